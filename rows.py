@@ -1,0 +1,341 @@
+"""Read and write rows: whole files or none, rejected rows and a meta file beside each output, clear errors for bad input.
+
+A script that makes X.jsonl from A.jsonl is written like this:
+
+    parser = rows.parser(__doc__, "input", "output", "limit", "fresh")
+    args = parser.parse_args()
+    step = rows.Step(args, inputs=[args.input])
+    if step.finished():                                   # same inputs, options and code as last time
+        return
+    for row in step.read(args.input, "question"):         # counts the row, checks that `question` is there
+        step.keep(row) if good(row) else step.reject(row, "too short")
+    step.finish()                                         # X.rejected.jsonl, X.jsonl, X.meta.json appear whole
+
+A row is a dict with a stable string `id`; unknown fields are carried through. Files are UTF-8 JSONL split on "\\n" only
+(texts may hold U+2028); .jsonl.gz and .parquet are read too.
+"""
+
+import argparse
+import atexit
+import contextlib
+import functools
+import gzip
+import hashlib
+import json
+import os
+import shlex
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent
+STANDARD_OPTIONS = {
+    "input": dict(metavar="FILE", required=True, help="rows to read (.jsonl, .jsonl.gz, .parquet)"),
+    "output": dict(metavar="FILE", required=True, help="rows to write (.jsonl); rejected and meta files stand beside it"),
+    "limit": dict(type=int, metavar="N", help="only the first N rows"),
+    "seed": dict(type=int, default=42, metavar="N", help="seed of everything random (default 42)"),
+    "workers": dict(type=int, metavar="N", help="processes, or requests in flight where a model is asked (default: by the machine)"),
+    "fresh": dict(action="store_true", help="start over: delete what an earlier run left, saying what"),
+}
+
+
+class BadInput(Exception):
+    """Something the user can mend: the message is one sentence that names the file, the line and the field."""
+
+
+class ProgressFile:
+    """Where progress bars go: a terminal as it is; elsewhere each update is a line of its own (tqdm then updates once a minute)."""
+
+    def write(self, text):
+        sys.stderr.write(text if sys.stderr.isatty() else text.replace("\r", "\n"))
+
+    def flush(self):
+        sys.stderr.flush()
+
+
+def progress(iterable=None, total=None, desc="", unit="row", **more):
+    """tqdm bar on stderr; one line a minute when stderr is not a terminal."""
+    from tqdm import tqdm
+
+    seconds = 0.2 if sys.stderr.isatty() else 60
+    return tqdm(iterable, total=total, desc=desc, unit=f" {unit}", mininterval=seconds, maxinterval=seconds,
+                delay=0 if sys.stderr.isatty() else 30, file=ProgressFile(), dynamic_ncols=sys.stderr.isatty(), **more)
+
+
+class Parser(argparse.ArgumentParser):
+    def error(self, message):
+        """Exit code 2 and one clear last line."""
+        sys.stderr.write(f"{self.format_usage()}{self.prog}: {message}\n")
+        raise SystemExit(2)
+
+
+def positive(text):
+    """argparse type: an integer of at least 1."""
+    value = int(text)
+    if value < 1:
+        raise argparse.ArgumentTypeError(f"{text} is not at least 1")
+    return value
+
+
+STANDARD_OPTIONS["limit"]["type"] = STANDARD_OPTIONS["workers"]["type"] = positive
+
+
+def parser(doc, *standard):
+    """Argument parser that prints the script's docstring as its help; `standard` names options that mean the same everywhere."""
+    made = Parser(description=doc, formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False)
+    for name in standard:
+        made.add_argument(f"--{name}", **STANDARD_OPTIONS[name])
+    return made
+
+
+def run(main):
+    """Call a script's main(): bad input ends with exit code 2 and one line, Ctrl-C with 130 and no traceback."""
+    try:
+        main()
+    except BadInput as error:
+        sys.stderr.write(f"{Path(sys.argv[0]).name}: {' '.join(str(error).split())}\n")
+        raise SystemExit(2) from None
+    except KeyboardInterrupt:
+        sys.stderr.write("\ninterrupted; finished work is kept, the same command goes on from there\n")
+        raise SystemExit(130) from None
+
+
+def content_id(row):
+    """Id of a row that came without one: the first 16 hex digits of the SHA-256 of its fields."""
+    text = json.dumps({k: v for k, v in row.items() if k != "id"}, sort_keys=True, default=str)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def text_hash(*texts):
+    """Short hash of prompts or messages (16 hex digits)."""
+    joined = "\x1f".join(text if isinstance(text, str) else json.dumps(text, sort_keys=True, default=str) for text in texts)
+    return hashlib.sha256(joined.encode("utf-8", "surrogatepass")).hexdigest()[:16]
+
+
+@functools.cache
+def file_hash(path):
+    """SHA-256 of a file, or of all files below a folder with their names."""
+    path = Path(path)
+    if path.is_dir():
+        inside = [(str(p.relative_to(path)), file_hash(p)) for p in sorted(path.rglob("*")) if p.is_file()]
+        return hashlib.sha256(json.dumps(inside).encode()).hexdigest()
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def dumps(row):
+    """One line of JSONL as bytes; lone surrogates are escaped, since they have no UTF-8 form."""
+    try:
+        return (json.dumps(row, ensure_ascii=False) + "\n").encode()
+    except UnicodeEncodeError:
+        return (json.dumps(row) + "\n").encode()
+
+
+def _raw_rows(path):
+    """Yield (line number, row) of any supported file; a parquet row's number is its position from 1."""
+    if path.suffix == ".parquet":
+        import pyarrow.parquet
+
+        number = 0
+        for batch in pyarrow.parquet.ParquetFile(path).iter_batches(batch_size=4096):
+            for row in batch.to_pylist():
+                yield (number := number + 1), row
+        return
+    with (gzip.open if path.suffix == ".gz" else open)(path, "rb") as file:   # binary files split on b"\n" only
+        for number, line in enumerate(file, 1):
+            if not line.strip():
+                continue
+            try:
+                row = json.loads(line)
+            except ValueError as error:
+                raise BadInput(f"{path}, line {number}: not valid JSON ({error})") from None
+            if not isinstance(row, dict):
+                raise BadInput(f"{path}, line {number}: a row must be a JSON object, this is a {type(row).__name__}")
+            yield number, row
+
+
+def read(path, *fields, limit=None, unique=True):
+    """Yield the rows of a .jsonl, .jsonl.gz or .parquet file; each has an `id` (a content hash where it had none) and all of `fields`.
+
+    A field may be empty or null, but must be there. Raises BadInput for a missing file or field, broken JSON, or an id that occurs twice.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise BadInput(f"{path}: there is no such file" if not path.is_dir() else f"{path} is a folder, a file of rows is needed")
+    seen = {}
+    try:
+        for count, (number, row) in enumerate(_raw_rows(path)):
+            if limit is not None and count >= limit:
+                return
+            for field in fields:
+                if field not in row:
+                    raise BadInput(f"{path}, line {number}: field \"{field}\" is missing (this row has: {', '.join(row) or 'nothing'})")
+            row["id"] = content_id(row) if row.get("id") is None else str(row["id"])
+            if unique and seen.setdefault(hash(row["id"]), number) != number:
+                raise BadInput(f"{path}, line {number}: id \"{row['id']}\" stands already in line {seen[hash(row['id'])]}")
+            yield row
+    except (gzip.BadGzipFile, EOFError, UnicodeDecodeError) as error:
+        raise BadInput(f"{path}: cannot be read to its end ({error})") from None
+
+
+def check_text(row, path, *fields):
+    """Raise BadInput unless each field of the row is a string with something in it."""
+    for field in fields:
+        if not isinstance(row.get(field), str) or not row[field].strip():
+            raise BadInput(f"{path}, row \"{row.get('id')}\": field \"{field}\" must be a text, this is {row.get(field)!r}"[:400])
+
+
+@contextlib.contextmanager
+def write_aside(path, mode="wb"):
+    """Open a file that appears under its name only when the block ends well."""
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    aside = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        with open(aside, mode, **({} if "b" in mode else {"encoding": "utf-8", "newline": "\n"})) as file:
+            yield file
+        os.replace(aside, path)
+    finally:
+        aside.unlink(missing_ok=True)
+
+
+def write(path, rows):
+    """Write rows to a JSONL file, whole or not at all; returns their number."""
+    count = 0
+    with write_aside(path) as file:
+        for row in rows:
+            file.write(dumps(row))
+            count += 1
+    return count
+
+
+def write_json(path, value):
+    with write_aside(path, "w") as file:
+        file.write(json.dumps(value, indent=2, ensure_ascii=False, default=str) + "\n")
+
+
+def beside(path, kind):
+    """Name of a file that stands beside an output: beside("a.out.jsonl", "raw.jsonl") -> a.out.raw.jsonl."""
+    path = Path(path)
+    return path.with_name(f"{path.stem}.{kind}")
+
+
+@functools.cache
+def git_commit():
+    """Short commit of the scripts, with "+" where files differ from it; null outside a checkout."""
+    try:
+        commit, changed = (subprocess.run(["git", "-C", ROOT, *arguments], capture_output=True, text=True, check=True, timeout=10).stdout.strip()
+                           for arguments in (["rev-parse", "--short=12", "HEAD"], ["status", "--porcelain", "-uno"]))
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return commit + ("+" if changed else "")
+
+
+class Step:
+    """One script's run: reads rows, keeps or rejects each, and leaves X.jsonl, X.rejected.jsonl and X.meta.json.
+
+    args    the parsed options; `output` is the file to make, `fresh` deletes what stands there, the rest goes into the fingerprint
+    inputs  files or folders the result depends on (their hashes decide whether a finished output is still good)
+    prompt  the prompt text where a model is asked
+    code    further source files whose change makes the output stale (the script itself always counts)
+    ignore  options that do not change the result (where a model is served, how many work at once)
+    """
+
+    IGNORED = ("output", "fresh", "workers", "base_url", "show", "help")
+
+    def __init__(self, args, inputs=(), prompt=None, code=(), ignore=(), **meta):
+        self.output = Path(args.output)
+        if self.output.suffix != ".jsonl":
+            raise BadInput(f"--output {self.output}: the name must end in .jsonl")
+        self.raw_path, self.rejected_path, self.meta_path = (beside(self.output, kind) for kind in ("raw.jsonl", "rejected.jsonl", "meta.json"))
+        for path in inputs:
+            if not Path(path).exists():
+                raise BadInput(f"{path}: there is no such file")
+            if Path(path).resolve() == self.output.resolve():
+                raise BadInput(f"--output {self.output} is also an input; choose another name")
+        if getattr(args, "fresh", False):
+            self.start_over()
+        options = {k: v for k, v in vars(args).items() if k not in (*self.IGNORED, *ignore)}
+        sources = [Path(sys.argv[0]).resolve(), *map(Path, code)]
+        self.same_if = json.loads(json.dumps(dict(
+            options=options, inputs={str(p): file_hash(str(p)) for p in inputs}, prompt=text_hash(prompt) if prompt else None,
+            code={p.name: file_hash(str(p))[:16] for p in sources if p.is_file()}), default=str))
+        self.meta = {"model": getattr(args, "model", None), "seed": getattr(args, "seed", None), **meta}
+        self.counts = {"in": 0, "out": 0, "rejected": {}, "split": 0}
+        self.started, self._files = time.time(), None
+
+    def start_over(self):
+        """Delete what earlier runs left of this output, and say what."""
+        for path in sorted(self.output.parent.glob(f"{self.output.stem}.*")):
+            kind = path.name[len(self.output.stem):]
+            if kind in (".jsonl", ".raw.jsonl", ".raw.rejected.jsonl", ".rejected.jsonl", ".meta.json"):
+                print(f"--fresh: deleting {path}", file=sys.stderr)
+                path.unlink()
+
+    def finished(self):
+        """True, with a line that says so, where the output stands already and was made from the same inputs, options and code."""
+        if not (self.output.is_file() and self.meta_path.is_file()):
+            return False
+        old = json.loads(self.meta_path.read_text())
+        changed = [key for key in self.same_if if old.get("same_if", {}).get(key) != self.same_if[key]]
+        if changed:
+            print(f"{self.output.name}: made again, since its {' and '.join(changed)} changed", file=sys.stderr)
+            return False
+        print(f"{self.output.name}: finished already ({self.funnel(old['counts'])})", file=sys.stderr)
+        return True
+
+    def read(self, path, *fields, limit=None, unique=True):
+        """Rows of an input file, counted; each must then be kept, rejected or split."""
+        for row in read(path, *fields, limit=limit, unique=unique):
+            self.counts["in"] += 1
+            yield row
+
+    def _write(self, index, row=None):
+        if self._files is None:
+            self.output.parent.mkdir(parents=True, exist_ok=True)
+            self._aside = [p.with_name(f".{p.name}.{os.getpid()}.part") for p in (self.output, self.rejected_path)]
+            self._files = [open(p, "wb", buffering=1 << 20) for p in self._aside]
+            atexit.register(self._clean)
+        if row is not None:
+            self._files[index].write(dumps(row))
+
+    def _clean(self):
+        """Nothing half-written is left behind, whatever ends the script."""
+        for path in self._aside:
+            path.unlink(missing_ok=True)
+
+    def keep(self, row):
+        self.counts["out"] += 1
+        self._write(0, row)
+
+    def reject(self, row, reason, **more):
+        """Write the row to the rejected file with its reason and what else explains it."""
+        self.counts["rejected"][reason] = self.counts["rejected"].get(reason, 0) + 1
+        self._write(1, {**row, "reason": reason, **more})
+
+    def split(self, into):
+        """Account for one row that became `into` rows (0 is allowed only with a reject beside it)."""
+        self.counts["split"] += into - 1
+
+    def funnel(self, counts=None):
+        counts = counts or self.counts
+        rejected = sum(counts["rejected"].values())
+        reasons = ", ".join(f"{reason} {n:,}" for reason, n in sorted(counts["rejected"].items(), key=lambda item: -item[1]))
+        return f"{counts['in']:,} rows -> {counts['out']:,}" + (f"; rejected {rejected:,}: {reasons}" if rejected else "")
+
+    def finish(self, **meta):
+        """Check that no row was lost, let the three files appear, print the funnel."""
+        counts = self.counts
+        rejected = sum(counts["rejected"].values())
+        assert counts["in"] + counts["split"] == counts["out"] + rejected, f"rows were lost in {self.output}: {counts}"
+        self._write(0)   # opens the files where no row came: an empty result is a result
+        for file in self._files:
+            file.close()
+        self.meta_path.unlink(missing_ok=True)   # a crash between the renames leaves an output without meta, which is made again
+        os.replace(self._aside[1], self.rejected_path)
+        os.replace(self._aside[0], self.output)
+        write_json(self.meta_path, {
+            "command": shlex.join(["python", *map(str, sys.argv)]), "commit": git_commit(), **self.meta, **meta, "counts": counts,
+            "seconds": round(time.time() - self.started, 1), "date": time.strftime("%Y-%m-%dT%H:%M:%S"), "same_if": self.same_if})
+        print(f"{self.output.name}: {self.funnel()}", file=sys.stderr)
