@@ -4,7 +4,7 @@
         run_script("01_extract/filter_qa.py", ..., "--base-url", server.url, "--model", "scripted")
         server.requests        # bodies of all requests, in order of arrival
 
-`answer(messages, body)` returns the text, or (text, finish_reason), or an integer: that HTTP error status. `messages` is the prompt string for completions.
+`answer(messages, body)` returns the text, or (text, finish_reason), or an integer: that HTTP error status. For completions `messages` is the prompt.
 """
 
 import json
