@@ -33,9 +33,9 @@ END = object()
 # ---- options ----
 
 def add_options(parser, **defaults):
-    """Add the options of every script that asks a model; `defaults` overrides e.g. max_tokens=512."""
+    """Add the options of every script that asks a model; `defaults` overrides e.g. max_tokens=512, and model=None makes the model optional."""
     given = {"temperature": 0.0, "top_p": 1.0, "max_tokens": 4096, "seed": 42, **defaults}
-    parser.add_argument("--model", required=True, metavar="M", help="hub id or folder of the model, or its name at the endpoint")
+    parser.add_argument("--model", required="model" not in defaults, metavar="M", help="hub id or folder of the model, or its name at the endpoint")
     parser.add_argument("--base-url", metavar="URL", help="OpenAI-compatible endpoint(s), comma-separated; default: vLLM in this process")
     parser.add_argument("--workers", type=r.positive, default=64, metavar="N", help="requests in flight at an endpoint (default 64)")
     parser.add_argument("--temperature", type=float, default=given["temperature"], help=f"default {given['temperature']}")
