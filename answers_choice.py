@@ -1,0 +1,357 @@
+"""Which option did a response commit to? The last statement wins; negations, quoted lists of options and questions do not count.
+
+    extract_choice("... (A) is wrong. So the answer is **(C) 5 cm**.", options) -> "C"
+"""
+
+import functools
+import re
+import string
+
+from answers_units import parse_quantity, to_ascii_math
+
+LETTERS = string.ascii_uppercase
+WRAP = re.compile(r"\\(?:text|textbf|textit|textrm|mathrm|mathbf|mathsf|mathit|operatorname|mbox|bf|rm|bold|boldsymbol)\s*\{([^{}]{0,400})\}")
+NOISE = re.compile(r"\*+|`+|\\[()\[\],;:!> ]|\\q?quad\b|\$+|~|\\(?:left|right|displaystyle|bf|rm)\b|\\\\|</?(?:b|i|strong|em|u|p|answer|ans|final|br)\s*/?>|_{2,}|(?<!\w)_(?=\w)|(?<=\w)_(?!\w)")
+
+FILL = r"(?:[\s:\"'“”‘’<>\[{(=–—→#|,-]|(?:" + "|".join(
+    """therefore thus hence so clearly probably likely most\\s+likely definitely certainly obviously for\\s+sure indeed in\\s+fact actually simply just still then now also given\\s+by
+    given\\s+as represented\\s+by marked\\s+as labell?ed options? choices? letter answer number statement alternative the\\s+following as\\s+follows best\\s+described\\s+as the that
+    best correct final is are""".split()
+) + r")(?![a-z0-9]))"
+FILLS = re.compile(FILL + "{0,14}", re.I)
+ADJECTIVE = r"(?:correct|right|best|appropriate|suitable|accurate|final|likely|true|closest|matching|valid|proper|incorrect|false|logical|reasonable|plausible|sensible|chosen|selected)"
+NOUN = r"(?:option|choice|statement|alternative|selection|response|conclusion|completion|solution|ending|letter|description|explanation|one|match|diagnosis)s?"
+COPULA = r"(?<![a-z])(?:is|are|was|be|being|remains|becomes|(?:must|would|should|will|could|might|may)\s+be|seems?(?:\s+to\s+be)?|appears\s+to\s+be)(?![a-z])"
+WRAPPED = r"(?=\s*[(\[]\s*[A-Za-z]\s*[)\]])"
+CHOSEN = r"(?=\s*(?:(?:the|answer|option|choice|letter|statement|most|correct|best)\s+){0,4}(?:[\"'“‘]|[(\[]\s*[A-Za-z]\s*[)\]]|[A-Z](?![A-Za-z'’])))"
+ANSWER = re.compile(
+    "|".join([
+        r"\b(?:answers?|ans|respuesta|réponse|antwort)\b(?:\s+(?:choice|option|letter|here|key))?(?P<mid>[^.\n:=?]{0,90}?)"
+        rf"(?:\s*(?:{COPULA}|[:：=→>])|{WRAPPED}|\s*\n+(?=\s*[(\[]?[A-Z][)\].]?\s*(?:\n|$))|\s+(?=[A-Z](?:[.)\n]|$))|\s+-+\s+)",
+        rf"\b{ADJECTIVE}\s+(?:answer\s+)?{NOUN}\b(?P<mid2>[^.\n:=?]{{0,90}}?)(?:\s*(?:{COPULA}|[:：=→])|{WRAPPED})",
+        r"\b(?:I|we)(?:\s*(?:would|will|['’]d|['’]ll|shall|must|should|can|am|have\s+to|therefore|thus|choose\s+to|am\s+going\s+to|['’]m)){0,3}\s+"
+        rf"(?:go|going|choose|chose|pick|select|opt|say|answer|vote|conclude|settle|guess)\b\s*(?:with|for|on|that)?\s*:?{CHOSEN}",
+        r"\b(?:choosing|selecting|selected|choose|chosen|select|pick|opt(?:ing)?\s+for|go(?:ing)?\s+with|leads?\s+(?:us\s+)?to|corresponds?\s+(?:most\s+closely\s+)?to|matches|"
+        rf"closest\s+to|(?:narrows?|points?)\s+(?:it\s+)?(?:down\s+)?to)\b\s*:?{CHOSEN}",
+        r"\b(?:option|choice|selection|selected|label|prediction|verdict|conclusion)\s*(?:is|:|=)(?!=)",
+        r"\#{4}",
+        r"(?:正确)?(?:答案|选项)(?:应该|应)?(?:是|为|选|：|:)?|(?:选择|应选|选)(?=\s*[:：]?\s*[（(]?[A-J])",
+    ]),
+    re.I,
+)
+LETTER = re.compile(r"[(\[{<（]{0,2}\s*([A-Za-z])\s*(?:[)\]}>）]|(?![A-Za-z0-9'’^_+*/=\\]|-[A-Za-z0-9]))")
+LETTER_RIGHT = re.compile(
+    r"""(?:\b(?:option|choice|answer|statement|alternative)s?\s*)?(?P<open>[(\[]\s*)?(?<![A-Za-z0-9'’\\-])(?P<letter>[A-Z])(?![A-Za-z0-9'’])\s*[)\]]?[:.]?(?:\s*,?\s*[^.\n?]{0,60}?,?)?\s+
+        (?:is|seems|appears|must\s+be|would\s+be|should\s+be)\s+(?:to\s+be\s+)?(?:(?:the|therefore|thus|clearly|indeed|definitely|most|likely|probably|only|also|our|my|a|single|one)\s+){0,4}
+        (?:correct|right|best|true|answer|appropriate|accurate|final|closest|suitable|option\s+that|choice\s+that|one\s+that|likely)\b
+        (?!\s*(?:or|that\s+.{0,20}not|\w+\s+if))
+        |选项\s*(?P<zh>[A-J])\s*(?:是)?正确|(?P<zh2>[A-J])\s*选项?正确|选项?\s*(?P<zh3>[A-J])(?=\s*[。.）)]?\s*$)""",
+    re.X,
+)
+NEGATED = re.compile(r"(?:\bnot|n't|n’t|\bnever|\bneither|\bnor|\brather\s+than|\binstead\s+of|\bexcept|\bexcluding|\bexcludes?|\beliminat\w+|\brul\w+\s+out|\bdiscard\w*|\breject\w*|\bunlike|\bwithout|\bno\s+longer|\bcross\w*\s+out|\bincorrect(?:ly)?|\bwrong|不是|不选|排除)\s*(?:be|either|just|simply|necessarily|out|the|a|an|answer|option|choice|options|choices)?\s*(?:option|choice)?\s*[(\[:]?\s*$", re.I)
+AFTER_NEGATED = re.compile(r"\s*[)\]]?(?:,?\s*which\b|\s(?!it\b|because\b|since\b|as\b)[^.,;:\n]{0,60})?\s(?:(?:is|are|was|can|could|would|does|do|should|may|might|will)\s*(?:n't|n’t|not)|cannot|(?:is|are|was|be|seems|would\s+be)\s+(?:also\s+|clearly\s+|therefore\s+|thus\s+|both\s+)?(?:incorrect|wrong|false|invalid|ruled|eliminated|excluded|irrelevant|unlikely|not\b)|(?:can|could|should|may)\s+be\s+(?:ruled|eliminated|excluded|discarded)|不正确|错误)", re.I)
+DOUBT = re.compile(r"\b(?:if|whether|suppose|supposing|assum\w+|unless|not\s+sure|unsure|wrong|incorrect|how\s+can|why|hypothetical\w*|had|other|previous|student'?s?|your|possible)\b[^.\n]{0,24}$", re.I)
+NO_COMMITMENT = re.compile(r"(?:none\s+of\s+(?:the|these|those)\s+(?:above|options|choices|answers|given|provided|listed|statements)|not\s+(?:among|one\s+of|listed|in|provided|given|present)\s+(?:in\s+)?(?:the\s+)?(?:options|choices|given|listed|provided|answer)|no\s+(?:correct|valid|right)\s+(?:answer|option|choice)|(?:cannot|can't|can\s+not|unable\s+to|impossible\s+to|not\s+possible\s+to)\s+(?:be\s+)?(?:determine|answer|choose|select|provide|say|give))", re.I)
+MENTION = re.compile(r"(?<![A-Za-z0-9\\^_])(?:[(\[]\s*([A-Z])\s*[)\]]|\b(?:[Oo]ption|[Cc]hoice|[Aa]nswer|[Ss]tatement|[Ll]etter)s?\s+[\"'“‘(]?([A-Z])(?![A-Za-z0-9'’])|选项?\s*[(（]?([A-J])[)）]?|(?:^|\n)\s*([A-Z])\s*[.):]\s)")
+START = re.compile(r"\s*(?:option|choice|answer|letter)?\s*([(\[{<]?)\s*([A-Za-z])\s*([)\]}>]|[.:,;!](?![A-Za-z0-9])|(?=\s*$)|(?=\s*\n)|(?=\s+[-–—]\s)|(?=\s+[(]))", re.I)
+LINE_LETTER = re.compile(r"(?:^|\n)[ \t]*(?:[-•#]+[ \t]*)?(?:option|choice)?\s?[(\[]?([A-Z])[)\].:](?=\s|$)", re.I)
+FOLLOWS_A = re.compile(r"\s*(?:$|[.,:;)!?\"'”’\]\n}(|–—-]|(?:because|since|as|is|are|was|and|which|due|for|with|by|from|based|it|this|that|but|not|given|according|where|when|while|although|would|I|The|This|It|Because|Since|As|Explanation|Reason\w*|There\w*|Final|Answer|in\s+(?:this|the)|the|if|so|here|hence|since)\b)")
+SENTENCE_END = re.compile(r"(?<=[.!?。！？])[\"'”’)*\]]*\s+(?=[^a-z\s])|\n+|(?<=[。！？])")
+YES_WORDS = {"yes": "yes true correct", "no": "no false incorrect", "true": "true yes correct", "false": "false no incorrect"}
+MAX_READ = 24_000
+
+
+def boxes(text):
+    """(start, end, content) of every \\boxed{...} or \\fbox{...}, braces balanced; linear in the text."""
+    found, at = [], 0
+    for match in re.finditer(r"\\(?:boxed|fbox|framebox)\s*(\{|[A-Za-z0-9])", text):
+        if match.start() < at:
+            continue
+        if match[1] != "{":
+            found.append((match.start(), match.end(), match[1]))
+            continue
+        depth, at = 1, match.end()
+        for at in range(match.end(), min(len(text), match.end() + 5000)):
+            if text[at] in "{}" and text[at - 1] != "\\":
+                depth += 1 if text[at] == "{" else -1
+                if not depth:
+                    found.append((match.start(), at + 1, text[match.end() : at]))
+                    break
+        at += 1
+    return found
+
+
+def plain(text):
+    """Markdown, LaTeX wrappers and quotes of looks taken off; a box becomes a statement "Answer: ..."."""
+    if "\\" in text:
+        found = boxes(text)
+        if found:
+            parts, at = [], 0
+            for start, end, content in found:
+                parts += [text[at:start], " Answer: ", content, " \n" if content.strip() else ""]
+                at = end
+            text = "".join(parts) + text[at:]
+        for _ in range(2):
+            text = WRAP.sub(r"\1", text)
+    return NOISE.sub("", to_ascii_math(text) if not text.isascii() else text)
+
+
+@functools.lru_cache(maxsize=4096)
+def words(text):
+    """The text as " token token " for containment tests: lower case, no articles, no punctuation, LaTeX flattened."""
+    text = to_ascii_math(text).lower()
+    text = WRAP.sub(r"\1", text)
+    text = re.sub(r"\\(?:d|t|c)frac", r"\\frac", text)
+    text = re.sub(r"\^\s*\{?\s*\\circ\s*\}?|°|\bdegrees?\b", " deg ", text)
+    text = re.sub(r"(?<=\d),(?=\d{3}\b)", "", text)
+    text = re.sub(r"(?<=[a-z])[-'](?=[a-z])", "", text)
+    tokens = re.findall(r"[^\W\d_]+|\d+(?:\.\d+)?|[-+/^%=<>|]", text)
+    drop = {"the", "an", "text", "mathrm", "left", "right", "times", "cdot"} | ({"a"} if len(tokens) > 1 else set())
+    return " " + " ".join(t for t in tokens if t not in drop) + " "
+
+
+@functools.lru_cache(maxsize=512)
+def option_words(options):
+    """[(letter, words, quantity)] longest first; options whose words are empty are left out."""
+    found = []
+    for letter, option in zip(LETTERS, options):
+        option = re.sub(r"^\s*(?:\(?" + letter + r"[).:])\s+", "", str(option))
+        flat = words(option)
+        if flat.strip():
+            found.append((letter, flat, parse_quantity(option)))
+    return sorted(found, key=lambda item: -len(item[1]))
+
+
+def named(text, options, prefix=False, exact=False):
+    """Letters of the options whose words stand in text (longest first, parts of longer ones left out)."""
+    flat, hits = words(text), []
+    for letter, option, _ in option_words(options):
+        if exact:
+            if flat == option:
+                return [letter]
+        elif prefix:
+            if flat.startswith(option):
+                return [letter] if not any(option == o and l != letter for l, o, _ in option_words(options)) else []
+        elif option in flat:
+            before = flat[: flat.rindex(option)]
+            if option.strip()[0].isdigit() and re.search(r"[-+/^] $|^ [/^%+]", before[-2:] + " " if before[-2:-1] in "-+/^" else flat[len(before) + len(option) - 1 :][:3]):
+                continue  # the 10 of 3/10, the 3 of -3
+            if re.search(r" (?:not|isnt|arent|never|neither|nor|without|than|except|instead of|no)(?: be| to be| of)? $", before + " ") and not option.startswith((" not ", " no ")):
+                continue
+            hits.append(letter)
+            flat = flat.replace(option, " # ")
+    if hits and not exact:
+        same = [o for letter, o, _ in option_words(options) if letter == hits[0]]
+        if same and sum(o == same[0] for _, o, _ in option_words(options)) > 1:
+            return []
+    return hits
+
+
+def by_value(text, options):
+    """The letter of the only option that is the number (with unit) at the start of text, or None."""
+    head = re.match(r"[^\n,;]{1,60}?(?=[,;\n]|\.(?:\s|$)|\s(?:and|because|which|since|so|when|if)\b|$)", text)
+    value = parse_quantity(head[0]) if head else None
+    if value is None:
+        return None
+    from answers_units import same_quantity
+
+    hits = [letter for letter, _, option in option_words(options) if option is not None and option.percent == value.percent and abs(option.value - value.value) <= 1e-9 * abs(value.value)
+            or option is not None and option.unit and value.unit and option.unit != value.unit and same_quantity(value, option, rel_tol=1e-6)]  # fmt: skip
+    return hits[0] if len(hits) == 1 else None
+
+
+def letter_at(tail, count, options):
+    """The option letter that stands at the start of tail (fillers skipped): a letter, "" for "ambiguous or negated", None for "no letter"."""
+    at = FILLS.match(tail).end()
+    skipped, rest = tail[:at], tail[at:]
+    if re.match(r"(?:not|n't|never|neither|either|unclear|unknown|none|any|one\s+of|between|both)\b", rest, re.I) and not (options and named(rest[:200], options, prefix=True)):
+        return ""
+    opened = re.search(r"[(\[{<]\s*$", skipped)
+    match = LETTER.match(rest)
+    if not match or ord(match[1].upper()) - 65 >= count:
+        return None
+    letter, wrapped, after = match[1], match[0][-1] in ")]}>）" or match[0][0] in "([{<（" or bool(opened and rest[match.end() : match.end() + 1] in ")]}>" or opened), rest[match.end() :]
+    if letter.islower() and not wrapped and not re.match(r"\s*(?:$|[.):;]\s|[.):;]$|\n)", after):
+        return None
+    if letter in "AI" and not wrapped and not FOLLOWS_A.match(after):
+        return None if not options or not re.match(r"\s*" + re.escape(str(options[0 if letter == "A" else min(8, len(options) - 1)]).strip()[:12]), after) else letter
+    if letter == "I" and not wrapped and re.match(r"\s+(?:am|think|believe|would|will|have|can)\b", after):
+        return None
+    if options and not wrapped and re.match(r"\s+\w", after) and (hits := named(rest[:300], options, prefix=True)) and len(option_text(hits[0], options)) > 4 and hits[0] != letter.upper():
+        return hits[0]  # "I only", "A and B": the letter is part of an option's text
+    other = re.match(r"\s*[)\]]?\s*(?:,\s*(?:and|or)?|or|and|/|&|\+)\s*(?:option|choice)?\s*[(\[\"']?([A-Z])[)\]]?(?![A-Za-z0-9'’])", after)
+    if other and ord(other[1]) - 65 < count and other[1] != letter.upper() and not (other[1] in "AI" and not FOLLOWS_A.match(after[other.end() :])):
+        hits = named(rest[:300], options, prefix=True) if options else []
+        return hits[0] if hits else ""
+    if AFTER_NEGATED.match(after[:90]) and not (options and letter.upper() in named(after[:300], options, prefix=True)):
+        return ""
+    return letter.upper()
+
+
+def option_text(letter, options):
+    return str(options[LETTERS.index(letter)]).strip()
+
+
+def sentence_from(text, start):
+    """The rest of the sentence that begins at start."""
+    stop = SENTENCE_END.search(text, start)
+    return text[start : stop.start() if stop else min(len(text), start + 400)]
+
+
+def statements(text, count, options):
+    """(position, letter) of each committing statement in text, in order; the letter is "" where it commits to nothing readable."""
+    for match in ANSWER.finditer(text):
+        before = text[max(0, match.start() - 60) : match.start()]
+        mid = match["mid"] or match["mid2"] or ""
+        if mid and re.search(r"\b(?:not|n't|never|if|whether)\b", mid) and not re.search(r"not\s+(?:given|sure|clear|known)", mid):
+            continue
+        if DOUBT.search(before) or mid and DOUBT.search(mid + " "):
+            continue
+        tail = text[match.end() : match.end() + 400]
+        line = sentence_from(tail, FILLS.match(tail).end())
+        if line.rstrip().endswith("?"):
+            continue
+        letter = letter_at(tail, count, options)
+        if letter is None and options:
+            body = tail[FILLS.match(tail).end() :]
+            hits = named(line, options, exact=True) or named(line, options, prefix=True) or [by_value(body, options)] or []
+            hits = hits if hits[0] else named(line, options)
+            letter = hits[0] if len(hits) == 1 else None
+            if letter is None and (mentions := distinct(line, count)) and len(mentions) == 1:
+                letter = mentions[0]
+        if letter is None and options and NO_COMMITMENT.search(line):
+            letter = ""
+        if letter is not None:
+            yield match.start(), letter
+    return
+
+
+def distinct(text, count):
+    """Option letters mentioned in wrappers ("(B)", "option B") and not negated, each once, in order."""
+    found = []
+    for match in MENTION.finditer(text):
+        letter = match[1] or match[2] or match[3] or match[4]
+        if ord(letter) - 65 < count and letter not in found:
+            if not NEGATED.search(text[max(0, match.start() - 40) : match.start()]) and not AFTER_NEGATED.match(text[match.end() : match.end() + 90]):
+                found.append(letter)
+    return found
+
+
+def said_right(text, count):
+    """The letter of the last "B is correct", or None."""
+    last = None
+    for match in LETTER_RIGHT.finditer(text):
+        letter = match["letter"] or match["zh"] or match["zh2"] or match["zh3"]
+        if letter and ord(letter) - 65 < count and not (letter in "AI" and not match["open"] and not re.match(r"(?:option|choice|answer|statement)", match[0], re.I) and match[0][1:2] == " " and re.match(r"[AI]\s+[a-z]+\s", match[0]) and not re.match(r"[AI]\s+is\b", match[0])):
+            if not NEGATED.search(text[max(0, match.start() - 30) : match.start()]) and not re.search(r"\b(?:if|whether)\b[^.]{0,20}$", text[max(0, match.start() - 30) : match.start()], re.I):
+                last = letter
+    return last
+
+
+def opening(text, count, options):
+    """The letter of a response that begins with its answer: "B", "(B) 5 cm", "B. because", "Yes, ..."."""
+    lines = [line for line in text.strip().split("\n") if line.strip()]
+    if not lines:
+        return None
+    match = START.match(lines[0])
+    if match and ord(match[2].upper()) - 65 < count and (match[2].isupper() or len(lines[0].strip()) <= 3 or options and match[2].upper() in named(lines[0][match.end() :], options, prefix=True)):
+        listed = {m.upper() for m in LINE_LETTER.findall(text[:3000]) if ord(m.upper()) - 65 < count}
+        rest = lines[0][match.end() :]
+        if match[2] == "I" and re.search(r"\n\s*[(\[]?II[.)\]:]", text):
+            return None  # statement I, statement II
+        initial = match[2] in "AI" and match[3] == "" and not match[1] and rest.strip() != ""
+        if len(listed) < 2 and not initial and not AFTER_NEGATED.match(rest[:60]) and not re.match(r"\s*(?:or|and|/)\s*\(?[A-Z]\b", rest):
+            return match[2].upper()
+    if options:
+        hits = named(lines[0], options, exact=True)
+        if hits:
+            return hits[0]
+        word = re.match(r"\W*([A-Za-z]+)\b\s*(?:[,.:;!—–-]|$|\n)", lines[0])
+        if word and (hits := named(word[1], options, exact=True)):
+            return hits[0]
+    return None
+
+
+def ending(text, count, options):
+    """The letter of a response whose last line is its answer."""
+    line = text.strip().rsplit("\n", 1)[-1].strip()
+    if len(line) > 300 or len(LINE_LETTER.findall(text[-2000:])) >= max(2, count - 1):
+        return None
+    match = re.fullmatch(r"[\s(\[{<\"']*([A-Z])[\s)\]}>.\"':]*", line)
+    if match and ord(match[1]) - 65 < count:
+        return match[1]
+    match = re.match(r"[(\[]?([A-Z])[)\].:]+\s+(?=\S)", line)
+    if match and ord(match[1]) - 65 < count and options and named(line[match.end() :], options, prefix=True) == [match[1]]:
+        return match[1] if len({m for m in LINE_LETTER.findall(text)}) < 2 or re.search(r"\n\s*\n\s*[(\[]?[A-Z][)\].:]+[^\n]*$", text.strip()) and len(LINE_LETTER.findall(text)) != count else None
+    if options and (hits := named(line, options, exact=True)):
+        return hits[0]
+    return None
+
+
+def cut_off(text):
+    """Does a long response stop in the middle of a sentence?"""
+    text = text.rstrip()
+    return len(text) > 300 and not re.search(r"[.!?。！？:)\]}\"'”’]$|```$", text)
+
+
+def prose(text, count, options):
+    """The option that the last (or first) sentence of a response names, where it names exactly one."""
+    text = text.strip()
+    sentences = [s for s in SENTENCE_END.split(text) if s and s.strip()]
+    if not sentences:
+        return None
+    if cut_off(text):
+        sentences = sentences[:-1]
+        last = []
+    else:
+        last = sentences[-2:][::-1] if len(sentences) > 1 else sentences[-1:]
+    for sentence in last:
+        letters = distinct(sentence, count)
+        if len(letters) == 1:
+            return letters[0]
+        if letters or sentence.rstrip().endswith("?"):
+            return None
+        if options:
+            letter = stated(sentence, options)
+            if letter is not None:
+                return letter or None
+    if options and sentences and len(sentences) > 1 and not cut_off(text):
+        letter = stated(sentences[0], options)
+        if letter:
+            return letter
+    letters = distinct(text, count)
+    return letters[0] if len(letters) == 1 and not cut_off(text) else None
+
+
+def stated(sentence, options):
+    """The one option that a sentence names, read first behind its last copula; "" where it names several, None where none."""
+    if NO_COMMITMENT.search(sentence) and not named(sentence, options):
+        return ""
+    pieces = re.split(r"\b(?:is|are|was|were|be|equals?|approximately|about)\b|[=≈:]", sentence)
+    if len(pieces) > 1:
+        hits = named(pieces[-1], options, prefix=True) or named(pieces[-1], options)
+        if len(hits) == 1 and not re.search(r"\bnot\s*$", pieces[-2]):
+            return hits[0]
+        if value := by_value(pieces[-1].strip(), options):
+            return value
+    hits = named(sentence, options)
+    yes_no = {words(o).strip() for o in options} <= {"yes", "no", "maybe", "true", "false"}
+    if yes_no and not hits:
+        return None
+    return hits[0] if len(hits) == 1 else "" if hits else None
+
+
+def extract_choice(text, options=None):
+    """The upper-case letter that text commits to, or None. options: the option texts; without them letters A to J are read."""
+    count = min(len(options), 26) if options else 10
+    options = tuple(str(o) for o in options[:26]) if options else None
+    text = text if len(text) <= MAX_READ else text[: MAX_READ // 4] + "\n" + text[-3 * MAX_READ // 4 :]
+    bare = text.strip()
+    if len(bare) > 1 and bare[0] in LETTERS[:count] and not bare.strip(bare[0]) and not (options and named(bare, options, exact=True)):
+        return bare[0]
+    text = plain(text)
+    said = [letter for _, letter in statements(text, count, options)]
+    letters = [letter for letter in said if letter]
+    if letters:
+        return letters[-1]
+    return opening(text, count, options) or said_right(text, count) or ending(text, count, options) or prose(text, count, None if said else options)

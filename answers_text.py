@@ -1,0 +1,301 @@
+"""Short answers in words: is the reference what the response states? Case, articles, plurals, hyphens, brackets, number words and Greek letters do not count.
+
+    same_text("The powerhouse is the mitochondrion.", "mitochondrion") -> True
+    same_text("It is not caused by iron", "iron") -> False
+"""
+
+import functools
+import itertools
+import re
+import unicodedata
+
+from answers_choice import boxes, plain
+from answers_math import LEADING, STATED, same_math
+from answers_units import parse_quantity, read_unit, same_quantity, strip_wrappers, to_ascii_math, words_to_number
+
+GREEK = {"α": "alpha", "β": "beta", "γ": "gamma", "δ": "delta", "Δ": "delta", "ε": "epsilon", "θ": "theta", "λ": "lambda", "μ": "mu", "µ": "mu", "ν": "nu", "π": "pi",
+         "ρ": "rho", "σ": "sigma", "Σ": "sigma", "τ": "tau", "φ": "phi", "ϕ": "phi", "χ": "chi", "ψ": "psi", "ω": "omega", "Ω": "omega", "κ": "kappa", "η": "eta", "ζ": "zeta"}  # fmt: skip
+GREEK_TABLE = str.maketrans({k: f" {v} " for k, v in GREEK.items()})
+ARTICLES = {"a", "an", "the"}
+SMALL = ARTICLES | set("of in on at to for by with and or from is are was were be been it its this that these those their there as into than which who whom whose will would can could may".split())
+NEGATIVE = set("not no never neither nor without none cannot isnt arent wasnt werent doesnt dont didnt cant wont non except".split())
+MONTHS = {m[:3]: m for m in "january february march april may june july august september october november december".split()} | {"sept": "september"}
+GENERIC = set("bond bonding reaction process law principle effect theory disease syndrome system method rule equation force phase state series river city country mountain island type kind form element "
+              "gas molecule compound ion cell cells organ hormone enzyme protein test value number year people person answer region period era age species family class group bone muscle nerve "
+              "artery vein gland algorithm model data structure language protocol layer model unit units property energy".split())  # fmt: skip
+OPPOSITES = [("increase", "decrease"), ("increas", "decreas"), ("higher", "lower"), ("more", "less"), ("greater", "smaller"), ("positive", "negative"), ("endothermic", "exothermic"), ("left", "right"), ("up", "down"),
+             ("true", "false"), ("yes", "no"), ("above", "below"), ("faster", "slower"), ("before", "after"), ("gain", "lose"), ("oxidation", "reduction"), ("acidic", "basic"), ("attractive", "repulsive"),
+             ("attract", "repel"), ("north", "south"), ("east", "west"), ("clockwise", "counterclockwise"), ("maximum", "minimum"), ("expand", "contract"), ("spontaneous", "nonspontaneous"), ("same", "different")]  # fmt: skip
+AFFIRM, DENY = {"yes", "true", "correct", "indeed", "right", "agree", "affirmative", "yeah", "yep"}, {"no", "false", "incorrect", "wrong", "not", "never", "nope", "disagree", "negative", "untrue"}
+SENTENCES = re.compile(r"(?<=[.!?])[\"'”’)*\]]*\s+(?=[\"'“(*]*[A-Z0-9])|\n+")
+CONCLUSION = re.compile(r"^\W*(?:therefore|thus|hence|so|in conclusion|in summary|overall|consequently|to conclude|in short|finally|as a result|accordingly)\b", re.I)
+FORMULA = re.compile(r"(?:\d*[(\[]?(?:[A-Z][a-z]?\d*[)\]]?\d*){1,12}(?:\^?\{?\d*[+-]+\}?)?)$")
+MAX_READ = 20_000
+
+
+def extract_text(text):
+    """The stated answer: the last box, the last "answer is ...", else the concluding sentence of a long text, else the text; None if empty."""
+    text = text[-MAX_READ:].strip()
+    if not text:
+        return None
+    found = boxes(text)
+    if found:
+        return found[-1][2].strip() or None
+    said = marked(text)
+    if said:
+        return said
+    if len(text) <= 400:
+        return plain(text).strip() or None
+    sentences = [s.strip() for s in SENTENCES.split(text) if s and s.strip()]
+    for sentence in reversed(sentences[-4:]):
+        if CONCLUSION.match(sentence):
+            return plain(sentence)
+    return plain(sentences[0] if len(sentences) < 2 else sentences[0] + " " + sentences[-1])[:1500]
+
+
+def marked(text):
+    """What follows the last "answer is", "Answer:", "####"; None without such a mark."""
+    for match in reversed(list(itertools.islice(STATED.finditer(text), 500))):
+        if re.search(r"\b(?:if|whether|not|wrong|incorrect)\b[^.\n]{0,20}$", text[max(0, match.start() - 25) : match.start()], re.I):
+            continue
+        if match["mid"] and re.search(r"\b(?:not|cannot|can't|if|as|because)\b", match["mid"]):
+            continue
+        tail = LEADING.sub("", text[match.end() : match.end() + 1500].lstrip("*_ \n:"))
+        tail = re.sub(r"^[\"“]([^\"“”\n]{1,300})[\"”].*", r"\1", tail, flags=re.S)
+        head = re.split(r"\n|(?<=[^A-Z.][.!?])\s+(?=[\"'“(*]*[A-Z])", tail, maxsplit=1)[0]
+        head = plain(head).strip().strip("\"'“”").rstrip(".,;:!").strip()
+        if re.search(r"\w", head):
+            return head
+    return None
+
+
+@functools.lru_cache(maxsize=8192)
+def stem(word):
+    """A light stem that joins plurals, tenses and the two spellings of English; never chemistry's -ate/-ite, -ane/-ene."""
+    word = word.replace("ae", "e").replace("oe", "e").replace("sulph", "sulf").replace("aluminium", "aluminum").replace("colour", "color").replace("isation", "ization").replace("metre", "meter").replace("litre", "liter")
+    word = {"mitochondria": "mitochondrion", "bacteria": "bacterium", "nuclei": "nucleus", "fungi": "fungus", "phenomena": "phenomenon", "criteria": "criterion", "men": "man", "women": "woman",
+            "mice": "mouse", "feet": "foot", "teeth": "tooth", "vertebre": "vertebra", "alge": "alga", "ova": "ovum", "axes": "axis", "analyses": "analysis", "hypotheses": "hypothesis", "loci": "locus",
+            "bronchi": "bronchus", "alveoli": "alveolus", "radii": "radius", "matrices": "matrix", "vertices": "vertex", "indices": "index", "children": "child", "leaves": "leaf", "wolves": "wolf"}.get(word, word)  # fmt: skip
+    if len(word) > 4 and word.endswith("ies"):
+        return word[:-3] + "y"
+    if len(word) > 3 and word.endswith("s") and not word.endswith(("ss", "us", "is")):
+        word = word[:-2] if word.endswith(("ches", "shes", "xes", "sses")) else word[:-1]
+    for ending in ("ing", "ed"):
+        if word.endswith(ending) and len(word) - len(ending) >= 4:
+            word = word[: -len(ending)]
+            word = word[:-1] if len(word) > 4 and word[-1] == word[-2] and word[-1] not in "ls" else word
+            break
+    return word[:-1] if len(word) > 4 and word.endswith("e") else word
+
+
+@functools.lru_cache(maxsize=4096)
+def tokens(text):
+    """The words that count, stemmed: no articles, number words as digits, ordinals and months in one spelling."""
+    text = strip_wrappers(text.translate(GREEK_TABLE) if not text.isascii() else text)
+    text = re.sub(r"\\ce\s*\{([^{}]*)\}|\\(alpha|beta|gamma|delta|Delta|epsilon|theta|lambda|mu|nu|pi|rho|sigma|tau|phi|omega|Omega)\b", lambda m: m[1] or " " + m[2] + " ", text)
+    text = unicodedata.normalize("NFKD", text)
+    text = "".join(c for c in text if not unicodedata.combining(c)).replace("’", "'")
+    text = re.sub(r"(\d{4})-(\d{2})-(\d{2})\b", lambda m: f"{m[1]} {list(MONTHS.values())[min(11, max(0, int(m[2]) - 1))]} {int(m[3])}", text).lower()
+    text = re.sub(r"'s\b|s'(?=\s)", "s", re.sub(r"n't\b", "nt", text)) if "'" in text else text
+    text = re.sub(r"(?<=\d),(?=\d{3}\b)", "", re.sub(r"(?<=\d)[_^{}]+(?=[\d+-])|(?<=[a-z])_\{?(?=\d)|(?<=\d)\}", "", text))
+    found = re.findall(r"[a-z]+(?:\d+[a-z\d]*)?|\d+(?:\.\d+)?(?:st|nd|rd|th|s)?(?![a-z])|\d+[a-z]+|%|(?<=[a-z\d])[+](?![\w])|(?<![a-z\d] )-(?=\d)", text)
+    words, run = [], []
+    for word in found + [""]:
+        if re.fullmatch(r"[a-z]+", word) and (words_to_number(word) is not None and word != "half" or run and word in ("hundred", "thousand", "million", "billion")):
+            run.append(word)
+            continue
+        if run:
+            value = words_to_number(" ".join(run))
+            words.extend([f"{value:g}"] if value is not None else run)
+            run = []
+        if word:
+            words.append(word)
+    out = []
+    for word in words:
+        if word in ARTICLES:
+            continue
+        number = re.fullmatch(r"(\d+(?:\.\d+)?)(?:st|nd|rd|th|s)?", word)
+        out.append(f"{float(number[1]):.15g}" if number and len(number[1]) < 16 else MONTHS.get(word, ORDINALS.get(word, word)) if len(word) < 5 or word in ORDINALS else word)
+    return tuple(stem(w) if w.isalpha() else w for w in out)
+
+
+ORDINALS = {w: str(i) for i, w in enumerate("first second third fourth fifth sixth seventh eighth ninth tenth eleventh twelfth".split(), 1) if w != "second"}
+
+
+@functools.lru_cache(maxsize=4096)
+def alternatives(reference):
+    """The ways to write a reference: whole, without and inside its brackets, each side of "or", "also known as", a spaced slash."""
+    reference = reference.strip().rstrip(".")
+    found = [reference]
+    bracket = re.fullmatch(r"(.*?\S)\s*\(([^()]+)\)\s*(.*)", reference)
+    if bracket:
+        found.append(f"{bracket[1]} {bracket[3]}".strip())
+        note = re.sub(r"^(?:also\s+(?:known\s+as|called)|or|aka|i\.e\.,?|e\.g\.,?|accept|abbreviated)\s+", "", bracket[2], flags=re.I)
+        if not bracket[3] and (re.fullmatch(r"[A-Z][\w.-]{0,9}", note) or note != bracket[2]):
+            found.append(note)
+    for separator in (r",?\s+or\s+", r",?\s*(?:also\s+known\s+as|also\s+called|a\.?k\.?a\.?|i\.e\.)\s+", r"\s+/\s+|(?<=[a-z])/(?=[A-Za-z]{3})", r"\s*;\s*(?:or\s+)?|\s*\|\s*"):
+        parts = re.split(separator, reference, flags=re.I)
+        if 1 < len(parts) <= 8 and all(re.search(r"\w", p) for p in parts):
+            if separator.startswith(r"\s+/") and parse_quantity(reference) or separator.startswith(r"\s*;") and any(re.match(r"\(?[a-z0-9]\)|[a-z0-9]\.", p.strip()) for p in parts):
+                continue
+            found.extend(p.strip() for p in parts)
+    return tuple(dict.fromkeys(f for f in found if re.search(r"\w", f)))
+
+
+def same_text(statement, reference, whole=None):
+    """Does statement give the reference (or one of its alternatives)? whole: the response the statement was taken from, for long explanations."""
+    statement, reference = str(statement)[:MAX_READ], str(reference)[:MAX_READ]
+    polarity = yes_no(reference)
+    if polarity is not None and len(tokens(reference)) == 1:
+        return yes_no(statement) == polarity
+    if polarity is not None and yes_no(statement) == (not polarity):
+        return False
+    return any(gives(statement, option) for option in alternatives(reference))
+
+
+def yes_no(text):
+    """True, False or None: does a text open (or state) yes or no?"""
+    words = re.findall(r"[a-z']+", text.lower())[:60]
+    if not words:
+        return None
+    if words[0] in AFFIRM | DENY - {"not", "never", "wrong", "right"}:
+        return words[0] in AFFIRM
+    said = re.search(r"\b(?:is|answer|statement|therefore|thus|hence|so)\W+(?:indeed\s+|definitely\s+|actually\s+)?(not\s+)?(true|false|correct|incorrect|yes|no)\b(?!\s+(?:longer|more|matter))", text.lower())
+    return (said[2] in AFFIRM) != bool(said[1]) if said else None
+
+
+def gives(statement, reference):
+    """Does statement give this one way of writing the reference?"""
+    quantity = parse_quantity(reference)
+    if quantity is not None and re.search(r"\d", reference):
+        return states_quantity(statement, quantity)
+    formula = re.sub(r"[\s_{}$]|\\ce|\\mathrm|\\text", "", to_ascii_math(reference)).replace("^", "")
+    if len(formula) <= 24 and FORMULA.fullmatch(formula) and (re.search(r"\d|[+-]$", formula) or re.search(r"[A-Z].*[A-Z]", formula) and not re.search(r"[a-z]{3}", formula)):
+        return states_formula(statement, formula) or len(formula) >= 3 and initials(statement, formula)
+    if re.search(r"[=^\\]|\d\s*[/*]\s*\d", reference) and len(statement) < 300 and same_math(statement, reference):
+        return True
+    said, wanted = tokens(statement), tokens(reference)
+    if not wanted or not said:
+        return False
+    if said == wanted:
+        return True
+    if contains(said, wanted) or "".join(said) == "".join(wanted):
+        return not extra_items(statement, reference)
+    if len(wanted) >= 2 and listed(said, wanted, reference, statement):
+        return True
+    if len(said) <= max(6, len(wanted)) and part_of(said, wanted, reference):
+        return True
+    return len(wanted) > 7 and recalls(said, wanted)
+
+
+def contains(said, wanted):
+    """Do the wanted words stand in said, side by side and not negated?"""
+    size = len(wanted)
+    negated = wanted[0] in NEGATIVE
+    for at in range(len(said) - size + 1):
+        if said[at : at + size] == wanted:
+            before = said[max(0, at - 3) : at]
+            if negated or not before or not (before[-1] in NEGATIVE or len(before) > 1 and before[-2] in NEGATIVE and before[-1] in SMALL | {"just", "only", "caus", "due"} and before[-1] not in ("only", "just") or before[-2:] in (("rather", "than"), ("instead", "of"), ("opposed", "to"), ("other", "than"))):
+                return True
+    return False
+
+
+def listed(said, wanted, reference, statement):
+    """All wanted content words near each other in said (dates, names with initials, lists in another order)."""
+    content = [w for w in wanted if w not in SMALL and not (len(w) == 1 and w.isalpha() and len(wanted) > 2)]
+    if not content or NEGATIVE & set(said) - set(wanted) or len(content) < 2 and len(wanted) > 1 and re.match(r"[a-z]", reference):
+        return False
+    if not set(content) <= set(said) or len(content) > 12:
+        return False
+    if extra_items(statement, reference):
+        return False
+    places = [[i for i, w in enumerate(said) if w == c] for c in content]
+    span = min((max(min(p, key=lambda x: abs(x - start)) for p in places) - min(min(p, key=lambda x: abs(x - start)) for p in places) for start in places[0]), default=99)
+    if any(a in said and b in said and (a in wanted) != (b in wanted) for a, b in OPPOSITES):
+        return False
+    return span <= 2 * len(wanted) + 4
+
+
+def items(text):
+    parts = re.split(r",\s*(?:and|or)?\s*|\s+and\s+|;\s*|\n", text.strip().rstrip("."))
+    return [p for p in parts if p.strip()]
+
+
+def extra_items(statement, reference):
+    """Is the statement a bare list with more items than the reference has?"""
+    wanted, said = items(reference), items(statement)
+    if len(wanted) < 2 and re.search(r"\beither\b", statement, re.I):
+        return True
+    return len(wanted) >= 2 and len(said) > len(wanted) and all(len(p.split()) <= 3 for p in said) and len(tokens(statement)) < 25
+
+
+def part_of(said, wanted, reference):
+    """Is a shorter statement still the reference: its surname, its head before "of", the reference without a word that only says what kind of thing it is?"""
+    if NEGATIVE & set(said) != NEGATIVE & set(wanted):
+        return False
+    core = tuple(w for w in said if w not in SMALL)
+    names = re.findall(r"[^\s,]+", re.sub(r"\([^()]*\)", "", reference))
+    if len(core) <= 2 and 2 <= len(names) <= 4 and all(n[:1].isupper() and n[1:].islower() or re.fullmatch(r"[A-Z]\.?|de|van|von|der", n) for n in names) and core and core[-1:] == tokens(names[-1]) and set(core) <= set(wanted):
+        return True
+    head = re.split(r"\s+(?:of|in|from|by|with|due|that|which|because|for|at|on|between)\s+|,", re.sub(r"\([^()]*\)", "", reference), maxsplit=1)
+    heads = [tokens(head[0])] + ([tokens(head[1])] if len(head) > 1 and tokens(head[0]) and tokens(head[0])[-1] in GENERIC else [])
+    if any(core == tuple(w for w in h if w not in SMALL) and h for h in heads) and len(core) and not (len(core) == 1 and core[0] in GENERIC):
+        return True
+    return bool(core) and len(wanted) - len(core) == 1 and wanted[:-1] == core and wanted[-1] in {stem(g) for g in GENERIC}
+
+
+def recalls(said, wanted):
+    """A long reference: at least three quarters of its content words, all of its numbers, no opposite and no other negation."""
+    content = {w for w in wanted if w not in SMALL}
+    here = set(said)
+    if not content or any(w[0].isdigit() and w not in here for w in content):
+        return False
+    if bool(NEGATIVE & here) != bool(NEGATIVE & set(wanted)):
+        return False
+    if any((a in content and a not in here and b in here) or (b in content and b not in here and a in here) for a, b in OPPOSITES):
+        return False
+    return len(content & here) >= 0.75 * len(content)
+
+
+QUANTITY = re.compile(r"(?<![\w.])[-+−]?\s?(?:\d{1,3}(?:,\d{3})+|\d+)?(?:\.?\d+)(?:\s*/\s*\d+)?(?:\s*(?:[×x*]|\\times|\\cdot)\s*10\s*\^?\s*\{?\s*[-+−]?\s*\d+\}?|[eE][-+]?\d+)?")
+
+
+def states_quantity(statement, quantity):
+    """Is the number with its unit among those that the statement states? A hedge ("3 or 4") is no statement."""
+    whole = parse_quantity(statement)
+    if whole is not None:
+        return same_quantity(whole, quantity)
+    text = strip_wrappers(statement)
+    if re.search(r"\d\s*(?:or|to|[-–])\s*\d", text) and not re.search(r"10\s*\^", text) and not quantity.scientific and not re.search(r"\d{4}-\d\d", text):
+        text = re.sub(r"\d+(?:\.\d+)?\s*(?:or|to)\s*\d+(?:\.\d+)?", " ", text)
+    for match in itertools.islice(QUANTITY.finditer(text), 200):
+        rest = text[match.end() : match.end() + 40]
+        piece = match[0].strip()
+        unit = re.match(r"\s*-?\s*((?:[A-Za-zμΩÅ°%][A-Za-z]*(?:\s*\^?\s*\{?-?\d\}?)?)(?:\s*[/*· ]\s*[A-Za-zμΩÅ°]+(?:\s*\^?\s*\{?-?\d\}?)?){0,3})", rest)
+        said = None
+        if unit:
+            parts = unit[1].split()
+            said = next((q for n in range(len(parts), 0, -1) if read_unit(" ".join(parts[:n])) or parts[0] in ("%", "percent", "million", "billion", "thousand") if (q := parse_quantity(f"{piece} {' '.join(parts[:n])}"))), None)
+        said = said or parse_quantity(piece)
+        if said and same_quantity(said, quantity):
+            return True
+    words = words_to_number(" ".join(re.findall(r"[a-z-]+", statement.lower())[:1]) or "x")
+    if words is not None and words == quantity.value:
+        return True
+    return f"{quantity.value:.15g}" in tokens(statement) and not re.search(r"\d", statement)
+
+
+def states_formula(statement, formula):
+    """Chemical formulas are compared with their capitals (CO is not Co), charges and counts, however they are set."""
+    text = re.sub(r"[_{}$]|\\ce|\\mathrm|\\text|\\,|~", "", to_ascii_math(statement)).replace("^", "")
+    words = [w.strip(".,;:!?\"'") for w in re.split(r"[\s,;/]+", text)]
+    bare = [w.strip("()*`") for w in words]
+    if formula in words or formula in bare or formula == re.sub(r"\s", "", text).strip("."):
+        return True
+    return bool(re.search(r"\d|[+-]$", formula)) is False and len(formula) >= 3 and formula.lower() in [w.lower() for w in bare]
+
+
+def initials(statement, acronym):
+    """Are the initials of neighbouring words of the statement the acronym: central processing unit, CPU?"""
+    letters = "".join(w[0] for w in re.findall(r"[A-Za-z]+", statement) if w.lower() not in ("of", "the", "and", "for"))
+    return acronym.isalpha() and acronym.lower() in letters.lower() and len(letters) <= len(acronym) + 6
