@@ -1,0 +1,298 @@
+"""Choose which rows go into the mixture: at random, the longest answers, by difficulty, by a score of your own, or all.
+
+    python 02_mix/select_rows.py --input clean.jsonl --output selected.jsonl --method difficulty
+    python 02_mix/select_rows.py --input clean.jsonl --output random.jsonl --method random --match-n selected.jsonl
+    python 02_mix/select_rows.py --input clean.jsonl --output selected.jsonl --recipe 02_mix/recipes/megascience.yaml
+
+in   rows with id, question, answer; difficulty (0-10, from score_difficulty.py) where the method is difficulty; any sources together
+out  the chosen rows with `selection` (why the row is here) and `selection_score` (what it was ranked by, or null), in an order that depends on seed and ids
+     alone: the same rows in any order give the same file. Rejected: "not selected"; under difficulty also "too easy" (mean > 9), "too hard (noisy)"
+     (mean < 1) and "no difficulty score"; "other source" with --source; "not in the recipe"
+
+random      --n rows, those with the smallest hash of seed and id
+length      --n rows with the longest answers of one annotator: `annotator_tokens` where every row has it (annotate.py --field annotator_response), else the
+            characters of annotator_response, else of the answer; --length-field names another field. Random where equal
+difficulty  rows with a mean in --keep 1 9; with --n a random sample of these
+all         every row (--n is then without effect)
+
+--match-n FILE takes as many rows as FILE has; --match-tokens FILE takes rows, best first, until they hold as many tokens as FILE (--tokenizer; without it
+characters are counted). A scorer of your own is a function in a file: its float ranks the row, the highest are kept, None rejects the row:
+
+    # my_scorer.py                                                  python 02_mix/select_rows.py ... --scorer my_scorer.py:steps --n 50000
+    def steps(row):
+        return row["answer"].count("\\n")
+
+A recipe gives each source its method and its count, or a weight: weighted sources share the mixture in that proportion, as large as the rows allow.
+"""
+
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+import array
+import bisect
+import importlib.util
+import json
+import math
+import tempfile
+
+import count_tokens
+import load_sources
+
+import rows as r
+
+METHODS = ("random", "length", "difficulty", "all")
+BUCKETS = 64   # temporary files of the sort: one in 64 of the data is in memory at a time
+
+
+# ---- an order that depends on seed and ids alone ----
+
+def order_key(seed, id_, use):
+    """64-bit place of a row in the order of `use` ("select", "mix"); another seed or use gives an unrelated order."""
+    import xxhash
+
+    return xxhash.xxh3_64_intdigest(f"{use}\x1f{seed}\x1f{id_}".encode("utf-8", "surrogatepass"))
+
+
+def in_key_order(keyed, folder, buckets=BUCKETS):
+    """Sort (key, row) pairs of any number through temporary files without a name (nothing is left after a crash); yields (key, row)."""
+    Path(folder).mkdir(parents=True, exist_ok=True)
+    files = [tempfile.TemporaryFile(dir=folder, buffering=1 << 18) for _ in range(buckets)]
+    try:
+        for key, row in keyed:
+            files[key * buckets >> 64].write(b"%016x" % key + r.dumps(row))
+        for file in files:
+            file.seek(0)
+            for line in sorted(file):
+                yield int(line[:16], 16), json.loads(line[16:])
+            file.close()
+    finally:
+        for file in files:
+            file.close()
+
+
+# ---- the choice ----
+
+class Pool:
+    """What is remembered of the rows of one source: keys, scores, lengths; 24 bytes a row."""
+
+    def __init__(self):
+        self.keys, self.scores, self.sizes = array.array("Q"), array.array("d"), array.array("d")
+
+    def add(self, key, score, size=1):
+        self.keys.append(key)
+        self.scores.append(math.nan if score is None else score)
+        self.sizes.append(size)
+
+    def ranked(self, method, keep):
+        """Positions of the rows that may be chosen, best first; equal ones by their key."""
+        import numpy as np
+
+        keys, scores = np.frombuffer(self.keys, dtype=np.uint64), np.frombuffer(self.scores)
+        if method in ("random", "all"):
+            allowed, order = np.ones(len(keys), bool), keys
+        elif method == "difficulty":
+            allowed, order = (scores >= keep[0]) & (scores <= keep[1]), keys
+        else:
+            allowed, order = ~np.isnan(scores), None
+        places = np.flatnonzero(allowed)
+        return places[np.argsort(order[places], kind="stable") if order is not None else np.lexsort((keys[places], -scores[places]))]
+
+    def choose(self, method, keep=(1, 9), n=None, tokens=None):
+        """Sorted keys of the chosen rows: n of them, or as many as come nearest to `tokens`, or all that may be."""
+        import numpy as np
+
+        places = self.ranked(method, keep)
+        if method != "all" and tokens is not None:
+            sums = np.cumsum(np.frombuffer(self.sizes)[places])
+            count = int(np.searchsorted(sums, tokens))
+            if count < len(sums) and (sums[count] - tokens) <= tokens - (sums[count - 1] if count else 0):
+                count += 1
+            places = places[:count]
+        elif method != "all" and n is not None:
+            places = places[:n]
+        return np.sort(np.frombuffer(self.keys, dtype=np.uint64)[places]).tolist(), len(self.keys)
+
+
+def share_out(weights, available):
+    """Rows of each weighted source: in proportion to the weights, as many as the scarcest source allows, none repeated."""
+    total = min(available[name] / weight for name, weight in weights.items())
+    return {name: math.floor(total * weight + 1e-9) for name, weight in weights.items()}
+
+
+def why_not(method, score, keep):
+    """Reason a row was left out."""
+    if method == "difficulty" and score is None:
+        return "no difficulty score"
+    if method == "difficulty" and score > keep[1]:
+        return "too easy"
+    if method == "difficulty" and score < keep[0]:
+        return "too hard (noisy)"
+    return "no score" if method not in METHODS and score is None else "not selected"
+
+
+# ---- what a row is ranked by ----
+
+def length_field(paths, rows_of):
+    """The field that measures the answers of these rows: the first of three that every row has."""
+    counts = dict.fromkeys(("annotator_tokens", "annotator_response"), 0)
+    total = 0
+    for path in paths:
+        for row in rows_of(path):
+            total += 1
+            for field in counts:
+                counts[field] += row.get(field) is not None
+    return next((field for field, count in counts.items() if count == total and total), "answer")
+
+
+def load_scorer(text):
+    """The function named FILE.py:FUNCTION; raises BadInput where there is none. It is the user's own code and is run as such."""
+    file, _, name = text.partition(":")
+    if not Path(file).is_file() or not name:
+        raise r.BadInput(f"--scorer {text}: give a file and a function in it, as in my_scorer.py:steps")
+    spec = importlib.util.spec_from_file_location("user_scorer", file)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    if not callable(getattr(module, name, None)):
+        raise r.BadInput(f"--scorer {text}: {file} has no function {name}")
+    return getattr(module, name)
+
+
+def score_of(row, method, field, scorer, path):
+    """Number a row is ranked by, or None; raises BadInput where the field it needs is missing or no number."""
+    if scorer:
+        value = scorer(row)
+    elif method == "length":
+        value = row.get(field)
+        value = len(value) if isinstance(value, str) else value
+    elif method == "difficulty":
+        if "difficulty" not in row:
+            raise r.BadInput(f"{path}, row \"{row['id']}\": field \"difficulty\" is missing; run score_difficulty.py first")
+        value = row["difficulty"]
+    else:
+        return None
+    if value is not None and (isinstance(value, bool) or not isinstance(value, int | float) or math.isnan(value)):
+        raise r.BadInput(f"{path}, row \"{row['id']}\": the score must be a number or null, this is {value!r}"[:300])
+    return value
+
+
+def rules_of(args):
+    """How each source is chosen: {source: rule}, or {None: rule} for all rows together; a rule has method, n, tokens, weight."""
+    if args.recipe:
+        rules = {}
+        for entry in load_sources.read_recipe(args.recipe)["sources"]:
+            if (method := entry.get("method", "all" if "count" not in entry and "weight" not in entry else "random")) not in METHODS:
+                raise r.BadInput(f"--recipe {args.recipe}: source {entry['source']}: method \"{method}\" is none of {', '.join(METHODS)}")
+            rules[entry["source"]] = dict(method=method, n=entry.get("count"), tokens=None, weight=entry.get("weight"))
+        return rules
+    method, n, tokens = args.scorer or args.method, args.n, None
+    if method is None:
+        raise r.BadInput("--method: choose one of random, length, difficulty, all; or give a --scorer or a --recipe")
+    if args.match_n:
+        n = sum(1 for _ in r.read(args.match_n, unique=False))
+    if args.match_tokens:
+        counter = size_counter(args.tokenizer)
+        tokens = sum(size for _, size in counter(r.read(args.match_tokens, "question", "answer", unique=False)))
+    if method in ("random", "length", args.scorer) and n is None and tokens is None:
+        raise r.BadInput(f"--n: say how many rows {method} is to keep, or name a file with --match-n or --match-tokens")
+    return {None: dict(method=method, n=n, tokens=tokens, weight=None)}
+
+
+def size_counter(tokenizer):
+    """Function rows -> (row, size): tokens of the tokenizer, or characters of question and answer."""
+    if tokenizer:
+        loaded = count_tokens.Tokenizer(tokenizer)
+        return lambda rows: count_tokens.counted(rows, loaded)
+    return lambda rows: ((row, len(row["question"]) + len(row["answer"])) for row in rows)
+
+
+def fill_weights(rules, pools, keep):
+    """Turn the weights of a recipe into counts."""
+    weights = {name: rule["weight"] for name, rule in rules.items() if rule["weight"] is not None}
+    if not weights:
+        return
+    available = {name: len(pools[name].ranked(rules[name]["method"], keep)) if name in pools else 0 for name in weights}
+    for name, n in share_out(weights, available).items():
+        rules[name]["n"] = n
+        rules[name]["method"] = "random" if rules[name]["method"] == "all" else rules[name]["method"]
+
+
+def select(rows, step, rules, args, seen_by, keep):
+    """Read all rows, choose, and write every one of them to the output or, with a reason, to the rejected file."""
+    pools, sizes = {}, size_counter(args.tokenizer) if args.match_tokens else (lambda rows: ((row, 1) for row in rows))
+
+    def keyed():
+        for row, size in sizes(rows):
+            group = None if None in rules else row.get("source")
+            key, score, rule = order_key(args.seed, row["id"], "select"), None, rules.get(group)
+            if rule and not (args.source and row.get("source") != args.source):
+                score = seen_by(row, rule["method"])
+                pools.setdefault(group, Pool()).add(key, score, size)
+            yield key, (row, score)
+
+    ordered = in_key_order(keyed(), step.output.parent)
+    chosen, first = {}, True
+    for key, (row, score) in ordered:
+        if first:   # all rows have been read by now
+            fill_weights(rules, pools, keep)
+            chosen = {group: pool.choose(rules[group]["method"], keep, rules[group]["n"], rules[group]["tokens"]) for group, pool in pools.items()}
+            first = False
+        group = None if None in rules else row.get("source")
+        if group not in rules:
+            step.reject(row, "not in the recipe")
+        elif args.source and row.get("source") != args.source:
+            step.reject(row, "other source")
+        else:
+            keys, of = chosen[group]
+            place, method = bisect.bisect_left(keys, key), rules[group]["method"]
+            if place < len(keys) and keys[place] == key:
+                step.keep({**row, "selection": reason_for(method, score, len(keys), of, args.seed, keep), "selection_score": score})
+            else:
+                step.reject(row, why_not(method, score, keep), selection_method=method, selection_score=score)
+    return {str(group): dict(method=rules[group]["method"], chosen=len(keys), of=of) for group, (keys, of) in chosen.items()}
+
+
+def reason_for(method, score, n, of, seed, keep):
+    """The sentence that stays in a chosen row."""
+    if method == "all":
+        return f"all {of:,} rows of the source"
+    how = {"random": "at random", "length": "longest", "difficulty": f"mean difficulty in {keep[0]:g} to {keep[1]:g}"}.get(method, f"highest {method}")
+    return f"{how}: {n:,} of {of:,}, seed {seed}" + (f", score {score:g}" if score is not None else "")
+
+
+def main():
+    parser = r.parser(__doc__, "input", "output", "seed", "fresh")
+    parser.add_argument("--method", choices=METHODS)
+    parser.add_argument("--n", type=r.positive, metavar="N", help="rows to keep")
+    parser.add_argument("--match-n", metavar="FILE", help="keep as many rows as FILE has")
+    parser.add_argument("--match-tokens", metavar="FILE", help="keep as many tokens as FILE has")
+    parser.add_argument("--tokenizer", metavar="NAME_OR_FOLDER", help="tokenizer of --match-tokens (default: characters are counted)")
+    parser.add_argument("--keep", nargs=2, type=float, default=(1.0, 9.0), metavar=("LOW", "HIGH"), help="difficulty: means to keep (default 1 9)")
+    parser.add_argument("--length-field", metavar="FIELD", help="length: field to measure (a number, or a text whose characters count)")
+    parser.add_argument("--scorer", metavar="FILE.py:FUNCTION", help="rank by a function of your own instead of a --method")
+    parser.add_argument("--recipe", metavar="FILE", help="method and count of each source from a recipe instead")
+    parser.add_argument("--source", metavar="NAME", help="choose among the rows of this source only")
+    args = parser.parse_args()
+    if sum(map(bool, (args.method, args.scorer, args.recipe))) > 1 or sum(map(bool, (args.n, args.match_n, args.match_tokens, args.recipe))) > 1:
+        raise r.BadInput("give one of --method, --scorer and --recipe, and one of --n, --match-n and --match-tokens (a recipe has its own counts)")
+    others = [path for path in (args.match_n, args.match_tokens, args.recipe, args.scorer and args.scorer.partition(":")[0]) if path]
+    step = r.Step(args, inputs=[args.input, *others], code=[count_tokens.__file__, load_sources.__file__])
+    if step.finished():
+        return
+    rules, scorer = rules_of(args), load_scorer(args.scorer) if args.scorer else None
+    field = args.length_field
+    if field is None and any(rule["method"] == "length" for rule in rules.values()):
+        field = length_field([args.input], r.read)
+        print(f"length: measured by {field}" + (" (characters)" if field != "annotator_tokens" else ""), file=sys.stderr)
+    rows = r.progress(step.read(args.input, "question", "answer"), desc=step.output.name)
+    chosen = select(rows, step, rules, args, lambda row, method: score_of(row, method, field, scorer, args.input), args.keep)
+    step.finish(chosen=chosen)
+    for name, rule in rules.items():
+        got = chosen.get(str(name), {"chosen": 0, "of": 0})
+        if rule["n"] is not None and rule["method"] != "all" and got["chosen"] < rule["n"]:
+            print(f"{name or 'input'}: only {got['chosen']:,} rows for the {rule['n']:,} asked for ({got['of']:,} in all)", file=sys.stderr)
+
+
+if __name__ == "__main__":
+    r.run(main)
