@@ -57,14 +57,15 @@ START = re.compile(r"\s*(?:option|choice|answer|letter)?\s*([(\[{<]?)\s*([A-Za-z
 LINE_LETTER = re.compile(r"(?:^|\n)[ \t]*(?:[-•#]+[ \t]*)?(?:option|choice)?\s?[(\[]?([A-Z])[)\].:](?=\s|$)", re.I)
 FOLLOWS_A = re.compile(r"\s*(?:$|[.,:;)!?\"'”’\]\n}(|–—-]|(?:because|since|as|is|are|was|and|which|due|for|with|by|from|based|it|this|that|but|not|given|according|where|when|while|although|would|I|The|This|It|Because|Since|As|Explanation|Reason\w*|There\w*|Final|Answer|in\s+(?:this|the)|the|if|so|here|hence|since)\b)")
 SENTENCE_END = re.compile(r"(?<=[.!?。！？])[\"'”’)*\]]*\s+(?=[^a-z\s])|\n+|(?<=[。！？])")
-YES_WORDS = {"yes": "yes true correct", "no": "no false incorrect", "true": "true yes correct", "false": "false no incorrect"}
+BOX = re.compile(r"(?:\\(?:boxed|fbox|framebox)|\x08oxed|(?<![A-Za-z\\])boxed(?=\{))\s*(\{|[A-Za-z0-9])")
+TAKEN_BACK = re.compile(r"[^.\n]{0,80}[.\n]\s*(?:\w+\W+){0,2}?(?:but|however|although)\W+(?:this|that|it)\s+(?:is\s*(?:not|n't|incorrect|wrong)|isn't)", re.I)
 MAX_READ = 24_000
 
 
 def boxes(text):
     """(start, end, content) of every \\boxed{...} or \\fbox{...}, braces balanced; linear in the text."""
     found, at = [], 0
-    for match in re.finditer(r"\\(?:boxed|fbox|framebox)\s*(\{|[A-Za-z0-9])", text):
+    for match in BOX.finditer(text):
         if match.start() < at:
             continue
         if match[1] != "{":
@@ -83,7 +84,7 @@ def boxes(text):
 
 def plain(text):
     """Markdown, LaTeX wrappers and quotes of looks taken off; a box becomes a statement "Answer: ..."."""
-    if "\\" in text:
+    if "\\" in text or "oxed{" in text:
         found = boxes(text)
         if found:
             parts, at = [], 0
@@ -133,8 +134,9 @@ def named(text, options, prefix=False, exact=False):
             if flat.startswith(option):
                 return [letter] if not any(option == o and l != letter for l, o, _ in option_words(options)) else []
         elif option in flat:
-            before = flat[: flat.rindex(option)]
-            if option.strip()[0].isdigit() and re.search(r"[-+/^] $|^ [/^%+]", before[-2:] + " " if before[-2:-1] in "-+/^" else flat[len(before) + len(option) - 1 :][:3]):
+            at = flat.rindex(option)
+            before = flat[:at]
+            if option.strip()[0].isdigit() and (before.rstrip()[-1:] in tuple("-+/^") or flat[at + len(option) :][:1] in tuple("/^")):
                 continue  # the 10 of 3/10, the 3 of -3
             if re.search(r" (?:not|isnt|arent|never|neither|nor|without|than|except|instead of|no)(?: be| to be| of)? $", before + " ") and not option.startswith((" not ", " no ")):
                 continue
@@ -221,9 +223,10 @@ def statements(text, count, options):
                 letter = mentions[0]
         if letter is None and options and NO_COMMITMENT.search(line):
             letter = ""
+        if letter and TAKEN_BACK.match(text[match.end() : match.end() + 200]):
+            letter = ""
         if letter is not None:
             yield match.start(), letter
-    return
 
 
 def distinct(text, count):
@@ -231,6 +234,8 @@ def distinct(text, count):
     found = []
     for match in MENTION.finditer(text):
         letter = match[1] or match[2] or match[3] or match[4]
+        if match[4] == "I" and re.search(r"\n\s*II\b", text):
+            continue
         if ord(letter) - 65 < count and letter not in found:
             if not NEGATED.search(text[max(0, match.start() - 40) : match.start()]) and not AFTER_NEGATED.match(text[match.end() : match.end() + 90]):
                 found.append(letter)

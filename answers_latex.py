@@ -44,7 +44,7 @@ def canonical(text):
     text = text.replace("\\lbrace", "\\{").replace("\\rbrace", "\\}").replace("\\lfloor", "\\floor(").replace("\\rfloor", ")").replace("\\lceil", "\\ceil(").replace("\\rceil", ")")
     text = text.replace("\\lvert", "|").replace("\\rvert", "|").replace("\\vert", "|").replace("\\|", "|").replace("\\langle", "(").replace("\\rangle", ")")
     text = SKIP.sub(" ", text)
-    text = re.sub(r"(?<![\d,.])(\d{1,3}(?:,\d{3})+)(?![\d,])", lambda m: m[1].replace(",", ""), text)
+    text = re.sub(r"(?<![\d,.])([1-9]\d{0,2}(?:,\d{3})+)(?![\d,])", lambda m: m[1].replace(",", ""), text)
     text = re.sub(r"\\(?:times|cdot|ast)(?![a-zA-Z])", "*", text).replace("\\div", "/").replace("\\infinity", "\\infty")
     text = re.sub(r"\s+", " ", text).strip()
     return text[:-1].rstrip() if text.endswith((".", ",", ";")) else text

@@ -11,7 +11,7 @@ import re
 import answers_latex as latex
 import answers_worker as worker
 from answers_choice import boxes
-from answers_units import Quantity, parse_quantity, read_number, read_unit, same_quantity, strip_wrappers, to_ascii_math
+from answers_units import Quantity, parse_quantity, read_number, read_unit, same_quantity, strip_wrappers, to_ascii_math, words_to_number
 
 MAX_READ = 60_000
 MONEY = r"(?:\\?\$|€|£)"
@@ -21,8 +21,8 @@ STATED = re.compile(
     re.X | re.I,
 )  # fmt: skip
 LEADING = re.compile(r"^(?:[\s:*_>\"'“”`=]|\*\*|(?:therefore|thus|hence|so|then|indeed|simply|just|exactly|the\s+final\s+answer\s+is|the\s+answer\s+is|given\s+by|as\s+follows|that|is|are|equal\s+to|equals)\b)+", re.I)
-MATHS = re.compile(r"\\\[(.{1,2000}?)\\\]|\\\((.{1,2000}?)\\\)|\$\$(.{1,2000}?)\$\$|(?<![\\\d])\$(?=\S)([^$\n]{1,1000}?)(?<!\\)\$(?!\d)", re.S)
-NUMBER_RUN = re.compile(r"(?<![\w.])[-+−]?\s?(?:\\?\$)?\s?(?:\d{1,3}(?:,\d{3})+|\d+)(?:\.\d+)?(?:\s*/\s*\d+)?(?:[eE][-+]?\d+)?(?:\s*%|°)?|(?<![\w.])[-+−]?\.\d+")
+MATHS = re.compile(r"\\\[(.{1,2000}?)\\\]|\\\((.{1,2000}?)\\\)|\$\$(.{1,2000}?)\$\$|(?<![\\\d])\$(?=\S|\s*\\)([^$\n]{1,1000}?)(?<!\\)\$(?!\d)", re.S)
+NUMBER_RUN = re.compile(r"(?<![\w.])[-+−]?\s?(?:\\?\$)?\s?(?:\d{1,3}(?:,\d{3})+(?!\d)|\d+(?:,\d{1,2}(?![\d,]))?)(?:\.\d+)?(?:\s*/\s*\d+)?(?:\s*[×x*]\s*10\s*\^?\s*\{?[-+⁻⁰¹²³⁴⁵⁶⁷⁸⁹\d]+\}?)?(?:[eE][-+]?\d+)?(?:\s*%|°)?|(?<![\w.])[-+−]?\.\d+")
 END = re.compile(r"\.(?=\s|$)(?!\s*\d)|\n\s*\n|(?<=\S)\n|;\s|,?\s+(?:because|since|which|where\s|so\s|as\s+(?:the|we|it)|I\s+hope|when\s|given\s+that|due\s+to|for\s+a\s+total|per\s+the|in\s+total|if\s)|\s\((?=[a-z]{3})|。|，")
 REFUSAL = re.compile(r"\b(?:(?:can(?:not|'t|’t)|could\s?n[o']t|unable\s+to|not\s+(?:possible|able)\s+to|impossible\s+to|insufficient|not\s+enough|do(?:es)?\s+not\s+(?:provide|contain|have)\s+(?:enough|any|the)|no\s+way\s+to|more\s+information|undetermined|indeterminate|cannot\s+be\s+determined|not\s+given|sorry)\b)", re.I)
 CALC = re.compile(r"<<[^<>\n]{0,200}>>")
@@ -90,6 +90,13 @@ def head_of(tail):
         return inner.strip()
     stop = END.search(tail)
     head = (tail[: stop.start()] if stop else tail[:300]).strip().strip("*_`").rstrip(".,:;!").strip()
+    if not parse_quantity(head):
+        masked = MATHS.sub(lambda m: "$" * len(m[0]), head)
+        copulas = list(re.finditer(r"\b(?:is|are|was|equals?|be)\b(?:\s+(?:approximately|about|exactly|therefore|thus|just|simply))?\s+(?=[-$\\\d(.])", masked))
+        if copulas:
+            head = head[copulas[-1].end() :].strip()
+        elif len(head.split()) > 6 and not re.search(r"\d|[$\\]", head):
+            return None
     formula = MATHS.search(head)
     if formula and not parse_quantity(head) and not re.match(r"[-+]?[\d.,]+\b", head):
         inner = [next(g for g in m.groups() if g is not None) for m in MATHS.finditer(head)]
@@ -104,7 +111,10 @@ def looks_maths(text):
 
 def last_value(text):
     """No box and no statement: the number or formula of the last sentence that states one, unless the text gives up."""
-    text = re.sub(r"(?<=\d)\s*\n*$", "", text.rstrip())
+    text = text.rstrip()
+    bold = [b for b in re.findall(r"\*\*([^*\n]{1,60})\*\*", text[-1500:]) if re.search(r"\d", b) and parse_quantity(b.strip(" .:$")) is not None]
+    if bold and not REFUSAL.search(text[-200:]):
+        return bold[-1].strip(" .:$")
     sentences = [s for s in re.split(r"(?<=[.!?。])\s+(?=[^a-z])|\n+", text) if s.strip()]
     for back, sentence in enumerate(reversed(sentences[-6:])):
         if REFUSAL.search(sentence) and not re.search(r"(?:estimate|would be|answer)\D{0,40}\d", sentence):
@@ -130,7 +140,9 @@ def stated_value(sentence):
                 return inner + " " + after[1]
             return inner
     plain = sentence.replace("**", "").replace("`", "")
-    copula = list(re.finditer(r"(?:\b(?:is|are|was|were|be|equals?|has|have|had|makes?|costs?|of|approximately|about)\b|[=≈:])\s*(?=[-+$−(]?\s*\\?\$?\.?\d)", plain))
+    plain = re.sub(r"(\b(?:are|is|were|has|have|had|only|total\s+of|remains?|remaining|leaves|left\s+with)\s+(?:a\s+total\s+of\s+|only\s+|exactly\s+|about\s+)?)(two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|zero|one(?!\s+of\b))\b",
+                   lambda m: m[1] + str(int(words_to_number(m[2]))), plain)  # fmt: skip
+    copula = list(re.finditer(r"(?:\b(?:is|are|was|were|be|equals?|has|have|had|makes?|costs?|only|total\s+of|leaves?|remains?|approximately|about)\b|[=≈:])\s*(?=[-+$−(]?\s*\\?\$?\.?\d)", plain))
     runs = list(NUMBER_RUN.finditer(plain))
     if not runs:
         word = re.search(r"\b(?:is|are|was|were|has|have)\s+((?:[a-z]+-)?(?:zero|one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|twenty|thirty|forty|fifty))\b", plain)
@@ -170,7 +182,7 @@ def unbox(text):
     """A reference may be a box, or a worked solution with boxes: its content counts."""
     found = boxes(text)
     if found:
-        return joined_boxes(text, found) or text
+        text = ", ".join(dict.fromkeys(part.strip() for _, _, part in found)) or text
     text = re.sub(r"^\s*\\\((.*)\\\)\s*\.?$|^\s*\\\[(.*)\\\]\s*\.?$|^\s*\$+([^$]*)\$+\s*\.?$", lambda m: next(g for g in m.groups() if g is not None), text, flags=re.S)
     return text.strip()
 
@@ -274,7 +286,7 @@ def compare(answer, reference, rel_tol, depth):
     if latex.squeeze(a) == latex.squeeze(b):
         return True
     if "matrix" in a or "matrix" in b or "{array}" in a:
-        return compare_matrices(a, b, rel_tol, depth)
+        return compare_matrices(answer, reference, rel_tol, depth)
     for swap in (False, True):  # a decimal comma on one side only
         x, y = (b, a) if swap else (a, b)
         match = re.fullmatch(r"(-?\d+),(\d+)", x)
@@ -343,9 +355,10 @@ def closed(text, quantity):
 
 def matrix_rows(text):
     """Cells of a matrix, or of a vector in brackets, as rows; None for anything else."""
+    text = re.sub(r"\\(?:left|right)\s*[()\[\]|.]|[$]", "", text)
     match = MATRIX.search(text)
     if match and re.fullmatch(r"[\w\s=]*", MATRIX.sub("", text, count=1)):
-        return [[cell.strip() for cell in re.split(r"&|(?<=\s)\s+(?=[^\s])" if "&" not in row and "  " in row.strip() else "&", row)] for row in re.split(r"\\\\|\\cr", match[2]) if row.strip()]
+        return [[cell.strip() for cell in row.split("&")] for row in re.split(r"\\\\|\\cr", match[2]) if row.strip()]
     return None
 
 
@@ -453,6 +466,7 @@ def compare_collections(a, b, rel_tol, depth):
     a = named[1] if named and collection(named[1]) and "=" not in named[1] else a
     named = re.fullmatch(r"\s*(?:[a-zA-Z]_?\w?|\([^()=]*\))\s*(?:=|\\in)\s*(.*)", b, re.S)
     b = named[1] if named and collection(named[1]) and "=" not in named[1] else b
+    a, b = solution_tuples(a), solution_tuples(b)
     one, two = collection(a), collection(b)
     if one is None and two is None:
         return None
@@ -495,6 +509,20 @@ def compare_collections(a, b, rel_tol, depth):
     return all(equal(x, y, rel_tol, depth) for x, y in zip(parts_a, parts_b))
 
 
+def solution_tuples(text):
+    """Solutions in several unknowns as tuples: "p=5, q=2; p=7, q=2" -> "(5,2),(7,2)"."""
+    if text.count("=") < 2:
+        return text
+    pairs = [assignment(p) for p in split_top(text)]
+    names = list(dict.fromkeys(p[0] for p in pairs if p))
+    if not all(pairs) or len(names) < 2 or len(pairs) % len(names) or len(pairs) == len(names):
+        return text
+    groups = [pairs[i : i + len(names)] for i in range(0, len(pairs), len(names))]
+    if any([name for name, _ in group] != names for group in groups):
+        return text
+    return ",".join("(" + ",".join(value for _, value in group) + ")" for group in groups)
+
+
 def assignment(text):
     """("x", "5") of "x = 5"; None for anything else."""
     match = re.fullmatch(r"\s*(\\?[a-zA-Z]+(?:_\{?\w+\}?)?(?:\([a-z]\))?)\s*=\s*([^=<>]+)", text)
@@ -523,8 +551,7 @@ def compare_relations(a, b, rel_tol, depth):
         return len(one) == len(two) == 2 and (equal(one[0], two[0], rel_tol, depth) and equal(one[1], two[1], rel_tol, depth) or equal(one[0], two[1], rel_tol, depth) and equal(one[1], two[0], rel_tol, depth))
     if re.search(r"[<>]", a) or re.search(r"[<>]", b):
         return compare_inequalities(a, b, rel_tol, depth)
-    one, two = re.split(r"\\approx|\\simeq|=", a), re.split(r"\\approx|\\simeq|=", b)
-    one, two = [p.strip() for p in one if p.strip()], [p.strip() for p in two if p.strip()]
+    one, two = sides(a), sides(b)
     if len(one) == 1 and len(two) == 1:
         return equal(one[0], two[0], rel_tol, depth) if one and two and (a, b) != (one[0], two[0]) else None
     if len(one) == 1 or len(two) == 1:
@@ -545,6 +572,17 @@ def compare_relations(a, b, rel_tol, depth):
         verdict = latex.proportional(f"({one[0]})-({one[1]})", f"({two[0]})-({two[1]})")
         return None if verdict is None else bool(verdict)
     return None
+
+
+def sides(text):
+    """The sides of a chain of equations, cut at the equality signs that stand outside braces (not the one of \\sum_{k=0})."""
+    text, parts, depth, start = re.sub(r"\\(?:approx|simeq|sim|equiv)(?![a-z])", "=", text), [], 0, 0
+    for at, sign in enumerate(text):
+        depth += (sign in "{(") - (sign in "})")
+        if sign == "=" and depth <= 0:
+            parts.append(text[start:at])
+            start = at + 1
+    return [part.strip() for part in parts + [text[start:]] if part.strip()]
 
 
 def is_name(text):

@@ -71,7 +71,7 @@ def to_ascii_math(text):
 NUMBER = re.compile(
     r"""(?P<sign>[-+]?)\s*(?:\$|\\\$|USD|€|£)?\s*(?P<sign2>-?)
     (?:(?P<whole>\d{1,6})\s*[ ]\s*(?P<num>\d{1,4})/(?P<den>\d{1,4})(?![\d.])
-    |(?P<dec>\d{1,3}(?:,\d{3})+(?!\d)(?:\.\d+)?|\d{1,3}(?:[ ]\d{3})+(?![\d.])|\d+(?:\.\d*)?|\.\d+)
+    |(?P<dec>[1-9]\d{0,2}(?:,\d{3})+(?!\d)(?:\.\d+)?|[1-9]\d{0,2}(?:[ ]\d{3})+(?![\d.])|\d+(?:\.\d*)?|\.\d+)
      (?:\s*/\s*(?P<over>\d+(?:\.\d+)?)(?!\s*\^|\d))?
     )
     (?:(?P<e>[eE][-+]?\d{1,4})(?![\w.])|\s*(?:\*|x|X|\\times|\\cdot|\.)?\s*10\s*(?:\^\s*\{?\s*|\*\*\s*\(?)(?P<ten>[-+]?\s*\d{1,4})\s*[})]?)?""",
@@ -158,6 +158,9 @@ def attach_unit(value, digits, scientific, rest):
         return Quantity(value, "", digits, scientific=scientific, noun="money")
     unit = read_unit(rest)
     if unit is not None:
+        return Quantity(value * unit[1], unit[0], digits, scientific=scientific)
+    cut = re.match(r"(\S+(?:\s\S+)?)\s+(?:(?:to|towards?|from|in|on|at|of|for|above|below|per|downward|upward|left|right|north|south|east|west|and|away|counter|clockwise|along|directed)\w*\b.*)", rest)
+    if cut and len(rest) < 80 and (unit := read_unit(cut[1])):
         return Quantity(value * unit[1], unit[0], digits, scientific=scientific)
     if re.fullmatch(r"[A-Za-z][A-Za-z '-]{0,60}", rest) and not re.search(r"\b(?:or|and|plus|minus|times|to|if|pi)\b", rest) and len(rest) > 1:
         first = re.match(r"(?:[a-zA-Z]+)", rest)[0]  # "8 feet tall", "6 mol of gas", but "3 new apples" is a count
@@ -348,8 +351,8 @@ def same_quantity(value, reference, rel_tol=None):
         return True
     if rel_tol is not None or reference.digits is not None:
         return False
-    if value.digits is not None and reference.value and not reference.value.is_integer():  # 0.67 for 2/3, to the digits that were given
-        return value.digits >= 2 and close(reference.value, value.value, value.digits, exact=False) and abs(value.value / reference.value - 1) < 0.01
+    if value.digits is not None and reference.value and not float(reference.value).is_integer():  # 0.667 for 2/3
+        return value.digits >= 3 and abs(value.value - reference.value) <= 0.5 * 10.0 ** (math.floor(math.log10(abs(value.value) or 1)) - value.digits + 1) * 1.001
     measured = reference.unit and unit_info(reference.unit)[1] is not None
     if measured and value.digits is not None and whole_digits(reference.value) >= 2:
         return abs(value.value - reference.value) <= 0.5 and abs(value.value - reference.value) <= 0.01 * abs(reference.value) + 1e-12
