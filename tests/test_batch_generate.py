@@ -1,0 +1,195 @@
+"""Generation with resume: against a scripted endpoint (fast) and against the real engine and server (slow)."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+from conftest import ROOT, read_jsonl, write_jsonl
+from fake_server import FakeServer
+
+import batch_generate as bg
+import rows as r
+
+
+def questions(n):
+    return [{"id": f"q{i}", "question": f"question {i}"} for i in range(n)]
+
+
+def to_messages(row):
+    return [{"role": "user", "content": row["question"]}]
+
+
+def echo(messages, body):
+    return "answer to " + messages[-1]["content"]
+
+
+def generate(server, tmp_path, rows, **options):
+    return bg.generate_jsonl(rows, options.pop("to_messages", to_messages), tmp_path / "a.raw.jsonl",
+                             **{"model": "scripted", "base_url": server.url, "retries": 2, **options})
+
+
+def test_one_line_per_id_in_the_order_of_the_rows(tmp_path):
+    with FakeServer(echo, delay=0.01) as server:
+        counts = generate(server, tmp_path, questions(40), workers=8)
+        assert 2 <= server.most_in_flight <= 8
+    raw = read_jsonl(tmp_path / "a.raw.jsonl")
+    assert [row["id"] for row in raw] == [f"q{i}" for i in range(40)] and raw[3]["response"] == "answer to question 3"
+    assert {"finish_reason", "prompt_tokens", "completion_tokens", "model", "sampling", "messages_hash"} <= raw[0].keys()
+    assert counts["rows"] == counts["asked"] == 40 and counts["failed"] == 0
+
+
+def test_second_run_asks_nothing_and_a_larger_input_continues(tmp_path):
+    with FakeServer(echo) as server:
+        generate(server, tmp_path, questions(3))
+        before = (tmp_path / "a.raw.jsonl").read_bytes()
+        generate(server, tmp_path, questions(3))
+        assert len(server.requests) == 3 and (tmp_path / "a.raw.jsonl").read_bytes() == before
+        generate(server, tmp_path, questions(5))
+        assert len(server.requests) == 5 and len(read_jsonl(tmp_path / "a.raw.jsonl")) == 5
+
+
+@pytest.mark.parametrize("change,named", [
+    ({"model": "other"}, '"scripted", now it is "other"'), ({"temperature": 0.7}, '"temperature": 0.7'),
+    ({"to_messages": lambda row: [{"role": "user", "content": "New prompt: " + row["question"]}]}, "prompt (hash of the messages)")])
+def test_answers_of_another_experiment_are_refused_with_both_values(tmp_path, change, named):
+    with FakeServer(echo) as server:
+        generate(server, tmp_path, questions(2))
+        before = (tmp_path / "a.raw.jsonl").read_bytes()
+        with pytest.raises(r.BadInput) as error:
+            generate(server, tmp_path, questions(2), **change)
+        assert named in str(error.value) and "--fresh" in str(error.value)
+        assert (tmp_path / "a.raw.jsonl").read_bytes() == before and len(server.requests) == 2
+        generate(server, tmp_path, questions(2), fresh=True, **change)
+        assert len(server.requests) == 4
+
+
+def test_torn_last_line_is_cut_and_a_broken_middle_line_is_an_error(tmp_path):
+    path = tmp_path / "a.raw.jsonl"
+    with FakeServer(echo) as server:
+        generate(server, tmp_path, questions(3))
+        whole = path.read_bytes()
+        path.write_bytes(whole[:-20])
+        generate(server, tmp_path, questions(3))
+        assert path.read_bytes() == whole and len(server.requests) == 4
+        lines = whole.split(b"\n")
+        path.write_bytes(b"\n".join([lines[0], b'{"id": broken', *lines[2:]]))
+        with pytest.raises(r.BadInput, match="line 2: not a raw row"):
+            generate(server, tmp_path, questions(3))
+
+
+def test_failed_rows_are_retried_then_recorded_then_asked_again(tmp_path):
+    healthy = []
+
+    def sometimes(messages, body):
+        return 500 if "question 1" in messages[-1]["content"] and not healthy else echo(messages, body)
+
+    with FakeServer(sometimes) as server:
+        counts = generate(server, tmp_path, questions(3), retries=1)
+        assert counts["failed"] == 1 and len(server.requests) == 4, "one retry"
+        rejected = read_jsonl(tmp_path / "a.raw.rejected.jsonl")
+        assert rejected[0]["id"] == "q1" and rejected[0]["reason"] == "generation failed" and "500" in rejected[0]["error"]
+        assert [raw and raw["id"] for _, raw in bg.read_raw(questions(3), tmp_path / "a.raw.jsonl")] == ["q0", None, "q2"]
+        healthy.append(True)
+        assert generate(server, tmp_path, questions(3))["asked"] == 1
+    assert len(read_jsonl(tmp_path / "a.raw.jsonl")) == 3 and not (tmp_path / "a.raw.rejected.jsonl").exists()
+
+
+def test_truncated_answers_get_one_longer_try(tmp_path):
+    def short(messages, body):
+        return ("cut", "length") if body["max_tokens"] < 50 else echo(messages, body)
+
+    with FakeServer(short) as server:
+        generate(server, tmp_path, questions(2), max_tokens=20, retry_max_tokens=80)
+        assert len(server.requests) == 4
+    raw = read_jsonl(tmp_path / "a.raw.jsonl")
+    assert all(row["retried"] and row["finish_reason"] == "stop" for row in raw)
+
+
+def test_structured_output_thinking_and_plain_prompts_reach_the_endpoint(tmp_path):
+    schema = {"type": "object", "properties": {"x": {"type": "string"}}}
+    with FakeServer(lambda messages, body: "text") as server:
+        generate(server, tmp_path, questions(1), json_schema=schema, thinking=False, seed=lambda row: 7)
+        bg.generate_jsonl(questions(1), lambda row: "Q: " + row["question"], tmp_path / "b.raw.jsonl", model="scripted", base_url=server.url,
+                          choices=["A", "B"])
+    chat, plain = server.requests
+    assert chat["response_format"]["json_schema"]["schema"] == schema and chat["seed"] == 7
+    assert chat["chat_template_kwargs"] == {"enable_thinking": False}
+    assert plain["prompt"] == "Q: question 0" and plain["structured_outputs"] == {"choice": ["A", "B"]}
+
+
+def test_several_endpoints_share_the_work(tmp_path):
+    with FakeServer(echo, delay=0.01) as one, FakeServer(echo, delay=0.01) as two:
+        bg.generate_jsonl(questions(20), to_messages, tmp_path / "a.raw.jsonl", model="scripted", base_url=f"{one.url},{two.url}", workers=4)
+        assert len(one.requests) > 3 and len(two.requests) > 3
+
+
+def test_no_server_and_unknown_model_end_the_run_with_one_line(tmp_path, run_script):
+    path = write_jsonl(tmp_path / "q.jsonl", questions(2))
+    done = run_script("batch_generate.py", "--input", path, "--output", tmp_path / "a.jsonl", "--model", "m", "--prompt", "<question>",
+                      "--base-url", "http://127.0.0.1:9/v1", check=False)
+    assert done.returncode == 2 and "no server answers" in done.stderr.splitlines()[-1]
+    with FakeServer(lambda messages, body: 404) as server, pytest.raises(r.BadInput, match="NotFoundError"):
+        generate(server, tmp_path, questions(2))
+
+
+def test_two_processes_never_write_one_file(tmp_path):
+    held = bg.RawFile(tmp_path / "a.raw.jsonl")
+    with pytest.raises(r.BadInput, match="another process"):
+        bg.RawFile(tmp_path / "a.raw.jsonl")
+    held.file.close()
+
+
+def test_kill_in_the_middle_then_again_equals_an_uninterrupted_run(tmp_path, run_script):
+    path = write_jsonl(tmp_path / "q.jsonl", questions(60))
+
+    def command(name, server):
+        return ["batch_generate.py", "--input", path, "--output", tmp_path / name, "--model", "scripted", "--prompt", "Solve: <question>",
+                "--base-url", server.url, "--workers", "4"]
+
+    with FakeServer(echo, delay=0.05) as server:
+        run_script(*command("whole.jsonl", server))
+        script, *arguments = command("killed.jsonl", server)
+        victim = subprocess.Popen([sys.executable, ROOT / script, *map(str, arguments)], stderr=subprocess.DEVNULL)
+        deadline = time.time() + 30
+        while time.time() < deadline and len(server.requests) < 60 + 20:
+            time.sleep(0.01)
+        os.kill(victim.pid, signal.SIGKILL)
+        victim.wait()
+        stored = len((tmp_path / "killed.jsonl").read_bytes().split(b"\n")) - 1
+        assert 0 < stored < 60
+        asked = len(server.requests)
+        run_script(*command("killed.jsonl", server))
+        assert len(server.requests) - asked == 60 - stored, "only the missing rows are asked again"
+    assert (tmp_path / "killed.jsonl").read_bytes() == (tmp_path / "whole.jsonl").read_bytes()
+
+
+@pytest.fixture(scope="module")
+def demo_model(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("model") / "base"
+    subprocess.run([sys.executable, ROOT / "data/demo_model.py", "--output", folder], check=True, capture_output=True)
+    return folder
+
+
+@pytest.mark.slow
+def test_real_engine_in_two_processes_and_in_this_one_with_a_schema(tmp_path, demo_model):
+    script = f"""
+import sys; sys.path.insert(0, {str(ROOT)!r})
+import batch_generate as bg
+if __name__ == "__main__":
+    rows = [{{"id": f"q{{i}}", "question": f"What is {{i}} + {{i}}?"}} for i in range(12)]
+    ask = lambda row: [{{"role": "user", "content": row["question"]}}]
+    options = dict(model={str(demo_model)!r}, max_tokens=24, engine={{"max_model_len": 512}})
+    schema = {{"type": "object", "properties": {{"sum": {{"type": "integer"}}}}, "required": ["sum"]}}
+    bg.generate_jsonl(rows, ask, "two.raw.jsonl", engines=2, **options)
+    bg.generate_jsonl(rows[:5], ask, "json.raw.jsonl", json_schema=schema, **options)
+"""
+    (tmp_path / "script.py").write_text(script)
+    subprocess.run([sys.executable, "script.py"], cwd=tmp_path, check=True, timeout=600)
+    two = read_jsonl(tmp_path / "two.raw.jsonl")
+    assert [row["id"] for row in two] == [f"q{i}" for i in range(12)]
+    assert all(row["response"].strip() and row["completion_tokens"] <= 24 for row in two)
+    assert all(isinstance(json.loads(row["response"])["sum"], int) for row in read_jsonl(tmp_path / "json.raw.jsonl"))

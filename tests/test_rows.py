@@ -1,0 +1,146 @@
+"""The file contract: reading, ids, whole files or none, rejected and meta files, errors that name file, line and field."""
+
+import argparse
+import gzip
+import json
+
+import pytest
+from conftest import read_jsonl, write_jsonl
+
+import rows as r
+
+
+def args_for(tmp_path, **options):
+    return argparse.Namespace(input=str(tmp_path / "in.jsonl"), output=str(tmp_path / "out.jsonl"), fresh=False, **options)
+
+
+def run_step(args, keep=lambda row: True):
+    step = r.Step(args, inputs=[args.input])
+    if step.finished():
+        return False
+    for row in step.read(args.input, "question"):
+        step.keep(row) if keep(row) else step.reject(row, "not wanted", because="test")
+    step.finish()
+    return True
+
+
+@pytest.fixture
+def three(tmp_path):
+    write_jsonl(tmp_path / "in.jsonl", [{"id": str(n), "question": f"q{n}", "other": n} for n in range(3)])
+    return args_for(tmp_path)
+
+
+def test_line_separators_inside_strings_do_not_split_rows(tmp_path):
+    path = tmp_path / "a.jsonl"
+    path.write_bytes('{"id": "1", "text": "a\u2028b\u0085c"}\n{"id": "2", "text": "d"}'.encode())
+    assert [row["text"] for row in r.read(path)] == ["a\u2028b\u0085c", "d"]
+
+
+def test_gzip_and_parquet_are_read(tmp_path):
+    import pyarrow
+    import pyarrow.parquet
+
+    rows = [{"id": str(n), "question": f"q{n}"} for n in range(5)]
+    with gzip.open(tmp_path / "a.jsonl.gz", "wt") as file:
+        file.write("".join(json.dumps(row) + "\n" for row in rows))
+    pyarrow.parquet.write_table(pyarrow.Table.from_pylist(rows), tmp_path / "a.parquet")
+    assert list(r.read(tmp_path / "a.jsonl.gz")) == list(r.read(tmp_path / "a.parquet")) == rows
+
+
+def test_row_without_id_gets_a_stable_content_id(tmp_path):
+    path = write_jsonl(tmp_path / "a.jsonl", [{"question": "one"}, {"id": 7, "question": "two"}])
+    first, second = r.read(path)
+    assert first["id"] == r.content_id({"question": "one"}) and second["id"] == "7"
+
+
+@pytest.mark.parametrize("line,message", [
+    ('{"id": "1"}', 'line 2: field "question" is missing'), ("{oops", "line 2: not valid JSON"), ("[1]", "line 2: a row must be a JSON object"),
+    ('{"id": "0", "question": "x"}', 'line 2: id "0" stands already in line 1')])
+def test_bad_rows_name_file_line_and_field(tmp_path, line, message):
+    path = tmp_path / "bad.jsonl"
+    path.write_text('{"id": "0", "question": "q"}\n' + line + "\n")
+    with pytest.raises(r.BadInput, match="bad") as error:
+        list(r.read(path, "question"))
+    assert message in str(error.value)
+
+
+def test_missing_file_is_said(tmp_path):
+    with pytest.raises(r.BadInput, match="no such file"):
+        list(r.read(tmp_path / "absent.jsonl"))
+
+
+def test_step_writes_output_rejected_and_meta(three, tmp_path):
+    assert run_step(three, keep=lambda row: row["id"] != "1")
+    assert [row["id"] for row in read_jsonl(tmp_path / "out.jsonl")] == ["0", "2"]
+    assert read_jsonl(tmp_path / "out.rejected.jsonl") == [{"id": "1", "question": "q1", "other": 1, "reason": "not wanted", "because": "test"}]
+    meta = json.loads((tmp_path / "out.meta.json").read_text())
+    assert meta["counts"] == {"in": 3, "out": 2, "rejected": {"not wanted": 1}, "split": 0}
+    assert not list(tmp_path.glob(".*"))
+
+
+def test_finished_step_is_skipped_and_remade_when_something_changed(three, tmp_path, capsys):
+    assert run_step(three) and not run_step(three)
+    three.limit = 2
+    assert run_step(three), "another option makes the output stale"
+    r.file_hash.cache_clear()
+    write_jsonl(tmp_path / "in.jsonl", [{"id": "9", "question": "new"}])
+    assert run_step(three), "another input makes the output stale"
+    assert "inputs changed" in capsys.readouterr().err
+
+
+def test_a_crash_leaves_no_half_output(three, tmp_path):
+    def explode(row):
+        if row["id"] == "2":
+            raise RuntimeError("boom")
+        return True
+
+    with pytest.raises(RuntimeError):
+        run_step(three, keep=explode)
+    assert not (tmp_path / "out.jsonl").exists() and not (tmp_path / "out.meta.json").exists()
+
+
+def test_lost_rows_are_noticed(three):
+    step = r.Step(three, inputs=[three.input])
+    for row in step.read(three.input):
+        if row["id"] != "1":
+            step.keep(row)
+    with pytest.raises(AssertionError, match="rows were lost"):
+        step.finish()
+
+
+def test_split_rows_and_empty_results_are_accounted_for(three, tmp_path):
+    step = r.Step(three, inputs=[three.input])
+    for row in step.read(three.input):
+        step.split(2)
+        for part in range(2):
+            step.keep({**row, "id": f"{row['id']}-{part}"})
+    step.finish()
+    assert len(read_jsonl(tmp_path / "out.jsonl")) == 6
+    write_jsonl(tmp_path / "in.jsonl", [])
+    r.file_hash.cache_clear()
+    assert run_step(three) and read_jsonl(tmp_path / "out.jsonl") == [] == read_jsonl(tmp_path / "out.rejected.jsonl")
+
+
+def test_fresh_deletes_only_its_own_files_and_says_so(three, tmp_path, capsys):
+    run_step(three)
+    (tmp_path / "out.raw.jsonl").write_text("")
+    (tmp_path / "out.other.jsonl").write_text("")
+    three.fresh = True
+    r.Step(three, inputs=[three.input])
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["in.jsonl", "out.other.jsonl"]
+    assert "--fresh: deleting" in capsys.readouterr().err
+
+
+def test_output_must_not_be_an_input(three):
+    three.output = three.input
+    with pytest.raises(r.BadInput, match="also an input"):
+        r.Step(three, inputs=[three.input])
+
+
+def test_lone_surrogates_can_be_written_and_read(tmp_path):
+    r.write(tmp_path / "a.jsonl", [{"id": "1", "text": "broken \ud83d emoji"}])
+    assert next(r.read(tmp_path / "a.jsonl"))["text"] == "broken \ud83d emoji"
+
+
+def test_names_strip_the_last_suffix():
+    assert r.beside("x/a.out.jsonl", "rejected.jsonl").name == "a.out.rejected.jsonl"
