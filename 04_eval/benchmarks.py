@@ -1,0 +1,523 @@
+"""The fifteen benchmarks: where each comes from, how its rows are read, which prompt they get, and what the paper measured.
+
+    python 04_eval/benchmarks.py                        the table of the benchmarks
+    python 04_eval/benchmarks.py --data DIR             what a folder holds: rows a benchmark, and the files that are not used, with the reason
+
+in   the fields of the hub data sets, the files of the paper's evaluator, or rows in the eval form; .json, .jsonl, .jsonl.gz, .parquet, .csv
+out  rows with id, benchmark, category, subject, kind (choice | math | short_text), question, options, reference, unit, group, passage, option_order
+
+The options of GPQA and ChemBench come with the right one first or nearly so: they are shuffled by a hash of the row's own text, and `option_order`
+says where each shown option stood in the source. The other benchmarks publish lettered options, whose order is kept, as everyone keeps it.
+"""
+
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+import csv
+import gzip
+import json
+import random
+import re
+import string
+
+import rows as r
+
+CHOICE_PROMPT = """Work out the answer to the multiple-choice question below, step by step.
+
+<passage>Question: <question>
+<options>
+
+End with a last line of the form 'Answer: X', where X is the letter of the right option."""
+
+OPEN_PROMPT = """<passage><question>
+
+<unit>Reason step by step and put the final answer within \\boxed{}."""
+
+PASSAGE = "Passage: <passage>\n\n"
+UNIT = "State the answer in this unit: <unit>\n"
+
+# Worked examples for --few-shot, in the format the prompts ask for: (kind, question, options, answer)
+EXAMPLES = [
+    ("choice", "Which gas do plants take up for photosynthesis?", ["Nitrogen", "Oxygen", "Carbon dioxide", "Helium"],
+     "Photosynthesis builds sugar from water and a gas that supplies the carbon. That gas is carbon dioxide, which is option C.\nAnswer: C"),
+    ("math", "A shop sells pens at 3 dollars each. How many dollars do 7 pens cost?", None,
+     "One pen costs 3 dollars, so 7 pens cost 7 times 3, which is 21 dollars.\n\\boxed{21}"),
+    ("short_text", "What is the name of the force that pulls objects towards the centre of the Earth?", None,
+     "Objects near the Earth fall because of the attraction between masses, which is called gravity.\n\\boxed{gravity}"),
+    ("choice", "A car covers 150 km in 3 hours at constant speed. What is its speed?", ["50 km/h", "75 km/h", "450 km/h", "30 km/h"],
+     "Speed is distance over time: 150 km divided by 3 h gives 50 km/h, which is option A.\nAnswer: A"),
+    ("math", "Solve $2x + 6 = 20$ for $x$.", None, "Subtracting 6 gives $2x = 14$; dividing by 2 gives $x = 7$.\n\\boxed{7}"),
+    ("short_text", "Which organ pumps blood through the human body?", None,
+     "Blood circulates because a muscular organ in the chest contracts: the heart.\n\\boxed{heart}"),
+    ("choice", "Which data structure hands out its elements in first-in, first-out order?", ["Stack", "Heap", "Hash table", "Queue"],
+     "First in, first out means that the oldest element leaves first. A stack does the opposite; a queue does this. It is option D.\nAnswer: D"),
+    ("math", "What is the kinetic energy, in joules, of a 2 kg body that moves at 5 m/s?", None,
+     "The kinetic energy is half of mass times speed squared: 0.5 times 2 times 25, which is 25 J.\n\\boxed{25}"),
+    ("short_text", "What is the chemical name of table salt?", None,
+     "Table salt consists of sodium and chloride ions, so it is sodium chloride.\n\\boxed{sodium chloride}"),
+]
+MOST_EXAMPLES = 3
+
+
+# ---- reading a raw row: a function of the row -> fields of the eval row, or a text: why the row has no place in the benchmark ----
+
+def choice(row, question, options, right, shuffle=False, **more):
+    """A choice row; `right` holds the positions of the right options."""
+    options, order = [str(option).strip() for option in options], list(range(len(options)))
+    right = [right] if isinstance(right, int) else list(right)
+    if not right or not all(0 <= place < len(options) for place in right):
+        return "no reference answer"
+    if shuffle and not any(NAMES_POSITION.search(option) for option in options):
+        random.Random(r.text_hash(question, *options)).shuffle(order)   # of the row's own text: no seed that is the same for every row
+    letters = [string.ascii_uppercase[place] for place, source in enumerate(order) if source in right]
+    return dict(kind="choice", question=str(question).strip(), options=[options[source] for source in order], option_order=order,
+                reference=letters[0] if len(letters) == 1 else letters, **more)
+
+
+NAMES_POSITION = re.compile(r"\b(?:all|none|both|any|neither|either) of (?:the )?(?:above|these|them)|\b(?:both |and |or )\(?[A-E]\)?(?:[.,)]|$)|^\(?[A-E]\)? (?:and|or) \(?[A-E]", re.I)
+
+
+def open_answer(question, reference, kind="math", **more):
+    if reference is None or reference == [] or not str(reference).strip():
+        return "no reference answer"
+    return dict(kind=kind, question=str(question).strip(), options=None, reference=reference, **more)
+
+
+def place_of(letter):
+    """Position of an answer given as a letter or a number."""
+    return letter if isinstance(letter, int) else string.ascii_uppercase.index(str(letter).strip().strip("()").upper())
+
+
+def read_mmlu(row):
+    return choice(row, row["question"], row.get("choices") or row["options"], place_of(row["answer"]), subject=row.get("subject") or row.get("topic"))
+
+
+def read_mmlu_pro(row):
+    options = [option for place, option in enumerate(row["options"]) if option != "N/A" or place == row["answer_index"]]
+    return choice(row, row["question"], options, place_of(row["answer"]), subject=row.get("category"), source_id=row.get("question_id"))
+
+
+def read_gpqa(row):
+    options = [row["Correct Answer"], *(row[f"Incorrect Answer {i}"] for i in (1, 2, 3))]
+    return choice(row, row["Question"], options, 0, shuffle=True, subject=row.get("High-level domain"), source_id=row.get("Record ID"),
+                  canary=row.get("Canary String") or None)
+
+
+def read_supergpqa(row):
+    return choice(row, row["question"], row["options"], place_of(row["answer_letter"]), subject=row.get("field") or row.get("discipline"),
+                  source_id=row.get("uuid"), difficulty=row.get("difficulty"))
+
+
+def read_scibench(row):
+    unit = " ".join(str(row["unit"]).split())
+    return open_answer(row["problem_text"], str(row["answer_number"]).strip(), unit=unit or None, subject=row.get("subject") or SCIBENCH_SUBJECT.get(row.get("source")),
+                       source_id=f"{row.get('source', '')} {str(row.get('problemid', '')).strip()}".strip())
+
+
+SCIBENCH_SUBJECT = dict.fromkeys(("class", "fund", "thermo"), "physics") | dict.fromkeys(("atkins", "chemmc", "matter", "quan"), "chemistry") | dict.fromkeys(
+    ("calculus", "diff", "stat"), "math")
+
+
+def read_olympicarena(row):
+    if row.get("language", "EN") != "EN" or row.get("modality", "text-only") != "text-only":
+        return "not an English text-only problem"
+    if row["answer_type"] in ("CODE", "OT") or row.get("subject") == "CS":
+        return "a program or an essay is asked for"
+    answer = row.get("answer")
+    answer = ", ".join(map(str, answer)) if isinstance(answer, (list, tuple)) else answer   # sets and several quantities: all of them are the answer
+    fields = dict(subject=row.get("subject"), unit=row.get("unit") or None, source_id=row["id"], answer_type=row["answer_type"])
+    question = row["problem"]
+    if row.get("answer_sequence"):
+        question += "\nGive, in this order and separated by commas: " + ", ".join(map(str, row["answer_sequence"]))
+    kind = "short_text" if row["answer_type"] == "TF" else "math"
+    return open_answer(question, answer, kind, **fields) if answer else dict(kind=kind, question=question.strip(), options=None, reference=None, **fields)
+
+
+def read_chembench(row):
+    example, more = row["examples"][0], dict(subject=row.get("subject") or row.get("name"), source_id=row.get("uuid"), canary=row.get("canary"))
+    scores = example.get("target_scores")
+    if scores:
+        scores = json.loads(scores) if isinstance(scores, str) else {k: v for k, v in scores.items() if v is not None}
+        right = [place for place, score in enumerate(scores.values()) if float(score) > 0]
+        return choice(row, example["input"], list(scores), right, shuffle=True, **more)
+    return open_answer(example["input"], example["target"], **more)
+
+
+def read_csbench(row):
+    more = dict(subject=row.get("Domain"), source_id=row.get("ID"))
+    if row.get("Language", "English") not in ("English", "en"):
+        return "not in English"
+    if row["Format"] == "Assertion":
+        return choice(row, "Is this statement true or false? " + row["Question"], ["True", "False"], ["True", "False"].index(str(row["Answer"]).strip()), **more)
+    if row["Format"] != "Multiple-choice":
+        return f"format {row['Format']}: the paper counts multiple choice and assertions"
+    return choice(row, row["Question"], [row[letter] for letter in "ABCD"], place_of(row["Answer"]), **more)
+
+
+def read_medqa(row):
+    options = row["options"]
+    options = options if isinstance(options, dict) else {option["key"]: option["value"] for option in options}
+    options = {letter: text for letter, text in sorted(options.items()) if text is not None}
+    return choice(row, row["question"], options.values(), list(options).index(str(row["answer_idx"]).strip()), subject=row.get("meta_info"))
+
+
+def read_medmcqa(row):
+    return choice(row, row["question"], [row["opa"], row["opb"], row["opc"], row["opd"]], int(row["cop"]), subject=row.get("subject_name"), source_id=row.get("id"))
+
+
+def read_pubmedqa(row):
+    context = row.get("context") or row.get("CONTEXTS") or []
+    parts = context.get("contexts", []) if isinstance(context, dict) else [context] if isinstance(context, str) else context
+    decisions = ["yes", "no", "maybe"]
+    right = decisions.index(row["final_decision"]) if row.get("final_decision") in decisions else -1
+    return choice(row, row.get("question") or row["QUESTION"], ["Yes", "No", "Maybe"], right, passage="\n".join(parts), source_id=row.get("pubid"))
+
+
+def read_piqa(row):
+    return choice(row, f"What is the better way to reach this goal? {row['goal']}", [row["sol1"], row["sol2"]], int(row["label"]))
+
+
+def read_gsm8k(row):
+    return open_answer(row["question"], row["answer"].rsplit("####", 1)[-1].strip(), source_id=row.get("id"))
+
+
+def last_box(text):
+    r"""Content of the last \boxed{...} with its braces balanced, or None."""
+    start = max(text.rfind("\\boxed{"), text.rfind("\\fbox{"))
+    if start < 0:
+        plain = re.findall(r"\\boxed\s+(\S+?)\$", text)   # "\boxed 2$" in a few solutions of MATH
+        return plain[-1] if plain else None
+    start, depth = text.index("{", start) + 1, 1
+    for end in range(start, len(text)):
+        depth += {"{": 1, "}": -1}.get(text[end], 0)
+        if not depth:
+            return text[start:end]
+    return None
+
+
+def read_math(row):
+    return open_answer(row["problem"], last_box(row["solution"]), subject=row.get("type"), level=row.get("level"), source_id=row.get("idx"))
+
+
+def read_math500(row):
+    return open_answer(row["problem"], row["answer"], subject=row.get("subject"), level=row.get("level"), source_id=row.get("unique_id"))
+
+
+# ---- the fifteen ----
+# fields: a file is this benchmark's where its first row has them. n: rows of the whole benchmark, as the paper counts them. averaged: counts in the paper's averages.
+# Revisions are commits of the hub repositories; where a data set exists there only as a script, its converted parquet branch is named.
+
+BENCHMARKS = {
+    "mmlu": dict(
+        title="MMLU", category="General", averaged=False, n=14042, hub="cais/mmlu", configs=["all"], split="test",
+        revision="c30699e8356da336a370243923dbaf21066bb9fe", license="MIT", read=read_mmlu, fields=[["question", "choices", "answer"], ["question", "options", "answer", "topic"]],
+        metric="exact letter", citation="Hendrycks et al. 2021, arXiv:2009.03300"),
+    "gpqa_diamond": dict(
+        title="GPQA-Diamond", category="General", n=198, hub="Idavidrein/gpqa", configs=["gpqa_diamond"], split="train",
+        revision="90b8e5be2b1d3d2dbfe016cdab47981150600c4a", license="CC BY 4.0, gated", read=read_gpqa, fields=[["Question", "Correct Answer", "Incorrect Answer 1"]],
+        not_in_path=r"main|extended|experts", metric="exact letter", citation="Rein et al. 2023, arXiv:2311.12022"),
+    "mmlu_pro": dict(
+        title="MMLU-Pro", category="General", n=12032, hub="TIGER-Lab/MMLU-Pro", configs=["default"], split="test",
+        revision="b189ec765aa7ed75c8acfea42df31fdae71f97be", license="MIT", read=read_mmlu_pro, fields=[["question", "options", "answer_index", "question_id"]],
+        metric="exact letter", citation="Wang et al. 2024, arXiv:2406.01574"),
+    "supergpqa": dict(
+        title="SuperGPQA", category="General", n=26529, hub="m-a-p/SuperGPQA", configs=["default"], split="train",
+        revision="4430d4458112c7d4497fdcf94d7cc223313d6acf", license="ODC-BY", read=read_supergpqa, fields=[["question", "options", "answer_letter", "discipline"]],
+        metric="exact letter", citation="M-A-P et al. 2025, arXiv:2502.14739"),
+    "scibench": dict(
+        title="SciBench", category="General", n=640, hub="xw27/scibench", configs=["default"], split="train",
+        revision="67bc4705abf0968e388c3b1d77b0fe2cd2390511", license="MIT", read=read_scibench, fields=[["problem_text", "answer_number", "unit"]],
+        metric="equal quantity, unit converted", citation="Wang et al. 2023, arXiv:2307.10635"),
+    "olympicarena": dict(
+        title="OlympicArena", category="General", n=None, hub="GAIR/OlympicArena", configs=["Math", "Physics", "Chemistry", "Biology", "Geography", "Astronomy"], split="test",
+        splits=["test", "val"], revision="001189f4e78bbdbe436770a2763a4283c6224709", license="CC BY-NC-SA 4.0", read=read_olympicarena, fields=[["id", "problem", "answer_type"]],
+        metric="graded by its authors (submission file)", citation="Huang et al. 2024, arXiv:2406.12753"),
+    "chembench": dict(
+        title="ChemBench", category="Specific", n=2788, hub="jablonkagroup/ChemBench", configs=[
+            "analytical_chemistry", "chemical_preference", "general_chemistry", "inorganic_chemistry", "materials_science", "organic_chemistry",
+            "physical_chemistry", "technical_chemistry", "toxicity_and_safety"], split="train", revision="d07135a6733dff77ae0ac372d49842f928b6bc4a",
+        license="MIT", read=read_chembench, fields=[["examples", "metrics"]], metric="any right letter; equal number", citation="Mirza et al. 2024, arXiv:2404.01475"),
+    "csbench": dict(
+        title="CS-Bench", category="Specific", n=1778, hub="CS-Bench/CS-Bench", configs=["default"], split="test", revision="main", license="not stated",
+        read=read_csbench, fields=[["Question", "Answer", "Format", "SubDomain"]], metric="exact letter", citation="Song et al. 2024, arXiv:2406.08587"),
+    "medqa": dict(
+        title="MedQA (US)", category="Specific", n=1273, hub="bigbio/med_qa", configs=["med_qa_en_source"], split="test",
+        revision="4a11321a82992ac1dfa5e16b88ed967efdbbf587", files="med_qa_en_source/med_qa-test.parquet", license="MIT", read=read_medqa,
+        fields=[["question", "options", "answer_idx"]], metric="exact letter", citation="Jin et al. 2020, arXiv:2009.13081"),
+    "medmcqa": dict(
+        title="MedMCQA", category="Specific", n=4183, hub="openlifescienceai/medmcqa", configs=["default"], split="validation",
+        revision="91c6572c454088bf71b679ad90aa8dffcd0d5868", license="Apache-2.0", read=read_medmcqa, fields=[["question", "opa", "opb", "opc", "opd", "cop"]],
+        metric="exact letter", citation="Pal et al. 2022, arXiv:2203.14371"),
+    "pubmedqa": dict(
+        title="PubMedQA", category="Specific", n=500, hub="bigbio/pubmed_qa", configs=["pubmed_qa_labeled_fold0_source"], split="test",
+        revision="refs/convert/parquet", files="pubmed_qa_labeled_fold0_source/test/0000.parquet", license="MIT", read=read_pubmedqa,
+        fields=[["final_decision", "context"], ["final_decision", "CONTEXTS"]], not_in_path="nontest", metric="exact letter", citation="Jin et al. 2019, arXiv:1909.06146"),
+    "piqa": dict(
+        title="PIQA", category="Specific", n=1838, hub="ybisk/piqa", configs=["plain_text"], split="validation", revision="refs/convert/parquet",
+        files="plain_text/validation/0000.parquet", license="AFL-3.0", read=read_piqa, fields=[["goal", "sol1", "sol2", "label"]], metric="exact letter",
+        citation="Bisk et al. 2019, arXiv:1911.11641"),
+    "gsm8k": dict(
+        title="GSM8K", category="Math", n=1319, hub="openai/gsm8k", configs=["main"], split="test", revision="740312add88f781978c0658806c59bc2815b9866",
+        license="MIT", read=read_gsm8k, fields=[["question", "answer"]], sure=lambda row: "####" in str(row["answer"]) or "cot" in row,
+        metric="equal number", citation="Cobbe et al. 2021, arXiv:2110.14168"),
+    "math": dict(
+        title="MATH", category="Math", n=5000, hub="EleutherAI/hendrycks_math", configs=[
+            "algebra", "counting_and_probability", "geometry", "intermediate_algebra", "number_theory", "prealgebra", "precalculus"], split="test",
+        revision="21a5633873b6a120296cce3e2df9d5550074f4a3", license="MIT", read=read_math, fields=[["problem", "solution", "level", "type"]],
+        metric="equal expression", citation="Hendrycks et al. 2021, arXiv:2103.03874"),
+    "math500": dict(
+        title="MATH-500", category="Math", n=500, hub="HuggingFaceH4/MATH-500", configs=["default"], split="test",
+        revision="6e4ed1a2a79af7d8630a6b768ec859cb5af4d3be", license="MIT", read=read_math500, fields=[["problem", "answer", "unique_id"], ["problem", "answer", "subject", "level"]],
+        metric="equal expression", citation="Lightman et al. 2023, arXiv:2305.20050"),
+}
+KINDS = ("choice", "math", "short_text")
+PAPER_SCORES = Path(__file__).with_name("paper_scores.csv")   # arXiv 2507.16812 v2, tables 6, 12 and 13, in percent
+MODEL_TEXT = ("response", "generated_text", "model_outputs", "pred")   # a row with one of these is a model's output, not a benchmark
+
+
+def category_of(name):
+    return BENCHMARKS[name]["category"] if name in BENCHMARKS else "Own"
+
+
+def title_of(name):
+    return BENCHMARKS[name]["title"] if name in BENCHMARKS else name
+
+
+def paper_scores():
+    """{model: {benchmark: accuracy in percent}} as the paper printed them."""
+    scores = {}
+    with open(PAPER_SCORES, encoding="utf-8", newline="") as file:
+        for row in csv.DictReader(file):
+            scores.setdefault(row["model"], {})[row["benchmark"]] = float(row["accuracy"])
+    return scores
+
+
+def averages(scores):
+    """Averages as the paper counts them, of {benchmark: value}: {category: (mean or None, benchmarks found, benchmarks there are)}.
+
+    General is the mean of its five without MMLU, Specific of six, Math of three, All of the fourteen benchmarks (not of the categories).
+    """
+    counted = {name: entry["category"] for name, entry in BENCHMARKS.items() if entry.get("averaged", True)}
+    result = {}
+    for category in ("General", "Specific", "Math", "All"):
+        wanted = [name for name, its in counted.items() if category in (its, "All")]
+        found = [scores[name] for name in wanted if scores.get(name) is not None]
+        result[category] = (sum(found) / len(found) if found else None, len(found), len(wanted))
+    return result
+
+
+# ---- files and rows ----
+
+SPLITS = {"train": "train", "test": "test", "dev": "dev", "val": "validation", "valid": "validation", "validation": "validation", "auxiliary_train": "train"}
+
+
+def other_split(entry, path):
+    """The split that the path names, where it is not the benchmark's; None where it fits or names none."""
+    named = {SPLITS[word] for word in re.split(r"[^a-z]+", str(path).lower()) if word in SPLITS}
+    wanted = {SPLITS[split] for split in entry.get("splits", [entry["split"]])}
+    return None if not named or named & wanted else sorted(named)[0]
+
+
+def recognise(row, path):
+    """(benchmark, None) of a raw row, ("own", None) for the eval row form, or (None, reason)."""
+    if any(field in row for field in MODEL_TEXT):
+        return None, "holds a model's outputs"
+    if "reference" in row and "kind" in row and "question" in row:
+        return "own", None
+    for name, entry in BENCHMARKS.items():
+        if not any(all(field in row for field in fields) for fields in entry["fields"]) or not entry.get("sure", lambda row: True)(row):
+            continue
+        if split := other_split(entry, path):
+            return None, f"{entry['title']}: the {split} split, not {entry['split']}"
+        if re.search(entry.get("not_in_path", "(?!)"), str(path), re.I):
+            return None, f"{entry['title']}: another subset"
+        return name, None
+    return None, "rows of no known benchmark"
+
+
+def raw_rows(path):
+    """Rows of a file: JSONL, a JSON array, a JSON object of rows by id, parquet, or CSV with a header."""
+    if path.suffix == ".csv":
+        with open(path, encoding="utf-8-sig", newline="") as file:
+            return list(csv.DictReader(file))
+    if path.name.endswith((".parquet", ".jsonl", ".jsonl.gz")):
+        return [row for _, row in r._raw_rows(path)]
+    try:
+        with (gzip.open if path.suffix == ".gz" else open)(path, "rb") as file:
+            value = json.loads(file.read())
+    except ValueError as error:
+        raise r.BadInput(f"{path}: not valid JSON ({error})") from None
+    if isinstance(value, dict):
+        value = value["data"] if isinstance(value.get("data"), list) else [{"pubid": key, **row} for key, row in value.items() if isinstance(row, dict)]
+    return [row for row in value if isinstance(row, dict)] if isinstance(value, list) else []
+
+
+def check_own(row, path, number):
+    """A row in the eval form, checked; raises BadInput."""
+    where = f"{path}, row {number}"
+    if row["kind"] not in KINDS:
+        raise r.BadInput(f"{where}: field \"kind\" must be one of {', '.join(KINDS)}, this is {row['kind']!r}")
+    references = row["reference"] if isinstance(row["reference"], list) else [row["reference"]]
+    if not references or any(not isinstance(reference, str) or not reference.strip() for reference in references if reference is not None):
+        raise r.BadInput(f"{where}: field \"reference\" must be a text or a list of texts, this is {row['reference']!r}"[:300])
+    if row["kind"] == "choice":
+        options = row.get("options")
+        if not isinstance(options, list) or len(options) < 2:
+            raise r.BadInput(f"{where}: field \"options\" must be a list of at least two texts for a choice row")
+        if any(reference not in string.ascii_uppercase[:len(options)] for reference in references if reference is not None):
+            raise r.BadInput(f"{where}: field \"reference\" must be a letter of the {len(options)} options, this is {row['reference']!r}"[:300])
+    name = row.get("benchmark") or path.name.split(".")[0].lower()
+    return {**row, "benchmark": name, "category": row.get("category") or category_of(name)}
+
+
+def eval_rows(name, raw, path):
+    """Yield (row, None) or (raw row, reason) for the raw rows of one file; a row's id is a hash of its text, so that a changed text is a new id."""
+    seen = {}
+    for number, source in enumerate(raw, 1):
+        if name == "own":
+            row = check_own(source, path, number)
+        else:
+            try:
+                fields = BENCHMARKS[name]["read"](source)
+            except (KeyError, IndexError, TypeError, ValueError, AttributeError) as error:
+                raise r.BadInput(f"{path}, row {number}: cannot be read as a row of {title_of(name)} ({type(error).__name__}: {error})") from None
+            if isinstance(fields, str):
+                yield {"benchmark": name, **source}, fields
+                continue
+            row = dict(benchmark=name, category=category_of(name), **fields)
+        row = dict.fromkeys(("subject", "options", "unit", "group", "passage", "source_id")) | row
+        text = r.text_hash(row["question"], row["options"] or [], row["passage"] or "", row["subject"] or "")
+        seen[text] = seen.get(text, 0) + 1   # a benchmark may hold the same row twice; both count
+        if row.get("id") is None or name != "own":
+            row["id"] = f"{row['benchmark']}-{text}" + (f"-{seen[text]}" if seen[text] > 1 else "")
+        row["id"] = str(row["id"])
+        if row["passage"] and not row["group"]:
+            row["group"] = r.text_hash(row["passage"])
+        row["source_id"] = None if row["source_id"] is None else str(row["source_id"])
+        yield row, None
+
+
+def data_files(data):
+    data = Path(data)
+    if not data.exists():
+        raise r.BadInput(f"--data {data}: there is no such folder")
+    if data.is_file():
+        return [data]
+    beside = (".meta.json", ".raw.jsonl", ".rejected.jsonl")
+    return [p for p in sorted(data.rglob("*")) if p.is_file() and p.name.endswith((".json", ".jsonl", ".jsonl.gz", ".parquet", ".csv"))
+            and not p.name.endswith(beside) and not p.name.startswith(".")]
+
+
+def load_folder(data, wanted=None):
+    """All rows of the benchmarks that a folder (or file) holds.
+
+    wanted: names, or None for all. Returns dict(rows={benchmark: [row]}, files=[path used], unused={path: reason}, rejected=[(row, reason)]).
+    Rows that stand in two files of a benchmark count once.
+    """
+    found = dict(rows={}, files=[], unused={}, rejected=[])
+    ids = {}
+    root = Path(data)
+    for path in data_files(data):
+        raw = raw_rows(path)
+        name, reason = recognise(raw[0], path.relative_to(root) if root.is_dir() else path.name) if raw else (None, "no rows")
+        if name is None:
+            found["unused"][str(path)] = reason
+            continue
+        if wanted is not None and name != "own" and name not in wanted:
+            continue
+        used = False
+        for row, reason in eval_rows(name, raw, path):
+            if wanted is not None and row["benchmark"] not in wanted:
+                continue
+            used = True
+            if reason is None and ids.setdefault((row["benchmark"], row["id"]), path) != path:
+                reason = f"the same row stands in {ids[row['benchmark'], row['id']].name}"
+            elif reason is None:
+                found["rows"].setdefault(row["benchmark"], []).append(row)
+            if reason:
+                found["rejected"].append((row, reason))
+        if used:
+            found["files"].append(str(path))
+    return found
+
+
+def load_hub(name):
+    """Rows of one benchmark from the Hugging Face hub at its pinned revision, as (rows, rejected); BadInput where it cannot be reached."""
+    import datasets
+
+    entry, raw = BENCHMARKS[name], []
+    try:
+        for config in entry["configs"]:
+            if "files" in entry:
+                url = f"hf://datasets/{entry['hub']}@{entry['revision'].replace('/', '%2F')}/{entry['files']}"
+                raw += datasets.load_dataset("parquet", data_files={entry["split"]: url}, split=entry["split"])
+            else:
+                raw += datasets.load_dataset(entry["hub"], config, split=entry["split"], revision=entry["revision"])
+    except Exception as error:   # the hub client raises a dozen kinds, from DNS to gating; each means: these rows are not to be had
+        raise r.BadInput(f"{entry['title']}: {entry['hub']} at {entry['revision'][:12]} could not be loaded from the hub ({type(error).__name__}: {str(error)[:200]}); "
+                         "give a folder of its files by --data, or log in where the data set is gated") from None
+    made = list(eval_rows(name, raw, Path(entry["hub"])))
+    return [row for row, reason in made if not reason], [(row, reason) for row, reason in made if reason]
+
+
+def name_of(text):
+    """Id of a benchmark from the ways people write it: "MATH-500", "cs_bench", "gpqa"."""
+    short = re.sub(r"[^a-z0-9]", "", text.lower())
+    known = {re.sub(r"[^a-z0-9]", "", name): name for name in BENCHMARKS} | {"gpqa": "gpqa_diamond", "medqaus": "medqa"}
+    return known.get(short)
+
+
+# ---- prompts ----
+
+def user_message(row):
+    """The question as it is put to a chat model."""
+    passage = PASSAGE.replace("<passage>", row["passage"]) if row.get("passage") else ""
+    if row["kind"] == "choice":
+        options = "\n".join(f"{letter}. {option}" for letter, option in zip(string.ascii_uppercase, row["options"], strict=False))
+        return CHOICE_PROMPT.replace("<options>", options).replace("<passage>", passage).replace("<question>", row["question"])
+    unit = UNIT.replace("<unit>", row["unit"]) if row.get("unit") else ""
+    return OPEN_PROMPT.replace("<unit>", unit).replace("<passage>", passage).replace("<question>", row["question"])
+
+
+def examples(kind, shots):
+    """(question as put to the model, answer) of the first `shots` worked examples of a kind."""
+    return [(user_message(dict(kind=kind, question=question, options=options)), answer) for its, question, options, answer in EXAMPLES if its == kind][:shots]
+
+
+def messages(row, shots=0, completion=False):
+    """Chat messages of a row, or one text for a base model (completion=True)."""
+    turns = examples(row["kind"], shots)
+    if completion:
+        return "".join(f"Problem: {asked}\n\nSolution: {answer}\n\n\n" for asked, answer in turns) + f"Problem: {user_message(row)}\n\nSolution:"
+    return [message for asked, answer in turns for message in ({"role": "user", "content": asked}, {"role": "assistant", "content": answer})] + [
+        {"role": "user", "content": user_message(row)}]
+
+
+COMPLETION_STOP = ["\nProblem:", "\n\n\n"]
+
+
+def prompt_id(shots=0, completion=False, thinking=None):
+    """Hash of everything in the prompts that is not the row's own: scores with different ids are not comparable."""
+    shown = [example for kind in KINDS for example in examples(kind, shots)]
+    return r.text_hash(CHOICE_PROMPT, OPEN_PROMPT, PASSAGE, UNIT, json.dumps([shown, completion, thinking]))[:8]
+
+
+def main():
+    parser = r.parser(__doc__)
+    parser.add_argument("--data", metavar="DIR", help="count the rows that this folder holds")
+    args = parser.parse_args()
+    found = load_folder(args.data) if args.data else None
+    for name in [*BENCHMARKS, *sorted(set(found["rows"]) - set(BENCHMARKS) if found else ())]:
+        entry = BENCHMARKS.get(name, {})
+        have = f"{len(found['rows'].get(name, [])):>6,} rows of " if found else ""
+        print(f"{name:13} {entry.get('category', 'own'):9} {have}{entry.get('n') or '?':>6}  {entry.get('hub', ''):38} {entry.get('license', '')}")
+    for path, reason in (found["unused"] if found else {}).items():
+        print(f"not used: {path}: {reason}", file=sys.stderr)
+    for reason in sorted({reason for _, reason in found["rejected"]}) if found else ():
+        print(f"rows left out: {sum(its == reason for _, its in found['rejected'])} {reason}", file=sys.stderr)
+
+
+if __name__ == "__main__":
+    r.run(main)

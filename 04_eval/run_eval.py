@@ -1,0 +1,192 @@
+"""Let a model answer the benchmarks: one engine start, all rows at once, every sample kept.
+
+    python 04_eval/run_eval.py --model Qwen/Qwen3-8B --thinking off --benchmarks all --data benchmarks/ --output runs/qwen3-8b
+    python 04_eval/run_eval.py --model merged/ --name tuned --benchmarks sample --data data/sample/benchmark --output tuned/ --max-tokens 256
+    python 04_eval/run_eval.py --model Qwen/Qwen3-8B-Base --base-model --few-shot 3 --benchmarks gsm8k,math500 --output runs/base      (from the hub)
+
+in   a folder of benchmark files (benchmarks.py says in which forms), or the hub where --data is left out; or --benchmarks FILE.jsonl, rows in the eval form
+out  OUTPUT/samples.jsonl: id, benchmark, category, subject, kind, question, options, reference, unit, group, prompt, response, finish_reason, n_tokens,
+     extracted, correct, and question_id, option_order, model, prompt_id, seed, repeat; the model's text in samples.raw.jsonl;
+     rows without a place or an answer in samples.rejected.jsonl; OlympicArena's answers for its authors in olympicarena_submission.json
+Stopped, the same command goes on where it was. A model that was trained again under the same path is evaluated again.
+"""
+
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+import json
+import os
+
+import answers
+import batch_generate
+import benchmarks
+import rows as r
+import score
+
+
+def choose(args):
+    """The benchmarks' rows by the options, as (rows, rejected, files); prints what is there and what is missing."""
+    wanted, files, rejected, found = None, [], [], {}
+    if Path(args.benchmarks).suffix in (".jsonl", ".gz", ".json", ".parquet"):
+        args.data, wanted = args.benchmarks, None
+    elif args.benchmarks != "all":
+        wanted = [benchmarks.name_of(name.strip()) or name.strip().lower() for name in args.benchmarks.split(",") if name.strip()]
+    if args.data:
+        loaded = benchmarks.load_folder(args.data, wanted)
+        found, files, rejected = loaded["rows"], loaded["files"], loaded["rejected"]
+        for path, reason in loaded["unused"].items():
+            print(f"not used: {path}: {reason}", file=sys.stderr)
+    else:
+        for name in wanted or benchmarks.BENCHMARKS:
+            if name not in benchmarks.BENCHMARKS:
+                raise r.BadInput(f"--benchmarks {name}: not one of {', '.join(benchmarks.BENCHMARKS)}; rows of one's own need --data or a file")
+            try:
+                found[name], more = benchmarks.load_hub(name)
+            except r.BadInput as error:
+                if wanted:
+                    raise
+                print(f"missing: {error}", file=sys.stderr)
+                continue
+            rejected += more
+    missing = [name for name in wanted or benchmarks.BENCHMARKS if name not in found]
+    if wanted and missing:
+        raise r.BadInput(f"--benchmarks {', '.join(missing)}: not found in {args.data}; it holds {', '.join(found) or 'no benchmark'}")
+    if not found:
+        raise r.BadInput(f"no benchmark found {'in ' + args.data if args.data else 'on the hub'}; see python 04_eval/benchmarks.py --data DIR")
+    if missing and args.benchmarks == "all":
+        print(f"missing: {', '.join(missing)}; averages will say how many of how many they hold", file=sys.stderr)
+    order = [*benchmarks.BENCHMARKS, *sorted(set(found) - set(benchmarks.BENCHMARKS))]
+    return {name: limited(found[name], args.limit) for name in order if name in found}, rejected, files
+
+
+def limited(rows, limit):
+    """The first `limit` rows by the hash of their ids: a fair sample whatever the order of the file, and a larger limit holds the smaller one's rows."""
+    if limit is None or limit >= len(rows):
+        return rows
+    chosen = {row["id"] for row in sorted(rows, key=lambda row: r.text_hash(row["id"]))[:limit]}
+    return [row for row in rows if row["id"] in chosen]
+
+
+def repeated(rows, repeats, seed):
+    """Every row `repeats` times, each time with a seed of its own."""
+    for repeat in range(repeats):
+        for row in rows:
+            yield {**row, "id": row["id"] + (f"#{repeat}" if repeat else ""), "question_id": row["id"], "repeat": repeat, "seed": seed + repeat}
+
+
+def set_aside_other_model(raw_path, identity):
+    """Move away the answers of a model that stood under the same path before it was trained again; nothing is deleted."""
+    if not raw_path.is_file():
+        return
+    with open(raw_path, "rb") as file:
+        line = file.readline()
+    try:
+        stored = json.loads(line)["model"]
+    except (ValueError, KeyError, TypeError):
+        return   # batch_generate says what is wrong with the file
+    if stored != identity and "@" in stored and stored.rsplit("@", 1)[0] == identity.rsplit("@", 1)[0]:
+        old = r.beside(raw_path, f"{stored.rsplit('@', 1)[1]}.jsonl")
+        os.replace(raw_path, old)
+        print(f"the model was trained again ({stored} is now {identity}): its answers are asked anew, the old ones stand in {old.name}", file=sys.stderr)
+
+
+def shown(prompt):
+    """A prompt as one text: the message itself, or the turns with their roles."""
+    if isinstance(prompt, str):
+        return prompt
+    return prompt[0]["content"] if len(prompt) == 1 else "\n\n".join(f"[{message['role']}]\n{message['content']}" for message in prompt)
+
+
+def sample(row, raw, prompt, args, prompt_id):
+    """A row of samples.jsonl from a benchmark row and its raw answer."""
+    keep = {key: raw[key] for key in ("reasoning", "retried") if raw.get(key)}
+    return {**row, "prompt": shown(prompt), "response": raw["response"], "finish_reason": raw["finish_reason"], "n_tokens": raw["completion_tokens"],
+            "n_prompt_tokens": raw["prompt_tokens"], **keep, "model": args.name, "prompt_id": prompt_id}
+
+
+def write_submission(path, samples):
+    """{problem id: answer}, the JSON file that the authors of OlympicArena grade."""
+    if samples:
+        r.write_json(path, {row["source_id"]: row["extracted"] for row in samples})
+        print(f"{path}: {len(samples)} answers; submit it at huggingface.co/spaces/GAIR/OlympicArenaSubmission", file=sys.stderr)
+
+
+def parse():
+    parser = r.parser(__doc__)
+    batch_generate.add_options(parser, max_tokens=2048)
+    for action in parser._actions:
+        if action.dest == "limit":
+            action.help = "only N rows of each benchmark, chosen by hash"
+    parser.add_argument("--adapter", metavar="DIR", help="LoRA adapter on top of the model (merging it first is faster)")
+    parser.add_argument("--name", help="name of the model in samples and tables (default: as given by --model)")
+    parser.add_argument("--benchmarks", default="all", metavar="A,B", help="names, all, or a file of rows in the eval form (default all)")
+    parser.add_argument("--data", metavar="DIR", help="folder with the benchmarks' files (default: the Hugging Face hub)")
+    parser.add_argument("--output", required=True, metavar="DIR", help="folder for samples.jsonl and what stands beside it")
+    parser.add_argument("--retry-truncated", type=r.positive, metavar="N", help="ask answers cut off at --max-tokens once more with this budget")
+    parser.add_argument("--repeats", type=r.positive, default=1, metavar="K", help="ask every row K times with K seeds (default 1)")
+    parser.add_argument("--few-shot", type=int, default=0, choices=range(benchmarks.MOST_EXAMPLES + 1), metavar="K", help="worked examples before each question (0 to 3)")
+    parser.add_argument("--base-model", action="store_true", help="plain completion prompt, for a model without chat template")
+    args = parser.parse_args()
+    if args.base_model and args.thinking:
+        parser.error("--thinking needs a chat template; leave out --base-model")
+    if args.adapter and args.base_url:
+        parser.error("--adapter works in this process; an endpoint serves an adapter under a model name of its own")
+    if args.adapter and not (Path(args.adapter) / "adapter_config.json").is_file():
+        parser.error(f"--adapter {args.adapter}: there is no adapter_config.json in it")
+    args.name = args.name or args.model + (f"+{args.adapter}" if args.adapter else "")
+    args.folder, args.output = Path(args.output), Path(args.output) / "samples.jsonl"
+    args.identity = args.model if args.base_url else batch_generate.identify(args.model)   # decides, with the adapter's, whether a finished file is still good
+    args.identity += f"+{batch_generate.identify(args.adapter)}" if args.adapter else ""
+    return args
+
+
+def main():
+    args = parse()
+    chosen, rejected, files = choose(args)
+    shots, completion = args.few_shot, args.base_model
+    prompt_id = benchmarks.prompt_id(shots, completion, args.thinking)
+    code = [benchmarks.__file__, score.__file__, *sorted(Path(answers.__file__).parent.glob("answers*.py"))]
+    step = r.Step(args, inputs=files, prompt=prompt_id, code=code, ignore=("tensor_parallel", "folder"), name=args.name)
+    if step.finished():
+        return
+    step.output.parent.mkdir(parents=True, exist_ok=True)
+    set_aside_other_model(step.raw_path, args.identity)
+    for name, rows in chosen.items():
+        print(f"{name:14} {len(rows):>7,} rows" + (f" x {args.repeats}" if args.repeats > 1 else ""), file=sys.stderr)
+    # rows of GPQA go last: their authors ask that no question is printed in the clear, and the first prompt is
+    rows = sorted((row for its in chosen.values() for row in its), key=lambda row: row["benchmark"] == "gpqa_diamond")
+    rows = list(repeated(rows, args.repeats, args.seed))
+
+    def to_messages(row):
+        return benchmarks.messages(row, shots, completion)
+
+    counts = batch_generate.generate_jsonl(
+        rows, to_messages, step.raw_path, **{**batch_generate.options(args), "seed": lambda row: row["seed"]}, adapter=args.adapter,
+        stop=benchmarks.COMPLETION_STOP if completion else None, retry_max_tokens=args.retry_truncated)
+    failed, facts, olympic = [], [], []
+
+    def answered():   # runs in a thread of the pool where there are many rows, so it writes no file
+        for row, raw in batch_generate.read_raw(rows, step.raw_path):
+            if raw is None:
+                failed.append((row, "generation failed"))
+            else:
+                yield sample(row, raw, to_messages(row), args, prompt_id)
+
+    for row in r.progress(score.grade_all(answered()), total=len(rows), desc="grading"):
+        step.keep(row)
+        facts.append(score.facts_of(row))
+        if row["benchmark"] == "olympicarena" and row["repeat"] == 0:
+            olympic.append(row)
+    for row, reason in rejected + failed:
+        step.reject(row, reason)
+    step.counts["in"] = len(rows) + len(rejected)
+    write_submission(args.folder / "olympicarena_submission.json", olympic)
+    table = score.results(facts)
+    step.finish(generation=counts, summary=table)
+    score.show(table)
+
+
+if __name__ == "__main__":
+    r.run(main)

@@ -1,0 +1,306 @@
+"""Grade evaluation samples and turn them into scores with intervals; no model and no GPU is needed.
+
+    python 04_eval/score.py --input base/samples.jsonl tuned/samples.jsonl --output scored.jsonl --csv results.csv
+    python 04_eval/score.py ... --judge Qwen/Qwen3-8B --base-url http://localhost:8000/v1     short texts that the rule calls wrong get a second reader
+
+in   samples: benchmark, kind (choice | math | short_text), options, reference, unit, response; and model, group, finish_reason, n_tokens where known
+out  scored.jsonl: the same rows with extracted (text or null), correct (true, false; null where no reference is public), judged
+     results.csv: model,benchmark,category,n,accuracy,ci_low,ci_high,unparsed,truncated,mean_tokens,seed,prompt_id,commit,date (shares in percent)
+
+The interval is Wilson's; where questions share a passage, or were asked several times, its sample size is the effective one (cluster-robust variance).
+"""
+
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+import csv
+import itertools
+import math
+import multiprocessing
+import os
+import time
+
+import answers
+import batch_generate
+import benchmarks
+import rows as r
+
+JUDGE_PROMPT = """You compare a student's final answer with the reference answer to a question.
+
+Question: <question>
+
+Reference answer: <reference>
+
+Student's final answer: <answer>
+
+The two agree when they name the same thing or the same value; spelling, word order, case and extra words that add nothing wrong do not matter.
+They differ when the student's answer is another thing, is less specific than the question asks for, or adds something false.
+Reply with one word: SAME or DIFFERENT."""
+
+COLUMNS = "model benchmark category n accuracy ci_low ci_high unparsed truncated mean_tokens seed prompt_id commit date".split()
+Z = 1.959963984540054   # 97.5th percentile of the normal distribution
+IN_PROCESS = 1500       # below this many rows a pool of processes costs more than it saves
+
+
+# ---- grading ----
+
+def parse_tolerances(texts):
+    """--rel-tol 0.05 or scibench=0.05 -> {benchmark or None: tolerance}."""
+    tolerances = {}
+    for text in texts or ():
+        name, _, value = text.rpartition("=")
+        try:
+            tolerances[benchmarks.name_of(name) or name or None] = float(value)
+        except ValueError:
+            raise r.BadInput(f"--rel-tol {text}: a number, or benchmark=number") from None
+    return tolerances
+
+
+def grade_row(row, tolerances=None):
+    """The row with `extracted` and `correct`; `correct` is None where the row has no reference."""
+    tolerances = tolerances or {}
+    response, kind, options = row.get("response") or "", row["kind"], row.get("options")
+    row["extracted"] = answers.extract(response, kind, options)
+    row["correct"] = None
+    if row["reference"] is not None:
+        rel_tol = tolerances.get(row["benchmark"], tolerances.get(None))
+        row["correct"] = bool(answers.grade(response, row["reference"], kind, options=options, unit=row.get("unit"), rel_tol=rel_tol))
+    return row
+
+
+class Grader:
+    """grade_row with the tolerances bound, so that it can travel to a process."""
+
+    def __init__(self, tolerances):
+        self.tolerances = tolerances
+
+    def __call__(self, row):
+        return grade_row(row, self.tolerances)
+
+
+def grade_all(rows, tolerances=None, workers=None):
+    """Yield the graded rows in order; many rows are shared out to `workers` processes (default: the cores of the machine)."""
+    rows = iter(rows)
+    first, grade = list(itertools.islice(rows, IN_PROCESS)), Grader(tolerances)
+    workers = workers or len(os.sched_getaffinity(0))
+    if len(first) < IN_PROCESS or workers == 1:
+        yield from map(grade, itertools.chain(first, rows))
+        return
+    with multiprocessing.get_context("spawn").Pool(workers) as pool:   # spawn: a fork of a process with threads can lock up
+        yield from pool.imap(grade, itertools.chain(first, rows), chunksize=64)
+
+
+# ---- statistics ----
+
+def wilson(p, n):
+    """95 % interval of a share p measured on n independent rows (Wilson 1927), in the same unit as p."""
+    if n <= 0:
+        return 0.0, 1.0
+    middle, spread = (p + Z * Z / (2 * n)) / (1 + Z * Z / n), Z / (1 + Z * Z / n) * math.sqrt(max(p * (1 - p) / n + Z * Z / (4 * n * n), 0))
+    return max(0.0, min(middle - spread, p)), min(1.0, max(middle + spread, p))
+
+
+def interval(values, clusters):
+    """Mean of values in [0, 1] with its 95 % interval; rows of one cluster are not independent.
+
+    The cluster-robust variance of the mean gives the effective number of rows n* = p(1-p)/variance, never more than there are rows, and Wilson's
+    interval is taken at n* (Dean and Pagano 2015). Where all values are equal the variance says nothing: n* is then the number of clusters.
+    Returns (mean, low, high, n*).
+    """
+    n, p = len(values), sum(values) / len(values)
+    sums = {}
+    for value, cluster in zip(values, clusters, strict=True):
+        sums[cluster] = sums.get(cluster, 0.0) + value - p
+    if len(sums) == n:
+        return p, *wilson(p, n), float(n)
+    variance = sum(s * s for s in sums.values()) / n**2 * len(sums) / max(len(sums) - 1, 1)
+    effective = min(float(n), p * (1 - p) / variance) if variance > 1e-15 else float(len(sums))
+    effective = max(effective, 1.0)
+    return p, *wilson(p, effective), effective
+
+
+def cluster_of(row):
+    return ("group", row["group"]) if row.get("group") else ("question", row["question_id"])
+
+
+def majority(rows):
+    """Was the most frequent extracted answer of these repeats right? Ties go to the answer that came first; nothing extracted has no vote."""
+    votes = {}
+    for row in rows:
+        if row["extracted"] is not None:
+            votes.setdefault(" ".join(str(row["extracted"]).split()).casefold(), []).append(row)
+    return bool(votes) and max(votes.values(), key=len)[0]["correct"]
+
+
+def repeats_of(rows, k):
+    """Statistics of k repeats: avg@k, pass@k, maj@k in percent, and how much the repeats differ.
+
+    noise_sd  standard deviation of the benchmark's accuracy from one run to the next, in points: at temperature 0 it is the noise of batching
+    unstable  share of questions that were right in some runs and wrong in others
+    """
+    questions, runs = {}, {}
+    for row in rows:
+        questions.setdefault(row["question_id"], []).append(row)
+        runs.setdefault(row.get("repeat", 0), []).append(row["correct"])
+    means = [sum(its) / len(its) for its in runs.values()]
+    spread = math.sqrt(sum((m - sum(means) / len(means)) ** 2 for m in means) / (len(means) - 1))
+    share = lambda test: 100 * sum(map(test, questions.values())) / len(questions)
+    return {"k": k, "avg@k": 100 * sum(means) / len(means), "pass@k": share(lambda its: any(row["correct"] for row in its)), "maj@k": share(majority),
+            "noise_sd": 100 * spread, "unstable": share(lambda its: len({row["correct"] for row in its}) > 1)}
+
+
+def chance(rows):
+    """Accuracy in percent of blind guessing; a row without options cannot be guessed."""
+    right = [len(row["reference"]) if isinstance(row["reference"], list) else 1 for row in rows]
+    return 100 * sum(n / len(row["options"]) for n, row in zip(right, rows, strict=True) if row["kind"] == "choice") / len(rows)
+
+
+def summarise(rows):
+    """Scores of a set of rows of one model and benchmark: a dict with shares in percent. Rows without a public reference are not counted.
+
+    n counts questions; a question asked k times counts once, with its mean.
+    """
+    rows = [row for row in rows if row["correct"] is not None]
+    if not rows:
+        return None
+    p, low, high, effective = interval([float(row["correct"]) for row in rows], [cluster_of(row) for row in rows])
+    n, tokens = len({row["question_id"] for row in rows}), [row["n_tokens"] for row in rows if row.get("n_tokens") is not None]
+    share = lambda test: 100 * sum(map(test, rows)) / len(rows)
+    result = dict(n=n, accuracy=100 * p, ci_low=100 * low, ci_high=100 * high, n_effective=effective, unparsed=share(lambda row: row["extracted"] is None),
+                  truncated=share(lambda row: row.get("finish_reason") == "length"), mean_tokens=sum(tokens) / len(tokens) if tokens else None, chance=chance(rows))
+    k = max(row.get("repeat", 0) for row in rows) + 1
+    if k > 1:
+        result["repeats"] = repeats_of(rows, k)
+    if any(row.get("judged") is not None for row in rows):
+        result["judge_changed"] = share(lambda row: row.get("judged") == "SAME")
+    return result
+
+
+FACTS = "question_id model benchmark category subject kind reference options group extracted correct judged finish_reason n_tokens seed prompt_id".split()
+
+
+def facts_of(row):
+    """What the statistics need of a graded row, without its long texts."""
+    return {key: row.get(key) for key in FACTS} | {"repeat": row.get("repeat") or 0}
+
+
+def groups(rows, *fields):
+    """{values of the fields: rows}, in order of appearance."""
+    result = {}
+    for row in rows:
+        result.setdefault(tuple(row.get(field) for field in fields), []).append(row)
+    return result
+
+
+def only(rows, field, mixed="mixed"):
+    """The one value that all rows share, or `mixed`."""
+    values = {str(row[field]) for row in rows if row.get(field) is not None}
+    return values.pop() if len(values) == 1 else mixed if values else ""
+
+
+def results(rows):
+    """One dict a model and benchmark, with the columns of results.csv."""
+    table, order = [], list(benchmarks.BENCHMARKS)
+    for (model, name), its in groups(rows, "model", "benchmark").items():
+        if (summary := summarise(its)) is not None:
+            table.append(dict(model=model, benchmark=name, category=only(its, "category"), seed=only(its, "seed"), prompt_id=only(its, "prompt_id"),
+                              commit=r.git_commit() or "", date=time.strftime("%Y-%m-%d"), **summary))
+    models = list(dict.fromkeys(row["model"] for row in table))
+    return sorted(table, key=lambda row: (models.index(row["model"]), order.index(row["benchmark"]) if row["benchmark"] in order else len(order), row["benchmark"]))
+
+
+def write_csv(path, table):
+    with r.write_aside(path, "w") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(COLUMNS)
+        for row in table:
+            writer.writerow([f"{row[c]:.2f}" if isinstance(row[c], float) else "" if row[c] is None else row[c] for c in COLUMNS])
+
+
+# ---- the judge of short texts ----
+
+def judge_messages(row):
+    reference = row["reference"] if isinstance(row["reference"], str) else " or: ".join(row["reference"])
+    text = JUDGE_PROMPT.replace("<question>", row["question"]).replace("<reference>", reference).replace("<answer>", row["extracted"][:2000])
+    return [{"role": "user", "content": text}]
+
+
+def parse_verdict(text):
+    """SAME, DIFFERENT, or None where the judge said neither."""
+    words = [word for word in (text or "").rsplit("</think>", 1)[-1].upper().replace("*", " ").replace(".", " ").split() if word in ("SAME", "DIFFERENT")]
+    return words[-1] if words else None
+
+
+def judge(rows, args, raw_path):
+    """Ask the judge about short texts that the rule calls wrong, and set `judged`; the rule's "right" stands."""
+    asked = [row for row in rows if row["kind"] == "short_text" and row["correct"] is False and row["extracted"] is not None]
+    batch_generate.generate_jsonl(asked, judge_messages, raw_path, model=args.judge, base_url=args.base_url, max_tokens=args.judge_tokens, workers=64, seed=0)
+    for row, raw in batch_generate.read_raw(asked, raw_path):
+        row["judged"] = (parse_verdict(raw["response"]) if raw else None) or "no verdict"
+        row["correct"] = row["judged"] == "SAME"
+    changed = sum(row["correct"] for row in asked)
+    print(f"judge {args.judge}: {changed} of {len(asked)} short texts that the rule called wrong are right "
+          f"({100 * changed / max(sum(row['kind'] == 'short_text' for row in rows), 1):.1f} % of all short texts)", file=sys.stderr)
+
+
+def read_samples(step, paths):
+    """Samples of all inputs, with an id that names the model too, so that samples of several models stand in one file."""
+    seen = set()
+    for path in paths:
+        for row in step.read(path, "benchmark", "kind", "reference", "response"):
+            if row["kind"] not in benchmarks.KINDS:
+                raise r.BadInput(f"{path}, row \"{row['id']}\": field \"kind\" must be one of {', '.join(benchmarks.KINDS)}, this is {row['kind']!r}")
+            row.setdefault("model", Path(path).resolve().parent.name)
+            row.setdefault("question_id", row["id"])
+            row.setdefault("category", benchmarks.category_of(row["benchmark"]))
+            suffix = f"@{row['model']}"
+            row["id"] = row["id"] if row["id"].endswith(suffix) else row["id"] + suffix
+            if row["id"] in seen:
+                raise r.BadInput(f"{path}, row \"{row['id']}\": the model \"{row['model']}\" answers this row in another input too; "
+                                 "give each run its own --name in run_eval.py")
+            seen.add(row["id"])
+            yield row
+
+
+def show(table, file=sys.stderr):
+    for row in table:
+        more = f"  chance {row['chance']:.1f}" if row["chance"] else ""
+        k = row.get("repeats")
+        more += f"  avg@{k['k']} {k['avg@k']:.1f}  pass@{k['k']} {k['pass@k']:.1f}  maj@{k['k']} {k['maj@k']:.1f}  noise {k['noise_sd']:.2f}" if k else ""
+        print(f"{row['model']:24.24} {row['benchmark']:13} n {row['n']:>6,}  {row['accuracy']:6.2f} % [{row['ci_low']:.2f}, {row['ci_high']:.2f}]  "
+              f"unparsed {row['unparsed']:.1f}  truncated {row['truncated']:.1f}{more}", file=file)
+
+
+def main():
+    parser = r.parser(__doc__, "output", "workers", "fresh")
+    parser.add_argument("--input", nargs="+", required=True, metavar="FILE", help="samples of one or more models")
+    parser.add_argument("--csv", metavar="FILE", help="table of the scores (default: results.csv beside the output)")
+    parser.add_argument("--rel-tol", nargs="*", metavar="X", help="relative tolerance of numbers, for all or for one benchmark: 0.05, scibench=0.05")
+    parser.add_argument("--judge", metavar="MODEL", help="model that re-reads short texts which the rule calls wrong")
+    parser.add_argument("--base-url", metavar="URL", help="endpoint of the judge; default: vLLM in this process")
+    parser.add_argument("--judge-tokens", type=r.positive, default=512, metavar="N", help="longest answer of the judge (default 512)")
+    args = parser.parse_args()
+    args.csv = args.csv or str(Path(args.output).with_name("results.csv"))
+    tolerances = parse_tolerances(args.rel_tol)
+    code = [benchmarks.__file__, *sorted(Path(answers.__file__).parent.glob("answers*.py"))]
+    step = r.Step(args, inputs=args.input, prompt=JUDGE_PROMPT if args.judge else None, code=code, model=args.judge)
+    if step.finished() and Path(args.csv).is_file():
+        return
+    graded = r.progress(grade_all(read_samples(step, args.input), tolerances, args.workers), desc="grading")
+    if args.judge:
+        graded = list(graded)
+        judge(graded, args, step.raw_path)
+    facts = []
+    for row in graded:
+        step.keep(row)
+        facts.append(facts_of(row))
+    table = results(facts)
+    step.finish(summary=table)
+    write_csv(args.csv, table)
+    show(table)
+
+
+if __name__ == "__main__":
+    r.run(main)
