@@ -1,0 +1,520 @@
+"""Text of PDF pages in reading order, and its assembly into the text of a book (used by digitize_pdfs.py; no command of its own).
+
+read_page gives the lines of one page from the text layer (characters with their boxes, from pypdfium2) or from tesseract; assemble joins
+the pages of a book: running headers, footers and page numbers go, words cut at line ends are mended, lines become paragraphs, and the
+character offset at which every page starts is kept. All lengths are points (1/72 inch), y grows downwards.
+"""
+
+import bisect
+import collections
+import ctypes
+import io
+import itertools
+import os
+import re
+import statistics
+import subprocess
+from typing import NamedTuple
+
+LIGATURES = {0xFB00: "ff", 0xFB01: "fi", 0xFB02: "fl", 0xFB03: "ffi", 0xFB04: "ffl", 0xFB05: "st", 0xFB06: "st",
+             0x00AD: "", 0x200B: "", 0xFEFF: "", 0xA0: " "}
+LEADER = re.compile(r"(?:[.·…] ?){4,}\s*[\divxlc]*$|(?: [.·…]){2,} *\d+$")   # a line of a table of contents
+HYPHEN = "\x02"            # PDFium's mark of a hyphen at a line end
+GUTTER = 1.5               # a gap wider than this many line heights parts two columns or cells
+SCAN_DPI = 300             # what tesseract is trained on
+PAGE_SECONDS = 300         # a page that takes tesseract longer than this is given up
+
+
+class Line(NamedTuple):
+    """One line of a column: text, box, baseline, height of its letters (0 = unknown, from OCR); kept = code or a table row, stays a line."""
+
+    text: str
+    x0: float
+    top: float
+    x1: float
+    bottom: float
+    base: float
+    size: float
+    kept: bool = False
+    indent: int = 0        # spaces before a line of code
+
+
+# ---- characters of a page ----
+
+def page_chars(page):
+    """Yield (character, x0, top, x1, bottom, baseline, angle) of a page in the order of its content; line ends and spaces come without a box.
+
+    Coordinates are those of the page as it is shown: a page stored sideways is turned.
+    """
+    import pypdfium2.raw as pdfium
+
+    textpage = page.get_textpage()
+    raw, count = textpage.raw, pdfium.FPDFText_CountChars(textpage.raw)
+    box, x, y = pdfium.FS_RECTF(), ctypes.c_double(), ctypes.c_double()
+    at, to_x, to_y = ctypes.byref(box), ctypes.byref(x), ctypes.byref(y)
+    place = placer(page)
+    high = 0
+    for i in range(count):
+        code = pdfium.FPDFText_GetUnicode(raw, i)
+        if code in (10, 13, 32, 9, 0xA0, 0):
+            yield (" " if code in (32, 9, 0xA0) else "\n"), None
+            continue
+        if 0xD800 <= code < 0xDC00:   # characters beyond the basic plane may come as two
+            high = code
+            continue
+        if 0xDC00 <= code < 0xE000:
+            code = 0x10000 + ((high - 0xD800) << 10) + (code - 0xDC00) if high else 0xFFFD
+            high = 0
+        pdfium.FPDFText_GetLooseCharBox(raw, i, at)
+        pdfium.FPDFText_GetCharOrigin(raw, i, to_x, to_y)
+        yield HYPHEN if code in (2, 0xFFFE) else chr(code), place(box.left, box.bottom, box.right, box.top, x.value, y.value)
+
+
+def placer(page):
+    """Function that turns PDF coordinates (origin below left, page unturned) into (x0, top, x1, bottom, baseline) of the page as shown."""
+    turn = page.get_rotation()
+    left, bottom, right, top = page.get_mediabox()
+
+    def place(x0, y0, x1, y1, x, y):
+        if turn == 90:
+            return y0 - bottom, x0 - left, y1 - bottom, x1 - left, x - left
+        if turn == 180:
+            return right - x1, y0 - bottom, right - x0, y1 - bottom, y - bottom
+        if turn == 270:
+            return top - y1, right - x1, top - y0, right - x0, right - x
+        return x0 - left, top - y1, x1 - left, top - y0, top - y
+
+    return place
+
+
+class Segment:
+    """A run of characters on one baseline without a wide gap."""
+
+    __slots__ = ("base", "bottom", "chars", "height", "top", "x0", "x1")
+
+    def __init__(self, char, box):
+        self.chars = []
+        self.x0, self.top, self.x1, self.bottom, self.base = box
+        self.height = max(box[3] - box[1], 0.1)
+        self.add(char, box)
+
+    def add(self, char, box):
+        self.chars.append((char, box))
+        self.x1, height = max(self.x1, box[2]), box[3] - box[1]
+        self.x0 = min(self.x0, box[0])
+        if height > 1.1 * self.height:   # it began with a raised or lowered sign
+            self.height, self.top, self.bottom, self.base = height, box[1], box[3], box[4]
+
+    def takes(self, box):
+        """True where a character at this box goes on with the run."""
+        x0, top, x1, bottom, _ = box
+        low = min(self.height, bottom - top)
+        gap = x0 - self.x1
+        return min(self.bottom, bottom) - max(self.top, top) > 0.35 * low and -0.6 * self.height - (x1 - x0) < gap < GUTTER * self.height
+
+
+def segments(chars):
+    """Runs of the page's characters, in the order of the content; text that runs across the page (stamps in the margin) is left out."""
+    runs, space = [], False
+    for char, box in chars:
+        if box is None:
+            space = True
+            continue
+        if box[2] <= box[0] and box[3] <= box[1]:
+            continue
+        if runs and runs[-1].takes(box):
+            gap = box[0] - runs[-1].x1
+            if space and (gap > 0.08 * runs[-1].height or space == " "):
+                runs[-1].chars.append((" ", None))
+            runs[-1].add(char, box)
+        else:
+            runs.append(Segment(char, box))
+        space = False
+    lone = sum(1 for run in runs if len(run.chars) == 1)
+    return runs if lone < 0.8 * len(runs) or len(runs) < 20 else []
+
+
+def segment_text(run):
+    """Text of a run; raised and lowered small signs become ^ and _, since 10^5 must not become 105."""
+    heights = sorted(box[3] - box[1] for _, box in run.chars if box)
+    full = heights[int(len(heights) * 0.7)]
+    base = statistics.median_low([box[4] for _, box in run.chars if box and box[3] - box[1] > 0.88 * full] or [run.base])
+    out, mark, held, level = [], "", "", 0.0
+
+    def close():
+        nonlocal held, mark
+        if mark:
+            plain = not out or mark == "^" and held in ("st", "nd", "rd", "th", "′", "’", "'", "″", "*", "†", "°", "TM")
+            out.append(held + " " * (not out) if plain else f"{mark}{held}" if len(held) == 1 else f"{mark}{{{held}}}")
+        mark, held = "", ""
+
+    for char, box in run.chars:
+        now = ""
+        if box is None:
+            close()
+        else:
+            raised = (base - box[4]) / full
+            if mark and abs(raised - level) < 0.05:
+                now = mark
+            elif box[3] - box[1] < 0.88 * full:
+                now = "^" if raised > 0.18 else "_" if raised < -0.06 else ""
+            level = raised
+        if now != mark:
+            close()
+            mark = now
+        if mark:
+            held += char
+        else:
+            out.append(char)
+    close()
+    return "".join(out).translate(LIGATURES)
+
+
+def advance(run):
+    """Width of the letters where all are equally wide (program text in most books), else 0."""
+    widths = [box[2] - box[0] for _, box in run.chars if box]
+    step = statistics.median(widths)
+    return step if step > 0 and sum(abs(width - step) < 0.04 * step for width in widths) > 0.9 * len(widths) else 0
+
+
+# ---- reading order ----
+
+def find_gutter(runs, height):
+    """x of a white strip that parts the page into columns, or None.
+
+    A strip counts when few runs cross it, and both sides hold at least five rows whose wider ones fill a good part of the side; narrow cells
+    of a table do not.
+    """
+    left, right = min(run.x0 for run in runs), max(run.x1 for run in runs)
+    width = right - left
+    if len(runs) < 10 or width < 20 * height:
+        return None
+    best = None
+    for x in sorted({run.x0 - 0.5 for run in runs if left + 0.25 * width < run.x0 < left + 0.75 * width}):
+        before, after = [run for run in runs if run.x1 <= x], [run for run in runs if run.x0 >= x]
+        crossing = len(runs) - len(before) - len(after)
+        if len(before) < 5 or len(after) < 5 or crossing > 0.35 * len(runs):
+            continue
+        filled = [statistics.quantiles([run.x1 - run.x0 for run in side], n=10)[7] / room
+                  for side, room in ((before, x - left), (after, right - x))]
+        spans = [max(run.bottom for run in side) - min(run.top for run in side) for side in (before, after)]
+        starts = collections.Counter(round(run.x0) for run in after).most_common(1)[0][1]
+        if min(filled) < 0.55 or min(spans) < 6 * height or starts < 0.3 * len(after):
+            continue
+        if best is None or crossing < best[0]:
+            best = (crossing, x)
+    return best and best[1]
+
+
+def in_columns(runs, height, depth=0):
+    """Runs as a list of columns in reading order: what crosses the gutter (a title, a wide figure) parts what stands above from what stands below."""
+    x = find_gutter(runs, height) if runs and depth < 3 else None
+    if x is None:
+        return [runs] if runs else []
+    groups, left, right = [], [], []
+
+    def flush():
+        groups.extend(in_columns(left[:], height, depth + 1) + in_columns(right[:], height, depth + 1))
+        left.clear()
+        right.clear()
+
+    wide = []
+    for run in sorted(runs, key=lambda run: run.top):
+        if run.x0 < x < run.x1:
+            flush()
+            wide.append(run)
+            continue
+        if wide:
+            groups.append(wide[:])
+            wide.clear()
+        (left if run.x1 <= x else right).append(run)
+    flush()
+    return groups + ([wide] if wide else [])
+
+
+def rows_of(runs):
+    """Runs of one column as rows from top to bottom, each from left to right."""
+    rows = []
+    for run in sorted(runs, key=lambda run: run.base):
+        for row in rows[-3:]:
+            first = row[0]
+            shared = min(first.bottom, run.bottom) - max(first.top, run.top)
+            apart = all(run.x0 >= other.x1 - 1 or run.x1 <= other.x0 + 1 for other in row)
+            if apart and shared > 0.5 * min(first.height, run.height):
+                row.append(run)
+                break
+        else:
+            rows.append([run])
+    return [sorted(row, key=lambda run: run.x0) for row in rows]
+
+
+def column_lines(runs):
+    """Lines of one column."""
+    rows = rows_of(runs)
+    alone = [advance(row[0]) if len(row) == 1 else 0 for row in rows]
+    sure = [step for step, row in zip(alone, rows, strict=True) if step and sum(c.isalpha() or c in "()[]{};=" for c, _ in row[0].chars) > 5]
+    step = statistics.median(sure) if sure else 0
+    made = []
+    for row, width in zip(rows, alone, strict=True):
+        text = segment_text(row[0])
+        for run, before in zip(row[1:], row, strict=False):
+            text += ("  " if run.x0 - before.x1 > GUTTER * before.height else " ") + segment_text(run)
+        if not text.strip():
+            continue
+        longest = max(row, key=lambda run: len(run.chars))
+        code = step > 0 and abs(width - step) < 0.04 * step     # digits alone are equally wide in most fonts, hence `sure`
+        kept = code or len(row) > 2 or "  " in text or LEADER.search(text) is not None
+        size = statistics.median([box[3] - box[1] for _, box in longest.chars if box])
+        made.append(Line(text.strip(), row[0].x0, min(r.top for r in row), row[-1].x1, max(r.bottom for r in row), longest.base, size,
+                         kept, indent=-1 if code else 0))
+    margin = min((line.x0 for line in made if line.indent), default=0)
+    return [line._replace(indent=min(round((line.x0 - margin) / step), 60)) if line.indent else line for line in made]
+
+
+def read_text_layer(page):
+    """Lines of a page from its text layer, in reading order ([] where there is none)."""
+    runs = segments(page_chars(page))
+    if not runs:
+        return []
+    height = statistics.median(run.height for run in runs)
+    return [line for column in in_columns(runs, height) for line in column_lines(column)]
+
+
+def is_readable(lines):
+    """False where a text layer is missing or garbage: private-use and replacement characters come from fonts without a character map."""
+    text = "".join(line.text for line in lines)
+    bad = sum(1 for c in text if c == "\ufffd" or "\ue000" <= c <= "\uf8ff" or (c < " " and c != HYPHEN))
+    return len(text.strip()) > 0 and bad < 0.2 * len(text)
+
+
+def picture_share(page):
+    """Share of the page that its largest picture or drawing covers, 0 to 1; a page without text and pictures is blank."""
+    import pypdfium2.raw as pdfium
+
+    width, height = page.get_size()
+    largest = 0.0
+    for thing in page.get_objects(filter=[pdfium.FPDF_PAGEOBJ_IMAGE, pdfium.FPDF_PAGEOBJ_PATH, pdfium.FPDF_PAGEOBJ_SHADING], max_depth=4):
+        left, bottom, right, top = thing.get_bounds()
+        largest = max(largest, (right - left) * (top - bottom) / max(width * height, 1))
+    return min(largest, 1.0)
+
+
+# ---- OCR of one page ----
+
+def page_png(page, dpi=SCAN_DPI):
+    """PNG bytes of a rendered page; at most 30 million pixels, whatever the page claims to measure."""
+    width, height = page.get_size()
+    scale = min(dpi / 72, (30e6 / max(width * height, 1)) ** 0.5)
+    out = io.BytesIO()
+    page.render(scale=scale, grayscale=True).to_pil().save(out, "PNG", compress_level=1)
+    return out.getvalue(), scale
+
+
+def read_tesseract(page, language="eng"):
+    """Lines of a page by tesseract's command line; its own layout analysis gives the order. Raises RuntimeError where it fails."""
+    png, scale = page_png(page)
+    command = ["tesseract", "stdin", "stdout", "--dpi", str(round(72 * scale)), "-l", language, "--psm", "3", "tsv"]
+    done = subprocess.run(command, input=png, capture_output=True, timeout=PAGE_SECONDS, env={**os.environ, "OMP_THREAD_LIMIT": "1"})
+    if done.returncode:
+        raise RuntimeError(f"tesseract: {done.stderr.decode(errors='replace').strip()[:300]}")
+    words = collections.defaultdict(list)
+    for row in done.stdout.decode("utf-8", "replace").split("\n")[1:]:
+        cells = row.split("\t")
+        if len(cells) == 12 and cells[0] == "5" and cells[11].strip():
+            words[tuple(map(int, cells[1:5]))].append((*(float(cell) / scale for cell in cells[6:10]), cells[11].strip()))
+    lines = []
+    for line in words.values():   # dicts keep tesseract's reading order
+        text = " ".join(word[4] for word in line)
+        text = re.sub(r"(?<=[a-z])[-‐\xad]$", HYPHEN, text).translate(LIGATURES)
+        tops, bottoms = [word[1] for word in line], [word[1] + word[3] for word in line]
+        lines.append(Line(text, line[0][0], min(tops), max(w[0] + w[2] for w in line), max(bottoms), max(bottoms), 0))
+    return lines
+
+
+# ---- a book ----
+
+def running_lines(pages):
+    """Set of (page index, line index) of running headers, footers and page numbers.
+
+    A line in the two outermost rows of a page counts when the same words, numbers aside, stand at the same height on at least two of the
+    eight pages around it (left and right pages differ, chapters change). A lone number counts when neighbours carry on its sequence.
+    """
+    found = set()
+    for top in (True, False):
+        for _ in range(2):   # twice: a page number may stand outside a header
+            zone = {}
+            for number, lines in enumerate(pages):
+                left = [i for i in range(len(lines)) if (number, i) not in found]
+                if len(left) > 1 or (left and len(lines) == 1):
+                    pick = min(left, key=lambda i: lines[i].top) if top else max(left, key=lambda i: lines[i].bottom)
+                    zone[number] = (pick, lines[pick])
+            found |= {(number, pick) for number, (pick, line) in zone.items() if is_running(number, line, zone)}
+    return found
+
+
+def page_number(text):
+    """Value of a line that is a page number only (12, - 12 -, Page 12, xii), else None."""
+    match = re.fullmatch(r"\W*(?:page\s+)?(\d{1,4}|[ivxlc]{1,7})(?:\s*(?:of|/)\s*\d+)?\W*", text.strip(), re.IGNORECASE)
+    if not match:
+        return None
+    if match[1].isdigit():
+        return int(match[1])
+    values = [{"i": 1, "v": 5, "x": 10, "l": 50, "c": 100}[c] for c in match[1].lower()]
+    return sum(-a if a < b else a for a, b in zip(values, [*values[1:], 0], strict=True))
+
+
+def is_running(number, line, zone):
+    if len(line.text) > 150:
+        return False
+    near = [(n, zone[n][1]) for n in range(number - 8, number + 9) if n != number and n in zone]
+    value = page_number(line.text)
+    if value is not None:
+        follows = sum(page_number(other.text) is not None and page_number(other.text) - value == n - number for n, other in near)
+        return follows >= min(2, max(len(zone) - 1, 1))
+    key = re.sub(r"[\W\d_]+", " ", line.text.lower()).strip()
+    bare = re.sub(r"\b[ivxlc]+\b", "", key).strip()
+    if len(bare) < 3:
+        return False
+    alike = sum(abs(other.top - line.top) < 8 and re.sub(r"[\W\d_]+", " ", other.text.lower()).strip() == key for _, other in near)
+    return alike >= 2
+
+
+def mend_hyphen(first, second, known):
+    """Join a word cut by a hyphen at a line end: as the book writes it elsewhere, else without the hyphen."""
+    head = re.search(r"[\w’'-]*$", first)[0]
+    tail = re.match(r"[\w’'-]*", second)[0]
+    if not head or not tail:
+        return f"{first}-{second}"
+    joined, hyphened = (head + tail).lower(), f"{head}-{tail}".lower()
+    keep = known[hyphened] > known[joined] or (not known[joined] and (tail[0].isupper() or tail[0].isdigit() or head[-1].isdigit() or "-" in head))
+    return f"{first}{'-' if keep else ''}{second}"
+
+
+def vocabulary(pages):
+    """How often the book writes each word, compounds with their hyphen."""
+    known = collections.Counter()
+    for lines in pages:
+        for line in lines:
+            known.update(re.findall(r"\w[\w’'-]*(?!\w*\x02)", line.text.lower()))
+    return known
+
+
+def join_lines(first, second, known):
+    """Text of two lines of a paragraph as one."""
+    if first.endswith(HYPHEN):
+        return mend_hyphen(first[:-1], second, known)
+    if re.search(r"[a-z]-$", first) and second[:1].islower():
+        return mend_hyphen(first[:-1], second, known)
+    return f"{first} {second}"
+
+
+class Book:
+    """What the pages have in common: size of the body text, usual distance of lines, right margin of each column."""
+
+    def __init__(self, pages):
+        lines = [line for page in pages for line in page]
+        sizes = collections.Counter(round(line.size, 1) for line in lines if line.size for _ in range(len(line.text)))
+        self.size = sizes.most_common(1)[0][0] if sizes else 0
+        steps = [b.base - a.base for page in pages for a, b in itertools.pairwise(page) if 0 < b.base - a.base < 60]
+        self.step = statistics.median(steps) if steps else 12
+        self.known = vocabulary(pages)
+
+    def is_heading(self, line):
+        """A short line in letters clearly larger than the body's."""
+        return bool(self.size and line.size > 1.13 * self.size and len(line.text) < 120 and re.search(r"[^\W\d_]{2}", line.text) and not line.kept)
+
+
+def starts_paragraph(before, line, lines, book):
+    """True where a line does not go on with the paragraph of the line before it (both of one page)."""
+    if before.kept or line.kept or book.is_heading(before) or book.is_heading(line):
+        return True
+    if line.top < before.top - 1:                       # next column: goes on unless a sentence ended
+        return bool(re.search(r"[.!?:]['”\")\]]*$", before.text)) or not line.text[:1].islower()
+    em = before.bottom - before.top
+    if line.base - before.base > 1.45 * max(book.step, 0.8 * em):
+        return True
+    if before.size and line.size and abs(before.size - line.size) > 0.22 * before.size:
+        return True
+    if before.text.endswith(HYPHEN):
+        return False
+    near = [other.x1 for other in lines if abs(other.x0 - before.x0) < 4 * em and other.x1 > before.x0]
+    margin = max(near, default=before.x1)
+    left = min((other.x0 for other in lines if abs(other.x0 - line.x0) < 4 * em), default=line.x0)
+    if before.x1 < margin - max(0.15 * (margin - left), 2 * em):          # the line before ended early
+        return True
+    return line.x0 - left > 0.8 * em and before.x0 - left < 0.5 * em      # an indented first line
+
+
+def page_paragraphs(lines, book):
+    """Paragraphs of one page as [kind, text]; kind is "text", "heading" or "kept" (code and table rows, lines joined by a line end)."""
+    made, before = [], None
+    for line in lines:
+        text = " " * line.indent + line.text
+        fresh = before is None or starts_paragraph(before, line, lines, book)
+        if before is not None and before.kept and line.kept and 0 < line.base - before.base < 1.8 * book.step:
+            made[-1][1] += "\n" + text
+        elif not fresh:
+            made[-1][1] = join_lines(made[-1][1], text, book.known)
+        elif made and made[-1][0] == "heading" and book.is_heading(line) and abs(line.size - before.size) < 0.5 and line.top - before.bottom < line.size:
+            made[-1][1] += " " + text
+        else:
+            made.append(["kept" if line.kept else "heading" if book.is_heading(line) else "text", text])
+        before = line
+    return made
+
+
+def assemble(pages):
+    """Text of a book from the lines of its pages.
+
+    pages    list of (page number from 1, list of Line, or a string where a model already wrote the page as Markdown)
+    Returns (text, offsets): paragraphs parted by an empty line, headings marked "## ", and [[page number, character offset where it starts], ...].
+    A paragraph that runs over a page end is one paragraph; its second page starts inside it.
+    """
+    lined = [lines if isinstance(lines, list) else [] for _, lines in pages]
+    drop = running_lines(lined)
+    kept = [[line for i, line in enumerate(lines) if (number, i) not in drop] for number, lines in enumerate(lined)]
+    book = Book(kept)
+    offsets, open_end = [], False
+    parts, length = [], 0          # text is built from parts: a million characters are not copied for every page
+
+    for (number, given), lines in zip(pages, kept, strict=True):
+        paragraphs = [["text", given.strip()]] if isinstance(given, str) and given.strip() else page_paragraphs(lines, book)
+        first = True
+        for kind, paragraph in paragraphs:
+            joins = first and open_end and kind == "text" and (parts[-1].endswith(HYPHEN) or paragraph[:1].islower())
+            if joins:
+                last = parts.pop()
+                length -= len(last)
+                whole = join_lines(last, paragraph, book.known)
+                offsets.append([number, length + len(whole) - len(paragraph)])
+                parts.append(whole)
+                length += len(whole)
+            else:
+                if parts:
+                    parts.append("\n\n")
+                    length += 2
+                if first:
+                    offsets.append([number, length])
+                parts.append(f"## {paragraph}" if kind == "heading" else paragraph)
+                length += len(parts[-1])
+            first, open_end = False, kind == "text" and not re.search(r"[.!?:]['”\")\]]*$", paragraph)
+        if first:
+            offsets.append([number, length])
+    text = "".join(parts)
+    return tidy(text, offsets)
+
+
+def tidy(text, offsets):
+    """Replace what marks of hyphens and control characters are left; the offsets stay right, since every character stays one character."""
+    text = re.sub(r"[\x00-\x08\x0b-\x1f\x7f]", lambda m: "-" if m[0] == HYPHEN else " ", text)
+    return text, offsets
+
+
+def pages_of(offsets, start, end):
+    """[first, last] page of the characters start..end of a document, None where it has no pages."""
+    if not offsets:
+        return None
+    starts = [offset for _, offset in offsets]
+    first = max(bisect.bisect_right(starts, start) - 1, 0)
+    last = max(bisect.bisect_left(starts, max(end, start + 1)) - 1, first)
+    return [offsets[first][0], offsets[last][0]]
