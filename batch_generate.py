@@ -205,6 +205,9 @@ def generate_jsonl(rows, to_messages, out_path, *, model, base_url=None, tempera
                 request["max_tokens"] = retry_max_tokens
             if not counts["asked"]:
                 show_first(raw.path.name, messages)
+                if bar.total:
+                    print(f"{raw.path.name}: at most {bar.total - bar.n:,} rows to ask ({bar.n:,} are there already), up to {max_tokens:,} tokens each; "
+                          "the bar shows tokens/s and the time left", file=sys.stderr)
             counts["asked"] += 1
             yield {**request, "expected": expected}
 
@@ -263,7 +266,7 @@ async def ask_endpoints(requests, emit, urls, model, sampling, workers, retries)
         try:
             await client.with_options(max_retries=2, timeout=30).models.list()
         except openai.APIConnectionError:
-            raise r.BadInput(f"--base-url {url}: no server answers there; start it, or leave --base-url out to run vLLM in this process") from None
+            raise r.NoEndpoint(f"--base-url {url}: no server answers there; start it, or leave --base-url out to run vLLM in this process") from None
         except openai.APIStatusError:
             pass   # many hosted endpoints do not list their models
     extra = {k: v for k, v in sampling.items() if k not in

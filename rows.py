@@ -43,6 +43,14 @@ STANDARD_OPTIONS = {
 class BadInput(Exception):
     """Something the user can mend: the message is one sentence that names the file, the line and the field."""
 
+    exit_code = 2
+
+
+class NoEndpoint(BadInput):
+    """A model is needed and its server is not there (exit code 3, so that run_all.sh starts one only when a step really asks)."""
+
+    exit_code = 3
+
 
 class ProgressFile:
     """Where progress bars go: a terminal as it is; elsewhere each update is a line of its own (tqdm then updates once a minute)."""
@@ -90,12 +98,12 @@ def parser(doc, *standard):
 
 
 def run(main):
-    """Call a script's main(): bad input ends with exit code 2 and one line, Ctrl-C with 130 and no traceback."""
+    """Call a script's main(): bad input ends with exit code 2 (no model server: 3) and one line, Ctrl-C with 130 and no traceback."""
     try:
         main()
     except BadInput as error:
         sys.stderr.write(f"{Path(sys.argv[0]).name}: {' '.join(str(error).split())}\n")
-        raise SystemExit(2) from None
+        raise SystemExit(error.exit_code) from None
     except KeyboardInterrupt:
         sys.stderr.write("\ninterrupted; finished work is kept, the same command goes on from there\n")
         raise SystemExit(130) from None
@@ -163,7 +171,7 @@ def read(path, *fields, limit=None, unique=True):
     path = Path(path)
     if not path.is_file():
         raise BadInput(f"{path}: there is no such file" if not path.is_dir() else f"{path} is a folder, a file of rows is needed")
-    seen = {}
+    seen, copies = {}, {}
     try:
         for count, (number, row) in enumerate(_raw_rows(path)):
             if limit is not None and count >= limit:
@@ -171,7 +179,12 @@ def read(path, *fields, limit=None, unique=True):
             for field in fields:
                 if field not in row:
                     raise BadInput(f"{path}, line {number}: field \"{field}\" is missing (this row has: {', '.join(row) or 'nothing'})")
-            row["id"] = content_id(row) if row.get("id") is None else str(row["id"])
+            if row.get("id") is None:
+                row["id"] = content_id(row)
+                if unique and hash(row["id"]) in seen:   # the same row once more: its copies are told apart by their count
+                    copies[row["id"]] = copies.get(row["id"], 1) + 1
+                    row["id"] += f"-{copies[row['id']]}"
+            row["id"] = str(row["id"])
             if unique and seen.setdefault(hash(row["id"]), number) != number:
                 raise BadInput(f"{path}, line {number}: id \"{row['id']}\" stands already in line {seen[hash(row['id'])]}")
             yield row

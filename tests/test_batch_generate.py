@@ -131,7 +131,7 @@ def test_no_server_and_unknown_model_end_the_run_with_one_line(tmp_path, run_scr
     path = write_jsonl(tmp_path / "q.jsonl", questions(2))
     done = run_script("batch_generate.py", "--input", path, "--output", tmp_path / "a.jsonl", "--model", "m", "--prompt", "<question>",
                       "--base-url", "http://127.0.0.1:9/v1", check=False)
-    assert done.returncode == 2 and "no server answers" in done.stderr.splitlines()[-1]
+    assert done.returncode == 3 and "no server answers" in done.stderr.splitlines()[-1]
     with FakeServer(lambda messages, body: 404) as server, pytest.raises(r.BadInput, match="NotFoundError"):
         generate(server, tmp_path, questions(2))
 
