@@ -1,0 +1,153 @@
+"""Give each bare answer a worked solution: judge whether an answer shows its reasoning, and where it does not, have a model write it.
+
+    python 01_extract/add_cot.py --input refined.jsonl --output cot.jsonl --model Qwen/Qwen3-32B
+
+in   question-answer rows: id, question, answer
+out  the same rows with reasoning ("given": the answer had it | "added": answer is the model's solution | "none": it was dropped again) and, where a
+     solution was asked for, cot_agrees (true | false: its result and the known answer, compared by answers.grade; null: not comparable) and, where it
+     took the place of the answer, short_answer and a new id. Judgements stand in X.judge.raw.jsonl, solutions in X.raw.jsonl.
+     Rejected: "generation failed", "truncated", "empty", and with --disagree reject "solution disagrees with the known answer"
+
+--judge rules needs no model for the first question: for models whose judgement carries no information. Where it cannot be read, the rule decides.
+The method is the missing-reasoning step of MegaScience (arXiv 2507.16812, section 2); unlike there, the solver is told the known answer, and whether
+it came to it is checked.
+"""
+
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+import re
+
+from refine_qa import Rows, after_thinking, count_tokens, outcome, without_empty_boxes
+
+import answers
+import batch_generate
+import rows as r
+
+JUDGE_PROMPT = """Below are a question and an answer. Decide whether the answer shows how its result is reached.
+
+<question>
+{question}
+</question>
+
+<answer>
+{answer}
+</answer>
+
+Say YES if the answer contains reasoning: steps of a derivation or calculation, a proof, or an explanation of why the result holds.
+Say NO if it only states a result, a definition, a list or a name, however long it is.
+Do not judge whether the answer is correct. Reply with one line: "Reasoning: YES" or "Reasoning: NO"."""
+
+SOLVE_PROMPT = """Write a worked solution to the question below. Its correct answer is known and is given to you.
+
+<question>
+{question}
+</question>
+
+<known_answer>
+{answer}
+</known_answer>
+
+Reason from the question alone to the result, step by step, so that a student can follow every step; do not mention that you were given an answer.
+If your reasoning leads to another result than the known answer, check it once more and then give the result that you can justify.
+If the result is a number, a formula, a letter or a short phrase, put it at the end inside \\boxed{...}."""
+
+VERDICT = re.compile(r"reasoning[\s*_`\"':：-]{1,10}(yes|no)\b", re.I)
+CONNECTIVE = re.compile(
+    r"\b(?:because|since|therefore|thus|hence|consequently|it follows|which (?:means|implies|gives|yields|leads)|so that|as a result|due to|"
+    r"we (?:have|get|find|obtain|know|see|use|need)|substitut\w+|using|applying|gives|implies|implying|suppose|assume|let us|first(?:ly)?|next|then|"
+    r"finally|step \d|if\b[^.\n]{1,80}\bthen|in order to|leads to|causes?|reason)\b", re.I)
+EQUATION = re.compile(r"=|\\(?:approx|implies|Rightarrow|iff|equiv|leq?|geq?)\b|[≈⇒⟹≤≥→]")
+
+
+def filled(prompt, row):
+    return [{"role": "user", "content": re.sub(r"\{(question|answer)\}", lambda match: row[match[1]], prompt)}]
+
+
+def parse_judge(text):
+    """True where the model says that there is reasoning, False where not, None where it cannot be read; the last verdict counts."""
+    text = after_thinking(text)
+    said = VERDICT.findall(text) or re.findall(r"\b(YES|NO)\b", text) or re.findall(r"^\W*(yes|no)\W*$", text, flags=re.I)
+    return said[-1].lower() == "yes" if said else None
+
+
+def shows_reasoning(answer):
+    """Rule: at least 12 words and two signs of an argument (connectives, relations between formulas), one sign for each 60 words."""
+    words = len(answer.split())
+    signs = len(CONNECTIVE.findall(answer)) + len(EQUATION.findall(answer))
+    return words >= 12 and signs >= max(2, words / 60)
+
+
+def agrees(solution, known):
+    """Does a solution come to the known answer? None where the known answer is no short result that a rule can compare."""
+    final = answers.extract(known, "math") if "\\boxed" in known else known.strip().rstrip(".")
+    if not final or len(final.split()) > 12:
+        return None
+    kind = "math" if re.search(r"\d|[=\\^]", final) else "short_text"
+    if kind == "short_text" and len(final.split()) > 6:
+        return None
+    return answers.grade(solution, final, kind)
+
+
+def judged(args, step, rows):
+    """Yield (row, has reasoning) in the order of the file, with the model's judgement or by rule."""
+    if args.judge == "rules":
+        for row in rows:
+            yield row, shows_reasoning(row["answer"])
+        return
+    for row, raw in batch_generate.read_raw(rows, judge_path(step)):
+        verdict = None if raw is None else parse_judge(raw["response"])
+        yield row, shows_reasoning(row["answer"]) if verdict is None else verdict
+
+
+def judge_path(step):
+    return r.beside(step.output, "judge.raw.jsonl")
+
+
+def main():
+    parser = r.parser(__doc__, "input", "output")
+    parser.add_argument("--judge", choices=("model", "rules"), default="model", help="who decides whether reasoning is there (default model)")
+    parser.add_argument("--disagree", choices=("original", "reject"), default="original",
+                        help="a solution that misses the known answer: keep the row with its original answer (default), or reject the row")
+    batch_generate.add_options(parser, max_tokens=4096)
+    args = parser.parse_args()
+    step = r.Step(args, inputs=[args.input], prompt=JUDGE_PROMPT + SOLVE_PROMPT, code=sorted(r.ROOT.glob("answers*.py")))
+    if args.fresh and judge_path(step).exists():
+        print(f"--fresh: deleting {judge_path(step)}", file=sys.stderr)
+        judge_path(step).unlink()
+    if step.finished():
+        return
+    rows, options = Rows(args.input, "question", "answer", limit=args.limit), batch_generate.options(args)
+    if args.judge == "model":
+        batch_generate.generate_jsonl(rows, lambda row: filled(JUDGE_PROMPT, row), judge_path(step),
+                                      retry_max_tokens=args.max_tokens, **options | {"max_tokens": min(64, args.max_tokens)})
+    bare = (row for row, has in judged(args, step, rows) if not has)
+    batch_generate.generate_jsonl(bare, lambda row: filled(SOLVE_PROMPT, row), step.raw_path, retry_max_tokens=2 * args.max_tokens, **options)
+    tokens = {}
+    counted = step.read(args.input, "question", "answer", limit=args.limit)
+    for (row, has), (_, raw) in zip(judged(args, step, counted), batch_generate.read_raw(rows, step.raw_path), strict=True):
+        count_tokens(tokens, raw)
+        step.keep({**row, "reasoning": "given"}) if has else finish(step, row, raw, args.disagree)
+    step.finish(tokens=tokens)
+
+
+def finish(step, row, raw, disagree):
+    """Keep or reject one row that was asked about."""
+    if reason := outcome(raw):
+        return step.reject(row, reason)
+    solution = without_empty_boxes(after_thinking(raw["response"]))
+    if not solution:
+        return step.reject(row, "empty")
+    agree = agrees(solution, row["answer"])
+    if agree is False:
+        if disagree == "reject":
+            return step.reject(row, "solution disagrees with the known answer", cot_agrees=False, solution=solution)
+        return step.keep({**row, "reasoning": "none", "cot_agrees": False})
+    step.keep({**row, "id": r.text_hash(row["id"], solution), "answer": solution, "reasoning": "added", "cot_agrees": agree,
+               "short_answer": row["answer"]})
+
+
+if __name__ == "__main__":
+    r.run(main)

@@ -1,0 +1,247 @@
+"""Drop pairs that cannot be used alone: rules for what a pattern can see, then a judge for contradictions and the rest.
+
+    python 01_extract/filter_qa.py --input cot.jsonl --output filtered.jsonl --model Qwen/Qwen3-32B
+    python 01_extract/filter_qa.py --input cot.jsonl --output filtered.jsonl --no-judge
+
+in   question-answer rows: id, question, answer
+out  the rows that stay, unchanged. Rejected by rule: "outside reference", "no answer", "empty box", "box not closed", "refusal", "no task",
+     "answer repeats the question", "text repeats itself" (`matched` is the text that the rule saw, `field` where); by the judge:
+     "judge: contradiction", "judge: outside reference", "judge: no answer", "judge: other", "judge unparsed" (`response` is what it said),
+     "generation failed"
+
+A reference is outside only where the pair does not hold what it points to: "the table below" followed by a table stays.
+The method is the filtering step of MegaScience (arXiv 2507.16812, section 2), which leaves all of it to the judge.
+"""
+
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+import re
+
+from refine_qa import EMPTY_BOX, Rows, after_thinking, count_tokens
+
+import batch_generate
+import rows as r
+
+PROMPT = """Decide whether a question and its answer are fit for a collection of science exercises that people see without the book they come from.
+
+<question>
+{question}
+</question>
+
+<answer>
+{answer}
+</answer>
+
+Look for these faults, in the question and in the answer:
+- contradiction: the answer contradicts itself, gives different results in different places, or concludes what its own reasoning does not support.
+- outside reference: something is needed that is not there, such as a figure, a table, a numbered equation, an earlier exercise, "the text".
+- no answer: the answer is missing, cut off, refuses, only repeats the question, or answers another question.
+Small gaps in the reasoning, plain style and harmless typing errors are no faults.
+
+Think it through briefly, then end with these two lines:
+Fault: none, contradiction, outside reference, or no answer
+Decision: YES to keep the pair (no fault), NO to drop it"""
+
+# ---- rules: each returns the text that it saw, or None ----
+
+DRAWN = r"(?:figures?|diagrams?|illustrations?|schematics?|charts?)"   # words that mean nothing else; a picture or a table can stand in a room
+SEEN = rf"(?:{DRAWN}|pictures?|images?|drawings?|photo(?:graph)?s?|sketch(?:es)?|plots?|maps?|graphs?)"
+TEXT = r"(?:textbook|chapter|section|passage|excerpt|source text|provided text|given text)"
+ITEM = r"(?:examples?|exercises?|problems?|questions?|theorems?|lemmas?|propositions?|corollar(?:y|ies)|discussion|experiment|derivation)"
+NUMBERED = re.compile(
+    r"\b(Figs?\.?|Figures?|Tables?|Eqs?\.|Eqns?\.?|Equations?|Chapters?|Chap\.|Sections?|Sect?\.|Examples?|Exercises?|Ex\.|Problems?|Theorems?|Thm\.|"
+    r"Lemmas?|Propositions?|Corollary|Definitions?|Appendix|Listing|Algorithm|Exhibit|Plate)[\s~\u00a0]*\(?((?:[A-Z]\.?)?\d+(?:[.\-–:]\d+)*)(?!\w)\)?")
+NAMES = re.compile(r"chapter (?:7|9|11|12|13)\b.{0,40}(?:bankrupt|filing|petition|reorgani)|bankrupt.{0,60}chapter (?:7|9|11|12|13)\b|"
+                   r"figure[- ](?:8|of[- ]eight)|section \d+\w?(?:\(\w\))? of (?:the )?[A-Z]", re.I | re.S)
+BEFORE = r"(?:following|accompanying|above|preceding|adjacent|provided)"
+POINTING = {
+    "visual": re.compile(
+        rf"\b(?:(?:in|from|see|to|of|on) (?:the|this|that) {DRAWN}(?! of\b| that\b|\w)"
+        r"|(?:in|see) (?:the|this) (?:graph|plot|picture|photo(?:graph)?|image)(?! of\b| that\b|\w| plane)"
+        rf"|{BEFORE} {SEEN}(?! of\b|\w)"
+        rf"|{SEEN} (?:shown |given |displayed )?(?:above|below|at (?:the )?(?:right|left)|on the (?:right|left|next page|facing page))\b"
+        rf"|(?:shown|depicted|illustrated|pictured|sketched) (?:in|on) (?:the |this |that |a )?{SEEN}(?! of\b|\w))", re.I),
+    "table": re.compile(
+        rf"\b(?:(?:in|from|see|use|using) (?:the|this|that) (?:{BEFORE} )?table(?! of\b| lists?\b|\w)|{BEFORE} tables?\b"
+        r"|tables? (?:shown |given )?(?:above|below)\b|(?:shown|given|listed|as) in tables?\b)", re.I),
+    "text": re.compile(
+        rf"\b(?:(?:in|from|see|of) (?:the|this|our|that) (?:(?:preceding|previous|above|next|last|same) )?{TEXT}(?! of\b|\w)"
+        r"|(?:previous|preceding|earlier|next|last) (?:chapter|section|passage|lecture)\b|in this (?:book|lecture|unit|module)\b"
+        r"|(?:according to|(?:discussed|mentioned|described|stated|provided|given|found|presented) (?:in|by)) (?:the|this) "
+        rf"(?:{TEXT}|text|book|document|reading|lecture|material|author)(?! of\b|\w)"
+        r"|the authors?['’]? (?:claims?|states?|argues?|mentions?|says?|suggests?)\b)", re.I),
+    "earlier": re.compile(
+        rf"\b(?:(?:previous|preceding|foregoing) {ITEM}\b|(?:the|this) above {ITEM}\b|{ITEM} (?:above|below)\b"
+        r"|as (?:we )?(?:have )?(?:mentioned|discussed|described|seen|defined|noted|explained|introduced) (?:above|earlier|previously|before)\b"
+        r"|(?:discussed|described|mentioned|introduced|derived|proved|proven) (?:earlier|previously|in class)\b)", re.I),
+}
+IMAGE = re.compile(r"!\[[^\]\n]*\]\([^)\n]*\)|\\includegraphics|<img\b", re.I)
+HOLDS_TABLE = re.compile(r"^[ \t]*\|.*\|[ \t]*$|\\begin\{(?:array|tabular|[pbv]?matrix|cases)|<table\b|\t[^\t\n]+\t"
+                         r"|^(?:[^,\n]+,){2,}[^,\n]+\n(?:[^,\n]+,){2,}", re.M | re.I)
+HOLDS_VISUAL = re.compile(r"\\begin\{(?:tikz|tabular|array)|<svg|```", re.I)
+NO_ANSWER = re.compile(
+    r"\W*(?:n/?a|none(?: (?:given|provided|available))?|null|unknown|tbd|todo|\[?no qa\]?|(?:answer|solution)s?|same as above"
+    r"|no (?:answer|solution)(?: (?:is |was )?(?:given|provided|available))?|not (?:given|provided|available|applicable|answered)"
+    r"|(?:the )?(?:answer|solution)s? (?:is |are |was |were )?(?:not (?:given|provided|available)|omitted|missing)|answers? (?:will|may) vary"
+    r"|see (?:the )?(?:text|solution|answer|above|book|figure)s?|left (?:to the reader|as an exercise)(?: .{0,40})?)\W*", re.I)
+SOURCE = r"(?:passage|text|document|source|chunk|excerpt|context|question|problem)"
+REFUSAL = re.compile(
+    r"\b(?:I(?: am|['’]m) (?:sorry|unable|not able)|I (?:cannot|can['’]t|can not|could not|won['’]t) "
+    r"(?:answer|provide|help|assist|determine|solve|give|find|access|see|view|complete)|as an? (?:AI|artificial intelligence|language model)\b"
+    rf"|(?:is|was|are|were) not (?:provided|given|included|mentioned|specified|stated|available|contained|answered) (?:in|by) the {SOURCE}"
+    rf"|the {SOURCE}(?: provided| given)? (?:does not|doesn['’]t|do not) (?:contain|provide|give|include|mention|specify|state|answer)"
+    r"|(?:cannot|can not|can['’]t) (?:be )?(?:answer|determine|solve)d? (?:this |the |it )?(?:question |problem )?"
+    r"(?:without|from the (?:given|provided)|with the (?:given|provided)|based on the (?:given|provided))"
+    r"|(?:not enough|insufficient) (?:information|context) (?:is |was )?(?:given |provided |available )?(?:to|in order to) (?:answer|solve))", re.I)
+TASK = re.compile(
+    r"[?？؟]|_{2,}|\b(?:account|add|analy[sz]e|answer|apply|approximate|argue|arrange|assess|assume|balance|characteri[sz]e|check|choose|classify|compare|"
+    r"complete|compute|calculate|consider|construct|contrast|convert|create|decide|deduce|define|demonstrate|derive|describe|design|determine|develop|"
+    r"differentiate|discuss|divide|distinguish|draw|establish|estimate|evaluate|examine|expand|explain|express|factor|fill|find|follow|formulate|generate|give|"
+    r"graph|identify|illustrate|implement|indicate|integrate|interpret|investigate|judge|justify|label|let|list|make|match|maximi[sz]e|minimi[sz]e|multiply|name|"
+    r"obtain|optimi[sz]e|order|outline|plot|predict|prepare|propose|prove|provide|rank|recall|reduce|relate|repeat|rewrite|round|select|show|simplify|"
+    r"sketch|solve|sort|state|suggest|summari[sz]e|suppose|test|trace|translate|true or false|use|using|verify|write|"
+    r"what|which|why|how|when|where|who|whose)\b"
+    r"|^\W*(?:is|are|was|were|does|do|did|can|will)\b|(?:[:：…]|\.\.\.|\b(?:is|equals|are|by|of|to|be|a|an|the))[ \t]*$", re.I | re.M)
+
+
+def flat(text):
+    """Lower-cased words and numbers of a text, for comparing two texts."""
+    return " ".join(re.findall(r"\w+", text.lower()))
+
+
+def is_given(kind, number, text):
+    """Does the text itself hold the numbered thing: "Table 1: ...", \\tag{2.5}, "(2.5)" at the end of a displayed formula?"""
+    number = re.escape(number)
+    titled = rf"\b{kind[:3]}\w*\.?[\s~]*\(?{number}\)?[*_]*\s*(?:[:：—–]|\([^)\n]*\)\s*[:.])"
+    if re.search(titled, text, re.I) or re.search(rf"\\tag\*?\{{\(?{number}\)?\}}", text):
+        return True
+    if kind.lower().startswith("tab"):
+        return bool(HOLDS_TABLE.search(text))
+    displayed = rf"\({number}\)\s*(?:\$|\\\]|\\\)|$)|(?:\$|\\\]|\\\))[\s,.;]*(?:\\q?quad)?\s*\({number}\)"
+    return kind.lower().startswith("eq") and re.search(displayed, text, re.M) is not None
+
+
+def outside_reference(question, answer):
+    """First reference to something that neither text holds; (field, text seen) or None.
+
+    The words "above" and "earlier" are looked for in the question only: a solution may speak of its own lines.
+    """
+    both = f"{question}\n{answer}"
+    for field, text in (("question", question), ("answer", answer)):
+        if seen := IMAGE.search(text):
+            return field, seen[0]
+        for seen in NUMBERED.finditer(text):
+            around = text[max(0, seen.start() - 80):seen.end() + 60]
+            if not NAMES.search(around) and not is_given(seen[1], seen[2], both):
+                return field, seen[0]
+        for name, pattern in POINTING.items():
+            if name == "earlier" and field == "answer":
+                continue
+            for seen in pattern.finditer(text):
+                if name == "table" and HOLDS_TABLE.search(both) or name == "visual" and HOLDS_VISUAL.search(both):
+                    break
+                if name == "text" and len(question.split()) > 200:   # a reading task that brings its passage along
+                    break
+                if name == "earlier" and seen.start() > 200:   # an exercise that points at its own first lines
+                    continue
+                return field, seen[0]
+    return None
+
+
+def repeats_itself(text):
+    """A sentence of four words or more that stands there five times or more and makes up 40 % of the text: a model in a loop."""
+    seen, total = {}, len(text.split())
+    for part in re.split(r"\n|(?<=[.!?]) ", text):
+        words = flat(part)
+        if words.count(" ") >= 3:
+            seen[words] = seen.get(words, 0) + 1
+            if seen[words] >= 5 and seen[words] * len(part.split()) >= 0.4 * total:
+                return part.strip()[:200]
+    return None
+
+
+def rule(question, answer):
+    """(reason, field, text seen) of the first rule that a pair breaks, or None."""
+    if not answer.strip() or NO_ANSWER.fullmatch(answer.strip()):
+        return "no answer", "answer", answer.strip()[:200]
+    if seen := EMPTY_BOX.search(answer):
+        return "empty box", "answer", seen[0]
+    if (place := answer.rfind("\\boxed{")) >= 0 and not closes(answer, place + 7):
+        return "box not closed", "answer", answer[place:place + 200]
+    if seen := REFUSAL.search(answer):
+        return "refusal", "answer", seen[0]
+    if sum(c.isascii() for c in question) > len(question) / 2 and not TASK.search(question):   # the list of tasks is English
+        return "no task", "question", question[:200]
+    if flat(answer) == flat(question) and flat(answer):
+        return "answer repeats the question", "answer", answer[:200]
+    if (field := "answer", seen := repeats_itself(answer))[1] or (field := "question", seen := repeats_itself(question))[1]:
+        return "text repeats itself", field, seen
+    if seen := outside_reference(question, answer):
+        return "outside reference", *seen
+    return None
+
+
+def closes(text, start):
+    """True where the brace opened before `start` is closed again."""
+    depth = 1
+    for match in re.finditer(r"\\.|[{}]", text[start:], re.S):
+        depth += {"{": 1, "}": -1}.get(match[0], 0)
+        if depth == 0:
+            return True
+    return False
+
+
+# ---- judge ----
+
+def parse_judge(text):
+    """(keep, reason) of the judge's text; keep is None where no decision can be read. The last decision counts; "no" keeps the named fault."""
+    text = after_thinking(text)
+    said = re.findall(r"decision[\s*_`\"':：-]{1,10}(yes|no)\b", text, re.I) or re.findall(r"^\W*(yes|no)\W*$", text, re.I)
+    if not said:
+        return None, "judge unparsed"
+    faults = re.findall(r"fault[\s*_`\"':：-]{1,10}(none|contradiction|outside reference|no answer)\b", text, re.I)
+    if said[-1].lower() == "yes":
+        return True, None
+    fault = faults[-1].lower() if faults else "none"
+    return False, f"judge: {fault if fault != 'none' else 'other'}"
+
+
+def to_messages(row):
+    return [{"role": "user", "content": re.sub(r"\{(question|answer)\}", lambda match: row[match[1]], PROMPT)}]
+
+
+def main():
+    parser = r.parser(__doc__, "input", "output")
+    parser.add_argument("--no-judge", action="store_true", help="rules only, no model")
+    batch_generate.add_options(parser, model=None, max_tokens=1024)
+    args = parser.parse_args()
+    if not args.no_judge and not args.model:
+        parser.error("--model is needed for the judge; --no-judge uses the rules alone")
+    step = r.Step(args, inputs=[args.input], prompt=PROMPT)
+    if step.finished():
+        return
+    rows = Rows(args.input, "question", "answer", limit=args.limit)
+    if not args.no_judge:
+        unbroken = (row for row in rows if rule(row["question"], row["answer"]) is None)
+        batch_generate.generate_jsonl(unbroken, to_messages, step.raw_path, retry_max_tokens=4 * args.max_tokens, **batch_generate.options(args))
+    counted, tokens = step.read(args.input, "question", "answer", limit=args.limit), {}
+    for row, raw in ((row, None) for row in counted) if args.no_judge else batch_generate.read_raw(counted, step.raw_path):
+        if broken := rule(row["question"], row["answer"]):
+            reason, field, matched = broken
+            step.reject(row, reason, field=field, matched=matched)
+        elif args.no_judge:
+            step.keep(row)
+        elif raw is None:
+            step.reject(row, "generation failed")
+        else:
+            count_tokens(tokens, raw)
+            keep, reason = parse_judge(raw["response"])
+            step.keep(row) if keep else step.reject(row, reason, response=raw["response"])
+    step.finish(tokens=tokens)
+
+
+if __name__ == "__main__":
+    r.run(main)

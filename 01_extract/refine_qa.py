@@ -1,0 +1,275 @@
+"""Rewrite each question-answer pair against the passage it came from: a self-contained question, a checked answer with its reasoning.
+
+    python 01_extract/refine_qa.py --input dedup.jsonl --chunks chunks.jsonl --output refined.jsonl --model Qwen/Qwen3-32B
+
+in   question-answer rows: id, question, answer, source_id (id of a row of --chunks, which holds the passage in `text`)
+out  the same rows with the new question and answer, and original_question, original_answer, original_id; the id is new, since the text is.
+     Rejected: "no source passage", "generation failed", "truncated", "unparsed", "empty question", "empty answer"
+
+--mode json asks for a JSON object under a schema instead of two markers: for models too small to keep to a text format.
+The method is the refinement step of MegaScience (arXiv 2507.16812, section 2); prompt and parser are our own.
+"""
+
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+import json
+import re
+
+import batch_generate
+import rows as r
+
+PROMPT = """You are editing a science question bank. Below are a passage from a textbook and a question with its answer that were taken from it.
+Somebody who has never seen the book must be able to understand the question and to check the answer.
+
+<passage>
+{passage}
+</passage>
+
+<question>
+{question}
+</question>
+
+<answer>
+{answer}
+</answer>
+
+Rewrite both.
+1. The question must stand alone. Put into it every definition, number, unit, assumption and piece of data from the passage that is needed to
+answer it. Never point to a figure, table, equation, example, section, chapter or to "the text": state what stands there instead. Keep what is
+asked, and its difficulty.
+2. Check the answer against the passage and by working it through yourself. Correct what is wrong and fill in what is missing.
+3. Write the answer as a full solution: the reasoning step by step, then the result. If the result is a number, a formula, a letter or a short
+phrase that can be compared exactly, end with it inside \\boxed{...}. Leave the box out for proofs and explanations.
+4. Add no remarks about your changes.
+
+{format}"""
+FORMATS = {
+    "text": "Reply in exactly this form, with nothing before or after it:\nRefined Question: (the new question)\nRefined Answer: (the new answer)",
+    "json": 'Reply with one JSON object: {"question": the new question, "answer": the new answer}. Write each backslash of a formula twice.',
+}
+SCHEMA = {"type": "object", "properties": {"question": {"type": "string"}, "answer": {"type": "string"}}, "required": ["question", "answer"],
+          "additionalProperties": False}
+
+
+def to_messages(row, passage, mode="text"):
+    """Chat messages for one pair; filled in one pass, so that braces or placeholder names inside the texts are left alone."""
+    values = {"passage": passage, "question": row["question"], "answer": row["answer"], "format": FORMATS[mode]}
+    return [{"role": "user", "content": re.sub(r"\{(passage|question|answer|format)\}", lambda match: values[match[1]], PROMPT)}]
+
+
+# ---- parsing: pure functions of the model's text that never raise ----
+
+MARKER = re.compile(r"(?:^[ \t>#*_`-]*(?:\d{1,2}[.)][ \t#*_`-]*)?|(?<=\s)[*_]*)refined[ \t_]+(question|answer)\b[ \t]*(?:\([^()\n]{0,40}\)[ \t]*)?"
+                    r"(?:[*_`]{0,3}[ \t]*[:：][ \t]*[*_`]{0,3}|[*_`]{0,3}[ \t]*$)", re.I | re.M)
+TRAILING_NOTE = re.compile(r"(?:notes?|remark|comment|explanation of (?:the )?changes|changes(?: made)?|changelog|let me know|i hope"
+                           r"|i have (?:made|rewritten)|the (?:question|answer) (?:has been|was|is now) (?:re|made|cor|ver))\b", re.I)
+EMPTY_BOX = re.compile(r"\\f?boxed\s*\{(?:\s|\.|\\[,;:!]|\\(?:text|mathrm|mathbf)\s*\{\s*\}|\\l?dots)*\}")
+PLACEHOLDER = re.compile(r"[\[(<{]?(?:the |your )?(?:new |refined |self-contained |rewritten )?(?:question|answer|solution)[\])>}]?\.?", re.I)
+ESCAPE = re.compile(r"\\(u[0-9a-fA-F]{4}|[\s\S]|$)")
+NEWLINE_COMMAND = re.compile(r"(u|eq?|i)(?![a-zA-Z])|(?:abla|eg|ot|otin|mid|leq|geq|parallel|exists|subseteq|earrow|warrow)(?![a-zA-Z])")
+
+
+def after_thinking(text):
+    """The answer without the model's thinking: what stands after the last </think>; "" where the thinking never ended."""
+    text = text.rsplit("</think>", 1)[-1]
+    return text.split("<think>", 1)[0].strip()
+
+
+def mend_escapes(text):
+    """Double the backslashes of LaTeX commands in JSON text: \\frac, \\times, \\beta, \\nu would become control characters, \\sqrt an error."""
+
+    def mend(match):
+        kind, after = match[1], match.string[match.end():match.end() + 12]
+        if kind in ('"', "\\", "/") or len(kind) == 5:
+            return match[0]
+        if kind in ("b", "f", "r", "t") and not after[:1].islower():
+            return match[0]
+        if kind == "n":
+            command = NEWLINE_COMMAND.match(after)
+            if not command or command[1] and match.string.count("$", 0, match.start()) % 2 == 0:   # "Given:\nu = 5" outside of $...$ is a new line
+                return match[0]
+        return "\\" + match[0]
+
+    return ESCAPE.sub(mend, text)
+
+
+def json_answer(text):
+    """The JSON object in a model's text as a dict, or None; a Markdown fence, text around it and undoubled LaTeX backslashes are survived."""
+    start, end = text.find("{"), text.rfind("}")
+    if start < 0 or end < start:
+        return None
+    try:
+        value = json.loads(mend_escapes(text[start:end + 1]), strict=False)
+    except (ValueError, RecursionError):
+        return None
+    return value if isinstance(value, dict) else None
+
+
+def without_empty_boxes(text):
+    """Drop the sentence or display formula that holds an empty box, e.g. "The final answer is \\boxed{}."."""
+    while match := EMPTY_BOX.search(text):
+        before, after = text[:match.start()], text[match.end():]
+        display = re.search(r"(?:\\\[|\$\$)\s*$", before)
+        start = display.start() if display else max(before.rfind("\n"), before.rfind(". "), before.rfind("? "), before.rfind("! ")) + 1
+        close = re.match(r"\s*(?:\\\]|\\\)|\$\$|\$)?[ \t*]*[.!]?", after)
+        text = text[:start].rstrip(" ") + after[close.end():]
+    return text.strip()
+
+
+def without_notes(text):
+    """Drop the last paragraphs where they speak about the editing; one that holds the box is kept."""
+    parts = re.split(r"(\n\s*\n|\n(?=[ \t]*[*_(\[]{0,3}note\b))", text, flags=re.I)
+    while len(parts) > 1:
+        last = parts[-1].strip().lstrip("*_([> #-")
+        if last and (not TRAILING_NOTE.match(last) or "\\boxed" in last or re.match(r"note that\b", last, re.I)):
+            break
+        del parts[-2:]
+    return "".join(parts).strip()
+
+
+def tidy(text):
+    """One field as it will stand in the row: no Markdown around it, no rule lines, no fence left open."""
+    text = re.sub(r"^\s*(?:-{3,}|\*{3,}|_{3,}|=+)[ \t]*$|^\s*```\w*[ \t]*$", "", text, flags=re.M).strip()
+    if (quoted := re.fullmatch(r"\*\*([^*]+)\*\*", text)) is not None:
+        text = quoted[1]
+    lines = text.split("\n")
+    while lines and re.fullmatch(r"\s*[#>*_-]{0,6}\s*", lines[-1]):   # Markdown of a heading that was the next marker's
+        lines.pop()
+    text = "\n".join(lines).strip()
+    return "" if PLACEHOLDER.fullmatch(text) else text
+
+
+def parse(text, mode="text"):
+    """(question, answer) of a model's text, or None where the form was not kept; either may be "" where nothing of use was in it.
+
+    The last answer marker counts, and the question marker before it: drafts before them are dropped.
+    """
+    text = after_thinking(text)
+    if mode == "json":
+        found = json_answer(text)
+        if found is None or not isinstance(found.get("question"), str) or not isinstance(found.get("answer"), str):
+            return None
+        question, answer = found["question"], found["answer"]
+    else:
+        marks = [(match[1].lower(), match.start(), match.end()) for match in MARKER.finditer(text)]
+        answers = [i for i, mark in enumerate(marks) if mark[0] == "answer"]
+        questions = [i for i, mark in enumerate(marks) if mark[0] == "question" and answers and i < answers[-1]]
+        if not questions:
+            return None
+        asked, told = questions[-1], answers[-1]
+        question = text[marks[asked][2]:marks[asked + 1][1]]
+        answer = text[marks[told][2]:marks[told + 1][1] if told + 1 < len(marks) else len(text)]
+    return tidy(question), tidy(without_empty_boxes(without_notes(tidy(answer))))
+
+
+# ---- shared with the later steps of this folder ----
+
+class Rows:
+    """The rows of a file, read anew each time, with their number for the progress bar: nothing is held in memory."""
+
+    def __init__(self, path, *fields, limit=None):
+        self.path, self.fields, self.limit = Path(path), fields, limit
+
+    def __iter__(self):
+        for row in r.read(self.path, *self.fields, limit=self.limit):
+            r.check_text(row, self.path, *(field for field in self.fields if field == "question"))
+            yield row
+
+    def __len__(self):
+        if self.path.suffix != ".jsonl":
+            return sum(1 for _ in r.read(self.path, limit=self.limit))
+        with open(self.path, "rb") as file:
+            lines = sum(1 for line in file if line.strip())
+        return min(lines, self.limit or lines)
+
+
+class Passages:
+    """Text of source chunks by id. Only the places in the file are held (a few bytes a chunk); .gz and .parquet are read whole."""
+
+    def __init__(self, path):
+        self.path, self.places, self.texts = Path(path), {}, {}
+        if self.path.suffix != ".jsonl":
+            self.texts = {row["id"]: row["text"] for row in r.read(path, "text")}
+            return
+        for _ in r.read(path, "id", "text"):   # checks every line once, with clear errors
+            pass
+        with open(path, "rb") as file:
+            offset = 0
+            for line in file:
+                if line.strip():
+                    self.places[str(json.loads(line)["id"])] = offset
+                offset += len(line)
+        self.file = open(path, "rb")
+
+    def get(self, id_):
+        """Text of a chunk, or None where there is no such chunk."""
+        if id_ not in self.places:
+            return self.texts.get(id_)
+        self.file.seek(self.places[id_])
+        return json.loads(self.file.readline())["text"]
+
+
+def outcome(raw):
+    """Why a raw row cannot be used: "generation failed", "truncated" or "empty"; None where it can."""
+    if raw is None:
+        return "generation failed"
+    if raw["finish_reason"] == "length":
+        return "truncated"
+    return None if after_thinking(raw["response"]) else "empty"
+
+
+def count_tokens(tokens, raw):
+    """Add a raw row's tokens to the sums of the meta file."""
+    for key in ("prompt_tokens", "completion_tokens"):
+        tokens[key] = tokens.get(key, 0) + (raw or {}).get(key, 0)
+
+
+def main():
+    parser = r.parser(__doc__, "input", "output")
+    parser.add_argument("--chunks", required=True, metavar="FILE", help="the chunks that the pairs were taken from")
+    parser.add_argument("--mode", choices=FORMATS, default="text", help="form of the model's answer (default text; json for small models)")
+    batch_generate.add_options(parser, max_tokens=4096)
+    args = parser.parse_args()
+    step = r.Step(args, inputs=[args.input, args.chunks], prompt=PROMPT + FORMATS[args.mode])
+    if step.finished():
+        return
+    pairs, passages = Rows(args.input, "question", "answer", limit=args.limit), Passages(args.chunks)
+
+    def with_passage():
+        for row in pairs:
+            if passages.get(row.get("source_id")):
+                yield row
+
+    batch_generate.generate_jsonl(with_passage(), lambda row: to_messages(row, passages.get(row["source_id"]), args.mode), step.raw_path,
+                                  json_schema=SCHEMA if args.mode == "json" else None, retry_max_tokens=2 * args.max_tokens,
+                                  **batch_generate.options(args))
+    tokens = {}
+    for row, raw in batch_generate.read_raw(step.read(args.input, "question", "answer", limit=args.limit), step.raw_path):
+        count_tokens(tokens, raw)
+        finish(step, row, raw, args.mode, passages.get(row.get("source_id")))
+    if step.counts["in"] and step.counts["rejected"].get("no source passage") == step.counts["in"]:
+        raise r.BadInput(f"--chunks {args.chunks}: holds none of the chunks that {args.input} names in source_id; is it the right file?")
+    step.finish(tokens=tokens)
+
+
+def finish(step, row, raw, mode, passage):
+    """Keep or reject one pair."""
+    if not passage:
+        return step.reject(row, "no source passage")
+    if reason := outcome(raw):
+        return step.reject(row, "unparsed" if reason == "empty" else reason)
+    pair = parse(raw["response"], mode)
+    if pair is None:
+        return step.reject(row, "unparsed", response=raw["response"])
+    if not all(pair):
+        return step.reject(row, "empty answer" if pair[0] else "empty question", response=raw["response"])
+    question, answer = pair
+    step.keep({**row, "id": r.text_hash(row["id"], question, answer), "question": question, "answer": answer,
+               "original_question": row["question"], "original_answer": row["answer"], "original_id": row["id"]})
+
+
+if __name__ == "__main__":
+    r.run(main)
