@@ -1,0 +1,105 @@
+"""Numbers in question texts, read the same way by dedup.py and decontaminate.py.
+
+Two exercises with other numbers are different questions, so both scripts must agree on what a number is: "16 N" and "16N", "3.0" and "3",
+"1,000" and "1000", "twelve" and "12", "½" and "1/2" are the same; "-3" and "3", "2 + 3" and "2 * 3" are not.
+"""
+
+import collections
+import functools
+import re
+import unicodedata
+
+UNITS = ("zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen eighteen "
+         "nineteen").split()
+SMALL = {word: value for value, word in enumerate(UNITS)}
+TENS = {word: 10 * value for value, word in enumerate("twenty thirty forty fifty sixty seventy eighty ninety".split(), 2)}
+SCALES = {"hundred": 100, "thousand": 1000, "million": 10**6, "billion": 10**9}
+OTHERS = {"dozen": "12", "half": "1/2", "halves": "1/2", "twice": "2", "double": "2", "thrice": "3", "triple": "3", "quarter": "1/4", "quarters": "1/4"}
+_UNIT, _TEN, _SCALE = ("|".join(words) for words in (reversed(UNITS), TENS, SCALES))   # longest first: "seventeen" before "seven"
+NUMBER_WORDS = re.compile(rf"\b(?:(?:{_TEN})(?:[- ](?:{'|'.join(UNITS[9:0:-1])}))?|{_UNIT})(?:[- ](?:{_SCALE}))*\b|\b(?:{_SCALE})\b")
+QUANTITY_WORDS = re.compile(rf"\b(?:{'|'.join(OTHERS)})\b")
+WORDS = frozenset((*UNITS, *TENS, *SCALES, *OTHERS))
+THOUSANDS = re.compile(r"(?<=\d)(?:,|\{,\}|\\,)(?=\d{3}(?!\d))")
+VALUE = re.compile(r"\d+(?:\.\d+)?|\.\d+")
+JOINED = re.compile(r"[\w)\]}]\s*([-+*/^=<>])\s*$")   # a value, then an operator: "2 + 3", "x - 3"; a minus with no value before it is a sign
+DASHES = str.maketrans("−–—‐‑×⋅·∙÷⁄", "-----****//")
+
+
+def spell_digits(match):
+    """Digits of a spelled number: "two hundred" -> 200, "twenty-one" -> 21."""
+    value = 0
+    for word in re.split("[- ]", match.group()):
+        if word in SCALES:
+            value = max(value, 1) * SCALES[word]
+        else:
+            value += SMALL.get(word, TENS.get(word, 0))
+    return str(value)
+
+
+def has_number_words(text):
+    """A quick look before the slower patterns."""
+    return not WORDS.isdisjoint(re.findall("[a-z]+", text))
+
+
+def digits_for_words(text):
+    """Lower-case text with spelled numbers as digits."""
+    return NUMBER_WORDS.sub(spell_digits, text) if has_number_words(text) else text
+
+
+def plain_characters(text):
+    """Compatibility forms, dashes and multiplication signs as their plain characters ("½" -> 1/2, "x²" -> x2)."""
+    return text if text.isascii() else unicodedata.normalize("NFKC", text).translate(DASHES)
+
+
+@functools.lru_cache(1 << 16)
+def numbers(text):
+    """Numbers of a text in order, as a tuple of strings without trailing zeros, and the operators that join two values.
+
+    Numbers that stand for an idiom ("which one of", "one") are marked by a leading "~": they may match but never tell two questions apart.
+    """
+    text = plain_characters(text).lower()
+    if has_number_words(text):
+        text = re.sub(r"\bone\b(?![- ](?:hundred|thousand|million|billion|half|third|fourth|fifth|quarter))", " ~1 ", text)
+        text = QUANTITY_WORDS.sub(lambda match: OTHERS[match.group()], digits_for_words(text))
+    elif not re.search(r"\d", text):
+        return ()
+    text = THOUSANDS.sub("", text)
+    found = []
+    for match in VALUE.finditer(text):
+        value, before = match.group(), text[max(0, match.start() - 6):match.start()]
+        if "." in value:
+            value = ("0" + value if value[0] == "." else value).rstrip("0").rstrip(".")
+        value = value.lstrip("0") or "0" if "." not in value else value
+        if before.endswith("~"):
+            value = "~" + value
+        elif joined := JOINED.search(before):
+            found.append(joined[1])
+        elif before.endswith("-"):
+            value = "-" + value
+        found.append(value)
+    return tuple(found)
+
+
+def words_between(text):
+    """Words of a text without its numbers."""
+    return re.findall(r"[^\W\d_]+", digits_for_words(plain_characters(text).lower()))
+
+
+def other_numbers(first, second):
+    """True where two questions that look alike ask with other numbers.
+
+    A number must have been changed: each text has one the other lacks, or the same numbers stand in another order between the same words.
+    A number that only one of them mentions ("take g = 9.8") does not make another question.
+    """
+    ours, theirs = numbers(first), numbers(second)
+    if ours == theirs:
+        return False
+    ours, theirs = collections.Counter(ours), collections.Counter(theirs)
+    for idiom in ("~1",):   # "one" matches a 1 of the other text, and is forgotten elsewhere
+        for some, more in ((ours, theirs), (theirs, ours)):
+            if some.pop(idiom, 0) and more["1"] > some["1"]:
+                some["1"] = more["1"]
+    only_ours, only_theirs = ours - theirs, theirs - ours
+    if only_ours and only_theirs:
+        return True
+    return not only_ours and not only_theirs and words_between(first) == words_between(second)
