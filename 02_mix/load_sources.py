@@ -33,7 +33,8 @@ QUESTION = ("question", "problem", "problem_text", "query", "goal")
 ANSWER = ("answer", "solution", "response", "long_answer", "answer_text")
 REASONED = ("rationale", "cot", "solution", "explanation")        # a worked solution beside a short `answer` or `correct`
 REFERENCE = ("reference_answer", "ground_truth", "final_answer", "correct", "final_decision", "answer_number", "answer_letter")
-SUBJECT = ("subject", "domain", "category", "topic")
+SUBJECT = ("subject", "domain", "category", "topic", "field", "subject_name")
+IDS = ("uuid", "qid", "pubid", "question_id", "unique_id", "id")   # a set that has one of the longer names uses `id`, if at all, for a mere number
 ROLES = {"human": "user", "gpt": "assistant", "user": "user", "assistant": "assistant", "system": "system", "model": "assistant", "chatgpt": "assistant"}
 OWN = ("id", "question", "answer", "reference_answer", "subject", "source", "source_id", "license")
 
@@ -85,7 +86,9 @@ def first_of(row, names):
 
 
 def final_of(answer):
-    """The short final answer that ends a worked one: GSM8K's "#### x", the last \\boxed{x}, or a last line "Answer: x"; None without."""
+    """The short final answer of an answer: itself where it is short, GSM8K's "#### x", the last \\boxed{x}, a last line "Answer: x"; None without."""
+    if len(answer) <= 40 and "\n" not in answer:
+        return re.sub(r"^\**(?:Final )?Answer:?\**:? *", "", answer) or None
     line = re.search(r"(?:^|\n)(?:####|\**(?:Final )?Answer:?\**:?) *(\S.{0,80}?)\s*$", answer)
     start = answer.rfind("\\boxed{")
     if line and line.start() > start:
@@ -130,7 +133,7 @@ def read_form(row):
             used = (asked, given)
             if not any(name in low for name in QUESTION):
                 raise Unusable("unknown form")
-            if worked and reasoned != given and len(worked) > len(answer):   # a short answer beside its worked solution
+            if worked and reasoned != given and len(worked) > max(len(answer), 20):   # a short answer beside its worked solution
                 reference, answer, used = reference or answer, worked, (asked, given, reasoned)
                 if reference and reference not in worked[-80:]:
                     answer += f"\nAnswer: {reference}"
@@ -297,7 +300,7 @@ def to_row(row, source, thinking="drop", unanswered=False, license_=None):
         reference = bare or None
     answer = answer if thinking == "keep" else bare
     subject_field = mapping.get("subject", "subject") if mapping else next((name for name in SUBJECT if isinstance(row.get(name), str) and row[name]), None)
-    own = str(row["id"])
+    own = next((str(row[name]) for name in IDS if isinstance(row.get(name), str | int)), row["id"])
     made = dict(id=f"{source['name']}-{r.text_hash(own, question, answer)}", question=question, answer=answer, reference_answer=reference,
                 subject=(text_of(row.get(subject_field)) or None) if subject_field else None, source=source["name"], source_id=own,
                 license=spdx(row.get("license") or source.get("license") or license_))
@@ -321,13 +324,15 @@ def load(source, step, seen, args):
     allowed = [spdx(name) for text in args.allow_licenses or () for name in text.split(",")]
     for row in r.progress(stream(source, limit), desc=source["name"]):
         step.counts["in"] += 1
+        forms["rows"] += 1
         named = {"source": source["name"], "source_id": str(row["id"])}
         try:
             form, made = to_row(row, source, args.thinking, args.unanswered, args.license)
         except Unusable as reason:
             forms["unusable"] += 1
             license_ = spdx(row.get("license") or source.get("license") or args.license)
-            step.reject({**row, **named, "license": license_}, str(reason))
+            origin = {"origin_source": row["source"]} if row.get("source") else {}
+            step.reject({**row, **origin, **named, "license": license_}, str(reason))
             continue
         forms[form] += 1
         if allowed and made["license"] not in allowed:
@@ -359,14 +364,16 @@ def main():
     if step.finished():
         return
     seen = set()
+    loaded = {}
     for source in sources:
         forms = load(source, step, seen, args)
+        loaded[source["name"]] = forms.pop("rows", 0)
         if set(forms) == {"unusable"}:
             first = next(stream(source, 1))
             raise r.BadInput(f"source {source['name']}: no row could be used; the first has the fields {', '.join(first)}; rename them to question and answer, "
                              f"or give the mapping in {TABLE.name}")
         print(f"{source['name']}: " + ", ".join(f"{n:,} rows {form}" for form, n in forms.most_common()), file=sys.stderr)
-    step.finish()
+    step.finish(loaded=loaded)
 
 
 if __name__ == "__main__":

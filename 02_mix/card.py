@@ -1,0 +1,218 @@
+"""Write the manifest, the plot and the dataset card of a mixture; mix.py calls it.
+
+    python 02_mix/card.py --input data/runs/x/02_mix/train.jsonl        (makes them again for a finished mixture)
+
+in   X.jsonl of mix.py with its meta file; the meta and rejected files of the steps before it, found through the inputs that each meta file names
+out  X.manifest.json (rows, bytes and SHA-256 of every file), X.mixture.png, README.md (dataset card)
+"""
+
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+import collections
+import json
+import shlex
+import types
+
+import load_sources
+
+import rows as r
+
+
+def lineage(path):
+    """Steps that led to a file, first to last, as (output path, meta); follows `--input` through the meta files. Then the paths where the trail ends."""
+    meta_path = r.beside(path, "meta.json")
+    if not meta_path.is_file():
+        return [], [str(path)]
+    meta = json.loads(meta_path.read_text(encoding="utf-8"))
+    inputs = meta.get("same_if", {}).get("options", {}).get("input") or []
+    steps, ends = [], []
+    for source in [inputs] if isinstance(inputs, str) else inputs:
+        before, end = lineage(source)
+        steps += [step for step in before if step[0] not in [s[0] for s in steps]]
+        ends += end
+    return [*steps, (str(path), meta)], ends
+
+
+def rejected_by_source(steps):
+    """Counter of (source, reason) over the rejected files of the steps, and the reasons in the order of the steps."""
+    counts, reasons = collections.Counter(), []
+    for path, meta in steps:
+        for reason in meta["counts"]["rejected"]:
+            if reason not in reasons:
+                reasons.append(reason)
+        rejected = r.beside(path, "rejected.jsonl")
+        if not meta["counts"]["rejected"] or not rejected.is_file():
+            continue
+        with open(rejected, "rb") as file:
+            for line in file:
+                row = json.loads(line)
+                counts[row.get("source") or Path(path).stem, row["reason"]] += 1
+    return counts, reasons
+
+
+def table(head, lines):
+    """Markdown table; numbers to the right."""
+    right = [all(isinstance(line[i], int | float) or str(line[i]).endswith("%") for line in lines) for i in range(len(head))]
+    cells = [[f"{cell:,}" if isinstance(cell, int) else str(cell) for cell in line] for line in lines]
+    return "\n".join("| " + " | ".join(row) + " |" for row in [head, ["---:" if is_right else "---" for is_right in right], *cells])
+
+
+def shares(tally, place):
+    """Lines (name, rows, % of rows, tokens, % of tokens) of one of source (1), subject (2), license (3), largest first."""
+    rows, tokens = collections.Counter(), collections.Counter()
+    for key, n in tally.items():
+        (rows if key[0] == "rows" else tokens)[key[place]] += n
+    total, all_tokens = max(1, rows.total()), max(1, tokens.total())
+    return [(name, n, f"{100 * n / total:.1f} %", tokens[name], f"{100 * tokens[name] / all_tokens:.1f} %") for name, n in rows.most_common()]
+
+
+def where_rows_went(steps, tally):
+    """Markdown table: each source, what was loaded, how many rows left for which reason, what is in the mixture; and what does not add up."""
+    kept = collections.Counter()
+    for (unit, source, _, _), n in tally.items():
+        kept[source] += n if unit == "rows" else 0
+    rejected, reasons = rejected_by_source(steps)
+    loaded = collections.Counter()
+    for _, meta in steps:
+        loaded.update(meta.get("loaded", {}))
+    names = sorted({*kept, *loaded, *(source for source, _ in rejected)}, key=lambda name: -(loaded[name] or kept[name]))
+    lines, unexplained = [], []
+    for name in names:
+        out = sum(rejected[name, reason] for reason in reasons)
+        start = loaded[name] or kept[name] + out
+        if start != kept[name] + out:
+            unexplained.append(f"{name}: {start:,} rows came in, {kept[name]:,} are in the mixture, {out:,} rejected")
+        lines.append((name, start, *(rejected[name, reason] for reason in reasons), kept[name]))
+    lines.append(("all", *(sum(line[i] for line in lines) for i in range(1, len(reasons) + 3))))
+    return table(["source", "rows in", *reasons, "in the mixture"], lines), unexplained
+
+
+def plot(path, tally, title):
+    """Stacked bars: rows of each source by subject."""
+    import matplotlib
+
+    matplotlib.use("Agg")
+    import matplotlib.pyplot as plt
+
+    counts = collections.defaultdict(collections.Counter)
+    subjects = collections.Counter()
+    for (unit, source, subject, _), n in tally.items():
+        if unit == "rows":
+            counts[source][subject] += n
+            subjects[subject] += n
+    top = [subject for subject, _ in subjects.most_common(11)]
+    sources = sorted(counts, key=lambda name: counts[name].total())
+    figure, axes = plt.subplots(figsize=(9, 1.6 + 0.45 * max(1, len(sources))))
+    left = [0] * len(sources)
+    for index, subject in enumerate([*top, "other"]):
+        widths = [counts[s][subject] if subject != "other" or "other" in top else sum(n for k, n in counts[s].items() if k not in top) for s in sources]
+        if any(widths) and not (subject == "other" and "other" in top):
+            axes.barh(sources, widths, left=left, label=f"{subject} ({sum(widths):,})", color=plt.get_cmap("tab20")(index % 20))
+            left = [a + b for a, b in zip(left, widths, strict=True)]
+    axes.set_xlabel("rows")
+    axes.set_title(title, fontsize=10)
+    axes.legend(fontsize=7, ncols=2, loc="lower right")
+    axes.spines[["top", "right"]].set_visible(False)
+    figure.tight_layout()
+    with r.write_aside(path) as file:
+        figure.savefig(file, format="png", dpi=150, metadata={"Software": None})
+    plt.close(figure)
+
+
+def manifest(step, files, recipe, recipe_hash, tokenizer):
+    """Every file of the mixture with its rows, bytes and hash."""
+    import pyarrow.parquet
+
+    listed = []
+    for path in [step.output, step.rejected_path, *files]:
+        n = pyarrow.parquet.read_metadata(path).num_rows if path.suffix == ".parquet" else sum(1 for _ in open(path, "rb"))
+        r.file_hash.cache_clear()
+        listed.append({"file": str(path.relative_to(step.output.parent)), "rows": n, "bytes": path.stat().st_size, "sha256": r.file_hash(str(path))})
+    return {"recipe": recipe, "recipe_hash": recipe_hash, "tokenizer": tokenizer,
+            "rows": step.counts["out"], "files": listed}
+
+
+def card_text(step, steps, before, files, tally, recipe, recipe_hash):
+    """The dataset card as Markdown; returns it with the list of rows that no file accounts for."""
+    known = {**load_sources.read_table(), **{entry["source"]: entry for entry in recipe.get("sources", []) if "citation" in entry}}
+    sources, licenses = shares(tally, 1), shares(tally, 3)
+    closed = sorted({key[1] for key in tally if load_sources.non_commercial(key[3])})
+    closed_rows = sum(n for name, n, *_ in licenses if load_sources.non_commercial(name))
+    unknown = sum(n for name, n, *_ in licenses if name == "unknown")
+    went, unexplained = where_rows_went(steps, tally)
+    rows, tokens = step.counts["out"], sum(n for key, n in tally.items() if key[0] == "tokens")
+    head = ["---", f"pretty_name: {recipe['name']}", "task_categories: [text-generation]", "tags: [science, reasoning, sft]",
+            "license: " + (licenses[0][0] if len(licenses) == 1 and licenses[0][0] != "unknown" else "other"),
+            "configs:", "- config_name: default", "  data_files:", "  - split: train", f"    path: data/{step.output.stem}-*.parquet", "---"]
+    text = ["\n".join(head), f"# {recipe['name']}: {rows:,} rows, {tokens:,} tokens",
+            recipe.get("about", "A mixture of question-answer sets for supervised fine-tuning, in chat form (prompt, completion)."),
+            f"Made by `02_mix/mix.py`, recipe `{recipe['name']}` (hash `{recipe_hash}`), seed {recipe['seed']}, "
+            + (f"rows of at most {recipe['max_tokens']:,} tokens." if recipe["max_tokens"] else "no token limit.")
+            + " Every row names its source, its id there, its licence, why it was selected and the hash of the recipe."]
+    if closed:
+        text.append(f"**Not for commercial use as a whole:** {closed_rows:,} rows ({100 * closed_rows / max(1, rows):.1f} %) come from non-commercial sources: {', '.join(closed)}.")
+    if unknown:
+        text.append(f"**Licence unknown** for {unknown:,} rows: look it up before you publish them.")
+    text += ["## Where every row went", went, *[f"**Does not add up:** {line}" for line in unexplained]]
+    mark = {name: " (non-commercial)" for name, *_ in licenses if load_sources.non_commercial(name)}
+    for title, lines in (("source", sources), ("subject", shares(tally, 2)), ("licence", [(name + mark.get(name, ""), *rest) for name, *rest in licenses])):
+        text += [f"## By {title}", table([title, "rows", "% of rows", "tokens", "% of tokens"], lines)]
+    text += [f"![rows by source and subject]({step.output.stem}.mixture.png)", "## Steps", steps_table(before + steps)]
+    cited = [f"- {name}: {known[name]['citation']}" + (f" (hub: {known[name]['hub']})" if "hub" in known[name] else "") for name, *_ in sources if known.get(name, {}).get("citation")]
+    text += ["## Citations", "\n".join(cited)] if cited else []
+    text += ["## Files", f"`{step.output.stem}.jsonl`, {len(files)} parquet shard(s) in `data/`; hashes in `{step.output.stem}.manifest.json`; rows left out, each with its reason, in the `*.rejected.jsonl`."]
+    return "\n\n".join(text) + "\n", unexplained
+
+
+def steps_table(steps):
+    lines = []
+    for path, meta in steps:
+        counts, words = meta["counts"], shlex.split(meta["command"])
+        gone = ", ".join(f"{reason} {n:,}" for reason, n in sorted(counts["rejected"].items(), key=lambda item: -item[1]))
+        lines.append((Path(words[1]).name if len(words) > 1 else "", Path(path).name, counts["in"], counts["out"], gone or "none"))
+    return table(["script", "file", "in", "out", "rejected"], lines)
+
+
+def write(step, files, tally, recipe, recipe_hash, tokenizer):
+    """All three files, after the mixture itself is finished."""
+    steps, ends = lineage(step.output)
+    before = []
+    for path, meta in steps:   # what made the local files that load_sources.py read
+        for source in meta.get("same_if", {}).get("inputs", {}) if "loaded" in meta else ():
+            found, _ = lineage(source)
+            before += [one for one in found if one[0] not in [b[0] for b in before] + [path]]
+    text, unexplained = card_text(step, steps, before, files, tally, recipe, recipe_hash)
+    r.write_json(r.beside(step.output, "manifest.json"), manifest(step, files, recipe, recipe_hash, tokenizer))
+    plot(r.beside(step.output, "mixture.png"), tally, f"{recipe['name']}: {step.counts['out']:,} rows")
+    with r.write_aside(step.output.parent / "README.md", "w") as file:
+        file.write(text)
+    for line in unexplained:
+        print(f"does not add up: {line}", file=sys.stderr)
+    print(text.split("## Where every row went\n\n")[1].split("\n\n")[0], file=sys.stderr)
+
+
+def rebuild(output):
+    """Write the three files of a mixture that is finished."""
+    output = Path(output)
+    meta_path = r.beside(output, "meta.json")
+    if not output.is_file() or not meta_path.is_file():
+        raise r.BadInput(f"{output}: not a finished mixture (it and {meta_path.name} must be there); run mix.py")
+    meta, tally = json.loads(meta_path.read_text(encoding="utf-8")), collections.Counter()
+    for row in r.read(output):
+        for unit, n in (("rows", 1), ("tokens", row["n_tokens"] or 0)):
+            tally[unit, row["source"], row["subject"] or "none", row["license"]] += n
+    finished = types.SimpleNamespace(output=output, counts=meta["counts"], rejected_path=r.beside(output, "rejected.jsonl"))   # what write() reads of a Step
+    write(finished, [output.parent / name for name in meta["files"]], tally, meta["recipe"], meta["recipe_hash"], meta["tokenizer"])
+
+
+def main():
+    parser = r.parser(__doc__)
+    parser.add_argument("--input", required=True, metavar="FILE", help="finished train.jsonl of mix.py")
+    rebuild(parser.parse_args().input)
+
+
+if __name__ == "__main__":
+    r.run(main)

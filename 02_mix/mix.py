@@ -1,0 +1,258 @@
+"""Make the training file: chat-form rows in the order of a seed, whole rows within the token limit, each with its provenance, and a card that accounts for all.
+
+    python 02_mix/mix.py --input data/runs/x/02_mix/selected.jsonl --recipe 02_mix/recipes/demo.yaml --tokenizer MODEL --output data/runs/x/02_mix/train.jsonl
+    python 02_mix/mix.py --recipe my_recipe.yaml --tokenizer MODEL --output train.jsonl        (reads the sources of the recipe itself)
+
+in   rows with question, answer and, where they are known, source, source_id, subject, license, reference_answer, selection (files of select_rows.py, annotate.py)
+out  X.jsonl: id, prompt and completion (chat messages), source, source_id, subject, license, reference_answer, selection (why the row is here), selection_score,
+     recipe, recipe_hash, n_tokens (prompt and completion in the student's chat template), extra (JSON text of all other fields). Rejected: "too long"
+     (whole rows, never cut), "empty question", "empty answer", "not selected", "not in the recipe"
+     beside it: data/X-*.parquet (the same rows in shards), X.manifest.json (hashes of all files), X.mixture.png, README.md (dataset card: where every row
+     of every source went, shares by source, subject and licence, non-commercial sources, citations)
+
+The order and the rows depend on the seed and the ids alone, not on the order or the number of input files. A recipe that has a count, weight or method for a
+source applies it here to rows that bear no `selection` yet. --append-reference ends answers that commit to nothing with a line "The final answer is \\boxed{x}",
+where the reference is one short line.
+"""
+
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+import collections
+import json
+import re
+
+import card
+import count_tokens
+import load_sources
+import select_rows
+
+import rows as r
+
+COLUMNS = ("source", "source_id", "subject", "license", "reference_answer", "selection", "selection_score")
+USED = {"id", "question", "answer", "system", *COLUMNS}
+
+
+def with_reference(row):
+    """The row with its reference as a boxed last line, where the answer commits to nothing and the reference is one short line."""
+    reference = row.get("reference_answer")
+    if not isinstance(reference, str) or not 0 < len(reference.strip()) <= 80 or "\n" in reference.strip():
+        return row
+    if (load_sources.final_of(row["answer"]) and len(row["answer"]) > 40) or re.search(r"\b(final )?answer\b[^\n]{0,40}\b(is|:)", row["answer"][-200:], re.I):
+        return row
+    return {**row, "answer": f"{row['answer'].rstrip()}\n\nThe final answer is \\boxed{{{reference.strip()}}}.", "appended_reference": True}
+
+
+def train_row(row, tokens, recipe, recipe_hash):
+    """A row in TRL's conversational prompt-completion form, with the same columns and types whatever its source."""
+    chat = count_tokens.conversation(row)
+    extra = {name: value for name, value in row.items() if name not in USED}
+    made = {"id": row["id"], "prompt": chat[:-1], "completion": chat[-1:]}
+    made |= {name: None if row.get(name) is None else str(row[name]) for name in COLUMNS if name != "selection_score"}
+    score = row.get("selection_score")
+    return made | {"selection_score": None if score is None else float(score), "recipe": recipe, "recipe_hash": recipe_hash, "n_tokens": tokens,
+                   "extra": json.dumps(extra, ensure_ascii=False) if extra else None}
+
+
+def schema():
+    import pyarrow as pa
+
+    message = pa.list_(pa.struct([("role", pa.string()), ("content", pa.string())]))
+    text = [(name, pa.string()) for name in ("source", "source_id", "subject", "license", "reference_answer", "selection")]
+    return pa.schema([("id", pa.string()), ("prompt", message), ("completion", message), *text, ("selection_score", pa.float64()), ("recipe", pa.string()),
+                      ("recipe_hash", pa.string()), ("n_tokens", pa.int64()), ("extra", pa.string())])
+
+
+class Shards:
+    """Parquet files of at most `size` rows, written aside and named once all are there."""
+
+    def __init__(self, folder, stem, size):
+        self.folder, self.stem, self.size, self.rows, self.batch, self.writer, self.aside = Path(folder), stem, size, 0, [], None, []
+        self.folder.mkdir(parents=True, exist_ok=True)
+
+    def add(self, row):
+        self.batch.append(row)
+        self.rows += 1
+        if len(self.batch) >= 2048 or self.rows % self.size == 0:
+            self._flush(close=self.rows % self.size == 0)
+
+    def _flush(self, close):
+        import pyarrow as pa
+        import pyarrow.parquet
+
+        if self.writer is None:
+            self.aside.append(self.folder / f".{self.stem}-{len(self.aside):05d}.part")
+            self.writer = pa.parquet.ParquetWriter(self.aside[-1], schema(), compression="zstd")
+        # lone surrogates have no UTF-8 form, which Arrow insists on
+        rows = json.loads(json.dumps(self.batch).encode("utf-8", "replace")) if any(not _plain(row) for row in self.batch) else self.batch
+        self.writer.write_table(pa.Table.from_pylist(rows, schema=schema()))
+        self.batch = []
+        if close:
+            self.writer.close()
+            self.writer = None
+
+    def finish(self):
+        """Give the shards their names; returns the paths. Shards of an earlier run of this name are removed."""
+        if self.batch or not self.aside:
+            self._flush(close=True)
+        elif self.writer:
+            self.writer.close()
+        for old in self.folder.glob(f"{self.stem}-*-of-*.parquet"):
+            old.unlink()
+        names = [self.folder / f"{self.stem}-{number:05d}-of-{len(self.aside):05d}.parquet" for number in range(len(self.aside))]
+        for aside, name in zip(self.aside, names, strict=True):
+            aside.replace(name)
+        return names
+
+
+def _plain(row):
+    try:
+        (row["prompt"][-1]["content"] + row["completion"][-1]["content"] + (row["extra"] or "")).encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+# ---- rows in ----
+
+def rows_in(args, recipe, step):
+    """Every row to mix, counted: from --input files, or from the sources of the recipe as load_sources.py reads them."""
+    seen = set()
+    for path in args.input:
+        for row in step.read(path, "question", "answer"):
+            key = hash(row["id"])
+            if key in seen:
+                raise r.BadInput(f"{path}: id \"{row['id']}\" stands already in another --input file")
+            seen.add(key)
+            row.setdefault("source", Path(path).stem)
+            row["source"] = row["source"] or Path(path).stem
+            row.setdefault("source_id", row["id"])
+            row["license"] = load_sources.spdx(row.get("license"))
+            yield row
+    if args.input:
+        return
+    for source in load_sources.plan(args.sources, recipe):
+        for row in load_sources.stream(source, source.get("limit")):
+            step.counts["in"] += 1
+            try:
+                _, made = load_sources.to_row(row, source)
+            except load_sources.Unusable as reason:
+                step.reject({**row, "source": source["name"], "source_id": str(row["id"])}, str(reason))
+                continue
+            if hash(made["id"]) in seen:
+                step.reject(made, "already loaded")
+                continue
+            seen.add(hash(made["id"]))
+            yield made
+
+
+def usable(rows, step, rules, append):
+    """Rows that can be trained on and that the recipe knows; the others are rejected."""
+    for row in rows:
+        reason = next((f"empty {name}" for name in ("question", "answer") if not str(row[name] or "").strip()), None)
+        if rules and row["source"] not in rules:
+            reason = "not in the recipe"
+        if reason:
+            step.reject(row, reason)
+            continue
+        r.check_text(row, step.output, "question", "answer")
+        yield with_reference(row) if append else row
+
+
+def fitting(rows, step, tokenizer, max_tokens):
+    """(row, tokens) of the rows within the limit; without a tokenizer nothing is counted."""
+    counted = count_tokens.counted(rows, tokenizer) if tokenizer else ((row, None) for row in rows)
+    for row, tokens in counted:
+        if tokenizer and tokens > max_tokens:
+            step.reject(row, "too long", n_tokens=tokens)
+        else:
+            yield row, tokens
+
+
+def mixed(pairs, step, rules, seed):
+    """Yield (row, tokens) in the order of the seed, after the recipe's selection of the rows that bear none yet."""
+    pools = {}
+
+    def keyed():
+        for row, tokens in pairs:
+            rule = rules.get(row["source"])
+            if rule and not row.get("selection"):
+                score = select_rows.score_of(row, rule["method"], "answer", None, step.output)
+                pools.setdefault(row["source"], select_rows.Pool()).add(select_rows.order_key(seed, row["id"], "select"), score)
+            yield select_rows.order_key(seed, row["id"], "mix"), (row, tokens)
+
+    chosen = None
+    for _, (row, tokens) in select_rows.in_key_order(keyed(), step.output.parent):
+        if chosen is None:
+            select_rows.fill_weights(rules, pools, (1, 9))
+            chosen = {}
+            for name, pool in pools.items():
+                keys, of = pool.choose(rules[name]["method"], (1, 9), rules[name]["n"])
+                chosen[name] = set(keys), of
+        if row.get("selection"):
+            yield row, tokens
+        elif row["source"] not in chosen:
+            yield {**row, "selection": "all rows of the input"}, tokens
+        else:
+            (keys, of), rule = chosen[row["source"]], rules[row["source"]]
+            score = select_rows.score_of(row, rule["method"], "answer", None, step.output)
+            if select_rows.order_key(seed, row["id"], "select") in keys:
+                yield {**row, "selection": select_rows.reason_for(rule["method"], score, len(keys), of, seed, (1, 9)), "selection_score": score}, tokens
+            else:
+                step.reject(row, select_rows.why_not(rule["method"], score, (1, 9)))
+
+
+def settings(args, recipe):
+    """What the mixture is made by, as one dict: the recipe, or the options where there is none. Its hash stands in every row."""
+    for name, default in (("seed", 42), ("tokenizer", None), ("max_tokens", 4096), ("append_reference", False)):
+        if getattr(args, name) is None:
+            setattr(args, name, recipe.get(name, default))
+    if args.tokenizer is None and args.max_tokens:
+        raise r.BadInput("--tokenizer: name the student's tokenizer (hub id or folder of the model) for the token limit, or say --max-tokens 0 for no limit")
+    return {**recipe, "seed": args.seed, "max_tokens": args.max_tokens, "append_reference": args.append_reference}
+
+
+def main():
+    parser = r.parser(__doc__, "output", "fresh")
+    parser.add_argument("--input", nargs="+", default=[], metavar="FILE", help="rows to mix")
+    parser.add_argument("--recipe", metavar="FILE", help="recipe; without --input its sources are read")
+    parser.add_argument("--sources", nargs="+", default=[], metavar="NAME=PATH", help="places of the recipe's sources")
+    parser.add_argument("--tokenizer", metavar="NAME_OR_FOLDER", help="the student's (default: the recipe's)")
+    parser.add_argument("--max-tokens", type=int, metavar="N", help="longest row in tokens; 0: no limit (default: the recipe's, else 4096)")
+    parser.add_argument("--append-reference", action="store_true", default=None, help="end answers that commit to nothing with their reference, boxed")
+    parser.add_argument("--shard-rows", type=r.positive, default=250_000, metavar="N", help="rows a parquet shard (default 250,000)")
+    parser.add_argument("--seed", type=int, metavar="N", help="seed of the order (default: the recipe's, else 42)")
+    args = parser.parse_args()
+    if not args.input and not args.recipe:
+        raise r.BadInput("--input: name the files to mix, or a --recipe whose sources are read")
+    recipe = load_sources.read_recipe(args.recipe) if args.recipe else {"name": "inputs"}
+    made_by = settings(args, recipe)
+    recipe_hash = r.text_hash(made_by)
+    tokenizer = count_tokens.Tokenizer(args.tokenizer) if args.tokenizer else None
+    named = tokenizer and {"name": Path(tokenizer.name).name, "sha256": tokenizer.hash}
+    local = [] if args.input else [source["path"] for source in load_sources.plan(args.sources, recipe) if "path" in source]
+    step = r.Step(args, inputs=[*args.input, *local, *([args.recipe] if args.recipe else [])],
+                  code=[module.__file__ for module in (card, count_tokens, load_sources, select_rows)] + [load_sources.TABLE],
+                  recipe=made_by, recipe_hash=recipe_hash, tokenizer=named)
+    if step.finished():
+        if not r.beside(step.output, "manifest.json").is_file():   # stopped between the rows and the card
+            card.rebuild(step.output)
+        return
+    rules = select_rows.rules_of(args) if args.recipe else {}
+    shards, tally = Shards(step.output.parent / "data", step.output.stem, args.shard_rows), collections.Counter()
+    rows = usable(r.progress(rows_in(args, recipe, step), desc=step.output.name), step, rules, args.append_reference)
+    for row, tokens in mixed(fitting(rows, step, tokenizer, args.max_tokens or sys.maxsize), step, rules, args.seed):
+        made = train_row(row, tokens, recipe["name"], recipe_hash)
+        step.keep(made)
+        shards.add(made)
+        for unit, n in (("rows", 1), ("tokens", tokens or 0)):
+            tally[unit, made["source"], made["subject"] or "none", made["license"]] += n
+    files = shards.finish()
+    step.finish(files=[str(path.relative_to(step.output.parent)) for path in files])
+    card.write(step, files, tally, made_by, recipe_hash, named)
+
+
+if __name__ == "__main__":
+    r.run(main)
