@@ -43,6 +43,7 @@ def canonical(text):
     text = re.sub(r"\\lt\b", "<", re.sub(r"\\gt\b", ">", re.sub(r"\\(?:neq|ne)\b|!=", "\\\\ne ", text)))
     text = text.replace("\\lbrace", "\\{").replace("\\rbrace", "\\}").replace("\\lfloor", "\\floor(").replace("\\rfloor", ")").replace("\\lceil", "\\ceil(").replace("\\rceil", ")")
     text = text.replace("\\lvert", "|").replace("\\rvert", "|").replace("\\vert", "|").replace("\\|", "|").replace("\\langle", "(").replace("\\rangle", ")")
+    text = re.sub(r"\\(?:text|textbf|textit|textrm|mathrm|mathbf|mathit|operatorname|mbox)\s*\{([^{}]*)\}", r" \1 ", text)
     text = SKIP.sub(" ", text)
     text = re.sub(r"(?<![\d,.])([1-9]\d{0,2}(?:,\d{3})+)(?![\d,])", lambda m: m[1].replace(",", ""), text)
     text = re.sub(r"\\(?:times|cdot|ast)(?![a-zA-Z])", "*", text).replace("\\div", "/").replace("\\infinity", "\\infty")

@@ -130,7 +130,7 @@ def parse_quantity(text):
     text = strip_wrappers(text)
     for _ in range(3):
         text = LEAD.sub("", text)
-    text = text.strip().rstrip(".,;:!").strip()
+    text = text.strip().rstrip(".,;:").strip()
     if text.count("(") == text.count(")") == 1 and text[:1] == "(" and text[-1:] == ")":
         text = text[1:-1].strip()
     found = read_number(text)
