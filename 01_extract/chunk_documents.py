@@ -1,0 +1,300 @@
+"""Cut documents into chunks of at most --max-tokens tokens, at paragraph and heading bounds.
+
+    python 01_extract/chunk_documents.py --input classified.jsonl --output chunks.jsonl --tokenizer Qwen/Qwen3-8B
+
+in   documents with text, subject, pages, source, license
+out  one row a chunk: id, doc_id, subject, text, n_tokens, pages ([first, last] page or null), start (character in the document), source,
+     license, and the document's other fields
+
+A chunk never ends inside a worked example, a display formula, program text or a table that fits into one, nor between a heading and its text, a
+theorem and its proof, or an exercise and the solution printed after it. What is longer than a chunk is cut at paragraphs, then sentences, then
+words. Chunks are slices of the document: laid end to end (without --overlap) they give its text again, white space between them aside.
+--tokenizer is a hub id, a folder or file with a tokenizer.json, or "words" (white space; needs no files). 1.2 million characters take about 2 s.
+"""
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+import re
+from typing import NamedTuple
+
+import pdf_text
+
+import rows as r
+
+STARTS = r"(?:worked\s+)?examples?|exercises?|problems?|questions?|theorem|lemma|proposition|corollary|check\s+your\s+understanding|practice|try\s+it"
+PARTS = r"solutions?|answers?|proof|strategy|significance|discussion|explanation|hints?|analysis|approach|verification|check"
+LABEL = re.compile(rf"(?:#{{1,6}}[ \t]+|>[ \t]*)?(?P<mark>\*\*\*?|__|\*|_)?[ \t]*(?:(?P<start>{STARTS})|(?P<part>{PARTS}))\b"
+                   r"[ \t]*(?P<number>\(?[A-Z]?\d+(?:[.\-]\d+)*[a-z]?\)?)?", re.IGNORECASE)
+HEADING = re.compile(r"(#{1,6})[ \t]+\S")
+LIST_ITEM = re.compile(r"(?:[-*+•]|\(?[a-zA-Z0-9]{1,3}[.)]|\([ivx]+\)|\|)[ \t]")
+SENTENCE = re.compile(r"(?<=[.!?])[”\"')\]]*\s+(?=[A-Z0-9“\"$(\\*])|\n")
+LONGEST_FORMULA = 6000     # characters; a lone $$ must not swallow the rest of a book
+CUT_BACK = 0.75            # a chunk at least this full ends before the last heading rather than at the last unit that fits
+
+
+class Block(NamedTuple):
+    """A paragraph, heading, display, table or program text: where it stands in the document and what it is."""
+
+    start: int
+    end: int
+    level: int             # of a heading, 0 for anything else
+    kind: str              # "start" of an example or exercise, "part" (solution, proof, ...), or ""
+    number: str            # of the example or exercise, as printed
+
+
+# ---- paragraphs ----
+
+def is_open(text):
+    """True where a formula, environment or program text that began in this text has not ended."""
+    if text.count("```") % 2:
+        return True
+    plain = re.sub(r"```.*?```", "", text, flags=re.DOTALL)
+    return bool(plain.count("$$") % 2 or plain.count("\\[") - plain.count("\\\\[") > plain.count("\\]") - plain.count("\\\\]")
+                or len(re.findall(r"\\begin\{", plain)) > len(re.findall(r"\\end\{", plain)))
+
+
+def find_blocks(text):
+    """Blocks of a document in order: runs of lines without an empty line, where a display formula or fenced text is never parted."""
+    blocks, paragraphs = [], [(m.start(), m.end()) for m in re.finditer(r"\S[^\n]*(?:\n[ \t]*\S[^\n]*)*", text)]
+    i = 0
+    while i < len(paragraphs):
+        start, end = paragraphs[i]
+        j = i
+        while is_open(text[start:end]) and j + 1 < len(paragraphs) and paragraphs[j + 1][1] - start < LONGEST_FORMULA:
+            j += 1
+            end = paragraphs[j][1]
+        if j > i and is_open(text[start:end]):     # never closed: only a slip of the source
+            j, end = i, paragraphs[i][1]
+        blocks += heading_blocks(text, start, end)
+        i = j + 1
+    return blocks
+
+
+def heading_blocks(text, start, end):
+    """A run of lines as blocks: heading lines stand alone even where no empty line follows."""
+    made, at = [], start
+    if not text.startswith("```", start):
+        while (match := HEADING.match(text, at)) and at < end:
+            stop = text.find("\n", at, end)
+            stop = end if stop < 0 else stop
+            made.append(make_block(text, at, stop, len(match[1])))
+            at = stop + 1
+            while at < end and text[at] in " \t\n":
+                at += 1
+    return made + ([make_block(text, at, end, 0)] if at < end else [])
+
+
+def make_block(text, start, end, level):
+    match = LABEL.match(text, start, end)
+    if not match:
+        return Block(start, end, level, "", "")
+    number = (match["number"] or "").strip("()")
+    # a bare word that begins a sentence ("Problems of this kind ...") is no label: bold, a heading, a number, or a colon make one
+    labelled = level or match["mark"] or number or text[match.end():match.end() + 1] in (":", ".", "") or match.end() == end
+    if not labelled:
+        return Block(start, end, level, "", "")
+    if level and re.fullmatch(r"(?:problems|exercises|questions|examples|answers|solutions)", match["start"] or match["part"], re.IGNORECASE) and not number:
+        return Block(start, end, level, "", "")   # the heading of a section of exercises
+    return Block(start, end, level, "start" if match["start"] else "part", number)
+
+
+# ---- units: what should stay in one chunk ----
+
+def goes_on(text, before, block):
+    """True where a block continues the one before it: a formula, table or list after its introduction, the rest of a sentence after a formula."""
+    head, tail = text[block.start:block.start + 40], text[max(before.start, before.end - 40):before.end].rstrip()
+    return bool(before.level or tail[-1:] in (":", ",", ";") or head[:1].islower() or head.startswith(("$$", "\\[", "\\begin", "|", "```")))
+
+
+def in_example(text, before, block):
+    """As goes_on, within an example or exercise: its parts (a), (b) and the text after a formula belong to it too."""
+    tail = text[max(before.start, before.end - 40):before.end].rstrip("* ")
+    label_only = before.kind and before.end - before.start < 40
+    return goes_on(text, before, block) or label_only or tail.endswith(("$$", "\\]", "}", "```", "|")) or bool(LIST_ITEM.match(text, block.start))
+
+
+def find_units(text, blocks):
+    """Groups of blocks that should stay together, as lists."""
+    units, i = [], 0
+    while i < len(blocks):
+        last = i
+        start = next((j for j in range(i, min(i + 4, len(blocks))) if not blocks[j].level or blocks[j].kind), i)   # headings lead to what they head
+        if blocks[start].kind == "start":
+            last = end_of_example(text, blocks, start)
+        else:
+            while last + 1 < len(blocks) and not (blocks[last + 1].level and not blocks[last].level) and not (
+                    blocks[last + 1].kind == "start" and not blocks[last].level) and goes_on(text, blocks[last], blocks[last + 1]):
+                last += 1
+                if blocks[last].kind == "start":
+                    last = end_of_example(text, blocks, last)
+                    break
+        units.append(blocks[i:last + 1])
+        i = last + 1
+    return units
+
+
+def end_of_example(text, blocks, start):
+    """Index of the last block of the example, exercise or theorem that begins at blocks[start]: its solution or proof included."""
+    last, first = start, blocks[start]
+    for j in range(start + 1, min(start + 60, len(blocks))):
+        block = blocks[j]
+        if block.kind == "start" or (block.level and block.kind != "part" and (not first.level or block.level <= first.level)):
+            break
+        if block.kind == "part":
+            if first.number and block.number and first.number != block.number:
+                break
+            last = j
+        elif j == last + 1 and not block.level and in_example(text, blocks[j - 1], block):
+            last = j
+    return last
+
+
+# ---- packing ----
+
+class Counter:
+    """Token counts by a named tokenizer, without torch."""
+
+    def __init__(self, name):
+        self.tokenizer = None
+        if name == "words":
+            return
+        import tokenizers
+
+        path = Path(name) / "tokenizer.json" if Path(name).is_dir() else Path(name)
+        try:
+            self.tokenizer = tokenizers.Tokenizer.from_file(str(path)) if path.is_file() else tokenizers.Tokenizer.from_pretrained(name)
+        except Exception as error:   # the library raises plain Exception for a missing, gated or broken tokenizer
+            raise r.BadInput(f"--tokenizer {name}: no tokenizer.json there, and it cannot be loaded from the hub ({str(error)[:200]}); "
+                             "give a folder that has one, a hub id, or words") from None
+        self.tokenizer.no_truncation()
+        self.tokenizer.no_padding()
+
+    def __call__(self, texts):
+        """Number of tokens of each text, without special tokens."""
+        if self.tokenizer is None:
+            return [len(text.split()) for text in texts]
+        return [len(encoded.ids) for encoded in self.tokenizer.encode_batch_fast(texts, add_special_tokens=False)]
+
+
+def pieces_of(text, start, end, limit, count):
+    """Cut text[start:end], too long for a chunk, at sentences, then at words, then anywhere: [(start, end), ...] of at most `limit` tokens."""
+    for pattern in (SENTENCE, re.compile(r"\s+"), None):
+        cuts = [m.end() for m in pattern.finditer(text, start, end)] if pattern else range(start + max(limit // 4, 1), end, max(limit // 4, 1))
+        bounds = [start, *(cut for cut in cuts if start < cut < end), end]
+        spans = list(zip(bounds, bounds[1:], strict=False))
+        sizes = count([text[a:b] for a, b in spans])
+        if max(sizes) <= limit or pattern is None:
+            break
+    made, total = [], 0
+    for span, size in zip(spans, sizes, strict=True):
+        if made and total + size <= limit:
+            made[-1] = (made[-1][0], span[1])
+            total += size
+        else:
+            made.append(span)
+            total = size
+    return made
+
+
+def fitting_units(text, limit, count):
+    """[(start, heading level or 0, tokens), ...] of a document: units that fit into a chunk; longer ones as their blocks or pieces of these."""
+    blocks = find_blocks(text)
+    units = find_units(text, blocks)
+    made = []
+    ends = [unit[0].start for unit in units[1:]] + [len(text)]
+    for unit, end, size in zip(units, ends, count([text[unit[0].start:end] for unit, end in zip(units, ends, strict=True)]), strict=True):
+        if size <= limit:
+            made.append((unit[0].start, unit[0].level, size))
+            continue
+        inner = [*(block.start for block in unit[1:]), end]
+        sizes = count([text[block.start:stop] for block, stop in zip(unit, inner, strict=True)])
+        for block, stop, part in zip(unit, inner, sizes, strict=True):
+            if part <= limit:
+                made.append((block.start, block.level, part))
+            else:
+                spans = pieces_of(text, block.start, stop, limit, count)
+                made += [(a, 0, n) for (a, _), n in zip(spans, count([text[a:b] for a, b in spans]), strict=True)]
+    return made
+
+
+def pack(units, limit):
+    """Starts of chunks over units in order: as many as fit, cut back to a heading where that leaves the chunk CUT_BACK full or more."""
+    starts, held, total = [], [], 0
+    for unit in units:
+        while held and total + unit[2] > limit:
+            filled, cut = 0, len(held)
+            for k, (_, level, size) in enumerate(held):
+                if k and (level and filled >= CUT_BACK * limit):
+                    cut = k
+                filled += size
+            while cut > 1 and held[cut - 1][1] and cut == len(held):   # a heading goes with what follows it
+                cut -= 1
+            starts.append(held[0][0])
+            held = held[cut:]
+            total = sum(size for *_, size in held)
+        held.append(unit)
+        total += unit[2]
+    return starts + ([held[0][0]] if held else [])
+
+
+def overlap_start(text, floor, start, overlap, count):
+    """Where a chunk begins that repeats at most `overlap` tokens, whole sentences, of what stands before `start`."""
+    cuts = [m.end() for m in SENTENCE.finditer(text, floor, start)]
+    best = start
+    for cut in reversed(cuts):
+        if count([text[cut:start]])[0] > overlap:
+            break
+        best = cut
+    return best
+
+
+def chunk_text(text, count, max_tokens, overlap=0):
+    """[(start, end, tokens), ...] of a document's chunks; text[start:end] has no white space at its ends and at most max_tokens tokens."""
+    room = max_tokens - overlap
+    while True:   # the tokens of a whole may be a few more than those of its parts
+        starts = pack(fitting_units(text, room, count), room)
+        spans = []
+        for number, (start, end) in enumerate(zip(starts, [*starts[1:], len(text)], strict=False)):
+            begin = overlap_start(text, starts[number - 1], start, overlap, count) if overlap and number else start
+            while end > begin and text[end - 1].isspace():
+                end -= 1
+            spans.append((begin, end))
+        sizes = count([text[a:b] for a, b in spans])
+        excess = max(sizes, default=0) - max_tokens
+        if excess <= 0 or room <= 1:
+            return [(a, b, size) for (a, b), size in zip(spans, sizes, strict=True) if b > a]
+        room = max(room - excess - 1, 1)
+
+
+def main():
+    parser = r.parser(__doc__, "input", "output", "limit", "fresh")
+    parser.add_argument("--tokenizer", required=True, metavar="T", help='hub id, folder or tokenizer.json, or "words"')
+    parser.add_argument("--max-tokens", type=r.positive, default=4096, metavar="N", help="longest chunk (default 4096)")
+    parser.add_argument("--overlap", type=int, default=0, metavar="N", help="tokens of the chunk before that are repeated at most (default 0)")
+    args = parser.parse_args()
+    if not 0 <= args.overlap <= args.max_tokens // 2:
+        raise r.BadInput(f"--overlap {args.overlap}: it must lie between 0 and half of --max-tokens")
+    step = r.Step(args, inputs=[args.input], code=[pdf_text.__file__])
+    if step.finished():
+        return
+    count, tokens = Counter(args.tokenizer), 0
+    for row in r.progress(step.read(args.input, "text", limit=args.limit), desc=step.output.name, unit="document"):
+        text = row.pop("text")
+        if not isinstance(text, str) or not text.strip():
+            step.reject(row, "no text")
+            continue
+        pages, doc_id = row.pop("pages", None), row.pop("id")
+        spans = chunk_text(text, count, args.max_tokens, args.overlap)
+        step.split(len(spans))
+        for start, end, size in spans:
+            chunk = {"id": f"{doc_id}-{r.text_hash(doc_id, text[start:end], str(start))[:10]}", "doc_id": doc_id, "subject": row.get("subject"),
+                     "text": text[start:end], "n_tokens": size, "pages": pdf_text.pages_of(pages, start, end), "start": start}
+            tokens += size
+            step.keep({**chunk, "source": row.get("source"), "license": row.get("license"), **{k: v for k, v in row.items() if k not in chunk}})
+    step.finish(tokens=tokens)
+
+
+if __name__ == "__main__":
+    r.run(main)
