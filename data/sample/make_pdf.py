@@ -115,8 +115,9 @@ stand on it, but not five.
 
 Problem 10.3. Why does the roof of a house lift in a strong storm, though the wind blows along it and not against it?
 
-Answer. The air outside moves fast along the roof while the air inside is at rest. By Bernoulli's equa~tion the pres~sure outside is
-lower by ½ ρ v². At 40 m/s this amounts to 0.5 × 1.2 × 1,600 Pa = 960 Pa, or 96 kN on a roof of 100 m², enough to tear off a light one.
+Answer. The wind is squeezed together above the house and speeds up, say from 30 m/s to 50 m/s. By Bernoulli's equation its pres~sure
+there is lower by ½ ρ (v₂² − v₁²) = 0.5 × 1.2 × (2,500 − 900) Pa = 960 Pa, while the still air inside keeps its pres~sure. On a roof of
+100 m² the difference makes 96 kN, enough to tear off a light one.
 
 Problem 10.4. A pump drives oil through a tube. The tube is replaced by two tubes side by side, each of the same length and with half
 the cross-sec~tion. By which factor does the flow change at the same pres~sure differ~ence?
