@@ -1,0 +1,129 @@
+"""Find the subject and the academic level of documents with a language model; what is below university level or of another subject is rejected.
+
+    python 01_extract/classify_documents.py --input documents.jsonl --output classified.jsonl --model M [--base-url URL]
+    python 01_extract/classify_documents.py --input documents.jsonl --output classified.jsonl --level-from-model off     # no model needed
+
+in   documents with text, title, subject (or null)
+out  the same rows with subject (biology chemistry computer_science economics mathematics medicine physics) and level (undergraduate | graduate |
+     research; null with --level-from-model off, where the user vouches for it)
+
+A given subject is respected; the model is still asked for the level. With --level-from-model off only documents without a subject are asked about,
+and where all have one no model is started: the way for books one has chosen oneself, and for small models, whose judgements carry no information.
+The model sees the title and the first --chars characters. Rejected with reason: "below university level", "subject not among the seven",
+"unparsed", "truncated", "generation failed".
+"""
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+import re
+
+import batch_generate
+import rows as r
+
+SUBJECTS = ("biology", "chemistry", "computer_science", "economics", "mathematics", "medicine", "physics")
+LEVELS = ("school", "undergraduate", "graduate", "research")   # school = anything below university
+PROMPT = """You catalogue books for a university library. Judge the document below by its title and its beginning.
+
+Subject: the one field it teaches, out of biology, chemistry, computer science (with artificial intelligence), economics, mathematics (with
+statistics), medicine (with anatomy, pharmacology and health), physics. If it teaches none of these, say other.
+Level: for whom it is written. school = pupils or the general public, nothing beyond secondary school; undergraduate = university courses up to
+the bachelor's degree; graduate = master's and doctoral courses, professional training; research = papers and monographs for specialists.
+
+Answer with exactly two lines and nothing else:
+Subject: <one of the fields, or other>
+Level: <school, undergraduate, graduate or research>
+
+Title: <title>
+
+Beginning of the document:
+<text>"""
+
+SUBJECT_WORDS = {   # what models write in place of the name asked for
+    "computer_science": r"computer[\s_-]*science|computing|artificial intelligence|machine learning|informatics|\bcs\b|software|programming",
+    "mathematics": r"math\w*|statistics|probability", "medicine": r"medicine|medical|anatomy|physiology|pharmacology|nursing|health\w*",
+    "biology": r"biolog\w*|life sciences?|genetics|ecology|botany|zoology", "chemistry": r"\b(?:bio)?chemi\w*", "economics": r"econom\w*|finance",
+    "physics": r"\b(?:astro|geo|bio)?physics|astronomy|mechanics"}
+LEVEL_WORDS = {
+    "school": r"\bschool\b|secondary|high[\s-]school|k-?12|elementary|primary|general public|below university|pre-?university",
+    "undergraduate": r"under-?graduate|bachelor\w*|college|introductory university", "graduate": r"\b(?:post-?)?graduate|master\w*|doctoral|professional",
+    "research": r"research\w*|specialist\w*|monograph"}
+
+
+def parse(response):
+    """(subject, level) of the model's answer: a name of SUBJECTS or "other", a name of LEVELS; None for what is not stated."""
+    text = re.sub(r"<think>.*?(?:</think>|$)", "", response or "", flags=re.DOTALL)
+    found = {}
+    for field, words in (("subject", SUBJECT_WORDS), ("level", LEVEL_WORDS)):
+        stated = re.findall(rf"^\W*{field}\W*?[:=]\W*([^\n]*)", text, re.IGNORECASE | re.MULTILINE)
+        value = stated[-1].lower() if stated else ""
+        places = {name: match.start() for name, pattern in words.items() if (match := re.search(pattern, value))}
+        found[field] = min(places, key=places.get) if places else None   # of "physics and mathematics" the first
+        if field == "subject" and value.strip() and (not places or re.match(r"(?:other|none)\b", value)):
+            found[field] = "other"
+    return found["subject"], found["level"]
+
+
+def to_messages(row, chars):
+    text = PROMPT.replace("<title>", str(row.get("title") or "unknown")[:300]).replace("<text>", row["text"][:chars])
+    return [{"role": "user", "content": text}]
+
+
+def is_asked(row, level_from_model):
+    return level_from_model or not row.get("subject")
+
+
+def judge(row, raw, level_from_model, step):
+    """Keep or reject one document by the model's raw answer (None: it was not asked or gave none)."""
+    subject, level = row.get("subject"), None
+    if is_asked(row, level_from_model):
+        if raw is None:
+            return step.reject(row, "generation failed")
+        said, level = parse(raw["response"])
+        subject = subject or said
+        if (subject is None or (level is None and level_from_model)):
+            return step.reject(row, "truncated" if raw["finish_reason"] == "length" else "unparsed", response=raw["response"][:500])
+    if subject not in SUBJECTS:
+        return step.reject(row, "subject not among the seven", found_subject=subject)
+    if level_from_model and level == "school":
+        return step.reject(row, "below university level", found_subject=subject)
+    return step.keep({**row, "subject": subject, "level": level if level_from_model else None})
+
+
+def main():
+    parser = r.parser(__doc__, "input", "output")
+    batch_generate.add_options(parser, max_tokens=64)
+    for action in parser._actions:
+        if action.dest == "model":
+            action.required = False   # not needed where nothing is asked
+    parser.add_argument("--level-from-model", choices=("on", "off"), default="on", help="off: the level is not asked and stays null (default on)")
+    parser.add_argument("--chars", type=r.positive, default=8000, metavar="N", help="characters of the document shown to the model (default 8000)")
+    args = parser.parse_args()
+    ask_level = args.level_from_model == "on"
+    step = r.Step(args, inputs=[args.input], prompt=PROMPT)
+    if step.finished():
+        return
+
+    def documents():
+        for row in r.read(args.input, "text", "subject", limit=args.limit):
+            r.check_text(row, args.input, "text")
+            yield row
+
+    asked = sum(is_asked(row, ask_level) for row in documents())
+    if asked and not args.model:
+        raise r.BadInput(f"--model: a model is needed for {asked} documents" + (
+            " (their level; --level-from-model off takes it as given)" if ask_level else ", which have no subject (digitize_pdfs.py --subject gives one)"))
+    counts = {}
+    if asked:
+        rows = (row for row in documents() if is_asked(row, ask_level))
+        counts = batch_generate.generate_jsonl(rows, lambda row: to_messages(row, args.chars), step.raw_path, retry_max_tokens=8 * args.max_tokens,
+                                               fresh=args.fresh, **batch_generate.options(args))
+    rows = step.read(args.input, "text", "subject", limit=args.limit)
+    for row, raw in (batch_generate.read_raw(rows, step.raw_path) if asked else ((row, None) for row in rows)):
+        judge(row, raw, ask_level, step)
+    step.finish(generation=counts)
+
+
+if __name__ == "__main__":
+    r.run(main)
