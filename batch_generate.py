@@ -206,7 +206,7 @@ def generate_jsonl(rows, to_messages, out_path, *, model, base_url=None, tempera
             if not counts["asked"]:
                 show_first(raw.path.name, messages)
                 if bar.total:
-                    print(f"{raw.path.name}: at most {bar.total - bar.n:,} rows to ask ({bar.n:,} are there already), up to {max_tokens:,} tokens each; "
+                    print(f"{raw.path.name}: at most {bar.total - bar.n:,} rows to ask ({bar.n:,} are there), up to {max_tokens:,} tokens each; "
                           "the bar shows tokens/s and the time left", file=sys.stderr)
             counts["asked"] += 1
             yield {**request, "expected": expected}
@@ -347,6 +347,22 @@ def ask_engines(requests, emit, setup, tensor_parallel, engines):
     drive(setup, lambda idle: next(requests, END), emit)
 
 
+ENGINE = {}   # the engine of this process by its arguments: a second call with the same model pays no second start
+
+
+def engine_for(setup):
+    """The vllm.LLM of this setup: the running one where its arguments are the same, else a new one in its place."""
+    key = json.dumps([setup["model"], setup["adapter"], setup["engine"]], sort_keys=True)
+    if key not in ENGINE:
+        if ENGINE:
+            import gc
+
+            ENGINE.popitem()[1].llm_engine.engine_core.shutdown()
+            gc.collect()
+        ENGINE[key] = start_engine(setup)
+    return ENGINE[key]
+
+
 def start_engine(setup):
     """vllm.LLM with defaults that suit the machine."""
     os.environ.setdefault("VLLM_LOGGING_STREAM", "ext://sys.stderr")
@@ -368,7 +384,7 @@ def start_engine(setup):
 def drive(setup, take, give):
     """Keep one engine busy until take() returns END: take(idle) -> request, END, or None (nothing now);
     give(request, answer) -> the request to ask again, or None."""
-    llm = start_engine(setup)
+    llm = engine_for(setup)
     import vllm
     from vllm.sampling_params import RequestOutputKind, StructuredOutputsParams
 

@@ -1,0 +1,229 @@
+#!/usr/bin/env bash
+# From textbooks to a results table: 01_extract -> 02_mix -> 03_sft -> 04_eval. Each line below is a command you can also run by itself.
+#
+#   bash run_all.sh                                     the demo on a CPU; with one GPU the profile is lora, with several full
+#   STAGE=3 STOP=4 bash run_all.sh                      only stages 3 and 4
+#   INPUT=my_books BENCHMARK_DIR=my_tests bash run_all.sh
+#   bash run_all.sh --dry-run | --fresh                 print every command | start over (deletes data/runs/$RUN, saying what)
+#
+# PROFILE  hardware                          models                                              time
+# demo     2 CPU cores, 8 GB, no hub         SmolLM2-135M-Instruct teaches and learns            about 12 minutes
+# lora     1 GPU from 16 GB (QLoRA < 24 GB)  Qwen3-8B teaches, Qwen3-4B-Base learns by LoRA      hours; set by LIMIT and SOURCE_LIMIT
+# full     8 GPUs of 80 GB                   the paper's teachers, Qwen3-8B-Base, full SFT       days; the paper's recipe
+# Without textbooks start at stage 2 from hub data: PROFILE=lora STAGE=2 bash run_all.sh
+#
+# Running it again is safe: finished files are skipped, what depends on a change is made again, a crash costs only the row it was at.
+# Everything is written below data/runs/$RUN. HF_TOKEN, HF_HOME, proxies, CUDA_VISIBLE_DEVICES and a .env file are honoured.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")"
+
+DRY_RUN=false FRESH=false
+for option in "$@"; do
+    case $option in
+    --dry-run) DRY_RUN=true ;;
+    --fresh) FRESH=true ;;
+    --help | -h) sed -n '2,/^set -e/{/^set -e/!p}' "$0" | sed 's/^# \{0,1\}//'; exit ;;
+    *) echo "run_all.sh: unknown option $option (there are --dry-run, --fresh and --help; settings are variables, see --help)" >&2; exit 2 ;;
+    esac
+done
+if [[ -f .env ]]; then   # KEY=value lines; what is set already wins
+    while IFS='=' read -r key value; do
+        [[ $key =~ ^[A-Za-z_][A-Za-z0-9_]*$ && -z ${!key+set} ]] && export "$key=${value//[\"\']/}"
+    done <.env || true
+fi
+
+# ---- settings: each can be set in the environment ----
+gpus() { if [[ -n ${CUDA_VISIBLE_DEVICES+set} ]]; then tr ',' '\n' <<<"$CUDA_VISIBLE_DEVICES" | grep -cE '^[0-9A-Za-z]' || true
+         else { nvidia-smi -L 2>/dev/null || true; } | grep -c GPU || true; fi; }
+gpu_gib() { nvidia-smi --query-gpu=memory.total --format=csv,noheader,nounits 2>/dev/null | sort -n | awk 'NR==1 {print int($1/1024)}' || true; }
+GPUS=${GPUS:-$(gpus)}
+PROFILE=${PROFILE:-$([[ $GPUS == 0 ]] && echo demo || { [[ $GPUS == 1 ]] && echo lora || echo full; })}
+STAGE=${STAGE:-1}                              # first stage to run, 1 to 4
+STOP=${STOP:-4}                                # last stage to run
+RUN=${RUN:-$PROFILE}                           # name of this run
+RUNS_DIR=${RUNS_DIR:-data/runs}
+OUT=$RUNS_DIR/$RUN
+INPUT=${INPUT:-data/sample/textbooks}          # folder of .pdf, .md, .txt, .jsonl
+SEED=${SEED:-42}
+LIMIT=${LIMIT:-}                               # at most so many chunks in stage 1, and questions per benchmark in stage 4
+TP=${TP:-1}                                    # GPUs per vLLM engine
+LLM_BASE_URL=${LLM_BASE_URL:-}                 # an endpoint of your own instead of a teacher server started here
+case $PROFILE in
+demo)
+    TEACHER_MODEL=${TEACHER_MODEL:-$OUT/models/base} BASE_MODEL=${BASE_MODEL:-$OUT/models/base}
+    BENCHMARK_DIR=${BENCHMARK_DIR:-data/sample/benchmark} BENCHMARKS=${BENCHMARKS:-all}
+    SOURCES=${SOURCES:-data/sample/train.jsonl} RECIPE=${RECIPE:-03_sft/recipes/demo.yaml}
+    CHUNK_TOKENS=${CHUNK_TOKENS:-700} CHUNKS=${LIMIT:-24} EVAL_LIMIT=${EVAL_LIMIT:-$LIMIT} MAX_TOKENS=${MAX_TOKENS:-256} SOURCE_LIMIT=${SOURCE_LIMIT:-}
+    ENGINE=${ENGINE:-'{"max_model_len": 2048}'} ;;
+lora)
+    TEACHER_MODEL=${TEACHER_MODEL:-Qwen/Qwen3-8B} BASE_MODEL=${BASE_MODEL:-Qwen/Qwen3-4B-Base}
+    BENCHMARK_DIR=${BENCHMARK_DIR:-} BENCHMARKS=${BENCHMARKS:-all}
+    SOURCES=${SOURCES:-TextbookReasoning,NaturalReasoning} SOURCE_LIMIT=${SOURCE_LIMIT:-20000}
+    if [[ -z ${RECIPE:-} ]]; then memory=$(gpu_gib); RECIPE=03_sft/recipes/qwen3_4b_$([[ ${memory:-80} -lt 23 ]] && echo qlora_16gb || echo lora_24gb).yaml; fi
+    CHUNK_TOKENS=${CHUNK_TOKENS:-4096} CHUNKS=${LIMIT:-} EVAL_LIMIT=${EVAL_LIMIT:-${LIMIT:-500}} MAX_TOKENS=${MAX_TOKENS:-4096} ENGINE=${ENGINE:-'{"max_model_len": 16384}'} ;;
+full)
+    TEACHER_MODEL=${TEACHER_MODEL:-meta-llama/Llama-3.3-70B-Instruct} BASE_MODEL=${BASE_MODEL:-Qwen/Qwen3-8B-Base}
+    BENCHMARK_DIR=${BENCHMARK_DIR:-} BENCHMARKS=${BENCHMARKS:-all}
+    SOURCES=${SOURCES:-TextbookReasoning,NaturalReasoning,NemotronScience} RECIPE=${RECIPE:-03_sft/recipes/qwen3_8b_full.yaml} SOURCE_LIMIT=${SOURCE_LIMIT:-}
+    CHUNK_TOKENS=${CHUNK_TOKENS:-4096} CHUNKS=${LIMIT:-} EVAL_LIMIT=${EVAL_LIMIT:-$LIMIT} MAX_TOKENS=${MAX_TOKENS:-10240} ENGINE=${ENGINE:-'{}'} ;;
+*) echo "run_all.sh: PROFILE=$PROFILE is not demo, lora or full" >&2; exit 2 ;;
+esac
+REFINE_MODEL=${REFINE_MODEL:-$TEACHER_MODEL}   # the paper refines and annotates with deepseek-ai/DeepSeek-V3: needs 8 GPUs of 141 GB, or an endpoint
+PORT=${PORT:-8765}
+
+# ---- how a step runs ----
+py=${VENV:-.venv}/bin/python
+TEACHER_PID="" SERVED=""
+say() { printf '\n\033[1m%s\033[0m\n' "$*" >&2; }
+step() {   # print the command, then run it
+    echo "+ $(printf '%q ' "$@" | sed "s|^$py|python|")" >&2
+    $DRY_RUN || "$@"
+}
+stop_teacher() {
+    [[ -n $TEACHER_PID ]] || return 0
+    kill -TERM -- "-$TEACHER_PID" 2>/dev/null || true
+    for _ in {1..40}; do kill -0 "$TEACHER_PID" 2>/dev/null || break; sleep 0.5; done
+    kill -KILL -- "-$TEACHER_PID" 2>/dev/null || true
+    TEACHER_PID="" SERVED=""
+}
+trap stop_teacher EXIT
+trap 'exit 130' INT TERM
+start_teacher() {   # one vLLM server for stages 1 and 2: an engine start costs a minute or more
+    stop_teacher
+    local engines=$((GPUS / TP)) options=() log=$OUT/teacher.log
+    if [[ $GPUS == 0 ]]; then options=(--enforce-eager --max-model-len 4096)
+    else options=(--tensor-parallel-size "$TP" --data-parallel-size "$((engines > 0 ? engines : 1))"); fi
+    say "starting a vLLM server for $1 (its log: $log)"
+    set -m   # a process group of its own, so that all its workers can be stopped
+    "$py" -m vllm.entrypoints.openai.api_server --model "$1" --port "$PORT" --host 127.0.0.1 "${options[@]}" >"$log" 2>&1 &
+    TEACHER_PID=$! SERVED=$1
+    set +m
+    local waited=0
+    until curl -sf -m 5 --noproxy '*' "http://127.0.0.1:$PORT/health" >/dev/null; do
+        kill -0 "$TEACHER_PID" 2>/dev/null || { tail -n 25 "$log" >&2; echo "run_all.sh: the server for $1 ended; the end of $log stands above" >&2; exit 1; }
+        sleep 2
+        waited=$((waited + 2))
+        ((waited % 60)) || echo "  waiting for the server since $waited s" >&2
+    done
+}
+ask() {   # ask MODEL COMMAND...: a step that may need a model; the server is started only when a step really asks (exit code 3)
+    local model=$1 status=0 url=${LLM_BASE_URL:-http://127.0.0.1:$PORT/v1}
+    shift
+    if [[ -z $LLM_BASE_URL && -n $SERVED && $SERVED != "$model" ]]; then stop_teacher; fi
+    step "$@" --model "$model" --base-url "$url" || status=$?
+    if [[ $status == 3 && -z $LLM_BASE_URL ]]; then
+        start_teacher "$model"
+        status=0
+        step "$@" --model "$model" --base-url "$url" || status=$?
+    fi
+    return $status
+}
+stage() { ((STAGE <= $1 && $1 <= STOP)); }
+limit() { [[ -n $1 ]] && echo "--limit $1" || true; }
+
+if ! $DRY_RUN; then
+    bash setup.sh
+    if $FRESH && [[ -d $OUT ]]; then
+        say "--fresh: deleting $OUT ($(find "$OUT" -type f | wc -l) files)"
+        find "$OUT" -mindepth 1 -maxdepth 1 ! -name models -exec rm -rf {} +
+    fi
+    mkdir -p "$OUT"
+fi
+export VLLM_NO_USAGE_STATS=1 DO_NOT_TRACK=1 VLLM_LOGGING_LEVEL=${VLLM_LOGGING_LEVEL:-WARNING} TOKENIZERS_PARALLELISM=false
+export MPLCONFIGDIR=$PWD/$OUT/cache/matplotlib VLLM_CACHE_ROOT=$PWD/$OUT/cache/vllm   # nothing is written outside the run's folder
+if [[ $GPUS == 0 ]]; then
+    export CUDA_VISIBLE_DEVICES="" VLLM_CPU_KVCACHE_SPACE=${VLLM_CPU_KVCACHE_SPACE:-2} VLLM_CPU_OMP_THREADS_BIND=${VLLM_CPU_OMP_THREADS_BIND:-0-$(($(nproc) - 1))}
+fi
+say "profile $PROFILE, run $RUN, stages $STAGE to $STOP, $GPUS GPU(s); results go to $OUT"
+if [[ $PROFILE == demo && ! -f $OUT/models/base/config.json ]] && [[ $BASE_MODEL == "$OUT/models/base" || $TEACHER_MODEL == "$OUT/models/base" ]]; then
+    step "$py" data/demo_model.py --output "$OUT/models/base"
+fi
+
+# ---- 1. textbooks -> question-answer pairs ----
+E1=$OUT/01_extract
+if stage 1; then
+    say "stage 1: $INPUT -> textbook questions and answers"
+    # a 135M model follows a JSON schema, not long instructions, and its judgements carry no information (it always says YES): rules judge in the demo
+    if [[ $PROFILE == demo ]]; then
+        mode=(--mode paragraph) refine=(--mode json) judge=(--judge rules) no_judge=(--no-judge) classify=(--no-model) no_reference=(--no-model)
+    else
+        mode=(--mode document) refine=() judge=() no_judge=() classify=() no_reference=()
+    fi
+    step "$py" 01_extract/digitize_pdfs.py --input "$INPUT" --output "$E1/documents.jsonl"
+    ask "$TEACHER_MODEL" "$py" 01_extract/classify_documents.py --input "$E1/documents.jsonl" --output "$E1/classified.jsonl" "${classify[@]}"
+    step "$py" 01_extract/chunk_documents.py --input "$E1/classified.jsonl" --output "$E1/chunks.jsonl" --tokenizer "$TEACHER_MODEL" --max-tokens "$CHUNK_TOKENS" ${CHUNKS:+--sample "$CHUNKS"}
+    ask "$TEACHER_MODEL" "$py" 01_extract/extract_qa.py --input "$E1/chunks.jsonl" --output "$E1/qa.jsonl" "${mode[@]}"
+    step "$py" 01_extract/dedup.py --input "$E1/qa.jsonl" --output "$E1/dedup.jsonl" --field question --threshold 0.6
+    ask "$REFINE_MODEL" "$py" 01_extract/refine_qa.py --input "$E1/dedup.jsonl" --chunks "$E1/chunks.jsonl" --output "$E1/refined.jsonl" "${refine[@]}"
+    ask "$REFINE_MODEL" "$py" 01_extract/add_cot.py --input "$E1/refined.jsonl" --output "$E1/cot.jsonl" "${judge[@]}"
+    ask "$TEACHER_MODEL" "$py" 01_extract/filter_qa.py --input "$E1/cot.jsonl" --output "$E1/filtered.jsonl" "${no_judge[@]}"
+    ask "$TEACHER_MODEL" "$py" 01_extract/decontaminate.py --input "$E1/filtered.jsonl" --output "$E1/clean.jsonl" --field question --benchmarks "${BENCHMARK_DIR:-hub}" "${no_judge[@]}"
+    ask "$TEACHER_MODEL" "$py" 01_extract/extract_reference.py --input "$E1/clean.jsonl" --output "$E1/reference.jsonl" "${no_reference[@]}"
+    step "$py" 01_extract/finalize.py --input "$E1/reference.jsonl" --output "$E1/textbook_qa.jsonl"
+fi
+
+# ---- 2. textbook rows and public sets -> training rows ----
+E2=$OUT/02_mix
+if stage 2; then
+    say "stage 2: sources -> training mixture"
+    textbook=()
+    [[ -s $E1/textbook_qa.jsonl ]] || $DRY_RUN && textbook=("textbook=$E1/textbook_qa.jsonl")
+    step "$py" 02_mix/load_sources.py --sources "${textbook[@]}" ${SOURCES//,/ } --output "$E2/sources.jsonl" ${SOURCE_LIMIT:+--limit "$SOURCE_LIMIT"}
+    step "$py" 01_extract/dedup.py --input "$E2/sources.jsonl" --output "$E2/dedup.jsonl" --field question --threshold 0.6
+    if [[ $PROFILE == full ]]; then
+        ask "$TEACHER_MODEL" "$py" 01_extract/decontaminate.py --input "$E2/dedup.jsonl" --output "$E2/clean.jsonl" --field question --benchmarks "${BENCHMARK_DIR:-hub}"
+    else
+        step "$py" 01_extract/decontaminate.py --input "$E2/dedup.jsonl" --output "$E2/clean.jsonl" --field question --benchmarks "${BENCHMARK_DIR:-hub}" --no-judge
+    fi
+    clean=$E2/clean.jsonl
+    if [[ $PROFILE != demo && -n ${ANNOTATE:-} ]]; then   # ANNOTATE=1: the teacher answers every question anew, as the paper did for the public sets
+        ask "$REFINE_MODEL" "$py" 02_mix/annotate.py --input "$clean" --output "$E2/annotated.jsonl"
+        clean=$E2/annotated.jsonl
+    fi
+    step "$py" 02_mix/select_rows.py --input "$clean" --output "$E2/selected.jsonl" --method "${SELECT:-all}" ${SELECT_N:+--n "$SELECT_N"} --seed "$SEED"
+    step "$py" 02_mix/mix.py --input "$E2/selected.jsonl" --recipe 02_mix/recipes/demo.yaml --tokenizer "$BASE_MODEL" --max-tokens "${MAX_LENGTH:-4096}" --output "$E2/train.jsonl" --seed "$SEED" --append-reference
+fi
+stop_teacher   # its memory is needed from here on
+
+# ---- 3. fine-tuning ----
+E3=$OUT/03_sft
+if stage 3; then
+    say "stage 3: $BASE_MODEL learns $E2/train.jsonl by $RECIPE"
+    launch=("$py")
+    if ((GPUS > 1)); then launch=("${py%python}accelerate" launch --config_file "${ACCELERATE:-03_sft/accelerate/fsdp2.yaml}" --num_processes "$GPUS"); fi
+    target=$E3/model
+    [[ $PROFILE == full ]] || target=$E3/adapter
+    step "${launch[@]}" 03_sft/sft.py --config "$RECIPE" --model_name_or_path "$BASE_MODEL" --train_file "$E2/train.jsonl" --output_dir "$target" --seed "$SEED"
+    [[ $PROFILE == full ]] || step "$py" 03_sft/merge_adapter.py --adapter "$E3/adapter" --output "$E3/model"
+fi
+
+# ---- 4. evaluation of the base and the tuned model ----
+E4=$OUT/04_eval
+if stage 4; then
+    say "stage 4: base and tuned model on the benchmarks of ${BENCHMARK_DIR:-the hub}"
+    for name in base tuned; do
+        model=$BASE_MODEL
+        [[ $name == base ]] || model=$E3/model
+        step "$py" 04_eval/run_eval.py --model "$model" --name "$name" --benchmarks "$BENCHMARKS" ${BENCHMARK_DIR:+--data "$BENCHMARK_DIR"} --output "$E4/$name" \
+            --max-tokens "$MAX_TOKENS" --seed "$SEED" --tensor-parallel "$TP" --engine "$ENGINE" ${EVAL_LIMIT:+--limit "$EVAL_LIMIT"}
+    done
+    step "$py" 04_eval/score.py --input "$E4/base/samples.jsonl" "$E4/tuned/samples.jsonl" --output "$E4/scored.jsonl" --csv "$OUT/results.csv"
+    step "$py" 04_eval/compare.py "$E4/scored.jsonl:base" "$E4/scored.jsonl:tuned" --output "$E4/comparison.json"
+    step "$py" 04_eval/report.py --csv "$OUT/results.csv" --scored "$E4/scored.jsonl" --output "$E4"
+    step "$py" 03_sft/model_card.py --model "$E3/model" --results "$OUT/results.csv" --output "$E3/model/README.md"
+fi
+
+# ---- what came out ----
+$DRY_RUN && exit
+say "rows"
+[[ -f $E1/funnel.md ]] && cat "$E1/funnel.md"
+if [[ -f $OUT/results.csv ]]; then
+    say "results"
+    cut -d, -f1-9 "$OUT/results.csv" | column -s, -t
+fi
+say "where it is"
+for path in "data:$E2/train.jsonl" "textbook questions:$E1/textbook_qa.jsonl" "rows to read by eye:$E1/spot_check.html" "model:$E3/model" "results:$OUT/results.csv" \
+    "report:$E4/report.html" "samples to click through:$E4/viewer.html"; do
+    [[ -e ${path#*:} ]] && printf '  %-26s %s\n' "${path%%:*}" "${path#*:}"
+done
+exit 0
