@@ -26,6 +26,7 @@ GENERIC = set("bond bonding reaction process law principle effect theory disease
 OPPOSITES = [("increase", "decrease"), ("increas", "decreas"), ("higher", "lower"), ("more", "less"), ("greater", "smaller"), ("positive", "negative"), ("endothermic", "exothermic"), ("left", "right"), ("up", "down"),
              ("true", "false"), ("yes", "no"), ("above", "below"), ("faster", "slower"), ("before", "after"), ("gain", "lose"), ("oxidation", "reduction"), ("acidic", "basic"), ("attractive", "repulsive"),
              ("attract", "repel"), ("north", "south"), ("east", "west"), ("clockwise", "counterclockwise"), ("maximum", "minimum"), ("expand", "contract"), ("spontaneous", "nonspontaneous"), ("same", "different")]  # fmt: skip
+DIRECTIONS = {word for pair in OPPOSITES for word in pair} | {"increas", "decreas", "high", "low", "ris", "fall"}
 AFFIRM, DENY = {"yes", "true", "correct", "indeed", "right", "agree", "affirmative", "yeah", "yep"}, {"no", "false", "incorrect", "wrong", "not", "never", "nope", "disagree", "negative", "untrue"}
 SENTENCES = re.compile(r"(?<=[.!?])[\"'”’)*\]]*\s+(?=[\"'“(*]*[A-Z0-9])|\n+")
 CONCLUSION = re.compile(r"^\W*(?:therefore|thus|hence|so|in conclusion|in summary|overall|consequently|to conclude|in short|finally|as a result|accordingly)\b", re.I)
@@ -119,7 +120,7 @@ def tokens(text):
     return tuple(stem(w) if w.isalpha() else w for w in out)
 
 
-ORDINALS = {w: str(i) for i, w in enumerate("first second third fourth fifth sixth seventh eighth ninth tenth eleventh twelfth".split(), 1) if w != "second"}
+ORDINALS = {w: str(i) for i, w in enumerate("first second third fourth fifth sixth seventh eighth ninth tenth eleventh twelfth thirteenth fourteenth fifteenth sixteenth seventeenth eighteenth nineteenth twentieth".split(), 1)}
 
 
 @functools.lru_cache(maxsize=4096)
@@ -131,7 +132,7 @@ def alternatives(reference):
     if bracket:
         found.append(f"{bracket[1]} {bracket[3]}".strip())
         note = re.sub(r"^(?:also\s+(?:known\s+as|called)|or|aka|i\.e\.,?|e\.g\.,?|accept|abbreviated)\s+", "", bracket[2], flags=re.I)
-        if not bracket[3] and (re.fullmatch(r"[A-Z][\w.-]{0,9}", note) or note != bracket[2]):
+        if not bracket[3] and (re.fullmatch(r"(?=.*[A-Z].*[A-Z\d])[\w.+-]{2,10}", note) or note != bracket[2]):
             found.append(note)
     for separator in (r",?\s+or\s+", r",?\s*(?:also\s+known\s+as|also\s+called|a\.?k\.?a\.?|i\.e\.)\s+", r"\s+/\s+|(?<=[a-z])/(?=[A-Za-z]{3})", r"\s*;\s*(?:or\s+)?|\s*\|\s*"):
         parts = re.split(separator, reference, flags=re.I)
@@ -174,6 +175,8 @@ def gives(statement, reference):
         return states_formula(statement, formula) or len(formula) >= 3 and initials(statement, formula)
     if re.search(r"[=^\\]|\d\s*[/*]\s*\d", reference) and len(statement) < 300 and same_math(statement, reference):
         return True
+    if re.fullmatch(r"[A-Z][a-z]?", reference.strip()):  # the symbol of an element or a quantity: Co is not CO
+        return reference.strip() in re.findall(r"[A-Za-z]+", statement)
     said, wanted = tokens(statement), tokens(reference)
     if not wanted or not said:
         return False
@@ -211,7 +214,7 @@ def listed(said, wanted, reference, statement):
         return False
     places = [[i for i, w in enumerate(said) if w == c] for c in content]
     span = min((max(min(p, key=lambda x: abs(x - start)) for p in places) - min(min(p, key=lambda x: abs(x - start)) for p in places) for start in places[0]), default=99)
-    if any(a in said and b in said and (a in wanted) != (b in wanted) for a, b in OPPOSITES):
+    if any(a in said and b in said and (a in wanted) != (b in wanted) for a, b in OPPOSITES) or directions(said) != directions(wanted):
         return False
     return span <= 2 * len(wanted) + 4
 
@@ -254,7 +257,13 @@ def recalls(said, wanted):
         return False
     if any((a in content and a not in here and b in here) or (b in content and b not in here and a in here) for a, b in OPPOSITES):
         return False
-    return len(content & here) >= 0.75 * len(content)
+    ours, theirs = directions(said), directions(wanted)
+    return len(content & here) >= 0.75 * len(content) and (ours == theirs or len(theirs) < 2)
+
+
+def directions(words):
+    """The words of direction in their order: "pressure rises, volume falls" is not "pressure falls, volume rises"."""
+    return [w for w in words if w in DIRECTIONS]
 
 
 QUANTITY = re.compile(r"(?<![\w.])[-+−]?\s?(?:\d{1,3}(?:,\d{3})+|\d+)?(?:\.?\d+)(?:\s*/\s*\d+)?(?:\s*(?:[×x*]|\\times|\\cdot)\s*10\s*\^?\s*\{?\s*[-+−]?\s*\d+\}?|[eE][-+]?\d+)?")
