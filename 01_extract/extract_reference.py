@@ -47,7 +47,7 @@ Reply with one line:
 Final answer: (the final answer)"""
 
 MARKER = re.compile(r"(?:final|reference|short)[ \t]+answer[ \t]*(?:[*_`]{0,3}[ \t]*[:：][ \t]*[*_`]{0,3}|\bis\b[ \t]*:?)[ \t]*", re.I)
-SAID = re.compile(r"####|\b(?:answer|ans|result)\b\W*(?:is|are|:|=)|答案", re.I)
+SAID = re.compile(r"####|\b(?:answer|ans)\b\W*(?:is|are|:|=)|答案", re.I)
 PARTS = re.compile(r"^\s*\(?a[.)]\s.*?(?:^|;|\s)\s*\(?b[.)]\s", re.I | re.S | re.M)   # "a. ...; b. ...": no one statement is the whole answer
 LONGEST_STATED, LONGEST_WHOLE, LONGEST = 20, 12, 80   # words of a reference by "the answer is ...", of a whole answer, of any
 
