@@ -18,7 +18,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 import re
 
-from refine_qa import Rows, after_thinking, count_tokens, outcome
+import replies
+from replies import Rows, after_thinking, count_tokens, outcome
 
 import answers
 import answers_latex
@@ -118,7 +119,7 @@ def main():
     args = parser.parse_args()
     if not args.no_model and not args.model:
         parser.error("--model is needed for answers without a box; --no-model uses the rules alone")
-    step = r.Step(args, inputs=[args.input], prompt=PROMPT, code=sorted(r.ROOT.glob("answers*.py")))
+    step = r.Step(args, inputs=[args.input], prompt=PROMPT, code=[replies.__file__, *sorted(r.ROOT.glob("answers*.py"))])
     if step.finished():
         return
     rows = Rows(args.input, "question", "answer", limit=args.limit)

@@ -20,7 +20,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 import re
 
-from refine_qa import EMPTY_BOX, Rows, after_thinking, count_tokens
+import replies
+from replies import EMPTY_BOX, Rows, after_thinking, count_tokens
 
 import batch_generate
 import rows as r
@@ -220,7 +221,7 @@ def main():
     args = parser.parse_args()
     if not args.no_judge and not args.model:
         parser.error("--model is needed for the judge; --no-judge uses the rules alone")
-    step = r.Step(args, inputs=[args.input], prompt=PROMPT)
+    step = r.Step(args, inputs=[args.input], prompt=PROMPT, code=[replies.__file__])
     if step.finished():
         return
     rows = Rows(args.input, "question", "answer", limit=args.limit)

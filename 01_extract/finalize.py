@@ -22,7 +22,7 @@ import re
 from collections import Counter
 
 import funnel
-from refine_qa import Passages
+from replies import Passages
 
 import rows as r
 

@@ -15,8 +15,10 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-import json
 import re
+
+import replies
+from replies import Passages, Rows, after_thinking, json_answer, without_empty_boxes
 
 import batch_generate
 import rows as r
@@ -66,57 +68,7 @@ MARKER = re.compile(r"(?:^[ \t>#*_`-]*(?:\d{1,2}[.)][ \t#*_`-]*)?|(?<=\s)[*_]*)r
                     r"(?:[*_`]{0,3}[ \t]*[:：][ \t]*[*_`]{0,3}|[*_`]{0,3}[ \t]*$)", re.I | re.M)
 TRAILING_NOTE = re.compile(r"(?:notes?|remark|comment|explanation of (?:the )?changes|changes(?: made)?|changelog|let me know|i hope"
                            r"|i have (?:made|rewritten)|the (?:question|answer) (?:has been|was|is now) (?:re|made|cor|ver))\b", re.I)
-EMPTY_BOX = re.compile(r"\\f?boxed\s*\{(?:\s|\.|\\[,;:!]|\\(?:text|mathrm|mathbf)\s*\{\s*\}|\\l?dots)*\}")
 PLACEHOLDER = re.compile(r"[\[(<{]?(?:the |your )?(?:new |refined |self-contained |rewritten )?(?:question|answer|solution)[\])>}]?\.?", re.I)
-ESCAPE = re.compile(r"\\(u[0-9a-fA-F]{4}|[\s\S]|$)")
-NEWLINE_COMMAND = re.compile(r"(u|eq?|i)(?![a-zA-Z])|(?:abla|eg|ot|otin|mid|leq|geq|parallel|exists|subseteq|earrow|warrow)(?![a-zA-Z])")
-
-
-def after_thinking(text):
-    """The answer without the model's thinking: what stands after the last </think>; "" where the thinking never ended."""
-    text = text.rsplit("</think>", 1)[-1]
-    return text.split("<think>", 1)[0].strip()
-
-
-def mend_escapes(text):
-    """Double the backslashes of LaTeX commands in JSON text: \\frac, \\times, \\beta, \\nu would become control characters, \\sqrt an error."""
-
-    def mend(match):
-        kind, after = match[1], match.string[match.end():match.end() + 12]
-        if kind in ('"', "\\", "/") or len(kind) == 5:
-            return match[0]
-        if kind in ("b", "f", "r", "t") and not after[:1].islower():
-            return match[0]
-        if kind == "n":
-            command = NEWLINE_COMMAND.match(after)
-            if not command or command[1] and match.string.count("$", 0, match.start()) % 2 == 0:   # "Given:\nu = 5" outside of $...$ is a new line
-                return match[0]
-        return "\\" + match[0]
-
-    return ESCAPE.sub(mend, text)
-
-
-def json_answer(text):
-    """The JSON object in a model's text as a dict, or None; a Markdown fence, text around it and undoubled LaTeX backslashes are survived."""
-    start, end = text.find("{"), text.rfind("}")
-    if start < 0 or end < start:
-        return None
-    try:
-        value = json.loads(mend_escapes(text[start:end + 1]), strict=False)
-    except (ValueError, RecursionError):
-        return None
-    return value if isinstance(value, dict) else None
-
-
-def without_empty_boxes(text):
-    """Drop the sentence or display formula that holds an empty box, e.g. "The final answer is \\boxed{}."."""
-    while match := EMPTY_BOX.search(text):
-        before, after = text[:match.start()], text[match.end():]
-        display = re.search(r"(?:\\\[|\$\$)\s*$", before)
-        start = display.start() if display else max(before.rfind("\n"), before.rfind(". "), before.rfind("? "), before.rfind("! ")) + 1
-        close = re.match(r"\s*(?:\\\]|\\\)|\$\$|\$)?[ \t*]*[.!]?", after)
-        text = text[:start].rstrip(" ") + after[close.end():]
-    return text.strip()
 
 
 def without_notes(text):
@@ -165,75 +117,13 @@ def parse(text, mode="text"):
     return tidy(question), tidy(without_empty_boxes(without_notes(tidy(answer))))
 
 
-# ---- shared with the later steps of this folder ----
-
-class Rows:
-    """The rows of a file, read anew each time, with their number for the progress bar: nothing is held in memory."""
-
-    def __init__(self, path, *fields, limit=None):
-        self.path, self.fields, self.limit = Path(path), fields, limit
-
-    def __iter__(self):
-        for row in r.read(self.path, *self.fields, limit=self.limit):
-            r.check_text(row, self.path, *(field for field in self.fields if field == "question"))
-            yield row
-
-    def __len__(self):
-        if self.path.suffix != ".jsonl":
-            return sum(1 for _ in r.read(self.path, limit=self.limit))
-        with open(self.path, "rb") as file:
-            lines = sum(1 for line in file if line.strip())
-        return min(lines, self.limit or lines)
-
-
-class Passages:
-    """Text of source chunks by id. Only the places in the file are held (a few bytes a chunk); .gz and .parquet are read whole."""
-
-    def __init__(self, path):
-        self.path, self.places, self.texts = Path(path), {}, {}
-        if self.path.suffix != ".jsonl":
-            self.texts = {row["id"]: row["text"] for row in r.read(path, "text")}
-            return
-        for _ in r.read(path, "id", "text"):   # checks every line once, with clear errors
-            pass
-        with open(path, "rb") as file:
-            offset = 0
-            for line in file:
-                if line.strip():
-                    self.places[str(json.loads(line)["id"])] = offset
-                offset += len(line)
-        self.file = open(path, "rb")
-
-    def get(self, id_):
-        """Text of a chunk, or None where there is no such chunk."""
-        if id_ not in self.places:
-            return self.texts.get(id_)
-        self.file.seek(self.places[id_])
-        return json.loads(self.file.readline())["text"]
-
-
-def outcome(raw):
-    """Why a raw row cannot be used: "generation failed", "truncated" or "empty"; None where it can."""
-    if raw is None:
-        return "generation failed"
-    if raw["finish_reason"] == "length":
-        return "truncated"
-    return None if after_thinking(raw["response"]) else "empty"
-
-
-def count_tokens(tokens, raw):
-    """Add a raw row's tokens to the sums of the meta file."""
-    for key in ("prompt_tokens", "completion_tokens"):
-        tokens[key] = tokens.get(key, 0) + (raw or {}).get(key, 0)
-
-
 def main():
     parser = r.parser(__doc__, "input", "output")
     parser.add_argument("--chunks", required=True, metavar="FILE", help="the chunks that the pairs were taken from")
     parser.add_argument("--mode", choices=FORMATS, default="text", help="form of the model's answer (default text; json for small models)")
     batch_generate.add_options(parser, max_tokens=4096)
     args = parser.parse_args()
-    step = r.Step(args, inputs=[args.input, args.chunks], prompt=PROMPT + FORMATS[args.mode])
+    step = r.Step(args, inputs=[args.input, args.chunks], prompt=PROMPT + FORMATS[args.mode], code=[replies.__file__])
     if step.finished():
         return
     pairs, passages = Rows(args.input, "question", "answer", limit=args.limit), Passages(args.chunks)
@@ -248,7 +138,7 @@ def main():
                                   **batch_generate.options(args))
     tokens = {}
     for row, raw in batch_generate.read_raw(step.read(args.input, "question", "answer", limit=args.limit), step.raw_path):
-        count_tokens(tokens, raw)
+        replies.count_tokens(tokens, raw)
         finish(step, row, raw, args.mode, passages.get(row.get("source_id")))
     if step.counts["in"] and step.counts["rejected"].get("no source passage") == step.counts["in"]:
         raise r.BadInput(f"--chunks {args.chunks}: holds none of the chunks that {args.input} names in source_id; is it the right file?")
@@ -259,7 +149,7 @@ def finish(step, row, raw, mode, passage):
     """Keep or reject one pair."""
     if not passage:
         return step.reject(row, "no source passage")
-    if reason := outcome(raw):
+    if reason := replies.outcome(raw):
         return step.reject(row, "unparsed" if reason == "empty" else reason)
     pair = parse(raw["response"], mode)
     if pair is None:

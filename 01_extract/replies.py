@@ -1,0 +1,121 @@
+"""What the steps that ask a model share: rows and passages read in streams, and the first reading of a model's reply.
+
+The functions of a reply's text are pure and never raise, whatever the text.
+"""
+
+import json
+import re
+from pathlib import Path
+
+import rows as r
+
+EMPTY_BOX = re.compile(r"\\f?boxed\s*\{(?:\s|\.|\\[,;:!]|\\(?:text|mathrm|mathbf)\s*\{\s*\}|\\l?dots)*\}")
+ESCAPE = re.compile(r"\\(u[0-9a-fA-F]{4}|[\s\S]|$)")
+NEWLINE_COMMAND = re.compile(r"(u|eq?|i)(?![a-zA-Z])|(?:abla|eg|ot|otin|mid|leq|geq|parallel|exists|subseteq|earrow|warrow)(?![a-zA-Z])")
+
+
+def after_thinking(text):
+    """The answer without the model's thinking: what stands after the last </think>; "" where the thinking never ended."""
+    text = text.rsplit("</think>", 1)[-1]
+    return text.split("<think>", 1)[0].strip()
+
+
+def mend_escapes(text):
+    """Double the backslashes of LaTeX commands in JSON text: \\frac, \\times, \\beta, \\nu would become control characters, \\sqrt an error."""
+
+    def mend(match):
+        kind, after = match[1], match.string[match.end():match.end() + 12]
+        if kind in ('"', "\\", "/") or len(kind) == 5:
+            return match[0]
+        if kind in ("b", "f", "r", "t") and not after[:1].islower():
+            return match[0]
+        if kind == "n":
+            command = NEWLINE_COMMAND.match(after)
+            if not command or command[1] and match.string.count("$", 0, match.start()) % 2 == 0:   # "Given:\nu = 5" outside of $...$ is a new line
+                return match[0]
+        return "\\" + match[0]
+
+    return ESCAPE.sub(mend, text)
+
+
+def json_answer(text):
+    """The JSON object in a model's text as a dict, or None; a Markdown fence, text around it and undoubled LaTeX backslashes are survived."""
+    start, end = re.search(r"\{\s*\"", text), text.rfind("}")   # not the brace of a formula before it
+    if not start or end < start.start():
+        return None
+    try:
+        value = json.loads(mend_escapes(text[start.start():end + 1]), strict=False)
+    except (ValueError, RecursionError):
+        return None
+    return value if isinstance(value, dict) else None
+
+
+def without_empty_boxes(text):
+    """Drop the sentence or display formula that holds an empty box, e.g. "The final answer is \\boxed{}."."""
+    while match := EMPTY_BOX.search(text):
+        before, after = text[:match.start()], text[match.end():]
+        display = re.search(r"(?:\\\[|\$\$)\s*$", before)
+        start = display.start() if display else max(before.rfind("\n"), before.rfind(". "), before.rfind("? "), before.rfind("! ")) + 1
+        close = re.match(r"\s*(?:\\\]|\\\)|\$\$|\$)?[ \t*]*[.!]?", after)
+        text = text[:start].rstrip(" ") + after[close.end():]
+    return text.strip()
+
+
+class Rows:
+    """The rows of a file, read anew each time, with their number for the progress bar: nothing is held in memory."""
+
+    def __init__(self, path, *fields, limit=None):
+        self.path, self.fields, self.limit = Path(path), fields, limit
+
+    def __iter__(self):
+        for row in r.read(self.path, *self.fields, limit=self.limit):
+            r.check_text(row, self.path, *(field for field in self.fields if field == "question"))
+            yield row
+
+    def __len__(self):
+        if self.path.suffix != ".jsonl":
+            return sum(1 for _ in r.read(self.path, limit=self.limit))
+        with open(self.path, "rb") as file:
+            lines = sum(1 for line in file if line.strip())
+        return min(lines, self.limit or lines)
+
+
+class Passages:
+    """Text of source chunks by id. Only the places in the file are held (a few bytes a chunk); .gz and .parquet are read whole."""
+
+    def __init__(self, path):
+        self.path, self.places, self.texts = Path(path), {}, {}
+        if self.path.suffix != ".jsonl":
+            self.texts = {row["id"]: row["text"] for row in r.read(path, "text")}
+            return
+        for _ in r.read(path, "id", "text"):   # checks every line once, with clear errors
+            pass
+        with open(path, "rb") as file:
+            offset = 0
+            for line in file:
+                if line.strip():
+                    self.places[str(json.loads(line)["id"])] = offset
+                offset += len(line)
+        self.file = open(path, "rb")
+
+    def get(self, id_):
+        """Text of a chunk, or None where there is no such chunk."""
+        if id_ not in self.places:
+            return self.texts.get(id_)
+        self.file.seek(self.places[id_])
+        return json.loads(self.file.readline())["text"]
+
+
+def outcome(raw):
+    """Why a raw row cannot be used: "generation failed", "truncated" or "empty"; None where it can."""
+    if raw is None:
+        return "generation failed"
+    if raw["finish_reason"] == "length":
+        return "truncated"
+    return None if after_thinking(raw["response"]) else "empty"
+
+
+def count_tokens(tokens, raw):
+    """Add a raw row's tokens to the sums of the meta file."""
+    for key in ("prompt_tokens", "completion_tokens"):
+        tokens[key] = tokens.get(key, 0) + (raw or {}).get(key, 0)
