@@ -27,25 +27,38 @@ MEASURES = {"accuracy": lambda row: float(row["correct"]), "unparsed": lambda ro
 
 # ---- reading and pairing ----
 
+def read_facts(path):
+    """Graded rows of a file without their long texts; the prompt stays as a checksum."""
+    for row in r.read(path, "benchmark", "kind", "reference", "correct", "extracted"):
+        row.setdefault("model", Path(path).resolve().parent.name)
+        row.setdefault("question_id", row["id"])
+        yield score.facts_of(row) | {"prompt_hash": zlib.crc32(str(row.get("prompt")).encode("utf-8", "surrogatepass"))}
+
+
 def read_model(text, model=None):
-    """Rows of one model from FILE or FILE:MODEL, without their long texts; BadInput where the choice is not clear."""
-    path, _, named = text.rpartition(":") if not Path(text).is_file() else (text, "", None)
-    path, model = (path, named) if path else (text, model)
-    rows = {}
-    for row in r.read(path, "benchmark", "kind", "correct", "extracted"):
-        row.setdefault("model", Path(path).parent.name)
-        rows.setdefault(row["model"], []).append(score.facts_of(row) | {
-            "question_id": row.get("question_id") or row["id"], "prompt_hash": zlib.crc32(str(row.get("prompt")).encode("utf-8", "surrogatepass"))})
+    """(name, rows) of one model from FILE or FILE:MODEL; BadInput where the choice is not clear."""
+    path = text
+    if not Path(text).is_file() and ":" in text:
+        path, model = text.rsplit(":", 1)
+    rows = score.groups(read_facts(path), "model")
+    names = [name for name, in rows]
     if model is None and len(rows) != 1:
-        raise r.BadInput(f"{path} holds {len(rows)} models ({', '.join(rows)}): name one by --models A B, or {path}:MODEL")
-    if model is not None and model not in rows:
-        raise r.BadInput(f"{path}: there is no model \"{model}\" in it; it holds {', '.join(rows)}")
-    return model or next(iter(rows)), rows[model or next(iter(rows))]
+        raise r.BadInput(f"{path} holds {len(rows)} models ({', '.join(names)}): name one by --models A B, or {path}:MODEL")
+    if model is not None and model not in names:
+        raise r.BadInput(f"{path}: there is no model \"{model}\" in it; it holds {', '.join(names)}")
+    return model or names[0], rows[model or names[0],]
 
 
 def named(keys, many=5):
     keys = sorted(map(str, keys))
     return ", ".join(keys[:many]) + (f" and {len(keys) - many} more" if len(keys) > many else "")
+
+
+def refuse(pairs, differ, what):
+    """BadInput that names the pairs which differ, where there are some."""
+    other = [f"{x['benchmark']}:{x['question_id']}" for x, y in pairs if differ(x, y)]
+    if other:
+        raise r.BadInput(f"the two were {what} on {len(other)} rows: {named(other)}; run both alike")
 
 
 def pair(rows_a, rows_b, name_a="A", name_b="B"):
@@ -56,15 +69,10 @@ def pair(rows_a, rows_b, name_a="A", name_b="B"):
         if alone:
             raise r.BadInput(f"the two were not asked the same rows: {len(alone)} only of \"{name}\": {named(alone)}")
     pairs = [(a[key], b[key]) for key in a]
-    for field, what in (("prompt_id", "prompt"), ("prompt_hash", "prompt text"), ("judged", "judge")):
-        if field == "judged":   # with a judge on one side only, the difference would be the judge's
-            other = [] if any(x[field] for x, _ in pairs) == any(y[field] for _, y in pairs) or not any(x["kind"] == "short_text" for x, _ in pairs) else [
-                key for key in a if a[key][field] != b[key][field]]
-        else:
-            other = [key for key in a if a[key][field] != b[key][field]]
-        if other:
-            values = f" ({a[other[0]][field]} and {b[other[0]][field]})" if field == "prompt_id" else ""
-            raise r.BadInput(f"the two were made with another {what}{values} on {len(other)} rows: {named(f'{key[0]}:{key[1]}' for key in other)}; run both alike")
+    for field, what in (("prompt_id", "prompts"), ("prompt_hash", "prompt texts")):
+        refuse(pairs, lambda x, y, field=field: x[field] != y[field], f"made with other {what}")
+    if any(x["judged"] for x, _ in pairs) != any(y["judged"] for _, y in pairs):   # the difference would be the judge's
+        refuse(pairs, lambda x, y: x["judged"] != y["judged"], "graded by other judges")
     if not pairs:
         raise r.BadInput("there is no row with a reference to compare")
     return pairs
@@ -147,6 +155,9 @@ def difference(pairs, seed):
         sums = cluster_sums(pairs, measure)
         samples[name] = 100 * bootstrap(sums, [seed, number])
         low, high = percentiles(samples[name])
+        if not any(total for total, _ in sums.values()):   # no difference was seen, which is not to say that there is none: exact bound of 0 in n
+            high = 100 * (1 - 0.025 ** (1 / len(sums)))
+            low = -high
         a, b = (100 * sum(measure(pair[i]) for pair in pairs) / len(pairs) for i in (0, 1))
         values = [measure(row_b) - measure(row_a) for row_a, row_b in pairs]
         p = mcnemar(values.count(-1), values.count(1)) if plain else sign_flips(sums, [seed, number, 1])

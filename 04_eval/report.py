@@ -1,0 +1,331 @@
+"""Write the report of an evaluation: tables in Markdown and HTML, plots, the paper's figures beside ours, and a page to read the samples.
+
+    python 04_eval/report.py --csv results.csv --scored scored.jsonl --output runs/demo/04_eval --note "A 135M model: this shows the machinery, not quality."
+
+in   results.csv and the scored files of score.py; with two models the second is compared with the first (compare.py)
+out  OUTPUT/report.md, report.html, viewer.html (one static page with all samples: works from disk, no server), comparison.json and .md, plots/*.png
+"""
+
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+import csv
+import json
+
+import benchmarks
+import compare
+import rows as r
+import score
+
+TEMPLATES = Path(__file__).with_name("templates")
+COLORS = {"light": ["#1f6feb", "#d9730d", "#1a7f4b", "#8250df", "#b3372f", "#0a7f8f"], "dark": ["#6cb0ff", "#f0a35e", "#4cc38a", "#c09bff", "#ff8a80", "#5fd0de"]}
+INK = {"light": ("#1b1f24", "#dfe3e8", "#ffffff"), "dark": ("#e6e9ee", "#313943", "#14171c")}   # text, lines, page: those of templates/style.css
+OUTCOMES = (("right", "#2da562"), ("wrong", "#9aa4b1"), ("unparsed", "#e3a51a"))
+SUBJECTS_SHOWN = 100
+
+
+# ---- numbers ----
+
+def shown(value):
+    """A share in percent with one decimal."""
+    return f"{value:.1f}"
+
+
+def signed(value):
+    return f"{value:+.1f}".replace("-", "−")
+
+
+def read_csv(path):
+    """Rows of results.csv with numbers as numbers; raises BadInput where a column is missing."""
+    with open(path, encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    for number, row in enumerate(rows, 2):
+        missing = [column for column in score.COLUMNS if row.get(column) is None]
+        if missing:
+            raise r.BadInput(f"{path}, line {number}: field \"{missing[0]}\" is missing")
+        try:
+            row["n"] = int(row["n"])
+            for column in ("accuracy", "ci_low", "ci_high", "unparsed", "truncated"):
+                row[column] = float(row[column])
+            row["mean_tokens"] = float(row["mean_tokens"]) if row["mean_tokens"] else None
+        except ValueError as error:
+            raise r.BadInput(f"{path}, line {number}: not a number ({error})") from None
+    return rows
+
+
+def details(table, facts, path):
+    """Add to the rows of the CSV what only the samples tell: chance, repeats; BadInput where the two do not belong together."""
+    fresh = {(row["model"], row["benchmark"]): row for row in score.results(facts)}
+    for row in table:
+        its = fresh.get((row["model"], row["benchmark"]))
+        if its and (its["n"] != row["n"] or abs(its["accuracy"] - row["accuracy"]) > 0.006):
+            raise r.BadInput(f"{path}: {row['model']} on {row['benchmark']} has {row['accuracy']} % of {row['n']}, the scored samples have {its['accuracy']:.2f} % of {its['n']}; "
+                             "run score.py again")
+        row["chance"] = its["chance"] if its else None
+        row["repeats"] = its.get("repeats") if its else None
+        row["judge_changed"] = its.get("judge_changed") if its else None
+    return table
+
+
+def by_category(table, names):
+    """[(category, [(benchmark, rows of the models)])] in the paper's order."""
+    result = {}
+    for name in names:
+        its = [row for row in table if row["benchmark"] == name]
+        category = benchmarks.category_of(name) if name in benchmarks.BENCHMARKS else "Own rows"
+        result.setdefault(category, []).append((name, its))
+    return list(result.items())
+
+
+def by_subject(facts, names, models):
+    """[(benchmark, [(subject, questions, {model: summary})])], the largest subjects first; benchmarks of one subject are left out."""
+    result = []
+    for name in names:
+        its = [row for row in facts if row["benchmark"] == name]
+        parts = []
+        for (subject,), rows in score.groups(its, "subject").items():
+            of_model = {model: score.summarise([row for row in rows if row["model"] == model]) for model in models}
+            of_model = {model: summary for model, summary in of_model.items() if summary}
+            if of_model:
+                parts.append((str(subject or "not named").replace("_", " "), max(summary["n"] for summary in of_model.values()), of_model))
+        if len(parts) > 1:
+            result.append((name, sorted(parts, key=lambda part: (-part[1], part[0]))[:SUBJECTS_SHOWN]))
+    return result
+
+
+def short_name(model):
+    """"Qwen/Qwen2.5-7B-Instruct" and ".../Qwen2.5-7B-Instruct" name the same model, whatever the case."""
+    return model.rstrip("/").rsplit("/", 1)[-1].lower().replace("llama-3.1", "llama3.1")
+
+
+def paper_rows(table, names):
+    """(rows of ours for models that the paper measured, with `paper`; all published rows on our benchmarks, with ours marked; the benchmarks)."""
+    published, same = benchmarks.paper_scores(), []
+    by_name = {short_name(model): scores for model, scores in published.items()}
+    for row in table:
+        paper = by_name.get(short_name(row["model"]), {}).get(row["benchmark"])
+        if paper is not None:
+            same.append({**row, "paper": paper})
+    columns = [name for name in names if any(name in scores for scores in published.values())]
+    ours = [(model, {row["benchmark"]: row["accuracy"] for row in table if row["model"] == model}, True) for model in dict.fromkeys(row["model"] for row in table)]
+    return same, [*ours, *((model, scores, False) for model, scores in published.items())] if columns else [], columns
+
+
+# ---- plots ----
+
+def figure(theme, height):
+    """A matplotlib figure without a display, in the colours of the page."""
+    from matplotlib.figure import Figure
+
+    text, line, page = INK[theme]
+    made = Figure(figsize=(9.2, height), dpi=160, facecolor=page, layout="constrained")
+    axes = made.add_subplot(facecolor=page)
+    axes.tick_params(colors=text, length=0, labelsize=9)
+    for side, spine in axes.spines.items():
+        spine.set_visible(side == "bottom")
+        spine.set_color(line)
+    axes.grid(axis="x", color=line, linewidth=.8)
+    axes.set_axisbelow(True)
+    axes.xaxis.label.set_color(text)
+    return made, axes
+
+
+def legend(axes, theme, columns):
+    axes.legend(loc="lower center", bbox_to_anchor=(.5, 1), ncols=columns, frameon=False, fontsize=9, labelcolor=INK[theme][0])
+
+
+def plot_accuracy(table, names, models, theme):
+    """Accuracy with its interval, a row a benchmark, a colour a model; the tick is chance, the hollow mark the paper's figure for the same model."""
+    made, axes = figure(theme, 1.1 + len(names) * (.22 + .17 * len(models)))
+    published = {short_name(model): scores for model, scores in benchmarks.paper_scores().items()}
+    for place, model in enumerate(models):
+        color, rows = COLORS[theme][place % 6], [row for row in table if row["model"] == model]
+        y = [names.index(row["benchmark"]) + (place - (len(models) - 1) / 2) * .7 / len(models) for row in rows]
+        x = [row["accuracy"] for row in rows]
+        axes.errorbar(x, y, xerr=[[row["accuracy"] - row["ci_low"] for row in rows], [row["ci_high"] - row["accuracy"] for row in rows]], fmt="o", color=color,
+                      markersize=5.5, elinewidth=1.8, label=model)
+        paper = [(published.get(short_name(model), {}).get(row["benchmark"]), at) for row, at in zip(rows, y, strict=True)]
+        paper = [(value, at) for value, at in paper if value is not None]
+        if paper:
+            axes.plot(*zip(*paper, strict=True), "D", markerfacecolor="none", markeredgecolor=color, markersize=6, label=f"{model} in the paper")
+    guess = {row["benchmark"]: row["chance"] for row in table if row.get("chance")}
+    axes.plot(list(guess.values()), [names.index(name) for name in guess], "|", color=INK[theme][0], markersize=13, markeredgewidth=1.4, label="chance") if guess else None
+    axes.set_yticks(range(len(names)), [benchmarks.title_of(name) for name in names])
+    axes.set_ylim(len(names) - .45, -.55)
+    axes.set_xlim(0, 100)
+    axes.set_xlabel("accuracy (%) with 95 % interval")
+    legend(axes, theme, 4)
+    return made
+
+
+def plot_outcomes(table, names, models, theme):
+    """What became of the responses: right, wrong, unparsed; a stacked bar a benchmark and model, the line in it is the truncated share."""
+    made, axes = figure(theme, 1.1 + len(names) * (.2 + .2 * len(models)))
+    ticks, labels, height = [], [], .8 / len(models)
+    for place, model in enumerate(models):
+        for row in (row for row in table if row["model"] == model):
+            y, left = names.index(row["benchmark"]) + (place - (len(models) - 1) / 2) * height, 0
+            parts = dict(right=row["accuracy"], wrong=100 - row["accuracy"] - row["unparsed"], unparsed=row["unparsed"])
+            for name, color in OUTCOMES:
+                axes.barh(y, parts[name], left=left, height=height * .86, color=color, label=name if not ticks else None)
+                left += parts[name]
+            axes.plot([row["truncated"]] * 2, [y - height * .43, y + height * .43], color="#7c4dbd", linewidth=2.4, label="truncated share" if not ticks else None)
+            ticks.append(y)
+            labels.append(benchmarks.title_of(row["benchmark"]) + (f" · {model[-24:]}" if len(models) > 1 else ""))
+    axes.set_yticks(ticks, labels)
+    axes.set_ylim(len(names) - .45, -.55)
+    axes.set_xlim(0, 100)
+    axes.set_xlabel("share of responses (%)")
+    legend(axes, theme, 4)
+    return made
+
+
+def plot_differences(comparison, theme):
+    """Differences of accuracy and of the unparsed share with their intervals."""
+    rows = [*comparison["benchmarks"].items(), ("all rows", comparison["all"])]
+    made, axes = figure(theme, 1.2 + .42 * len(rows))
+    for place, (measure, label) in enumerate((("accuracy", "accuracy"), ("unparsed", "unparsed share"))):
+        its = [row[measure] for _, row in rows]
+        y = [at + (place - .5) * .34 for at in range(len(rows))]
+        x = [m["difference"] for m in its]
+        axes.errorbar(x, y, xerr=[[m["difference"] - m["low"] for m in its], [m["high"] - m["difference"] for m in its]], fmt="o", color=COLORS[theme][place],
+                      markersize=5.5, elinewidth=1.8, label=label)
+    axes.axvline(0, color=INK[theme][0], linewidth=1)
+    axes.set_yticks(range(len(rows)), [benchmarks.title_of(name) for name, _ in rows])
+    axes.set_ylim(len(rows) - .45, -.55)
+    axes.set_xlabel(f"{comparison['model_b']} minus {comparison['model_a']} (points) with 95 % paired interval")
+    legend(axes, theme, 2)
+    return made
+
+
+def draw_plots(folder, table, names, models, comparison):
+    """Write plots/NAME.png and NAME_dark.png; returns [(name, caption)]."""
+    plots = [("accuracy", "Accuracy with its 95 % interval. The tick is chance; a hollow mark is what the paper published for the same model.",
+              lambda theme: plot_accuracy(table, names, models, theme)),
+             ("outcomes", "What became of the responses. Unparsed ones commit to no answer; the violet line marks the share that was cut off at the token budget.",
+              lambda theme: plot_outcomes(table, names, models, theme))]
+    if comparison:
+        plots.append(("differences", f"{comparison['model_b']} minus {comparison['model_a']}: an interval that does not touch zero is a difference.",
+                      lambda theme: plot_differences(comparison, theme)))
+    (folder / "plots").mkdir(parents=True, exist_ok=True)
+    for name, _, plot in plots:
+        for theme, suffix in (("light", ""), ("dark", "_dark")):
+            with r.write_aside(folder / "plots" / f"{name}{suffix}.png") as file:
+                plot(theme).savefig(file, format="png", metadata={"Software": None})
+    return [(name, caption) for name, caption, _ in plots]
+
+
+# ---- pages ----
+
+def script_json(value):
+    r"""JSON that is safe inside a script element: "<" (of "</script>" or "<!--") is written \u003c, which JSON reads as the same character."""
+    return json.dumps(value, ensure_ascii=False).replace("<", "\\u003c").replace("\u2028", "\\u2028").replace("\u2029", "\\u2029").encode(
+        "utf-8", "replace").decode()
+
+
+def viewer_data(paths, limit):
+    """The samples for the viewer: prompts that several models share stand once; past `limit` rows a sample by hash is shown."""
+    prompts, models, names, rows, left_out = {}, {}, {}, [], 0
+    ids = [r.text_hash(row["id"].rsplit("@", 1)[0]) for path in paths for row in r.read(path)]
+    edge = sorted(ids)[limit] if len(ids) > limit else None   # the same questions of every model stay
+    for path in paths:
+        for row in r.read(path, "benchmark", "response", "extracted", "correct"):
+            if edge is not None and r.text_hash(row["id"].rsplit("@", 1)[0]) >= edge:
+                left_out += 1
+                continue
+            text = " ".join(str(row.get("question") or row.get("prompt") or "").split())
+            rows.append(dict(
+                id=row["id"], q=f"{row['benchmark']}:{row.get('question_id') or row['id']}", m=models.setdefault(row.get("model", ""), len(models)),
+                b=names.setdefault(row["benchmark"], len(names)), p=prompts.setdefault(row.get("prompt") or row.get("question") or "", len(prompts)), t=text[:160],
+                r=row["response"] or "", h=row.get("reasoning"), x=row["extracted"], c=row["correct"], g=row["reference"], u=row.get("unit"), s=row.get("subject"),
+                k=row["kind"], f=row.get("finish_reason"), n=row.get("n_tokens"), j=row.get("judged")))
+    return dict(models=list(models), benchmarks=list(names), titles=[benchmarks.title_of(name) for name in names], prompts=list(prompts), rows=rows, left_out=left_out)
+
+
+def render(name, **context):
+    import jinja2
+
+    pages = jinja2.Environment(loader=jinja2.FileSystemLoader(TEMPLATES), autoescape=name.endswith(".html"), trim_blocks=False, undefined=jinja2.StrictUndefined)
+    pages.globals |= dict(score=shown, signed=signed, title_of=benchmarks.title_of, p_text=compare.p_text, verdict=compare.verdict, benchmarks=benchmarks.BENCHMARKS,
+                          cell=lambda text: str(text).replace("|", "\\|").replace("\n", " "), style=(TEMPLATES / "style.css").read_text(encoding="utf-8"))
+    return pages.get_template(name).render(**context)
+
+
+def write_text(path, text):
+    with r.write_aside(path, "w") as file:
+        file.write(text if text.endswith("\n") else text + "\n")
+
+
+def compared(facts, models, folder):
+    """(comparison of the last model with the first, or None; why there is none) and its files."""
+    if len(models) < 2:
+        return None, ""
+    sides = [[{**row, "prompt_hash": row.get("prompt_hash")} for row in facts if row["model"] == model] for model in (models[0], models[-1])]
+    try:
+        result = compare.compare(*sides, models[0], models[-1])
+    except r.BadInput as error:
+        return None, f"{models[-1]} and {models[0]} cannot be compared: {error}."
+    r.write_json(folder / "comparison.json", result)
+    text = compare.markdown(result)
+    write_text(folder / "comparison.md", text)
+    return {**result, "rows": [*result["benchmarks"].items(), ("all rows", result["all"])], "markdown": text.replace("\n## ", "\n### ").replace("# ", "## ", 1)}, ""
+
+
+def main():
+    parser = r.parser(__doc__)
+    parser.add_argument("--csv", metavar="FILE", required=True, help="results.csv of score.py")
+    parser.add_argument("--scored", nargs="+", metavar="FILE", required=True, help="scored.jsonl of score.py, one or more")
+    parser.add_argument("--output", metavar="DIR", required=True, help="folder for the report")
+    parser.add_argument("--title", default="Evaluation report", help="heading of the report")
+    parser.add_argument("--note", default="", metavar="TEXT", help="what this run can and cannot show; stands on top")
+    parser.add_argument("--viewer-rows", type=r.positive, default=20000, metavar="N", help="most samples in the viewer (default 20,000)")
+    args = parser.parse_args()
+    folder = Path(args.output)
+    for path in (args.csv, *args.scored):
+        if not Path(path).is_file():
+            raise r.BadInput(f"{path}: there is no such file; score.py makes it")
+    facts = [row for path in args.scored for row in compare.read_facts(path)]
+    table = details(read_csv(args.csv), facts, args.csv)
+    if not table:
+        raise r.BadInput(f"{args.csv}: there is no score in it")
+    models, present = list(dict.fromkeys(row["model"] for row in table)), {row["benchmark"] for row in table}
+    names = [name for name in benchmarks.BENCHMARKS if name in present] + sorted(present - set(benchmarks.BENCHMARKS))
+    comparison, refused = compared(facts, models, folder)
+    same_model, published, columns = paper_rows(table, names)
+    prompts = sorted({row["prompt_id"] for row in table if row["prompt_id"]})
+    dates = sorted({row["date"] for row in table})
+    context = dict(
+        title=args.title, note=args.note, models=models, names=names, n_rows=len(facts), dates=" to ".join(dict.fromkeys((dates[0], dates[-1]))),
+        by_category=by_category(table, names), pooled={model: pool(facts, table, model) for model in models},
+        averages={model: benchmarks.averages({row["benchmark"]: row["accuracy"] for row in table if row["model"] == model}) for model in models},
+        missing=[benchmarks.title_of(name) for name in benchmarks.BENCHMARKS if name not in present], comparison=comparison, refused=refused,
+        same_model=same_model, published=published, published_names=columns, repeated=[row for row in table if row["repeats"]],
+        by_subject=by_subject(facts, names, models), plots=draw_plots(folder, table, names, models, comparison),
+        facts=[("Prompt id", ", ".join(prompts)), ("Seed", ", ".join(sorted({row["seed"] for row in table}))), ("Commit", ", ".join(sorted({row["commit"] for row in table}))),
+               *judge_facts(table)])
+    for name in ("report.md", "report.html"):
+        write_text(folder / name, render(name, **context))
+    data = viewer_data(args.scored, args.viewer_rows)
+    write_text(folder / "viewer.html", render("viewer.html", title=args.title, data=script_json(data)))
+    print(f"{folder / 'report.html'}: {len(models)} models, {len(names)} benchmarks; viewer.html holds {len(data['rows']):,} samples", file=sys.stderr)
+
+
+def pool(facts, table, model):
+    """Summary over all rows of a model; from the table's rows where the samples are not at hand."""
+    rows = [row for row in facts if row["model"] == model]
+    if rows and (summary := score.summarise(rows)):
+        return summary
+    its = [row for row in table if row["model"] == model]
+    n = sum(row["n"] for row in its)
+    return dict(n=n, **{key: sum(row[key] * row["n"] for row in its) / n for key in ("accuracy", "unparsed", "truncated")})
+
+
+def judge_facts(table):
+    return [(f"Judge, {row['model']}, {benchmarks.title_of(row['benchmark'])}", f"changed {row['judge_changed']:.1f} % of the rows from wrong to right")
+            for row in table if row["judge_changed"] is not None]
+
+
+if __name__ == "__main__":
+    r.run(main)
