@@ -16,6 +16,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
+import itertools
 import re
 from typing import NamedTuple
 
@@ -95,7 +96,8 @@ def make_block(text, start, end, level):
     labelled = level or match["mark"] or number or text[match.end():match.end() + 1] in (":", ".", "") or match.end() == end
     if not labelled:
         return Block(start, end, level, "", "")
-    if level and re.fullmatch(r"(?:problems|exercises|questions|examples|answers|solutions)", match["start"] or match["part"], re.IGNORECASE) and not number:
+    plural = re.fullmatch(r"problems|exercises|questions|examples|answers|solutions", match["start"] or match["part"], re.IGNORECASE)
+    if level and plural and not number:
         return Block(start, end, level, "", "")   # the heading of a section of exercises
     return Block(start, end, level, "start" if match["start"] else "part", number)
 
@@ -183,7 +185,7 @@ def pieces_of(text, start, end, limit, count):
     for pattern in (SENTENCE, re.compile(r"\s+"), None):
         cuts = [m.end() for m in pattern.finditer(text, start, end)] if pattern else range(start + max(limit // 4, 1), end, max(limit // 4, 1))
         bounds = [start, *(cut for cut in cuts if start < cut < end), end]
-        spans = list(zip(bounds, bounds[1:], strict=False))
+        spans = list(itertools.pairwise(bounds))
         sizes = count([text[a:b] for a, b in spans])
         if max(sizes) <= limit or pattern is None:
             break

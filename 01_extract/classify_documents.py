@@ -46,8 +46,9 @@ SUBJECT_WORDS = {   # what models write in place of the name asked for
     "biology": r"biolog\w*|life sciences?|genetics|ecology|botany|zoology", "chemistry": r"\b(?:bio)?chemi\w*", "economics": r"econom\w*|finance",
     "physics": r"\b(?:astro|geo|bio)?physics|astronomy|mechanics"}
 LEVEL_WORDS = {
-    "school": r"\bschool\b|secondary|high[\s-]school|k-?12|elementary|primary|general public|below university|pre-?university",
-    "undergraduate": r"under-?graduate|bachelor\w*|college|introductory university", "graduate": r"\b(?:post-?)?graduate|master\w*|doctoral|professional",
+    "school": r"\bschool\b|secondary|k-?12|elementary|primary|general public|below university|pre-?university",
+    "undergraduate": r"under-?graduate|bachelor\w*|college|introductory university",
+    "graduate": r"\b(?:post-?)?graduate|master\w*|doctoral|professional",
     "research": r"research\w*|specialist\w*|monograph"}
 
 
@@ -112,8 +113,9 @@ def main():
 
     asked = sum(is_asked(row, ask_level) for row in documents())
     if asked and not args.model:
-        raise r.BadInput(f"--model: a model is needed for {asked} documents" + (
-            " (their level; --level-from-model off takes it as given)" if ask_level else ", which have no subject (digitize_pdfs.py --subject gives one)"))
+        why = (" (their level; --level-from-model off takes it as given)" if ask_level
+               else ", which have no subject (digitize_pdfs.py --subject gives one)")
+        raise r.BadInput(f"--model: a model is needed for {asked} documents{why}")
     counts = {}
     if asked:
         rows = (row for row in documents() if is_asked(row, ask_level))

@@ -91,7 +91,9 @@ def find_license(start):
     Credits of pictures are passed over: they speak of the picture alone.
     """
     for paragraph in re.split(r"\n\s*\n", start):
-        if not re.search(r"licen[cs]e|copyright|©|\brights\b|public\s+domain|permission", paragraph, re.I) or re.search(r"\bcredits?\b|\[Figure", paragraph, re.I):
+        if re.search(r"\bcredits?\b|\[Figure", paragraph, re.I):
+            continue
+        if not re.search(r"licen[cs]e|copyright|©|\brights\b|public\s+domain|permission", paragraph, re.I):
             continue
         address = LICENSE_URL.search(re.sub(r"\s+", "", paragraph))
         if address:
@@ -176,7 +178,8 @@ def read_plain(path, source, args):
     if not body.strip():
         return refused(source, "no text")
     license = fields.get("license", fields.get("licence"))
-    return {"row": make_row(body, source, args, title=fields.get("title"), subject=fields.get("subject"), license=license and str(license)), "rejected": []}
+    row = make_row(body, source, args, title=fields.get("title"), subject=fields.get("subject"), license=license and str(license))
+    return {"row": row, "rejected": []}
 
 
 def refused(source, reason, detail=None):
@@ -197,6 +200,8 @@ def read_rows(path, source, args):
 
 # ---- PDF: what runs in the worker processes ----
 
+# PdfiumError is a RuntimeError; the others come from broken geometry, a failed or endless tesseract, a page too large to render
+PAGE_FAULTS = (RuntimeError, OSError, ValueError, ArithmeticError, LookupError, subprocess.SubprocessError, MemoryError)
 _open = {}
 
 
@@ -228,8 +233,6 @@ def read_pages(path, indices, ocr_language=None):
 
     With ocr_language the pages are read by tesseract instead. No page's fault reaches another page.
     """
-    import pypdfium2
-
     done = []
     for index in indices:
         page = None
@@ -246,7 +249,7 @@ def read_pages(path, indices, ocr_language=None):
                 done.append((index, "lines", lines))
             else:
                 done.append((index, "scan" if lines or pdf_text.picture_share(page) > 0.02 else "blank", None))
-        except (pypdfium2.PdfiumError, RuntimeError, OSError, ValueError, ArithmeticError, LookupError, subprocess.SubprocessError, MemoryError) as error:
+        except PAGE_FAULTS as error:
             done.append((index, "ocr failed" if ocr_language and page is not None else "page unreadable", f"{type(error).__name__}: {error}"[:300]))
         finally:
             if page is not None:

@@ -455,7 +455,8 @@ def page_paragraphs(lines, book):
             made[-1][1] += "\n" + text
         elif not fresh:
             made[-1][1] = join_lines(made[-1][1], text, book.known)
-        elif made and made[-1][0] == "heading" and book.is_heading(line) and abs(line.size - before.size) < 0.5 and line.top - before.bottom < line.size:
+        elif (made and made[-1][0] == "heading" and book.is_heading(line) and abs(line.size - before.size) < 0.5
+              and line.top - before.bottom < line.size):
             made[-1][1] += " " + text
         else:
             made.append(["kept" if line.kept else "heading" if book.is_heading(line) else "text", text])
