@@ -87,8 +87,6 @@ def first_of(row, names):
 
 def final_of(answer):
     """The short final answer of an answer: itself where it is short, GSM8K's "#### x", the last \\boxed{x}, a last line "Answer: x"; None without."""
-    if len(answer) <= 40 and "\n" not in answer:
-        return re.sub(r"^\**(?:Final )?Answer:?\**:? *", "", answer) or None
     line = re.search(r"(?:^|\n)(?:####|\**(?:Final )?Answer:?\**:?) *(\S.{0,80}?)\s*$", answer)
     start = answer.rfind("\\boxed{")
     if line and line.start() > start:
@@ -98,7 +96,7 @@ def final_of(answer):
         depth += {"{": 1, "}": -1}.get(answer[place], 0)
         if depth == 0:
             return answer[start + 7:place].strip() or None
-    return None
+    return answer if 0 < len(answer) <= 40 and "\n" not in answer else None
 
 
 def read_form(row):
@@ -135,7 +133,7 @@ def read_form(row):
                 raise Unusable("unknown form")
             if worked and reasoned != given and len(worked) > max(len(answer), 20):   # a short answer beside its worked solution
                 reference, answer, used = reference or answer, worked, (asked, given, reasoned)
-                if reference and reference not in worked[-80:]:
+                if reference and not re.search(rf"(?<!\w){re.escape(reference)}(?!\w)", worked[-80:]):
                     answer += f"\nAnswer: {reference}"
             if isinstance(low.get("options"), list | dict):
                 question = options_text(question, low["options"])

@@ -1,0 +1,197 @@
+"""Measure how hard each question is for a small model: k sampled answers, each scored 0-10 against the reference; the mean is the row's `difficulty`.
+
+    python 02_mix/score_difficulty.py --input clean.jsonl --output difficulty.jsonl --model Qwen/Qwen2.5-7B-Instruct --base-url http://localhost:8000/v1 \\
+        --judge-model Qwen/Qwen2.5-32B-Instruct --judge-base-url http://localhost:8001/v1
+    python 02_mix/score_difficulty.py --input clean.jsonl --output difficulty.jsonl --model M --base-url URL --verify rules
+
+in   rows with id, question, answer, reference_answer (the judge takes the answer where there is no reference)
+out  the rows with difficulty (mean score, 0 = never right, 10 = always right: the higher, the easier), difficulty_scores (k of them, null where the judge's reply
+     held none), difficulty_tokens (sampled tokens of all k), difficulty_truncated (samples cut off), difficulty_by (models, k, temperature). Rejected: "no reference
+     answer", "reference not checkable" (rules), "generation failed" and "judge unparsed" (fewer than half of the k scores are there)
+     X.raw.jsonl holds the samples and X.judge.raw.jsonl the verdicts under the ids "row#0" ... "row#15": a stopped run goes on from there, a larger --k only
+     adds samples
+
+--verify judge (the default where --judge-model is given) is the method of MegaScience (arXiv 2507.16812, section 3.2): 16 answers of Qwen2.5-7B-Instruct, scores
+of Qwen2.5-32B-Instruct. --verify rules grades with answers.py and needs no judge: a right answer counts 10 and a wrong one 0, so that the mean is ten times the pass
+rate and the rule "keep 1 to 9" of select_rows.py means a pass rate of 0.1 to 0.9. The paper does not name its temperature; 1.0 samples the model's own
+distribution. Every sample has a seed of its own, made of --seed and its id.
+"""
+
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+import os
+import re
+
+import answers
+import answers_math
+import answers_text
+import batch_generate
+
+import rows as r
+
+SAMPLE_PROMPT = """<question>
+
+Work through it step by step, then give the final answer inside \\boxed{}."""
+
+JUDGE_PROMPT = """You mark a student's solution of a science question. A reference answer is given and is to be taken as right.
+
+Question:
+<question>
+
+Reference answer:
+<reference>
+
+Student's solution:
+<response>
+
+How far does the conclusion of the student agree with the reference? Only the substance counts, not wording, notation or length.
+10: the same answer. 7 to 9: right in the main, a detail is missing or imprecise. 4 to 6: partly right. 1 to 3: mostly wrong, something useful in it.
+0: wrong, or no answer at all.
+Give your reason in one sentence. Then end with a line of exactly this form, a whole number from 0 to 10:
+Score: N"""
+
+
+def parse_score(text):
+    """The score of a judge's reply: the number after its last "Score:", or None where there is none between 0 and 10."""
+    found = re.findall(r"score\W{0,6}(\d+(?:\.\d+)?)", text, re.I)
+    return float(found[-1]) if found and float(found[-1]) <= 10 else None
+
+
+def option_texts(row):
+    """The option texts of a row without their letters, or None."""
+    options = row.get("options")
+    options = list(options.values()) if isinstance(options, dict) else options
+    if not isinstance(options, list) or not options:
+        return None
+    return [re.sub(r"^\(?[A-Z][).:]\s*", "", str(option)) for option in options]
+
+
+def checkable(row):
+    """Kind under which answers.grade can compare with the row's reference (choice, math, short_text), or None where it is prose or a proof."""
+    reference = row.get("reference_answer")
+    if not isinstance(reference, str) or not 0 < len(reference.strip()) <= 120 or "\n" in reference.strip():
+        return None
+    reference = reference.strip()
+    if re.fullmatch(r"\(?[A-J]\)?\.?", reference):
+        return "choice" if option_texts(row) or re.search(r"(?m)^\s*\(?A[).:]\s*\S", row["question"]) else None
+    words = re.findall(r"[A-Za-z]{3,}", re.sub(r"\\[A-Za-z]+", " ", reference))
+    if re.search(r"\d|\\[a-z]|[=^_]", reference):
+        return "math" if len(words) <= 3 else None
+    return "short_text" if len(reference.split()) <= 4 else None
+
+
+def graded_row(row, response):
+    """What answers.grade_many needs to compare a response with the row's reference."""
+    return dict(response=response, reference=row["reference_answer"], kind=checkable(row), options=option_texts(row))
+
+
+def unscorable(row, verify):
+    """Reason why this row cannot be scored, or None."""
+    if verify == "rules" and row.get("reference_answer") and checkable(row) is None:
+        return "reference not checkable"
+    return None if row.get("reference_answer") or (verify == "judge" and row.get("answer")) else "no reference answer"
+
+
+# ---- samples and verdicts ----
+
+def samples(args):
+    """k requests for each row that can be scored, in the order of the file."""
+    for row in r.read(args.input, "question", "reference_answer", limit=args.limit):
+        if unscorable(row, args.verify) is None:
+            for number in range(args.k):
+                yield {"id": f"{row['id']}#{number}", "row": row}
+
+
+def sample_messages(sample):
+    return [{"role": "user", "content": SAMPLE_PROMPT.replace("<question>", sample["row"]["question"])}]
+
+
+def judge_messages(sample):
+    text = JUDGE_PROMPT
+    for name, value in (("question", sample["row"]["question"]), ("reference", sample["row"].get("reference_answer") or sample["row"]["answer"]),
+                        ("response", sample["response"])):
+        text = text.replace(f"<{name}>", str(value), 1)
+    return [{"role": "user", "content": text}]
+
+
+def answered(args, raw_path):
+    """The samples that have an answer, with it."""
+    for sample, raw in batch_generate.read_raw(samples(args), raw_path):
+        if raw is not None:
+            yield {**sample, "response": raw["response"]}
+
+
+def scores_of(chunk, args):
+    """The k scores of each row of a chunk of (row, sample raws, judge raws): a list of numbers and None."""
+    if args.verify == "judge":
+        return [[None if verdict is None else parse_score(verdict["response"]) for verdict in verdicts] for _, _, verdicts in chunk]
+    asked = [graded_row(row, raw["response"]) for row, raws, _ in chunk for raw in raws if raw is not None]
+    right = iter(answers.grade_many(asked, workers=os.cpu_count() or 1))
+    return [[None if raw is None else 10.0 * next(right) for raw in raws] for _, raws, _ in chunk]
+
+
+def assemble(args, step, judge_path):
+    """Read samples and verdicts and keep or reject every row of the input."""
+    sampled = batch_generate.read_raw(samples(args), step.raw_path)
+    judged = batch_generate.read_raw(samples(args), judge_path) if args.verify == "judge" else None
+    chunk = []
+    for row in step.read(args.input, "question", "reference_answer", limit=args.limit):
+        reason = unscorable(row, args.verify)
+        if reason:
+            step.reject(row, reason)
+            continue
+        raws = [next(sampled)[1] for _ in range(args.k)]
+        chunk.append((row, raws, [next(judged)[1] for _ in range(args.k)] if judged else None))
+        if len(chunk) == 1000:
+            keep_chunk(chunk, args, step)
+            chunk = []
+    keep_chunk(chunk, args, step)
+
+
+def keep_chunk(chunk, args, step):
+    for (row, raws, _), scores in zip(chunk, scores_of(chunk, args), strict=True):
+        made = [raw for raw in raws if raw is not None]
+        known = [score for score in scores if score is not None]
+        if 2 * len(known) < args.k:
+            step.reject(row, "generation failed" if 2 * len(made) < args.k else "judge unparsed", difficulty_scores=scores)
+            continue
+        by = f"{args.k} answers of {args.model} at temperature {args.temperature:g}, " + ("graded by rules" if args.verify == "rules" else f"judged by {args.judge_model}")
+        step.keep({**row, "difficulty": round(sum(known) / len(known), 4), "difficulty_scores": scores,
+                   "difficulty_tokens": sum(raw["completion_tokens"] for raw in made),
+                   "difficulty_truncated": sum(raw["finish_reason"] == "length" for raw in made), "difficulty_by": by})
+
+
+def main():
+    parser = r.parser(__doc__, "input", "output")
+    batch_generate.add_options(parser, temperature=1.0, max_tokens=2048)
+    parser.add_argument("--k", type=r.positive, default=16, metavar="N", help="answers sampled for each question (default 16)")
+    parser.add_argument("--verify", choices=("judge", "rules"), help="who scores the answers (default: the judge where one is named, else rules)")
+    parser.add_argument("--judge-model", metavar="M", help="model that scores the answers")
+    parser.add_argument("--judge-base-url", metavar="URL", help="endpoint of the judge (default: that of the sampler)")
+    parser.add_argument("--judge-max-tokens", type=r.positive, default=512, metavar="N", help="longest verdict (default 512)")
+    args = parser.parse_args()
+    args.verify = args.verify or ("judge" if args.judge_model else "rules")
+    if args.verify == "judge" and not args.judge_model:
+        raise r.BadInput("--judge-model: name the model that is to score the answers, or say --verify rules")
+    step = r.Step(args, inputs=[args.input], prompt=SAMPLE_PROMPT + JUDGE_PROMPT, ignore=("judge_base_url",),
+                  code=[answers.__file__, answers_math.__file__, answers_text.__file__])
+    if step.finished():
+        return
+    judge_path, spent = r.beside(step.output, "judge.raw.jsonl"), {}
+    options = batch_generate.options(args)
+    spent["samples"] = batch_generate.generate_jsonl(
+        samples(args), sample_messages, step.raw_path, **{**options, "seed": lambda sample: int(r.text_hash(str(args.seed), sample["id"]), 16) % 2**31})
+    if args.verify == "judge":
+        base_url = args.judge_base_url or (args.base_url if args.base_url else None)
+        spent["judge"] = batch_generate.generate_jsonl(
+            answered(args, step.raw_path), judge_messages, judge_path, fresh=args.fresh,
+            **{**options, "model": args.judge_model, "base_url": base_url, "temperature": 0.0, "top_p": 1.0, "max_tokens": args.judge_max_tokens})
+    assemble(args, step, judge_path)
+    step.finish(spent=spent)
+
+
+if __name__ == "__main__":
+    r.run(main)

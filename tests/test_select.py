@@ -1,0 +1,153 @@
+"""select_rows.py: what each method keeps, why each row is there, and that the order of the input never matters."""
+
+import json
+import random
+
+import pytest
+import select_rows
+from conftest import read_jsonl, write_jsonl
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+
+def rows(n=200):
+    return [dict(id=f"r{i}", question=f"Q{i}?", answer="x" * (i % 50 + 1), difficulty=(i % 23) / 2, annotator_tokens=i * 7 % 101, source="ab"[i % 2]) for i in range(n)]
+
+
+@pytest.fixture
+def select(tmp_path, run_script):
+    def run(*arguments, given=None, name="out", check=True):
+        write_jsonl(tmp_path / "in.jsonl", rows() if given is None else given)
+        done = run_script("02_mix/select_rows.py", "--input", tmp_path / "in.jsonl", "--output", tmp_path / f"{name}.jsonl", *arguments, check=check)
+        if done.returncode:
+            return done
+        return read_jsonl(tmp_path / f"{name}.jsonl"), read_jsonl(tmp_path / f"{name}.rejected.jsonl")
+    return run
+
+
+def test_random_is_a_sample_by_seed_whatever_the_order(select, tmp_path):
+    kept, rejected = select("--method", "random", "--n", "50", name="a")
+    assert len(kept) == 50 and len(rejected) == 150 and {row["reason"] for row in rejected} == {"not selected"}
+    assert {row["id"] for row in kept + rejected} == {row["id"] for row in rows()}
+    assert all(row["selection"] == "at random: 50 of 200, seed 42" for row in kept)
+    shuffled = rows()
+    random.Random(3).shuffle(shuffled)
+    select("--method", "random", "--n", "50", given=shuffled, name="b")
+    for end in ("jsonl", "rejected.jsonl"):
+        assert (tmp_path / f"a.{end}").read_bytes() == (tmp_path / f"b.{end}").read_bytes()
+    other, _ = select("--method", "random", "--n", "50", "--seed", "7", name="c")
+    assert 3 < len({row["id"] for row in other} & {row["id"] for row in kept}) < 30   # 12.5 expected
+
+
+def test_random_has_no_favourites():
+    """Each of 40 rows is among the chosen 10 in a quarter of 2,000 seeds: 500, standard deviation 19."""
+    hits = dict.fromkeys(range(40), 0)
+    for seed in range(2000):
+        for i in sorted(hits, key=lambda i: select_rows.order_key(seed, f"r{i}", "select"))[:10]:
+            hits[i] += 1
+    assert all(abs(n - 500) < 5 * 19.4 for n in hits.values())
+
+
+def test_difficulty_keeps_one_to_nine_and_says_why_not(select):
+    given_rows = [*rows(), {"id": "none", "question": "Q", "answer": "A", "difficulty": None}]
+    kept, rejected = select("--method", "difficulty", given=given_rows)
+    assert all(1 <= row["difficulty"] <= 9 for row in kept) and {1.0, 9.0} <= {row["difficulty"] for row in kept}
+    reasons = {row["id"]: row["reason"] for row in rejected}
+    for row in given_rows:
+        value = row["difficulty"]
+        assert reasons.get(row["id"]) == ("no difficulty score" if value is None else "too easy" if value > 9 else "too hard (noisy)" if value < 1 else None)
+    kept, rejected = select("--method", "difficulty", "--n", "30", given=given_rows, name="n")
+    assert len(kept) == 30 and sum(row["reason"] == "not selected" for row in rejected) > 50 and "mean difficulty in 1 to 9" in kept[0]["selection"]
+
+
+def test_length_takes_the_longest_of_the_annotator_then_of_the_answer(select):
+    kept, rejected = select("--method", "length", "--n", "20")
+    assert min(row["annotator_tokens"] for row in kept) >= max(row["annotator_tokens"] for row in rejected)
+    plain = [{k: v for k, v in row.items() if k != "annotator_tokens"} for row in rows()]
+    kept, rejected = select("--method", "length", "--n", "20", given=plain, name="plain")
+    assert min(len(row["answer"]) for row in kept) >= max(len(row["answer"]) for row in rejected)
+    half = [row if i % 2 else plain[i] for i, row in enumerate(rows())]   # a field that only some rows have measures nothing
+    assert {row["id"] for row in select("--method", "length", "--n", "20", given=half, name="half")[0]} == {row["id"] for row in kept}
+
+
+def test_all_keeps_all(select):
+    kept, rejected = select("--method", "all", "--n", "3")
+    assert len(kept) == 200 and not rejected
+
+
+def test_same_count_and_same_tokens_as_another_file(select, tmp_path):
+    difficulty, _ = select("--method", "difficulty", name="d")
+    matched, _ = select("--method", "random", "--match-n", tmp_path / "d.jsonl", name="m")
+    assert len(matched) == len(difficulty)
+    size = lambda listed: sum(len(row["question"]) + len(row["answer"]) for row in listed)
+    matched, _ = select("--method", "length", "--match-tokens", tmp_path / "d.jsonl", name="t")
+    assert abs(size(matched) - size(difficulty)) <= 55 and len(matched) < len(difficulty)
+
+
+def test_one_source_only(select):
+    kept, rejected = select("--method", "random", "--n", "10", "--source", "a")
+    assert {row["source"] for row in kept} == {"a"} and sum(row["reason"] == "other source" for row in rejected) == 100
+
+
+def test_scorer_of_the_user(select, tmp_path):
+    (tmp_path / "mine.py").write_text('def digits(row):\n    return None if row["id"] == "r5" else float(row["id"][1:])\n')
+    kept, rejected = select("--scorer", f"{tmp_path}/mine.py:digits", "--n", "5")
+    assert {row["id"] for row in kept} == {f"r{i}" for i in range(195, 200)} and kept[0]["selection_score"] >= 195
+    assert [row["id"] for row in rejected if row["reason"] == "no score"] == ["r5"]
+
+
+def test_recipe_counts_and_weights(select, tmp_path):
+    (tmp_path / "r.yaml").write_text("sources:\n- {source: a, method: difficulty, weight: 3}\n- {source: b, weight: 1}\n")
+    kept, rejected = select("--recipe", tmp_path / "r.yaml")
+    a, b = (sum(row["source"] == name for row in kept) for name in "ab")
+    eligible = sum(1 <= row["difficulty"] <= 9 for row in rows() if row["source"] == "a")
+    assert a == eligible and b == eligible // 3 and len(kept) + len(rejected) == 200
+    (tmp_path / "c.yaml").write_text("sources:\n- {source: a, method: random, count: 7}\n")
+    kept, rejected = select("--recipe", tmp_path / "c.yaml", name="c")
+    assert len(kept) == 7 and sum(row["reason"] == "not in the recipe" for row in rejected) == 100
+
+
+@pytest.mark.parametrize("arguments, words", [
+    ((), "--method"), (("--method", "random"), "--n"), (("--method", "random", "--n", "0"), "at least 1"), (("--method", "best", "--n", "2"), "invalid choice"),
+    (("--method", "random", "--n", "2", "--match-n", "x"), "one of --n"), (("--scorer", "no.py:f", "--n", "2"), "no.py"), (("--method", "random", "--N", "2"), "--N")])
+def test_wrong_options(select, arguments, words):
+    done = select(*arguments, check=False)
+    assert done.returncode == 2 and words in done.stderr.strip().split("\n")[-1]
+
+
+def test_missing_difficulty_names_file_row_and_field(select):
+    done = select("--method", "difficulty", given=[{"id": "x1", "question": "Q", "answer": "A"}], check=False)
+    last = done.stderr.strip().split("\n")[-1]
+    assert done.returncode == 2 and "in.jsonl" in last and "x1" in last and '"difficulty"' in last
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(st.tuples(st.text(max_size=5), st.one_of(st.none(), st.floats(0, 10))), max_size=60, unique_by=lambda pair: pair[0]), st.integers(1, 40),
+       st.sampled_from(select_rows.METHODS), st.randoms())
+def test_choice_is_a_function_of_the_set(pairs, n, method, shuffler):
+    def choose(listed):
+        pool = select_rows.Pool()
+        for id_, score in listed:
+            pool.add(select_rows.order_key(1, id_, "select"), score)
+        return pool.choose(method, n=n)[0]
+
+    shuffled = list(pairs)
+    shuffler.shuffle(shuffled)
+    chosen = choose(pairs)
+    assert chosen == choose(shuffled) == sorted(chosen)
+    fit = {"random": len(pairs), "all": len(pairs), "length": sum(s is not None for _, s in pairs), "difficulty": sum(s is not None and 1 <= s <= 9 for _, s in pairs)}
+    assert len(chosen) == (fit[method] if method == "all" else min(n, fit[method]))
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.dictionaries(st.sampled_from("abcd"), st.integers(1, 9), min_size=1), st.integers(0, 10**6))
+def test_weights_share_out_what_is_there(weights, available):
+    shares = select_rows.share_out(weights, dict.fromkeys(weights, available))
+    assert max(shares.values()) <= available and shares[max(weights, key=weights.get)] == available
+
+
+def test_sort_through_files_keeps_odd_text(tmp_path):
+    odd = [(select_rows.order_key(0, str(i), "x"), {"id": i, "text": text}) for i, text in enumerate(["a\u2028b", "\ud800", "line\nline", "\x1f\t"])]
+    assert list(select_rows.in_key_order(iter(odd), tmp_path)) == sorted(odd, key=lambda pair: pair[0])
+    assert not list(tmp_path.iterdir())
+    assert json.loads(json.dumps(odd[1][1])) == odd[1][1]
