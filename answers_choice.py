@@ -11,9 +11,9 @@ from answers_units import parse_quantity, to_ascii_math
 
 LETTERS = string.ascii_uppercase
 WRAP = re.compile(r"\\(?:text|textbf|textit|textrm|mathrm|mathbf|mathsf|mathit|operatorname|mbox|bf|rm|bold|boldsymbol)\s*\{([^{}]{0,400})\}")
-NOISE = re.compile(r"\*+|`+|\\[()\[\],;:!> ]|\\q?quad\b|\$+|~|\\(?:left|right|displaystyle|bf|rm)\b|\\\\|</?(?:b|i|strong|em|u|p|answer|ans|final|br)\s*/?>|_{2,}|(?<!\w)_(?=\w)|(?<=\w)_(?!\w)")
+NOISE = re.compile(r"\*+|`+|\\[()\[\],;:!> ]|\\q?quad\b|\$+|~|\\(?:left|right|displaystyle|bf|rm)\b|\\\\|</?(?:b|i|strong|em|u|p|answer|ans|final|br)\s*/?>|_{2,}|(?<!\w)_(?=\w)|(?<=\w)_(?![\w{])")
 
-FILL = r"(?:[\s:\"'“”‘’<>\[{(=–—→#|,-]|(?:" + "|".join(
+FILL = r"(?:[\s:\"'“”‘’<>\[{(=–—→#|,]|-(?![\w.\\$(])|(?:" + "|".join(
     """therefore thus hence so clearly probably likely most\\s+likely definitely certainly obviously for\\s+sure indeed in\\s+fact actually simply just still then now also given\\s+by
     given\\s+as represented\\s+by marked\\s+as labell?ed options? choices? letter answer number statement alternative the\\s+following as\\s+follows best\\s+described\\s+as the that
     best correct final is are""".split()
@@ -39,7 +39,7 @@ ANSWER = re.compile(
     ]),
     re.I,
 )
-LETTER = re.compile(r"[(\[{<（]{0,2}\s*([A-Za-z])\s*(?:[)\]}>）]|(?![A-Za-z0-9^_+*/=\\]|['’][A-Za-z]|-[A-Za-z0-9]))")
+LETTER = re.compile(r"[(\[{<（]{0,2}\s*([A-Za-z])\s*(?:[)\]}>）]|(?![A-Za-z0-9^_+*/=\\{]|['’][A-Za-z]|-[A-Za-z0-9]))")
 LETTER_RIGHT = re.compile(
     r"""(?:\b(?:option|choice|answer|statement|alternative)s?\s*)?(?P<open>[(\[]\s*)?(?<![A-Za-z0-9'’\\-])(?P<letter>[A-Z])(?![A-Za-z0-9'’])\s*[)\]]?[:.]?(?:\s*,?\s*(?:(?![A-Z](?![A-Za-z]))[^.\n?]){0,60}?,?)?\s+
         (?:is|seems|appears|must\s+be|would\s+be|should\s+be)\s+(?:to\s+be\s+)?(?:(?:the|therefore|thus|clearly|indeed|definitely|most|likely|probably|only|also|our|my|a|single|one)\s+){0,4}
@@ -102,14 +102,14 @@ def plain(text):
         for _ in range(2):
             text = WRAP.sub(r"\1", text)
     text = text if text.isascii() else to_ascii_math(text)
-    return NOISE.sub("", text) if MARKS.search(text) else text
+    return NOISE.sub("", text.replace("~", " ")) if MARKS.search(text) else text
 
 
 @functools.lru_cache(maxsize=4096)
 def words(text):
     """The text as " token token " for containment tests: lower case, no articles, no punctuation, LaTeX flattened."""
     text = to_ascii_math(text).lower()
-    text = WRAP.sub(r"\1", text)
+    text = NOISE.sub(" ", WRAP.sub(r"\1", text)) if MARKS.search(text) else text
     text = re.sub(r"\\(?:d|t|c)frac", r"\\frac", text)
     text = re.sub(r"\^\s*\{?\s*\\circ\s*\}?|°|\bdegrees?\b", " deg ", text)
     text = re.sub(r"(?<=\d),(?=\d{3}\b)", "", text)
@@ -200,6 +200,17 @@ def letter_at(tail, count, options):
     return letter.upper()
 
 
+def whole_option(line, options):
+    """The option whose text the line is, where that text itself begins like a letter ("C, Ruby", "A > D > B", "H2O"); None else."""
+    if not options or not re.match(r"[A-Za-z]\b|[A-Z]", line):
+        return None
+    flat = words(line.rstrip(" ."))
+    for letter, option in option_words(options):
+        if option == flat and len(option_text(letter, options)) > 1 and plain(option_text(letter, options)).strip()[:1].lower() == line[0].lower():
+            return letter
+    return None
+
+
 def option_text(letter, options):
     return str(options[LETTERS.index(letter)]).strip()
 
@@ -223,15 +234,15 @@ def statements(text, count, options):
             continue
         if DOUBT.search(before) or mid and DOUBT.search(mid + " "):
             continue
-        tail = text[match.end() : match.end() + 400]
+        tail = text[match.end() : match.end() + (max(400, 100 + max(map(len, options))) if options else 400)]
         line = sentence_from(tail, FILLS.match(tail).end())
         if line.rstrip().endswith("?"):
             continue
-        letter = letter_at(tail, count, options)
+        body = tail[FILLS.match(tail).end() :]
+        letter = whole_option(line, options) or letter_at(tail, count, options)
         if letter is None and options:
-            body = tail[FILLS.match(tail).end() :]
-            hits = named(line, options, exact=True) or named(line, options, prefix=True) or [by_value(body, options)] or []
-            hits = hits if hits[0] else named(line, options)
+            hits = named(line, options, exact=True) or named(body, options, prefix=True) or [by_value(body, options)]
+            hits = hits if hits[0] else named(sentence_from(tail, len(tail) - len(tail.lstrip(" :\n"))), options)
             letter = hits[0] if len(hits) == 1 else None
             if letter is None and (mentions := distinct(line, count)) and len(mentions) == 1:
                 letter = mentions[0]

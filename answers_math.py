@@ -81,6 +81,9 @@ def head_of(tail):
     if formula:
         inner = next(g for g in formula.groups() if g is not None)
         rest = tail[formula.end() :]
+        joined = re.match(r"[ ]*(?=\$)", rest)
+        if joined and (second := MATHS.match(rest[joined.end() :])) and re.search(r"[-+*/=,(]\s*$", inner):  # "$a +$ $b$": one formula, set in two
+            return inner.strip() + " " + next(g for g in second.groups() if g is not None).strip()
         more = re.match(r"\s*(?:,|and|or|,\s*and|\\cup)\s*(?=[$\\])", rest)
         if more and (second := head_of(rest[more.end() :])) and MATHS.match(rest[more.end() :]):
             return inner.strip() + ", " + second

@@ -131,7 +131,7 @@ def table_of_references():
             right = [answers.reference_letter(one, options) for one in right]
             flat = [words(str(o)) for o in options]
             for letter, text in zip(LETTERS, options):
-                twin = flat.count(flat[LETTERS.index(letter)]) > 1 or not flat[LETTERS.index(letter)].strip()
+                twin = flat.count(flat[LETTERS.index(letter)]) > 1 or not flat[LETTERS.index(letter)].strip() or len(str(text).strip()) == 1 and str(text).isalpha()
                 for phrasing in CHOICE_PHRASINGS + ([] if twin else [TEXT_PHRASING]):
                     verdict = answers.grade(phrasing.format(L=letter, text=text), right, kind, options)
                     if letter in right:
