@@ -248,7 +248,10 @@ def read_pages(path, indices, ocr_language=None):
             if usable and not stamp:
                 done.append((index, "lines", lines))
             else:
-                done.append((index, "scan" if lines or pdf_text.picture_share(page) > 0.02 else "blank", None))
+                kind = "scan" if lines or pdf_text.picture_share(page) > 0.02 else "blank"
+                if kind == "blank" and pdf_text.content_is_lost(open_pdf(path), index):
+                    raise ValueError("its content stream is damaged")
+                done.append((index, kind, None))
         except PAGE_FAULTS as error:
             done.append((index, "ocr failed" if ocr_language and page is not None else "page unreadable", f"{type(error).__name__}: {error}"[:300]))
         finally:

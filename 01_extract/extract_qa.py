@@ -112,8 +112,9 @@ def to_messages(request):
 
 def marker(words, ends=r"[:.)]|(?=\n)"):
     """Pattern of a marker at the beginning of a line: quoted, in a list, a heading, numbered before or after, bold."""
-    return re.compile(rf"^[ \t>]*(?:[-*+•][ \t]+)?(?:\#{{1,6}}[ \t]*)?(?:[*_]{{0,3}}[(\[]?\d{{1,3}}[.):\]][ \t]*)?[*_]{{0,3}}[ \t]*"
-                      rf"(?:{words})[ \t]*[#№]?[ \t]*(?:\(?\d{{1,3}}\)?)?[ \t]*[*_]{{0,3}}[ \t]*(?:{ends})[ \t]*[*_]{{0,3}}[ \t]*", re.IGNORECASE | re.MULTILINE)
+    before = r"^[ \t>]*(?:[-*+•][ \t]+)?(?:\#{1,6}[ \t]*)?(?:[*_]{0,3}[(\[]?\d{1,3}[.):\]][ \t]*)?[*_]{0,3}[ \t]*"
+    after = rf"[ \t]*[#№]?[ \t]*(?:\(?\d{{1,3}}\)?)?[ \t]*[*_]{{0,3}}[ \t]*(?:{ends})[ \t]*[*_]{{0,3}}[ \t]*"
+    return re.compile(f"{before}(?:{words}){after}", re.IGNORECASE | re.MULTILINE)
 
 
 def inline(word):
@@ -123,8 +124,12 @@ def inline(word):
 FAMILIES = (   # tried in this order: the first of which both markers are there; "A." alone may be an option of a question, hence the colon
     (marker("question"), marker("answer|solution")), (marker("Q", ":|[.)](?=[ \t])"), marker("A", ":")),
     (marker("problem|exercise"), marker("answer|solution")), (inline("Question"), inline("Answer")))
-AFTER_PAIR = re.compile(r"\n[ \t]*(?:[-*_=]{3,}|(?:\#{1,6}[ \t]*)?(?:[*_]{1,3})?(?:(?:QA|Q&A)?[ \t]*pair[ \t]*)?\(?\d{1,3}[.):]?"
-                        r"(?:[*_]{1,3})?|\[NO QA\]|\#{1,6}|[*_]{1,3})[ \t]*$", re.IGNORECASE)
+# a backslash of LaTeX that a model left single inside JSON: "\frac" would become a form feed and "rac", "\sin" would be no JSON at all
+LATEX_IN_JSON = re.compile(r"(?<!\\)\\(?=[^\"\\/bfnrtu]|u(?![0-9a-fA-F]{4})|(?:bar|begin|beta|big|binom|bmod|boldsymbol|bot|bullet|flat|"
+                           r"forall|frac|nabla|neg?|neq|not|notin|nu|rangle|rho|right|rightarrow|rm|tan|tanh|tau|text|tfrac|theta|times|to|top|triangle)(?![a-z]))")
+AFTER_PAIR = re.compile(   # a rule, the number of the next pair, a sentinel, marks left alone: on a line of their own after a pair
+    r"\n[ \t]*(?:[-*_=]{3,}|(?:\#{1,6}[ \t]*)?(?:[*_]{1,3})?"
+                        r"(?:(?:QA|Q&A)?[ \t]*pair[ \t]*)?\(?\d{1,3}[.):]?(?:[*_]{1,3})?|\[NO QA\]|\#{1,6}|[*_]{1,3})[ \t]*$", re.IGNORECASE)
 EMPTY = re.compile(r"[\W_]*(?:n/?a|none|null|nil|tbd|unknown|not\s+(?:given|provided|available|stated|specified|applicable)|no\s+answer(?:\s+provided)?|"
                    r"<?(?:the\s+)?complete\s+(?:question|answer|solution)>?|\.{3}|no\s+qa)?[\W_]*", re.IGNORECASE)
 
@@ -151,25 +156,33 @@ def tidy(text):
     return text.removesuffix("\n```").rstrip() if text.count("```") % 2 else text
 
 
+def json_values(text):
+    """JSON values that stand one after the other in a text (an object, a list, or objects line by line), up to the first thing that is none."""
+    text, values, at, decoder = LATEX_IN_JSON.sub(r"\\\\", text), [], 0, json.JSONDecoder(strict=False)
+    while (start := re.compile(r"[\s,]*(?=[\[{])").match(text, at)):
+        try:
+            value, at = decoder.raw_decode(text, start.end())
+        except (ValueError, RecursionError):
+            break
+        values.append(value)
+    return values
+
+
 def json_pairs(text):
-    """Pairs of an answer that is JSON: an object, a list of objects, or {"pairs": [...]}; None where it is not JSON."""
-    text = re.sub(r"^\s*```(?:json)?[ \t]*\n(.*?)\n?```\s*$", r"\1", text, flags=re.DOTALL).strip()
-    if text[:1] not in ("{", "["):
-        return None
-    try:
-        value = json.loads(text, strict=False)
-    except (ValueError, RecursionError):
-        return None
-    if isinstance(value, dict) and not {"question", "answer"} & {str(k).lower() for k in value}:
-        value = next((v for v in value.values() if isinstance(v, list)), [])
-    items = value if isinstance(value, list) else [value]
+    """Pairs of an answer that is JSON: an object, objects, a list of them, or {"pairs": [...]}; None where it is not JSON."""
+    fenced = re.search(r"```(?:json)?[ \t]*\n(\s*[\[{].*?)```", text, re.DOTALL)
+    items = []
+    for value in json_values(fenced[1] if fenced else text.strip()):
+        if isinstance(value, dict) and not {"question", "answer"} & {str(k).lower() for k in value}:
+            value = next((v for v in value.values() if isinstance(v, list)), [])
+        items += value if isinstance(value, list) else [value]
     pairs = []
     for item in items:
         fields = {str(k).lower(): v for k, v in item.items()} if isinstance(item, dict) else {}
         if "question" in fields or "answer" in fields:
             values = (fields.get(k) for k in ("question", "answer"))
             pairs.append(tuple(tidy(v) if isinstance(v, str) else "" if v is None else str(v) for v in values))
-    return pairs
+    return pairs or None
 
 
 def parse(response):

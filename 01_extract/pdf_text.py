@@ -14,6 +14,7 @@ import os
 import re
 import statistics
 import subprocess
+import zlib
 from typing import NamedTuple
 
 LIGATURES = {0xFB00: "ff", 0xFB01: "fi", 0xFB02: "fl", 0xFB03: "ffi", 0xFB04: "ffl", 0xFB05: "st", 0xFB06: "st",
@@ -299,6 +300,34 @@ def picture_share(page):
     return min(largest, 1.0)
 
 
+# colours, frames, fonts and clips, and nothing that is painted
+BLANK_TOKEN = re.compile(rb"[-+.\d]+|/[\w.+-]+|<<|>>|[\[\]]|[qQ]|cm|[gGkKwJjMdin]|rg|RG|ri|gs|cs|CS|scn?|SCN?|BT|ET|T[fdDm*cwzLrs]|BMC|BDC|EMC|W\*?|re")
+
+
+def content_is_lost(pdf, index):
+    """True where a page on which nothing was found has a content stream that says otherwise: damaged, so that PDFium passed over it in silence.
+
+    The page is written to a file of its own, where its stream is easy to find. A blank page's stream sets colours and frames at most.
+    """
+    import pypdfium2
+
+    alone, out = pypdfium2.PdfDocument.new(), io.BytesIO()
+    alone.import_pages(pdf, [index])
+    alone.save(out)
+    data = out.getvalue()
+    named = re.search(rb"/Contents\s*(\[[^\]]*\]|\d+ \d+ R)", data)
+    for number in re.findall(rb"(\d+) \d+ R", named[1]) if named else ():
+        stream = re.search(rb"(?:^|[\r\n])" + number + rb" \d+ obj(?:(?!endobj).)*?stream\r?\n(.*?)\r?\n?endstream", data, re.DOTALL)
+        content = stream[1] if stream else b""
+        try:
+            content = zlib.decompress(content)
+        except zlib.error:
+            pass   # not compressed, or damaged: then it holds other bytes than these
+        if not all(BLANK_TOKEN.fullmatch(token) for token in content[:100_000].split()):
+            return True
+    return False
+
+
 # ---- OCR of one page ----
 
 def page_png(page, dpi=SCAN_DPI):
@@ -334,22 +363,55 @@ def read_tesseract(page, language="eng"):
 # ---- a book ----
 
 def running_lines(pages):
-    """Set of (page index, line index) of running headers, footers and page numbers.
+    """Set of (page index, line index) of running headers, footers and page numbers among the two outermost lines at either end of a page.
 
-    A line in the two outermost rows of a page counts when the same words, numbers aside, stand at the same height on at least two of the
-    eight pages around it (left and right pages differ, chapters change). A lone number counts when neighbours carry on its sequence.
+    Words count as running where the same words, numbers aside, stand at the same height on at least two of the eight pages before and after (left
+    and right pages differ, chapters change), white space parts them from the body, and the page has at least five lines. A lone number counts
+    where the pages around carry on its sequence. The last line of a page is never taken.
     """
-    found = set()
-    for top in (True, False):
-        for _ in range(2):   # twice: a page number may stand outside a header
-            zone = {}
-            for number, lines in enumerate(pages):
-                left = [i for i in range(len(lines)) if (number, i) not in found]
-                if len(left) > 1 or (left and len(lines) == 1):
-                    pick = min(left, key=lambda i: lines[i].top) if top else max(left, key=lambda i: lines[i].bottom)
-                    zone[number] = (pick, lines[pick])
-            found |= {(number, pick) for number, (pick, line) in zone.items() if is_running(number, line, zone)}
+    found, keys = set(), [[line_key(line.text) for line in lines] for lines in pages]
+    steps = [b.base - a.base for lines in pages for a, b in itertools.pairwise(lines) if 0 < b.base - a.base < 60]
+    white = 1.3 * statistics.median(steps) if steps else 0
+    for sign in (1, -1):
+        orders = [sorted(range(len(lines)), key=lambda i, lines=lines: sign * lines[i].base) for lines in pages]
+        edge = [[(keys[n][i], lines[i]) for i in order[:2]] for n, (order, lines) in enumerate(zip(orders, pages, strict=True))]
+        inner = [{keys[n][i] for i in order[2:-2]} for n, order in enumerate(orders)]
+        for n, (order, lines) in enumerate(zip(orders, pages, strict=True)):
+            hits = []
+            for i in order[:min(2, len(order) - 1)]:
+                near = [m for m in range(max(n - 8, 0), min(n + 9, len(pages))) if m != n]
+                if follows_sequence(n, lines[i], edge, near):
+                    hits.append("number")
+                elif len(lines) >= 5 and repeats(keys[n][i], lines[i], edge, inner, near):
+                    hits.append("words")
+                else:
+                    break
+            while hits and hits[-1] == "words" and abs(lines[order[len(hits)]].base - lines[order[len(hits) - 1]].base) < white:
+                hits.pop()
+            found |= {(n, i) for i in order[:len(hits)]}
     return found
+
+
+def line_key(text):
+    """Words of a line without numbers, in lower case."""
+    words = re.sub(r"[\W\d_]+", " ", text.lower())
+    return "" if len(text) > 150 else re.sub(r"\b[ivxlc]+\b", "", words).strip()
+
+
+def repeats(key, line, edge, inner, near):
+    """True where the line's words stand at its height at the edge of two pages around, and not in the body of any."""
+    if len(key) < 3 or any(key in inner[m] for m in near):
+        return False
+    return sum(any(other == key and abs(there.top - line.top) < 8 for other, there in edge[m]) for m in near) >= 2
+
+
+def follows_sequence(number, line, edge, near):
+    """True where the line is a page number: two pages around (one, in a paper of two pages) bear the number that goes with it."""
+    value = page_number(line.text)
+    if value is None:
+        return False
+    right = sum(any(page_number(there.text) == value + m - number for _, there in edge[m]) for m in near)
+    return right >= min(2, max(len(near), 1))
 
 
 def page_number(text):
@@ -361,22 +423,6 @@ def page_number(text):
         return int(match[1])
     values = [{"i": 1, "v": 5, "x": 10, "l": 50, "c": 100}[c] for c in match[1].lower()]
     return sum(-a if a < b else a for a, b in zip(values, [*values[1:], 0], strict=True))
-
-
-def is_running(number, line, zone):
-    if len(line.text) > 150:
-        return False
-    near = [(n, zone[n][1]) for n in range(number - 8, number + 9) if n != number and n in zone]
-    value = page_number(line.text)
-    if value is not None:
-        follows = sum(page_number(other.text) is not None and page_number(other.text) - value == n - number for n, other in near)
-        return follows >= min(2, max(len(zone) - 1, 1))
-    key = re.sub(r"[\W\d_]+", " ", line.text.lower()).strip()
-    bare = re.sub(r"\b[ivxlc]+\b", "", key).strip()
-    if len(bare) < 3:
-        return False
-    alike = sum(abs(other.top - line.top) < 8 and re.sub(r"[\W\d_]+", " ", other.text.lower()).strip() == key for _, other in near)
-    return alike >= 2
 
 
 def mend_hyphen(first, second, known):
