@@ -40,7 +40,8 @@ def with_reference(row):
     reference = row.get("reference_answer")
     if not isinstance(reference, str) or not 0 < len(reference.strip()) <= 80 or "\n" in reference.strip():
         return row
-    if (load_sources.final_of(row["answer"]) and len(row["answer"]) > 40) or re.search(r"\b(final )?answer\b[^\n]{0,40}\b(is|:)", row["answer"][-200:], re.I):
+    final = load_sources.final_of(row["answer"])
+    if final not in (None, row["answer"]) or re.search(r"\b(final )?answer\b[^\n]{0,40}\b(is|:)", row["answer"][-200:], re.I):
         return row
     return {**row, "answer": f"{row['answer'].rstrip()}\n\nThe final answer is \\boxed{{{reference.strip()}}}.", "appended_reference": True}
 

@@ -110,10 +110,8 @@ def sample_messages(sample):
 
 
 def judge_messages(sample):
-    text = JUDGE_PROMPT
-    for name, value in (("question", sample["row"]["question"]), ("reference", sample["row"].get("reference_answer") or sample["row"]["answer"]),
-                        ("response", sample["response"])):
-        text = text.replace(f"<{name}>", str(value), 1)
+    values = {"question": sample["row"]["question"], "reference": sample["row"].get("reference_answer") or sample["row"]["answer"], "response": sample["response"]}
+    text = re.sub("<(question|reference|response)>", lambda mark: str(values[mark[1]]), JUDGE_PROMPT)   # in one pass: a text may hold such a mark itself
     return [{"role": "user", "content": text}]
 
 
