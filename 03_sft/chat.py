@@ -1,0 +1,71 @@
+"""Talk to a model: its own chat template, as in training and evaluation, with the answer shown while it is written.
+
+    python 03_sft/chat.py --model data/runs/my/merged                             # a conversation; /new starts over, /quit or Ctrl-D ends
+    python 03_sft/chat.py --model BASE --adapter data/runs/my/adapter --prompt "Why is the sky blue?"
+
+in   --model  folder or hub id (or the adapter's folder itself); --system a system prompt; --temperature 0 (default) takes the likeliest token
+out  the answer on stdout; on stderr a note where an answer was cut at --max-new-tokens
+"""
+
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+import rows as r
+
+
+def answer(model, tokenizer, messages, args, show=True):
+    """The model's answer to a conversation as text; streamed to stdout unless show is False."""
+    import torch
+    from transformers import TextStreamer
+
+    batch = tokenizer.apply_chat_template(messages, add_generation_prompt=True, tokenize=True, return_dict=True, return_tensors="pt").to(model.device)
+    sampling = dict(do_sample=True, temperature=args.temperature, top_p=args.top_p) if args.temperature > 0 else dict(do_sample=False)
+    streamer = TextStreamer(tokenizer, skip_prompt=True, skip_special_tokens=True) if show else None
+    with torch.no_grad():
+        made = model.generate(**batch, max_new_tokens=args.max_new_tokens, eos_token_id=tokenizer.eos_token_id, pad_token_id=tokenizer.pad_token_id,
+                              streamer=streamer, **sampling)
+    new = made[0, batch["input_ids"].shape[1]:]
+    if new[-1] != tokenizer.eos_token_id:
+        print(f"(cut at --max-new-tokens {args.max_new_tokens})", file=sys.stderr)
+    return tokenizer.decode(new, skip_special_tokens=True)
+
+
+def main():
+    parser = r.parser(__doc__)
+    parser.add_argument("--model", required=True, metavar="M", help="folder or hub id")
+    parser.add_argument("--adapter", metavar="DIR", help="adapter on top of the model")
+    parser.add_argument("--prompt", metavar="TEXT", help="ask this one thing and end")
+    parser.add_argument("--system", metavar="TEXT", help="system prompt")
+    parser.add_argument("--temperature", type=float, default=0.0, metavar="X", help="0 = always the likeliest token (default)")
+    parser.add_argument("--top-p", type=float, default=1.0, metavar="X", help="sample among the likeliest tokens of this mass (default 1)")
+    parser.add_argument("--max-new-tokens", type=r.positive, default=1024, metavar="N", help="longest answer (default 1024)")
+    parser.add_argument("--seed", type=int, default=42, metavar="N", help="seed of sampling (default 42)")
+    args = parser.parse_args()
+    from training_checks import load_for_use
+    from transformers import set_seed
+
+    model, tokenizer = load_for_use(args.model, args.adapter)
+    set_seed(args.seed)
+    start = [{"role": "system", "content": args.system}] if args.system else []
+    if args.prompt is not None:
+        answer(model, tokenizer, [*start, {"role": "user", "content": args.prompt}], args)
+        return
+    messages = list(start)
+    while True:
+        try:
+            text = input("\nyou> " if sys.stdin.isatty() else "").strip()
+        except EOFError:
+            return
+        if text in ("/quit", "/exit"):
+            return
+        if text == "/new":
+            messages = list(start)
+        elif text:
+            messages.append({"role": "user", "content": text})
+            messages.append({"role": "assistant", "content": answer(model, tokenizer, messages, args)})
+
+
+if __name__ == "__main__":
+    r.run(main)

@@ -1,0 +1,207 @@
+"""Estimate, from a model's shape alone, what fine-tuning needs: memory of each GPU, disk, FLOPs of a token.
+
+    python 03_sft/fit_estimate.py                                   # which of the paper's models fits on which GPU (Markdown)
+    python 03_sft/fit_estimate.py --model MODEL                     # one model, a folder or a hub id (only its config.json is read)
+
+in   --max-length N      tokens in one packed sequence (default 4096), one sequence a GPU at a time, gradient checkpointing on
+out  a table on stdout: GiB for full fine-tuning, LoRA and QLoRA
+
+How memory is counted, in bytes a parameter, W being all weights and A the adapter's:
+    full, fp32 weights    4 W + gradients 4 W + AdamW 8 W, and 2 W for the bf16 copies autocast keeps through a forward pass
+    full, bf16 weights    2 W + 2 W + 4 W (the states have the weights' type; updates below 1/256 of a weight are rounded away)
+    LoRA                  2 W (16-bit base) + 16 A
+    QLoRA                 0.53 of each linear weight, 2 of embedding, head and fused experts (bitsandbytes leaves them as they are), + 8 A
+    activations           one layer input a layer (checkpointing), what one layer holds while it is recomputed, the loss chunk
+FSDP2 and ZeRO-3 divide weights, gradients and states by the number of GPUs; two layers are gathered whole at a time.
+5 % are added for fragmentation and 1 GiB for the CUDA context.
+"""
+
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+from dataclasses import dataclass
+
+import rows as r
+
+GIB = 2**30
+LOSS_CHUNK = 256   # tokens of TRL's chunked loss
+SIZES = (16, 24, 40, 80, 141)   # memory of usual GPUs in GB: T4, 4090/L4, A100-40, A100/H100, H200
+PEAK_TFLOPS = {"H200": 989, "H100": 989, "H800": 989, "GH200": 989, "B200": 2250, "A100": 312, "A800": 312, "L40S": 362, "L40": 181, "L4": 121, "A10": 125,
+               "A6000": 155, "4090": 165, "3090": 71, "T4": 65, "V100": 125}   # dense bf16/fp16 of the makers' data sheets
+
+
+@dataclass
+class Shape:
+    """What a decoder's config.json says about its size; q = heads x head_dim, kv = key/value heads x head_dim."""
+    hidden: int
+    layers: int
+    q: int
+    kv: int
+    inter: int
+    vocab: int
+    tied: bool
+    experts: int = 1
+    active: int = 1
+
+    @property
+    def layer(self):
+        """Parameters of one layer's matrices (norms and biases are below 0.1 %)."""
+        return self.hidden * (2 * self.q + 2 * self.kv) + self.experts * 3 * self.hidden * self.inter + (self.experts * self.hidden if self.experts > 1 else 0)
+
+    @property
+    def embedding(self):
+        return self.vocab * self.hidden
+
+    @property
+    def parameters(self):
+        return self.layers * self.layer + self.embedding * (1 if self.tied else 2)
+
+    @property
+    def used(self):
+        """Parameters multiplied for one token: active experts, and the head, but no embedding look-up."""
+        idle = (self.experts - self.active) * 3 * self.hidden * self.inter
+        return self.layers * (self.layer - idle) + self.embedding
+
+    def adapter(self, rank):
+        """LoRA parameters on all linear layers; the experts of a mixture are left out, as PEFT's all-linear does for fused experts."""
+        h, inter = self.hidden, self.inter
+        mlp = 3 * (h + inter) if self.experts == 1 else 0
+        return self.layers * rank * ((h + self.q) * 2 + (h + self.kv) * 2 + mlp)
+
+
+# The config.json of each model on the hub, for tables where no hub is reached.
+KNOWN = {
+    "Qwen/Qwen2.5-1.5B": Shape(1536, 28, 1536, 256, 8960, 151936, True),
+    "Qwen/Qwen2.5-3B": Shape(2048, 36, 2048, 256, 11008, 151936, True),
+    "Qwen/Qwen2.5-7B": Shape(3584, 28, 3584, 512, 18944, 152064, False),
+    "Qwen/Qwen3-1.7B-Base": Shape(2048, 28, 2048, 1024, 6144, 151936, True),
+    "Qwen/Qwen3-4B-Base": Shape(2560, 36, 4096, 1024, 9728, 151936, True),
+    "Qwen/Qwen3-8B-Base": Shape(4096, 36, 4096, 1024, 12288, 151936, False),
+    "Qwen/Qwen3-14B-Base": Shape(5120, 40, 5120, 1024, 17408, 151936, False),
+    "Qwen/Qwen3-30B-A3B-Base": Shape(2048, 48, 4096, 512, 768, 151936, False, 128, 8),
+    "meta-llama/Llama-3.1-8B": Shape(4096, 32, 4096, 1024, 14336, 128256, False),
+}
+
+
+def shape_of(config):
+    """Shape of a transformers config; None where it is no plain decoder with gated MLP."""
+    get = lambda name, default=None: getattr(config, name, default)   # noqa: E731
+    if not all(get(name) for name in ("hidden_size", "num_hidden_layers", "num_attention_heads", "vocab_size")):
+        return None
+    head = get("head_dim") or config.hidden_size // config.num_attention_heads
+    experts = get("num_experts") or get("num_local_experts") or 1
+    inter = get("moe_intermediate_size") if experts > 1 and get("moe_intermediate_size") else get("intermediate_size")
+    return Shape(config.hidden_size, config.num_hidden_layers, head * config.num_attention_heads, head * (get("num_key_value_heads") or config.num_attention_heads),
+                 inter or 4 * config.hidden_size, config.vocab_size, bool(get("tie_word_embeddings", False)), experts, get("num_experts_per_tok") or 1)
+
+
+def memory(shape, method="full", *, tokens=4096, gpus=1, dtype="float32", rank=16, checkpointing=True, chunked=True, autocast=True):
+    """Bytes one device needs: {weights, gradients, optimizer, activations, overhead, total}.
+
+    method  full, lora or qlora;  tokens  in one forward pass of one device;  gpus  that share weights and states (1 = plain or DDP)
+    """
+    total, wide = shape.parameters, 4 if dtype == "float32" else 2
+    trained = shape.adapter(rank) if method != "full" else total
+    if method == "full":
+        weights, gradients, optimizer = wide * total, wide * total, 2 * wide * total
+        weights += 2 * total if wide == 4 and autocast and gpus == 1 else 0
+    elif method == "lora":
+        weights, gradients, optimizer = wide * total + 4 * trained, 4 * trained, 8 * trained
+    else:
+        packed = shape.layers * (shape.layer - (shape.experts * 3 * shape.hidden * shape.inter if shape.experts > 1 else 0))
+        weights, gradients, optimizer = 0.53 * packed + 2 * (total - packed) + 2 * trained, 2 * trained, 4 * trained
+    weights, gradients, optimizer = (part / gpus for part in (weights, gradients, optimizer))
+    if gpus > 1 or method == "qlora":
+        weights += 2 * 2 * max(shape.layer, shape.embedding)   # what is gathered, or unpacked to 16 bit, while it is used
+    narrow = 2 if autocast or wide == 2 else 4
+    stream = (4 if wide == 4 else 2) * shape.hidden * tokens
+    inside = narrow * tokens * (8 * shape.hidden + 3 * shape.q + 3 * shape.kv + 5 * shape.inter * shape.active)
+    logits = (12 * LOSS_CHUNK if chunked else 10 * tokens) * shape.vocab
+    activations = shape.layers * stream + 2 * inside + logits if checkpointing else shape.layers * (stream + inside) + logits
+    total = weights + gradients + optimizer + activations
+    overhead = 0.05 * total + GIB
+    return dict(weights=weights, gradients=gradients, optimizer=optimizer, activations=activations, overhead=overhead, total=total + overhead)
+
+
+def flops_per_token(shape, context, method="full", causal=False):
+    """FLOPs of training one token, recomputation of checkpointing not counted (the usual numerator of MFU).
+
+    full: 6 x used parameters (2 forward, 4 backward); LoRA and QLoRA: 4 x, since the gradients of frozen weights are not computed;
+    attention: 12 x layers x q x context, half of it in the causal count. context is the mean number of tokens that a token's own
+    text has (sum of squared lengths / sum of lengths), so packed neighbours are not counted.
+    """
+    attention = 12 * shape.layers * shape.q * context * (0.5 if causal else 1)
+    return (6 if method == "full" else 4) * shape.used + attention
+
+
+def peak_flops(name):
+    """Dense bf16 FLOP/s of a GPU by its name, or None."""
+    found = [key for key in PEAK_TFLOPS if key in name]
+    return PEAK_TFLOPS[max(found, key=len)] * 1e12 if found else None
+
+
+def disk(shape, method, dtype="float32", checkpoints=2, rank=16):
+    """Bytes written: so many checkpoints (weights and optimizer states) and the final model."""
+    wide = 4 if dtype == "float32" else 2
+    trained = shape.adapter(rank) if method != "full" else shape.parameters
+    one = trained * (3 * wide if method == "full" else 12)
+    return int(checkpoints * one + trained * (wide if method == "full" else 4)) + 64 * 2**20
+
+
+def what_would_fit(shape, available, tokens, rank=16):
+    """Other ways to train this model that fit in `available` bytes a device, as sentences, the nearest to full fine-tuning first."""
+    ways = []
+    for gpus in (2, 4, 8, 16, 32, 64):
+        if memory(shape, gpus=gpus, tokens=tokens)["total"] <= available:
+            ways.append(f"full fine-tuning on {gpus} such GPUs (accelerate/fsdp2.yaml, {memory(shape, gpus=gpus, tokens=tokens)['total'] / GIB:.0f} GiB each)")
+            break
+    if memory(shape, dtype="bfloat16", tokens=tokens)["total"] <= available:
+        ways.append("full fine-tuning with --dtype bfloat16 (less exact updates)")
+    for method, option in (("lora", "--use_peft"), ("qlora", "--use_peft --load_in_4bit")):
+        for shorter in dict.fromkeys((tokens, tokens // 2, tokens // 4)):
+            need = memory(shape, method, dtype="bfloat16", tokens=shorter, rank=rank)["total"]
+            if need <= available:
+                ways.append(f"{'LoRA' if method == 'lora' else 'QLoRA'} ({option}, {need / GIB:.0f} GiB" +
+                            (f", with --max_length {shorter})" if shorter != tokens else ")"))
+                break
+    return ways
+
+
+def table(shapes, tokens):
+    """Markdown: GiB and the smallest usual GPU for each way to train."""
+    def cell(bytes_needed):
+        fits = [size for size in SIZES if bytes_needed <= size * GIB * 0.97]   # the driver keeps about 3 %
+        return f"{bytes_needed / GIB:.0f} GiB → {fits[0]} GB" if fits else f"{bytes_needed / GIB:.0f} GiB → none"
+
+    lines = [f"| model | parameters | QLoRA, one GPU | LoRA, one GPU | full (bf16 weights), one GPU | full (fp32 weights), one GPU | full (fp32), 8 GPUs, each |\n{'|---' * 7}|"]
+    for name, shape in shapes.items():
+        lines.append(f"| {name} | {shape.parameters / 1e9:.2f} B | " + " | ".join(cell(need["total"]) for need in (
+            memory(shape, "qlora", tokens=tokens, dtype="bfloat16"), memory(shape, "lora", tokens=tokens, dtype="bfloat16"),
+            memory(shape, tokens=tokens, dtype="bfloat16"), memory(shape, tokens=tokens), memory(shape, tokens=tokens, gpus=8))) + " |")
+    return "\n".join(lines)
+
+
+def main():
+    parser = r.parser(__doc__)
+    parser.add_argument("--model", metavar="M", help="a folder or hub id (default: the nine models of the paper)")
+    parser.add_argument("--max-length", type=r.positive, default=4096, metavar="N", help="tokens in one sequence (default 4096)")
+    args = parser.parse_args()
+    shapes = KNOWN
+    if args.model:
+        if args.model in KNOWN:
+            shapes = {args.model: KNOWN[args.model]}
+        else:
+            from transformers import AutoConfig
+
+            try:
+                shapes = {args.model: shape_of(AutoConfig.from_pretrained(args.model))}
+            except (OSError, ValueError) as error:
+                raise r.BadInput(f"--model {args.model}: its config cannot be read ({str(error).splitlines()[0]})") from None
+            if shapes[args.model] is None:
+                raise r.BadInput(f"--model {args.model}: its config does not describe a plain decoder")
+    print(table(shapes, args.max_length))
+
+
+if __name__ == "__main__":
+    r.run(main)
