@@ -126,10 +126,12 @@ FAMILIES = (   # tried in this order: the first of which both markers are there;
     (marker("problem|exercise"), marker("answer|solution")), (inline("Question"), inline("Answer")))
 # a backslash of LaTeX that a model left single inside JSON: "\frac" would become a form feed and "rac", "\sin" would be no JSON at all
 LATEX_IN_JSON = re.compile(r"(?<!\\)\\(?=[^\"\\/bfnrtu]|u(?![0-9a-fA-F]{4})|(?:bar|begin|beta|big|binom|bmod|boldsymbol|bot|bullet|flat|"
-                           r"forall|frac|nabla|neg?|neq|not|notin|nu|rangle|rho|right|rightarrow|rm|tan|tanh|tau|text|tfrac|theta|times|to|top|triangle)(?![a-z]))")
+                           r"forall|frac|nabla|neg?|neq|not|notin|nu|rangle|rho|right|rightarrow|rm|tan|tanh|tau|text|tfrac|theta|times|to|"
+                           r"top|triangle)(?![a-z]))")
 AFTER_PAIR = re.compile(   # a rule, the number of the next pair, a sentinel, marks left alone: on a line of their own after a pair
     r"\n[ \t]*(?:[-*_=]{3,}|(?:\#{1,6}[ \t]*)?(?:[*_]{1,3})?"
-                        r"(?:(?:QA|Q&A)?[ \t]*pair[ \t]*)?\(?\d{1,3}[.):]?(?:[*_]{1,3})?|\[NO QA\]|\#{1,6}|[*_]{1,3})[ \t]*$", re.IGNORECASE)
+    r"(?:(?:QA|Q&A)?[ \t]*pair[ \t]*)?\(?\d{1,3}[.):]?(?:[*_]{1,3})?|\[NO QA\]|\#{1,6}|[*_]{1,3})[ \t]*$",
+    re.IGNORECASE)
 EMPTY = re.compile(r"[\W_]*(?:n/?a|none|null|nil|tbd|unknown|not\s+(?:given|provided|available|stated|specified|applicable)|no\s+answer(?:\s+provided)?|"
                    r"<?(?:the\s+)?complete\s+(?:question|answer|solution)>?|\.{3}|no\s+qa)?[\W_]*", re.IGNORECASE)
 

@@ -301,7 +301,8 @@ def picture_share(page):
 
 
 # colours, frames, fonts and clips, and nothing that is painted
-BLANK_TOKEN = re.compile(rb"[-+.\d]+|/[\w.+-]+|<<|>>|[\[\]]|[qQ]|cm|[gGkKwJjMdin]|rg|RG|ri|gs|cs|CS|scn?|SCN?|BT|ET|T[fdDm*cwzLrs]|BMC|BDC|EMC|W\*?|re")
+BLANK_TOKEN = re.compile(rb"[-+.\d]+|/[\w.+-]+|<<|>>|[\[\]]|[qQ]|cm|[gGkKwJjMdin]|rg|RG|ri|gs|cs|CS|scn?|SCN?|BT|ET|T[fdDm*cwzLrs]|BMC|BDC|EMC|"
+                         rb"W\*?|re")
 
 
 def content_is_lost(pdf, index):
