@@ -112,6 +112,7 @@ def read_supergpqa(row):
 
 def read_scibench(row):
     unit = " ".join(str(row["unit"]).split())
+    unit = unit[1:-1].strip() if len(unit) > 2 and unit[0] == unit[-1] == "$" else unit   # "$" alone means dollars
     return open_answer(row["problem_text"], str(row["answer_number"]).strip(), unit=unit or None, subject=row.get("subject") or SCIBENCH_SUBJECT.get(row.get("source")),
                        source_id=f"{row.get('source', '')} {str(row.get('problemid', '')).strip()}".strip())
 

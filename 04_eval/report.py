@@ -161,7 +161,7 @@ def plot_accuracy(table, names, models, theme):
 
 
 def plot_outcomes(table, names, models, theme):
-    """What became of the responses: right, wrong, unparsed; a stacked bar a benchmark and model, the line in it is the truncated share."""
+    """What became of the responses: right, wrong, unparsed; a stacked bar a benchmark and model, with the truncated share beside it."""
     made, axes = figure(theme, 1.1 + len(names) * (.2 + .2 * len(models)))
     ticks, labels, height = [], [], .8 / len(models)
     for place, model in enumerate(models):
@@ -171,7 +171,8 @@ def plot_outcomes(table, names, models, theme):
             for name, color in OUTCOMES:
                 axes.barh(y, parts[name], left=left, height=height * .86, color=color, label=name if not ticks else None)
                 left += parts[name]
-            axes.plot([row["truncated"]] * 2, [y - height * .43, y + height * .43], color="#7c4dbd", linewidth=2.4, label="truncated share" if not ticks else None)
+            if row["truncated"]:
+                axes.text(101, y, f"{row['truncated']:.0f} % cut off", va="center", fontsize=8, color=INK[theme][0])
             ticks.append(y)
             labels.append(benchmarks.title_of(row["benchmark"]) + (f" · {model[-24:]}" if len(models) > 1 else ""))
     axes.set_yticks(ticks, labels)
@@ -204,7 +205,7 @@ def draw_plots(folder, table, names, models, comparison):
     """Write plots/NAME.png and NAME_dark.png; returns [(name, caption)]."""
     plots = [("accuracy", "Accuracy with its 95 % interval. The tick is chance; a hollow mark is what the paper published for the same model.",
               lambda theme: plot_accuracy(table, names, models, theme)),
-             ("outcomes", "What became of the responses. Unparsed ones commit to no answer; the violet line marks the share that was cut off at the token budget.",
+             ("outcomes", "What became of the responses. Unparsed ones commit to no answer; the share that was cut off at the token budget stands at the right.",
               lambda theme: plot_outcomes(table, names, models, theme))]
     if comparison:
         plots.append(("differences", f"{comparison['model_b']} minus {comparison['model_a']}: an interval that does not touch zero is a difference.",

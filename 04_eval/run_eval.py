@@ -16,6 +16,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
+import collections
 import json
 import os
 
@@ -52,7 +53,7 @@ def choose(args):
             rejected += more
     missing = [name for name in wanted or benchmarks.BENCHMARKS if name not in found]
     if wanted and missing:
-        raise r.BadInput(f"--benchmarks {', '.join(missing)}: not found in {args.data}; it holds {', '.join(found) or 'no benchmark'}")
+        raise r.BadInput(f"--benchmarks {', '.join(missing)}: not found in {args.data}; it holds {', '.join(benchmarks.load_folder(args.data)['rows']) or 'none'}")
     if not found:
         raise r.BadInput(f"no benchmark found {'in ' + args.data if args.data else 'on the hub'}; see python 04_eval/benchmarks.py --data DIR")
     if missing and args.benchmarks == "all":
@@ -69,11 +70,17 @@ def limited(rows, limit):
     return [row for row in rows if row["id"] in chosen]
 
 
+def distinct(rows):
+    """Rows whose id stands in two benchmarks get the benchmark's name before it."""
+    times = collections.Counter(row["id"] for row in rows)
+    return [row if times[row["id"]] == 1 else {**row, "id": f"{row['benchmark']}:{row['id']}", "question_id": row["id"]} for row in rows]
+
+
 def repeated(rows, repeats, seed):
     """Every row `repeats` times, each time with a seed of its own."""
     for repeat in range(repeats):
         for row in rows:
-            yield {**row, "id": row["id"] + (f"#{repeat}" if repeat else ""), "question_id": row["id"], "repeat": repeat, "seed": seed + repeat}
+            yield {**row, "id": row["id"] + (f"#{repeat}" if repeat else ""), "question_id": row.get("question_id", row["id"]), "repeat": repeat, "seed": seed + repeat}
 
 
 def set_aside_other_model(raw_path, identity):
@@ -157,7 +164,7 @@ def main():
         print(f"{name:14} {len(rows):>7,} rows" + (f" x {args.repeats}" if args.repeats > 1 else ""), file=sys.stderr)
     # rows of GPQA go last: their authors ask that no question is printed in the clear, and the first prompt is
     rows = sorted((row for its in chosen.values() for row in its), key=lambda row: row["benchmark"] == "gpqa_diamond")
-    rows = list(repeated(rows, args.repeats, args.seed))
+    rows = list(repeated(distinct(rows), args.repeats, args.seed))
 
     def to_messages(row):
         return benchmarks.messages(row, shots, completion)

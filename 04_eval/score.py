@@ -264,13 +264,13 @@ def read_samples(step, paths):
             yield row
 
 
-def show(table, file=sys.stderr):
+def show(table):
     for row in table:
         more = f"  chance {row['chance']:.1f}" if row["chance"] else ""
         k = row.get("repeats")
         more += f"  avg@{k['k']} {k['avg@k']:.1f}  pass@{k['k']} {k['pass@k']:.1f}  maj@{k['k']} {k['maj@k']:.1f}  noise {k['noise_sd']:.2f}" if k else ""
         print(f"{row['model']:24.24} {row['benchmark']:13} n {row['n']:>6,}  {row['accuracy']:6.2f} % [{row['ci_low']:.2f}, {row['ci_high']:.2f}]  "
-              f"unparsed {row['unparsed']:.1f}  truncated {row['truncated']:.1f}{more}", file=file)
+              f"unparsed {row['unparsed']:.1f}  truncated {row['truncated']:.1f}{more}", file=sys.stderr)
 
 
 def main():
