@@ -70,7 +70,8 @@ def pair(rows_a, rows_b, name_a="A", name_b="B"):
             raise r.BadInput(f"the two were not asked the same rows: {len(alone)} only of \"{name}\": {named(alone)}")
     pairs = [(a[key], b[key]) for key in a]
     for field, what in (("prompt_id", "prompts"), ("prompt_hash", "prompt texts")):
-        refuse(pairs, lambda x, y, field=field: x[field] != y[field], f"made with other {what}")
+        values = f" ({score.only([x for x, _ in pairs], field)} and {score.only([y for _, y in pairs], field)})" if field == "prompt_id" else ""
+        refuse(pairs, lambda x, y, field=field: x.get(field) != y.get(field), f"made with other {what}{values}")
     if any(x["judged"] for x, _ in pairs) != any(y["judged"] for _, y in pairs):   # the difference would be the judge's
         refuse(pairs, lambda x, y: x["judged"] != y["judged"], "graded by other judges")
     if not pairs:

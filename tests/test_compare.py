@@ -1,0 +1,128 @@
+"""compare.py: the tests against scipy and simulation, pairing by question, and every refusal."""
+
+import json
+import random
+
+import compare
+import numpy
+import pytest
+import score
+from calling import call
+from conftest import write_jsonl
+from scipy.stats import binomtest
+from test_score import sample
+
+import rows as r
+
+
+def scored(name, letters, **more):
+    """Graded rows of a model whose letters are given, one a question; "A" is right, "-" commits to nothing."""
+    return [score.grade_row(sample(i, None if letter == "-" else letter, model=name, question_id=f"q{i}", **more)) | {"id": f"q{i}@{name}"} for i, letter in enumerate(letters)]
+
+
+def put(tmp_path, **models):
+    return [write_jsonl(tmp_path / f"{name}.jsonl", rows) for name, rows in models.items()]
+
+
+def test_mcnemar_is_the_exact_binomial_test():
+    for only_a, only_b in ((0, 0), (1, 0), (3, 9), (10, 10), (40, 12), (0, 25)):
+        wanted = binomtest(only_a, only_a + only_b).pvalue if only_a + only_b else 1.0
+        assert compare.mcnemar(only_a, only_b) == pytest.approx(wanted)
+
+
+def test_holm():
+    assert compare.holm([0.01, 0.04, 0.03, 0.5]) == pytest.approx([0.04, 0.09, 0.09, 0.5])
+    assert compare.holm([0.6, 0.7]) == [1.0, 1.0] and compare.holm([]) == []
+
+
+def test_the_bootstrap_has_the_spread_of_the_theory():
+    differences = [1.0] * 30 + [-1.0] * 10 + [0.0] * 160
+    drawn = compare.bootstrap({i: (d, 1) for i, d in enumerate(differences)}, 3)
+    assert drawn.mean() == pytest.approx(0.1, abs=0.003) and drawn.std() == pytest.approx(numpy.std(differences) / 200**0.5, rel=0.05)
+    clustered = compare.bootstrap({i: (sum(differences[i::50]), 4) for i in range(50)}, 3)
+    assert clustered.mean() == pytest.approx(0.1, abs=0.005)
+
+
+def test_sign_flips_agree_with_mcnemar_where_rows_are_single():
+    sums = {i: (d, 1) for i, d in enumerate([1.0] * 25 + [-1.0] * 9 + [0.0] * 66)}
+    assert compare.sign_flips(sums, 1) == pytest.approx(compare.mcnemar(9, 25), abs=0.006)
+    assert compare.sign_flips({1: (0.0, 1)}, 1) == 1.0
+
+
+def test_intervals_hold_the_true_difference_about_95_times_in_100():
+    rng, held, runs = random.Random(2), 0, 300
+    for _ in range(runs):
+        sums = {}
+        for i in range(150):
+            a, b = rng.random() < 0.4, rng.random() < 0.5
+            sums[i] = (float(b) - float(a), 1)
+        low, high = compare.percentiles(compare.bootstrap(sums, rng.randrange(10**6), 2000))
+        held += low <= 0.1 <= high
+    assert 0.91 < held / runs < 0.99, held / runs
+
+
+def test_a_lower_unparsed_rate_is_seen(tmp_path):
+    base, tuned = put(tmp_path, base=scored("base", "A-B-C-D-" * 15), tuned=scored("tuned", "AABBCCDD" * 15))
+    result = json.loads(call_json(tmp_path, base, tuned))
+    its = result["benchmarks"]["mine"]["unparsed"]
+    assert (its["a"], its["b"], its["difference"]) == (50.0, 0.0, -50.0) and its["high"] < 0 and its["p"] < 1e-6
+    assert result["benchmarks"]["mine"]["accuracy"]["difference"] == 12.5 and result["all"]["n"] == 120
+
+
+def call_json(tmp_path, *args):
+    done = call(compare, *args, "--output", tmp_path / "comparison.json")
+    assert (tmp_path / "comparison.md").read_text().strip() == done.stdout.strip()
+    return (tmp_path / "comparison.json").read_text()
+
+
+def test_equal_models_differ_in_nothing_and_the_interval_says_how_much_that_is_worth(tmp_path):
+    base, tuned = put(tmp_path, base=scored("base", "ABCD" * 5), tuned=scored("tuned", "ABCD" * 5))
+    its = json.loads(call_json(tmp_path, base, tuned))["benchmarks"]["mine"]["accuracy"]
+    assert its["difference"] == 0 and its["p"] == 1.0 and -17 < its["low"] < -15 and 15 < its["high"] < 17   # 0 of 20: exact bound 16.8 %
+
+
+def test_the_same_seed_gives_the_same_file(tmp_path):
+    files = put(tmp_path, base=scored("base", "ABCDA-" * 9), tuned=scored("tuned", "AACDAB" * 9))
+    assert call_json(tmp_path, *files) == call_json(tmp_path, *files)
+
+
+def test_one_file_with_several_models(tmp_path):
+    both = write_jsonl(tmp_path / "both.jsonl", scored("base", "ABCD") + scored("tuned", "AACD"))
+    assert "# tuned against base" in call(compare, f"{both}:base", f"{both}:tuned").stdout
+    assert "# base against tuned" in call(compare, both, both, "--models", "tuned", "base").stdout
+    assert "holds 2 models (base, tuned)" in call(compare, both, both, code=2).stderr
+    assert 'no model "x"' in call(compare, f"{both}:x", both, code=2).stderr
+
+
+def test_shared_passages_and_repeats_are_resampled_together():
+    pairs = []
+    for group in range(12):
+        for i in range(5):
+            a, b = (score.grade_row(sample(group * 5 + i, letter, question_id=f"q{group * 5 + i}", group=f"g{group}")) for letter in ("B", "A" if group % 2 else "B"))
+            pairs.append((a, b))
+    clustered, _ = compare.difference(pairs, 1)
+    single, _ = compare.difference([({**a, "group": None}, {**b, "group": None}) for a, b in pairs], 1)
+    width = lambda its: its["accuracy"]["high"] - its["accuracy"]["low"]
+    assert width(clustered) > 1.8 * width(single) and clustered["test"] != single["test"] == "mcnemar"
+    assert clustered["accuracy"]["p"] > single["accuracy"]["p"]
+
+
+@pytest.mark.parametrize("change, message", [
+    (lambda rows: rows[:-2], "not asked the same rows: 2 only of \"base\": mine:q6, mine:q7"),
+    (lambda rows: [{**row, "prompt_id": "other"} for row in rows], "other prompts (p and other) on 8 rows"),
+    (lambda rows: [{**row, "prompt": "changed"} if i == 3 else row for i, row in enumerate(rows)], "other prompt texts on 1 rows: mine:q3"),
+    (lambda rows: [{**row, "judged": "SAME"} if i == 2 else row for i, row in enumerate(rows)], "other judges on 1 rows: mine:q2"),
+])
+def test_what_cannot_be_paired_is_refused_and_named(change, message, tmp_path):
+    files = put(tmp_path, base=scored("base", "ABCD" * 2), tuned=change(scored("tuned", "AACD" * 2)))
+    assert message in call(compare, *files, code=2).stderr.strip().splitlines()[-1]
+
+
+def test_rows_without_a_reference_are_left_out(tmp_path):
+    with pytest.raises(r.BadInput, match="no row with a reference"):
+        compare.pair([dict(benchmark="b", question_id="q", repeat=0, correct=None)], [])
+
+
+def test_twenty_thousand_questions_take_a_moment():
+    sums = {i: (float(i % 3 - 1), 1) for i in range(20_000)}
+    assert len(compare.bootstrap(sums, 1)) == compare.DRAWS
