@@ -201,10 +201,12 @@ def pieces_of(text, start, end, limit, count):
 
 
 def fitting_units(text, limit, count):
-    """[(start, heading level or 0, tokens), ...] of a document: units that fit into a chunk; longer ones as their blocks or pieces of these."""
+    """[(start, heading level or 0, tokens), ...] of a document: units that fit into a chunk; longer ones in parts, as few as possible."""
     blocks = find_blocks(text)
     units = find_units(text, blocks)
     made = []
+    if not units:
+        return made
     ends = [unit[0].start for unit in units[1:]] + [len(text)]
     for unit, end, size in zip(units, ends, count([text[unit[0].start:end] for unit, end in zip(units, ends, strict=True)]), strict=True):
         if size <= limit:
@@ -212,12 +214,16 @@ def fitting_units(text, limit, count):
             continue
         inner = [*(block.start for block in unit[1:]), end]
         sizes = count([text[block.start:stop] for block, stop in zip(unit, inner, strict=True)])
+        parts = []
         for block, stop, part in zip(unit, inner, sizes, strict=True):
-            if part <= limit:
-                made.append((block.start, block.level, part))
+            spans = [(block.start, stop)] if part <= limit else pieces_of(text, block.start, stop, limit, count)
+            parts += zip((a for a, _ in spans), count([text[a:b] for a, b in spans]), strict=True)
+        first = len(made)
+        for begin, part in parts:   # its beginning stays whole as far as a chunk reaches, wherever the chunk before ends
+            if len(made) > first and made[-1][2] + part <= limit:
+                made[-1] = (*made[-1][:2], made[-1][2] + part)
             else:
-                spans = pieces_of(text, block.start, stop, limit, count)
-                made += [(a, 0, n) for (a, _), n in zip(spans, count([text[a:b] for a, b in spans]), strict=True)]
+                made.append((begin, unit[0].level if len(made) == first else 0, part))
     return made
 
 

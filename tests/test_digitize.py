@@ -136,7 +136,8 @@ def test_two_columns_are_read_one_after_the_other_below_their_title():
 
 def test_hyphens_ligatures_raised_signs_and_code():
     body = [(72, 700, 11, "We use object-oriented programs and study electro-"),
-            (72, 686, 11, "magnetic waves; a well-known object-"), (72, 672, 11, "oriented language helps. The speed is 3.0 x 10"), (302, 677, 7, "8"), (308, 672, 11, " m/s in a"), (72, 658, 11, "vacuum.")]
+            (72, 686, 11, "magnetic waves; a well-known object-"), (72, 672, 11, "oriented language helps. The speed is 3.0 x 10"),
+            (302, 677, 7, "8"), (308, 672, 11, " m/s in a"), (72, 658, 11, "vacuum.")]
     code = [(72, 620, 10, "def area(r):", "F2"), (96, 606, 10, "return 3.14 * r * r", "F2"), (72, 592, 10, "print(area(2))", "F2")]
     text, _ = text_of(make_pdf([body + code]))
     assert "electromagnetic waves" in text and "a well-known object-oriented language" in text
@@ -204,7 +205,8 @@ def test_licence_statements_and_titles():
 @pytest.mark.parametrize(("options", "message"), [
     (["--input", "missing.pdf"], "missing.pdf: there is no such file"),
     (["--input", "x.csv"], "x.csv: only .pdf, .md"),
-    (["--input", "a.md", "--base-url", "http://127.0.0.1:9/v1"], "name the OCR model with --model"), (["--input", "a.md", "--ocr", "olmocr"], "--ocr olmocr")])
+    (["--input", "a.md", "--base-url", "http://127.0.0.1:9/v1"], "name the OCR model with --model"),
+    (["--input", "a.md", "--ocr", "olmocr"], "--ocr olmocr")])
 def test_clear_errors(run_script, tmp_path, options, message):
     for name in ("x.csv", "a.md"):
         (tmp_path / name).write_text("text")
