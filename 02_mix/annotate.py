@@ -1,17 +1,18 @@
 """Let a teacher model write the solutions of the chosen rows, step by step, and check each against the reference answer.
 
-    python 02_mix/annotate.py --input selected.jsonl --output annotated.jsonl --model deepseek-chat --base-url https://api.deepseek.com/v1 --disagree drop
-    python 02_mix/annotate.py --input clean.jsonl --output lengths.jsonl --model Qwen/Qwen2.5-72B-Instruct --base-url URL --field annotator_response
+    python 02_mix/annotate.py --input selected.jsonl --output annotated.jsonl --model M --base-url URL --disagree drop
+    python 02_mix/annotate.py --input clean.jsonl --output lengths.jsonl --model M --base-url URL --field annotator_response
 
 in   rows with id, question, answer, and reference_answer where it is to be checked
-out  --field answer (default): the rows with the teacher's answer; the old one stands in original_answer; annotator, annotator_tokens, and agrees_with_reference:
-     true, false, or null where rules cannot tell (no reference, or one in prose).  --field annotator_response: the answer stays, the teacher's text goes
-     into annotator_response, for select_rows.py --method length. Rejected: "truncated", "empty answer", "generation failed", and
-     "disagrees with the reference answer" under --disagree drop
+out  --field answer (default): the rows with the teacher's answer; the old one stands in original_answer; annotator, annotator_tokens, and
+     agrees_with_reference: true, false, or null where rules cannot tell (no reference, or one in prose).  --field annotator_response: the
+     answer stays, the teacher's text goes into annotator_response, for select_rows.py --method length. Rejected: "truncated", "empty
+     answer", "generation failed", and "disagrees with the reference answer" under --disagree drop
 
-An answer cut off at --max-tokens is asked again with twice the budget; what is then still cut off or empty gets one more try at temperature 0.7 and another seed
-(X.retry.raw.jsonl), and is rejected after that. --disagree: keep (no mark), mark (agrees_with_reference false; the default) or drop. MegaScience kept all and
-never checked. With a --recipe only the sources that say `annotate: true` are asked; the other rows pass through as they are.
+An answer cut off at --max-tokens is asked again with twice the budget; what is then still cut off or empty gets one more try at temperature
+0.7 and another seed (X.retry.raw.jsonl), and is rejected after that. --disagree: keep (no mark), mark (agrees_with_reference false; the
+default) or drop. MegaScience kept all and never checked. With a --recipe only the sources that say `annotate: true` are asked; the other
+rows pass through as they are.
 """
 
 import sys
@@ -22,21 +23,22 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 import os
 import re
 
+import load_sources
+import row_forms
+import score_difficulty
+
 import answers
 import answers_math
 import answers_text
 import batch_generate
-import load_sources
-import score_difficulty
-
 import rows as r
 
-PROMPT = """Solve the following problem. Lay out the reasoning in clear steps, name the laws or definitions you rely on, and check units and arithmetic as
-you go. Close with one line that states the result; put the final answer itself inside \\boxed{}.
+PROMPT = """Solve the following problem. Lay out the reasoning in clear steps, name the laws or definitions you rely on, and check
+units and arithmetic as you go. Close with one line that states the result; put the final answer itself inside \\boxed{}.
 
 <question>"""
 RETRY_TEMPERATURE = 0.7
-CHUNK = 4000   # rows graded at once
+CHUNK = 4000  # rows graded at once
 
 
 def to_messages(row):
@@ -50,8 +52,8 @@ def parse(raw, keep_thinking=False):
     if raw["finish_reason"] == "length":
         return None, "truncated"
     try:
-        text = load_sources.strip_thinking(raw["response"], keep_thinking).strip()
-    except load_sources.Unusable:
+        text = row_forms.strip_thinking(raw["response"], keep_thinking).strip()
+    except row_forms.Unusable:
         return None, "truncated"
     return (text, None) if re.search(r"\w", text) else (None, "empty answer")
 
@@ -98,7 +100,11 @@ def keep_chunk(chunk, args, step, told):
 def assemble(args, step, sources, retry_path):
     """Read the raw answers and keep or reject every row of the input; returns how many agree with their reference."""
     first = batch_generate.read_raw(asked(args, sources), step.raw_path)
-    again = {row["id"]: raw for row, raw in batch_generate.read_raw(failed(args, sources, step.raw_path), retry_path)} if retry_path.is_file() else {}
+    again = (
+        {row["id"]: raw for row, raw in batch_generate.read_raw(failed(args, sources, step.raw_path), retry_path)}
+        if retry_path.is_file()
+        else {}
+    )
     chunk, told = [], {"agree": 0, "disagree": 0, "not checkable": 0, "not asked": 0}
     for row in step.read(args.input, "question", "answer", limit=args.limit):
         if sources is not None and row.get("source") not in sources:
@@ -123,25 +129,48 @@ def assemble(args, step, sources, retry_path):
 def main():
     parser = r.parser(__doc__, "input", "output")
     batch_generate.add_options(parser, max_tokens=4096)
-    parser.add_argument("--field", choices=("answer", "annotator_response"), default="answer", help="where the teacher's text goes (default answer)")
-    parser.add_argument("--disagree", choices=("keep", "mark", "drop"), default="mark", help="rows whose answer is not the reference (default mark)")
+    parser.add_argument(
+        "--field", choices=("answer", "annotator_response"), default="answer", help="where the teacher's text goes (default answer)"
+    )
+    parser.add_argument(
+        "--disagree", choices=("keep", "mark", "drop"), default="mark", help="rows whose answer is not the reference (default mark)"
+    )
     parser.add_argument("--recipe", metavar="FILE", help="ask only about the sources that say `annotate: true`")
     parser.add_argument("--keep-thinking", action="store_true", help="keep <think> blocks of the teacher in the answer")
     args = parser.parse_args()
-    sources = {entry["source"] for entry in load_sources.read_recipe(args.recipe)["sources"] if entry.get("annotate")} if args.recipe else None
-    step = r.Step(args, inputs=[args.input, *([args.recipe] if args.recipe else [])], prompt=PROMPT,
-                  code=[module.__file__ for module in (answers, answers_math, answers_text, score_difficulty, load_sources)])
+    sources = (
+        {entry["source"] for entry in load_sources.read_recipe(args.recipe)["sources"] if entry.get("annotate")} if args.recipe else None
+    )
+    step = r.Step(
+        args,
+        inputs=[args.input, *([args.recipe] if args.recipe else [])],
+        prompt=PROMPT,
+        code=[module.__file__ for module in (answers, answers_math, answers_text, score_difficulty, load_sources, row_forms)],
+    )
     if step.finished():
         return
     retry_path, options = r.beside(step.output, "retry.raw.jsonl"), batch_generate.options(args)
-    spent = {"first": batch_generate.generate_jsonl(asked(args, sources), to_messages, step.raw_path, retry_max_tokens=2 * args.max_tokens, **options)}
+    spent = {
+        "first": batch_generate.generate_jsonl(
+            asked(args, sources), to_messages, step.raw_path, retry_max_tokens=2 * args.max_tokens, **options
+        )
+    }
     if args.fresh:
         retry_path.unlink(missing_ok=True)
     again = list(failed(args, sources, step.raw_path))
     if again:
         print(f"{len(again):,} answers are truncated, empty or missing: one more try", file=sys.stderr)
-        spent["retry"] = batch_generate.generate_jsonl(again, to_messages, retry_path, **{
-            **options, "temperature": max(RETRY_TEMPERATURE, args.temperature), "seed": args.seed + 1, "max_tokens": 2 * args.max_tokens})
+        spent["retry"] = batch_generate.generate_jsonl(
+            again,
+            to_messages,
+            retry_path,
+            **{
+                **options,
+                "temperature": max(RETRY_TEMPERATURE, args.temperature),
+                "seed": args.seed + 1,
+                "max_tokens": 2 * args.max_tokens,
+            },
+        )
     told = assemble(args, step, sources, retry_path)
     step.finish(spent=spent, reference=told)
     print(f"reference answers: {', '.join(f'{n:,} {name}' for name, n in told.items())}", file=sys.stderr)

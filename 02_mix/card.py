@@ -2,7 +2,8 @@
 
     python 02_mix/card.py --input data/runs/x/02_mix/train.jsonl        (makes them again for a finished mixture)
 
-in   X.jsonl of mix.py with its meta file; the meta and rejected files of the steps before it, found through the inputs that each meta file names
+in   X.jsonl of mix.py with its meta file; the meta and rejected files of the steps before it, found through the inputs that each meta file
+     names
 out  X.manifest.json (rows, bytes and SHA-256 of every file), X.mixture.png, README.md (dataset card)
 """
 
@@ -17,12 +18,14 @@ import shlex
 import types
 
 import load_sources
+import row_forms
 
 import rows as r
 
 
 def lineage(path):
-    """Steps that led to a file, first to last, as (output path, meta); follows `--input` through the meta files. Then the paths where the trail ends."""
+    """Steps that led to a file, first to last, as (output path, meta); follows `--input` through the meta files. Then the paths where the
+    trail ends."""
     meta_path = r.beside(path, "meta.json")
     if not meta_path.is_file():
         return [], [str(path)]
@@ -66,11 +69,14 @@ def shares(tally, place):
     for key, n in tally.items():
         (rows if key[0] == "rows" else tokens)[key[place]] += n
     total, all_tokens = max(1, rows.total()), max(1, tokens.total())
-    return [(name, n, f"{100 * n / total:.1f} %", tokens[name], f"{100 * tokens[name] / all_tokens:.1f} %") for name, n in rows.most_common()]
+    return [
+        (name, n, f"{100 * n / total:.1f} %", tokens[name], f"{100 * tokens[name] / all_tokens:.1f} %") for name, n in rows.most_common()
+    ]
 
 
 def where_rows_went(steps, tally):
-    """Markdown table: each source, what was loaded, how many rows left for which reason, what is in the mixture; and what does not add up."""
+    """Markdown table: each source, what was loaded, how many rows left for which reason, what is in the mixture; and what does not add
+    up."""
     kept = collections.Counter()
     for (unit, source, _, _), n in tally.items():
         kept[source] += n if unit == "rows" else 0
@@ -108,7 +114,10 @@ def plot(path, tally, title):
     figure, axes = plt.subplots(figsize=(9, 1.6 + 0.45 * max(1, len(sources))))
     left = [0] * len(sources)
     for index, subject in enumerate([*top, "other"]):
-        widths = [counts[s][subject] if subject != "other" or "other" in top else sum(n for k, n in counts[s].items() if k not in top) for s in sources]
+        widths = [
+            counts[s][subject] if subject != "other" or "other" in top else sum(n for k, n in counts[s].items() if k not in top)
+            for s in sources
+        ]
         if any(widths) and not (subject == "other" and "other" in top):
             axes.barh(sources, widths, left=left, label=f"{subject} ({sum(widths):,})", color=plt.get_cmap("tab20")(index % 20))
             left = [a + b for a, b in zip(left, widths, strict=True)]
@@ -130,40 +139,69 @@ def manifest(step, files, recipe, recipe_hash, tokenizer):
     for path in [step.output, step.rejected_path, *files]:
         n = pyarrow.parquet.read_metadata(path).num_rows if path.suffix == ".parquet" else sum(1 for _ in open(path, "rb"))
         r.file_hash.cache_clear()
-        listed.append({"file": str(path.relative_to(step.output.parent)), "rows": n, "bytes": path.stat().st_size, "sha256": r.file_hash(str(path))})
-    return {"recipe": recipe, "recipe_hash": recipe_hash, "tokenizer": tokenizer,
-            "rows": step.counts["out"], "files": listed}
+        listed.append(
+            {"file": str(path.relative_to(step.output.parent)), "rows": n, "bytes": path.stat().st_size, "sha256": r.file_hash(str(path))}
+        )
+    return {"recipe": recipe, "recipe_hash": recipe_hash, "tokenizer": tokenizer, "rows": step.counts["out"], "files": listed}
 
 
 def card_text(step, steps, before, files, tally, recipe, recipe_hash):
     """The dataset card as Markdown; returns it with the list of rows that no file accounts for."""
     known = {**load_sources.read_table(), **{entry["source"]: entry for entry in recipe.get("sources", []) if "citation" in entry}}
     sources, licenses = shares(tally, 1), shares(tally, 3)
-    closed = sorted({key[1] for key in tally if load_sources.non_commercial(key[3])})
-    closed_rows = sum(n for name, n, *_ in licenses if load_sources.non_commercial(name))
+    closed = sorted({key[1] for key in tally if row_forms.non_commercial(key[3])})
+    closed_rows = sum(n for name, n, *_ in licenses if row_forms.non_commercial(name))
     unknown = sum(n for name, n, *_ in licenses if name == "unknown")
     went, unexplained = where_rows_went(steps, tally)
     rows, tokens = step.counts["out"], sum(n for key, n in tally.items() if key[0] == "tokens")
-    head = ["---", f"pretty_name: {recipe['name']}", "task_categories: [text-generation]", "tags: [science, reasoning, sft]",
-            "license: " + (licenses[0][0] if len(licenses) == 1 and licenses[0][0] != "unknown" else "other"),
-            "configs:", "- config_name: default", "  data_files:", "  - split: train", f"    path: data/{step.output.stem}-*.parquet", "---"]
-    text = ["\n".join(head), f"# {recipe['name']}: {rows:,} rows, {tokens:,} tokens",
-            recipe.get("about", "A mixture of question-answer sets for supervised fine-tuning, in chat form (prompt, completion)."),
-            f"Made by `02_mix/mix.py`, recipe `{recipe['name']}` (hash `{recipe_hash}`), seed {recipe['seed']}, "
-            + (f"rows of at most {recipe['max_tokens']:,} tokens." if recipe["max_tokens"] else "no token limit.")
-            + " Every row names its source, its id there, its licence, why it was selected and the hash of the recipe."]
+    head = [
+        "---",
+        f"pretty_name: {recipe['name']}",
+        "task_categories: [text-generation]",
+        "tags: [science, reasoning, sft]",
+        "license: " + (licenses[0][0] if len(licenses) == 1 and licenses[0][0] != "unknown" else "other"),
+        "configs:",
+        "- config_name: default",
+        "  data_files:",
+        "  - split: train",
+        f"    path: data/{step.output.stem}-*.parquet",
+        "---",
+    ]
+    text = [
+        "\n".join(head),
+        f"# {recipe['name']}: {rows:,} rows, {tokens:,} tokens",
+        recipe.get("about", "A mixture of question-answer sets for supervised fine-tuning, in chat form (prompt, completion)."),
+        f"Made by `02_mix/mix.py`, recipe `{recipe['name']}` (hash `{recipe_hash}`), seed {recipe['seed']}, "
+        + (f"rows of at most {recipe['max_tokens']:,} tokens." if recipe["max_tokens"] else "no token limit.")
+        + " Every row names its source, its id there, its licence, why it was selected and the hash of the recipe.",
+    ]
     if closed:
-        text.append(f"**Not for commercial use as a whole:** {closed_rows:,} rows ({100 * closed_rows / max(1, rows):.1f} %) come from non-commercial sources: {', '.join(closed)}.")
+        text.append(
+            f"**Not for commercial use as a whole:** {closed_rows:,} rows ({100 * closed_rows / max(1, rows):.1f} %) come from "
+            f"non-commercial sources: {', '.join(closed)}."
+        )
     if unknown:
         text.append(f"**Licence unknown** for {unknown:,} rows: look it up before you publish them.")
     text += ["## Where every row went", went, *[f"**Does not add up:** {line}" for line in unexplained]]
-    mark = {name: " (non-commercial)" for name, *_ in licenses if load_sources.non_commercial(name)}
-    for title, lines in (("source", sources), ("subject", shares(tally, 2)), ("licence", [(name + mark.get(name, ""), *rest) for name, *rest in licenses])):
+    mark = {name: " (non-commercial)" for name, *_ in licenses if row_forms.non_commercial(name)}
+    for title, lines in (
+        ("source", sources),
+        ("subject", shares(tally, 2)),
+        ("licence", [(name + mark.get(name, ""), *rest) for name, *rest in licenses]),
+    ):
         text += [f"## By {title}", table([title, "rows", "% of rows", "tokens", "% of tokens"], lines)]
     text += [f"![rows by source and subject]({step.output.stem}.mixture.png)", "## Steps", steps_table(before + steps)]
-    cited = [f"- {name}: {known[name]['citation']}" + (f" (hub: {known[name]['hub']})" if "hub" in known[name] else "") for name, *_ in sources if known.get(name, {}).get("citation")]
+    cited = [
+        f"- {name}: {known[name]['citation']}" + (f" (hub: {known[name]['hub']})" if "hub" in known[name] else "")
+        for name, *_ in sources
+        if known.get(name, {}).get("citation")
+    ]
     text += ["## Citations", "\n".join(cited)] if cited else []
-    text += ["## Files", f"`{step.output.stem}.jsonl`, {len(files)} parquet shard(s) in `data/`; hashes in `{step.output.stem}.manifest.json`; rows left out, each with its reason, in the `*.rejected.jsonl`."]
+    text += [
+        "## Files",
+        f"`{step.output.stem}.jsonl`, {len(files)} parquet shard(s) in `data/`; hashes in `{step.output.stem}.manifest.json`; rows left "
+        "out, each with its reason, in the `*.rejected.jsonl`.",
+    ]
     return "\n\n".join(text) + "\n", unexplained
 
 
@@ -178,9 +216,9 @@ def steps_table(steps):
 
 def write(step, files, tally, recipe, recipe_hash, tokenizer):
     """All three files, after the mixture itself is finished."""
-    steps, ends = lineage(step.output)
+    steps, _ = lineage(step.output)
     before = []
-    for path, meta in steps:   # what made the local files that load_sources.py read
+    for path, meta in steps:  # what made the local files that load_sources.py read
         for source in meta.get("same_if", {}).get("inputs", {}) if "loaded" in meta else ():
             found, _ = lineage(source)
             before += [one for one in found if one[0] not in [b[0] for b in before] + [path]]
@@ -204,7 +242,9 @@ def rebuild(output):
     for row in r.read(output):
         for unit, n in (("rows", 1), ("tokens", row["n_tokens"] or 0)):
             tally[unit, row["source"], row["subject"] or "none", row["license"]] += n
-    finished = types.SimpleNamespace(output=output, counts=meta["counts"], rejected_path=r.beside(output, "rejected.jsonl"))   # what write() reads of a Step
+    finished = types.SimpleNamespace(
+        output=output, counts=meta["counts"], rejected_path=r.beside(output, "rejected.jsonl")
+    )  # what write() reads of a Step
     write(finished, [output.parent / name for name in meta["files"]], tally, meta["recipe"], meta["recipe_hash"], meta["tokenizer"])
 
 

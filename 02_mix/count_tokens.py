@@ -5,7 +5,8 @@
 in   rows with question and answer, or with prompt and completion in chat form
 out  one line on stdout: rows, total tokens, mean, median, 95th percentile, longest, share above --max-tokens
 
-mix.py and select_rows.py count with the same functions. The template is rendered in a sandbox; a tokenizer without a template counts question and answer.
+mix.py and select_rows.py count with the same functions. The template is rendered in a sandbox; a tokenizer without a template counts
+question and answer.
 """
 
 import sys
@@ -17,11 +18,12 @@ import json
 
 import rows as r
 
-BATCH = 512   # rows tokenized at once, over all cores
+BATCH = 512  # rows tokenized at once, over all cores
 
 
 def file_of(name, file):
-    """A small file of a model: from its folder, or from the hub; None where it has none. Raises BadInput where the model is not to be had."""
+    """A small file of a model: from its folder, or from the hub; None where it has none. Raises BadInput where the model is not to be
+    had."""
     if Path(name).is_dir():
         path = Path(name) / file
         return path if path.is_file() else None
@@ -31,7 +33,9 @@ def file_of(name, file):
     try:
         return Path(hf_hub_download(name, file))
     except LocalEntryNotFoundError as error:
-        raise r.BadInput(f"--tokenizer {name}: no such folder, and the hub cannot be reached ({type(error).__name__}); give the folder of the model") from None
+        raise r.BadInput(
+            f"--tokenizer {name}: no such folder, and the hub cannot be reached ({type(error).__name__}); give the folder of the model"
+        ) from None
     except EntryNotFoundError:
         return None
     except (HfHubHTTPError, OSError, ValueError) as error:
@@ -44,9 +48,11 @@ def chat_template(name):
     config = json.loads(config.read_text(encoding="utf-8")) if config else {}
     own = file_of(name, "chat_template.jinja")
     template = own.read_text(encoding="utf-8") if own else config.get("chat_template")
-    if isinstance(template, list):   # several by name
+    if isinstance(template, list):  # several by name
         template = next((t["template"] for t in template if t["name"] == "default"), None)
-    special = {key: value["content"] if isinstance(value, dict) else value for key, value in config.items() if key.endswith("_token") and value}
+    special = {
+        key: value["content"] if isinstance(value, dict) else value for key, value in config.items() if key.endswith("_token") and value
+    }
     return template, special
 
 
@@ -79,15 +85,16 @@ class Tokenizer:
         def refuse(message):
             raise r.BadInput(f"the chat template refuses the row: {message}")
 
-        class Generation(jinja2.ext.Extension):   # {% generation %} marks the answer for masks; it changes no text
-            tags = {"generation"}
+        class Generation(jinja2.ext.Extension):  # {% generation %} marks the answer for masks; it changes no text
+            tags = frozenset({"generation"})
 
             def parse(self, parser):
                 next(parser.stream)
                 return parser.parse_statements(["name:endgeneration"], drop_needle=True)
 
         environment = jinja2.sandbox.ImmutableSandboxedEnvironment(
-            trim_blocks=True, lstrip_blocks=True, extensions=[jinja2.ext.loopcontrols, Generation])
+            trim_blocks=True, lstrip_blocks=True, extensions=[jinja2.ext.loopcontrols, Generation]
+        )
         environment.filters["tojson"] = lambda value, **_: json.dumps(value, ensure_ascii=False)
         environment.globals.update(raise_exception=refuse, strftime_now=lambda form: datetime.datetime.now().strftime(form))
         return environment.from_string(template)
@@ -132,8 +139,10 @@ def main():
     lengths = np.fromiter((n for _, n in counted(r.read(args.input, limit=args.limit, unique=False), tokenizer)), dtype=np.int64)
     if not len(lengths):
         raise r.BadInput(f"{args.input}: no rows")
-    print(f"{len(lengths):,} rows, {lengths.sum():,} tokens, mean {lengths.mean():.0f}, median {np.median(lengths):.0f}, "
-          f"95 % {np.percentile(lengths, 95):.0f}, longest {lengths.max():,}, above {args.max_tokens:,}: {(lengths > args.max_tokens).sum():,}")
+    print(
+        f"{len(lengths):,} rows, {lengths.sum():,} tokens, mean {lengths.mean():.0f}, median {np.median(lengths):.0f}, 95 % "
+        f"{np.percentile(lengths, 95):.0f}, longest {lengths.max():,}, above {args.max_tokens:,}: {(lengths > args.max_tokens).sum():,}"
+    )
 
 
 if __name__ == "__main__":

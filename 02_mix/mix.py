@@ -1,18 +1,20 @@
-"""Make the training file: chat-form rows in the order of a seed, whole rows within the token limit, each with its provenance, and a card that accounts for all.
+"""Make the training file: chat-form rows in the order of a seed, whole rows within the token limit, each with its provenance, and a card
+that accounts for all.
 
-    python 02_mix/mix.py --input data/runs/x/02_mix/selected.jsonl --recipe 02_mix/recipes/demo.yaml --tokenizer MODEL --output data/runs/x/02_mix/train.jsonl
+    python 02_mix/mix.py --input selected.jsonl --recipe 02_mix/recipes/demo.yaml --tokenizer MODEL --output train.jsonl
     python 02_mix/mix.py --recipe my_recipe.yaml --tokenizer MODEL --output train.jsonl        (reads the sources of the recipe itself)
 
-in   rows with question, answer and, where they are known, source, source_id, subject, license, reference_answer, selection (files of select_rows.py, annotate.py)
-out  X.jsonl: id, prompt and completion (chat messages), source, source_id, subject, license, reference_answer, selection (why the row is here), selection_score,
-     recipe, recipe_hash, n_tokens (prompt and completion in the student's chat template), extra (JSON text of all other fields). Rejected: "too long"
-     (whole rows, never cut), "empty question", "empty answer", "not selected", "not in the recipe"
-     beside it: data/X-*.parquet (the same rows in shards), X.manifest.json (hashes of all files), X.mixture.png, README.md (dataset card: where every row
-     of every source went, shares by source, subject and licence, non-commercial sources, citations)
+in   rows with question, answer and, where they are known, source, source_id, subject, license, reference_answer, selection (files of
+     select_rows.py, annotate.py)
+out  X.jsonl: id, prompt and completion (chat messages), source, source_id, subject, license, reference_answer, selection (why the row is
+     here), selection_score, recipe, recipe_hash, n_tokens (prompt and completion in the student's chat template), extra (JSON text of all
+     other fields). Rejected: "too long" (whole rows, never cut), "empty question", "empty answer", "not selected", "not in the recipe"
+     beside it: data/X-*.parquet (the same rows in shards), X.manifest.json (hashes of all files), X.mixture.png, README.md (dataset card:
+     where every row of every source went, shares by source, subject and licence, non-commercial sources, citations)
 
-The order and the rows depend on the seed and the ids alone, not on the order or the number of input files. A recipe that has a count, weight or method for a
-source applies it here to rows that bear no `selection` yet. --append-reference ends answers that commit to nothing with a line "The final answer is \\boxed{x}",
-where the reference is one short line.
+The order and the rows depend on the seed and the ids alone, not on the order or the number of input files. A recipe that has a count,
+weight or method for a source applies it here to rows that bear no `selection` yet. --append-reference ends answers that commit to nothing
+with a line "The final answer is \\boxed{x}", where the reference is one short line.
 """
 
 import sys
@@ -27,6 +29,7 @@ import re
 import card
 import count_tokens
 import load_sources
+import row_forms
 import select_rows
 
 import rows as r
@@ -40,7 +43,7 @@ def with_reference(row):
     reference = row.get("reference_answer")
     if not isinstance(reference, str) or not 0 < len(reference.strip()) <= 80 or "\n" in reference.strip():
         return row
-    final = load_sources.final_of(row["answer"])
+    final = row_forms.final_of(row["answer"])
     if final not in (None, row["answer"]) or re.search(r"\b(final )?answer\b[^\n]{0,40}\b(is|:)", row["answer"][-200:], re.I):
         return row
     return {**row, "answer": f"{row['answer'].rstrip()}\n\nThe final answer is \\boxed{{{reference.strip()}}}.", "appended_reference": True}
@@ -53,8 +56,13 @@ def train_row(row, tokens, recipe, recipe_hash):
     made = {"id": row["id"], "prompt": chat[:-1], "completion": chat[-1:]}
     made |= {name: None if row.get(name) is None else str(row[name]) for name in COLUMNS if name != "selection_score"}
     score = row.get("selection_score")
-    return made | {"selection_score": None if score is None else float(score), "recipe": recipe, "recipe_hash": recipe_hash, "n_tokens": tokens,
-                   "extra": json.dumps(extra, ensure_ascii=False) if extra else None}
+    return made | {
+        "selection_score": None if score is None else float(score),
+        "recipe": recipe,
+        "recipe_hash": recipe_hash,
+        "n_tokens": tokens,
+        "extra": json.dumps(extra, ensure_ascii=False) if extra else None,
+    }
 
 
 def schema():
@@ -62,8 +70,19 @@ def schema():
 
     message = pa.list_(pa.struct([("role", pa.string()), ("content", pa.string())]))
     text = [(name, pa.string()) for name in ("source", "source_id", "subject", "license", "reference_answer", "selection")]
-    return pa.schema([("id", pa.string()), ("prompt", message), ("completion", message), *text, ("selection_score", pa.float64()), ("recipe", pa.string()),
-                      ("recipe_hash", pa.string()), ("n_tokens", pa.int64()), ("extra", pa.string())])
+    return pa.schema(
+        [
+            ("id", pa.string()),
+            ("prompt", message),
+            ("completion", message),
+            *text,
+            ("selection_score", pa.float64()),
+            ("recipe", pa.string()),
+            ("recipe_hash", pa.string()),
+            ("n_tokens", pa.int64()),
+            ("extra", pa.string()),
+        ]
+    )
 
 
 class Shards:
@@ -118,6 +137,7 @@ def _plain(row):
 
 # ---- rows in ----
 
+
 def rows_in(args, recipe, step):
     """Every row to mix, counted: from --input files, or from the sources of the recipe as load_sources.py reads them."""
     seen = set()
@@ -125,12 +145,12 @@ def rows_in(args, recipe, step):
         for row in step.read(path, "question", "answer"):
             key = hash(row["id"])
             if key in seen:
-                raise r.BadInput(f"{path}: id \"{row['id']}\" stands already in another --input file")
+                raise r.BadInput(f'{path}: id "{row["id"]}" stands already in another --input file')
             seen.add(key)
             row.setdefault("source", Path(path).stem)
             row["source"] = row["source"] or Path(path).stem
             row.setdefault("source_id", row["id"])
-            row["license"] = load_sources.spdx(row.get("license"))
+            row["license"] = row_forms.spdx(row.get("license"))
             yield row
     if args.input:
         return
@@ -138,8 +158,8 @@ def rows_in(args, recipe, step):
         for row in load_sources.stream(source, source.get("limit")):
             step.counts["in"] += 1
             try:
-                _, made = load_sources.to_row(row, source)
-            except load_sources.Unusable as reason:
+                _, made = row_forms.to_row(row, source)
+            except row_forms.Unusable as reason:
                 step.reject({**row, "source": source["name"], "source_id": str(row["id"])}, str(reason))
                 continue
             if hash(made["id"]) in seen:
@@ -200,7 +220,14 @@ def mixed(pairs, step, rules, seed):
             (keys, of), rule = chosen[row["source"]], rules[row["source"]]
             score = select_rows.score_of(row, rule["method"], "answer", None, step.output)
             if select_rows.order_key(seed, row["id"], "select") in keys:
-                yield {**row, "selection": select_rows.reason_for(rule["method"], score, len(keys), of, seed, (1, 9)), "selection_score": score}, tokens
+                yield (
+                    {
+                        **row,
+                        "selection": select_rows.reason_for(rule["method"], score, len(keys), of, seed, (1, 9)),
+                        "selection_score": score,
+                    },
+                    tokens,
+                )
             else:
                 step.reject(row, select_rows.why_not(rule["method"], score, (1, 9)))
 
@@ -211,7 +238,9 @@ def settings(args, recipe):
         if getattr(args, name) is None:
             setattr(args, name, recipe.get(name, default))
     if args.tokenizer is None and args.max_tokens:
-        raise r.BadInput("--tokenizer: name the student's tokenizer (hub id or folder of the model) for the token limit, or say --max-tokens 0 for no limit")
+        raise r.BadInput(
+            "--tokenizer: name the student's (hub id or folder of the model) for the token limit, or say --max-tokens 0 for no limit"
+        )
     return {**recipe, "seed": args.seed, "max_tokens": args.max_tokens, "append_reference": args.append_reference}
 
 
@@ -222,7 +251,9 @@ def main():
     parser.add_argument("--sources", nargs="+", default=[], metavar="NAME=PATH", help="places of the recipe's sources")
     parser.add_argument("--tokenizer", metavar="NAME_OR_FOLDER", help="the student's (default: the recipe's)")
     parser.add_argument("--max-tokens", type=int, metavar="N", help="longest row in tokens; 0: no limit (default: the recipe's, else 4096)")
-    parser.add_argument("--append-reference", action="store_true", default=None, help="end answers that commit to nothing with their reference, boxed")
+    parser.add_argument(
+        "--append-reference", action="store_true", default=None, help="end answers that commit to nothing with their reference, boxed"
+    )
     parser.add_argument("--shard-rows", type=r.positive, default=250_000, metavar="N", help="rows a parquet shard (default 250,000)")
     parser.add_argument("--seed", type=int, metavar="N", help="seed of the order (default: the recipe's, else 42)")
     args = parser.parse_args()
@@ -234,11 +265,16 @@ def main():
     tokenizer = count_tokens.Tokenizer(args.tokenizer) if args.tokenizer else None
     named = tokenizer and {"name": Path(tokenizer.name).name, "sha256": tokenizer.hash}
     local = [] if args.input else [source["path"] for source in load_sources.plan(args.sources, recipe) if "path" in source]
-    step = r.Step(args, inputs=[*args.input, *local, *([args.recipe] if args.recipe else [])],
-                  code=[module.__file__ for module in (card, count_tokens, load_sources, select_rows)] + [load_sources.TABLE],
-                  recipe=made_by, recipe_hash=recipe_hash, tokenizer=named)
+    step = r.Step(
+        args,
+        inputs=[*args.input, *local, *([args.recipe] if args.recipe else [])],
+        code=[module.__file__ for module in (card, count_tokens, load_sources, row_forms, select_rows)] + [load_sources.TABLE],
+        recipe=made_by,
+        recipe_hash=recipe_hash,
+        tokenizer=named,
+    )
     if step.finished():
-        if not r.beside(step.output, "manifest.json").is_file():   # stopped between the rows and the card
+        if not r.beside(step.output, "manifest.json").is_file():  # stopped between the rows and the card
             card.rebuild(step.output)
         return
     rules = select_rows.rules_of(args) if args.recipe else {}

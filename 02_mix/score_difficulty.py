@@ -1,20 +1,21 @@
-"""Measure how hard each question is for a small model: k sampled answers, each scored 0-10 against the reference; the mean is the row's `difficulty`.
+"""Measure how hard each question is for a small model: k sampled answers, each scored 0-10 against the reference.
 
-    python 02_mix/score_difficulty.py --input clean.jsonl --output difficulty.jsonl --model Qwen/Qwen2.5-7B-Instruct --base-url http://localhost:8000/v1 \\
-        --judge-model Qwen/Qwen2.5-32B-Instruct --judge-base-url http://localhost:8001/v1
+    python 02_mix/score_difficulty.py --input clean.jsonl --output difficulty.jsonl --model Qwen/Qwen2.5-7B-Instruct --base-url URL \\
+        --judge-model Qwen/Qwen2.5-32B-Instruct --judge-base-url URL2
     python 02_mix/score_difficulty.py --input clean.jsonl --output difficulty.jsonl --model M --base-url URL --verify rules
 
 in   rows with id, question, answer, reference_answer (the judge takes the answer where there is no reference)
-out  the rows with difficulty (mean score, 0 = never right, 10 = always right: the higher, the easier), difficulty_scores (k of them, null where the judge's reply
-     held none), difficulty_tokens (sampled tokens of all k), difficulty_truncated (samples cut off), difficulty_by (models, k, temperature). Rejected: "no reference
-     answer", "reference not checkable" (rules), "generation failed" and "judge unparsed" (fewer than half of the k scores are there)
-     X.raw.jsonl holds the samples and X.judge.raw.jsonl the verdicts under the ids "row#0" ... "row#15": a stopped run goes on from there, a larger --k only
-     adds samples
+out  the rows with difficulty (mean score, 0 = never right, 10 = always right: the higher, the easier), difficulty_scores (k of them, null
+     where the judge's reply held none), difficulty_tokens (sampled tokens of all k), difficulty_truncated (samples cut off), difficulty_by
+     (models, k, temperature). Rejected: "no reference answer", "reference not checkable" (rules), "generation failed" and "judge unparsed"
+     (fewer than half of the k scores are there) X.raw.jsonl holds the samples and X.judge.raw.jsonl the verdicts under the ids "row#0" ...
+     "row#15": a stopped run goes on from there, a larger --k only adds samples
 
---verify judge (the default where --judge-model is given) is the method of MegaScience (arXiv 2507.16812, section 3.2): 16 answers of Qwen2.5-7B-Instruct, scores
-of Qwen2.5-32B-Instruct. --verify rules grades with answers.py and needs no judge: a right answer counts 10 and a wrong one 0, so that the mean is ten times the pass
-rate and the rule "keep 1 to 9" of select_rows.py means a pass rate of 0.1 to 0.9. The paper does not name its temperature; 1.0 samples the model's own
-distribution. Every sample has a seed of its own, made of --seed and its id.
+--verify judge (the default where --judge-model is given) is the method of MegaScience (arXiv 2507.16812, section 3.2): 16 answers of
+Qwen2.5-7B-Instruct, scores of Qwen2.5-32B-Instruct. --verify rules grades with answers.py and needs no judge: a right answer counts 10 and
+a wrong one 0, so that the mean is ten times the pass rate and the rule "keep 1 to 9" of select_rows.py means a pass rate of 0.1 to 0.9. The
+paper does not name its temperature; 1.0 samples the model's own distribution. Every sample has a seed of its own, made of --seed and its
+id.
 """
 
 import sys
@@ -29,7 +30,6 @@ import answers
 import answers_math
 import answers_text
 import batch_generate
-
 import rows as r
 
 SAMPLE_PROMPT = """<question>
@@ -48,8 +48,8 @@ Student's solution:
 <response>
 
 How far does the conclusion of the student agree with the reference? Only the substance counts, not wording, notation or length.
-10: the same answer. 7 to 9: right in the main, a detail is missing or imprecise. 4 to 6: partly right. 1 to 3: mostly wrong, something useful in it.
-0: wrong, or no answer at all.
+10: the same answer. 7 to 9: right in the main, a detail is missing or imprecise. 4 to 6: partly right.
+1 to 3: mostly wrong, something useful in it. 0: wrong, or no answer at all.
 Give your reason in one sentence. Then end with a line of exactly this form, a whole number from 0 to 10:
 Score: N"""
 
@@ -70,7 +70,8 @@ def option_texts(row):
 
 
 def checkable(row):
-    """Kind under which answers.grade can compare with the row's reference (choice, math, short_text), or None where it is prose or a proof."""
+    """Kind under which answers.grade can compare with the row's reference (choice, math, short_text), or None where it is prose or a
+    proof."""
     reference = row.get("reference_answer")
     if not isinstance(reference, str) or not 0 < len(reference.strip()) <= 120 or "\n" in reference.strip():
         return None
@@ -97,6 +98,7 @@ def unscorable(row, verify):
 
 # ---- samples and verdicts ----
 
+
 def samples(args):
     """k requests for each row that can be scored, in the order of the file."""
     for row in r.read(args.input, "question", "reference_answer", limit=args.limit):
@@ -110,8 +112,14 @@ def sample_messages(sample):
 
 
 def judge_messages(sample):
-    values = {"question": sample["row"]["question"], "reference": sample["row"].get("reference_answer") or sample["row"]["answer"], "response": sample["response"]}
-    text = re.sub("<(question|reference|response)>", lambda mark: str(values[mark[1]]), JUDGE_PROMPT)   # in one pass: a text may hold such a mark itself
+    values = {
+        "question": sample["row"]["question"],
+        "reference": sample["row"].get("reference_answer") or sample["row"]["answer"],
+        "response": sample["response"],
+    }
+    text = re.sub(
+        "<(question|reference|response)>", lambda mark: str(values[mark[1]]), JUDGE_PROMPT
+    )  # in one pass: a text may hold such a mark itself
     return [{"role": "user", "content": text}]
 
 
@@ -156,17 +164,28 @@ def keep_chunk(chunk, args, step):
         if 2 * len(known) < args.k:
             step.reject(row, "generation failed" if 2 * len(made) < args.k else "judge unparsed", difficulty_scores=scores)
             continue
-        by = f"{args.k} answers of {args.model} at temperature {args.temperature:g}, " + ("graded by rules" if args.verify == "rules" else f"judged by {args.judge_model}")
-        step.keep({**row, "difficulty": round(sum(known) / len(known), 4), "difficulty_scores": scores,
-                   "difficulty_tokens": sum(raw["completion_tokens"] for raw in made),
-                   "difficulty_truncated": sum(raw["finish_reason"] == "length" for raw in made), "difficulty_by": by})
+        by = f"{args.k} answers of {args.model} at temperature {args.temperature:g}, " + (
+            "graded by rules" if args.verify == "rules" else f"judged by {args.judge_model}"
+        )
+        step.keep(
+            {
+                **row,
+                "difficulty": round(sum(known) / len(known), 4),
+                "difficulty_scores": scores,
+                "difficulty_tokens": sum(raw["completion_tokens"] for raw in made),
+                "difficulty_truncated": sum(raw["finish_reason"] == "length" for raw in made),
+                "difficulty_by": by,
+            }
+        )
 
 
 def main():
     parser = r.parser(__doc__, "input", "output")
     batch_generate.add_options(parser, temperature=1.0, max_tokens=2048)
     parser.add_argument("--k", type=r.positive, default=16, metavar="N", help="answers sampled for each question (default 16)")
-    parser.add_argument("--verify", choices=("judge", "rules"), help="who scores the answers (default: the judge where one is named, else rules)")
+    parser.add_argument(
+        "--verify", choices=("judge", "rules"), help="who scores the answers (default: the judge where one is named, else rules)"
+    )
     parser.add_argument("--judge-model", metavar="M", help="model that scores the answers")
     parser.add_argument("--judge-base-url", metavar="URL", help="endpoint of the judge (default: that of the sampler)")
     parser.add_argument("--judge-max-tokens", type=r.positive, default=512, metavar="N", help="longest verdict (default 512)")
@@ -174,19 +193,39 @@ def main():
     args.verify = args.verify or ("judge" if args.judge_model else "rules")
     if args.verify == "judge" and not args.judge_model:
         raise r.BadInput("--judge-model: name the model that is to score the answers, or say --verify rules")
-    step = r.Step(args, inputs=[args.input], prompt=SAMPLE_PROMPT + JUDGE_PROMPT, ignore=("judge_base_url",),
-                  code=[answers.__file__, answers_math.__file__, answers_text.__file__])
+    step = r.Step(
+        args,
+        inputs=[args.input],
+        prompt=SAMPLE_PROMPT + JUDGE_PROMPT,
+        ignore=("judge_base_url",),
+        code=[answers.__file__, answers_math.__file__, answers_text.__file__],
+    )
     if step.finished():
         return
     judge_path, spent = r.beside(step.output, "judge.raw.jsonl"), {}
     options = batch_generate.options(args)
     spent["samples"] = batch_generate.generate_jsonl(
-        samples(args), sample_messages, step.raw_path, **{**options, "seed": lambda sample: int(r.text_hash(str(args.seed), sample["id"]), 16) % 2**31})
+        samples(args),
+        sample_messages,
+        step.raw_path,
+        **{**options, "seed": lambda sample: int(r.text_hash(str(args.seed), sample["id"]), 16) % 2**31},
+    )
     if args.verify == "judge":
         base_url = args.judge_base_url or (args.base_url if args.base_url else None)
         spent["judge"] = batch_generate.generate_jsonl(
-            answered(args, step.raw_path), judge_messages, judge_path, fresh=args.fresh,
-            **{**options, "model": args.judge_model, "base_url": base_url, "temperature": 0.0, "top_p": 1.0, "max_tokens": args.judge_max_tokens})
+            answered(args, step.raw_path),
+            judge_messages,
+            judge_path,
+            fresh=args.fresh,
+            **{
+                **options,
+                "model": args.judge_model,
+                "base_url": base_url,
+                "temperature": 0.0,
+                "top_p": 1.0,
+                "max_tokens": args.judge_max_tokens,
+            },
+        )
     assemble(args, step, judge_path)
     step.finish(spent=spent)
 

@@ -5,24 +5,27 @@
     python 02_mix/select_rows.py --input clean.jsonl --output selected.jsonl --recipe 02_mix/recipes/megascience.yaml
 
 in   rows with id, question, answer; difficulty (0-10, from score_difficulty.py) where the method is difficulty; any sources together
-out  the chosen rows with `selection` (why the row is here) and `selection_score` (what it was ranked by, or null), in an order that depends on seed and ids
-     alone: the same rows in any order give the same file. Rejected: "not selected"; under difficulty also "too easy" (mean > 9), "too hard (noisy)"
-     (mean < 1) and "no difficulty score"; "other source" with --source; "not in the recipe"
+out  the chosen rows with `selection` (why the row is here) and `selection_score` (what it was ranked by, or null), in an order that depends
+     on seed and ids alone: the same rows in any order give the same file. Rejected: "not selected"; under difficulty also "too easy" (mean
+     > 9), "too hard (noisy)" (mean < 1) and "no difficulty score"; "other source" with --source; "not in the recipe"
 
 random      --n rows, those with the smallest hash of seed and id
-length      --n rows with the longest answers of one annotator: `annotator_tokens` where every row has it (annotate.py --field annotator_response), else the
-            characters of annotator_response, else of the answer; --length-field names another field. Random where equal
+length      --n rows with the longest answers of one annotator: `annotator_tokens` where every row has it (annotate.py --field
+            annotator_response), else the characters of annotator_response, else of the answer; --length-field names another field. Random
+            where equal
 difficulty  rows with a mean in --keep 1 9; with --n a random sample of these
 all         every row (--n is then without effect)
 
---match-n FILE takes as many rows as FILE has; --match-tokens FILE takes rows, best first, until they hold as many tokens as FILE (--tokenizer; without it
-characters are counted). A scorer of your own is a function in a file: its float ranks the row, the highest are kept, None rejects the row:
+--match-n FILE takes as many rows as FILE has; --match-tokens FILE takes rows, best first, until they hold as many tokens as FILE
+(--tokenizer; without it characters are counted). A scorer of your own is a function in a file: its float ranks the row, the highest are
+kept, None rejects the row:
 
     # my_scorer.py                                                  python 02_mix/select_rows.py ... --scorer my_scorer.py:steps --n 50000
     def steps(row):
         return row["answer"].count("\\n")
 
-A recipe gives each source its method and its count, or a weight: weighted sources share the mixture in that proportion, as large as the rows allow.
+A recipe gives each source its method and its count, or a weight: weighted sources share the mixture in that proportion, as large as the
+rows allow.
 """
 
 import sys
@@ -43,10 +46,11 @@ import load_sources
 import rows as r
 
 METHODS = ("random", "length", "difficulty", "all")
-BUCKETS = 64   # temporary files of the sort: one in 64 of the data is in memory at a time
+BUCKETS = 64  # temporary files of the sort: one in 64 of the data is in memory at a time
 
 
 # ---- an order that depends on seed and ids alone ----
+
 
 def order_key(seed, id_, use):
     """64-bit place of a row in the order of `use` ("select", "mix"); another seed or use gives an unrelated order."""
@@ -73,6 +77,7 @@ def in_key_order(keyed, folder, buckets=BUCKETS):
 
 
 # ---- the choice ----
+
 
 class Pool:
     """What is remembered of the rows of one source: keys, scores, lengths; 24 bytes a row."""
@@ -134,6 +139,7 @@ def why_not(method, score, keep):
 
 # ---- what a row is ranked by ----
 
+
 def length_field(paths, rows_of):
     """The field that measures the answers of these rows: the first of three that every row has."""
     counts = dict.fromkeys(("annotator_tokens", "annotator_response"), 0)
@@ -168,12 +174,12 @@ def score_of(row, method, field, scorer, path):
         value = len(value) if isinstance(value, str) else value
     elif method == "difficulty":
         if "difficulty" not in row:
-            raise r.BadInput(f"{path}, row \"{row['id']}\": field \"difficulty\" is missing; run score_difficulty.py first")
+            raise r.BadInput(f'{path}, row "{row["id"]}": field "difficulty" is missing; run score_difficulty.py first')
         value = row["difficulty"]
     else:
         return None
     if value is not None and (isinstance(value, bool) or not isinstance(value, int | float) or math.isnan(value)):
-        raise r.BadInput(f"{path}, row \"{row['id']}\": the score must be a number or null, this is {value!r}"[:300])
+        raise r.BadInput(f'{path}, row "{row["id"]}": the score must be a number or null, this is {value!r}'[:300])
     return value
 
 
@@ -183,7 +189,7 @@ def rules_of(args):
         rules = {}
         for entry in load_sources.read_recipe(args.recipe)["sources"]:
             if (method := entry.get("method", "all" if "count" not in entry and "weight" not in entry else "random")) not in METHODS:
-                raise r.BadInput(f"--recipe {args.recipe}: source {entry['source']}: method \"{method}\" is none of {', '.join(METHODS)}")
+                raise r.BadInput(f'--recipe {args.recipe}: source {entry["source"]}: method "{method}" is none of {", ".join(METHODS)}')
             rules[entry["source"]] = dict(method=method, n=entry.get("count"), tokens=None, weight=entry.get("weight"))
         return rules
     method, n, tokens = args.scorer or args.method, args.n, None
@@ -234,9 +240,11 @@ def select(rows, step, rules, args, seen_by, keep):
     ordered = in_key_order(keyed(), step.output.parent)
     chosen, first = {}, True
     for key, (row, score) in ordered:
-        if first:   # all rows have been read by now
+        if first:  # all rows have been read by now
             fill_weights(rules, pools, keep)
-            chosen = {group: pool.choose(rules[group]["method"], keep, rules[group]["n"], rules[group]["tokens"]) for group, pool in pools.items()}
+            chosen = {
+                group: pool.choose(rules[group]["method"], keep, rules[group]["n"], rules[group]["tokens"]) for group, pool in pools.items()
+            }
             first = False
         group = None if None in rules else row.get("source")
         if group not in rules:
@@ -257,7 +265,9 @@ def reason_for(method, score, n, of, seed, keep):
     """The sentence that stays in a chosen row."""
     if method == "all":
         return f"all {of:,} rows of the source"
-    how = {"random": "at random", "length": "longest", "difficulty": f"mean difficulty in {keep[0]:g} to {keep[1]:g}"}.get(method, f"highest {method}")
+    how = {"random": "at random", "length": "longest", "difficulty": f"mean difficulty in {keep[0]:g} to {keep[1]:g}"}.get(
+        method, f"highest {method}"
+    )
     return f"{how}: {n:,} of {of:,}, seed {seed}" + (f", score {score:g}" if score is not None else "")
 
 
@@ -268,14 +278,21 @@ def main():
     parser.add_argument("--match-n", metavar="FILE", help="keep as many rows as FILE has")
     parser.add_argument("--match-tokens", metavar="FILE", help="keep as many tokens as FILE has")
     parser.add_argument("--tokenizer", metavar="NAME_OR_FOLDER", help="tokenizer of --match-tokens (default: characters are counted)")
-    parser.add_argument("--keep", nargs=2, type=float, default=(1.0, 9.0), metavar=("LOW", "HIGH"), help="difficulty: means to keep (default 1 9)")
+    parser.add_argument(
+        "--keep", nargs=2, type=float, default=(1.0, 9.0), metavar=("LOW", "HIGH"), help="difficulty: means to keep (default 1 9)"
+    )
     parser.add_argument("--length-field", metavar="FIELD", help="length: field to measure (a number, or a text whose characters count)")
     parser.add_argument("--scorer", metavar="FILE.py:FUNCTION", help="rank by a function of your own instead of a --method")
     parser.add_argument("--recipe", metavar="FILE", help="method and count of each source from a recipe instead")
     parser.add_argument("--source", metavar="NAME", help="choose among the rows of this source only")
     args = parser.parse_args()
-    if sum(map(bool, (args.method, args.scorer, args.recipe))) > 1 or sum(map(bool, (args.n, args.match_n, args.match_tokens, args.recipe))) > 1:
-        raise r.BadInput("give one of --method, --scorer and --recipe, and one of --n, --match-n and --match-tokens (a recipe has its own counts)")
+    if (
+        sum(map(bool, (args.method, args.scorer, args.recipe))) > 1
+        or sum(map(bool, (args.n, args.match_n, args.match_tokens, args.recipe))) > 1
+    ):
+        raise r.BadInput(
+            "give one of --method, --scorer and --recipe, and one of --n, --match-n and --match-tokens (a recipe has its own counts)"
+        )
     others = [path for path in (args.match_n, args.match_tokens, args.recipe, args.scorer and args.scorer.partition(":")[0]) if path]
     step = r.Step(args, inputs=[args.input, *others], code=[count_tokens.__file__, load_sources.__file__])
     if step.finished():

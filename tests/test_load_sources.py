@@ -5,11 +5,12 @@ import json
 
 import load_sources
 import pytest
+import row_forms
 from conftest import read_jsonl, write_jsonl
 
 
 def one(row, source=None, **more):
-    return load_sources.to_row({"id": "7", **row}, source or {"name": "s"}, **more)
+    return row_forms.to_row({"id": "7", **row}, source or {"name": "s"}, **more)
 
 
 FORMS = [
@@ -37,38 +38,70 @@ def test_alpaca_input_joins_the_question_and_system_is_kept():
     assert one({"messages": chat})[1]["system"] == "Be brief."
 
 
-@pytest.mark.parametrize("answer, reference", [
-    ("2 + 2 = 4\n#### 4", "4"), (r"So it is \boxed{\frac{1}{2}}.", r"\frac{1}{2}"), ("Thus.\nAnswer: B", "B"), ("**Answer:** 3 m", "3 m"),
-    ("It is hard to say what follows from this.", None), (r"First \boxed{1}, then" + " more words" * 5 + r" \boxed{2}", "2"), ("12 m", "12 m")])
+@pytest.mark.parametrize(
+    "answer, reference",
+    [
+        ("2 + 2 = 4\n#### 4", "4"),
+        (r"So it is \boxed{\frac{1}{2}}.", r"\frac{1}{2}"),
+        ("Thus.\nAnswer: B", "B"),
+        ("**Answer:** 3 m", "3 m"),
+        ("It is hard to say what follows from this.", None),
+        (r"First \boxed{1}, then" + " more words" * 5 + r" \boxed{2}", "2"),
+        ("12 m", "12 m"),
+    ],
+)
 def test_reference_is_read_off_the_answer(answer, reference):
     assert one({"question": "Q?", "answer": answer})[1]["reference_answer"] == reference
 
 
 def test_own_reference_and_options():
-    made = one({"question": "Which?", "options": ["A)24 years", "B)30 years"], "rationale": "Because 6x = 30 and so on.", "correct": "B"})[1]
+    made = one({"question": "Which?", "options": ["A)24 years", "B)30 years"], "rationale": "Because 6x = 30 and so on.", "correct": "B"})[
+        1
+    ]
     assert made["question"] == "Which?\nA)24 years\nB)30 years" and made["reference_answer"] == "B"
     assert made["answer"] == "Because 6x = 30 and so on.\nAnswer: B"
     assert one({"question": "Which?", "options": {"A": "x", "B": "y"}, "answer": "B"})[1]["question"] == "Which?\nA) x\nB) y"
     assert one({"question": "Which? A) x B) y", "options": ["x", "y"], "answer": "B"})[1]["question"] == "Which? A) x B) y"
 
 
-@pytest.mark.parametrize("row, reason", [
-    ({"question": " ", "answer": "Yes."}, "empty question"), ({"question": "Q?", "answer": ""}, "empty answer"), ({"question": "Q?", "answer": None}, "empty answer"),
-    ({"question": "Q?", "answer": "..."}, "empty answer"), ({"question": "Why is it so?", "answer": "Why is it so? "}, "answer repeats the question"),
-    ({"question": "Q?", "answer": r"It is \boxed{ }"}, "empty \\boxed{}"), ({"question": "Q?", "answer": "<think>hm"}, "unfinished thinking"),
-    ({"text": "no pair"}, "unknown form"),
-    ({"messages": [{"role": "user", "content": "a"}, {"role": "assistant", "content": "b"}, {"role": "user", "content": "c"}]}, "several turns")])
+@pytest.mark.parametrize(
+    "row, reason",
+    [
+        ({"question": " ", "answer": "Yes."}, "empty question"),
+        ({"question": "Q?", "answer": ""}, "empty answer"),
+        ({"question": "Q?", "answer": None}, "empty answer"),
+        ({"question": "Q?", "answer": "..."}, "empty answer"),
+        ({"question": "Why is it so?", "answer": "Why is it so? "}, "answer repeats the question"),
+        ({"question": "Q?", "answer": r"It is \boxed{ }"}, "empty \\boxed{}"),
+        ({"question": "Q?", "answer": "<think>hm"}, "unfinished thinking"),
+        ({"text": "no pair"}, "unknown form"),
+        (
+            {"messages": [{"role": "user", "content": "a"}, {"role": "assistant", "content": "b"}, {"role": "user", "content": "c"}]},
+            "several turns",
+        ),
+    ],
+)
 def test_unusable_rows(row, reason):
-    with pytest.raises(load_sources.Unusable, match=load_sources.re.escape(reason)):
+    with pytest.raises(row_forms.Unusable, match=load_sources.re.escape(reason)):
         one(row)
 
 
 def test_thinking_and_mapping_of_the_table():
     table = load_sources.read_table()
     nemotron = {**table["nemotron_science"], "name": "nemotron_science"}
-    row = {"input": [{"role": "user", "content": "Q?"}], "output": "<think>long</think>The answer is B.", "category": "science", "license": "cc-by-4.0"}
-    form, made = one(row, nemotron)
-    assert (made["question"], made["answer"], made["reference_answer"], made["subject"]) == ("Q?", "The answer is B.", "The answer is B.", "science")
+    row = {
+        "input": [{"role": "user", "content": "Q?"}],
+        "output": "<think>long</think>The answer is B.",
+        "category": "science",
+        "license": "cc-by-4.0",
+    }
+    _, made = one(row, nemotron)
+    assert (made["question"], made["answer"], made["reference_answer"], made["subject"]) == (
+        "Q?",
+        "The answer is B.",
+        "The answer is B.",
+        "science",
+    )
     assert one(row, nemotron, thinking="keep")[1]["answer"] == row["output"]
     natural = {**table["natural_reasoning"], "name": "natural_reasoning"}
     row = {"question": "Q?", "reference_answer": "", "responses": [{"response_model": "M", "response": "It is so."}]}
@@ -79,35 +112,76 @@ def test_thinking_and_mapping_of_the_table():
 def test_every_source_of_the_table_is_complete():
     for name, source in load_sources.read_table().items():
         assert {"hub", "config", "split", "fields", "license", "citation", "revision", "verified"} <= source.keys(), name
-        assert load_sources.non_commercial(source["license"]) == ("-nc" in source["license"])
+        assert row_forms.non_commercial(source["license"]) == ("-nc" in source["license"])
+
+
+def test_names_of_the_table_in_any_spelling():
+    named = load_sources.plan(["NaturalReasoning,SCP-116K", "textbook-reasoning"])
+    assert [source["name"] for source in named] == ["natural_reasoning", "scp_116k", "textbook_reasoning"] and named[1][
+        "hub"
+    ] == "EricLu/SCP-116K"
 
 
 def test_files_of_all_kinds_with_provenance(tmp_path, run_script):
-    write_jsonl(tmp_path / "a.jsonl", [{"question": "Q1?", "answer": "It is one.", "source": "book", "license": "CC BY 4.0", "chapter": 3},
-                                       {"question": "Q1?", "answer": "It is one.", "source": "book", "license": "CC BY 4.0", "chapter": 3},
-                                       {"question": "", "answer": "nothing", "license": "mit"}])
+    write_jsonl(
+        tmp_path / "a.jsonl",
+        [
+            {"question": "Q1?", "answer": "It is one.", "source": "book", "license": "CC BY 4.0", "chapter": 3},
+            {"question": "Q1?", "answer": "It is one.", "source": "book", "license": "CC BY 4.0", "chapter": 3},
+            {"question": "", "answer": "nothing", "license": "mit"},
+        ],
+    )
     with gzip.open(tmp_path / "b.jsonl.gz", "wt") as file:
         file.write(json.dumps({"id": "b1", "instruction": "Q2?", "output": "It is two.", "license": "CC BY-NC 4.0"}) + "\n")
     (tmp_path / "c.json").write_text(json.dumps([{"uuid": "u", "prompt": "Q3?", "completion": "It is\u2028three."}]))
     import pyarrow as pa
     import pyarrow.parquet
+
     pa.parquet.write_table(pa.table({"question": ["Q4?"], "answer": ["It is four."]}), tmp_path / "d.parquet")
-    done = run_script("02_mix/load_sources.py", "--sources", f"{tmp_path}/a.jsonl,{tmp_path}/b.jsonl.gz", tmp_path / "c.json", f"dee={tmp_path}/d.parquet",
-                      "--license", "MIT", "--allow-licenses", "cc-by-4.0,mit", "--output", tmp_path / "out.jsonl")
+    done = run_script(
+        "02_mix/load_sources.py",
+        "--sources",
+        f"{tmp_path}/a.jsonl,{tmp_path}/b.jsonl.gz",
+        tmp_path / "c.json",
+        f"dee={tmp_path}/d.parquet",
+        "--license",
+        "MIT",
+        "--allow-licenses",
+        "cc-by-4.0,mit",
+        "--output",
+        tmp_path / "out.jsonl",
+    )
     rows, rejected = read_jsonl(tmp_path / "out.jsonl"), read_jsonl(tmp_path / "out.rejected.jsonl")
     assert [(row["source"], row["answer"]) for row in rows] == [("a", "It is one."), ("c", "It is\u2028three."), ("dee", "It is four.")]
-    assert rows[0]["origin_source"] == "book" and rows[0]["chapter"] == 3 and rows[0]["license"] == "cc-by-4.0" and rows[1]["source_id"] == "u"
-    assert [(row["source"], row["reason"]) for row in rejected] == [("a", "already loaded"), ("a", "empty question"), ("b", "license not allowed")]
+    assert (
+        rows[0]["origin_source"] == "book" and rows[0]["chapter"] == 3 and rows[0]["license"] == "cc-by-4.0" and rows[1]["source_id"] == "u"
+    )
+    assert [(row["source"], row["reason"]) for row in rejected] == [
+        ("a", "already loaded"),
+        ("a", "empty question"),
+        ("b", "license not allowed"),
+    ]
     assert "a: 2 rows question/answer, 1 rows unusable" in done.stderr and "c: 1 rows prompt/completion" in done.stderr
     assert json.loads((tmp_path / "out.meta.json").read_text())["loaded"] == {"a": 3, "b": 1, "c": 1, "dee": 1}
 
 
-@pytest.mark.parametrize("arguments, words", [
-    (["--sources", "nowhere"], ["nowhere", "natural_reasoning"]), ([], ["--sources", "--recipe"]),
-    pytest.param(["--sources", "natural_reasoning"], ["facebook/natural_reasoning", "cannot be reached", "natural_reasoning=PATH"], marks=pytest.mark.slow),
-    (["--recipe", "none.yaml"], ["none.yaml", "no such file"])])
+@pytest.mark.parametrize(
+    "arguments, words",
+    [
+        (["--sources", "nowhere"], ["nowhere", "natural_reasoning"]),
+        ([], ["--sources", "--recipe"]),
+        pytest.param(
+            ["--sources", "natural_reasoning"],
+            ["facebook/natural_reasoning", "cannot be reached", "natural_reasoning=PATH"],
+            marks=pytest.mark.slow,
+        ),
+        (["--recipe", "none.yaml"], ["none.yaml", "no such file"]),
+    ],
+)
 def test_what_cannot_be_had_is_one_clear_line(tmp_path, run_script, arguments, words):
-    done = run_script("02_mix/load_sources.py", *arguments, "--output", tmp_path / "x.jsonl", check=False, cwd=tmp_path, env={"HF_HUB_OFFLINE": "1"})
+    done = run_script(
+        "02_mix/load_sources.py", *arguments, "--output", tmp_path / "x.jsonl", check=False, cwd=tmp_path, env={"HF_HUB_OFFLINE": "1"}
+    )
     last = done.stderr.strip().split("\n")[-1]
     assert done.returncode == 2 and all(word in last for word in words), done.stderr
     assert not (tmp_path / "x.jsonl").exists()
@@ -127,8 +201,25 @@ def test_a_recipe_with_an_unknown_key_is_refused(tmp_path, run_script):
 
 def test_real_files_of_other_people(shared, tmp_path, run_script):
     """Ten sets with different fields: each is read, and only rows that say nothing are lost."""
-    names = ["gsm8k_train", "aqua_rat_dev", "alpaca_en_demo", "openstax_problem_solutions", "medquad", "theoremqa", "scieval_valid", "pubmedqa_labeled_nontest"]
-    run_script("02_mix/load_sources.py", "--sources", *(shared / "qa" / f"{name}.jsonl" for name in names), "--limit", "100", "--output", tmp_path / "x.jsonl")
+    names = [
+        "gsm8k_train",
+        "aqua_rat_dev",
+        "alpaca_en_demo",
+        "openstax_problem_solutions",
+        "medquad",
+        "theoremqa",
+        "scieval_valid",
+        "pubmedqa_labeled_nontest",
+    ]
+    run_script(
+        "02_mix/load_sources.py",
+        "--sources",
+        *(shared / "qa" / f"{name}.jsonl" for name in names),
+        "--limit",
+        "100",
+        "--output",
+        tmp_path / "x.jsonl",
+    )
     rows = read_jsonl(tmp_path / "x.jsonl")
     counts = {name: sum(row["source"] == name for row in rows) for name in names}
     assert min(counts.values()) >= 97 and all(row["question"].strip() and row["answer"].strip() for row in rows), counts

@@ -1,4 +1,5 @@
-"""mix.py and card.py: form, token limit, order, provenance, shards, and a card that accounts for every row; difficulty and annotation over a scripted model."""
+"""mix.py and card.py: form, token limit, order, provenance, shards, and a card that accounts for every row; difficulty and annotation over
+a scripted model."""
 
 import hashlib
 import json
@@ -44,30 +45,56 @@ def student(tmp_path_factory):
 @pytest.fixture
 def call(monkeypatch, capsys):
     """Run a script in this process (matplotlib and pyarrow are imported once); returns its stderr."""
+
     def run(module, *arguments):
-        r.file_hash.cache_clear()   # other tests write other rows under the same names
+        r.file_hash.cache_clear()  # other tests write other rows under the same names
         monkeypatch.setattr("sys.argv", [module.__file__, *map(str, arguments)])
         module.main()
         return capsys.readouterr().err
+
     return run
 
 
 def rows(n=120):
-    return [dict(id=f"r{i}", question=f"What is {i} plus {i}?", answer=f"It is {2 * i}." + " word" * (i % 40), source="ab"[i % 2], source_id=str(i),
-                 subject=["maths", None, "physics"][i % 3], license=["mit", "cc-by-nc-4.0"][i % 2], reference_answer=str(2 * i), selection="by hand", note=i)
-            for i in range(n)]
+    return [
+        dict(
+            id=f"r{i}",
+            question=f"What is {i} plus {i}?",
+            answer=f"It is {2 * i}." + " word" * (i % 40),
+            source="ab"[i % 2],
+            source_id=str(i),
+            subject=["maths", None, "physics"][i % 3],
+            license=["mit", "cc-by-nc-4.0"][i % 2],
+            reference_answer=str(2 * i),
+            selection="by hand",
+            note=i,
+        )
+        for i in range(n)
+    ]
 
 
 def test_token_count_is_that_of_the_chat_template(student):
     tokenizer = count_tokens.Tokenizer(student)
     chat = [{"role": "user", "content": "one two"}, {"role": "assistant", "content": "three"}]
     assert tokenizer.render(chat) == "<|im_start|>user\none two<|im_end|>\n<|im_start|>assistant\nthree<|im_end|>\n"
-    assert tokenizer.lengths([chat]) == [9]   # 4 marks, 2 roles, 3 words
+    assert tokenizer.lengths([chat]) == [9]  # 4 marks, 2 roles, 3 words
 
 
 def test_rows_shards_and_manifest(tmp_path, student, call):
     write_jsonl(tmp_path / "in.jsonl", rows())
-    call(mix, "--input", tmp_path / "in.jsonl", "--output", tmp_path / "train.jsonl", "--tokenizer", student, "--max-tokens", 40, "--shard-rows", 40)
+    call(
+        mix,
+        "--input",
+        tmp_path / "in.jsonl",
+        "--output",
+        tmp_path / "train.jsonl",
+        "--tokenizer",
+        student,
+        "--max-tokens",
+        40,
+        "--shard-rows",
+        40,
+    )
     made, rejected = read_jsonl(tmp_path / "train.jsonl"), read_jsonl(tmp_path / "train.rejected.jsonl")
     words = {row["id"]: 6 + len(row["question"].split()) + len(row["answer"].split()) for row in rows()}
     assert {row["id"] for row in made} == {i for i, n in words.items() if n <= 40} and len(made) + len(rejected) == 120
@@ -75,20 +102,33 @@ def test_rows_shards_and_manifest(tmp_path, student, call):
     by_id = {row["id"]: row for row in rows()}
     for row in made:
         source = by_id[row["id"]]
-        assert row["prompt"] == [{"role": "user", "content": source["question"]}] and row["completion"] == [{"role": "assistant", "content": source["answer"]}]
+        assert row["prompt"] == [{"role": "user", "content": source["question"]}] and row["completion"] == [
+            {"role": "assistant", "content": source["answer"]}
+        ]
         for field in ("source", "source_id", "subject", "license", "reference_answer", "selection"):
             assert row[field] == source[field]
-        assert row["recipe"] == "inputs" and re.fullmatch("[0-9a-f]{16}", row["recipe_hash"]) and json.loads(row["extra"]) == {"note": source["note"]}
+        assert (
+            row["recipe"] == "inputs"
+            and re.fullmatch("[0-9a-f]{16}", row["recipe_hash"])
+            and json.loads(row["extra"]) == {"note": source["note"]}
+        )
     import pyarrow.parquet
+
     shards = sorted((tmp_path / "data").iterdir())
-    assert [path.name for path in shards] == [f"train-{i:05d}-of-{len(shards):05d}.parquet" for i in range(len(shards))] and len(shards) == -(-len(made) // 40)
+    assert [path.name for path in shards] == [f"train-{i:05d}-of-{len(shards):05d}.parquet" for i in range(len(shards))] and len(
+        shards
+    ) == -(-len(made) // 40)
     assert [row for path in shards for row in pyarrow.parquet.read_table(path).to_pylist()] == made
     manifest = json.loads((tmp_path / "train.manifest.json").read_text())
     for file in manifest["files"]:
         data = (tmp_path / file["file"]).read_bytes()
         assert hashlib.sha256(data).hexdigest() == file["sha256"] and len(data) == file["bytes"]
     card = (tmp_path / "README.md").read_text()
-    assert "Not for commercial use" in card and "cc-by-nc-4.0 (non-commercial)" in card and (tmp_path / "train.mixture.png").stat().st_size > 5000
+    assert (
+        "Not for commercial use" in card
+        and "cc-by-nc-4.0 (non-commercial)" in card
+        and (tmp_path / "train.mixture.png").stat().st_size > 5000
+    )
 
 
 def test_same_seed_same_file_whatever_the_order_of_the_input(tmp_path, student, call):
@@ -98,7 +138,16 @@ def test_same_seed_same_file_whatever_the_order_of_the_input(tmp_path, student, 
     write_jsonl(tmp_path / "b1.jsonl", shuffled[:50])
     write_jsonl(tmp_path / "b2.jsonl", shuffled[50:])
     for name, files, more in (("x", ["a"], ()), ("y", ["b2", "b1"], ()), ("z", ["a"], ("--seed", "5"))):
-        call(mix, "--input", *(tmp_path / f"{f}.jsonl" for f in files), "--output", tmp_path / name / "train.jsonl", "--tokenizer", student, *more)
+        call(
+            mix,
+            "--input",
+            *(tmp_path / f"{f}.jsonl" for f in files),
+            "--output",
+            tmp_path / name / "train.jsonl",
+            "--tokenizer",
+            student,
+            *more,
+        )
     for file in ("train.jsonl", "data/train-00000-of-00001.parquet"):
         assert (tmp_path / "x" / file).read_bytes() == (tmp_path / "y" / file).read_bytes() != (tmp_path / "z" / file).read_bytes()
     order = [row["id"] for row in read_jsonl(tmp_path / "x" / "train.jsonl")]
@@ -107,59 +156,117 @@ def test_same_seed_same_file_whatever_the_order_of_the_input(tmp_path, student, 
 
 def test_recipe_alone_reads_selects_and_accounts_for_every_row(tmp_path, student, call):
     """Three files of three forms, one command; each source's rows are in the mixture or in the rejected file, and the card says so."""
-    write_jsonl(tmp_path / "qa.jsonl", [*({"question": f"Q{i}?", "answer": f"It is {i}."} for i in range(30)), {"question": "Q?", "answer": ""}])
-    write_jsonl(tmp_path / "alpaca.jsonl", [{"instruction": f"Say {i}.", "input": "", "output": "ok " * 60 if i == 3 else f"Said {i}."} for i in range(20)])
-    (tmp_path / "r.yaml").write_text(f"name: tiny\nmax_tokens: 50\nsources:\n- {{source: qa, path: {tmp_path}/qa.jsonl, count: 12, license: mit}}\n"
-                                     f"- {{source: alp, path: {tmp_path}/alpaca.jsonl}}\n")
+    write_jsonl(
+        tmp_path / "qa.jsonl", [*({"question": f"Q{i}?", "answer": f"It is {i}."} for i in range(30)), {"question": "Q?", "answer": ""}]
+    )
+    write_jsonl(
+        tmp_path / "alpaca.jsonl",
+        [{"instruction": f"Say {i}.", "input": "", "output": "ok " * 60 if i == 3 else f"Said {i}."} for i in range(20)],
+    )
+    (tmp_path / "r.yaml").write_text(
+        f"name: tiny\nmax_tokens: 50\nsources:\n- {{source: qa, path: {tmp_path}/qa.jsonl, count: 12, license: mit}}\n"
+        f"- {{source: alp, path: {tmp_path}/alpaca.jsonl}}\n"
+    )
     call(mix, "--recipe", tmp_path / "r.yaml", "--output", tmp_path / "out" / "train.jsonl", "--tokenizer", student)
     made, rejected = read_jsonl(tmp_path / "out" / "train.jsonl"), read_jsonl(tmp_path / "out" / "train.rejected.jsonl")
     assert Counter(row["source"] for row in made) == {"qa": 12, "alp": 19}
-    assert Counter((row["source"], row["reason"]) for row in rejected) == {("qa", "not selected"): 18, ("qa", "empty answer"): 1, ("alp", "too long"): 1}
-    assert {row["selection"] for row in made} == {"at random: 12 of 30, seed 42", "all 19 rows of the source"} and {row["recipe"] for row in made} == {"tiny"}
+    assert Counter((row["source"], row["reason"]) for row in rejected) == {
+        ("qa", "not selected"): 18,
+        ("qa", "empty answer"): 1,
+        ("alp", "too long"): 1,
+    }
+    assert {row["selection"] for row in made} == {"at random: 12 of 30, seed 42", "all 19 rows of the source"} and {
+        row["recipe"] for row in made
+    } == {"tiny"}
     assert len({row["recipe_hash"] for row in made}) == 1 and all(row["source_id"] and row["license"] for row in made)
     lines = [line for line in (tmp_path / "out" / "README.md").read_text().split("\n") if line.startswith(("| qa ", "| alp "))]
-    assert any(line.startswith("| qa | 31 |") and line.endswith("| 12 |") for line in lines) and any(line.startswith("| alp | 20 |") for line in lines)
+    assert any(line.startswith("| qa | 31 |") and line.endswith("| 12 |") for line in lines) and any(
+        line.startswith("| alp | 20 |") for line in lines
+    )
 
 
 def test_card_follows_the_steps_back_and_adds_up(tmp_path, student, call):
-    write_jsonl(tmp_path / "one.jsonl", [{"question": f"Q{i}?", "answer": f"It is {i}."} for i in range(40)] + [{"question": "", "answer": "x"}])
+    write_jsonl(
+        tmp_path / "one.jsonl", [{"question": f"Q{i}?", "answer": f"It is {i}."} for i in range(40)] + [{"question": "", "answer": "x"}]
+    )
     write_jsonl(tmp_path / "two.jsonl", [{"prompt": f"P{i}?", "completion": f"It is {i}."} for i in range(25)])
     call(load_sources, "--sources", tmp_path / "one.jsonl", tmp_path / "two.jsonl", "--output", tmp_path / "m" / "sources.jsonl")
-    call(select_rows, "--input", tmp_path / "m" / "sources.jsonl", "--output", tmp_path / "m" / "selected.jsonl", "--method", "random", "--n", 30)
+    call(
+        select_rows,
+        "--input",
+        tmp_path / "m" / "sources.jsonl",
+        "--output",
+        tmp_path / "m" / "selected.jsonl",
+        "--method",
+        "random",
+        "--n",
+        30,
+    )
     done = call(mix, "--input", tmp_path / "m" / "selected.jsonl", "--output", tmp_path / "m" / "train.jsonl", "--max-tokens", 0)
     kept = Counter(row["source"] for row in read_jsonl(tmp_path / "m" / "train.jsonl"))
     text = (tmp_path / "m" / "README.md").read_text()
-    assert f"| one | 41 | 1 | {40 - kept['one']} | {kept['one']} |" in text and f"| two | 25 | 0 | {25 - kept['two']} | {kept['two']} |" in text
+    assert (
+        f"| one | 41 | 1 | {40 - kept['one']} | {kept['one']} |" in text
+        and f"| two | 25 | 0 | {25 - kept['two']} | {kept['two']} |" in text
+    )
     assert "does not add up" not in done and "Licence unknown" in text
     rejected = tmp_path / "m" / "selected.rejected.jsonl"
-    rejected.write_text("".join(rejected.read_text().splitlines(keepends=True)[1:]))   # a lost row is noticed
+    rejected.write_text("".join(rejected.read_text().splitlines(keepends=True)[1:]))  # a lost row is noticed
     assert "does not add up" in call(card, "--input", tmp_path / "m" / "train.jsonl")
 
 
-@pytest.mark.parametrize("answer, reference, added", [
-    ("By the law of motion the mass is found to be as large as was said before.", "5 kg", True), ("It follows that x = 5.\nAnswer: 5", "5", False),
-    (r"It follows that \boxed{5}.", "5", False), ("One adds the two and so the answer is 5.", "5", False), ("It is proved as above.", "a\nb", False),
-    ("It is proved as above.", None, False), ("Short.", "5", True)])
+@pytest.mark.parametrize(
+    "answer, reference, added",
+    [
+        ("By the law of motion the mass is found to be as large as was said before.", "5 kg", True),
+        ("It follows that x = 5.\nAnswer: 5", "5", False),
+        (r"It follows that \boxed{5}.", "5", False),
+        ("One adds the two and so the answer is 5.", "5", False),
+        ("It is proved as above.", "a\nb", False),
+        ("It is proved as above.", None, False),
+        ("Short.", "5", True),
+    ],
+)
 def test_reference_is_appended_only_where_nothing_is_committed(answer, reference, added):
     made = mix.with_reference({"answer": answer, "reference_answer": reference})
     assert made["answer"] == (f"{answer}\n\nThe final answer is \\boxed{{{reference}}}." if added else answer)
 
 
-@pytest.mark.parametrize("arguments, words", [
-    ([], "--input"), (["--input", "IN"], "--tokenizer"), (["--input", "IN", "--tokenizer", "/no/such"], "/no/such"), (["--input", "IN", "IN2", "--max-tokens", "0"], "r1")])
+@pytest.mark.parametrize(
+    "arguments, words",
+    [
+        ([], "--input"),
+        (["--input", "IN"], "--tokenizer"),
+        (["--input", "IN", "--tokenizer", "/no/such"], "/no/such"),
+        (["--input", "IN", "IN2", "--max-tokens", "0"], "r1"),
+    ],
+)
 def test_wrong_options(tmp_path, run_script, arguments, words):
     for name in ("in", "in2"):
         write_jsonl(tmp_path / f"{name}.jsonl", rows(3))
     named = {"IN": tmp_path / "in.jsonl", "IN2": tmp_path / "in2.jsonl"}
-    done = run_script("02_mix/mix.py", *(named.get(a, a) for a in arguments), "--output", tmp_path / "t.jsonl", check=False, env={"HF_HUB_OFFLINE": "1"})
+    done = run_script(
+        "02_mix/mix.py", *(named.get(a, a) for a in arguments), "--output", tmp_path / "t.jsonl", check=False, env={"HF_HUB_OFFLINE": "1"}
+    )
     last = done.stderr.strip().split("\n")[-1]
     assert done.returncode == 2 and (words in last or "r0" in last), done.stderr
 
 
 # ---- difficulty and annotation ----
 
+
 def hard_rows(n=12):
-    return [dict(id=f"q{i}", question=f"Question {i}: what is {i} times 3?", answer=f"{3 * i}", reference_answer=str(3 * i), source="s", options=None) for i in range(n)]
+    return [
+        dict(
+            id=f"q{i}",
+            question=f"Question {i}: what is {i} times 3?",
+            answer=f"{3 * i}",
+            reference_answer=str(3 * i),
+            source="s",
+            options=None,
+        )
+        for i in range(n)
+    ]
 
 
 def sampler(messages, body):
@@ -173,11 +280,33 @@ def sampler(messages, body):
 
 
 def test_rules_give_ten_times_the_pass_rate(tmp_path, call):
-    write_jsonl(tmp_path / "in.jsonl", [*hard_rows(), {"id": "p", "question": "Prove it.", "answer": "x", "reference_answer": "One shows by induction that it holds for all n."},
-                                        {"id": "z", "question": "Why?", "answer": "x", "reference_answer": None}])
+    write_jsonl(
+        tmp_path / "in.jsonl",
+        [
+            *hard_rows(),
+            {"id": "p", "question": "Prove it.", "answer": "x", "reference_answer": "One shows by induction that it holds for all n."},
+            {"id": "z", "question": "Why?", "answer": "x", "reference_answer": None},
+        ],
+    )
     with FakeServer(sampler) as server:
-        call(score_difficulty, "--input", tmp_path / "in.jsonl", "--output", tmp_path / "d.jsonl", "--model", "scripted", "--base-url", server.url, "--k", 8)
-    assert len(server.requests) == 96 and len({body["seed"] for body in server.requests}) == 96 and {body["temperature"] for body in server.requests} == {1.0}
+        call(
+            score_difficulty,
+            "--input",
+            tmp_path / "in.jsonl",
+            "--output",
+            tmp_path / "d.jsonl",
+            "--model",
+            "scripted",
+            "--base-url",
+            server.url,
+            "--k",
+            8,
+        )
+    assert (
+        len(server.requests) == 96
+        and len({body["seed"] for body in server.requests}) == 96
+        and {body["temperature"] for body in server.requests} == {1.0}
+    )
     made = read_jsonl(tmp_path / "d.jsonl")
     raw = {row["id"]: row for row in read_jsonl(tmp_path / "d.raw.jsonl")}
     for i, row in enumerate(made):
@@ -191,23 +320,50 @@ def test_rules_give_ten_times_the_pass_rate(tmp_path, call):
 def test_judge_scores_every_sample(tmp_path, call):
     write_jsonl(tmp_path / "in.jsonl", hard_rows(3))
     with FakeServer(sampler) as server:
-        arguments = (score_difficulty, "--input", tmp_path / "in.jsonl", "--output", tmp_path / "d.jsonl", "--model", "scripted", "--base-url", server.url,
-                     "--judge-model", "judge")
+        arguments = (
+            score_difficulty,
+            "--input",
+            tmp_path / "in.jsonl",
+            "--output",
+            tmp_path / "d.jsonl",
+            "--model",
+            "scripted",
+            "--base-url",
+            server.url,
+            "--judge-model",
+            "judge",
+        )
         call(*arguments, "--k", 4)
         assert Counter(body["model"] for body in server.requests) == {"scripted": 12, "judge": 12}
         assert all(row["difficulty"] == 7 and len(row["difficulty_scores"]) == 4 for row in read_jsonl(tmp_path / "d.jsonl"))
-        call(*arguments, "--k", 6)   # a larger k only adds samples
+        call(*arguments, "--k", 6)  # a larger k only adds samples
         assert Counter(body["model"] for body in server.requests) == {"scripted": 18, "judge": 18}
 
 
-@pytest.mark.parametrize("reply, score", [("Fine.\nScore: 7", 7), ("Score: 3 at first.\n**Score: 10**", 10), ("score 4.5", 4.5), ("Score: 70", None), ("7", None), ("", None)])
+@pytest.mark.parametrize(
+    "reply, score",
+    [("Fine.\nScore: 7", 7), ("Score: 3 at first.\n**Score: 10**", 10), ("score 4.5", 4.5), ("Score: 70", None), ("7", None), ("", None)],
+)
 def test_judge_reply(reply, score):
     assert score_difficulty.parse_score(reply) == score
 
 
-@pytest.mark.parametrize("reference, kind", [
-    ("42", "math"), (r"\frac{1}{2}", "math"), ("5.0 m/s", "math"), ("B", "choice"), ("mitochondria", "short_text"), ("the citric acid cycle", "short_text"), ("x = 2y", "math"),
-    ("It rises, because demand at 5 dollars exceeds what the sellers offer", None), ("", None), (None, None), ("a\nb", None)])
+@pytest.mark.parametrize(
+    "reference, kind",
+    [
+        ("42", "math"),
+        (r"\frac{1}{2}", "math"),
+        ("5.0 m/s", "math"),
+        ("B", "choice"),
+        ("mitochondria", "short_text"),
+        ("the citric acid cycle", "short_text"),
+        ("x = 2y", "math"),
+        ("It rises, because demand at 5 dollars exceeds what the sellers offer", None),
+        ("", None),
+        (None, None),
+        ("a\nb", None),
+    ],
+)
 def test_what_rules_can_check(reference, kind):
     assert score_difficulty.checkable({"question": "Which?\nA) x\nB) y", "reference_answer": reference}) == kind
 
@@ -215,9 +371,9 @@ def test_what_rules_can_check(reference, kind):
 def teacher(messages, body):
     i = int(re.search(r"Question (\d+)", messages[-1]["content"])[1])
     if i == 3:
-        return ""                                                                # always empty
+        return ""  # always empty
     if i == 4:
-        return "" if body["temperature"] == 0 else "Step by step: \\boxed{12}"   # right at the second try
+        return "" if body["temperature"] == 0 else "Step by step: \\boxed{12}"  # right at the second try
     if i == 5:
         return ("It goes on and on", "length")
     if i == 6:
@@ -229,14 +385,31 @@ def teacher(messages, body):
 def test_teacher_is_retried_checked_and_rejected(tmp_path, call, disagree, kept):
     write_jsonl(tmp_path / "in.jsonl", hard_rows())
     with FakeServer(teacher) as server:
-        call(annotate, "--input", tmp_path / "in.jsonl", "--output", tmp_path / "a.jsonl", "--model", "scripted", "--base-url", server.url,
-                   "--max-tokens", 64, "--disagree", disagree)
+        call(
+            annotate,
+            "--input",
+            tmp_path / "in.jsonl",
+            "--output",
+            tmp_path / "a.jsonl",
+            "--model",
+            "scripted",
+            "--base-url",
+            server.url,
+            "--max-tokens",
+            64,
+            "--disagree",
+            disagree,
+        )
     made, rejected = read_jsonl(tmp_path / "a.jsonl"), {row["id"]: row["reason"] for row in read_jsonl(tmp_path / "a.rejected.jsonl")}
     assert len(made) == kept and rejected.items() >= {"q3": "empty answer", "q5": "truncated"}.items()
     assert (rejected.get("q7") == "disagrees with the reference answer") == (disagree == "drop")
     by_id = {row["id"]: row for row in made}
     assert by_id["q4"]["answer"] == by_id["q4"]["answer"].strip() == "Step by step: \\boxed{12}" and by_id["q6"]["answer"].endswith("18}")
-    assert by_id["q8"]["answer"] == "Step by step: \\boxed{24}" and by_id["q8"]["original_answer"] == "24" and by_id["q8"]["annotator"] == "scripted"
+    assert (
+        by_id["q8"]["answer"] == "Step by step: \\boxed{24}"
+        and by_id["q8"]["original_answer"] == "24"
+        and by_id["q8"]["annotator"] == "scripted"
+    )
     if disagree == "mark":
         assert {i: row["agrees_with_reference"] for i, row in by_id.items()} == {i: i != "q7" for i in by_id}
 
@@ -244,9 +417,23 @@ def test_teacher_is_retried_checked_and_rejected(tmp_path, call, disagree, kept)
 def test_annotator_response_for_lengths_leaves_the_answer(tmp_path, call):
     write_jsonl(tmp_path / "in.jsonl", hard_rows(3))
     with FakeServer(teacher) as server:
-        call(annotate, "--input", tmp_path / "in.jsonl", "--output", tmp_path / "a.jsonl", "--model", "scripted", "--base-url", server.url,
-                   "--field", "annotator_response")
-    assert all(row["answer"] == str(3 * i) and "boxed" in row["annotator_response"] and row["annotator_tokens"] for i, row in enumerate(read_jsonl(tmp_path / "a.jsonl")))
+        call(
+            annotate,
+            "--input",
+            tmp_path / "in.jsonl",
+            "--output",
+            tmp_path / "a.jsonl",
+            "--model",
+            "scripted",
+            "--base-url",
+            server.url,
+            "--field",
+            "annotator_response",
+        )
+    assert all(
+        row["answer"] == str(3 * i) and "boxed" in row["annotator_response"] and row["annotator_tokens"]
+        for i, row in enumerate(read_jsonl(tmp_path / "a.jsonl"))
+    )
 
 
 def test_prompts_are_filled_whatever_the_question_holds():
@@ -257,15 +444,32 @@ def test_prompts_are_filled_whatever_the_question_holds():
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("script, more, per_row", [
-    ("02_mix/score_difficulty.py", ("--k", "4", "--judge-model", "judge"), 8), ("02_mix/annotate.py", (), 1)])
+@pytest.mark.parametrize(
+    "script, more, per_row", [("02_mix/score_difficulty.py", ("--k", "4", "--judge-model", "judge"), 8), ("02_mix/annotate.py", (), 1)]
+)
 def test_killed_and_run_again_loses_and_doubles_nothing(tmp_path, run_script, script, more, per_row):
     """kill -9 twice, at a random point each time; then the same command finishes with every sample once."""
     n = 40
     write_jsonl(tmp_path / "in.jsonl", hard_rows(n))
-    answer = lambda messages, body: sampler(messages, body) if "mark a student" in messages[-1]["content"] or "--k" in more else "So \\boxed{1}"
+
+    def answer(messages, body):
+        return sampler(messages, body) if "mark a student" in messages[-1]["content"] or "--k" in more else "So \\boxed{1}"
+
     with FakeServer(answer, delay=0.02) as server:
-        command = [script, "--input", tmp_path / "in.jsonl", "--output", tmp_path / "x.jsonl", "--model", "scripted", "--base-url", server.url, "--workers", "4", *more]
+        command = [
+            script,
+            "--input",
+            tmp_path / "in.jsonl",
+            "--output",
+            tmp_path / "x.jsonl",
+            "--model",
+            "scripted",
+            "--base-url",
+            server.url,
+            "--workers",
+            "4",
+            *more,
+        ]
         for target in (n * per_row // 4, n * per_row * 2 // 3):
             process = subprocess.Popen([sys.executable, *map(str, [ROOT / command[0], *command[1:]])], stderr=subprocess.DEVNULL)
             while len(server.requests) < target and process.poll() is None:
@@ -275,7 +479,7 @@ def test_killed_and_run_again_loses_and_doubles_nothing(tmp_path, run_script, sc
             process.wait()
             assert not (tmp_path / "x.jsonl").exists()
         run_script(*command)
-    assert n * per_row <= len(server.requests) <= n * per_row + 2 * 4   # only what was in flight at a kill is asked twice
+    assert n * per_row <= len(server.requests) <= n * per_row + 2 * 4  # only what was in flight at a kill is asked twice
     assert [row["id"] for row in read_jsonl(tmp_path / "x.jsonl")] == [f"q{i}" for i in range(n)]
     for path in tmp_path.glob("x*.raw.jsonl"):
         ids = [row["id"] for row in read_jsonl(path)]
@@ -286,8 +490,21 @@ def test_worker_count_does_not_change_the_result(tmp_path, call):
     write_jsonl(tmp_path / "in.jsonl", hard_rows())
     with FakeServer(sampler, delay=0.005) as server:
         for workers in (1, 16):
-            call(score_difficulty, "--input", tmp_path / "in.jsonl", "--output", tmp_path / f"w{workers}.jsonl", "--model", "scripted",
-                       "--base-url", server.url, "--k", 3, "--workers", workers)
+            call(
+                score_difficulty,
+                "--input",
+                tmp_path / "in.jsonl",
+                "--output",
+                tmp_path / f"w{workers}.jsonl",
+                "--model",
+                "scripted",
+                "--base-url",
+                server.url,
+                "--k",
+                3,
+                "--workers",
+                workers,
+            )
     assert (tmp_path / "w1.jsonl").read_bytes() == (tmp_path / "w16.jsonl").read_bytes()
 
 
@@ -295,5 +512,7 @@ def test_recipes_of_the_project_are_valid():
     for path in sorted((ROOT / "02_mix" / "recipes").glob("*.yaml")):
         recipe = load_sources.read_recipe(path)
         assert all(entry["source"] in load_sources.read_table() or "path" in entry for entry in recipe["sources"]), path
-    counts = {entry["source"]: entry.get("count") for entry in load_sources.read_recipe(ROOT / "02_mix/recipes/megascience.yaml")["sources"]}
+    counts = {
+        entry["source"]: entry.get("count") for entry in load_sources.read_recipe(ROOT / "02_mix/recipes/megascience.yaml")["sources"]
+    }
     assert counts == {"textbook_reasoning": None, "natural_reasoning": 436_400, "nemotron_science": 173_300}

@@ -13,21 +13,36 @@ import rows as r
 
 
 def rows(n=200):
-    return [dict(id=f"r{i}", question=f"Q{i}?", answer="x" * (i % 50 + 1), difficulty=(i % 23) / 2, annotator_tokens=i * 7 % 101, source="ab"[i % 2]) for i in range(n)]
+    return [
+        dict(
+            id=f"r{i}",
+            question=f"Q{i}?",
+            answer="x" * (i % 50 + 1),
+            difficulty=(i % 23) / 2,
+            annotator_tokens=i * 7 % 101,
+            source="ab"[i % 2],
+        )
+        for i in range(n)
+    ]
 
 
 @pytest.fixture
 def select(tmp_path, monkeypatch, capsys):
     """Run select_rows.py in this process; returns the rows kept and rejected, or (exit code, last line of stderr)."""
+
     def run(*arguments, given=None, name="out"):
         write_jsonl(tmp_path / "in.jsonl", rows() if given is None else given)
-        r.file_hash.cache_clear()   # other tests write other rows under the same names
-        monkeypatch.setattr("sys.argv", list(map(str, (select_rows.__file__, "--input", tmp_path / "in.jsonl", "--output", tmp_path / f"{name}.jsonl", *arguments))))
+        r.file_hash.cache_clear()  # other tests write other rows under the same names
+        monkeypatch.setattr(
+            "sys.argv",
+            list(map(str, (select_rows.__file__, "--input", tmp_path / "in.jsonl", "--output", tmp_path / f"{name}.jsonl", *arguments))),
+        )
         try:
             r.run(select_rows.main)
         except SystemExit as stopped:
             return stopped.code, capsys.readouterr().err.strip().split("\n")[-1]
         return read_jsonl(tmp_path / f"{name}.jsonl"), read_jsonl(tmp_path / f"{name}.rejected.jsonl")
+
     return run
 
 
@@ -42,7 +57,7 @@ def test_random_is_a_sample_by_seed_whatever_the_order(select, tmp_path):
     for end in ("jsonl", "rejected.jsonl"):
         assert (tmp_path / f"a.{end}").read_bytes() == (tmp_path / f"b.{end}").read_bytes()
     other, _ = select("--method", "random", "--n", "50", "--seed", "7", name="c")
-    assert 3 < len({row["id"] for row in other} & {row["id"] for row in kept}) < 30   # 12.5 expected
+    assert 3 < len({row["id"] for row in other} & {row["id"] for row in kept}) < 30  # 12.5 expected
 
 
 def test_random_has_no_favourites():
@@ -61,9 +76,15 @@ def test_difficulty_keeps_one_to_nine_and_says_why_not(select):
     reasons = {row["id"]: row["reason"] for row in rejected}
     for row in given_rows:
         value = row["difficulty"]
-        assert reasons.get(row["id"]) == ("no difficulty score" if value is None else "too easy" if value > 9 else "too hard (noisy)" if value < 1 else None)
+        assert reasons.get(row["id"]) == (
+            "no difficulty score" if value is None else "too easy" if value > 9 else "too hard (noisy)" if value < 1 else None
+        )
     kept, rejected = select("--method", "difficulty", "--n", "30", given=given_rows, name="n")
-    assert len(kept) == 30 and sum(row["reason"] == "not selected" for row in rejected) > 50 and "mean difficulty in 1 to 9" in kept[0]["selection"]
+    assert (
+        len(kept) == 30
+        and sum(row["reason"] == "not selected" for row in rejected) > 50
+        and "mean difficulty in 1 to 9" in kept[0]["selection"]
+    )
 
 
 def test_length_takes_the_longest_of_the_annotator_then_of_the_answer(select):
@@ -72,7 +93,7 @@ def test_length_takes_the_longest_of_the_annotator_then_of_the_answer(select):
     plain = [{k: v for k, v in row.items() if k != "annotator_tokens"} for row in rows()]
     kept, rejected = select("--method", "length", "--n", "20", given=plain, name="plain")
     assert min(len(row["answer"]) for row in kept) >= max(len(row["answer"]) for row in rejected)
-    half = [row if i % 2 else plain[i] for i, row in enumerate(rows())]   # a field that only some rows have measures nothing
+    half = [row if i % 2 else plain[i] for i, row in enumerate(rows())]  # a field that only some rows have measures nothing
     assert {row["id"] for row in select("--method", "length", "--n", "20", given=half, name="half")[0]} == {row["id"] for row in kept}
 
 
@@ -85,7 +106,10 @@ def test_same_count_and_same_tokens_as_another_file(select, tmp_path):
     difficulty, _ = select("--method", "difficulty", name="d")
     matched, _ = select("--method", "random", "--match-n", tmp_path / "d.jsonl", name="m")
     assert len(matched) == len(difficulty)
-    size = lambda listed: sum(len(row["question"]) + len(row["answer"]) for row in listed)
+
+    def size(listed):
+        return sum(len(row["question"]) + len(row["answer"]) for row in listed)
+
     matched, _ = select("--method", "length", "--match-tokens", tmp_path / "d.jsonl", name="t")
     assert abs(size(matched) - size(difficulty)) <= 55 and len(matched) < len(difficulty)
 
@@ -113,9 +137,18 @@ def test_recipe_counts_and_weights(select, tmp_path):
     assert len(kept) == 7 and sum(row["reason"] == "not in the recipe" for row in rejected) == 100
 
 
-@pytest.mark.parametrize("arguments, words", [
-    ((), "--method"), (("--method", "random"), "--n"), (("--method", "random", "--n", "0"), "at least 1"), (("--method", "best", "--n", "2"), "invalid choice"),
-    (("--method", "random", "--n", "2", "--match-n", "x"), "one of --n"), (("--scorer", "no.py:f", "--n", "2"), "no.py"), (("--method", "random", "--N", "2"), "--N")])
+@pytest.mark.parametrize(
+    "arguments, words",
+    [
+        ((), "--method"),
+        (("--method", "random"), "--n"),
+        (("--method", "random", "--n", "0"), "at least 1"),
+        (("--method", "best", "--n", "2"), "invalid choice"),
+        (("--method", "random", "--n", "2", "--match-n", "x"), "one of --n"),
+        (("--scorer", "no.py:f", "--n", "2"), "no.py"),
+        (("--method", "random", "--N", "2"), "--N"),
+    ],
+)
 def test_wrong_options(select, arguments, words):
     code, last = select(*arguments)
     assert code == 2 and words in last
@@ -127,8 +160,12 @@ def test_missing_difficulty_names_file_row_and_field(select):
 
 
 @settings(max_examples=40, deadline=None)
-@given(st.lists(st.tuples(st.text(max_size=5), st.one_of(st.none(), st.floats(0, 10))), max_size=60, unique_by=lambda pair: pair[0]), st.integers(1, 40),
-       st.sampled_from(select_rows.METHODS), st.randoms())
+@given(
+    st.lists(st.tuples(st.text(max_size=5), st.one_of(st.none(), st.floats(0, 10))), max_size=60, unique_by=lambda pair: pair[0]),
+    st.integers(1, 40),
+    st.sampled_from(select_rows.METHODS),
+    st.randoms(),
+)
 def test_choice_is_a_function_of_the_set(pairs, n, method, shuffler):
     def choose(listed):
         pool = select_rows.Pool()
@@ -140,7 +177,12 @@ def test_choice_is_a_function_of_the_set(pairs, n, method, shuffler):
     shuffler.shuffle(shuffled)
     chosen = choose(pairs)
     assert chosen == choose(shuffled) == sorted(chosen)
-    fit = {"random": len(pairs), "all": len(pairs), "length": sum(s is not None for _, s in pairs), "difficulty": sum(s is not None and 1 <= s <= 9 for _, s in pairs)}
+    fit = {
+        "random": len(pairs),
+        "all": len(pairs),
+        "length": sum(s is not None for _, s in pairs),
+        "difficulty": sum(s is not None and 1 <= s <= 9 for _, s in pairs),
+    }
     assert len(chosen) == (fit[method] if method == "all" else min(n, fit[method]))
 
 
@@ -152,7 +194,10 @@ def test_weights_share_out_what_is_there(weights, available):
 
 
 def test_sort_through_files_keeps_odd_text(tmp_path):
-    odd = [(select_rows.order_key(0, str(i), "x"), {"id": i, "text": text}) for i, text in enumerate(["a\u2028b", "\ud800", "line\nline", "\x1f\t"])]
+    odd = [
+        (select_rows.order_key(0, str(i), "x"), {"id": i, "text": text})
+        for i, text in enumerate(["a\u2028b", "\ud800", "line\nline", "\x1f\t"])
+    ]
     assert list(select_rows.in_key_order(iter(odd), tmp_path)) == sorted(odd, key=lambda pair: pair[0])
     assert not list(tmp_path.iterdir())
     assert json.loads(json.dumps(odd[1][1])) == odd[1][1]

@@ -1,0 +1,222 @@
+"""Tell the forms of question-answer rows apart and read them into one; load_sources.py and mix.py use it.
+
+Forms: question/answer and their synonyms, chat messages, ShareGPT conversations, alpaca, prompt/completion, or the field names of
+sources.yaml. All functions are pure; a row that cannot train anything raises Unusable with the reason it is to be rejected with.
+"""
+
+import collections
+import re
+import string
+
+import rows as r
+
+QUESTION = ("question", "problem", "problem_text", "query", "goal")
+ANSWER = ("answer", "solution", "response", "long_answer", "answer_text")
+REASONED = ("rationale", "cot", "solution", "explanation")  # a worked solution beside a short `answer` or `correct`
+REFERENCE = ("reference_answer", "ground_truth", "final_answer", "correct", "final_decision", "answer_number", "answer_letter")
+SUBJECT = ("subject", "domain", "category", "topic", "field", "subject_name")
+IDS = (
+    "uuid",
+    "qid",
+    "pubid",
+    "question_id",
+    "unique_id",
+    "id",
+)  # a set that has one of the longer names uses `id`, if at all, for a mere number
+ROLES = {
+    "human": "user",
+    "gpt": "assistant",
+    "user": "user",
+    "assistant": "assistant",
+    "system": "system",
+    "model": "assistant",
+    "chatgpt": "assistant",
+}
+OWN = ("id", "question", "answer", "reference_answer", "subject", "source", "source_id", "license")
+
+
+class Unusable(Exception):
+    """The row cannot be used; the message is the reason it is rejected with."""
+
+
+def text_of(value):
+    """Text of a field: a string, a number, a list of answers (the first), or a dict that holds a response."""
+    if isinstance(value, list):
+        value = value[0] if value else None
+    if isinstance(value, dict):
+        value = value.get("response", value.get("content", value.get("value", value.get("text"))))
+    return "" if value is None else str(value).strip()
+
+
+def turns(messages):
+    """(system or None, question, answer) of a conversation; raises Unusable unless it is one question and one answer."""
+    said = collections.defaultdict(list)
+    for message in messages:
+        if not isinstance(message, dict):
+            raise Unusable("unknown form")
+        role = ROLES.get(str(message.get("role", message.get("from"))).lower())
+        if role is None:
+            raise Unusable("unknown form")
+        said[role].append(text_of(message.get("content", message.get("value"))))
+    if len(said["user"]) > 1 or len(said["assistant"]) > 1:
+        raise Unusable("several turns")
+    return ("\n".join(said["system"]) or None, "".join(said["user"]), "".join(said["assistant"]))
+
+
+def options_text(question, options):
+    """The question with its options as lettered lines, unless it holds them already."""
+    if isinstance(options, dict):
+        options = [f"{letter}) {text_of(text)}" for letter, text in options.items()]
+    options = [text_of(option) for option in options]
+    if not options or all(option and re.sub(r"^\(?[A-Z][).:]\s*", "", option) in question for option in options):
+        return question
+    lettered = all(re.match(r"\(?[A-Z][).:]", option) for option in options)
+    return "\n".join(
+        [question, *(options if lettered else [f"{letter}) {text}" for letter, text in zip(string.ascii_uppercase, options, strict=False)])]
+    )
+
+
+def first_of(row, names):
+    """(name, text) of the first of the fields that holds something."""
+    return next(((name, text_of(row[name])) for name in names if row.get(name) not in (None, "", [], {})), (None, ""))
+
+
+def final_of(answer):
+    """The short final answer of an answer: itself where it is short, GSM8K's "#### x", the last \\boxed{x}, a last line "Answer: x"; None
+    without."""
+    line = re.search(r"(?:^|\n)(?:####|\**(?:Final )?Answer:?\**:?) *(\S.{0,80}?)\s*$", answer)
+    start = answer.rfind("\\boxed{")
+    if line and line.start() > start:
+        return line[1]
+    depth = 0
+    for place in range(start + 6, len(answer)) if start >= 0 else ():
+        depth += {"{": 1, "}": -1}.get(answer[place], 0)
+        if depth == 0:
+            return answer[start + 7 : place].strip() or None
+    return answer if 0 < len(answer) <= 40 and "\n" not in answer else None
+
+
+def read_form(row):
+    """Tell the form of a row apart: (form, question, answer, reference, system, fields used up). Raises Unusable."""
+    fields = {str(name).lower(): name for name in row}
+    low = {name: row[own] for name, own in fields.items()}
+    system = text_of(low.get("system")) or None
+    reference_field, reference = first_of(low, REFERENCE)
+    for told, name in (("chat messages", "messages"), ("ShareGPT", "conversations"), ("ShareGPT", "conversation")):
+        if isinstance(low.get(name), list):
+            inside, question, answer = turns(low[name])
+            form, used = told, (name,)
+            break
+    else:
+        inside = None
+        if "instruction" in low and "output" in low:
+            form, used = "alpaca", ("instruction", "input", "output")
+            question = "\n\n".join(part for part in (text_of(low["instruction"]), text_of(low.get("input"))) if part)
+            answer = text_of(low["output"])
+            if not reference and low.get("answer") is not None:
+                reference, used = text_of(low["answer"]), (*used, "answer")
+        elif "prompt" in low and ("completion" in low or "response" in low):
+            form, used = "prompt/completion", ("prompt", second := "completion" if "completion" in low else "response")
+            asked = low["prompt"] if isinstance(low["prompt"], list) else [{"role": "user", "content": low["prompt"]}]
+            given = low[second] if isinstance(low[second], list) else [{"role": "assistant", "content": low[second]}]
+            inside, question, answer = turns([*asked, *given])
+        else:
+            form = "question/answer"
+            asked, question = first_of(low, QUESTION)
+            given, answer = first_of(low, ANSWER)
+            reasoned, worked = first_of(low, REASONED)
+            used = (asked, given)
+            if not any(name in low for name in QUESTION):
+                raise Unusable("unknown form")
+            if worked and reasoned != given and len(worked) > max(len(answer), 20):  # a short answer beside its worked solution
+                reference, answer, used = reference or answer, worked, (asked, given, reasoned)
+                if reference and not re.search(rf"(?<!\w){re.escape(reference)}(?!\w)", worked[-80:]):
+                    answer += f"\nAnswer: {reference}"
+            if isinstance(low.get("options"), list | dict):
+                question = options_text(question, low["options"])
+    reference = reference or final_of(answer)
+    used = {fields[name] for name in (*used, reference_field) if name in fields} | ({fields["system"]} if system else set())
+    return form, question, answer, reference or None, inside or system, used
+
+
+def read_mapped(row, mapping):
+    """The same with the field names of the table."""
+    named = {ours: theirs if isinstance(theirs, list) else [theirs] for ours, theirs in mapping.items()}
+    if not any(name in row for name in named["question"]):
+        raise Unusable("unknown form")
+    _, question = first_of(row, named["question"])
+    name = next(n for n in named["question"] if n in row)
+    system = None
+    if isinstance(row[name], list):  # a prompt in chat form
+        system, question, _ = turns(row[name])
+    _, answer = first_of(row, named["answer"])
+    _, reference = first_of(row, [n for n in named.get("reference_answer", []) if n != "after_thinking"])
+    return "as in the table", question, answer, reference or None, system, {n for names in named.values() for n in names} & row.keys()
+
+
+def strip_thinking(answer, keep):
+    """An answer without its <think> block; raises Unusable where the block never ends."""
+    if "<think>" not in answer and "</think>" not in answer:
+        return answer
+    if "</think>" not in answer:
+        raise Unusable("unfinished thinking")
+    return answer if keep else answer.rsplit("</think>", 1)[1].strip()
+
+
+def malformed(question, answer, unanswered_too):
+    """Reason why this pair cannot train anything, or None."""
+    if not question.strip():
+        return "empty question"
+    if not re.search(r"\w", answer):
+        return None if unanswered_too and not answer.strip() else "empty answer"
+    if answer.strip() == question.strip():
+        return "answer repeats the question"
+    if re.search(r"\\boxed\s*\{\s*\}", answer):
+        return "empty \\boxed{}"
+    return None
+
+
+def spdx(license_):
+    """Licence names as hub identifiers: "CC BY-NC 4.0" -> cc-by-nc-4.0; unknown where there is none."""
+    return re.sub(r"[\s_]+", "-", str(license_ or "unknown").strip().lower())
+
+
+def non_commercial(license_):
+    return bool(re.search(r"(^|-)nc(-|$)|non-?commercial", spdx(license_)))
+
+
+def to_row(row, source, thinking="drop", unanswered=False, license_=None):
+    """One row of any form -> (form, row of ours); raises Unusable with the reason."""
+    mapping = source.get("fields")
+    form, question, answer, reference, system, used = read_mapped(row, mapping) if mapping else read_form(row)
+    bare = strip_thinking(answer, keep=False)
+    if mapping and mapping.get("reference_answer") == "after_thinking":
+        reference = bare or None
+    answer = answer if thinking == "keep" else bare
+    subject_field = (
+        mapping.get("subject", "subject")
+        if mapping
+        else next((name for name in SUBJECT if isinstance(row.get(name), str) and row[name]), None)
+    )
+    own = next((str(row[name]) for name in IDS if isinstance(row.get(name), str | int)), row["id"])
+    made = dict(
+        id=f"{source['name']}-{r.text_hash(own, question, answer)}",
+        question=question,
+        answer=answer,
+        reference_answer=reference,
+        subject=(text_of(row.get(subject_field)) or None) if subject_field else None,
+        source=source["name"],
+        source_id=own,
+        license=spdx(row.get("license") or source.get("license") or license_),
+    )
+    reason = malformed(question, answer, unanswered)
+    if reason:
+        raise Unusable(reason)
+    if system:
+        made["system"] = system
+    for name, value in row.items():
+        if name in ("source", "source_id") and value != made[name]:
+            made[f"origin_{name}"] = value
+        elif name not in OWN and name not in used and name != subject_field:
+            made[name] = value
+    return form, made
