@@ -61,7 +61,7 @@ def table(steps, by_subject=True):
              "|---|---:|---:|---:|---:|---|---|---:|---:|"]
     for step in steps:
         counts, rejected = step["counts"], sum(step["counts"]["rejected"].values())
-        tokens = (step.get("tokens") or {}).get("completion_tokens") if isinstance(step.get("tokens"), dict) else step.get("tokens")
+        tokens = (step.get("tokens") or step.get("generation") or {}).get("completion_tokens")
         total = counts["out"] + rejected
         lines.append(f"| {step['name']} | {counts['in']:,} | {counts['out']:,} | {rejected:,} | {counts['out'] / total:.1%} | " if total else
                      f"| {step['name']} | 0 | 0 | 0 | - | ")

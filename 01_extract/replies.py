@@ -11,7 +11,7 @@ import rows as r
 
 EMPTY_BOX = re.compile(r"\\f?boxed\s*\{(?:\s|\.|\\[,;:!]|\\(?:text|mathrm|mathbf)\s*\{\s*\}|\\l?dots)*\}")
 ESCAPE = re.compile(r"\\(u[0-9a-fA-F]{4}|[\s\S]|$)")
-NEWLINE_COMMAND = re.compile(r"(u|eq?|i)(?![a-zA-Z])|(?:abla|eg|ot|otin|mid|leq|geq|parallel|exists|subseteq|earrow|warrow)(?![a-zA-Z])")
+NEWLINE_COMMAND = re.compile(r"(u|e|i)(?![a-zA-Z])|(?:abla|eq|eg|ot|otin|mid|leq|geq|parallel|exists|subseteq|earrow|warrow)(?![a-zA-Z])")
 
 
 def after_thinking(text):
