@@ -9,6 +9,7 @@ Kinds: "choice" and "label" (an option letter; labels are options such as yes/no
 no eval; sympy runs only in the guarded process of answers_worker.py, whose stopped comparisons timeouts() counts.
 """
 
+import itertools
 import re
 import threading
 
@@ -22,7 +23,7 @@ THINK = re.compile(r"<\s*(think|thinking|thought|reasoning|reflection|scratchpad
 THINK_END = re.compile(r"<\s*/\s*(?:think|thinking|thought|reasoning|reflection|scratchpad)\s*>|<\|end_of_thought\|>|◁/think▷|<\|channel\|>final<\|message\|>|assistantfinal", re.I)
 ANSWER_TAG = re.compile(r"<\s*(?:answer|final_answer|solution|ans)\s*>((?:(?!<\s*/?\s*(?:answer|final_answer|solution|ans)\s*>).){1,5000}?)<\s*/\s*(?:answer|final_answer|solution|ans)\s*>", re.I | re.S)
 SPECIAL = re.compile(r"<\|?(?:eot_id|im_end|endoftext|end|end_of_text|return|eos|EOS_TOKEN|end_of_turn|eom_id)\|?>|</s>|<s>|\[/?INST\]|<｜end▁of▁sentence｜>|<\|begin_of_solution\|>|<\|end_of_solution\|>", re.I)
-NEXT_TURN = re.compile(r"<\|im_start\|>\s*user|<\|start_header_id\|>\s*user|<\|user\|>|<start_of_turn>\s*user|<｜User｜>|\[INST\]|\n\s*(?:###\s*)?(?:Human|User)\s*:")
+NEXT_TURN = re.compile(r"<\|im_start\|>\s*user|<\|start_header_id\|>\s*user|<\|user\|>|<start_of_turn>\s*user|<｜User｜>|\[INST\]|\n[ \t]*(?:###[ \t]*)?(?:Human|User)[ \t]*:")
 NEXT_QUESTION = re.compile(r"\n[ \t]*(?:[#*]{0,4}[ \t]*)?(?:\[?(?:Next|New|Another)[ \t]+)?(?:Question|Problem|Q|Exercise|Instruction|Input|Hint|Passage|Context)\b\]?[ \t]*(?:\d{1,3}|\(\d{1,3}\))?[ \t]*(?:\*\*)?[ \t]*[:.](?![ \t]*\n?[ \t]*$)|\n[ \t]*###[ \t]*(?:Instruction|Input|Question|Problem)\b|\n[ \t]*Q\d{0,3}[.:][ \t]")
 
 
@@ -33,7 +34,7 @@ def timeouts():
 
 def final_part(response):
     """The response without its reasoning block, special tokens and invented turns of a user; "" where it was cut off while reasoning."""
-    text = response or ""
+    text = re.sub(r"[ \t]{4,}", "   ", re.sub(r"\n{3,}", "\n\n", (response or "").strip()))
     if "<" in text or "◁" in text or "assistantfinal" in text:
         ends = list(THINK_END.finditer(text))
         if ends:
@@ -66,7 +67,7 @@ def extract(response, kind, options=None):
     if not text:
         return None
     read = {"choice": read_letter, "label": read_letter, "math": read_math, "short_text": read_text}[kind]
-    for cut in NEXT_QUESTION.finditer(text):
+    for cut in itertools.islice(NEXT_QUESTION.finditer(text), 20):
         head = text[: cut.start()]
         if head.strip() and (found := read(head, options)) is not None and (kind != "short_text" or len(head) > 20):
             return found

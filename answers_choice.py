@@ -328,7 +328,7 @@ def cut_off(text):
 
 def prose(text, count, options):
     """The option that the last (or first) sentence of a response names, where it names exactly one."""
-    text = text.strip()
+    text = text[-6000:].strip()
     if options and len(LINE_LETTER.findall(text)) >= count > 1:  # the list of options, repeated
         flat = {option for _, option in option_words(options)}
         text = "\n".join(line for line in text.split("\n") if not (LINE_LETTER.match(line) and words(LINE_LETTER.sub("", line)) in flat)).strip()
