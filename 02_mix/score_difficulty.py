@@ -11,6 +11,7 @@ out  the rows with difficulty (mean score, 0 = never right, 10 = always right: t
      (fewer than half of the k scores are there) X.raw.jsonl holds the samples and X.judge.raw.jsonl the verdicts under the ids "row#0" ...
      "row#15": a stopped run goes on from there, a larger --k only adds samples
 
+With a --recipe only the sources that say `method: difficulty` are scored; the other rows pass as they are.
 --verify judge (the default where --judge-model is given) is the method of MegaScience (arXiv 2507.16812, section 3.2): 16 answers of
 Qwen2.5-7B-Instruct, scores of Qwen2.5-32B-Instruct. --verify rules grades with answers.py and needs no judge: a right answer counts 10 and
 a wrong one 0, so that the mean is ten times the pass rate and the rule "keep 1 to 9" of select_rows.py means a pass rate of 0.1 to 0.9. The
@@ -25,6 +26,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 import os
 import re
+
+import load_sources
 
 import answers
 import answers_math
@@ -89,6 +92,11 @@ def graded_row(row, response):
     return dict(response=response, reference=row["reference_answer"], kind=checkable(row), options=option_texts(row))
 
 
+def wanted(row, args):
+    """Is the row's source one that is selected by difficulty? Without a recipe every row is scored."""
+    return args.scored_sources is None or row.get("source") in args.scored_sources
+
+
 def unscorable(row, verify):
     """Reason why this row cannot be scored, or None."""
     if verify == "rules" and row.get("reference_answer") and checkable(row) is None:
@@ -102,7 +110,7 @@ def unscorable(row, verify):
 def samples(args):
     """k requests for each row that can be scored, in the order of the file."""
     for row in r.read(args.input, "question", "reference_answer", limit=args.limit):
-        if unscorable(row, args.verify) is None:
+        if wanted(row, args) and unscorable(row, args.verify) is None:
             for number in range(args.k):
                 yield {"id": f"{row['id']}#{number}", "row": row}
 
@@ -145,6 +153,9 @@ def assemble(args, step, judge_path):
     judged = batch_generate.read_raw(samples(args), judge_path) if args.verify == "judge" else None
     chunk = []
     for row in step.read(args.input, "question", "reference_answer", limit=args.limit):
+        if not wanted(row, args):
+            step.keep(row)
+            continue
         reason = unscorable(row, args.verify)
         if reason:
             step.reject(row, reason)
@@ -189,7 +200,12 @@ def main():
     parser.add_argument("--judge-model", metavar="M", help="model that scores the answers")
     parser.add_argument("--judge-base-url", metavar="URL", help="endpoint of the judge (default: that of the sampler)")
     parser.add_argument("--judge-max-tokens", type=r.positive, default=512, metavar="N", help="longest verdict (default 512)")
+    parser.add_argument(
+        "--recipe", metavar="FILE", help="score only the sources that say `method: difficulty`; the others pass as they are"
+    )
     args = parser.parse_args()
+    entries = load_sources.read_recipe(args.recipe)["sources"] if args.recipe else []
+    args.scored_sources = sorted(entry["source"] for entry in entries if entry.get("method") == "difficulty") if args.recipe else None
     args.verify = args.verify or ("judge" if args.judge_model else "rules")
     if args.verify == "judge" and not args.judge_model:
         raise r.BadInput("--judge-model: name the model that is to score the answers, or say --verify rules")

@@ -340,6 +340,20 @@ def test_judge_scores_every_sample(tmp_path, call):
         assert Counter(body["model"] for body in server.requests) == {"scripted": 18, "judge": 18}
 
 
+def test_a_recipe_says_which_sources_are_scored_and_annotated(tmp_path, call):
+    mixed = [row | {"source": "ab"[i % 2]} for i, row in enumerate(hard_rows(8))]
+    write_jsonl(tmp_path / "in.jsonl", mixed)
+    (tmp_path / "r.yaml").write_text("sources:\n- {source: a, method: difficulty, annotate: true}\n- {source: b}\n")
+    with FakeServer(lambda messages, body: "So \\boxed{1}") as server:
+        more = ("--model", "scripted", "--base-url", server.url, "--recipe", tmp_path / "r.yaml")
+        call(score_difficulty, "--input", tmp_path / "in.jsonl", "--output", tmp_path / "d.jsonl", "--k", 2, *more)
+        call(annotate, "--input", tmp_path / "d.jsonl", "--output", tmp_path / "a.jsonl", *more)
+        assert len(server.requests) == 4 * 2 + 4
+    made = read_jsonl(tmp_path / "a.jsonl")
+    assert sorted(row["id"] for row in made) == sorted(row["id"] for row in mixed)
+    assert all(("difficulty" in row) == ("annotator" in row) == (row["source"] == "a") for row in made)
+
+
 @pytest.mark.parametrize(
     "reply, score",
     [("Fine.\nScore: 7", 7), ("Score: 3 at first.\n**Score: 10**", 10), ("score 4.5", 4.5), ("Score: 70", None), ("7", None), ("", None)],

@@ -1,0 +1,111 @@
+"""ablate.sh and ablation_table.py: a winner only where intervals and tests say so, and a real two-method run on the demo model."""
+
+import csv
+import json
+import os
+import subprocess
+
+import ablation_table
+import pytest
+from conftest import ROOT, read_jsonl, write_jsonl
+
+
+def pair(a, b, low, high, p=0.001, seed="1"):
+    return dict(a=a, b=b, seed=seed, low=low, high=high, p_holm=p)
+
+
+@pytest.mark.parametrize(
+    "methods, pairs, best",
+    [
+        (["x", "y"], [pair("x", "y", 0.5, 3)], "y"),
+        (["x", "y"], [pair("x", "y", -3, -0.5)], "x"),
+        (["x", "y"], [pair("x", "y", -0.5, 3)], None),
+        (["x", "y"], [pair("x", "y", 0.5, 3, p=0.2)], None),
+        (["x", "y", "z"], [pair("x", "y", 0.5, 3), pair("x", "z", 1, 4), pair("y", "z", -1, 2)], None),
+        (["x", "y", "z"], [pair("x", "y", 0.5, 3), pair("x", "z", 1, 4), pair("y", "z", 0.1, 2)], "z"),
+        (["x", "y"], [pair("x", "y", 0.5, 3), pair("x", "y", -1, 2, seed="2")], None),
+        (["x", "y"], [], None),
+    ],
+)
+def test_a_winner_must_be_clear_against_all_with_every_seed(methods, pairs, best):
+    assert ablation_table.winner(methods, pairs) == best
+
+
+def test_holm_is_that_of_the_textbook():
+    assert ablation_table.holm([0.01, 0.04, 0.03]) == pytest.approx([0.03, 0.06, 0.06])
+
+
+def test_mean_and_its_interval():
+    lines = [dict(accuracy="50", ci_low="44", ci_high="56"), dict(accuracy="30", ci_low="22", ci_high="38")]
+    assert ablation_table.mean_of(lines) == pytest.approx((40, 35, 45))
+    assert ablation_table.mean_of(lines[:1]) == (50, 44, 56)
+
+
+def scored(model, right):
+    """Rows of score.py: 200 questions, those in `right` answered rightly."""
+    fixed = dict(model=model, benchmark="b", category="General", kind="choice", options=["x", "y"], reference="A", response="Answer: A")
+    fixed |= dict(extracted="A", finish_reason="stop", n_tokens=3, repeat=0, seed=1)
+    return [fixed | dict(id=f"q{i}@{model}", question_id=f"q{i}", question=f"Q{i}", prompt=f"Q{i}", correct=i in right) for i in range(200)]
+
+
+def test_table_from_real_comparisons(tmp_path, run_script):
+    """Three methods over 200 questions: z beats both by far, x and y differ by two."""
+    right = {"x": set(range(80)), "y": set(range(82)), "z": set(range(140))}
+    write_jsonl(tmp_path / "scored.jsonl", [row for name, its in right.items() for row in scored(f"all.{name}.s1", its)])
+    for a, b in (("x", "y"), ("x", "z"), ("y", "z")):
+        places = [f"{tmp_path}/scored.jsonl:all.{name}.s1" for name in (a, b)]
+        run_script("04_eval/compare.py", *places, "--output", tmp_path / f"{a}{b}.json")
+    with open(tmp_path / "results.csv", "w", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(["model", "benchmark", "n", "accuracy", "ci_low", "ci_high"])
+        writer.writerows([f"all.{name}.s1", "b", 200, len(its) / 2, len(its) / 2 - 6, len(its) / 2 + 6] for name, its in right.items())
+    files = [tmp_path / f"{name}.json" for name in ("xy", "xz", "yz")]
+    arguments = ("02_mix/ablation_table.py", "--csv", tmp_path / "results.csv", "--output", tmp_path / "t.md", "--comparisons")
+    run_script(*arguments, *files)
+    made = json.loads((tmp_path / "t.json").read_text())["all"]
+    assert made["winner"] == "z" and {(p["a"], p["b"]): round(p["difference"]) for p in made["pairs"]} == {
+        ("x", "y"): 1,
+        ("x", "z"): 30,
+        ("y", "z"): 29,
+    }
+    assert (tmp_path / "t.md").read_text().count("| winner |") == 1
+    lines = (tmp_path / "results.csv").read_text().splitlines(keepends=True)
+    (tmp_path / "results.csv").write_text("".join(line for line in lines if ".z." not in line))
+    run_script(*arguments, files[0])
+    assert (
+        json.loads((tmp_path / "t.json").read_text())["all"]["winner"] is None
+        and "No method is clearly better" in (tmp_path / "t.md").read_text()
+    )
+
+
+@pytest.mark.parametrize(
+    "given, words",
+    [({}, "INPUT"), ({"INPUT": "/no/file"}, "no such file"), ({"INPUT": str(ROOT / "rows.py"), "METHODS": "random"}, "two methods")],
+)
+def test_ablate_says_what_is_missing(given, words):
+    env = {k: v for k, v in os.environ.items() if k not in ("INPUT", "METHODS", "N")} | given
+    done = subprocess.run(
+        ["bash", ROOT / "02_mix/ablate.sh"], env=env | {"BASE_MODEL": "x", "PROFILE": "full"}, capture_output=True, text=True
+    )
+    assert done.returncode != 0 and words in done.stderr.strip().split("\n")[-1], done.stderr
+
+
+@pytest.mark.slow
+def test_two_methods_on_the_demo_model(tmp_path):
+    """select -> mix -> SFT -> evaluation for random and length at 24 rows each; about 6 minutes on 2 cores."""
+    base = os.environ.get("DEMO_MODEL", str(ROOT / "data/runs/demo/models/base"))
+    rows = read_jsonl(ROOT / "data/sample/train.jsonl")[:50]
+    write_jsonl(tmp_path / "in.jsonl", rows)
+    settings = dict(
+        INPUT=tmp_path / "in.jsonl", METHODS="random length", N=24, BASE_MODEL=base, EVAL_LIMIT=16, MAX_TOKENS=64, MAX_LENGTH=512
+    )
+    env = {**os.environ, **{name: str(value) for name, value in settings.items()}}
+    done = subprocess.run(["bash", ROOT / "02_mix/ablate.sh"], env=env, capture_output=True, text=True, timeout=1500)
+    assert done.returncode == 0, done.stderr[-4000:]
+    made = json.loads((tmp_path / "ablation" / "ablation.json").read_text())["all"]
+    assert [arm["method"] for arm in made["arms"]] == ["random", "length"] and all(
+        arm["n"] == 16 and arm["rows"] == 24 for arm in made["arms"]
+    )
+    assert len(made["pairs"]) == 1 and made["pairs"][0]["low"] <= made["pairs"][0]["difference"] <= made["pairs"][0]["high"]
+    again = subprocess.run(["bash", ROOT / "02_mix/ablate.sh"], env=env, capture_output=True, text=True, timeout=600)
+    assert again.returncode == 0 and "train.jsonl: finished already" in again.stderr
