@@ -68,27 +68,26 @@ def load_prompts(standards, mode, folder=PROMPTS):
 
 
 def paragraphs_of(text):
-    """Passages of a chunk for --mode paragraph: its units (chunk_documents.py), short ones joined to the next, too long ones left to their parts."""
-    blocks, made, held = chunk_documents.find_blocks(text), [], ""
-    for unit in chunk_documents.find_units(text, blocks):
-        parts = [text[unit[0].start:unit[-1].end]]
-        if len(parts[0].split()) > LONGEST:
-            parts = [text[block.start:block.end] for block in unit if not block.level]
-        for part in parts:
-            if re.match(r"#{1,6}[ \t][^\n]*$", part):
-                held = part
-                continue
+    """Passages of a chunk for --mode paragraph, SHORTEST to LONGEST words: its units (chunk_documents.py), headings and short ones joined to the
+    next, those too long in parts. What is hardly text (formulas, tables of numbers) is left out."""
+    made, held = [], ""
+    for unit in chunk_documents.find_units(text, chunk_documents.find_blocks(text)):
+        whole = text[unit[0].start:unit[-1].end]
+        parts = [whole] if len(whole.split()) <= LONGEST else [text[block.start:block.end] for block in unit]
+        for number, part in enumerate(parts):
             joined = f"{held}\n\n{part}" if held else part
             words = len(joined.split())
-            if words < SHORTEST:
+            last = number == len(parts) - 1
+            if words > LONGEST:
+                pieces = part.split()
+                made += [held] * (len(held.split()) >= SHORTEST) + [" ".join(pieces[i:i + LONGEST]) for i in range(0, len(pieces), LONGEST)]
+                held = ""
+            elif words < SHORTEST or not last or re.fullmatch(r"#{1,6}[ \t][^\n]*", part):
                 held = joined
-            elif words <= LONGEST:
+            else:
                 made.append(joined)
                 held = ""
-            else:
-                made += [" ".join(part.split()[i:i + LONGEST]) for i in range(0, len(part.split()), LONGEST)]
-                held = ""
-    return [passage for passage in made if len(re.findall(r"[^\W\d_]{2,}", passage)) >= SHORTEST // 2]
+    return [p for p in [*made, held] if len(p.split()) >= SHORTEST and len(re.findall(r"[^\W\d_]{2,}", p)) >= SHORTEST // 2]
 
 
 def requests(chunks, prompts, standards, mode):
@@ -132,8 +131,8 @@ AFTER_PAIR = re.compile(   # a rule, the number of the next pair, a sentinel, ma
     r"\n[ \t]*(?:[-*_=]{3,}|(?:\#{1,6}[ \t]*)?(?:[*_]{1,3})?"
     r"(?:(?:QA|Q&A)?[ \t]*pair[ \t]*)?\(?\d{1,3}[.):]?(?:[*_]{1,3})?|\[NO QA\]|\#{1,6}|[*_]{1,3})[ \t]*$",
     re.IGNORECASE)
-EMPTY = re.compile(r"[\W_]*(?:n/?a|none|null|nil|tbd|unknown|not\s+(?:given|provided|available|stated|specified|applicable)|no\s+answer(?:\s+provided)?|"
-                   r"<?(?:the\s+)?complete\s+(?:question|answer|solution)>?|\.{3}|no\s+qa)?[\W_]*", re.IGNORECASE)
+EMPTY = re.compile(r"[\W_]*(?:n/?a|none|null|nil|tbd|unknown|not\s+(?:given|provided|available|stated|specified|applicable)|"
+                   r"no\s+answer(?:\s+provided)?|<?(?:the\s+)?complete\s+(?:question|answer|solution)>?|\.{3}|no\s+qa)?[\W_]*", re.IGNORECASE)
 
 
 def without_thoughts(text):
