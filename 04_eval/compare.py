@@ -192,8 +192,9 @@ def average(by_benchmark, samples):
 # ---- tables ----
 
 def verdict(its):
-    """One word for an interval: the sign it excludes, or that it does not."""
-    return "higher" if its["low"] > 0 else "lower" if its["high"] < 0 else "no clear difference"
+    """The sign of a difference whose interval excludes zero and whose p value (by Holm, where there are several benchmarks) is below 0.05."""
+    sure = its.get("p_holm", its.get("p", 0.0)) < 0.05
+    return "higher" if sure and its["low"] > 0 else "lower" if sure and its["high"] < 0 else "no clear difference"
 
 
 def p_text(p):
@@ -202,7 +203,7 @@ def p_text(p):
 
 def markdown(result):
     """The comparison as a Markdown table."""
-    a, b = result["model_a"], result["model_b"]
+    a, b = (result[key].replace("|", "\\|") for key in ("model_a", "model_b"))
     lines = [f"# {b} against {a}", "", f"Differences are {b} minus {a}, in points, with 95 % paired bootstrap intervals; p values are exact (McNemar), Holm over the "
              f"{len(result['benchmarks'])} benchmarks.", ""]
     for measure in MEASURES:

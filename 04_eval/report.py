@@ -255,8 +255,8 @@ def render(name, **context):
 
 
 def write_text(path, text):
-    with r.write_aside(path, "w") as file:
-        file.write(text if text.endswith("\n") else text + "\n")
+    with r.write_aside(path) as file:
+        file.write((text.rstrip("\n") + "\n").encode("utf-8", "replace"))   # a lone surrogate of a model's output becomes "?"
 
 
 def compared(facts, models, folder):

@@ -30,6 +30,11 @@ def test_mcnemar_is_the_exact_binomial_test():
         assert compare.mcnemar(only_a, only_b) == pytest.approx(wanted)
 
 
+def test_a_difference_is_named_only_where_interval_and_p_agree():
+    assert compare.verdict(dict(low=-40, high=-5, p=0.06, p_holm=0.4)) == compare.verdict(dict(low=-4, high=5, p=0.01)) == "no clear difference"
+    assert compare.verdict(dict(low=-40, high=-5, p=0.001, p_holm=0.01)) == "lower" and compare.verdict(dict(low=1, high=5)) == "higher"
+
+
 def test_holm():
     assert compare.holm([0.01, 0.04, 0.03, 0.5]) == pytest.approx([0.04, 0.09, 0.09, 0.5])
     assert compare.holm([0.6, 0.7]) == [1.0, 1.0] and compare.holm([]) == []

@@ -1,0 +1,202 @@
+"""report.py: numbers in the pages, hostile text, the paper's rows, and both pages in a real headless browser."""
+
+import html
+import json
+import re
+import shutil
+import subprocess
+
+import pytest
+import report
+import score
+from calling import call
+from conftest import read_jsonl, write_jsonl
+from test_score import sample
+
+HOSTILE = "</script><script>document.title='broken out'</script><!--<img src=x onerror=\"document.title='broken out'\"> \u2028 & \U0001f600"
+BROWSER = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+needs_browser = pytest.mark.skipif(BROWSER is None, reason="needs a browser: apt-get install chromium")
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory):
+    """A folder with the report of two models on three benchmarks, one response hostile, made by the scripts themselves."""
+    folder, inputs = tmp_path_factory.mktemp("report"), []
+    for model, letters in (("base|1", "A-B-"), ("tuned", "AABC")):
+        rows = []
+        for number in range(60):
+            name = ("gsm8k", "mmlu", "mine")[number % 3]
+            letter = letters[number % 4]
+            rows.append(sample(number, None if letter == "-" else letter, model=model, benchmark=name, category="Math" if name == "gsm8k" else "General", subject=f"part_{number % 2}",
+                               question=f"Question {number} <i>", finish_reason="length" if letter == "-" else "stop"))
+        rows[3]["response"] = HOSTILE + "\nAnswer: A"
+        rows[3]["prompt"] = HOSTILE
+        inputs.append(write_jsonl(folder / f"{model[:4]}.jsonl", rows))
+    call(score, "--input", *inputs, "--output", folder / "scored.jsonl")
+    call(report, "--csv", folder / "results.csv", "--scored", folder / "scored.jsonl", "--output", folder, "--note", "This shows <machinery>.")
+    return folder
+
+
+def test_the_files_are_there(made):
+    names = {str(path.relative_to(made)) for path in made.rglob("*")}
+    assert {"report.md", "report.html", "viewer.html", "comparison.json", "comparison.md", "plots/accuracy.png", "plots/accuracy_dark.png", "plots/outcomes.png",
+            "plots/differences.png"} <= names
+    assert all((made / "plots" / name).read_bytes().startswith(b"\x89PNG") for name in ("accuracy.png", "outcomes_dark.png", "differences.png"))
+
+
+def test_the_numbers_of_the_table_stand_in_both_reports(made):
+    table = report.read_csv(made / "results.csv")
+    assert len(table) == 6
+    for name in ("report.md", "report.html"):
+        text = (made / name).read_text()
+        for row in table:
+            assert f"{row['accuracy']:.1f}" in text and f"[{row['ci_low']:.1f}, {row['ci_high']:.1f}]" in text
+        assert "1 of 3" in text and "0 of 6" in text and "1 of 14" in text, "averages say how many benchmarks they hold"
+        assert "Not evaluated: GPQA-Diamond" in text and "part 1" in text
+        assert "Qwen2.5-7B-MegaScience" in text and "89.8" in text, "the paper's figure on GSM8K"
+    page = (made / "report.html").read_text()
+    assert "This shows &lt;machinery&gt;." in page and "<machinery>" not in page
+    assert "base\\|1" in (made / "report.md").read_text(), "a bar would break the Markdown table"
+    assert not re.search(r'(?:src|href)="https?:', page + (made / "viewer.html").read_text().split('<script type="application/json"')[0])
+
+
+def test_markdown_tables_are_whole(made):
+    lines = (made / "report.md").read_text().splitlines()
+    rows = [(i, line) for i, line in enumerate(lines) if line.startswith("|")]
+    assert len(rows) > 40
+    for i, line in rows:
+        if not lines[i - 1].startswith("|"):
+            assert re.fullmatch(r"\|(:?-+:?\|)+", lines[i + 1]) and lines[i + 2].startswith("|") and not lines[i - 1], f"line {i + 1} heads no table"
+    for i, line in rows:
+        if i and lines[i - 1].startswith("|"):
+            bars = lambda text: text.replace("\\|", "").count("|")
+            assert bars(line) == bars(lines[i - 1]), f"line {i + 1}: {line}"
+
+
+def test_the_data_of_the_viewer_cannot_leave_its_element(made):
+    page = (made / "viewer.html").read_text()
+    assert "</script><script>document" not in page
+    data = json.loads(re.search(r'<script type="application/json" id="data">(.*?)</script>', page, re.S)[1])
+    assert len(data["rows"]) == 120 and HOSTILE in data["prompts"] and any(row["r"].startswith(HOSTILE) for row in data["rows"])
+    assert json.loads(report.script_json({"x": "\ud800 \u2029"})) == {"x": "? \u2029"}
+
+
+def test_past_its_limit_the_viewer_says_what_is_left_out(made, tmp_path):
+    data = report.viewer_data([made / "scored.jsonl"], 40)
+    assert len(data["rows"]) + data["left_out"] == 120 and len(data["rows"]) <= 40
+    questions = {}
+    for row in data["rows"]:
+        questions.setdefault(row["q"], set()).add(row["m"])
+    assert all(len(models) == 2 for models in questions.values()), "the same questions of both models"
+
+
+def test_a_table_of_other_samples_is_refused(made, tmp_path):
+    text = (made / "results.csv").read_text().splitlines()
+    cells = text[1].split(",")
+    cells[4] = "99.00"
+    (tmp_path / "results.csv").write_text("\n".join([text[0], ",".join(cells), *text[2:]]) + "\n")
+    options = ["--scored", made / "scored.jsonl", "--output", tmp_path / "out"]
+    assert "run score.py again" in call(report, "--csv", tmp_path / "results.csv", *options, code=2).stderr
+    (tmp_path / "results.csv").write_text("model,benchmark\nm,b\n")
+    assert 'line 2: field "category" is missing' in call(report, "--csv", tmp_path / "results.csv", *options, code=2).stderr
+    assert "there is no such file" in call(report, "--csv", tmp_path / "no.csv", *options, code=2).stderr
+
+
+def test_one_model_and_models_that_cannot_be_compared(tmp_path):
+    one = write_jsonl(tmp_path / "one.jsonl", [sample(i, "A", model="one", benchmark="gsm8k") for i in range(4)])
+    other = write_jsonl(tmp_path / "other.jsonl", [sample(i, "A", model="Qwen/Qwen2.5-7B-Instruct", benchmark="gsm8k", prompt="else") for i in range(4)])
+    for inputs, wanted in (([one], "1 model"), ([one, other], "cannot be compared")):
+        call(score, "--input", *inputs, "--output", tmp_path / "scored.jsonl", "--fresh")
+        call(report, "--csv", tmp_path / "results.csv", "--scored", tmp_path / "scored.jsonl", "--output", tmp_path / "out")
+        assert wanted in (tmp_path / "out/report.md").read_text()
+    text = (tmp_path / "out/report.md").read_text()
+    assert "The paper's figures for the same models" in text and "91.96" not in text and "| 92.0 |" in text
+
+
+# ---- a real browser ----
+
+def browse(path, script="", width=1200, height=900, screenshot=None, budget=8000):
+    """Open a page of the disk in headless Chromium, run a script at its end, and return the text of the document afterwards."""
+    page = path
+    if script:
+        page = path.with_name(f"driven_{path.name}")
+        page.write_text(path.read_text(encoding="utf-8").replace("</body>", f"<script>{script}</script></body>"), encoding="utf-8")
+    command = [BROWSER, "--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking", "--hide-scrollbars", "--enable-logging=stderr",
+               f"--user-data-dir={path.parent / 'profile'}", f"--window-size={width},{height}", f"--virtual-time-budget={budget}"]
+    command += [f"--screenshot={screenshot}"] if screenshot else ["--dump-dom"]
+    done = subprocess.run([*command, page.as_uri()], capture_output=True, text=True, timeout=120)
+    assert "CONSOLE" not in done.stderr or "Uncaught" not in done.stderr, done.stderr[-2000:]
+    return done.stdout
+
+
+DRIVE = """
+const results = {};
+const set = (id, value) => { const field = document.getElementById(id); field.value = value; field.dispatchEvent(new Event(id === "search" ? "input" : "change")); };
+const count = () => document.getElementById("count").textContent;
+const listed = () => document.querySelectorAll("#list li").length;
+const detail = () => document.getElementById("detail").textContent;
+results.title = document.title; results.all = count(); results.listed = listed();
+set("outcome", "unparsed"); results.unparsed = count();
+set("outcome", "truncated"); results.truncated = count();
+set("outcome", "right"); results.right = count();
+set("outcome", "differ"); results.differ = count();
+set("outcome", ""); set("benchmark", "1"); results.benchmark = count(); set("model", "1"); results.both = count();
+set("model", ""); set("benchmark", "");
+document.getElementById("next").click(); results.page = document.getElementById("page").textContent;
+document.querySelectorAll("#list li")[2].click(); results.chosen = detail();
+document.dispatchEvent(new KeyboardEvent("keydown", {key: "j", bubbles: true})); results.after_j = detail() !== results.chosen;
+set("search", "broken out");
+setTimeout(() => {
+  results.found = count(); results.hostile = detail(); results.marks = document.querySelectorAll("mark").length; results.title_after = document.title;
+  results.images = document.querySelectorAll("img").length;
+  set("search", "no such text anywhere");
+  setTimeout(() => { results.none = detail(); document.body.innerHTML = ""; const pre = document.createElement("pre"); pre.id = "results";
+                     pre.textContent = JSON.stringify(results); document.body.append(pre); }, 400);
+}, 400);
+"""
+
+
+def driven(page):
+    found = re.search(r'<pre id="results">(.*?)</pre>', browse(page, DRIVE), re.S)
+    assert found, "the script at the end of the page did not finish"
+    return json.loads(html.unescape(found[1]))
+
+
+@needs_browser
+def test_the_viewer_in_a_browser(made):
+    its = driven(made / "viewer.html")
+    rows = read_jsonl(made / "scored.jsonl")
+    number = lambda text: int(text.split()[0].replace(",", ""))
+    assert its["all"] == "120 of 120 samples" and its["listed"] == 50 and its["page"].startswith("page 2 of 3")
+    assert number(its["unparsed"]) == sum(row["extracted"] is None for row in rows) == 29
+    assert number(its["truncated"]) == sum(row["finish_reason"] == "length" for row in rows)
+    assert number(its["right"]) == sum(row["correct"] for row in rows)
+    questions = {}
+    for row in rows:
+        questions.setdefault((row["benchmark"], row["question_id"]), set()).add(row["correct"])
+    assert number(its["differ"]) == 2 * sum(len(values) == 2 for values in questions.values())
+    assert number(its["benchmark"]) == 40 and number(its["both"]) == 20
+    assert all(word in its["chosen"] for word in ("Extracted answer", "Reference", "Response", "Prompt")) and its["after_j"]
+    assert number(its["found"]) == 2 and HOSTILE.split("\u2028")[0] in its["hostile"] and its["marks"] > 0
+    assert its["title"] == its["title_after"] and its["images"] == 0, "text of a sample never becomes markup"
+    assert its["none"] == "No sample matches these filters."
+
+
+@needs_browser
+def test_the_report_in_a_browser(made):
+    dom = browse(made / "report.html", """addEventListener("load", () => {
+        for (const image of document.images) document.body.dataset[image.src.split("/").pop()[0]] = image.naturalWidth;
+        document.body.dataset.wide = document.documentElement.scrollWidth > innerWidth; });""", width=700)
+    assert dom.count("<table") > 6 and 'data-wide="false"' in dom, "no sideways scrolling of the page on a narrow screen"
+    assert all(int(width) > 800 for width in re.findall(r'data-[aod]="(\d+)"', dom)) and len(re.findall(r'data-[aod]="', dom)) == 3
+
+
+@needs_browser
+@pytest.mark.slow
+def test_twenty_thousand_samples_in_a_browser(tmp_path):
+    rows = [sample(i, "ABCD-"[i % 5].replace("-", ""), model=f"m{i // 10000}", question_id=f"q{i % 10000}", subject=None, prompt=f"Prompt {i % 10000} " + "word " * 150,
+                   response=("thinking " * 200 if i else HOSTILE) + f"\nAnswer: {'ABCD'[i % 4]}") for i in range(20_000)]
+    call(score, "--input", write_jsonl(tmp_path / "s.jsonl", rows), "--output", tmp_path / "scored.jsonl")
+    call(report, "--csv", tmp_path / "results.csv", "--scored", tmp_path / "scored.jsonl", "--output", tmp_path)
+    its = driven(tmp_path / "viewer.html")
+    assert its["all"] == "20,000 of 20,000 samples" and its["listed"] == 50 and its["page"].startswith("page 2 of 400") and its["found"].startswith("1 of 20,000")
