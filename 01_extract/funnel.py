@@ -61,7 +61,8 @@ def table(steps, by_subject=True):
              "|---|---:|---:|---:|---:|---|---|---:|---:|"]
     for step in steps:
         counts, rejected = step["counts"], sum(step["counts"]["rejected"].values())
-        tokens = (step.get("tokens") or step.get("generation") or {}).get("completion_tokens")
+        spent = step.get("tokens") or step.get("generation") or {}
+        tokens = spent.get("completion_tokens") if isinstance(spent, dict) else None   # of the model; chunking counts its own tokens under this name
         total = counts["out"] + rejected
         lines.append(f"| {step['name']} | {counts['in']:,} | {counts['out']:,} | {rejected:,} | {counts['out'] / total:.1%} | " if total else
                      f"| {step['name']} | 0 | 0 | 0 | - | ")
