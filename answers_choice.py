@@ -23,11 +23,11 @@ ADJECTIVE = r"(?:correct|right|best|appropriate|suitable|accurate|final|likely|t
 NOUN = r"(?:option|choice|statement|alternative|selection|response|conclusion|completion|solution|ending|letter|description|explanation|one|match|diagnosis)s?"
 COPULA = r"(?<![a-z])(?:is|are|was|be|being|remains|becomes|(?:must|would|should|will|could|might|may)\s+be|seems?(?:\s+to\s+be)?|appears\s+to\s+be)(?![a-z])"
 WRAPPED = r"(?=\s*[(\[]\s*[A-Za-z]\s*[)\]])"
-CHOSEN = r"(?=\s*(?:(?:the|answer|option|choice|letter|statement|most|correct|best)\s+){0,4}(?:[\"'“‘]|[(\[]\s*[A-Za-z]\s*[)\]]|[A-Z](?![A-Za-z'’])))"
+CHOSEN = r"(?=\s*(?:(?:the|answer|option|choice|letter|statement|most|correct|best)\s+){0,4}(?:[\"'“‘]|[(\[]\s*[A-Za-z]\s*[)\]]|(?-i:[A-Z])(?![A-Za-z'’])))"
 ANSWER = re.compile(
     "|".join([
         r"\b(?:answers?|ans|respuesta|réponse|antwort)\b(?:\s+(?:choice|option|letter|here|key))?(?P<mid>[^.\n:=?]{0,90}?)"
-        rf"(?:\s*(?:{COPULA}|[:：=→>])|{WRAPPED}|\s*\n+(?=\s*[(\[]?[A-Z][)\].]?\s*(?:\n|$))|\s+(?=[A-Z](?:[.)\n]|$))|\s+-+\s+)",
+        rf"(?:\s*(?:{COPULA}|[:：=→>])|{WRAPPED}|\s*\n+(?=\s*[(\[]?(?-i:[A-Z])[)\].]?\s*(?:\n|$))|\s+(?=(?-i:[A-Z])(?:[.)\n]|$))|\s+-+\s+)",
         rf"\b{ADJECTIVE}\s+(?:answer\s+)?{NOUN}\b(?P<mid2>[^.\n:=?]{{0,90}}?)(?:\s*(?:{COPULA}|[:：=→])|{WRAPPED})",
         r"\b(?:I|we)(?:\s*(?:would|will|['’]d|['’]ll|shall|must|should|can|am|have\s+to|therefore|thus|choose\s+to|am\s+going\s+to|['’]m)){0,3}\s+"
         rf"(?:go|going|choose|chose|pick|select|opt|say|answer|vote|conclude|settle|guess)\b\s*(?:with|for|on|that)?\s*:?{CHOSEN}",
@@ -58,7 +58,7 @@ LINE_LETTER = re.compile(r"(?:^|\n)[ \t]*(?:[-•#]+[ \t]*)?(?:option|choice)?\s
 FOLLOWS_A = re.compile(r"\s*(?:$|[.,:;)!?\"'”’\]\n}(|–—-]|(?:because|since|as|is|are|was|and|which|due|for|with|by|from|based|it|this|that|but|not|given|according|where|when|while|although|would|I|The|This|It|Because|Since|As|Explanation|Reason\w*|There\w*|Final|Answer|in\s+(?:this|the)|the|if|so|here|hence|since)\b)")
 SENTENCE_END = re.compile(r"(?<=[.!?。！？])[\"'”’)*\]]*\s+(?=[^a-z\s])|\n+|(?<=[。！？])")
 BOX = re.compile(r"(?:\\(?:boxed|fbox|framebox)|\x08oxed|(?<![A-Za-z\\])boxed(?=\{))\s*(\{|[A-Za-z0-9])")
-TAKEN_BACK = re.compile(r"[^.\n]{0,80}[.\n]\s*(?:\w+\W+){0,2}?(?:but|however|although)\W+(?:this|that|it)\s+(?:is\s*(?:not|n't|incorrect|wrong)|isn't)", re.I)
+TAKEN_BACK = re.compile(r"[^.\n]{0,80}?,\s*(?:but|which)\s+(?:this\s+)?(?:is|was)\s*(?:not|n't)\s+(?:the\s+)?(?:correct|right|answer|among|listed)|[^.\n]{0,80}[.\n]\s*(?:\w+\W+){0,2}?(?:but|however|although)\W+(?:this|that|it)\s+(?:is\s*(?:not|n't|incorrect|wrong)|isn't)", re.I)
 OPTION_LABEL = re.compile(r"^\s*\(?[A-Z][).:]\s+(?=\S)")
 TOKENS = re.compile(r"[A-Za-zéèê]+|#{4}|[正答选应]")
 TRIGGERS = set("""answer answers ans respuesta réponse antwort correct right best appropriate suitable accurate final likely true closest matching valid proper incorrect false logical reasonable
@@ -66,6 +66,8 @@ TRIGGERS = set("""answer answers ans respuesta réponse antwort correct right be
     prediction verdict conclusion #### 正 答 选 应""".split())
 MARKS = re.compile(r"[*`\\$~<_]")
 MAX_READ = 24_000
+CONCLUDES = re.compile(r"\b(?:therefore|thus|hence|so|conclu\w+|consequently|answer|finally|overall|accordingly|we\s+(?:get|have|find|obtain)|most\s+likely|correct|best|in\s+summary|this\s+means|closest)\b", re.I)
+GIVES_UP = re.compile(r"\b(?:sorry|unable|cannot|can't|can’t|impossible|not\s+possible|don't|do\s+not|does\s+not|doesn't|without)\s+(?:\w+\s+){0,4}?(?:see|view|answer|determine|help|provide|assist|know|have|contain|information|tell|say|sure|access)\b|please\s+provide|\bas\s+an\s+ai\b|more\s+information", re.I)
 WITHDRAWN = "?"  # "the answer is not among the options" takes back what was said before
 
 
@@ -314,7 +316,7 @@ def ending(text, count, options):
         return match[1]
     match = re.match(r"[(\[]?([A-Z])[)\].:]+\s+(?=\S)", line)
     if match and ord(match[1]) - 65 < count and options and named(line[match.end() :], options, prefix=True) == [match[1]]:
-        return match[1] if len({m for m in LINE_LETTER.findall(text)}) < 2 or re.search(r"\n\s*\n\s*[(\[]?[A-Z][)\].:]+[^\n]*$", text.strip()) and len(LINE_LETTER.findall(text)) != count else None
+        return match[1] if len(set(LINE_LETTER.findall(text))) < 3 else None
     if options and (hits := named(line, options, exact=True)):
         return hits[0]
     return None
@@ -340,16 +342,17 @@ def prose(text, count, options):
         last = []
     else:
         last = sentences[-2:][::-1] if len(sentences) > 1 else sentences[-1:]
+    everywhere = distinct(text, count)
     for sentence in last:
         letters = distinct(sentence, count)
-        if len(letters) == 1:
+        if len(letters) == 1 and (len(text) < 400 or len(everywhere) == 1 or CONCLUDES.search(sentence)):
             return letters[0]
         if letters or sentence.rstrip().endswith("?"):
             return None
         bare = re.search(r"\b(?:is|are|be)\s+([A-Z])\s*[.!]?\s*$", sentence)
         if bare and ord(bare[1]) - 65 < count and not NEGATED.search(sentence[: bare.start(1)]):
             return bare[1]
-        if options:
+        if options and (len(text) < 400 or CONCLUDES.search(sentence)):
             letter = stated(sentence, options)
             if letter is not None:
                 return letter or None
@@ -357,8 +360,7 @@ def prose(text, count, options):
         letter = stated(sentences[0], options)
         if letter:
             return letter
-    letters = distinct(text, count)
-    return letters[0] if len(letters) == 1 and not cut_off(text) else None
+    return everywhere[0] if len(everywhere) == 1 and not cut_off(text) else None
 
 
 def stated(sentence, options):
@@ -379,6 +381,18 @@ def stated(sentence, options):
     return hits[0] if len(hits) == 1 else "" if hits else None
 
 
+def polarity(text, options):
+    """Yes or no of a short plain statement: "The lines do not cross." answers a yes/no question with no, "They cross." with yes."""
+    flat = [words(str(o)).strip() for o in options]
+    if not {"yes", "no"} <= set(flat) or GIVES_UP.search(text) or cut_off(text):
+        return None
+    sentences = [s for s in SENTENCE_END.split(text.strip()) if s and len(s.split()) > 2]
+    if not 1 <= len(sentences) <= 3 or any(s.rstrip().endswith("?") for s in sentences) or re.search(r"\b(?:may|might|could|perhaps|possibly|maybe|unclear|depends)\b", text, re.I):
+        return None
+    denied = re.search(r"\b(?:is|are|was|were|do|does|did|has|have|had|can|could|will|would|should)\s*(?:not\b|n't|n’t)|\bcannot\b|\bno\s+(?:evidence|difference|significant|such)\b|\bthere\s+(?:is|are)\s+no\b", sentences[0])
+    return LETTERS[flat.index("no" if denied else "yes")]
+
+
 def extract_choice(text, options=None):
     """The upper-case letter that text commits to, or None. options: the option texts; without them letters A to J are read."""
     count = min(len(options), 26) if options else 10
@@ -392,4 +406,5 @@ def extract_choice(text, options=None):
     letters = [letter for letter in said if letter]
     if letters:
         return letters[-1] if letters[-1] != WITHDRAWN else prose(SENTENCE_END.split(text.strip())[-1], count, None)
-    return opening(text, count, options) or said_right(text, count) or ending(text, count, options) or prose(text, count, None if said else options)
+    found = opening(text, count, options) or said_right(text, count) or ending(text, count, options) or prose(text, count, None if said else options)
+    return found or (polarity(text, options) if options and not said and len(options) <= 3 else None)

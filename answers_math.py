@@ -186,6 +186,8 @@ def unbox(text):
     found = boxes(text)
     if found:
         text = ", ".join(dict.fromkeys(part.strip() for _, _, part in found)) or text
+    elif "####" in text or len(text) > 60 and re.search(r"\n\s*(?:A|Answer)\s*:\s", text):  # GSM8K's reference: the solution, then "#### 72"
+        text = extract_math(text) or text
     text = re.sub(r"^\s*\\\((.*)\\\)\s*\.?$|^\s*\\\[(.*)\\\]\s*\.?$|^\s*\$+([^$]*)\$+\s*\.?$", lambda m: next(g for g in m.groups() if g is not None), text, flags=re.S)
     return text.strip()
 

@@ -39,7 +39,7 @@ COMMITTED = [
 
 NOTHING = [
     ("", CELL), ("I do not know.", CELL), ("The answer is", CELL), ("None of the options is correct.", CELL), ("The answer is not among the options.", CELL), ("It cannot be determined from the text.", CELL), ("The answer is A or B.", CELL),
-    ("<think>The answer is A because", CELL), ("<think>The answer is B.", CELL), ("A. Nucleus\nB. Mitochondrion\nC. Ribosome\nD. Golgi apparatus", CELL), ("The nucleus stores DNA and the ribosome makes proteins, and", CELL), ("Is it the nucleus or the ribosome?", CELL),
+    ("<think>The answer is A because", CELL), ("<think>The answer is B.", CELL), ("A. Nucleus\nB. Mitochondrion\nC. Ribosome\nD. Golgi apparatus", CELL), ("The nucleus stores DNA and the ribosome makes proteins, and", CELL), ("Is it the nucleus or the ribosome?", CELL), ("There are (6 choose c) of them, and (4 choose a).", CELL), ("The closest option is the nucleus, which is not the correct answer.", CELL),
     ("The result is a decrease in the supply of", CELL), ("The cell is small. " * 40 + "The cell is", CELL), ("Which of the following? (A), (B), (C) or (D)", CELL), ("The answer is not B.", CELL), ("We can rule out B.", CELL), ("The answer is E.", CELL),
 ]  # fmt: skip
 
@@ -48,6 +48,7 @@ LABELS = [
     ("Yes, because the slope is positive.", YES_NO, "A"), ("No.", YES_NO, "B"), ("**No**, it is smaller.", YES_NO, "B"), ("The answer is yes.", YES_NO, "A"), ("Therefore, the answer is \"no\".", YES_NO, "B"), ("(B) No", YES_NO, "B"), ("Answer: Maybe", ["yes", "no", "maybe"], "C"),
     ("So the statement is false.", ["True", "False"], "B"), ("True. The tree has 17 leaves.", ["True", "False"], "A"), ("The label is entailment.", ["entailment", "not entailment"], "A"), ("The relation is not entailment.", ["entailment", "not entailment"], "B"),
     ("The sentiment of this review is negative.", ["positive", "negative", "neutral"], "B"), ("Label: neutral", ["positive", "negative", "neutral"], "C"), ("I cannot answer this.", YES_NO, None), ("Final decision: no", YES_NO, "B"), ("yes", YES_NO, "A"),
+    ("The blue line is not above the red one.", YES_NO, "B"), ("The blue line is longer than the red one.", YES_NO, "A"), ("I'm sorry, I cannot see the image.", YES_NO, None), ("It may be longer.", YES_NO, None), ("There are (6 choose i) ways.", YES_NO, "A"),
 ]  # fmt: skip
 
 
