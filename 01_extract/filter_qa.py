@@ -146,7 +146,7 @@ def outside_reference(question, answer):
                     break
                 if name == "text" and len(question.split()) > 200:   # a reading task that brings its passage along
                     break
-                if name == "earlier" and seen.start() > 200:   # an exercise that points at its own first lines
+                if name == "earlier" and seen.start() > 200 and not re.search("previous|preceding", seen[0], re.I):   # may be its own start
                     continue
                 return field, seen[0]
     return None

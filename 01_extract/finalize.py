@@ -36,21 +36,26 @@ FIELDS = {
     "reasoning": "`given`: the answer had its reasoning; `added`: a model wrote it; `none`",
     "cot_agrees": "the added reasoning comes to the known answer", "short_answer": "answer before reasoning was added",
 }
+CONTRACT = ("id", "question", "answer", "subject", "reference_answer", "source", "license")   # there in every row, null where nothing is known
 MARKS = ["good", "wrong answer", "not self-contained", "unclear question", "not in the passage"]
-LICENSES = [   # (pattern, id that the hub knows)
-    (r"^cc[ -]?0|cc0", "cc0-1.0"), (r"by-nc-sa 4", "cc-by-nc-sa-4.0"), (r"by-nc-nd 4", "cc-by-nc-nd-4.0"),
-    (r"by-nc 4", "cc-by-nc-4.0"), (r"by-sa 4", "cc-by-sa-4.0"), (r"by-sa 3", "cc-by-sa-3.0"), (r"by-nd 4", "cc-by-nd-4.0"), (r"by 4", "cc-by-4.0"),
-    (r"by 3", "cc-by-3.0"), (r"by 2\.5|by \(2\.5", "cc-by-2.5"), (r"by 2", "cc-by-2.0"), (r"^mit\b", "mit"), (r"^apache", "apache-2.0"),
-    (r"gfdl|gnu free doc", "gfdl"), (r"odc[ -]by", "odc-by"),
-]
+CC_VERSIONS = {   # Creative Commons licences that the hub has an id for
+    "by": ("2.0", "2.5", "3.0", "4.0"), "by-sa": ("3.0", "4.0"), "by-nc": ("2.0", "3.0", "4.0"), "by-nd": ("4.0",),
+    "by-nc-nd": ("3.0", "4.0"), "by-nc-sa": ("2.0", "3.0", "4.0"),
+}
+LICENSES = {r"cc[ -]?0": "cc0-1.0", r"mit\b": "mit", r"apache": "apache-2.0", r"gfdl|gnu free doc": "gfdl", r"odc[ -]by": "odc-by"}
 SIZES = [(10**3, "n<1K"), (10**4, "1K<n<10K"), (10**5, "10K<n<100K"), (10**6, "100K<n<1M"), (10**7, "1M<n<10M"), (10**8, "10M<n<100M")]
 SIDE_FILES = ("README.md", "funnel.md", "funnel.png", "spot_check.html")
 
 
 def hub_license(text):
-    """Licence id of the hub for a licence as the sources spell it; "other" where it is not known."""
-    name = re.sub(r"^creative commons ", "cc ", str(text or "").lower().replace("cc-by", "cc by").replace("attribution", "by"))
-    return next((id_ for pattern, id_ in LICENSES if re.search(pattern, name)), "other")
+    """Licence id of the hub for a licence as the sources spell it (the first one named); "other" where it is not known."""
+    name = str(text or "").lower()
+    for long, short in (("creative commons", "cc"), ("attribution", "by"), ("sharealike", "sa"), ("noncommercial", "nc"), ("noderivatives", "nd")):
+        name = name.replace(long, short)
+    if found := re.search(r"\bcc[ -]by((?:[ -](?:nc|sa|nd))*)[ -]*\(?v?(\d\.\d)", name):
+        kind = "by" + found[1].replace(" ", "-")
+        return f"cc-{kind}-{found[2]}" if found[2] in CC_VERSIONS.get(kind, ()) else "other"
+    return next((id_ for pattern, id_ in LICENSES.items() if re.match(pattern, name)), "other")
 
 
 class Parquet:
@@ -155,9 +160,7 @@ class Statistics:
 
 def final_row(row):
     """The row with the main fields first; the main fields of the contract are there even where they are empty."""
-    first = {name: row.get(name) for name in ("id", "question", "answer", "subject", "reference_answer", "source", "license")}
-    ordered = {name: row[name] for name in FIELDS if name in row}
-    return {**first, **ordered, **row}
+    return {**{name: row.get(name) for name in FIELDS if name in row or name in CONTRACT}, **row}
 
 
 def write_rows(step, args):

@@ -1,0 +1,228 @@
+"""finalize.py and funnel.py: final rows, parquet, card, plot, spot check, upload; all of it also for an empty run."""
+
+import base64
+import json
+import random
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import finalize
+import funnel
+import pytest
+from conftest import read_jsonl, write_jsonl
+from test_refine import call
+
+import rows as r
+
+
+def final_rows(n=80):
+    rows = []
+    for i in range(n):
+        row = {
+            "id": f"r{i:03}", "question": f"What is {i} plus {i}? <b>&amp;</b>",
+            "answer": f"Counting on gives $2 \\cdot {i} = {2 * i}$, so \\boxed{{{2 * i}}}.",
+            "subject": ["physics", "computer science", None][i % 3], "reference_answer": str(2 * i), "reference_by": "box", "source": f"Book {i % 4}",
+            "license": ["CC BY 4.0", "CC BY-SA 4.0"][i % 2], "pages": [i, i + 1], "source_id": f"c{i % 5}", "standard": ["high", "low"][i % 2],
+            "score": i if i % 2 else i / 4, "note": {"by": "hand"} if i % 10 == 0 else None,
+            "mixed": "text" if i % 2 else 5, "empty": None, "tags": [] if i % 2 else ["a"],
+        }  # fmt: skip
+        rows.append(row)
+    return rows
+
+
+def meta(path, name, before, counts, **more):
+    """A meta file as a step leaves it."""
+    write_jsonl(path / f"{name}.jsonl", [{"id": str(i), "subject": "physics" if i % 3 else "biology"} for i in range(counts["out"])])
+    value = {"counts": {"split": 0, **counts}, "seconds": 1.5, "same_if": {"options": {"input": before}}, **more}
+    r.write_json(path / f"{name}.meta.json", value)
+
+
+@pytest.fixture
+def run(tmp_path):
+    """A folder as the steps leave it: documents -> chunks -> reference, with a moved input in between."""
+    meta(tmp_path, "documents", "/books", {"in": 4, "out": 3, "rejected": {"encrypted": 1}})
+    meta(tmp_path, "chunks", str(tmp_path / "documents.jsonl"), {"in": 3, "out": 9, "rejected": {}})
+    counts = {"in": 90, "out": 80, "rejected": {"no reference": 8, "unparsed": 2}}
+    meta(tmp_path, "reference", "elsewhere/chunks.jsonl", counts, model="Qwen/Qwen3-32B", tokens={"completion_tokens": 12345})
+    write_jsonl(tmp_path / "reference.jsonl", final_rows())
+    r.write(tmp_path / "chunks.jsonl", [{"id": f"c{i}", "text": f"Passage {i} <script>alert(1)</script> \ud800"} for i in range(5)])
+    return tmp_path
+
+
+def test_rows_and_parquet_are_the_same(run):
+    import pyarrow.parquet
+
+    rows = read_jsonl(run / "reference.jsonl")
+    rows.append({**rows[0], "id": "again", "question": "what is 0   plus 0? <B>&amp;</b>"})
+    rows += [{**rows[1], "id": "e", "answer": " "}, {**rows[2], "id": "s", "question": "\ud800?"}]
+    r.write(run / "reference.jsonl", rows)
+    call(finalize, "--input", run / "reference.jsonl", "--output", run / "textbook_qa.jsonl")
+    kept, rejected = read_jsonl(run / "textbook_qa.jsonl"), read_jsonl(run / "textbook_qa.rejected.jsonl")
+    assert len(kept) == 81 and list(kept[0])[:7] == ["id", "question", "answer", "subject", "reference_answer", "reference_by", "source"]
+    assert [(row["id"], row["reason"]) for row in rejected] == [("again", "same question"), ("e", "empty answer")]
+    assert rejected[0]["duplicate_of"] == "r000"
+    table = pyarrow.parquet.read_table(run / "textbook_qa.parquet")
+    assert table.num_rows == 81 and table.schema.field("pages").type == pyarrow.list_(pyarrow.int64())
+    assert table.schema.field("tags").type == pyarrow.list_(pyarrow.string()) and table.schema.field("score").type == pyarrow.float64()
+    stored = table.to_pylist()
+    for one, other in zip(kept[:80], stored, strict=False):
+        assert all(other[k] == one[k] for k in one if k not in ("note", "mixed"))
+        assert json.loads(other["mixed"]) == one["mixed"] and json.loads(other["note"] or "null") == one["note"]
+    assert stored[80]["question"] == "??"
+    assert len(list(r.read(run / "textbook_qa.parquet", "question", "reference_answer"))) == 81
+
+
+def test_funnel_follows_the_inputs(run, capsys):
+    steps = funnel.chain(run / "reference.jsonl")
+    assert [step["name"] for step in steps] == ["documents", "chunks", "reference"]
+    text = funnel.table(steps)
+    assert "| documents | 4 | 3 | 1 | 75.0% | encrypted 1 | - | - | 1.5 |" in text
+    assert "| reference | 90 | 80 | 10 | 88.9% | no reference 8, unparsed 2 | Qwen3-32B | 12,345 | 1.5 |" in text
+    assert "| rows after | biology | computer science | none | physics | all |" in text
+    call(funnel, "--input", run / "reference.jsonl", "--output", run / "f.md")
+    assert (run / "f.md").read_text() == text == capsys.readouterr().out and (run / "f.png").read_bytes()[:4] == b"\x89PNG"
+    with pytest.raises(r.BadInput, match="no such meta file"):
+        call(funnel, "--input", run / "nothing.jsonl", "--output", run / "f.md")
+
+
+def test_card_is_valid_for_the_hub_and_counts(run):
+    import huggingface_hub
+
+    call(finalize, "--input", run / "reference.jsonl", "--output", run / "textbook_qa.jsonl", "--name", "Little Science: a test")
+    card = huggingface_hub.DatasetCard.load(run / "README.md")
+    assert card.data.license == ["cc-by-4.0", "cc-by-sa-4.0"] and card.data.size_categories == ["n<1K"]
+    assert card.data.pretty_name == "Little Science: a test"
+    assert card.data.configs[0]["data_files"] == [{"split": "train", "path": "textbook_qa.parquet"}]
+    text = card.text
+    assert "80 question-answer pairs" in text and "4 books or chapters" in text and "| physics | 27 | 33.8 % | 14 | 13 |" in text
+    assert "| answer | 10.0 | 10 | 10 | 10 |" in text and "| CC BY 4.0 | 40 |" in text and "no reference 8, unparsed 2" in text
+    assert text.count("````text") == 3
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("CC BY 4.0", "cc-by-4.0"),
+        ("CC BY-SA 4.0 (dual with CC BY-NC-SA 4.0)", "cc-by-sa-4.0"),
+        ("CC BY (2.5 Canada)", "cc-by-2.5"),
+        ("cc-by-nc-4.0", "cc-by-nc-4.0"),
+        ("CC-BY-SA-4.0", "cc-by-sa-4.0"),
+        ("CC BY-SA 3.0", "cc-by-sa-3.0"),
+        ("CC BY-NC 1.0", "other"),
+        ("Creative Commons Attribution 4.0", "cc-by-4.0"),
+        ("Creative Commons Attribution-NonCommercial-ShareAlike 4.0 International", "cc-by-nc-sa-4.0"),
+        ("CC0", "cc0-1.0"),
+        ("MIT", "mit"),
+        ("Apache-2.0", "apache-2.0"),
+        ("public domain", "other"),
+        ("all rights reserved", "other"),
+        (None, "other"),
+    ],
+)
+def test_licences_in_the_terms_of_the_hub(text, expected):
+    assert finalize.hub_license(text) == expected
+
+
+def test_spot_check_is_a_seeded_sample_with_passages(run):
+    options = ("--input", run / "reference.jsonl", "--output", run / "textbook_qa.jsonl")
+    call(finalize, *options)
+    page = (run / "spot_check.html").read_text(encoding="utf-8")
+    assert page.count("<article") == 50 and "Passage 3 &lt;script&gt;alert(1)" in page and "<script>alert" not in page
+    assert "&lt;b&gt;&amp;amp;" in page
+    first = sorted(line for line in page.split("\n") if "<article" in line)
+    rows = read_jsonl(run / "reference.jsonl")
+    random.Random(0).shuffle(rows)
+    write_jsonl(run / "reference.jsonl", rows)
+    call(finalize, *options)
+    again = (run / "spot_check.html").read_text(encoding="utf-8")
+    assert sorted(line for line in again.split("\n") if "<article" in line) == first, "the sample does not depend on the order of the rows"
+    call(finalize, *options, "--seed", 7)
+    assert sorted(line for line in (run / "spot_check.html").read_text(encoding="utf-8").split("\n") if "<article" in line) != first
+
+
+def test_a_finished_data_set_is_left_alone_and_a_missing_part_made_again(run, capsys):
+    options = ("--input", run / "reference.jsonl", "--output", run / "textbook_qa.jsonl")
+    call(finalize, *options)
+    made = (run / "textbook_qa.meta.json").read_text()
+    call(finalize, *options)
+    assert "finished already" in capsys.readouterr().err and (run / "textbook_qa.meta.json").read_text() == made
+    (run / "funnel.png").unlink()
+    call(finalize, *options)
+    assert (run / "funnel.png").is_file()
+
+
+def test_an_empty_run_has_a_card_too(tmp_path):
+    import huggingface_hub
+    import pyarrow.parquet
+
+    write_jsonl(tmp_path / "reference.jsonl", [])
+    call(finalize, "--input", tmp_path / "reference.jsonl", "--output", tmp_path / "textbook_qa.jsonl")
+    assert read_jsonl(tmp_path / "textbook_qa.jsonl") == [] and pyarrow.parquet.read_table(tmp_path / "textbook_qa.parquet").num_rows == 0
+    assert "0 question-answer pairs" in huggingface_hub.DatasetCard.load(tmp_path / "README.md").text
+    assert (tmp_path / "funnel.png").is_file() and "<article" not in (tmp_path / "spot_check.html").read_text()
+
+
+def test_upload_without_a_token_says_what_to_do(run, run_script):
+    no_token = {"HF_TOKEN": "", "HF_HOME": str(run / "nohome"), "HUGGING_FACE_HUB_TOKEN": "", "HF_TOKEN_PATH": str(run / "none")}
+    options = ("--input", run / "reference.jsonl", "--output", run / "q.jsonl", "--push-to-hub", "me/set")
+    done = run_script("01_extract/finalize.py", *options, check=False, env=no_token)
+    assert done.returncode == 2 and "HF_TOKEN" in done.stderr.splitlines()[-1] and not (run / "q.jsonl").exists()
+
+
+class Hub(BaseHTTPRequestHandler):
+    """The few answers of the hub's API that an upload of small files needs; what was committed is kept in `commits`."""
+
+    protocol_version = "HTTP/1.1"
+    calls, commits = [], []
+
+    def log_message(self, *_):
+        pass
+
+    def answer(self, value):
+        body = json.dumps(value).encode()
+        self.send_response(200)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def own_url(self):
+        return f"http://127.0.0.1:{self.server.server_port}/datasets/me/set"
+
+    def do_GET(self):
+        self.answer({"id": "me/set", "sha": "0" * 40, "siblings": []})
+
+    def do_POST(self):
+        body = self.rfile.read(int(self.headers.get("Content-Length") or 0)).decode()
+        self.calls.append((self.path, self.headers.get("Authorization")))
+        if self.path.endswith("/preupload/main"):
+            files = json.loads(body)["files"]
+            return self.answer({"files": [{"path": f["path"], "uploadMode": "regular", "shouldIgnore": False} for f in files]})
+        if self.path.endswith("/commit/main"):
+            self.commits.extend(json.loads(line) for line in body.splitlines())
+            return self.answer({"commitUrl": f"{self.own_url()}/commit/{'1' * 40}", "commitOid": "1" * 40, "success": True})
+        return self.answer({"url": self.own_url(), "id": "me/set"})
+
+
+@pytest.mark.slow
+def test_upload_sends_parquet_card_and_plot(run, run_script):
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Hub)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    try:
+        options = ("--input", run / "reference.jsonl", "--output", run / "textbook_qa.jsonl", "--push-to-hub", "me/set")
+        where = {"HF_TOKEN": "hf_test", "HF_ENDPOINT": f"http://127.0.0.1:{server.server_port}", "HF_HUB_DISABLE_XET": "1"}
+        done = run_script("01_extract/finalize.py", *options, env=where)
+    finally:
+        server.shutdown()
+    sent = {entry["value"]["path"]: base64.b64decode(entry["value"]["content"]) for entry in Hub.commits if entry["key"] == "file"}
+    assert sorted(sent) == ["README.md", "funnel.md", "funnel.png", "textbook_qa.parquet"] and "uploaded" in done.stderr
+    assert sent["textbook_qa.parquet"] == (run / "textbook_qa.parquet").read_bytes() and b'load_dataset("me/set"' in sent["README.md"]
+    assert all(token == "Bearer hf_test" for _, token in Hub.calls) and "hf_test" not in (run / "textbook_qa.meta.json").read_text()
+
+
+@pytest.mark.slow
+def test_rows_load_with_datasets(run):
+    datasets = pytest.importorskip("datasets")
+    call(finalize, "--input", run / "reference.jsonl", "--output", run / "textbook_qa.jsonl")
+    loaded = datasets.Dataset.from_parquet(str(run / "textbook_qa.parquet"), cache_dir=str(run / "cache"))
+    assert loaded.num_rows == 80 and loaded[3]["reference_answer"] == "6"
