@@ -40,8 +40,9 @@ def lineage(path):
 
 
 def rejected_by_source(steps):
-    """Counter of (source, reason) over the rejected files of the steps, and the reasons in the order of the steps."""
-    counts, reasons = collections.Counter(), []
+    """Counter of (source, reason) over the rejected files of the steps, the reasons in the order of the steps,
+    and what contaminated rows matched: Counter of (source, benchmark, method)."""
+    counts, reasons, matched = collections.Counter(), [], collections.Counter()
     for path, meta in steps:
         for reason in meta["counts"]["rejected"]:
             if reason not in reasons:
@@ -52,8 +53,11 @@ def rejected_by_source(steps):
         with open(rejected, "rb") as file:
             for line in file:
                 row = json.loads(line)
-                counts[row.get("source") or Path(path).stem, row["reason"]] += 1
-    return counts, reasons
+                source = row.get("source") or Path(path).stem
+                counts[source, row["reason"]] += 1
+                if "benchmark_id" in row:
+                    matched[source, str(row.get("benchmark")), str(row.get("method"))] += 1
+    return counts, reasons, matched
 
 
 def table(head, lines):
@@ -80,7 +84,7 @@ def where_rows_went(steps, tally):
     kept = collections.Counter()
     for (unit, source, _, _), n in tally.items():
         kept[source] += n if unit == "rows" else 0
-    rejected, reasons = rejected_by_source(steps)
+    rejected, reasons, matched = rejected_by_source(steps)
     loaded = collections.Counter()
     for _, meta in steps:
         loaded.update(meta.get("loaded", {}))
@@ -93,7 +97,14 @@ def where_rows_went(steps, tally):
             unexplained.append(f"{name}: {start:,} rows came in, {kept[name]:,} are in the mixture, {out:,} rejected")
         lines.append((name, start, *(rejected[name, reason] for reason in reasons), kept[name]))
     lines.append(("all", *(sum(line[i] for line in lines) for i in range(1, len(reasons) + 3))))
-    return table(["source", "rows in", *reasons, "in the mixture"], lines), unexplained
+    text = table(["source", "rows in", *reasons, "in the mixture"], lines)
+    if matched:
+        text += "\n\n### Contaminated rows: what they matched\n\n"
+        text += table(
+            ["source", "benchmark", "found by", "rows"],
+            [(*key, n) for key, n in sorted(matched.items(), key=lambda item: (-item[1], item[0]))],
+        )
+    return text, unexplained
 
 
 def plot(path, tally, title):
