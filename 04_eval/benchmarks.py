@@ -39,6 +39,7 @@ PASSAGE = "Passage: <passage>\n\n"
 UNIT = "State the answer in this unit: <unit>\n"
 
 # Worked examples for --few-shot, in the format the prompts ask for: (kind, question, options, answer)
+# fmt: off
 EXAMPLES = [
     ("choice", "Which gas do plants take up for photosynthesis?", ["Nitrogen", "Oxygen", "Carbon dioxide", "Helium"],
      "Photosynthesis builds sugar from water and a gas that supplies the carbon. That gas is carbon dioxide, which is option C.\nAnswer: C"),
@@ -58,10 +59,12 @@ EXAMPLES = [
     ("short_text", "What is the chemical name of table salt?", None,
      "Table salt consists of sodium and chloride ions, so it is sodium chloride.\n\\boxed{sodium chloride}"),
 ]
+# fmt: on
 MOST_EXAMPLES = 3
 
 
 # ---- reading a raw row: a function of the row -> fields of the eval row, or a text: why the row has no place in the benchmark ----
+
 
 def choice(row, question, options, right, shuffle=False, **more):
     """A choice row; `right` holds the positions of the right options."""
@@ -70,13 +73,23 @@ def choice(row, question, options, right, shuffle=False, **more):
     if not right or not all(0 <= place < len(options) for place in right):
         return "no reference answer"
     if shuffle and not any(NAMES_POSITION.search(option) for option in options):
-        random.Random(r.text_hash(question, *options)).shuffle(order)   # of the row's own text: no seed that is the same for every row
+        random.Random(r.text_hash(question, *options)).shuffle(order)  # of the row's own text: no seed that is the same for every row
     letters = [string.ascii_uppercase[place] for place, source in enumerate(order) if source in right]
-    return dict(kind="choice", question=str(question).strip(), options=[options[source] for source in order], option_order=order,
-                reference=letters[0] if len(letters) == 1 else letters, **more)
+    return dict(
+        kind="choice",
+        question=str(question).strip(),
+        options=[options[source] for source in order],
+        option_order=order,
+        reference=letters[0] if len(letters) == 1 else letters,
+        **more,
+    )
 
 
-NAMES_POSITION = re.compile(r"\b(?:all|none|both|any|neither|either) of (?:the )?(?:above|these|them)|\b(?:both |and |or )\(?[A-E]\)?(?:[.,)]|$)|^\(?[A-E]\)? (?:and|or) \(?[A-E]", re.I)
+NAMES_POSITION = re.compile(
+    r"\b(?:all|none|both|any|neither|either) of (?:the )?(?:above|these|them)|"
+    r"\b(?:both |and |or )\(?[A-E]\)?(?:[.,)]|$)|^\(?[A-E]\)? (?:and|or) \(?[A-E]",
+    re.I,
+)
 
 
 def open_answer(question, reference, kind="math", **more):
@@ -91,7 +104,9 @@ def place_of(letter):
 
 
 def read_mmlu(row):
-    return choice(row, row["question"], row.get("choices") or row["options"], place_of(row["answer"]), subject=row.get("subject") or row.get("topic"))
+    return choice(
+        row, row["question"], row.get("choices") or row["options"], place_of(row["answer"]), subject=row.get("subject") or row.get("topic")
+    )
 
 
 def read_mmlu_pro(row):
@@ -101,24 +116,47 @@ def read_mmlu_pro(row):
 
 def read_gpqa(row):
     options = [row["Correct Answer"], *(row[f"Incorrect Answer {i}"] for i in (1, 2, 3))]
-    return choice(row, row["Question"], options, 0, shuffle=True, subject=row.get("High-level domain"), source_id=row.get("Record ID"),
-                  canary=row.get("Canary String") or None)
+    return choice(
+        row,
+        row["Question"],
+        options,
+        0,
+        shuffle=True,
+        subject=row.get("High-level domain"),
+        source_id=row.get("Record ID"),
+        canary=row.get("Canary String") or None,
+    )
 
 
 def read_supergpqa(row):
-    return choice(row, row["question"], row["options"], place_of(row["answer_letter"]), subject=row.get("field") or row.get("discipline"),
-                  source_id=row.get("uuid"), difficulty=row.get("difficulty"))
+    return choice(
+        row,
+        row["question"],
+        row["options"],
+        place_of(row["answer_letter"]),
+        subject=row.get("field") or row.get("discipline"),
+        source_id=row.get("uuid"),
+        difficulty=row.get("difficulty"),
+    )
 
 
 def read_scibench(row):
     unit = " ".join(str(row["unit"]).split())
-    unit = unit[1:-1].strip() if len(unit) > 2 and unit[0] == unit[-1] == "$" else unit   # "$" alone means dollars
-    return open_answer(row["problem_text"], str(row["answer_number"]).strip(), unit=unit or None, subject=row.get("subject") or SCIBENCH_SUBJECT.get(row.get("source")),
-                       source_id=f"{row.get('source', '')} {str(row.get('problemid', '')).strip()}".strip())
+    unit = unit[1:-1].strip() if len(unit) > 2 and unit[0] == unit[-1] == "$" else unit  # "$" alone means dollars
+    return open_answer(
+        row["problem_text"],
+        str(row["answer_number"]).strip(),
+        unit=unit or None,
+        subject=row.get("subject") or SCIBENCH_SUBJECT.get(row.get("source")),
+        source_id=f"{row.get('source', '')} {str(row.get('problemid', '')).strip()}".strip(),
+    )
 
 
-SCIBENCH_SUBJECT = dict.fromkeys(("class", "fund", "thermo"), "physics") | dict.fromkeys(("atkins", "chemmc", "matter", "quan"), "chemistry") | dict.fromkeys(
-    ("calculus", "diff", "stat"), "math")
+SCIBENCH_SUBJECT = (
+    dict.fromkeys(("class", "fund", "thermo"), "physics")
+    | dict.fromkeys(("atkins", "chemmc", "matter", "quan"), "chemistry")
+    | dict.fromkeys(("calculus", "diff", "stat"), "math")
+)
 
 
 def read_olympicarena(row):
@@ -127,17 +165,26 @@ def read_olympicarena(row):
     if row["answer_type"] in ("CODE", "OT") or row.get("subject") == "CS":
         return "a program or an essay is asked for"
     answer = row.get("answer")
-    answer = ", ".join(map(str, answer)) if isinstance(answer, (list, tuple)) else answer   # sets and several quantities: all of them are the answer
+    answer = (
+        ", ".join(map(str, answer)) if isinstance(answer, (list, tuple)) else answer
+    )  # sets and several quantities: all of them are the answer
     fields = dict(subject=row.get("subject"), unit=row.get("unit") or None, source_id=row["id"], answer_type=row["answer_type"])
     question = row["problem"]
     if row.get("answer_sequence"):
         question += "\nGive, in this order and separated by commas: " + ", ".join(map(str, row["answer_sequence"]))
     kind = "short_text" if row["answer_type"] == "TF" else "math"
-    return open_answer(question, answer, kind, **fields) if answer else dict(kind=kind, question=question.strip(), options=None, reference=None, **fields)
+    return (
+        open_answer(question, answer, kind, **fields)
+        if answer
+        else dict(kind=kind, question=question.strip(), options=None, reference=None, **fields)
+    )
 
 
 def read_chembench(row):
-    example, more = row["examples"][0], dict(subject=row.get("subject") or row.get("name"), source_id=row.get("uuid"), canary=row.get("canary"))
+    example, more = (
+        row["examples"][0],
+        dict(subject=row.get("subject") or row.get("name"), source_id=row.get("uuid"), canary=row.get("canary")),
+    )
     scores = example.get("target_scores")
     if scores:
         scores = json.loads(scores) if isinstance(scores, str) else {k: v for k, v in scores.items() if v is not None}
@@ -151,7 +198,13 @@ def read_csbench(row):
     if row.get("Language", "English") not in ("English", "en"):
         return "not in English"
     if row["Format"] == "Assertion":
-        return choice(row, "Is this statement true or false? " + row["Question"], ["True", "False"], ["True", "False"].index(str(row["Answer"]).strip()), **more)
+        return choice(
+            row,
+            "Is this statement true or false? " + row["Question"],
+            ["True", "False"],
+            ["True", "False"].index(str(row["Answer"]).strip()),
+            **more,
+        )
     if row["Format"] != "Multiple-choice":
         return f"format {row['Format']}: the paper counts multiple choice and assertions"
     return choice(row, row["Question"], [row[letter] for letter in "ABCD"], place_of(row["Answer"]), **more)
@@ -165,7 +218,14 @@ def read_medqa(row):
 
 
 def read_medmcqa(row):
-    return choice(row, row["question"], [row["opa"], row["opb"], row["opc"], row["opd"]], int(row["cop"]), subject=row.get("subject_name"), source_id=row.get("id"))
+    return choice(
+        row,
+        row["question"],
+        [row["opa"], row["opb"], row["opc"], row["opd"]],
+        int(row["cop"]),
+        subject=row.get("subject_name"),
+        source_id=row.get("id"),
+    )
 
 
 def read_pubmedqa(row):
@@ -173,7 +233,9 @@ def read_pubmedqa(row):
     parts = context.get("contexts", []) if isinstance(context, dict) else [context] if isinstance(context, str) else context
     decisions = ["yes", "no", "maybe"]
     right = decisions.index(row["final_decision"]) if row.get("final_decision") in decisions else -1
-    return choice(row, row.get("question") or row["QUESTION"], ["Yes", "No", "Maybe"], right, passage="\n".join(parts), source_id=row.get("pubid"))
+    return choice(
+        row, row.get("question") or row["QUESTION"], ["Yes", "No", "Maybe"], right, passage="\n".join(parts), source_id=row.get("pubid")
+    )
 
 
 def read_piqa(row):
@@ -188,7 +250,7 @@ def last_box(text):
     r"""Content of the last \boxed{...} with its braces balanced, or None."""
     start = max(text.rfind("\\boxed{"), text.rfind("\\fbox{"))
     if start < 0:
-        plain = re.findall(r"\\boxed\s+(\S+?)\$", text)   # "\boxed 2$" in a few solutions of MATH
+        plain = re.findall(r"\\boxed\s+(\S+?)\$", text)  # "\boxed 2$" in a few solutions of MATH
         return plain[-1] if plain else None
     start, depth = text.index("{", start) + 1, 1
     for end in range(start, len(text)):
@@ -207,39 +269,43 @@ def read_math500(row):
 
 
 # ---- the fifteen ----
-# fields: a file is this benchmark's where its first row has them. n: rows of the whole benchmark, as the paper counts them. averaged: counts in the paper's averages.
+# fields: a file is this benchmark's where its first row has them. n: rows of the whole benchmark, as the paper counts them.
+# averaged: counts in the paper's averages.
 # Revisions are commits of the hub repositories; where a data set exists there only as a script, its converted parquet branch is named.
 
+# fmt: off
 BENCHMARKS = {
     "mmlu": dict(
         title="MMLU", category="General", averaged=False, n=14042, hub="cais/mmlu", configs=["all"], split="test",
-        revision="c30699e8356da336a370243923dbaf21066bb9fe", license="MIT", read=read_mmlu, fields=[["question", "choices", "answer"], ["question", "options", "answer", "topic"]],
-        metric="exact letter", citation="Hendrycks et al. 2021, arXiv:2009.03300"),
+        revision="c30699e8356da336a370243923dbaf21066bb9fe", license="MIT", read=read_mmlu,
+        fields=[["question", "choices", "answer"], ["question", "options", "answer", "topic"]], metric="exact letter", citation="Hendrycks et al. 2021, arXiv:2009.03300"),
     "gpqa_diamond": dict(
         title="GPQA-Diamond", category="General", n=198, hub="Idavidrein/gpqa", configs=["gpqa_diamond"], split="train",
-        revision="90b8e5be2b1d3d2dbfe016cdab47981150600c4a", license="CC BY 4.0, gated", read=read_gpqa, fields=[["Question", "Correct Answer", "Incorrect Answer 1"]],
-        not_in_path=r"main|extended|experts", metric="exact letter", citation="Rein et al. 2023, arXiv:2311.12022"),
+        revision="90b8e5be2b1d3d2dbfe016cdab47981150600c4a", license="CC BY 4.0, gated", read=read_gpqa,
+        fields=[["Question", "Correct Answer", "Incorrect Answer 1"]], not_in_path=r"main|extended|experts", metric="exact letter", citation="Rein et al. 2023, arXiv:2311.12022"),
     "mmlu_pro": dict(
         title="MMLU-Pro", category="General", n=12032, hub="TIGER-Lab/MMLU-Pro", configs=["default"], split="test",
-        revision="b189ec765aa7ed75c8acfea42df31fdae71f97be", license="MIT", read=read_mmlu_pro, fields=[["question", "options", "answer_index", "question_id"]],
-        metric="exact letter", citation="Wang et al. 2024, arXiv:2406.01574"),
+        revision="b189ec765aa7ed75c8acfea42df31fdae71f97be", license="MIT", read=read_mmlu_pro,
+        fields=[["question", "options", "answer_index", "question_id"]], metric="exact letter", citation="Wang et al. 2024, arXiv:2406.01574"),
     "supergpqa": dict(
         title="SuperGPQA", category="General", n=26529, hub="m-a-p/SuperGPQA", configs=["default"], split="train",
-        revision="4430d4458112c7d4497fdcf94d7cc223313d6acf", license="ODC-BY", read=read_supergpqa, fields=[["question", "options", "answer_letter", "discipline"]],
-        metric="exact letter", citation="M-A-P et al. 2025, arXiv:2502.14739"),
+        revision="4430d4458112c7d4497fdcf94d7cc223313d6acf", license="ODC-BY", read=read_supergpqa,
+        fields=[["question", "options", "answer_letter", "discipline"]], metric="exact letter", citation="M-A-P et al. 2025, arXiv:2502.14739"),
     "scibench": dict(
         title="SciBench", category="General", n=640, hub="xw27/scibench", configs=["default"], split="train",
         revision="67bc4705abf0968e388c3b1d77b0fe2cd2390511", license="MIT", read=read_scibench, fields=[["problem_text", "answer_number", "unit"]],
         metric="equal quantity, unit converted", citation="Wang et al. 2023, arXiv:2307.10635"),
     "olympicarena": dict(
-        title="OlympicArena", category="General", n=None, hub="GAIR/OlympicArena", configs=["Math", "Physics", "Chemistry", "Biology", "Geography", "Astronomy"], split="test",
-        splits=["test", "val"], revision="001189f4e78bbdbe436770a2763a4283c6224709", license="CC BY-NC-SA 4.0", read=read_olympicarena, fields=[["id", "problem", "answer_type"]],
-        metric="graded by its authors (submission file)", citation="Huang et al. 2024, arXiv:2406.12753"),
+        title="OlympicArena", category="General", n=None, hub="GAIR/OlympicArena",
+        configs=["Math", "Physics", "Chemistry", "Biology", "Geography", "Astronomy"], split="test", splits=["test", "val"],
+        revision="001189f4e78bbdbe436770a2763a4283c6224709", license="CC BY-NC-SA 4.0", read=read_olympicarena,
+        fields=[["id", "problem", "answer_type"]], metric="graded by its authors (submission file)", citation="Huang et al. 2024, arXiv:2406.12753"),
     "chembench": dict(
         title="ChemBench", category="Specific", n=2788, hub="jablonkagroup/ChemBench", configs=[
             "analytical_chemistry", "chemical_preference", "general_chemistry", "inorganic_chemistry", "materials_science", "organic_chemistry",
             "physical_chemistry", "technical_chemistry", "toxicity_and_safety"], split="train", revision="d07135a6733dff77ae0ac372d49842f928b6bc4a",
-        license="MIT", read=read_chembench, fields=[["examples", "metrics"]], metric="any right letter; equal number", citation="Mirza et al. 2024, arXiv:2404.01475"),
+        license="MIT", read=read_chembench, fields=[["examples", "metrics"]], metric="any right letter; equal number",
+        citation="Mirza et al. 2024, arXiv:2404.01475"),
     "csbench": dict(
         title="CS-Bench", category="Specific", n=1778, hub="CS-Bench/CS-Bench", configs=["default"], split="test", revision="main", license="not stated",
         read=read_csbench, fields=[["Question", "Answer", "Format", "SubDomain"]], metric="exact letter", citation="Song et al. 2024, arXiv:2406.08587"),
@@ -249,12 +315,13 @@ BENCHMARKS = {
         fields=[["question", "options", "answer_idx"]], metric="exact letter", citation="Jin et al. 2020, arXiv:2009.13081"),
     "medmcqa": dict(
         title="MedMCQA", category="Specific", n=4183, hub="openlifescienceai/medmcqa", configs=["default"], split="validation",
-        revision="91c6572c454088bf71b679ad90aa8dffcd0d5868", license="Apache-2.0", read=read_medmcqa, fields=[["question", "opa", "opb", "opc", "opd", "cop"]],
-        metric="exact letter", citation="Pal et al. 2022, arXiv:2203.14371"),
+        revision="91c6572c454088bf71b679ad90aa8dffcd0d5868", license="Apache-2.0", read=read_medmcqa,
+        fields=[["question", "opa", "opb", "opc", "opd", "cop"]], metric="exact letter", citation="Pal et al. 2022, arXiv:2203.14371"),
     "pubmedqa": dict(
         title="PubMedQA", category="Specific", n=500, hub="bigbio/pubmed_qa", configs=["pubmed_qa_labeled_fold0_source"], split="test",
         revision="refs/convert/parquet", files="pubmed_qa_labeled_fold0_source/test/0000.parquet", license="MIT", read=read_pubmedqa,
-        fields=[["final_decision", "context"], ["final_decision", "CONTEXTS"]], not_in_path="nontest", metric="exact letter", citation="Jin et al. 2019, arXiv:1909.06146"),
+        fields=[["final_decision", "context"], ["final_decision", "CONTEXTS"]], not_in_path="nontest", metric="exact letter",
+        citation="Jin et al. 2019, arXiv:1909.06146"),
     "piqa": dict(
         title="PIQA", category="Specific", n=1838, hub="ybisk/piqa", configs=["plain_text"], split="validation", revision="refs/convert/parquet",
         files="plain_text/validation/0000.parquet", license="AFL-3.0", read=read_piqa, fields=[["goal", "sol1", "sol2", "label"]], metric="exact letter",
@@ -270,12 +337,13 @@ BENCHMARKS = {
         metric="equal expression", citation="Hendrycks et al. 2021, arXiv:2103.03874"),
     "math500": dict(
         title="MATH-500", category="Math", n=500, hub="HuggingFaceH4/MATH-500", configs=["default"], split="test",
-        revision="6e4ed1a2a79af7d8630a6b768ec859cb5af4d3be", license="MIT", read=read_math500, fields=[["problem", "answer", "unique_id"], ["problem", "answer", "subject", "level"]],
-        metric="equal expression", citation="Lightman et al. 2023, arXiv:2305.20050"),
+        revision="6e4ed1a2a79af7d8630a6b768ec859cb5af4d3be", license="MIT", read=read_math500,
+        fields=[["problem", "answer", "unique_id"], ["problem", "answer", "subject", "level"]], metric="equal expression", citation="Lightman et al. 2023, arXiv:2305.20050"),
 }
+# fmt: on
 KINDS = ("choice", "math", "short_text")
-PAPER_SCORES = Path(__file__).with_name("paper_scores.csv")   # arXiv 2507.16812 v2, tables 6, 12 and 13, in percent
-MODEL_TEXT = ("response", "generated_text", "model_outputs", "pred")   # a row with one of these is a model's output, not a benchmark
+PAPER_SCORES = Path(__file__).with_name("paper_scores.csv")  # arXiv 2507.16812 v2, tables 6, 12 and 13, in percent
+MODEL_TEXT = ("response", "generated_text", "model_outputs", "pred")  # a row with one of these is a model's output, not a benchmark
 
 
 def category_of(name):
@@ -311,7 +379,15 @@ def averages(scores):
 
 # ---- files and rows ----
 
-SPLITS = {"train": "train", "test": "test", "dev": "dev", "val": "validation", "valid": "validation", "validation": "validation", "auxiliary_train": "train"}
+SPLITS = {
+    "train": "train",
+    "test": "test",
+    "dev": "dev",
+    "val": "validation",
+    "valid": "validation",
+    "validation": "validation",
+    "auxiliary_train": "train",
+}
 
 
 def other_split(entry, path):
@@ -351,7 +427,11 @@ def raw_rows(path):
     except ValueError as error:
         raise r.BadInput(f"{path}: not valid JSON ({error})") from None
     if isinstance(value, dict):
-        value = value["data"] if isinstance(value.get("data"), list) else [{"pubid": key, **row} for key, row in value.items() if isinstance(row, dict)]
+        value = (
+            value["data"]
+            if isinstance(value.get("data"), list)
+            else [{"pubid": key, **row} for key, row in value.items() if isinstance(row, dict)]
+        )
     return [row for row in value if isinstance(row, dict)] if isinstance(value, list) else []
 
 
@@ -359,16 +439,18 @@ def check_own(row, path, number):
     """A row in the eval form, checked; raises BadInput."""
     where = f"{path}, row {number}"
     if row["kind"] not in KINDS:
-        raise r.BadInput(f"{where}: field \"kind\" must be one of {', '.join(KINDS)}, this is {row['kind']!r}")
+        raise r.BadInput(f'{where}: field "kind" must be one of {", ".join(KINDS)}, this is {row["kind"]!r}')
     references = row["reference"] if isinstance(row["reference"], list) else [row["reference"]]
     if not references or any(not isinstance(reference, str) or not reference.strip() for reference in references if reference is not None):
-        raise r.BadInput(f"{where}: field \"reference\" must be a text or a list of texts, this is {row['reference']!r}"[:300])
+        raise r.BadInput(f'{where}: field "reference" must be a text or a list of texts, this is {row["reference"]!r}'[:300])
     if row["kind"] == "choice":
         options = row.get("options")
         if not isinstance(options, list) or len(options) < 2:
-            raise r.BadInput(f"{where}: field \"options\" must be a list of at least two texts for a choice row")
-        if any(reference not in string.ascii_uppercase[:len(options)] for reference in references if reference is not None):
-            raise r.BadInput(f"{where}: field \"reference\" must be a letter of the {len(options)} options, this is {row['reference']!r}"[:300])
+            raise r.BadInput(f'{where}: field "options" must be a list of at least two texts for a choice row')
+        if any(reference not in string.ascii_uppercase[: len(options)] for reference in references if reference is not None):
+            raise r.BadInput(
+                f'{where}: field "reference" must be a letter of the {len(options)} options, this is {row["reference"]!r}'[:300]
+            )
     name = row.get("benchmark") or path.name.split(".")[0].lower()
     return {**row, "benchmark": name, "category": row.get("category") or category_of(name)}
 
@@ -383,14 +465,16 @@ def eval_rows(name, raw, path):
             try:
                 fields = BENCHMARKS[name]["read"](source)
             except (KeyError, IndexError, TypeError, ValueError, AttributeError) as error:
-                raise r.BadInput(f"{path}, row {number}: cannot be read as a row of {title_of(name)} ({type(error).__name__}: {error})") from None
+                raise r.BadInput(
+                    f"{path}, row {number}: cannot be read as a row of {title_of(name)} ({type(error).__name__}: {error})"
+                ) from None
             if isinstance(fields, str):
                 yield {"benchmark": name, **source}, fields
                 continue
             row = dict(benchmark=name, category=category_of(name), **fields)
         row = dict.fromkeys(("subject", "options", "unit", "group", "passage", "source_id")) | row
         text = r.text_hash(row["question"], row["options"] or [], row["passage"] or "", row["subject"] or "")
-        seen[text] = seen.get(text, 0) + 1   # a benchmark may hold the same row twice; both count
+        seen[text] = seen.get(text, 0) + 1  # a benchmark may hold the same row twice; both count
         if row.get("id") is None or name != "own":
             row["id"] = f"{row['benchmark']}-{text}" + (f"-{seen[text]}" if seen[text] > 1 else "")
         row["id"] = str(row["id"])
@@ -407,8 +491,14 @@ def data_files(data):
     if data.is_file():
         return [data]
     beside = (".meta.json", ".raw.jsonl", ".rejected.jsonl")
-    return [p for p in sorted(data.rglob("*")) if p.is_file() and p.name.endswith((".json", ".jsonl", ".jsonl.gz", ".parquet", ".csv"))
-            and not p.name.endswith(beside) and not p.name.startswith(".")]
+    return [
+        p
+        for p in sorted(data.rglob("*"))
+        if p.is_file()
+        and p.name.endswith((".json", ".jsonl", ".jsonl.gz", ".parquet", ".csv"))
+        and not p.name.endswith(beside)
+        and not p.name.startswith(".")
+    ]
 
 
 def load_folder(data, wanted=None):
@@ -456,9 +546,11 @@ def load_hub(name):
                 raw += datasets.load_dataset("parquet", data_files={entry["split"]: url}, split=entry["split"])
             else:
                 raw += datasets.load_dataset(entry["hub"], config, split=entry["split"], revision=entry["revision"])
-    except Exception as error:   # the hub client raises a dozen kinds, from DNS to gating; each means: these rows are not to be had
-        raise r.BadInput(f"{entry['title']}: {entry['hub']} at {entry['revision'][:12]} could not be loaded from the hub ({type(error).__name__}: {str(error)[:200]}); "
-                         "give a folder of its files by --data, or log in where the data set is gated") from None
+    except Exception as error:  # the hub client raises a dozen kinds, from DNS to gating; each means: these rows are not to be had
+        raise r.BadInput(
+            f"{entry['title']}: {entry['hub']} at {entry['revision'][:12]} could not be loaded from the hub ({type(error).__name__}: {str(error)[:200]}); "
+            "give a folder of its files by --data, or log in where the data set is gated"
+        ) from None
     made = list(eval_rows(name, raw, Path(entry["hub"])))
     return [row for row, reason in made if not reason], [(row, reason) for row, reason in made if reason]
 
@@ -472,6 +564,7 @@ def name_of(text):
 
 # ---- prompts ----
 
+
 def user_message(row):
     """The question as it is put to a chat model."""
     passage = PASSAGE.replace("<passage>", row["passage"]) if row.get("passage") else ""
@@ -484,16 +577,24 @@ def user_message(row):
 
 def examples(kind, shots):
     """(question as put to the model, answer) of the first `shots` worked examples of a kind."""
-    return [(user_message(dict(kind=kind, question=question, options=options)), answer) for its, question, options, answer in EXAMPLES if its == kind][:shots]
+    return [
+        (user_message(dict(kind=kind, question=question, options=options)), answer)
+        for its, question, options, answer in EXAMPLES
+        if its == kind
+    ][:shots]
 
 
 def messages(row, shots=0, completion=False):
     """Chat messages of a row, or one text for a base model (completion=True)."""
     turns = examples(row["kind"], shots)
     if completion:
-        return "".join(f"Problem: {asked}\n\nSolution: {answer}\n\n\n" for asked, answer in turns) + f"Problem: {user_message(row)}\n\nSolution:"
-    return [message for asked, answer in turns for message in ({"role": "user", "content": asked}, {"role": "assistant", "content": answer})] + [
-        {"role": "user", "content": user_message(row)}]
+        return (
+            "".join(f"Problem: {asked}\n\nSolution: {answer}\n\n\n" for asked, answer in turns)
+            + f"Problem: {user_message(row)}\n\nSolution:"
+        )
+    return [
+        message for asked, answer in turns for message in ({"role": "user", "content": asked}, {"role": "assistant", "content": answer})
+    ] + [{"role": "user", "content": user_message(row)}]
 
 
 COMPLETION_STOP = ["\nProblem:", "\n\n\n"]
@@ -513,7 +614,9 @@ def main():
     for name in [*BENCHMARKS, *sorted(set(found["rows"]) - set(BENCHMARKS) if found else ())]:
         entry = BENCHMARKS.get(name, {})
         have = f"{len(found['rows'].get(name, [])):>6,} rows of " if found else ""
-        print(f"{name:13} {entry.get('category', 'own'):9} {have}{entry.get('n') or '?':>6}  {entry.get('hub', ''):38} {entry.get('license', '')}")
+        print(
+            f"{name:13} {entry.get('category', 'own'):9} {have}{entry.get('n') or '?':>6}  {entry.get('hub', ''):38} {entry.get('license', '')}"
+        )
     for path, reason in (found["unused"] if found else {}).items():
         print(f"not used: {path}: {reason}", file=sys.stderr)
     for reason in sorted({reason for _, reason in found["rejected"]}) if found else ():

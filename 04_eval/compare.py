@@ -1,7 +1,7 @@
 """Compare two models on the same questions: paired tests, with intervals of the differences.
 
     python 04_eval/compare.py base_scored.jsonl tuned_scored.jsonl --output comparison.json
-    python 04_eval/compare.py scored.jsonl scored.jsonl --models base tuned            a file that holds several models (or scored.jsonl:base scored.jsonl:tuned)
+    python 04_eval/compare.py scored.jsonl:base scored.jsonl:tuned        a file that holds several models (or --models base tuned)
 
 in   two files of score.py
 out  a table on stdout; with --output X.json also X.md: per benchmark and over all, the difference B - A in accuracy and in unparsed answers with its
@@ -18,14 +18,16 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 import zlib
 
 import benchmarks
-import rows as r
 import score
 
-DRAWS = 10000   # bootstrap samples
+import rows as r
+
+DRAWS = 10000  # bootstrap samples
 MEASURES = {"accuracy": lambda row: float(row["correct"]), "unparsed": lambda row: float(row["extracted"] is None)}
 
 
 # ---- reading and pairing ----
+
 
 def read_facts(path):
     """Graded rows of a file without their long texts; the prompt stays as a checksum."""
@@ -41,11 +43,11 @@ def read_model(text, model=None):
     if not Path(text).is_file() and ":" in text:
         path, model = text.rsplit(":", 1)
     rows = score.groups(read_facts(path), "model")
-    names = [name for name, in rows]
+    names = [name for (name,) in rows]
     if model is None and len(rows) != 1:
         raise r.BadInput(f"{path} holds {len(rows)} models ({', '.join(names)}): name one by --models A B, or {path}:MODEL")
     if model is not None and model not in names:
-        raise r.BadInput(f"{path}: there is no model \"{model}\" in it; it holds {', '.join(names)}")
+        raise r.BadInput(f'{path}: there is no model "{model}" in it; it holds {", ".join(names)}')
     return model or names[0], rows[model or names[0],]
 
 
@@ -62,17 +64,25 @@ def refuse(pairs, differ, what):
 
 
 def pair(rows_a, rows_b, name_a="A", name_b="B"):
-    """[(row of A, row of B)] on the same questions, prompts and graders; raises BadInput that names what differs. Rows without a reference are left out."""
-    a, b = ({(row["benchmark"], row["question_id"], row["repeat"]): row for row in rows if row["correct"] is not None} for rows in (rows_a, rows_b))
+    """[(row of A, row of B)] on the same questions, prompts and graders; raises BadInput that names what differs.
+
+    Rows without a reference are left out.
+    """
+    a, b = (
+        {(row["benchmark"], row["question_id"], row["repeat"]): row for row in rows if row["correct"] is not None}
+        for rows in (rows_a, rows_b)
+    )
     for name, more, less in ((name_a, a, b), (name_b, b, a)):
         alone = [f"{key[0]}:{key[1]}" + (f"#{key[2]}" if key[2] else "") for key in more.keys() - less.keys()]
         if alone:
-            raise r.BadInput(f"the two were not asked the same rows: {len(alone)} only of \"{name}\": {named(alone)}")
+            raise r.BadInput(f'the two were not asked the same rows: {len(alone)} only of "{name}": {named(alone)}')
     pairs = [(a[key], b[key]) for key in a]
     for field, what in (("prompt_id", "prompts"), ("prompt_hash", "prompt texts")):
-        values = f" ({score.only([x for x, _ in pairs], field)} and {score.only([y for _, y in pairs], field)})" if field == "prompt_id" else ""
+        values = (
+            f" ({score.only([x for x, _ in pairs], field)} and {score.only([y for _, y in pairs], field)})" if field == "prompt_id" else ""
+        )
         refuse(pairs, lambda x, y, field=field: x.get(field) != y.get(field), f"made with other {what}{values}")
-    if any(x["judged"] for x, _ in pairs) != any(y["judged"] for _, y in pairs):   # the difference would be the judge's
+    if any(x["judged"] for x, _ in pairs) != any(y["judged"] for _, y in pairs):  # the difference would be the judge's
         refuse(pairs, lambda x, y: x["judged"] != y["judged"], "graded by other judges")
     if not pairs:
         raise r.BadInput("there is no row with a reference to compare")
@@ -80,6 +90,7 @@ def pair(rows_a, rows_b, name_a="A", name_b="B"):
 
 
 # ---- tests ----
+
 
 def mcnemar(only_a, only_b):
     """Exact two-sided p value of McNemar's test: only_a rows that A alone had right, only_b that B alone had right."""
@@ -150,13 +161,20 @@ def difference(pairs, seed):
     """Statistics of one set of pairs, shares in percent; and the bootstrap samples of each measure."""
     plain = len({score.cluster_of(row) for row, _ in pairs}) == len(pairs)
     wins = [int(row_b["correct"]) - int(row_a["correct"]) for row_a, row_b in pairs]
-    result = dict(n=len({row["question_id"] for row, _ in pairs}), only_a=wins.count(-1), only_b=wins.count(1), test="mcnemar" if plain else "sign flips by cluster")
+    result = dict(
+        n=len({row["question_id"] for row, _ in pairs}),
+        only_a=wins.count(-1),
+        only_b=wins.count(1),
+        test="mcnemar" if plain else "sign flips by cluster",
+    )
     samples = {}
     for number, (name, measure) in enumerate(MEASURES.items()):
         sums = cluster_sums(pairs, measure)
         samples[name] = 100 * bootstrap(sums, [seed, number])
         low, high = percentiles(samples[name])
-        if not any(total for total, _ in sums.values()):   # no difference was seen, which is not to say that there is none: exact bound of 0 in n
+        if not any(
+            total for total, _ in sums.values()
+        ):  # no difference was seen, which is not to say that there is none: exact bound of 0 in n
             high = 100 * (1 - 0.025 ** (1 / len(sums)))
             low = -high
         a, b = (100 * sum(measure(pair[i]) for pair in pairs) / len(pairs) for i in (0, 1))
@@ -167,7 +185,7 @@ def difference(pairs, seed):
 
 
 def compare(rows_a, rows_b, name_a="A", name_b="B", seed=42):
-    """The whole comparison as a dict: benchmarks = {name: ...}, all = every row, average = mean over benchmarks, categories as the paper counts them."""
+    """The whole comparison as a dict: benchmarks = {name: ...}, all = every row, average = mean of the benchmarks."""
     pairs = pair(rows_a, rows_b, name_a, name_b)
     by_benchmark, samples = {}, {}
     for (name,), its in score.groups([row for row, _ in pairs], "benchmark").items():
@@ -176,7 +194,15 @@ def compare(rows_a, rows_b, name_a="A", name_b="B", seed=42):
     for measure in MEASURES:
         for its, p in zip(by_benchmark.values(), holm([its[measure]["p"] for its in by_benchmark.values()]), strict=True):
             its[measure]["p_holm"] = p
-    result = dict(model_a=name_a, model_b=name_b, seed=seed, draws=DRAWS, benchmarks=by_benchmark, all=difference(pairs, seed)[0], average=average(by_benchmark, samples))
+    result = dict(
+        model_a=name_a,
+        model_b=name_b,
+        seed=seed,
+        draws=DRAWS,
+        benchmarks=by_benchmark,
+        all=difference(pairs, seed)[0],
+        average=average(by_benchmark, samples),
+    )
     return result
 
 
@@ -185,11 +211,14 @@ def average(by_benchmark, samples):
     mean = {}
     for measure in MEASURES:
         low, high = percentiles(sum(its[measure] for its in samples.values()) / len(samples))
-        mean[measure] = dict(difference=sum(its[measure]["difference"] for its in by_benchmark.values()) / len(by_benchmark), low=low, high=high)
+        mean[measure] = dict(
+            difference=sum(its[measure]["difference"] for its in by_benchmark.values()) / len(by_benchmark), low=low, high=high
+        )
     return dict(benchmarks=len(by_benchmark), **mean)
 
 
 # ---- tables ----
+
 
 def verdict(its):
     """The sign of a difference whose interval excludes zero and whose p value (by Holm, where there are several benchmarks) is below 0.05."""
@@ -204,16 +233,33 @@ def p_text(p):
 def markdown(result):
     """The comparison as a Markdown table."""
     a, b = (result[key].replace("|", "\\|") for key in ("model_a", "model_b"))
-    lines = [f"# {b} against {a}", "", f"Differences are {b} minus {a}, in points, with 95 % paired bootstrap intervals; p values are exact (McNemar), Holm over the "
-             f"{len(result['benchmarks'])} benchmarks.", ""]
+    lines = [
+        f"# {b} against {a}",
+        "",
+        f"Differences are {b} minus {a}, in points, with 95 % paired bootstrap intervals; p values are exact (McNemar), Holm over the "
+        f"{len(result['benchmarks'])} benchmarks.",
+        "",
+    ]
     for measure in MEASURES:
-        lines += [f"## {measure.capitalize()}", "", f"| Benchmark | n | {a} | {b} | difference | 95 % interval | p | p (Holm) | |", "|---|--:|--:|--:|--:|:-:|--:|--:|---|"]
+        lines += [
+            f"## {measure.capitalize()}",
+            "",
+            f"| Benchmark | n | {a} | {b} | difference | 95 % interval | p | p (Holm) | |",
+            "|---|--:|--:|--:|--:|:-:|--:|--:|---|",
+        ]
         for name, its in [*result["benchmarks"].items(), ("all rows", result["all"])]:
             m = its[measure]
-            lines.append(f"| {benchmarks.title_of(name)} | {its['n']:,} | {m['a']:.2f} | {m['b']:.2f} | {m['difference']:+.2f} | [{m['low']:+.2f}, {m['high']:+.2f}] "
-                         f"| {p_text(m['p'])} | {p_text(m['p_holm']) if 'p_holm' in m else ''} | {verdict(m)} |")
+            lines.append(
+                f"| {benchmarks.title_of(name)} | {its['n']:,} | {m['a']:.2f} | {m['b']:.2f} | {m['difference']:+.2f} "
+                f"| [{m['low']:+.2f}, {m['high']:+.2f}] "
+                f"| {p_text(m['p'])} | {p_text(m['p_holm']) if 'p_holm' in m else ''} | {verdict(m)} |"
+            )
         m = result["average"][measure]
-        lines += [f"| mean of {result['average']['benchmarks']} benchmarks | | | | {m['difference']:+.2f} | [{m['low']:+.2f}, {m['high']:+.2f}] | | | {verdict(m)} |", ""]
+        lines += [
+            f"| mean of {result['average']['benchmarks']} benchmarks | | | | {m['difference']:+.2f} | [{m['low']:+.2f}, {m['high']:+.2f}] "
+            f"| | | {verdict(m)} |",
+            "",
+        ]
     return "\n".join(lines)
 
 

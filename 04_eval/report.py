@@ -1,6 +1,6 @@
 """Write the report of an evaluation: tables in Markdown and HTML, plots, the paper's figures beside ours, and a page to read the samples.
 
-    python 04_eval/report.py --csv results.csv --scored scored.jsonl --output runs/demo/04_eval --note "A 135M model: this shows the machinery, not quality."
+    python 04_eval/report.py --csv results.csv --scored scored.jsonl --output 04_eval --note "A 135M model: the machinery, not the quality."
 
 in   results.csv and the scored files of score.py; with two models the second is compared with the first (compare.py)
 out  OUTPUT/report.md, report.html, viewer.html (one static page with all samples: works from disk, no server), comparison.json and .md, plots/*.png
@@ -16,17 +16,25 @@ import json
 
 import benchmarks
 import compare
-import rows as r
 import score
 
+import rows as r
+
 TEMPLATES = Path(__file__).with_name("templates")
-COLORS = {"light": ["#1f6feb", "#d9730d", "#1a7f4b", "#8250df", "#b3372f", "#0a7f8f"], "dark": ["#6cb0ff", "#f0a35e", "#4cc38a", "#c09bff", "#ff8a80", "#5fd0de"]}
-INK = {"light": ("#1b1f24", "#dfe3e8", "#ffffff"), "dark": ("#e6e9ee", "#313943", "#14171c")}   # text, lines, page: those of templates/style.css
+COLORS = {
+    "light": ["#1f6feb", "#d9730d", "#1a7f4b", "#8250df", "#b3372f", "#0a7f8f"],
+    "dark": ["#6cb0ff", "#f0a35e", "#4cc38a", "#c09bff", "#ff8a80", "#5fd0de"],
+}
+INK = {
+    "light": ("#1b1f24", "#dfe3e8", "#ffffff"),
+    "dark": ("#e6e9ee", "#313943", "#14171c"),
+}  # text, lines, page: those of templates/style.css
 OUTCOMES = (("right", "#2da562"), ("wrong", "#9aa4b1"), ("unparsed", "#e3a51a"))
 SUBJECTS_SHOWN = 100
 
 
 # ---- numbers ----
+
 
 def shown(value):
     """A share in percent with one decimal."""
@@ -44,7 +52,7 @@ def read_csv(path):
     for number, row in enumerate(rows, 2):
         missing = [column for column in score.COLUMNS if row.get(column) is None]
         if missing:
-            raise r.BadInput(f"{path}, line {number}: field \"{missing[0]}\" is missing")
+            raise r.BadInput(f'{path}, line {number}: field "{missing[0]}" is missing')
         try:
             row["n"] = int(row["n"])
             for column in ("accuracy", "ci_low", "ci_high", "unparsed", "truncated"):
@@ -61,8 +69,11 @@ def details(table, facts, path):
     for row in table:
         its = fresh.get((row["model"], row["benchmark"]))
         if its and (its["n"] != row["n"] or abs(its["accuracy"] - row["accuracy"]) > 0.006):
-            raise r.BadInput(f"{path}: {row['model']} on {row['benchmark']} has {row['accuracy']} % of {row['n']}, the scored samples have {its['accuracy']:.2f} % of {its['n']}; "
-                             "run score.py again")
+            raise r.BadInput(
+                f"{path}: {row['model']} on {row['benchmark']} has {row['accuracy']} % of {row['n']}, "
+                f"the scored samples have {its['accuracy']:.2f} % of {its['n']}; "
+                "run score.py again"
+            )
         row["chance"] = its["chance"] if its else None
         row["repeats"] = its.get("repeats") if its else None
         row["judge_changed"] = its.get("judge_changed") if its else None
@@ -96,7 +107,7 @@ def by_subject(facts, names, models):
 
 
 def short_name(model):
-    """"Qwen/Qwen2.5-7B-Instruct" and ".../Qwen2.5-7B-Instruct" name the same model, whatever the case."""
+    """ "Qwen/Qwen2.5-7B-Instruct" and ".../Qwen2.5-7B-Instruct" name the same model, whatever the case."""
     return model.rstrip("/").rsplit("/", 1)[-1].lower().replace("llama-3.1", "llama3.1")
 
 
@@ -109,11 +120,15 @@ def paper_rows(table, names):
         if paper is not None:
             same.append({**row, "paper": paper})
     columns = [name for name in names if any(name in scores for scores in published.values())]
-    ours = [(model, {row["benchmark"]: row["accuracy"] for row in table if row["model"] == model}, True) for model in dict.fromkeys(row["model"] for row in table)]
+    ours = [
+        (model, {row["benchmark"]: row["accuracy"] for row in table if row["model"] == model}, True)
+        for model in dict.fromkeys(row["model"] for row in table)
+    ]
     return same, [*ours, *((model, scores, False) for model, scores in published.items())] if columns else [], columns
 
 
 # ---- plots ----
+
 
 def figure(theme, height):
     """A matplotlib figure without a display, in the colours of the page."""
@@ -126,34 +141,52 @@ def figure(theme, height):
     for side, spine in axes.spines.items():
         spine.set_visible(side == "bottom")
         spine.set_color(line)
-    axes.grid(axis="x", color=line, linewidth=.8)
+    axes.grid(axis="x", color=line, linewidth=0.8)
     axes.set_axisbelow(True)
     axes.xaxis.label.set_color(text)
     return made, axes
 
 
 def legend(axes, theme, columns):
-    axes.legend(loc="lower center", bbox_to_anchor=(.5, 1), ncols=columns, frameon=False, fontsize=9, labelcolor=INK[theme][0])
+    axes.legend(loc="lower center", bbox_to_anchor=(0.5, 1), ncols=columns, frameon=False, fontsize=9, labelcolor=INK[theme][0])
 
 
 def plot_accuracy(table, names, models, theme):
-    """Accuracy with its interval, a row a benchmark, a colour a model; the tick is chance, the hollow mark the paper's figure for the same model."""
-    made, axes = figure(theme, 1.1 + len(names) * (.22 + .17 * len(models)))
+    """Accuracy with its interval, a row a benchmark, a colour a model; the tick is chance, the hollow mark the paper's figure."""
+    made, axes = figure(theme, 1.1 + len(names) * (0.22 + 0.17 * len(models)))
     published = {short_name(model): scores for model, scores in benchmarks.paper_scores().items()}
     for place, model in enumerate(models):
         color, rows = COLORS[theme][place % 6], [row for row in table if row["model"] == model]
-        y = [names.index(row["benchmark"]) + (place - (len(models) - 1) / 2) * .7 / len(models) for row in rows]
+        y = [names.index(row["benchmark"]) + (place - (len(models) - 1) / 2) * 0.7 / len(models) for row in rows]
         x = [row["accuracy"] for row in rows]
-        axes.errorbar(x, y, xerr=[[row["accuracy"] - row["ci_low"] for row in rows], [row["ci_high"] - row["accuracy"] for row in rows]], fmt="o", color=color,
-                      markersize=5.5, elinewidth=1.8, label=model)
+        axes.errorbar(
+            x,
+            y,
+            xerr=[[row["accuracy"] - row["ci_low"] for row in rows], [row["ci_high"] - row["accuracy"] for row in rows]],
+            fmt="o",
+            color=color,
+            markersize=5.5,
+            elinewidth=1.8,
+            label=model,
+        )
         paper = [(published.get(short_name(model), {}).get(row["benchmark"]), at) for row, at in zip(rows, y, strict=True)]
         paper = [(value, at) for value, at in paper if value is not None]
         if paper:
-            axes.plot(*zip(*paper, strict=True), "D", markerfacecolor="none", markeredgecolor=color, markersize=6, label=f"{model} in the paper")
+            axes.plot(
+                *zip(*paper, strict=True), "D", markerfacecolor="none", markeredgecolor=color, markersize=6, label=f"{model} in the paper"
+            )
     guess = {row["benchmark"]: row["chance"] for row in table if row.get("chance")}
-    axes.plot(list(guess.values()), [names.index(name) for name in guess], "|", color=INK[theme][0], markersize=13, markeredgewidth=1.4, label="chance") if guess else None
+    axes.plot(
+        list(guess.values()),
+        [names.index(name) for name in guess],
+        "|",
+        color=INK[theme][0],
+        markersize=13,
+        markeredgewidth=1.4,
+        label="chance",
+    ) if guess else None
     axes.set_yticks(range(len(names)), [benchmarks.title_of(name) for name in names])
-    axes.set_ylim(len(names) - .45, -.55)
+    axes.set_ylim(len(names) - 0.45, -0.55)
     axes.set_xlim(0, 100)
     axes.set_xlabel("accuracy (%) with 95 % interval")
     legend(axes, theme, 4)
@@ -162,21 +195,21 @@ def plot_accuracy(table, names, models, theme):
 
 def plot_outcomes(table, names, models, theme):
     """What became of the responses: right, wrong, unparsed; a stacked bar a benchmark and model, with the truncated share beside it."""
-    made, axes = figure(theme, 1.1 + len(names) * (.2 + .2 * len(models)))
-    ticks, labels, height = [], [], .8 / len(models)
+    made, axes = figure(theme, 1.1 + len(names) * (0.2 + 0.2 * len(models)))
+    ticks, labels, height = [], [], 0.8 / len(models)
     for place, model in enumerate(models):
         for row in (row for row in table if row["model"] == model):
             y, left = names.index(row["benchmark"]) + (place - (len(models) - 1) / 2) * height, 0
             parts = dict(right=row["accuracy"], wrong=100 - row["accuracy"] - row["unparsed"], unparsed=row["unparsed"])
             for name, color in OUTCOMES:
-                axes.barh(y, parts[name], left=left, height=height * .86, color=color, label=name if not ticks else None)
+                axes.barh(y, parts[name], left=left, height=height * 0.86, color=color, label=name if not ticks else None)
                 left += parts[name]
             if row["truncated"]:
                 axes.text(101, y, f"{row['truncated']:.0f} % cut off", va="center", fontsize=8, color=INK[theme][0])
             ticks.append(y)
             labels.append(benchmarks.title_of(row["benchmark"]) + (f" · {model[-24:]}" if len(models) > 1 else ""))
     axes.set_yticks(ticks, labels)
-    axes.set_ylim(len(names) - .45, -.55)
+    axes.set_ylim(len(names) - 0.45, -0.55)
     axes.set_xlim(0, 100)
     axes.set_xlabel("share of responses (%)")
     legend(axes, theme, 4)
@@ -186,16 +219,24 @@ def plot_outcomes(table, names, models, theme):
 def plot_differences(comparison, theme):
     """Differences of accuracy and of the unparsed share with their intervals."""
     rows = [*comparison["benchmarks"].items(), ("all rows", comparison["all"])]
-    made, axes = figure(theme, 1.2 + .42 * len(rows))
+    made, axes = figure(theme, 1.2 + 0.42 * len(rows))
     for place, (measure, label) in enumerate((("accuracy", "accuracy"), ("unparsed", "unparsed share"))):
         its = [row[measure] for _, row in rows]
-        y = [at + (place - .5) * .34 for at in range(len(rows))]
+        y = [at + (place - 0.5) * 0.34 for at in range(len(rows))]
         x = [m["difference"] for m in its]
-        axes.errorbar(x, y, xerr=[[m["difference"] - m["low"] for m in its], [m["high"] - m["difference"] for m in its]], fmt="o", color=COLORS[theme][place],
-                      markersize=5.5, elinewidth=1.8, label=label)
+        axes.errorbar(
+            x,
+            y,
+            xerr=[[m["difference"] - m["low"] for m in its], [m["high"] - m["difference"] for m in its]],
+            fmt="o",
+            color=COLORS[theme][place],
+            markersize=5.5,
+            elinewidth=1.8,
+            label=label,
+        )
     axes.axvline(0, color=INK[theme][0], linewidth=1)
     axes.set_yticks(range(len(rows)), [benchmarks.title_of(name) for name, _ in rows])
-    axes.set_ylim(len(rows) - .45, -.55)
+    axes.set_ylim(len(rows) - 0.45, -0.55)
     axes.set_xlabel(f"{comparison['model_b']} minus {comparison['model_a']} (points) with 95 % paired interval")
     legend(axes, theme, 2)
     return made
@@ -203,13 +244,27 @@ def plot_differences(comparison, theme):
 
 def draw_plots(folder, table, names, models, comparison):
     """Write plots/NAME.png and NAME_dark.png; returns [(name, caption)]."""
-    plots = [("accuracy", "Accuracy with its 95 % interval. The tick is chance; a hollow mark is what the paper published for the same model.",
-              lambda theme: plot_accuracy(table, names, models, theme)),
-             ("outcomes", "What became of the responses. Unparsed ones commit to no answer; the share that was cut off at the token budget stands at the right.",
-              lambda theme: plot_outcomes(table, names, models, theme))]
+    plots = [
+        (
+            "accuracy",
+            "Accuracy with its 95 % interval. The tick is chance; a hollow mark is what the paper published for the same model.",
+            lambda theme: plot_accuracy(table, names, models, theme),
+        ),
+        (
+            "outcomes",
+            "What became of the responses. Unparsed ones commit to no answer; the share that was cut off at the token budget stands at the right.",
+            lambda theme: plot_outcomes(table, names, models, theme),
+        ),
+    ]
     if comparison:
-        plots.append(("differences", f"{comparison['model_b']} minus {comparison['model_a']}: an interval that does not touch zero is a difference.",
-                      lambda theme: plot_differences(comparison, theme)))
+        plots.append(
+            (
+                "differences",
+                f"Differences, {comparison['model_b']} minus {comparison['model_a']}, with 95 % paired intervals; among many benchmarks "
+                "some exclude zero by chance, which the p values (Holm) take into account.",
+                lambda theme: plot_differences(comparison, theme),
+            )
+        )
     (folder / "plots").mkdir(parents=True, exist_ok=True)
     for name, _, plot in plots:
         for theme, suffix in (("light", ""), ("dark", "_dark")):
@@ -220,50 +275,92 @@ def draw_plots(folder, table, names, models, comparison):
 
 # ---- pages ----
 
+
 def script_json(value):
     r"""JSON that is safe inside a script element: "<" (of "</script>" or "<!--") is written \u003c, which JSON reads as the same character."""
-    return json.dumps(value, ensure_ascii=False).replace("<", "\\u003c").replace("\u2028", "\\u2028").replace("\u2029", "\\u2029").encode(
-        "utf-8", "replace").decode()
+    return (
+        json.dumps(value, ensure_ascii=False)
+        .replace("<", "\\u003c")
+        .replace("\u2028", "\\u2028")
+        .replace("\u2029", "\\u2029")
+        .encode("utf-8", "replace")
+        .decode()
+    )
 
 
 def viewer_data(paths, limit):
     """The samples for the viewer: prompts that several models share stand once; past `limit` rows a sample by hash is shown."""
     prompts, models, names, rows, left_out = {}, {}, {}, [], 0
     ids = [r.text_hash(row["id"].rsplit("@", 1)[0]) for path in paths for row in r.read(path)]
-    edge = sorted(ids)[limit] if len(ids) > limit else None   # the same questions of every model stay
+    edge = sorted(ids)[limit] if len(ids) > limit else None  # the same questions of every model stay
     for path in paths:
         for row in r.read(path, "benchmark", "response", "extracted", "correct"):
             if edge is not None and r.text_hash(row["id"].rsplit("@", 1)[0]) >= edge:
                 left_out += 1
                 continue
             text = " ".join(str(row.get("question") or row.get("prompt") or "").split())
-            rows.append(dict(
-                id=row["id"], q=f"{row['benchmark']}:{row.get('question_id') or row['id']}", m=models.setdefault(row.get("model", ""), len(models)),
-                b=names.setdefault(row["benchmark"], len(names)), p=prompts.setdefault(row.get("prompt") or row.get("question") or "", len(prompts)), t=text[:160],
-                r=row["response"] or "", h=row.get("reasoning"), x=row["extracted"], c=row["correct"], g=row["reference"], u=row.get("unit"), s=row.get("subject"),
-                k=row["kind"], f=row.get("finish_reason"), n=row.get("n_tokens"), j=row.get("judged")))
-    return dict(models=list(models), benchmarks=list(names), titles=[benchmarks.title_of(name) for name in names], prompts=list(prompts), rows=rows, left_out=left_out)
+            rows.append(
+                dict(
+                    id=row["id"],
+                    q=f"{row['benchmark']}:{row.get('question_id') or row['id']}",
+                    m=models.setdefault(row.get("model", ""), len(models)),
+                    b=names.setdefault(row["benchmark"], len(names)),
+                    p=prompts.setdefault(row.get("prompt") or row.get("question") or "", len(prompts)),
+                    t=text[:160],
+                    r=row["response"] or "",
+                    h=row.get("reasoning"),
+                    x=row["extracted"],
+                    c=row["correct"],
+                    g=row["reference"],
+                    u=row.get("unit"),
+                    s=row.get("subject"),
+                    k=row["kind"],
+                    f=row.get("finish_reason"),
+                    n=row.get("n_tokens"),
+                    j=row.get("judged"),
+                )
+            )
+    return dict(
+        models=list(models),
+        benchmarks=list(names),
+        titles=[benchmarks.title_of(name) for name in names],
+        prompts=list(prompts),
+        rows=rows,
+        left_out=left_out,
+    )
 
 
 def render(name, **context):
     import jinja2
 
-    pages = jinja2.Environment(loader=jinja2.FileSystemLoader(TEMPLATES), autoescape=name.endswith(".html"), trim_blocks=False, undefined=jinja2.StrictUndefined)
-    pages.globals |= dict(score=shown, signed=signed, title_of=benchmarks.title_of, p_text=compare.p_text, verdict=compare.verdict, benchmarks=benchmarks.BENCHMARKS,
-                          cell=lambda text: str(text).replace("|", "\\|").replace("\n", " "), style=(TEMPLATES / "style.css").read_text(encoding="utf-8"))
+    pages = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(TEMPLATES), autoescape=name.endswith(".html"), trim_blocks=False, undefined=jinja2.StrictUndefined
+    )
+    pages.globals |= dict(
+        score=shown,
+        signed=signed,
+        title_of=benchmarks.title_of,
+        p_text=compare.p_text,
+        verdict=compare.verdict,
+        benchmarks=benchmarks.BENCHMARKS,
+        cell=lambda text: str(text).replace("|", "\\|").replace("\n", " "),
+        style=(TEMPLATES / "style.css").read_text(encoding="utf-8"),
+    )
     return pages.get_template(name).render(**context)
 
 
 def write_text(path, text):
     with r.write_aside(path) as file:
-        file.write((text.rstrip("\n") + "\n").encode("utf-8", "replace"))   # a lone surrogate of a model's output becomes "?"
+        file.write((text.rstrip("\n") + "\n").encode("utf-8", "replace"))  # a lone surrogate of a model's output becomes "?"
 
 
 def compared(facts, models, folder):
     """(comparison of the last model with the first, or None; why there is none) and its files."""
     if len(models) < 2:
         return None, ""
-    sides = [[{**row, "prompt_hash": row.get("prompt_hash")} for row in facts if row["model"] == model] for model in (models[0], models[-1])]
+    sides = [
+        [{**row, "prompt_hash": row.get("prompt_hash")} for row in facts if row["model"] == model] for model in (models[0], models[-1])
+    ]
     try:
         result = compare.compare(*sides, models[0], models[-1])
     except r.BadInput as error:
@@ -271,7 +368,11 @@ def compared(facts, models, folder):
     r.write_json(folder / "comparison.json", result)
     text = compare.markdown(result)
     write_text(folder / "comparison.md", text)
-    return {**result, "rows": [*result["benchmarks"].items(), ("all rows", result["all"])], "markdown": text.replace("\n## ", "\n### ").replace("# ", "## ", 1)}, ""
+    return {
+        **result,
+        "rows": [*result["benchmarks"].items(), ("all rows", result["all"])],
+        "markdown": text.replace("\n## ", "\n### ").replace("# ", "## ", 1),
+    }, ""
 
 
 def main():
@@ -298,19 +399,41 @@ def main():
     prompts = sorted({row["prompt_id"] for row in table if row["prompt_id"]})
     dates = sorted({row["date"] for row in table})
     context = dict(
-        title=args.title, note=args.note, models=models, names=names, n_rows=len(facts), dates=" to ".join(dict.fromkeys((dates[0], dates[-1]))),
-        by_category=by_category(table, names), pooled={model: pool(facts, table, model) for model in models},
-        averages={model: benchmarks.averages({row["benchmark"]: row["accuracy"] for row in table if row["model"] == model}) for model in models},
-        missing=[benchmarks.title_of(name) for name in benchmarks.BENCHMARKS if name not in present], comparison=comparison, refused=refused,
-        same_model=same_model, published=published, published_names=columns, repeated=[row for row in table if row["repeats"]],
-        by_subject=by_subject(facts, names, models), plots=draw_plots(folder, table, names, models, comparison),
-        facts=[("Prompt id", ", ".join(prompts)), ("Seed", ", ".join(sorted({row["seed"] for row in table}))), ("Commit", ", ".join(sorted({row["commit"] for row in table}))),
-               *judge_facts(table)])
+        title=args.title,
+        note=args.note,
+        models=models,
+        names=names,
+        n_rows=len(facts),
+        dates=" to ".join(dict.fromkeys((dates[0], dates[-1]))),
+        by_category=by_category(table, names),
+        pooled={model: pool(facts, table, model) for model in models},
+        averages={
+            model: benchmarks.averages({row["benchmark"]: row["accuracy"] for row in table if row["model"] == model}) for model in models
+        },
+        missing=[benchmarks.title_of(name) for name in benchmarks.BENCHMARKS if name not in present],
+        comparison=comparison,
+        refused=refused,
+        same_model=same_model,
+        published=published,
+        published_names=columns,
+        repeated=[row for row in table if row["repeats"]],
+        by_subject=by_subject(facts, names, models),
+        plots=draw_plots(folder, table, names, models, comparison),
+        facts=[
+            ("Prompt id", ", ".join(prompts)),
+            ("Seed", ", ".join(sorted({row["seed"] for row in table}))),
+            ("Commit", ", ".join(sorted({row["commit"] for row in table}))),
+            *judge_facts(table),
+        ],
+    )
     for name in ("report.md", "report.html"):
         write_text(folder / name, render(name, **context))
     data = viewer_data(args.scored, args.viewer_rows)
     write_text(folder / "viewer.html", render("viewer.html", title=args.title, data=script_json(data)))
-    print(f"{folder / 'report.html'}: {len(models)} models, {len(names)} benchmarks; viewer.html holds {len(data['rows']):,} samples", file=sys.stderr)
+    print(
+        f"{folder / 'report.html'}: {len(models)} models, {len(names)} benchmarks; viewer.html holds {len(data['rows']):,} samples",
+        file=sys.stderr,
+    )
 
 
 def pool(facts, table, model):
@@ -324,8 +447,14 @@ def pool(facts, table, model):
 
 
 def judge_facts(table):
-    return [(f"Judge, {row['model']}, {benchmarks.title_of(row['benchmark'])}", f"changed {row['judge_changed']:.1f} % of the rows from wrong to right")
-            for row in table if row["judge_changed"] is not None]
+    return [
+        (
+            f"Judge, {row['model']}, {benchmarks.title_of(row['benchmark'])}",
+            f"changed {row['judge_changed']:.1f} % of the rows from wrong to right",
+        )
+        for row in table
+        if row["judge_changed"] is not None
+    ]
 
 
 if __name__ == "__main__":

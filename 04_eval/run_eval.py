@@ -2,9 +2,10 @@
 
     python 04_eval/run_eval.py --model Qwen/Qwen3-8B --thinking off --benchmarks all --data benchmarks/ --output runs/qwen3-8b
     python 04_eval/run_eval.py --model merged/ --name tuned --benchmarks sample --data data/sample/benchmark --output tuned/ --max-tokens 256
-    python 04_eval/run_eval.py --model Qwen/Qwen3-8B-Base --base-model --few-shot 3 --benchmarks gsm8k,math500 --output runs/base      (from the hub)
+    python 04_eval/run_eval.py --model Qwen/Qwen3-8B-Base --base-model --few-shot 3 --benchmarks gsm8k,math500 --output runs/base   (from the hub)
 
-in   a folder of benchmark files (benchmarks.py says in which forms), or the hub where --data is left out; or --benchmarks FILE.jsonl, rows in the eval form
+in   a folder of benchmark files (benchmarks.py says in which forms), or the hub where --data is left out;
+     or --benchmarks FILE.jsonl, rows in the eval form
 out  OUTPUT/samples.jsonl: id, benchmark, category, subject, kind, question, options, reference, unit, group, prompt, response, finish_reason, n_tokens,
      extracted, correct, and question_id, option_order, model, prompt_id, seed, repeat; the model's text in samples.raw.jsonl;
      rows without a place or an answer in samples.rejected.jsonl; OlympicArena's answers for its authors in olympicarena_submission.json
@@ -20,11 +21,12 @@ import collections
 import json
 import os
 
+import benchmarks
+import score
+
 import answers
 import batch_generate
-import benchmarks
 import rows as r
-import score
 
 
 def choose(args):
@@ -42,7 +44,9 @@ def choose(args):
     else:
         for name in wanted or benchmarks.BENCHMARKS:
             if name not in benchmarks.BENCHMARKS:
-                raise r.BadInput(f"--benchmarks {name}: not one of {', '.join(benchmarks.BENCHMARKS)}; rows of one's own need --data or a file")
+                raise r.BadInput(
+                    f"--benchmarks {name}: not one of {', '.join(benchmarks.BENCHMARKS)}; rows of one's own need --data or a file"
+                )
             try:
                 found[name], more = benchmarks.load_hub(name)
             except r.BadInput as error:
@@ -53,9 +57,14 @@ def choose(args):
             rejected += more
     missing = [name for name in wanted or benchmarks.BENCHMARKS if name not in found]
     if wanted and missing:
-        raise r.BadInput(f"--benchmarks {', '.join(missing)}: not found in {args.data}; it holds {', '.join(benchmarks.load_folder(args.data)['rows']) or 'none'}")
+        raise r.BadInput(
+            f"--benchmarks {', '.join(missing)}: not found in {args.data}; "
+            f"it holds {', '.join(benchmarks.load_folder(args.data)['rows']) or 'none'}"
+        )
     if not found:
-        raise r.BadInput(f"no benchmark found {'in ' + args.data if args.data else 'on the hub'}; see python 04_eval/benchmarks.py --data DIR")
+        raise r.BadInput(
+            f"no benchmark found {'in ' + args.data if args.data else 'on the hub'}; see python 04_eval/benchmarks.py --data DIR"
+        )
     if missing and args.benchmarks == "all":
         print(f"missing: {', '.join(missing)}; averages will say how many of how many they hold", file=sys.stderr)
     order = [*benchmarks.BENCHMARKS, *sorted(set(found) - set(benchmarks.BENCHMARKS))]
@@ -63,7 +72,7 @@ def choose(args):
 
 
 def limited(rows, limit):
-    """The first `limit` rows by the hash of their ids: a fair sample whatever the order of the file, and a larger limit holds the smaller one's rows."""
+    """The first `limit` rows by the hash of their ids: a fair sample whatever the file's order, and a larger limit holds the smaller one's."""
     if limit is None or limit >= len(rows):
         return rows
     chosen = {row["id"] for row in sorted(rows, key=lambda row: r.text_hash(row["id"]))[:limit]}
@@ -80,7 +89,13 @@ def repeated(rows, repeats, seed):
     """Every row `repeats` times, each time with a seed of its own."""
     for repeat in range(repeats):
         for row in rows:
-            yield {**row, "id": row["id"] + (f"#{repeat}" if repeat else ""), "question_id": row.get("question_id", row["id"]), "repeat": repeat, "seed": seed + repeat}
+            yield {
+                **row,
+                "id": row["id"] + (f"#{repeat}" if repeat else ""),
+                "question_id": row.get("question_id", row["id"]),
+                "repeat": repeat,
+                "seed": seed + repeat,
+            }
 
 
 def set_aside_other_model(raw_path, identity):
@@ -92,11 +107,14 @@ def set_aside_other_model(raw_path, identity):
     try:
         stored = json.loads(line)["model"]
     except (ValueError, KeyError, TypeError):
-        return   # batch_generate says what is wrong with the file
+        return  # batch_generate says what is wrong with the file
     if stored != identity and "@" in stored and stored.rsplit("@", 1)[0] == identity.rsplit("@", 1)[0]:
         old = r.beside(raw_path, f"{stored.rsplit('@', 1)[1]}.jsonl")
         os.replace(raw_path, old)
-        print(f"the model was trained again ({stored} is now {identity}): its answers are asked anew, the old ones stand in {old.name}", file=sys.stderr)
+        print(
+            f"the model was trained again ({stored} is now {identity}): its answers are asked anew, the old ones stand in {old.name}",
+            file=sys.stderr,
+        )
 
 
 def shown(prompt):
@@ -109,8 +127,17 @@ def shown(prompt):
 def sample(row, raw, prompt, args, prompt_id):
     """A row of samples.jsonl from a benchmark row and its raw answer."""
     keep = {key: raw[key] for key in ("reasoning", "retried") if raw.get(key)}
-    return {**row, "prompt": shown(prompt), "response": raw["response"], "finish_reason": raw["finish_reason"], "n_tokens": raw["completion_tokens"],
-            "n_prompt_tokens": raw["prompt_tokens"], **keep, "model": args.name, "prompt_id": prompt_id}
+    return {
+        **row,
+        "prompt": shown(prompt),
+        "response": raw["response"],
+        "finish_reason": raw["finish_reason"],
+        "n_tokens": raw["completion_tokens"],
+        "n_prompt_tokens": raw["prompt_tokens"],
+        **keep,
+        "model": args.name,
+        "prompt_id": prompt_id,
+    }
 
 
 def write_submission(path, samples):
@@ -131,9 +158,18 @@ def parse():
     parser.add_argument("--benchmarks", default="all", metavar="A,B", help="names, all, or a file of rows in the eval form (default all)")
     parser.add_argument("--data", metavar="DIR", help="folder with the benchmarks' files (default: the Hugging Face hub)")
     parser.add_argument("--output", required=True, metavar="DIR", help="folder for samples.jsonl and what stands beside it")
-    parser.add_argument("--retry-truncated", type=r.positive, metavar="N", help="ask answers cut off at --max-tokens once more with this budget")
+    parser.add_argument(
+        "--retry-truncated", type=r.positive, metavar="N", help="ask answers cut off at --max-tokens once more with this budget"
+    )
     parser.add_argument("--repeats", type=r.positive, default=1, metavar="K", help="ask every row K times with K seeds (default 1)")
-    parser.add_argument("--few-shot", type=int, default=0, choices=range(benchmarks.MOST_EXAMPLES + 1), metavar="K", help="worked examples before each question (0 to 3)")
+    parser.add_argument(
+        "--few-shot",
+        type=int,
+        default=0,
+        choices=range(benchmarks.MOST_EXAMPLES + 1),
+        metavar="K",
+        help="worked examples before each question (0 to 3)",
+    )
     parser.add_argument("--base-model", action="store_true", help="plain completion prompt, for a model without chat template")
     args = parser.parse_args()
     if args.base_model and args.thinking:
@@ -144,7 +180,9 @@ def parse():
         parser.error(f"--adapter {args.adapter}: there is no adapter_config.json in it")
     args.name = args.name or args.model + (f"+{args.adapter}" if args.adapter else "")
     args.folder, args.output = Path(args.output), Path(args.output) / "samples.jsonl"
-    args.identity = args.model if args.base_url else batch_generate.identify(args.model)   # decides, with the adapter's, whether a finished file is still good
+    args.identity = (
+        args.model if args.base_url else batch_generate.identify(args.model)
+    )  # decides, with the adapter's, whether a finished file is still good
     args.identity += f"+{batch_generate.identify(args.adapter)}" if args.adapter else ""
     return args
 
@@ -170,11 +208,17 @@ def main():
         return benchmarks.messages(row, shots, completion)
 
     counts = batch_generate.generate_jsonl(
-        rows, to_messages, step.raw_path, **{**batch_generate.options(args), "seed": lambda row: row["seed"]}, adapter=args.adapter,
-        stop=benchmarks.COMPLETION_STOP if completion else None, retry_max_tokens=args.retry_truncated)
+        rows,
+        to_messages,
+        step.raw_path,
+        **{**batch_generate.options(args), "seed": lambda row: row["seed"]},
+        adapter=args.adapter,
+        stop=benchmarks.COMPLETION_STOP if completion else None,
+        retry_max_tokens=args.retry_truncated,
+    )
     failed, facts, olympic = [], [], []
 
-    def answered():   # runs in a thread of the pool where there are many rows, so it writes no file
+    def answered():  # runs in a thread of the pool where there are many rows, so it writes no file
         for row, raw in batch_generate.read_raw(rows, step.raw_path):
             if raw is None:
                 failed.append((row, "generation failed"))

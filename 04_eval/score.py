@@ -7,7 +7,7 @@ in   samples: benchmark, kind (choice | math | short_text), options, reference, 
 out  scored.jsonl: the same rows with extracted (text or null), correct (true, false; null where no reference is public), judged
      results.csv: model,benchmark,category,n,accuracy,ci_low,ci_high,unparsed,truncated,mean_tokens,seed,prompt_id,commit,date (shares in percent)
 
-The interval is Wilson's; where questions share a passage, or were asked several times, its sample size is the effective one (cluster-robust variance).
+The interval is Wilson's; where questions share a passage, or were asked several times, its sample size is the effective one (cluster-robust).
 """
 
 import sys
@@ -22,9 +22,10 @@ import multiprocessing
 import os
 import time
 
+import benchmarks
+
 import answers
 import batch_generate
-import benchmarks
 import rows as r
 
 JUDGE_PROMPT = """You compare a student's final answer with the reference answer to a question.
@@ -40,11 +41,12 @@ They differ when the student's answer is another thing, is less specific than th
 Reply with one word: SAME or DIFFERENT."""
 
 COLUMNS = "model benchmark category n accuracy ci_low ci_high unparsed truncated mean_tokens seed prompt_id commit date".split()
-Z = 1.959963984540054   # 97.5th percentile of the normal distribution
-IN_PROCESS = 1500       # below this many rows a pool of processes costs more than it saves
+Z = 1.959963984540054  # 97.5th percentile of the normal distribution
+IN_PROCESS = 1500  # below this many rows a pool of processes costs more than it saves
 
 
 # ---- grading ----
+
 
 def parse_tolerances(texts):
     """--rel-tol 0.05 or scibench=0.05 -> {benchmark or None: tolerance}."""
@@ -88,11 +90,12 @@ def grade_all(rows, tolerances=None, workers=None):
     if len(first) < IN_PROCESS or workers == 1:
         yield from map(grade, itertools.chain(first, rows))
         return
-    with multiprocessing.get_context("spawn").Pool(workers) as pool:   # spawn: a fork of a process with threads can lock up
+    with multiprocessing.get_context("spawn").Pool(workers) as pool:  # spawn: a fork of a process with threads can lock up
         yield from pool.imap(grade, itertools.chain(first, rows), chunksize=64)
 
 
 # ---- statistics ----
+
 
 def wilson(p, n):
     """95 % interval of a share p measured on n independent rows (Wilson 1927), in the same unit as p."""
@@ -146,9 +149,18 @@ def repeats_of(rows, k):
         runs.setdefault(row.get("repeat", 0), []).append(row["correct"])
     means = [sum(its) / len(its) for its in runs.values()]
     spread = math.sqrt(sum((m - sum(means) / len(means)) ** 2 for m in means) / (len(means) - 1))
-    share = lambda test: 100 * sum(map(test, questions.values())) / len(questions)
-    return {"k": k, "avg@k": 100 * sum(means) / len(means), "pass@k": share(lambda its: any(row["correct"] for row in its)), "maj@k": share(majority),
-            "noise_sd": 100 * spread, "unstable": share(lambda its: len({row["correct"] for row in its}) > 1)}
+
+    def share(test):
+        return 100 * sum(map(test, questions.values())) / len(questions)
+
+    return {
+        "k": k,
+        "avg@k": 100 * sum(means) / len(means),
+        "pass@k": share(lambda its: any(row["correct"] for row in its)),
+        "maj@k": share(majority),
+        "noise_sd": 100 * spread,
+        "unstable": share(lambda its: len({row["correct"] for row in its}) > 1),
+    }
 
 
 def chance(rows):
@@ -167,9 +179,21 @@ def summarise(rows):
         return None
     p, low, high, effective = interval([float(row["correct"]) for row in rows], [cluster_of(row) for row in rows])
     n, tokens = len({row["question_id"] for row in rows}), [row["n_tokens"] for row in rows if row.get("n_tokens") is not None]
-    share = lambda test: 100 * sum(map(test, rows)) / len(rows)
-    result = dict(n=n, accuracy=100 * p, ci_low=100 * low, ci_high=100 * high, n_effective=effective, unparsed=share(lambda row: row["extracted"] is None),
-                  truncated=share(lambda row: row.get("finish_reason") == "length"), mean_tokens=sum(tokens) / len(tokens) if tokens else None, chance=chance(rows))
+
+    def share(test):
+        return 100 * sum(map(test, rows)) / len(rows)
+
+    result = dict(
+        n=n,
+        accuracy=100 * p,
+        ci_low=100 * low,
+        ci_high=100 * high,
+        n_effective=effective,
+        unparsed=share(lambda row: row["extracted"] is None),
+        truncated=share(lambda row: row.get("finish_reason") == "length"),
+        mean_tokens=sum(tokens) / len(tokens) if tokens else None,
+        chance=chance(rows),
+    )
     k = max(row.get("repeat", 0) for row in rows) + 1
     if k > 1:
         result["repeats"] = repeats_of(rows, k)
@@ -178,7 +202,9 @@ def summarise(rows):
     return result
 
 
-FACTS = "question_id model benchmark category subject kind reference options group extracted correct judged finish_reason n_tokens seed prompt_id".split()
+FACTS = (
+    "question_id model benchmark category subject kind reference options group extracted correct judged finish_reason n_tokens seed prompt_id"
+).split()
 
 
 def facts_of(row):
@@ -205,10 +231,27 @@ def results(rows):
     table, order = [], list(benchmarks.BENCHMARKS)
     for (model, name), its in groups(rows, "model", "benchmark").items():
         if (summary := summarise(its)) is not None:
-            table.append(dict(model=model, benchmark=name, category=only(its, "category"), seed=only(its, "seed"), prompt_id=only(its, "prompt_id"),
-                              commit=r.git_commit() or "", date=time.strftime("%Y-%m-%d"), **summary))
+            table.append(
+                dict(
+                    model=model,
+                    benchmark=name,
+                    category=only(its, "category"),
+                    seed=only(its, "seed"),
+                    prompt_id=only(its, "prompt_id"),
+                    commit=r.git_commit() or "",
+                    date=time.strftime("%Y-%m-%d"),
+                    **summary,
+                )
+            )
     models = list(dict.fromkeys(row["model"] for row in table))
-    return sorted(table, key=lambda row: (models.index(row["model"]), order.index(row["benchmark"]) if row["benchmark"] in order else len(order), row["benchmark"]))
+    return sorted(
+        table,
+        key=lambda row: (
+            models.index(row["model"]),
+            order.index(row["benchmark"]) if row["benchmark"] in order else len(order),
+            row["benchmark"],
+        ),
+    )
 
 
 def write_csv(path, table):
@@ -221,28 +264,40 @@ def write_csv(path, table):
 
 # ---- the judge of short texts ----
 
+
 def judge_messages(row):
     reference = row["reference"] if isinstance(row["reference"], str) else " or: ".join(row["reference"])
-    text = JUDGE_PROMPT.replace("<question>", row["question"]).replace("<reference>", reference).replace("<answer>", row["extracted"][:2000])
+    text = (
+        JUDGE_PROMPT.replace("<question>", row["question"]).replace("<reference>", reference).replace("<answer>", row["extracted"][:2000])
+    )
     return [{"role": "user", "content": text}]
 
 
 def parse_verdict(text):
     """SAME, DIFFERENT, or None where the judge said neither."""
-    words = [word for word in (text or "").rsplit("</think>", 1)[-1].upper().replace("*", " ").replace(".", " ").split() if word in ("SAME", "DIFFERENT")]
+    words = [
+        word
+        for word in (text or "").rsplit("</think>", 1)[-1].upper().replace("*", " ").replace(".", " ").split()
+        if word in ("SAME", "DIFFERENT")
+    ]
     return words[-1] if words else None
 
 
 def judge(rows, args, raw_path):
     """Ask the judge about short texts that the rule calls wrong, and set `judged`; the rule's "right" stands."""
     asked = [row for row in rows if row["kind"] == "short_text" and row["correct"] is False and row["extracted"] is not None]
-    batch_generate.generate_jsonl(asked, judge_messages, raw_path, model=args.judge, base_url=args.base_url, max_tokens=args.judge_tokens, workers=64, seed=0)
+    batch_generate.generate_jsonl(
+        asked, judge_messages, raw_path, model=args.judge, base_url=args.base_url, max_tokens=args.judge_tokens, workers=64, seed=0
+    )
     for row, raw in batch_generate.read_raw(asked, raw_path):
         row["judged"] = (parse_verdict(raw["response"]) if raw else None) or "no verdict"
         row["correct"] = row["judged"] == "SAME"
     changed = sum(row["correct"] for row in asked)
-    print(f"judge {args.judge}: {changed} of {len(asked)} short texts that the rule called wrong are right "
-          f"({100 * changed / max(sum(row['kind'] == 'short_text' for row in rows), 1):.1f} % of all short texts)", file=sys.stderr)
+    print(
+        f"judge {args.judge}: {changed} of {len(asked)} short texts that the rule called wrong are right "
+        f"({100 * changed / max(sum(row['kind'] == 'short_text' for row in rows), 1):.1f} % of all short texts)",
+        file=sys.stderr,
+    )
 
 
 def read_samples(step, paths):
@@ -251,15 +306,19 @@ def read_samples(step, paths):
     for path in paths:
         for row in step.read(path, "benchmark", "kind", "reference", "response"):
             if row["kind"] not in benchmarks.KINDS:
-                raise r.BadInput(f"{path}, row \"{row['id']}\": field \"kind\" must be one of {', '.join(benchmarks.KINDS)}, this is {row['kind']!r}")
+                raise r.BadInput(
+                    f'{path}, row "{row["id"]}": field "kind" must be one of {", ".join(benchmarks.KINDS)}, this is {row["kind"]!r}'
+                )
             row.setdefault("model", Path(path).resolve().parent.name)
             row.setdefault("question_id", row["id"])
             row.setdefault("category", benchmarks.category_of(row["benchmark"]))
             suffix = f"@{row['model']}"
             row["id"] = row["id"] if row["id"].endswith(suffix) else row["id"] + suffix
             if row["id"] in seen:
-                raise r.BadInput(f"{path}, row \"{row['id']}\": the model \"{row['model']}\" answers this row in another input too; "
-                                 "give each run its own --name in run_eval.py")
+                raise r.BadInput(
+                    f'{path}, row "{row["id"]}": the model "{row["model"]}" answers this row in another input too; '
+                    "give each run its own --name in run_eval.py"
+                )
             seen.add(row["id"])
             yield row
 
@@ -268,16 +327,25 @@ def show(table):
     for row in table:
         more = f"  chance {row['chance']:.1f}" if row["chance"] else ""
         k = row.get("repeats")
-        more += f"  avg@{k['k']} {k['avg@k']:.1f}  pass@{k['k']} {k['pass@k']:.1f}  maj@{k['k']} {k['maj@k']:.1f}  noise {k['noise_sd']:.2f}" if k else ""
-        print(f"{row['model']:24.24} {row['benchmark']:13} n {row['n']:>6,}  {row['accuracy']:6.2f} % [{row['ci_low']:.2f}, {row['ci_high']:.2f}]  "
-              f"unparsed {row['unparsed']:.1f}  truncated {row['truncated']:.1f}{more}", file=sys.stderr)
+        more += (
+            f"  avg@{k['k']} {k['avg@k']:.1f}  pass@{k['k']} {k['pass@k']:.1f}  maj@{k['k']} {k['maj@k']:.1f}  noise {k['noise_sd']:.2f}"
+            if k
+            else ""
+        )
+        print(
+            f"{row['model']:24.24} {row['benchmark']:13} n {row['n']:>6,}  {row['accuracy']:6.2f} % [{row['ci_low']:.2f}, {row['ci_high']:.2f}]  "
+            f"unparsed {row['unparsed']:.1f}  truncated {row['truncated']:.1f}{more}",
+            file=sys.stderr,
+        )
 
 
 def main():
     parser = r.parser(__doc__, "output", "workers", "fresh")
     parser.add_argument("--input", nargs="+", required=True, metavar="FILE", help="samples of one or more models")
     parser.add_argument("--csv", metavar="FILE", help="table of the scores (default: results.csv beside the output)")
-    parser.add_argument("--rel-tol", nargs="*", metavar="X", help="relative tolerance of numbers, for all or for one benchmark: 0.05, scibench=0.05")
+    parser.add_argument(
+        "--rel-tol", nargs="*", metavar="X", help="relative tolerance of numbers, for all or for one benchmark: 0.05, scibench=0.05"
+    )
     parser.add_argument("--judge", metavar="MODEL", help="model that re-reads short texts which the rule calls wrong")
     parser.add_argument("--base-url", metavar="URL", help="endpoint of the judge; default: vLLM in this process")
     parser.add_argument("--judge-tokens", type=r.positive, default=512, metavar="N", help="longest answer of the judge (default 512)")

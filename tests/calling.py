@@ -16,7 +16,7 @@ class Done:
 
 def call(module, *args, code=0):
     """main() of an imported script with these options, as run_script would call it; asserts the exit code."""
-    r.file_hash.cache_clear()   # a file may have changed since the last call
+    r.file_hash.cache_clear()  # a file may have changed since the last call
     old, out, err, returncode = sys.argv, io.StringIO(), io.StringIO(), 0
     sys.argv = [str(next(ROOT.glob(f"0[1-4]_*/{module.__name__}.py"))), *map(str, args)]
     try:

@@ -6,13 +6,14 @@ The paper: arXiv 2507.16812; its evaluator: GAIR-NLP/lm-open-science-evaluation.
 import collections
 import random
 
-import answers
 import benchmarks
 import pytest
 import run_eval
 from calling import call
 from conftest import read_jsonl, write_jsonl
 from fake_server import FakeServer
+
+import answers
 
 
 def test_1_gpqa_the_right_letter_is_not_always_the_same():
@@ -23,13 +24,34 @@ def test_1_gpqa_the_right_letter_is_not_always_the_same():
         order = ["right", "wrong 1", "wrong 2", "wrong 3"]
         random.shuffle(order)
         theirs.add("ABCD"[order.index("right")])
-        row = {"Question": f"Question {number}?", "Correct Answer": f"right {number}", **{f"Incorrect Answer {i}": f"wrong {i} {number}" for i in (1, 2, 3)}}
+        row = {
+            "Question": f"Question {number}?",
+            "Correct Answer": f"right {number}",
+            **{f"Incorrect Answer {i}": f"wrong {i} {number}" for i in (1, 2, 3)},
+        }
         ours[benchmarks.read_gpqa(row)["reference"]] += 1
     assert theirs == {"D"} and min(ours[letter] for letter in "ABCD") > 30
 
 
-@pytest.mark.parametrize("gold", [r"90^\circ", r"\text{Evelyn}", r"\left( \frac{3}{2}, -13 \right)", r"(6, 31, -1)", r"11\sqrt2", r"\frac43", "58,500", r"\$18.90", r"\text{(C)}",
-                                  r"x^3 + 3x - 6", r"10\%", r"\begin{pmatrix} 1 & 2 \\ 3 & 4 \end{pmatrix}", r"[0, \infty)", r"\frac{1}{2}, 3"])
+@pytest.mark.parametrize(
+    "gold",
+    [
+        r"90^\circ",
+        r"\text{Evelyn}",
+        r"\left( \frac{3}{2}, -13 \right)",
+        r"(6, 31, -1)",
+        r"11\sqrt2",
+        r"\frac43",
+        "58,500",
+        r"\$18.90",
+        r"\text{(C)}",
+        r"x^3 + 3x - 6",
+        r"10\%",
+        r"\begin{pmatrix} 1 & 2 \\ 3 & 4 \end{pmatrix}",
+        r"[0, \infty)",
+        r"\frac{1}{2}, 3",
+    ],
+)
 def test_2_math500_the_reference_fed_back_is_right(gold):
     """The released code compares a normalised answer with the raw reference: 37 of 500 references fed back score wrong."""
     assert answers.grade(f"So the answer is $\\boxed{{{gold}}}$.", gold, "math")
@@ -37,7 +59,10 @@ def test_2_math500_the_reference_fed_back_is_right(gold):
 
 def test_2_math500_every_shared_reference_fed_back_is_right(shared):
     rows = benchmarks.load_folder(shared / "benchmarks" / "math500")["rows"]["math500"]
-    assert len(rows) > 150 and [row["id"] for row in rows if not answers.grade(f"$\\boxed{{{row['reference']}}}$", row["reference"], "math")] == []
+    assert (
+        len(rows) > 150
+        and [row["id"] for row in rows if not answers.grade(f"$\\boxed{{{row['reference']}}}$", row["reference"], "math")] == []
+    )
 
 
 def test_2_math500_an_earlier_box_does_not_spoil_the_last():
@@ -48,27 +73,41 @@ def test_2_math500_an_earlier_box_does_not_spoil_the_last():
 OPTIONS = ["4 cm", "5 cm", "6 cm", "7 cm"]
 
 
-@pytest.mark.parametrize("response, letter", [
-    ("Option A is wrong because the units differ.\nOption B is too small.\n\\[ \\boxed{C} \\]", "C"),   # theirs: A, the first pattern that hits anywhere
-    ("The result is a decrease in pressure.\nAnswer: C", "C"),                                            # theirs: "a" of "a decrease", graded as A
-    ("It is a common mistake to choose B. The correct answer is D.", "D"),
-    ("(A) and (B) can be ruled out, the answer is **(C)**", "C"),
-])
+@pytest.mark.parametrize(
+    "response, letter",
+    [
+        (
+            "Option A is wrong because the units differ.\nOption B is too small.\n\\[ \\boxed{C} \\]",
+            "C",
+        ),  # theirs: A, the first pattern that hits anywhere
+        ("The result is a decrease in pressure.\nAnswer: C", "C"),  # theirs: "a" of "a decrease", graded as A
+        ("It is a common mistake to choose B. The correct answer is D.", "D"),
+        ("(A) and (B) can be ruled out, the answer is **(C)**", "C"),
+    ],
+)
 def test_3_choice_the_committed_answer_is_read_not_the_first_letter(response, letter):
     assert answers.extract(response, "choice", OPTIONS) == letter
 
 
 def test_4_chembench_every_right_option_counts():
     """394 of its 2,544 choice rows have several right options; the released code takes only the first."""
-    row = benchmarks.read_chembench(dict(examples=[dict(input="Which?", target_scores='{"Fire": 1, "Heat": 1.0, "Nothing": 0}')], metrics=["x"], name="n", uuid="u"))
-    right = {option for letter, option in zip("ABC", row["options"], strict=True) if answers.grade(f"Answer: {letter}", row["reference"], "choice", options=row["options"])}
+    row = benchmarks.read_chembench(
+        dict(examples=[dict(input="Which?", target_scores='{"Fire": 1, "Heat": 1.0, "Nothing": 0}')], metrics=["x"], name="n", uuid="u")
+    )
+    right = {
+        option
+        for letter, option in zip("ABC", row["options"], strict=True)
+        if answers.grade(f"Answer: {letter}", row["reference"], "choice", options=row["options"])
+    }
     assert right == {"Fire", "Heat"}
 
 
 def test_4_chembench_the_right_letters_are_spread(shared):
     """In the source 911 of the right options stand first and 872 second."""
     rows = benchmarks.load_folder(shared / "benchmarks" / "chembench")["rows"]["chembench"]
-    four = collections.Counter(row["reference"] for row in rows if row["kind"] == "choice" and len(row["options"]) == 4 and isinstance(row["reference"], str))
+    four = collections.Counter(
+        row["reference"] for row in rows if row["kind"] == "choice" and len(row["options"]) == 4 and isinstance(row["reference"], str)
+    )
     assert sum(isinstance(row["reference"], list) for row in rows) > 10 and max(four.values()) < 1.6 * min(four.values()), four
 
 
@@ -84,12 +123,25 @@ def test_6_the_word_problem_does_not_cut_the_response():
     assert answers.grade("Problem: find the larger root.\n\nSolution: the roots are 2 and 7, so the answer is $\\boxed{7}$.", "7", "math")
 
 
-@pytest.mark.parametrize("option, sent", [(["--thinking", "off"], {"enable_thinking": False}), (["--thinking", "on"], {"enable_thinking": True}), ([], None)])
+@pytest.mark.parametrize(
+    "option, sent", [(["--thinking", "off"], {"enable_thinking": False}), (["--thinking", "on"], {"enable_thinking": True}), ([], None)]
+)
 def test_7_thinking_is_an_explicit_option(option, sent, tmp_path):
     """The released code never says whether Qwen3 shall think."""
     write_jsonl(tmp_path / "mine.jsonl", [dict(id="a", kind="math", question="1+1?", reference="2")])
     with FakeServer(lambda messages, body: "\\boxed{2}") as server:
-        call(run_eval, "--model", "m", "--base-url", server.url, "--benchmarks", tmp_path / "mine.jsonl", "--output", tmp_path / "out", *option)
+        call(
+            run_eval,
+            "--model",
+            "m",
+            "--base-url",
+            server.url,
+            "--benchmarks",
+            tmp_path / "mine.jsonl",
+            "--output",
+            tmp_path / "out",
+            *option,
+        )
         assert server.requests[0].get("chat_template_kwargs") == sent
 
 
@@ -106,7 +158,10 @@ def test_9_a_resumed_run_scores_all_rows_not_the_last_ones(tmp_path):
     """The released evaluator, stopped and started again, averages only over what the second start did."""
     write_jsonl(tmp_path / "mine.jsonl", [dict(id=f"q{i}", kind="math", question=f"{i} + 1?", reference=str(i + 1)) for i in range(30)])
     options = ["--model", "m", "--benchmarks", tmp_path / "mine.jsonl", "--output", tmp_path / "out"]
-    right = lambda messages, body: f"\\boxed{{{int(messages[0]['content'].split()[0]) + 1}}}"
+
+    def right(messages, body):
+        return f"\\boxed{{{int(messages[0]['content'].split()[0]) + 1}}}"
+
     with FakeServer(right) as server:
         call(run_eval, *options, "--base-url", server.url, "--limit", 10)
     with FakeServer(lambda messages, body: "") as server:

@@ -27,21 +27,52 @@ def made(tmp_path_factory):
         for number in range(60):
             name = ("gsm8k", "mmlu", "mine")[number % 3]
             letter = letters[number % 4]
-            rows.append(sample(number, None if letter == "-" else letter, model=model, benchmark=name, category="Math" if name == "gsm8k" else "General", subject=f"part_{number % 2}",
-                               question=f"Question {number} <i>", finish_reason="length" if letter == "-" else "stop"))
+            rows.append(
+                sample(
+                    number,
+                    None if letter == "-" else letter,
+                    model=model,
+                    benchmark=name,
+                    category="Math" if name == "gsm8k" else "General",
+                    subject=f"part_{number % 2}",
+                    question=f"Question {number} <i>",
+                    finish_reason="length" if letter == "-" else "stop",
+                )
+            )
         rows[3]["response"] = HOSTILE + "\nAnswer: A"
         rows[3]["prompt"] = HOSTILE
         inputs.append(write_jsonl(folder / f"{model[:4]}.jsonl", rows))
     call(score, "--input", *inputs, "--output", folder / "scored.jsonl")
-    call(report, "--csv", folder / "results.csv", "--scored", folder / "scored.jsonl", "--output", folder, "--note", "This shows <machinery>.")
+    call(
+        report,
+        "--csv",
+        folder / "results.csv",
+        "--scored",
+        folder / "scored.jsonl",
+        "--output",
+        folder,
+        "--note",
+        "This shows <machinery>.",
+    )
     return folder
 
 
 def test_the_files_are_there(made):
     names = {str(path.relative_to(made)) for path in made.rglob("*")}
-    assert {"report.md", "report.html", "viewer.html", "comparison.json", "comparison.md", "plots/accuracy.png", "plots/accuracy_dark.png", "plots/outcomes.png",
-            "plots/differences.png"} <= names
-    assert all((made / "plots" / name).read_bytes().startswith(b"\x89PNG") for name in ("accuracy.png", "outcomes_dark.png", "differences.png"))
+    assert {
+        "report.md",
+        "report.html",
+        "viewer.html",
+        "comparison.json",
+        "comparison.md",
+        "plots/accuracy.png",
+        "plots/accuracy_dark.png",
+        "plots/outcomes.png",
+        "plots/differences.png",
+    } <= names
+    assert all(
+        (made / "plots" / name).read_bytes().startswith(b"\x89PNG") for name in ("accuracy.png", "outcomes_dark.png", "differences.png")
+    )
 
 
 def test_the_numbers_of_the_table_stand_in_both_reports(made):
@@ -64,12 +95,17 @@ def test_markdown_tables_are_whole(made):
     lines = (made / "report.md").read_text().splitlines()
     rows = [(i, line) for i, line in enumerate(lines) if line.startswith("|")]
     assert len(rows) > 40
-    for i, line in rows:
+    for i, _ in rows:
         if not lines[i - 1].startswith("|"):
-            assert re.fullmatch(r"\|(:?-+:?\|)+", lines[i + 1]) and lines[i + 2].startswith("|") and not lines[i - 1], f"line {i + 1} heads no table"
+            assert re.fullmatch(r"\|(:?-+:?\|)+", lines[i + 1]) and lines[i + 2].startswith("|") and not lines[i - 1], (
+                f"line {i + 1} heads no table"
+            )
     for i, line in rows:
         if i and lines[i - 1].startswith("|"):
-            bars = lambda text: text.replace("\\|", "").count("|")
+
+            def bars(text):
+                return text.replace("\\|", "").count("|")
+
             assert bars(line) == bars(lines[i - 1]), f"line {i + 1}: {line}"
 
 
@@ -104,7 +140,9 @@ def test_a_table_of_other_samples_is_refused(made, tmp_path):
 
 def test_one_model_and_models_that_cannot_be_compared(tmp_path):
     one = write_jsonl(tmp_path / "one.jsonl", [sample(i, "A", model="one", benchmark="gsm8k") for i in range(4)])
-    other = write_jsonl(tmp_path / "other.jsonl", [sample(i, "A", model="Qwen/Qwen2.5-7B-Instruct", benchmark="gsm8k", prompt="else") for i in range(4)])
+    other = write_jsonl(
+        tmp_path / "other.jsonl", [sample(i, "A", model="Qwen/Qwen2.5-7B-Instruct", benchmark="gsm8k", prompt="else") for i in range(4)]
+    )
     for inputs, wanted in (([one], "1 model"), ([one, other], "cannot be compared")):
         call(score, "--input", *inputs, "--output", tmp_path / "scored.jsonl", "--fresh")
         call(report, "--csv", tmp_path / "results.csv", "--scored", tmp_path / "scored.jsonl", "--output", tmp_path / "out")
@@ -115,14 +153,26 @@ def test_one_model_and_models_that_cannot_be_compared(tmp_path):
 
 # ---- a real browser ----
 
+
 def browse(path, script="", width=1200, height=900, screenshot=None, budget=8000):
     """Open a page of the disk in headless Chromium, run a script at its end, and return the text of the document afterwards."""
     page = path
     if script:
         page = path.with_name(f"driven_{path.name}")
         page.write_text(path.read_text(encoding="utf-8").replace("</body>", f"<script>{script}</script></body>"), encoding="utf-8")
-    command = [BROWSER, "--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking", "--hide-scrollbars", "--enable-logging=stderr",
-               f"--user-data-dir={path.parent / 'profile'}", f"--window-size={width},{height}", f"--virtual-time-budget={budget}"]
+    command = [
+        BROWSER,
+        "--headless",
+        "--no-sandbox",
+        "--disable-gpu",
+        "--no-first-run",
+        "--disable-background-networking",
+        "--hide-scrollbars",
+        "--enable-logging=stderr",
+        f"--user-data-dir={path.parent / 'profile'}",
+        f"--window-size={width},{height}",
+        f"--virtual-time-budget={budget}",
+    ]
     command += [f"--screenshot={screenshot}"] if screenshot else ["--dump-dom"]
     done = subprocess.run([*command, page.as_uri()], capture_output=True, text=True, timeout=120)
     assert "CONSOLE" not in done.stderr or "Uncaught" not in done.stderr, done.stderr[-2000:]
@@ -131,7 +181,11 @@ def browse(path, script="", width=1200, height=900, screenshot=None, budget=8000
 
 DRIVE = """
 const results = {};
-const set = (id, value) => { const field = document.getElementById(id); field.value = value; field.dispatchEvent(new Event(id === "search" ? "input" : "change")); };
+const set = (id, value) => {
+  const field = document.getElementById(id);
+  field.value = value;
+  field.dispatchEvent(new Event(id === "search" ? "input" : "change"));
+};
 const count = () => document.getElementById("count").textContent;
 const listed = () => document.querySelectorAll("#list li").length;
 const detail = () => document.getElementById("detail").textContent;
@@ -147,7 +201,8 @@ document.querySelectorAll("#list li")[2].click(); results.chosen = detail();
 document.dispatchEvent(new KeyboardEvent("keydown", {key: "j", bubbles: true})); results.after_j = detail() !== results.chosen;
 set("search", "broken out");
 setTimeout(() => {
-  results.found = count(); results.hostile = detail(); results.marks = document.querySelectorAll("mark").length; results.title_after = document.title;
+  results.found = count(); results.hostile = detail(); results.marks = document.querySelectorAll("mark").length;
+  results.title_after = document.title;
   results.images = document.querySelectorAll("img").length;
   set("search", "no such text anywhere");
   setTimeout(() => { results.none = detail(); document.body.innerHTML = ""; const pre = document.createElement("pre"); pre.id = "results";
@@ -166,7 +221,10 @@ def driven(page):
 def test_the_viewer_in_a_browser(made):
     its = driven(made / "viewer.html")
     rows = read_jsonl(made / "scored.jsonl")
-    number = lambda text: int(text.split()[0].replace(",", ""))
+
+    def number(text):
+        return int(text.split()[0].replace(",", ""))
+
     assert its["all"] == "120 of 120 samples" and its["listed"] == 50 and its["page"].startswith("page 2 of 3")
     assert number(its["unparsed"]) == sum(row["extracted"] is None for row in rows) == 29
     assert number(its["truncated"]) == sum(row["finish_reason"] == "length" for row in rows)
@@ -184,9 +242,13 @@ def test_the_viewer_in_a_browser(made):
 
 @needs_browser
 def test_the_report_in_a_browser(made):
-    dom = browse(made / "report.html", """addEventListener("load", () => {
+    dom = browse(
+        made / "report.html",
+        """addEventListener("load", () => {
         for (const image of document.images) document.body.dataset[image.src.split("/").pop()[0]] = image.naturalWidth;
-        document.body.dataset.wide = document.documentElement.scrollWidth > innerWidth; });""", width=700)
+        document.body.dataset.wide = document.documentElement.scrollWidth > innerWidth; });""",
+        width=700,
+    )
     assert dom.count("<table") > 6 and 'data-wide="false"' in dom, "no sideways scrolling of the page on a narrow screen"
     assert all(int(width) > 800 for width in re.findall(r'data-[aod]="(\d+)"', dom)) and len(re.findall(r'data-[aod]="', dom)) == 3
 
@@ -194,9 +256,24 @@ def test_the_report_in_a_browser(made):
 @needs_browser
 @pytest.mark.slow
 def test_twenty_thousand_samples_in_a_browser(tmp_path):
-    rows = [sample(i, "ABCD-"[i % 5].replace("-", ""), model=f"m{i // 10000}", question_id=f"q{i % 10000}", subject=None, prompt=f"Prompt {i % 10000} " + "word " * 150,
-                   response=("thinking " * 200 if i else HOSTILE) + f"\nAnswer: {'ABCD'[i % 4]}") for i in range(20_000)]
+    rows = [
+        sample(
+            i,
+            "ABCD-"[i % 5].replace("-", ""),
+            model=f"m{i // 10000}",
+            question_id=f"q{i % 10000}",
+            subject=None,
+            prompt=f"Prompt {i % 10000} " + "word " * 150,
+            response=("thinking " * 200 if i else HOSTILE) + f"\nAnswer: {'ABCD'[i % 4]}",
+        )
+        for i in range(20_000)
+    ]
     call(score, "--input", write_jsonl(tmp_path / "s.jsonl", rows), "--output", tmp_path / "scored.jsonl")
     call(report, "--csv", tmp_path / "results.csv", "--scored", tmp_path / "scored.jsonl", "--output", tmp_path)
     its = driven(tmp_path / "viewer.html")
-    assert its["all"] == "20,000 of 20,000 samples" and its["listed"] == 50 and its["page"].startswith("page 2 of 400") and its["found"].startswith("1 of 20,000")
+    assert (
+        its["all"] == "20,000 of 20,000 samples"
+        and its["listed"] == 50
+        and its["page"].startswith("page 2 of 400")
+        and its["found"].startswith("1 of 20,000")
+    )

@@ -1,4 +1,4 @@
-"""run_eval.py: what a sample holds, limits, repeats, resume, a model trained again, adapters, base models; scripted endpoint, and the real engine once."""
+"""run_eval.py: what a sample holds, limits, repeats, resume, a model trained again, base models; scripted endpoint, and the real engine once."""
 
 import json
 import subprocess
@@ -13,14 +13,27 @@ from fake_server import FakeServer
 
 import rows as r
 
-FIELDS = ("id benchmark category subject kind question options reference unit group prompt response finish_reason n_tokens extracted correct "
-          "question_id option_order model prompt_id seed repeat").split()
+FIELDS = (
+    "id benchmark category subject kind question options reference unit group prompt response finish_reason n_tokens extracted correct "
+    "question_id option_order model prompt_id seed repeat"
+).split()
 
 
 def own(folder, n=12, name="mine", **more):
     """A file of n choice rows in the eval form whose right letter goes round."""
-    rows = [dict(id=f"q{i}", benchmark=name, kind="choice", question=f"Number {i}?", options=["w", "x", "y", "z"], reference="ABCD"[i % 4], subject=f"s{i % 2}", **more)
-            for i in range(n)]
+    rows = [
+        dict(
+            id=f"q{i}",
+            benchmark=name,
+            kind="choice",
+            question=f"Number {i}?",
+            options=["w", "x", "y", "z"],
+            reference="ABCD"[i % 4],
+            subject=f"s{i % 2}",
+            **more,
+        )
+        for i in range(n)
+    ]
     return write_jsonl(folder / f"{name}.jsonl", rows)
 
 
@@ -34,11 +47,15 @@ def test_a_sample_holds_everything(tmp_path):
         done = call(run_eval, "--model", "org/m", "--base-url", server.url, "--data", data.parent, "--output", tmp_path / "out")
     rows = read_jsonl(tmp_path / "out/samples.jsonl")
     assert len(rows) == 12 and set(FIELDS) - {"option_order"} <= rows[0].keys()
-    assert [row["correct"] for row in rows] == [True, False, False, False] * 3 and rows[0]["extracted"] == "A" and rows[0]["model"] == "org/m"
+    assert (
+        [row["correct"] for row in rows] == [True, False, False, False] * 3 and rows[0]["extracted"] == "A" and rows[0]["model"] == "org/m"
+    )
     assert rows[0]["prompt"] == benchmarks.user_message(rows[0]) and rows[0]["response"].endswith("Answer: A")
     assert "missing: mmlu, " in done.stderr and "mine" in done.stderr
     meta = json.loads((tmp_path / "out/samples.meta.json").read_text())
-    assert meta["counts"]["in"] == meta["counts"]["out"] == 12 and meta["summary"][0]["accuracy"] == 25.0 and meta["generation"]["asked"] == 12
+    assert (
+        meta["counts"]["in"] == meta["counts"]["out"] == 12 and meta["summary"][0]["accuracy"] == 25.0 and meta["generation"]["asked"] == 12
+    )
     assert len(read_jsonl(tmp_path / "out/samples.raw.jsonl")) == 12 and (tmp_path / "out/samples.rejected.jsonl").read_text() == ""
 
 
@@ -51,7 +68,9 @@ def test_a_limit_is_a_part_of_each_benchmark_and_a_larger_one_goes_on(tmp_path):
         call(run_eval, *options, server.url, "--limit", 5)
         first = {row["id"]: row for row in read_jsonl(tmp_path / "out/samples.jsonl")}
         assert len(first) == 10 and len(server.requests) == 10
-        assert {row["question"] for row in first.values() if row["benchmark"] == "one"} != {f"Number {i}?" for i in range(5)}, "a sample, not the head of the file"
+        assert {row["question"] for row in first.values() if row["benchmark"] == "one"} != {f"Number {i}?" for i in range(5)}, (
+            "a sample, not the head of the file"
+        )
         call(run_eval, *options, server.url, "--limit", 8)
         assert len(server.requests) == 16
         again = call(run_eval, *options, server.url, "--limit", 8)
@@ -71,7 +90,23 @@ def test_ids_of_two_benchmarks_that_are_the_same_do_not_mix(tmp_path):
 
 def test_repeats_have_seeds_of_their_own(tmp_path):
     with FakeServer(lambda messages, body: f"Answer: {'ABCD'[body['seed'] % 4]}") as server:
-        done = call(run_eval, "--model", "m", "--base-url", server.url, "--benchmarks", own(tmp_path, 8), "--output", tmp_path / "out", "--repeats", 4, "--temperature", 0.8, "--seed", 8)
+        done = call(
+            run_eval,
+            "--model",
+            "m",
+            "--base-url",
+            server.url,
+            "--benchmarks",
+            own(tmp_path, 8),
+            "--output",
+            tmp_path / "out",
+            "--repeats",
+            4,
+            "--temperature",
+            0.8,
+            "--seed",
+            8,
+        )
         assert {body["seed"] for body in server.requests} == {8, 9, 10, 11} and {body["temperature"] for body in server.requests} == {0.8}
     rows = read_jsonl(tmp_path / "out/samples.jsonl")
     assert len(rows) == 32 and {row["repeat"] for row in rows} == {0, 1, 2, 3} and {row["seed"] - row["repeat"] for row in rows} == {8}
@@ -79,9 +114,25 @@ def test_repeats_have_seeds_of_their_own(tmp_path):
 
 
 def test_truncated_answers_get_a_larger_budget_and_are_marked(tmp_path):
-    answer = lambda messages, body: ("Let me see, the first", "length") if body["max_tokens"] < 100 or "Number 3?" in messages[-1]["content"] else "Answer: A"
+    def answer(messages, body):
+        return ("Let me see, the first", "length") if body["max_tokens"] < 100 or "Number 3?" in messages[-1]["content"] else "Answer: A"
+
     with FakeServer(answer) as server:
-        call(run_eval, "--model", "m", "--base-url", server.url, "--benchmarks", own(tmp_path, 4), "--output", tmp_path / "out", "--max-tokens", 50, "--retry-truncated", 200)
+        call(
+            run_eval,
+            "--model",
+            "m",
+            "--base-url",
+            server.url,
+            "--benchmarks",
+            own(tmp_path, 4),
+            "--output",
+            tmp_path / "out",
+            "--max-tokens",
+            50,
+            "--retry-truncated",
+            200,
+        )
     rows = read_jsonl(tmp_path / "out/samples.jsonl")
     assert [row["finish_reason"] for row in rows] == ["stop"] * 3 + ["length"] and all(row["retried"] for row in rows)
     assert [row["extracted"] for row in rows] == ["A", "A", "A", None]
@@ -89,12 +140,17 @@ def test_truncated_answers_get_a_larger_budget_and_are_marked(tmp_path):
 
 def test_rows_that_fail_are_rejected_and_asked_again(tmp_path):
     broken = [True]
-    answer = lambda messages, body: 400 if broken[0] and "Number 2?" in messages[-1]["content"] else "Answer: C"
+
+    def answer(messages, body):
+        return 400 if broken[0] and "Number 2?" in messages[-1]["content"] else "Answer: C"
+
     options = ["--model", "m", "--benchmarks", own(tmp_path, 4), "--output", tmp_path / "out", "--base-url"]
     with FakeServer(answer) as server:
         call(run_eval, *options, server.url)
         (lost,) = read_jsonl(tmp_path / "out/samples.rejected.jsonl")
-        assert lost["reason"] == "generation failed" and lost["id"].startswith("q2") and len(read_jsonl(tmp_path / "out/samples.jsonl")) == 3
+        assert (
+            lost["reason"] == "generation failed" and lost["id"].startswith("q2") and len(read_jsonl(tmp_path / "out/samples.jsonl")) == 3
+        )
         broken[0] = False
         call(run_eval, *options, server.url, "--fresh")
     assert len(read_jsonl(tmp_path / "out/samples.jsonl")) == 4
@@ -102,8 +158,33 @@ def test_rows_that_fail_are_rejected_and_asked_again(tmp_path):
 
 def test_few_shot_and_base_model_prompts(tmp_path):
     with FakeServer(lambda prompt, body: " The answer.\nAnswer: B") as server:
-        call(run_eval, "--model", "m", "--base-url", server.url, "--benchmarks", own(tmp_path, 2), "--output", tmp_path / "base", "--base-model", "--few-shot", 2)
-        call(run_eval, "--model", "m", "--base-url", server.url, "--benchmarks", own(tmp_path, 2), "--output", tmp_path / "chat", "--few-shot", 1)
+        call(
+            run_eval,
+            "--model",
+            "m",
+            "--base-url",
+            server.url,
+            "--benchmarks",
+            own(tmp_path, 2),
+            "--output",
+            tmp_path / "base",
+            "--base-model",
+            "--few-shot",
+            2,
+        )
+        call(
+            run_eval,
+            "--model",
+            "m",
+            "--base-url",
+            server.url,
+            "--benchmarks",
+            own(tmp_path, 2),
+            "--output",
+            tmp_path / "chat",
+            "--few-shot",
+            1,
+        )
         base, chat = server.requests[0], server.requests[-1]
     assert base["prompt"].count("Problem:") == 3 and base["stop"] == benchmarks.COMPLETION_STOP
     assert [message["role"] for message in chat["messages"]] == ["user", "assistant", "user"]
@@ -112,7 +193,17 @@ def test_few_shot_and_base_model_prompts(tmp_path):
 
 
 def test_the_answers_for_the_authors_of_olympicarena(tmp_path):
-    raw = dict(id="Math_1", problem="What is it?", answer_type="NV", unit=None, subject="Math", language="EN", modality="text-only", answer_sequence=None, prompt="")
+    raw = dict(
+        id="Math_1",
+        problem="What is it?",
+        answer_type="NV",
+        unit=None,
+        subject="Math",
+        language="EN",
+        modality="text-only",
+        answer_sequence=None,
+        prompt="",
+    )
     data = tmp_path / "data"
     data.mkdir()
     write_jsonl(data / "Math.jsonl", [raw, {**raw, "id": "Math_2", "problem": "And this?"}])
@@ -144,10 +235,17 @@ def test_another_model_in_the_same_folder_is_refused(tmp_path):
     assert "m1" in done.stderr and "m2" in done.stderr and "--fresh" in done.stderr
 
 
-@pytest.mark.parametrize("options, message", [
-    (["--benchmarks", "gsm9k"], "gsm9k: not found"), (["--benchmarks", "gsm8k"], "it holds mine"), (["--adapter", "nowhere"], "adapter_config.json"),
-    (["--data", "nowhere"], "no such folder"), (["--base-model", "--thinking", "on"], "chat template"), (["--few-shot", "9"], "invalid choice"),
-])
+@pytest.mark.parametrize(
+    "options, message",
+    [
+        (["--benchmarks", "gsm9k"], "gsm9k: not found"),
+        (["--benchmarks", "gsm8k"], "it holds mine"),
+        (["--adapter", "nowhere"], "adapter_config.json"),
+        (["--data", "nowhere"], "no such folder"),
+        (["--base-model", "--thinking", "on"], "chat template"),
+        (["--few-shot", "9"], "invalid choice"),
+    ],
+)
 def test_wrong_options_are_one_clear_line(options, message, tmp_path):
     done = call(run_eval, "--model", "m", "--data", own(tmp_path).parent, "--output", tmp_path / "out", *options, code=2)
     assert message in done.stderr.strip().splitlines()[-1]
@@ -157,7 +255,17 @@ def test_gpqa_is_not_the_first_prompt_that_is_printed(tmp_path):
     data = tmp_path / "data"
     data.mkdir()
     own(data, 2, "zz")
-    write_jsonl(data / "gpqa_diamond.jsonl", [{"Question": "SECRET?", "Correct Answer": "1", **{f"Incorrect Answer {i}": f"{i}{i}" for i in (1, 2, 3)}, "Canary String": "CANARY-7"}])
+    write_jsonl(
+        data / "gpqa_diamond.jsonl",
+        [
+            {
+                "Question": "SECRET?",
+                "Correct Answer": "1",
+                **{f"Incorrect Answer {i}": f"{i}{i}" for i in (1, 2, 3)},
+                "Canary String": "CANARY-7",
+            }
+        ],
+    )
     with FakeServer(always("A")) as server:
         done = call(run_eval, "--model", "m", "--base-url", server.url, "--data", data, "--output", tmp_path / "out")
     assert "SECRET" not in done.stderr + done.stdout and "CANARY-7" not in done.stderr + done.stdout + json.dumps(server.requests)
@@ -167,8 +275,25 @@ def test_gpqa_is_not_the_first_prompt_that_is_printed(tmp_path):
 def test_the_real_engine_answers_a_chat_and_a_completion_run(tmp_path, run_script):
     model = tmp_path / "model"
     subprocess.run([sys.executable, ROOT / "data/demo_model.py", "--output", model], check=True, capture_output=True)
-    options = ["--model", model, "--benchmarks", "sample", "--data", ROOT / "data/sample/benchmark", "--limit", 12, "--max-tokens", 48, "--engine", '{"max_model_len": 1024}']
+    options = [
+        "--model",
+        model,
+        "--benchmarks",
+        "sample",
+        "--data",
+        ROOT / "data/sample/benchmark",
+        "--limit",
+        12,
+        "--max-tokens",
+        48,
+        "--engine",
+        '{"max_model_len": 1024}',
+    ]
     done = run_script("04_eval/run_eval.py", *options, "--output", tmp_path / "chat", "--name", "demo")
     rows = read_jsonl(tmp_path / "chat/samples.jsonl")
-    assert len(rows) == 12 and all(row["response"] and 0 < row["n_tokens"] <= 48 for row in rows) and {row["model"] for row in rows} == {"demo"}
+    assert (
+        len(rows) == 12
+        and all(row["response"] and 0 < row["n_tokens"] <= 48 for row in rows)
+        and {row["model"] for row in rows} == {"demo"}
+    )
     assert "sample" in done.stderr and all((row["extracted"] is None) <= (row["correct"] is False) for row in rows)

@@ -18,11 +18,31 @@ import rows as r
 
 
 def sample(number, letter, reference="A", **more):
-    return dict(id=f"q{number}", benchmark="mine", category="Own", kind="choice", question=f"Q{number}", options=["w", "x", "y", "z"], reference=reference, unit=None, group=None,
-                prompt=f"P{number}", response=f"Answer: {letter}" if letter else "", finish_reason="stop", n_tokens=10, model="m", prompt_id="p", seed=1) | more
+    return (
+        dict(
+            id=f"q{number}",
+            benchmark="mine",
+            category="Own",
+            kind="choice",
+            question=f"Q{number}",
+            options=["w", "x", "y", "z"],
+            reference=reference,
+            unit=None,
+            group=None,
+            prompt=f"P{number}",
+            response=f"Answer: {letter}" if letter else "",
+            finish_reason="stop",
+            n_tokens=10,
+            model="m",
+            prompt_id="p",
+            seed=1,
+        )
+        | more
+    )
 
 
 # ---- intervals ----
+
 
 @settings(max_examples=60, deadline=None)
 @given(st.integers(1, 400), st.data())
@@ -39,7 +59,9 @@ def test_rows_of_one_passage_widen_the_interval_as_much_as_they_should():
     _, low, high, effective = score.interval(values, [i // 5 for i in range(300)])
     plain = score.wilson(1 / 3, 60)
     assert effective == pytest.approx(59, abs=1.5) and (low, high) == pytest.approx(plain, abs=0.004)
-    mixed = [float((i + j) % 5 == 0) for i in range(60) for j in range(5)]   # each passage has one right of five: no more spread than of single rows
+    mixed = [
+        float((i + j) % 5 == 0) for i in range(60) for j in range(5)
+    ]  # each passage has one right of five: no more spread than of single rows
     assert score.interval(mixed, [i // 5 for i in range(300)])[3] <= 300
 
 
@@ -48,7 +70,7 @@ def test_the_clustered_interval_holds_the_truth_about_95_times_in_100():
     for _ in range(runs):
         values, clusters = [], []
         for cluster in range(50):
-            p = rng.betavariate(1.2, 1.8)   # mean 0.4; strongly correlated within the cluster
+            p = rng.betavariate(1.2, 1.8)  # mean 0.4; strongly correlated within the cluster
             values += [float(rng.random() < p) for _ in range(6)]
             clusters += [cluster] * 6
         _, low, high, _ = score.interval(values, clusters)
@@ -70,7 +92,7 @@ def test_repeats_count_as_one_question_each():
     k = its["repeats"]
     assert its["n"] == 6 and its["accuracy"] == pytest.approx(100 * 6 / 18)
     assert (k["k"], k["pass@k"], k["maj@k"], k["unstable"]) == (3, 50.0, pytest.approx(100 * 2 / 6), pytest.approx(100 * 2 / 6))
-    assert k["noise_sd"] == pytest.approx(0.0)   # two right in every run
+    assert k["noise_sd"] == pytest.approx(0.0)  # two right in every run
     assert its["ci_high"] - its["ci_low"] > 100 * (score.wilson(1 / 3, 18)[1] - score.wilson(1 / 3, 18)[0])
 
 
@@ -87,18 +109,41 @@ def test_chance_knows_options_and_several_right_answers():
 
 # ---- the script ----
 
+
 def test_scored_rows_and_the_table(tmp_path):
     base = [sample(i, "ABCD"[i % 4] if i % 5 else None, finish_reason="stop" if i % 10 else "length", model="base") for i in range(40)]
     tuned = [sample(i, "A" if i % 2 else "B", model="tuned", n_tokens=30) for i in range(40)]
     inputs = [write_jsonl(tmp_path / f"{name}.jsonl", rows) for name, rows in (("base", base), ("tuned", tuned))]
     call(score, "--input", *inputs, "--output", tmp_path / "scored.jsonl", "--csv", tmp_path / "out.csv")
     text = (tmp_path / "out.csv").read_text()
-    assert text.splitlines()[0] == "model,benchmark,category,n,accuracy,ci_low,ci_high,unparsed,truncated,mean_tokens,seed,prompt_id,commit,date"
+    assert (
+        text.splitlines()[0]
+        == "model,benchmark,category,n,accuracy,ci_low,ci_high,unparsed,truncated,mean_tokens,seed,prompt_id,commit,date"
+    )
     first, second = csv.DictReader(text.splitlines())
-    assert (first["model"], first["n"], first["accuracy"], first["unparsed"], first["truncated"], first["mean_tokens"]) == ("base", "40", "20.00", "20.00", "10.00", "10.00")
-    assert (second["model"], second["accuracy"], second["unparsed"], second["category"], second["seed"], second["prompt_id"]) == ("tuned", "50.00", "0.00", "Own", "1", "p")
+    assert (first["model"], first["n"], first["accuracy"], first["unparsed"], first["truncated"], first["mean_tokens"]) == (
+        "base",
+        "40",
+        "20.00",
+        "20.00",
+        "10.00",
+        "10.00",
+    )
+    assert (second["model"], second["accuracy"], second["unparsed"], second["category"], second["seed"], second["prompt_id"]) == (
+        "tuned",
+        "50.00",
+        "0.00",
+        "Own",
+        "1",
+        "p",
+    )
     rows = read_jsonl(tmp_path / "scored.jsonl")
-    assert len({row["id"] for row in rows}) == 80 and rows[0]["id"] == "q0@base" and rows[0]["question_id"] == "q0" and rows[0]["extracted"] is None
+    assert (
+        len({row["id"] for row in rows}) == 80
+        and rows[0]["id"] == "q0@base"
+        and rows[0]["question_id"] == "q0"
+        and rows[0]["extracted"] is None
+    )
     assert json.loads((tmp_path / "scored.meta.json").read_text())["summary"][1]["accuracy"] == 50.0
 
 
@@ -111,12 +156,15 @@ def test_scoring_again_gives_the_same_and_a_deleted_table_comes_back(tmp_path):
     (tmp_path / "results.csv").unlink()
     call(score, *options)
     assert (tmp_path / "results.csv").read_text() == first
-    call(score, "--input", tmp_path / "scored.jsonl", "--output", tmp_path / "again.jsonl")   # a scored file can be scored again
+    call(score, "--input", tmp_path / "scored.jsonl", "--output", tmp_path / "again.jsonl")  # a scored file can be scored again
     assert [row["id"] for row in read_jsonl(tmp_path / "again.jsonl")] == [f"q{i}@m" for i in range(5)]
 
 
 def test_samples_of_others_need_only_the_essential_fields(tmp_path):
-    rows = [dict(benchmark="x", kind="math", reference="4", response="\\boxed{4}"), dict(benchmark="x", kind="math", reference=None, response="\\boxed{5}")]
+    rows = [
+        dict(benchmark="x", kind="math", reference="4", response="\\boxed{4}"),
+        dict(benchmark="x", kind="math", reference=None, response="\\boxed{5}"),
+    ]
     (tmp_path / "their_model").mkdir()
     path = write_jsonl(tmp_path / "their_model/s.jsonl", rows)
     call(score, "--input", path, "--output", tmp_path / "scored.jsonl")
@@ -126,9 +174,13 @@ def test_samples_of_others_need_only_the_essential_fields(tmp_path):
     assert line["n"] == "1" and line["mean_tokens"] == "", "a row without a public reference is not counted"
 
 
-@pytest.mark.parametrize("rows, message", [
-    ([{"benchmark": "b", "kind": "choice", "reference": "A"}], 'line 1: field "response" is missing'), ([sample(1, "A", kind="essay")], 'field "kind"'),
-])
+@pytest.mark.parametrize(
+    "rows, message",
+    [
+        ([{"benchmark": "b", "kind": "choice", "reference": "A"}], 'line 1: field "response" is missing'),
+        ([sample(1, "A", kind="essay")], 'field "kind"'),
+    ],
+)
 def test_wrong_samples_are_named(rows, message, tmp_path):
     done = call(score, "--input", write_jsonl(tmp_path / "s.jsonl", rows), "--output", tmp_path / "scored.jsonl", code=2)
     assert message in done.stderr.strip().splitlines()[-1] and "s.jsonl" in done.stderr
@@ -140,7 +192,10 @@ def test_the_same_model_in_two_inputs_is_refused(tmp_path):
 
 
 def test_a_tolerance_for_one_benchmark(tmp_path):
-    rows = [dict(id=f"{i}", benchmark=name, kind="math", reference="100.0", response="\\boxed{104.0}") for i, name in enumerate(("scibench", "chembench"))]
+    rows = [
+        dict(id=f"{i}", benchmark=name, kind="math", reference="100.0", response="\\boxed{104.0}")
+        for i, name in enumerate(("scibench", "chembench"))
+    ]
     call(score, "--input", write_jsonl(tmp_path / "s.jsonl", rows), "--output", tmp_path / "scored.jsonl", "--rel-tol", "SciBench=0.05")
     assert [row["correct"] for row in read_jsonl(tmp_path / "scored.jsonl")] == [True, False]
     assert score.parse_tolerances(["0.1", "gpqa=0.2"]) == {None: 0.1, "gpqa_diamond": 0.2}
@@ -150,36 +205,97 @@ def test_a_tolerance_for_one_benchmark(tmp_path):
 
 # ---- the judge ----
 
+
 def test_the_rule_comes_first_the_judge_second_and_the_share_is_told(tmp_path):
-    text = lambda number, response, reference: dict(id=f"t{number}", benchmark="mine", kind="short_text", question=f"Name {number}", options=None, reference=reference, response=response)
-    rows = [text(1, "\\boxed{osmosis}", "osmosis"), text(2, "\\boxed{the powerhouse of the cell}", "mitochondrion"), text(3, "\\boxed{ribosome}", "lysosome"), text(4, "", "x")]
-    answer = lambda messages, body: "SAME" if "powerhouse" in messages[0]["content"] else "<think>SAME?</think> **DIFFERENT**."
+    def text(number, response, reference):
+        return dict(
+            id=f"t{number}",
+            benchmark="mine",
+            kind="short_text",
+            question=f"Name {number}",
+            options=None,
+            reference=reference,
+            response=response,
+        )
+
+    rows = [
+        text(1, "\\boxed{osmosis}", "osmosis"),
+        text(2, "\\boxed{the powerhouse of the cell}", "mitochondrion"),
+        text(3, "\\boxed{ribosome}", "lysosome"),
+        text(4, "", "x"),
+    ]
+
+    def answer(messages, body):
+        return "SAME" if "powerhouse" in messages[0]["content"] else "<think>SAME?</think> **DIFFERENT**."
+
     with FakeServer(answer) as server:
-        done = call(score, "--input", write_jsonl(tmp_path / "s.jsonl", rows), "--output", tmp_path / "scored.jsonl", "--judge", "j", "--base-url", server.url)
+        done = call(
+            score,
+            "--input",
+            write_jsonl(tmp_path / "s.jsonl", rows),
+            "--output",
+            tmp_path / "scored.jsonl",
+            "--judge",
+            "j",
+            "--base-url",
+            server.url,
+        )
         assert len(server.requests) == 2, "the judge is asked only about what the rule calls wrong and where there is an answer"
     scored = read_jsonl(tmp_path / "scored.jsonl")
-    assert [row["correct"] for row in scored] == [True, True, False, False] and [row.get("judged") for row in scored] == [None, "SAME", "DIFFERENT", None]
+    assert [row["correct"] for row in scored] == [True, True, False, False] and [row.get("judged") for row in scored] == [
+        None,
+        "SAME",
+        "DIFFERENT",
+        None,
+    ]
     assert "1 of 2 short texts" in done.stderr and "25.0 % of all short texts" in done.stderr
     assert json.loads((tmp_path / "scored.meta.json").read_text())["summary"][0]["judge_changed"] == 25.0
 
 
-@pytest.mark.parametrize("text, verdict", [("SAME", "SAME"), ("They differ. DIFFERENT.", "DIFFERENT"), ("**Same**", "SAME"), ("not sure", None), ("", None), (None, None),
-                                           ("<think>DIFFERENT things</think>SAME", "SAME"), ("Not the SAME: DIFFERENT", "DIFFERENT")])
+@pytest.mark.parametrize(
+    "text, verdict",
+    [
+        ("SAME", "SAME"),
+        ("They differ. DIFFERENT.", "DIFFERENT"),
+        ("**Same**", "SAME"),
+        ("not sure", None),
+        ("", None),
+        (None, None),
+        ("<think>DIFFERENT things</think>SAME", "SAME"),
+        ("Not the SAME: DIFFERENT", "DIFFERENT"),
+    ],
+)
 def test_verdicts(text, verdict):
     assert score.parse_verdict(text) == verdict
 
 
 # ---- speed ----
 
+
 @pytest.mark.slow
 def test_a_hundred_thousand_rows_in_two_minutes(tmp_path, run_script):
     rng, rows = random.Random(1), []
     for number in range(100_000):
         if number % 3:
-            rows.append(sample(number, rng.choice("ABCD"), response=f"Let us see. {'The pressure falls as the volume grows. ' * 20}\nAnswer: {rng.choice('ABCD')}"))
+            rows.append(
+                sample(
+                    number,
+                    rng.choice("ABCD"),
+                    response=f"Let us see. {'The pressure falls as the volume grows. ' * 20}\nAnswer: {rng.choice('ABCD')}",
+                )
+            )
         else:
             value = rng.randrange(10000)
-            rows.append(sample(number, None, str(value), kind="math", options=None, response=f"{'We add the numbers. ' * 30}So $\\boxed{{{value if number % 2 else value + 1}}}$."))
+            rows.append(
+                sample(
+                    number,
+                    None,
+                    str(value),
+                    kind="math",
+                    options=None,
+                    response=f"{'We add the numbers. ' * 30}So $\\boxed{{{value if number % 2 else value + 1}}}$.",
+                )
+            )
     write_jsonl(tmp_path / "s.jsonl", rows)
     started = time.perf_counter()
     run_script("04_eval/score.py", "--input", tmp_path / "s.jsonl", "--output", tmp_path / "scored.jsonl")
