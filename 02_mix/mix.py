@@ -6,15 +6,17 @@ that accounts for all.
 
 in   rows with question, answer and, where they are known, source, source_id, subject, license, reference_answer, selection (files of
      select_rows.py, annotate.py)
-out  X.jsonl: id, prompt and completion (chat messages), source, source_id, subject, license, reference_answer, selection (why the row is
-     here), selection_score, recipe, recipe_hash, n_tokens (prompt and completion in the student's chat template), extra (JSON text of all
-     other fields). Rejected: "too long" (whole rows, never cut), "empty question", "empty answer", "not selected", "not in the recipe"
-     beside it: data/X-*.parquet (the same rows in shards), X.manifest.json (hashes of all files), X.mixture.png, README.md (dataset card:
-     where every row of every source went, shares by source, subject and licence, non-commercial sources, citations)
+out  X.jsonl: id, prompt and completion (chat messages), question, source, source_id, subject, license, reference_answer, selection (why the
+     row is here), selection_score, recipe, recipe_hash, n_tokens (prompt and completion in the student's chat template), extra (JSON text
+     of all other fields). Rejected: "too long" (whole rows, never cut), "empty question", "empty answer", "not selected", "not in the
+     recipe" beside it: data/X-*.parquet (the same rows in shards), X.manifest.json (hashes of all files), X.mixture.png, README.md (dataset
+     card: where every row of every source went, shares by source, subject and licence, non-commercial sources, citations)
 
 The order and the rows depend on the seed and the ids alone, not on the order or the number of input files. A recipe that has a count,
 weight or method for a source applies it here to rows that bear no `selection` yet. --append-reference ends answers that commit to nothing
-with a line "The final answer is \\boxed{x}", where the reference is one short line.
+with a line "The final answer is \\boxed{x}", where the reference is one short line. Files that were cleaned apart and are mixed here should
+go through 01_extract/dedup.py and decontaminate.py once more: both read X.jsonl as it is (--field question), and what they keep can be
+trained on.
 """
 
 import sys
@@ -53,7 +55,7 @@ def train_row(row, tokens, recipe, recipe_hash):
     """A row in TRL's conversational prompt-completion form, with the same columns and types whatever its source."""
     chat = count_tokens.conversation(row)
     extra = {name: value for name, value in row.items() if name not in USED}
-    made = {"id": row["id"], "prompt": chat[:-1], "completion": chat[-1:]}
+    made = {"id": row["id"], "prompt": chat[:-1], "completion": chat[-1:], "question": row["question"]}
     made |= {name: None if row.get(name) is None else str(row[name]) for name in COLUMNS if name != "selection_score"}
     score = row.get("selection_score")
     return made | {
@@ -75,6 +77,7 @@ def schema():
             ("id", pa.string()),
             ("prompt", message),
             ("completion", message),
+            ("question", pa.string()),
             *text,
             ("selection_score", pa.float64()),
             ("recipe", pa.string()),
@@ -105,9 +108,12 @@ class Shards:
         if self.writer is None:
             self.aside.append(self.folder / f".{self.stem}-{len(self.aside):05d}.part")
             self.writer = pa.parquet.ParquetWriter(self.aside[-1], schema(), compression="zstd")
-        # lone surrogates have no UTF-8 form, which Arrow insists on
-        rows = json.loads(json.dumps(self.batch).encode("utf-8", "replace")) if any(not _plain(row) for row in self.batch) else self.batch
-        self.writer.write_table(pa.Table.from_pylist(rows, schema=schema()))
+        try:
+            made = pa.Table.from_pylist(self.batch, schema=schema())
+        except UnicodeEncodeError:  # lone surrogates have no UTF-8 form, which Arrow insists on
+            plain = json.dumps(self.batch, ensure_ascii=False).encode("utf-8", "replace")
+            made = pa.Table.from_pylist(json.loads(plain), schema=schema())
+        self.writer.write_table(made)
         self.batch = []
         if close:
             self.writer.close()
@@ -125,14 +131,6 @@ class Shards:
         for aside, name in zip(self.aside, names, strict=True):
             aside.replace(name)
         return names
-
-
-def _plain(row):
-    try:
-        (row["prompt"][-1]["content"] + row["completion"][-1]["content"] + (row["extra"] or "")).encode()
-    except UnicodeEncodeError:
-        return False
-    return True
 
 
 # ---- rows in ----

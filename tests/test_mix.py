@@ -102,9 +102,11 @@ def test_rows_shards_and_manifest(tmp_path, student, call):
     by_id = {row["id"]: row for row in rows()}
     for row in made:
         source = by_id[row["id"]]
-        assert row["prompt"] == [{"role": "user", "content": source["question"]}] and row["completion"] == [
-            {"role": "assistant", "content": source["answer"]}
-        ]
+        assert (
+            row["prompt"] == [{"role": "user", "content": row["question"]}]
+            and row["question"] == source["question"]
+            and row["completion"] == [{"role": "assistant", "content": source["answer"]}]
+        )
         for field in ("source", "source_id", "subject", "license", "reference_answer", "selection"):
             assert row[field] == source[field]
         assert (
@@ -213,6 +215,29 @@ def test_card_follows_the_steps_back_and_adds_up(tmp_path, student, call):
     rejected = tmp_path / "m" / "selected.rejected.jsonl"
     rejected.write_text("".join(rejected.read_text().splitlines(keepends=True)[1:]))  # a lost row is noticed
     assert "does not add up" in call(card, "--input", tmp_path / "m" / "train.jsonl")
+
+
+def test_odd_text_goes_through_jsonl_and_parquet(tmp_path, call):
+    odd = [
+        {"id": str(i), "question": f"Q{i} {text}?", "answer": f"It is {text}."}
+        for i, text in enumerate(["\u2028", "\ud800", "\x00", "\U0001f600", "\r\n"])
+    ]
+    (tmp_path / "in.jsonl").write_text("".join(json.dumps(row) + "\n" for row in odd))
+    call(mix, "--input", tmp_path / "in.jsonl", "--output", tmp_path / "t.jsonl", "--max-tokens", 0)
+    made = {row["id"]: row for row in read_jsonl(tmp_path / "t.jsonl")}
+    assert all(made[row["id"]]["question"] == row["question"] for row in odd)
+    import pyarrow.parquet
+
+    table = pyarrow.parquet.read_table(next((tmp_path / "data").iterdir())).to_pylist()
+    assert {row["question"] for row in table} == {row["question"].replace("\ud800", "?") for row in odd}
+
+
+def test_the_mixture_can_be_cleaned_once_more(tmp_path, call, run_script):
+    write_jsonl(tmp_path / "in.jsonl", [*rows(10), {**rows(10)[3], "id": "again", "source": "c"}])
+    call(mix, "--input", tmp_path / "in.jsonl", "--output", tmp_path / "t.jsonl", "--max-tokens", 0)
+    run_script("01_extract/dedup.py", "--input", tmp_path / "t.jsonl", "--output", tmp_path / "d.jsonl", "--field", "question")
+    made = read_jsonl(tmp_path / "d.jsonl")
+    assert len(made) == 10 and made[0].keys() == read_jsonl(tmp_path / "t.jsonl")[0].keys()
 
 
 @pytest.mark.parametrize(
