@@ -278,37 +278,46 @@ BENCHMARKS = {
     "mmlu": dict(
         title="MMLU", category="General", averaged=False, n=14042, hub="cais/mmlu", configs=["all"], split="test",
         revision="c30699e8356da336a370243923dbaf21066bb9fe", license="MIT", read=read_mmlu,
-        fields=[["question", "choices", "answer"], ["question", "options", "answer", "topic"]], metric="exact letter", citation="Hendrycks et al. 2021, arXiv:2009.03300"),
+        fields=[["question", "choices", "answer"], ["question", "options", "answer", "topic"]], metric="exact letter",
+        citation="Hendrycks et al. 2021, arXiv:2009.03300"),
     "gpqa_diamond": dict(
         title="GPQA-Diamond", category="General", n=198, hub="Idavidrein/gpqa", configs=["gpqa_diamond"], split="train",
         revision="90b8e5be2b1d3d2dbfe016cdab47981150600c4a", license="CC BY 4.0, gated", read=read_gpqa,
-        fields=[["Question", "Correct Answer", "Incorrect Answer 1"]], not_in_path=r"main|extended|experts", metric="exact letter", citation="Rein et al. 2023, arXiv:2311.12022"),
+        fields=[["Question", "Correct Answer", "Incorrect Answer 1"]], not_in_path=r"main|extended|experts", metric="exact letter",
+        citation="Rein et al. 2023, arXiv:2311.12022"),
     "mmlu_pro": dict(
         title="MMLU-Pro", category="General", n=12032, hub="TIGER-Lab/MMLU-Pro", configs=["default"], split="test",
         revision="b189ec765aa7ed75c8acfea42df31fdae71f97be", license="MIT", read=read_mmlu_pro,
-        fields=[["question", "options", "answer_index", "question_id"]], metric="exact letter", citation="Wang et al. 2024, arXiv:2406.01574"),
+        fields=[["question", "options", "answer_index", "question_id"]], metric="exact letter",
+        citation="Wang et al. 2024, arXiv:2406.01574"),
     "supergpqa": dict(
         title="SuperGPQA", category="General", n=26529, hub="m-a-p/SuperGPQA", configs=["default"], split="train",
         revision="4430d4458112c7d4497fdcf94d7cc223313d6acf", license="ODC-BY", read=read_supergpqa,
-        fields=[["question", "options", "answer_letter", "discipline"]], metric="exact letter", citation="M-A-P et al. 2025, arXiv:2502.14739"),
+        fields=[["question", "options", "answer_letter", "discipline"]], metric="exact letter",
+        citation="M-A-P et al. 2025, arXiv:2502.14739"),
     "scibench": dict(
         title="SciBench", category="General", n=640, hub="xw27/scibench", configs=["default"], split="train",
-        revision="67bc4705abf0968e388c3b1d77b0fe2cd2390511", license="MIT", read=read_scibench, fields=[["problem_text", "answer_number", "unit"]],
+        revision="67bc4705abf0968e388c3b1d77b0fe2cd2390511", license="MIT", read=read_scibench,
+        fields=[["problem_text", "answer_number", "unit"]],
         metric="equal quantity, unit converted", citation="Wang et al. 2023, arXiv:2307.10635"),
     "olympicarena": dict(
         title="OlympicArena", category="General", n=None, hub="GAIR/OlympicArena",
         configs=["Math", "Physics", "Chemistry", "Biology", "Geography", "Astronomy"], split="test", splits=["test", "val"],
         revision="001189f4e78bbdbe436770a2763a4283c6224709", license="CC BY-NC-SA 4.0", read=read_olympicarena,
-        fields=[["id", "problem", "answer_type"]], metric="graded by its authors (submission file)", citation="Huang et al. 2024, arXiv:2406.12753"),
+        fields=[["id", "problem", "answer_type"]], metric="graded by its authors (submission file)",
+        citation="Huang et al. 2024, arXiv:2406.12753"),
     "chembench": dict(
         title="ChemBench", category="Specific", n=2788, hub="jablonkagroup/ChemBench", configs=[
             "analytical_chemistry", "chemical_preference", "general_chemistry", "inorganic_chemistry", "materials_science", "organic_chemistry",
-            "physical_chemistry", "technical_chemistry", "toxicity_and_safety"], split="train", revision="d07135a6733dff77ae0ac372d49842f928b6bc4a",
+            "physical_chemistry", "technical_chemistry", "toxicity_and_safety"], split="train",
+        revision="d07135a6733dff77ae0ac372d49842f928b6bc4a",
         license="MIT", read=read_chembench, fields=[["examples", "metrics"]], metric="any right letter; equal number",
         citation="Mirza et al. 2024, arXiv:2404.01475"),
     "csbench": dict(
-        title="CS-Bench", category="Specific", n=1778, hub="CS-Bench/CS-Bench", configs=["default"], split="test", revision="main", license="not stated",
-        read=read_csbench, fields=[["Question", "Answer", "Format", "SubDomain"]], metric="exact letter", citation="Song et al. 2024, arXiv:2406.08587"),
+        title="CS-Bench", category="Specific", n=1778, hub="CS-Bench/CS-Bench", configs=["default"], split="test", revision="main",
+        license="not stated",
+        read=read_csbench, fields=[["Question", "Answer", "Format", "SubDomain"]], metric="exact letter",
+        citation="Song et al. 2024, arXiv:2406.08587"),
     "medqa": dict(
         title="MedQA (US)", category="Specific", n=1273, hub="bigbio/med_qa", configs=["med_qa_en_source"], split="test",
         revision="4a11321a82992ac1dfa5e16b88ed967efdbbf587", files="med_qa_en_source/med_qa-test.parquet", license="MIT", read=read_medqa,
@@ -323,22 +332,28 @@ BENCHMARKS = {
         fields=[["final_decision", "context"], ["final_decision", "CONTEXTS"]], not_in_path="nontest", metric="exact letter",
         citation="Jin et al. 2019, arXiv:1909.06146"),
     "piqa": dict(
-        title="PIQA", category="Specific", n=1838, hub="ybisk/piqa", configs=["plain_text"], split="validation", revision="refs/convert/parquet",
-        files="plain_text/validation/0000.parquet", license="AFL-3.0", read=read_piqa, fields=[["goal", "sol1", "sol2", "label"]], metric="exact letter",
+        title="PIQA", category="Specific", n=1838, hub="ybisk/piqa", configs=["plain_text"], split="validation",
+        revision="refs/convert/parquet",
+        files="plain_text/validation/0000.parquet", license="AFL-3.0", read=read_piqa, fields=[["goal", "sol1", "sol2", "label"]],
+        metric="exact letter",
         citation="Bisk et al. 2019, arXiv:1911.11641"),
     "gsm8k": dict(
-        title="GSM8K", category="Math", n=1319, hub="openai/gsm8k", configs=["main"], split="test", revision="740312add88f781978c0658806c59bc2815b9866",
+        title="GSM8K", category="Math", n=1319, hub="openai/gsm8k", configs=["main"], split="test",
+        revision="740312add88f781978c0658806c59bc2815b9866",
         license="MIT", read=read_gsm8k, fields=[["question", "answer"]], sure=lambda row: "####" in str(row["answer"]) or "cot" in row,
         metric="equal number", citation="Cobbe et al. 2021, arXiv:2110.14168"),
     "math": dict(
         title="MATH", category="Math", n=5000, hub="EleutherAI/hendrycks_math", configs=[
-            "algebra", "counting_and_probability", "geometry", "intermediate_algebra", "number_theory", "prealgebra", "precalculus"], split="test",
-        revision="21a5633873b6a120296cce3e2df9d5550074f4a3", license="MIT", read=read_math, fields=[["problem", "solution", "level", "type"]],
+            "algebra", "counting_and_probability", "geometry", "intermediate_algebra", "number_theory", "prealgebra", "precalculus"],
+        split="test",
+        revision="21a5633873b6a120296cce3e2df9d5550074f4a3", license="MIT", read=read_math,
+        fields=[["problem", "solution", "level", "type"]],
         metric="equal expression", citation="Hendrycks et al. 2021, arXiv:2103.03874"),
     "math500": dict(
         title="MATH-500", category="Math", n=500, hub="HuggingFaceH4/MATH-500", configs=["default"], split="test",
         revision="6e4ed1a2a79af7d8630a6b768ec859cb5af4d3be", license="MIT", read=read_math500,
-        fields=[["problem", "answer", "unique_id"], ["problem", "answer", "subject", "level"]], metric="equal expression", citation="Lightman et al. 2023, arXiv:2305.20050"),
+        fields=[["problem", "answer", "unique_id"], ["problem", "answer", "subject", "level"]], metric="equal expression",
+        citation="Lightman et al. 2023, arXiv:2305.20050"),
 }
 # fmt: on
 KINDS = ("choice", "math", "short_text")
@@ -548,7 +563,8 @@ def load_hub(name):
                 raw += datasets.load_dataset(entry["hub"], config, split=entry["split"], revision=entry["revision"])
     except Exception as error:  # the hub client raises a dozen kinds, from DNS to gating; each means: these rows are not to be had
         raise r.BadInput(
-            f"{entry['title']}: {entry['hub']} at {entry['revision'][:12]} could not be loaded from the hub ({type(error).__name__}: {str(error)[:200]}); "
+            f"{entry['title']}: {entry['hub']} at {entry['revision'][:12]} could not be loaded from the hub "
+            f"({type(error).__name__}: {str(error)[:200]}); "
             "give a folder of its files by --data, or log in where the data set is gated"
         ) from None
     made = list(eval_rows(name, raw, Path(entry["hub"])))

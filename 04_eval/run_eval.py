@@ -6,9 +6,10 @@
 
 in   a folder of benchmark files (benchmarks.py says in which forms), or the hub where --data is left out;
      or --benchmarks FILE.jsonl, rows in the eval form
-out  OUTPUT/samples.jsonl: id, benchmark, category, subject, kind, question, options, reference, unit, group, prompt, response, finish_reason, n_tokens,
-     extracted, correct, and question_id, option_order, model, prompt_id, seed, repeat; the model's text in samples.raw.jsonl;
-     rows without a place or an answer in samples.rejected.jsonl; OlympicArena's answers for its authors in olympicarena_submission.json
+out  OUTPUT/samples.jsonl: id, benchmark, category, subject, kind, question, options, reference, unit, group, prompt, response,
+     finish_reason, n_tokens, extracted, correct, and question_id, option_order, model, prompt_id, seed, repeat;
+     the model's text in samples.raw.jsonl; rows without a place or an answer in samples.rejected.jsonl;
+     OlympicArena's answers for its authors in olympicarena_submission.json
 Stopped, the same command goes on where it was. A model that was trained again under the same path is evaluated again.
 """
 

@@ -1,7 +1,7 @@
 """Grade evaluation samples and turn them into scores with intervals; no model and no GPU is needed.
 
     python 04_eval/score.py --input base/samples.jsonl tuned/samples.jsonl --output scored.jsonl --csv results.csv
-    python 04_eval/score.py ... --judge Qwen/Qwen3-8B --base-url http://localhost:8000/v1     short texts that the rule calls wrong get a second reader
+    python 04_eval/score.py ... --judge Qwen/Qwen3-8B --base-url http://localhost:8000/v1   a second reader for short texts the rule calls wrong
 
 in   samples: benchmark, kind (choice | math | short_text), options, reference, unit, response; and model, group, finish_reason, n_tokens where known
 out  scored.jsonl: the same rows with extracted (text or null), correct (true, false; null where no reference is public), judged

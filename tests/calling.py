@@ -1,4 +1,4 @@
-"""Call a script's main() in this process: its imports are paid for once, and what it prints is at hand. One test a script runs it as a process beside this."""
+"""Call a script's main() in this process: its imports are paid for once. test_scripts.py starts every script as a process beside this."""
 
 import contextlib
 import io

@@ -146,7 +146,7 @@ def test_7_thinking_is_an_explicit_option(option, sent, tmp_path):
 
 
 def test_7_no_second_begin_token():
-    """The released code renders the template to text, which starts with the begin token, and lets the engine add another. Ours sends token ids, made once."""
+    """The released code renders the template to text, which starts with the begin token, and lets the engine add another; ours sends ids."""
     import inspect
 
     import batch_generate
