@@ -114,7 +114,7 @@ def compare(answer, reference, kind, options=None, unit=None, rel_tol=None, resp
         return letter is not None and answer == str(options[LETTERS.index(letter)]) or answer.strip().lower() == reference.lower()
     if unit:
         return same_math(answer, reference, unit, rel_tol) or same_text(answer, f"{reference} {unit}")
-    return same_text(answer, reference)
+    return same_text(answer, reference, final_part(response) if response else None)
 
 
 def reference_letter(reference, options):

@@ -11,9 +11,9 @@ from answers_units import parse_quantity, to_ascii_math
 
 LETTERS = string.ascii_uppercase
 WRAP = re.compile(r"\\(?:text|textbf|textit|textrm|mathrm|mathbf|mathsf|mathit|operatorname|mbox|bf|rm|bold|boldsymbol)\s*\{([^{}]{0,400})\}")
-NOISE = re.compile(r"\*+|`+|\\[()\[\],;:!> ]|\\q?quad\b|\$+|~|\\(?:left|right|displaystyle|bf|rm)\b|\\\\|</?(?:b|i|strong|em|u|p|answer|ans|final|br)\s*/?>|_{2,}|(?<!\w)_(?=\w)|(?<=\w)_(?![\w{])")
+NOISE = re.compile(r"\*{2,}|(?<![\d\s)])\*|\*(?![\d\s(])|`+|\\[()\[\],;:!> ]|\\q?quad\b|\$+|~|\\(?:left|right|displaystyle|bf|rm)\b|\\\\|</?(?:b|i|strong|em|u|p|answer|ans|final|br)\s*/?>|_{2,}|(?<!\w)_(?=\w)|(?<=\w)_(?![\w{])")
 
-FILL = r"(?:[\s:\"'“”‘’<>\[{(=–—→#|,]|-(?![\w.\\$(])|(?:" + "|".join(
+FILL = r"(?:[\s:\"'“”‘’<>\[{(=–—→#|,*]|-(?![\w.\\$(])|(?:" + "|".join(
     """therefore thus hence so clearly probably likely most\\s+likely definitely certainly obviously for\\s+sure indeed in\\s+fact actually simply just still then now also given\\s+by
     given\\s+as represented\\s+by marked\\s+as labell?ed options? choices? letter answer number statement alternative the\\s+following as\\s+follows best\\s+described\\s+as the that
     best correct final is are""".split()
@@ -54,7 +54,7 @@ DOUBT = re.compile(r"\b(?:if|whether|suppose|supposing|assum\w+|unless|not\s+sur
 NO_COMMITMENT = re.compile(r"(?:none\s+of\s+(?:the|these|those)\s+(?:above|options|choices|answers|given|provided|listed|statements)|not\s+(?:among|one\s+of|listed|in|provided|given|present)\s+(?:in\s+)?(?:the\s+)?(?:options|choices|given|listed|provided|answer)|no\s+(?:correct|valid|right)\s+(?:answer|option|choice)|(?:cannot|can't|can\s+not|unable\s+to|impossible\s+to|not\s+possible\s+to)\s+(?:be\s+)?(?:determine|answer|choose|select|provide|say|give))", re.I)
 MENTION = re.compile(r"(?<![A-Za-z0-9\\^_])(?:[(\[]\s*([A-Z])\s*[)\]]|\b(?:[Oo]ption|[Cc]hoice|[Aa]nswer|[Ss]tatement|[Ll]etter)s?\s+[\"'“‘(]?([A-Z])(?![A-Za-z0-9'’])|选项?\s*[(（]?([A-J])[)）]?|(?:^|\n)\s*([A-Z])\s*[.):]\s)")
 START = re.compile(r"\s*(?:option|choice|answer|letter)?\s*([(\[{<]?)\s*([A-Za-z])\s*([)\]}>]|[.:,;!](?![A-Za-z0-9])|(?=\s*$)|(?=\s*\n)|(?=\s+[-–—]\s)|(?=\s+[(]))", re.I)
-LINE_LETTER = re.compile(r"(?:^|\n)[ \t]*(?:[-•#]+[ \t]*)?(?:option|choice)?\s?[(\[]?([A-Z])[)\].:](?=\s|$)", re.I)
+LINE_LETTER = re.compile(r"(?:^|\n)[ \t]*(?:[-•#*]+[ \t]*)?(?:option|choice)?\s?[(\[]?([A-Z])[)\].:](?=\s|$)", re.I)
 FOLLOWS_A = re.compile(r"\s*(?:$|[.,:;)!?\"'”’\]\n}(|–—-]|(?:because|since|as|is|are|was|and|which|due|for|with|by|from|based|it|this|that|but|not|given|according|where|when|while|although|would|I|The|This|It|Because|Since|As|Explanation|Reason\w*|There\w*|Final|Answer|in\s+(?:this|the)|the|if|so|here|hence|since)\b)")
 SENTENCE_END = re.compile(r"(?<=[.!?。！？])[\"'”’)*\]]*\s+(?=[^a-z\s])|\n+|(?<=[。！？])")
 BOX = re.compile(r"(?:\\(?:boxed|fbox|framebox)|\x08oxed|(?<![A-Za-z\\])boxed(?=\{))\s*(\{|[A-Za-z0-9])")
@@ -103,8 +103,8 @@ def plain(text):
             text = "".join(parts) + text[at:]
         for _ in range(2):
             text = WRAP.sub(r"\1", text)
-    text = text if text.isascii() else to_ascii_math(text)
-    return NOISE.sub("", text.replace("~", " ")) if MARKS.search(text) else text
+    text = NOISE.sub("", text.replace("~", " ")) if MARKS.search(text) else text
+    return text if text.isascii() else to_ascii_math(text)
 
 
 @functools.lru_cache(maxsize=4096)

@@ -17,7 +17,7 @@ MAX_READ = 60_000
 MONEY = r"(?:\\?\$|€|£)"
 STATED = re.compile(
     r"""(?:\#{4}\s*|["']?\b(?:final[ _]?)?(?:answers?|ans|result|respuesta|réponse)\b["']?(?P<mid>[^.\n:=]{0,80}?)(?:\s*(?::|=|→|：)|\s+(?:is|are|was|be|equals?|would\s+be|should\s+be|must\s+be|comes?\s+(?:out\s+)?to)\b)
-        |(?:^|\n)\s*(?:A|ANSWER|Ans)\s*[:.](?=\s)|答案(?:是|为|：|:)?)\s*:?""",
+        |(?:^|\n)[ \t]*(?-i:A|ANSWER|Ans)[ \t]*:(?=\s)|答案(?:是|为|：|:)?)\s*:?""",
     re.X | re.I,
 )  # fmt: skip
 LEADING = re.compile(r"^(?:[\s:*_>\"'“”`=]|\*\*|(?:therefore|thus|hence|so|then|indeed|simply|just|exactly|the\s+final\s+answer\s+is|the\s+answer\s+is|given\s+by|as\s+follows|that|is|are|equal\s+to|equals)\b)+", re.I)

@@ -145,13 +145,39 @@ def alternatives(reference):
 
 def same_text(statement, reference, whole=None):
     """Does statement give the reference (or one of its alternatives)? whole: the response the statement was taken from, for long explanations."""
-    statement, reference = str(statement)[:MAX_READ], str(reference)[:MAX_READ]
+    statement, reference = str(statement)[:MAX_READ], plain(str(reference)[:MAX_READ]).strip()
+    if whole is not None and several_parts(reference):
+        statement = after_mark(whole)
+    if len(reference.strip("().")) == 1 and reference.strip("().").isalpha():
+        letter = reference.strip("().")
+        return not part_texts(statement) and bool(re.fullmatch(rf"\W*(?:(?:option|choice|letter|part|variable|symbol)\s+)?{letter}\W*|.{{0,80}}\b(?:is|are)\s+{letter}\W*|\W*{letter}[).:]\s.*", statement, re.S | (0 if letter.isupper() else re.I)))
+    parts = part_texts(reference)
+    if parts:
+        said = part_texts(plain(statement))
+        return len(said) == len(parts) and all(same_text(one, two) for one, two in zip(said, parts)) or not said and any(len(tokens(p)) > 1 for p in parts) and all(same_text(statement, part) for part in parts)
     polarity = yes_no(reference)
     if polarity is not None and len(tokens(reference)) == 1:
         return yes_no(statement) == polarity
     if polarity is not None and yes_no(statement) == (not polarity):
         return False
     return any(gives(statement, option) for option in alternatives(reference))
+
+
+def after_mark(text):
+    """Everything behind the last "answer is" of a response, or all of it: for references of several sentences or parts."""
+    found = list(itertools.islice(STATED.finditer(text), 500))
+    return plain(text[found[-1].end() :] if found else text)[:MAX_READ].strip().lstrip("*: ")
+
+
+def part_texts(text):
+    """["3.26", "1.02"] of "a. 3.26; b. 1.02": the parts of an answer that labels them; [] of any other."""
+    pieces = re.split(r"(?:^|[;.,\n]\s*|\s)\(?([a-h])[.)]\s+", text.strip())
+    labels = pieces[1::2]
+    return [p.strip(" ;.\n") for p in pieces[2::2]] if len(labels) > 1 and labels == [chr(97 + i) for i in range(len(labels))] else []
+
+
+def several_parts(reference):
+    return bool(re.search(r"[.;?!]\s+\S|\n", reference.strip()))
 
 
 def yes_no(text):

@@ -61,6 +61,8 @@ class Quantity:
 
 def to_ascii_math(text):
     """Unicode signs of mathematics in the plain or LaTeX spelling: 10⁻³ -> 10^{-3}, H₂O -> H2O, − -> -, ½ -> 1/2."""
+    if "<su" in text:
+        text = re.sub(r"<sup>([^<>]{1,40})</sup>", r"^{\1}", re.sub(r"<sub>([^<>]{1,40})</sub>", r"_{\1}", text))
     if text.isascii():
         return text
     text = re.sub(r"[⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻ⁿ]+", lambda m: "^{" + m.group().translate(SUPERSCRIPTS) + "}", text)
@@ -88,7 +90,7 @@ def strip_wrappers(text):
     if "\\" in text or "{" in text or "$" in text:
         text = re.sub(r"(?<=\d)\s*,\s*\\!\s*(?=\d{3})", ",", text.replace("{,}", ",")).replace("\\!", "")
         text = re.sub(r"\^\s*\{\s*([-+]?\d+)\s*\}", r"^\1", text)
-        text = re.sub(r"\\[,;:> ]|~|\\q?quad", " ", text)
+        text = re.sub(r"\\[,;:> ]|~|\\q?quad", " ", text).replace("{10}", "10")
         text = re.sub(r"\\(?:text|textbf|textit|textrm|mathrm|mathbf|mathit|mathsf|operatorname|mbox|hbox|rm|bf|unit|si)\s*\{([^{}]*)\}", r" \1 ", text)
         text = re.sub(r"\^\s*\{?\s*\\(?:circ|degree)\s*\}?|\\degree|\\circ", "°", text)
         text = re.sub(r"\\[,;:> ]|~|\\quad|\\qquad|\\left|\\right|\\displaystyle|\\rm\b|\\bf\b|\$", " ", text.replace("\\$", "$ ") if text.count("$") == 1 else text.replace("\\$", ""))
