@@ -20,13 +20,21 @@ def answer(model, tokenizer, messages, args, show=True):
     import torch
     from transformers import TextStreamer
 
-    batch = tokenizer.apply_chat_template(messages, add_generation_prompt=True, tokenize=True, return_dict=True, return_tensors="pt").to(model.device)
+    batch = tokenizer.apply_chat_template(messages, add_generation_prompt=True, tokenize=True, return_dict=True, return_tensors="pt").to(
+        model.device
+    )
     sampling = dict(do_sample=True, temperature=args.temperature, top_p=args.top_p) if args.temperature > 0 else dict(do_sample=False)
     streamer = TextStreamer(tokenizer, skip_prompt=True, skip_special_tokens=True) if show else None
     with torch.no_grad():
-        made = model.generate(**batch, max_new_tokens=args.max_new_tokens, eos_token_id=tokenizer.eos_token_id, pad_token_id=tokenizer.pad_token_id,
-                              streamer=streamer, **sampling)
-    new = made[0, batch["input_ids"].shape[1]:]
+        made = model.generate(
+            **batch,
+            max_new_tokens=args.max_new_tokens,
+            eos_token_id=tokenizer.eos_token_id,
+            pad_token_id=tokenizer.pad_token_id,
+            streamer=streamer,
+            **sampling,
+        )
+    new = made[0, batch["input_ids"].shape[1] :]
     if new[-1] != tokenizer.eos_token_id:
         print(f"(cut at --max-new-tokens {args.max_new_tokens})", file=sys.stderr)
     return tokenizer.decode(new, skip_special_tokens=True)

@@ -25,15 +25,38 @@ from dataclasses import dataclass
 import rows as r
 
 GIB = 2**30
-LOSS_CHUNK = 256   # tokens of TRL's chunked loss
-SIZES = (16, 24, 40, 80, 141)   # memory of usual GPUs in GB: T4, 4090/L4, A100-40, A100/H100, H200
-PEAK_TFLOPS = {"H200": 989, "H100": 989, "H800": 989, "GH200": 989, "B200": 2250, "A100": 312, "A800": 312, "L40S": 362, "L40": 181, "L4": 121, "A10": 125,
-               "A6000": 155, "4090": 165, "3090": 71, "T4": 65, "V100": 125}   # dense bf16/fp16 of the makers' data sheets
+LOSS_CHUNK = 256  # tokens of TRL's chunked loss
+SIZES = (16, 24, 40, 80, 141)  # memory of usual GPUs in GB: T4, 4090/L4, A100-40, A100/H100, H200
+PEAK_TFLOPS = {
+    "H200": 989,
+    "H100": 989,
+    "H800": 989,
+    "GH200": 989,
+    "B200": 2250,
+    "A100": 312,
+    "A800": 312,
+    "L40S": 362,
+    "L40": 181,
+    "L4": 121,
+    "A10": 125,
+    "A6000": 155,
+    "4090": 165,
+    "3090": 71,
+    "T4": 65,
+    "V100": 125,
+}  # dense bf16/fp16 of the makers' data sheets
+
+
+FLOPS_FORMULA = (
+    "FLOPs a token = 6 x used parameters (4 x with LoRA: no gradients of frozen weights) + 12 x layers x q width x context, "
+    "half of the latter in the causal count; recomputation is not counted"
+)
 
 
 @dataclass
 class Shape:
     """What a decoder's config.json says about its size; q = heads x head_dim, kv = key/value heads x head_dim."""
+
     hidden: int
     layers: int
     q: int
@@ -47,7 +70,11 @@ class Shape:
     @property
     def layer(self):
         """Parameters of one layer's matrices (norms and biases are below 0.1 %)."""
-        return self.hidden * (2 * self.q + 2 * self.kv) + self.experts * 3 * self.hidden * self.inter + (self.experts * self.hidden if self.experts > 1 else 0)
+        return (
+            self.hidden * (2 * self.q + 2 * self.kv)
+            + self.experts * 3 * self.hidden * self.inter
+            + (self.experts * self.hidden if self.experts > 1 else 0)
+        )
 
     @property
     def embedding(self):
@@ -86,14 +113,23 @@ KNOWN = {
 
 def shape_of(config):
     """Shape of a transformers config; None where it is no plain decoder with gated MLP."""
-    get = lambda name, default=None: getattr(config, name, default)   # noqa: E731
+    get = lambda name, default=None: getattr(config, name, default)  # noqa: E731
     if not all(get(name) for name in ("hidden_size", "num_hidden_layers", "num_attention_heads", "vocab_size")):
         return None
     head = get("head_dim") or config.hidden_size // config.num_attention_heads
     experts = get("num_experts") or get("num_local_experts") or 1
     inter = get("moe_intermediate_size") if experts > 1 and get("moe_intermediate_size") else get("intermediate_size")
-    return Shape(config.hidden_size, config.num_hidden_layers, head * config.num_attention_heads, head * (get("num_key_value_heads") or config.num_attention_heads),
-                 inter or 4 * config.hidden_size, config.vocab_size, bool(get("tie_word_embeddings", False)), experts, get("num_experts_per_tok") or 1)
+    return Shape(
+        config.hidden_size,
+        config.num_hidden_layers,
+        head * config.num_attention_heads,
+        head * (get("num_key_value_heads") or config.num_attention_heads),
+        inter or 4 * config.hidden_size,
+        config.vocab_size,
+        bool(get("tie_word_embeddings", False)),
+        experts,
+        get("num_experts_per_tok") or 1,
+    )
 
 
 def memory(shape, method="full", *, tokens=4096, gpus=1, dtype="float32", rank=16, checkpointing=True, chunked=True, autocast=True):
@@ -113,7 +149,7 @@ def memory(shape, method="full", *, tokens=4096, gpus=1, dtype="float32", rank=1
         weights, gradients, optimizer = 0.53 * packed + 2 * (total - packed) + 2 * trained, 2 * trained, 4 * trained
     weights, gradients, optimizer = (part / gpus for part in (weights, gradients, optimizer))
     if gpus > 1 or method == "qlora":
-        weights += 2 * 2 * max(shape.layer, shape.embedding)   # what is gathered, or unpacked to 16 bit, while it is used
+        weights += 2 * 2 * max(shape.layer, shape.embedding)  # what is gathered, or unpacked to 16 bit, while it is used
     narrow = 2 if autocast or wide == 2 else 4
     stream = (4 if wide == 4 else 2) * shape.hidden * tokens
     inside = narrow * tokens * (8 * shape.hidden + 3 * shape.q + 3 * shape.kv + 5 * shape.inter * shape.active)
@@ -121,15 +157,15 @@ def memory(shape, method="full", *, tokens=4096, gpus=1, dtype="float32", rank=1
     activations = shape.layers * stream + 2 * inside + logits if checkpointing else shape.layers * (stream + inside) + logits
     total = weights + gradients + optimizer + activations
     overhead = 0.05 * total + GIB
-    return dict(weights=weights, gradients=gradients, optimizer=optimizer, activations=activations, overhead=overhead, total=total + overhead)
+    return dict(
+        weights=weights, gradients=gradients, optimizer=optimizer, activations=activations, overhead=overhead, total=total + overhead
+    )
 
 
 def flops_per_token(shape, context, method="full", causal=False):
-    """FLOPs of training one token, recomputation of checkpointing not counted (the usual numerator of MFU).
+    """FLOPs of training one token (FLOPS_FORMULA); context is the mean number of tokens that a token's own text has.
 
-    full: 6 x used parameters (2 forward, 4 backward); LoRA and QLoRA: 4 x, since the gradients of frozen weights are not computed;
-    attention: 12 x layers x q x context, half of it in the causal count. context is the mean number of tokens that a token's own
-    text has (sum of squared lengths / sum of lengths), so packed neighbours are not counted.
+    That mean is sum of squared lengths / sum of lengths, so packed neighbours are not counted.
     """
     attention = 12 * shape.layers * shape.q * context * (0.5 if causal else 1)
     return (6 if method == "full" else 4) * shape.used + attention
@@ -154,7 +190,9 @@ def what_would_fit(shape, available, tokens, rank=16):
     ways = []
     for gpus in (2, 4, 8, 16, 32, 64):
         if memory(shape, gpus=gpus, tokens=tokens)["total"] <= available:
-            ways.append(f"full fine-tuning on {gpus} such GPUs (accelerate/fsdp2.yaml, {memory(shape, gpus=gpus, tokens=tokens)['total'] / GIB:.0f} GiB each)")
+            ways.append(
+                f"full fine-tuning on {gpus} such GPUs (accelerate/fsdp2.yaml, {memory(shape, gpus=gpus, tokens=tokens)['total'] / GIB:.0f} GiB each)"
+            )
             break
     if memory(shape, dtype="bfloat16", tokens=tokens)["total"] <= available:
         ways.append("full fine-tuning with --dtype bfloat16 (less exact updates)")
@@ -162,23 +200,39 @@ def what_would_fit(shape, available, tokens, rank=16):
         for shorter in dict.fromkeys((tokens, tokens // 2, tokens // 4)):
             need = memory(shape, method, dtype="bfloat16", tokens=shorter, rank=rank)["total"]
             if need <= available:
-                ways.append(f"{'LoRA' if method == 'lora' else 'QLoRA'} ({option}, {need / GIB:.0f} GiB" +
-                            (f", with --max_length {shorter})" if shorter != tokens else ")"))
+                ways.append(
+                    f"{'LoRA' if method == 'lora' else 'QLoRA'} ({option}, {need / GIB:.0f} GiB"
+                    + (f", with --max_length {shorter})" if shorter != tokens else ")")
+                )
                 break
     return ways
 
 
 def table(shapes, tokens):
     """Markdown: GiB and the smallest usual GPU for each way to train."""
+
     def cell(bytes_needed):
-        fits = [size for size in SIZES if bytes_needed <= size * GIB * 0.97]   # the driver keeps about 3 %
+        fits = [size for size in SIZES if bytes_needed <= size * GIB * 0.97]  # the driver keeps about 3 %
         return f"{bytes_needed / GIB:.0f} GiB → {fits[0]} GB" if fits else f"{bytes_needed / GIB:.0f} GiB → none"
 
-    lines = [f"| model | parameters | QLoRA, one GPU | LoRA, one GPU | full (bf16 weights), one GPU | full (fp32 weights), one GPU | full (fp32), 8 GPUs, each |\n{'|---' * 7}|"]
+    lines = [
+        f"| model | parameters | QLoRA, one GPU | LoRA, one GPU | full (bf16 weights), one GPU | full (fp32 weights), one GPU | full (fp32), 8 GPUs, each |\n{'|---' * 7}|"
+    ]
     for name, shape in shapes.items():
-        lines.append(f"| {name} | {shape.parameters / 1e9:.2f} B | " + " | ".join(cell(need["total"]) for need in (
-            memory(shape, "qlora", tokens=tokens, dtype="bfloat16"), memory(shape, "lora", tokens=tokens, dtype="bfloat16"),
-            memory(shape, tokens=tokens, dtype="bfloat16"), memory(shape, tokens=tokens), memory(shape, tokens=tokens, gpus=8))) + " |")
+        lines.append(
+            f"| {name} | {shape.parameters / 1e9:.2f} B | "
+            + " | ".join(
+                cell(need["total"])
+                for need in (
+                    memory(shape, "qlora", tokens=tokens, dtype="bfloat16"),
+                    memory(shape, "lora", tokens=tokens, dtype="bfloat16"),
+                    memory(shape, tokens=tokens, dtype="bfloat16"),
+                    memory(shape, tokens=tokens),
+                    memory(shape, tokens=tokens, gpus=8),
+                )
+            )
+            + " |"
+        )
     return "\n".join(lines)
 
 

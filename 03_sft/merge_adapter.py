@@ -21,22 +21,25 @@ import os
 import shutil
 import subprocess
 
-import rows as r
 import training_rows as t
 
-AGREE = 0.98   # share of equal top-1 tokens; rounding to bf16 moves about 1 in 300 on a 135M model
-CLOSE = 0.5    # logits; a token that led by more than this must not change
+import rows as r
+
+AGREE = 0.98  # share of equal top-1 tokens; rounding to bf16 moves about 1 in 300 on a 135M model
+CLOSE = 0.5  # logits; a token that led by more than this must not change
 
 
 def base_of(adapter, base=None):
     """Name of the model the adapter belongs to."""
     config = Path(adapter) / "adapter_config.json"
     if not config.is_file():
-        raise r.BadInput(f"--adapter {adapter}: there is no adapter_config.json in it, so it is no adapter" +
-                         (" (it looks like a whole model: nothing has to be merged)" if (Path(adapter) / "config.json").is_file() else ""))
+        raise r.BadInput(
+            f"--adapter {adapter}: there is no adapter_config.json in it, so it is no adapter"
+            + (" (it looks like a whole model: nothing has to be merged)" if (Path(adapter) / "config.json").is_file() else "")
+        )
     found = base or json.loads(config.read_text())["base_model_name_or_path"]
     if not found:
-        raise r.BadInput(f"{config}: field \"base_model_name_or_path\" is empty; name the base with --base")
+        raise r.BadInput(f'{config}: field "base_model_name_or_path" is empty; name the base with --base')
     return found
 
 
@@ -58,7 +61,11 @@ def compare(adapted, merged):
 
     first, second = (torch.cat([tokens for tokens, _ in side]) for side in (adapted, merged))
     lead, differ = torch.cat([lead for _, lead in adapted]), first != second
-    return {"tokens": len(first), "agree": round(1 - differ.float().mean().item(), 5), "largest_lead_lost": round(lead[differ].max().item(), 4) if differ.any() else 0.0}
+    return {
+        "tokens": len(first),
+        "agree": round(1 - differ.float().mean().item(), 5),
+        "largest_lead_lost": round(lead[differ].max().item(), 4) if differ.any() else 0.0,
+    }
 
 
 def held_out_tokens(adapter, prompts, tokenizer, limit=16):
@@ -99,18 +106,26 @@ def merge(adapter, output, base=None, check=False, prompts=None):
     model.save_pretrained(aside)
     tokenizer.save_pretrained(aside)
     result = None
-    if check:   # what lies on the disk is compared, not what is in memory
+    if check:  # what lies on the disk is compared, not what is in memory
         del model
         saved = AutoModelForCausalLM.from_pretrained(aside, dtype=torch.float32).to(device).eval()
         result = compare(adapted, top_tokens(saved, sequences))
         if result["agree"] < AGREE or result["largest_lead_lost"] > CLOSE:
             shutil.rmtree(aside)
-            raise RuntimeError(f"the merged model differs from base + adapter: {100 * result['agree']:.2f} % of {result['tokens']:,} top tokens agree (at least "
-                               f"{100 * AGREE:.0f} % wanted), largest lead lost {result['largest_lead_lost']} (at most {CLOSE}); nothing was written to {output}")
-        print(f"merged = base + adapter: {100 * result['agree']:.2f} % of {result['tokens']:,} top tokens agree, "
-              f"largest lead lost {result['largest_lead_lost']}", file=sys.stderr)
+            raise RuntimeError(
+                f"the merged model differs from base + adapter: {100 * result['agree']:.2f} % of {result['tokens']:,} top tokens agree (at least "
+                f"{100 * AGREE:.0f} % wanted), largest lead lost {result['largest_lead_lost']} (at most {CLOSE}); nothing was written to {output}"
+            )
+        print(
+            f"merged = base + adapter: {100 * result['agree']:.2f} % of {result['tokens']:,} top tokens agree, "
+            f"largest lead lost {result['largest_lead_lost']}",
+            file=sys.stderr,
+        )
     meta = Path(adapter) / "sft.meta.json"
-    r.write_json(aside / "sft.meta.json", {**(json.loads(meta.read_text()) if meta.is_file() else {}), "merge": {"adapter": str(adapter), "base": base, **(result or {})}})
+    r.write_json(
+        aside / "sft.meta.json",
+        {**(json.loads(meta.read_text()) if meta.is_file() else {}), "merge": {"adapter": str(adapter), "base": base, **(result or {})}},
+    )
     shutil.rmtree(output, ignore_errors=True)
     output.parent.mkdir(parents=True, exist_ok=True)
     os.replace(aside, output)

@@ -18,9 +18,20 @@ import json
 
 import rows as r
 
-RECIPE = {"learning_rate": "Learning rate", "lr_scheduler_type": "Schedule", "warmup_steps": "Warm-up", "num_train_epochs": "Epochs", "max_steps": "Most steps",
-          "global_batch_size": "Batch (rows a step)", "max_length": "Max length (tokens)", "packing": "Packing", "lora_r": "LoRA rank", "lora_alpha": "LoRA alpha",
-          "load_in_4bit": "4-bit base (nf4)", "seed": "Seed"}
+RECIPE = {
+    "learning_rate": "Learning rate",
+    "lr_scheduler_type": "Schedule",
+    "warmup_steps": "Warm-up",
+    "num_train_epochs": "Epochs",
+    "max_steps": "Most steps",
+    "global_batch_size": "Batch (rows a step)",
+    "max_length": "Max length (tokens)",
+    "packing": "Packing",
+    "lora_r": "LoRA rank",
+    "lora_alpha": "LoRA alpha",
+    "load_in_4bit": "4-bit base (nf4)",
+    "seed": "Seed",
+}
 METHODS = {"full": "full fine-tuning", "lora": "LoRA", "qlora": "QLoRA"}
 TEMPLATE = """---
 {{ header }}
@@ -110,7 +121,7 @@ def read_results(path):
         rows = list(csv.DictReader(file))
     for field in ("model", "benchmark", "n", "accuracy", "ci_low", "ci_high", "unparsed"):
         if rows and field not in rows[0]:
-            raise r.BadInput(f"{path}, line 1: field \"{field}\" is missing (04_eval/score.py writes it)")
+            raise r.BadInput(f'{path}, line 1: field "{field}" is missing (04_eval/score.py writes it)')
     models, table = list(dict.fromkeys(row["model"] for row in rows)), {}
     for row in rows:
         interval = f" [{float(row['ci_low']):.1f}, {float(row['ci_high']):.1f}]" if row["ci_low"] and row["ci_high"] else ""
@@ -128,16 +139,34 @@ def card(meta, results, hub_id):
     given, losses = meta.get("given", {}), [entry["loss"] for entry in meta["log"] if "loss" in entry]
     inputs = {Path(name).name: digest for name, digest in meta["same_if"]["inputs"].items() if name != meta["model"]}
     base = meta["model"]
-    header = {"library_name": "transformers", "pipeline_tag": "text-generation", "tags": ["sft", "trl", "science", "reasoning"],
-              **({"base_model": base} if not Path(base).exists() and not base.startswith(("/", ".")) else {})}
+    header = {
+        "library_name": "transformers",
+        "pipeline_tag": "text-generation",
+        "tags": ["sft", "trl", "science", "reasoning"],
+        **({"base_model": base} if not Path(base).exists() and not base.startswith(("/", ".")) else {}),
+    }
     environment = jinja2.Environment(undefined=jinja2.StrictUndefined, keep_trailing_newline=True)
     return environment.from_string(TEMPLATE).render(
-        header=yaml.safe_dump(header, sort_keys=False).strip(), title=hub_id.split("/")[-1], base=base if header.get("base_model") else Path(base).name,
-        method=METHODS[meta["method"]], recipe=[(label, given[key]) for key, label in RECIPE.items() if key in given], rows=meta["rows"], steps=meta["steps"],
-        losses=f"{losses[0]:.3f} → {losses[-1]:.3f}" if losses else "not recorded", eval_loss=meta.get("eval_loss"), speed=meta["speed"],
-        hardware=f"{meta['processes']} × {meta['gpu']}" if meta.get("gpu") else "CPU", commit=meta["commit"], files=sorted(inputs.items()),
-        checks={"stop_test": None, **meta["checks"]}, merge=meta.get("merge"), models=models, scores=scores, hub_id=hub_id,
-        unstopped=not meta["checks"].get("stop_test", {}).get("passed", True))
+        header=yaml.safe_dump(header, sort_keys=False).strip(),
+        title=hub_id.split("/")[-1],
+        base=base if header.get("base_model") else Path(base).name,
+        method=METHODS[meta["method"]],
+        recipe=[(label, given[key]) for key, label in RECIPE.items() if key in given],
+        rows=meta["rows"],
+        steps=meta["steps"],
+        losses=f"{losses[0]:.3f} → {losses[-1]:.3f}" if losses else "not recorded",
+        eval_loss=meta.get("eval_loss"),
+        speed=meta["speed"],
+        hardware=f"{meta['processes']} × {meta['gpu']}" if meta.get("gpu") else "CPU",
+        commit=meta["commit"],
+        files=sorted(inputs.items()),
+        checks={"stop_test": None, **meta["checks"]},
+        merge=meta.get("merge"),
+        models=models,
+        scores=scores,
+        hub_id=hub_id,
+        unstopped=not meta["checks"].get("stop_test", {}).get("passed", True),
+    )
 
 
 def main():
@@ -154,7 +183,7 @@ def main():
     meta = json.loads(path.read_text())
     for field in ("model", "method", "rows", "log", "checks"):
         if field not in meta:
-            raise r.BadInput(f"{path}: field \"{field}\" is missing; the run was not finished by sft.py")
+            raise r.BadInput(f'{path}: field "{field}" is missing; the run was not finished by sft.py')
     if args.push_to_hub and not args.hub_id:
         raise r.BadInput("--push-to-hub needs --hub-id OWNER/NAME")
     text = card(meta, read_results(args.results), args.hub_id or Path(args.model).resolve().name)
@@ -171,7 +200,11 @@ def push(folder, readme, hub_id):
 
     api = HfApi()
     api.create_repo(hub_id, exist_ok=True)
-    api.upload_folder(repo_id=hub_id, folder_path=folder, ignore_patterns=["checkpoint-*", "tokens/*", "runs/*", "sft.heldout.jsonl", "sft.rejected.jsonl", "*.bin"])
+    api.upload_folder(
+        repo_id=hub_id,
+        folder_path=folder,
+        ignore_patterns=["checkpoint-*", "tokens/*", "runs/*", "sft.heldout.jsonl", "sft.rejected.jsonl", "*.bin"],
+    )
     api.upload_file(repo_id=hub_id, path_or_fileobj=readme, path_in_repo="README.md")
     print(f"pushed to https://huggingface.co/{hub_id}", file=sys.stderr)
 

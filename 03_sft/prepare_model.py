@@ -15,7 +15,7 @@ TEMPLATES = Path(__file__).resolve().parent / "templates"
 TEMPLATE_OF_TOKENS = [("chatml", ("<|im_start|>", "<|im_end|>")), ("llama3", ("<|start_header_id|>", "<|eot_id|>")), ("plain", ())]
 PAD_TOKENS = ("<|finetune_right_pad_id|>", "<pad>", "[PAD]", "<|pad|>", "<|endoftext|>", "<|end_of_text|>", "<unk>")
 MARK = "THE-ANSWER-ENDS-HERE"
-LEAK = 1e-3   # largest difference of fp32 logits that rounding explains; measured 6e-5, and 30 where packed rows see each other
+LEAK = 1e-3  # largest difference of fp32 logits that rounding explains; measured 6e-5, and 30 where packed rows see each other
 
 
 def find_template(tokenizer, given=None):
@@ -41,7 +41,7 @@ def end_of_turn(tokenizer):
     """Id of the special token the template puts behind an answer, or None."""
     text = tokenizer.apply_chat_template([{"role": "user", "content": "?"}, {"role": "assistant", "content": MARK}], tokenize=False)
     special = set(tokenizer.all_special_ids) | {i for i, token in tokenizer.added_tokens_decoder.items() if token.special}
-    behind = tokenizer(text[text.rfind(MARK) + len(MARK):], add_special_tokens=False).input_ids
+    behind = tokenizer(text[text.rfind(MARK) + len(MARK) :], add_special_tokens=False).input_ids
     return next((token for token in behind if token in special), None)
 
 
@@ -56,11 +56,13 @@ def load_tokenizer(model, template=None, revision="main", trust_remote_code=Fals
     try:
         notes = [f"chat template: {find_template(tokenizer, template)}"]
         end = end_of_turn(tokenizer)
-    except Exception as error:   # jinja's and the tokenizer's own errors, whose classes differ from version to version
+    except Exception as error:  # jinja's and the tokenizer's own errors, whose classes differ from version to version
         raise r.BadInput(f"{template or model}: the chat template cannot be used ({type(error).__name__}: {str(error)[:200]})") from None
     if end is None:
-        raise r.BadInput(f"{template or model}: the chat template puts no special token behind an answer, so the model could not learn to stop; "
-                         "name another with --chat_template_path (03_sft/templates/ holds three)")
+        raise r.BadInput(
+            f"{template or model}: the chat template puts no special token behind an answer, so the model could not learn to stop; "
+            "name another with --chat_template_path (03_sft/templates/ holds three)"
+        )
     if end != tokenizer.eos_token_id:
         notes.append(f"eos token: {tokenizer.convert_ids_to_tokens(end)}, which ends a turn (was {tokenizer.eos_token})")
         tokenizer.eos_token = tokenizer.convert_ids_to_tokens(end)
@@ -68,7 +70,7 @@ def load_tokenizer(model, template=None, revision="main", trust_remote_code=Fals
         vocabulary = tokenizer.get_vocab()
         special = [token.content for token in tokenizer.added_tokens_decoder.values() if token.special]
         choice = next((token for token in (*PAD_TOKENS, *special) if token in vocabulary and token != tokenizer.eos_token), None)
-        if choice is None:   # labels are masked by position, not by id, so this still trains the end of turn
+        if choice is None:  # labels are masked by position, not by id, so this still trains the end of turn
             notes.append("pad token: equal to eos, since the vocabulary has no other special token")
             tokenizer.pad_token = tokenizer.eos_token
         else:
@@ -109,7 +111,7 @@ def choose_attention(wanted=None):
 
             get_kernel(name)
             return name, "kernel from the hub"
-        except Exception as error:   # offline, or no build for this torch: whatever it is, SDPA works
+        except Exception as error:  # offline, or no build for this torch: whatever it is, SDPA works
             return "sdpa", f"the hub kernel {name} could not be loaded: {type(error).__name__}"
     return "sdpa", "neither flash-attn nor kernels is installed; with them packed rows train faster"
 
@@ -132,7 +134,13 @@ def packing_leak(config, attention, trust_remote_code=False):
     for name in ("layer_types", "mlp_layer_types"):
         if getattr(text, name, None):
             setattr(text, name, getattr(text, name)[:2])
-    for name, size in (("intermediate_size", 64), ("moe_intermediate_size", 64), ("num_experts", 4), ("num_local_experts", 4), ("num_experts_per_tok", 2)):
+    for name, size in (
+        ("intermediate_size", 64),
+        ("moe_intermediate_size", 64),
+        ("num_experts", 4),
+        ("num_local_experts", 4),
+        ("num_experts_per_tok", 2),
+    ):
         if getattr(text, name, None):
             setattr(text, name, size)
     for name in ("pad_token_id", "bos_token_id", "eos_token_id"):
@@ -141,11 +149,17 @@ def packing_leak(config, attention, trust_remote_code=False):
     device = "cuda" if flash else "cpu"
     with torch.random.fork_rng():
         torch.manual_seed(0)
-        model = AutoModelForCausalLM.from_config(small, attn_implementation=attention, dtype=torch.bfloat16 if flash else torch.float32,
-                                                 trust_remote_code=trust_remote_code).to(device).eval()
+        model = (
+            AutoModelForCausalLM.from_config(
+                small, attn_implementation=attention, dtype=torch.bfloat16 if flash else torch.float32, trust_remote_code=trust_remote_code
+            )
+            .to(device)
+            .eval()
+        )
         parts = [torch.randint(1, 128, (n,)).tolist() for n in (23, 9, 40)]
     packed = DataCollatorForLanguageModeling(pad_token_id=0, padding_free=True)(
-        [{"input_ids": sum(parts, []), "labels": sum(parts, []), "seq_lengths": [len(part) for part in parts]}])
+        [{"input_ids": sum(parts, []), "labels": sum(parts, []), "seq_lengths": [len(part) for part in parts]}]
+    )
     packed.pop("labels")
     with torch.no_grad():
         together = model(**{k: v.to(device) for k, v in packed.items()}, use_cache=False).logits[0].float()
@@ -157,7 +171,7 @@ def packing_is_safe(config, attention, trust_remote_code=False):
     """(True, note) where packed rows do not see each other under this backend."""
     try:
         leak = packing_leak(config, attention, trust_remote_code)
-    except Exception as error:   # an architecture the small copy cannot be built for: unknown means no
+    except Exception as error:  # an architecture the small copy cannot be built for: unknown means no
         return False, f"the packing check could not run on this architecture ({type(error).__name__}: {str(error)[:160]})"
-    limit = 0.05 if "flash" in attention else LEAK   # bf16 rounding against the size of the logits
+    limit = 0.05 if "flash" in attention else LEAK  # bf16 rounding against the size of the logits
     return leak <= limit, f"packed and separate rows differ by {leak:.1e} under {attention} (limit {limit:g})"

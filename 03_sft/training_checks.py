@@ -14,7 +14,7 @@ import time
 
 import rows as r
 
-WHOLE = "whole.json"   # written last into a checkpoint: its files and their sizes
+WHOLE = "whole.json"  # written last into a checkpoint: its files and their sizes
 
 
 def mark_whole(folder):
@@ -34,7 +34,9 @@ def is_whole(folder):
 
 def newest_whole(output_dir):
     """Newest whole checkpoint of a run and the half-written ones that are newer: (path or None, [paths])."""
-    numbered = [(int(p.name.split("-")[1]), p) for p in Path(output_dir).glob("checkpoint-*") if p.is_dir() and p.name.split("-")[1].isdigit()]
+    numbered = [
+        (int(p.name.split("-")[1]), p) for p in Path(output_dir).glob("checkpoint-*") if p.is_dir() and p.name.split("-")[1].isdigit()
+    ]
     skipped = []
     for _, path in sorted(numbered, reverse=True):
         if is_whole(path):
@@ -59,10 +61,10 @@ def callbacks(state, meter, first_save=True):
         def on_step_end(self, args, trainer_state, control, **kwargs):
             meter.step_ends()
             if trainer_state.global_step == 1 and first_save and trainer_state.max_steps > 1:
-                self.trial, control.should_save = not control.should_save, True   # full disk or unsavable state shows now, not in hours
+                self.trial, control.should_save = not control.should_save, True  # full disk or unsavable state shows now, not in hours
 
         def on_save(self, args, trainer_state, control, **kwargs):
-            state.wait_for_everyone()   # the other ranks write their random states
+            state.wait_for_everyone()  # the other ranks write their random states
             folder = Path(args.output_dir) / f"checkpoint-{trainer_state.global_step}"
             if state.is_main_process:
                 mark_whole(folder)
@@ -74,8 +76,10 @@ def callbacks(state, meter, first_save=True):
         def on_log(self, args, trainer_state, control, logs=None, **kwargs):
             loss = (logs or {}).get("loss")
             if loss is not None and not math.isfinite(loss):
-                raise RuntimeError(f"the loss at step {trainer_state.global_step} is {loss}; checkpoints before it are kept. Lower the learning rate, or look at "
-                                   "the rows of this step")
+                raise RuntimeError(
+                    f"the loss at step {trainer_state.global_step} is {loss}; checkpoints before it are kept. Lower the learning rate, or look at "
+                    "the rows of this step"
+                )
             if state.is_main_process and args.disable_tqdm and loss is not None:
                 print(meter.line(trainer_state, logs), file=sys.stderr, flush=True)
 
@@ -112,18 +116,27 @@ class Meter:
         if self.flops:
             found["tflops"] = round(speed * self.flops[0] / 1e12, 3)
             if self.peak:
-                found |= {"mfu": round(100 * speed * self.flops[0] / self.peak, 2), "mfu_causal": round(100 * speed * self.flops[1] / self.peak, 2)}
+                found |= {
+                    "mfu": round(100 * speed * self.flops[0] / self.peak, 2),
+                    "mfu_causal": round(100 * speed * self.flops[1] / self.peak, 2),
+                }
         return found | {"peak_memory_gib": round(peak_memory() / 2**30, 2)}
 
     def total(self):
         return self.figures(self.tokens, self.seconds) if self.seconds else {}
 
     def line(self, trainer_state, logs):
-        left = (trainer_state.max_steps - trainer_state.global_step) * self.seconds / max(1, trainer_state.global_step - getattr(self, "first_step", 0))
+        left = (
+            (trainer_state.max_steps - trainer_state.global_step)
+            * self.seconds
+            / max(1, trainer_state.global_step - getattr(self, "first_step", 0))
+        )
         speed = f"  {logs['tokens_per_second']:,.0f} tok/s" if "tokens_per_second" in logs else ""
         mfu = f"  {logs['mfu']:.1f} % MFU" if "mfu" in logs else ""
-        return (f"step {trainer_state.global_step}/{trainer_state.max_steps}  loss {logs['loss']:.4f}  lr {logs.get('learning_rate', 0):.2e}{speed}{mfu}"
-                f"  {logs.get('peak_memory_gib', 0):.1f} GiB  left {time.strftime('%H:%M:%S', time.gmtime(left))}")
+        return (
+            f"step {trainer_state.global_step}/{trainer_state.max_steps}  loss {logs['loss']:.4f}  lr {logs.get('learning_rate', 0):.2e}{speed}{mfu}"
+            f"  {logs.get('peak_memory_gib', 0):.1f} GiB  left {time.strftime('%H:%M:%S', time.gmtime(left))}"
+        )
 
 
 def peak_memory():
@@ -150,7 +163,9 @@ def load_for_use(model, adapter=None):
     gpu = torch.cuda.is_available()
     try:
         tokenizer = AutoTokenizer.from_pretrained(adapter or model)
-        loaded = AutoModelForCausalLM.from_pretrained(model, dtype=torch.bfloat16 if gpu else torch.float32, device_map="cuda" if gpu else None)
+        loaded = AutoModelForCausalLM.from_pretrained(
+            model, dtype=torch.bfloat16 if gpu else torch.float32, device_map="cuda" if gpu else None
+        )
         if adapter:
             from peft import PeftModel
 
@@ -168,12 +183,24 @@ def stop_test(model, tokenizer, prompts, max_new_tokens):
     import torch
 
     tokenizer.padding_side = "left"
-    batch = tokenizer.apply_chat_template(prompts, add_generation_prompt=True, tokenize=True, padding=True, return_dict=True, return_tensors="pt").to(model.device)
+    batch = tokenizer.apply_chat_template(
+        prompts, add_generation_prompt=True, tokenize=True, padding=True, return_dict=True, return_tensors="pt"
+    ).to(model.device)
     with torch.no_grad():
-        made = model.generate(**batch, max_new_tokens=max_new_tokens, do_sample=False, eos_token_id=tokenizer.eos_token_id, pad_token_id=tokenizer.pad_token_id)
-    new = made[:, batch["input_ids"].shape[1]:]
-    return {"prompts": len(prompts), "ended": int((new == tokenizer.eos_token_id).any(1).sum()), "max_new_tokens": max_new_tokens,
-            "answers": tokenizer.batch_decode(new, skip_special_tokens=True)}
+        made = model.generate(
+            **batch,
+            max_new_tokens=max_new_tokens,
+            do_sample=False,
+            eos_token_id=tokenizer.eos_token_id,
+            pad_token_id=tokenizer.pad_token_id,
+        )
+    new = made[:, batch["input_ids"].shape[1] :]
+    return {
+        "prompts": len(prompts),
+        "ended": int((new == tokenizer.eos_token_id).any(1).sum()),
+        "max_new_tokens": max_new_tokens,
+        "answers": tokenizer.batch_decode(new, skip_special_tokens=True),
+    }
 
 
 def check_template(rendered, folder):
@@ -188,7 +215,9 @@ def check_template(rendered, folder):
         ids = saved.apply_chat_template(messages, add_generation_prompt=True, tokenize=True, return_dict=False)
         again = saved.apply_chat_template(messages, add_generation_prompt=True, tokenize=False)
         if again != text or ids != saved(text, add_special_tokens=False).input_ids:
-            raise RuntimeError(f"{folder}: the saved chat template renders a prompt otherwise than in training:\n{again!r}\ninstead of\n{text!r}")
+            raise RuntimeError(
+                f"{folder}: the saved chat template renders a prompt otherwise than in training:\n{again!r}\ninstead of\n{text!r}"
+            )
     return len(rendered)
 
 

@@ -20,8 +20,8 @@ import rows as r
 
 SHAREGPT = {"human": "user", "user": "user", "gpt": "assistant", "assistant": "assistant", "chatgpt": "assistant", "system": "system"}
 FORMS = "prompt+completion, messages, conversations, instruction+output or question+answer"
-IGNORED = -100   # label of a token that is read but not trained
-BATCH = 1000     # rows tokenised at once; the fast tokenizers then use every core
+IGNORED = -100  # label of a token that is read but not trained
+BATCH = 1000  # rows tokenised at once; the fast tokenizers then use every core
 
 
 def conversation(row):
@@ -29,6 +29,7 @@ def conversation(row):
 
     row  dict in one of the forms above  ->  ([{"role", "content"}, ...], int)
     """
+
     def turns(value, role):
         if isinstance(value, str):
             return [{"role": role, "content": value}]
@@ -55,7 +56,7 @@ def conversation(row):
         raise ValueError(f"a turn is not in the form of its kind ({type(error).__name__}: {error})") from None
     for number, message in enumerate(messages):
         if message["role"] not in ("system", "user", "assistant"):
-            raise ValueError(f"turn {number + 1} has the role \"{message['role']}\"; known are system, user and assistant")
+            raise ValueError(f'turn {number + 1} has the role "{message["role"]}"; known are system, user and assistant')
         if not isinstance(message["content"], str) or not message["content"].strip():
             raise ValueError(f"turn {number + 1} ({message['role']}) has no text")
     if not messages or messages[-1]["role"] != "assistant":
@@ -80,14 +81,16 @@ def pieces(tokenizer, messages, first=0):
             continue
         last = number == len(messages) - 1
         before = render(tokenizer, messages[:number], prompt=True)
-        after = full if last else render(tokenizer, messages[:number + 1])
+        after = full if last else render(tokenizer, messages[: number + 1])
         if not (full.startswith(before) and full.startswith(after)):
-            if not last:   # a template that shortens earlier turns (Qwen3 takes their thinking out): they are read, not trained
+            if not last:  # a template that shortens earlier turns (Qwen3 takes their thinking out): they are read, not trained
                 continue
-            raise ValueError("the chat template does not render the prompt alone as the beginning of the whole conversation, "
-                             "so the model would be trained on another prompt than it reads later")
-        end = len(before) + len(full[len(before):len(after)].rstrip())
-        cut += [(full[done:len(before)], False), (full[len(before):end], True)]
+            raise ValueError(
+                "the chat template does not render the prompt alone as the beginning of the whole conversation, "
+                "so the model would be trained on another prompt than it reads later"
+            )
+        end = len(before) + len(full[len(before) : len(after)].rstrip())
+        cut += [(full[done : len(before)], False), (full[len(before) : end], True)]
         done = end
     return [piece for piece in [*cut, (full[done:], False)] if piece[0]]
 
@@ -130,7 +133,7 @@ def preview(tokenizer, ids, labels, color=False, limit=3000):
             start = place
     trained = sum(label != IGNORED for label in labels)
     if len(text) > limit:
-        text = f"{text[:limit * 2 // 3]}\n[... {len(text) - limit:,} characters ...]\n{text[-limit // 3:]}"
+        text = f"{text[: limit * 2 // 3]}\n[... {len(text) - limit:,} characters ...]\n{text[-limit // 3 :]}"
     return f"--- first row: {len(ids)} tokens, {trained} of them trained (marked) ---\n{text}\n---"
 
 
@@ -175,7 +178,7 @@ def tokenize_file(path, tokenizer, max_length, folder, eval_rows=None, eval_path
         columns = {"train": ([], []), "eval": ([], [])}
         for (part, source, row, _), (ids, labels) in zip(batch, encoded, strict=True):
             if reason := refusal(ids, labels, tokenizer.eos_token_id):
-                raise r.BadInput(f"{source}, row \"{row['id']}\": {reason}")
+                raise r.BadInput(f'{source}, row "{row["id"]}": {reason}')
             if len(ids) > max_length:
                 found["too_long"] += 1
                 rejected.write(r.dumps({**row, "reason": "too long", "n_tokens": len(ids)}))
@@ -186,7 +189,7 @@ def tokenize_file(path, tokenizer, max_length, folder, eval_rows=None, eval_path
             count["tokens"] += len(ids)
             count["trained_tokens"] += sum(label != IGNORED for label in labels)
             count["longest"] = max(count["longest"], len(ids))
-            count["squares"] += len(ids) ** 2   # for the attention part of the FLOPs
+            count["squares"] += len(ids) ** 2  # for the attention part of the FLOPs
             columns[part][0].append(ids)
             columns[part][1].append(labels)
             if part == "eval":
@@ -194,9 +197,14 @@ def tokenize_file(path, tokenizer, max_length, folder, eval_rows=None, eval_path
         for part, writer in writers.items():
             writer.write_batch(pyarrow.record_batch([pyarrow.array(c, schema[0].type) for c in columns[part]], schema=schema))
 
-    with r.write_aside(folder / "train.arrow") as train, r.write_aside(folder / "eval.arrow") as held_file, \
-            r.write_aside(folder / "sft.rejected.jsonl") as rejected, r.write_aside(folder / "sft.heldout.jsonl") as kept_back, \
-            pyarrow.ipc.new_stream(train, schema) as train_writer, pyarrow.ipc.new_stream(held_file, schema) as eval_writer:
+    with (
+        r.write_aside(folder / "train.arrow") as train,
+        r.write_aside(folder / "eval.arrow") as held_file,
+        r.write_aside(folder / "sft.rejected.jsonl") as rejected,
+        r.write_aside(folder / "sft.heldout.jsonl") as kept_back,
+        pyarrow.ipc.new_stream(train, schema) as train_writer,
+        pyarrow.ipc.new_stream(held_file, schema) as eval_writer,
+    ):
         writers, batch = {"train": train_writer, "eval": eval_writer}, []
         for part, source, row in sources():
             try:
@@ -204,7 +212,7 @@ def tokenize_file(path, tokenizer, max_length, folder, eval_rows=None, eval_path
                 if len(batch) == 1:
                     pieces(tokenizer, *batch[0][3])
             except ValueError as error:
-                raise r.BadInput(f"{source}, row \"{row['id']}\": {error}") from None
+                raise r.BadInput(f'{source}, row "{row["id"]}": {error}') from None
             if len(batch) == BATCH:
                 flush(batch, writers, rejected, kept_back)
                 batch = []
@@ -224,7 +232,7 @@ def main():
     tokenizer, _ = load_tokenizer(args.model)
     row = next(r.read(args.input), None)
     try:
-        (ids, labels), = encode(tokenizer, [conversation(row or {})])
+        ((ids, labels),) = encode(tokenizer, [conversation(row or {})])
     except ValueError as error:
         raise r.BadInput(f"{args.input}, first row: {error}") from None
     print(preview(tokenizer, ids, labels, sys.stdout.isatty()))

@@ -1,0 +1,303 @@
+"""Options of sft.py: what the user gave, defaults of the machine, early refusals, batch size over devices, what a re-run does.
+
+Imported by sft.py; no command of its own. Nothing heavy is imported before it is needed, so a wrong option is told at once.
+"""
+
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+import difflib
+import json
+import os
+import shutil
+from dataclasses import dataclass, field
+
+from training_checks import newest_whole
+
+import rows as r
+
+HERE = Path(__file__).resolve().parent
+CODE = [HERE / name for name in ("sft.py", "training_options.py", "training_rows.py", "prepare_model.py")]
+# Options that do not change the model: a finished run stays finished when they differ.
+NEUTRAL = {
+    "config",
+    "output_dir",
+    "fresh",
+    "ignore_fit",
+    "check_only",
+    "report_to",
+    "disable_tqdm",
+    "logging_steps",
+    "dataset_num_proc",
+    "save_total_limit",
+    "stop_test_prompts",
+    "merge_to",
+    "push_to_hub",
+    "hub_model_id",
+    "hub_private_repo",
+    "run_name",
+    "log_level",
+    "dataloader_num_workers",
+    "save_strategy",
+    "save_steps",
+    "deepspeed",
+    "local_rank",
+}
+# Where TRL's own defaults would surprise: its max_length is 1024, and it neither packs, evaluates nor bounds the number of checkpoints.
+DEFAULTS = dict(
+    max_length=4096,
+    packing=True,
+    per_device_train_batch_size=1,
+    per_device_eval_batch_size=1,
+    lr_scheduler_type="cosine",
+    warmup_steps=0.05,
+    logging_steps=1,
+    eval_strategy="epoch",
+    save_strategy="epoch",
+    save_total_limit=2,
+    report_to=["tensorboard"],
+    seed=42,
+    lora_target_modules=["all-linear"],
+    lora_dropout=0.0,
+)
+# What --fresh may delete: the files of a run, nothing else that a folder may hold.
+OF_A_RUN = (
+    "checkpoint-*",
+    "tokens",
+    "runs",
+    "sft.*",
+    "loss.png",
+    "adapter_*",
+    "model*.safetensors*",
+    "config.json",
+    "generation_config.json",
+    "tokenizer*",
+    "special_tokens_map.json",
+    "chat_template.jinja",
+    "README.md",
+)
+
+
+@dataclass
+class OwnOptions:
+    train_file: str | None = field(default=None, metadata={"help": "rows to train on (required)"})
+    eval_file: str | None = field(default=None, metadata={"help": "rows to evaluate on; without it some of train_file are kept back"})
+    eval_rows: int | None = field(
+        default=None, metadata={"help": "how many rows are kept back (default: 1 percent, 16 to 500; none below 64 rows)"}
+    )
+    limit: int | None = field(default=None, metadata={"help": "only the first N rows of train_file"})
+    global_batch_size: int = field(
+        default=512, metadata={"help": "rows of one optimizer step over all GPUs; accumulation is computed from it"}
+    )
+    unsloth: bool = field(default=False, metadata={"help": "train with Unsloth's kernels (one NVIDIA GPU)"})
+    check_only: bool = field(default=False, metadata={"help": "do the checks, show a row and the plan, and stop before training"})
+    ignore_fit: bool = field(default=False, metadata={"help": "train although the estimate says that it does not fit"})
+    stop_test_prompts: int = field(
+        default=16, metadata={"help": "held-out prompts answered after training, to see that answers end (0: none)"}
+    )
+    merge_to: str | None = field(default=None, metadata={"help": "merge the adapter into this folder when done, and compare"})
+    fresh: bool = field(default=False, metadata={"help": "start over: delete what an earlier run left in output_dir, saying what"})
+
+
+def say(*words):
+    """A line on stderr, from the first process only."""
+    if int(os.environ.get("RANK", 0)) == 0:
+        print(*words, file=sys.stderr, flush=True)
+
+
+def is_on(value):
+    return str(value).lower() in ("true", "1", "yes")
+
+
+def given_options(argv):
+    """Options as the user gave them, recipe first and command line over it: {name: value}."""
+    import yaml
+
+    given, name = {}, None
+    for word in argv:
+        if word.startswith("--"):
+            name, _, value = word[2:].partition("=")
+            name = name.replace("-", "_")
+            given[name] = value if "=" in word else True
+        elif name is None:
+            raise r.BadInput(f'"{word}" belongs to no option; options are written --name value')
+        else:
+            given[name] = word if given[name] is True else f"{given[name]} {word}"
+    recipe = given.get("config")
+    if recipe is None:
+        return given
+    if not Path(str(recipe)).is_file():
+        raise r.BadInput(f"--config {recipe}: there is no such file (recipes stand in 03_sft/recipes/)")
+    try:
+        from_file = yaml.safe_load(Path(recipe).read_text(encoding="utf-8"))
+    except yaml.YAMLError as error:
+        raise r.BadInput(f"--config {recipe}: not valid YAML ({error})") from None
+    if not isinstance(from_file, dict):
+        raise r.BadInput(f'--config {recipe}: a recipe is one "option: value" a line')
+    return {k: v for k, v in from_file.items() if k not in given} | given
+
+
+def check_early(given):
+    """What can be refused before torch is imported."""
+    wanted = {
+        "train_file": "rows to train on (prompt and completion, messages, or question and answer)",
+        "model_name_or_path": "a folder or a hub id",
+        "output_dir": "the folder that gets the model",
+    }
+    for name, meaning in wanted.items():
+        if given.get(name) in (None, "", True):
+            raise r.BadInput(f"--{name} is missing: {meaning}")
+    for name in ("train_file", "eval_file"):
+        if given.get(name) and not Path(given[name]).is_file():
+            raise r.BadInput(f"--{name} {given[name]}: there is no such file")
+    if is_on(given.get("use_liger_kernel", False)) and given.get("loss_type") == "chunked_nll":
+        raise r.BadInput("use_liger_kernel and loss_type chunked_nll exclude each other; leave one out")
+    if is_on(given.get("load_in_4bit", False)) and not is_on(given.get("use_peft", False)):
+        raise r.BadInput("load_in_4bit needs use_peft: weights of 4 bits cannot be trained themselves")
+    for name in ("max_length", "global_batch_size", "limit", "per_device_train_batch_size"):
+        if name in given and not (str(given[name]).isdigit() and int(given[name]) > 0):
+            raise r.BadInput(
+                f"--{name} {given[name]}: an integer of at least 1 is needed"
+                + (" (rows longer than max_length are dropped, so it is always explicit)" if name == "max_length" else "")
+            )
+
+
+def start_unsloth():
+    """Import Unsloth before everything it patches; a clear refusal where it cannot work."""
+    import torch
+
+    if not torch.cuda.is_available():
+        raise r.BadInput("--unsloth needs an NVIDIA GPU, and none is visible; leave the option out to train with TRL alone")
+    if int(os.environ.get("WORLD_SIZE", 1)) > 1:
+        raise r.BadInput("--unsloth trains on one GPU; leave the option out, or start one process")
+    try:
+        import unsloth  # noqa: F401
+    except ImportError as error:
+        raise r.BadInput(f"--unsloth: the package cannot be imported ({error}); install it with requirements.txt") from None
+
+
+def machine_defaults(given):
+    """Defaults that hang on the machine and on the way to train."""
+    import torch
+
+    peft, gpu = is_on(given.get("use_peft", False)), torch.cuda.is_available()
+    old = gpu and not torch.cuda.is_bf16_supported(including_emulation=False)  # before Ampere: fp16 with loss scaling
+    found = dict(DEFAULTS, dtype=("float16" if old else "bfloat16") if peft else "float32", gradient_checkpointing=gpu, fp16=old)
+    if gpu:
+        return found | {"bf16": not old}
+    # CPU: autocast over fp32 weights is unusable, over a bf16 LoRA base it gains a fifth (311 against 260 tok/s)
+    return found | {"bf16": peft and not is_on(given.get("load_in_4bit", False)), "use_cpu": True}
+
+
+def parse(argv, given, description):
+    """(OwnOptions, SFTConfig, ModelConfig) by TRL's parser; a wrong option is BadInput with the nearest right one."""
+    from trl import ModelConfig, SFTConfig, TrlParser
+
+    class Parser(TrlParser):
+        def error(self, message):
+            raise r.BadInput(f"{message} (--help lists the script's options, --help-all TRL's)")
+
+    parser = Parser((OwnOptions, SFTConfig, ModelConfig), prog="sft.py", allow_abbrev=False, description=description)
+    if "--help-all" in argv:
+        parser.print_help()
+        raise SystemExit(0)
+    known = {action.dest for action in parser._actions} | {f"no_{action.dest}" for action in parser._actions} | {"config", "env"}
+    for name in given:
+        if name not in known:
+            near = difflib.get_close_matches(name, known, 1)
+            raise r.BadInput(f'there is no option "{name}"' + (f'; did you mean "{near[0]}"?' if near else " (--help-all lists them)"))
+    parser.set_defaults_with_config(**machine_defaults(given))
+    words = [
+        part for word in argv for part in (word.split("=", 1) if word.startswith("--config=") else [word])
+    ]  # TrlParser knows only "--config X"
+    try:
+        return parser.parse_args_and_config(words)
+    except (ValueError, TypeError) as error:
+        raise r.BadInput(str(error)) from None
+
+
+def batch_plan(global_rows, rows_per_sequence, per_device, world):
+    """(sequences of a device, accumulation steps) so that one optimizer step sees `global_rows` rows on any number of devices.
+
+    Where rows are packed, so many packed sequences are taken as hold that many rows on average, rounded to a number that 1 to 16 devices divide.
+    """
+    packed = rows_per_sequence > 1
+    sequences = max(1, round(global_rows / rows_per_sequence))
+    if packed:
+        unit = min(16, 2 ** max(0, (sequences // 6).bit_length() - 1))
+        sequences = max(unit, round(sequences / unit) * unit)
+        if sequences % world:
+            sequences = max(1, round(sequences / world)) * world
+    elif sequences % world:
+        raise r.BadInput(f"global_batch_size {global_rows} cannot be divided among {world} processes; take a multiple of {world}")
+    share = sequences // world
+    fitting = max(n for n in range(1, min(per_device, share) + 1) if share % n == 0)
+    return fitting, share // fitting
+
+
+def fingerprint(given, own, model):
+    """What decides whether a finished run is still good: options, data, model, code."""
+
+    def hash_of(path):  # weights are compared by size: hashing 60 GB would take minutes
+        path = Path(path)
+        if path.is_file():
+            return r.file_hash(str(path))
+        return r.text_hash(
+            {
+                str(p.relative_to(path)): r.file_hash(str(p)) if p.stat().st_size < 50e6 else p.stat().st_size
+                for p in sorted(path.rglob("*"))
+                if p.is_file()
+            }
+        )
+
+    inputs = {str(p): hash_of(p) for p in (own.train_file, own.eval_file, model) if p and Path(p).exists()}
+    options = {k: str(v) for k, v in sorted(given.items()) if k not in NEUTRAL}
+    return json.loads(json.dumps(dict(options=options, inputs=inputs, code={p.name: r.file_hash(str(p))[:16] for p in CODE})))
+
+
+def remove(paths, reason):
+    for path in sorted(paths):
+        say(f"{reason}: deleting {path}")
+        if path.is_dir():
+            shutil.rmtree(path)
+        else:
+            path.unlink()
+
+
+def look_back(output_dir, same_if, fresh):
+    """What an earlier run left: "finished", a whole checkpoint to go on from, or None. Refuses checkpoints of another experiment."""
+    output_dir, first = Path(output_dir), int(os.environ.get("RANK", 0)) == 0
+    if fresh and first:
+        remove({path for pattern in OF_A_RUN for path in output_dir.glob(pattern)}, "--fresh")
+    meta, started = output_dir / "sft.meta.json", output_dir / "sft.started.json"
+    if fresh or not output_dir.is_dir():
+        return None
+    if meta.is_file():
+        old = json.loads(meta.read_text())
+        changed = [key for key in same_if if old["same_if"].get(key) != same_if[key]]
+        if not changed:
+            say(f"{output_dir}: finished already ({old['rows']['train']['rows']:,} rows, {old['steps']} steps, loss {old['final_loss']})")
+            return "finished"
+        say(f"{output_dir}: made again, since its {' and '.join(changed)} changed")
+        if first:
+            remove([*output_dir.glob("checkpoint-*"), meta], "made again")
+        return None
+    checkpoint, skipped = newest_whole(output_dir)
+    for path in skipped:
+        say(f"{path.name} is half-written and is skipped")
+    if checkpoint is None:
+        return None
+    old = json.loads(started.read_text()) if started.is_file() else {}
+    for part in ("options", "inputs"):
+        for key in sorted({*old.get(part, {}), *same_if[part]}):
+            before, now = old.get(part, {}).get(key), same_if[part].get(key)
+            if before != now:
+                raise r.BadInput(
+                    f"{output_dir} holds checkpoints of another run: {key} was {before} and is now {now}; "
+                    "choose another --output_dir, or start over with --fresh"
+                )
+    if old.get("code") != same_if["code"]:
+        say("note: the scripts changed since these checkpoints were written")
+    say(f"going on from {checkpoint.name}")
+    return checkpoint

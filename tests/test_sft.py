@@ -1,0 +1,376 @@
+"""03_sft without torch: rows and their forms, refusals, options, batch size, checkpoints, re-runs, the fit estimate, recipes, the model card."""
+
+import json
+import subprocess
+import sys
+
+import fit_estimate as fit
+import merge_adapter
+import model_card
+import pytest
+import rows as r
+import training_checks as checks
+import training_options as options
+import training_rows as t
+import yaml
+from conftest import ROOT, write_jsonl
+
+RECIPES = sorted((ROOT / "03_sft" / "recipes").glob("*.yaml"))
+USER, ANSWER = {"role": "user", "content": "2 + 2?"}, {"role": "assistant", "content": "4"}
+
+
+def last_line(done):
+    return done.stderr.strip().split("\n")[-1]
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        {"prompt": [USER], "completion": [ANSWER]},
+        {"prompt": "2 + 2?", "completion": "4"},
+        {"messages": [USER, ANSWER]},
+        {"conversations": [{"from": "human", "value": "2 + 2?"}, {"from": "gpt", "value": "4"}]},
+        {"instruction": "2 + 2?", "input": "", "output": "4"},
+        {"question": "2 + 2?", "answer": "4", "reference_answer": "4"},
+    ],
+)
+def test_every_form_gives_the_same_conversation(row):
+    messages, first = t.conversation(row)
+    assert messages == [USER, ANSWER]
+    assert first in (0, 1)
+
+
+def test_forms_keep_system_prompt_and_input():
+    assert t.conversation({"instruction": "Add.", "input": "2, 2", "output": "4", "system": "Be brief."})[0] == [
+        {"role": "system", "content": "Be brief."},
+        {"role": "user", "content": "Add.\n\n2, 2"},
+        ANSWER,
+    ]
+    assert (
+        t.conversation({"system": "Be brief.", "conversations": [{"from": "human", "value": "2 + 2?"}, {"from": "gpt", "value": "4"}]})[0][
+            0
+        ]["role"]
+        == "system"
+    )
+
+
+@pytest.mark.parametrize(
+    ("row", "part"),
+    [
+        ({"text": "hello"}, "needs the fields"),
+        ({"question": "2 + 2?", "answer": " "}, "turn 2 (assistant) has no text"),
+        ({"question": "2 + 2?", "answer": None}, "turn 2 (assistant) has no text"),
+        ({"messages": [USER]}, "the last turn must be the assistant's"),
+        ({"messages": [{"role": "robot", "content": "x"}, ANSWER]}, 'role "robot"'),
+        ({"conversations": [{"from": "alien", "value": "x"}]}, "KeyError"),
+        ({"messages": []}, "the last turn"),
+    ],
+)
+def test_a_bad_row_is_named(row, part):
+    with pytest.raises(ValueError, match=r".") as caught:
+        t.conversation(row)
+    assert part in str(caught.value)
+
+
+def test_refusals_of_what_would_be_trained():
+    end = 9
+    assert t.refusal([1, 2, end, 5], [-100, 2, end, -100], end) is None
+    assert "no token" in t.refusal([1, 2], [-100, -100], end)
+    assert "every token" in t.refusal([1, end], [1, end], end)
+    assert "do not end" in t.refusal([1, 2, end], [-100, 2, -100], end)
+    assert "do not end" in t.refusal([1, 2, 3, 4, end], [-100, 2, -100, 4, end], end), "the first of two turns has no end"
+
+
+def test_held_out_rows_do_not_hang_on_the_order(tmp_path):
+    rows = [{"id": f"r{i}", "question": "q", "answer": "a"} for i in range(200)]
+    one, _ = t.held_out_ids(write_jsonl(tmp_path / "a.jsonl", rows), None)
+    two, total = t.held_out_ids(write_jsonl(tmp_path / "b.jsonl", rows[::-1]), None)
+    assert one == two and len(one) == 16 and total == 200
+    assert t.held_out_ids(write_jsonl(tmp_path / "c.jsonl", rows[:20]), None)[0] == set()
+    with pytest.raises(r.BadInput, match="has only 20 rows"):
+        t.held_out_ids(tmp_path / "c.jsonl", 20)
+
+
+@pytest.mark.parametrize("world", [1, 2, 4, 8, 16])
+def test_global_batch_is_the_same_on_any_number_of_devices(world):
+    for per_device in (1, 4, 8):
+        size, steps = options.batch_plan(512, 1.0, per_device, world)
+        assert size * steps * world == 512 and size <= per_device
+        size, steps = options.batch_plan(512, 4.6, per_device, world)  # 111.3 packed sequences
+        assert size * steps * world == 112
+    assert options.batch_plan(512, 1.0, 5, 1) == (4, 128), "a batch that does not divide is lowered"
+
+
+def test_batch_that_cannot_be_divided():
+    with pytest.raises(r.BadInput, match="multiple of 3"):
+        options.batch_plan(512, 1.0, 1, 3)
+    assert options.batch_plan(4, 6.0, 1, 1) == (1, 1)
+
+
+def test_recipe_and_command_line(tmp_path):
+    (tmp_path / "a.yaml").write_text("learning_rate: 1.0e-4\nuse_peft: true\n")
+    given = options.given_options(
+        ["--config", str(tmp_path / "a.yaml"), "--learning-rate", "2e-4", "--fresh", "--lora_target_modules", "q_proj", "v_proj"]
+    )
+    assert (
+        given["learning_rate"] == "2e-4"
+        and given["use_peft"] is True
+        and given["fresh"] is True
+        and given["lora_target_modules"] == "q_proj v_proj"
+    )
+    (tmp_path / "b.yaml").write_text("- a\n")
+    with pytest.raises(r.BadInput, match="option: value"):
+        options.given_options([f"--config={tmp_path / 'b.yaml'}"])
+
+
+def test_early_refusals_come_without_torch(run_script, tmp_path):
+    rows = write_jsonl(tmp_path / "rows.jsonl", [{"question": "q", "answer": "a"}])
+    good = ["--model_name_or_path", "m", "--output_dir", tmp_path / "out", "--train_file", rows]
+    for extra, part in [
+        (["--train_file", "nowhere.jsonl"], "nowhere.jsonl: there is no such file"),
+        (["--config", "nowhere.yaml"], "nowhere.yaml: there is no such file"),
+        (["--use_liger_kernel", "--loss_type", "chunked_nll"], "exclude each other"),
+        (["--load_in_4bit"], "load_in_4bit needs use_peft"),
+        (["--max_length", "none"], "--max_length none: an integer"),
+    ]:
+        done = run_script("03_sft/sft.py", *good, *extra, check=False, timeout=20)
+        assert done.returncode == 2 and part in last_line(done), done.stderr
+    done = run_script("03_sft/sft.py", "--train_file", rows, check=False)
+    assert done.returncode == 2 and "--model_name_or_path is missing" in last_line(done)
+
+
+def test_scripts_refuse_clearly(run_script, tmp_path):
+    (tmp_path / "config.json").write_text("{}")
+    done = run_script("03_sft/merge_adapter.py", "--adapter", tmp_path, "--output", tmp_path / "m", check=False)
+    assert done.returncode == 2 and "no adapter_config.json" in last_line(done) and "whole model" in last_line(done)
+    done = run_script("03_sft/model_card.py", "--model", tmp_path, "--output", tmp_path / "c.md", check=False)
+    assert done.returncode == 2 and "sft.meta.json: there is no such file" in last_line(done)
+
+
+def test_half_written_checkpoints_are_skipped(tmp_path):
+    for number in (5, 10, 15, 20):
+        folder = tmp_path / f"checkpoint-{number}"
+        folder.mkdir()
+        (folder / "model.safetensors").write_bytes(b"x" * 100)
+        if number < 20:  # 20: the marker was never written
+            checks.mark_whole(folder)
+    (tmp_path / "checkpoint-15" / "model.safetensors").write_bytes(b"x" * 60)  # cut by a full disk
+    assert checks.newest_whole(tmp_path) == (tmp_path / "checkpoint-10", [tmp_path / "checkpoint-20", tmp_path / "checkpoint-15"])
+    (tmp_path / "checkpoint-10" / "model.safetensors").unlink()
+    assert checks.newest_whole(tmp_path)[0] == tmp_path / "checkpoint-5"
+
+
+def same_if(**options_given):
+    return {"options": options_given, "inputs": {"rows.jsonl": "aa"}, "code": {"sft.py": "bb"}}
+
+
+def test_what_a_rerun_does(tmp_path, capsys):
+    assert options.look_back(tmp_path / "new", same_if(seed="1"), False) is None
+    out = tmp_path / "out"
+    folder = out / "checkpoint-2"
+    folder.mkdir(parents=True)
+    (folder / "a").write_text("a")
+    checks.mark_whole(folder)
+    r.write_json(out / "sft.started.json", same_if(seed="1"))
+    assert options.look_back(out, same_if(seed="1"), False) == folder
+    with pytest.raises(r.BadInput, match="seed was 1 and is now 2"):
+        options.look_back(out, same_if(seed="2"), False)
+    r.write_json(out / "sft.meta.json", {"same_if": same_if(seed="1"), "rows": {"train": {"rows": 3}}, "steps": 2, "final_loss": 0.5})
+    assert options.look_back(out, same_if(seed="1"), False) == "finished"
+    assert options.look_back(out, same_if(seed="2"), False) is None
+    assert "its options changed" in capsys.readouterr().err and not folder.exists()
+    (out / "mine.txt").write_text("keep")
+    assert options.look_back(out, same_if(seed="2"), True) is None
+    assert [p.name for p in out.iterdir()] == ["mine.txt"], "--fresh deletes a run's files only"
+
+
+@pytest.mark.parametrize(
+    ("name", "billions"),
+    [
+        ("Qwen/Qwen2.5-1.5B", 1.54),
+        ("Qwen/Qwen2.5-3B", 3.09),
+        ("Qwen/Qwen2.5-7B", 7.61),
+        ("Qwen/Qwen3-1.7B-Base", 1.72),
+        ("Qwen/Qwen3-4B-Base", 4.02),
+        ("Qwen/Qwen3-8B-Base", 8.19),
+        ("Qwen/Qwen3-14B-Base", 14.77),
+        ("Qwen/Qwen3-30B-A3B-Base", 30.53),
+        ("meta-llama/Llama-3.1-8B", 8.03),
+    ],
+)
+def test_parameters_of_known_models(name, billions):
+    """Figures of the model cards."""
+    assert fit.KNOWN[name].parameters / 1e9 == pytest.approx(billions, rel=0.005)
+
+
+def test_active_parameters_and_flops():
+    moe, dense = fit.KNOWN["Qwen/Qwen3-30B-A3B-Base"], fit.KNOWN["Qwen/Qwen3-8B-Base"]
+    assert moe.used / 1e9 == pytest.approx(3.0, rel=0.05), "3 B active, embedding look-up apart"
+    full, causal, lora = (fit.flops_per_token(dense, 4096, *more) for more in (("full",), ("full", True), ("lora",)))
+    attention = 12 * 36 * 4096 * 4096
+    assert full == 6 * dense.used + attention and full - causal == attention / 2 and full - lora == 2 * dense.used
+    assert fit.peak_flops("NVIDIA H200") == 989e12 and fit.peak_flops("NVIDIA GeForce RTX 4090") == 165e12 and fit.peak_flops("cpu") is None
+    assert fit.peak_flops("NVIDIA L40S") == 362e12, "the longest name counts, not L4"
+
+
+def test_memory_estimate_follows_what_is_known():
+    shape, gib = fit.KNOWN["Qwen/Qwen3-8B-Base"], fit.GIB
+    need = {way: fit.memory(shape, way, dtype="bfloat16")["total"] / gib for way in ("full", "lora", "qlora")}
+    assert need["qlora"] < 16 < need["lora"] < 24 < need["full"] < 80
+    assert fit.memory(shape)["total"] / gib > 131, "weights, gradients and AdamW alone are 16 bytes a parameter"
+    one, eight = fit.memory(shape), fit.memory(shape, gpus=8)
+    assert eight["optimizer"] == one["optimizer"] / 8 and eight["activations"] == one["activations"]
+    assert fit.memory(shape, checkpointing=False)["activations"] > 5 * one["activations"]
+    assert fit.memory(shape, chunked=False)["activations"] - one["activations"] == pytest.approx(10 * 4096 * shape.vocab, rel=0.1)
+    ways = fit.what_would_fit(shape, 80 * gib, 4096)
+    assert "full fine-tuning on 2 such GPUs" in ways[0] and any("LoRA" in way for way in ways)
+    assert fit.what_would_fit(fit.KNOWN["Qwen/Qwen3-14B-Base"], 4 * gib, 4096) == []
+
+
+def test_fit_table_is_printed(run_script):
+    lines = run_script("03_sft/fit_estimate.py").stdout.strip().split("\n")
+    assert len(lines) == 2 + len(fit.KNOWN) and all(line.count("|") == lines[0].count("|") for line in lines)
+
+
+def test_recipes_stand_alone():
+    names = {path.stem for path in RECIPES}
+    assert {f"{kind}_{size}gb" for kind in ("lora", "qlora") for size in (16, 24, 40, 80)} | {"demo", "qwen3_4b_lora"} <= names
+    full = {}
+    for path in RECIPES:
+        recipe = yaml.safe_load(path.read_text())
+        assert {"learning_rate", "lr_scheduler_type", "warmup_steps", "num_train_epochs", "max_length", "global_batch_size"} <= set(
+            recipe
+        ), path.name
+        assert path.name == "demo.yaml" or "model_name_or_path" in recipe
+        if not recipe.get("use_peft"):
+            full[recipe["model_name_or_path"]] = [
+                recipe[key]
+                for key in ("learning_rate", "lr_scheduler_type", "warmup_steps", "num_train_epochs", "max_length", "global_batch_size")
+            ]
+    assert set(full) == set(fit.KNOWN), "the nine models of the paper"
+    assert all(settings == [5e-6, "cosine", 0.05, 3, 4096, 512] for settings in full.values())
+
+
+def test_recipes_fit_their_gpu():
+    for path in RECIPES:
+        recipe = yaml.safe_load(path.read_text())
+        size = path.stem.rsplit("_", 1)[-1].removesuffix("gb")
+        shape = fit.KNOWN.get(recipe.get("model_name_or_path"))
+        if size.isdigit() and shape:
+            method = "qlora" if recipe.get("load_in_4bit") else "lora"
+            tokens = recipe["per_device_train_batch_size"] * recipe["max_length"]
+            assert (
+                fit.memory(shape, method, tokens=tokens, dtype="bfloat16", rank=recipe["lora_r"])["total"] < 0.97 * int(size) * fit.GIB
+            ), path.name
+
+
+def test_accelerate_files():
+    files = {path.stem: yaml.safe_load(path.read_text()) for path in (ROOT / "03_sft" / "accelerate").glob("*.yaml")}
+    assert set(files) == {"ddp", "fsdp2", "zero3", "fsdp2_two_nodes", "zero3_two_nodes"}
+    assert files["fsdp2"]["fsdp_config"]["fsdp_version"] == 2 and files["zero3"]["deepspeed_config"]["zero_stage"] == 3
+    for name in ("fsdp2", "zero3"):
+        assert files[f"{name}_two_nodes"] == files[name] | {
+            "num_machines": 2,
+            "num_processes": 16,
+            "rdzv_backend": "c10d",
+            "main_process_ip": "10.0.0.1",
+            "main_process_port": 29500,
+        }
+
+
+def meta(tmp_path, **more):
+    value = {
+        "model": "Qwen/Qwen3-4B-Base",
+        "method": "lora",
+        "rows": {"train": {"rows": 1000, "tokens": 9000, "trained_tokens": 4000}, "eval": {"rows": 16}, "too_long": 2},
+        "steps": 30,
+        "eval_loss": 0.8,
+        "speed": {"tokens_per_second": 1234.5, "mfu": 41.2},
+        "processes": 1,
+        "gpu": "NVIDIA H200",
+        "commit": "abc",
+        "checks": {"packing": True, "template_prompts_equal": 16, "stop_test": {"ended": 16, "prompts": 16, "passed": True}},
+        "given": {"learning_rate": 2e-4, "global_batch_size": 128},
+        "log": [{"loss": 1.5}, {"loss": 0.7}],
+        "same_if": {"inputs": {"data/train.jsonl": "f" * 64}},
+        **more,
+    }
+    (tmp_path / "sft.meta.json").write_text(json.dumps(value))
+    return tmp_path
+
+
+def test_model_card_holds_what_was_recorded(tmp_path, run_script):
+    head = "model,benchmark,category,n,accuracy,ci_low,ci_high,unparsed,truncated,mean_tokens,seed,prompt_id,commit,date\n"
+    (tmp_path / "results.csv").write_text(
+        head + "base,gsm8k,Math,1319,41.02,38.4,43.7,120,3,200,0,p,c,d\ntuned,gsm8k,Math,1319,52.5,49.8,55.2,2,0,180,0,p,c,d\n"
+        "tuned,medqa,Specific,1273,30.0,27.5,32.6,0,0,90,0,p,c,d\n"
+    )
+    run_script(
+        "03_sft/model_card.py",
+        "--model",
+        meta(tmp_path),
+        "--results",
+        tmp_path / "results.csv",
+        "--output",
+        tmp_path / "README.md",
+        "--hub-id",
+        "me/tuned",
+    )
+    card = (tmp_path / "README.md").read_text()
+    header = yaml.safe_load(card.split("---")[1])
+    assert header["base_model"] == "Qwen/Qwen3-4B-Base"
+    for part in (
+        "| gsm8k | 1319 | 41.0 [38.4, 43.7] (120) | 52.5 [49.8, 55.2] (2) |",
+        "| medqa | 1273 |  | 30.0 [27.5, 32.6] (0) |",
+        "f" * 64,
+        "1.500 → 0.700",
+        "| Learning rate | 0.0002 |",
+        "16 of 16 held-out prompts",
+        "from_pretrained(name)",
+        '"me/tuned"',
+        "2507.16812",
+        "41.2 % MFU",
+    ):
+        assert part in card, part
+    assert "stop test failed" not in card
+    compile(card.split("```python")[1].split("```")[0], "snippet", "exec")
+
+
+def test_model_card_tells_a_failed_stop_test_and_local_bases(tmp_path):
+    folder = meta(
+        tmp_path,
+        model="/somewhere/base",
+        checks={"packing": False, "template_prompts_equal": 3, "stop_test": {"ended": 3, "prompts": 16, "passed": False}},
+    )
+    card = model_card.card(json.loads((folder / "sft.meta.json").read_text()), ([], []), "mine")
+    assert "**The stop test failed**" in card and "/somewhere" not in card and "## Evaluation" not in card and "were packed" not in card
+
+
+def test_results_without_a_field_are_refused(tmp_path):
+    (tmp_path / "r.csv").write_text("model,benchmark\na,b\n")
+    with pytest.raises(r.BadInput, match=r'r.csv, line 1: field "n"'):
+        model_card.read_results(tmp_path / "r.csv")
+
+
+def test_gguf_needs_llama_cpp(tmp_path, monkeypatch):
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setenv("LLAMA_CPP", str(tmp_path))
+    with pytest.raises(r.BadInput, match="convert_hf_to_gguf"):
+        merge_adapter.to_gguf(tmp_path, tmp_path / "m.gguf")
+
+
+def test_gguf_calls_the_converter(tmp_path, monkeypatch):
+    (tmp_path / "convert_hf_to_gguf.py").write_text("import sys, pathlib\npathlib.Path(sys.argv[3]).write_text(' '.join(sys.argv[1:]))\n")
+    monkeypatch.setenv("LLAMA_CPP", str(tmp_path))
+    merge_adapter.to_gguf(tmp_path, tmp_path / "m.gguf")
+    assert (tmp_path / "m.gguf").read_text() == f"{tmp_path} --outfile {tmp_path / 'm.gguf'}"
+
+
+def test_modules_import_nothing_heavy():
+    """--help and wrong options are told at once because torch and trl are imported late."""
+    code = (
+        "import sys; sys.path[:0] = sys.argv[1:]; import sft, training_options, training_rows, prepare_model, training_checks, fit_estimate, merge_adapter; "
+        "import chat, model_card; print(sorted({'torch', 'transformers', 'trl', 'datasets', 'matplotlib', 'jinja2'} & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", code, str(ROOT / "03_sft"), str(ROOT)], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
