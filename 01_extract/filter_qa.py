@@ -5,7 +5,7 @@
 
 in   question-answer rows: id, question, answer
 out  the rows that stay, unchanged. Rejected by rule: "outside reference", "no answer", "empty box", "box not closed", "refusal", "no task",
-     "answer repeats the question", "text repeats itself" (`matched` is the text that the rule saw, `field` where); by the judge:
+     "answer repeats the question", "text repeats itself" (`matched` is the text that the rule saw, `matched_in` where); by the judge:
      "judge: contradiction", "judge: outside reference", "judge: no answer", "judge: other", "judge unparsed" (`response` is what it said),
      "generation failed"
 
@@ -64,7 +64,8 @@ POINTING = {
         r"|(?:in|see) (?:the|this) (?:graph|plot|picture|photo(?:graph)?|image)(?! of\b| that\b|\w| plane)"
         rf"|{BEFORE} {SEEN}(?! of\b|\w)"
         rf"|{SEEN} (?:shown |given |displayed )?(?:above|below|at (?:the )?(?:right|left)|on the (?:right|left|next page|facing page))\b"
-        rf"|(?:shown|depicted|illustrated|pictured|sketched) (?:in|on) (?:the |this |that |a )?{SEEN}(?! of\b|\w))", re.I),
+        rf"|(?:shown|depicted|illustrated|pictured|sketched) (?:in|on) (?:the |this |that |a )?{SEEN}(?! of\b|\w)"
+        r"|see (?:figure|table|equation|example|section|chapter|problem|exercise)s?(?!\w)|(?:in|watch) this (?:video|animation)\b)", re.I),
     "table": re.compile(
         rf"\b(?:(?:in|from|see|use|using) (?:the|this|that) (?:{BEFORE} )?table(?! of\b| lists?\b|\w)|{BEFORE} tables?\b"
         r"|tables? (?:shown |given )?(?:above|below)\b|(?:shown|given|listed|as) in tables?\b)", re.I),
@@ -76,13 +77,14 @@ POINTING = {
         r"|the authors?['’]? (?:claims?|states?|argues?|mentions?|says?|suggests?)\b)", re.I),
     "earlier": re.compile(
         rf"\b(?:(?:previous|preceding|foregoing) {ITEM}\b|(?:the|this) above {ITEM}\b|{ITEM} (?:above|below)\b"
+        r"|the (?:[a-z]+ )?(?:function|reaction|data|code|program|expression|formula|statement|scenario|situation|circuit|equation|model) above\b"
         r"|as (?:we )?(?:have )?(?:mentioned|discussed|described|seen|defined|noted|explained|introduced) (?:above|earlier|previously|before)\b"
         r"|(?:discussed|described|mentioned|introduced|derived|proved|proven) (?:earlier|previously|in class)\b)", re.I),
 }
 IMAGE = re.compile(r"!\[[^\]\n]*\]\([^)\n]*\)|\\includegraphics|<img\b", re.I)
 HOLDS_TABLE = re.compile(r"^[ \t]*\|.*\|[ \t]*$|\\begin\{(?:array|tabular|[pbv]?matrix|cases)|<table\b|\t[^\t\n]+\t"
                          r"|^(?:[^,\n]+,){2,}[^,\n]+\n(?:[^,\n]+,){2,}", re.M | re.I)
-HOLDS_VISUAL = re.compile(r"\\begin\{(?:tikz|tabular|array)|<svg|```", re.I)
+HOLDS_VISUAL = re.compile(r"\\begin\{(?:tikz|tabular|array)|<svg|```|\[figure:[^\]]*alt:", re.I)
 NO_ANSWER = re.compile(
     r"\W*(?:n/?a|none(?: (?:given|provided|available))?|null|unknown|tbd|todo|\[?no qa\]?|(?:answer|solution)s?|same as above"
     r"|no (?:answer|solution)(?: (?:is |was )?(?:given|provided|available))?|not (?:given|provided|available|applicable|answered)"
@@ -105,7 +107,7 @@ TASK = re.compile(
     r"obtain|optimi[sz]e|order|outline|plot|predict|prepare|propose|prove|provide|rank|recall|reduce|relate|repeat|rewrite|round|select|show|simplify|"
     r"sketch|solve|sort|state|suggest|summari[sz]e|suppose|test|trace|translate|true or false|use|using|verify|write|"
     r"what|which|why|how|when|where|who|whose)\b"
-    r"|^\W*(?:is|are|was|were|does|do|did|can|will)\b|(?:[:：…]|\.\.\.|\b(?:is|equals|are|by|of|to|be|a|an|the))[ \t]*$", re.I | re.M)
+    r"|^\W*(?:is|are|was|were|does|do|did|can|will)\b|[(\[]\s*[)\]]|…|\.\.\.|^\W*\(?[ab][.)]\s", re.I | re.M)   # blanks and options are tasks too
 
 
 def flat(text):
@@ -142,7 +144,7 @@ def outside_reference(question, answer):
             if name == "earlier" and field == "answer":
                 continue
             for seen in pattern.finditer(text):
-                if name == "table" and HOLDS_TABLE.search(both) or name == "visual" and HOLDS_VISUAL.search(both):
+                if name in ("table", "visual") and (HOLDS_TABLE.search(both) or HOLDS_VISUAL.search(both)):
                     break
                 if name == "text" and len(question.split()) > 200:   # a reading task that brings its passage along
                     break
@@ -174,7 +176,8 @@ def rule(question, answer):
         return "box not closed", "answer", answer[place:place + 200]
     if seen := REFUSAL.search(answer):
         return "refusal", "answer", seen[0]
-    if sum(c.isascii() for c in question) > len(question) / 2 and not TASK.search(question):   # the list of tasks is English
+    english = sum(c.isascii() for c in question) > len(question) / 2   # the list of tasks is English
+    if english and re.search(r"[.!][\s\"'”)$*]*$", question) and not TASK.search(question):   # a full sentence; open ones are to be completed
         return "no task", "question", question[:200]
     if flat(answer) == flat(question) and flat(answer):
         return "answer repeats the question", "answer", answer[:200]
@@ -232,7 +235,7 @@ def main():
     for row, raw in ((row, None) for row in counted) if args.no_judge else batch_generate.read_raw(counted, step.raw_path):
         if broken := rule(row["question"], row["answer"]):
             reason, field, matched = broken
-            step.reject(row, reason, field=field, matched=matched)
+            step.reject(row, reason, matched=matched, matched_in=field)
         elif args.no_judge:
             step.keep(row)
         elif raw is None:

@@ -155,7 +155,7 @@ def test_rules_come_first_and_the_judge_decides_the_rest(tmp_path):
         "f": "outside reference",
         "e": "no answer",
     }
-    assert rejected["f"]["matched"] == "Fig. 3" and rejected["f"]["field"] == "question" and rejected["q2"]["response"] == "hm"
+    assert rejected["f"]["matched"] == "Fig. 3" and rejected["f"]["matched_in"] == "question" and rejected["q2"]["response"] == "hm"
 
 
 def test_without_judge_no_model_is_named(tmp_path, run_script):
