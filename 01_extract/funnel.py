@@ -97,6 +97,7 @@ def plot(steps, path):
         axes.text(total + 0.012 * widest, place, f"{kept:,}" + (f"   rejected: {why}" if why else ""), va="center", fontsize=8.5, color="#333333")
     axes.set_yticks(range(len(steps)), [step["name"] for step in steps])
     axes.set_xlim(0, 1.9 * widest)   # the right half is for the text beside the bars
+    axes.xaxis.get_major_locator().set_params(integer=True)
     axes.set_xticks([tick for tick in axes.get_xticks() if 0 <= tick <= widest])
     axes.xaxis.set_major_formatter(lambda value, _: f"{value:,.0f}")
     axes.invert_yaxis()
@@ -105,7 +106,7 @@ def plot(steps, path):
     axes.set_xlabel("rows kept (blue) and rejected (red, darkest: the most frequent reason)", loc="left", fontsize=9)
     axes.set_title("Rows after each step", loc="left", fontsize=12)
     with r.write_aside(path) as file:
-        figure.savefig(file, format="png", dpi=160)
+        figure.savefig(file, format="png", dpi=160, bbox_inches="tight")
     plt.close(figure)
 
 
