@@ -17,6 +17,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 import csv
 import gzip
+import itertools
 import json
 import random
 import re
@@ -430,12 +431,12 @@ def recognise(row, path):
 
 
 def raw_rows(path):
-    """Rows of a file: JSONL, a JSON array, a JSON object of rows by id, parquet, or CSV with a header."""
+    """Iterator over the rows of a file: JSONL, a JSON array, a JSON object of rows by id, parquet, or CSV with a header."""
     if path.suffix == ".csv":
         with open(path, encoding="utf-8-sig", newline="") as file:
-            return list(csv.DictReader(file))
+            return iter(list(csv.DictReader(file)))
     if path.name.endswith((".parquet", ".jsonl", ".jsonl.gz")):
-        return [row for _, row in r._raw_rows(path)]
+        return (row for _, row in r._raw_rows(path))
     try:
         with (gzip.open if path.suffix == ".gz" else open)(path, "rb") as file:
             value = json.loads(file.read())
@@ -447,7 +448,7 @@ def raw_rows(path):
             if isinstance(value.get("data"), list)
             else [{"pubid": key, **row} for key, row in value.items() if isinstance(row, dict)]
         )
-    return [row for row in value if isinstance(row, dict)] if isinstance(value, list) else []
+    return iter([row for row in value if isinstance(row, dict)] if isinstance(value, list) else [])
 
 
 def check_own(row, path, number):
@@ -527,14 +528,15 @@ def load_folder(data, wanted=None):
     root = Path(data)
     for path in data_files(data):
         raw = raw_rows(path)
-        name, reason = recognise(raw[0], path.relative_to(root) if root.is_dir() else path.name) if raw else (None, "no rows")
+        first = next(raw, None)  # a file that is no benchmark is not read to its end, however large
+        name, reason = recognise(first, path.relative_to(root) if root.is_dir() else path.name) if first else (None, "no rows")
         if name is None:
             found["unused"][str(path)] = reason
             continue
         if wanted is not None and name != "own" and name not in wanted:
             continue
         used = False
-        for row, reason in eval_rows(name, raw, path):
+        for row, reason in eval_rows(name, itertools.chain([first], raw), path):
             if wanted is not None and row["benchmark"] not in wanted:
                 continue
             used = True

@@ -91,18 +91,22 @@ def by_category(table, names):
 
 
 def by_subject(facts, names, models):
-    """[(benchmark, [(subject, questions, {model: summary})])], the largest subjects first; benchmarks of one subject are left out."""
+    """[(benchmark, [(part, questions, {model: summary})])]: the subjects, largest first, then the kinds of question; one part alone is left out."""
     result = []
     for name in names:
-        its = [row for row in facts if row["benchmark"] == name]
-        parts = []
-        for (subject,), rows in score.groups(its, "subject").items():
-            of_model = {model: score.summarise([row for row in rows if row["model"] == model]) for model in models}
-            of_model = {model: summary for model, summary in of_model.items() if summary}
-            if of_model:
-                parts.append((str(subject or "not named").replace("_", " "), max(summary["n"] for summary in of_model.values()), of_model))
-        if len(parts) > 1:
-            result.append((name, sorted(parts, key=lambda part: (-part[1], part[0]))[:SUBJECTS_SHOWN]))
+        its, table = [row for row in facts if row["benchmark"] == name], []
+        for field in ("subject", "kind"):
+            parts = []
+            for (part,), rows in score.groups(its, field).items():
+                of_model = {model: score.summarise([row for row in rows if row["model"] == model]) for model in models}
+                of_model = {model: summary for model, summary in of_model.items() if summary}
+                if of_model:
+                    label = str(part or "not named").replace("_", " ") + (" questions" if field == "kind" else "")
+                    parts.append((label, max(summary["n"] for summary in of_model.values()), of_model))
+            if len(parts) > 1:
+                table += sorted(parts, key=lambda part: (-part[1], part[0]))[:SUBJECTS_SHOWN]
+        if table:
+            result.append((name, table))
     return result
 
 

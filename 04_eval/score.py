@@ -20,6 +20,7 @@ import itertools
 import math
 import multiprocessing
 import os
+import re
 import time
 
 import benchmarks
@@ -41,6 +42,7 @@ They differ when the student's answer is another thing, is less specific than th
 Reply with one word: SAME or DIFFERENT."""
 
 COLUMNS = "model benchmark category n accuracy ci_low ci_high unparsed truncated mean_tokens seed prompt_id commit date".split()
+COMMITS = re.compile(r"\\(?:boxed|fbox)\s*\{|\banswer\b[^.\n]{0,40}?(?:\bis\b|:|=)|####|<answer>", re.I)
 Z = 1.959963984540054  # 97.5th percentile of the normal distribution
 IN_PROCESS = 1500  # below this many rows a pool of processes costs more than it saves
 
@@ -61,9 +63,14 @@ def parse_tolerances(texts):
 
 
 def grade_row(row, tolerances=None):
-    """The row with `extracted` and `correct`; `correct` is None where the row has no reference."""
+    """The row with `extracted` and `correct`; `correct` is None where the row has no reference.
+
+    A response that was cut off answers an open question only by an explicit statement: its last number or phrase is where it happened to stop.
+    """
     tolerances = tolerances or {}
     response, kind, options = row.get("response") or "", row["kind"], row.get("options")
+    if row.get("finish_reason") == "length" and kind != "choice" and not COMMITS.search(response):
+        response = ""
     row["extracted"] = answers.extract(response, kind, options)
     row["correct"] = None
     if row["reference"] is not None:

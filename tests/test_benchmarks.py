@@ -367,6 +367,18 @@ def test_the_sample_benchmark_is_read():
     assert len(rows) > 100 and {row["kind"] for row in rows} == set(benchmarks.KINDS) and len({row["group"] for row in rows}) > 2
 
 
+@pytest.mark.slow
+def test_the_hub_loader_with_a_data_set_of_the_disk(tmp_path, monkeypatch):
+    """The library's own loader, with a folder in the place of the hub id."""
+    write_jsonl(tmp_path / "test.jsonl", [HUB_ROWS["gsm8k"][1]])
+    monkeypatch.setitem(
+        benchmarks.BENCHMARKS, "gsm8k", {**benchmarks.BENCHMARKS["gsm8k"], "hub": str(tmp_path), "configs": ["default"], "revision": None}
+    )
+    (row,), rejected = benchmarks.load_hub("gsm8k")
+    assert row["reference"] == "1,234" and row["benchmark"] == "gsm8k" and not rejected
+
+
+@pytest.mark.slow
 def test_the_hub_out_of_reach_is_a_clear_error(run_script, tmp_path):
     done = run_script(
         "04_eval/run_eval.py",

@@ -107,6 +107,20 @@ def test_chance_knows_options_and_several_right_answers():
     assert score.chance(rows) == pytest.approx(100 * (0.25 + 0.5 + 0.5) / 3)
 
 
+@pytest.mark.parametrize(
+    "response, finish, extracted",
+    [
+        ("We compute 5 + 7 = 12 and then we", "length", None),
+        ("We compute 5 + 7 = 12", "stop", "12"),
+        ("So $\\boxed{12}$. Let us check this again, since", "length", "12"),
+        ("The answer is 12. The answer is 12. The answer is", "length", "12"),
+    ],
+)
+def test_a_response_that_was_cut_off_answers_only_by_an_explicit_statement(response, finish, extracted):
+    row = score.grade_row(dict(benchmark="b", kind="math", reference="12", response=response, finish_reason=finish))
+    assert row["extracted"] == extracted and row["correct"] is (extracted == "12")
+
+
 # ---- the script ----
 
 
