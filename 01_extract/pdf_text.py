@@ -20,6 +20,10 @@ from typing import NamedTuple
 LIGATURES = {0xFB00: "ff", 0xFB01: "fi", 0xFB02: "fl", 0xFB03: "ffi", 0xFB04: "ffl", 0xFB05: "st", 0xFB06: "st",
              0x00AD: "", 0x200B: "", 0xFEFF: "", 0xA0: " "}
 LEADER = re.compile(r"(?:[.·…] ?){4,}\s*[\divxlc]*$|(?: [.·…]){2,} *\d+$")   # a line of a table of contents
+BULLET = re.compile(r"[•‣◦⁃∙▪■●○►] ?\S")
+ITEM = re.compile(r"(?:[–—*-]|\(?(?:\d{1,2}|[a-z]|[ivx]{1,4})[.)]|\[\d{1,3}\]) ")   # begins an item only where the line before came to an end
+ENDED = re.compile(r"[.!?:;]['”\")\]]*$")
+NUMBERED = re.compile(r"(?:(?:Chapter|Section|Appendix|Part|Lecture|Unit)\s+[\dIVXA-Z]+\b|\d+(?:\.\d+){1,3}\.?\s+[A-Z])[^.!?;]{0,80}$")   # a heading
 HYPHEN = "\x02"            # PDFium's mark of a hyphen at a line end
 GUTTER = 1.5               # a gap wider than this many line heights parts two columns or cells
 SCAN_DPI = 300             # what tesseract is trained on
@@ -27,7 +31,7 @@ PAGE_SECONDS = 300         # a page that takes tesseract longer than this is giv
 
 
 class Line(NamedTuple):
-    """One line of a column: text, box, baseline, height of its letters (0 = unknown, from OCR); kept = code or a table row, stays a line."""
+    """One line of a column: text, box, baseline, heights of its letters; kept = code or a table row, which stays a line of its own."""
 
     text: str
     x0: float
@@ -35,21 +39,21 @@ class Line(NamedTuple):
     x1: float
     bottom: float
     base: float
-    size: float
+    sizes: tuple           # heights that a good part of its letters have; the first is the commonest; () from OCR
     kept: bool = False
     indent: int = 0        # spaces before a line of code
+    bold: bool = False
 
 
 # ---- characters of a page ----
 
-def page_chars(page):
-    """Yield (character, x0, top, x1, bottom, baseline, angle) of a page in the order of its content; line ends and spaces come without a box.
+def page_chars(page, textpage):
+    """Yield (character, (x0, top, x1, bottom, baseline, number)) of a page in the order of its content; line ends and spaces have no box but None.
 
-    Coordinates are those of the page as it is shown: a page stored sideways is turned.
+    Coordinates are those of the page as it is shown: a page stored sideways is turned. The number is PDFium's of the character.
     """
     import pypdfium2.raw as pdfium
 
-    textpage = page.get_textpage()
     raw, count = textpage.raw, pdfium.FPDFText_CountChars(textpage.raw)
     box, x, y = pdfium.FS_RECTF(), ctypes.c_double(), ctypes.c_double()
     at, to_x, to_y = ctypes.byref(box), ctypes.byref(x), ctypes.byref(y)
@@ -68,7 +72,7 @@ def page_chars(page):
             high = 0
         pdfium.FPDFText_GetLooseCharBox(raw, i, at)
         pdfium.FPDFText_GetCharOrigin(raw, i, to_x, to_y)
-        yield HYPHEN if code in (2, 0xFFFE) else chr(code), place(box.left, box.bottom, box.right, box.top, x.value, y.value)
+        yield HYPHEN if code in (2, 0xFFFE) else chr(code), (*place(box.left, box.bottom, box.right, box.top, x.value, y.value), i)
 
 
 def placer(page):
@@ -95,7 +99,7 @@ class Segment:
 
     def __init__(self, char, box):
         self.chars = []
-        self.x0, self.top, self.x1, self.bottom, self.base = box
+        self.x0, self.top, self.x1, self.bottom, self.base, _ = box
         self.height = max(box[3] - box[1], 0.1)
         self.add(char, box)
 
@@ -108,7 +112,7 @@ class Segment:
 
     def takes(self, box):
         """True where a character at this box goes on with the run."""
-        x0, top, x1, bottom, _ = box
+        x0, top, x1, bottom, *_ = box
         low = min(self.height, bottom - top)
         gap = x0 - self.x1
         return min(self.bottom, bottom) - max(self.top, top) > 0.35 * low and -0.6 * self.height - (x1 - x0) < gap < GUTTER * self.height
@@ -116,10 +120,10 @@ class Segment:
 
 def segments(chars):
     """Runs of the page's characters, in the order of the content; text that runs across the page (stamps in the margin) is left out."""
-    runs, space = [], False
+    runs, space = [], ""
     for char, box in chars:
         if box is None:
-            space = True
+            space = space if space == " " else char
             continue
         if box[2] <= box[0] and box[3] <= box[1]:
             continue
@@ -130,7 +134,7 @@ def segments(chars):
             runs[-1].add(char, box)
         else:
             runs.append(Segment(char, box))
-        space = False
+        space = ""
     lone = sum(1 for run in runs if len(run.chars) == 1)
     return runs if lone < 0.8 * len(runs) or len(runs) < 20 else []
 
@@ -249,36 +253,67 @@ def rows_of(runs):
     return [sorted(row, key=lambda run: run.x0) for row in rows]
 
 
-def column_lines(runs):
-    """Lines of one column."""
-    rows = rows_of(runs)
+def find_code(rows):
+    """(rows that are program text, advance width of its letters): rows in letters of one width, and rows between them that are so for the most part.
+
+    Digits are equally wide in most fonts, so that a row of a few digits is code only where its width is that of a surer row.
+    """
     alone = [advance(row[0]) if len(row) == 1 else 0 for row in rows]
     sure = [step for step, row in zip(alone, rows, strict=True) if step and sum(c.isalpha() or c in "()[]{};=" for c, _ in row[0].chars) > 5]
-    step = statistics.median(sure) if sure else 0
+    if not sure:
+        return set(), 0
+    step = statistics.median(sure)
+    code = {n for n, width in enumerate(alone) if abs(width - step) < 0.04 * step}
+    for n, row in enumerate(rows):
+        widths = [abs(box[2] - box[0] - step) < 0.04 * step for run in row for _, box in run.chars if box]
+        if n not in code and (n - 1 in code or n + 1 in code) and widths[0] and sum(widths) >= 0.5 * len(widths):
+            code.add(n)
+    return code, step
+
+
+def heights_of(run):
+    """Letter heights of a run that at least 15 % of its letters have, the commonest first."""
+    count = collections.Counter(round(box[3] - box[1], 1) for _, box in run.chars if box)
+    return tuple(height for height, n in count.most_common(3) if n >= 0.15 * count.total())
+
+
+def is_bold(textpage, run):
+    """True where the font of a run's middle character says so in its name or weight."""
+    import pypdfium2.raw as pdfium
+
+    number = [box for _, box in run.chars if box][len([box for _, box in run.chars if box]) // 2][5]
+    name = ctypes.create_string_buffer(128)
+    pdfium.FPDFText_GetFontInfo(textpage.raw, number, name, 128, None)
+    return bool(re.search(rb"bold|black|heavy|-sb|demi", name.value, re.IGNORECASE)) or pdfium.FPDFText_GetFontWeight(textpage.raw, number) >= 700
+
+
+def column_lines(runs, textpage):
+    """Lines of one column."""
+    rows = rows_of(runs)
+    code, step = find_code(rows)
     made = []
-    for row, width in zip(rows, alone, strict=True):
+    for n, row in enumerate(rows):
         text = segment_text(row[0])
         for run, before in zip(row[1:], row, strict=False):
             text += ("  " if run.x0 - before.x1 > GUTTER * before.height else " ") + segment_text(run)
         if not text.strip():
             continue
         longest = max(row, key=lambda run: len(run.chars))
-        code = step > 0 and abs(width - step) < 0.04 * step     # digits alone are equally wide in most fonts, hence `sure`
-        kept = code or len(row) > 2 or "  " in text or LEADER.search(text) is not None
-        size = statistics.median([box[3] - box[1] for _, box in longest.chars if box])
-        made.append(Line(text.strip(), row[0].x0, min(r.top for r in row), row[-1].x1, max(r.bottom for r in row), longest.base, size,
-                         kept, indent=-1 if code else 0))
+        kept = n in code or len(row) > 2 or "  " in text or LEADER.search(text) is not None
+        made.append(Line(text.strip(), row[0].x0, min(r.top for r in row), row[-1].x1, max(r.bottom for r in row), longest.base, heights_of(longest),
+                         kept, indent=-1 if n in code else 0, bold=is_bold(textpage, longest)))
     margin = min((line.x0 for line in made if line.indent), default=0)
     return [line._replace(indent=min(round((line.x0 - margin) / step), 60)) if line.indent else line for line in made]
 
 
 def read_text_layer(page):
     """Lines of a page from its text layer, in reading order ([] where there is none)."""
-    runs = segments(page_chars(page))
+    textpage = page.get_textpage()
+    runs = segments(page_chars(page, textpage))
     if not runs:
         return []
     height = statistics.median(run.height for run in runs)
-    return [line for column in in_columns(runs, height) for line in column_lines(column)]
+    return [line for column in in_columns(runs, height) for line in column_lines(column, textpage)]
 
 
 def is_readable(lines):
@@ -357,7 +392,7 @@ def read_tesseract(page, language="eng"):
         text = " ".join(word[4] for word in line)
         text = re.sub(r"(?<=[a-z])[-‐\xad]$", HYPHEN, text).translate(LIGATURES)
         tops, bottoms = [word[1] for word in line], [word[1] + word[3] for word in line]
-        lines.append(Line(text, line[0][0], min(tops), max(w[0] + w[2] for w in line), max(bottoms), max(bottoms), 0))
+        lines.append(Line(text, line[0][0], min(tops), max(w[0] + w[2] for w in line), max(bottoms), max(bottoms), ()))
     return lines
 
 
@@ -367,8 +402,8 @@ def running_lines(pages):
     """Set of (page index, line index) of running headers, footers and page numbers among the two outermost lines at either end of a page.
 
     Words count as running where the same words, numbers aside, stand at the same height on at least two of the eight pages before and after (left
-    and right pages differ, chapters change), white space parts them from the body, and the page has at least five lines. A lone number counts
-    where the pages around carry on its sequence. The last line of a page is never taken.
+    and right pages differ, chapters change), or where they begin or end with a page number; in both cases white space parts them from the body, and
+    the page has at least five lines. A page number is one whose sequence the pages around carry on. The last line of a page is never taken.
     """
     found, keys = set(), [[line_key(line.text) for line in lines] for lines in pages]
     steps = [b.base - a.base for lines in pages for a, b in itertools.pairwise(lines) if 0 < b.base - a.base < 60]
@@ -381,9 +416,10 @@ def running_lines(pages):
             hits = []
             for i in order[:min(2, len(order) - 1)]:
                 near = [m for m in range(max(n - 8, 0), min(n + 9, len(pages))) if m != n]
-                if follows_sequence(n, lines[i], edge, near):
+                if follows_sequence(n, lines[i], edge, near, page_number):
                     hits.append("number")
-                elif len(lines) >= 5 and repeats(keys[n][i], lines[i], edge, inner, near):
+                elif len(lines) >= 5 and (repeats(keys[n][i], lines[i], edge, inner, near)
+                                          or follows_sequence(n, lines[i], edge, near, outer_number)):
                     hits.append("words")
                 else:
                     break
@@ -403,16 +439,22 @@ def repeats(key, line, edge, inner, near):
     """True where the line's words stand at its height at the edge of two pages around, and not in the body of any."""
     if len(key) < 3 or any(key in inner[m] for m in near):
         return False
-    return sum(any(other == key and abs(there.top - line.top) < 8 for other, there in edge[m]) for m in near) >= 2
+    return sum(any(other == key and abs(there.top - line.top) < 8 for other, there in edge[m]) for m in near) >= min(2, max(len(near), 1))
 
 
-def follows_sequence(number, line, edge, near):
-    """True where the line is a page number: two pages around (one, in a paper of two pages) bear the number that goes with it."""
-    value = page_number(line.text)
+def follows_sequence(number, line, edge, near, value_of):
+    """True where the line bears a page number: two pages around (one, in a paper of two pages) bear the number that goes with it."""
+    value = value_of(line.text)
     if value is None:
         return False
-    right = sum(any(page_number(there.text) == value + m - number for _, there in edge[m]) for m in near)
+    right = sum(any(value_of(there.text) == value + m - number for _, there in edge[m]) for m in near)
     return right >= min(2, max(len(near), 1))
+
+
+def outer_number(text):
+    """Number that a line with words begins or ends with, else None: "Chapter 2: Forces  31", "32  Forces"."""
+    match = re.match(r"(\d{1,4})\s+\D.{2,100}$|\D.{2,100}?\s(\d{1,4})$", text)
+    return int(match[1] or match[2]) if match else None
 
 
 def page_number(text):
@@ -450,7 +492,7 @@ def join_lines(first, second, known):
     """Text of two lines of a paragraph as one."""
     if first.endswith(HYPHEN):
         return mend_hyphen(first[:-1], second, known)
-    if re.search(r"[a-z]-$", first) and second[:1].islower():
+    if re.search(r"\w-$", first) and second[:1].isalnum():
         return mend_hyphen(first[:-1], second, known)
     return f"{first} {second}"
 
@@ -460,55 +502,83 @@ class Book:
 
     def __init__(self, pages):
         lines = [line for page in pages for line in page]
-        sizes = collections.Counter(round(line.size, 1) for line in lines if line.size for _ in range(len(line.text)))
-        self.size = sizes.most_common(1)[0][0] if sizes else 0
+        sizes = collections.Counter()
+        for line in lines:
+            sizes[line.sizes[:1]] += len(line.text)
+        self.size = (sizes.most_common(1)[0][0] or (0,))[0] if sizes else 0
+        self.bold_text = sum(len(line.text) for line in lines if line.bold) > 0.3 * sum(len(line.text) for line in lines)
         steps = [b.base - a.base for page in pages for a, b in itertools.pairwise(page) if 0 < b.base - a.base < 60]
         self.step = statistics.median(steps) if steps else 12
         self.known = vocabulary(pages)
 
     def is_heading(self, line):
-        """A short line in letters clearly larger than the body's."""
-        return bool(self.size and line.size > 1.13 * self.size and len(line.text) < 120 and re.search(r"[^\W\d_]{2}", line.text) and not line.kept)
+        """A short line in letters clearly larger than the body's, or bold and without the end of a sentence."""
+        text = line.text
+        if not line.sizes or line.kept or len(text) > 120 or not text[0].isalnum() or not re.search(r"[^\W\d_]{3}", text):
+            return False
+        bold = line.bold and not self.bold_text and line.sizes[0] > 0.95 * self.size
+        return line.sizes[0] > 1.13 * self.size or (bold and len(text) < 80 and text[-1] not in ".,;:?!)" + HYPHEN and not text[0].islower())
 
 
-def starts_paragraph(before, line, lines, book):
-    """True where a line does not go on with the paragraph of the line before it (both of one page)."""
+def starts_paragraph(before, line, lines, book, count):
+    """True where a line does not go on with the paragraph of the line before it, which has `count` lines so far (all of one page)."""
+    em = before.bottom - before.top
     if before.kept or line.kept or book.is_heading(before) or book.is_heading(line):
         return True
     if line.top < before.top - 1:                       # next column: goes on unless a sentence ended
-        return bool(re.search(r"[.!?:]['”\")\]]*$", before.text)) or not line.text[:1].islower()
-    em = before.bottom - before.top
-    if line.base - before.base > 1.45 * max(book.step, 0.8 * em):
+        return bool(ENDED.search(before.text)) or not line.text[:1].islower()
+    ended = bool(ENDED.search(before.text))
+    if BULLET.match(line.text) or (ended and ITEM.match(line.text)):
         return True
-    if before.size and line.size and abs(before.size - line.size) > 0.22 * before.size:
+    mid = not ended and line.text[:1].islower()      # in mid-sentence a tall formula may push lines apart; OCR's boxes are rough
+    if line.base - before.base > (1.6 if mid else 1.28 if line.sizes else 1.45) * max(book.step, 0.8 * em):
+        return True
+    if before.sizes and line.sizes and " " in line.text and not any(abs(a - b) < 0.04 * a for a in before.sizes for b in line.sizes):
         return True
     if before.text.endswith(HYPHEN):
         return False
-    near = [other.x1 for other in lines if abs(other.x0 - before.x0) < 4 * em and other.x1 > before.x0]
-    margin = max(near, default=before.x1)
-    left = min((other.x0 for other in lines if abs(other.x0 - line.x0) < 4 * em), default=line.x0)
-    if before.x1 < margin - max(0.15 * (margin - left), 2 * em):          # the line before ended early
+    block = [other for other in lines if min(abs(other.x0 - before.x0), abs(other.x0 - line.x0)) < 0.5 * em and other.x1 > before.x0]
+    left, right = min(other.x0 for other in block), max(other.x1 for other in block)
+    word = (line.x1 - line.x0) * len(line.text.split(" ")[0]) / len(line.text)
+    room = right - before.x1     # the line before ended early where the next word would have found room in it
+    indented = line.x0 - left > 0.8 * em and before.x0 - left < 0.5 * em
+    if room > word + 1.2 * em and (ended or indented or room > 0.25 * (right - left)):
         return True
-    return line.x0 - left > 0.8 * em and before.x0 - left < 0.5 * em      # an indented first line
+    if count > 1 and room > em and line.x0 - left < 0.5 * em and before.x0 - left > 0.8 * em:   # the next entry of a list with hanging indents
+        return True
+    return ended and indented                                                     # without an end it is a hanging indent
 
 
 def page_paragraphs(lines, book):
-    """Paragraphs of one page as [kind, text]; kind is "text", "heading" or "kept" (code and table rows, lines joined by a line end)."""
+    """Paragraphs of one page as [kind, text, letter height]; kind is "text", "heading" or "kept" (code and table rows, a line a line)."""
     made, before = [], None
     for line in lines:
         text = " " * line.indent + line.text
-        fresh = before is None or starts_paragraph(before, line, lines, book)
+        fresh = before is None or starts_paragraph(before, line, lines, book, made[-1][3])
         if before is not None and before.kept and line.kept and 0 < line.base - before.base < 1.8 * book.step:
             made[-1][1] += "\n" + text
         elif not fresh:
             made[-1][1] = join_lines(made[-1][1], text, book.known)
-        elif (made and made[-1][0] == "heading" and book.is_heading(line) and abs(line.size - before.size) < 0.5
-              and line.top - before.bottom < line.size):
+            made[-1][3] += 1
+        elif made and made[-1][0] == "heading" and book.is_heading(line) and line.sizes == before.sizes and line.top - before.bottom < line.sizes[0]:
             made[-1][1] += " " + text
         else:
-            made.append(["kept" if line.kept else "heading" if book.is_heading(line) else "text", text])
+            made.append(["kept" if line.kept else "heading" if book.is_heading(line) else "text", text, line.sizes[0] if line.sizes else 0, 1])
         before = line
-    return made
+    return [["heading" if count == 1 and kind == "text" and NUMBERED.match(text) else kind, text, size] for kind, text, size, count in made]
+
+
+def is_unfinished(kind, text):
+    return kind == "text" and not ENDED.search(text)
+
+
+def footnotes_first(paragraphs, book):
+    """Paragraphs of a page with its footnotes before a last paragraph that goes on overleaf, so that its halves meet."""
+    last = next((i for i in range(len(paragraphs) - 1, -1, -1) if paragraphs[i][2] > 0.95 * book.size), None)
+    notes = paragraphs[last + 1:] if last else []   # a first paragraph stays the first: the page before may end in its beginning
+    if not notes or not is_unfinished(*paragraphs[last][:2]) or any(kind != "text" or size > 0.93 * book.size for kind, _, size in notes):
+        return paragraphs
+    return [*paragraphs[:last], *notes, paragraphs[last]]
 
 
 def assemble(pages):
@@ -526,9 +596,9 @@ def assemble(pages):
     parts, length = [], 0          # text is built from parts: a million characters are not copied for every page
 
     for (number, given), lines in zip(pages, kept, strict=True):
-        paragraphs = [["text", given.strip()]] if isinstance(given, str) and given.strip() else page_paragraphs(lines, book)
+        paragraphs = [["text", given.strip(), 0]] if isinstance(given, str) and given.strip() else footnotes_first(page_paragraphs(lines, book), book)
         first = True
-        for kind, paragraph in paragraphs:
+        for kind, paragraph, _ in paragraphs:
             joins = first and open_end and kind == "text" and (parts[-1].endswith(HYPHEN) or paragraph[:1].islower())
             if joins:
                 last = parts.pop()
@@ -545,7 +615,7 @@ def assemble(pages):
                     offsets.append([number, length])
                 parts.append(f"## {paragraph}" if kind == "heading" else paragraph)
                 length += len(parts[-1])
-            first, open_end = False, kind == "text" and not re.search(r"[.!?:]['”\")\]]*$", paragraph)
+            first, open_end = False, is_unfinished(kind, paragraph)
         if first:
             offsets.append([number, length])
     text = "".join(parts)
