@@ -6,8 +6,12 @@ import os
 import subprocess
 
 import ablation_table
+import compare
 import pytest
+import test_mix
 from conftest import ROOT, read_jsonl, write_jsonl
+
+call = test_mix.call  # the fixture that runs a script in this process
 
 
 def pair(a, b, low, high, p=0.001, seed="1"):
@@ -48,20 +52,20 @@ def scored(model, right):
     return [fixed | dict(id=f"q{i}@{model}", question_id=f"q{i}", question=f"Q{i}", prompt=f"Q{i}", correct=i in right) for i in range(200)]
 
 
-def test_table_from_real_comparisons(tmp_path, run_script):
+def test_table_from_real_comparisons(tmp_path, call):
     """Three methods over 200 questions: z beats both by far, x and y differ by two."""
     right = {"x": set(range(80)), "y": set(range(82)), "z": set(range(140))}
     write_jsonl(tmp_path / "scored.jsonl", [row for name, its in right.items() for row in scored(f"all.{name}.s1", its)])
     for a, b in (("x", "y"), ("x", "z"), ("y", "z")):
         places = [f"{tmp_path}/scored.jsonl:all.{name}.s1" for name in (a, b)]
-        run_script("04_eval/compare.py", *places, "--output", tmp_path / f"{a}{b}.json")
+        call(compare, *places, "--output", tmp_path / f"{a}{b}.json")
     with open(tmp_path / "results.csv", "w", newline="") as file:
         writer = csv.writer(file)
         writer.writerow(["model", "benchmark", "n", "accuracy", "ci_low", "ci_high"])
         writer.writerows([f"all.{name}.s1", "b", 200, len(its) / 2, len(its) / 2 - 6, len(its) / 2 + 6] for name, its in right.items())
     files = [tmp_path / f"{name}.json" for name in ("xy", "xz", "yz")]
-    arguments = ("02_mix/ablation_table.py", "--csv", tmp_path / "results.csv", "--output", tmp_path / "t.md", "--comparisons")
-    run_script(*arguments, *files)
+    arguments = (ablation_table, "--csv", tmp_path / "results.csv", "--output", tmp_path / "t.md", "--comparisons")
+    call(*arguments, *files)
     made = json.loads((tmp_path / "t.json").read_text())["all"]
     assert made["winner"] == "z" and {(p["a"], p["b"]): round(p["difference"]) for p in made["pairs"]} == {
         ("x", "y"): 1,
@@ -71,7 +75,7 @@ def test_table_from_real_comparisons(tmp_path, run_script):
     assert (tmp_path / "t.md").read_text().count("| winner |") == 1
     lines = (tmp_path / "results.csv").read_text().splitlines(keepends=True)
     (tmp_path / "results.csv").write_text("".join(line for line in lines if ".z." not in line))
-    run_script(*arguments, files[0])
+    call(*arguments, files[0])
     assert (
         json.loads((tmp_path / "t.json").read_text())["all"]["winner"] is None
         and "No method is clearly better" in (tmp_path / "t.md").read_text()

@@ -4,10 +4,18 @@ import json
 import random
 from collections import Counter
 
+import decontaminate
+import dedup
+import load_sources
+import mix
+import select_rows
+import test_mix
 from conftest import read_jsonl, write_jsonl
 
+call = test_mix.call  # the fixture that runs a script in this process
 
-def test_contaminated_rows_are_gone_and_every_row_is_traced(shared, tmp_path, run_script):
+
+def test_contaminated_rows_are_gone_and_every_row_is_traced(shared, tmp_path, call):
     """A public instruction set that holds 168 of 200 sampled GSM8K test questions word for word, beside clean sets in other forms."""
     names = {
         "llm_adapters_math_data": 1400,
@@ -21,12 +29,12 @@ def test_contaminated_rows_are_gone_and_every_row_is_traced(shared, tmp_path, ru
     known = [row for row in read_jsonl(shared / "qa" / "real_13gram_overlaps.jsonl") if "llm_adapters" in row["qa_file"]]
     benchmark = shared / "benchmarks" / "gsm8k" / "test.jsonl"
     files = [tmp_path / f"{name}.jsonl" for name in names]
-    run_script("02_mix/load_sources.py", "--sources", *files, "--output", tmp_path / "m/sources.jsonl")
-    run_script("01_extract/dedup.py", "--input", tmp_path / "m/sources.jsonl", "--output", tmp_path / "m/dedup.jsonl")
+    call(load_sources, "--sources", *files, "--output", tmp_path / "m/sources.jsonl")
+    call(dedup, "--input", tmp_path / "m/sources.jsonl", "--output", tmp_path / "m/dedup.jsonl")
     clean = ("--output", tmp_path / "m/clean.jsonl", "--benchmarks", benchmark, "--no-judge", "--no-embedding")
-    run_script("01_extract/decontaminate.py", "--input", tmp_path / "m/dedup.jsonl", *clean)
-    run_script(
-        "02_mix/select_rows.py",
+    call(decontaminate, "--input", tmp_path / "m/dedup.jsonl", *clean)
+    call(
+        select_rows,
         "--input",
         tmp_path / "m/clean.jsonl",
         "--output",
@@ -36,7 +44,7 @@ def test_contaminated_rows_are_gone_and_every_row_is_traced(shared, tmp_path, ru
         "--n",
         900,
     )
-    run_script("02_mix/mix.py", "--input", tmp_path / "m/selected.jsonl", "--output", tmp_path / "m/train.jsonl", "--max-tokens", 0)
+    call(mix, "--input", tmp_path / "m/selected.jsonl", "--output", tmp_path / "m/train.jsonl", "--max-tokens", 0)
 
     def start(text):  # the list of known overlaps cuts long questions off
         return text.strip()[:300]
@@ -65,17 +73,17 @@ def test_contaminated_rows_are_gone_and_every_row_is_traced(shared, tmp_path, ru
     assert f"| llm_adapters_math_data | gsm8k | exact | {len(audit)} |" in card
 
 
-def test_a_duplicate_keeps_the_row_of_the_source_named_first(tmp_path, run_script):
+def test_a_duplicate_keeps_the_row_of_the_source_named_first(tmp_path, call):
     question = "A train runs 120 km in two hours at a steady pace; how fast is it on the average over the whole way?"
     for name in ("first", "second"):
         write_jsonl(tmp_path / f"{name}.jsonl", [{"question": question, "answer": f"60 km/h, says the {name} one."}])
     for order in (("first", "second"), ("second", "first")):
-        run_script("02_mix/load_sources.py", "--sources", *(tmp_path / f"{name}.jsonl" for name in order), "--output", tmp_path / "s.jsonl")
-        run_script("01_extract/dedup.py", "--input", tmp_path / "s.jsonl", "--output", tmp_path / "d.jsonl")
+        call(load_sources, "--sources", *(tmp_path / f"{name}.jsonl" for name in order), "--output", tmp_path / "s.jsonl")
+        call(dedup, "--input", tmp_path / "s.jsonl", "--output", tmp_path / "d.jsonl")
         assert [row["source"] for row in read_jsonl(tmp_path / "d.jsonl")] == [order[0]]
 
 
-def test_the_whole_mixture_is_the_same_whatever_the_order_of_the_rows(tmp_path, run_script):
+def test_the_whole_mixture_is_the_same_whatever_the_order_of_the_rows(tmp_path, call):
     rows = [
         {"id": f"r{i}", "question": f"What is {i} and {i * 7 % 11}?", "answer": f"It is {i}.", "difficulty": i % 11} for i in range(150)
     ]
@@ -83,9 +91,9 @@ def test_the_whole_mixture_is_the_same_whatever_the_order_of_the_rows(tmp_path, 
     for name, listed in (("a", rows), ("b", shuffled)):
         write_jsonl(tmp_path / f"{name}.jsonl", listed)
         folder = tmp_path / name
-        run_script("02_mix/load_sources.py", "--sources", f"s={tmp_path}/{name}.jsonl", "--output", folder / "sources.jsonl")
-        run_script(
-            "02_mix/select_rows.py",
+        call(load_sources, "--sources", f"s={tmp_path}/{name}.jsonl", "--output", folder / "sources.jsonl")
+        call(
+            select_rows,
             "--input",
             folder / "sources.jsonl",
             "--output",
@@ -95,7 +103,7 @@ def test_the_whole_mixture_is_the_same_whatever_the_order_of_the_rows(tmp_path, 
             "--n",
             40,
         )
-        run_script("02_mix/mix.py", "--input", folder / "sel.jsonl", "--output", folder / "train.jsonl", "--max-tokens", 0)
+        call(mix, "--input", folder / "sel.jsonl", "--output", folder / "train.jsonl", "--max-tokens", 0)
     for file in ("train.jsonl", "train.rejected.jsonl", "data/train-00000-of-00001.parquet", "README.md"):
         assert (tmp_path / "a" / file).read_bytes() == (tmp_path / "b" / file).read_bytes(), file
     first, second = (json.loads((tmp_path / name / "train.manifest.json").read_text()) for name in "ab")
