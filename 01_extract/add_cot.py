@@ -127,7 +127,7 @@ def main():
     bare = (row for row, has in judged(args, step, rows) if not has)
     batch_generate.generate_jsonl(bare, lambda row: filled(SOLVE_PROMPT, row), step.raw_path, retry_max_tokens=2 * args.max_tokens, **options)
     tokens = {}
-    counted = step.read(args.input, "question", "answer", limit=args.limit)
+    counted = replies.texts(step.read(args.input, "question", "answer", limit=args.limit), args.input, "question", "answer")
     for (row, has), (_, raw) in zip(judged(args, step, counted), batch_generate.read_raw(rows, step.raw_path), strict=True):
         count_tokens(tokens, raw)
         step.keep({**row, "reasoning": "given"}) if has else finish(step, row, raw, args.disagree)

@@ -126,7 +126,7 @@ def main():
     if not args.no_model:
         unclear = (row for row in rows if by_rule(row["answer"])[0] is None)
         batch_generate.generate_jsonl(unclear, to_messages, step.raw_path, retry_max_tokens=4 * args.max_tokens, **batch_generate.options(args))
-    counted, tokens = step.read(args.input, "question", "answer", limit=args.limit), {}
+    counted, tokens = replies.texts(step.read(args.input, "question", "answer", limit=args.limit), args.input, "question", "answer"), {}
     for row, raw in ((row, None) for row in counted) if args.no_model else batch_generate.read_raw(counted, step.raw_path):
         reference, how = by_rule(row["answer"])
         reason, more = None, {}

@@ -4,7 +4,7 @@
     python 01_extract/filter_qa.py --input cot.jsonl --output filtered.jsonl --no-judge
 
 in   question-answer rows: id, question, answer
-out  the rows that stay, unchanged. Rejected by rule: "outside reference", "no answer", "empty box", "box not closed", "refusal", "no task",
+out  the rows that stay, unchanged. Rejected by rule: "outside reference", "no question", "no task", "no answer", "empty box", "box not closed", "refusal",
      "answer repeats the question", "text repeats itself" (`matched` is the text that the rule saw, `matched_in` where); by the judge:
      "judge: contradiction", "judge: outside reference", "judge: no answer", "judge: other", "judge unparsed" (`response` is what it said),
      "generation failed"
@@ -168,6 +168,8 @@ def repeats_itself(text):
 
 def rule(question, answer):
     """(reason, field, text seen) of the first rule that a pair breaks, or None."""
+    if not question.strip():
+        return "no question", "question", ""
     if not answer.strip() or NO_ANSWER.fullmatch(answer.strip()):
         return "no answer", "answer", answer.strip()[:200]
     if seen := EMPTY_BOX.search(answer):
@@ -231,7 +233,7 @@ def main():
     if not args.no_judge:
         unbroken = (row for row in rows if rule(row["question"], row["answer"]) is None)
         batch_generate.generate_jsonl(unbroken, to_messages, step.raw_path, retry_max_tokens=4 * args.max_tokens, **batch_generate.options(args))
-    counted, tokens = step.read(args.input, "question", "answer", limit=args.limit), {}
+    counted, tokens = replies.texts(step.read(args.input, "question", "answer", limit=args.limit), args.input, "question", "answer"), {}
     for row, raw in ((row, None) for row in counted) if args.no_judge else batch_generate.read_raw(counted, step.raw_path):
         if broken := rule(row["question"], row["answer"]):
             reason, field, matched = broken

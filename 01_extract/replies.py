@@ -68,9 +68,7 @@ class Rows:
         self.path, self.fields, self.limit = Path(path), fields, limit
 
     def __iter__(self):
-        for row in r.read(self.path, *self.fields, limit=self.limit):
-            r.check_text(row, self.path, *(field for field in self.fields if field == "question"))
-            yield row
+        return texts(r.read(self.path, *self.fields, limit=self.limit), self.path, *self.fields)
 
     def __len__(self):
         if self.path.suffix != ".jsonl":
@@ -78,6 +76,15 @@ class Rows:
         with open(self.path, "rb") as file:
             lines = sum(1 for line in file if line.strip())
         return min(lines, self.limit or lines)
+
+
+def texts(rows, path, *fields):
+    """The rows as they come; BadInput where one of the fields is no text (it may be empty: that is for a step to reject)."""
+    for row in rows:
+        for field in fields:
+            if not isinstance(row[field], str):
+                raise r.BadInput(f"{path}, row \"{row['id']}\": field \"{field}\" must be a text, this is {json.dumps(row[field])[:80]}")
+        yield row
 
 
 class Passages:
@@ -88,15 +95,17 @@ class Passages:
         if self.path.suffix != ".jsonl":
             self.texts = {row["id"]: row["text"] for row in r.read(path, "text")}
             return
-        for _ in r.read(path, "id", "text"):   # checks every line once, with clear errors
-            pass
-        with open(path, "rb") as file:
-            offset = 0
+        self.places = {row["id"]: place for row, place in zip(r.read(path, "text"), self.line_starts(), strict=True)}
+        self.file = open(path, "rb")
+
+    def line_starts(self):
+        """Offset in the file of each line that holds a row."""
+        with open(self.path, "rb") as file:
+            start = 0
             for line in file:
                 if line.strip():
-                    self.places[str(json.loads(line)["id"])] = offset
-                offset += len(line)
-        self.file = open(path, "rb")
+                    yield start
+                start += len(line)
 
     def get(self, id_):
         """Text of a chunk, or None where there is no such chunk."""

@@ -9,6 +9,8 @@ from conftest import read_jsonl, write_jsonl
 from fake_server import FakeServer
 from test_refine import call
 
+import rows as r
+
 GOOD_ANSWER = "Since $F = ma$, we get $a = 2$ m/s$^2$."
 
 
@@ -76,6 +78,7 @@ def test_a_question_that_stands_alone_stays(question):
     ("question", "answer", "reason"),
     [
         ("What is 2+2?", "", "no answer"),
+        (" ", "4", "no question"),
         ("What is 2+2?", "N/A", "no answer"),
         ("Draw it. What is it?", "Answers will vary.", "no answer"),
         ("Prove it?", "Left as an exercise for the reader.", "no answer"),
@@ -164,6 +167,13 @@ def test_without_judge_no_model_is_named(tmp_path, run_script):
     assert len(read_jsonl(tmp_path / "out.jsonl")) == 5 and not (tmp_path / "out.raw.jsonl").exists()
     done = run_script("01_extract/filter_qa.py", "--input", tmp_path / "in.jsonl", "--output", tmp_path / "x.jsonl", check=False)
     assert done.returncode == 2 and "--model is needed" in done.stderr.splitlines()[-1]
+
+
+@pytest.mark.parametrize("script", [filter_qa, extract_reference])
+def test_a_field_that_is_no_text_is_named(tmp_path, script):
+    write_jsonl(tmp_path / "in.jsonl", [{"id": "a", "question": "What?", "answer": None}])
+    with pytest.raises(r.BadInput, match=r'in.jsonl, row "a": field "answer" must be a text, this is null'):
+        call(script, "--input", tmp_path / "in.jsonl", "--output", tmp_path / "out.jsonl", "--no-judge" if script is filter_qa else "--no-model")
 
 
 # ---- reference answers ----
