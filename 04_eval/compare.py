@@ -271,6 +271,8 @@ def main():
     parser.add_argument("--output", metavar="FILE.json", help="write the comparison here, and as Markdown beside it")
     args = parser.parse_args()
     (name_a, rows_a), (name_b, rows_b) = read_model(args.scored_a, args.models[0]), read_model(args.scored_b, args.models[1])
+    if name_a == name_b:
+        name_a, name_b = f"{name_a} (first)", f"{name_b} (second)"
     result = compare(rows_a, rows_b, name_a, name_b, args.seed)
     text = markdown(result)
     if args.output:

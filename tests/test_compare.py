@@ -106,6 +106,11 @@ def test_one_file_with_several_models(tmp_path):
     assert 'no model "x"' in call(compare, f"{both}:x", both, code=2).stderr
 
 
+def test_two_runs_of_one_model_are_told_apart(tmp_path):
+    first, second = put(tmp_path, first=scored("m", "ABCD"), second=scored("m", "AACD"))
+    assert "# m (second) against m (first)" in call(compare, first, second).stdout
+
+
 def test_shared_passages_and_repeats_are_resampled_together():
     pairs = []
     for group in range(12):
