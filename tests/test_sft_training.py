@@ -1,0 +1,322 @@
+"""03_sft with the real trainer on a model of 100,000 random weights: masks, checks, resume, merging, and the same losses in four launches."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+
+import pytest
+import rows as r
+import training_options as options
+import training_rows as t
+import yaml
+from conftest import ROOT, read_jsonl, write_jsonl
+
+pytestmark = pytest.mark.slow
+SFT = ROOT / "03_sft"
+WORDS = "cell energy force water acid graph price mass light field atom wave plant heat rate".split()
+
+
+@pytest.fixture(scope="session")
+def rows_file(tmp_path_factory):
+    """60 rows of very different lengths."""
+    rows = [{"id": f"r{i}", "question": f"Which word comes after {' '.join(WORDS[: 1 + i % 15])}?", "answer": f"It is {WORDS[i % 15]}. " * (1 + i % 7) + "\\boxed{4}"}
+            for i in range(60)]
+    return write_jsonl(tmp_path_factory.mktemp("rows") / "rows.jsonl", rows)
+
+
+@pytest.fixture(scope="session")
+def tiny(tmp_path_factory, rows_file):
+    """Folder of a random Llama and a byte-level tokenizer of its own, without a chat template, whose pad token is its EOS: a base model."""
+    os.environ.setdefault("OMP_NUM_THREADS", "2")
+    import torch
+    from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
+    from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
+
+    folder, special = tmp_path_factory.mktemp("tiny"), ["<|endoftext|>", "<|im_start|>", "<|im_end|>"]
+    words = Tokenizer(models.BPE())
+    words.pre_tokenizer, words.decoder = pre_tokenizers.ByteLevel(add_prefix_space=False), decoders.ByteLevel()
+    alphabet = pre_tokenizers.ByteLevel.alphabet()
+    words.train_from_iterator([row["question"] + row["answer"] for row in read_jsonl(rows_file)],
+                              trainers.BpeTrainer(vocab_size=400, special_tokens=special, initial_alphabet=alphabet, show_progress=False))
+    tokenizer = PreTrainedTokenizerFast(tokenizer_object=words, eos_token=special[0], pad_token=special[0])
+    torch.manual_seed(0)
+    LlamaForCausalLM(LlamaConfig(hidden_size=64, intermediate_size=128, num_hidden_layers=2, num_attention_heads=4, num_key_value_heads=2, vocab_size=len(tokenizer),
+                                 max_position_embeddings=1024, tie_word_embeddings=True)).save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+    return folder
+
+
+@pytest.fixture
+def sft(tiny, rows_file, tmp_path, monkeypatch):
+    """Call sft.py's main() in this process: sft("--max_steps", 3) -> its meta, or None; the folder is sft.out."""
+
+    def call(*more, model=tiny, train_file=rows_file, out=None):
+        import sft as script
+
+        call.out = out or tmp_path / "out"
+        monkeypatch.setattr(sys, "argv", ["sft.py", "--model_name_or_path", str(model), "--train_file", str(train_file), "--output_dir", str(call.out),
+                                          "--report_to", "none", "--learning_rate", "3e-3", "--stop_test_prompts", "0", "--eval_rows", "4", *map(str, more)])
+        script.main()
+        path = call.out / "sft.meta.json"
+        return json.loads(path.read_text()) if path.is_file() else None
+
+    return call
+
+
+SMALL = ("--max_length", "256", "--global_batch_size", "16")
+
+
+def losses(meta, key="loss"):
+    return [entry[key] for entry in meta["log"] if key in entry]
+
+
+def test_full_training_from_raw_rows(sft, capsys):
+    import torch
+    from safetensors.torch import load_file
+    from transformers import AutoConfig, AutoTokenizer, GenerationConfig
+
+    meta = sft(*SMALL, "--num_train_epochs", "4")
+    said = capsys.readouterr().err
+    assert losses(meta)[-1] < losses(meta)[0] - 0.5 and meta["method"] == "full" and meta["eval_loss"] > 0
+    assert meta["rows"]["train"]["rows"] == 56 and meta["rows"]["eval"]["rows"] == 4 and meta["checks"]["packing"] is True
+    assert meta["speed"]["tokens_per_second"] > 0 and meta["speed"]["peak_memory_gib"] > 0 and meta["speed"]["tflops"] >= 0
+    tokenizer, config = AutoTokenizer.from_pretrained(sft.out), AutoConfig.from_pretrained(sft.out)
+    generation = GenerationConfig.from_pretrained(sft.out)
+    end = tokenizer.convert_tokens_to_ids("<|im_end|>")
+    assert tokenizer.eos_token_id == config.eos_token_id == end and tokenizer.pad_token_id != end
+    assert end in (generation.eos_token_id if isinstance(generation.eos_token_id, list) else [generation.eos_token_id])
+    assert "<|im_start|>" in tokenizer.chat_template
+    assert all(tensor.dtype == torch.bfloat16 for tensor in load_file(sft.out / "model.safetensors").values())
+    assert (sft.out / "loss.png").read_bytes()[:4] == b"\x89PNG" and not list(sft.out.glob("*.bin")) and len(read_jsonl(sft.out / "sft.heldout.jsonl")) == 4
+    for part in ("[[It is", "<|im_end|>]]", "test save after the first step: whole", "packing: on", "tok/s", "fit estimate"):
+        assert part in said, part
+    assert not (sft.out / "checkpoint-1").exists(), "the test save is taken away again"
+    before = (sft.out / "sft.meta.json").stat().st_mtime_ns
+    sft(*SMALL, "--num_train_epochs", "4", "--logging_steps", "2")
+    assert "finished already" in capsys.readouterr().err and (sft.out / "sft.meta.json").stat().st_mtime_ns == before
+    again = sft(*SMALL, "--max_steps", "1")
+    assert again["steps"] == 1 and "its options changed" in capsys.readouterr().err
+
+
+def test_tokens_are_those_of_evaluation_and_only_answers_are_trained(tiny, tmp_path):
+    """TRL's own preparation of the same rows gives the same ids; trained are the answers and the end of each turn."""
+    from prepare_model import load_tokenizer
+
+    tokenizer, notes = load_tokenizer(str(tiny))
+    assert any("chatml.jinja" in note for note in notes) and any("<|im_end|>" in note for note in notes)
+    turns = [{"role": "system", "content": "Be brief."}, {"role": "user", "content": "heat?"}, {"role": "assistant", "content": "  It is\nheat "},
+             {"role": "user", "content": "and wave?"}, {"role": "assistant", "content": "wave"}]
+    (ids, labels), (last_ids, last_labels) = t.encode(tokenizer, [(turns, 0), (turns, 4)])
+    assert ids == last_ids
+    assert tokenizer.decode([label for label in labels if label != t.IGNORED]) == "  It is\nheat <|im_end|>wave<|im_end|>"
+    assert tokenizer.decode([label for label in last_labels if label != t.IGNORED]) == "wave<|im_end|>"
+    prompt = tokenizer.apply_chat_template(turns[:-1], add_generation_prompt=True, tokenize=True, return_dict=False)
+    assert ids[: len(prompt)] == prompt, "the model reads the same tokens at evaluation"
+    assert ids == tokenizer.apply_chat_template(turns, tokenize=True, return_dict=False)
+    assert t.preview(tokenizer, ids, labels).count("[[") == 2
+
+
+@pytest.mark.parametrize(("template", "part"), [
+    ("{% for m in messages %}{{ m['role'] + ': ' + m['content'] + '\n' }}{% endfor %}", "no special token behind an answer"),
+    ("{% for m in messages %}{{ '<|im_start|>' + m['content'] + '<|im_end|>' }}{% endfor %}{% if add_generation_prompt %}{{ 'A:' }}{% endif %}",
+     "does not render the prompt alone as the beginning"),
+    ("{% for m in messages %}{{ m['content'] }}", "the chat template cannot be used"),
+    ("{% for m in messages %}{% if m['role'] == 'assistant' %}{{ m['content'] + '.<|im_end|>' if m['content'] == 'THE-ANSWER-ENDS-HERE' else m['content'] }}{% else %}"
+     "{{ '<|im_start|>' + m['content'] }}{% endif %}{% endfor %}", "do not end with the end-of-turn token"),
+    ("{% for m in messages %}{% if m['role'] == 'assistant' %}{{ m['content'] + '<|im_end|>' }}{% endif %}{% endfor %}", "every token of it is trained"),
+])
+def test_templates_that_would_train_the_wrong_tokens_are_refused(sft, tmp_path, template, part):
+    (tmp_path / "t.jinja").write_text(template)
+    with pytest.raises(r.BadInput, match=r".") as caught:
+        sft(*SMALL, "--chat_template_path", tmp_path / "t.jinja", "--check_only")
+    assert part in str(caught.value)
+
+
+def test_bad_rows_are_refused_with_file_and_row(sft, tmp_path):
+    bad = write_jsonl(tmp_path / "bad.jsonl", [{"id": "fine", "question": "q", "answer": "a"}, {"id": "empty", "question": "q", "answer": ""}])
+    with pytest.raises(r.BadInput, match=r'bad.jsonl, row "empty": turn 2'):
+        sft("--eval_rows", "0", "--check_only", train_file=bad)
+
+
+def test_too_long_rows_are_dropped_whole(sft, tmp_path, rows_file):
+    rows = read_jsonl(rows_file)[:8] + [{"id": "long", "question": "Why?", "answer": "heat " * 500}]
+    sft(*SMALL, "--eval_rows", "1", "--check_only", train_file=write_jsonl(tmp_path / "rows.jsonl", rows))
+    dropped = read_jsonl(sft.out / "sft.rejected.jsonl")
+    assert [row["id"] for row in dropped] == ["long"] and dropped[0]["reason"] == "too long" and dropped[0]["n_tokens"] > 256
+    assert dropped[0]["answer"] == rows[-1]["answer"]
+
+
+def test_wrong_options_name_the_right_one(sft, capsys):
+    with pytest.raises(r.BadInput, match='there is no option "learning_rat"; did you mean "learning_rate"'):
+        sft("--learning_rat", "1")
+    with pytest.raises(r.BadInput, match="learning_rate"):
+        sft("--learning_rate", "fast")
+    with pytest.raises(r.BadInput, match="no model is found there"):
+        sft(model="/nowhere/model")
+    with pytest.raises(r.BadInput, match="--unsloth needs an NVIDIA GPU"):
+        sft("--unsloth")
+
+
+def test_every_recipe_is_understood(rows_file, tmp_path, monkeypatch):
+    import sft as script
+
+    for path in sorted((SFT / "recipes").glob("*.yaml")):
+        recipe = yaml.safe_load(path.read_text())
+        # bf16 of a GPU recipe is refused by TRL on a machine without one; everything else is parsed as it stands
+        argv = ["--config", str(path), "--output_dir", str(tmp_path), "--train_file", str(rows_file), "--bf16", "false"]
+        own, args, model_args = options.parse(argv, options.given_options(argv), script.help_text())
+        assert own.global_batch_size == recipe["global_batch_size"] and args.max_length == recipe["max_length"] and args.learning_rate == recipe["learning_rate"]
+        assert args.warmup_steps == 0.05 and args.packing and model_args.use_peft == recipe.get("use_peft", False), path.name
+
+
+def test_a_model_that_cannot_fit_is_refused_before_its_weights_are_read(sft, tmp_path, tiny):
+    """The folder has a config of 70 billion parameters and no weights at all."""
+    big = tmp_path / "big"
+    shutil.copytree(tiny, big)
+    (big / "model.safetensors").unlink()
+    config = json.loads((big / "config.json").read_text()) | {"hidden_size": 8192, "intermediate_size": 28672, "num_hidden_layers": 80, "num_attention_heads": 64}
+    (big / "config.json").write_text(json.dumps(config))
+    with pytest.raises(r.BadInput, match=r"will not fit: about \d+.*What would fit: .*--ignore_fit"):
+        sft(model=big)
+    with pytest.raises(r.BadInput, match="GB are needed for the checkpoints"):
+        sft("--ignore_fit", "--save_total_limit", "20", model=big)
+
+
+def test_shapes_count_what_the_real_classes_hold():
+    import fit_estimate as fit
+    import torch
+    from transformers import AutoModelForCausalLM, LlamaConfig, Qwen2Config, Qwen3Config, Qwen3MoeConfig
+
+    classes = {"Qwen2.5": Qwen2Config, "Qwen3-30B": Qwen3MoeConfig, "Qwen3": Qwen3Config, "Llama": LlamaConfig}
+    for name, shape in fit.KNOWN.items():
+        make = next(make for key, make in classes.items() if key in name)
+        config = make(hidden_size=shape.hidden, num_hidden_layers=shape.layers, num_attention_heads=shape.q // 128, num_key_value_heads=shape.kv // 128, head_dim=128,
+                      intermediate_size=shape.inter, moe_intermediate_size=shape.inter, vocab_size=shape.vocab, tie_word_embeddings=shape.tied,
+                      **({"num_experts": shape.experts, "num_experts_per_tok": shape.active} if shape.experts > 1 else {}))
+        with torch.device("meta"):
+            real = sum(parameter.numel() for parameter in AutoModelForCausalLM.from_config(config).parameters())
+        assert fit.shape_of(config) == shape, name
+        assert shape.parameters == pytest.approx(real, rel=0.002), name
+
+
+def leaky(module, query, key, value, attention_mask, scaling=None, dropout=0.0, **kwargs):
+    """An attention backend that forgets the mask: rows that stand before another one are seen by it."""
+    from transformers.integrations.sdpa_attention import sdpa_attention_forward
+
+    return sdpa_attention_forward(module, query, key, value, None, scaling=scaling, dropout=dropout, is_causal=True)
+
+
+def test_packed_rows_do_not_see_each_other(tiny):
+    """Packed logits == unpacked logits in fp32 under the backend that sft.py chooses; a backend and an architecture that leak are found out."""
+    from prepare_model import LEAK, choose_attention, packing_is_safe, packing_leak
+    from transformers import AttentionInterface, AutoConfig, OPTConfig, Qwen3Config
+
+    config = AutoConfig.from_pretrained(tiny)
+    chosen, why = choose_attention()
+    assert chosen == "sdpa" and why
+    for one in (config, Qwen3Config(hidden_size=256, num_attention_heads=4, num_key_value_heads=2, head_dim=64)):
+        assert packing_leak(one, chosen) < 1e-4 < LEAK
+    AttentionInterface.register("leaky", leaky)
+    assert packing_leak(config, "leaky") > 3 * LEAK
+    safe, note = packing_is_safe(OPTConfig(hidden_size=64, num_attention_heads=4, word_embed_proj_dim=64, ffn_dim=64), "sdpa")
+    assert not safe and "differ by" in note
+
+
+def test_packing_is_switched_off_where_it_leaks(sft, capsys):
+    from transformers import AttentionInterface
+
+    AttentionInterface.register("leaky", leaky)
+    sft(*SMALL, "--attn_implementation", "leaky", "--check_only")
+    said = capsys.readouterr().err
+    assert "packing: SWITCHED OFF" in said and "= 16 rows = 16 rows a step" in said
+
+
+def test_resume_gives_the_same_losses_to_the_bit(sft, tmp_path, capsys):
+    """A run that dies while it writes its third checkpoint goes on from the second."""
+    steps = (*SMALL, "--max_steps", "6", "--save_strategy", "steps", "--save_steps", "2", "--save_total_limit", "5")
+    whole = sft(*steps)
+    first = sft.out
+    broken = tmp_path / "broken"
+    for number in (2, 4, 6):
+        shutil.copytree(first / f"checkpoint-{number}", broken / f"checkpoint-{number}")
+    (broken / "checkpoint-6" / "whole.json").unlink()
+    shutil.copyfile(first / "sft.started.json", broken / "sft.started.json")
+    resumed = sft(*steps, out=broken)
+    said = capsys.readouterr().err
+    assert "checkpoint-6 is half-written and is skipped" in said and "going on from checkpoint-4" in said
+    assert losses(resumed) == losses(whole) and losses(resumed, "grad_norm") == losses(whole, "grad_norm")
+    assert (first / "model.safetensors").read_bytes() == (broken / "model.safetensors").read_bytes()
+
+
+def test_adapter_merge_stop_test_chat_and_card(sft, tmp_path, capsys, monkeypatch, run_script):
+    """LoRA as in the demo recipe on rows with one short answer: it learns to stop, merges, answers in chat, and has a card."""
+    import merge_adapter
+    import training_checks as checks
+
+    rows = write_jsonl(tmp_path / "yes.jsonl", [{"id": f"y{i}", "question": f"{WORDS[i % 15]} {WORDS[i % 7]}?", "answer": "heat wave"} for i in range(40)])
+    meta = sft("--config", SFT / "recipes" / "demo.yaml", "--max_length", "256", "--num_train_epochs", "12", "--learning_rate", "1e-2", "--eval_rows", "16",
+               "--stop_test_prompts", "16", "--merge_to", tmp_path / "merged", train_file=rows)
+    assert meta["method"] == "lora" and meta["checks"]["stop_test"]["ended"] == 16 and meta["checks"]["stop_test"]["passed"]
+    assert set(meta["checks"]["stop_test"]["answers"]) == {"heat wave"}
+    merged = json.loads((tmp_path / "merged" / "sft.meta.json").read_text())
+    assert merged["merge"]["agree"] >= 0.98 and merged["steps"] == meta["steps"]
+    # the same question through chat.py, in a process of its own, from the merged model and from base + adapter
+    for place in (["--model", tmp_path / "merged"], ["--model", sft.out]):
+        assert run_script("03_sft/chat.py", *place, "--prompt", "heat light?").stdout.strip() == "heat wave"
+    # a merge that is not the adapter's is an error and leaves nothing
+    monkeypatch.setattr(merge_adapter, "top_tokens", lambda model, batches, known=merge_adapter.top_tokens: known(
+        model if hasattr(model, "peft_config") else untrained(model), batches))
+    with pytest.raises(RuntimeError, match="differs from base"):
+        merge_adapter.merge(str(sft.out), str(tmp_path / "wrong"), check=True)
+    assert not (tmp_path / "wrong").exists()
+    # an untrained model does not stop, and a template that changed after training is found out
+    from transformers import AutoTokenizer
+
+    model, tokenizer = checks.load_for_use(str(tmp_path / "merged"))
+    prompts = [[{"role": "user", "content": "heat?"}]] * 4
+    assert checks.stop_test(untrained(model), tokenizer, prompts, 8)["ended"] == 0
+    text = t.render(AutoTokenizer.from_pretrained(sft.out), prompts[0], prompt=True)
+    assert checks.check_template([(prompts[0], text)], tmp_path / "merged") == 1
+    (tmp_path / "merged" / "chat_template.jinja").write_text(tokenizer.chat_template.replace("'\\n'", "' '", 1))
+    with pytest.raises(RuntimeError, match="renders a prompt otherwise"):
+        checks.check_template([(prompts[0], text)], tmp_path / "merged")
+
+
+def untrained(model):
+    """The model with its last norm turned round: the same shapes, other answers."""
+    import torch
+
+    with torch.no_grad():
+        model.model.norm.weight.mul_(-1)
+    return model
+
+
+def test_qlora_nf4_trains_on_cpu(sft):
+    meta = sft(*SMALL, "--use_peft", "--load_in_4bit", "--max_steps", "5", "--learning_rate", "1e-2")
+    assert meta["method"] == "qlora" and len(losses(meta)) == 5 and losses(meta)[-1] < losses(meta)[0]
+    config = json.loads((sft.out / "adapter_config.json").read_text())
+    assert {"q_proj", "down_proj"} <= set(config["target_modules"]) and "lm_head" not in config["target_modules"]
+
+
+def test_one_process_accumulation_ddp_and_zero3_agree(sft, tiny, rows_file, tmp_path):
+    """1 x 4 rows == 4 accumulation steps == DDP 2 x 2 (gloo) == ZeRO-3 2 x 2 (DeepSpeed on CPU): losses and gradient norms within 1e-4."""
+    same = ("--packing", "false", "--max_length", "256", "--global_batch_size", "4", "--max_steps", "4", "--max_grad_norm", "1", "--eval_strategy", "no",
+            "--save_strategy", "no")
+    runs = {size: sft(*same, "--per_device_train_batch_size", size, out=tmp_path / size) for size in ("4", "1")}
+    (tmp_path / "zero3.json").write_text(json.dumps({
+        "zero_optimization": {"stage": 3, "stage3_gather_16bit_weights_on_model_save": True}, "train_micro_batch_size_per_gpu": "auto",
+        "gradient_accumulation_steps": "auto", "train_batch_size": "auto", "gradient_clipping": "auto", "zero_allow_untested_optimizer": True}))
+    for name, more in {"ddp": [], "zero3": ["--deepspeed", str(tmp_path / "zero3.json")]}.items():
+        command = [sys.executable, "-m", "torch.distributed.run", "--nproc_per_node", "2", "--master_port", "29611" if name == "ddp" else "29612", str(SFT / "sft.py"),
+                   "--model_name_or_path", str(tiny), "--train_file", str(rows_file), "--output_dir", str(tmp_path / name), "--report_to", "none", "--learning_rate",
+                   "3e-3", "--stop_test_prompts", "0", "--eval_rows", "4", *same, "--per_device_train_batch_size", "2", *more]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=500, env={**os.environ, "DS_ACCELERATOR": "cpu", "OMP_NUM_THREADS": "1"})
+        assert done.returncode == 0, done.stderr[-3000:]
+        runs[name] = json.loads((tmp_path / name / "sft.meta.json").read_text())
+    assert runs["ddp"]["processes"] == runs["zero3"]["processes"] == 2
+    for name, meta in runs.items():
+        assert len(losses(meta)) == 4, name
+        assert losses(meta) == pytest.approx(losses(runs["4"]), abs=1e-4), name
+        assert losses(meta, "grad_norm") == pytest.approx(losses(runs["4"], "grad_norm"), abs=1e-4), name
