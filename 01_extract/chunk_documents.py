@@ -276,11 +276,37 @@ def chunk_text(text, count, max_tokens, overlap=0):
         room = max(room - excess - 1, 1)
 
 
+def chunk_rows(row, count, max_tokens, overlap):
+    """The chunks of a document row as rows, in order."""
+    text, pages, doc_id = row["text"], row.get("pages"), row["id"]
+    carried = {k: v for k, v in row.items() if k not in ("id", "text", "pages")}
+    rows = []
+    for start, end, size in chunk_text(text, count, max_tokens, overlap):
+        chunk = {"id": f"{doc_id}-{r.text_hash(doc_id, text[start:end], str(start))[:10]}", "doc_id": doc_id, "subject": row.get("subject"),
+                 "text": text[start:end], "n_tokens": size, "pages": pdf_text.pages_of(pages, start, end), "start": start}
+        rows.append({**chunk, "source": row.get("source"), "license": row.get("license"), **{k: v for k, v in carried.items() if k not in chunk}})
+    return rows
+
+
+def draw(rows, count, args):
+    """Ids of --sample chunks: in turn from every document, within it at random by --seed."""
+    ranked = []
+    for row in rows:
+        hashes = sorted((r.text_hash(str(args.seed), chunk["id"]), chunk["id"]) for chunk in chunk_rows(row, count, args.max_tokens, args.overlap))
+        ranked += [(rank, *pair) for rank, pair in enumerate(hashes)]
+    return {chunk_id for *_, chunk_id in sorted(ranked)[:args.sample]}
+
+
+def has_text(row):
+    return isinstance(row["text"], str) and bool(row["text"].strip())
+
+
 def main():
-    parser = r.parser(__doc__, "input", "output", "limit", "fresh")
+    parser = r.parser(__doc__, "input", "output", "limit", "seed", "fresh")
     parser.add_argument("--tokenizer", required=True, metavar="T", help='hub id, folder or tokenizer.json, or "words"')
     parser.add_argument("--max-tokens", type=r.positive, default=4096, metavar="N", help="longest chunk (default 4096)")
     parser.add_argument("--overlap", type=int, default=0, metavar="N", help="tokens of the chunk before that are repeated at most (default 0)")
+    parser.add_argument("--sample", type=r.positive, metavar="N", help="keep N chunks, drawn evenly from the documents; the others are rejected")
     args = parser.parse_args()
     if not 0 <= args.overlap <= args.max_tokens // 2:
         raise r.BadInput(f"--overlap {args.overlap}: it must lie between 0 and half of --max-tokens")
@@ -288,19 +314,19 @@ def main():
     if step.finished():
         return
     count, tokens = Counter(args.tokenizer), 0
+    drawn = draw(filter(has_text, r.read(args.input, "text", limit=args.limit)), count, args) if args.sample else None
     for row in r.progress(step.read(args.input, "text", limit=args.limit), desc=step.output.name, unit="document"):
-        text = row.pop("text")
-        if not isinstance(text, str) or not text.strip():
+        if not has_text(row):
             step.reject(row, "no text")
             continue
-        pages, doc_id = row.pop("pages", None), row.pop("id")
-        spans = chunk_text(text, count, args.max_tokens, args.overlap)
-        step.split(len(spans))
-        for start, end, size in spans:
-            chunk = {"id": f"{doc_id}-{r.text_hash(doc_id, text[start:end], str(start))[:10]}", "doc_id": doc_id, "subject": row.get("subject"),
-                     "text": text[start:end], "n_tokens": size, "pages": pdf_text.pages_of(pages, start, end), "start": start}
-            tokens += size
-            step.keep({**chunk, "source": row.get("source"), "license": row.get("license"), **{k: v for k, v in row.items() if k not in chunk}})
+        chunks = chunk_rows(row, count, args.max_tokens, args.overlap)
+        step.split(len(chunks))
+        for chunk in chunks:
+            if drawn is not None and chunk["id"] not in drawn:
+                step.reject(chunk, "not sampled")
+                continue
+            tokens += chunk["n_tokens"]
+            step.keep(chunk)
     step.finish(tokens=tokens)
 
 

@@ -138,6 +138,17 @@ def test_the_command(run_script, tmp_path, tokenizer):
     assert all(row["n_tokens"] == len(row["text"].split()) <= 100 for row in read_jsonl(tmp_path / "w.jsonl"))
 
 
+def test_a_sample_is_drawn_evenly_from_the_documents(run_script, tmp_path):
+    rows = [{"id": f"d{i}", "subject": "physics", "text": "\n\n".join([f"{PROSE} {i}"] * n)} for i, n in enumerate((1, 9, 30))]
+    write_jsonl(tmp_path / "d.jsonl", rows)
+    for out, seed in (("a", 1), ("b", 1), ("c", 2)):
+        run_script("01_extract/chunk_documents.py", "--input", tmp_path / "d.jsonl", "--output", tmp_path / f"{out}.jsonl", "--tokenizer", "words",
+                   "--max-tokens", 40, "--sample", 9, "--seed", seed)
+    a, b, other = (read_jsonl(tmp_path / f"{out}.jsonl") for out in "abc")
+    assert [sum(row["doc_id"] == f"d{i}" for row in a) for i in range(3)] == [1, 4, 4] and a == b != other
+    assert len(a) + len(read_jsonl(tmp_path / "a.rejected.jsonl")) == 40
+
+
 @pytest.mark.parametrize(("options", "message"), [(["--tokenizer", "/nowhere/at/all"], "--tokenizer /nowhere/at/all"),
                                                   (["--tokenizer", "words", "--overlap", "3000"], "--overlap 3000")])
 def test_clear_errors(run_script, tmp_path, options, message):
