@@ -331,7 +331,7 @@ def match_vectors(args, index, audit, rest, floor):
     """Pairs (row, question, item number, cosine) among the nearest questions from `floor` on that have the same numbers."""
     if not rest or not index.items:
         return []
-    folder = r.beside(args.output, "embeddings")
+    folder = args.cache or r.beside(args.output, "embeddings")
     theirs = embed(index.bare, args.encoder, folder)
     ours = embed([question for _, question, _ in rest], args.encoder, folder)
     found = []
@@ -411,6 +411,7 @@ def parse_options():
     parser.add_argument("--embedding-threshold", type=float, default=EMBEDDING_THRESHOLD, metavar="C",
                         help=f"cosine from which a pair counts without a judge (default {EMBEDDING_THRESHOLD})")
     parser.add_argument("--judge-from", type=float, default=0.6, metavar="C", help="cosine from which pairs are shown to the judge (default 0.6)")
+    parser.add_argument("--cache", metavar="DIR", help="folder of the vectors, to share them between runs (default: OUTPUT.embeddings/)")
     batch_generate.add_options(parser, max_tokens=1024)
     for action in parser._actions:
         if action.dest == "model":
@@ -425,7 +426,7 @@ def parse_options():
 
 def main():
     args = parse_options()
-    step = r.Step(args, inputs=[args.input, *args.benchmarks], prompt=PROMPT, code=[question_text.__file__, benchmark_texts.__file__])
+    step = r.Step(args, inputs=[args.input, *args.benchmarks], prompt=PROMPT, code=[question_text.__file__, benchmark_texts.__file__], ignore=("cache",))
     if step.finished():
         return
     items, unread = benchmark_texts.read_benchmarks(args.benchmarks)

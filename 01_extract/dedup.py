@@ -28,7 +28,7 @@ import rows as r
 BATCH = 4096            # rows tokenised at once: their arrays stay near the processor's cache
 FOUND_AT_THRESHOLD = 0.95   # share of pairs exactly at the threshold that the bands must find; above it the share rises steeply
 LARGEST_SIGNATURE = 256
-FAMILY = 64             # a bucket of more rows is one template with many fillings: it is split by the numbers, and pairs reach back this far
+FAMILY = 32             # a bucket of more rows is one template with many fillings: it is split by the numbers, and pairs reach back this far
 SEED = 42
 ODD = np.random.default_rng(SEED).integers(2**62, 2**63, 64, dtype=np.uint64) * np.uint64(2) + np.uint64(1)   # multipliers of the hashes
 
@@ -210,16 +210,23 @@ def candidate_pairs(signatures, bands, family_key=None):
 
 
 def near_duplicates(grams, chosen, signatures, bands, threshold, differ, family_key):
-    """Map row -> (kept row, Jaccard) for every row that has an earlier kept row at or above the threshold."""
+    """Map row -> (kept row, Jaccard) for every row that has an earlier kept row at or above the threshold.
+
+    A candidate that was dropped itself stands for the row it is a duplicate of, so that every row is compared with kept rows only.
+    """
     pairs = candidate_pairs(signatures, bands, family_key)
-    found, sets = {}, {}
+    found, sets, tried, current = {}, {}, set(), None
     margin = 4 * math.sqrt(threshold * (1 - threshold) / signatures.shape[1])   # of the estimate: pairs below it need no exact count
     for at in range(0, len(pairs), 1 << 16):
         part = pairs[at:at + (1 << 16)]
         likely = (signatures[part[:, 0]] == signatures[part[:, 1]]).mean(axis=1) >= threshold - margin
         for earlier, later in chosen[part[likely]].tolist():
-            if later in found or earlier in found:
+            if later != current:
+                current, tried = later, set()
+            earlier = found[earlier][0] if earlier in found else earlier
+            if later in found or earlier in tried:
                 continue
+            tried.add(earlier)
             for row in (earlier, later):
                 if row not in sets:
                     sets[row] = grams.set_of(row)
@@ -308,7 +315,7 @@ def find_duplicates(args):
     rest = np.setdiff1d(np.flatnonzero(lengths > 0), np.fromiter(exact, dtype=np.int64, count=len(exact)))
     bands, per_band = bands_and_rows(args.threshold)
     chosen, signatures = rows_with_company(grams, rest, bands, per_band)
-    family_key = None if args.ignore_numbers else lambda at: int(r.text_hash(*question_text.numbers(texts[chosen[at]])), 16)
+    family_key = None if args.ignore_numbers else functools.cache(lambda at: int(r.text_hash(*question_text.numbers(texts[chosen[at]])), 16))
     near = near_duplicates(grams, chosen, signatures, bands, args.threshold, differ, family_key)
     found = {row: ("duplicate", *pair) for row, pair in near.items()}
     for row, first in exact.items():

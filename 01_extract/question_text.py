@@ -102,19 +102,22 @@ def other_numbers(first, second):
     A number that only one of them mentions ("take g = 9.8") does not make another question; nor does spacing ("1 , 000", "3 . 5").
     """
     ours, theirs = numbers(first), numbers(second)
-    plain = [[value.lstrip("~") for value in found] for found in (ours, theirs)]
-    if plain[0] == plain[1] or digits_of(plain[0]) == digits_of(plain[1]):
+    if ours == theirs or digits_of(first) == digits_of(second):
         return False
+    if set(ours) - set(theirs) - {"~1"} and set(theirs) - set(ours) - {"~1"}:
+        return True
     left = [collections.Counter(found) for found in (ours, theirs)]
     for some, more in (left, left[::-1]):
         matched = min(some.pop("~1", 0), max(0, more["1"] - some["1"]))
         some["1"] += matched
     only_ours, only_theirs = left[0] - left[1], left[1] - left[0]
-    if only_ours and only_theirs:
-        return True
-    return not only_ours and not only_theirs and words_between(first) == words_between(second)
+    if only_ours or only_theirs:
+        return bool(only_ours and only_theirs)
+    in_order = [[value for value in found if value not in ("1", "~1")] for found in (ours, theirs)]
+    return in_order[0] != in_order[1] and words_between(first) == words_between(second)
 
 
-def digits_of(found):
-    """Digits, signs and operators without what spacing can change."""
-    return re.sub(r"[^\d+*/=<>^-]", "", "".join(found))
+@functools.lru_cache(1 << 16)
+def digits_of(text):
+    """Digits, signs and operators of a text, without what spacing and punctuation can change."""
+    return "".join(re.findall(r"(?<![\w)\]}])-(?=[\d.])|[\d+*/=<>^]", digits_for_words(plain_characters(text).lower())))

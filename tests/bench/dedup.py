@@ -85,36 +85,36 @@ def synthetic(path, count, seed=1, share=0.1):
 
 # ---- rivals: whole commands too ----
 
-def union_find(keys_of_rows, output, lines):
-    first, parent = {}, {}
+def rival_numpy(source, output, permutations=250, bands=1, per_band=10):
+    """Signatures by datasets.map, one row at a time, buckets in dicts, union-find, then filter and write."""
+    import datasets
+
+    rng = np.random.default_rng(42)
+    prime, largest = np.uint64((1 << 61) - 1), np.uint64((1 << 32) - 1)
+    a, b = (rng.integers(1, int(prime), permutations, dtype=np.uint64) for _ in range(2))
+
+    def sign(question):
+        words = [word.lower() for word in WORD.findall(question)]
+        shingles = {" ".join(words[i:i + 3]) for i in range(max(1, len(words) - 2))}
+        hashed = np.array([int.from_bytes(hashlib.sha1(s.encode()).digest()[:8], "little") for s in shingles], dtype=np.uint64)
+        signature = (((hashed[:, None] * a + b) % prime) & largest).min(axis=0)
+        return {"bands": [signature[band * per_band:(band + 1) * per_band].byteswap().tobytes() for band in range(bands)]}
+
+    rows = datasets.load_dataset("json", data_files=source, split="train", cache_dir=str(Path(output).parent / "cache"))
+    rows = rows.map(lambda row, number: {"number": number}, with_indices=True)
+    signed = rows.map(sign, input_columns=["question"])
+    parent, first = {}, [{} for _ in range(bands)]
 
     def root(x):
         while parent.get(x, x) != x:
             x = parent[x]
         return x
 
-    for row, keys in enumerate(keys_of_rows):
-        for key in keys:
-            a, b = root(first.setdefault(key, row)), root(row)
-            parent[max(a, b)] = min(a, b)
-    with open(output, "w") as file:
-        for row, line in enumerate(lines):
-            if root(row) == row:
-                file.write(line)
-
-
-def rival_numpy(source, output, permutations=250, bands=1, per_band=10):
-    rng = np.random.default_rng(42)
-    prime = np.uint64((1 << 61) - 1)
-    a, b = (rng.integers(1, int(prime), permutations, dtype=np.uint64) for _ in range(2))
-    lines, keys = open(source).readlines(), []
-    for line in lines:
-        words = [word.lower() for word in WORD.findall(json.loads(line)["question"])]
-        shingles = {" ".join(words[i:i + 3]) for i in range(max(1, len(words) - 2))}
-        hashed = np.array([int.from_bytes(hashlib.sha1(s.encode()).digest()[:8], "little") for s in shingles], dtype=np.uint64)
-        signature = ((hashed[:, None] * a + b) % prime & np.uint64(0xFFFFFFFF)).min(axis=0)
-        keys.append([(band, signature[band * per_band:(band + 1) * per_band].tobytes()) for band in range(bands)])
-    union_find(keys, output, lines)
+    for row in signed:
+        for table, key in zip(first, row["bands"], strict=True):
+            one, other = root(table.setdefault(key, row["number"])), root(row["number"])
+            parent[max(one, other)] = min(one, other)
+    signed.filter(lambda number: root(number) == number, input_columns=["number"]).remove_columns(["bands", "number"]).to_json(output)
 
 
 def rival_datasketch(source, output):
