@@ -60,6 +60,7 @@ CONNECTIVE = re.compile(
     r"\b(?:because|since|therefore|thus|hence|consequently|it follows|which (?:means|implies|gives|yields|leads)|so that|as a result|due to|"
     r"we (?:have|get|find|obtain|know|see|use|need)|substitut\w+|using|applying|gives|implies|implying|suppose|assume|let us|first(?:ly)?|next|then|"
     r"finally|step \d|if\b[^.\n]{1,80}\bthen|in order to|leads to|causes?|reason)\b", re.I)
+PARTS = re.compile(r"(?:^|[\s;])\(?b[.)]\s", re.I)   # "a. 5; b. 6": the last number is not the whole answer
 EQUATION = re.compile(r"=|\\(?:approx|implies|Rightarrow|iff|equiv|leq?|geq?)\b|[≈⇒⟹≤≥→]")
 
 
@@ -83,11 +84,14 @@ def shows_reasoning(answer):
 
 def agrees(solution, known):
     """Does a solution come to the known answer? None where the known answer is no short result that a rule can compare."""
-    final = answers.extract(known, "math") if "\\boxed" in known else known.strip().rstrip(".")
-    if not final or len(final.split()) > 12:
+    words, boxed = len(known.split()), "\\boxed" in known
+    if PARTS.search(known) and not boxed:
         return None
-    kind = "math" if re.search(r"\d|[=\\^]", final) else "short_text"
-    if kind == "short_text" and len(final.split()) > 6:
+    if boxed or words <= 12 and re.search(r"\d|[=\\^]", known):
+        final, kind = answers.extract(known, "math"), "math"
+    else:
+        final, kind = known.strip().rstrip(".") if words <= 6 else None, "short_text"
+    if not final:
         return None
     return answers.grade(solution, final, kind)
 

@@ -4,8 +4,8 @@
     python 01_extract/filter_qa.py --input cot.jsonl --output filtered.jsonl --no-judge
 
 in   question-answer rows: id, question, answer
-out  the rows that stay, unchanged. Rejected by rule: "outside reference", "no question", "no task", "no answer", "empty box", "box not closed", "refusal",
-     "answer repeats the question", "text repeats itself" (`matched` is the text that the rule saw, `matched_in` where); by the judge:
+out  the rows that stay, unchanged. Rejected by rule: "outside reference", "no question", "no task", "no answer", "empty box", "box not closed",
+     "refusal", "answer repeats the question", "text repeats itself" (`matched` is the text that the rule saw, `matched_in` where); by the judge:
      "judge: contradiction", "judge: outside reference", "judge: no answer", "judge: other", "judge unparsed" (`response` is what it said),
      "generation failed"
 
@@ -82,6 +82,7 @@ POINTING = {
         r"|(?:discussed|described|mentioned|introduced|derived|proved|proven) (?:earlier|previously|in class)\b)", re.I),
 }
 IMAGE = re.compile(r"!\[[^\]\n]*\]\([^)\n]*\)|\\includegraphics|<img\b", re.I)
+LATEX_REFERENCE = re.compile(r"\\(?:eq|page|auto|[cC])?(?:ref|ite[pt]?)\{([^{}\n]*)\}")   # \ref, \eqref, \cite
 HOLDS_TABLE = re.compile(r"^[ \t]*\|.*\|[ \t]*$|\\begin\{(?:array|tabular|[pbv]?matrix|cases)|<table\b|\t[^\t\n]+\t"
                          r"|^(?:[^,\n]+,){2,}[^,\n]+\n(?:[^,\n]+,){2,}", re.M | re.I)
 HOLDS_VISUAL = re.compile(r"\\begin\{(?:tikz|tabular|array)|<svg|```|\[figure:[^\]]*alt:", re.I)
@@ -121,6 +122,8 @@ def is_given(kind, number, text):
     titled = rf"\b{kind[:3]}\w*\.?[\s~]*\(?{number}\)?[*_]*\s*(?:[:：—–]|\([^)\n]*\)\s*[:.])"
     if re.search(titled, text, re.I) or re.search(rf"\\tag\*?\{{\(?{number}\)?\}}", text):
         return True
+    if not kind.lower().startswith("fig") and re.search(rf"^\W*{kind}[\s~]*\(?{number}\)?[*_]*\s?[.:)]", text, re.M):
+        return True   # the heading of an exercise, theorem or equation that follows
     if kind.lower().startswith("tab"):
         return bool(HOLDS_TABLE.search(text))
     displayed = rf"\({number}\)\s*(?:\$|\\\]|\\\)|$)|(?:\$|\\\]|\\\))[\s,.;]*(?:\\q?quad)?\s*\({number}\)"
@@ -136,6 +139,9 @@ def outside_reference(question, answer):
     for field, text in (("question", question), ("answer", answer)):
         if seen := IMAGE.search(text):
             return field, seen[0]
+        for seen in LATEX_REFERENCE.finditer(text):
+            if f"\\label{{{seen[1]}}}" not in both:
+                return field, seen[0]
         for seen in NUMBERED.finditer(text):
             around = text[max(0, seen.start() - 80):seen.end() + 60]
             if not NAMES.search(around) and not is_given(seen[1], seen[2], both):

@@ -40,6 +40,9 @@ GOOD_ANSWER = "Since $F = ma$, we get $a = 2$ m/s$^2$."
         "What is in the image? ![cell](images/cell.png)",
         "As discussed earlier, entropy grows. Why?",
         "What does the accompanying graph tell about demand?",
+        "Solve equation \\eqref{eq:wave} for $c$.",
+        "Prove the bound of \\cite{knuth}.",
+        "Repeat (see figure/equation) for a mass of 3 kg.",
     ],
 )
 def test_a_question_that_points_outside_is_rejected(question):
@@ -65,6 +68,9 @@ def test_a_question_that_points_outside_is_rejected(question):
         "In what period of the periodic table does sodium stand?",
         "What is the cross section of the wire if the current in each section is 2 A?",
         "Prove that every compact set is closed.",
+        "Problem 3.2. Show that $x^2 \\ge 0$ for all real $x$.",
+        "**Theorem 1.** Every bounded sequence has a limit point. Prove Theorem 1.",
+        "Let \\begin{equation} a = b \\label{eq:a} \\end{equation} Solve \\eqref{eq:a} for $b$.",
         "The acceleration of free fall is",
         "Divide 49 into two parts whose ratio is 9 to 2.",
         "光合作用的产物是什么",

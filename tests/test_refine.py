@@ -184,6 +184,9 @@ def test_rule_of_reasoning(answer, expected):
         ("so the answer is mitosis", "Mitosis.", True),
         ("\\boxed{5}", "It is a long explanation of many words that no rule can ever compare with another text.", None),
         ("no result", "12", False),
+        ("Hence \\boxed{25\\,\\mathrm{J}}", "The energy is 25 J.", True),
+        ("Hence \\boxed{25\\,\\mathrm{J}}", "The energy is 26 J.", False),
+        ("Hence \\boxed{6}", "a. 5; b. 6", None),
     ],
 )
 def test_agreement_with_the_known_answer(solution, known, expected):
