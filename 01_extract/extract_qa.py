@@ -67,11 +67,20 @@ def load_prompts(standards, mode, folder=PROMPTS):
     return prompts
 
 
+def is_unanswered(text, unit):
+    """True for an exercise without its solution: a small model would invent one."""
+    body = next((block for block in unit if not block.level or block.kind), unit[0])
+    return (body.kind == "start" and not any(block.kind == "part" for block in unit)
+            and re.match(r"[#>*_ ]*(?:exercise|problem|question|check|practice|try)", text[body.start:body.end], re.IGNORECASE) is not None)
+
+
 def paragraphs_of(text):
     """Passages of a chunk for --mode paragraph, SHORTEST to LONGEST words: its units (chunk_documents.py), headings and short ones joined to the
-    next, those too long in parts. What is hardly text (formulas, tables of numbers) is left out."""
+    next, those too long in parts. Exercises without a solution and what is hardly text (an index, formulas, numbers) are left out."""
     made, held = [], ""
     for unit in chunk_documents.find_units(text, chunk_documents.find_blocks(text)):
+        if is_unanswered(text, unit):
+            continue
         whole = text[unit[0].start:unit[-1].end]
         parts = [whole] if len(whole.split()) <= LONGEST else [text[block.start:block.end] for block in unit]
         for number, part in enumerate(parts):
@@ -87,7 +96,7 @@ def paragraphs_of(text):
             else:
                 made.append(joined)
                 held = ""
-    return [p for p in [*made, held] if len(p.split()) >= SHORTEST and len(re.findall(r"[^\W\d_]{2,}", p)) >= SHORTEST // 2]
+    return [p for p in [*made, held] if len(words := p.split()) >= SHORTEST and len(re.findall(r"[^\W\d_]{2,}", p)) >= 0.4 * len(words)]
 
 
 def requests(chunks, prompts, standards, mode):

@@ -266,7 +266,7 @@ def find_code(rows):
     code = {n for n, width in enumerate(alone) if abs(width - step) < 0.04 * step}
     for n, row in enumerate(rows):
         widths = [abs(box[2] - box[0] - step) < 0.04 * step for run in row for _, box in run.chars if box]
-        if n not in code and (n - 1 in code or n + 1 in code) and widths[0] and sum(widths) >= 0.5 * len(widths):
+        if n not in code and (n - 1 in code or n + 1 in code) and widths[0] and widths[-1] and sum(widths) >= 0.5 * len(widths):
             code.add(n)
     return code, step
 
