@@ -14,9 +14,9 @@ out  X.jsonl: id, prompt and completion (chat messages), question, source, sourc
 
 The order and the rows depend on the seed and the ids alone, not on the order or the number of input files. A recipe that has a count,
 weight or method for a source applies it here to rows that bear no `selection` yet. --append-reference ends answers that commit to nothing
-with a line "The final answer is \\boxed{x}", where the reference is one short line. Files that were cleaned apart and are mixed here should
-go through 01_extract/dedup.py and decontaminate.py once more: both read X.jsonl as it is (--field question), and what they keep can be
-trained on.
+with a line "The final answer is \\boxed{x}" ("Answer: B" for a letter), where the reference is at most eight words. Files that were cleaned
+apart and are mixed here should go through 01_extract/dedup.py and decontaminate.py once more: both read X.jsonl as it is (--field
+question), and what they keep can be trained on.
 """
 
 import sys
@@ -41,14 +41,21 @@ USED = {"id", "question", "answer", "system", *COLUMNS}
 
 
 def with_reference(row):
-    """The row with its reference as a boxed last line, where the answer commits to nothing and the reference is one short line."""
+    """The row with its reference as a last line, where the answer commits to nothing and the reference is short: boxed, or "Answer: B" for
+    a letter."""
     reference = row.get("reference_answer")
-    if not isinstance(reference, str) or not 0 < len(reference.strip()) <= 80 or "\n" in reference.strip():
+    reference = reference.strip() if isinstance(reference, str) else ""
+    if not 0 < len(reference) <= 80 or "\n" in reference or len(reference.split()) > 8:
         return row
     final = row_forms.final_of(row["answer"])
     if final not in (None, row["answer"]) or re.search(r"\b(final )?answer\b[^\n]{0,40}\b(is|:)", row["answer"][-200:], re.I):
         return row
-    return {**row, "answer": f"{row['answer'].rstrip()}\n\nThe final answer is \\boxed{{{reference.strip()}}}.", "appended_reference": True}
+    line = (
+        f"Answer: {reference.strip('().')}"
+        if re.fullmatch(r"\(?[A-J]\)?\.?", reference)
+        else f"The final answer is \\boxed{{{reference}}}."
+    )
+    return {**row, "answer": f"{row['answer'].rstrip()}\n\n{line}", "appended_reference": True}
 
 
 def train_row(row, tokens, recipe, recipe_hash):
@@ -125,7 +132,8 @@ class Shards:
             self._flush(close=True)
         elif self.writer:
             self.writer.close()
-        for old in self.folder.glob(f"{self.stem}-*-of-*.parquet"):
+        stale = set(self.folder.glob(f".{self.stem}-*.part")) - set(self.aside)  # of a run that was killed
+        for old in [*self.folder.glob(f"{self.stem}-*-of-*.parquet"), *stale]:
             old.unlink()
         names = [self.folder / f"{self.stem}-{number:05d}-of-{len(self.aside):05d}.parquet" for number in range(len(self.aside))]
         for aside, name in zip(self.aside, names, strict=True):

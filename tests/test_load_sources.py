@@ -227,3 +227,24 @@ def test_real_files_of_other_people(shared, tmp_path, run_script):
     assert all(row["reference_answer"] and row["answer"].rstrip().endswith(row["reference_answer"]) for row in gsm)
     aqua = next(row for row in rows if row["source"] == "aqua_rat_dev")
     assert "\nA)" in aqua["question"] and aqua["reference_answer"] in "ABCDE"
+
+
+@pytest.mark.slow
+def test_a_hub_set_is_streamed_with_the_fields_of_its_entry(tmp_path, run_script):
+    """The real loader of the datasets library on a set in a folder, by the same call that reads the hub."""
+    (tmp_path / "set").mkdir()
+    write_jsonl(
+        tmp_path / "set" / "train.jsonl",
+        [{"problem": f"P{i}?", "worked": f"It is {i}.", "domain": "physics", "level": i} for i in range(50)],
+    )
+    entry = (
+        f"{{source: mine, hub: {tmp_path}/set, split: train, fields: {{question: problem, answer: worked, subject: domain}}, license: MIT}}"
+    )
+    (tmp_path / "r.yaml").write_text(f"sources:\n- {entry}\n")
+    run_script("02_mix/load_sources.py", "--recipe", tmp_path / "r.yaml", "--output", tmp_path / "x.jsonl", "--limit", 20)
+    rows = read_jsonl(tmp_path / "x.jsonl")
+    assert [row["question"] for row in rows] == [f"P{i}?" for i in range(20)] and rows[7]["answer"] == "It is 7."
+    assert rows[0]["subject"] == "physics" and rows[0]["license"] == "mit" and rows[3]["level"] == 3 and len(rows[0]["source_id"]) == 16
+    (tmp_path / "wrong.yaml").write_text(f"sources:\n- {entry.replace('split: train', 'split: test')}\n")
+    done = run_script("02_mix/load_sources.py", "--recipe", tmp_path / "wrong.yaml", "--output", tmp_path / "y.jsonl", check=False)
+    assert done.returncode == 2 and "source mine" in done.stderr.strip().split("\n")[-1], done.stderr

@@ -250,11 +250,17 @@ def test_the_mixture_can_be_cleaned_once_more(tmp_path, call, run_script):
         ("It is proved as above.", "a\nb", False),
         ("It is proved as above.", None, False),
         ("Short.", "5", True),
+        ("It is proved as above.", "it holds since the sum of the two sides is never less than the third", False),
     ],
 )
 def test_reference_is_appended_only_where_nothing_is_committed(answer, reference, added):
     made = mix.with_reference({"answer": answer, "reference_answer": reference})
     assert made["answer"] == (f"{answer}\n\nThe final answer is \\boxed{{{reference}}}." if added else answer)
+
+
+def test_a_letter_is_appended_in_the_form_of_a_choice():
+    row = {"answer": "Only the second of them is a metal.", "reference_answer": "(B)"}
+    assert mix.with_reference(row)["answer"] == "Only the second of them is a metal.\n\nAnswer: B"
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 import os
 
+import count_tokens
 import pytest
 from conftest import ROOT, read_jsonl, write_jsonl
 
@@ -39,3 +40,16 @@ def test_sampled_scored_and_annotated_by_a_real_model(tmp_path, run_script):
     made, rejected = read_jsonl(tmp_path / "a.jsonl"), read_jsonl(tmp_path / "a.rejected.jsonl")
     assert len(made) + len(rejected) == 6 and len(made) >= 4
     assert all(row["answer"].strip() and row["original_answer"] and row["agrees_with_reference"] in (True, False) for row in made)
+
+
+@pytest.mark.slow
+def test_tokens_are_counted_as_transformers_counts_them():
+    """The sandboxed template and the bare tokenizer give what the trainer will see, to the token."""
+    from transformers import AutoTokenizer
+
+    model = os.environ.get("DEMO_MODEL", str(ROOT / "data/runs/demo/models/base"))
+    theirs, ours = AutoTokenizer.from_pretrained(model), count_tokens.Tokenizer(model)
+    chats = [count_tokens.conversation(row) for row in read_jsonl(ROOT / "data/sample/train.jsonl")[:100]]
+    chats += [[{"role": "user", "content": " \n odd <|im_end|> {{ text }} \u2028"}, {"role": "assistant", "content": "\n\n\\boxed{1} "}]]
+    assert [ours.render(chat) for chat in chats] == [theirs.apply_chat_template(chat, tokenize=False) for chat in chats]
+    assert ours.lengths(chats) == [len(theirs.apply_chat_template(chat, tokenize=True, return_dict=False)) for chat in chats]
