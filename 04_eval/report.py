@@ -110,6 +110,17 @@ def by_subject(facts, names, models):
     return result
 
 
+def letters(facts, models):
+    """[(letter, share of the choice rows where it is right, {model: share of its answers that name it})] in percent: shows a bias to a place."""
+    rows = [row for row in facts if row["kind"] == "choice" and row["reference"]]
+    chosen = {model: [row["extracted"] for row in rows if row["model"] == model and row["extracted"]] for model in models}
+    result = []
+    for letter in "ABCDEFGHIJ"[: max((len(row["options"]) for row in rows), default=0)]:
+        right = 100 * sum(letter in row["reference"] for row in rows) / len(rows)
+        result.append((letter, right, {model: 100 * its.count(letter) / len(its) for model, its in chosen.items() if its}))
+    return result
+
+
 def short_name(model):
     """ "Qwen/Qwen2.5-7B-Instruct" and ".../Qwen2.5-7B-Instruct" name the same model, whatever the case."""
     return model.rstrip("/").rsplit("/", 1)[-1].lower().replace("llama-3.1", "llama3.1")
@@ -422,6 +433,7 @@ def main():
         published_names=columns,
         repeated=[row for row in table if row["repeats"]],
         by_subject=by_subject(facts, names, models),
+        letters=letters(facts, models),
         plots=draw_plots(folder, table, names, models, comparison),
         facts=[
             ("Prompt id", ", ".join(prompts)),

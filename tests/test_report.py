@@ -91,6 +91,16 @@ def test_the_numbers_of_the_table_stand_in_both_reports(made):
     assert not re.search(r'(?:src|href)="https?:', page + (made / "viewer.html").read_text().split('<script type="application/json"')[0])
 
 
+def test_the_letters_a_model_prefers():
+    facts = [
+        dict(kind="choice", reference=ref, options=list("wxyz"), extracted=got, model="m")
+        for ref, got in (("A", "D"), ("B", "D"), (["C", "D"], "D"), ("D", None))
+    ]
+    table = report.letters([*facts, dict(kind="math", reference="1", extracted="1", options=None, model="m")], ["m", "other"])
+    assert table == [("A", 25.0, {"m": 0.0}), ("B", 25.0, {"m": 0.0}), ("C", 25.0, {"m": 0.0}), ("D", 50.0, {"m": 100.0})]
+    assert report.letters([], ["m"]) == []
+
+
 def test_markdown_tables_are_whole(made):
     lines = (made / "report.md").read_text().splitlines()
     rows = [(i, line) for i, line in enumerate(lines) if line.startswith("|")]
