@@ -124,20 +124,34 @@ def plan(named, recipe=None):
     return listed
 
 
+def is_array(path):
+    """Does the file hold one JSON array, rather than an object a line?"""
+    with open(path, "rb") as file:
+        return file.read(64).lstrip()[:1] == b"["
+
+
+def plain(row):
+    """A row of Arrow's types (dates, decimals, bytes) as JSON knows them; what JSON has no form for becomes text."""
+    return {
+        name: value if isinstance(value, str | int | float | None) else json.loads(json.dumps(value, default=str))
+        for name, value in row.items()
+    }
+
+
 def stream(source, limit=None):
     """Rows of a source as they are, each with `id` (its own, or a content hash)."""
-    path = source.get("path")
-    if path and Path(path).suffix == ".json" and Path(path).read_bytes()[:64].lstrip()[:1] == b"[":
+    path = Path(source["path"]) if "path" in source else None
+    if path is None:
+        rows = map(plain, from_hub(source))
+    elif path.suffix == ".json" and is_array(path):
         try:
-            listed = json.loads(Path(path).read_text(encoding="utf-8"))
+            rows = json.loads(path.read_text(encoding="utf-8"))
         except ValueError as error:
             raise r.BadInput(f"{path}: not valid JSON ({error})") from None
-    elif path:
-        yield from r.read(path, limit=limit, unique=False)
-        return
     else:
-        listed = from_hub(source)
-    for number, row in enumerate(listed):
+        rows = r.read(path, limit=limit, unique=False)
+        rows = map(plain, rows) if path.suffix == ".parquet" else rows
+    for number, row in enumerate(rows):
         if limit is not None and number >= limit:
             return
         if not isinstance(row, dict):

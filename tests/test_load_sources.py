@@ -1,5 +1,6 @@
 """load_sources.py: the forms people have, provenance, licences, rejected rows, sets that cannot be had."""
 
+import datetime
 import gzip
 import json
 
@@ -137,7 +138,8 @@ def test_files_of_all_kinds_with_provenance(tmp_path, run_script):
     import pyarrow as pa
     import pyarrow.parquet
 
-    pa.parquet.write_table(pa.table({"question": ["Q4?"], "answer": ["It is four."]}), tmp_path / "d.parquet")
+    made = {"question": ["Q4?"], "answer": ["It is four."], "day": [datetime.date(2024, 5, 1)], "bits": [[b"x"]]}
+    pa.parquet.write_table(pa.table(made), tmp_path / "d.parquet")
     done = run_script(
         "02_mix/load_sources.py",
         "--sources",
