@@ -11,7 +11,7 @@ import re
 import answers_latex as latex
 import answers_worker as worker
 from answers_choice import boxes
-from answers_units import Quantity, parse_quantity, read_number, read_unit, same_quantity, strip_wrappers, to_ascii_math, words_to_number
+from answers_units import Quantity, parse_quantity, ratio, read_number, read_unit, same_quantity, strip_wrappers, to_ascii_math, unit_after, words_to_number
 
 MAX_READ = 60_000
 MONEY = r"(?:\\?\$|€|£)"
@@ -22,7 +22,7 @@ STATED = re.compile(
 )  # fmt: skip
 LEADING = re.compile(r"^(?:[\s:*_>\"'“”`=]|\*\*|(?:therefore|thus|hence|so|then|indeed|simply|just|exactly|the\s+final\s+answer\s+is|the\s+answer\s+is|given\s+by|as\s+follows|that|is|are|equal\s+to|equals)\b)+", re.I)
 MATHS = re.compile(r"\\\[(.{1,2000}?)\\\]|\\\((.{1,2000}?)\\\)|\$\$(.{1,2000}?)\$\$|(?<![\\\d])\$(?=\S|\s*\\)([^$\n]{1,1000}?)(?<!\\)\$(?!\d)", re.S)
-NUMBER_RUN = re.compile(r"(?<![\w.])[-+−]?\s?(?:\\?\$)?\s?(?:\d{1,3}(?:,\d{3})+(?!\d)|\d+(?:,\d{1,2}(?![\d,]))?)(?:\.\d+)?(?:\s*/\s*\d+)?(?:\s*[×x*]\s*10\s*\^?\s*\{?[-+⁻⁰¹²³⁴⁵⁶⁷⁸⁹\d]+\}?)?(?:[eE][-+]?\d+)?(?:\s*%|°)?|(?<![\w.])[-+−]?\.\d+")
+NUMBER_RUN = re.compile(r"(?<![\w.^{}])(?<![a-zA-Zμ][-−])(?<!\^[-−])[-+−]?\s?(?:\\?\$)?\s?(?:\d{1,3}(?:,\d{3})+(?!\d)|\d+(?:,\d{1,2}(?![\d,]))?)(?:\.\d+)?(?:\s*/\s*\d+)?(?:\s*[×x*]\s*10\s*\^?\s*\{?[-+⁻⁰¹²³⁴⁵⁶⁷⁸⁹\d]+\}?)?(?:[eE][-+]?\d+)?(?:\s*%|°)?|(?<![\w.])[-+−]?\.\d+")
 END = re.compile(r"\.(?=\s|$)(?!\s*\d)|\n\s*\n|(?<=\S)\n|;\s|,?\s+(?:because|since|which|where\s|so\s|as\s+(?:the|we|it)|I\s+hope|when\s|given\s+that|due\s+to|for\s+a\s+total|per\s+the|in\s+total|if\s)|\s\((?=[a-z]{3})|。|，")
 REFUSAL = re.compile(r"\b(?:(?:can(?:not|'t|’t)|could\s?n[o']t|unable\s+to|not\s+(?:possible|able)\s+to|impossible\s+to|insufficient|not\s+enough|do(?:es)?\s+not\s+(?:provide|contain|have)\s+(?:enough|any|the)|no\s+way\s+to|more\s+information|undetermined|indeterminate|cannot\s+be\s+determined|not\s+given|sorry)\b)", re.I)
 CALC = re.compile(r"<<[^<>\n]{0,200}>>")
@@ -87,10 +87,8 @@ def head_of(tail):
         more = re.match(r"\s*(?:,|and|or|,\s*and|\\cup)\s*(?=[$\\])", rest)
         if more and (second := head_of(rest[more.end() :])) and MATHS.match(rest[more.end() :]):
             return inner.strip() + ", " + second
-        after = re.match(r"\s*(%|percent\b|°|degrees?\b|[A-Za-zμΩ°/^·⋅ 0-9{}\\-]{1,30}?)(?=[.,;)\n]|$|\s+(?:for|in|which|when|of|and|at)\b)", rest)
-        if after and parse_quantity(inner) and (after[1] in ("%", "percent") or read_unit(after[1].strip())):
-            return inner.strip() + " " + after[1].strip()
-        return inner.strip()
+        unit = unit_after(rest) if parse_quantity(inner) else ""
+        return inner.strip() + " " + unit if unit else inner.strip()
     stop = END.search(tail)
     head = (tail[: stop.start()] if stop else tail[:300]).strip().strip("*_`").rstrip(".,:;!").strip()
     if not parse_quantity(head):
@@ -114,7 +112,12 @@ def looks_maths(text):
 
 def last_value(text):
     """No box and no statement: the number or formula of the last sentence that states one, unless the text gives up."""
-    text = text.rstrip()
+    text = text.strip()
+    bare = text.rstrip(".").strip("*`").strip()
+    if len(bare) <= 100 and "\n" not in bare and not MATHS.search(bare):
+        flat = re.sub(r"\\[a-zA-Z]+", "", bare.replace("*", ""))
+        if parse_quantity(bare) or ratio(bare) or len(re.findall(r"[a-zA-Z]{2,}", flat)) < 3 and not re.search(r"[a-zA-Z]{3,}\s+[a-zA-Z]{2,}", flat) and re.search(r"[\d=^]", flat) and not re.search(r"[:?]|\d\s*[-+*/×]\s*\d.*=", flat):
+            return bare  # the whole response is the answer
     bold = [b for b in re.findall(r"\*\*([^*\n]{1,60})\*\*", text[-1500:]) if re.search(r"\d", b) and parse_quantity(b.strip(" .:$")) is not None]
     if bold and not REFUSAL.search(text[-200:]):
         return bold[-1].strip(" .:$")
@@ -138,10 +141,8 @@ def stated_value(sentence):
         inner = next(g for g in formulas[-1].groups() if g is not None).strip()
         rest = sentence[formulas[-1].end() :]
         if not NUMBER_RUN.search(rest):
-            after = re.match(r"\s*(%|percent\b|°|degrees?\b|[A-Za-zμΩ°/^]{1,12})", rest)
-            if after and parse_quantity(inner) and (after[1] in ("%", "percent") or read_unit(after[1])):
-                return inner + " " + after[1]
-            return inner
+            unit = unit_after(rest) if parse_quantity(inner) else ""
+            return inner + " " + unit if unit else inner
     plain = sentence.replace("**", "").replace("`", "")
     plain = re.sub(r"(\b(?:are|is|were|has|have|had|only|total\s+of|remains?|remaining|leaves|left\s+with)\s+(?:a\s+total\s+of\s+|only\s+|exactly\s+|about\s+)?)(two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|zero|one(?!\s+of\b))\b",
                    lambda m: m[1] + str(int(words_to_number(m[2]))), plain)  # fmt: skip
@@ -157,8 +158,8 @@ def stated_value(sentence):
     head = head_of(plain[at.start() :])
     if head and parse_quantity(head):
         return head
-    unit = re.match(r"\s?([A-Za-zμΩ°%][A-Za-zμΩ°/^0-9²³⁻¹·-]{0,20})", plain[at.end() :])
-    return at[0].strip() + (" " + unit[1] if unit and read_unit(unit[1]) and len(unit[1]) > 1 else "")
+    unit = unit_after(plain[at.end() :])
+    return at[0].strip() + (" " + unit if unit and (len(unit) > 1 or plain[at.end() :].strip(" .") == unit) else "")
 
 
 # ---------------------------------------------------------------------------------------------------------------- comparison
@@ -236,7 +237,7 @@ def worth_asking(answer, reference):
         return False
     if re.search(r"(?<![\\a-zA-Z])(?!infinity|arcsin|arccos|arctan)[a-zA-Z]{5,}", re.sub(r"\\[a-zA-Z]+(?:\s*\{[a-z]*matrix\})?", "", answer)):
         return False  # prose
-    return bool(re.search(r"[\d\\=<>^(\[{]", answer))
+    return bool(re.search(r"[\d\\=<>^(\[{]", answer) and re.search(r"\w", reference))
 
 
 def risky(text):
@@ -275,6 +276,8 @@ def split_top(text, separators=",;"):
     return tuple(part.strip() for part in parts if part.strip())
 
 
+INFINITE = re.compile(r"\s*\+?\s*(?:infinity|infinite|\\infty|∞|\\text\s*\{\s*infin(?:ity|ite)\s*\})\s*\.?", re.I)
+OTHER_SCRIPT = re.compile(r"[\u0600-\u06ff\u0900-\u097f\u0e00-\u0e7f\u3040-\u30ff\u4e00-\u9fff\uac00-\ud7af]")
 INTERVAL = re.compile(r"^([(\[])(.*)([)\]])$", re.S)
 MATRIX = re.compile(r"\\begin\s*\{([pbvBV]?matrix|array)\}(?:\s*\{[^{}]*\})?(.*?)\\end\s*\{\1\}", re.S)
 
@@ -283,14 +286,26 @@ def compare(answer, reference, rel_tol, depth):
     """True, False, or None where the cheap rules cannot tell."""
     if depth > 6:
         return None
-    if is_words(reference):
+    if OTHER_SCRIPT.search(answer) and not OTHER_SCRIPT.search(reference) and depth == 0:  # a sentence in another script: its last number
+        numbers = NUMBER_RUN.findall(OTHER_SCRIPT.sub(" ", answer))
+        return bool(numbers) and compare(numbers[-1].strip(), reference, rel_tol, 1)
+    if is_words(reference) and ratio(reference) is None and parse_quantity(reference) is None and not INFINITE.fullmatch(reference):
         return compare_words(answer, reference)
+    if INFINITE.fullmatch(answer) and INFINITE.fullmatch(reference):
+        return True
     one, two = parse_quantity(answer), parse_quantity(reference)
+    if ratio(reference) is not None or ratio(answer) is not None and two is not None:
+        sides_ = [ratio(t) if ratio(t) is not None else q.value if q else None for t, q in ((answer, one), (reference, two))]
+        return None not in sides_ and latex.near(complex(sides_[0]), complex(sides_[1]))
     if one is not None and two is not None:
         if same_quantity(one, two, rel_tol):
             return True
         decimal = re.fullmatch(r"\s*(-?\d+),(\d{1,2}|\d{4,})\s*", answer)  # 2,74 as Europeans write it
         return bool(decimal) and same_quantity(Quantity(float(f"{decimal[1]}.{decimal[2]}"), digits=len(decimal[1] + decimal[2])), two, rel_tol)
+    if two is not None and two.unit and one is None:
+        said = [q for piece in re.split(r",?\s+or\s+|\(|\bi\.e\.,?|=|\\approx|,\s", answer) if (q := parse_quantity(piece.strip(" ),")))]
+        if said and all(q.unit for q in said) and any(same_quantity(q, two, rel_tol) for q in said):
+            return True
     a, b = latex.canonical(answer), latex.canonical(reference)
     if latex.squeeze(a) == latex.squeeze(b):
         return True

@@ -10,8 +10,8 @@ import re
 import unicodedata
 
 from answers_choice import boxes, plain
-from answers_math import LEADING, STATED, same_math
-from answers_units import parse_quantity, read_unit, same_quantity, strip_wrappers, to_ascii_math, words_to_number
+from answers_math import INFINITE, LEADING, STATED, same_math, value_of
+from answers_units import RATIO, parse_quantity, ratio, same_quantity, strip_wrappers, to_ascii_math, unit_after, words_to_number
 
 GREEK = {"α": "alpha", "β": "beta", "γ": "gamma", "δ": "delta", "Δ": "delta", "ε": "epsilon", "θ": "theta", "λ": "lambda", "μ": "mu", "µ": "mu", "ν": "nu", "π": "pi",
          "ρ": "rho", "σ": "sigma", "Σ": "sigma", "τ": "tau", "φ": "phi", "ϕ": "phi", "χ": "chi", "ψ": "psi", "ω": "omega", "Ω": "omega", "κ": "kappa", "η": "eta", "ζ": "zeta"}  # fmt: skip
@@ -98,7 +98,7 @@ def tokens(text):
     text = "".join(c for c in text if not unicodedata.combining(c)).replace("’", "'")
     text = re.sub(r"(\d{4})-(\d{2})-(\d{2})\b", lambda m: f"{m[1]} {list(MONTHS.values())[min(11, max(0, int(m[2]) - 1))]} {int(m[3])}", text).lower()
     text = re.sub(r"'s\b|s'(?=\s)", "s", re.sub(r"n't\b", "nt", text)) if "'" in text else text
-    text = re.sub(r"(?<=\d),(?=\d{3}\b)", "", re.sub(r"(?<=\d)[_^{}]+(?=[\d+-])|(?<=[a-z])_\{?(?=\d)|(?<=\d)\}", "", text))
+    text = re.sub(r"(?<=\d),(?=\d{3}\b)", "", re.sub(r"(?<=\d)[_^{}]+(?=[\d+-])|(?<=[a-z])[_^]\{?(?=\d)|(?<=\d)\}", "", text))
     found = re.findall(r"[a-z]+(?:\d+[a-z\d]*)?|\d+(?:\.\d+)?(?:st|nd|rd|th|s)?(?![a-z])|\d+[a-z]+|%|(?<=[a-z\d])[+](?![\w])|(?<![a-z\d] )-(?=\d)", text)
     words, run = [], []
     for word in found + [""]:
@@ -193,13 +193,21 @@ def yes_no(text):
 
 def gives(statement, reference):
     """Does statement give this one way of writing the reference?"""
+    if (wanted_ratio := ratio(reference)) is not None:
+        said = [float(a) / float(b) for a, b in RATIO.findall(statement) if float(b)]
+        return any(abs(r - wanted_ratio) <= 1e-6 * wanted_ratio for r in said) or not said and same_math(statement, reference)
+    if INFINITE.fullmatch(reference):
+        return bool(re.search(r"\binfinit(?:y|e)\b|\\infty|∞", statement, re.I)) and not re.search(r"\bnot\s+infinit", statement)
+    span = re.fullmatch(r"(?:about\s+|approximately\s+|between\s+)?(-?[\d.]+)\s*(?:-|to|and)\s*([\d.]+)\s*(\D{0,20})", to_ascii_math(reference))
+    if span and (value := parse_quantity(statement)) and (low := parse_quantity(f"{span[1]} {span[3]}")) and (high := parse_quantity(f"{span[2]} {span[3]}")):
+        return value.unit in ("", low.unit) and low.value <= value.value <= high.value
     quantity = parse_quantity(reference)
     if quantity is not None and re.search(r"\d", reference):
         return states_quantity(statement, quantity)
     formula = re.sub(r"[\s_{}$]|\\ce|\\mathrm|\\text", "", to_ascii_math(reference)).replace("^", "")
     if len(formula) <= 24 and FORMULA.fullmatch(formula) and (re.search(r"\d|[+-]$", formula) or re.search(r"[A-Z].*[A-Z]", formula) and not re.search(r"[a-z]{3}", formula)):
         return states_formula(statement, formula) or len(formula) >= 3 and initials(statement, formula)
-    if re.search(r"[=^\\]|\d\s*[/*]\s*\d", reference) and len(statement) < 300 and same_math(statement, reference):
+    if re.search(r"[=^\\]|\d\s*[/*]\s*\d|\w\s*[+]\s*\w", reference) and len(statement) < 300 and same_math(statement, reference):
         return True
     if re.fullmatch(r"[A-Z][a-z]?", reference.strip()):  # the symbol of an element or a quantity: Co is not CO
         return reference.strip() in re.findall(r"[A-Za-z]+", statement)
@@ -292,25 +300,23 @@ def directions(words):
     return [w for w in words if w in DIRECTIONS]
 
 
-QUANTITY = re.compile(r"(?<![\w.])[-+−]?\s?(?:\d{1,3}(?:,\d{3})+|\d+)?(?:\.?\d+)(?:\s*/\s*\d+)?(?:\s*(?:[×x*]|\\times|\\cdot)\s*10\s*\^?\s*\{?\s*[-+−]?\s*\d+\}?|[eE][-+]?\d+)?")
+QUANTITY = re.compile(r"(?<![\w.^])(?<![a-zA-Z]-)[-+−]?\s?(?:(?:\d{1,3}(?:,\d{3})+(?!\d)|\d+)(?:\.\d+)?|\.\d+)(?:\s*/\s*\d+)?(?:\s*(?:[×x*]|\\times|\\cdot)\s*10\s*\^?\s*\{?\s*[-+−]?\s*\d+\}?|[eE][-+]?\d+)?")
 
 
 def states_quantity(statement, quantity):
     """Is the number with its unit among those that the statement states? A hedge ("3 or 4") is no statement."""
-    whole = parse_quantity(statement)
+    whole = parse_quantity(statement) or (value_of(statement) if len(statement) < 60 and "\\" in statement else None)
     if whole is not None:
         return same_quantity(whole, quantity)
     text = strip_wrappers(statement)
     if re.search(r"\d\s*(?:or|to|[-–])\s*\d", text) and not re.search(r"10\s*\^", text) and not quantity.scientific and not re.search(r"\d{4}-\d\d", text):
         text = re.sub(r"\d+(?:\.\d+)?\s*(?:or|to)\s*\d+(?:\.\d+)?", " ", text)
     for match in itertools.islice(QUANTITY.finditer(text), 200):
-        rest = text[match.end() : match.end() + 40]
-        piece = match[0].strip()
-        unit = re.match(r"\s*-?\s*((?:[A-Za-zμΩÅ°%][A-Za-z]*(?:\s*\^?\s*\{?-?\d\}?)?)(?:\s*[/*· ]\s*[A-Za-zμΩÅ°]+(?:\s*\^?\s*\{?-?\d\}?)?){0,3})", rest)
-        said = None
-        if unit:
-            parts = unit[1].split()
-            said = next((q for n in range(len(parts), 0, -1) if read_unit(" ".join(parts[:n])) or parts[0] in ("%", "percent", "million", "billion", "thousand") if (q := parse_quantity(f"{piece} {' '.join(parts[:n])}"))), None)
+        piece, rest = match[0].strip(), text[match.end() : match.end() + 60]
+        scale = re.match(r"\s*(hundred|thousand|million|billion|trillion)\b", rest)
+        piece, rest = (piece + scale[0], rest[scale.end() :]) if scale else (piece, rest)
+        unit = unit_after(rest)
+        said = parse_quantity(f"{piece} {unit}") if unit else None
         said = said or parse_quantity(piece)
         if said and same_quantity(said, quantity):
             return True

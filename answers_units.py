@@ -35,7 +35,7 @@ UNIT_NAMES = {
     "oz": "ounce", "gal": "gallon", "ly": "light_year", "AU": "astronomical_unit", "pc": "parsec", "Bq": "becquerel", "Ci": "curie", "Gy": "gray", "Sv": "sievert",
     "lm": "lumen", "lx": "lux", "dyn": "dyne", "erg": "erg", "P": "poise", "D": "debye", "B": "byte", "ha": "hectare", "hp": "horsepower",
     "mph": "mile/hour", "kph": "kilometer/hour", "rpm": "revolution/minute", "ppm": "ppm", "kt": "knot", "°C": "degC", "degC": "degC", "℃": "degC", "°F": "degF",
-    "degF": "degF", "celsius": "degC", "fahrenheit": "degF", "cc": "cm**3", "wk": "week", "lbf": "pound_force", "rev": "revolution", "Eh": "hartree", "Btu": "Btu", "BTU": "Btu",
+    "degF": "degF", "celsius": "degC", "fahrenheit": "degF", "cc": "cm**3", "wk": "week", "lbf": "pound_force", "rev": "revolution", "Wh": "watt_hour", "Eh": "hartree", "Btu": "Btu", "BTU": "Btu",
     "inches": "inch", "henries": "henry", "R": "roentgen", "molar": "mole/liter", "centimetre": "centimeter", "t": "metric_ton", "metre": "meter", "litre": "liter",
 }  # fmt: skip
 UNIT_WORDS = set("""meter gram second minute hour day week month year decade century kelvin mole ampere newton joule watt volt coulomb farad henry tesla gauss weber siemens
@@ -135,6 +135,12 @@ def parse_quantity(text):
     text = text.strip().rstrip(".,;:").strip()
     if text.count("(") == text.count(")") == 1 and text[:1] == "(" and text[-1:] == ")":
         text = text[1:-1].strip()
+    text = re.sub(r"\s*\\(?:hat|vec|mathbf|boldsymbol)\s*\{?[a-z]\}?\s*$", "", text)
+    spread = re.match(r"\(?\s*(?P<mean>[-+]?[\d.]+)\s*(?:\\pm|\+/-)\s*(?P<error>[\d.]+)\s*\)?(?P<rest>.*)$", text)
+    if spread and ("." in spread["mean"] + spread["error"] or read_unit(spread["rest"])):
+        text = spread["mean"] + " " + spread["rest"]  # 5.0 ± 0.2 cm
+    if sum_of_units := compound(text):
+        return sum_of_units
     found = read_number(text)
     if not found:
         value = words_to_number(text)
@@ -146,6 +152,41 @@ def parse_quantity(text):
     value, digits, scientific, end = found
     rest = text[end:].strip()
     return attach_unit(value, digits, scientific, rest)
+
+
+def compound(text):
+    """"3 h 20 min", "5 ft 6 in": several units of one dimension as one quantity; None for anything else."""
+    if not re.fullmatch(r"\d[\d.]*\s*[a-zA-Z]{1,8}(?:,?\s*(?:and\s+)?\d[\d.]*\s*[a-zA-Z]{1,8}){1,2}", text):
+        return None
+    pieces = [(float(n), read_unit(u)) for n, u in re.findall(r"(\d+(?:\.\d+)?)\s*([a-zA-Z]+)", text.replace("and", " "))]
+    if not all(unit for _, unit in pieces):
+        return None
+    infos = [unit_info(unit[0]) for _, unit in pieces]
+    if len({i[0] for i in infos}) > 1 or any(i[1] is None for i in infos) or [i[1] for i in infos] != sorted((i[1] for i in infos), reverse=True):
+        return None
+    return Quantity(sum(n * i[1] for (n, _), i in zip(pieces, infos)) / infos[0][1], pieces[0][1][0], 6)
+
+
+RATIO = re.compile(r"(?<![\w.:])(\d+(?:\.\d+)?)\s*(?::|\s+to\s+)\s*(\d+(?:\.\d+)?)(?![\w:]|\.\d)")
+
+
+def ratio(text):
+    """3.0 of "3:1" or "3 to 1"; None for anything else."""
+    match = RATIO.fullmatch(LEAD.sub("", text.strip().strip("$").rstrip(".")))
+    return float(match[1]) / float(match[2]) if match and float(match[2]) else None
+
+
+def unit_after(text):
+    """The longest unit, of one to four words, at the start of the text that follows a number; "" without one."""
+    words = re.match(r"\s*-?((?:[^\s,;()]+(?:\s|$)*){1,4})", text[:60])
+    if not words:
+        return ""
+    parts = words[1].split()
+    for n in range(len(parts), 0, -1):
+        unit = " ".join(parts[:n]).rstrip(".,;:!?*")
+        if unit in ("%", "percent", "\\%") or read_unit(unit) and re.match(r"[A-Za-zμΩÅ°%\\]", unit):
+            return unit
+    return ""
 
 
 def attach_unit(value, digits, scientific, rest):
@@ -164,7 +205,7 @@ def attach_unit(value, digits, scientific, rest):
     cut = re.match(r"(\S+(?:\s\S+)?)\s+(?:(?:to|towards?|from|in|on|at|of|for|above|below|per|downward|upward|left|right|north|south|east|west|and|away|counter|clockwise|along|directed)\w*\b.*)", rest)
     if cut and len(rest) < 80 and (unit := read_unit(cut[1])):
         return Quantity(value * unit[1], unit[0], digits, scientific=scientific)
-    if re.fullmatch(r"[A-Za-z][A-Za-z '-]{0,60}", rest) and not re.search(r"\b(?:or|and|plus|minus|times|to|if|pi)\b", rest) and len(rest) > 1:
+    if re.fullmatch(r"[A-Za-z][A-Za-z '-]{0,60}", rest) and not re.search(r"\b(?:or|and|plus|minus|times(?=\s)|to|if|pi)\b", rest) and len(rest) > 1:
         first = re.match(r"(?:[a-zA-Z]+)", rest)[0]  # "8 feet tall", "6 mol of gas", but "3 new apples" is a count
         unit = read_unit(first) if len(first) > 1 or len(rest) == 1 or re.match(r".\s+(?:of|in|from|at|per)\b", rest) else None
         return Quantity(value * unit[1], unit[0], digits, scientific=scientific) if unit else Quantity(value, "", digits, scientific=scientific, noun=rest)
@@ -213,7 +254,7 @@ def scale(value, exponent):
     return float(f"{value!r}e{exponent}") if "e" not in repr(value) else value * 10.0**exponent
 
 
-UNIT_TOKEN = re.compile(r"\s*(?:(?P<name>°\s*[CF](?![A-Za-z])|℃|°|[A-Za-zμΩÅ]+|')\.?|(?P<op>[/*.()-]|\bper\b)|(?P<ten>10\s*\^\s*\{?\s*[-+]?\d+\s*\}?)|(?P<exp>\^?\s*\{?\s*\(?\s*[-+]?\d(?:/\d)?\s*\)?\s*\}?|\*\*\s*-?\d))")
+UNIT_TOKEN = re.compile(r"\s*(?:(?P<name>°\s*[CF](?![A-Za-z])|℃|°|[A-Za-zμΩÅ]+|')\.?|(?P<ten>10\s*\^\s*\{?\s*[-+]?\d+\s*\}?)|(?P<exp>\^?\s*\{?\s*\(?\s*[-+]?\d(?:/\d)?\s*\)?\s*\}?|\*\*\s*-?\d)|(?P<op>[/*.()-]|\bper\b))")
 
 
 @functools.lru_cache(maxsize=4096)
@@ -228,7 +269,8 @@ def read_unit(text):
     text = re.sub(r"°\s*kelvin|°\s*K\b", "K", text)
     if not text or len(text) > 80:
         return None
-    parts, factor, sign, depth_sign, at = [], 1.0, 1, [], 0
+    text = re.sub(r"(?<=[A-Za-z\d])-(?=[A-Za-z])", "*", text)
+    parts, factor, sign, depth_sign, at, below = [], 1.0, 1, [], 0, False
     while at < len(text):
         match = UNIT_TOKEN.match(text, at)
         if not match or match.end() == at:
@@ -239,7 +281,7 @@ def read_unit(text):
             if name is None:
                 return None
             parts.append([name, sign])
-            sign = depth_sign[-1] if depth_sign else 1
+            sign = depth_sign[-1] if depth_sign else -1 if below else 1
         elif match["ten"]:
             exponent = int(re.search(r"[-+]?\d+\s*\}?$", match["ten"])[0].rstrip("} "))
             if abs(exponent) > 99 or parts:
@@ -249,16 +291,16 @@ def read_unit(text):
             power = re.search(r"[-+]?\d(?:/\d)?", match["exp"])[0]
             if not parts or "/" in power:
                 return None
-            parts[-1][1] *= int(power)
-        elif match["op"] == "/":
-            sign = -(depth_sign[-1] if depth_sign else 1)
+            parts[-1][1] = int(power) if int(power) < 0 else parts[-1][1] * int(power)
+        elif match["op"] == "/":  # J/mol K is J/(mol K), as everybody writes it
+            below, sign = True, -(depth_sign[-1] if depth_sign else 1)
         elif match["op"] == "(":
             depth_sign.append(sign)
         elif match["op"] == ")":
             if not depth_sign:
                 return None
             depth_sign.pop()
-            sign = depth_sign[-1] if depth_sign else 1
+            sign = depth_sign[-1] if depth_sign else -1 if below else 1
     if not parts and factor == 1.0 or depth_sign:
         return None
     return "*".join(f"({name})**{power}" for name, power in parts), factor
