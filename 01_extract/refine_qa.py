@@ -6,7 +6,8 @@ in   question-answer rows: id, question, answer, source_id (id of a row of --chu
 out  the same rows with the new question and answer, and original_question, original_answer, original_id; the id is new, since the text is.
      Rejected: "no source passage", "generation failed", "truncated", "unparsed", "empty question", "empty answer"
 
---mode json asks for a JSON object under a schema instead of two markers: for models too small to keep to a text format.
+--mode json asks for a JSON object under a schema instead of two markers: for models too small to keep to a text format. Such models also fall into
+loops, so that --max-tokens is 512 there by default, not 4096.
 The method is the refinement step of MegaScience (arXiv 2507.16812, section 2); prompt and parser are our own.
 """
 
@@ -122,7 +123,9 @@ def main():
     parser.add_argument("--chunks", required=True, metavar="FILE", help="the chunks that the pairs were taken from")
     parser.add_argument("--mode", choices=FORMATS, default="text", help="form of the model's answer (default text; json for small models)")
     batch_generate.add_options(parser, max_tokens=4096)
+    parser.set_defaults(max_tokens=None)
     args = parser.parse_args()
+    args.max_tokens = args.max_tokens or (512 if args.mode == "json" else 4096)
     step = r.Step(args, inputs=[args.input, args.chunks], prompt=PROMPT + FORMATS[args.mode], code=[replies.__file__])
     if step.finished():
         return
