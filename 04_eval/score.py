@@ -42,8 +42,13 @@ They differ when the student's answer is another thing, is less specific than th
 Reply with one word: SAME or DIFFERENT."""
 
 COLUMNS = "model benchmark category n accuracy ci_low ci_high unparsed truncated mean_tokens seed prompt_id commit date".split()
-COMMITS = re.compile(r"\\(?:boxed|fbox)\s*\{|\banswer\b[^.\n]{0,40}?(?:\bis\b|:|=)|####|<answer>", re.I)
+COMMITS = re.compile(  # an explicit statement of the answer, as against a step on the way to it
+    r"\\(?:boxed|fbox)\s*\{|\banswer\b[^.\n]{0,40}?(?:\bis\b|:|=)|####|<answer>"
+    r"|\b(?:correct|right|best)\s+(?:option|choice|statement|response)\b|\b(?:option|choice)?\s*\(?[A-J]\)?\s+is\s+(?:the\s+)?(?:correct|right|best)\b",
+    re.I,
+)
 Z = 1.959963984540054  # 97.5th percentile of the normal distribution
+LETTERED = ("choice", "label")  # kinds whose answer is a letter; labels are options such as yes and no
 IN_PROCESS = 1500  # below this many rows a pool of processes costs more than it saves
 
 
@@ -65,11 +70,11 @@ def parse_tolerances(texts):
 def grade_row(row, tolerances=None):
     """The row with `extracted` and `correct`; `correct` is None where the row has no reference.
 
-    A response that was cut off answers an open question only by an explicit statement: its last number or phrase is where it happened to stop.
+    A response that was cut off answers only by an explicit statement: the last letter or number in it is where it happened to stop.
     """
     tolerances = tolerances or {}
     response, kind, options = row.get("response") or "", row["kind"], row.get("options")
-    if row.get("finish_reason") == "length" and kind != "choice" and not COMMITS.search(response):
+    if row.get("finish_reason") == "length" and not COMMITS.search(response):
         response = ""
     row["extracted"] = answers.extract(response, kind, options)
     row["correct"] = None
@@ -173,7 +178,7 @@ def repeats_of(rows, k):
 def chance(rows):
     """Accuracy in percent of blind guessing; a row without options cannot be guessed."""
     right = [len(row["reference"]) if isinstance(row["reference"], list) else 1 for row in rows]
-    return 100 * sum(n / len(row["options"]) for n, row in zip(right, rows, strict=True) if row["kind"] == "choice") / len(rows)
+    return 100 * sum(n / len(row["options"]) for n, row in zip(right, rows, strict=True) if row["kind"] in LETTERED) / len(rows)
 
 
 def summarise(rows):
@@ -312,9 +317,9 @@ def read_samples(step, paths):
     seen = set()
     for path in paths:
         for row in step.read(path, "benchmark", "kind", "reference", "response"):
-            if row["kind"] not in benchmarks.KINDS:
+            if row["kind"] not in answers.KINDS:
                 raise r.BadInput(
-                    f'{path}, row "{row["id"]}": field "kind" must be one of {", ".join(benchmarks.KINDS)}, this is {row["kind"]!r}'
+                    f'{path}, row "{row["id"]}": field "kind" must be one of {", ".join(answers.KINDS)}, this is {row["kind"]!r}'
                 )
             row.setdefault("model", Path(path).resolve().parent.name)
             row.setdefault("question_id", row["id"])

@@ -121,6 +121,27 @@ def test_a_response_that_was_cut_off_answers_only_by_an_explicit_statement(respo
     assert row["extracted"] == extracted and row["correct"] is (extracted == "12")
 
 
+@pytest.mark.parametrize(
+    "response, finish, extracted",
+    [
+        ("Let us analyse them. Option B is plausible because", "length", None),
+        ("We look at each.\nA. w is too small.\nB. x", "length", None),
+        ("The correct option is B. To see this, note that", "length", "B"),
+        ("Answer: B\n\nAnother question: which of", "length", "B"),
+        ("(B) is correct, since the others", "length", "B"),
+    ],
+)
+def test_a_choice_that_was_cut_off_too(response, finish, extracted):
+    row = score.grade_row(sample(1, None, "B", response=response, finish_reason=finish))
+    assert row["extracted"] == extracted and row["correct"] is (extracted == "B")
+
+
+def test_labels_are_scored_as_letters(tmp_path):
+    rows = [dict(id="1", benchmark="b", kind="label", options=["yes", "no"], reference="A", response="Yes, it does.")]
+    call(score, "--input", write_jsonl(tmp_path / "s.jsonl", rows), "--output", tmp_path / "scored.jsonl")
+    assert read_jsonl(tmp_path / "scored.jsonl")[0]["correct"]
+
+
 # ---- the script ----
 
 
