@@ -292,14 +292,18 @@ def column_lines(runs, textpage):
     rows = rows_of(runs)
     code, step = find_code(rows)
     made = []
+    left, ends = min(run.x0 for run in runs), collections.Counter(round(row[-1].x1) for row in rows)
     for n, row in enumerate(rows):
+        gaps = [run.x0 - before.x1 for before, run in itertools.pairwise(row)]
+        # a justified line of few words has gaps as wide as those of a table, but equal ones, and ends where others end
+        justified = len(gaps) > 1 and min(gaps) > 0.8 * max(gaps) and row[0].x0 - left < 2 and ends[round(row[-1].x1)] > 1
         text = segment_text(row[0])
-        for run, before in zip(row[1:], row, strict=False):
-            text += ("  " if run.x0 - before.x1 > GUTTER * before.height else " ") + segment_text(run)
+        for run, gap, before in zip(row[1:], gaps, row, strict=False):
+            text += ("  " if gap > GUTTER * before.height and not justified else " ") + segment_text(run)
         if not text.strip():
             continue
         longest = max(row, key=lambda run: len(run.chars))
-        kept = n in code or len(row) > 2 or "  " in text or LEADER.search(text) is not None
+        kept = n in code or (len(row) > 2 and not justified) or "  " in text or LEADER.search(text) is not None
         made.append(Line(text.strip(), row[0].x0, min(r.top for r in row), row[-1].x1, max(r.bottom for r in row), longest.base, heights_of(longest),
                          kept, indent=-1 if n in code else 0, bold=is_bold(textpage, longest)))
     margin = min((line.x0 for line in made if line.indent), default=0)

@@ -134,6 +134,15 @@ def test_two_columns_are_read_one_after_the_other_below_their_title():
     assert "alpha beta" not in text and "beta alpha" not in text
 
 
+def test_a_justified_line_of_few_words_is_no_table_row():
+    stretched = [(72, 700, 11, "the word is longer than this is"), (72, 686, 11, "a"), (112, 686, 11, "very"), (166, 686, 11, "tiny"),
+                 (212, 686, 11, "l"), (72, 672, 11, "and then it goes on")]
+    lines = pdf_text.read_text_layer(pypdfium2.PdfDocument(make_pdf([stretched]))[0])
+    assert lines[1].text.split() == ["a", "very", "tiny", "l"]
+    table = [(72, 700, 11, "mass"), (150, 700, 11, "m"), (250, 700, 11, "kg"), (72, 680, 11, "time"), (150, 680, 11, "t"), (250, 680, 11, "s")]
+    assert "mass  m  kg\ntime  t  s" in text_of(make_pdf([table]))[0]
+
+
 def test_hyphens_ligatures_raised_signs_and_code():
     body = [(72, 700, 11, "We use object-oriented programs and study electro-"),
             (72, 686, 11, "magnetic waves; a well-known object-"), (72, 672, 11, "oriented language helps. The speed is 3.0 x 10"),
