@@ -1,6 +1,6 @@
 """Read the questions of benchmarks in the many forms their files have, and name the benchmark each belongs to.
 
-Read by decontaminate.py. Understands .json (an array, or an object that holds one), .jsonl, .jsonl.gz and .parquet; the question under any of
+Read by decontaminate.py. Understands .json (an array, an object that holds one, or rows by id), .jsonl, .jsonl.gz and .parquet; the question under any of
 the names in QUESTION_FIELDS or in examples[0].input; options as a list, a dict, or lettered fields.
 """
 
@@ -41,7 +41,7 @@ def benchmark_name(path, row):
         if any(part == "math" or part.startswith("hendrycksmath") for part in parts) if key is None else any(re.search(key, part) for part in parts):
             return name
     generic = ("benchmarks", "benchmark", "data", "test", "val", "valid", "validation", "dev", "")
-    return parts[0] if parts[0] not in generic and parts[1] in generic else path.stem.removesuffix(".jsonl")
+    return path.parent.name.lower() if parts[0] not in generic and parts[1] in generic else path.stem.removesuffix(".jsonl")
 
 
 def question_of(row):
@@ -97,7 +97,9 @@ def file_rows(path):
             value = json.loads(text)
         except ValueError:
             value = [json.loads(line) for line in text.split("\n") if line.strip()]   # JSONL under another name
-        if isinstance(value, dict):
+        if isinstance(value, dict) and value and all(isinstance(row, dict) for row in value.values()):
+            value = [{"id": key, **row} for key, row in value.items()]   # rows by id, as PubMedQA has them
+        elif isinstance(value, dict):
             value = next((v for v in value.values() if isinstance(v, list) and v and isinstance(v[0], dict)), [value])
         return [row for row in value if isinstance(row, dict)] if isinstance(value, list) else []
     return [row for _, row in r._raw_rows(path)]

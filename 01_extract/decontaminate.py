@@ -7,10 +7,10 @@ out  the clean rows; the others are in clean.rejected.jsonl with reason `contami
      judge) and score; clean.audit/BENCHMARK.csv lists every matched pair, also the ones spared and why; clean.embeddings/ keeps the vectors
 
 Cheapest first. exact: the same words after normalisation (case, punctuation, LaTeX mark-up, options and instructions taken off, number words as
-digits). ngram: the share of the benchmark question's 13-grams, or of its 5-grams, that the row holds; one shared 13-gram decides nothing. embedding:
-the 5 nearest questions, contaminated from --embedding-threshold on. Then pairs with other numbers are spared: another number is another question.
-With --model or --base-url an LLM judges the pairs that the embedding found (from --judge-from on) instead of the threshold, and any YES drops the row.
-The default encoder is the embedded all-MiniLM-L6-v2; --encoder BAAI/bge-large-en-v1.5 is the paper's.
+digits). ngram: the share of the benchmark question's 13-grams, or of its 5-grams, that the row holds; one shared 13-gram decides nothing.
+embedding: the 5 nearest questions, contaminated from --embedding-threshold on. Then pairs with other numbers are spared: another number is another
+question. With --model or --base-url an LLM judges the pairs that the embedding found (from --judge-from on) in place of the threshold; any YES
+drops the row. The default encoder is the embedded all-MiniLM-L6-v2; --encoder BAAI/bge-large-en-v1.5 is the paper's.
 """
 import sys
 from pathlib import Path
@@ -34,7 +34,7 @@ LONG, SHORT = 13, 5          # lengths of the n-grams, in words
 SHARE_LONG, SHARE_SHORT = 0.5, 0.6   # shares of the benchmark question's n-grams from which a row holds it
 SHARED_TEXT = 20             # a 5-gram of more benchmark questions than this is instruction text and counts for none
 NEAREST = 5
-EMBEDDING_THRESHOLD = 0.85
+EMBEDDING_THRESHOLD = 0.82
 BLOCK = 8192                 # texts of one file of vectors: what an interrupted run has to do again at most
 
 PROMPT = """Two questions are shown. The first is from training data, the second from a public benchmark. Decide whether the first gives the second \
@@ -155,6 +155,15 @@ class Index:
         """False where a short question has options in both texts and they are others: "Which of these is true?" is many questions."""
         ours = {tuple(words_of(option)) for option in options}
         return len(self.words[number]) >= LONG or not ours or not self.options[number] or bool(ours & self.options[number])
+
+    def views(self):
+        """(item number, text to embed): each question, and the last paragraph alone of those that a long passage opens."""
+        found = list(enumerate(self.bare))
+        for number, text in enumerate(self.bare):
+            passage, _, last = text.rpartition("\n")
+            if len(passage.split()) >= 40 and len(last.split()) >= 8:
+                found.append((number, last.strip()))
+        return found
 
     def matches(self, question, options):
         """Pairs (item number, method, score) for the bare question of a row, the best first: exact ones, or those above the n-gram shares."""
@@ -332,14 +341,18 @@ def match_vectors(args, index, audit, rest, floor):
     if not rest or not index.items:
         return []
     folder = args.cache or r.beside(args.output, "embeddings")
-    theirs = embed(index.bare, args.encoder, folder)
+    views = index.views()
+    theirs = embed([text for _, text in views], args.encoder, folder)
     ours = embed([question for _, question, _ in rest], args.encoder, folder)
     found = []
     for place, best in nearest(ours, theirs, NEAREST):
         row, question, options = rest[place]
-        for number, cosine in best:
-            if cosine < floor or not index.same_options(number, options):
+        seen = set()
+        for view, cosine in best:
+            number = views[view][0]
+            if cosine < floor or number in seen or not index.same_options(number, options):
                 continue
+            seen.add(number)
             if question_text.other_numbers(question, index.bare[number]):
                 audit.add(row, question, (number, "embedding", cosine), "kept: other numbers")
             else:
