@@ -9,6 +9,8 @@ Kinds: "choice" and "label" (an option letter; labels are options such as yes/no
 no eval; sympy runs only in the guarded process of answers_worker.py, whose stopped comparisons timeouts() counts.
 """
 
+# ruff: noqa: E501 (tables and patterns stand on one line)
+
 import itertools
 import re
 import threading
@@ -20,11 +22,24 @@ from answers_text import extract_text, same_text
 
 KINDS = ("choice", "label", "math", "short_text")
 THINK = re.compile(r"<\s*(think|thinking|thought|reasoning|reflection|scratchpad)\s*>|<\|begin_of_thought\|>|◁think▷", re.I)
-THINK_END = re.compile(r"<\s*/\s*(?:think|thinking|thought|reasoning|reflection|scratchpad)\s*>|<\|end_of_thought\|>|◁/think▷|<\|channel\|>final<\|message\|>|assistantfinal", re.I)
-ANSWER_TAG = re.compile(r"<\s*(?:answer|final_answer|solution|ans)\s*>((?:(?!<\s*/?\s*(?:answer|final_answer|solution|ans)\s*>).){1,5000}?)<\s*/\s*(?:answer|final_answer|solution|ans)\s*>", re.I | re.S)
-SPECIAL = re.compile(r"<\|?(?:eot_id|im_end|endoftext|end|end_of_text|return|eos|EOS_TOKEN|end_of_turn|eom_id)\|?>|</s>|<s>|\[/?INST\]|<｜end▁of▁sentence｜>|<\|begin_of_solution\|>|<\|end_of_solution\|>", re.I)
-NEXT_TURN = re.compile(r"<\|im_start\|>\s*user|<\|start_header_id\|>\s*user|<\|user\|>|<start_of_turn>\s*user|<｜User｜>|\[INST\]|\n[ \t]*(?:###[ \t]*)?(?:Human|User)[ \t]*:")
-NEXT_QUESTION = re.compile(r"\n[ \t]*(?:[#*]{0,4}[ \t]*)?(?:\[?(?:Next|New|Another)[ \t]+)?(?:Question|Problem|Q|Exercise|Instruction|Input|Hint|Passage|Context)\b\]?[ \t]*(?:\d{1,3}|\(\d{1,3}\))?[ \t]*(?:\*\*)?[ \t]*[:.](?![ \t]*\n?[ \t]*$)|\n[ \t]*###[ \t]*(?:Instruction|Input|Question|Problem)\b|\n[ \t]*Q\d{0,3}[.:][ \t]")
+THINK_END = re.compile(
+    r"<\s*/\s*(?:think|thinking|thought|reasoning|reflection|scratchpad)\s*>|<\|end_of_thought\|>|◁/think▷|<\|channel\|>final<\|message\|>|assistantfinal",
+    re.I,
+)
+ANSWER_TAG = re.compile(
+    r"<\s*(?:answer|final_answer|solution|ans)\s*>((?:(?!<\s*/?\s*(?:answer|final_answer|solution|ans)\s*>).){1,5000}?)<\s*/\s*(?:answer|final_answer|solution|ans)\s*>",
+    re.I | re.S,
+)
+SPECIAL = re.compile(
+    r"<\|?(?:eot_id|im_end|endoftext|end|end_of_text|return|eos|EOS_TOKEN|end_of_turn|eom_id)\|?>|</s>|<s>|\[/?INST\]|<｜end▁of▁sentence｜>|<\|begin_of_solution\|>|<\|end_of_solution\|>",
+    re.I,
+)
+NEXT_TURN = re.compile(
+    r"<\|im_start\|>\s*user|<\|start_header_id\|>\s*user|<\|user\|>|<start_of_turn>\s*user|<｜User｜>|\[INST\]|\n[ \t]*(?:###[ \t]*)?(?:Human|User)[ \t]*:"
+)
+NEXT_QUESTION = re.compile(
+    r"\n[ \t]*(?:[#*]{0,4}[ \t]*)?(?:\[?(?:Next|New|Another)[ \t]+)?(?:Question|Problem|Q|Exercise|Instruction|Input|Hint|Passage|Context)\b\]?[ \t]*(?:\d{1,3}|\(\d{1,3}\))?[ \t]*(?:\*\*)?[ \t]*[:.](?![ \t]*\n?[ \t]*$)|\n[ \t]*###[ \t]*(?:Instruction|Input|Question|Problem)\b|\n[ \t]*Q\d{0,3}[.:][ \t]"
+)
 
 
 def timeouts():

@@ -1,7 +1,9 @@
 """Which option did a response commit to? The last statement wins; negations, quoted lists of options and questions do not count.
 
-    extract_choice("... (A) is wrong. So the answer is **(C) 5 cm**.", options) -> "C"
+extract_choice("... (A) is wrong. So the answer is **(C) 5 cm**.", options) -> "C"
 """
+
+# ruff: noqa: E501 (tables and patterns stand on one line)
 
 import functools
 import re
@@ -11,13 +13,19 @@ from answers_units import parse_quantity, to_ascii_math
 
 LETTERS = string.ascii_uppercase
 WRAP = re.compile(r"\\(?:text|textbf|textit|textrm|mathrm|mathbf|mathsf|mathit|operatorname|mbox|bf|rm|bold|boldsymbol)\s*\{([^{}]{0,400})\}")
-NOISE = re.compile(r"\*{2,}|(?<![\d\s)])\*|\*(?![\d\s(])|`+|\\[()\[\],;:!> ]|\\q?quad\b|\$+|~|\\(?:left|right|displaystyle|bf|rm)\b|\\\\|</?(?:b|i|strong|em|u|p|answer|ans|final|br)\s*/?>|_{2,}|(?<!\w)_(?=\w)|(?<=\w)_(?![\w{])")
+NOISE = re.compile(
+    r"\*{2,}|(?<![\d\s)])\*|\*(?![\d\s(])|`+|\\[()\[\],;:!> ]|\\q?quad\b|\$+|~|\\(?:left|right|displaystyle|bf|rm)\b|\\\\|</?(?:b|i|strong|em|u|p|answer|ans|final|br)\s*/?>|_{2,}|(?<!\w)_(?=\w)|(?<=\w)_(?![\w{])"
+)
 
-FILL = r"(?:[\s:\"'“”‘’<>\[{(=–—→#|,*]|-(?![\w.\\$(])|(?:" + "|".join(
-    """therefore thus hence so clearly probably likely most\\s+likely definitely certainly obviously for\\s+sure indeed in\\s+fact actually simply just still then now also given\\s+by
+FILL = (
+    r"(?:[\s:\"'“”‘’<>\[{(=–—→#|,*]|-(?![\w.\\$(])|(?:"
+    + "|".join(
+        """therefore thus hence so clearly probably likely most\\s+likely definitely certainly obviously for\\s+sure indeed in\\s+fact actually simply just still then now also given\\s+by
     given\\s+as represented\\s+by marked\\s+as labell?ed options? choices? letter answer number statement alternative the\\s+following as\\s+follows best\\s+described\\s+as the that
     best correct final is are""".split()
-) + r")(?![a-z0-9]))"
+    )
+    + r")(?![a-z0-9]))"
+)
 FILLS = re.compile(FILL + "{0,14}", re.I)
 ADJECTIVE = r"(?:correct|right|best|appropriate|suitable|accurate|final|likely|true|closest|matching|valid|proper|incorrect|false|logical|reasonable|plausible|sensible|chosen|selected)"
 NOUN = r"(?:option|choice|statement|alternative|selection|response|conclusion|completion|solution|ending|letter|description|explanation|one|match|diagnosis)s?"
@@ -25,18 +33,20 @@ COPULA = r"(?<![a-z])(?:is|are|was|be|being|remains|becomes|(?:must|would|should
 WRAPPED = r"(?=\s*[(\[]\s*[A-Za-z]\s*[)\]])"
 CHOSEN = r"(?=\s*(?:(?:the|answer|option|choice|letter|statement|most|correct|best)\s+){0,4}(?:[\"'“‘]|[(\[]\s*[A-Za-z]\s*[)\]]|(?-i:[A-Z])(?![A-Za-z'’])))"
 ANSWER = re.compile(
-    "|".join([
-        r"\b(?:answers?|ans|respuesta|réponse|antwort)\b(?:\s+(?:choice|option|letter|here|key))?(?P<mid>[^.\n:=?]{0,90}?)"
-        rf"(?:\s*(?:{COPULA}|[:：=→>])|{WRAPPED}|\s*\n+(?=\s*[(\[]?(?-i:[A-Z])[)\].]?\s*(?:\n|$))|\s+(?=(?-i:[A-Z])(?:[.)\n]|$))|\s+-+\s+)",
-        rf"\b{ADJECTIVE}\s+(?:answer\s+)?{NOUN}\b(?P<mid2>[^.\n:=?]{{0,90}}?)(?:\s*(?:{COPULA}|[:：=→])|{WRAPPED})",
-        r"\b(?:I|we)(?:\s*(?:would|will|['’]d|['’]ll|shall|must|should|can|am|have\s+to|therefore|thus|choose\s+to|am\s+going\s+to|['’]m)){0,3}\s+"
-        rf"(?:go|going|choose|chose|pick|select|opt|say|answer|vote|conclude|settle|guess)\b\s*(?:with|for|on|that)?\s*:?{CHOSEN}",
-        r"\b(?:choosing|selecting|selected|choose|chosen|select|pick|opt(?:ing)?\s+for|go(?:ing)?\s+with|leads?\s+(?:us\s+)?to|corresponds?\s+(?:most\s+closely\s+)?to|matches|"
-        rf"closest\s+to|(?:narrows?|points?)\s+(?:it\s+)?(?:down\s+)?to)\b\s*:?{CHOSEN}",
-        r"\b(?:option|choice|selection|selected|label|prediction|verdict|conclusion)\s*(?:is|:|=)(?!=)",
-        r"\#{4}",
-        r"(?:正确)?(?:答案|选项)(?:应该|应)?(?:是|为|选|：|:)?|(?:选择|应选|选)(?=\s*[:：]?\s*[（(]?[A-J])",
-    ]),
+    "|".join(
+        [
+            r"\b(?:answers?|ans|respuesta|réponse|antwort)\b(?:\s+(?:choice|option|letter|here|key))?(?P<mid>[^.\n:=?]{0,90}?)"
+            rf"(?:\s*(?:{COPULA}|[:：=→>])|{WRAPPED}|\s*\n+(?=\s*[(\[]?(?-i:[A-Z])[)\].]?\s*(?:\n|$))|\s+(?=(?-i:[A-Z])(?:[.)\n]|$))|\s+-+\s+)",
+            rf"\b{ADJECTIVE}\s+(?:answer\s+)?{NOUN}\b(?P<mid2>[^.\n:=?]{{0,90}}?)(?:\s*(?:{COPULA}|[:：=→])|{WRAPPED})",
+            r"\b(?:I|we)(?:\s*(?:would|will|['’]d|['’]ll|shall|must|should|can|am|have\s+to|therefore|thus|choose\s+to|am\s+going\s+to|['’]m)){0,3}\s+"
+            rf"(?:go|going|choose|chose|pick|select|opt|say|answer|vote|conclude|settle|guess)\b\s*(?:with|for|on|that)?\s*:?{CHOSEN}",
+            r"\b(?:choosing|selecting|selected|choose|chosen|select|pick|opt(?:ing)?\s+for|go(?:ing)?\s+with|leads?\s+(?:us\s+)?to|corresponds?\s+(?:most\s+closely\s+)?to|matches|"
+            rf"closest\s+to|(?:narrows?|points?)\s+(?:it\s+)?(?:down\s+)?to)\b\s*:?{CHOSEN}",
+            r"\b(?:option|choice|selection|selected|label|prediction|verdict|conclusion)\s*(?:is|:|=)(?!=)",
+            r"\#{4}",
+            r"(?:正确)?(?:答案|选项)(?:应该|应)?(?:是|为|选|：|:)?|(?:选择|应选|选)(?=\s*[:：]?\s*[（(]?[A-J])",
+        ]
+    ),
     re.I,
 )
 LETTER = re.compile(r"[(\[{<（]{0,2}\s*([A-Za-z])\s*(?:[)\]}>）]|(?![A-Za-z0-9^_+*/=\\{]|['’][A-Za-z]|-[A-Za-z0-9]))")
@@ -48,26 +58,56 @@ LETTER_RIGHT = re.compile(
         |选项\s*(?P<zh>[A-J])\s*(?:是)?正确|(?P<zh2>[A-J])\s*选项?正确|选项?\s*(?P<zh3>[A-J])(?=\s*[。.）)]?\s*$)""",
     re.X,
 )
-NEGATED = re.compile(r"(?:\bnot|n't|n’t|\bnever|\bneither|\bnor|\brather\s+than|\binstead\s+of|\bexcept|\bexcluding|\bexcludes?|\beliminat\w+|\brul\w+\s+out|\bdiscard\w*|\breject\w*|\bunlike|\bwithout|\bno\s+longer|\bcross\w*\s+out|\bincorrect(?:ly)?|\bwrong|不是|不选|排除)\s*(?:be|either|just|simply|necessarily|out|the|a|an|answer|option|choice|options|choices)?\s*(?:option|choice)?\s*[(\[:]?\s*$", re.I)
-AFTER_NEGATED = re.compile(r"\s*[)\]]?(?:\s(?!it\b|because\b|since\b|as\b)[^.,;:\n]{0,60})?\s(?:(?:is|are|was|can|could|would|does|do|should|may|might|will)\s*(?:n't|n’t|not)|cannot|(?:is|are|was|be|seems|would\s+be)\s+(?:also\s+|clearly\s+|therefore\s+|thus\s+|both\s+)?(?:incorrect|wrong|false|invalid|ruled|eliminated|excluded|irrelevant|unlikely|not\b)|(?:can|could|should|may)\s+be\s+(?:ruled|eliminated|excluded|discarded)|不正确|错误)", re.I)
-DOUBT = re.compile(r"\b(?:if|whether|suppose|supposing|assum\w+|unless|not\s+sure|unsure|wrong|incorrect|how\s+can|why|hypothetical\w*|had|other|previous|student'?s?|your|possible)\b[^.\n]{0,24}$", re.I)
-NO_COMMITMENT = re.compile(r"(?:none\s+of\s+(?:the|these|those)\s+(?:above|options|choices|answers|given|provided|listed|statements)|not\s+(?:among|one\s+of|listed|in|provided|given|present)\s+(?:in\s+)?(?:the\s+)?(?:options|choices|given|listed|provided|answer)|no\s+(?:correct|valid|right)\s+(?:answer|option|choice)|(?:cannot|can't|can\s+not|unable\s+to|impossible\s+to|not\s+possible\s+to)\s+(?:be\s+)?(?:determine|answer|choose|select|provide|say|give))", re.I)
-MENTION = re.compile(r"(?<![A-Za-z0-9\\^_])(?:[(\[]\s*([A-Z])\s*[)\]]|\b(?:[Oo]ption|[Cc]hoice|[Aa]nswer|[Ss]tatement|[Ll]etter)s?\s+[\"'“‘(]?([A-Z])(?![A-Za-z0-9'’])|选项?\s*[(（]?([A-J])[)）]?|(?:^|\n)\s*([A-Z])\s*[.):]\s)")
-START = re.compile(r"\s*(?:option|choice|answer|letter)?\s*([(\[{<]?)\s*([A-Za-z])\s*([)\]}>]|[.:,;!](?![A-Za-z0-9])|(?=\s*$)|(?=\s*\n)|(?=\s+[-–—]\s)|(?=\s+[(]))", re.I)
+NEGATED = re.compile(
+    r"(?:\bnot|n't|n’t|\bnever|\bneither|\bnor|\brather\s+than|\binstead\s+of|\bexcept|\bexcluding|\bexcludes?|\beliminat\w+|\brul\w+\s+out|\bdiscard\w*|\breject\w*|\bunlike|\bwithout|\bno\s+longer|\bcross\w*\s+out|\bincorrect(?:ly)?|\bwrong|不是|不选|排除)\s*(?:be|either|just|simply|necessarily|out|the|a|an|answer|option|choice|options|choices)?\s*(?:option|choice)?\s*[(\[:]?\s*$",
+    re.I,
+)
+AFTER_NEGATED = re.compile(
+    r"\s*[)\]]?(?:\s(?!it\b|because\b|since\b|as\b)[^.,;:\n]{0,60})?\s(?:(?:is|are|was|can|could|would|does|do|should|may|might|will)\s*(?:n't|n’t|not)|cannot|(?:is|are|was|be|seems|would\s+be)\s+(?:also\s+|clearly\s+|therefore\s+|thus\s+|both\s+)?(?:incorrect|wrong|false|invalid|ruled|eliminated|excluded|irrelevant|unlikely|not\b)|(?:can|could|should|may)\s+be\s+(?:ruled|eliminated|excluded|discarded)|不正确|错误)",
+    re.I,
+)
+DOUBT = re.compile(
+    r"\b(?:if|whether|suppose|supposing|assum\w+|unless|not\s+sure|unsure|wrong|incorrect|how\s+can|why|hypothetical\w*|had|other|previous|student'?s?|your|possible)\b[^.\n]{0,24}$",
+    re.I,
+)
+NO_COMMITMENT = re.compile(
+    r"(?:none\s+of\s+(?:the|these|those)\s+(?:above|options|choices|answers|given|provided|listed|statements)|not\s+(?:among|one\s+of|listed|in|provided|given|present)\s+(?:in\s+)?(?:the\s+)?(?:options|choices|given|listed|provided|answer)|no\s+(?:correct|valid|right)\s+(?:answer|option|choice)|(?:cannot|can't|can\s+not|unable\s+to|impossible\s+to|not\s+possible\s+to)\s+(?:be\s+)?(?:determine|answer|choose|select|provide|say|give))",
+    re.I,
+)
+MENTION = re.compile(
+    r"(?<![A-Za-z0-9\\^_])(?:[(\[]\s*([A-Z])\s*[)\]]|\b(?:[Oo]ption|[Cc]hoice|[Aa]nswer|[Ss]tatement|[Ll]etter)s?\s+[\"'“‘(]?([A-Z])(?![A-Za-z0-9'’])|选项?\s*[(（]?([A-J])[)）]?|(?:^|\n)\s*([A-Z])\s*[.):]\s)"
+)
+START = re.compile(
+    r"\s*(?:option|choice|answer|letter)?\s*([(\[{<]?)\s*([A-Za-z])\s*([)\]}>]|[.:,;!](?![A-Za-z0-9])|(?=\s*$)|(?=\s*\n)|(?=\s+[-–—]\s)|(?=\s+[(]))",
+    re.I,
+)
 LINE_LETTER = re.compile(r"(?:^|\n)[ \t]*(?:[-•#*]+[ \t]*)?(?:option|choice)?\s?[(\[]?([A-Z])[)\].:](?=\s|$)", re.I)
-FOLLOWS_A = re.compile(r"\s*(?:$|[.,:;)!?\"'”’\]\n}(|–—-]|(?:because|since|as|is|are|was|and|which|due|for|with|by|from|based|it|this|that|but|not|given|according|where|when|while|although|would|I|The|This|It|Because|Since|As|Explanation|Reason\w*|There\w*|Final|Answer|in\s+(?:this|the)|the|if|so|here|hence|since)\b)")
+FOLLOWS_A = re.compile(
+    r"\s*(?:$|[.,:;)!?\"'”’\]\n}(|–—-]|(?:because|since|as|is|are|was|and|which|due|for|with|by|from|based|it|this|that|but|not|given|according|where|when|while|although|would|I|The|This|It|Because|Since|As|Explanation|Reason\w*|There\w*|Final|Answer|in\s+(?:this|the)|the|if|so|here|hence|since)\b)"
+)
 SENTENCE_END = re.compile(r"(?<=[.!?。！？])[\"'”’)*\]]*\s+(?=[^a-z\s])|\n+|(?<=[。！？])")
 BOX = re.compile(r"(?:\\(?:boxed|fbox|framebox)|\x08oxed|(?<![A-Za-z\\])boxed(?=\{))\s*(\{|[A-Za-z0-9])")
-TAKEN_BACK = re.compile(r"[^.\n]{0,80}?,\s*(?:but|which)\s+(?:this\s+)?(?:is|was)\s*(?:not|n't)\s+(?:the\s+)?(?:correct|right|answer|among|listed)|[^.\n]{0,80}[.\n]\s*(?:\w+\W+){0,2}?(?:but|however|although)\W+(?:this|that|it)\s+(?:is\s*(?:not|n't|incorrect|wrong)|isn't)", re.I)
+TAKEN_BACK = re.compile(
+    r"[^.\n]{0,80}?,\s*(?:but|which)\s+(?:this\s+)?(?:is|was)\s*(?:not|n't)\s+(?:the\s+)?(?:correct|right|answer|among|listed)|[^.\n]{0,80}[.\n]\s*(?:\w+\W+){0,2}?(?:but|however|although)\W+(?:this|that|it)\s+(?:is\s*(?:not|n't|incorrect|wrong)|isn't)",
+    re.I,
+)
 OPTION_LABEL = re.compile(r"^\s*\(?[A-Z][).:]\s+(?=\S)")
 TOKENS = re.compile(r"[A-Za-zéèê]+|#{4}|[正答选应]")
-TRIGGERS = set("""answer answers ans respuesta réponse antwort correct right best appropriate suitable accurate final likely true closest matching valid proper incorrect false logical reasonable
+TRIGGERS = set(
+    """answer answers ans respuesta réponse antwort correct right best appropriate suitable accurate final likely true closest matching valid proper incorrect false logical reasonable
     plausible sensible chosen selected i we choosing selecting choose select pick opt opting go going leads lead corresponds correspond matches narrows narrow points point option choice selection label
-    prediction verdict conclusion #### 正 答 选 应""".split())
+    prediction verdict conclusion #### 正 答 选 应""".split()
+)
 MARKS = re.compile(r"[*`\\$~<_]")
 MAX_READ = 24_000
-CONCLUDES = re.compile(r"\b(?:therefore|thus|hence|so|conclu\w+|consequently|answer|finally|overall|accordingly|we\s+(?:get|have|find|obtain)|most\s+likely|correct|best|in\s+summary|this\s+means|closest)\b", re.I)
-GIVES_UP = re.compile(r"\b(?:sorry|unable|cannot|can't|can’t|impossible|not\s+possible|don't|do\s+not|does\s+not|doesn't|without)\s+(?:\w+\s+){0,4}?(?:see|view|answer|determine|help|provide|assist|know|have|contain|information|tell|say|sure|access)\b|please\s+provide|\bas\s+an\s+ai\b|more\s+information", re.I)
+CONCLUDES = re.compile(
+    r"\b(?:therefore|thus|hence|so|conclu\w+|consequently|answer|finally|overall|accordingly|we\s+(?:get|have|find|obtain)|most\s+likely|correct|best|in\s+summary|this\s+means|closest)\b",
+    re.I,
+)
+GIVES_UP = re.compile(
+    r"\b(?:sorry|unable|cannot|can't|can’t|impossible|not\s+possible|don't|do\s+not|does\s+not|doesn't|without)\s+(?:\w+\s+){0,4}?(?:see|view|answer|determine|help|provide|assist|know|have|contain|information|tell|say|sure|access)\b|please\s+provide|\bas\s+an\s+ai\b|more\s+information",
+    re.I,
+)
 WITHDRAWN = "?"  # "the answer is not among the options" takes back what was said before
 
 
@@ -124,14 +164,14 @@ def words(text):
 @functools.lru_cache(maxsize=512)
 def option_words(options):
     """[(letter, words)] longest first; options whose words are empty are left out."""
-    found = [(letter, words(OPTION_LABEL.sub("", option))) for letter, option in zip(LETTERS, options)]
+    found = [(letter, words(OPTION_LABEL.sub("", option))) for letter, option in zip(LETTERS, options, strict=False)]
     return sorted((item for item in found if item[1].strip()), key=lambda item: -len(item[1]))
 
 
 @functools.lru_cache(maxsize=512)
 def option_values(options):
     """[(letter, quantity)] of the options that are numbers."""
-    found = [(letter, parse_quantity(OPTION_LABEL.sub("", option))) for letter, option in zip(LETTERS, options)]
+    found = [(letter, parse_quantity(OPTION_LABEL.sub("", option))) for letter, option in zip(LETTERS, options, strict=False)]
     return [item for item in found if item[1] is not None]
 
 
@@ -144,13 +184,15 @@ def named(text, options, prefix=False, exact=False):
                 return [letter]
         elif prefix:
             if flat.startswith(option):
-                return [letter] if not any(option == o and l != letter for l, o in option_words(options)) else []
+                return [letter] if not any(option == o and other != letter for other, o in option_words(options)) else []
         elif option in flat:
             at = flat.rindex(option)
             before = flat[:at]
             if option.strip()[0].isdigit() and (before.rstrip()[-1:] in tuple("-+/^") or flat[at + len(option) :][:1] in tuple("/^")):
                 continue  # the 10 of 3/10, the 3 of -3
-            if re.search(r" (?:not|isnt|arent|never|neither|nor|without|than|except|instead of|no)(?: be| to be| of)? $", before + " ") and not option.startswith((" not ", " no ")):
+            if re.search(
+                r" (?:not|isnt|arent|never|neither|nor|without|than|except|instead of|no)(?: be| to be| of)? $", before + " "
+            ) and not option.startswith((" not ", " no ")):
                 continue
             hits.append(letter)
             flat = flat.replace(option, " # ")
@@ -178,20 +220,37 @@ def letter_at(tail, count, options):
     """The option letter that stands at the start of tail (fillers skipped): a letter, "" for "ambiguous or negated", None for "no letter"."""
     at = FILLS.match(tail).end()
     skipped, rest = tail[:at], tail[at:]
-    if re.match(r"(?:not|n't|never|neither|either|unclear|unknown|none|any|one\s+of|between|both)\b", rest, re.I) and not (options and named(rest[:200], options, prefix=True)):
+    if re.match(r"(?:not|n't|never|neither|either|unclear|unknown|none|any|one\s+of|between|both)\b", rest, re.I) and not (
+        options and named(rest[:200], options, prefix=True)
+    ):
         return ""
     opened = re.search(r"[(\[{<]\s*$", skipped)
     match = LETTER.match(rest)
     if not match or ord(match[1].upper()) - 65 >= count:
         return None
-    letter, wrapped, after = match[1], match[0][-1] in ")]}>）" or match[0][0] in "([{<（" or bool(opened and rest[match.end() : match.end() + 1] in ")]}>" or opened), rest[match.end() :]
+    letter, wrapped, after = (
+        match[1],
+        match[0][-1] in ")]}>）" or match[0][0] in "([{<（" or bool(opened and rest[match.end() : match.end() + 1] in ")]}>" or opened),
+        rest[match.end() :],
+    )
     if letter.islower() and not wrapped and not re.match(r"\s*(?:$|[.):;]\s|[.):;]$|\n)", after):
         return None
     if letter in "AI" and not wrapped and not FOLLOWS_A.match(after):
-        return None if not options or not re.match(r"\s*" + re.escape(str(options[0 if letter == "A" else min(8, len(options) - 1)]).strip()[:12]), after) else letter
+        return (
+            None
+            if not options or not re.match(r"\s*" + re.escape(str(options[0 if letter == "A" else min(8, len(options) - 1)]).strip()[:12]), after)
+            else letter
+        )
     if letter == "I" and not wrapped and re.match(r"\s+(?:am|think|believe|would|will|have|can)\b", after):
         return None
-    if options and not wrapped and re.match(r"\s+\w", after) and (hits := named(rest[:300], options, prefix=True)) and len(option_text(hits[0], options)) > 4 and hits[0] != letter.upper():
+    if (
+        options
+        and not wrapped
+        and re.match(r"\s+\w", after)
+        and (hits := named(rest[:300], options, prefix=True))
+        and len(option_text(hits[0], options)) > 4
+        and hits[0] != letter.upper()
+    ):
         return hits[0]  # "I only", "A and B": the letter is part of an option's text
     other = re.match(r"\s*[)\]]?\s*(?:,\s*(?:and|or)?|or|and|/|&|\+)\s*(?:option|choice)?\s*[(\[\"']?([A-Z])[)\]]?(?![A-Za-z0-9'’])", after)
     if other and ord(other[1]) - 65 < count and other[1] != letter.upper() and not (other[1] in "AI" and not FOLLOWS_A.match(after[other.end() :])):
@@ -263,7 +322,7 @@ def distinct(text, count):
         letter = match[1] or match[2] or match[3] or match[4]
         if match[4] == "I" and re.search(r"\n\s*II\b", text):
             continue
-        if ord(letter) - 65 < count and letter not in found:
+        if ord(letter) - 65 < count and letter not in found:  # noqa: SIM102 (one long condition reads worse)
             if not NEGATED.search(text[max(0, match.start() - 40) : match.start()]) and not AFTER_NEGATED.match(text[match.end() : match.end() + 90]):
                 found.append(letter)
     return found
@@ -274,8 +333,21 @@ def said_right(text, count):
     last = None
     for match in LETTER_RIGHT.finditer(text):
         letter = match["letter"] or match["zh"] or match["zh2"] or match["zh3"]
-        if letter and ord(letter) - 65 < count and not (letter in "AI" and not match["open"] and not re.match(r"(?:option|choice|answer|statement)", match[0], re.I) and match[0][1:2] == " " and re.match(r"[AI]\s+[a-z]+\s", match[0]) and not re.match(r"[AI]\s+is\b", match[0])):
-            if not NEGATED.search(text[max(0, match.start() - 30) : match.start()]) and not re.search(r"\b(?:if|whether)\b[^.]{0,20}$", text[max(0, match.start() - 30) : match.start()], re.I):
+        if (  # noqa: SIM102
+            letter
+            and ord(letter) - 65 < count
+            and not (
+                letter in "AI"
+                and not match["open"]
+                and not re.match(r"(?:option|choice|answer|statement)", match[0], re.I)
+                and match[0][1:2] == " "
+                and re.match(r"[AI]\s+[a-z]+\s", match[0])
+                and not re.match(r"[AI]\s+is\b", match[0])
+            )
+        ):
+            if not NEGATED.search(text[max(0, match.start() - 30) : match.start()]) and not re.search(
+                r"\b(?:if|whether)\b[^.]{0,20}$", text[max(0, match.start() - 30) : match.start()], re.I
+            ):
                 last = letter
     return last
 
@@ -286,7 +358,11 @@ def opening(text, count, options):
     if not lines:
         return None
     match = START.match(lines[0])
-    if match and ord(match[2].upper()) - 65 < count and (match[2].isupper() or len(lines[0].strip()) <= 3 or options and match[2].upper() in named(lines[0][match.end() :], options, prefix=True)):
+    if (
+        match
+        and ord(match[2].upper()) - 65 < count
+        and (match[2].isupper() or len(lines[0].strip()) <= 3 or options and match[2].upper() in named(lines[0][match.end() :], options, prefix=True))
+    ):
         listed = {m.upper() for m in LINE_LETTER.findall(text[:3000]) if ord(m.upper()) - 65 < count}
         rest = lines[0][match.end() :]
         if match[2] == "I" and re.search(r"\n\s*[(\[]?II[.)\]:]", text):
@@ -387,9 +463,16 @@ def polarity(text, options):
     if not {"yes", "no"} <= set(flat) or GIVES_UP.search(text) or cut_off(text):
         return None
     sentences = [s for s in SENTENCE_END.split(text.strip()) if s and len(s.split()) > 2]
-    if not 1 <= len(sentences) <= 3 or any(s.rstrip().endswith("?") for s in sentences) or re.search(r"\b(?:may|might|could|perhaps|possibly|maybe|unclear|depends)\b", text, re.I):
+    if (
+        not 1 <= len(sentences) <= 3
+        or any(s.rstrip().endswith("?") for s in sentences)
+        or re.search(r"\b(?:may|might|could|perhaps|possibly|maybe|unclear|depends)\b", text, re.I)
+    ):
         return None
-    denied = re.search(r"\b(?:is|are|was|were|do|does|did|has|have|had|can|could|will|would|should)\s*(?:not\b|n't|n’t)|\bcannot\b|\bno\s+(?:evidence|difference|significant|such)\b|\bthere\s+(?:is|are)\s+no\b", sentences[0])
+    denied = re.search(
+        r"\b(?:is|are|was|were|do|does|did|has|have|had|can|could|will|would|should)\s*(?:not\b|n't|n’t)|\bcannot\b|\bno\s+(?:evidence|difference|significant|such)\b|\bthere\s+(?:is|are)\s+no\b",
+        sentences[0],
+    )
     return LETTERS[flat.index("no" if denied else "yes")]
 
 

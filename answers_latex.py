@@ -6,6 +6,8 @@ Two expressions that agree at four points of no special form are the same expres
 (Schwartz-Zippel). Nothing is evaluated but this grammar: no eval, no recursion deeper than MAX_DEPTH, floats only.
 """
 
+# ruff: noqa: E501 (tables and patterns stand on one line)
+
 import cmath
 import functools
 import math
@@ -22,7 +24,9 @@ FUNCTIONS = {
     "cosh": cmath.cosh, "tanh": cmath.tanh, "ln": cmath.log, "exp": cmath.exp, "sqrt": cmath.sqrt, "abs": abs, "floor": lambda x: complex(math.floor(x.real)),
     "ceil": lambda x: complex(math.ceil(x.real)), "log": cmath.log,
 }  # fmt: skip
-SKIP = re.compile(r"\\(?:left|right|bigl|bigr|Bigl|Bigr|big|Big|bigg|Bigg|displaystyle|textstyle|limits|rm|bf|mathrm|mathbf|mathit|boldsymbol|text|textrm|textbf|textit|operatorname|mbox|vec|hat)(?![a-zA-Z])\*?\.?|\\[,;:!> ]|~|\\q?quad|\$|&")
+SKIP = re.compile(
+    r"\\(?:left|right|bigl|bigr|Bigl|Bigr|big|Big|bigg|Bigg|displaystyle|textstyle|limits|rm|bf|mathrm|mathbf|mathit|boldsymbol|text|textrm|textbf|textit|operatorname|mbox|vec|hat)(?![a-zA-Z])\*?\.?|\\[,;:!> ]|~|\\q?quad|\$|&"
+)
 TOKEN = re.compile(
     r"\s*(?:(?P<num>\d+(?:\.\d+)?|\.\d+)|\\(?P<cmd>[a-zA-Z]+|[{}|%])|(?P<word>sqrt|arcsin|arccos|arctan|sinh|cosh|tanh|sin|cos|tan|cot|sec|csc|log|ln|exp|abs|infinity|inf|pi(?![a-z]))|(?P<letter>[a-zA-Zα-ωΑ-Ω])|(?P<op>\*\*|[-+*/^_(){}\[\]|!%°',]))"
 )
@@ -36,13 +40,34 @@ class Unreadable(ValueError):
 def canonical(text):
     """LaTeX with the looks taken off: one spelling for fractions, signs, spaces, degrees, thousands; still text."""
     text = to_ascii_math(text)
-    text = text.replace("\\dfrac", "\\frac").replace("\\tfrac", "\\frac").replace("\\cfrac", "\\frac").replace("{,}", ",").replace("\\$", "").replace("\\%", "%")
+    text = (
+        text.replace("\\dfrac", "\\frac")
+        .replace("\\tfrac", "\\frac")
+        .replace("\\cfrac", "\\frac")
+        .replace("{,}", ",")
+        .replace("\\$", "")
+        .replace("\\%", "%")
+    )
     text = re.sub(r"(?<=\d)\s*,\s*\\!\s*(?=\d{3})", ",", text)
     text = re.sub(r"\^\s*\{?\s*\\(?:circ|degree)\s*\}?|\\degree\b|\^\s*°|\\circ\b", "°", text)
     text = re.sub(r"\\(?:leqslant|leq|le)\b", "<=", re.sub(r"\\(?:geqslant|geq|ge)\b", ">=", text))
     text = re.sub(r"\\lt\b", "<", re.sub(r"\\gt\b", ">", re.sub(r"\\(?:neq|ne)\b|!=", "\\\\ne ", text)))
-    text = text.replace("\\lbrace", "\\{").replace("\\rbrace", "\\}").replace("\\lfloor", "\\floor(").replace("\\rfloor", ")").replace("\\lceil", "\\ceil(").replace("\\rceil", ")")
-    text = text.replace("\\lvert", "|").replace("\\rvert", "|").replace("\\vert", "|").replace("\\|", "|").replace("\\langle", "(").replace("\\rangle", ")")
+    text = (
+        text.replace("\\lbrace", "\\{")
+        .replace("\\rbrace", "\\}")
+        .replace("\\lfloor", "\\floor(")
+        .replace("\\rfloor", ")")
+        .replace("\\lceil", "\\ceil(")
+        .replace("\\rceil", ")")
+    )
+    text = (
+        text.replace("\\lvert", "|")
+        .replace("\\rvert", "|")
+        .replace("\\vert", "|")
+        .replace("\\|", "|")
+        .replace("\\langle", "(")
+        .replace("\\rangle", ")")
+    )
     text = re.sub(r"\\(?:text|textbf|textit|textrm|mathrm|mathbf|mathit|operatorname|mbox)\s*\{([^{}]*)\}", r" \1 ", text)
     text = SKIP.sub(" ", text)
     text = re.sub(r"(?<![\d,.])([1-9]\d{0,2}(?:,\d{3})+)(?![\d,])", lambda m: m[1].replace(",", ""), text)
@@ -76,7 +101,11 @@ class Parser:
                 raise Unreadable(f"cannot read {text[at : at + 20]!r}")
             kind = match.lastgroup
             value = match[kind]
-            if kind == "letter" and re.match(r"[a-zA-Z]{3,}", text[match.start(kind) :]) and not re.match(r"[a-zA-Z]{1,4}(?:[^a-zA-Z]|$)", text[match.start(kind) :]):
+            if (
+                kind == "letter"
+                and re.match(r"[a-zA-Z]{3,}", text[match.start(kind) :])
+                and not re.match(r"[a-zA-Z]{1,4}(?:[^a-zA-Z]|$)", text[match.start(kind) :])
+            ):
                 raise Unreadable("a word")
             self.tokens.append(("cmd", value) if kind == "word" else (kind, value))
             at = match.end()
@@ -124,7 +153,14 @@ class Parser:
             elif kind in ("num", "letter") or kind == "op" and value in ("(", "{", "[") or kind == "cmd" and value not in ("}", "|", "%"):
                 before = self.at
                 right = self.factor()
-                mixed = tree[0] == "num" and isinstance(tree[1], float) and tree[1].is_integer() and self.tokens[before][1] in ("frac",) and right[0] == "/" and right[1][0] == right[2][0] == "num"
+                mixed = (
+                    tree[0] == "num"
+                    and isinstance(tree[1], float)
+                    and tree[1].is_integer()
+                    and self.tokens[before][1] in ("frac",)
+                    and right[0] == "/"
+                    and right[1][0] == right[2][0] == "num"
+                )
                 tree = ("+" if mixed else "*", tree, right)
             elif value == "|" and kind == "op" and not getattr(self, "bars", 0):
                 tree = ("*", tree, self.factor())
@@ -174,7 +210,13 @@ class Parser:
             return ("neg", self.group()) if value == "-" else self.group()
         if value == "(":
             return self.base()
-        if kind == "num" and self.tokens[self.at - 1][1] in ("frac", "}", "sqrt") and len(value) == 2 and value.isdigit() and self.tokens[self.at - 1][1] == "frac":
+        if (
+            kind == "num"
+            and self.tokens[self.at - 1][1] in ("frac", "}", "sqrt")
+            and len(value) == 2
+            and value.isdigit()
+            and self.tokens[self.at - 1][1] == "frac"
+        ):
             self.tokens[self.at] = ("num", value[1])  # \frac12: two digits, two arguments
             return ("num", float(value[0]))
         return self.base()

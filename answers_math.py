@@ -1,8 +1,10 @@
 """The final answer of a worked solution, and whether it is the reference: cheap rules first, math-verify in the guarded worker last.
 
-    extract_math("... so $x = \\\\boxed{\\\\frac12}$.") -> "\\\\frac12"
-    same_math("0.5", r"\\frac{1}{2}") -> True
+extract_math("... so $x = \\\\boxed{\\\\frac12}$.") -> "\\\\frac12"
+same_math("0.5", r"\\frac{1}{2}") -> True
 """
+
+# ruff: noqa: E501 (tables and patterns stand on one line)
 
 import functools
 import itertools
@@ -11,7 +13,18 @@ import re
 import answers_latex as latex
 import answers_worker as worker
 from answers_choice import boxes
-from answers_units import Quantity, parse_quantity, ratio, read_number, read_unit, same_quantity, strip_wrappers, to_ascii_math, unit_after, words_to_number
+from answers_units import (
+    Quantity,
+    parse_quantity,
+    ratio,
+    read_number,
+    read_unit,
+    same_quantity,
+    strip_wrappers,
+    to_ascii_math,
+    unit_after,
+    words_to_number,
+)
 
 MAX_READ = 60_000
 MONEY = r"(?:\\?\$|€|£)"
@@ -20,11 +33,21 @@ STATED = re.compile(
         |(?:^|\n)[ \t]*(?-i:A|ANSWER|Ans)[ \t]*:(?=\s)|答案(?:是|为|：|:)?)\s*:?""",
     re.X | re.I,
 )  # fmt: skip
-LEADING = re.compile(r"^(?:[\s:*_>\"'“”`=]|\*\*|(?:therefore|thus|hence|so|then|indeed|simply|just|exactly|the\s+final\s+answer\s+is|the\s+answer\s+is|given\s+by|as\s+follows|that|is|are|equal\s+to|equals)\b)+", re.I)
+LEADING = re.compile(
+    r"^(?:[\s:*_>\"'“”`=]|\*\*|(?:therefore|thus|hence|so|then|indeed|simply|just|exactly|the\s+final\s+answer\s+is|the\s+answer\s+is|given\s+by|as\s+follows|that|is|are|equal\s+to|equals)\b)+",
+    re.I,
+)
 MATHS = re.compile(r"\\\[(.{1,2000}?)\\\]|\\\((.{1,2000}?)\\\)|\$\$(.{1,2000}?)\$\$|(?<![\\\d])\$(?=\S|\s*\\)([^$\n]{1,1000}?)(?<!\\)\$(?!\d)", re.S)
-NUMBER_RUN = re.compile(r"(?<![\w.^{}])(?<![a-zA-Zμ][-−])(?<!\^[-−])[-+−]?\s?(?:\\?\$)?\s?(?:\d{1,3}(?:,\d{3})+(?!\d)|\d+(?:,\d{1,2}(?![\d,]))?)(?:\.\d+)?(?:\s*/\s*\d+)?(?:\s*[×x*]\s*10\s*\^?\s*\{?[-+⁻⁰¹²³⁴⁵⁶⁷⁸⁹\d]+\}?)?(?:[eE][-+]?\d+)?(?:\s*%|°)?|(?<![\w.])[-+−]?\.\d+")
-END = re.compile(r"\.(?=\s|$)(?!\s*\d)|\n\s*\n|(?<=\S)\n|;\s|,?\s+(?:because|since|which|where\s|so\s|as\s+(?:the|we|it)|I\s+hope|when\s|given\s+that|due\s+to|for\s+a\s+total|per\s+the|in\s+total|if\s)|\s\((?=[a-z]{3})|。|，")
-REFUSAL = re.compile(r"\b(?:(?:can(?:not|'t|’t)|could\s?n[o']t|unable\s+to|not\s+(?:possible|able)\s+to|impossible\s+to|insufficient|not\s+enough|do(?:es)?\s+not\s+(?:provide|contain|have)\s+(?:enough|any|the)|no\s+way\s+to|more\s+information|undetermined|indeterminate|cannot\s+be\s+determined|not\s+given|sorry)\b)", re.I)
+NUMBER_RUN = re.compile(
+    r"(?<![\w.^{}])(?<![a-zA-Zμ][-−])(?<!\^[-−])[-+−]?\s?(?:\\?\$)?\s?(?:\d{1,3}(?:,\d{3})+(?!\d)|\d+(?:,\d{1,2}(?![\d,]))?)(?:\.\d+)?(?:\s*/\s*\d+)?(?:\s*[×x*]\s*10\s*\^?\s*\{?[-+⁻⁰¹²³⁴⁵⁶⁷⁸⁹\d]+\}?)?(?:[eE][-+]?\d+)?(?:\s*%|°)?|(?<![\w.])[-+−]?\.\d+"
+)
+END = re.compile(
+    r"\.(?=\s|$)(?!\s*\d)|\n\s*\n|(?<=\S)\n|;\s|,?\s+(?:because|since|which|where\s|so\s|as\s+(?:the|we|it)|I\s+hope|when\s|given\s+that|due\s+to|for\s+a\s+total|per\s+the|in\s+total|if\s)|\s\((?=[a-z]{3})|。|，"
+)
+REFUSAL = re.compile(
+    r"\b(?:(?:can(?:not|'t|’t)|could\s?n[o']t|unable\s+to|not\s+(?:possible|able)\s+to|impossible\s+to|insufficient|not\s+enough|do(?:es)?\s+not\s+(?:provide|contain|have)\s+(?:enough|any|the)|no\s+way\s+to|more\s+information|undetermined|indeterminate|cannot\s+be\s+determined|not\s+given|sorry)\b)",
+    re.I,
+)
 CALC = re.compile(r"<<[^<>\n]{0,200}>>")
 
 
@@ -48,7 +71,11 @@ def joined_boxes(text, found):
     run = [found[-1]]
     for before in reversed(found[:-1]):
         gap = text[before[1] : run[0][0]]
-        if len(gap) > 60 or re.search(r"[.?!]\s|\n\s*\n|=\s*$|\b(?:so|thus|therefore|hence|simpl\w+|approx\w*|i\.e|that is|which is|is)\b", gap) and not re.search(r"\b(?:and|or)\b", gap):
+        if (
+            len(gap) > 60
+            or re.search(r"[.?!]\s|\n\s*\n|=\s*$|\b(?:so|thus|therefore|hence|simpl\w+|approx\w*|i\.e|that is|which is|is)\b", gap)
+            and not re.search(r"\b(?:and|or)\b", gap)
+        ):
             break
         run.insert(0, before)
     parts = list(dict.fromkeys(part.strip() for _, _, part in run))
@@ -61,7 +88,9 @@ def joined_boxes(text, found):
 def last_statement(text):
     """(position, answer) of the last "answer is ..." whose rest can be an answer; None without one."""
     for match in reversed(list(itertools.islice(STATED.finditer(text), 2000))):
-        if re.search(r"\b(?:if|whether|not|wrong|incorrect|check|verify|previous)\b[^.\n]{0,20}$", text[max(0, match.start() - 25) : match.start()], re.I):
+        if re.search(
+            r"\b(?:if|whether|not|wrong|incorrect|check|verify|previous)\b[^.\n]{0,20}$", text[max(0, match.start() - 25) : match.start()], re.I
+        ):
             continue
         if match["mid"] and re.search(r"\b(?:not|cannot|can't|if)\b", match["mid"]):
             continue
@@ -76,7 +105,11 @@ def head_of(tail):
     tail = LEADING.sub("", tail.lstrip("*_ \n:")).replace("**", "")
     if tail[:3] in ("```", "..."):
         tail = tail.lstrip("`.\n")
-    tail = re.sub(r"^[\"'“]([^\"'“”\n]{1,300})[\"'”].*", r"\1", tail, flags=re.S) if tail[:1] in "\"'“" else re.sub(r'^([^"\n]{1,200})"\s*[,}\n].*', r"\1", tail, flags=re.S)
+    tail = (
+        re.sub(r"^[\"'“]([^\"'“”\n]{1,300})[\"'”].*", r"\1", tail, flags=re.S)
+        if tail[:1] in "\"'“"
+        else re.sub(r'^([^"\n]{1,200})"\s*[,}\n].*', r"\1", tail, flags=re.S)
+    )
     formula = MATHS.match(tail)
     if formula:
         inner = next(g for g in formula.groups() if g is not None)
@@ -93,7 +126,9 @@ def head_of(tail):
     head = (tail[: stop.start()] if stop else tail[:300]).strip().strip("*_`").rstrip(".,:;!").strip()
     if not parse_quantity(head):
         masked = MATHS.sub(lambda m: "$" * len(m[0]), head)
-        copulas = list(re.finditer(r"\b(?:is|are|was|equals?|be)\b(?:\s+(?:approximately|about|exactly|therefore|thus|just|simply))?\s+(?=[-$\\\d(.])", masked))
+        copulas = list(
+            re.finditer(r"\b(?:is|are|was|equals?|be)\b(?:\s+(?:approximately|about|exactly|therefore|thus|just|simply))?\s+(?=[-$\\\d(.])", masked)
+        )
         if copulas:
             head = head[copulas[-1].end() :].strip()
         elif len(head.split()) > 6 and not re.search(r"\d|[$\\]", head):
@@ -116,7 +151,14 @@ def last_value(text):
     bare = text.rstrip(".").strip("*`").strip()
     if len(bare) <= 100 and "\n" not in bare and not MATHS.search(bare):
         flat = re.sub(r"\\[a-zA-Z]+", "", bare.replace("*", ""))
-        if parse_quantity(bare) or ratio(bare) or len(re.findall(r"[a-zA-Z]{2,}", flat)) < 3 and not re.search(r"[a-zA-Z]{3,}\s+[a-zA-Z]{2,}", flat) and re.search(r"[\d=^]", flat) and not re.search(r"[:?]|\d\s*[-+*/×]\s*\d.*=", flat):
+        if (
+            parse_quantity(bare)
+            or ratio(bare)
+            or len(re.findall(r"[a-zA-Z]{2,}", flat)) < 3
+            and not re.search(r"[a-zA-Z]{3,}\s+[a-zA-Z]{2,}", flat)
+            and re.search(r"[\d=^]", flat)
+            and not re.search(r"[:?]|\d\s*[-+*/×]\s*\d.*=", flat)
+        ):
             return bare  # the whole response is the answer
     bold = [b for b in re.findall(r"\*\*([^*\n]{1,60})\*\*", text[-1500:]) if re.search(r"\d", b) and parse_quantity(b.strip(" .:$")) is not None]
     if bold and not REFUSAL.search(text[-200:]):
@@ -146,10 +188,18 @@ def stated_value(sentence):
     plain = sentence.replace("**", "").replace("`", "")
     plain = re.sub(r"(\b(?:are|is|were|has|have|had|only|total\s+of|remains?|remaining|leaves|left\s+with)\s+(?:a\s+total\s+of\s+|only\s+|exactly\s+|about\s+)?)(two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|zero|one(?!\s+of\b))\b",
                    lambda m: m[1] + str(int(words_to_number(m[2]))), plain)  # fmt: skip
-    copula = list(re.finditer(r"(?:\b(?:is|are|was|were|be|equals?|has|have|had|makes?|costs?|only|total\s+of|leaves?|remains?|approximately|about)\b|[=≈:])\s*(?=[-+$−(]?\s*\\?\$?\.?\d)", plain))
+    copula = list(
+        re.finditer(
+            r"(?:\b(?:is|are|was|were|be|equals?|has|have|had|makes?|costs?|only|total\s+of|leaves?|remains?|approximately|about)\b|[=≈:])\s*(?=[-+$−(]?\s*\\?\$?\.?\d)",
+            plain,
+        )
+    )
     runs = list(NUMBER_RUN.finditer(plain))
     if not runs:
-        word = re.search(r"\b(?:is|are|was|were|has|have)\s+((?:[a-z]+-)?(?:zero|one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|twenty|thirty|forty|fifty))\b", plain)
+        word = re.search(
+            r"\b(?:is|are|was|were|has|have)\s+((?:[a-z]+-)?(?:zero|one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|twenty|thirty|forty|fifty))\b",
+            plain,
+        )
         return word[1] if word else None
     at = runs[-1]
     if copula:
@@ -189,7 +239,12 @@ def unbox(text):
         text = ", ".join(dict.fromkeys(part.strip() for _, _, part in found)) or text
     elif "####" in text or len(text) > 60 and re.search(r"\n\s*(?:A|Answer)\s*:\s", text):  # GSM8K's reference: the solution, then "#### 72"
         text = extract_math(text) or text
-    text = re.sub(r"^\s*\\\((.*)\\\)\s*\.?$|^\s*\\\[(.*)\\\]\s*\.?$|^\s*\$+([^$]*)\$+\s*\.?$", lambda m: next(g for g in m.groups() if g is not None), text, flags=re.S)
+    text = re.sub(
+        r"^\s*\\\((.*)\\\)\s*\.?$|^\s*\\\[(.*)\\\]\s*\.?$|^\s*\$+([^$]*)\$+\s*\.?$",
+        lambda m: next(g for g in m.groups() if g is not None),
+        text,
+        flags=re.S,
+    )
     return text.strip()
 
 
@@ -224,7 +279,9 @@ def value_of(text):
         if closed is not None and abs(closed.imag) < 1e-9:
             return Quantity(closed.real)
         head = read_number(strip_wrappers(piece))
-        if head and (unit := read_unit(re.split(r"\s+(?=[a-z]{3,}\b)|[,;(]", strip_wrappers(piece)[head[3] :].strip() + " ", maxsplit=1)[0].strip() or "?")):
+        if head and (
+            unit := read_unit(re.split(r"\s+(?=[a-z]{3,}\b)|[,;(]", strip_wrappers(piece)[head[3] :].strip() + " ", maxsplit=1)[0].strip() or "?")
+        ):
             return Quantity(head[0] * unit[1], unit[0], head[1], scientific=head[2])
     return None
 
@@ -245,13 +302,22 @@ def risky(text):
     if "^" not in text and "!" not in text and "**" not in text:
         return text.count("(") > 40 or text.count("{") > 120
     flat = re.sub(r"[\s{}()]", "", text).replace("**", "^")
-    return bool(re.search(r"\^[-+]?\w{1,6}\^[-+]?\w{1,6}\^|(?<!\d)\d{2,9}\^\d{1,9}\^|\d\^\d{1,9}\^\d|\d{4}!|!!|!\^|\^\d{5}|\^[^,=]{0,20}!", flat)) or text.count("(") > 40 or text.count("{") > 120
+    return (
+        bool(re.search(r"\^[-+]?\w{1,6}\^[-+]?\w{1,6}\^|(?<!\d)\d{2,9}\^\d{1,9}\^|\d\^\d{1,9}\^\d|\d{4}!|!!|!\^|\^\d{5}|\^[^,=]{0,20}!", flat))
+        or text.count("(") > 40
+        or text.count("{") > 120
+    )
 
 
 def is_words(text):
     """Plain words, such as \\text{even} or "the midpoints form a hexagon": to be compared as words."""
     flat = strip_wrappers(re.sub(r"\\text(?:bf|it|rm)?\s*\{([^{}]*)\}", r"\1", text)).strip("() .")
-    return bool(re.search(r"[A-Za-z]{2}", flat)) and not re.search(r"[\\^_=<>+*/\d{}\[\]|]", flat) and not re.fullmatch(r"(?:pi|ln|log|sin|cos|tan|exp|sqrt)\b.*", flat) and bool(re.search(r"[A-Za-z]{3}", flat))
+    return (
+        bool(re.search(r"[A-Za-z]{2}", flat))
+        and not re.search(r"[\\^_=<>+*/\d{}\[\]|]", flat)
+        and not re.fullmatch(r"(?:pi|ln|log|sin|cos|tan|exp|sqrt)\b.*", flat)
+        and bool(re.search(r"[A-Za-z]{3}", flat))
+    )
 
 
 def flat_words(text):
@@ -351,7 +417,9 @@ def compare_values(a, b, one, two, rel_tol):
         if verdict:
             return True
         x, y = closed(a, one), closed(b, two)
-        return bool(x and y and same_quantity(x, y, rel_tol)) and (one is not None or rel_tol is not None or two is not None and two.digits is not None)
+        return bool(x and y and same_quantity(x, y, rel_tol)) and (
+            one is not None or rel_tol is not None or two is not None and two.digits is not None
+        )
     x = one or closed(a, None) or value_of(a)
     y = two or closed(b, None) or (value_of(b) if re.search(r"\\approx|\\sim", b) or two is None and re.match(r"[-+\d.]", b) else None)
     if x and y:
@@ -394,8 +462,10 @@ def compare_matrices(a, b, rel_tol, depth):
         if not cells or not other or min(len(cells), len(cells[0])) != 1:
             return None
         flat, listed = [c for row in cells for c in row], split_top(other[2])
-        return len(flat) == len(listed) and all(equal(x, y, rel_tol, depth) for x, y in zip(flat, listed))
-    return [len(r) for r in one] == [len(r) for r in two] and all(equal(x, y, rel_tol, depth) for p, q in zip(one, two) for x, y in zip(p, q))
+        return len(flat) == len(listed) and all(equal(x, y, rel_tol, depth) for x, y in zip(flat, listed, strict=False))
+    return [len(r) for r in one] == [len(r) for r in two] and all(
+        equal(x, y, rel_tol, depth) for p, q in zip(one, two, strict=False) for x, y in zip(p, q, strict=False)
+    )
 
 
 def equal(a, b, rel_tol, depth):
@@ -416,7 +486,9 @@ def as_interval(text):
         left, sign, right = (p.strip() for p in parts)
         if re.fullmatch(r"[a-zA-Z](?:_\w)?", right):
             left, right, sign = right, left, sign.translate(str.maketrans("<>", "><"))
-        if re.fullmatch(r"[a-zA-Z](?:_\w)?", left) and not re.search(r"[a-zA-Z]", right.replace("\\sqrt", "").replace("\\frac", "").replace("\\pi", "")):
+        if re.fullmatch(r"[a-zA-Z](?:_\w)?", left) and not re.search(
+            r"[a-zA-Z]", right.replace("\\sqrt", "").replace("\\frac", "").replace("\\pi", "")
+        ):
             closed_end = "=" in sign
             return f"(-\\infty,{right}" + ("]" if closed_end else ")") if sign[0] == "<" else ("[" if closed_end else "(") + f"{right},\\infty)"
     return None
@@ -445,7 +517,14 @@ def compare_intervals(a, b, rel_tol, depth):
         return False
     left = list(one)
     for low in two:
-        hit = next((x for x in left if x[0] == low[0] and x[3] == low[3] and equal_end(x[1], low[1], rel_tol, depth) and equal_end(x[2], low[2], rel_tol, depth)), None)
+        hit = next(
+            (
+                x
+                for x in left
+                if x[0] == low[0] and x[3] == low[3] and equal_end(x[1], low[1], rel_tol, depth) and equal_end(x[2], low[2], rel_tol, depth)
+            ),
+            None,
+        )
         if hit is None:
             return False
         left.remove(hit)
@@ -520,8 +599,8 @@ def compare_collections(a, b, rel_tol, depth):
         first, second = dict(assigned[0]), dict(assigned[1])
         if len(first) == len(parts_a) and len(second) == len(parts_b):
             return first.keys() == second.keys() and all(equal(first[k], second[k], rel_tol, depth) for k in first)
-    parts_a = [x[1] if x else p for x, p in zip(assigned[0], parts_a)]
-    parts_b = [x[1] if x else p for x, p in zip(assigned[1], parts_b)]
+    parts_a = [x[1] if x else p for x, p in zip(assigned[0], parts_a, strict=False)]
+    parts_b = [x[1] if x else p for x, p in zip(assigned[1], parts_b, strict=False)]
     if kinds <= {"list", "set"}:
         return matched(parts_a, parts_b, rel_tol, depth)
     if len(parts_a) == 2 and len(kinds) == 2 and kinds <= {"()", "[]", "(]", "[)"}:
@@ -530,7 +609,7 @@ def compare_collections(a, b, rel_tol, depth):
         return False
     if "set" in kinds and kinds != {"set"}:
         return matched(parts_a, parts_b, rel_tol, depth) if "[]" in kinds or "list" in kinds else False
-    return all(equal(x, y, rel_tol, depth) for x, y in zip(parts_a, parts_b))
+    return all(equal(x, y, rel_tol, depth) for x, y in zip(parts_a, parts_b, strict=False))
 
 
 def solution_tuples(text):
@@ -572,7 +651,12 @@ def compare_relations(a, b, rel_tol, depth):
         return None
     if "\\ne" in a or "\\ne" in b:
         one, two = (re.split(r"\\ne(?![a-z])", t) for t in (a, b))
-        return len(one) == len(two) == 2 and (equal(one[0], two[0], rel_tol, depth) and equal(one[1], two[1], rel_tol, depth) or equal(one[0], two[1], rel_tol, depth) and equal(one[1], two[0], rel_tol, depth))
+        return len(one) == len(two) == 2 and (
+            equal(one[0], two[0], rel_tol, depth)
+            and equal(one[1], two[1], rel_tol, depth)
+            or equal(one[0], two[1], rel_tol, depth)
+            and equal(one[1], two[0], rel_tol, depth)
+        )
     if re.search(r"[<>]", a) or re.search(r"[<>]", b):
         return compare_inequalities(a, b, rel_tol, depth)
     one, two = sides(a), sides(b)
@@ -581,9 +665,15 @@ def compare_relations(a, b, rel_tol, depth):
     if len(one) == 1 or len(two) == 1:
         single, chain = (one[0], two) if len(one) == 1 else (two[0], one)
         if is_name(chain[0]) or len(chain) > 2 or "\\approx" in a + b:
-            return any(equal(*((single, side) if len(one) == 1 else (side, single)), rel_tol, depth) for side in chain[1 if is_name(chain[0]) else 0 :])
+            return any(
+                equal(*((single, side) if len(one) == 1 else (side, single)), rel_tol, depth) for side in chain[1 if is_name(chain[0]) else 0 :]
+            )
         if len(one) == 1 and re.search(r"\\frac|/|[A-Z]{2}|\(", chain[0]):  # "NO/BO = 1/\sqrt 6": the quantity asked for, then its value
-            return equal(single, chain[-1], rel_tol, depth) if not re.search(r"(?<![a-zA-Z\\])[a-z](?![a-zA-Z])", chain[0]) or re.search(r"\([a-z]\)", chain[0]) else False
+            return (
+                equal(single, chain[-1], rel_tol, depth)
+                if not re.search(r"(?<![a-zA-Z\\])[a-z](?![a-zA-Z])", chain[0]) or re.search(r"\([a-z]\)", chain[0])
+                else False
+            )
         if len(two) == 1:
             return equal(chain[-1], single, rel_tol, depth)
         return False
@@ -606,12 +696,20 @@ def sides(text):
         if sign == "=" and depth <= 0:
             parts.append(text[start:at])
             start = at + 1
-    return [part.strip() for part in parts + [text[start:]] if part.strip()]
+    return [part.strip() for part in [*parts, text[start:]] if part.strip()]
 
 
 def is_name(text):
     """One symbol, perhaps with an argument: x, X_{d}, f(x), \\theta, \\angle APC, V_max."""
-    return bool(re.fullmatch(r"\s*(?:\\angle|\\triangle|\\overline|m\\angle)?\s*\{?(?:\\?[a-zA-Z]+|[A-Z]{1,4})\}?'?(?:_\{?[\w\s\\,]+\}?)?'?\s*(?:\([a-z](?:,\s*[a-z])*\))?\s*", text)) and len(text) < 30
+    return (
+        bool(
+            re.fullmatch(
+                r"\s*(?:\\angle|\\triangle|\\overline|m\\angle)?\s*\{?(?:\\?[a-zA-Z]+|[A-Z]{1,4})\}?'?(?:_\{?[\w\s\\,]+\}?)?'?\s*(?:\([a-z](?:,\s*[a-z])*\))?\s*",
+                text,
+            )
+        )
+        and len(text) < 30
+    )
 
 
 def compare_inequalities(a, b, rel_tol, depth):
@@ -625,7 +723,7 @@ def compare_inequalities(a, b, rel_tol, depth):
         flip = ratio.real < 0
         return ("=" in one[1]) == ("=" in two[1]) and (one[1][0] != two[1][0]) == flip
     if len(one) == len(two) == 5:
-        straight = all(equal(x, y, rel_tol, depth) for x, y in zip(one[::2], two[::2])) and one[1::2] == two[1::2]
+        straight = all(equal(x, y, rel_tol, depth) for x, y in zip(one[::2], two[::2], strict=False)) and one[1::2] == two[1::2]
         flipped = [s.translate(str.maketrans("<>", "><")) for s in one[1::2]][::-1]
-        return straight or flipped == two[1::2] and all(equal(x, y, rel_tol, depth) for x, y in zip(one[::2][::-1], two[::2]))
+        return straight or flipped == two[1::2] and all(equal(x, y, rel_tol, depth) for x, y in zip(one[::2][::-1], two[::2], strict=False))
     return None

@@ -1,8 +1,10 @@
 """Short answers in words: is the reference what the response states? Case, articles, plurals, hyphens, brackets, number words and Greek letters do not count.
 
-    same_text("The powerhouse is the mitochondrion.", "mitochondrion") -> True
-    same_text("It is not caused by iron", "iron") -> False
+same_text("The powerhouse is the mitochondrion.", "mitochondrion") -> True
+same_text("It is not caused by iron", "iron") -> False
 """
+
+# ruff: noqa: E501 (tables and patterns stand on one line)
 
 import functools
 import itertools
@@ -17,7 +19,9 @@ GREEK = {"α": "alpha", "β": "beta", "γ": "gamma", "δ": "delta", "Δ": "delta
          "ρ": "rho", "σ": "sigma", "Σ": "sigma", "τ": "tau", "φ": "phi", "ϕ": "phi", "χ": "chi", "ψ": "psi", "ω": "omega", "Ω": "omega", "κ": "kappa", "η": "eta", "ζ": "zeta"}  # fmt: skip
 GREEK_TABLE = str.maketrans({k: f" {v} " for k, v in GREEK.items()})
 ARTICLES = {"a", "an", "the"}
-SMALL = ARTICLES | set("of in on at to for by with and or from is are was were be been it its this that these those their there as into than which who whom whose will would can could may".split())
+SMALL = ARTICLES | set(
+    "of in on at to for by with and or from is are was were be been it its this that these those their there as into than which who whom whose will would can could may".split()
+)
 NEGATIVE = set("not no never neither nor without none cannot isnt arent wasnt werent doesnt dont didnt cant wont non except".split())
 MONTHS = {m[:3]: m for m in "january february march april may june july august september october november december".split()} | {"sept": "september"}
 GENERIC = set("bond bonding reaction process law principle effect theory disease syndrome system method rule equation force phase state series river city country mountain island type kind form element "
@@ -27,9 +31,14 @@ OPPOSITES = [("increase", "decrease"), ("increas", "decreas"), ("higher", "lower
              ("true", "false"), ("yes", "no"), ("above", "below"), ("faster", "slower"), ("before", "after"), ("gain", "lose"), ("oxidation", "reduction"), ("acidic", "basic"), ("attractive", "repulsive"),
              ("attract", "repel"), ("north", "south"), ("east", "west"), ("clockwise", "counterclockwise"), ("maximum", "minimum"), ("expand", "contract"), ("spontaneous", "nonspontaneous"), ("same", "different")]  # fmt: skip
 DIRECTIONS = {word for pair in OPPOSITES for word in pair} | {"increas", "decreas", "high", "low", "ris", "fall"}
-AFFIRM, DENY = {"yes", "true", "correct", "indeed", "right", "agree", "affirmative", "yeah", "yep"}, {"no", "false", "incorrect", "wrong", "not", "never", "nope", "disagree", "negative", "untrue"}
+AFFIRM, DENY = (
+    {"yes", "true", "correct", "indeed", "right", "agree", "affirmative", "yeah", "yep"},
+    {"no", "false", "incorrect", "wrong", "not", "never", "nope", "disagree", "negative", "untrue"},
+)
 SENTENCES = re.compile(r"(?<=[.!?])[\"'”’)*\]]*\s+(?=[\"'“(*]*[A-Z0-9])|\n+")
-CONCLUSION = re.compile(r"^\W*(?:therefore|thus|hence|so|in conclusion|in summary|overall|consequently|to conclude|in short|finally|as a result|accordingly)\b", re.I)
+CONCLUSION = re.compile(
+    r"^\W*(?:therefore|thus|hence|so|in conclusion|in summary|overall|consequently|to conclude|in short|finally|as a result|accordingly)\b", re.I
+)
 FORMULA = re.compile(r"(?:\d*[(\[]?(?:[A-Z][a-z]?\d*[)\]]?\d*){1,12}(?:\^?\{?\d*[+-]+\}?)?)$")
 MAX_READ = 20_000
 
@@ -73,7 +82,16 @@ def marked(text):
 @functools.lru_cache(maxsize=8192)
 def stem(word):
     """A light stem that joins plurals, tenses and the two spellings of English; never chemistry's -ate/-ite, -ane/-ene."""
-    word = word.replace("ae", "e").replace("oe", "e").replace("sulph", "sulf").replace("aluminium", "aluminum").replace("colour", "color").replace("isation", "ization").replace("metre", "meter").replace("litre", "liter")
+    word = (
+        word.replace("ae", "e")
+        .replace("oe", "e")
+        .replace("sulph", "sulf")
+        .replace("aluminium", "aluminum")
+        .replace("colour", "color")
+        .replace("isation", "ization")
+        .replace("metre", "meter")
+        .replace("litre", "liter")
+    )
     word = {"mitochondria": "mitochondrion", "bacteria": "bacterium", "nuclei": "nucleus", "fungi": "fungus", "phenomena": "phenomenon", "criteria": "criterion", "men": "man", "women": "woman",
             "mice": "mouse", "feet": "foot", "teeth": "tooth", "vertebre": "vertebra", "alge": "alga", "ova": "ovum", "axes": "axis", "analyses": "analysis", "hypotheses": "hypothesis", "loci": "locus",
             "bronchi": "bronchus", "alveoli": "alveolus", "radii": "radius", "matrices": "matrix", "vertices": "vertex", "indices": "index", "children": "child", "leaves": "leaf", "wolves": "wolf"}.get(word, word)  # fmt: skip
@@ -93,16 +111,24 @@ def stem(word):
 def tokens(text):
     """The words that count, stemmed: no articles, number words as digits, ordinals and months in one spelling."""
     text = strip_wrappers(text.translate(GREEK_TABLE) if not text.isascii() else text)
-    text = re.sub(r"\\ce\s*\{([^{}]*)\}|\\(alpha|beta|gamma|delta|Delta|epsilon|theta|lambda|mu|nu|pi|rho|sigma|tau|phi|omega|Omega)\b", lambda m: m[1] or " " + m[2] + " ", text)
+    text = re.sub(
+        r"\\ce\s*\{([^{}]*)\}|\\(alpha|beta|gamma|delta|Delta|epsilon|theta|lambda|mu|nu|pi|rho|sigma|tau|phi|omega|Omega)\b",
+        lambda m: m[1] or " " + m[2] + " ",
+        text,
+    )
     text = unicodedata.normalize("NFKD", text)
     text = "".join(c for c in text if not unicodedata.combining(c)).replace("’", "'")
     text = re.sub(r"(\d{4})-(\d{2})-(\d{2})\b", lambda m: f"{m[1]} {list(MONTHS.values())[min(11, max(0, int(m[2]) - 1))]} {int(m[3])}", text).lower()
     text = re.sub(r"'s\b|s'(?=\s)", "s", re.sub(r"n't\b", "nt", text)) if "'" in text else text
     text = re.sub(r"(?<=\d),(?=\d{3}\b)", "", re.sub(r"(?<=\d)[_^{}]+(?=[\d+-])|(?<=[a-z])[_^]\{?(?=\d)|(?<=\d)\}", "", text))
-    found = re.findall(r"[a-z]+(?:\d+[a-z\d]*)?|\d+(?:\.\d+)?(?:st|nd|rd|th|s)?(?![a-z])|\d+[a-z]+|%|(?<=[a-z\d])[+](?![\w])|(?<![a-z\d] )-(?=\d)", text)
+    found = re.findall(
+        r"[a-z]+(?:\d+[a-z\d]*)?|\d+(?:\.\d+)?(?:st|nd|rd|th|s)?(?![a-z])|\d+[a-z]+|%|(?<=[a-z\d])[+](?![\w])|(?<![a-z\d] )-(?=\d)", text
+    )
     words, run = [], []
-    for word in found + [""]:
-        if re.fullmatch(r"[a-z]+", word) and (words_to_number(word) is not None and word != "half" or run and word in ("hundred", "thousand", "million", "billion")):
+    for word in [*found, ""]:
+        if re.fullmatch(r"[a-z]+", word) and (
+            words_to_number(word) is not None and word != "half" or run and word in ("hundred", "thousand", "million", "billion")
+        ):
             run.append(word)
             continue
         if run:
@@ -116,11 +142,23 @@ def tokens(text):
         if word in ARTICLES:
             continue
         number = re.fullmatch(r"(\d+(?:\.\d+)?)(?:st|nd|rd|th|s)?", word)
-        out.append(f"{float(number[1]):.15g}" if number and len(number[1]) < 16 else MONTHS.get(word, ORDINALS.get(word, word)) if len(word) < 5 or word in ORDINALS else word)
+        out.append(
+            f"{float(number[1]):.15g}"
+            if number and len(number[1]) < 16
+            else MONTHS.get(word, ORDINALS.get(word, word))
+            if len(word) < 5 or word in ORDINALS
+            else word
+        )
     return tuple(stem(w) if w.isalpha() else w for w in out)
 
 
-ORDINALS = {w: str(i) for i, w in enumerate("first second third fourth fifth sixth seventh eighth ninth tenth eleventh twelfth thirteenth fourteenth fifteenth sixteenth seventeenth eighteenth nineteenth twentieth".split(), 1)}
+ORDINALS = {
+    w: str(i)
+    for i, w in enumerate(
+        "first second third fourth fifth sixth seventh eighth ninth tenth eleventh twelfth thirteenth fourteenth fifteenth sixteenth seventeenth eighteenth nineteenth twentieth".split(),
+        1,
+    )
+}
 
 
 @functools.lru_cache(maxsize=4096)
@@ -134,10 +172,20 @@ def alternatives(reference):
         note = re.sub(r"^(?:also\s+(?:known\s+as|called)|or|aka|i\.e\.,?|e\.g\.,?|accept|abbreviated)\s+", "", bracket[2], flags=re.I)
         if not bracket[3] and (re.fullmatch(r"(?=.*[A-Z].*[A-Z\d])[\w.+-]{2,10}", note) or note != bracket[2]):
             found.append(note)
-    for separator in (r",?\s+or\s+", r",?\s*(?:also\s+known\s+as|also\s+called|a\.?k\.?a\.?|i\.e\.)\s+", r"\s+/\s+|(?<=[a-z])/(?=[A-Za-z]{3})", r"\s*;\s*(?:or\s+)?|\s*\|\s*"):
+    for separator in (
+        r",?\s+or\s+",
+        r",?\s*(?:also\s+known\s+as|also\s+called|a\.?k\.?a\.?|i\.e\.)\s+",
+        r"\s+/\s+|(?<=[a-z])/(?=[A-Za-z]{3})",
+        r"\s*;\s*(?:or\s+)?|\s*\|\s*",
+    ):
         parts = re.split(separator, reference, flags=re.I)
         if 1 < len(parts) <= 8 and all(re.search(r"\w", p) for p in parts):
-            if separator.startswith(r"\s+/") and parse_quantity(reference) or separator.startswith(r"\s*;") and any(re.match(r"\(?[a-z0-9]\)|[a-z0-9]\.", p.strip()) for p in parts):
+            if (
+                separator.startswith(r"\s+/")
+                and parse_quantity(reference)
+                or separator.startswith(r"\s*;")
+                and any(re.match(r"\(?[a-z0-9]\)|[a-z0-9]\.", p.strip()) for p in parts)
+            ):
                 continue
             found.extend(p.strip() for p in parts)
     return tuple(dict.fromkeys(f for f in found if re.search(r"\w", f)))
@@ -150,11 +198,23 @@ def same_text(statement, reference, whole=None):
         statement = after_mark(whole)
     if len(reference.strip("().")) == 1 and reference.strip("().").isalpha():
         letter = reference.strip("().")
-        return not part_texts(statement) and bool(re.fullmatch(rf"\W*(?:(?:option|choice|letter|part|variable|symbol)\s+)?{letter}\W*|.{{0,80}}\b(?:is|are)\s+{letter}\W*|\W*{letter}[).:]\s.*", statement, re.S | (0 if letter.isupper() else re.I)))
+        return not part_texts(statement) and bool(
+            re.fullmatch(
+                rf"\W*(?:(?:option|choice|letter|part|variable|symbol)\s+)?{letter}\W*|.{{0,80}}\b(?:is|are)\s+{letter}\W*|\W*{letter}[).:]\s.*",
+                statement,
+                re.S | (0 if letter.isupper() else re.I),
+            )
+        )
     parts = part_texts(reference)
     if parts:
         said = part_texts(plain(statement))
-        return len(said) == len(parts) and all(same_text(one, two) for one, two in zip(said, parts)) or not said and any(len(tokens(p)) > 1 for p in parts) and all(same_text(statement, part) for part in parts)
+        return (
+            len(said) == len(parts)
+            and all(same_text(one, two) for one, two in zip(said, parts, strict=False))
+            or not said
+            and any(len(tokens(p)) > 1 for p in parts)
+            and all(same_text(statement, part) for part in parts)
+        )
     polarity = yes_no(reference)
     if polarity is not None and len(tokens(reference)) == 1:
         return yes_no(statement) == polarity
@@ -187,7 +247,10 @@ def yes_no(text):
         return None
     if words[0] in AFFIRM | DENY - {"not", "never", "wrong", "right"}:
         return words[0] in AFFIRM
-    said = re.search(r"\b(?:is|answer|statement|therefore|thus|hence|so)\W+(?:indeed\s+|definitely\s+|actually\s+)?(not\s+)?(true|false|correct|incorrect|yes|no)\b(?!\s+(?:longer|more|matter))", text.lower())
+    said = re.search(
+        r"\b(?:is|answer|statement|therefore|thus|hence|so)\W+(?:indeed\s+|definitely\s+|actually\s+)?(not\s+)?(true|false|correct|incorrect|yes|no)\b(?!\s+(?:longer|more|matter))",
+        text.lower(),
+    )
     return (said[2] in AFFIRM) != bool(said[1]) if said else None
 
 
@@ -199,13 +262,22 @@ def gives(statement, reference):
     if INFINITE.fullmatch(reference):
         return bool(re.search(r"\binfinit(?:y|e)\b|\\infty|∞", statement, re.I)) and not re.search(r"\bnot\s+infinit", statement)
     span = re.fullmatch(r"(?:about\s+|approximately\s+|between\s+)?(-?[\d.]+)\s*(?:-|to|and)\s*([\d.]+)\s*(\D{0,20})", to_ascii_math(reference))
-    if span and (value := parse_quantity(statement)) and (low := parse_quantity(f"{span[1]} {span[3]}")) and (high := parse_quantity(f"{span[2]} {span[3]}")):
+    if (
+        span
+        and (value := parse_quantity(statement))
+        and (low := parse_quantity(f"{span[1]} {span[3]}"))
+        and (high := parse_quantity(f"{span[2]} {span[3]}"))
+    ):
         return value.unit in ("", low.unit) and low.value <= value.value <= high.value
     quantity = parse_quantity(reference)
     if quantity is not None and re.search(r"\d", reference):
         return states_quantity(statement, quantity)
     formula = re.sub(r"[\s_{}$]|\\ce|\\mathrm|\\text", "", to_ascii_math(reference)).replace("^", "")
-    if len(formula) <= 24 and FORMULA.fullmatch(formula) and (re.search(r"\d|[+-]$", formula) or re.search(r"[A-Z].*[A-Z]", formula) and not re.search(r"[a-z]{3}", formula)):
+    if (
+        len(formula) <= 24
+        and FORMULA.fullmatch(formula)
+        and (re.search(r"\d|[+-]$", formula) or re.search(r"[A-Z].*[A-Z]", formula) and not re.search(r"[a-z]{3}", formula))
+    ):
         return states_formula(statement, formula) or len(formula) >= 3 and initials(statement, formula)
     if re.search(r"[=^\\]|\d\s*[/*]\s*\d|\w\s*[+]\s*\w", reference) and len(statement) < 300 and same_math(statement, reference):
         return True
@@ -232,7 +304,18 @@ def contains(said, wanted):
     for at in range(len(said) - size + 1):
         if said[at : at + size] == wanted:
             before = said[max(0, at - 3) : at]
-            if negated or not before or not (before[-1] in NEGATIVE or len(before) > 1 and before[-2] in NEGATIVE and before[-1] in SMALL | {"just", "only", "caus", "due"} and before[-1] not in ("only", "just") or before[-2:] in (("rather", "than"), ("instead", "of"), ("opposed", "to"), ("other", "than"))):
+            if (
+                negated
+                or not before
+                or not (
+                    before[-1] in NEGATIVE
+                    or len(before) > 1
+                    and before[-2] in NEGATIVE
+                    and before[-1] in SMALL | {"just", "only", "caus", "due"}
+                    and before[-1] not in ("only", "just")
+                    or before[-2:] in (("rather", "than"), ("instead", "of"), ("opposed", "to"), ("other", "than"))
+                )
+            ):
                 return True
     return False
 
@@ -247,7 +330,13 @@ def listed(said, wanted, reference, statement):
     if extra_items(statement, reference):
         return False
     places = [[i for i, w in enumerate(said) if w == c] for c in content]
-    span = min((max(min(p, key=lambda x: abs(x - start)) for p in places) - min(min(p, key=lambda x: abs(x - start)) for p in places) for start in places[0]), default=99)
+    span = min(
+        (
+            max(min(p, key=lambda x: abs(x - start)) for p in places) - min(min(p, key=lambda x: abs(x - start)) for p in places)
+            for start in places[0]
+        ),
+        default=99,
+    )
     if any(a in said and b in said and (a in wanted) != (b in wanted) for a, b in OPPOSITES) or directions(said) != directions(wanted):
         return False
     return span <= 2 * len(wanted) + 4
@@ -272,7 +361,14 @@ def part_of(said, wanted, reference):
         return False
     core = tuple(w for w in said if w not in SMALL)
     names = re.findall(r"[^\s,]+", re.sub(r"\([^()]*\)", "", reference))
-    if len(core) <= 2 and 2 <= len(names) <= 4 and all(n[:1].isupper() and n[1:].islower() or re.fullmatch(r"[A-Z]\.?|de|van|von|der", n) for n in names) and core and core[-1:] == tokens(names[-1]) and set(core) <= set(wanted):
+    if (
+        len(core) <= 2
+        and 2 <= len(names) <= 4
+        and all(n[:1].isupper() and n[1:].islower() or re.fullmatch(r"[A-Z]\.?|de|van|von|der", n) for n in names)
+        and core
+        and core[-1:] == tokens(names[-1])
+        and set(core) <= set(wanted)
+    ):
         return True
     head = re.split(r"\s+(?:of|in|from|by|with|due|that|which|because|for|at|on|between)\s+|,", re.sub(r"\([^()]*\)", "", reference), maxsplit=1)
     heads = [tokens(head[0])] + ([tokens(head[1])] if len(head) > 1 and tokens(head[0]) and tokens(head[0])[-1] in GENERIC else [])
@@ -300,7 +396,9 @@ def directions(words):
     return [w for w in words if w in DIRECTIONS]
 
 
-QUANTITY = re.compile(r"(?<![\w.^])(?<![a-zA-Z]-)[-+−]?\s?(?:(?:\d{1,3}(?:,\d{3})+(?!\d)|\d+)(?:\.\d+)?|\.\d+)(?:\s*/\s*\d+)?(?:\s*(?:[×x*]|\\times|\\cdot)\s*10\s*\^?\s*\{?\s*[-+−]?\s*\d+\}?|[eE][-+]?\d+)?")
+QUANTITY = re.compile(
+    r"(?<![\w.^])(?<![a-zA-Z]-)[-+−]?\s?(?:(?:\d{1,3}(?:,\d{3})+(?!\d)|\d+)(?:\.\d+)?|\.\d+)(?:\s*/\s*\d+)?(?:\s*(?:[×x*]|\\times|\\cdot)\s*10\s*\^?\s*\{?\s*[-+−]?\s*\d+\}?|[eE][-+]?\d+)?"
+)
 
 
 def states_quantity(statement, quantity):
@@ -309,7 +407,12 @@ def states_quantity(statement, quantity):
     if whole is not None:
         return same_quantity(whole, quantity)
     text = strip_wrappers(statement)
-    if re.search(r"\d\s*(?:or|to|[-–])\s*\d", text) and not re.search(r"10\s*\^", text) and not quantity.scientific and not re.search(r"\d{4}-\d\d", text):
+    if (
+        re.search(r"\d\s*(?:or|to|[-–])\s*\d", text)
+        and not re.search(r"10\s*\^", text)
+        and not quantity.scientific
+        and not re.search(r"\d{4}-\d\d", text)
+    ):
         text = re.sub(r"\d+(?:\.\d+)?\s*(?:or|to)\s*\d+(?:\.\d+)?", " ", text)
     for match in itertools.islice(QUANTITY.finditer(text), 200):
         piece, rest = match[0].strip(), text[match.end() : match.end() + 60]

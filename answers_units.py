@@ -1,7 +1,9 @@
 """Numbers and units as people write them: parsed without eval, compared with the care of a marker, converted by pint.
 
-    parse_quantity(r"1.2 \\times 10^{-3}\\,\\mathrm{mol\\,L^{-1}}") -> Quantity(value=0.0012, unit="mol*L^-1", ...)
+parse_quantity(r"1.2 \\times 10^{-3}\\,\\mathrm{mol\\,L^{-1}}") -> Quantity(value=0.0012, unit="mol*L^-1", ...)
 """
+
+# ruff: noqa: E501 (tables and patterns stand on one line)
 
 import functools
 import math
@@ -38,10 +40,12 @@ UNIT_NAMES = {
     "degF": "degF", "celsius": "degC", "fahrenheit": "degF", "cc": "cm**3", "wk": "week", "lbf": "pound_force", "rev": "revolution", "Wh": "watt_hour", "Eh": "hartree", "Btu": "Btu", "BTU": "Btu",
     "inches": "inch", "henries": "henry", "R": "roentgen", "molar": "mole/liter", "centimetre": "centimeter", "t": "metric_ton", "metre": "meter", "litre": "liter",
 }  # fmt: skip
-UNIT_WORDS = set("""meter gram second minute hour day week month year decade century kelvin mole ampere newton joule watt volt coulomb farad henry tesla gauss weber siemens
+UNIT_WORDS = set(
+    """meter gram second minute hour day week month year decade century kelvin mole ampere newton joule watt volt coulomb farad henry tesla gauss weber siemens
     ohm pascal hertz liter electronvolt electron_volt calorie atmosphere radian degree steradian dalton angstrom inch foot yard mile pound ounce gallon parsec becquerel
-    curie gray sievert lumen lux dyne poise debye byte bit hectare acre horsepower revolution ton tonne knot hartree quart pint cup turn micron""".split())
-PREFIXES = ("yocto zepto atto femto pico nano micro milli centi deci deca hecto kilo mega giga tera peta".split())
+    curie gray sievert lumen lux dyne poise debye byte bit hectare acre horsepower revolution ton tonne knot hartree quart pint cup turn micron""".split()
+)
+PREFIXES = "yocto zepto atto femto pico nano micro milli centi deci deca hecto kilo mega giga tera peta".split()
 PREFIX_LETTERS = "yzafpnuμmcdkMGTPE"
 NO_PREFIX = set("min h d yr y in ft mi lb oz u e ° °C °F deg AU ly P B R D M rpm ppm mph in hr t sec rev cc ha".split()) - {"M"}
 GEOMETRY = ("[length]", "[time]", "[currency]")  # an integer with such a unit was counted, not measured
@@ -81,7 +85,10 @@ NUMBER = re.compile(
 )
 POWER_ONLY = re.compile(r"(?P<sign>[-+]?)\s*10\s*(?:\^\s*\{?\s*|\*\*\s*)(?P<ten>[-+]?\s*\d{1,4})\s*\}?")
 SCALE = re.compile(r"\s*(hundred|thousand|million|billion|trillion)s?\b", re.I)
-LEAD = re.compile(r"^\s*(?:\\(?:approx|sim|simeq)|~|≈|=|about|approximately|around|roughly|nearly|almost|some|ca\.?|circa|exactly|only|just|a total of)\s*(?=\S)", re.I)
+LEAD = re.compile(
+    r"^\s*(?:\\(?:approx|sim|simeq)|~|≈|=|about|approximately|around|roughly|nearly|almost|some|ca\.?|circa|exactly|only|just|a total of)\s*(?=\S)",
+    re.I,
+)
 
 
 def strip_wrappers(text):
@@ -91,22 +98,43 @@ def strip_wrappers(text):
         text = re.sub(r"(?<=\d)\s*,\s*\\!\s*(?=\d{3})", ",", text.replace("{,}", ",")).replace("\\!", "")
         text = re.sub(r"\^\s*\{\s*([-+]?\d+)\s*\}", r"^\1", text)
         text = re.sub(r"\\[,;:> ]|~|\\q?quad", " ", text).replace("{10}", "10")
-        text = re.sub(r"\\(?:text|textbf|textit|textrm|mathrm|mathbf|mathit|mathsf|operatorname|mbox|hbox|rm|bf|unit|si)\s*\{([^{}]*)\}", r" \1 ", text)
+        text = re.sub(
+            r"\\(?:text|textbf|textit|textrm|mathrm|mathbf|mathit|mathsf|operatorname|mbox|hbox|rm|bf|unit|si)\s*\{([^{}]*)\}", r" \1 ", text
+        )
         text = re.sub(r"\^\s*\{?\s*\\(?:circ|degree)\s*\}?|\\degree|\\circ", "°", text)
-        text = re.sub(r"\\[,;:> ]|~|\\quad|\\qquad|\\left|\\right|\\displaystyle|\\rm\b|\\bf\b|\$", " ", text.replace("\\$", "$ ") if text.count("$") == 1 else text.replace("\\$", ""))
-        text = text.replace("\\%", "%").replace("\\mu", "μ").replace("\\Omega", "Ω").replace("\\AA", "Å").replace("\\cdot", "*").replace("\\times", "*")
+        text = re.sub(
+            r"\\[,;:> ]|~|\\quad|\\qquad|\\left|\\right|\\displaystyle|\\rm\b|\\bf\b|\$",
+            " ",
+            text.replace("\\$", "$ ") if text.count("$") == 1 else text.replace("\\$", ""),
+        )
+        text = (
+            text.replace("\\%", "%").replace("\\mu", "μ").replace("\\Omega", "Ω").replace("\\AA", "Å").replace("\\cdot", "*").replace("\\times", "*")
+        )
     return text.strip()
 
 
 def words_to_number(text):
-    """"twenty-three" -> 23, "two and a half" -> 2.5; None for anything else."""
+    """ "twenty-three" -> 23, "two and a half" -> 2.5; None for anything else."""
     words = re.findall(r"[a-z]+|[^\sa-z-]", text.lower())
     if not words or len(words) > 12:
         return None
     if words[-3:] == ["and", "a", "half"]:
         whole = words_to_number(" ".join(words[:-3]))
         return None if whole is None else whole + 0.5
-    parts = {"half": 2, "third": 3, "thirds": 3, "quarter": 4, "quarters": 4, "fourth": 4, "fourths": 4, "fifth": 5, "fifths": 5, "eighth": 8, "eighths": 8, "tenth": 10}
+    parts = {
+        "half": 2,
+        "third": 3,
+        "thirds": 3,
+        "quarter": 4,
+        "quarters": 4,
+        "fourth": 4,
+        "fourths": 4,
+        "fifth": 5,
+        "fifths": 5,
+        "eighth": 8,
+        "eighths": 8,
+        "tenth": 10,
+    }
     if words[-1] in parts and len(words) <= 2:
         top = 1 if len(words) == 1 or words[0] in ("a", "one") else WORD_NUMBERS.get(words[0])
         return top / parts[words[-1]] if top and (len(words) == 2 or words[0] == "half") else None
@@ -155,7 +183,7 @@ def parse_quantity(text):
 
 
 def compound(text):
-    """"3 h 20 min", "5 ft 6 in": several units of one dimension as one quantity; None for anything else."""
+    """ "3 h 20 min", "5 ft 6 in": several units of one dimension as one quantity; None for anything else."""
     if not re.fullmatch(r"\d[\d.]*\s*[a-zA-Z]{1,8}(?:,?\s*(?:and\s+)?\d[\d.]*\s*[a-zA-Z]{1,8}){1,2}", text):
         return None
     pieces = [(float(n), read_unit(u)) for n, u in re.findall(r"(\d+(?:\.\d+)?)\s*([a-zA-Z]+)", text.replace("and", " "))]
@@ -164,7 +192,7 @@ def compound(text):
     infos = [unit_info(unit[0]) for _, unit in pieces]
     if len({i[0] for i in infos}) > 1 or any(i[1] is None for i in infos) or [i[1] for i in infos] != sorted((i[1] for i in infos), reverse=True):
         return None
-    return Quantity(sum(n * i[1] for (n, _), i in zip(pieces, infos)) / infos[0][1], pieces[0][1][0], 6)
+    return Quantity(sum(n * i[1] for (n, _), i in zip(pieces, infos, strict=False)) / infos[0][1], pieces[0][1][0], 6)
 
 
 RATIO = re.compile(r"(?<![\w.:])(\d+(?:\.\d+)?)\s*(?::|\s+to\s+)\s*(\d+(?:\.\d+)?)(?![\w:]|\.\d)")
@@ -202,13 +230,20 @@ def attach_unit(value, digits, scientific, rest):
     unit = read_unit(rest)
     if unit is not None:
         return Quantity(value * unit[1], unit[0], digits, scientific=scientific)
-    cut = re.match(r"(\S+(?:\s\S+)?)\s+(?:(?:to|towards?|from|in|on|at|of|for|above|below|per|downward|upward|left|right|north|south|east|west|and|away|counter|clockwise|along|directed)\w*\b.*)", rest)
+    cut = re.match(
+        r"(\S+(?:\s\S+)?)\s+(?:(?:to|towards?|from|in|on|at|of|for|above|below|per|downward|upward|left|right|north|south|east|west|and|away|counter|clockwise|along|directed)\w*\b.*)",
+        rest,
+    )
     if cut and len(rest) < 80 and (unit := read_unit(cut[1])):
         return Quantity(value * unit[1], unit[0], digits, scientific=scientific)
     if re.fullmatch(r"[A-Za-z][A-Za-z '-]{0,60}", rest) and not re.search(r"\b(?:or|and|plus|minus|times(?=\s)|to|if|pi)\b", rest) and len(rest) > 1:
         first = re.match(r"(?:[a-zA-Z]+)", rest)[0]  # "8 feet tall", "6 mol of gas", but "3 new apples" is a count
         unit = read_unit(first) if len(first) > 1 or len(rest) == 1 or re.match(r".\s+(?:of|in|from|at|per)\b", rest) else None
-        return Quantity(value * unit[1], unit[0], digits, scientific=scientific) if unit else Quantity(value, "", digits, scientific=scientific, noun=rest)
+        return (
+            Quantity(value * unit[1], unit[0], digits, scientific=scientific)
+            if unit
+            else Quantity(value, "", digits, scientific=scientific, noun=rest)
+        )
     return None
 
 
@@ -254,7 +289,9 @@ def scale(value, exponent):
     return float(f"{value!r}e{exponent}") if "e" not in repr(value) else value * 10.0**exponent
 
 
-UNIT_TOKEN = re.compile(r"\s*(?:(?P<name>°\s*[CF](?![A-Za-z])|℃|°|[A-Za-zμΩÅ]+|')\.?|(?P<ten>10\s*\^\s*\{?\s*[-+]?\d+\s*\}?)|(?P<exp>\^?\s*\{?\s*\(?\s*[-+]?\d(?:/\d)?\s*\)?\s*\}?|\*\*\s*-?\d)|(?P<op>[/*.()-]|\bper\b))")
+UNIT_TOKEN = re.compile(
+    r"\s*(?:(?P<name>°\s*[CF](?![A-Za-z])|℃|°|[A-Za-zμΩÅ]+|')\.?|(?P<ten>10\s*\^\s*\{?\s*[-+]?\d+\s*\}?)|(?P<exp>\^?\s*\{?\s*\(?\s*[-+]?\d(?:/\d)?\s*\)?\s*\}?|\*\*\s*-?\d)|(?P<op>[/*.()-]|\bper\b))"
+)
 
 
 @functools.lru_cache(maxsize=4096)
@@ -328,7 +365,7 @@ def pint_name(name):
             return UNIT_NAMES[candidate]
         if candidate in ("inches", "feet", "henries", "molar"):
             return UNIT_NAMES[candidate]
-        base = next((candidate[len(p):] for p in PREFIXES if candidate.startswith(p) and candidate[len(p):] in UNIT_WORDS), None)
+        base = next((candidate[len(p) :] for p in PREFIXES if candidate.startswith(p) and candidate[len(p) :] in UNIT_WORDS), None)
         if candidate in UNIT_WORDS or base:
             return candidate.replace("electronvolt", "electron_volt").replace("tonne", "metric_ton")
     return None
@@ -396,7 +433,10 @@ def same_quantity(value, reference, rel_tol=None):
     if rel_tol is not None or reference.digits is not None:
         return False
     if value.digits is not None and reference.value and not float(reference.value).is_integer():  # 0.667 for 2/3
-        return value.digits >= 3 and abs(value.value - reference.value) <= 0.5 * 10.0 ** (math.floor(math.log10(abs(value.value) or 1)) - value.digits + 1) * 1.001
+        return (
+            value.digits >= 3
+            and abs(value.value - reference.value) <= 0.5 * 10.0 ** (math.floor(math.log10(abs(value.value) or 1)) - value.digits + 1) * 1.001
+        )
     measured = reference.unit and unit_info(reference.unit)[1] is not None
     if measured and value.digits is not None and whole_digits(reference.value) >= 2:
         return abs(value.value - reference.value) <= 0.5 and abs(value.value - reference.value) <= 0.01 * abs(reference.value) + 1e-12

@@ -6,6 +6,8 @@
 A subprocess and not multiprocessing, so that it works inside daemonic processes, threads and servers. equal() may be called from any thread.
 """
 
+# ruff: noqa: E501 (tables and patterns stand on one line)
+
 import json
 import os
 import queue
@@ -31,7 +33,12 @@ class Worker:
 
     def __init__(self):
         self.process = subprocess.Popen(
-            [sys.executable, str(Path(__file__).resolve())], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, encoding="utf-8"
+            [sys.executable, str(Path(__file__).resolve())],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            text=True,
+            encoding="utf-8",
         )
         self.lines, self.ready = queue.Queue(), False
         threading.Thread(target=self._read, daemon=True).start()
@@ -145,7 +152,9 @@ def main():
     configs = [LatexExtractionConfig(boxed_match_priority=0), ExprExtractionConfig()]
 
     def read(text):
-        return parse("$" + text + "$", configs, parsing_timeout=None, raise_on_error=False) or parse(text, configs, parsing_timeout=None, raise_on_error=False)
+        return parse("$" + text + "$", configs, parsing_timeout=None, raise_on_error=False) or parse(
+            text, configs, parsing_timeout=None, raise_on_error=False
+        )
 
     for one, two in WARM_UP:  # first calls import half of sympy and build parsers
         verify(read(one), read(two), timeout_seconds=None)

@@ -1,6 +1,9 @@
 """Which option a response committed to: phrasings of many models, negations, lists, nothing committed."""
 
+# ruff: noqa: E501 (tables and patterns stand on one line)
+
 import pytest
+
 from answers import extract, grade
 
 FIVE = ["4 cm", "5 cm", "6 cm", "7 cm", "8 cm"]

@@ -1,5 +1,7 @@
 """What must not happen: code run, time lost, threads or daemonic processes that cannot grade; and the shared data, where it is there."""
 
+# ruff: noqa: E501 (tables and patterns stand on one line)
+
 import multiprocessing
 import os
 import signal
@@ -8,11 +10,12 @@ import sys
 import threading
 import time
 
+import pytest
+from conftest import ROOT
+
 import answers
 import answers_worker
-import pytest
 from answers import extract, grade, grade_many
-from conftest import ROOT
 
 HOSTILE = [
     "\\boxed{__import__('os').system('touch HACKED')}", "\\boxed{9^{9^{9^{9}}}}", "\\boxed{((((5!)!)!)!)!}", "The answer is 9**9**9**9**9", "A" * 100_000, "1" * 100_000, "$" * 100_000, "\\boxed{" * 5_000, "(" * 5_000, "[" * 5_000 + "]" * 5_000, "*" * 28,
@@ -31,7 +34,12 @@ def test_hostile_inputs_are_bounded_and_answered(number, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     signal.signal(signal.SIGALRM, _too_long)  # so that a slow pattern fails here and does not stop the whole suite
     answers_worker.equal("1", "1")  # a worker's start (sympy) is not the row's time
-    for kind, reference, options in (("math", "\\frac{x}{2}+1", None), ("choice", "B", ["yes", "no", "maybe", "(((("]), ("short_text", "the mitochondrion of the cell", None), ("label", "no", ["yes", "no"])):
+    for kind, reference, options in (
+        ("math", "\\frac{x}{2}+1", None),
+        ("choice", "B", ["yes", "no", "maybe", "(((("]),
+        ("short_text", "the mitochondrion of the cell", None),
+        ("label", "no", ["yes", "no"]),
+    ):
         start = time.perf_counter()
         signal.alarm(4)
         verdict = grade(HOSTILE[number], reference, kind, options)
@@ -61,7 +69,9 @@ def test_threads_share_one_worker():
     wrong = []
 
     def run(i):
-        if not grade(f"\\boxed{{\\int_0^1 {i} x dx}}", f"\\int_0^{{1}} x \\cdot {i} dx", "math") or grade(f"\\boxed{{\\sum_{{k=1}}^{i} k}}", f"\\sum_{{k=1}}^{{{i + 1}}} k", "math"):
+        if not grade(f"\\boxed{{\\int_0^1 {i} x dx}}", f"\\int_0^{{1}} x \\cdot {i} dx", "math") or grade(
+            f"\\boxed{{\\sum_{{k=1}}^{i} k}}", f"\\sum_{{k=1}}^{{{i + 1}}} k", "math"
+        ):
             wrong.append(i)
 
     threads = [threading.Thread(target=run, args=(i,)) for i in range(2, 10)]
@@ -71,7 +81,12 @@ def test_threads_share_one_worker():
 
 
 def _in_a_daemon(queue):
-    queue.put((grade("\\boxed{\\int_0^1 2x dx}", "\\int_0^{1} x \\cdot 2 dx", "math"), grade_many([{"response": "B", "reference": "B", "kind": "choice"}] * 2001, workers=2)[-1]))
+    queue.put(
+        (
+            grade("\\boxed{\\int_0^1 2x dx}", "\\int_0^{1} x \\cdot 2 dx", "math"),
+            grade_many([{"response": "B", "reference": "B", "kind": "choice"}] * 2001, workers=2)[-1],
+        )
+    )
 
 
 def test_inside_a_daemonic_process():
@@ -120,4 +135,9 @@ def test_labelled_answers(shared):
 
 def test_nothing_is_made_of_nothing():
     for kind in ("choice", "label", "math", "short_text"):
-        assert extract("", kind) is None and extract("   \n", kind) is None and extract("<think>The answer is (B), 5", kind) is None and extract(None, kind) is None
+        assert (
+            extract("", kind) is None
+            and extract("   \n", kind) is None
+            and extract("<think>The answer is (B), 5", kind) is None
+            and extract(None, kind) is None
+        )

@@ -1,6 +1,9 @@
 """Numbers, units, structures and formulas: what is the same answer, and what is not."""
 
+# ruff: noqa: E501 (tables and patterns stand on one line)
+
 import pytest
+
 from answers import extract, grade
 from answers_latex import agree, number
 from answers_units import parse_quantity

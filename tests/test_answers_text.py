@@ -1,6 +1,9 @@
 """Short answers in words: what a fair marker accepts and what not."""
 
+# ruff: noqa: E501 (tables and patterns stand on one line)
+
 import pytest
+
 from answers import extract, grade
 
 RIGHT = [

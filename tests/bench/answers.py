@@ -7,6 +7,8 @@ in   the folder of real data beside the checkout (SHARED_DATA): answers/labelled
 out  tables on stdout. Labels given by a model (label_by gpt4, about 3 % wrong) stand apart from the others.
 """
 
+# ruff: noqa: E501 (tables and patterns stand on one line)
+
 import argparse
 import hashlib
 import json
@@ -22,8 +24,8 @@ ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
 SHARED = Path(os.environ.get("SHARED_DATA", ROOT.parent / "shared" / "data"))
 
-import answers  # noqa: E402
-from answers_choice import LETTERS, words  # noqa: E402
+import answers
+from answers_choice import LETTERS, words
 
 
 def read_rows(path):
@@ -60,7 +62,9 @@ def table_of_labelled(half, errors):
         for key in ((row["kind"], labeller), (row["kind"], "all"), ("pooled", labeller), ("pooled", "all")):
             counts[key].update(n=1, read=read is True, read_n=read is not None, graded=graded is True, graded_n=graded is not None, fp=false_positive)
         if errors and (read is False or graded is False):
-            print(f"{row['id']} read {read} graded {graded} got {extracted!r} gold {row['gold_extraction']!r} reference {row['reference_answer']!r} label {row['label']} options {row['options']}")
+            print(
+                f"{row['id']} read {read} graded {graded} got {extracted!r} gold {row['gold_extraction']!r} reference {row['reference_answer']!r} label {row['label']} options {row['options']}"
+            )
             print("    ", repr(row["response"][:200] + " ... " + row["response"][-400:] if len(row["response"]) > 600 else row["response"]))
     print(f"labelled answers ({half})\n{'kind':8} {'labels by':9} {'rows':>5} {'extraction':>18} {'grading':>18} {'false pos.':>10}")
     for (kind, labeller), c in sorted(counts.items(), key=lambda item: (item[0][0] == "pooled", item[0])):
@@ -91,7 +95,11 @@ def fields_of(name, stem, r):
     if name == "pubmedqa":
         return [("label", ["yes", "no", "maybe"], r["final_decision"], None, None)]
     if name == "cs_bench":
-        return [("label", ["True", "False"], r["Answer"], None, None)] if r["Format"] == "Assertion" else [("choice", [r[k] for k in "ABCD"], r["Answer"], None, None)]
+        return (
+            [("label", ["True", "False"], r["Answer"], None, None)]
+            if r["Format"] == "Assertion"
+            else [("choice", [r[k] for k in "ABCD"], r["Answer"], None, None)]
+        )
     if name == "chembench":
         example = r["examples"][0]
         if not example["target_scores"]:
@@ -130,12 +138,22 @@ def table_of_references():
         if options:
             right = [answers.reference_letter(one, options) for one in right]
             flat = [words(str(o)) for o in options]
-            for letter, text in zip(LETTERS, options):
-                twin = flat.count(flat[LETTERS.index(letter)]) > 1 or not flat[LETTERS.index(letter)].strip() or len(str(text).strip()) == 1 and str(text).isalpha()
+            for letter, text in zip(LETTERS, options, strict=False):
+                twin = (
+                    flat.count(flat[LETTERS.index(letter)]) > 1
+                    or not flat[LETTERS.index(letter)].strip()
+                    or len(str(text).strip()) == 1
+                    and str(text).isalpha()
+                )
                 for phrasing in CHOICE_PHRASINGS + ([] if twin else [TEXT_PHRASING]):
                     verdict = answers.grade(phrasing.format(L=letter, text=text), right, kind, options)
                     if letter in right:
-                        c.update(n=phrasing != TEXT_PHRASING, right=verdict and phrasing != TEXT_PHRASING, text_n=phrasing == TEXT_PHRASING, text=verdict and phrasing == TEXT_PHRASING)
+                        c.update(
+                            n=phrasing != TEXT_PHRASING,
+                            right=verdict and phrasing != TEXT_PHRASING,
+                            text_n=phrasing == TEXT_PHRASING,
+                            text=verdict and phrasing == TEXT_PHRASING,
+                        )
                         if not verdict:
                             failed.append((name, "missed", phrasing.format(L=letter, text=text), right, options))
                     else:
@@ -167,7 +185,9 @@ def speed():
         times["math" if row["kind"] == "math" else "choice"].append(1000 * (time.perf_counter() - start))
     for kind, values in times.items():
         values.sort()
-        print(f"{kind:8} median {statistics.median(values):.3f} ms, mean {statistics.mean(values):.3f} ms, 99 % {values[int(0.99 * len(values))]:.1f} ms, longest {values[-1]:.0f} ms a row; {len(values)} rows")
+        print(
+            f"{kind:8} median {statistics.median(values):.3f} ms, mean {statistics.mean(values):.3f} ms, 99 % {values[int(0.99 * len(values))]:.1f} ms, longest {values[-1]:.0f} ms a row; {len(values)} rows"
+        )
     many = [{"response": r["response"], "reference": r["reference_answer"], "kind": r["kind"], "options": r["options"]} for r in rows]
     many = (many * (100_000 // len(many) + 1))[:100_000]
     start = time.perf_counter()
@@ -185,7 +205,9 @@ def rival():
             verdict = bool(verify(parse("$" + row["reference_answer"] + "$"), parse(row["response"])))
             counts.update(n=1, right=verdict == row["label"], fp=verdict and not row["label"])
     seconds = time.process_time() - start
-    print(f"math-verify alone: grading {100 * counts['right'] / counts['n']:.1f} % of {counts['n']}, {counts['fp']} false positives, {1000 * seconds / counts['n']:.1f} CPU ms a row")
+    print(
+        f"math-verify alone: grading {100 * counts['right'] / counts['n']:.1f} % of {counts['n']}, {counts['fp']} false positives, {1000 * seconds / counts['n']:.1f} CPU ms a row"
+    )
 
 
 def main():
