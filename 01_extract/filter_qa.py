@@ -5,9 +5,9 @@
 
 in   question-answer rows: id, question, answer
 out  the rows that stay, unchanged. Rejected by rule: "outside reference", "no question", "no task", "no answer", "empty box", "box not closed",
-     "refusal", "answer repeats the question", "text repeats itself" (`matched` is the text that the rule saw, `matched_in` where); by the judge:
-     "judge: contradiction", "judge: outside reference", "judge: no answer", "judge: other", "judge unparsed" (`response` is what it said),
-     "generation failed"
+     "refusal", "remark about itself", "answer repeats the question", "text repeats itself" (`matched` is what the rule saw, `matched_in` where);
+     by the judge: "judge: contradiction", "judge: outside reference", "judge: no answer", "judge: other", "judge unparsed" (`response` is what it
+     said), "generation failed"
 
 A reference is outside only where the pair does not hold what it points to: "the table below" followed by a table stays.
 The method is the filtering step of MegaScience (arXiv 2507.16812, section 2), which leaves all of it to the judge.
@@ -100,6 +100,10 @@ REFUSAL = re.compile(
     r"|(?:cannot|can not|can['’]t) (?:be )?(?:answer|determine|solve)d? (?:this |the |it )?(?:question |problem )?"
     r"(?:without|from the (?:given|provided)|with the (?:given|provided)|based on the (?:given|provided))"
     r"|(?:not enough|insufficient) (?:information|context) (?:is |was )?(?:given |provided |available )?(?:to|in order to) (?:answer|solve))", re.I)
+REMARK = re.compile(   # the writer speaks of its work, not of the matter
+    r"\b(?:the (?:original|known|provided|reference|refined) (?:answer|question)|refined (?:question|answer)|(?:the|your) prompt\b"
+    r"|wait,? (?:let|that|this|no|actually|i|we)\b|let(?: me|['’]s) (?:re-?(?:check|consider|examine|evaluate|calculate)|double[- ]check)"
+    r"|i (?:apologi[sz]e|made (?:a|an) (?:mistake|error))|there (?:seems|appears) to be (?:an? |some )(?:mistake|error|typo|confusion))\b", re.I)
 TASK = re.compile(
     r"[?？؟]|_{2,}|\b(?:account|add|analy[sz]e|answer|apply|approximate|argue|arrange|assess|assume|balance|characteri[sz]e|check|choose|classify|compare|"
     r"complete|compute|calculate|consider|construct|contrast|convert|create|decide|deduce|define|demonstrate|derive|describe|design|determine|develop|"
@@ -184,6 +188,8 @@ def rule(question, answer):
         return "box not closed", "answer", answer[place:place + 200]
     if seen := REFUSAL.search(answer):
         return "refusal", "answer", seen[0]
+    if seen := REMARK.search(question) or REMARK.search(answer):
+        return "remark about itself", "question" if REMARK.search(question) else "answer", seen[0]
     english = sum(c.isascii() for c in question) > len(question) / 2   # the list of tasks is English
     if english and re.search(r"[.!][\s\"'”)$*]*$", question) and not TASK.search(question):   # a full sentence; open ones are to be completed
         return "no task", "question", question[:200]
