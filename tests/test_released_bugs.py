@@ -145,15 +145,6 @@ def test_7_thinking_is_an_explicit_option(option, sent, tmp_path):
         assert server.requests[0].get("chat_template_kwargs") == sent
 
 
-def test_7_no_second_begin_token():
-    """The released code renders the template to text, which starts with the begin token, and lets the engine add another; ours sends ids."""
-    import inspect
-
-    import batch_generate
-
-    assert "prompt_token_ids" in inspect.getsource(batch_generate.drive) and "tokenize=True" in inspect.getsource(batch_generate.drive)
-
-
 def phrasings(row):
     """Ten ways to state the right answer of a row."""
     reference = row["reference"] if isinstance(row["reference"], str) else row["reference"][0]

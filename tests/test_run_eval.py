@@ -271,25 +271,32 @@ def test_gpqa_is_not_the_first_prompt_that_is_printed(tmp_path):
     assert "SECRET" not in done.stderr + done.stdout and "CANARY-7" not in done.stderr + done.stdout + json.dumps(server.requests)
 
 
+def begin_with_a_token(model):
+    """Let the tokenizer of a model folder put a begin token before every text, as Llama's does."""
+    path = model / "tokenizer.json"
+    tokenizer = json.loads(path.read_text())
+    first, text = {"SpecialToken": {"id": "<|im_start|>", "type_id": 0}}, {"Sequence": {"id": "A", "type_id": 0}}
+    tokenizer["post_processor"] = {
+        "type": "TemplateProcessing",
+        "single": [first, text],
+        "pair": [first, text, {"Sequence": {"id": "B", "type_id": 1}}],
+        "special_tokens": {"<|im_start|>": {"id": "<|im_start|>", "ids": [1], "tokens": ["<|im_start|>"]}},
+    }
+    path.write_text(json.dumps(tokenizer))
+
+
 @pytest.mark.slow
-def test_the_real_engine_answers_a_chat_and_a_completion_run(tmp_path, run_script):
+def test_the_real_engine_answers_and_puts_no_second_begin_token(tmp_path, run_script):
+    """The evaluator released with the paper renders the template to text and lets the engine tokenize it: Llama then sees two begin tokens."""
+    import transformers
+
     model = tmp_path / "model"
     subprocess.run([sys.executable, ROOT / "data/demo_model.py", "--output", model], check=True, capture_output=True)
-    options = [
-        "--model",
-        model,
-        "--benchmarks",
-        "sample",
-        "--data",
-        ROOT / "data/sample/benchmark",
-        "--limit",
-        12,
-        "--max-tokens",
-        48,
-        "--engine",
-        '{"max_model_len": 1024}',
-    ]
-    done = run_script("04_eval/run_eval.py", *options, "--output", tmp_path / "chat", "--name", "demo")
+    begin_with_a_token(model)
+    options = ["--model", model, "--benchmarks", "sample", "--data", ROOT / "data/sample/benchmark", "--limit", 12, "--max-tokens", 48]
+    done = run_script(
+        "04_eval/run_eval.py", *options, "--engine", '{"max_model_len": 1024}', "--output", tmp_path / "chat", "--name", "demo"
+    )
     rows = read_jsonl(tmp_path / "chat/samples.jsonl")
     assert (
         len(rows) == 12
@@ -297,3 +304,8 @@ def test_the_real_engine_answers_a_chat_and_a_completion_run(tmp_path, run_scrip
         and {row["model"] for row in rows} == {"demo"}
     )
     assert "sample" in done.stderr and all((row["extracted"] is None) <= (row["correct"] is False) for row in rows)
+    tokenizer = transformers.AutoTokenizer.from_pretrained(model)
+    assert tokenizer("x").input_ids[0] == 1, "the tokenizer does put a begin token before a text"
+    for row in rows:
+        text = tokenizer.apply_chat_template([{"role": "user", "content": row["prompt"]}], add_generation_prompt=True, tokenize=False)
+        assert row["n_prompt_tokens"] == len(tokenizer(text, add_special_tokens=False).input_ids)
