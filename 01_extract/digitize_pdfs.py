@@ -68,8 +68,8 @@ def find_files(inputs):
             raise r.BadInput(f"--input {given}: there is no such file or folder")
         elif not suffix_of(given):
             raise r.BadInput(f"--input {given}: only {', '.join(SUFFIXES)} can be read")
-        else:
-            found.append((given, given.name))
+        else:   # `books/*.md` names a README as well
+            (skipped if NOT_BOOKS.fullmatch(given.name) and len(inputs) > 1 else found).append((given, given.name))
     if not found:
         raise r.BadInput(f"--input {' '.join(map(str, inputs))}: no file of a kind that can be read ({', '.join(SUFFIXES)})")
     if skipped:
