@@ -32,6 +32,7 @@ full)   # Qwen2.5-7B, full fine-tuning, 4,096 tokens, all benchmarks of the hub
 *) echo "ablate.sh: PROFILE=$PROFILE is not demo or full" >&2; exit 2 ;;
 esac
 BENCHMARKS=${BENCHMARKS:-all} EVAL_LIMIT=${EVAL_LIMIT:-} TP=${TP:-1}
+SFT_OPTIONS=${SFT_OPTIONS:---eval_rows 0 --stop_test_prompts 0}   # every row of an arm is trained on; the benchmarks are the judge
 LAUNCH=${LAUNCH:-}                             # e.g. "accelerate launch --config_file 03_sft/accelerate/fsdp2.yaml --num_processes 8"
 py=${VENV:-.venv}/bin/python
 
@@ -63,7 +64,7 @@ for source in $SOURCES; do
             run=$arm.s$seed target=$arm.s$seed/model
             $MERGE && target=$run/adapter
             # shellcheck disable=SC2086
-            step ${LAUNCH:-$py} 03_sft/sft.py --config "$RECIPE" --model_name_or_path "$BASE_MODEL" --train_file "$arm/train.jsonl" --output_dir "$target" --seed "$seed"
+            step ${LAUNCH:-$py} 03_sft/sft.py --config "$RECIPE" --model_name_or_path "$BASE_MODEL" --train_file "$arm/train.jsonl" --output_dir "$target" --seed "$seed" $SFT_OPTIONS
             if $MERGE; then step "$py" 03_sft/merge_adapter.py --adapter "$target" --output "$run/model"; fi
             step "$py" 04_eval/run_eval.py --model "$run/model" --name "$source.$name.s$seed" --benchmarks "$BENCHMARKS" ${BENCHMARK_DIR:+--data "$BENCHMARK_DIR"} \
                 --output "$run/eval" --max-tokens "$MAX_TOKENS" --tensor-parallel "$TP" --engine "$ENGINE" ${EVAL_LIMIT:+--limit "$EVAL_LIMIT"}
