@@ -1,7 +1,7 @@
 """Read the questions of benchmarks in the many forms their files have, and name the benchmark each belongs to.
 
-Read by decontaminate.py. Understands .json (an array, an object that holds one, or rows by id), .jsonl, .jsonl.gz and .parquet; the question under any of
-the names in QUESTION_FIELDS or in examples[0].input; options as a list, a dict, or lettered fields.
+Read by decontaminate.py. Understands .json (an array, an object that holds one, or rows by id), .jsonl, .jsonl.gz and .parquet; the question
+under any of the names in QUESTION_FIELDS or in examples[0].input; options as a list, a dict, or lettered fields.
 """
 
 import ast

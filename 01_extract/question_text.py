@@ -1,4 +1,4 @@
-"""Numbers in question texts, read the same way by dedup.py and decontaminate.py.
+"""Questions as dedup.py and decontaminate.py read them: their numbers, and the bare question in normalised words.
 
 Two exercises with other numbers are different questions, so both scripts must agree on what a number is: "16 N" and "16N", "3.0" and "3",
 "1,000" and "1000", "twelve" and "12", "½" and "1/2" are the same; "-3" and "3", "2 + 3" and "2 * 3" are not.
@@ -14,7 +14,8 @@ UNITS = ("zero one two three four five six seven eight nine ten eleven twelve th
 SMALL = {word: value for value, word in enumerate(UNITS)}
 TENS = {word: 10 * value for value, word in enumerate("twenty thirty forty fifty sixty seventy eighty ninety".split(), 2)}
 SCALES = {"hundred": 100, "thousand": 1000, "million": 10**6, "billion": 10**9}
-OTHERS = {"dozen": "12", "half": "1/2", "halves": "1/2", "twice": "2", "double": "2", "thrice": "3", "triple": "3", "quarter": "1/4", "quarters": "1/4"}
+OTHERS = {"dozen": "12", "half": "1/2", "halves": "1/2", "twice": "2", "double": "2", "thrice": "3", "triple": "3", "quarter": "1/4",
+          "quarters": "1/4"}
 _WORD = "|".join((*reversed(UNITS), *TENS, *SCALES))   # longest first: "seventeen" before "seven"
 NUMBER_WORDS = re.compile(rf"\b(?:{_WORD})\b(?:(?:-| +|(?:(?<=hundred)|(?<=thousand)|(?<=million)) +and +)(?:{_WORD})\b)*")
 QUANTITY_WORDS = re.compile(rf"\b(?:{'|'.join(OTHERS)})\b")
@@ -121,3 +122,64 @@ def other_numbers(first, second):
 def digits_of(text):
     """Digits, signs and operators of a text, without what spacing and punctuation can change."""
     return "".join(re.findall(r"(?<![\w)\]}])-(?=[\d.])|[\d+*/=<>^]", digits_for_words(plain_characters(text).lower())))
+
+
+# ---- what is compared with a benchmark ----
+
+LATEX_NOISE = re.compile(
+    r"\\(?:left|right|big|Big|mathrm|mathbf|mathit|mathcal|mathbb|boldsymbol|text|textbf|textit|textrm|operatorname|displaystyle|[dt]?frac|cdot|times"
+    r"|q?quad|begin|end|ce|pu|overline|underline|bar|hat|vec|rm|bf|limits|over)(?![a-zA-Z])"
+    r"|\\[,;!: ]|(?<=\{)(?:aligned|align|array|cases|tabular|equation)\*?(?=\})")
+TOKEN = re.compile(r"\d+(?:\.\d+)?|\.\d+|[\u0e00-\u0e7f\u3040-\u30ff\u3400-\u9fff]|[^\W\d_]+")   # scripts without spaces: letter by letter
+INSTRUCTION = re.compile(
+    r"(?:please )?(?:solve|answer|consider|read|work through)\b[^.:?\n]{0,80}\b(?:following|below|this|given)\b[^?\n]{0,160}?"
+    r"(?:step by step|questions?|problems?|exercise)[^?\n]{0,120}[.:\n]"
+    r"|(?:please )?(?:let'?s )?(?:reason|think|work|explain|show)\b[^.\n]{0,60}(?:step by step|carefully|your (?:work|reasoning|steps))"
+    r"[^.\n]{0,120}(?:[.:\n]|$)"
+    r"|[^.\n]{0,60}\b(?:put|give|state|write|provide|box)\b[^.\n]{0,40}\bfinal answer\b[^.\n]{0,80}(?:[.:\n]|$)"
+    r"|(?:choose|select|pick) the (?:best|correct|right|most \w+) (?:answer|option|choice)[^.\n]{0,60}(?:[.:\n]|$)", re.I)
+LABEL = re.compile(r"(?:^|\n)[#*\s]*(?:problem|question|exercise|instruction|input|task|q)(?:\s+\d+)?\s*\**[:.]\**\s*", re.I)
+OPTIONS_HEAD = re.compile(r"\s*(?:answer choices|options|choices)\s*:?\s*$", re.I)
+FIRST_OPTION = re.compile(r"(?:^|\s)(\(?)([Aa])([).:])\s*(?=\S)")
+
+
+def split_options(text):
+    """(text before the options, tuple of option texts); options are A, B, C ... in order, on lines or in running text, at the end."""
+    for start in reversed(list(FIRST_OPTION.finditer(text))):
+        opening, letter, closing = start.groups()
+        marks = [start]
+        for following in range(ord(letter) + 1, ord(letter) + 26):
+            mark = re.compile(rf"\s{re.escape(opening)}{chr(following)}{re.escape(closing)}\s*(?=\S)").search(text, marks[-1].end())
+            if not mark:
+                break
+            marks.append(mark)
+        if len(marks) > 1:
+            ends = [mark.start() for mark in marks[1:]] + [len(text)]
+            options = tuple(text[mark.end():end].strip() for mark, end in zip(marks, ends, strict=True))
+            return OPTIONS_HEAD.sub("", text[:start.start()]), options
+    return text, ()
+
+
+def bare_question(text):
+    """(the question without instructions around it, its options): what is compared."""
+    question, options = split_options(text)
+    stripped = INSTRUCTION.sub("\n", question)
+    labels = list(LABEL.finditer(stripped))
+    if labels and len(stripped) - labels[-1].end() > 0.5 * len(stripped):
+        stripped = stripped[labels[-1].end():]
+    stripped = stripped.strip()
+    return (stripped if len(stripped) >= 0.3 * len(question) else question.strip()), options
+
+
+def words_of(text):
+    """Normalised words: lower case, numbers as digits, no punctuation, no LaTeX mark-up, Greek letters by name."""
+    text = LATEX_NOISE.sub(" ", plain_characters(text)).lower()
+    if not text.isascii():
+        text = re.sub("[α-ω]", lambda match: f" {greek_name(match.group())} ", text)
+    text = THOUSANDS.sub("", digits_for_words(text))
+    return TOKEN.findall(text)
+
+
+@functools.cache
+def greek_name(letter):
+    return unicodedata.name(letter, "?").split()[-1].lower()

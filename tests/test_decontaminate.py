@@ -6,6 +6,7 @@ import json
 import benchmark_texts
 import decontaminate
 import pytest
+import question_text
 from conftest import read_jsonl, write_jsonl
 from fake_server import FakeServer
 from hypothesis import given, settings
@@ -130,8 +131,8 @@ def test_what_could_not_be_read_is_named_and_no_question_is_an_error(run_script,
 @settings(deadline=None, max_examples=150)
 @given(st.text(max_size=200))
 def test_texts_of_any_kind(text):
-    question, options = decontaminate.bare_question(text)
-    decontaminate.words_of(question)
+    question, options = question_text.bare_question(text)
+    question_text.words_of(question)
     assert isinstance(options, tuple) and (question or not text.strip() or options or not question)
     assert decontaminate.parse_judgement(text) in (True, False, None)
 
@@ -148,7 +149,7 @@ def test_judgements(text, verdict):
     ("What floats?\nAnswer choices: a) iron b) wood", "What floats?", 2), ("Vitamin A. is it good? Type B. too?", "Vitamin", 2),
     ("A. Smith owns a boat. Where is it?", "A. Smith owns a boat. Where is it?", 0)])
 def test_options_are_taken_off(text, question, count):
-    got, options = decontaminate.split_options(text)
+    got, options = question_text.split_options(text)
     assert (got, len(options)) == (question, count)
 
 

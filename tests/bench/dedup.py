@@ -22,6 +22,7 @@ import subprocess
 import tempfile
 
 import numpy as np
+
 import rows as r
 
 SCRIPT = r.ROOT / "01_extract" / "dedup.py"
