@@ -123,6 +123,8 @@ def compare(answer, reference, kind, options=None, unit=None, rel_tol=None, resp
     if kind in ("choice", "label"):
         return answer == reference_letter(reference, options)
     if kind == "math":
+        if response and len(response) < 400 and final_part(response).rstrip(".") == reference.rstrip("."):
+            return True
         return same_math(answer, reference, unit, rel_tol)
     if options:
         letter = reference_letter(reference, options)

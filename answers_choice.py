@@ -12,7 +12,7 @@ import string
 from answers_units import parse_quantity, to_ascii_math
 
 LETTERS = string.ascii_uppercase
-WRAP = re.compile(r"\\(?:text|textbf|textit|textrm|mathrm|mathbf|mathsf|mathit|operatorname|mbox|bf|rm|bold|boldsymbol)\s*\{([^{}]{0,400})\}")
+WRAP = re.compile(r"\\(?:text|textbf|textit|textrm|textnormal|textsf|texttt|mathrm|mathbf|mathsf|mathit|operatorname|mbox|bf|rm|bold|boldsymbol)\s*\{([^{}]{0,400})\}")
 NOISE = re.compile(
     r"\*{2,}|(?<![\d\s)])\*|\*(?![\d\s(])|`+|\\[()\[\],;:!> ]|\\q?quad\b|\$+|~|\\(?:left|right|displaystyle|bf|rm)\b|\\\\|</?(?:b|i|strong|em|u|p|answer|ans|final|br)\s*/?>|_{2,}|(?<!\w)_(?=\w)|(?<=\w)_(?![\w{])"
 )
@@ -42,6 +42,7 @@ ANSWER = re.compile(
             rf"(?:go|going|choose|chose|pick|select|opt|say|answer|vote|conclude|settle|guess)\b\s*(?:with|for|on|that)?\s*:?{CHOSEN}",
             r"\b(?:choosing|selecting|selected|choose|chosen|select|pick|opt(?:ing)?\s+for|go(?:ing)?\s+with|leads?\s+(?:us\s+)?to|corresponds?\s+(?:most\s+closely\s+)?to|matches|"
             rf"closest\s+to|(?:narrows?|points?)\s+(?:it\s+)?(?:down\s+)?to)\b\s*:?{CHOSEN}",
+            rf"\b(?:is|gives|means|yields|being|namely)\s+(?:the\s+)?(?:answer|option|choice|letter)\b{CHOSEN}",
             r"\b(?:option|choice|selection|selected|label|prediction|verdict|conclusion)\s*(?:is|:|=)(?!=)",
             r"\#{4}",
             r"(?:正确)?(?:答案|选项)(?:应该|应)?(?:是|为|选|：|:)?|(?:选择|应选|选)(?=\s*[:：]?\s*[（(]?[A-J])",
@@ -96,7 +97,7 @@ TOKENS = re.compile(r"[A-Za-zéèê]+|#{4}|[正答选应]")
 TRIGGERS = set(
     """answer answers ans respuesta réponse antwort correct right best appropriate suitable accurate final likely true closest matching valid proper incorrect false logical reasonable
     plausible sensible chosen selected i we choosing selecting choose select pick opt opting go going leads lead corresponds correspond matches narrows narrow points point option choice selection label
-    prediction verdict conclusion #### 正 答 选 应""".split()
+    prediction verdict conclusion is gives means yields being namely #### 正 答 选 应""".split()
 )
 MARKS = re.compile(r"[*`\\$~<_]")
 MAX_READ = 24_000
@@ -401,10 +402,12 @@ def ending(text, count, options):
 def cut_off(text):
     """Does a long response stop in the middle of a sentence?"""
     text = text.rstrip()
-    return len(text) > 300 and not re.search(r"[.!?。！？:)\]}\"'”’]$|```$", text)
+    if len(text) <= 300:
+        return False
+    return text.count("\\[") > text.count("\\]") or not re.search(r"[.!?。！？:)\]}\"'”’]$|```$", text)
 
 
-def prose(text, count, options):
+def prose(text, count, options, cut=False):
     """The option that the last (or first) sentence of a response names, where it names exactly one."""
     text = text[-6000:].strip()
     if options and len(LINE_LETTER.findall(text)) >= count > 1:  # the list of options, repeated
@@ -413,7 +416,7 @@ def prose(text, count, options):
     sentences = [s for s in SENTENCE_END.split(text) if s and s.strip()]
     if not sentences:
         return None
-    if cut_off(text):
+    if cut:
         sentences = sentences[:-1]
         last = []
     else:
@@ -432,11 +435,11 @@ def prose(text, count, options):
             letter = stated(sentence, options)
             if letter is not None:
                 return letter or None
-    if options and sentences and len(sentences) > 1 and not cut_off(text):
+    if options and sentences and len(sentences) > 1 and not cut:
         letter = stated(sentences[0], options)
         if letter:
             return letter
-    return everywhere[0] if len(everywhere) == 1 and not cut_off(text) else None
+    return everywhere[0] if len(everywhere) == 1 and not cut else None
 
 
 def stated(sentence, options):
@@ -484,10 +487,11 @@ def extract_choice(text, options=None):
     bare = text.strip()
     if len(bare) > 1 and bare[0] in LETTERS[:count] and not bare.strip(bare[0]) and not (options and named(bare, options, exact=True)):
         return bare[0]
+    cut = cut_off(text)
     text = plain(text)
     said = [letter for _, letter in statements(text, count, options)]
     letters = [letter for letter in said if letter]
     if letters:
         return letters[-1] if letters[-1] != WITHDRAWN else prose(SENTENCE_END.split(text.strip())[-1], count, None)
-    found = opening(text, count, options) or said_right(text, count) or ending(text, count, options) or prose(text, count, None if said else options)
+    found = opening(text, count, options) or said_right(text, count) or ending(text, count, options) or prose(text, count, None if said else options, cut)
     return found or (polarity(text, options) if options and not said and len(options) <= 3 else None)

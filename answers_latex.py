@@ -25,7 +25,7 @@ FUNCTIONS = {
     "ceil": lambda x: complex(math.ceil(x.real)), "log": cmath.log,
 }  # fmt: skip
 SKIP = re.compile(
-    r"\\(?:left|right|bigl|bigr|Bigl|Bigr|big|Big|bigg|Bigg|displaystyle|textstyle|limits|rm|bf|mathrm|mathbf|mathit|boldsymbol|text|textrm|textbf|textit|operatorname|mbox|vec|hat)(?![a-zA-Z])\*?\.?|\\[,;:!> ]|~|\\q?quad|\$|&"
+    r"\\(?:left|right|bigl|bigr|Bigl|Bigr|big|Big|bigg|Bigg|displaystyle|textstyle|limits|rm|bf|mathrm|mathbf|mathit|boldsymbol|text|textrm|textnormal|textsf|texttt|textbf|textit|operatorname|mbox|vec|hat)(?![a-zA-Z])\*?\.?|\\[,;:!> ]|~|\\q?quad|\$|&"
 )
 TOKEN = re.compile(
     r"\s*(?:(?P<num>\d+(?:\.\d+)?|\.\d+)|\\(?P<cmd>[a-zA-Z]+|[{}|%])|(?P<word>sqrt|arcsin|arccos|arctan|sinh|cosh|tanh|sin|cos|tan|cot|sec|csc|log|ln|exp|abs|infinity|inf|pi(?![a-z]))|(?P<letter>[a-zA-Zα-ωΑ-Ω])|(?P<op>\*\*|[-+*/^_(){}\[\]|!%°',]))"
@@ -68,7 +68,7 @@ def canonical(text):
         .replace("\\langle", "(")
         .replace("\\rangle", ")")
     )
-    text = re.sub(r"\\(?:text|textbf|textit|textrm|mathrm|mathbf|mathit|operatorname|mbox)\s*\{([^{}]*)\}", r" \1 ", text)
+    text = re.sub(r"\\(?:text|textbf|textit|textrm|textnormal|textsf|texttt|mathrm|mathbf|mathit|operatorname|mbox)\s*\{([^{}]*)\}", r" \1 ", text)
     text = SKIP.sub(" ", text)
     text = re.sub(r"(?<![\d,.])([1-9]\d{0,2}(?:,\d{3})+)(?![\d,])", lambda m: m[1].replace(",", ""), text)
     text = re.sub(r"\\(?:times|cdot|ast)(?![a-zA-Z])", "*", text).replace("\\div", "/").replace("\\infinity", "\\infty")

@@ -275,6 +275,11 @@ def value_of(text):
         piece = piece.strip()
         if quantity := parse_quantity(piece):
             return quantity
+        split = re.fullmatch(r"(.*?[\d})\]])\s*([A-Za-zμΩ°][^\\{}]{0,40})", strip_wrappers(piece)) if len(piece) < 200 else None
+        unit = read_unit(split[2]) if split and "\\" in split[1] else None
+        factor = latex.number(split[1]) if unit else None  # 2\pi rad/s, 5\sqrt{2} cm
+        if factor is not None and abs(factor.imag) < 1e-9:
+            return Quantity(factor.real * unit[1], unit[0])
         closed = latex.number(piece)
         if closed is not None and abs(closed.imag) < 1e-9:
             return Quantity(closed.real)
@@ -416,7 +421,7 @@ def compare_values(a, b, one, two, rel_tol):
     if verdict is not None:
         if verdict:
             return True
-        x, y = closed(a, one), closed(b, two)
+        x, y = closed(a, one) or (value_of(a) if two is not None and two.unit else None), closed(b, two)
         return bool(x and y and same_quantity(x, y, rel_tol)) and (
             one is not None or rel_tol is not None or two is not None and two.digits is not None
         )
@@ -542,7 +547,7 @@ def collection(text):
     text = text.strip()
     braces = re.fullmatch(r"\\\{(.*)\\\}|\{(.*)\}", text, re.S)
     if braces:
-        return "set", split_top(braces[1] if braces[1] is not None else braces[2])
+        return ("list", split_top(braces[2])) if braces[1] is None else ("set", split_top(braces[1]))  # bare braces only group in LaTeX
     parts = split_top(text)
     if len(parts) > 1:
         return "list", parts
@@ -668,7 +673,7 @@ def compare_relations(a, b, rel_tol, depth):
             return any(
                 equal(*((single, side) if len(one) == 1 else (side, single)), rel_tol, depth) for side in chain[1 if is_name(chain[0]) else 0 :]
             )
-        if len(one) == 1 and re.search(r"\\frac|/|[A-Z]{2}|\(", chain[0]):  # "NO/BO = 1/\sqrt 6": the quantity asked for, then its value
+        if len(one) == 1 and re.search(r"\\frac|/|[A-Z]{2}|\(|:", chain[0]):  # "NO/BO = 1/\sqrt 6": the quantity asked for, then its value
             return (
                 equal(single, chain[-1], rel_tol, depth)
                 if not re.search(r"(?<![a-zA-Z\\])[a-z](?![a-zA-Z])", chain[0]) or re.search(r"\([a-z]\)", chain[0])

@@ -99,8 +99,9 @@ def strip_wrappers(text):
         text = re.sub(r"\^\s*\{\s*([-+]?\d+)\s*\}", r"^\1", text)
         text = re.sub(r"\\[,;:> ]|~|\\q?quad", " ", text).replace("{10}", "10")
         text = re.sub(
-            r"\\(?:text|textbf|textit|textrm|mathrm|mathbf|mathit|mathsf|operatorname|mbox|hbox|rm|bf|unit|si)\s*\{([^{}]*)\}", r" \1 ", text
+            r"\\(?:text|textbf|textit|textrm|textnormal|textsf|texttt|mathrm|mathbf|mathit|mathsf|operatorname|mbox|hbox|rm|bf|unit|si)\s*\{([^{}]*)\}", r" \1 ", text
         )
+        text = re.sub(r"\\[dtc]?frac\s*(?:\{\s*(-?[\d.]+)\s*\}\s*\{\s*([\d.]+)\s*\}|(\d)\s*(\d)(?!\d))", lambda m: f" {m[1] or m[3]}/{m[2] or m[4]} ", text)
         text = re.sub(r"\^\s*\{?\s*\\(?:circ|degree)\s*\}?|\\degree|\\circ", "°", text)
         text = re.sub(
             r"\\[,;:> ]|~|\\quad|\\qquad|\\left|\\right|\\displaystyle|\\rm\b|\\bf\b|\$",

@@ -26,6 +26,7 @@ COMMITTED = [
     ("The answer is A.", CELL, "A"), ("The answer is A because DNA is stored there.", CELL, "A"), ("The correct answer is A", CELL, "A"), ("The answer is I.", TEN, "I"), ("The answer is (I).", TEN, "I"), ("Answer: C. Explanation: (A) is a red herring.", CELL, "C"),
     ("The answer is for sure D, it can't be A or B", CELL, "D"), ("The answer: D, it doesn't make sense for it to be A or B", CELL, "D"), ("The answer is \"B\".", CELL, "B"), ("Answer = B", CELL, "B"), ("Answer -> B", CELL, "B"), ("Correct answer: B) Mitochondrion", CELL, "B"),
     ("The statement that is not true is C.", CELL, "C"), ("The only option that does not fit is (C).", CELL, "C"), ("The incorrect statement is C.", CELL, "C"), ("This corresponds to option (C).", CELL, "C"), ("which matches option C", CELL, "C"),
+    ("The Faraday constant (F) is 96500 C. The mass is close to 5 cm, which is option (B).", FIVE, "B"), ("That gives option C.", CELL, "C"),
     # option texts
     ("The answer is mitochondrion.", CELL, "B"), ("Mitochondrion", CELL, "B"), ("It is the mitochondrion that makes most of the ATP.", CELL, "B"), ("The answer is the Golgi apparatus.", CELL, "D"), ("The length is 5 cm.", FIVE, "B"), ("Answer: 5", FIVE, "B"),
     ("Thus x = 5 cm", FIVE, "B"), ("The answer is 0.05 m.", FIVE, "B"), ("The answer is I only.", ROMAN, "A"), ("The answer is I and II.", ROMAN, "C"), ("I and II", ROMAN, "C"), ("The answer is neither I nor II.", ROMAN, "D"),
@@ -42,7 +43,7 @@ COMMITTED = [
 
 NOTHING = [
     ("", CELL), ("I do not know.", CELL), ("The answer is", CELL), ("None of the options is correct.", CELL), ("The answer is not among the options.", CELL), ("It cannot be determined from the text.", CELL), ("The answer is A or B.", CELL),
-    ("<think>The answer is A because", CELL), ("<think>The answer is B.", CELL), ("A. Nucleus\nB. Mitochondrion\nC. Ribosome\nD. Golgi apparatus", CELL), ("The nucleus stores DNA and the ribosome makes proteins, and", CELL), ("Is it the nucleus or the ribosome?", CELL), ("There are (6 choose c) of them, and (4 choose a).", CELL), ("The closest option is the nucleus, which is not the correct answer.", CELL),
+    ("<think>The answer is A because", CELL), ("<think>The answer is B.", CELL), ("A. Nucleus\nB. Mitochondrion\nC. Ribosome\nD. Golgi apparatus", CELL), ("The nucleus stores DNA and the ribosome makes proteins, and", CELL), ("Is it the nucleus or the ribosome?", CELL), ("Let us compute it. " * 30 + "Therefore,\n\\[\nx = 5 = 5_{1}", FIVE), ("There are (6 choose c) of them, and (4 choose a).", CELL), ("The closest option is the nucleus, which is not the correct answer.", CELL),
     ("The result is a decrease in the supply of", CELL), ("The cell is small. " * 40 + "The cell is", CELL), ("Which of the following? (A), (B), (C) or (D)", CELL), ("The answer is not B.", CELL), ("We can rule out B.", CELL), ("The answer is E.", CELL),
 ]  # fmt: skip
 

@@ -19,6 +19,7 @@ SAME = [
     ("1.2 \\times 10^{-3}\\,\\mathrm{mol\\,L^{-1}}", "1.2 mM"), ("15\\mbox{ cm}^2", "15 cm^2"), ("15", "15\\mbox{ cm}^2"), ("15 square centimeters", "15\\text{ cm}^2"), ("500 nm", "5.0 \\times 10^{-7} m"), ("2 hours", "120 min"), ("96.5 kJ/mol", "96500 J/mol"),
     ("3.0 \\times 10^{8}\\ \\mathrm{m\\cdot s^{-1}}", "3e8 m/s"), ("12 \\text{ inches}", "1 ft"), ("0.25 M", "0.25 mol/L"), ("4.18 J g⁻¹ °C⁻¹", "4.18 J/(g K)"), ("10 apples", "10"), ("10 apples", "10 \\text{ apples}"), ("5\\ \\Omega", "5 ohms"), ("5 kΩ", "5000 ohm"), ("1 eV", "1.602e-19 J"),
     ("760 mmHg", "1 atm"), ("30 miles per hour", "30 mph"), ("4 m/s to the east", "4 m/s"), ("74^\\circ", "\\angle APC = 74^\\circ"), ("v = 3.2 m/s", "3.2 m/s"), ("T \\approx 310\\,K", "310 K"), ("299.8 K", "300 K"),
+    ("\\frac{1}{3}\\text{ meters}", "1/3"), ("125\\textnormal{ miles}", "$125$ miles"), ("{1,3}", "(1,3)"), ("1", "A:B=1"), ("5\\sqrt{2}\\text{ cm}", "7.07 cm"), ("2\\pi\\text{ rad/s}", "6.28 rad/s"), ("1\\frac{1}{2}\\text{ hours}", "90 min"),
     # tolerance of decimals
     ("3.1416", "3.14"), ("3.16", "3.14"), ("0.333", "1/3"), ("2.236", "\\sqrt{5}"), ("1.414", "1.41421356"), ("0.0302", "0.03"),
     # formulas
