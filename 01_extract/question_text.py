@@ -131,13 +131,15 @@ LATEX_NOISE = re.compile(
     r"|q?quad|begin|end|ce|pu|overline|underline|bar|hat|vec|rm|bf|limits|over)(?![a-zA-Z])"
     r"|\\[,;!: ]|(?<=\{)(?:aligned|align|array|cases|tabular|equation)\*?(?=\})")
 TOKEN = re.compile(r"\d+(?:\.\d+)?|\.\d+|[\u0e00-\u0e7f\u3040-\u30ff\u3400-\u9fff]|[^\W\d_]+")   # scripts without spaces: letter by letter
-INSTRUCTION = re.compile(
-    r"(?:please )?(?:solve|answer|consider|read|work through)\b[^.:?\n]{0,80}\b(?:following|below|this|given)\b[^?\n]{0,160}?"
-    r"(?:step by step|questions?|problems?|exercise)[^?\n]{0,120}[.:\n]"
-    r"|(?:please )?(?:let'?s )?(?:reason|think|work|explain|show)\b[^.\n]{0,60}(?:step by step|carefully|your (?:work|reasoning|steps))"
-    r"[^.\n]{0,120}(?:[.:\n]|$)"
-    r"|[^.\n]{0,60}\b(?:put|give|state|write|provide|box)\b[^.\n]{0,40}\bfinal answer\b[^.\n]{0,80}(?:[.:\n]|$)"
-    r"|(?:choose|select|pick) the (?:best|correct|right|most \w+) (?:answer|option|choice)[^.\n]{0,60}(?:[.:\n]|$)", re.I)
+# sentences that tell how to answer; looked for only where one of the hints stands in the text
+HINTS = ("step", "carefully", "final answer", "following", "below", "answer", "option", "reasoning")
+INSTRUCTIONS = [re.compile(pattern) for pattern in (
+    r"(?:please )?(?:solve|answer|consider|read|work through)\b.*\b(?:following|below|this|given)\b.*\b(?:step by step|questions?|problems?|exercises?)\b",
+    r"(?:please )?(?:let'?s )?(?:reason|think|work|explain|show|solve)\b.*(?:step[- ]by[- ]step|carefully|your (?:work|reasoning|steps)|reasoning)",
+    r".*\b(?:put|give|state|write|provide|box)\b.{0,40}\bfinal answer\b",
+    r"(?:please )?(?:choose|select|pick) the (?:best|correct|right|most \w+) (?:answer|option|choice)",
+    r"the last line of your (?:answer|response|reply)\b")]
+SENTENCE_END = re.compile(r"((?<=[.:?!])\s+|\n+)")
 LABEL = re.compile(r"(?:^|\n)[#*\s]*(?:problem|question|exercise|instruction|input|task|q)(?:\s+\d+)?\s*\**[:.]\**\s*", re.I)
 OPTIONS_HEAD = re.compile(r"\s*(?:answer choices|options|choices)\s*:?\s*$", re.I)
 FIRST_OPTION = re.compile(r"(?:^|\s)(\(?)([Aa])([).:])\s*(?=\S)")
@@ -160,10 +162,23 @@ def split_options(text):
     return text, ()
 
 
+def without_instructions(text):
+    """The text without the sentences that only tell how to answer."""
+    lowered = text.lower()
+    if not any(hint in lowered for hint in HINTS):
+        return text
+    pieces = SENTENCE_END.split(text)   # sentences, and what stands between them
+    for at in range(0, len(pieces), 2):
+        sentence = pieces[at].strip().lower()
+        if len(sentence) <= 200 and not sentence.endswith("?") and any(pattern.match(sentence) for pattern in INSTRUCTIONS):
+            pieces[at] = ""
+    return "".join(pieces)
+
+
 def bare_question(text):
     """(the question without instructions around it, its options): what is compared."""
     question, options = split_options(text)
-    stripped = INSTRUCTION.sub("\n", question)
+    stripped = without_instructions(question)
     labels = list(LABEL.finditer(stripped))
     if labels and len(stripped) - labels[-1].end() > 0.5 * len(stripped):
         stripped = stripped[labels[-1].end():]
