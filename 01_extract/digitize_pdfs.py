@@ -21,32 +21,22 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-import base64
 import collections
-import concurrent.futures
-import importlib.util
-import io
 import json
-import multiprocessing
 import os
 import re
-import shutil
-import subprocess
-import tempfile
 
+import ocr_olmocr
+import pdf_page
 import pdf_text
+import pdf_workers
 
-import batch_generate
 import rows as r
 
 SUBJECTS = ("biology", "chemistry", "computer_science", "economics", "mathematics", "medicine", "physics")
 SUFFIXES = (".pdf", ".md", ".markdown", ".txt", ".jsonl", ".jsonl.gz")
 NOT_BOOKS = re.compile(r"(readme|licen[cs]e|sources|copying|notice|contributing|changelog)\b.*", re.IGNORECASE)
 PAGES_A_TASK = 16
-OCR_LONGEST_SIDE = 1288    # pixels; what olmOCR 2 was trained on
-OCR_PROMPT = """The image is one page of a textbook. Write down its text as a person would read it aloud, in Markdown: headings with #,
-formulas in LaTeX ($...$ and $$...$$), tables as HTML, program text in fences.
-Leave out page numbers and running headers. Do not describe pictures beyond their captions, and add nothing that is not on the page."""
 
 
 # ---- which files ----
@@ -198,206 +188,6 @@ def read_rows(path, source, args):
         yield {"row": {**row, **made, "text": text, "id": row["id"]}, "rejected": []}
 
 
-# ---- PDF: what runs in the worker processes ----
-
-# PdfiumError is a RuntimeError; the others come from broken geometry, a failed or endless tesseract, a page too large to render
-PAGE_FAULTS = (RuntimeError, OSError, ValueError, ArithmeticError, LookupError, subprocess.SubprocessError, MemoryError)
-_open = {}
-
-
-def open_pdf(path):
-    """The PDF, kept open by this process until another one is asked for."""
-    import pypdfium2
-
-    if path not in _open:
-        for other in _open.values():
-            other.close()
-        _open.clear()
-        _open[path] = pypdfium2.PdfDocument(path)
-    return _open[path]
-
-
-def probe(path):
-    """(number of pages, title) of a PDF; ("encrypted PDF" or "broken PDF", message) where it cannot be opened."""
-    try:
-        pdf = open_pdf(path)
-        if not len(pdf):
-            return "broken PDF", "it has no pages"
-        return len(pdf), pdf.get_metadata_dict().get("Title")
-    except Exception as error:   # whatever the library says, it is this file's fault
-        return "encrypted PDF" if "password" in str(error).lower() or "security" in str(error).lower() else "broken PDF", str(error)
-
-
-def read_pages(path, indices, ocr_language=None):
-    """[(page index, kind, value), ...]: "lines" with a list of Line, "blank", "scan" (no usable text layer), or a reason with a message.
-
-    With ocr_language the pages are read by tesseract instead. No page's fault reaches another page.
-    """
-    done = []
-    for index in indices:
-        page = None
-        try:
-            page = open_pdf(path)[index]
-            if ocr_language:
-                done.append((index, "lines", pdf_text.read_tesseract(page, ocr_language)))
-                continue
-            lines = pdf_text.read_text_layer(page)
-            usable = pdf_text.is_readable(lines)
-            short = usable and sum(len(line.text) for line in lines) < 200
-            stamp = short and pdf_text.picture_share(page) > 0.5   # e.g. a library's mark on a scan
-            if usable and not stamp:
-                done.append((index, "lines", lines))
-            else:
-                kind = "scan" if lines or pdf_text.picture_share(page) > 0.02 else "blank"
-                if kind == "blank" and pdf_text.content_is_lost(open_pdf(path), index):
-                    raise ValueError("its content stream is damaged")
-                done.append((index, kind, None))
-        except PAGE_FAULTS as error:
-            done.append((index, "ocr failed" if ocr_language and page is not None else "page unreadable", f"{type(error).__name__}: {error}"[:300]))
-        finally:
-            if page is not None:
-                page.close()
-    return done
-
-
-class Readers:
-    """Worker processes that read pages; a page on which the PDF library crashes or hangs takes a process with it, not the run."""
-
-    def __init__(self, workers):
-        self.workers, self.pool = workers, None
-        self.start()
-
-    def start(self):
-        if self.pool:
-            for process in list((self.pool._processes or {}).values()):   # a hung process never ends by itself
-                process.kill()
-            self.pool.shutdown(wait=False, cancel_futures=True)
-        self.pool = concurrent.futures.ProcessPoolExecutor(self.workers, mp_context=multiprocessing.get_context("spawn"))
-
-    def submit(self, function, *arguments):
-        try:
-            return self.pool.submit(function, *arguments)
-        except concurrent.futures.BrokenExecutor:
-            self.start()
-            return self.pool.submit(function, *arguments)
-
-    def probe(self, path):
-        try:
-            return self.submit(probe, path).result(timeout=pdf_text.PAGE_SECONDS)
-        except (concurrent.futures.BrokenExecutor, TimeoutError):
-            self.start()
-            return "broken PDF", "the PDF library crashed or hung on it"
-
-    def ask(self, path, indices, a_task, *more):
-        """Futures of read_pages over all pages, a_task pages in each; collect() takes them."""
-        tasks = [indices[i:i + a_task] for i in range(0, len(indices), a_task)]
-        return [(self.submit(read_pages, path, task, *more), task) for task in tasks]
-
-    def collect(self, path, futures, bar, *more):
-        """{page index: (kind, value)}; where a process died or hung, its pages are asked one at a time to find the one at fault."""
-        found, left = {}, []
-        for future, task in futures:
-            try:
-                for index, kind, value in future.result(timeout=pdf_text.PAGE_SECONDS + 60 * len(task)):
-                    found[index] = (kind, value)
-                bar.update(sum(found[index][0] != "scan" for index in task))
-            except (concurrent.futures.BrokenExecutor, concurrent.futures.CancelledError, TimeoutError):
-                left += task
-        if left:
-            self.start()
-        for index in left:
-            try:
-                (_, kind, value), = self.submit(read_pages, path, [index], *more).result(timeout=pdf_text.PAGE_SECONDS + 60)
-                found[index] = (kind, value)
-            except (concurrent.futures.BrokenExecutor, TimeoutError):
-                self.start()
-                found[index] = ("page unreadable", "the PDF library crashed or hung on it")
-            bar.update(found[index][0] != "scan")
-        return found
-
-    def close(self):
-        self.pool.shutdown(wait=False, cancel_futures=True)
-
-
-# ---- olmOCR ----
-
-def parse_olmocr(response):
-    """Markdown of a page from olmOCR's answer: front matter and fences around the whole go."""
-    text = re.sub(r"^\s*---\s*\n.*?\n---[ \t]*(?:\n|$)", "", response, count=1, flags=re.DOTALL)
-    fenced = re.fullmatch(r"\s*```(?:markdown|md)?[ \t]*\n(.*)\n```\s*", text, re.DOTALL)
-    return (fenced[1] if fenced else text).strip()
-
-
-def ocr_by_endpoint(scans, raw_path, args):
-    """{(path, index): Markdown} of scanned pages, asked from olmOCR's model; raw answers are kept and not asked twice."""
-    try:
-        from olmocr.prompts import build_no_anchoring_v4_yaml_prompt  # the model's own prompt, where the package is there
-
-        prompt = build_no_anchoring_v4_yaml_prompt()
-    except ImportError:
-        prompt = OCR_PROMPT
-    import pypdfium2
-
-    def to_messages(row):
-        pdf = pypdfium2.PdfDocument(row["path"])
-        page = pdf[row["index"]]
-        width, height = page.get_size()
-        out = io.BytesIO()
-        page.render(scale=OCR_LONGEST_SIDE / max(width, height)).to_pil().save(out, "PNG")
-        pdf.close()
-        picture = {"type": "image_url", "image_url": {"url": f"data:image/png;base64,{base64.b64encode(out.getvalue()).decode()}"}}
-        return [{"role": "user", "content": [{"type": "text", "text": prompt}, picture]}]
-
-    rows = [{"id": f"{r.file_hash(path)[:16]}-{index + 1}", "path": path, "index": index} for path, index in scans]
-    batch_generate.generate_jsonl(rows, to_messages, raw_path, model=args.model, base_url=args.base_url, max_tokens=8000, workers=args.workers)
-    answers = {}
-    for row, raw in batch_generate.read_raw(rows, raw_path):
-        if raw and raw["finish_reason"] != "length":
-            answers[row["path"], row["index"]] = parse_olmocr(raw["response"])
-    return answers
-
-
-def ocr_by_command(scans, args):
-    """{(path, index): Markdown} of scanned pages by olmOCR's own command line, which starts its engine once for all."""
-    import pypdfium2
-
-    by_path, answers = collections.defaultdict(list), {}
-    for path, index in scans:
-        by_path[path].append(index)
-    with tempfile.TemporaryDirectory() as folder:
-        names = {}
-        for number, (path, indices) in enumerate(by_path.items()):
-            part = pypdfium2.PdfDocument.new()
-            part.import_pages(pypdfium2.PdfDocument(path), indices)
-            names[f"scan{number}.pdf"] = path
-            part.save(os.path.join(folder, f"scan{number}.pdf"))
-        done = subprocess.run([sys.executable, "-m", "olmocr.pipeline", os.path.join(folder, "workspace"), "--pdfs",
-                               *(os.path.join(folder, name) for name in names)], stdout=sys.stderr)
-        if done.returncode:
-            raise r.BadInput(f"olmOCR ended with code {done.returncode}; its messages stand above. --ocr tesseract or none goes without it")
-        for result in Path(folder, "workspace", "results").glob("*.jsonl"):
-            for line in result.read_text(encoding="utf-8").split("\n"):
-                row = json.loads(line) if line.strip() else None
-                path = row and names.get(Path(row["metadata"]["Source-File"]).name)
-                for start, end, page in row["attributes"]["pdf_page_numbers"] if path else ():
-                    answers[path, by_path[path][page - 1]] = row["text"][start:end].strip()
-    return answers
-
-
-def choose_ocr(args):
-    """"olmocr", "tesseract" or "none" for --ocr auto; BadInput where what is asked for is not there."""
-    have = {"olmocr": bool(args.base_url and args.model) or (importlib.util.find_spec("olmocr") is not None and bool(batch_generate.visible_gpus())),
-            "tesseract": shutil.which("tesseract") is not None, "none": True}
-    if args.base_url and not args.model:
-        raise r.BadInput("--base-url: name the OCR model with --model")
-    if args.ocr == "auto":
-        return next(name for name in ("olmocr", "tesseract", "none") if have[name])
-    if not have[args.ocr]:
-        raise r.BadInput("--ocr olmocr: give --base-url and --model, or pip install olmocr on a machine with a GPU" if args.ocr == "olmocr" else
-                         "--ocr tesseract: the command tesseract is not there (apt-get install tesseract-ocr)")
-    return args.ocr
-
-
 # ---- a PDF from its pages ----
 
 def finish_pdf(source, title, found, args, path):
@@ -447,7 +237,7 @@ class Done:
 
 def read_pdfs(todo, ocr, raw_path, done, args):
     """Read the PDFs of todo ((path, source, key), ...) and put their outcomes into `done`; several are under way at once."""
-    readers, bar, waiting, pending = Readers(args.workers), r.progress(total=0, desc="pages", unit="page"), collections.deque(), []
+    readers, bar, waiting, pending = pdf_workers.Readers(args.workers), r.progress(total=0, desc="pages", unit="page"), collections.deque(), []
 
     def begin(path, source, key):
         count, title = readers.probe(str(path))
@@ -455,7 +245,6 @@ def read_pdfs(todo, ocr, raw_path, done, args):
             done.put(key, refused(source, count, title))
             return
         bar.total += count
-        bar.refresh()
         waiting.append((path, source, key, title, readers.ask(str(path), list(range(count)), PAGES_A_TASK)))
 
     def end(path, source, key, title, futures):
@@ -480,7 +269,7 @@ def read_pdfs(todo, ocr, raw_path, done, args):
         bar.close()
     if pending:
         scans = [(str(path), index) for path, *_, indices in pending for index in indices]
-        answers = ocr_by_endpoint(scans, raw_path, args) if args.base_url else ocr_by_command(scans, args)
+        answers = ocr_olmocr.ask_endpoint(scans, raw_path, args) if args.base_url else ocr_olmocr.run_command(scans, args)
         for path, source, key, title, found, indices in pending:
             for index in indices:
                 text = answers.get((str(path), index))
@@ -517,10 +306,10 @@ def main():
     args = parser.parse_args()
     args.workers = args.workers or len(os.sched_getaffinity(0))
     files = find_files(args.input)[:args.limit]
-    step = r.Step(args, inputs=args.input, code=[pdf_text.__file__])
+    step = r.Step(args, inputs=args.input, code=[module.__file__ for module in (pdf_page, pdf_text, pdf_workers, ocr_olmocr)])
     if step.finished():
         return
-    ocr = choose_ocr(args)
+    ocr = ocr_olmocr.choose(args)
     done_path = r.beside(args.output, "done.jsonl")
     if args.fresh:
         done_path.unlink(missing_ok=True)

@@ -8,7 +8,10 @@ import shutil
 import sys
 
 import digitize_pdfs
+import ocr_olmocr
+import pdf_page
 import pdf_text
+import pdf_workers
 import pypdfium2
 import pytest
 from conftest import read_jsonl, write_jsonl
@@ -63,7 +66,7 @@ def paragraph(words, x=72, y=700, width=80, size=11, step=14):
 def text_of(data):
     """Text of a PDF's bytes by the script's own functions, and the offsets of its pages."""
     pdf = pypdfium2.PdfDocument(data)
-    return pdf_text.assemble([(i + 1, pdf_text.read_text_layer(pdf[i])) for i in range(len(pdf))])
+    return pdf_text.assemble([(i + 1, pdf_page.read_text_layer(pdf[i])) for i in range(len(pdf))])
 
 
 def digitize(run_script, tmp_path, *inputs, options=(), **how):
@@ -85,7 +88,7 @@ def test_a_book_of_300_pages_with_a_corrupt_page_loses_that_page(run_script, tmp
 
 def test_a_page_with_damaged_content_is_not_taken_for_a_blank_one(tmp_path):
     (tmp_path / "book.pdf").write_bytes(make_pdf([paragraph(SENTENCE), paragraph(SENTENCE), []], damaged={1}))
-    assert [(index, kind) for index, kind, _ in digitize_pdfs.read_pages(str(tmp_path / "book.pdf"), [0, 1, 2])] == [
+    assert [(index, kind) for index, kind, _ in pdf_workers.read_pages(str(tmp_path / "book.pdf"), [0, 1, 2])] == [
         (0, "lines"), (1, "page unreadable"), (2, "blank")]
 
 
@@ -137,7 +140,7 @@ def test_two_columns_are_read_one_after_the_other_below_their_title():
 def test_a_justified_line_of_few_words_is_no_table_row():
     stretched = [(72, 700, 11, "the word is longer than this is"), (72, 686, 11, "a"), (112, 686, 11, "very"), (166, 686, 11, "tiny"),
                  (212, 686, 11, "l"), (72, 672, 11, "and then it goes on")]
-    lines = pdf_text.read_text_layer(pypdfium2.PdfDocument(make_pdf([stretched]))[0])
+    lines = pdf_page.read_text_layer(pypdfium2.PdfDocument(make_pdf([stretched]))[0])
     assert lines[1].text.split() == ["a", "very", "tiny", "l"]
     table = [(72, 700, 11, "mass"), (150, 700, 11, "m"), (250, 700, 11, "kg"), (72, 680, 11, "time"), (150, 680, 11, "t"), (250, 680, 11, "s")]
     assert "mass  m  kg\ntime  t  s" in text_of(make_pdf([table]))[0]
@@ -152,7 +155,7 @@ def test_hyphens_ligatures_raised_signs_and_code():
     assert "electromagnetic waves" in text and "a well-known object-oriented language" in text
     assert "10^8 m/s" in text
     assert "def area(r):\n    return 3.14 * r * r\nprint(area(2))" in text
-    assert "ﬁ".translate(pdf_text.LIGATURES) == "fi" and "eﬃcient".translate(pdf_text.LIGATURES) == "efficient"
+    assert "ﬁ eﬃcient 𝑥 = 𝛼".translate(pdf_page.LETTERS) == "fi efficient x = α"
 
 
 def test_a_paragraph_over_a_page_end_is_one_and_its_page_is_still_known():
@@ -254,8 +257,8 @@ def dies_on_page_3(path, indices, *more):
 
 def test_a_crash_of_the_pdf_library_costs_one_page(monkeypatch):
     fork = multiprocessing.get_context("fork")   # starts faster than the real thing
-    monkeypatch.setattr(digitize_pdfs.multiprocessing, "get_context", lambda _: fork)
-    readers = digitize_pdfs.Readers(1)
+    monkeypatch.setattr(pdf_workers.multiprocessing, "get_context", lambda _: fork)
+    readers = pdf_workers.Readers(1)
     try:
         real = readers.submit
         monkeypatch.setattr(readers, "submit", lambda function, *arguments: real(dies_on_page_3, *arguments))
@@ -350,7 +353,7 @@ def test_olmocr_by_its_command_line(run_script, tmp_path):
 @settings(max_examples=200, deadline=None)
 @given(st.text())
 def test_parsers_of_model_text_and_licences_never_fail(text):
-    assert isinstance(digitize_pdfs.parse_olmocr(text), str)
+    assert isinstance(ocr_olmocr.parse(text), str)
     assert isinstance(digitize_pdfs.split_front_matter("---\n" + text + "\n---\nbody")[1], str)
     digitize_pdfs.find_license(text)
     assert digitize_pdfs.title_of(text, text, "a.pdf")
