@@ -376,9 +376,15 @@ def start_engine(setup):
         os.environ.setdefault("VLLM_CPU_KVCACHE_SPACE", "2")                             # GiB
         arguments.setdefault("enforce_eager", True)   # torch.compile pays back only after about 60,000 tokens on 2 cores
         arguments.setdefault("max_model_len", 4096)
+    import psutil
     import vllm
 
-    return vllm.LLM(**arguments)
+    llm = vllm.LLM(**arguments)
+    # vLLM's processes outlive a parent that was killed, with cores and memory: this shell ends them when the pipe from here closes
+    pids = " ".join(str(child.pid) for child in psutil.Process().children(recursive=True))
+    llm.watchdog = subprocess.Popen(["sh", "-c", f"trap '' INT TERM; cat >/dev/null; sleep 10; kill -9 {pids} 2>/dev/null"],
+                                    stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True)
+    return llm
 
 
 def drive(setup, take, give):

@@ -46,28 +46,30 @@ OUT=$RUNS_DIR/$RUN
 INPUT=${INPUT:-data/sample/textbooks}          # folder of .pdf, .md, .txt, .jsonl
 SEED=${SEED:-42}
 LIMIT=${LIMIT:-}                               # at most so many chunks in stage 1, and questions per benchmark in stage 4
-TP=${TP:-1}                                    # GPUs per vLLM engine
+THINKING=${THINKING-}                          # on | off, for teachers that can be told (Qwen3)
 LLM_BASE_URL=${LLM_BASE_URL:-}                 # an endpoint of your own instead of a teacher server started here
 case $PROFILE in
 demo)
-    TEACHER_MODEL=${TEACHER_MODEL:-$OUT/models/base} BASE_MODEL=${BASE_MODEL:-$OUT/models/base}
+    TEACHER_MODEL=${TEACHER_MODEL:-$OUT/models/base} BASE_MODEL=${BASE_MODEL:-$OUT/models/base} TEXTBOOK_NAME=textbook MAX_LENGTH=${MAX_LENGTH:-1024}
     BENCHMARK_DIR=${BENCHMARK_DIR:-data/sample/benchmark} BENCHMARKS=${BENCHMARKS:-all}
-    SOURCES=${SOURCES:-data/sample/train.jsonl} RECIPE=${RECIPE:-03_sft/recipes/demo.yaml}
+    SOURCES=${SOURCES:-sample=data/sample/train.jsonl} MIX_RECIPE=${MIX_RECIPE:-02_mix/recipes/demo.yaml} RECIPE=${RECIPE:-03_sft/recipes/demo.yaml}
     CHUNK_TOKENS=${CHUNK_TOKENS:-700} CHUNKS=${LIMIT:-24} EVAL_LIMIT=${EVAL_LIMIT:-$LIMIT} MAX_TOKENS=${MAX_TOKENS:-256} SOURCE_LIMIT=${SOURCE_LIMIT:-}
     ENGINE=${ENGINE:-'{"max_model_len": 2048}'} ;;
 lora)
-    TEACHER_MODEL=${TEACHER_MODEL:-Qwen/Qwen3-8B} BASE_MODEL=${BASE_MODEL:-Qwen/Qwen3-4B-Base}
+    TEACHER_MODEL=${TEACHER_MODEL:-Qwen/Qwen3-8B} BASE_MODEL=${BASE_MODEL:-Qwen/Qwen3-4B-Base} TEXTBOOK_NAME=textbook MAX_LENGTH=${MAX_LENGTH:-4096}
     BENCHMARK_DIR=${BENCHMARK_DIR:-} BENCHMARKS=${BENCHMARKS:-all}
-    SOURCES=${SOURCES:-TextbookReasoning,NaturalReasoning} SOURCE_LIMIT=${SOURCE_LIMIT:-20000}
-    if [[ -z ${RECIPE:-} ]]; then memory=$(gpu_gib); RECIPE=03_sft/recipes/qwen3_4b_$([[ ${memory:-80} -lt 23 ]] && echo qlora_16gb || echo lora_24gb).yaml; fi
+    THINKING=${THINKING:-off} SOURCES=${SOURCES:-textbook_reasoning,natural_reasoning} SOURCE_LIMIT=${SOURCE_LIMIT:-20000} MIX_RECIPE=${MIX_RECIPE:-}
+    if [[ -z ${RECIPE:-} ]]; then memory=$(gpu_gib); RECIPE=03_sft/recipes/$([[ ${memory:-80} -lt 23 ]] && echo qlora_16gb || echo qwen3_4b_lora).yaml; fi
     CHUNK_TOKENS=${CHUNK_TOKENS:-4096} CHUNKS=${LIMIT:-} EVAL_LIMIT=${EVAL_LIMIT:-${LIMIT:-500}} MAX_TOKENS=${MAX_TOKENS:-4096} ENGINE=${ENGINE:-'{"max_model_len": 16384}'} ;;
 full)
-    TEACHER_MODEL=${TEACHER_MODEL:-meta-llama/Llama-3.3-70B-Instruct} BASE_MODEL=${BASE_MODEL:-Qwen/Qwen3-8B-Base}
-    BENCHMARK_DIR=${BENCHMARK_DIR:-} BENCHMARKS=${BENCHMARKS:-all}
-    SOURCES=${SOURCES:-TextbookReasoning,NaturalReasoning,NemotronScience} RECIPE=${RECIPE:-03_sft/recipes/qwen3_8b_full.yaml} SOURCE_LIMIT=${SOURCE_LIMIT:-}
+    TEACHER_MODEL=${TEACHER_MODEL:-meta-llama/Llama-3.3-70B-Instruct} BASE_MODEL=${BASE_MODEL:-Qwen/Qwen3-8B-Base} MAX_LENGTH=${MAX_LENGTH:-4096}
+    BENCHMARK_DIR=${BENCHMARK_DIR:-} BENCHMARKS=${BENCHMARKS:-all} TEXTBOOK_NAME=textbook_reasoning   # rows made here take the place of the hub's
+    SOURCES=${SOURCES:-} SOURCE_LIMIT=${SOURCE_LIMIT:-} MIX_RECIPE=${MIX_RECIPE:-02_mix/recipes/megascience.yaml} RECIPE=${RECIPE:-03_sft/recipes/qwen3_8b.yaml}
+    TEACHER_TP=${TEACHER_TP:-4} SAMPLER_MODEL=${SAMPLER_MODEL:-Qwen/Qwen2.5-7B-Instruct} JUDGE_MODEL=${JUDGE_MODEL:-Qwen/Qwen2.5-32B-Instruct}
     CHUNK_TOKENS=${CHUNK_TOKENS:-4096} CHUNKS=${LIMIT:-} EVAL_LIMIT=${EVAL_LIMIT:-$LIMIT} MAX_TOKENS=${MAX_TOKENS:-10240} ENGINE=${ENGINE:-'{}'} ;;
 *) echo "run_all.sh: PROFILE=$PROFILE is not demo, lora or full" >&2; exit 2 ;;
 esac
+TP=${TP:-1} TEACHER_TP=${TEACHER_TP:-${TP:-1}}   # GPUs an engine: of the models in training, of the teachers
 REFINE_MODEL=${REFINE_MODEL:-$TEACHER_MODEL}   # the paper refines and annotates with deepseek-ai/DeepSeek-V3: needs 8 GPUs of 141 GB, or an endpoint
 PORT=${PORT:-8765}
 
@@ -90,13 +92,17 @@ trap stop_teacher EXIT
 trap 'exit 130' INT TERM
 start_teacher() {   # one vLLM server for stages 1 and 2: an engine start costs a minute or more
     stop_teacher
-    local engines=$((GPUS / TP)) options=() log=$OUT/teacher.log
+    local engines=$((GPUS / TEACHER_TP)) options=() log=$OUT/teacher.log
     if [[ $GPUS == 0 ]]; then options=(--enforce-eager --max-model-len 4096)
-    else options=(--tensor-parallel-size "$TP" --data-parallel-size "$((engines > 0 ? engines : 1))"); fi
+    else options=(--tensor-parallel-size "$TEACHER_TP" --data-parallel-size "$((engines > 0 ? engines : 1))"); fi
     say "starting a vLLM server for $1 (its log: $log)"
     set -m   # a process group of its own, so that all its workers can be stopped
     "$py" -m vllm.entrypoints.openai.api_server --model "$1" --port "$PORT" --host 127.0.0.1 "${options[@]}" >"$log" 2>&1 &
     TEACHER_PID=$! SERVED=$1
+    (   # should this shell be killed outright, the server ends too
+        while kill -0 $$ 2>/dev/null; do sleep 2; done
+        kill -TERM -- "-$TEACHER_PID" 2>/dev/null
+    ) >/dev/null 2>&1 &
     set +m
     local waited=0
     until curl -sf -m 5 --noproxy '*' "http://127.0.0.1:$PORT/health" >/dev/null; do
@@ -110,11 +116,12 @@ ask() {   # ask MODEL COMMAND...: a step that may need a model; the server is st
     local model=$1 status=0 url=${LLM_BASE_URL:-http://127.0.0.1:$PORT/v1}
     shift
     if [[ -z $LLM_BASE_URL && -n $SERVED && $SERVED != "$model" ]]; then stop_teacher; fi
-    step "$@" --model "$model" --base-url "$url" || status=$?
+    set -- "$@" --model "$model" --base-url "$url" ${THINKING:+--thinking "$THINKING"}
+    step "$@" || status=$?
     if [[ $status == 3 && -z $LLM_BASE_URL ]]; then
         start_teacher "$model"
         status=0
-        step "$@" --model "$model" --base-url "$url" || status=$?
+        step "$@" || status=$?
     fi
     return $status
 }
@@ -139,49 +146,59 @@ if [[ $PROFILE == demo && ! -f $OUT/models/base/config.json ]] && [[ $BASE_MODEL
     step "$py" data/demo_model.py --output "$OUT/models/base"
 fi
 
+if [[ -z $BENCHMARK_DIR ]]; then   # decontamination and evaluation read the same files
+    BENCHMARK_DIR=$OUT/benchmarks
+    step "$py" 04_eval/benchmarks.py --download "$BENCHMARK_DIR"
+fi
+
 # ---- 1. textbooks -> question-answer pairs ----
 E1=$OUT/01_extract
 if stage 1; then
     say "stage 1: $INPUT -> textbook questions and answers"
     # a 135M model follows a JSON schema, not long instructions, and its judgements carry no information (it always says YES): rules judge in the demo
     if [[ $PROFILE == demo ]]; then
-        mode=(--mode paragraph) refine=(--mode json) judge=(--judge rules) no_judge=(--no-judge) classify=(--no-model) no_reference=(--no-model)
+        mode=(--mode paragraph) refine=(--mode json) judge=(--judge rules --max-tokens 512) no_judge=(--no-judge) classify=(--level-from-model off) no_reference=(--no-model)
     else
         mode=(--mode document) refine=() judge=() no_judge=() classify=() no_reference=()
     fi
     step "$py" 01_extract/digitize_pdfs.py --input "$INPUT" --output "$E1/documents.jsonl"
     ask "$TEACHER_MODEL" "$py" 01_extract/classify_documents.py --input "$E1/documents.jsonl" --output "$E1/classified.jsonl" "${classify[@]}"
-    step "$py" 01_extract/chunk_documents.py --input "$E1/classified.jsonl" --output "$E1/chunks.jsonl" --tokenizer "$TEACHER_MODEL" --max-tokens "$CHUNK_TOKENS" ${CHUNKS:+--sample "$CHUNKS"}
+    step "$py" 01_extract/chunk_documents.py --input "$E1/classified.jsonl" --output "$E1/chunks.jsonl" --tokenizer "${TOKENIZER:-$TEACHER_MODEL}" --max-tokens "$CHUNK_TOKENS" ${CHUNKS:+--sample "$CHUNKS"}
     ask "$TEACHER_MODEL" "$py" 01_extract/extract_qa.py --input "$E1/chunks.jsonl" --output "$E1/qa.jsonl" "${mode[@]}"
     step "$py" 01_extract/dedup.py --input "$E1/qa.jsonl" --output "$E1/dedup.jsonl" --field question --threshold 0.6
     ask "$REFINE_MODEL" "$py" 01_extract/refine_qa.py --input "$E1/dedup.jsonl" --chunks "$E1/chunks.jsonl" --output "$E1/refined.jsonl" "${refine[@]}"
     ask "$REFINE_MODEL" "$py" 01_extract/add_cot.py --input "$E1/refined.jsonl" --output "$E1/cot.jsonl" "${judge[@]}"
     ask "$TEACHER_MODEL" "$py" 01_extract/filter_qa.py --input "$E1/cot.jsonl" --output "$E1/filtered.jsonl" "${no_judge[@]}"
-    ask "$TEACHER_MODEL" "$py" 01_extract/decontaminate.py --input "$E1/filtered.jsonl" --output "$E1/clean.jsonl" --field question --benchmarks "${BENCHMARK_DIR:-hub}" "${no_judge[@]}"
+    ask "$TEACHER_MODEL" "$py" 01_extract/decontaminate.py --input "$E1/filtered.jsonl" --output "$E1/clean.jsonl" --field question --benchmarks "$BENCHMARK_DIR" "${no_judge[@]}"
     ask "$TEACHER_MODEL" "$py" 01_extract/extract_reference.py --input "$E1/clean.jsonl" --output "$E1/reference.jsonl" "${no_reference[@]}"
     step "$py" 01_extract/finalize.py --input "$E1/reference.jsonl" --output "$E1/textbook_qa.jsonl"
 fi
 
 # ---- 2. textbook rows and public sets -> training rows ----
 E2=$OUT/02_mix
+recipe=(${MIX_RECIPE:+--recipe "$MIX_RECIPE"})
 if stage 2; then
     say "stage 2: sources -> training mixture"
-    textbook=()
-    [[ -s $E1/textbook_qa.jsonl ]] || $DRY_RUN && textbook=("textbook=$E1/textbook_qa.jsonl")
-    step "$py" 02_mix/load_sources.py --sources "${textbook[@]}" ${SOURCES//,/ } --output "$E2/sources.jsonl" ${SOURCE_LIMIT:+--limit "$SOURCE_LIMIT"}
+    sources=(${SOURCES//,/ })
+    if $DRY_RUN || [[ -s $E1/textbook_qa.jsonl ]]; then sources=("$TEXTBOOK_NAME=$E1/textbook_qa.jsonl" "${sources[@]}"); fi
+    [[ $PROFILE == full ]] && sources+=("${recipe[@]}")
+    step "$py" 02_mix/load_sources.py --sources "${sources[@]}" --output "$E2/sources.jsonl" ${SOURCE_LIMIT:+--limit "$SOURCE_LIMIT"}
     step "$py" 01_extract/dedup.py --input "$E2/sources.jsonl" --output "$E2/dedup.jsonl" --field question --threshold 0.6
-    if [[ $PROFILE == full ]]; then
-        ask "$TEACHER_MODEL" "$py" 01_extract/decontaminate.py --input "$E2/dedup.jsonl" --output "$E2/clean.jsonl" --field question --benchmarks "${BENCHMARK_DIR:-hub}"
+    decontaminate=("$py" 01_extract/decontaminate.py --input "$E2/dedup.jsonl" --output "$E2/clean.jsonl" --field question --benchmarks "$BENCHMARK_DIR")
+    if [[ $PROFILE == full ]]; then   # judge, difficulty and new solutions as in the paper, where the recipe says so
+        ask "$TEACHER_MODEL" "${decontaminate[@]}"
+        stop_teacher
+        step "$py" 02_mix/score_difficulty.py --input "$E2/clean.jsonl" --output "$E2/difficulty.jsonl" --model "$SAMPLER_MODEL" --judge-model "$JUDGE_MODEL" "${recipe[@]}"
+        step "$py" 02_mix/select_rows.py --input "$E2/difficulty.jsonl" --output "$E2/selected.jsonl" --seed "$SEED" "${recipe[@]}"
+        ask "$REFINE_MODEL" "$py" 02_mix/annotate.py --input "$E2/selected.jsonl" --output "$E2/annotated.jsonl" "${recipe[@]}"
+        mixed=$E2/annotated.jsonl
     else
-        step "$py" 01_extract/decontaminate.py --input "$E2/dedup.jsonl" --output "$E2/clean.jsonl" --field question --benchmarks "${BENCHMARK_DIR:-hub}" --no-judge
+        step "${decontaminate[@]}" --no-judge
+        step "$py" 02_mix/select_rows.py --input "$E2/clean.jsonl" --output "$E2/selected.jsonl" --method "${SELECT:-all}" ${SELECT_N:+--n "$SELECT_N"} --seed "$SEED"
+        mixed=$E2/selected.jsonl
     fi
-    clean=$E2/clean.jsonl
-    if [[ $PROFILE != demo && -n ${ANNOTATE:-} ]]; then   # ANNOTATE=1: the teacher answers every question anew, as the paper did for the public sets
-        ask "$REFINE_MODEL" "$py" 02_mix/annotate.py --input "$clean" --output "$E2/annotated.jsonl"
-        clean=$E2/annotated.jsonl
-    fi
-    step "$py" 02_mix/select_rows.py --input "$clean" --output "$E2/selected.jsonl" --method "${SELECT:-all}" ${SELECT_N:+--n "$SELECT_N"} --seed "$SEED"
-    step "$py" 02_mix/mix.py --input "$E2/selected.jsonl" --recipe 02_mix/recipes/demo.yaml --tokenizer "$BASE_MODEL" --max-tokens "${MAX_LENGTH:-4096}" --output "$E2/train.jsonl" --seed "$SEED" --append-reference
+    step "$py" 02_mix/mix.py --input "$mixed" "${recipe[@]}" --tokenizer "$BASE_MODEL" --max-tokens "$MAX_LENGTH" --output "$E2/train.jsonl" --seed "$SEED" \
+        --append-reference
 fi
 stop_teacher   # its memory is needed from here on
 
@@ -200,11 +217,11 @@ fi
 # ---- 4. evaluation of the base and the tuned model ----
 E4=$OUT/04_eval
 if stage 4; then
-    say "stage 4: base and tuned model on the benchmarks of ${BENCHMARK_DIR:-the hub}"
+    say "stage 4: base and tuned model on the benchmarks of $BENCHMARK_DIR"
     for name in base tuned; do
         model=$BASE_MODEL
         [[ $name == base ]] || model=$E3/model
-        step "$py" 04_eval/run_eval.py --model "$model" --name "$name" --benchmarks "$BENCHMARKS" ${BENCHMARK_DIR:+--data "$BENCHMARK_DIR"} --output "$E4/$name" \
+        step "$py" 04_eval/run_eval.py --model "$model" --name "$name" --benchmarks "$BENCHMARKS" --data "$BENCHMARK_DIR" --output "$E4/$name" \
             --max-tokens "$MAX_TOKENS" --seed "$SEED" --tensor-parallel "$TP" --engine "$ENGINE" ${EVAL_LIMIT:+--limit "$EVAL_LIMIT"}
     done
     step "$py" 04_eval/score.py --input "$E4/base/samples.jsonl" "$E4/tuned/samples.jsonl" --output "$E4/scored.jsonl" --csv "$OUT/results.csv"
@@ -216,7 +233,7 @@ fi
 # ---- what came out ----
 $DRY_RUN && exit
 say "rows"
-[[ -f $E1/funnel.md ]] && cat "$E1/funnel.md"
+[[ -f $E1/funnel.md ]] && sed '/^$/q' "$E1/funnel.md"
 if [[ -f $OUT/results.csv ]]; then
     say "results"
     cut -d, -f1-9 "$OUT/results.csv" | column -s, -t

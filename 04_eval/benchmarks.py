@@ -2,6 +2,7 @@
 
     python 04_eval/benchmarks.py                        the table of the benchmarks
     python 04_eval/benchmarks.py --data DIR             what a folder holds: rows a benchmark, and the files that are not used, with the reason
+    python 04_eval/benchmarks.py --download DIR         all that can be had from the hub, as DIR/NAME.jsonl; a file that is there stays as it is
 
 in   the fields of the hub data sets, the files of the paper's evaluator, or rows in the eval form; .json, .jsonl, .jsonl.gz, .parquet, .csv
 out  rows with id, benchmark, category, subject, kind (choice | math | short_text), question, options, reference, unit, group, passage, option_order
@@ -624,10 +625,42 @@ def prompt_id(shots=0, completion=False, thinking=None):
     return r.text_hash(CHOICE_PROMPT, OPEN_PROMPT, PASSAGE, UNIT, json.dumps([shown, completion, thinking]))[:8]
 
 
+def download(folder):
+    """Write each benchmark of the hub to a file of eval rows; those that cannot be had (gated, private) are said, and tried again next time."""
+    import os
+    import urllib.error
+    import urllib.request
+
+    hub, missing = os.environ.get("HF_ENDPOINT", "https://huggingface.co"), []
+    try:
+        if not os.environ.get("HF_HUB_OFFLINE"):
+            urllib.request.urlopen(urllib.request.Request(hub, method="HEAD"), timeout=20).close()
+    except urllib.error.HTTPError:
+        pass
+    except OSError as error:
+        raise r.BadInput(f"{hub} cannot be reached ({error}); name a folder of benchmark files instead (run_all.sh: BENCHMARK_DIR=...)") from None
+    for name in BENCHMARKS:
+        path = Path(folder) / f"{name}.jsonl"
+        if path.is_file():
+            continue
+        try:
+            rows, _ = load_hub(name)
+        except r.BadInput as error:
+            missing.append(name)
+            print(error, file=sys.stderr)
+        else:
+            print(f"{path}: {r.write(path, rows):,} rows", file=sys.stderr)
+    if len(missing) == len(BENCHMARKS):
+        raise r.BadInput("no benchmark could be loaded from the hub; name a folder of benchmark files instead (run_all.sh: BENCHMARK_DIR=...)")
+
+
 def main():
     parser = r.parser(__doc__)
     parser.add_argument("--data", metavar="DIR", help="count the rows that this folder holds")
+    parser.add_argument("--download", metavar="DIR", help="fetch the benchmarks from the hub into this folder")
     args = parser.parse_args()
+    if args.download:
+        return download(args.download)
     found = load_folder(args.data) if args.data else None
     for name in [*BENCHMARKS, *sorted(set(found["rows"]) - set(BENCHMARKS) if found else ())]:
         entry = BENCHMARKS.get(name, {})

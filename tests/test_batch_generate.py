@@ -193,3 +193,23 @@ if __name__ == "__main__":
     assert [row["id"] for row in two] == [f"q{i}" for i in range(12)]
     assert all(row["response"].strip() and row["completion_tokens"] <= 24 for row in two)
     assert all(isinstance(json.loads(row["response"])["sum"], int) for row in read_jsonl(tmp_path / "json.raw.jsonl"))
+
+
+@pytest.mark.slow
+def test_a_killed_run_leaves_no_engine_behind(tmp_path, demo_model):
+    import psutil
+
+    path = write_jsonl(tmp_path / "q.jsonl", questions(400))
+    command = ["--input", path, "--output", tmp_path / "a.raw.jsonl", "--model", demo_model, "--prompt", "<question>", "--max-tokens", "400"]
+    victim = subprocess.Popen([sys.executable, ROOT / "batch_generate.py", *map(str, command)], stderr=subprocess.DEVNULL)
+    deadline = time.time() + 300
+    while time.time() < deadline and not (tmp_path / "a.raw.jsonl").exists() or not (tmp_path / "a.raw.jsonl").stat().st_size:
+        time.sleep(0.5)
+    engine = [child for child in psutil.Process(victim.pid).children(recursive=True) if "VLLM" in " ".join(child.cmdline())]
+    assert engine
+    victim.kill()
+    victim.wait()
+    _, alive = psutil.wait_procs(engine, timeout=30)
+    assert not alive
+    stored = len((tmp_path / "a.raw.jsonl").read_bytes().split(b"\n")) - 1
+    assert 0 < stored < 400
