@@ -56,7 +56,7 @@ NUMBERED = re.compile(
     r"\b(Figs?\.?|Figures?|Tables?|Eqs?\.|Eqns?\.?|Equations?|Chapters?|Chap\.|Sections?|Sect?\.|Examples?|Exercises?|Ex\.|Problems?|Theorems?|Thm\.|"
     r"Lemmas?|Propositions?|Corollary|Definitions?|Appendix|Listing|Algorithm|Exhibit|Plate)[\s~\u00a0]*\(?((?:[A-Z]\.?)?\d+(?:[.\-–:]\d+)*)(?!\w)\)?")
 NAMES = re.compile(r"chapter (?:7|9|11|12|13)\b.{0,40}(?:bankrupt|filing|petition|reorgani)|bankrupt.{0,60}chapter (?:7|9|11|12|13)\b|"
-                   r"figure[- ](?:8|of[- ]eight)|section \d+\w?(?:\(\w\))? of (?:the )?[A-Z]", re.I | re.S)
+                   r"figure[- ](?:8(?![.\d])|of[- ]eight)|section \d+\w?(?:\(\w\))? of (?:the )?[A-Z]", re.I | re.S)
 BEFORE = r"(?:following|accompanying|above|preceding|adjacent|provided)"
 POINTING = {
     "visual": re.compile(
@@ -85,7 +85,7 @@ IMAGE = re.compile(r"!\[[^\]\n]*\]\([^)\n]*\)|\\includegraphics|<img\b", re.I)
 LATEX_REFERENCE = re.compile(r"\\(?:eq|page|auto|[cC])?(?:ref|ite[pt]?)\{([^{}\n]*)\}")   # \ref, \eqref, \cite
 HOLDS_TABLE = re.compile(r"^[ \t]*\|.*\|[ \t]*$|\\begin\{(?:array|tabular|[pbv]?matrix|cases)|<table\b|\t[^\t\n]+\t"
                          r"|^(?:[^,\n]+,){2,}[^,\n]+\n(?:[^,\n]+,){2,}", re.M | re.I)
-HOLDS_VISUAL = re.compile(r"\\begin\{(?:tikz|tabular|array)|<svg|```|\[figure:[^\]]*alt:", re.I)
+HOLDS_VISUAL = re.compile(r"\\begin\{(?:tikz|tabular|array)|<svg|```|\[asy\]|\[figure:[^\]]*alt:", re.I)
 NO_ANSWER = re.compile(
     r"\W*(?:n/?a|none(?: (?:given|provided|available))?|null|unknown|tbd|todo|\[?no qa\]?|(?:answer|solution)s?|same as above"
     r"|no (?:answer|solution)(?: (?:is |was )?(?:given|provided|available))?|not (?:given|provided|available|applicable|answered)"
@@ -123,11 +123,12 @@ def flat(text):
 def is_given(kind, number, text):
     """Does the text itself hold the numbered thing: "Table 1: ...", \\tag{2.5}, "(2.5)" at the end of a displayed formula?"""
     number = re.escape(number)
-    titled = rf"\b{kind[:3]}\w*\.?[\s~]*\(?{number}\)?[*_]*\s*(?:[:：—–]|\([^)\n]*\)\s*[:.])"
-    if re.search(titled, text, re.I) or re.search(rf"\\tag\*?\{{\(?{number}\)?\}}", text):
+    titled = rf"(?:^\W*|[.;:]\s+){kind[:3]}\w*\.?[\s~]*\(?{number}\)?[*_]*\s*(?:[:：—–]|\([^)\n]{{4,}}\)\s*[:.])"
+    headed = rf"^\W*{kind}[\s~]*\(?{number}\)?[*_]*\s?[.:)]"   # of an exercise, theorem or equation that follows
+    if re.search(titled, text, re.I | re.M) or re.search(rf"\\tag\*?\{{\(?{number}\)?\}}", text):
         return True
-    if not kind.lower().startswith("fig") and re.search(rf"^\W*{kind}[\s~]*\(?{number}\)?[*_]*\s?[.:)]", text, re.M):
-        return True   # the heading of an exercise, theorem or equation that follows
+    if not kind.lower().startswith("fig") and re.search(headed, text, re.M):
+        return True
     if kind.lower().startswith("tab"):
         return bool(HOLDS_TABLE.search(text))
     displayed = rf"\({number}\)\s*(?:\$|\\\]|\\\)|$)|(?:\$|\\\]|\\\))[\s,.;]*(?:\\q?quad)?\s*\({number}\)"
@@ -139,24 +140,23 @@ def outside_reference(question, answer):
 
     The words "above" and "earlier" are looked for in the question only: a solution may speak of its own lines.
     """
-    both = f"{question}\n{answer}"
-    for field, text in (("question", question), ("answer", answer)):
+    for field, text, at_hand in (("question", question, question), ("answer", answer, f"{question}\n{answer}")):
         if seen := IMAGE.search(text):
             return field, seen[0]
         for seen in LATEX_REFERENCE.finditer(text):
-            if f"\\label{{{seen[1]}}}" not in both:
+            if f"\\label{{{seen[1]}}}" not in at_hand:
                 return field, seen[0]
         for seen in NUMBERED.finditer(text):
             around = text[max(0, seen.start() - 80):seen.end() + 60]
-            if not NAMES.search(around) and not is_given(seen[1], seen[2], both):
+            if not NAMES.search(around) and not is_given(seen[1], seen[2], at_hand):
                 return field, seen[0]
         for name, pattern in POINTING.items():
             if name == "earlier" and field == "answer":
                 continue
             for seen in pattern.finditer(text):
-                if name in ("table", "visual") and (HOLDS_TABLE.search(both) or HOLDS_VISUAL.search(both)):
+                if name in ("table", "visual") and (HOLDS_TABLE.search(at_hand) or HOLDS_VISUAL.search(at_hand)):
                     break
-                if name == "text" and len(question.split()) > 200:   # a reading task that brings its passage along
+                if name == "text" and len(question.split()) > 150:   # a reading task that brings its passage along
                     break
                 if name == "earlier" and seen.start() > 200 and not re.search("previous|preceding", seen[0], re.I):   # may be its own start
                     continue
