@@ -275,7 +275,7 @@ def value_of(text):
         piece = piece.strip()
         if quantity := parse_quantity(piece):
             return quantity
-        split = re.fullmatch(r"(.*?[\d})\]])\s*([A-Za-zμΩ°][^\\{}]{0,40})", strip_wrappers(piece)) if len(piece) < 200 else None
+        split = re.fullmatch(r"(.*?(?:[\d})\]]|\\pi(?=\s)))\s*([A-Za-zμΩ°][^\\{}]{0,40})", strip_wrappers(piece)) if len(piece) < 200 else None
         unit = read_unit(split[2]) if split and "\\" in split[1] else None
         factor = latex.number(split[1]) if unit else None  # 2\pi rad/s, 5\sqrt{2} cm
         if factor is not None and abs(factor.imag) < 1e-9:

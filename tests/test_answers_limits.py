@@ -53,6 +53,7 @@ def test_hostile_inputs_are_bounded_and_answered(number, tmp_path, monkeypatch):
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.slow
 def test_a_comparison_that_hangs_is_stopped_and_counted():
     before = answers.timeouts()
     answers_worker.equal("1", "1")
@@ -65,6 +66,7 @@ def test_a_comparison_that_hangs_is_stopped_and_counted():
     assert answers_worker.equal("\\frac{1}{2}", "0.5", seconds=10) is True  # a new worker took its place
 
 
+@pytest.mark.slow
 def test_threads_share_one_worker():
     wrong = []
 
@@ -89,6 +91,7 @@ def _in_a_daemon(queue):
     )
 
 
+@pytest.mark.slow
 def test_inside_a_daemonic_process():
     for method in ("fork", "spawn"):
         context = multiprocessing.get_context(method)
@@ -99,6 +102,7 @@ def test_inside_a_daemonic_process():
         process.join(10)
 
 
+@pytest.mark.slow
 def test_worker_ends_with_its_parent():
     code = "import answers_worker, time; answers_worker.equal('1', '1'); print(answers_worker._worker.process.pid, flush=True)"
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=120)
@@ -115,11 +119,13 @@ def test_no_sympy_and_no_torch_in_this_process():
     assert subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=60).stdout.strip() == "[]"
 
 
+@pytest.mark.slow
 def test_grade_many_keeps_the_order():
     rows = [{"response": f"The answer is {i}.", "reference": str(i if i % 3 else i + 1), "kind": "math"} for i in range(4500)]
     assert grade_many(rows, workers=2) == [bool(i % 3) for i in range(4500)]
 
 
+@pytest.mark.slow
 def test_labelled_answers(shared):
     """The rows of the shared folder whose labels people or tests gave: figures of `python tests/bench/answers.py labelled`."""
     sys.path.insert(0, str(ROOT / "tests" / "bench"))
