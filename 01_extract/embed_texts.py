@@ -100,3 +100,11 @@ def nearest(vectors, others, count):
         best = scores.topk(min(count, len(others)), dim=1)
         for row, (numbers, values) in enumerate(zip(best.indices.tolist(), best.values.tolist(), strict=True), at):
             yield row, list(zip(numbers, values, strict=True))
+
+
+def pairs_from(ours, theirs, cosine):
+    """Index pairs (i, j), as a list, of the rows of two float arrays whose cosine reaches a bound."""
+    import torch
+
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    return torch.nonzero(torch.from_numpy(ours).to(device) @ torch.from_numpy(theirs).to(device).T >= cosine).tolist()

@@ -134,7 +134,8 @@ TOKEN = re.compile(r"\d+(?:\.\d+)?|\.\d+|[\u0e00-\u0e7f\u3040-\u30ff\u3400-\u9ff
 # sentences that tell how to answer; looked for only where one of the hints stands in the text
 HINTS = ("step", "carefully", "final answer", "following", "below", "answer", "option", "reasoning")
 INSTRUCTIONS = [re.compile(pattern) for pattern in (
-    r"(?:please )?(?:solve|answer|consider|read|work through)\b.*\b(?:following|below|this|given)\b.*\b(?:step by step|questions?|problems?|exercises?)\b",
+    r"(?:please )?(?:solve|answer|consider|read|work through)\b.*\b(?:following|below|this|given)\b.*"
+    r"\b(?:step by step|questions?|problems?|exercises?)\b",
     r"(?:please )?(?:let'?s )?(?:reason|think|work|explain|show|solve)\b.*(?:step[- ]by[- ]step|carefully|your (?:work|reasoning|steps)|reasoning)",
     r".*\b(?:put|give|state|write|provide|box)\b.{0,40}\bfinal answer\b",
     r"(?:please )?(?:choose|select|pick) the (?:best|correct|right|most \w+) (?:answer|option|choice)",

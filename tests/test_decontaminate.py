@@ -2,12 +2,14 @@
 
 import csv
 import json
+import subprocess
+import sys
 
 import benchmark_texts
 import decontaminate
 import pytest
 import question_text
-from conftest import read_jsonl, write_jsonl
+from conftest import ROOT, read_jsonl, write_jsonl
 from fake_server import FakeServer
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -39,12 +41,13 @@ WORDS_ONLY = ("--no-judge", "--no-embedding")
 
 def test_exact_whatever_surrounds_the_question(run_script, tmp_path):
     questions = [TRAIN, TRAIN.lower().replace(".", " .").replace("?", ""), TRAIN.replace("20", "twenty").replace("4000", "four thousand"),
-                 f"Solve the following problem step by step.\n\nProblem: {TRAIN}\n\nPlease reason step by step, and put your final answer within \\boxed{{}}.",
+                 f"Solve the following problem step by step.\n\nProblem: {TRAIN}\n\n"
+                 "Please reason step by step, and put your final answer within \\boxed{}.",
                  TRAIN.replace("4000 kg", "$4{,}000\\,\\mathrm{kg}$"), lettered(CELL, OPTIONS), lettered(CELL, OPTIONS[::-1]), CELL,
                  f"### Question:\n{CELL}\nOptions:\n(A) x (B) y (C) {OPTIONS[1]}"]
     kept, gone, _ = run(run_script, tmp_path, [*questions, "How long is a year?"], *WORDS_ONLY)
     assert kept == [9]
-    assert {row["method"] for row in gone.values()} == {"exact"} and {row["reason"] for row in gone.values()} == {"contaminated"}
+    assert {(row["reason"], row["method"]) for row in gone.values()} == {("contaminated", "exact")}
     assert [gone[i]["benchmark_id"] for i in (0, 5)] == ["t1", "c1"] and gone[5]["benchmark"] == "biology_set" and gone[0]["score"] == 1
 
 
@@ -53,7 +56,7 @@ def test_ngram_share_decides_not_one_shared_run(run_script, tmp_path):
     reordered = ". ".join([sentences[1], sentences[0], sentences[2]])
     longer = "Read about railways. " + TRAIN.replace("cow", "large cow") + " Ignore the resistance of the air and give the answer to one digit."
     shared = "A freight train of mass 4000 kg moves along a straight track at 20 m/s. " + \
-        "Its cargo is coal from three mines, and a conductor walks from the last wagon to the first at two metres each second while it rains hard. " + \
+        "Its cargo is coal from three mines, and a conductor walks from the last wagon to the first at two metres each second in the rain. " + \
         "Describe how the path of the conductor looks for a person who stands on the bridge above the track, and draw it on paper."
     kept, gone, _ = run(run_script, tmp_path, [reordered, longer, shared], *WORDS_ONLY)
     assert kept == [2] and {row["method"] for row in gone.values()} == {"ngram"}
@@ -77,7 +80,8 @@ def test_a_short_stem_with_other_options_is_another_question(run_script, tmp_pat
 
 def test_instruction_text_of_many_benchmark_questions_counts_for_nothing(run_script, tmp_path):
     frame = "Give the result of the following task as a plain number in decimal notation with no unit behind it and no words around it at all: {}"
-    subjects = [f"the {adjective} {noun}" for adjective in ("red", "old", "wet", "big", "raw") for noun in ("iron bar", "oak plank", "coal heap", "ice cube", "bell")]
+    subjects = [f"the {adjective} {noun}" for adjective in ("red", "old", "wet", "big", "raw")
+                for noun in ("iron bar", "oak plank", "coal heap", "ice cube", "bell")]
     items = [{"id": f"i{n}", "question": frame.format(f"weigh {subject} on a spring balance")} for n, subject in enumerate(subjects)]
     kept, gone, _ = run(run_script, tmp_path, [frame.format("count the moons of the outer planets"), items[3]["question"]], *WORDS_ONLY, items=items)
     assert kept == [0] and gone[1]["benchmark_id"] == "i3"
@@ -88,14 +92,18 @@ def test_every_form_of_benchmark_file(tmp_path):
         "gsm8k/test.jsonl": ('{"question": "q1", "answer": "3"}\n', ("gsm8k", "test:0", ())),
         "MATH-500/test.jsonl": ('{"problem": "q2", "unique_id": "u/1.json"}\n', ("math500", "u/1.json", ())),
         "math/test.jsonl": ('{"problem": "q2", "idx": 7}\n', ("math", "7", ())),
-        "mmlu/mmlu_professional_law.json": ('[{"question": "q3", "choices": ["a", "b"], "answer": 0}]', ("mmlu", "mmlu_professional_law:0", ("a", "b"))),
+        "mmlu/mmlu_professional_law.json": (
+            '[{"question": "q3", "choices": ["a", "b"], "answer": 0}]', ("mmlu", "mmlu_professional_law:0", ("a", "b"))),
         "mmlu_pro/test.json": ('[{"question_id": 5, "question": "q", "options": "[\'a\', \'b\']"}]', ("mmlu_pro", "5", ("a", "b"))),
         "medqa/US.jsonl": ('{"question": "q4", "options": {"A": "a", "B": "b"}}\n', ("medqa", "US:0", ("a", "b"))),
-        "medmcqa/dev.json": ('{"id": "m", "question": "q", "opa": "a", "opb": "b", "opc": "c", "opd": "d"}\n', ("medmcqa", "m", ("a", "b", "c", "d"))),
-        "pubmedqa/testset.json": ('{"11": {"QUESTION": "q"}, "12": {"QUESTION": "r"}}', ("pubmedqa", "12", ())),
+        "medmcqa/dev.json": (
+            '{"id": "m", "question": "q", "opa": "a", "opb": "b", "opc": "c", "opd": "d"}\n', ("medmcqa", "m", ("a", "b", "c", "d"))),
+        "pubmedqa/testset.json": (
+            '{"11": {"QUESTION": "q"}, "12": {"QUESTION": "r"}}', ("pubmedqa", "12", ())),
         "piqa/valid.jsonl": ('{"goal": "g", "sol1": "a", "sol2": "b"}\n', ("piqa", "valid:0", ("a", "b"))),
         "cs_bench/mc.json": ('[{"ID": 3, "Question": "q5", "A": "a", "B": "b"}]', ("csbench", "3", ("a", "b"))),
-        "chembench/c.json": ('[{"uuid": "u", "examples": [{"input": "q6", "target_scores": "{\\"a\\": 1, \\"b\\": 0}"}]}]', ("chembench", "u", ("a", "b"))),
+        "chembench/c.json": (
+            '[{"uuid": "u", "examples": [{"input": "q6", "target_scores": "{\\"a\\": 1, \\"b\\": 0}"}]}]', ("chembench", "u", ("a", "b"))),
         "scibench/atkins.json": ('[{"problem_text": "q7", "problemid": " 1.2 "}]', ("scibench", "1.2", ())),
         "own/things.jsonl": ('{"id": 1, "benchmark": "mine", "prompt": "x", "question": "q8"}\n', ("mine", "1", ())),
         "other/test.jsonl": ('{"input": "q9"}\n', ("other", "test:0", ())),
@@ -188,9 +196,24 @@ def test_the_judge_decides_and_silence_is_no_verdict(run_script, tmp_path):
         return 400 if "green pigment" in asked else "YES" if "weighing 4000 kg" in asked else "The first describes forces. NO"
 
     with FakeServer(answer) as server:
-        kept, gone, _ = run(run_script, tmp_path, questions, "--base-url", server.url, "--judge-from", "0.4", *options)   # the endpoint names its model
+        kept, gone, _ = run(run_script, tmp_path, questions, "--base-url", server.url, "--judge-from", "0.4", *options)
         assert kept == [1] and gone[0]["method"] == "judge" and gone[3]["method"] == "exact" and gone[2]["reason"] == "generation failed"
         raw = read_jsonl(tmp_path / "b.raw.jsonl")
         assert raw and {row["response"] for row in raw} <= {"YES", "The first describes forces. NO"}
         asked = len(server.requests)
         assert asked < 20 and "scripted" in json.loads((tmp_path / "b.meta.json").read_text())["model"]
+
+
+@pytest.mark.slow
+def test_the_judge_with_a_real_engine(run_script, tmp_path):
+    """The demo model's verdicts carry no information: what counts is that each pair is asked once, stored, and settles its row."""
+    model = tmp_path / "model"
+    subprocess.run([sys.executable, ROOT / "data" / "demo_model.py", "--output", model], check=True, capture_output=True)
+    options = ("--model", model, "--max-tokens", "4", "--judge-from", "0.3", "--engine", '{"max_model_len": 1024}', *encoder_options(tmp_path))
+    kept, gone, _ = run(run_script, tmp_path, [PARAPHRASE, "Which forces act on a train driver?", TRAIN], *options)
+    raw = read_jsonl(tmp_path / "b.raw.jsonl")
+    assert len({row["id"] for row in raw}) == len(raw) >= 1 and all(row["response"] for row in raw)
+    assert 2 in gone and gone[2]["method"] == "exact" and 0 in {*kept, *gone}
+    decisions = [pair["decision"] for path in (tmp_path / "b.audit").glob("*.csv") for pair in csv.DictReader(open(path, newline=""))]
+    assert len(decisions) >= 2 and set(decisions) <= {"dropped", "kept: judge", "kept: unclear judgement", "kept: other numbers"}
+    assert "finished already" in run(run_script, tmp_path, [PARAPHRASE, "Which forces act on a train driver?", TRAIN], *options)[2].stderr

@@ -1,5 +1,6 @@
 """Duplicates: the contract of the rejected rows, numbers, candidates against a full comparison, ugly text, memory bounded families."""
 
+import itertools
 import json
 import random
 import re
@@ -39,7 +40,8 @@ BASE = "A train leaves the station at noon and travels east with constant speed 
 def test_the_first_stands_and_the_rejected_row_says_why(run_script, tmp_path):
     kept, gone = run(run_script, tmp_path, [BASE, "What is an acid?", BASE.upper() + " ?!", BASE.replace("noon", "dawn"), "WHAT is an acid", ""])
     assert kept == [0, 1, 5]
-    assert {n: (row["reason"], row["duplicate_of"]) for n, row in gone.items()} == {2: ("duplicate", "q0"), 3: ("duplicate", "q0"), 4: ("duplicate", "q1")}
+    assert {n: row["duplicate_of"] for n, row in gone.items()} == {2: "q0", 3: "q0", 4: "q1"}
+    assert {row["reason"] for row in gone.values()} == {"duplicate"}
     assert gone[2]["jaccard"] == 1 and gone[3]["jaccard"] == pytest.approx(jaccard(BASE, BASE.replace("noon", "dawn")), abs=1e-4)
 
 
@@ -57,7 +59,8 @@ def test_numbers_count_unless_told_otherwise(run_script, tmp_path):
 
 
 def test_same_words_with_other_operators_are_other_questions(run_script, tmp_path):
-    kept, _ = run(run_script, tmp_path, ["Compute 12 + 5", "Compute 12 * 5", "compute 12+5", "Solve x = -3", "Solve x = 3", "Compute 1.5", "Compute 1,5"])
+    questions = ["Compute 12 + 5", "Compute 12 * 5", "compute 12+5", "Solve x = -3", "Solve x = 3", "Compute 1.5", "Compute 1,5"]
+    kept, _ = run(run_script, tmp_path, questions)
     assert kept == [0, 1, 3, 4, 5]
 
 
@@ -108,11 +111,11 @@ def test_bands_find_pairs_at_the_threshold():
 
 
 def test_a_template_with_many_fillings_is_not_compared_pair_by_pair(run_script, tmp_path):
-    """3,000 rows that share every band: without a bound on a bucket this takes minutes."""
+    """1,500 rows that share every band: without a bound on a bucket this takes minutes."""
     frame = "A sample of an ideal gas is held in a rigid container whose walls conduct heat well ; it holds {} mol at {} K and you find the pressure"
-    questions = [frame.format(i % 60 + 2, i // 60 + 250) for i in range(3000)] + [frame.format(7, 255).replace("rigid", "stiff")]
+    questions = [frame.format(i % 60 + 2, i // 60 + 250) for i in range(1500)] + [frame.format(7, 255).replace("rigid", "stiff")]
     kept, gone = run(run_script, tmp_path, questions)
-    assert list(gone) == [3000] and len(kept) == 3000 and gone[3000]["question"].count("stiff") == 1
+    assert list(gone) == [1500] and len(kept) == 1500 and gone[1500]["question"].count("stiff") == 1
 
 
 def test_chains_end_at_a_kept_row(run_script, tmp_path):
@@ -126,7 +129,8 @@ def test_chains_end_at_a_kept_row(run_script, tmp_path):
 
 
 def test_ugly_rows(run_script, tmp_path):
-    texts = ["", " ", "?!", "", "\u2028", "ΣΟΦΟΣ ΟΔΟΣ", "σοφος οδος", "水的沸点是多少?", "水的沸点是多少", "İstanbul nerede", "x" * 70_000, "\ud800 lone", "\ud800 lone!"]
+    texts = ["", " ", "?!", "", "\u2028", "ΣΟΦΟΣ ΟΔΟΣ", "σοφος οδος", "水的沸点是多少?", "水的沸点是多少", "İstanbul nerede", "x" * 70_000,
+             "\ud800 lone", "\ud800 lone!"]
     kept, gone = run(run_script, tmp_path, texts)
     assert kept == [0, 1, 2, 3, 4, 5, 7, 9, 10, 11] and set(gone) == {6, 8, 12}
     assert (tmp_path / "b.jsonl").read_text().count("\n") == len(kept)
@@ -159,7 +163,7 @@ def test_empty_file_second_run_and_bad_input(run_script, tmp_path):
 def test_shingles_are_those_of_the_plain_definition(texts):
     """Equal hashes exactly where Python's \\w+ and lower() give equal 3-grams, whatever the characters."""
     values, places, whole = dedup.shingles(texts)
-    ours = [set(values[a:b].tolist()) for a, b in zip(places[:-1], places[1:], strict=True)]
+    ours = [set(values[a:b].tolist()) for a, b in itertools.pairwise(places)]
     plain = [grams(text) for text in texts]
     for mine, theirs in zip(ours, plain, strict=True):
         assert len(mine) == len(theirs)
@@ -180,7 +184,8 @@ def test_numbers_never_raise_and_agree_with_themselves(one, other):
 @pytest.mark.parametrize("one, other, differ", [
     ("16 N", "16N", False), ("3.0 m", "3 m", False), ("1,000 units", "1000 units", False), ("twelve men", "12 men", False),
     ("one thousand nine hundred and fifty", "1950", False), ("twenty-one cards", "21 cards", False), ("½ of it", "1/2 of it", False),
-    ("x = −3", "x = -3", False), ("x = -3", "x = 3", True), ("3 × 4", "3 * 4", False), ("3 + 4", "3 * 4", True), ("1 , 000 units", "1,000 units", False),
+    ("x = −3", "x = -3", False), ("x = -3", "x = 3", True), ("3 × 4", "3 * 4", False), ("3 + 4", "3 * 4", True),
+    ("1 , 000 units", "1,000 units", False),
     ("5 apples, 3 pears", "3 apples, 5 pears", True), ("which one of the 4", "which of the 4", False), ("10^{-3} m", "10^{3} m", True),
     ("a force of 5 N", "a force of 5 N (g = 9.8)", False), ("two cats", "three cats", True), ("half of 8", "1/2 of 8", False),
     ("$2{,}500$ J", "2500 J", False), ("three and four", "3 and 4", False), ("one dog", "1 dog", False), ("x² + 1", "x2 + 1", False)])

@@ -52,10 +52,11 @@ def labelled(data, work):
     for row in rows:
         by_label[row["label"]].append(row)
     contaminated = by_label["contaminated"]
-    print(f"labelled, {len(rows)} rows, {seconds:.0f} s user+sys: contaminated found {share([x for x in contaminated if x['id'] in gone], contaminated)}; "
-          f"clean lost {share([x for x in by_label['clean'] if x['id'] in gone], by_label['clean'])}; hard negatives kept "
-          f"{share([x for x in by_label['hard_negative'] if x['id'] not in gone], by_label['hard_negative'])}; "
-          f"by method {dict(collections.Counter(gone.values()))}")
+    lost = [row for row in by_label["clean"] if row["id"] in gone]
+    spared = [row for row in by_label["hard_negative"] if row["id"] not in gone]
+    print(f"labelled, {len(rows)} rows, {seconds:.0f} s user+sys: contaminated found "
+          f"{share([row for row in contaminated if row['id'] in gone], contaminated)}; clean lost {share(lost, by_label['clean'])}; "
+          f"hard negatives kept {share(spared, by_label['hard_negative'])}; by method {dict(collections.Counter(gone.values()))}")
     for kind in sorted({row["kind"] for row in contaminated}):
         own = [row for row in contaminated if row["kind"] == kind]
         print(f"    {kind}: {share([row for row in own if row['id'] in gone], own)}")
@@ -67,13 +68,15 @@ def rephrased(data, work):
              if row["label"] == "clean" and not row["clean_source"].startswith(("gsm8k", "mmlu"))]   # theirs may be among the originals
     sets = {name: list(r.read(data / "qa" / f"contaminated_real_llm_rephrased_{name}.jsonl")) for name in ("gsm8k", "mmlu")}
     # the questions the rephrasings came from join the benchmarks: the folder holds only a sample of them
-    originals = {row["benchmark_question"]: {"id": f"original-{row['id']}", "question": row["benchmark_question"], "options": row.get("benchmark_choices")}
-                 for rows in sets.values() for row in rows}
+    everything = [row for rows in sets.values() for row in rows]
+    originals = {row["benchmark_question"]: {"id": f"original-{row['id']}", "question": row["benchmark_question"],
+                                             "options": row.get("benchmark_choices")} for row in everything}
     r.write(work / "originals.jsonl", originals.values())
-    r.write(work / "rephrased_in.jsonl", [{"id": row["id"], "question": row["question"]} for row in [*clean, *(x for rows in sets.values() for x in rows)]])
+    r.write(work / "rephrased_in.jsonl", [{"id": row["id"], "question": row["question"]} for row in [*clean, *everything]])
     benchmarks = [data / "benchmarks", work / "originals.jsonl"]
     for label, options in (("any cosine", ["--embedding-threshold", "0.3"]), ("default threshold", [])):
-        _, rejected, scores, _ = decontaminate(work / "rephrased_in.jsonl", work / "rephrased.jsonl", benchmarks, "--cache", work / "vectors", *options)
+        _, rejected, scores, _ = decontaminate(work / "rephrased_in.jsonl", work / "rephrased.jsonl", benchmarks,
+                                               "--cache", work / "vectors", *options)
         gone = {row["id"] for row in rejected}
         if options:
             allowed = len(clean) // 100
@@ -91,10 +94,12 @@ def in_the_wild(data, work):
     known = {row["qa_row"]: row for row in r.read(data / "qa" / "real_13gram_overlaps.jsonl")
              if Path(row["qa_file"]).name == source.name and "gsm8k" in row["benchmark_file"]}
     rows = list(r.read(source))
-    _, rejected, _, seconds = decontaminate(source, work / "adapters.jsonl", [data / "benchmarks" / "gsm8k"], "--field", "instruction", "--no-embedding")
+    _, rejected, _, seconds = decontaminate(source, work / "adapters.jsonl", [data / "benchmarks" / "gsm8k"],
+                                            "--field", "instruction", "--no-embedding")
     gone = {row["id"] for row in rejected}
     found = [number for number in known if rows[number]["id"] in gone]
-    print(f"LLM-Adapters, {len(rows)} rows, {seconds:.1f} s user+sys: known GSM8K test questions found {share(found, known)}; rejected {len(gone)} in all")
+    print(f"LLM-Adapters, {len(rows)} rows, {seconds:.1f} s user+sys: known GSM8K test questions found {share(found, known)}; "
+          f"rejected {len(gone)} in all")
     for number in sorted(set(known) - set(found)):
         print(f"    not found: row {number}, {known[number]['shared_13grams']} shared 13-grams: {rows[number]['instruction'][:150]}")
 

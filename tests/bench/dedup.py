@@ -222,8 +222,8 @@ def side_by_side(folder, count, runs):
     for name in names:
         seconds = statistics.median(spent[name])
         at6, at8, _ = planted_found(source, folder / f"{name}.jsonl")
-        print(f"{name}: {count:,} rows in {seconds:.1f} s user+sys (median of {runs}), {count / seconds:,.0f} rows/s, {seconds / base:.1f} times the time "
-              f"of dedup.py; found {at6:.3f} of the planted copies at Jaccard >= 0.6, {at8:.3f} at >= 0.8", flush=True)
+        print(f"{name}: {count:,} rows in {seconds:.1f} s user+sys (median of {runs}), {count / seconds:,.0f} rows/s, {seconds / base:.1f} times "
+              f"the time of dedup.py; found {at6:.3f} of the planted copies at Jaccard >= 0.6, {at8:.3f} at >= 0.8", flush=True)
 
 
 if __name__ == "__main__":
