@@ -18,8 +18,7 @@ from typing import NamedTuple
 
 # ligatures as letters, invisible signs as nothing, and the alphabets of mathematical fonts as plain letters: tokenizers know x, hardly 𝑥
 LETTERS = {code: unicodedata.normalize("NFKC", chr(code)) for code in range(0x1D400, 0x1D800)} | {
-             0xFB00: "ff", 0xFB01: "fi", 0xFB02: "fl", 0xFB03: "ffi", 0xFB04: "ffl", 0xFB05: "st", 0xFB06: "st",
-             0x00AD: "", 0x200B: "", 0xFEFF: "", 0xA0: " "}
+    0xFB00: "ff", 0xFB01: "fi", 0xFB02: "fl", 0xFB03: "ffi", 0xFB04: "ffl", 0xFB05: "st", 0xFB06: "st", 0x00AD: "", 0x200B: "", 0xFEFF: "", 0xA0: " "}
 LEADER = re.compile(r"(?:[.·…] ?){4,}\s*[\divxlc]*$|(?: [.·…]){2,} *\d+$")   # a line of a table of contents
 HYPHEN = "\x02"            # PDFium's mark of a hyphen at a line end
 GUTTER = 1.5               # a gap wider than this many line heights parts two columns or cells

@@ -8,6 +8,7 @@ in   a PDF with a text layer; a PDF of pictures and a JSON list of {"text": ...}
 import argparse
 import json
 import re
+import resource
 import subprocess
 import sys
 import tempfile
@@ -58,6 +59,12 @@ def digitize(pdf, *options):
         return json.loads(out.read_text().split("\n")[0]), time.time() - started
 
 
+def cpu_seconds():
+    """user+sys of the commands so far: on a shared machine the steadier figure."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--pdf", metavar="FILE", help="book with a text layer")
@@ -66,15 +73,19 @@ def main():
     parser.add_argument("--runs", type=int, default=3, help="runs of which the median counts (default 3)")
     args = parser.parse_args()
     if args.pdf:
+        before = cpu_seconds()
         runs = [digitize(args.pdf, "--ocr", "none") for _ in range(args.runs)]
         seconds = sorted(seconds for _, seconds in runs)[args.runs // 2]
+        cpu = (cpu_seconds() - before) / args.runs
         pages, characters = runs[0][0]["n_pages"], len(runs[0][0]["text"])
         print(f"{pages} pages, {characters:,} characters: {seconds:.1f} s, {pages / seconds:.0f} pages/s "
-              f"(median of {args.runs} runs of the whole command)")
+              f"(median of {args.runs} runs of the whole command), {cpu:.1f} s of CPU a run")
     if args.scan:
+        before = cpu_seconds()
         document, seconds = digitize(args.scan, "--ocr", "tesseract")
         truth = [page["text"] for page in json.loads(Path(args.truth).read_text())]
-        print(f"{len(truth)} pages by tesseract: character error {100 * character_error(document, truth):.2f} %, {seconds:.0f} s")
+        print(f"{len(truth)} pages by tesseract: character error {100 * character_error(document, truth):.2f} %, {seconds:.0f} s, "
+              f"{(cpu_seconds() - before) / len(truth):.1f} s of CPU a page")
 
 
 if __name__ == "__main__":
