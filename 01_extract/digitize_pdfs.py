@@ -289,9 +289,12 @@ def emit(outcome, step, seen, source):
     same = r.text_hash(" ".join(row["text"].split()))
     if same in seen:
         step.reject({k: v for k, v in row.items() if k != "text"}, "duplicate", duplicate_of=seen[same])
-    else:
-        seen[same] = row["source"]
-        step.keep(row)
+        return
+    seen[same] = row["source"]
+    if ("id", row["id"]) in seen:   # two files of rows may both count from 1
+        row["id"] += f"-{same[:8]}"
+    seen["id", row["id"]] = True
+    step.keep(row)
 
 
 def main():

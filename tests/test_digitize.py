@@ -201,6 +201,9 @@ def test_markdown_text_and_rows(run_script, tmp_path):
     assert (by_source["rows.jsonl"]["id"], by_source["rows.jsonl"]["note"], by_source["rows.jsonl"]["title"]) == ("r1", 7, "Heart")
     assert sorted(row["reason"] for row in rejected) == ["duplicate", "no text"]
     assert "skipped 3: README.md, SOURCES.md, table.csv" in done.stderr
+    write_jsonl(tmp_path / "more.jsonl", [{"id": "r1", "text": "Another text under the same id."}])
+    documents, _, _ = digitize(run_script, tmp_path, books / "rows.jsonl", tmp_path / "more.jsonl")
+    assert documents[0]["id"] == "r1" != documents[1]["id"] and documents[1]["id"].startswith("r1-")
     documents, _, done = digitize(run_script, tmp_path, books / "old.txt", books / "README.md")
     assert [d["source"] for d in documents] == ["old.txt"] and "skipped 1: README.md" in done.stderr
     limited, _, _ = digitize(run_script, tmp_path, books, options=["--limit", "2", "--subject", "biology", "--license", "own"])
