@@ -100,7 +100,8 @@ def paragraphs_of(text):
 
 
 def requests(chunks, prompts, standards, mode):
-    """Yield a request row for each chunk and standard (paragraph mode: and paragraph), with the prompt and what parsing needs to know."""
+    """Yield a request (id, prompt) for each chunk and standard, in paragraph mode for each of its paragraphs."""
+    placeholder = "<chunk>" if mode == "document" else "<paragraph>"
     for chunk in chunks:
         for standard in standards:
             prompt = prompts.get((chunk["subject"], standard))
@@ -109,7 +110,7 @@ def requests(chunks, prompts, standards, mode):
             passages = [chunk["text"]] if mode == "document" else paragraphs_of(chunk["text"])
             for number, passage in enumerate(passages):
                 place = f"-{number}" if mode == "paragraph" else ""
-                yield {"id": f"{chunk['id']}-{standard}{place}", "prompt": prompt.replace("<chunk>", passage).replace("<paragraph>", passage)}
+                yield {"id": f"{chunk['id']}-{standard}{place}", "prompt": prompt.replace(placeholder, passage)}
 
 
 def to_messages(request):

@@ -191,6 +191,12 @@ PROSE = ("Osmosis is the movement of water through a membrane that lets water pa
          "the side with fewer dissolved particles to the side with more of them, until the pressure that builds up balances the difference.")
 
 
+def test_a_passage_that_holds_a_placeholder_is_asked_about_as_it_is():
+    for mode, prompts in (("document", {("physics", "low"): "Read: <chunk>"}), ("paragraph", {("physics", "low"): "Read: <paragraph>"})):
+        text = f"The tags <chunk> and <paragraph> are words here. {PROSE}"
+        assert [q["prompt"] for q in extract_qa.requests([chunk(1, text)], prompts, ["low"], mode)] == [f"Read: {text}"]
+
+
 def test_paragraph_mode_asks_for_json_a_paragraph_at_a_time(call, tmp_path):
     text = f"# Osmosis\n\n{PROSE}\n\n- short\n\n{PROSE.replace('Osmosis', 'Diffusion')}\n\nToo short."
     answers = iter(['{"question": "What is osmosis, in one sentence?", "answer": "Water moving."}', "no json"])
