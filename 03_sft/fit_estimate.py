@@ -216,7 +216,8 @@ def table(shapes, tokens):
         return f"{bytes_needed / GIB:.0f} GiB → {fits[0]} GB" if fits else f"{bytes_needed / GIB:.0f} GiB → none"
 
     lines = [
-        f"| model | parameters | QLoRA, one GPU | LoRA, one GPU | full (bf16 weights), one GPU | full (fp32 weights), one GPU | full (fp32), 8 GPUs, each |\n{'|---' * 7}|"
+        "| model | parameters | QLoRA, one GPU | LoRA, one GPU | full (bf16 weights), one GPU | "
+        "full (fp32 weights), one GPU | full (fp32), 8 GPUs, each |\n" + "|---" * 7 + "|"
     ]
     for name, shape in shapes.items():
         lines.append(

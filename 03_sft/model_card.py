@@ -39,7 +39,7 @@ TEMPLATE = """---
 
 # {{ title }}
 
-{{ base }} after supervised fine-tuning ({{ method }}) on {{ "{:,}".format(rows.train.rows) }} question-answer rows, made with
+{{ base }} after supervised fine-tuning ({{ method }}) on {{ train_rows }} question-answer rows, made with
 [MegaScience-style scripts](https://arxiv.org/abs/2507.16812): the recipe, the data and the checks of this run stand below as they were recorded.
 
 ## Training recipe
@@ -52,7 +52,7 @@ TEMPLATE = """---
 {% endfor %}| Steps | {{ "{:,}".format(steps) }} |
 | Training loss, first and last step | {{ losses }} |
 {% if eval_loss %}| Held-out loss | {{ "%.4f" | format(eval_loss) }} |
-{% endif %}{% if speed.tokens_per_second %}| Speed | {{ "{:,.0f}".format(speed.tokens_per_second) }} tokens/s{% if speed.mfu %}, {{ speed.mfu }} % MFU{% endif %} on {{ hardware }} |
+{% endif %}{% if speed_text %}| Speed | {{ speed_text }} |
 {% endif %}| Code | commit `{{ commit }}` |
 
 ## Data
@@ -61,14 +61,17 @@ TEMPLATE = """---
 |---|---|
 {% for name, digest in files %}| {{ name }} | `{{ digest }}` |
 {% endfor %}
-{{ "{:,}".format(rows.train.rows) }} rows with {{ "{:,}".format(rows.train.tokens) }} tokens were trained on ({{ "{:,}".format(rows.train.trained_tokens) }} of them in answers);
-{{ rows.eval.rows }} rows were held out and {{ rows.too_long }} were dropped as too long. {% if checks.packing %}Rows were packed; a test showed that packed rows do not see each other. {% endif %}
+{{ train_rows }} rows with {{ tokens }} tokens were trained on ({{ trained }} of them in answers);
+{{ rows.eval.rows }} rows were held out and {{ rows.too_long }} were dropped as too long.
+{% if checks.packing %}Rows were packed; a test showed that packed rows do not see each other.
+{% endif %}
 
 ## Checks of this run
 
 {% if checks.stop_test %}- {{ checks.stop_test.ended }} of {{ checks.stop_test.prompts }} held-out prompts were answered to an end of their own.
 {% endif %}- The chat template renders {{ checks.template_prompts_equal }} prompts byte for byte as in training.
-{% if merge and merge.tokens %}- The merged model agrees with base + adapter on {{ "%.2f" | format(100 * merge.agree) }} % of {{ "{:,}".format(merge.tokens) }} top tokens.
+{% if merge and merge.tokens %}- The merged model and base + adapter agree on
+  {{ "%.2f" | format(100 * merge.agree) }} % of {{ merge.tokens }} top tokens.
 {% endif %}
 {% if scores %}## Evaluation
 
@@ -130,6 +133,13 @@ def read_results(path):
     return models, [[benchmark, n, *(cells.get(model, "") for model in models)] for (benchmark, n), cells in table.items()]
 
 
+def speed_text(meta):
+    speed, hardware = meta["speed"], f"{meta['processes']} × {meta['gpu']}" if meta.get("gpu") else "CPU"
+    if "tokens_per_second" not in speed:
+        return None
+    return f"{speed['tokens_per_second']:,.0f} tokens/s" + (f", {speed['mfu']} % MFU" if "mfu" in speed else "") + f" on {hardware}"
+
+
 def card(meta, results, hub_id):
     """The card's text from a run's meta and the scores."""
     import jinja2
@@ -153,11 +163,13 @@ def card(meta, results, hub_id):
         method=METHODS[meta["method"]],
         recipe=[(label, given[key]) for key, label in RECIPE.items() if key in given],
         rows=meta["rows"],
+        train_rows=f"{meta['rows']['train']['rows']:,}",
+        tokens=f"{meta['rows']['train']['tokens']:,}",
+        trained=f"{meta['rows']['train']['trained_tokens']:,}",
         steps=meta["steps"],
         losses=f"{losses[0]:.3f} → {losses[-1]:.3f}" if losses else "not recorded",
         eval_loss=meta.get("eval_loss"),
-        speed=meta["speed"],
-        hardware=f"{meta['processes']} × {meta['gpu']}" if meta.get("gpu") else "CPU",
+        speed_text=speed_text(meta),
         commit=meta["commit"],
         files=sorted(inputs.items()),
         checks={"stop_test": None, **meta["checks"]},

@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+import itertools
 
 import rows as r
 
@@ -158,7 +159,13 @@ def packing_leak(config, attention, trust_remote_code=False):
         )
         parts = [torch.randint(1, 128, (n,)).tolist() for n in (23, 9, 40)]
     packed = DataCollatorForLanguageModeling(pad_token_id=0, padding_free=True)(
-        [{"input_ids": sum(parts, []), "labels": sum(parts, []), "seq_lengths": [len(part) for part in parts]}]
+        [
+            {
+                "input_ids": list(itertools.chain(*parts)),
+                "labels": list(itertools.chain(*parts)),
+                "seq_lengths": [len(part) for part in parts],
+            }
+        ]
     )
     packed.pop("labels")
     with torch.no_grad():

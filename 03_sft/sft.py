@@ -18,6 +18,7 @@ import sys
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+import gc
 import json
 import os
 import shlex
@@ -26,6 +27,7 @@ import time
 from dataclasses import fields
 
 import fit_estimate
+import model_card
 from training_options import OwnOptions, batch_plan, check_early, fingerprint, given_options, is_on, look_back, parse, say, start_unsloth
 
 import rows as r
@@ -255,6 +257,7 @@ def check_after(own, args, tokenizer, history):
     }
     if not own.stop_test_prompts:
         return results
+    gc.collect()  # the trainer stands in circles of references
     if torch.cuda.is_available():
         torch.cuda.empty_cache()
     model, saved = c.load_for_use(str(folder))
@@ -341,6 +344,12 @@ def train(own, args, model_args, given, same_if, checkpoint):
 
     quiet()
     state, started = PartialState(), time.time()
+    if (
+        args.deepspeed and args.use_cpu
+    ):  # with use_cpu, TrainingArguments starts gloo but does not tell DeepSpeed, which then sees one process
+        import deepspeed
+
+        deepspeed.init_distributed(dist_backend="gloo")
     made = prepare(own, args, model_args, state)
     if own.check_only:
         say("--check_only: all checks passed, nothing was trained")
@@ -364,47 +373,62 @@ def train(own, args, model_args, given, same_if, checkpoint):
         save_16bit(folder)
     del trainer  # the stop test loads what was saved, into the memory this frees
     checks = {"packing": args.packing, **check_after(own, args, made["tokenizer"], history)}
-    losses = [entry["loss"] for entry in history if "loss" in entry]
-    made["found"].pop("first")
-    r.write_json(
-        folder / "sft.meta.json",
-        {
-            "command": shlex.join(["python", *sys.argv]),
-            "commit": r.git_commit(),
-            "model": model_args.model_name_or_path,
-            "method": "full" if not model_args.use_peft else "qlora" if model_args.load_in_4bit else "lora",
-            "rows": made["found"],
-            "steps": steps,
-            "final_loss": losses[-1] if losses else None,
-            "eval_loss": next((entry["eval_loss"] for entry in reversed(history) if "eval_loss" in entry), None),
-            "rows_per_step": round(made["rows_per_step"], 1),
-            "processes": state.num_processes,
-            "gpu": gpu,
-            "attention": model_args.attn_implementation,
-            "notes": made["notes"],
-            "speed": meter.total(),
-            "mfu_formula": "tokens/s x FLOPs a token / peak; " + fit_estimate.FLOPS_FORMULA,
-            "fit_estimate_gib": made["need"] and round(made["need"] / fit_estimate.GIB, 2),
-            "peak_memory_gib": round(peak_bytes / fit_estimate.GIB, 2),
-            "checks": checks,
-            "seconds": round(time.time() - started, 1),
-            "date": time.strftime("%Y-%m-%dT%H:%M:%S"),
-            "given": given,
-            "same_if": same_if,
-            "log": history,
-        },
-    )
+    meta = meta_of(own, args, model_args, made, history) | {
+        "steps": steps,
+        "processes": state.num_processes,
+        "gpu": gpu,
+        "speed": meter.total(),
+        "peak_memory_gib": round(peak_bytes / fit_estimate.GIB, 2),
+        "checks": checks,
+        "seconds": round(time.time() - started, 1),
+        "given": given,
+        "same_if": same_if,
+    }
+    with r.write_aside(folder / "README.md", "w") as file:  # in place of TRL's, which knows neither data nor checks
+        file.write(model_card.card(meta, ([], []), folder.resolve().name))
+    r.write_json(folder / "sft.meta.json", meta)
     shutil.rmtree(folder / "tokens", ignore_errors=True)
     say(
-        f"{folder}: {steps} steps, loss {losses[0]:.3f} -> {losses[-1]:.3f}, {meter.total().get('tokens_per_second', 0):,.0f} tokens/s, "
-        f"{time.time() - started:.0f} s"
-        if losses
-        else f"{folder}: {steps} steps"
+        f"{folder}: {steps} steps, loss {meta['first_loss']} -> {meta['final_loss']}, "
+        f"{meta['speed'].get('tokens_per_second', 0):,.0f} tokens/s, {meta['seconds']:.0f} s"
     )
     if own.merge_to and model_args.use_peft:
         import merge_adapter
 
         merge_adapter.merge(str(folder), own.merge_to, check=True)
+
+
+def meta_of(own, args, model_args, made, history):
+    """What sft.meta.json says of the run, as far as it does not come from the clock or the machine."""
+    losses = [round(entry["loss"], 4) for entry in history if "loss" in entry] or [None]
+    return {
+        "command": shlex.join(["python", *sys.argv]),
+        "commit": r.git_commit(),
+        "date": time.strftime("%Y-%m-%dT%H:%M:%S"),
+        "model": model_args.model_name_or_path,
+        "method": "full" if not model_args.use_peft else "qlora" if model_args.load_in_4bit else "lora",
+        "rows": {part: count for part, count in made["found"].items() if part != "first"},
+        "rows_per_step": round(made["rows_per_step"], 1),
+        "attention": model_args.attn_implementation,
+        "notes": made["notes"],
+        "first_loss": losses[0],
+        "final_loss": losses[-1],
+        "eval_loss": next((entry["eval_loss"] for entry in reversed(history) if "eval_loss" in entry), None),
+        "mfu_formula": "tokens/s x FLOPs a token / peak; " + fit_estimate.FLOPS_FORMULA,
+        "fit_estimate_gib": made["need"] and round(made["need"] / fit_estimate.GIB, 2),
+        "log": history,
+    }
+
+
+def agreed(decide):
+    """What the first process decides, in all processes: the others must not look at files that it is just deleting."""
+    if int(os.environ.get("WORLD_SIZE", 1)) == 1:
+        return decide()
+    from accelerate.utils import broadcast_object_list
+
+    decided = [decide() if int(os.environ["RANK"]) == 0 else None]
+    broadcast_object_list(decided)
+    return decided[0]
 
 
 def main():
@@ -420,7 +444,7 @@ def main():
         start_unsloth()
     own, args, model_args = parse(argv, given, help_text())
     same_if = fingerprint(given, own, model_args.model_name_or_path)
-    checkpoint = look_back(args.output_dir, same_if, own.fresh)
+    checkpoint = agreed(lambda: look_back(args.output_dir, same_if, own.fresh))
     if checkpoint != "finished":
         train(own, args, model_args, given, same_if, checkpoint)
 

@@ -8,12 +8,13 @@ import fit_estimate as fit
 import merge_adapter
 import model_card
 import pytest
-import rows as r
 import training_checks as checks
 import training_options as options
 import training_rows as t
 import yaml
 from conftest import ROOT, write_jsonl
+
+import rows as r
 
 RECIPES = sorted((ROOT / "03_sft" / "recipes").glob("*.yaml"))
 USER, ANSWER = {"role": "user", "content": "2 + 2?"}, {"role": "assistant", "content": "4"}
@@ -369,8 +370,9 @@ def test_gguf_calls_the_converter(tmp_path, monkeypatch):
 def test_modules_import_nothing_heavy():
     """--help and wrong options are told at once because torch and trl are imported late."""
     code = (
-        "import sys; sys.path[:0] = sys.argv[1:]; import sft, training_options, training_rows, prepare_model, training_checks, fit_estimate, merge_adapter; "
-        "import chat, model_card; print(sorted({'torch', 'transformers', 'trl', 'datasets', 'matplotlib', 'jinja2'} & set(sys.modules)))"
+        "import sys; sys.path[:0] = sys.argv[1:]; import sft, training_options, training_rows, prepare_model, training_checks, fit_estimate; "
+        "import merge_adapter, chat, model_card; "
+        "print(sorted({'torch', 'transformers', 'trl', 'datasets', 'matplotlib', 'jinja2'} & set(sys.modules)))"
     )
     done = subprocess.run([sys.executable, "-c", code, str(ROOT / "03_sft"), str(ROOT)], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"

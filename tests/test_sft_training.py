@@ -8,11 +8,12 @@ import subprocess
 import sys
 
 import pytest
-import rows as r
 import training_options as options
 import training_rows as t
 import yaml
 from conftest import ROOT, read_jsonl, write_jsonl
+
+import rows as r
 
 pytestmark = pytest.mark.slow
 SFT = ROOT / "03_sft"
@@ -22,8 +23,14 @@ WORDS = "cell energy force water acid graph price mass light field atom wave pla
 @pytest.fixture(scope="session")
 def rows_file(tmp_path_factory):
     """60 rows of very different lengths."""
-    rows = [{"id": f"r{i}", "question": f"Which word comes after {' '.join(WORDS[: 1 + i % 15])}?", "answer": f"It is {WORDS[i % 15]}. " * (1 + i % 7) + "\\boxed{4}"}
-            for i in range(60)]
+    rows = [
+        {
+            "id": f"r{i}",
+            "question": f"Which word comes after {' '.join(WORDS[: 1 + i % 15])}?",
+            "answer": f"It is {WORDS[i % 15]}. " * (1 + i % 7) + "\\boxed{4}",
+        }
+        for i in range(60)
+    ]
     return write_jsonl(tmp_path_factory.mktemp("rows") / "rows.jsonl", rows)
 
 
@@ -39,12 +46,24 @@ def tiny(tmp_path_factory, rows_file):
     words = Tokenizer(models.BPE())
     words.pre_tokenizer, words.decoder = pre_tokenizers.ByteLevel(add_prefix_space=False), decoders.ByteLevel()
     alphabet = pre_tokenizers.ByteLevel.alphabet()
-    words.train_from_iterator([row["question"] + row["answer"] for row in read_jsonl(rows_file)],
-                              trainers.BpeTrainer(vocab_size=400, special_tokens=special, initial_alphabet=alphabet, show_progress=False))
+    words.train_from_iterator(
+        [row["question"] + row["answer"] for row in read_jsonl(rows_file)],
+        trainers.BpeTrainer(vocab_size=400, special_tokens=special, initial_alphabet=alphabet, show_progress=False),
+    )
     tokenizer = PreTrainedTokenizerFast(tokenizer_object=words, eos_token=special[0], pad_token=special[0])
     torch.manual_seed(0)
-    LlamaForCausalLM(LlamaConfig(hidden_size=64, intermediate_size=128, num_hidden_layers=2, num_attention_heads=4, num_key_value_heads=2, vocab_size=len(tokenizer),
-                                 max_position_embeddings=1024, tie_word_embeddings=True)).save_pretrained(folder)
+    LlamaForCausalLM(
+        LlamaConfig(
+            hidden_size=64,
+            intermediate_size=128,
+            num_hidden_layers=2,
+            num_attention_heads=4,
+            num_key_value_heads=2,
+            vocab_size=len(tokenizer),
+            max_position_embeddings=1024,
+            tie_word_embeddings=True,
+        )
+    ).save_pretrained(folder)
     tokenizer.save_pretrained(folder)
     return folder
 
@@ -57,8 +76,28 @@ def sft(tiny, rows_file, tmp_path, monkeypatch):
         import sft as script
 
         call.out = out or tmp_path / "out"
-        monkeypatch.setattr(sys, "argv", ["sft.py", "--model_name_or_path", str(model), "--train_file", str(train_file), "--output_dir", str(call.out),
-                                          "--report_to", "none", "--learning_rate", "3e-3", "--stop_test_prompts", "0", "--eval_rows", "4", *map(str, more)])
+        monkeypatch.setattr(
+            sys,
+            "argv",
+            [
+                "sft.py",
+                "--model_name_or_path",
+                str(model),
+                "--train_file",
+                str(train_file),
+                "--output_dir",
+                str(call.out),
+                "--report_to",
+                "none",
+                "--learning_rate",
+                "3e-3",
+                "--stop_test_prompts",
+                "0",
+                "--eval_rows",
+                "4",
+                *map(str, more),
+            ],
+        )
         script.main()
         path = call.out / "sft.meta.json"
         return json.loads(path.read_text()) if path.is_file() else None
@@ -90,7 +129,12 @@ def test_full_training_from_raw_rows(sft, capsys):
     assert end in (generation.eos_token_id if isinstance(generation.eos_token_id, list) else [generation.eos_token_id])
     assert "<|im_start|>" in tokenizer.chat_template
     assert all(tensor.dtype == torch.bfloat16 for tensor in load_file(sft.out / "model.safetensors").values())
-    assert (sft.out / "loss.png").read_bytes()[:4] == b"\x89PNG" and not list(sft.out.glob("*.bin")) and len(read_jsonl(sft.out / "sft.heldout.jsonl")) == 4
+    assert "# out" in (sft.out / "README.md").read_text() and "56 question-answer rows" in (sft.out / "README.md").read_text()
+    assert (
+        (sft.out / "loss.png").read_bytes()[:4] == b"\x89PNG"
+        and not list(sft.out.glob("*.bin"))
+        and len(read_jsonl(sft.out / "sft.heldout.jsonl")) == 4
+    )
     for part in ("[[It is", "<|im_end|>]]", "test save after the first step: whole", "packing: on", "tok/s", "fit estimate"):
         assert part in said, part
     assert not (sft.out / "checkpoint-1").exists(), "the test save is taken away again"
@@ -107,8 +151,13 @@ def test_tokens_are_those_of_evaluation_and_only_answers_are_trained(tiny, tmp_p
 
     tokenizer, notes = load_tokenizer(str(tiny))
     assert any("chatml.jinja" in note for note in notes) and any("<|im_end|>" in note for note in notes)
-    turns = [{"role": "system", "content": "Be brief."}, {"role": "user", "content": "heat?"}, {"role": "assistant", "content": "  It is\nheat "},
-             {"role": "user", "content": "and wave?"}, {"role": "assistant", "content": "wave"}]
+    turns = [
+        {"role": "system", "content": "Be brief."},
+        {"role": "user", "content": "heat?"},
+        {"role": "assistant", "content": "  It is\nheat "},
+        {"role": "user", "content": "and wave?"},
+        {"role": "assistant", "content": "wave"},
+    ]
     (ids, labels), (last_ids, last_labels) = t.encode(tokenizer, [(turns, 0), (turns, 4)])
     assert ids == last_ids
     assert tokenizer.decode([label for label in labels if label != t.IGNORED]) == "  It is\nheat <|im_end|>wave<|im_end|>"
@@ -119,15 +168,28 @@ def test_tokens_are_those_of_evaluation_and_only_answers_are_trained(tiny, tmp_p
     assert t.preview(tokenizer, ids, labels).count("[[") == 2
 
 
-@pytest.mark.parametrize(("template", "part"), [
-    ("{% for m in messages %}{{ m['role'] + ': ' + m['content'] + '\n' }}{% endfor %}", "no special token behind an answer"),
-    ("{% for m in messages %}{{ '<|im_start|>' + m['content'] + '<|im_end|>' }}{% endfor %}{% if add_generation_prompt %}{{ 'A:' }}{% endif %}",
-     "does not render the prompt alone as the beginning"),
-    ("{% for m in messages %}{{ m['content'] }}", "the chat template cannot be used"),
-    ("{% for m in messages %}{% if m['role'] == 'assistant' %}{{ m['content'] + '.<|im_end|>' if m['content'] == 'THE-ANSWER-ENDS-HERE' else m['content'] }}{% else %}"
-     "{{ '<|im_start|>' + m['content'] }}{% endif %}{% endfor %}", "do not end with the end-of-turn token"),
-    ("{% for m in messages %}{% if m['role'] == 'assistant' %}{{ m['content'] + '<|im_end|>' }}{% endif %}{% endfor %}", "every token of it is trained"),
-])
+@pytest.mark.parametrize(
+    ("template", "part"),
+    [
+        ("{% for m in messages %}{{ m['role'] + ': ' + m['content'] + '\n' }}{% endfor %}", "no special token behind an answer"),
+        (
+            "{% for m in messages %}{{ '<|im_start|>' + m['content'] + '<|im_end|>' }}{% endfor %}"
+            "{% if add_generation_prompt %}{{ 'A:' }}{% endif %}",
+            "does not render the prompt alone as the beginning",
+        ),
+        ("{% for m in messages %}{{ m['content'] }}", "the chat template cannot be used"),
+        (
+            "{% for m in messages %}{% if m['role'] == 'assistant' %}"
+            "{{ m['content'] + '.<|im_end|>' if m['content'] == 'THE-ANSWER-ENDS-HERE' else m['content'] }}{% else %}"
+            "{{ '<|im_start|>' + m['content'] }}{% endif %}{% endfor %}",
+            "do not end with the end-of-turn token",
+        ),
+        (
+            "{% for m in messages %}{% if m['role'] == 'assistant' %}{{ m['content'] + '<|im_end|>' }}{% endif %}{% endfor %}",
+            "every token of it is trained",
+        ),
+    ],
+)
 def test_templates_that_would_train_the_wrong_tokens_are_refused(sft, tmp_path, template, part):
     (tmp_path / "t.jinja").write_text(template)
     with pytest.raises(r.BadInput, match=r".") as caught:
@@ -136,13 +198,15 @@ def test_templates_that_would_train_the_wrong_tokens_are_refused(sft, tmp_path, 
 
 
 def test_bad_rows_are_refused_with_file_and_row(sft, tmp_path):
-    bad = write_jsonl(tmp_path / "bad.jsonl", [{"id": "fine", "question": "q", "answer": "a"}, {"id": "empty", "question": "q", "answer": ""}])
+    bad = write_jsonl(
+        tmp_path / "bad.jsonl", [{"id": "fine", "question": "q", "answer": "a"}, {"id": "empty", "question": "q", "answer": ""}]
+    )
     with pytest.raises(r.BadInput, match=r'bad.jsonl, row "empty": turn 2'):
         sft("--eval_rows", "0", "--check_only", train_file=bad)
 
 
 def test_too_long_rows_are_dropped_whole(sft, tmp_path, rows_file):
-    rows = read_jsonl(rows_file)[:8] + [{"id": "long", "question": "Why?", "answer": "heat " * 500}]
+    rows = [*read_jsonl(rows_file)[:8], {"id": "long", "question": "Why?", "answer": "heat " * 500}]
     sft(*SMALL, "--eval_rows", "1", "--check_only", train_file=write_jsonl(tmp_path / "rows.jsonl", rows))
     dropped = read_jsonl(sft.out / "sft.rejected.jsonl")
     assert [row["id"] for row in dropped] == ["long"] and dropped[0]["reason"] == "too long" and dropped[0]["n_tokens"] > 256
@@ -168,7 +232,11 @@ def test_every_recipe_is_understood(rows_file, tmp_path, monkeypatch):
         # bf16 of a GPU recipe is refused by TRL on a machine without one; everything else is parsed as it stands
         argv = ["--config", str(path), "--output_dir", str(tmp_path), "--train_file", str(rows_file), "--bf16", "false"]
         own, args, model_args = options.parse(argv, options.given_options(argv), script.help_text())
-        assert own.global_batch_size == recipe["global_batch_size"] and args.max_length == recipe["max_length"] and args.learning_rate == recipe["learning_rate"]
+        assert (
+            own.global_batch_size == recipe["global_batch_size"]
+            and args.max_length == recipe["max_length"]
+            and args.learning_rate == recipe["learning_rate"]
+        )
         assert args.warmup_steps == 0.05 and args.packing and model_args.use_peft == recipe.get("use_peft", False), path.name
 
 
@@ -177,7 +245,12 @@ def test_a_model_that_cannot_fit_is_refused_before_its_weights_are_read(sft, tmp
     big = tmp_path / "big"
     shutil.copytree(tiny, big)
     (big / "model.safetensors").unlink()
-    config = json.loads((big / "config.json").read_text()) | {"hidden_size": 8192, "intermediate_size": 28672, "num_hidden_layers": 80, "num_attention_heads": 64}
+    config = json.loads((big / "config.json").read_text()) | {
+        "hidden_size": 8192,
+        "intermediate_size": 28672,
+        "num_hidden_layers": 80,
+        "num_attention_heads": 64,
+    }
     (big / "config.json").write_text(json.dumps(config))
     with pytest.raises(r.BadInput, match=r"will not fit: about \d+.*What would fit: .*--ignore_fit"):
         sft(model=big)
@@ -193,9 +266,18 @@ def test_shapes_count_what_the_real_classes_hold():
     classes = {"Qwen2.5": Qwen2Config, "Qwen3-30B": Qwen3MoeConfig, "Qwen3": Qwen3Config, "Llama": LlamaConfig}
     for name, shape in fit.KNOWN.items():
         make = next(make for key, make in classes.items() if key in name)
-        config = make(hidden_size=shape.hidden, num_hidden_layers=shape.layers, num_attention_heads=shape.q // 128, num_key_value_heads=shape.kv // 128, head_dim=128,
-                      intermediate_size=shape.inter, moe_intermediate_size=shape.inter, vocab_size=shape.vocab, tie_word_embeddings=shape.tied,
-                      **({"num_experts": shape.experts, "num_experts_per_tok": shape.active} if shape.experts > 1 else {}))
+        config = make(
+            hidden_size=shape.hidden,
+            num_hidden_layers=shape.layers,
+            num_attention_heads=shape.q // 128,
+            num_key_value_heads=shape.kv // 128,
+            head_dim=128,
+            intermediate_size=shape.inter,
+            moe_intermediate_size=shape.inter,
+            vocab_size=shape.vocab,
+            tie_word_embeddings=shape.tied,
+            **({"num_experts": shape.experts, "num_experts_per_tok": shape.active} if shape.experts > 1 else {}),
+        )
         with torch.device("meta"):
             real = sum(parameter.numel() for parameter in AutoModelForCausalLM.from_config(config).parameters())
         assert fit.shape_of(config) == shape, name
@@ -257,9 +339,26 @@ def test_adapter_stop_test_merge_and_chat(sft, tmp_path, capsys, monkeypatch):
     import merge_adapter
     import training_checks as checks
 
-    rows = write_jsonl(tmp_path / "yes.jsonl", [{"id": f"y{i}", "question": f"{WORDS[i % 15]} {WORDS[i % 7]}?", "answer": "heat wave"} for i in range(40)])
-    meta = sft("--config", SFT / "recipes" / "demo.yaml", "--max_length", "256", "--num_train_epochs", "12", "--learning_rate", "1e-2", "--eval_rows", "16",
-               "--stop_test_prompts", "16", "--merge_to", tmp_path / "merged", train_file=rows)
+    rows = write_jsonl(
+        tmp_path / "yes.jsonl", [{"id": f"y{i}", "question": f"{WORDS[i % 15]} {WORDS[i % 7]}?", "answer": "heat wave"} for i in range(40)]
+    )
+    meta = sft(
+        "--config",
+        SFT / "recipes" / "demo.yaml",
+        "--max_length",
+        "256",
+        "--num_train_epochs",
+        "12",
+        "--learning_rate",
+        "1e-2",
+        "--eval_rows",
+        "16",
+        "--stop_test_prompts",
+        "16",
+        "--merge_to",
+        tmp_path / "merged",
+        train_file=rows,
+    )
     assert meta["method"] == "lora" and meta["checks"]["stop_test"]["ended"] == 16 and meta["checks"]["stop_test"]["passed"]
     assert set(meta["checks"]["stop_test"]["answers"]) == {"heat wave"}
     merged = json.loads((tmp_path / "merged" / "sft.meta.json").read_text())
@@ -275,8 +374,11 @@ def test_adapter_stop_test_merge_and_chat(sft, tmp_path, capsys, monkeypatch):
     chat.main()
     assert capsys.readouterr().out.split("\n")[:2] == ["heat wave", "heat wave"]
     # a merge that is not the adapter's is an error and leaves nothing
-    monkeypatch.setattr(merge_adapter, "top_tokens", lambda model, batches, known=merge_adapter.top_tokens: known(
-        model if hasattr(model, "peft_config") else untrained(model), batches))
+    monkeypatch.setattr(
+        merge_adapter,
+        "top_tokens",
+        lambda model, batches, known=merge_adapter.top_tokens: known(model if hasattr(model, "peft_config") else untrained(model), batches),
+    )
     with pytest.raises(RuntimeError, match="differs from base"):
         merge_adapter.merge(str(sft.out), str(tmp_path / "wrong"), check=True)
     assert not (tmp_path / "wrong").exists()
@@ -308,23 +410,73 @@ def test_qlora_nf4_trains_on_cpu(sft):
     from safetensors import safe_open
 
     with safe_open(sft.out / "adapter_model.safetensors", "pt") as file:
-        names = {key.split(".")[-3] for key in file.keys()}   # noqa: SIM118
+        names = {key.split(".")[-3] for key in file.keys()}  # noqa: SIM118
     assert names == {"q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"}, "every linear layer but the head"
 
 
 def test_one_process_accumulation_ddp_and_zero3_agree(sft, tiny, rows_file, tmp_path):
     """1 x 4 rows == 4 accumulation steps == DDP 2 x 2 (gloo) == ZeRO-3 2 x 2 (DeepSpeed on CPU): losses and gradient norms within 1e-4."""
-    same = ("--packing", "false", "--max_length", "256", "--global_batch_size", "4", "--max_steps", "4", "--max_grad_norm", "1", "--eval_strategy", "no",
-            "--save_strategy", "no")
+    same = (
+        "--packing",
+        "false",
+        "--max_length",
+        "256",
+        "--global_batch_size",
+        "4",
+        "--max_steps",
+        "4",
+        "--max_grad_norm",
+        "1",
+        "--eval_strategy",
+        "no",
+        "--save_strategy",
+        "no",
+    )
     runs = {size: sft(*same, "--per_device_train_batch_size", size, out=tmp_path / size) for size in ("4", "1")}
-    (tmp_path / "zero3.json").write_text(json.dumps({
-        "zero_optimization": {"stage": 3, "stage3_gather_16bit_weights_on_model_save": True}, "train_micro_batch_size_per_gpu": "auto",
-        "gradient_accumulation_steps": "auto", "train_batch_size": "auto", "gradient_clipping": "auto", "zero_allow_untested_optimizer": True}))
+    (tmp_path / "zero3.json").write_text(
+        json.dumps(
+            {
+                "zero_optimization": {"stage": 3, "stage3_gather_16bit_weights_on_model_save": True},
+                "train_micro_batch_size_per_gpu": "auto",
+                "gradient_accumulation_steps": "auto",
+                "train_batch_size": "auto",
+                "gradient_clipping": "auto",
+                "zero_allow_untested_optimizer": True,
+            }
+        )
+    )
     for name, more in {"ddp": [], "zero3": ["--deepspeed", str(tmp_path / "zero3.json")]}.items():
-        command = [sys.executable, "-m", "torch.distributed.run", "--nproc_per_node", "2", "--master_port", "29611" if name == "ddp" else "29612", str(SFT / "sft.py"),
-                   "--model_name_or_path", str(tiny), "--train_file", str(rows_file), "--output_dir", str(tmp_path / name), "--report_to", "none", "--learning_rate",
-                   "3e-3", "--stop_test_prompts", "0", "--eval_rows", "4", *same, "--per_device_train_batch_size", "2", *more]
-        done = subprocess.run(command, capture_output=True, text=True, timeout=500, env={**os.environ, "DS_ACCELERATOR": "cpu", "OMP_NUM_THREADS": "1"})
+        command = [
+            sys.executable,
+            "-m",
+            "torch.distributed.run",
+            "--nproc_per_node",
+            "2",
+            "--master_port",
+            "29611" if name == "ddp" else "29612",
+            str(SFT / "sft.py"),
+            "--model_name_or_path",
+            str(tiny),
+            "--train_file",
+            str(rows_file),
+            "--output_dir",
+            str(tmp_path / name),
+            "--report_to",
+            "none",
+            "--learning_rate",
+            "3e-3",
+            "--stop_test_prompts",
+            "0",
+            "--eval_rows",
+            "4",
+            *same,
+            "--per_device_train_batch_size",
+            "2",
+            *more,
+        ]
+        done = subprocess.run(
+            command, capture_output=True, text=True, timeout=500, env={**os.environ, "DS_ACCELERATOR": "cpu", "OMP_NUM_THREADS": "1"}
+        )
         assert done.returncode == 0, done.stderr[-3000:]
         runs[name] = json.loads((tmp_path / name / "sft.meta.json").read_text())
     assert runs["ddp"]["processes"] == runs["zero3"]["processes"] == 2

@@ -15,10 +15,16 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT), str(ROOT / "03_sft")]
-import rows as r
 from fit_estimate import KNOWN
 
-MODELS = {"qwen3_1.7b": "Qwen/Qwen3-1.7B-Base", "qwen3_4b": "Qwen/Qwen3-4B-Base", "qwen3_8b": "Qwen/Qwen3-8B-Base", "qwen3_14b": "Qwen/Qwen3-14B-Base"}
+import rows as r
+
+MODELS = {
+    "qwen3_1.7b": "Qwen/Qwen3-1.7B-Base",
+    "qwen3_4b": "Qwen/Qwen3-4B-Base",
+    "qwen3_8b": "Qwen/Qwen3-8B-Base",
+    "qwen3_14b": "Qwen/Qwen3-14B-Base",
+}
 
 
 def write_rows(path, count):
@@ -29,7 +35,10 @@ def write_rows(path, count):
         return "".join(chance.choices("abcdefghijklmnopqrstuvwxyz ", k=max(8, tokens)))
 
     mu = math.log(720) - 0.32
-    r.write(path, ({"id": f"row-{i}", "question": text(150), "answer": text(min(3700, int(chance.lognormvariate(mu, 0.8))))} for i in range(count)))
+    r.write(
+        path,
+        ({"id": f"row-{i}", "question": text(150), "answer": text(min(3700, int(chance.lognormvariate(mu, 0.8))))} for i in range(count)),
+    )
 
 
 def write_tokenizer(folder):
@@ -49,8 +58,17 @@ def write_model(folder, shape):
     import torch
     from transformers import Qwen3Config, Qwen3ForCausalLM
 
-    config = Qwen3Config(hidden_size=shape.hidden, num_hidden_layers=shape.layers, num_attention_heads=shape.q // 128, num_key_value_heads=shape.kv // 128,
-                         head_dim=128, intermediate_size=shape.inter, vocab_size=shape.vocab, tie_word_embeddings=shape.tied, max_position_embeddings=32768)
+    config = Qwen3Config(
+        hidden_size=shape.hidden,
+        num_hidden_layers=shape.layers,
+        num_attention_heads=shape.q // 128,
+        num_key_value_heads=shape.kv // 128,
+        head_dim=128,
+        intermediate_size=shape.inter,
+        vocab_size=shape.vocab,
+        tie_word_embeddings=shape.tied,
+        max_position_embeddings=32768,
+    )
     torch.manual_seed(0)
     with torch.device("cuda" if torch.cuda.is_available() else "cpu"):
         torch.set_default_dtype(torch.bfloat16)
@@ -68,9 +86,15 @@ def report(folder):
     for path in sorted(folder.glob("*/sft.meta.json")):
         meta = json.loads(path.read_text())
         log = [entry for entry in meta["log"] if "tokens_per_second" in entry][2:]
-        middle = {key: statistics.median(entry[key] for entry in log) for key in ("tokens_per_second", "mfu", "mfu_causal") if log and key in log[0]}
-        print(f"| {path.parent.name} | {middle.get('tokens_per_second', 0):,.0f} | {middle.get('mfu', '')} | {middle.get('mfu_causal', '')} | "
-              f"{meta['peak_memory_gib']} | {meta['fit_estimate_gib']} | {meta['attention']} |")
+        middle = {
+            key: statistics.median(entry[key] for entry in log)
+            for key in ("tokens_per_second", "mfu", "mfu_causal")
+            if log and key in log[0]
+        }
+        print(
+            f"| {path.parent.name} | {middle.get('tokens_per_second', 0):,.0f} | {middle.get('mfu', '')} | {middle.get('mfu_causal', '')} | "
+            f"{meta['peak_memory_gib']} | {meta['fit_estimate_gib']} | {meta['attention']} |"
+        )
 
 
 def main():

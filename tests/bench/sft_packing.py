@@ -21,10 +21,33 @@ def one_run(args, packing, folder):
     """Tokens a second (first step left out) and the losses of one training run."""
     import sft
 
-    sys.argv = ["sft.py", "--config", str(ROOT / "03_sft/recipes/demo.yaml"), "--model_name_or_path", args.model, "--train_file", args.input,
-                "--output_dir", str(folder), "--max_steps", str(args.steps + 1), "--max_length", str(args.max_length), "--eval_rows", "0",
-                "--save_strategy", "no", "--stop_test_prompts", "0", "--report_to", "none", "--packing", str(packing).lower(),
-                "--per_device_train_batch_size", "1" if packing else "4"]
+    sys.argv = [
+        "sft.py",
+        "--config",
+        str(ROOT / "03_sft/recipes/demo.yaml"),
+        "--model_name_or_path",
+        args.model,
+        "--train_file",
+        args.input,
+        "--output_dir",
+        str(folder),
+        "--max_steps",
+        str(args.steps + 1),
+        "--max_length",
+        str(args.max_length),
+        "--eval_rows",
+        "0",
+        "--save_strategy",
+        "no",
+        "--stop_test_prompts",
+        "0",
+        "--report_to",
+        "none",
+        "--packing",
+        str(packing).lower(),
+        "--per_device_train_batch_size",
+        "1" if packing else "4",
+    ]
     sft.main()
     log = [entry for entry in json.loads((folder / "sft.meta.json").read_text())["log"] if "loss" in entry]
     return statistics.mean(entry["tokens_per_second"] for entry in log[1:]), [entry["loss"] for entry in log]
@@ -44,9 +67,15 @@ def main():
             for packing in (True, False):
                 tokens, losses[packing] = one_run(args, packing, Path(place) / f"{number}{packing}")
                 speed[packing].append(tokens)
-                print(f"{'packed' if packing else 'padded'}: {tokens:.0f} non-padding tokens/s, losses {' '.join(f'{loss:.3f}' for loss in losses[packing])}")
+                print(
+                    f"{'packed' if packing else 'padded'}: {tokens:.0f} non-padding tokens/s, losses "
+                    + " ".join(f"{loss:.3f}" for loss in losses[packing])
+                )
     packed, padded = (statistics.median(speed[way]) for way in (True, False))
-    print(f"packing / padding = {packed:.0f} / {padded:.0f} = {packed / padded:.2f}; mean loss {statistics.mean(losses[True]):.3f} / {statistics.mean(losses[False]):.3f}")
+    print(
+        f"packing / padding = {packed:.0f} / {padded:.0f} = {packed / padded:.2f}; "
+        f"mean loss {statistics.mean(losses[True]):.3f} / {statistics.mean(losses[False]):.3f}"
+    )
 
 
 if __name__ == "__main__":
