@@ -156,52 +156,42 @@ def manifest(step, files, recipe, recipe_hash, tokenizer):
     return {"recipe": recipe, "recipe_hash": recipe_hash, "tokenizer": tokenizer, "rows": step.counts["out"], "files": listed}
 
 
-def card_text(step, steps, before, files, tally, recipe, recipe_hash):
-    """The dataset card as Markdown; returns it with the list of rows that no file accounts for."""
-    known = {**load_sources.read_table(), **{entry["source"]: entry for entry in recipe.get("sources", []) if "citation" in entry}}
-    sources, licenses = shares(tally, 1), shares(tally, 3)
-    closed = sorted({key[1] for key in tally if row_forms.non_commercial(key[3])})
-    closed_rows = sum(n for name, n, *_ in licenses if row_forms.non_commercial(name))
-    unknown = sum(n for name, n, *_ in licenses if name == "unknown")
-    went, unexplained = where_rows_went(steps, tally)
-    rows, tokens = step.counts["out"], sum(n for key, n in tally.items() if key[0] == "tokens")
-    head = [
-        "---",
-        f"pretty_name: {recipe['name']}",
-        "task_categories: [text-generation]",
-        "tags: [science, reasoning, sft]",
-        "license: " + (licenses[0][0] if len(licenses) == 1 and licenses[0][0] != "unknown" else "other"),
-        "configs:",
-        "- config_name: default",
-        "  data_files:",
-        "  - split: train",
-        f"    path: data/{step.output.stem}-*.parquet",
-        "---",
-    ]
+def card_head(recipe, recipe_hash, stem, tally):
+    """First paragraphs of the card: the hub's front matter, what it is and how it was made, what its licences forbid."""
+    licenses = shares(tally, 3)
+    rows, tokens = (sum(n for key, n in tally.items() if key[0] == unit) for unit in ("rows", "tokens"))
+    license_ = licenses[0][0] if len(licenses) == 1 and licenses[0][0] != "unknown" else "other"
+    front = f"pretty_name: {recipe['name']}\ntask_categories: [text-generation]\ntags: [science, reasoning, sft]\nlicense: {license_}\n"
+    front += f"configs:\n- config_name: default\n  data_files:\n  - split: train\n    path: data/{stem}-*.parquet"
     text = [
-        "\n".join(head),
+        f"---\n{front}\n---",
         f"# {recipe['name']}: {rows:,} rows, {tokens:,} tokens",
         recipe.get("about", "A mixture of question-answer sets for supervised fine-tuning, in chat form (prompt, completion)."),
         f"Made by `02_mix/mix.py`, recipe `{recipe['name']}` (hash `{recipe_hash}`), seed {recipe['seed']}, "
         + (f"rows of at most {recipe['max_tokens']:,} tokens." if recipe["max_tokens"] else "no token limit.")
         + " Every row names its source, its id there, its licence, why it was selected and the hash of the recipe.",
     ]
+    closed = sorted({key[1] for key in tally if row_forms.non_commercial(key[3])})
     if closed:
-        text.append(
-            f"**Not for commercial use as a whole:** {closed_rows:,} rows ({100 * closed_rows / max(1, rows):.1f} %) come from "
-            f"non-commercial sources: {', '.join(closed)}."
-        )
-    if unknown:
+        n = sum(n for name, n, *_ in licenses if row_forms.non_commercial(name))
+        share = f"{n:,} rows ({100 * n / rows:.1f} %)"
+        text.append(f"**Not for commercial use as a whole:** {share} come from non-commercial sources: {', '.join(closed)}.")
+    if unknown := sum(n for name, n, *_ in licenses if name == "unknown"):
         text.append(f"**Licence unknown** for {unknown:,} rows: look it up before you publish them.")
+    return text
+
+
+def card_text(step, steps, before, files, tally, recipe, recipe_hash):
+    """The dataset card as Markdown; returns it with the list of rows that no file accounts for."""
+    stem, sources = step.output.stem, shares(tally, 1)
+    went, unexplained = where_rows_went(steps, tally)
+    text = card_head(recipe, recipe_hash, stem, tally)
     text += ["## Where every row went", went, *[f"**Does not add up:** {line}" for line in unexplained]]
-    mark = {name: " (non-commercial)" for name, *_ in licenses if row_forms.non_commercial(name)}
-    for title, lines in (
-        ("source", sources),
-        ("subject", shares(tally, 2)),
-        ("licence", [(name + mark.get(name, ""), *rest) for name, *rest in licenses]),
-    ):
+    marked = [(name + " (non-commercial)" * row_forms.non_commercial(name), *rest) for name, *rest in shares(tally, 3)]
+    for title, lines in (("source", sources), ("subject", shares(tally, 2)), ("licence", marked)):
         text += [f"## By {title}", table([title, "rows", "% of rows", "tokens", "% of tokens"], lines)]
-    text += [f"![rows by source and subject]({step.output.stem}.mixture.png)", "## Steps", steps_table(before + steps)]
+    text += [f"![rows by source and subject]({stem}.mixture.png)", "## Steps", steps_table(before + steps)]
+    known = {**load_sources.read_table(), **{entry["source"]: entry for entry in recipe.get("sources", []) if "citation" in entry}}
     cited = [
         f"- {name}: {known[name]['citation']}" + (f" (hub: {known[name]['hub']})" if "hub" in known[name] else "")
         for name, *_ in sources
@@ -210,8 +200,8 @@ def card_text(step, steps, before, files, tally, recipe, recipe_hash):
     text += ["## Citations", "\n".join(cited)] if cited else []
     text += [
         "## Files",
-        f"`{step.output.stem}.jsonl`, {len(files)} parquet shard(s) in `data/`; hashes in `{step.output.stem}.manifest.json`; rows left "
-        "out, each with its reason, in the `*.rejected.jsonl`.",
+        f"`{stem}.jsonl`, {len(files)} parquet shard(s) in `data/`; hashes in `{stem}.manifest.json`; rows left out, each with its reason, "
+        "in the `*.rejected.jsonl`.",
     ]
     return "\n\n".join(text) + "\n", unexplained
 

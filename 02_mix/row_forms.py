@@ -78,7 +78,11 @@ def options_text(question, options):
 
 def first_of(row, names):
     """(name, text) of the first of the fields that holds something."""
-    return next(((name, text_of(row[name])) for name in names if row.get(name) not in (None, "", [], {})), (None, ""))
+    for name in names:
+        value = row.get(name)
+        if value is not None and value not in ("", [], {}):
+            return name, text_of(value)
+    return None, ""
 
 
 def final_of(answer):
@@ -96,44 +100,50 @@ def final_of(answer):
     return answer if 0 < len(answer) <= 40 and "\n" not in answer else None
 
 
+def read_pair(low, reference):
+    """Question and answer in their many names: (question, answer, reference, fields used up); low: the row with lower-cased names."""
+    if not any(name in low for name in QUESTION):
+        raise Unusable("unknown form")
+    asked, question = first_of(low, QUESTION)
+    given, answer = first_of(low, ANSWER)
+    reasoned, worked = first_of(low, REASONED)
+    used = (asked, given)
+    if worked and reasoned != given and len(worked) > max(len(answer), 20):  # a short answer beside its worked solution
+        reference, answer, used = reference or answer, worked, (asked, given, reasoned)
+        if reference and not re.search(rf"(?<!\w){re.escape(reference)}(?!\w)", worked[-80:]):
+            answer += f"\nAnswer: {reference}"
+    if isinstance(low.get("options"), list | dict):
+        question = options_text(question, low["options"])
+    return question, answer, reference, used
+
+
 def read_form(row):
     """Tell the form of a row apart: (form, question, answer, reference, system, fields used up). Raises Unusable."""
     fields = {str(name).lower(): name for name in row}
     low = {name: row[own] for name, own in fields.items()}
     system = text_of(low.get("system")) or None
-    reference_field, reference = first_of(low, REFERENCE)
-    for told, name in (("chat messages", "messages"), ("ShareGPT", "conversations"), ("ShareGPT", "conversation")):
-        if isinstance(low.get(name), list):
-            inside, question, answer = turns(low[name])
-            form, used = told, (name,)
-            break
+    reference_field, reference = first_of(
+        low, [name for name in REFERENCE if not isinstance(low.get(name), bool)]
+    )  # `correct: true` is a grade
+    talk = next((name for name in ("messages", "conversations", "conversation") if isinstance(low.get(name), list)), None)
+    inside = None
+    if talk:
+        inside, question, answer = turns(low[talk])
+        form, used = "chat messages" if talk == "messages" else "ShareGPT", (talk,)
+    elif "instruction" in low and "output" in low:
+        form, used = "alpaca", ("instruction", "input", "output")
+        question = "\n\n".join(part for part in (text_of(low["instruction"]), text_of(low.get("input"))) if part)
+        answer = text_of(low["output"])
+        if not reference and low.get("answer") is not None:
+            reference, used = text_of(low["answer"]), (*used, "answer")
+    elif "prompt" in low and ("completion" in low or "response" in low):
+        form, used = "prompt/completion", ("prompt", second := "completion" if "completion" in low else "response")
+        asked = low["prompt"] if isinstance(low["prompt"], list) else [{"role": "user", "content": low["prompt"]}]
+        given = low[second] if isinstance(low[second], list) else [{"role": "assistant", "content": low[second]}]
+        inside, question, answer = turns([*asked, *given])
     else:
-        inside = None
-        if "instruction" in low and "output" in low:
-            form, used = "alpaca", ("instruction", "input", "output")
-            question = "\n\n".join(part for part in (text_of(low["instruction"]), text_of(low.get("input"))) if part)
-            answer = text_of(low["output"])
-            if not reference and low.get("answer") is not None:
-                reference, used = text_of(low["answer"]), (*used, "answer")
-        elif "prompt" in low and ("completion" in low or "response" in low):
-            form, used = "prompt/completion", ("prompt", second := "completion" if "completion" in low else "response")
-            asked = low["prompt"] if isinstance(low["prompt"], list) else [{"role": "user", "content": low["prompt"]}]
-            given = low[second] if isinstance(low[second], list) else [{"role": "assistant", "content": low[second]}]
-            inside, question, answer = turns([*asked, *given])
-        else:
-            form = "question/answer"
-            asked, question = first_of(low, QUESTION)
-            given, answer = first_of(low, ANSWER)
-            reasoned, worked = first_of(low, REASONED)
-            used = (asked, given)
-            if not any(name in low for name in QUESTION):
-                raise Unusable("unknown form")
-            if worked and reasoned != given and len(worked) > max(len(answer), 20):  # a short answer beside its worked solution
-                reference, answer, used = reference or answer, worked, (asked, given, reasoned)
-                if reference and not re.search(rf"(?<!\w){re.escape(reference)}(?!\w)", worked[-80:]):
-                    answer += f"\nAnswer: {reference}"
-            if isinstance(low.get("options"), list | dict):
-                question = options_text(question, low["options"])
+        form = "question/answer"
+        question, answer, reference, used = read_pair(low, reference)
     reference = reference or final_of(answer)
     used = {fields[name] for name in (*used, reference_field) if name in fields} | ({fields["system"]} if system else set())
     return form, question, answer, reference or None, inside or system, used

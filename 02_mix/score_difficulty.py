@@ -138,6 +138,19 @@ def answered(args, raw_path):
             yield {**sample, "response": raw["response"]}
 
 
+def ask(args, step, judge_path):
+    """Sample all answers, then have them judged; returns what each of the two took."""
+    options = batch_generate.options(args)
+    seeded = {**options, "seed": lambda sample: int(r.text_hash(str(args.seed), sample["id"]), 16) % 2**31}
+    spent = {"samples": batch_generate.generate_jsonl(samples(args), sample_messages, step.raw_path, **seeded)}
+    if args.verify == "judge":
+        greedy = {**options, "temperature": 0.0, "top_p": 1.0, "max_tokens": args.judge_max_tokens}
+        judge = {**greedy, "model": args.judge_model, "base_url": args.judge_base_url or args.base_url}
+        asked = answered(args, step.raw_path)
+        spent["judge"] = batch_generate.generate_jsonl(asked, judge_messages, judge_path, fresh=args.fresh, **judge)
+    return spent
+
+
 def scores_of(chunk, args):
     """The k scores of each row of a chunk of (row, sample raws, judge raws): a list of numbers and None."""
     if args.verify == "judge":
@@ -218,30 +231,8 @@ def main():
     )
     if step.finished():
         return
-    judge_path, spent = r.beside(step.output, "judge.raw.jsonl"), {}
-    options = batch_generate.options(args)
-    spent["samples"] = batch_generate.generate_jsonl(
-        samples(args),
-        sample_messages,
-        step.raw_path,
-        **{**options, "seed": lambda sample: int(r.text_hash(str(args.seed), sample["id"]), 16) % 2**31},
-    )
-    if args.verify == "judge":
-        base_url = args.judge_base_url or (args.base_url if args.base_url else None)
-        spent["judge"] = batch_generate.generate_jsonl(
-            answered(args, step.raw_path),
-            judge_messages,
-            judge_path,
-            fresh=args.fresh,
-            **{
-                **options,
-                "model": args.judge_model,
-                "base_url": base_url,
-                "temperature": 0.0,
-                "top_p": 1.0,
-                "max_tokens": args.judge_max_tokens,
-            },
-        )
+    judge_path = r.beside(step.output, "judge.raw.jsonl")
+    spent = ask(args, step, judge_path)
     assemble(args, step, judge_path)
     step.finish(spent=spent)
 

@@ -116,6 +116,12 @@ def test_every_source_of_the_table_is_complete():
         assert row_forms.non_commercial(source["license"]) == ("-nc" in source["license"])
 
 
+@pytest.mark.parametrize("value", [0, 1, 2.5, True])
+def test_numbers_are_answers_and_grades_are_no_reference(value):
+    made = one({"question": "How many?", "answer": value, "correct": True})[1]
+    assert made["answer"] == made["reference_answer"] == str(value)
+
+
 def test_names_of_the_table_in_any_spelling():
     named = load_sources.plan(["NaturalReasoning,SCP-116K", "textbook-reasoning"])
     assert [source["name"] for source in named] == ["natural_reasoning", "scp_116k", "textbook_reasoning"] and named[1][
