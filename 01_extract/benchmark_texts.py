@@ -1,10 +1,11 @@
 """Read the questions of benchmarks in the many forms their files have, and name the benchmark each belongs to.
 
-Read by decontaminate.py. Understands .json (an array, an object that holds one, or rows by id), .jsonl, .jsonl.gz and .parquet; the question
+Read by decontaminate.py. Understands .json (an array, an object that holds one, or rows by id), .jsonl, .jsonl.gz, .parquet and .csv; the question
 under any of the names in QUESTION_FIELDS or in examples[0].input; options as a list, a dict, or lettered fields.
 """
 
 import ast
+import csv
 import json
 import re
 from pathlib import Path
@@ -12,7 +13,7 @@ from typing import NamedTuple
 
 import rows as r
 
-SUFFIXES = (".json", ".jsonl", ".gz", ".parquet")
+SUFFIXES = (".json", ".jsonl", ".gz", ".parquet", ".csv")
 QUESTION_FIELDS = ("question", "Question", "problem", "problem_text", "goal", "input", "prompt", "query", "instruction", "Problem", "QUESTION")
 OPTION_FIELDS = ("options", "choices", "Options", "endings")
 LETTERED_FIELDS = (tuple("ABCDEFGHIJ"), ("opa", "opb", "opc", "opd", "ope"), ("sol1", "sol2"), ("option_a", "option_b", "option_c", "option_d"),
@@ -90,7 +91,7 @@ def options_of(row):
 
 
 def file_rows(path):
-    """Rows of one file as dicts; raises ValueError, OSError or BadInput where it cannot be read."""
+    """Rows of one file as dicts; raises ValueError, OSError, csv.Error or BadInput where it cannot be read."""
     if path.suffix == ".json":
         text = path.read_text(encoding="utf-8-sig")
         try:
@@ -102,6 +103,9 @@ def file_rows(path):
         elif isinstance(value, dict):
             value = next((v for v in value.values() if isinstance(v, list) and v and isinstance(v[0], dict)), [value])
         return [row for row in value if isinstance(row, dict)] if isinstance(value, list) else []
+    if path.suffix == ".csv":
+        with open(path, newline="", encoding="utf-8-sig") as file:
+            return list(csv.DictReader(file))
     return [row for _, row in r._raw_rows(path)]
 
 
@@ -129,7 +133,7 @@ def read_benchmarks(paths):
             continue
         try:
             rows = file_rows(path)
-        except (ValueError, OSError, r.BadInput) as error:
+        except (ValueError, OSError, csv.Error, r.BadInput) as error:
             unread.append((path, " ".join(str(error).split())[:200]))
             continue
         before = len(items)

@@ -112,16 +112,16 @@ class Index:
         ours = ngrams(words, SHORT)
         shared = collections.Counter(number for gram in ours for number in self.by_gram.get(gram, ()))
         found = []
-        for number, count in shared.most_common(2 * NEAREST):
-            if count >= 4 and (score := self.overlap(number, words, ours, count)) and self.same_options(number, options):
+        for count, number in sorted((-count, number) for number, count in shared.items() if count >= 4)[:2 * NEAREST]:
+            if (score := self.overlap(number, words, ours, -count)) and self.same_options(number, options):
                 found.append((number, "ngram", score))
-        return sorted(found, key=lambda match: -match[2])[:NEAREST]
+        return sorted(found, key=lambda match: (-match[2], match[0]))[:NEAREST]
 
     def overlap(self, number, words, ours, count):
         """Share of the shorter text's n-grams that both hold, or 0 where it is too small to decide."""
         theirs = self.words[number]
-        if len(theirs) < 8 and len(words) > 2 * len(theirs):
-            return 0.0   # a few words inside a longer question are a phrase
+        if len(theirs) < 10 and len(words) > 4 * len(theirs):
+            return 0.0   # a few words inside a much longer question are a phrase
         share = count / len(self.grams[number])
         if len(theirs) < LONG:
             return share if share >= 0.8 else 0.0

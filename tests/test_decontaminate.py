@@ -105,6 +105,8 @@ def test_every_form_of_benchmark_file(tmp_path):
         "chembench/c.json": (
             '[{"uuid": "u", "examples": [{"input": "q6", "target_scores": "{\\"a\\": 1, \\"b\\": 0}"}]}]', ("chembench", "u", ("a", "b"))),
         "scibench/atkins.json": ('[{"problem_text": "q7", "problemid": " 1.2 "}]', ("scibench", "1.2", ())),
+        "gpqa/gpqa_diamond.csv": (
+            "Record ID,Question,Correct Answer,Incorrect Answer 1\nrec1,q0,a,b\n", ("gpqa_diamond", "rec1", ("a", "b"))),
         "own/things.jsonl": ('{"id": 1, "benchmark": "mine", "prompt": "x", "question": "q8"}\n', ("mine", "1", ())),
         "other/test.jsonl": ('{"input": "q9"}\n', ("other", "test:0", ())),
     }
