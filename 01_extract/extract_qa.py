@@ -122,7 +122,7 @@ def to_messages(request):
 def marker(words, ends=r"[:.)]|(?=\n)"):
     """Pattern of a marker at the beginning of a line: quoted, in a list, a heading, numbered before or after, bold."""
     before = r"^[ \t>]*(?:[-*+•][ \t]+)?(?:\#{1,6}[ \t]*)?(?:[*_]{0,3}[(\[]?\d{1,3}[.):\]][ \t]*)?[*_]{0,3}[ \t]*"
-    after = rf"[ \t]*[#№]?[ \t]*(?:\(?\d{{1,3}}\)?)?[ \t]*[*_]{{0,3}}[ \t]*(?:{ends})[ \t]*[*_]{{0,3}}[ \t]*"
+    after = rf"[ \t]*[#№]?[ \t]*(?:\(?\d{{1,3}}\)?)?[ \t]*[*_]{{0,3}}[ \t]*(?:{ends})[*_]{{0,3}}[ \t]*"
     return re.compile(f"{before}(?:{words}){after}", re.IGNORECASE | re.MULTILINE)
 
 

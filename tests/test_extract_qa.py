@@ -32,6 +32,7 @@ PAIR = [("What is 2+2?", "4")]
     ("Question: Solve.\nAnswer: Take x.\n\nAnswer: x = 1, the final one.", [("Solve.", "Take x.\n\nAnswer: x = 1, the final one.")]),
     ("Question: Solve.\nAnswer:\nFinal Answer: $\\boxed{\\frac{1}{2}}$\nQuestion: open",
      [("Solve.", "Final Answer: $\\boxed{\\frac{1}{2}}$"), ("open", "")]),
+    ("**Question:** *f* is odd?\n**Answer:** *f*(*x*) is **odd**", [("*f* is odd?", "*f*(*x*) is **odd**")]),
     ("Question: What is 2+2?\nAnswer: N/A", [("What is 2+2?", "")]),
     ("Problem: What is 2+2?\nSolution: 4", PAIR),
     ("<think>Question: no\nAnswer: no</think>\nQuestion: What is 2+2?\nAnswer: 4", PAIR),
@@ -71,6 +72,15 @@ def test_what_the_prompt_asks_for_is_read_back(pairs, form):
     text = "".join(form.replace("{q}", q).replace("{a}", a).replace("{n}", str(n)) for n, (q, a) in enumerate(pairs, 1))
     wanted = [tuple("" if extract_qa.EMPTY.fullmatch(field) else field.strip() for field in pair) for pair in pairs]
     assert extract_qa.parse(text) == wanted
+
+
+@pytest.mark.parametrize("form", ["Question: @q\nAnswer: @a\n\n", "**Question @n:** @q\n\n**Answer @n:** @a\n\n---\n\n"])
+def test_real_textbook_problems_are_read_back(shared, form):
+    rows = [(row["question"].strip(), row["answer"].strip()) for row in read_jsonl(shared / "qa" / "openstax_problem_solutions.jsonl")]
+    for first in range(0, len(rows), 5):
+        pairs = rows[first:first + 5]
+        text = "".join(form.replace("@n", str(n)).replace("@q", q).replace("@a", a) for n, (q, a) in enumerate(pairs, 1))
+        assert extract_qa.parse(text) == pairs
 
 
 def test_parsing_is_linear_in_the_length():
