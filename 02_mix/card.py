@@ -134,7 +134,8 @@ def plot(path, tally, title):
             left = [a + b for a, b in zip(left, widths, strict=True)]
     axes.set_xlabel("rows")
     axes.set_title(title, fontsize=10)
-    axes.legend(fontsize=7, ncols=2, loc="lower right")
+    if sources:
+        axes.legend(fontsize=7, ncols=2, loc="lower right")
     axes.spines[["top", "right"]].set_visible(False)
     figure.tight_layout()
     with r.write_aside(path) as file:

@@ -171,7 +171,7 @@ def score_of(row, method, field, scorer, path):
         value = scorer(row)
     elif method == "length":
         value = row.get(field)
-        value = len(value) if isinstance(value, str) else value
+        value = len(str(value or "")) if isinstance(value, str) or field in ("answer", "annotator_response") else value
     elif method == "difficulty":
         if "difficulty" not in row:
             raise r.BadInput(f'{path}, row "{row["id"]}": field "difficulty" is missing; run score_difficulty.py first')
@@ -210,7 +210,7 @@ def size_counter(tokenizer):
     if tokenizer:
         loaded = count_tokens.Tokenizer(tokenizer)
         return lambda rows: count_tokens.counted(rows, loaded)
-    return lambda rows: ((row, len(row["question"]) + len(row["answer"])) for row in rows)
+    return lambda rows: ((row, len(str(row["question"])) + len(str(row["answer"]))) for row in rows)
 
 
 def fill_weights(rules, pools, keep):
