@@ -33,6 +33,9 @@ def spell_digits(match):
         if word == "and":
             continue
         if word in SCALES:
+            if (value or 0) >= 10**12:   # "million million million ...": a list, no number
+                numbers.append(total + value)
+                total, value = 0, None
             value = (1 if value is None else value) * SCALES[word]
             if SCALES[word] >= 1000:
                 total, value = total + value, 0
@@ -148,7 +151,7 @@ FIRST_OPTION = re.compile(r"(?:^|\s)(\(?)([Aa])([).:])\s*(?=\S)")
 
 def split_options(text):
     """(text before the options, tuple of option texts); options are A, B, C ... in order, on lines or in running text, at the end."""
-    for start in reversed(list(FIRST_OPTION.finditer(text))):
+    for start in list(FIRST_OPTION.finditer(text))[:-20:-1]:
         opening, letter, closing = start.groups()
         marks = [start]
         for following in range(ord(letter) + 1, ord(letter) + 26):

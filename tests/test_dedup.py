@@ -4,6 +4,7 @@ import itertools
 import json
 import random
 import re
+import time
 
 import dedup
 import numpy as np
@@ -179,6 +180,14 @@ def test_shingles_are_those_of_the_plain_definition(texts):
 def test_numbers_never_raise_and_agree_with_themselves(one, other):
     assert not question_text.other_numbers(one, one)
     assert question_text.other_numbers(one, other) == question_text.other_numbers(other, one)
+
+
+def test_absurd_texts_take_no_time():
+    for text in ("hundred " * 9000, "million-thousand-" * 5000, "A. b " * 20_000, "1 " * 50_000, "one and " * 20_000, "9" * 100_000):
+        started = time.process_time()
+        question_text.numbers(text)
+        question_text.words_of(question_text.bare_question(text)[0])
+        assert time.process_time() - started < 3
 
 
 @pytest.mark.parametrize("one, other, differ", [
