@@ -584,14 +584,19 @@ def name_of(text):
 # ---- prompts ----
 
 
+def fill(template, **fields):
+    """The template with every <name> replaced in one pass: text that is put in is not searched for placeholders again."""
+    return re.sub(r"<(\w+)>", lambda found: fields.get(found[1], found[0]), template)
+
+
 def user_message(row):
     """The question as it is put to a chat model."""
-    passage = PASSAGE.replace("<passage>", row["passage"]) if row.get("passage") else ""
+    passage = fill(PASSAGE, passage=row["passage"]) if row.get("passage") else ""
     if row["kind"] == "choice":
         options = "\n".join(f"{letter}. {option}" for letter, option in zip(string.ascii_uppercase, row["options"], strict=False))
-        return CHOICE_PROMPT.replace("<options>", options).replace("<passage>", passage).replace("<question>", row["question"])
-    unit = UNIT.replace("<unit>", row["unit"]) if row.get("unit") else ""
-    return OPEN_PROMPT.replace("<unit>", unit).replace("<passage>", passage).replace("<question>", row["question"])
+        return fill(CHOICE_PROMPT, options=options, passage=passage, question=row["question"])
+    unit = fill(UNIT, unit=row["unit"]) if row.get("unit") else ""
+    return fill(OPEN_PROMPT, unit=unit, passage=passage, question=row["question"])
 
 
 def examples(kind, shots):
@@ -638,7 +643,9 @@ def download(folder):
     except urllib.error.HTTPError:
         pass
     except OSError as error:
-        raise r.BadInput(f"{hub} cannot be reached ({error}); name a folder of benchmark files instead (run_all.sh: BENCHMARK_DIR=...)") from None
+        raise r.BadInput(
+            f"{hub} cannot be reached ({error}); name a folder of benchmark files instead (run_all.sh: BENCHMARK_DIR=...)"
+        ) from None
     for name in BENCHMARKS:
         path = Path(folder) / f"{name}.jsonl"
         if path.is_file():
@@ -651,7 +658,9 @@ def download(folder):
         else:
             print(f"{path}: {r.write(path, rows):,} rows", file=sys.stderr)
     if len(missing) == len(BENCHMARKS):
-        raise r.BadInput("no benchmark could be loaded from the hub; name a folder of benchmark files instead (run_all.sh: BENCHMARK_DIR=...)")
+        raise r.BadInput(
+            "no benchmark could be loaded from the hub; name a folder of benchmark files instead (run_all.sh: BENCHMARK_DIR=...)"
+        )
 
 
 def main():

@@ -279,9 +279,7 @@ def write_csv(path, table):
 
 def judge_messages(row):
     reference = row["reference"] if isinstance(row["reference"], str) else " or: ".join(row["reference"])
-    text = (
-        JUDGE_PROMPT.replace("<question>", row["question"]).replace("<reference>", reference).replace("<answer>", row["extracted"][:2000])
-    )
+    text = benchmarks.fill(JUDGE_PROMPT, question=row["question"], reference=reference, answer=row["extracted"][:2000])
     return [{"role": "user", "content": text}]
 
 

@@ -302,6 +302,19 @@ def test_prompts_state_the_contract_of_the_answer():
     assert "unit" not in benchmarks.user_message({**OPEN, "unit": None})
 
 
+def test_placeholders_in_a_row_stay_as_they_are():
+    row = {
+        **CHOICE,
+        "question": "What does <options> do in <question>?",
+        "options": ["<question>", "<passage>"],
+        "passage": "<unit> and <options>",
+    }
+    text = benchmarks.user_message(row)
+    assert (
+        "Passage: <unit> and <options>" in text and "Question: What does <options> do in <question>?\nA. <question>\nB. <passage>\n" in text
+    )
+
+
 def test_few_shot_turns_and_completion_prompts():
     chat = benchmarks.messages(CHOICE, shots=2)
     assert [message["role"] for message in chat] == ["user", "assistant"] * 2 + ["user"]
