@@ -156,10 +156,12 @@ class Shingles:
 
         counts = np.diff(self.starts)[chosen]
         places = np.concatenate([[0], np.cumsum(counts)])
-        if len(chosen) == len(self.starts) - 1:
-            values = self.values
-        else:
-            values = self.values[np.repeat(self.starts[:-1][chosen] - places[:-1], counts) + np.arange(places[-1])]
+        values = np.empty(places[-1], dtype=np.uint64)
+        for at in range(0, len(chosen), 16 * BATCH):   # in blocks: the index of all shingles at once is as large as they are
+            part = slice(at, at + 16 * BATCH)
+            first, last = places[at], places[min(at + 16 * BATCH, len(chosen))]
+            shift = self.starts[:-1][chosen[part]] - places[:-1][part]
+            values[first:last] = self.values[np.repeat(shift, counts[part]) + np.arange(first, last)]
         return RMinHash.digest_matrix_from_flat_token_hashes(values, places.astype(np.uint64), size, SEED)
 
 
