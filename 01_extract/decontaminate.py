@@ -254,8 +254,10 @@ def model_of_endpoint(url):
     try:
         with urllib.request.urlopen(f"{url.split(',')[0].strip().rstrip('/')}/models", timeout=30) as answer:
             return json.load(answer)["data"][0]["id"]
-    except (OSError, ValueError, LookupError, TypeError) as error:
+    except (urllib.error.HTTPError, ValueError, LookupError, TypeError) as error:
         raise r.BadInput(f"--base-url {url}: its list of models cannot be read ({error}); name one with --model") from None
+    except OSError as error:
+        raise r.NoEndpoint(f"--base-url {url}: no server answers there ({error})") from None
 
 
 def parse_options():

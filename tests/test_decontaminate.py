@@ -136,6 +136,8 @@ def test_what_could_not_be_read_is_named_and_no_question_is_an_error(run_script,
     (row,) = read_jsonl(tmp_path / "b.rejected.jsonl")
     assert row["benchmark"] == "gsm8k" and row["benchmark_id"] == "gsm8k:0"
     assert "finished already" in run_script(*command, tmp_path / "data").stderr
+    asking = [part for part in command if part not in ("--no-judge", "--no-embedding")]
+    assert run_script(*asking, tmp_path / "data", "--base-url", "http://127.0.0.1:9/v1", check=False).returncode == 3
 
 
 @settings(deadline=None, max_examples=150)
