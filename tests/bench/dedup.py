@@ -1,6 +1,6 @@
 """Measure 01_extract/dedup.py: recall and precision on labelled pairs, CPU seconds and memory, beside a plain numpy MinHash and datasketch.
 
-    python tests/bench/dedup.py --rows 100000 1000000 --rival-rows 20000
+    python tests/bench/dedup.py --rows 100000 1000000 --rival-rows 100000
     python tests/bench/dedup.py --pairs DIR/natural_near_duplicates_openstax_stats.jsonl
 
 Synthetic questions are 12 to 60 words drawn with Zipf's frequencies from 30,000 invented words; one in ten is a copy of an earlier one with up to
@@ -182,7 +182,7 @@ def labelled_pairs(path, folder):
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rows", type=int, nargs="*", default=[100_000, 1_000_000])
-    parser.add_argument("--rival-rows", type=int, default=20_000, help="rows of the side by side runs (0: none)")
+    parser.add_argument("--rival-rows", type=int, default=100_000, help="rows of the side by side runs (0: none)")
     parser.add_argument("--runs", type=int, default=3, help="alternating runs side by side; medians are printed")
     parser.add_argument("--pairs", help="labelled pairs with question_a, question_b")
     parser.add_argument("--rival", nargs=3, metavar=("NAME", "IN", "OUT"), help="run one rival as a command (used by this script itself)")
