@@ -263,7 +263,7 @@ def check_after(own, args, tokenizer, history):
     model, saved = c.load_for_use(str(folder))
     chats, prompts = chats[: own.stop_test_prompts], prompts[: own.stop_test_prompts]
     longest = max(len(saved(messages[-1]["content"]).input_ids) for messages in chats)
-    test = c.stop_test(model, saved, prompts, max(64, min(2048, 2 * longest)))
+    test = c.stop_test(model, saved, prompts, max(64, min(2048, longest + 64)))
     test["passed"] = test["ended"] >= 0.95 * test["prompts"]
     say(f"stop test: {test['ended']} of {test['prompts']} held-out prompts were answered to an end")
     if not test["passed"]:

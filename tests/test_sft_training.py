@@ -224,6 +224,16 @@ def test_wrong_options_name_the_right_one(sft, capsys):
         sft("--unsloth")
 
 
+def test_help_all_lists_trl(monkeypatch, capsys):
+    import sft as script
+
+    monkeypatch.setattr(sys, "argv", ["sft.py", "--help-all"])
+    with pytest.raises(SystemExit) as ended:
+        script.main()
+    said = capsys.readouterr().out
+    assert ended.value.code == 0 and all(f"--{name}" in said for name in ("learning_rate", "lora_r", "train_file", "use_liger_kernel"))
+
+
 def test_every_recipe_is_understood(rows_file, tmp_path, monkeypatch):
     import sft as script
 
