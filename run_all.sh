@@ -137,7 +137,8 @@ if ! $DRY_RUN; then
     mkdir -p "$OUT"
 fi
 export VLLM_NO_USAGE_STATS=1 DO_NOT_TRACK=1 VLLM_LOGGING_LEVEL=${VLLM_LOGGING_LEVEL:-WARNING} TOKENIZERS_PARALLELISM=false
-export MPLCONFIGDIR=$PWD/$OUT/cache/matplotlib VLLM_CACHE_ROOT=$PWD/$OUT/cache/vllm   # nothing is written outside the run's folder
+cache=$(realpath -m "$OUT/cache")
+export MPLCONFIGDIR=$cache/matplotlib VLLM_CACHE_ROOT=$cache/vllm   # nothing is written outside the run's folder
 if [[ $GPUS == 0 ]]; then
     export CUDA_VISIBLE_DEVICES="" VLLM_CPU_KVCACHE_SPACE=${VLLM_CPU_KVCACHE_SPACE:-2} VLLM_CPU_OMP_THREADS_BIND=${VLLM_CPU_OMP_THREADS_BIND:-0-$(($(nproc) - 1))}
 fi
