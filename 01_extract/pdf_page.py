@@ -8,6 +8,7 @@ import collections
 import ctypes
 import io
 import itertools
+import math
 import os
 import re
 import statistics
@@ -43,17 +44,28 @@ class Line(NamedTuple):
 
 # ---- characters of a page ----
 
+def text_direction(raw, count):
+    """Direction in which most of a page's text runs: 0, 90 (upwards), 180 or 270 degrees (PDFium counts clockwise)."""
+    import pypdfium2.raw as pdfium
+
+    angles = collections.Counter(round(-math.degrees(pdfium.FPDFText_GetCharAngle(raw, i)) / 90) % 4 * 90 for i in range(0, count, 7)
+                                 if pdfium.FPDFText_GetUnicode(raw, i) > 32)
+    return angles.most_common(1)[0][0] if angles else 0
+
+
 def page_chars(page, textpage):
     """Yield (character, (x0, top, x1, bottom, baseline, number)) of a page in the order of its content; line ends and spaces have no box but None.
 
-    Coordinates are those of the page as it is shown: a page stored sideways is turned. The number is PDFium's of the character.
+    The page is turned so that its text runs from left to right (pages stored sideways, wide tables); text across that direction (stamps in the
+    margin, labels of an axis) is left out. The number is PDFium's of the character.
     """
     import pypdfium2.raw as pdfium
 
     raw, count = textpage.raw, pdfium.FPDFText_CountChars(textpage.raw)
     box, x, y = pdfium.FS_RECTF(), ctypes.c_double(), ctypes.c_double()
     at, to_x, to_y = ctypes.byref(box), ctypes.byref(x), ctypes.byref(y)
-    place = placer(page)
+    turn = text_direction(raw, count)
+    place, level = placer(page, turn), math.radians(turn)
     high = 0
     for i in range(count):
         code = pdfium.FPDFText_GetUnicode(raw, i)
@@ -66,14 +78,15 @@ def page_chars(page, textpage):
         if 0xDC00 <= code < 0xE000:
             code = 0x10000 + ((high - 0xD800) << 10) + (code - 0xDC00) if high else 0xFFFD
             high = 0
+        if abs(math.sin(pdfium.FPDFText_GetCharAngle(raw, i) - level)) > 0.7:
+            continue
         pdfium.FPDFText_GetLooseCharBox(raw, i, at)
         pdfium.FPDFText_GetCharOrigin(raw, i, to_x, to_y)
         yield HYPHEN if code in (2, 0xFFFE) else chr(code), (*place(box.left, box.bottom, box.right, box.top, x.value, y.value), i)
 
 
-def placer(page):
-    """Function that turns PDF coordinates (origin below left, page unturned) into (x0, top, x1, bottom, baseline) of the page as shown."""
-    turn = page.get_rotation()
+def placer(page, turn):
+    """Function that turns PDF coordinates (origin below left, page unturned) into (x0, top, x1, bottom, baseline) of the turned page."""
     left, bottom, right, top = page.get_mediabox()
 
     def place(x0, y0, x1, y1, x, y):
@@ -115,7 +128,7 @@ class Segment:
 
 
 def segments(chars):
-    """Runs of the page's characters, in the order of the content; text that runs across the page (stamps in the margin) is left out."""
+    """Runs of the page's characters, in the order of the content."""
     runs, space = [], ""
     for char, box in chars:
         if box is None:
@@ -131,8 +144,7 @@ def segments(chars):
         else:
             runs.append(Segment(char, box))
         space = ""
-    lone = sum(1 for run in runs if len(run.chars) == 1)
-    return runs if lone < 0.8 * len(runs) or len(runs) < 20 else []
+    return runs
 
 
 def segment_text(run):

@@ -25,7 +25,7 @@ needs_tesseract = pytest.mark.skipif(shutil.which("tesseract") is None, reason="
 SENTENCE = "The force on a body equals the rate of change of its momentum, and the direction is that of the change."
 
 
-def make_pdf(pages, not_pages=(), damaged=(), extra_trailer=b"", mediabox="0 0 612 792", rotate=0):
+def make_pdf(pages, not_pages=(), damaged=(), extra_trailer=b"", mediabox="0 0 612 792", rotate=0, matrix="1 0 0 1"):
     """Bytes of a PDF in Helvetica; pages are lists of (x, y, size, text); `not_pages` get a broken object, `damaged` an unreadable stream."""
     objects = {1: b"<< /Type /Catalog /Pages 2 0 R >>", 3: b"<< /Type /Font /Subtype /Type1 /BaseFont /Helvetica >>",
                4: b"<< /Type /Font /Subtype /Type1 /BaseFont /Courier >>"}
@@ -34,9 +34,9 @@ def make_pdf(pages, not_pages=(), damaged=(), extra_trailer=b"", mediabox="0 0 6
         page, content = 5 + 2 * number, 6 + 2 * number
         kids.append(f"{page} 0 R")
         shown = []
-        for x, y, size, text, *font in lines:
+        for x, y, size, text, *more in lines:   # more: another font, another matrix
             text = text.replace("\\", "\\\\").replace("(", "\\(").replace(")", "\\)")
-            shown.append(f"/{font[0] if font else 'F1'} {size} Tf 1 0 0 1 {x} {y} Tm ({text}) Tj")
+            shown.append(f"/{more[0] if more else 'F1'} {size} Tf {more[1] if len(more) > 1 else matrix} {x} {y} Tm ({text}) Tj")
         stream = "\x80\x01 ]]>> \xff\xfe" if number in damaged else f"BT {' '.join(shown)} ET" if shown else ""
         objects[content] = f"<< /Length {len(stream)} >>\nstream\n{stream}\nendstream".encode("latin-1")
         objects[page] = b"[ (no page) 12 << /Broken " if number in not_pages else (
@@ -167,9 +167,19 @@ def test_a_paragraph_over_a_page_end_is_one_and_its_page_is_still_known():
 
 
 def test_a_page_stored_sideways_is_read():
-    turned = [(72 + 14 * i, 60, 11, "x") for i in range(3)]
-    upright = make_pdf([paragraph(SENTENCE * 3)])
-    assert text_of(upright)[0].startswith("The force") and text_of(make_pdf([turned], rotate=90))[0]
+    upright = paragraph(f"{SENTENCE} Then follows more. {SENTENCE}")
+    for rotate, matrix, place in ((90, "0 1 -1 0", lambda x, y: (792 - y, x)), (270, "0 -1 1 0", lambda x, y: (y - 180, 792 - x)),
+                                  (180, "-1 0 0 -1", lambda x, y: (612 - x, 792 - y))):
+        turned = [(*place(x, y), size, text) for x, y, size, text in upright]
+        assert text_of(make_pdf([turned], rotate=rotate, matrix=matrix)) == text_of(make_pdf([upright])), rotate
+
+
+def test_a_sideways_table_is_read_and_a_stamp_in_the_margin_is_left_out():
+    upright = paragraph(f"{SENTENCE} Then follows more. {SENTENCE}")
+    for matrix, place in (("0 1 -1 0", lambda x, y: (792 - y, x)), ("0 -1 1 0", lambda x, y: (y - 180, 792 - x))):
+        assert text_of(make_pdf([[(*place(x, y), size, text) for x, y, size, text in upright]], matrix=matrix)) == text_of(make_pdf([upright]))
+    stamped = [*upright, (30, 200, 18, "arXiv:2507.00001 [cs] 3 Jul 2025", "F1", "0 1 -1 0")]
+    assert text_of(make_pdf([stamped])) == text_of(make_pdf([upright]))
 
 
 @settings(max_examples=60, deadline=None)
