@@ -304,7 +304,8 @@ def column_lines(runs, textpage):
     for n, row in enumerate(rows):
         gaps = [run.x0 - before.x1 for before, run in itertools.pairwise(row)]
         # a justified line of few words has gaps as wide as those of a table, but equal ones, and ends where others end
-        justified = len(gaps) > 1 and min(gaps) > 0.8 * max(gaps) and row[0].x0 - left < 2 and ends[round(row[-1].x1)] > 1
+        words = all(box for run in row for _, box in run.chars)   # no run has a space
+        justified = words and len(gaps) > 1 and min(gaps) > 0.8 * max(gaps) and row[0].x0 - left < 2 and ends[round(row[-1].x1)] > 1
         text = segment_text(row[0])
         for run, gap, before in zip(row[1:], gaps, row, strict=False):
             text += ("  " if gap > GUTTER * before.height and not justified else " ") + segment_text(run)
