@@ -363,7 +363,7 @@ def test_a_killed_run_resumes_to_the_same_bytes(tmp_path, name):
     rows = qa_rows(60)
     for row in rows:
         row["question"] = row["question"].replace("in example", "with base 10 and weight")  # no rule of the filter sees anything
-        row["answer"] = "We count on from the first number, so the sum of both numbers is the number that is looked for here and" + " not" * 3
+        row["answer"] = f"We count on from the first number, and the sum of both numbers that is looked for here is {row['answer']} and not more"
     write_jsonl(tmp_path / "in.jsonl", rows), write_jsonl(tmp_path / "chunks.jsonl", chunk_rows())
 
     def command(folder, url):
