@@ -60,6 +60,7 @@ DEFAULTS = dict(
     seed=42,
     lora_target_modules=["all-linear"],
     lora_dropout=0.0,
+    logging_nan_inf_filter=False,  # else a loss that is no number is shown as the mean of the earlier ones
 )
 # What --fresh may delete: the files of a run, nothing else that a folder may hold.
 OF_A_RUN = (

@@ -414,6 +414,11 @@ def untrained(model):
     return model
 
 
+def test_a_loss_that_is_no_number_ends_the_run(sft):
+    with pytest.raises(RuntimeError, match="the loss at step .* is (nan|inf)"):
+        sft(*SMALL, "--learning_rate", "1e30", "--max_steps", "6", "--save_strategy", "no")
+
+
 def test_qlora_nf4_trains_on_cpu(sft):
     meta = sft(*SMALL, "--use_peft", "--load_in_4bit", "--max_steps", "5", "--learning_rate", "1e-2")
     assert meta["method"] == "qlora" and len(losses(meta)) == 5 and losses(meta)[-1] < losses(meta)[0]
