@@ -31,16 +31,30 @@ STANDARDS = ("high", "low")
 NO_QA = "[NO QA]"
 RETRY = 4                  # times --max-tokens for answers that were cut off
 PARAGRAPH_PROMPTS = {
-    "high": """Read this passage of a <subject> textbook and write one exam question about it that takes some reasoning, with its answer.
-The question must make sense to someone who cannot see the passage. The answer explains the reasons, in two to five sentences, by the passage alone.
+    "high": """Write one exam question about this passage of a <subject> textbook that takes some reasoning, with its answer.
+The question must make sense to someone who cannot see the passage. The answer gives the reasons, in two to five sentences, by the passage alone.
 
 Passage:
 <paragraph>""",
-    "low": """Read this passage of a <subject> textbook and write one question that the passage answers, with the answer.
+    "low": """Write one exam question that this passage of a <subject> textbook answers, with the answer.
 The question must make sense to someone who cannot see the passage. The answer is complete, in one to four sentences, by the passage alone.
 
 Passage:
 <paragraph>"""}
+# one worked turn goes before the passage: without it the 135M model fills the JSON with "The answer is: 6.1"
+EXAMPLE_PASSAGE = (
+    "Viscosity measures how strongly a fluid resists flowing. Honey has a high viscosity and pours slowly, while water has a low one. "
+    "When a liquid is heated, its molecules move faster and slide past each other more easily, so its viscosity falls. "
+    "This is why warm honey runs off a spoon much sooner than cold honey.")
+EXAMPLE_PAIRS = {
+    "high": {
+        "question": "Why does warm honey run off a spoon much sooner than cold honey?",
+        "answer": "Heating makes the molecules of a liquid move faster, so that they slide past each other more easily. The liquid then resists "
+                  "flowing less, which means that its viscosity is lower. Warm honey therefore flows off the spoon faster than cold honey."},
+    "low": {
+        "question": "What does the viscosity of a fluid measure, and how does it change when a liquid is heated?",
+        "answer": "Viscosity measures how strongly a fluid resists flowing. It falls when a liquid is heated, because the molecules then move "
+                  "faster and slide past each other more easily."}}
 PAIR_SCHEMA = {"type": "object", "properties": {"question": {"type": "string", "minLength": 15, "maxLength": 600},
                                                 "answer": {"type": "string", "minLength": 2, "maxLength": 2000}},
                "required": ["question", "answer"], "additionalProperties": False}
@@ -82,8 +96,13 @@ def paragraphs_of(text):
         if is_unanswered(text, unit):
             continue
         whole = text[unit[0].start:unit[-1].end]
-        parts = [whole] if len(whole.split()) <= LONGEST else [text[block.start:block.end] for block in unit]
+        parts = [text[block.start:block.end] for block in unit]
+        if len(whole.split()) <= LONGEST:
+            first = next((i for i, block in enumerate(unit) if not block.level), 0)
+            parts = [*parts[:first], text[unit[first].start:unit[-1].end]]
         for number, part in enumerate(parts):
+            heading = re.fullmatch(r"#{1,6}[ \t]+(?:chapter[ \t]+)?(?:[\d.]+[ \t]+)?([^\n]*)", part, re.IGNORECASE)
+            part = heading[1] if heading else part     # small models ask about "Chapter 7"
             joined = f"{held}\n\n{part}" if held else part
             words = len(joined.split())
             last = number == len(parts) - 1
@@ -91,7 +110,7 @@ def paragraphs_of(text):
                 pieces = part.split()
                 made += [held] * (len(held.split()) >= SHORTEST) + [" ".join(pieces[i:i + LONGEST]) for i in range(0, len(pieces), LONGEST)]
                 held = ""
-            elif words < SHORTEST or not last or re.fullmatch(r"#{1,6}[ \t][^\n]*", part):
+            elif words < SHORTEST or not last or heading:
                 held = joined
             else:
                 made.append(joined)
@@ -110,11 +129,16 @@ def requests(chunks, prompts, standards, mode):
             passages = [chunk["text"]] if mode == "document" else paragraphs_of(chunk["text"])
             for number, passage in enumerate(passages):
                 place = f"-{number}" if mode == "paragraph" else ""
-                yield {"id": f"{chunk['id']}-{standard}{place}", "prompt": prompt.replace(placeholder, passage)}
+                request = {"id": f"{chunk['id']}-{standard}{place}", "prompt": prompt.replace(placeholder, passage)}
+                if mode == "paragraph":
+                    request["example"] = [prompt.replace(placeholder, EXAMPLE_PASSAGE), json.dumps(EXAMPLE_PAIRS[standard])]
+                yield request
 
 
 def to_messages(request):
-    return [{"role": "user", "content": request["prompt"]}]
+    """Chat messages of a request, after the worked turn where it has one."""
+    turns = [*request.get("example", ()), request["prompt"]]
+    return [{"role": ("user", "assistant")[number % 2], "content": turn} for number, turn in enumerate(turns)]
 
 
 # ---- parsing: pure functions of the model's text ----
@@ -316,7 +340,8 @@ def main():
         return show(read_chunks(args.input, args.show), prompts, standards, args, how)
     if not args.output:
         raise r.BadInput("--output: name the file to write (or --show N to print only)")
-    step = r.Step(args, inputs=[args.input, args.prompts], prompt=[prompts[key] for key in sorted(prompts)], code=[chunk_documents.__file__])
+    texts = [*(prompts[key] for key in sorted(prompts)), EXAMPLE_PASSAGE, EXAMPLE_PAIRS]
+    step = r.Step(args, inputs=[args.input, args.prompts], prompt=texts, code=[chunk_documents.__file__])
     if step.finished():
         return None
     asked = requests(read_chunks(args.input, args.limit), prompts, standards, args.mode)

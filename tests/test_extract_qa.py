@@ -214,7 +214,9 @@ def test_paragraph_mode_asks_for_json_a_paragraph_at_a_time(call, tmp_path):
         pairs, rejected, _ = extract(call, server, tmp_path, [chunk(1, text, "biology"), chunk(2, "Contents", "biology")], "--standard", "low",
                                      "--mode", "paragraph", "--workers", 1)
         assert all(body["response_format"]["json_schema"]["schema"] == extract_qa.PAIR_SCHEMA for body in server.requests)
-        assert "# Osmosis" in server.requests[0]["messages"][0]["content"] and "biology textbook" in server.requests[0]["messages"][0]["content"]
+        example, answer, asked = server.requests[0]["messages"]
+        assert "biology textbook" in asked["content"] and f"Osmosis\n\n{PROSE}" in asked["content"] and "honey" in example["content"]
+        assert answer["role"] == "assistant" and extract_qa.parse(answer["content"]) == [tuple(extract_qa.EXAMPLE_PAIRS["low"].values())]
     assert [(p["question"], p["source_id"]) for p in pairs] == [("What is osmosis, in one sentence?", "c1")]
     assert [(row["source_id"], row["reason"]) for row in rejected] == [("c1", "unparsed"), ("c2", "no paragraph")]
 
@@ -223,7 +225,7 @@ def test_paragraphs_are_of_a_good_length_and_none_is_lost():
     text = "\n\n".join(["## Head", PROSE, "**Example 1.** " + PROSE, "**Solution.** " + PROSE, "word " * 1000, "$$ x $$"])
     passages = extract_qa.paragraphs_of(text)
     assert all(extract_qa.SHORTEST <= len(p.split()) <= extract_qa.LONGEST for p in passages)
-    assert passages[0].startswith("## Head") and any("**Example 1.**" in p and "**Solution.**" in p for p in passages)
+    assert passages[0].startswith("Head\n\nOsmosis") and any("**Example 1.**" in p and "**Solution.**" in p for p in passages)
     assert sum(p.count("word") for p in passages) == 1000
     unanswered = extract_qa.paragraphs_of(f"**Problem 1.** {PROSE}\n\n**Problem 2.** {PROSE}\n\n**Solution 2.** {PROSE}")
     assert len(unanswered) == 1 and unanswered[0].startswith("**Problem 2.**")
