@@ -132,10 +132,14 @@ def file_hash(path):
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
+encode_json = json.JSONEncoder(ensure_ascii=False).encode   # made once: json.dumps and json.loads of bytes cost a third more
+decode_json = json.JSONDecoder().decode
+
+
 def dumps(row):
     """One line of JSONL as bytes; lone surrogates are escaped, since they have no UTF-8 form."""
     try:
-        return (json.dumps(row, ensure_ascii=False) + "\n").encode()
+        return (encode_json(row) + "\n").encode()
     except UnicodeEncodeError:
         return (json.dumps(row) + "\n").encode()
 
@@ -155,7 +159,8 @@ def _raw_rows(path):
             if not line.strip():
                 continue
             try:
-                row = json.loads(line)
+                # json.loads knows byte order marks too
+                row = decode_json(line.decode("utf-8", "surrogatepass")) if line[:1] == b"{" else json.loads(line)
             except ValueError as error:
                 raise BadInput(f"{path}, line {number}: not valid JSON ({error})") from None
             if not isinstance(row, dict):

@@ -26,7 +26,7 @@ import question_text
 
 import rows as r
 
-BATCH = 4096            # rows tokenised at once: their arrays stay near the processor's cache
+BATCH = 1024            # rows tokenised at once: their arrays stay near the processor's cache
 FOUND_AT_THRESHOLD = 0.95   # share of pairs exactly at the threshold that the bands must find; above it the share rises steeply
 LARGEST_SIGNATURE = 256
 FAMILY = 32             # a bucket of more rows is one template with many fillings: it is split by the numbers, and pairs reach back this far
@@ -157,9 +157,9 @@ class Shingles:
         counts = np.diff(self.starts)[chosen]
         places = np.concatenate([[0], np.cumsum(counts)])
         values = np.empty(places[-1], dtype=np.uint64)
-        for at in range(0, len(chosen), 16 * BATCH):   # in blocks: the index of all shingles at once is as large as they are
-            part = slice(at, at + 16 * BATCH)
-            first, last = places[at], places[min(at + 16 * BATCH, len(chosen))]
+        for at in range(0, len(chosen), 64 * BATCH):   # in blocks: the index of all shingles at once is as large as they are
+            part = slice(at, at + 64 * BATCH)
+            first, last = places[at], places[min(at + 64 * BATCH, len(chosen))]
             shift = self.starts[:-1][chosen[part]] - places[:-1][part]
             values[first:last] = self.values[np.repeat(shift, counts[part]) + np.arange(first, last)]
         return RMinHash.digest_matrix_from_flat_token_hashes(values, places.astype(np.uint64), size, SEED)

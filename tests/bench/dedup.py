@@ -90,6 +90,7 @@ def rival_numpy(source, output, permutations=250, bands=1, per_band=10):
     """Signatures by datasets.map, one row at a time, buckets in dicts, union-find, then filter and write."""
     import datasets
 
+    datasets.disable_caching()   # else the second run would find the signatures of the first
     rng = np.random.default_rng(42)
     prime, largest = np.uint64((1 << 61) - 1), np.uint64((1 << 32) - 1)
     a, b = (rng.integers(1, int(prime), permutations, dtype=np.uint64) for _ in range(2))
@@ -101,7 +102,7 @@ def rival_numpy(source, output, permutations=250, bands=1, per_band=10):
         signature = (((hashed[:, None] * a + b) % prime) & largest).min(axis=0)
         return {"bands": [signature[band * per_band:(band + 1) * per_band].byteswap().tobytes() for band in range(bands)]}
 
-    rows = datasets.load_dataset("json", data_files=source, split="train", cache_dir=str(Path(output).parent / "cache"))
+    rows = datasets.load_dataset("json", data_files=source, split="train", cache_dir=tempfile.mkdtemp(dir=Path(output).parent))
     rows = rows.map(lambda row, number: {"number": number}, with_indices=True)
     signed = rows.map(sign, input_columns=["question"])
     parent, first = {}, [{} for _ in range(bands)]
