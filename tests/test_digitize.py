@@ -71,7 +71,7 @@ def text_of(data):
 
 def digitize(run_script, tmp_path, *inputs, options=(), **how):
     out = tmp_path / "out" / "documents.jsonl"
-    done = run_script("01_extract/digitize_pdfs.py", "--input", *inputs, "--output", out, *options, **how)
+    done = run_script("01_extract/digitize_pdfs.py", "--input", *inputs, "--output", out, "--workers", 1, *options, **how)
     return read_jsonl(out), read_jsonl(out.with_name("documents.rejected.jsonl")), done
 
 
@@ -333,7 +333,7 @@ def test_olmocr_behind_an_endpoint_reads_only_the_scanned_pages(run_script, tmp_
     out_raw = tmp_path / "out" / "documents.raw.jsonl"
     answers = iter(["---\nprimary_language: en\nis_table: False\n---\n# Scanned\n\nRead by a model.", ("cut off", "length")])
     with FakeServer(lambda messages, body: next(answers)) as server:
-        options = ["--base-url", server.url, "--model", "m", "--workers", "1"]
+        options = ["--base-url", server.url, "--model", "m"]
         (document,), rejected, _ = digitize(run_script, tmp_path, tmp_path / "mixed.pdf", options=options)
         kinds = [part["type"] for part in server.requests[0]["messages"][0]["content"]]
         assert len(server.requests) == 2 and kinds == ["text", "image_url"]

@@ -311,7 +311,8 @@ def test_the_demo_model_writes_pairs_in_this_process(run_script, tmp_path):
     run_script("01_extract/chunk_documents.py", "--input", tmp_path / "d.jsonl", "--output", tmp_path / "c.jsonl", "--tokenizer", model,
                "--max-tokens", 600)
     run_script("01_extract/extract_qa.py", "--input", tmp_path / "c.jsonl", "--output", tmp_path / "qa.jsonl", "--model", model,
-               "--mode", "paragraph", "--standard", "low", "--max-tokens", 160, "--limit", 2, "--engine", json.dumps({"max_model_len": 2048}), timeout=900)
+               "--mode", "paragraph", "--standard", "low", "--max-tokens", 160, "--limit", 2,
+               "--engine", json.dumps({"max_model_len": 2048}), timeout=900)
     pairs, meta = read_jsonl(tmp_path / "qa.jsonl"), json.loads((tmp_path / "qa.meta.json").read_text())
     asked = meta["generation"]["rows"]
     assert asked >= 4 and len(pairs) >= 0.7 * asked, meta["counts"]
