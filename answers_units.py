@@ -299,6 +299,7 @@ UNIT_TOKEN = re.compile(
 def read_unit(text):
     """(pint expression, factor) of a unit such as "kJ mol^{-1}", "m/s2", "10^6 m s^-1"; None where a part is no unit."""
     text = strip_wrappers(text).strip().rstrip(".").replace("{", "{").strip()
+    text = re.sub(r"μ\s+(?=[A-Za-zΩ])", "μ", text)  # \mu\mathrm{T}: the letter and its prefix are one unit
     text = re.sub(r"\b(square|sq\.?)\s+([a-zA-Z]+)", r"\2^2", text)
     text = re.sub(r"\b(cubic|cu\.?)\s+([a-zA-Z]+)", r"\2^3", text)
     text = re.sub(r"([a-zA-Z]+)\s+squared\b", r"\1^2", re.sub(r"([a-zA-Z]+)\s+cubed\b", r"\1^3", text))

@@ -118,6 +118,14 @@ def test_5_scibench_references_with_commas_and_unicode_minus_can_be_matched(gold
     assert not answers.grade("\\boxed{17}", gold, "math")
 
 
+@pytest.mark.parametrize(
+    "answer", [r"11\,\mu\mathrm{T}", r"11 \mu \mathrm{T}", r"11~\mu T", "11 µT", r"1.1 \times 10^{-5} \mathrm{~T}", "11"]
+)
+def test_5_scibench_units_with_the_prefix_micro(answer):
+    assert answers.grade(f"\\boxed{{{answer}}}", "11", "math", unit=r"\mu \mathrm{T}")
+    assert not answers.grade(r"\boxed{11\,\mathrm{T}}", "11", "math", unit=r"\mu \mathrm{T}")
+
+
 def test_6_the_word_problem_does_not_cut_the_response():
     """The released extractor drops everything after the first "Problem:"."""
     assert answers.grade("Problem: find the larger root.\n\nSolution: the roots are 2 and 7, so the answer is $\\boxed{7}$.", "7", "math")
