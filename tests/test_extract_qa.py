@@ -187,13 +187,12 @@ def test_an_edited_prompt_is_not_mixed_with_old_answers(call, tmp_path):
         assert code == 2 and "physics_low.txt: the placeholder <chunk> is missing" in said[-1]
 
 
-def test_show_prints_prompt_and_pairs_and_writes_nothing(run_script, tmp_path):
+def test_show_prints_prompt_and_pairs_and_writes_nothing(call, tmp_path):
     source = write_jsonl(tmp_path / "chunks.jsonl", [chunk(0, "This is passage one."), chunk(1, "This is passage two.")])
     with FakeServer(scripted) as server:
-        done = run_script("01_extract/extract_qa.py", "--input", source, "--model", "scripted", "--base-url", server.url, "--standard", "low",
-                          "--show", 1)
-        assert len(server.requests) == 1
-    assert "This is passage one." in done.stdout and "Q: What is force?\nA: Mass times acceleration." in done.stdout
+        code, out, _ = call(extract_qa, "--input", source, "--model", "scripted", "--base-url", server.url, "--standard", "low", "--show", 1)
+        assert code == 0 and len(server.requests) == 1
+    assert "This is passage one." in out and "Q: What is force?\nA: Mass times acceleration." in out
     assert [path.name for path in tmp_path.iterdir()] == ["chunks.jsonl"]
 
 
