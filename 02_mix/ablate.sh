@@ -6,7 +6,7 @@
 #   PROFILE=full INPUT=data/runs/x/02_mix/difficulty.jsonl METHODS="difficulty random length" bash 02_mix/ablate.sh   the paper's: a GPU day an arm on 8 GPUs
 #
 # in   INPUT: rows with id, question, answer, source (difficulty for the method of that name)
-# out  OUT/SOURCE.METHOD.sSEED/ (selected, train, model, eval), OUT/scored.jsonl, OUT/results.csv, OUT/comparisons/, OUT/ablation.md and ablation.json
+# out  OUT/SOURCE.METHOD.sSEED/ (selected, train, model, eval), OUT/scored.jsonl, OUT/scores.csv, OUT/comparisons/, OUT/ablation.md and ablation.json
 #
 # Without N the method `difficulty` runs first and the others take as many rows as it kept, as in MegaScience; MATCH=tokens takes as many tokens instead.
 # SEEDS="1 2 3" trains each arm three times; a winner must then win with every seed.
@@ -73,7 +73,7 @@ for source in $SOURCES; do
     done
 done
 
-step "$py" 04_eval/score.py --input "${samples[@]}" --output "$OUT/scored.jsonl" --csv "$OUT/results.csv"
+step "$py" 04_eval/score.py --input "${samples[@]}" --output "$OUT/scored.jsonl" --csv "$OUT/scores.csv"
 rm -f "$OUT"/comparisons/*
 for ((i = 0; i < ${#arms[@]}; i++)); do   # each pair of arms of one source and seed
     for ((j = i + 1; j < ${#arms[@]}; j++)); do
@@ -82,4 +82,4 @@ for ((i = 0; i < ${#arms[@]}; i++)); do   # each pair of arms of one source and 
         step "$py" 04_eval/compare.py "$OUT/scored.jsonl:$a" "$OUT/scored.jsonl:$b" --output "$OUT/comparisons/$a--$b.json" >/dev/null
     done
 done
-step "$py" 02_mix/ablation_table.py --csv "$OUT/results.csv" --comparisons "$OUT"/comparisons/*.json --output "$OUT/ablation.md"
+step "$py" 02_mix/ablation_table.py --csv "$OUT/scores.csv" --comparisons "$OUT"/comparisons/*.json --output "$OUT/ablation.md"

@@ -1,9 +1,9 @@
 """One table of an ablation: each selection method with its accuracy and interval, and a winner only where the paired tests say so;
 ablate.sh calls it.
 
-    python 02_mix/ablation_table.py --csv OUT/results.csv --comparisons OUT/comparisons/*.json --output OUT/ablation.md
+    python 02_mix/ablation_table.py --csv OUT/scores.csv --comparisons OUT/comparisons/*.json --output OUT/ablation.md
 
-in   results.csv of 04_eval/score.py with models named SOURCE.METHOD.sSEED, and the comparisons of each pair of methods by
+in   the scores of 04_eval/score.py (--csv) with models named SOURCE.METHOD.sSEED, and the comparisons of each pair of methods by
      04_eval/compare.py
 out  X.md: per source the methods with rows, tokens, accuracy by benchmark, their mean with its interval, and the paired differences;
      X.json: the same as data
@@ -168,7 +168,7 @@ def markdown(sources):
 
 def main():
     parser = r.parser(__doc__)
-    parser.add_argument("--csv", required=True, metavar="FILE", help="results.csv of all arms")
+    parser.add_argument("--csv", required=True, metavar="FILE", help="scores of all arms")
     parser.add_argument("--comparisons", nargs="+", required=True, metavar="FILE", help="comparisons of the pairs (.json)")
     parser.add_argument("--output", required=True, metavar="FILE.md", help="table to write; the data stand beside it as .json")
     args = parser.parse_args()
