@@ -8,7 +8,7 @@ out  one row a pair: id, question, answer, subject, source_id (the chunk), pages
 
 --standard  high: several steps of reasoning and a full solution in the text; low: every complete question with its answer. The prompts stand in
             01_extract/prompts/<subject>_<standard>.txt and are yours to edit; <chunk> is replaced by the text. Each chunk is asked once a standard.
---mode      document: all pairs of a chunk in one answer. paragraph: one pair a paragraph as JSON, for small models.
+--mode      document: all pairs of a chunk in one answer. paragraph: one pair a paragraph as JSON, for small models (--max-tokens 512 by default).
 An answer cut off at --max-tokens is asked again with four times the room, then rejected. Rejected rows: "no qa" (the model found none), "truncated",
 "unparsed", "question without answer", "repeated in the same chunk", "no prompt for this subject", "no paragraph", "generation failed".
 """
@@ -29,6 +29,7 @@ import rows as r
 PROMPTS = Path(__file__).resolve().parent / "prompts"
 STANDARDS = ("high", "low")
 NO_QA = "[NO QA]"
+MAX_TOKENS = {"document": 4096, "paragraph": 512}
 RETRY = 4                  # times --max-tokens for answers that were cut off
 PARAGRAPH_PROMPTS = {
     "high": """Write one exam question about this passage of a <subject> textbook that takes some reasoning, with its answer.
@@ -329,7 +330,9 @@ def main():
     parser.add_argument("--mode", choices=("document", "paragraph"), default="document", help="default document; paragraph for small models")
     parser.add_argument("--prompts", default=str(PROMPTS), metavar="DIR", help="folder of the prompt files (default 01_extract/prompts)")
     parser.add_argument("--show", type=r.positive, metavar="N", help="print prompt and answer for the first N chunks and write nothing")
+    parser.set_defaults(max_tokens=None)
     args = parser.parse_args()
+    args.max_tokens = args.max_tokens or MAX_TOKENS[args.mode]
     standards = [name.strip() for name in args.standard.split(",")]
     if not set(standards) <= set(STANDARDS) or len(set(standards)) < len(standards):
         raise r.BadInput(f"--standard {args.standard}: choose from high, low, or high,low")
