@@ -45,6 +45,10 @@ def one_run(args, packing, folder):
         "none",
         "--packing",
         str(packing).lower(),
+        "--global_batch_size",
+        "16",
+        "--limit",
+        "400",
         "--per_device_train_batch_size",
         "1" if packing else "4",
     ]
