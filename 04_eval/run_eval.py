@@ -188,6 +188,11 @@ def parse():
     return args
 
 
+def lost(meta_path):
+    """How many rows got no answer last time; they are asked again, since a server may only have been busy."""
+    return json.loads(meta_path.read_text())["counts"]["rejected"].get("generation failed", 0) if meta_path.is_file() else 0
+
+
 def main():
     args = parse()
     chosen, rejected, files = choose(args)
@@ -195,7 +200,7 @@ def main():
     prompt_id = benchmarks.prompt_id(shots, completion, args.thinking)
     code = [benchmarks.__file__, score.__file__, *sorted(Path(answers.__file__).parent.glob("answers*.py"))]
     step = r.Step(args, inputs=files, prompt=prompt_id, code=code, ignore=("tensor_parallel", "folder"), name=args.name)
-    if step.finished():
+    if not lost(step.meta_path) and step.finished():
         return
     step.output.parent.mkdir(parents=True, exist_ok=True)
     set_aside_other_model(step.raw_path, args.identity)

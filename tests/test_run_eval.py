@@ -152,8 +152,10 @@ def test_rows_that_fail_are_rejected_and_asked_again(tmp_path):
             lost["reason"] == "generation failed" and lost["id"].startswith("q2") and len(read_jsonl(tmp_path / "out/samples.jsonl")) == 3
         )
         broken[0] = False
-        call(run_eval, *options, server.url, "--fresh")
-    assert len(read_jsonl(tmp_path / "out/samples.jsonl")) == 4
+        asked = len(server.requests)
+        call(run_eval, *options, server.url)
+        assert len(server.requests) == asked + 1
+    assert len(read_jsonl(tmp_path / "out/samples.jsonl")) == 4 and not read_jsonl(tmp_path / "out/samples.rejected.jsonl")
 
 
 def test_few_shot_and_base_model_prompts(tmp_path):
