@@ -169,7 +169,8 @@ def load_for_use(model, adapter=None):
         if adapter:
             from peft import PeftModel
 
-            loaded = PeftModel.from_pretrained(loaded, adapter)
+            # merged in memory: an adapter layer beside each of 210 matrices slows every generated token
+            loaded = PeftModel.from_pretrained(loaded, adapter).merge_and_unload()
     except (OSError, ValueError) as error:
         raise r.BadInput(f"{adapter or model}: no model can be loaded from there ({str(error).splitlines()[0]})") from None
     return loaded.eval(), tokenizer
