@@ -217,7 +217,9 @@ def generate_jsonl(rows, to_messages, out_path, *, model, base_url=None, tempera
         counts["completion_tokens"] += answer.get("completion_tokens", 0)
         truncated = answer.get("finish_reason") == "length"
         if truncated and retry_max_tokens and request["max_tokens"] < retry_max_tokens:
-            return {**request, "max_tokens": retry_max_tokens}
+            return {**request, "max_tokens": retry_max_tokens, "first": answer}
+        if "error" in answer and "first" in request:   # the longer try does not fit the context: the answer that was cut off stands
+            answer, truncated = {**request["first"], "retry_error": answer["error"]}, True
         if "error" in answer:
             counts["failed"] += 1
             failed.append(dict(id=request["id"], reason="generation failed", error=answer["error"], messages=request["messages"]))
@@ -312,6 +314,8 @@ async def ask_endpoints(requests, emit, urls, model, sampling, workers, retries)
     finally:
         for task in tasks:
             task.cancel()
+        for client in clients:
+            await client.close()
 
 
 # ---- vLLM in this process, or one child process per group of GPUs ----

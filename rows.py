@@ -300,6 +300,9 @@ class Step:
         if changed:
             print(f"{self.output.name}: made again, since its {' and '.join(changed)} changed", file=sys.stderr)
             return False
+        if old["counts"]["rejected"].get("generation failed"):
+            print(f"{self.output.name}: made again, since some rows got no answer last time", file=sys.stderr)
+            return False
         print(f"{self.output.name}: finished already ({self.funnel(old['counts'])})", file=sys.stderr)
         return True
 

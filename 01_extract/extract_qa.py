@@ -22,6 +22,7 @@ import re
 import tempfile
 
 import chunk_documents
+from replies import mend_escapes
 
 import batch_generate
 import rows as r
@@ -208,7 +209,7 @@ def json_pairs(text):
     """Pairs of an answer that is JSON: an object, objects, a list of them, or {"pairs": [...]}; None where it is not JSON."""
     fenced = re.search(r"```(?:json)?[ \t]*\n(\s*[\[{].*?)```", text, re.DOTALL)
     items = []
-    for value in json_values(fenced[1] if fenced else text.strip()):
+    for value in json_values(mend_escapes(fenced[1] if fenced else text.strip())):
         if isinstance(value, dict) and not {"question", "answer"} & {str(k).lower() for k in value}:
             value = next((v for v in value.values() if isinstance(v, list)), [])
         items += value if isinstance(value, list) else [value]

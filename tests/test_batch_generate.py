@@ -109,6 +109,13 @@ def test_truncated_answers_get_one_longer_try(tmp_path):
     assert all(row["retried"] and row["finish_reason"] == "stop" for row in raw)
 
 
+def test_a_truncated_answer_is_kept_where_the_longer_try_fails(tmp_path):
+    with FakeServer(lambda messages, body: ("cut", "length") if body["max_tokens"] < 50 else 400) as server:
+        assert generate(server, tmp_path, questions(1), max_tokens=20, retry_max_tokens=80)["failed"] == 0
+    row, = read_jsonl(tmp_path / "a.raw.jsonl")
+    assert row["response"] == "cut" and row["finish_reason"] == "length" and "400" in row["retry_error"] and row["retried"]
+
+
 def test_structured_output_thinking_and_plain_prompts_reach_the_endpoint(tmp_path):
     schema = {"type": "object", "properties": {"x": {"type": "string"}}}
     with FakeServer(lambda messages, body: "text") as server:

@@ -317,3 +317,8 @@ def test_the_demo_model_writes_pairs_in_this_process(run_script, tmp_path):
     assert asked >= 4 and len(pairs) >= 0.7 * asked, meta["counts"]
     assert all(len(p["question"]) > 10 and p["answer"] and p["source_id"] and p["standard"] == "low" for p in pairs)
     assert sum(p["question"].strip().endswith("?") for p in pairs) >= 0.7 * len(pairs), [p["question"] for p in pairs]
+
+
+def test_latex_in_json_keeps_its_commands():
+    pairs = extract_qa.parse('{"question": "What is $\\frac{1}{2}$ of 4?", "answer": "It is $\\times$ 2."}')
+    assert pairs == [("What is $\\frac{1}{2}$ of 4?", "It is $\\times$ 2.")]

@@ -88,6 +88,18 @@ def test_finished_step_is_skipped_and_remade_when_something_changed(three, tmp_p
     assert "inputs changed" in capsys.readouterr().err
 
 
+def test_a_step_with_failed_generations_is_tried_again(three):
+    def once():
+        step = r.Step(three, inputs=[three.input])
+        if not step.finished():
+            for row in step.read(three.input):
+                step.reject(row, "generation failed")
+            step.finish()
+            return True
+
+    assert once() and once()
+
+
 def test_a_crash_leaves_no_half_output(three, tmp_path):
     def explode(row):
         if row["id"] == "2":
