@@ -138,7 +138,7 @@ if ! $DRY_RUN; then
     fi
     mkdir -p "$OUT"
 fi
-export VLLM_NO_USAGE_STATS=1 DO_NOT_TRACK=1 VLLM_LOGGING_LEVEL=${VLLM_LOGGING_LEVEL:-WARNING} TOKENIZERS_PARALLELISM=false
+export PYTHONWARNINGS=${PYTHONWARNINGS:-ignore::FutureWarning} VLLM_NO_USAGE_STATS=1 DO_NOT_TRACK=1 VLLM_LOGGING_LEVEL=${VLLM_LOGGING_LEVEL:-WARNING} TOKENIZERS_PARALLELISM=false
 cache=$(realpath -m "$OUT/cache")
 export MPLCONFIGDIR=$cache/matplotlib VLLM_CACHE_ROOT=$cache/vllm   # nothing is written outside the run's folder
 if [[ $GPUS == 0 ]]; then

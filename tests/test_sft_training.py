@@ -415,7 +415,7 @@ def untrained(model):
 
 
 def test_a_loss_that_is_no_number_ends_the_run(sft):
-    with pytest.raises(RuntimeError, match="the loss at step .* is (nan|inf)"):
+    with pytest.raises(RuntimeError, match=r"the loss at step .* is (nan|inf)"):
         sft(*SMALL, "--learning_rate", "1e30", "--max_steps", "6", "--save_strategy", "no")
 
 
