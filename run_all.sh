@@ -53,7 +53,7 @@ demo)
     TEACHER_MODEL=${TEACHER_MODEL:-$OUT/models/base} BASE_MODEL=${BASE_MODEL:-$OUT/models/base} TEXTBOOK_NAME=textbook MAX_LENGTH=${MAX_LENGTH:-1024}
     BENCHMARK_DIR=${BENCHMARK_DIR:-data/sample/benchmark} BENCHMARKS=${BENCHMARKS:-all}
     SOURCES=${SOURCES:-sample=data/sample/train.jsonl} MIX_RECIPE=${MIX_RECIPE:-02_mix/recipes/demo.yaml} RECIPE=${RECIPE:-03_sft/recipes/demo.yaml}
-    CHUNK_TOKENS=${CHUNK_TOKENS:-700} CHUNKS=${LIMIT:-24} EVAL_LIMIT=${EVAL_LIMIT:-$LIMIT} MAX_TOKENS=${MAX_TOKENS:-256} SOURCE_LIMIT=${SOURCE_LIMIT:-}
+    CHUNK_TOKENS=${CHUNK_TOKENS:-700} CHUNKS=${LIMIT:-10} EVAL_LIMIT=${EVAL_LIMIT:-$LIMIT} MAX_TOKENS=${MAX_TOKENS:-256} SOURCE_LIMIT=${SOURCE_LIMIT:-}
     ENGINE=${ENGINE:-'{"max_model_len": 2048}'}
     NOTE="Demo run. A model of 135 million parameters learns the form of an answer from a few hundred rows, and no science: look at the unparsed column, \
 which falls, and not at the accuracy, which stays near chance on multiple choice. What the teacher wrote in stage 1 shows the machinery, not the quality of a real teacher." ;;
@@ -160,7 +160,7 @@ if stage 1; then
     say "stage 1: $INPUT -> textbook questions and answers"
     # a 135M model follows a JSON schema, not long instructions, and its judgements carry no information (it always says YES): rules judge in the demo
     if [[ $PROFILE == demo ]]; then
-        mode=(--mode paragraph) refine=(--mode json) judge=(--judge rules --max-tokens 512) no_judge=(--no-judge) classify=(--level-from-model off) no_reference=(--no-model)
+        mode=(--mode paragraph --max-tokens 256) refine=(--mode json --max-tokens 256) judge=(--judge rules --max-tokens 256) no_judge=(--no-judge) classify=(--level-from-model off) no_reference=(--no-model)
     else
         mode=(--mode document) refine=() judge=() no_judge=() classify=() no_reference=()
     fi
