@@ -94,6 +94,7 @@ def test_ablate_says_what_is_missing(given, words):
     assert done.returncode != 0 and words in done.stderr.strip().split("\n")[-1], done.stderr
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_two_methods_on_the_demo_model(tmp_path):
     """select -> mix -> SFT -> evaluation for random and length at 24 rows each; about 6 minutes on 2 cores."""

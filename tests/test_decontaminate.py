@@ -208,6 +208,7 @@ def test_the_judge_decides_and_silence_is_no_verdict(run_script, tmp_path):
         assert asked < 20 and "scripted" in json.loads((tmp_path / "b.meta.json").read_text())["model"]
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_the_judge_with_a_real_engine(run_script, tmp_path):
     """The demo model's verdicts carry no information: what counts is that each pair is asked once, stored, and settles its row."""

@@ -300,6 +300,7 @@ def test_no_model_is_needed_where_all_subjects_are_given(run_script, tmp_path):
 
 # ---- the real model ----
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_the_demo_model_writes_pairs_in_this_process(run_script, tmp_path):
     model = Path(os.environ.get("DEMO_MODEL", tmp_path / "model"))

@@ -12,6 +12,7 @@ ROWS = [
 ]
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_sampled_scored_and_annotated_by_a_real_model(tmp_path, run_script):
     """Two engine starts, about three minutes on 2 cores."""

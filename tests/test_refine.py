@@ -410,6 +410,7 @@ def test_a_killed_run_resumes_to_the_same_bytes(tmp_path, name):
 # ---- the real small model ----
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_the_small_model_refines_in_json_mode(tmp_path, run_script):
     """SmolLM2-135M under the schema: most pairs come back in form; what they say is beyond it."""

@@ -287,6 +287,7 @@ def begin_with_a_token(model):
     path.write_text(json.dumps(tokenizer))
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_the_real_engine_answers_and_puts_no_second_begin_token(tmp_path, run_script):
     """The evaluator released with the paper renders the template to text and lets the engine tokenize it: Llama then sees two begin tokens."""

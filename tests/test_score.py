@@ -307,6 +307,7 @@ def test_verdicts(text, verdict):
 # ---- speed ----
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_a_hundred_thousand_rows_in_two_minutes(tmp_path, run_script):
     rng, rows = random.Random(1), []
