@@ -57,8 +57,8 @@ EXAMPLE_PAIRS = {
         "question": "What does the viscosity of a fluid measure, and how does it change when a liquid is heated?",
         "answer": "Viscosity measures how strongly a fluid resists flowing. It falls when a liquid is heated, because the molecules then move "
                   "faster and slide past each other more easily."}}
-PAIR_SCHEMA = {"type": "object", "properties": {"question": {"type": "string", "minLength": 15, "maxLength": 600},
-                                                "answer": {"type": "string", "minLength": 2, "maxLength": 2000}},
+PAIR_SCHEMA = {"type": "object", "properties": {"question": {"type": "string", "minLength": 15, "maxLength": 400},
+                                                "answer": {"type": "string", "minLength": 2, "maxLength": 800}},
                "required": ["question", "answer"], "additionalProperties": False}
 SHORTEST, LONGEST = 40, 400    # words of a paragraph that is asked about; a worked example or exercise with its solution counts as one paragraph
 

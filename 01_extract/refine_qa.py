@@ -53,8 +53,8 @@ FORMATS = {
     "text": "Reply in exactly this form, with nothing before or after it:\nRefined Question: (the new question)\nRefined Answer: (the new answer)",
     "json": 'Reply with one JSON object: {"question": the new question, "answer": the new answer}. Write each backslash of a formula twice.',
 }
-SCHEMA = {"type": "object", "properties": {"question": {"type": "string"}, "answer": {"type": "string"}}, "required": ["question", "answer"],
-          "additionalProperties": False}
+SCHEMA = {"type": "object", "properties": {"question": {"type": "string", "maxLength": 600}, "answer": {"type": "string", "maxLength": 1000}},
+          "required": ["question", "answer"], "additionalProperties": False}   # lengths end the loops of small models
 
 
 def to_messages(row, passage, mode="text"):
