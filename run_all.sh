@@ -53,7 +53,7 @@ demo)
     TEACHER_MODEL=${TEACHER_MODEL:-$OUT/models/base} BASE_MODEL=${BASE_MODEL:-$OUT/models/base} TEXTBOOK_NAME=textbook MAX_LENGTH=${MAX_LENGTH:-1024}
     BENCHMARK_DIR=${BENCHMARK_DIR:-data/sample/benchmark} BENCHMARKS=${BENCHMARKS:-all}
     SOURCES=${SOURCES:-sample=data/sample/train.jsonl} MIX_RECIPE=${MIX_RECIPE:-02_mix/recipes/demo.yaml} RECIPE=${RECIPE:-03_sft/recipes/demo.yaml}
-    CHUNK_TOKENS=${CHUNK_TOKENS:-700} CHUNKS=${LIMIT:-10} EVAL_LIMIT=${EVAL_LIMIT:-$LIMIT} MAX_TOKENS=${MAX_TOKENS:-256} SOURCE_LIMIT=${SOURCE_LIMIT:-}
+    CHUNK_TOKENS=${CHUNK_TOKENS:-450} CHUNKS=${LIMIT:-8} EVAL_LIMIT=${EVAL_LIMIT:-$LIMIT} MAX_TOKENS=${MAX_TOKENS:-256} SOURCE_LIMIT=${SOURCE_LIMIT:-}
     ENGINE=${ENGINE:-'{"max_model_len": 2048}'}
     NOTE="Demo run. A model of 135 million parameters learns the form of an answer from a few hundred rows, and no science: look at the unparsed column, \
 which falls, and not at the accuracy, which stays near chance on multiple choice. What the teacher wrote in stage 1 shows the machinery, not the quality of a real teacher." ;;
