@@ -45,6 +45,7 @@ def add_options(parser, **defaults):
     parser.add_argument("--thinking", choices=("on", "off"), help="for models that can be told (Qwen3): reason in a think block or not")
     parser.add_argument("--tensor-parallel", type=r.positive, default=1, metavar="N", help="GPUs an engine (default 1); rows are split among engines")
     parser.add_argument("--engine", type=json.loads, default={}, metavar="JSON", help='more arguments of vllm.LLM, e.g. {"max_model_len": 8192}')
+    parser.add_argument("--sampling", type=json.loads, default={}, metavar="JSON", help='more sampling parameters of vLLM, e.g. {"top_k": 20}')
     parser.add_argument("--limit", type=r.positive, metavar="N", help="only the first N rows")
     parser.add_argument("--fresh", **r.STANDARD_OPTIONS["fresh"])
 
@@ -53,7 +54,7 @@ def options(args):
     """The parsed options of add_options as keyword arguments of generate_jsonl."""
     return dict(model=args.model, base_url=args.base_url, temperature=args.temperature, top_p=args.top_p, max_tokens=args.max_tokens, seed=args.seed,
                 thinking={"on": True, "off": False, None: None}[args.thinking], tensor_parallel=args.tensor_parallel, engine=args.engine,
-                workers=args.workers)
+                workers=args.workers, extra=args.sampling)
 
 
 def identify(model):

@@ -258,7 +258,8 @@ def test_refine_keeps_the_original_and_rejects_with_reasons(tmp_path, capsys):
         asked = len(server.requests)
         assert "Passage 0: to add, count on. {question} stays as it is." in server.requests[0]["messages"][-1]["content"]
         call(refine_qa, *options)
-        assert len(server.requests) == asked and "finished already" in capsys.readouterr().err
+        assert len(server.requests) == asked + 1, "only the row that got no answer is asked again"
+        assert "some rows got no answer last time" in capsys.readouterr().err
     kept, rejected = read_jsonl(tmp_path / "out.jsonl"), read_jsonl(tmp_path / "out.rejected.jsonl")
     assert (
         [row["original_id"] for row in kept] == ["q0", "q5", "q6"]
