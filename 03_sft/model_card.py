@@ -70,7 +70,7 @@ TEMPLATE = """---
 
 {% if checks.stop_test %}- {{ checks.stop_test.ended }} of {{ checks.stop_test.prompts }} held-out prompts were answered to an end of their own.
 {% endif %}- The chat template renders {{ checks.template_prompts_equal }} prompts byte for byte as in training.
-{% if merge and merge.tokens %}- The merged model and base + adapter agree on
+{% if merge and "tokens" in merge %}- The merged model and base + adapter agree on
   {{ "%.2f" | format(100 * merge.agree) }} % of {{ merge.tokens }} top tokens.
 {% endif %}
 {% if scores %}## Evaluation
