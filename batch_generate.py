@@ -46,7 +46,7 @@ def add_options(parser, **defaults):
     parser.add_argument("--tensor-parallel", type=r.positive, default=1, metavar="N", help="GPUs an engine (default 1); rows are split among engines")
     parser.add_argument("--engine", type=json.loads, default={}, metavar="JSON", help='more arguments of vllm.LLM, e.g. {"max_model_len": 8192}')
     parser.add_argument("--sampling", type=json.loads, default={}, metavar="JSON", help='more sampling parameters of vLLM, e.g. {"top_k": 20}')
-    parser.add_argument("--limit", type=r.positive, metavar="N", help="only the first N rows")
+    parser.add_argument("--limit", **r.STANDARD_OPTIONS["limit"])
     parser.add_argument("--fresh", **r.STANDARD_OPTIONS["fresh"])
 
 
