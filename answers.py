@@ -17,7 +17,8 @@ import threading
 
 import answers_worker
 from answers_choice import LETTERS, extract_choice, named
-from answers_math import extract_math, same_math
+from answers_equal import same_math
+from answers_math import extract_math
 from answers_text import extract_text, same_text
 
 KINDS = ("choice", "label", "math", "short_text")

@@ -109,6 +109,8 @@ GIVES_UP = re.compile(
     r"\b(?:sorry|unable|cannot|can't|can’t|impossible|not\s+possible|don't|do\s+not|does\s+not|doesn't|without)\s+(?:\w+\s+){0,4}?(?:see|view|answer|determine|help|provide|assist|know|have|contain|information|tell|say|sure|access)\b|please\s+provide|\bas\s+an\s+ai\b|more\s+information",
     re.I,
 )
+OPEN_END = re.compile(r"\s(?:because|since|and|or|but|the|an|is|are|was|of|to|that|which|with|for|if|as|by|from|it)$")  # no sentence ends so
+ASIDE = re.compile(r"(?<=\w.{20}),\s*(?:whereas|while|unlike|in\s+contrast|as\s+opposed\s+to)\b", re.I)  # what follows is about another option
 WITHDRAWN = "?"  # "the answer is not among the options" takes back what was said before
 
 
@@ -400,8 +402,10 @@ def ending(text, count, options):
 
 
 def cut_off(text):
-    """Does a long response stop in the middle of a sentence?"""
+    """Does a response stop in the middle of a sentence: a short one at a word that needs another, a long one without its full stop?"""
     text = text.rstrip()
+    if OPEN_END.search(text[-20:]):
+        return True
     if len(text) <= 300:
         return False
     return text.count("\\[") > text.count("\\]") or not re.search(r"[.!?。！？:)\]}\"'”’]$|```$", text)
@@ -423,6 +427,7 @@ def prose(text, count, options, cut=False):
         last = sentences[-2:][::-1] if len(sentences) > 1 else sentences[-1:]
     everywhere = distinct(text, count)
     for sentence in last:
+        sentence = ASIDE.split(sentence, maxsplit=1)[0]
         letters = distinct(sentence, count)
         if len(letters) == 1 and (len(text) < 400 or len(everywhere) == 1 or CONCLUDES.search(sentence)):
             return letters[0]

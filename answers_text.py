@@ -12,8 +12,10 @@ import re
 import unicodedata
 
 from answers_choice import boxes, plain
-from answers_math import INFINITE, LEADING, STATED, same_math, value_of
+from answers_equal import INFINITE, same_math
+from answers_math import LEADING, STATED
 from answers_units import RATIO, parse_quantity, ratio, same_quantity, strip_wrappers, to_ascii_math, unit_after, words_to_number
+from answers_values import value_of
 
 GREEK = {"α": "alpha", "β": "beta", "γ": "gamma", "δ": "delta", "Δ": "delta", "ε": "epsilon", "θ": "theta", "λ": "lambda", "μ": "mu", "µ": "mu", "ν": "nu", "π": "pi",
          "ρ": "rho", "σ": "sigma", "Σ": "sigma", "τ": "tau", "φ": "phi", "ϕ": "phi", "χ": "chi", "ψ": "psi", "ω": "omega", "Ω": "omega", "κ": "kappa", "η": "eta", "ζ": "zeta"}  # fmt: skip
@@ -122,7 +124,7 @@ def tokens(text):
     text = re.sub(r"'s\b|s'(?=\s)", "s", re.sub(r"n't\b", "nt", text)) if "'" in text else text
     text = re.sub(r"(?<=\d),(?=\d{3}\b)", "", re.sub(r"(?<=\d)[_^{}]+(?=[\d+-])|(?<=[a-z])[_^]\{?(?=\d)|(?<=\d)\}", "", text))
     found = re.findall(
-        r"[a-z]+(?:\d+[a-z\d]*)?|\d+(?:\.\d+)?(?:st|nd|rd|th|s)?(?![a-z])|\d+[a-z]+|%|(?<=[a-z\d])[+](?![\w])|(?<![a-z\d] )-(?=\d)", text
+        r"[a-z]+(?:\d+[a-z\d]*)?|\d+(?:\.\d+)?(?:st|nd|rd|th|(?<=\d\d)s)?(?![a-z])|\d+[a-z]+|%|(?<=[a-z\d])[+](?![\w])|(?<![a-z\d] )-(?=\d)", text
     )
     words, run = [], []
     for word in [*found, ""]:
@@ -166,11 +168,11 @@ def alternatives(reference):
     """The ways to write a reference: whole, without and inside its brackets, each side of "or", "also known as", a spaced slash."""
     reference = reference.strip().rstrip(".")
     found = [reference]
-    bracket = re.fullmatch(r"(.*?\S)\s*\(([^()]+)\)\s*(.*)", reference)
+    bracket = re.fullmatch(r"(.*?\S)(?:\s+|(?=\(e?s\))|(?<=[a-zA-Z]{3})(?<!sin|cos|tan|log|exp)(?=\([a-zA-Z ]{4}))\(([^()]+)\)\s*(.*)", reference)
     if bracket:
         found.append(f"{bracket[1]} {bracket[3]}".strip())
         note = re.sub(r"^(?:also\s+(?:known\s+as|called)|or|aka|i\.e\.,?|e\.g\.,?|accept|abbreviated)\s+", "", bracket[2], flags=re.I)
-        if not bracket[3] and (re.fullmatch(r"(?=.*[A-Z].*[A-Z\d])[\w.+-]{2,10}", note) or note != bracket[2]):
+        if not bracket[3] and (set(tokens(note)) & set(tokens(bracket[1])) or re.fullmatch(r"(?=.*[A-Z].*[A-Z\d])[\w.+-]{2,10}", note) or note != bracket[2]):
             found.append(note)
     for separator in (
         r",?\s+or\s+",
@@ -242,6 +244,7 @@ def several_parts(reference):
 
 def yes_no(text):
     """True, False or None: does a text open (or state) yes or no?"""
+    text = strip_wrappers(text)
     words = re.findall(r"[a-z']+", text.lower())[:60]
     if not words:
         return None
@@ -270,7 +273,7 @@ def gives(statement, reference):
     ):
         return value.unit in ("", low.unit) and low.value <= value.value <= high.value
     quantity = parse_quantity(reference)
-    if quantity is not None and re.search(r"\d", reference):
+    if quantity is not None and re.search(r"\d", reference) and not (quantity.noun and re.match(r"\d+-[a-z]", reference)):  # 2-butanol is a name
         return states_quantity(statement, quantity)
     formula = re.sub(r"[\s_{}$]|\\ce|\\mathrm|\\text", "", to_ascii_math(reference)).replace("^", "")
     if (
@@ -322,7 +325,7 @@ def contains(said, wanted):
 
 def listed(said, wanted, reference, statement):
     """All wanted content words near each other in said (dates, names with initials, lists in another order)."""
-    content = [w for w in wanted if w not in SMALL and not (len(w) == 1 and w.isalpha() and len(wanted) > 2)]
+    content = [w for w in wanted if w not in SMALL and not (len(w) == 1 and re.search(rf"\b{w}\.(?=\s)", reference, re.I))]  # initials of a name
     if not content or NEGATIVE & set(said) - set(wanted) or len(content) < 2 and len(wanted) > 1 and re.match(r"[a-z]", reference):
         return False
     if not set(content) <= set(said) or len(content) > 12:
@@ -440,6 +443,11 @@ def states_formula(statement, formula):
 
 
 def initials(statement, acronym):
-    """Are the initials of neighbouring words of the statement the acronym: central processing unit, CPU?"""
+    """Are the initials of neighbouring words of the statement the acronym (central processing unit, CPU), or does it run through them (DNA)?"""
+    spelt = [w.lower() for w in re.findall(r"[A-Za-z]+", statement)]
+    if 2 <= len(spelt) <= len(acronym) and acronym.isalpha() and all(w[0] in acronym.lower() for w in spelt):
+        starts = [re.escape(letter) for letter in acronym.lower()]
+        if spelt[0][0] == starts[0] and re.search("[a-z ]*?".join(starts), " ".join(spelt)) and sum(w[0] in acronym.lower() for w in spelt) == len(spelt):
+            return True
     letters = "".join(w[0] for w in re.findall(r"[A-Za-z]+", statement) if w.lower() not in ("of", "the", "and", "for"))
     return acronym.isalpha() and acronym.lower() in letters.lower() and len(letters) <= len(acronym) + 6

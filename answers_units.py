@@ -45,6 +45,7 @@ UNIT_WORDS = set(
     ohm pascal hertz liter electronvolt electron_volt calorie atmosphere radian degree steradian dalton angstrom inch foot yard mile pound ounce gallon parsec becquerel
     curie gray sievert lumen lux dyne poise debye byte bit hectare acre horsepower revolution ton tonne knot hartree quart pint cup turn micron""".split()
 )
+COUNTED = re.compile(r"(?:photon|particle|molecule|atom|electron|proton|neutron|ion|cycle|count|event|decay|disintegration|collision|fission|cell|person)s?|nucle(?:us|i)|people")
 PREFIXES = "yocto zepto atto femto pico nano micro milli centi deci deca hecto kilo mega giga tera peta".split()
 PREFIX_LETTERS = "yzafpnuμmcdkMGTPE"
 NO_PREFIX = set("min h d yr y in ft mi lb oz u e ° °C °F deg AU ly P B R D M rpm ppm mph in hr t sec rev cc ha".split()) - {"M"}
@@ -168,6 +169,9 @@ def parse_quantity(text):
     spread = re.match(r"\(?\s*(?P<mean>[-+]?[\d.]+)\s*(?:\\pm|\+/-)\s*(?P<error>[\d.]+)\s*\)?(?P<rest>.*)$", text)
     if spread and ("." in spread["mean"] + spread["error"] or read_unit(spread["rest"])):
         text = spread["mean"] + " " + spread["rest"]  # 5.0 ± 0.2 cm
+    if odds := re.fullmatch(r"(\d[\d,]{0,12})\s+(?:in|out\s+of)\s+(\d[\d,]{0,12})", text):
+        below = float(odds[2].replace(",", ""))
+        return Quantity(float(odds[1].replace(",", "")) / below) if below else None
     if sum_of_units := compound(text):
         return sum_of_units
     found = read_number(text)
@@ -300,6 +304,8 @@ def read_unit(text):
     """(pint expression, factor) of a unit such as "kJ mol^{-1}", "m/s2", "10^6 m s^-1"; None where a part is no unit."""
     text = strip_wrappers(text).strip().rstrip(".").replace("{", "{").strip()
     text = re.sub(r"μ\s+(?=[A-Za-zΩ])", "μ", text)  # \mu\mathrm{T}: the letter and its prefix are one unit
+    text = re.sub(r"\\[dtc]?frac\s*\{([^{}]{1,30})\}\s*\{([^{}]{1,30})\}", r"(\1)/(\2)", text)  # \frac{kJ}{mol}
+    text = re.sub(r"\\(?:alpha|beta|gamma)[\s-]*(?=particle|photon|ray|decay)", "", text)
     text = re.sub(r"\b(square|sq\.?)\s+([a-zA-Z]+)", r"\2^2", text)
     text = re.sub(r"\b(cubic|cu\.?)\s+([a-zA-Z]+)", r"\2^3", text)
     text = re.sub(r"([a-zA-Z]+)\s+squared\b", r"\1^2", re.sub(r"([a-zA-Z]+)\s+cubed\b", r"\1^3", text))
@@ -340,8 +346,8 @@ def read_unit(text):
                 return None
             depth_sign.pop()
             sign = depth_sign[-1] if depth_sign else -1 if below else 1
-    if not parts and factor == 1.0 or depth_sign:
-        return None
+    if not parts and factor == 1.0 or depth_sign or parts and all(name == "count" for name, _ in parts):
+        return None  # "5 molecules" has a noun and no unit
     return "*".join(f"({name})**{power}" for name, power in parts), factor
 
 
@@ -350,6 +356,8 @@ def pint_name(name):
     """pint's name of one unit, or None: "kJ" -> "kilojoule", "metres" -> "meter", "apples" -> None."""
     if name in UNIT_NAMES:
         return UNIT_NAMES[name]
+    if COUNTED.fullmatch(name):
+        return "count"
     letters = {"y": "yocto", "z": "zepto", "a": "atto", "f": "femto", "p": "pico", "n": "nano", "u": "micro", "μ": "micro", "m": "milli", "c": "centi",
                "d": "deci", "k": "kilo", "M": "mega", "G": "giga", "T": "tera", "P": "peta", "E": "exa"}  # fmt: skip
     if name[:1] in letters and name[1:] in UNIT_NAMES and name[1:] not in NO_PREFIX:

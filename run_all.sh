@@ -233,7 +233,10 @@ if stage 4; then
     done
     step "$py" 04_eval/score.py --input "$E4/base/samples.jsonl" "$E4/tuned/samples.jsonl" --output "$E4/scored.jsonl" --csv "$OUT/results.csv"
     step "$py" 04_eval/compare.py "$E4/scored.jsonl:base" "$E4/scored.jsonl:tuned" --output "$E4/comparison.json"
-    step "$py" 04_eval/report.py --csv "$OUT/results.csv" --scored "$E4/scored.jsonl" --output "$E4" --title "$RUN: base and tuned model" --note "${NOTE:-}"
+    ablation=()
+    [[ -f $E2/ablation/ablation.json ]] && ablation=(--ablation "$E2/ablation/ablation.json")   # of 02_mix/ablate.sh, where it was run on this run's rows
+    step "$py" 04_eval/report.py --csv "$OUT/results.csv" --scored "$E4/scored.jsonl" --output "$E4" --title "$RUN: base and tuned model" --note "${NOTE:-}" \
+        "${ablation[@]}"
     step "$py" 03_sft/model_card.py --model "$E3/model" --results "$OUT/results.csv" --output "$E3/model/README.md"
 fi
 

@@ -28,8 +28,6 @@ import row_forms
 import score_difficulty
 
 import answers
-import answers_math
-import answers_text
 import batch_generate
 import rows as r
 
@@ -145,7 +143,7 @@ def main():
         args,
         inputs=[args.input, *([args.recipe] if args.recipe else [])],
         prompt=PROMPT,
-        code=[module.__file__ for module in (answers, answers_math, answers_text, score_difficulty, load_sources, row_forms)],
+        code=[*sorted(r.ROOT.glob("answers*.py")), *(module.__file__ for module in (score_difficulty, load_sources, row_forms))],
     )
     if step.finished():
         return

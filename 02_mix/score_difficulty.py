@@ -30,8 +30,6 @@ import re
 import load_sources
 
 import answers
-import answers_math
-import answers_text
 import batch_generate
 import rows as r
 
@@ -227,7 +225,7 @@ def main():
         inputs=[args.input],
         prompt=SAMPLE_PROMPT + JUDGE_PROMPT,
         ignore=("judge_base_url",),
-        code=[answers.__file__, answers_math.__file__, answers_text.__file__],
+        code=sorted(r.ROOT.glob("answers*.py")),
     )
     if step.finished():
         return

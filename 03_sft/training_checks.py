@@ -179,7 +179,7 @@ def load_for_use(model, adapter=None):
 def stop_test(model, tokenizer, prompts, max_new_tokens):
     """Answer the prompts greedily: how many end by themselves with the end-of-turn token.
 
-    prompts  lists of messages  ->  {"prompts", "ended", "answers": [texts]}
+    prompts  lists of messages  ->  {"prompts", "ended", "answers": [texts, long ones cut in the middle]}
     """
     import torch
 
@@ -200,7 +200,7 @@ def stop_test(model, tokenizer, prompts, max_new_tokens):
         "prompts": len(prompts),
         "ended": int((new == tokenizer.eos_token_id).any(1).sum()),
         "max_new_tokens": max_new_tokens,
-        "answers": tokenizer.batch_decode(new, skip_special_tokens=True),
+        "answers": [a if len(a) <= 300 else a[:200] + " ... " + a[-90:] for a in tokenizer.batch_decode(new, skip_special_tokens=True)],
     }
 
 

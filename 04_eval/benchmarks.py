@@ -1,4 +1,6 @@
-"""The fifteen benchmarks: where each comes from, how its rows are read, which prompt they get, and what the paper measured.
+"""The fifteen benchmarks: where each comes from, what the paper measured, and how files and hub sets become rows.
+
+How a raw row is read stands in benchmark_rows.py, the prompts in benchmark_prompts.py.
 
     python 04_eval/benchmarks.py                        the table of the benchmarks
     python 04_eval/benchmarks.py --data DIR             what a folder holds: rows a benchmark, and the files that are not used, with the reason
@@ -20,255 +22,13 @@ import csv
 import gzip
 import itertools
 import json
-import random
 import re
 import string
 
+import benchmark_rows
+from benchmark_prompts import KINDS
+
 import rows as r
-
-CHOICE_PROMPT = """Work out the answer to the multiple-choice question below, step by step.
-
-<passage>Question: <question>
-<options>
-
-End with a last line of the form 'Answer: X', where X is the letter of the right option."""
-
-OPEN_PROMPT = """<passage><question>
-
-<unit>Reason step by step and put the final answer within \\boxed{}."""
-
-PASSAGE = "Passage: <passage>\n\n"
-UNIT = "State the answer in this unit: <unit>\n"
-
-# Worked examples for --few-shot, in the format the prompts ask for: (kind, question, options, answer)
-# fmt: off
-EXAMPLES = [
-    ("choice", "Which gas do plants take up for photosynthesis?", ["Nitrogen", "Oxygen", "Carbon dioxide", "Helium"],
-     "Photosynthesis builds sugar from water and a gas that supplies the carbon. That gas is carbon dioxide, which is option C.\nAnswer: C"),
-    ("math", "A shop sells pens at 3 dollars each. How many dollars do 7 pens cost?", None,
-     "One pen costs 3 dollars, so 7 pens cost 7 times 3, which is 21 dollars.\n\\boxed{21}"),
-    ("short_text", "What is the name of the force that pulls objects towards the centre of the Earth?", None,
-     "Objects near the Earth fall because of the attraction between masses, which is called gravity.\n\\boxed{gravity}"),
-    ("choice", "A car covers 150 km in 3 hours at constant speed. What is its speed?", ["50 km/h", "75 km/h", "450 km/h", "30 km/h"],
-     "Speed is distance over time: 150 km divided by 3 h gives 50 km/h, which is option A.\nAnswer: A"),
-    ("math", "Solve $2x + 6 = 20$ for $x$.", None, "Subtracting 6 gives $2x = 14$; dividing by 2 gives $x = 7$.\n\\boxed{7}"),
-    ("short_text", "Which organ pumps blood through the human body?", None,
-     "Blood circulates because a muscular organ in the chest contracts: the heart.\n\\boxed{heart}"),
-    ("choice", "Which data structure hands out its elements in first-in, first-out order?", ["Stack", "Heap", "Hash table", "Queue"],
-     "First in, first out means that the oldest element leaves first. A stack does the opposite; a queue does this. It is option D.\nAnswer: D"),
-    ("math", "What is the kinetic energy, in joules, of a 2 kg body that moves at 5 m/s?", None,
-     "The kinetic energy is half of mass times speed squared: 0.5 times 2 times 25, which is 25 J.\n\\boxed{25}"),
-    ("short_text", "What is the chemical name of table salt?", None,
-     "Table salt consists of sodium and chloride ions, so it is sodium chloride.\n\\boxed{sodium chloride}"),
-]
-# fmt: on
-MOST_EXAMPLES = 3
-
-
-# ---- reading a raw row: a function of the row -> fields of the eval row, or a text: why the row has no place in the benchmark ----
-
-
-def choice(row, question, options, right, shuffle=False, **more):
-    """A choice row; `right` holds the positions of the right options."""
-    options, order = [str(option).strip() for option in options], list(range(len(options)))
-    right = [right] if isinstance(right, int) else list(right)
-    if not right or not all(0 <= place < len(options) for place in right):
-        return "no reference answer"
-    if shuffle and not any(NAMES_POSITION.search(option) for option in options):
-        random.Random(r.text_hash(question, *options)).shuffle(order)  # of the row's own text: no seed that is the same for every row
-    letters = [string.ascii_uppercase[place] for place, source in enumerate(order) if source in right]
-    return dict(
-        kind="choice",
-        question=str(question).strip(),
-        options=[options[source] for source in order],
-        option_order=order,
-        reference=letters[0] if len(letters) == 1 else letters,
-        **more,
-    )
-
-
-NAMES_POSITION = re.compile(
-    r"\b(?:all|none|both|any|neither|either) of (?:the )?(?:above|these|them)|"
-    r"\b(?:both |and |or )\(?[A-E]\)?(?:[.,)]|$)|^\(?[A-E]\)? (?:and|or) \(?[A-E]",
-    re.I,
-)
-
-
-def open_answer(question, reference, kind="math", **more):
-    if reference is None or reference == [] or not str(reference).strip():
-        return "no reference answer"
-    return dict(kind=kind, question=str(question).strip(), options=None, reference=reference, **more)
-
-
-def place_of(letter):
-    """Position of an answer given as a letter or a number."""
-    return letter if isinstance(letter, int) else string.ascii_uppercase.index(str(letter).strip().strip("()").upper())
-
-
-def read_mmlu(row):
-    return choice(
-        row, row["question"], row.get("choices") or row["options"], place_of(row["answer"]), subject=row.get("subject") or row.get("topic")
-    )
-
-
-def read_mmlu_pro(row):
-    options = [option for place, option in enumerate(row["options"]) if option != "N/A" or place == row["answer_index"]]
-    return choice(row, row["question"], options, place_of(row["answer"]), subject=row.get("category"), source_id=row.get("question_id"))
-
-
-def read_gpqa(row):
-    options = [row["Correct Answer"], *(row[f"Incorrect Answer {i}"] for i in (1, 2, 3))]
-    return choice(
-        row,
-        row["Question"],
-        options,
-        0,
-        shuffle=True,
-        subject=row.get("High-level domain"),
-        source_id=row.get("Record ID"),
-        canary=row.get("Canary String") or None,
-    )
-
-
-def read_supergpqa(row):
-    return choice(
-        row,
-        row["question"],
-        row["options"],
-        place_of(row["answer_letter"]),
-        subject=row.get("field") or row.get("discipline"),
-        source_id=row.get("uuid"),
-        difficulty=row.get("difficulty"),
-    )
-
-
-def read_scibench(row):
-    unit = " ".join(str(row["unit"]).split())
-    unit = unit[1:-1].strip() if len(unit) > 2 and unit[0] == unit[-1] == "$" else unit  # "$" alone means dollars
-    return open_answer(
-        row["problem_text"],
-        str(row["answer_number"]).strip(),
-        unit=unit or None,
-        subject=row.get("subject") or SCIBENCH_SUBJECT.get(row.get("source")),
-        source_id=f"{row.get('source', '')} {str(row.get('problemid', '')).strip()}".strip(),
-    )
-
-
-SCIBENCH_SUBJECT = (
-    dict.fromkeys(("class", "fund", "thermo"), "physics")
-    | dict.fromkeys(("atkins", "chemmc", "matter", "quan"), "chemistry")
-    | dict.fromkeys(("calculus", "diff", "stat"), "math")
-)
-
-
-def read_olympicarena(row):
-    if row.get("language", "EN") != "EN" or row.get("modality", "text-only") != "text-only":
-        return "not an English text-only problem"
-    if row["answer_type"] in ("CODE", "OT") or row.get("subject") == "CS":
-        return "a program or an essay is asked for"
-    answer = row.get("answer")
-    answer = (
-        ", ".join(map(str, answer)) if isinstance(answer, (list, tuple)) else answer
-    )  # sets and several quantities: all of them are the answer
-    fields = dict(subject=row.get("subject"), unit=row.get("unit") or None, source_id=row["id"], answer_type=row["answer_type"])
-    question = row["problem"]
-    if row.get("answer_sequence"):
-        question += "\nGive, in this order and separated by commas: " + ", ".join(map(str, row["answer_sequence"]))
-    kind = "short_text" if row["answer_type"] == "TF" else "math"
-    return (
-        open_answer(question, answer, kind, **fields)
-        if answer
-        else dict(kind=kind, question=question.strip(), options=None, reference=None, **fields)
-    )
-
-
-def read_chembench(row):
-    example, more = (
-        row["examples"][0],
-        dict(subject=row.get("subject") or row.get("name"), source_id=row.get("uuid"), canary=row.get("canary")),
-    )
-    scores = example.get("target_scores")
-    if scores:
-        scores = json.loads(scores) if isinstance(scores, str) else {k: v for k, v in scores.items() if v is not None}
-        right = [place for place, score in enumerate(scores.values()) if float(score) > 0]
-        return choice(row, example["input"], list(scores), right, shuffle=True, **more)
-    return open_answer(example["input"], example["target"], **more)
-
-
-def read_csbench(row):
-    more = dict(subject=row.get("Domain"), source_id=row.get("ID"))
-    if row.get("Language", "English") not in ("English", "en"):
-        return "not in English"
-    if row["Format"] == "Assertion":
-        return choice(
-            row,
-            "Is this statement true or false? " + row["Question"],
-            ["True", "False"],
-            ["True", "False"].index(str(row["Answer"]).strip()),
-            **more,
-        )
-    if row["Format"] != "Multiple-choice":
-        return f"format {row['Format']}: the paper counts multiple choice and assertions"
-    return choice(row, row["Question"], [row[letter] for letter in "ABCD"], place_of(row["Answer"]), **more)
-
-
-def read_medqa(row):
-    options = row["options"]
-    options = options if isinstance(options, dict) else {option["key"]: option["value"] for option in options}
-    options = {letter: text for letter, text in sorted(options.items()) if text is not None}
-    return choice(row, row["question"], options.values(), list(options).index(str(row["answer_idx"]).strip()), subject=row.get("meta_info"))
-
-
-def read_medmcqa(row):
-    return choice(
-        row,
-        row["question"],
-        [row["opa"], row["opb"], row["opc"], row["opd"]],
-        int(row["cop"]),
-        subject=row.get("subject_name"),
-        source_id=row.get("id"),
-    )
-
-
-def read_pubmedqa(row):
-    context = row.get("context") or row.get("CONTEXTS") or []
-    parts = context.get("contexts", []) if isinstance(context, dict) else [context] if isinstance(context, str) else context
-    decisions = ["yes", "no", "maybe"]
-    right = decisions.index(row["final_decision"]) if row.get("final_decision") in decisions else -1
-    return choice(
-        row, row.get("question") or row["QUESTION"], ["Yes", "No", "Maybe"], right, passage="\n".join(parts), source_id=row.get("pubid")
-    )
-
-
-def read_piqa(row):
-    return choice(row, f"What is the better way to reach this goal? {row['goal']}", [row["sol1"], row["sol2"]], int(row["label"]))
-
-
-def read_gsm8k(row):
-    return open_answer(row["question"], row["answer"].rsplit("####", 1)[-1].strip(), source_id=row.get("id"))
-
-
-def last_box(text):
-    r"""Content of the last \boxed{...} with its braces balanced, or None."""
-    start = max(text.rfind("\\boxed{"), text.rfind("\\fbox{"))
-    if start < 0:
-        plain = re.findall(r"\\boxed\s+(\S+?)\$", text)  # "\boxed 2$" in a few solutions of MATH
-        return plain[-1] if plain else None
-    start, depth = text.index("{", start) + 1, 1
-    for end in range(start, len(text)):
-        depth += {"{": 1, "}": -1}.get(text[end], 0)
-        if not depth:
-            return text[start:end]
-    return None
-
-
-def read_math(row):
-    return open_answer(row["problem"], last_box(row["solution"]), subject=row.get("type"), level=row.get("level"), source_id=row.get("idx"))
-
-
-def read_math500(row):
-    return open_answer(row["problem"], row["answer"], subject=row.get("subject"), level=row.get("level"), source_id=row.get("unique_id"))
-
 
 # ---- the fifteen ----
 # fields: a file is this benchmark's where its first row has them. n: rows of the whole benchmark, as the paper counts them.
@@ -279,33 +39,33 @@ def read_math500(row):
 BENCHMARKS = {
     "mmlu": dict(
         title="MMLU", category="General", averaged=False, n=14042, hub="cais/mmlu", configs=["all"], split="test",
-        revision="c30699e8356da336a370243923dbaf21066bb9fe", license="MIT", read=read_mmlu,
+        revision="c30699e8356da336a370243923dbaf21066bb9fe", license="MIT", read=benchmark_rows.read_mmlu,
         fields=[["question", "choices", "answer"], ["question", "options", "answer", "topic"]], metric="exact letter",
         citation="Hendrycks et al. 2021, arXiv:2009.03300"),
     "gpqa_diamond": dict(
         title="GPQA-Diamond", category="General", n=198, hub="Idavidrein/gpqa", configs=["gpqa_diamond"], split="train",
-        revision="90b8e5be2b1d3d2dbfe016cdab47981150600c4a", license="CC BY 4.0, gated", read=read_gpqa,
+        revision="90b8e5be2b1d3d2dbfe016cdab47981150600c4a", license="CC BY 4.0, gated", read=benchmark_rows.read_gpqa,
         fields=[["Question", "Correct Answer", "Incorrect Answer 1"]], not_in_path=r"main|extended|experts", metric="exact letter",
         citation="Rein et al. 2023, arXiv:2311.12022"),
     "mmlu_pro": dict(
         title="MMLU-Pro", category="General", n=12032, hub="TIGER-Lab/MMLU-Pro", configs=["default"], split="test",
-        revision="b189ec765aa7ed75c8acfea42df31fdae71f97be", license="MIT", read=read_mmlu_pro,
+        revision="b189ec765aa7ed75c8acfea42df31fdae71f97be", license="MIT", read=benchmark_rows.read_mmlu_pro,
         fields=[["question", "options", "answer_index", "question_id"]], metric="exact letter",
         citation="Wang et al. 2024, arXiv:2406.01574"),
     "supergpqa": dict(
         title="SuperGPQA", category="General", n=26529, hub="m-a-p/SuperGPQA", configs=["default"], split="train",
-        revision="4430d4458112c7d4497fdcf94d7cc223313d6acf", license="ODC-BY", read=read_supergpqa,
+        revision="4430d4458112c7d4497fdcf94d7cc223313d6acf", license="ODC-BY", read=benchmark_rows.read_supergpqa,
         fields=[["question", "options", "answer_letter", "discipline"]], metric="exact letter",
         citation="M-A-P et al. 2025, arXiv:2502.14739"),
     "scibench": dict(
         title="SciBench", category="General", n=640, hub="xw27/scibench", configs=["default"], split="train",
-        revision="67bc4705abf0968e388c3b1d77b0fe2cd2390511", license="MIT", read=read_scibench,
+        revision="67bc4705abf0968e388c3b1d77b0fe2cd2390511", license="MIT", read=benchmark_rows.read_scibench,
         fields=[["problem_text", "answer_number", "unit"]],
         metric="equal quantity, unit converted", citation="Wang et al. 2023, arXiv:2307.10635"),
     "olympicarena": dict(
         title="OlympicArena", category="General", n=None, hub="GAIR/OlympicArena",
         configs=["Math", "Physics", "Chemistry", "Biology", "Geography", "Astronomy"], split="test", splits=["test", "val"],
-        revision="001189f4e78bbdbe436770a2763a4283c6224709", license="CC BY-NC-SA 4.0", read=read_olympicarena,
+        revision="001189f4e78bbdbe436770a2763a4283c6224709", license="CC BY-NC-SA 4.0", read=benchmark_rows.read_olympicarena,
         fields=[["id", "problem", "answer_type"]], metric="graded by its authors (submission file)",
         citation="Huang et al. 2024, arXiv:2406.12753"),
     "chembench": dict(
@@ -313,52 +73,52 @@ BENCHMARKS = {
             "analytical_chemistry", "chemical_preference", "general_chemistry", "inorganic_chemistry", "materials_science", "organic_chemistry",
             "physical_chemistry", "technical_chemistry", "toxicity_and_safety"], split="train",
         revision="d07135a6733dff77ae0ac372d49842f928b6bc4a",
-        license="MIT", read=read_chembench, fields=[["examples", "metrics"]], metric="any right letter; equal number",
+        license="MIT", read=benchmark_rows.read_chembench, fields=[["examples", "metrics"]], metric="any right letter; equal number",
         citation="Mirza et al. 2024, arXiv:2404.01475"),
     "csbench": dict(
         title="CS-Bench", category="Specific", n=1778, hub="CS-Bench/CS-Bench", configs=["default"], split="test", revision="main",
         license="not stated",
-        read=read_csbench, fields=[["Question", "Answer", "Format", "SubDomain"]], metric="exact letter",
+        read=benchmark_rows.read_csbench, fields=[["Question", "Answer", "Format", "SubDomain"]], metric="exact letter",
         citation="Song et al. 2024, arXiv:2406.08587"),
     "medqa": dict(
         title="MedQA (US)", category="Specific", n=1273, hub="bigbio/med_qa", configs=["med_qa_en_source"], split="test",
-        revision="4a11321a82992ac1dfa5e16b88ed967efdbbf587", files="med_qa_en_source/med_qa-test.parquet", license="MIT", read=read_medqa,
-        fields=[["question", "options", "answer_idx"]], metric="exact letter", citation="Jin et al. 2020, arXiv:2009.13081"),
+        revision="4a11321a82992ac1dfa5e16b88ed967efdbbf587", files="med_qa_en_source/med_qa-test.parquet",
+        license="MIT", read=benchmark_rows.read_medqa, fields=[["question", "options", "answer_idx"]], metric="exact letter",
+        citation="Jin et al. 2020, arXiv:2009.13081"),
     "medmcqa": dict(
         title="MedMCQA", category="Specific", n=4183, hub="openlifescienceai/medmcqa", configs=["default"], split="validation",
-        revision="91c6572c454088bf71b679ad90aa8dffcd0d5868", license="Apache-2.0", read=read_medmcqa,
+        revision="91c6572c454088bf71b679ad90aa8dffcd0d5868", license="Apache-2.0", read=benchmark_rows.read_medmcqa,
         fields=[["question", "opa", "opb", "opc", "opd", "cop"]], metric="exact letter", citation="Pal et al. 2022, arXiv:2203.14371"),
     "pubmedqa": dict(
         title="PubMedQA", category="Specific", n=500, hub="bigbio/pubmed_qa", configs=["pubmed_qa_labeled_fold0_source"], split="test",
-        revision="refs/convert/parquet", files="pubmed_qa_labeled_fold0_source/test/0000.parquet", license="MIT", read=read_pubmedqa,
+        revision="refs/convert/parquet", files="pubmed_qa_labeled_fold0_source/test/0000.parquet", license="MIT", read=benchmark_rows.read_pubmedqa,
         fields=[["final_decision", "context"], ["final_decision", "CONTEXTS"]], not_in_path="nontest", metric="exact letter",
         citation="Jin et al. 2019, arXiv:1909.06146"),
     "piqa": dict(
         title="PIQA", category="Specific", n=1838, hub="ybisk/piqa", configs=["plain_text"], split="validation",
         revision="refs/convert/parquet",
-        files="plain_text/validation/0000.parquet", license="AFL-3.0", read=read_piqa, fields=[["goal", "sol1", "sol2", "label"]],
+        files="plain_text/validation/0000.parquet", license="AFL-3.0", read=benchmark_rows.read_piqa, fields=[["goal", "sol1", "sol2", "label"]],
         metric="exact letter",
         citation="Bisk et al. 2019, arXiv:1911.11641"),
     "gsm8k": dict(
         title="GSM8K", category="Math", n=1319, hub="openai/gsm8k", configs=["main"], split="test",
         revision="740312add88f781978c0658806c59bc2815b9866",
-        license="MIT", read=read_gsm8k, fields=[["question", "answer"]], sure=lambda row: "####" in str(row["answer"]) or "cot" in row,
+        license="MIT", read=benchmark_rows.read_gsm8k, fields=[["question", "answer"]], sure=lambda row: "####" in str(row["answer"]) or "cot" in row,
         metric="equal number", citation="Cobbe et al. 2021, arXiv:2110.14168"),
     "math": dict(
         title="MATH", category="Math", n=5000, hub="EleutherAI/hendrycks_math", configs=[
             "algebra", "counting_and_probability", "geometry", "intermediate_algebra", "number_theory", "prealgebra", "precalculus"],
         split="test",
-        revision="21a5633873b6a120296cce3e2df9d5550074f4a3", license="MIT", read=read_math,
+        revision="21a5633873b6a120296cce3e2df9d5550074f4a3", license="MIT", read=benchmark_rows.read_math,
         fields=[["problem", "solution", "level", "type"]],
         metric="equal expression", citation="Hendrycks et al. 2021, arXiv:2103.03874"),
     "math500": dict(
         title="MATH-500", category="Math", n=500, hub="HuggingFaceH4/MATH-500", configs=["default"], split="test",
-        revision="6e4ed1a2a79af7d8630a6b768ec859cb5af4d3be", license="MIT", read=read_math500,
+        revision="6e4ed1a2a79af7d8630a6b768ec859cb5af4d3be", license="MIT", read=benchmark_rows.read_math500,
         fields=[["problem", "answer", "unique_id"], ["problem", "answer", "subject", "level"]], metric="equal expression",
         citation="Lightman et al. 2023, arXiv:2305.20050"),
 }
 # fmt: on
-KINDS = ("choice", "math", "short_text")
 PAPER_SCORES = Path(__file__).with_name("paper_scores.csv")  # arXiv 2507.16812 v2, tables 6, 12 and 13, in percent
 MODEL_TEXT = ("response", "generated_text", "model_outputs", "pred")  # a row with one of these is a model's output, not a benchmark
 
@@ -369,6 +129,11 @@ def category_of(name):
 
 def title_of(name):
     return BENCHMARKS[name]["title"] if name in BENCHMARKS else name
+
+
+def short_name(model):
+    """ "Qwen/Qwen2.5-7B-Instruct" and ".../Qwen2.5-7B-Instruct" name the same model, whatever the case."""
+    return model.rstrip("/").rsplit("/", 1)[-1].lower().replace("llama-3.1", "llama3.1")
 
 
 def paper_scores():
@@ -579,55 +344,6 @@ def name_of(text):
     short = re.sub(r"[^a-z0-9]", "", text.lower())
     known = {re.sub(r"[^a-z0-9]", "", name): name for name in BENCHMARKS} | {"gpqa": "gpqa_diamond", "medqaus": "medqa"}
     return known.get(short)
-
-
-# ---- prompts ----
-
-
-def fill(template, **fields):
-    """The template with every <name> replaced in one pass: text that is put in is not searched for placeholders again."""
-    return re.sub(r"<(\w+)>", lambda found: fields.get(found[1], found[0]), template)
-
-
-def user_message(row):
-    """The question as it is put to a chat model."""
-    passage = fill(PASSAGE, passage=row["passage"]) if row.get("passage") else ""
-    if row["kind"] == "choice":
-        options = "\n".join(f"{letter}. {option}" for letter, option in zip(string.ascii_uppercase, row["options"], strict=False))
-        return fill(CHOICE_PROMPT, options=options, passage=passage, question=row["question"])
-    unit = fill(UNIT, unit=row["unit"]) if row.get("unit") else ""
-    return fill(OPEN_PROMPT, unit=unit, passage=passage, question=row["question"])
-
-
-def examples(kind, shots):
-    """(question as put to the model, answer) of the first `shots` worked examples of a kind."""
-    return [
-        (user_message(dict(kind=kind, question=question, options=options)), answer)
-        for its, question, options, answer in EXAMPLES
-        if its == kind
-    ][:shots]
-
-
-def messages(row, shots=0, completion=False):
-    """Chat messages of a row, or one text for a base model (completion=True)."""
-    turns = examples(row["kind"], shots)
-    if completion:
-        return (
-            "".join(f"Problem: {asked}\n\nSolution: {answer}\n\n\n" for asked, answer in turns)
-            + f"Problem: {user_message(row)}\n\nSolution:"
-        )
-    return [
-        message for asked, answer in turns for message in ({"role": "user", "content": asked}, {"role": "assistant", "content": answer})
-    ] + [{"role": "user", "content": user_message(row)}]
-
-
-COMPLETION_STOP = ["\nProblem:", "\n\n\n"]
-
-
-def prompt_id(shots=0, completion=False, thinking=None):
-    """Hash of everything in the prompts that is not the row's own: scores with different ids are not comparable."""
-    shown = [example for kind in KINDS for example in examples(kind, shots)]
-    return r.text_hash(CHOICE_PROMPT, OPEN_PROMPT, PASSAGE, UNIT, json.dumps([shown, completion, thinking]))[:8]
 
 
 def download(folder):

@@ -2,7 +2,8 @@
 
     python 04_eval/report.py --csv results.csv --scored scored.jsonl --output 04_eval --note "A 135M model: the machinery, not the quality."
 
-in   results.csv and the scored files of score.py; with two models the second is compared with the first (compare.py)
+in   results.csv and the scored files of score.py; with two models the second is compared with the first (compare.py); with --ablation the data of
+     02_mix/ablation_table.py, whose table then stands in the report too
 out  OUTPUT/report.md, report.html, viewer.html (one static page with all samples: works from disk, no server), comparison.json and .md, plots/*.png
 """
 
@@ -16,20 +17,12 @@ import json
 
 import benchmarks
 import compare
+import report_plots
 import score
 
 import rows as r
 
 TEMPLATES = Path(__file__).with_name("templates")
-COLORS = {
-    "light": ["#1f6feb", "#d9730d", "#1a7f4b", "#8250df", "#b3372f", "#0a7f8f"],
-    "dark": ["#6cb0ff", "#f0a35e", "#4cc38a", "#c09bff", "#ff8a80", "#5fd0de"],
-}
-INK = {
-    "light": ("#1b1f24", "#dfe3e8", "#ffffff"),
-    "dark": ("#e6e9ee", "#313943", "#14171c"),
-}  # text, lines, page: those of templates/style.css
-OUTCOMES = (("right", "#2da562"), ("wrong", "#9aa4b1"), ("unparsed", "#e3a51a"))
 SUBJECTS_SHOWN = 100
 
 
@@ -121,17 +114,12 @@ def letters(facts, models):
     return result
 
 
-def short_name(model):
-    """ "Qwen/Qwen2.5-7B-Instruct" and ".../Qwen2.5-7B-Instruct" name the same model, whatever the case."""
-    return model.rstrip("/").rsplit("/", 1)[-1].lower().replace("llama-3.1", "llama3.1")
-
-
 def paper_rows(table, names):
     """(rows of ours for models that the paper measured, with `paper`; all published rows on our benchmarks, with ours marked; the benchmarks)."""
     published, same = benchmarks.paper_scores(), []
-    by_name = {short_name(model): scores for model, scores in published.items()}
+    by_name = {benchmarks.short_name(model): scores for model, scores in published.items()}
     for row in table:
-        paper = by_name.get(short_name(row["model"]), {}).get(row["benchmark"])
+        paper = by_name.get(benchmarks.short_name(row["model"]), {}).get(row["benchmark"])
         if paper is not None:
             same.append({**row, "paper": paper})
     columns = [name for name in names if any(name in scores for scores in published.values())]
@@ -140,152 +128,6 @@ def paper_rows(table, names):
         for model in dict.fromkeys(row["model"] for row in table)
     ]
     return same, [*ours, *((model, scores, False) for model, scores in published.items())] if columns else [], columns
-
-
-# ---- plots ----
-
-
-def figure(theme, height):
-    """A matplotlib figure without a display, in the colours of the page."""
-    from matplotlib.figure import Figure
-
-    text, line, page = INK[theme]
-    made = Figure(figsize=(9.2, height), dpi=160, facecolor=page, layout="constrained")
-    axes = made.add_subplot(facecolor=page)
-    axes.tick_params(colors=text, length=0, labelsize=9)
-    for side, spine in axes.spines.items():
-        spine.set_visible(side == "bottom")
-        spine.set_color(line)
-    axes.grid(axis="x", color=line, linewidth=0.8)
-    axes.set_axisbelow(True)
-    axes.xaxis.label.set_color(text)
-    return made, axes
-
-
-def legend(axes, theme, columns):
-    axes.legend(loc="lower center", bbox_to_anchor=(0.5, 1), ncols=columns, frameon=False, fontsize=9, labelcolor=INK[theme][0])
-
-
-def plot_accuracy(table, names, models, theme):
-    """Accuracy with its interval, a row a benchmark, a colour a model; the tick is chance, the hollow mark the paper's figure."""
-    made, axes = figure(theme, 1.1 + len(names) * (0.22 + 0.17 * len(models)))
-    published = {short_name(model): scores for model, scores in benchmarks.paper_scores().items()}
-    for place, model in enumerate(models):
-        color, rows = COLORS[theme][place % 6], [row for row in table if row["model"] == model]
-        y = [names.index(row["benchmark"]) + (place - (len(models) - 1) / 2) * 0.7 / len(models) for row in rows]
-        x = [row["accuracy"] for row in rows]
-        axes.errorbar(
-            x,
-            y,
-            xerr=[[row["accuracy"] - row["ci_low"] for row in rows], [row["ci_high"] - row["accuracy"] for row in rows]],
-            fmt="o",
-            color=color,
-            markersize=5.5,
-            elinewidth=1.8,
-            label=model,
-        )
-        paper = [(published.get(short_name(model), {}).get(row["benchmark"]), at) for row, at in zip(rows, y, strict=True)]
-        paper = [(value, at) for value, at in paper if value is not None]
-        if paper:
-            axes.plot(
-                *zip(*paper, strict=True), "D", markerfacecolor="none", markeredgecolor=color, markersize=6, label=f"{model} in the paper"
-            )
-    guess = {row["benchmark"]: row["chance"] for row in table if row.get("chance")}
-    axes.plot(
-        list(guess.values()),
-        [names.index(name) for name in guess],
-        "|",
-        color=INK[theme][0],
-        markersize=13,
-        markeredgewidth=1.4,
-        label="chance",
-    ) if guess else None
-    axes.set_yticks(range(len(names)), [benchmarks.title_of(name) for name in names])
-    axes.set_ylim(len(names) - 0.45, -0.55)
-    axes.set_xlim(0, 100)
-    axes.set_xlabel("accuracy (%) with 95 % interval")
-    legend(axes, theme, 4)
-    return made
-
-
-def plot_outcomes(table, names, models, theme):
-    """What became of the responses: right, wrong, unparsed; a stacked bar a benchmark and model, with the truncated share beside it."""
-    made, axes = figure(theme, 1.1 + len(names) * (0.2 + 0.2 * len(models)))
-    ticks, labels, height = [], [], 0.8 / len(models)
-    for place, model in enumerate(models):
-        for row in (row for row in table if row["model"] == model):
-            y, left = names.index(row["benchmark"]) + (place - (len(models) - 1) / 2) * height, 0
-            parts = dict(right=row["accuracy"], wrong=100 - row["accuracy"] - row["unparsed"], unparsed=row["unparsed"])
-            for name, color in OUTCOMES:
-                axes.barh(y, parts[name], left=left, height=height * 0.86, color=color, label=name if not ticks else None)
-                left += parts[name]
-            if row["truncated"]:
-                axes.text(101, y, f"{row['truncated']:.0f} % cut off", va="center", fontsize=8, color=INK[theme][0])
-            ticks.append(y)
-            labels.append(benchmarks.title_of(row["benchmark"]) + (f" · {model[-24:]}" if len(models) > 1 else ""))
-    axes.set_yticks(ticks, labels)
-    axes.set_ylim(len(names) - 0.45, -0.55)
-    axes.set_xlim(0, 100)
-    axes.set_xlabel("share of responses (%)")
-    legend(axes, theme, 4)
-    return made
-
-
-def plot_differences(comparison, theme):
-    """Differences of accuracy and of the unparsed share with their intervals."""
-    rows = [*comparison["benchmarks"].items(), ("all rows", comparison["all"])]
-    made, axes = figure(theme, 1.2 + 0.42 * len(rows))
-    for place, (measure, label) in enumerate((("accuracy", "accuracy"), ("unparsed", "unparsed share"))):
-        its = [row[measure] for _, row in rows]
-        y = [at + (place - 0.5) * 0.34 for at in range(len(rows))]
-        x = [m["difference"] for m in its]
-        axes.errorbar(
-            x,
-            y,
-            xerr=[[m["difference"] - m["low"] for m in its], [m["high"] - m["difference"] for m in its]],
-            fmt="o",
-            color=COLORS[theme][place],
-            markersize=5.5,
-            elinewidth=1.8,
-            label=label,
-        )
-    axes.axvline(0, color=INK[theme][0], linewidth=1)
-    axes.set_yticks(range(len(rows)), [benchmarks.title_of(name) for name, _ in rows])
-    axes.set_ylim(len(rows) - 0.45, -0.55)
-    axes.set_xlabel(f"{comparison['model_b']} minus {comparison['model_a']} (points) with 95 % paired interval")
-    legend(axes, theme, 2)
-    return made
-
-
-def draw_plots(folder, table, names, models, comparison):
-    """Write plots/NAME.png and NAME_dark.png; returns [(name, caption)]."""
-    plots = [
-        (
-            "accuracy",
-            "Accuracy with its 95 % interval. The tick is chance; a hollow mark is what the paper published for the same model.",
-            lambda theme: plot_accuracy(table, names, models, theme),
-        ),
-        (
-            "outcomes",
-            "What became of the responses. Unparsed ones commit to no answer; the share that was cut off at the token budget stands at the right.",
-            lambda theme: plot_outcomes(table, names, models, theme),
-        ),
-    ]
-    if comparison:
-        plots.append(
-            (
-                "differences",
-                f"Differences, {comparison['model_b']} minus {comparison['model_a']}, with 95 % paired intervals; among many benchmarks "
-                "some exclude zero by chance, which the p values (Holm) take into account.",
-                lambda theme: plot_differences(comparison, theme),
-            )
-        )
-    (folder / "plots").mkdir(parents=True, exist_ok=True)
-    for name, _, plot in plots:
-        for theme, suffix in (("light", ""), ("dark", "_dark")):
-            with r.write_aside(folder / "plots" / f"{name}{suffix}.png") as file:
-                plot(theme).savefig(file, format="png", metadata={"Software": None})
-    return [(name, caption) for name, caption, _ in plots]
 
 
 # ---- pages ----
@@ -398,8 +240,11 @@ def main():
     parser.add_argument("--title", default="Evaluation report", help="heading of the report")
     parser.add_argument("--note", default="", metavar="TEXT", help="what this run can and cannot show; stands on top")
     parser.add_argument("--viewer-rows", type=r.positive, default=20000, metavar="N", help="most samples in the viewer (default 20,000)")
+    parser.add_argument("--ablation", metavar="FILE", help="ablation.json of 02_mix/ablate.sh: its table of selection methods is shown")
     args = parser.parse_args()
     folder = Path(args.output)
+    if args.ablation and not Path(args.ablation).is_file():
+        raise r.BadInput(f"{args.ablation}: there is no such file; 02_mix/ablate.sh makes it")
     for path in (args.csv, *args.scored):
         if not Path(path).is_file():
             raise r.BadInput(f"{path}: there is no such file; score.py makes it")
@@ -428,13 +273,14 @@ def main():
         missing=[benchmarks.title_of(name) for name in benchmarks.BENCHMARKS if name not in present],
         comparison=comparison,
         refused=refused,
+        ablation=json.loads(Path(args.ablation).read_text(encoding="utf-8")) if args.ablation else {},
         same_model=same_model,
         published=published,
         published_names=columns,
         repeated=[row for row in table if row["repeats"]],
         by_subject=by_subject(facts, names, models),
         letters=letters(facts, models),
-        plots=draw_plots(folder, table, names, models, comparison),
+        plots=report_plots.draw_plots(folder, table, names, models, comparison),
         facts=[
             ("Prompt id", ", ".join(prompts)),
             ("Seed", ", ".join(sorted({row["seed"] for row in table}))),

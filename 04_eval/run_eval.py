@@ -22,10 +22,10 @@ import collections
 import json
 import os
 
+import benchmark_prompts
 import benchmarks
 import score
 
-import answers
 import batch_generate
 import rows as r
 
@@ -167,7 +167,7 @@ def parse():
         "--few-shot",
         type=int,
         default=0,
-        choices=range(benchmarks.MOST_EXAMPLES + 1),
+        choices=range(benchmark_prompts.MOST_EXAMPLES + 1),
         metavar="K",
         help="worked examples before each question (0 to 3)",
     )
@@ -197,8 +197,8 @@ def main():
     args = parse()
     chosen, rejected, files = choose(args)
     shots, completion = args.few_shot, args.base_model
-    prompt_id = benchmarks.prompt_id(shots, completion, args.thinking)
-    code = [benchmarks.__file__, score.__file__, *sorted(Path(answers.__file__).parent.glob("answers*.py"))]
+    prompt_id = benchmark_prompts.prompt_id(shots, completion, args.thinking)
+    code = [score.__file__, *sorted(Path(__file__).parent.glob("benchmark*.py")), *sorted(r.ROOT.glob("answers*.py"))]
     step = r.Step(args, inputs=files, prompt=prompt_id, code=code, ignore=("tensor_parallel", "folder"), name=args.name)
     if not lost(step.meta_path) and step.finished():
         return
@@ -211,7 +211,7 @@ def main():
     rows = list(repeated(distinct(rows), args.repeats, args.seed))
 
     def to_messages(row):
-        return benchmarks.messages(row, shots, completion)
+        return benchmark_prompts.messages(row, shots, completion)
 
     counts = batch_generate.generate_jsonl(
         rows,
@@ -219,7 +219,7 @@ def main():
         step.raw_path,
         **{**batch_generate.options(args), "seed": lambda row: row["seed"]},
         adapter=args.adapter,
-        stop=benchmarks.COMPLETION_STOP if completion else None,
+        stop=benchmark_prompts.COMPLETION_STOP if completion else None,
         retry_max_tokens=args.retry_truncated,
     )
     failed, facts, olympic = [], [], []

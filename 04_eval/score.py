@@ -23,6 +23,7 @@ import os
 import re
 import time
 
+import benchmark_prompts
 import benchmarks
 
 import answers
@@ -279,7 +280,7 @@ def write_csv(path, table):
 
 def judge_messages(row):
     reference = row["reference"] if isinstance(row["reference"], str) else " or: ".join(row["reference"])
-    text = benchmarks.fill(JUDGE_PROMPT, question=row["question"], reference=reference, answer=row["extracted"][:2000])
+    text = benchmark_prompts.fill(JUDGE_PROMPT, question=row["question"], reference=reference, answer=row["extracted"][:2000])
     return [{"role": "user", "content": text}]
 
 
@@ -362,7 +363,7 @@ def main():
     args = parser.parse_args()
     args.csv = args.csv or str(Path(args.output).with_name("results.csv"))
     tolerances = parse_tolerances(args.rel_tol)
-    code = [benchmarks.__file__, *sorted(Path(answers.__file__).parent.glob("answers*.py"))]
+    code = [*sorted(Path(__file__).parent.glob("benchmark*.py")), *sorted(r.ROOT.glob("answers*.py"))]
     step = r.Step(args, inputs=args.input, prompt=JUDGE_PROMPT if args.judge else None, code=code, model=args.judge)
     if step.finished() and Path(args.csv).is_file():
         return

@@ -44,7 +44,7 @@ COMMITTED = [
 NOTHING = [
     ("", CELL), ("I do not know.", CELL), ("The answer is", CELL), ("None of the options is correct.", CELL), ("The answer is not among the options.", CELL), ("It cannot be determined from the text.", CELL), ("The answer is A or B.", CELL),
     ("<think>The answer is A because", CELL), ("<think>The answer is B.", CELL), ("A. Nucleus\nB. Mitochondrion\nC. Ribosome\nD. Golgi apparatus", CELL), ("The nucleus stores DNA and the ribosome makes proteins, and", CELL), ("Is it the nucleus or the ribosome?", CELL), ("Let us compute it. " * 30 + "Therefore,\n\\[\nx = 5 = 5_{1}", FIVE), ("There are (6 choose c) of them, and (4 choose a).", CELL), ("The closest option is the nucleus, which is not the correct answer.", CELL),
-    ("The result is a decrease in the supply of", CELL), ("The cell is small. " * 40 + "The cell is", CELL), ("Which of the following? (A), (B), (C) or (D)", CELL), ("The answer is not B.", CELL), ("We can rule out B.", CELL), ("The answer is E.", CELL),
+    ("Let us go through them. Option A is plausible because", CELL), ("The result is a decrease in the supply of", CELL), ("The cell is small. " * 40 + "The cell is", CELL), ("Which of the following? (A), (B), (C) or (D)", CELL), ("The answer is not B.", CELL), ("We can rule out B.", CELL), ("The answer is E.", CELL),
 ]  # fmt: skip
 
 YES_NO = ["yes", "no"]

@@ -72,6 +72,11 @@ def test_nothing_extracted(response):
     assert not grade(response, "5", "math") and (extract(response, "math") is None or "5" not in extract(response, "math"))
 
 
+@pytest.mark.parametrize("response", ["I do not know.", "I don't know the value.", "I have no idea how to solve this."])
+def test_giving_up_is_no_answer(response):
+    assert extract(response, "math") is None and grade("I'm not sure, maybe 5", "5", "math")
+
+
 def test_scibench_units():
     unit = "$10^{12} \\mathrm{~m} / \\mathrm{s}^2 $"
     for answer in ("1.92", "1.92 \\times 10^{12}", "1.92 \\times 10^{12}\\,\\mathrm{m/s^2}", "1.92e12 m/s^2", "1920000000000", "1.95e12 m/s²", "1.92e14 cm/s^2"):

@@ -210,7 +210,8 @@ def test_a_killed_run_leaves_no_engine_behind(tmp_path, demo_model):
     command = ["--input", path, "--output", tmp_path / "a.raw.jsonl", "--model", demo_model, "--prompt", "<question>", "--max-tokens", "400"]
     victim = subprocess.Popen([sys.executable, ROOT / "batch_generate.py", *map(str, command)], stderr=subprocess.DEVNULL)
     deadline = time.time() + 300
-    while time.time() < deadline and not (tmp_path / "a.raw.jsonl").exists() or not (tmp_path / "a.raw.jsonl").stat().st_size:
+    raw = tmp_path / "a.raw.jsonl"
+    while time.time() < deadline and victim.poll() is None and not (raw.exists() and raw.stat().st_size):
         time.sleep(0.5)
     engine = [child for child in psutil.Process(victim.pid).children(recursive=True) if "VLLM" in " ".join(child.cmdline())]
     assert engine
@@ -218,5 +219,5 @@ def test_a_killed_run_leaves_no_engine_behind(tmp_path, demo_model):
     victim.wait()
     _, alive = psutil.wait_procs(engine, timeout=30)
     assert not alive
-    stored = len((tmp_path / "a.raw.jsonl").read_bytes().split(b"\n")) - 1
+    stored = len(raw.read_bytes().split(b"\n")) - 1
     assert 0 < stored < 400

@@ -4,6 +4,8 @@ import collections
 import gzip
 import json
 
+import benchmark_prompts
+import benchmark_rows
 import benchmarks
 import pyarrow
 import pyarrow.parquet
@@ -145,7 +147,7 @@ def test_a_row_in_the_fields_of_the_hub_is_read(name, tmp_path):
         assert sorted(row["option_order"]) == list(range(len(row["options"])))
     else:
         assert row["reference"] == wanted and row["options"] is None
-    assert benchmarks.user_message(row).count(row["question"]) == 1
+    assert benchmark_prompts.user_message(row).count(row["question"]) == 1
 
 
 def test_every_benchmark_is_described_in_full():
@@ -165,27 +167,27 @@ def test_every_benchmark_is_described_in_full():
 def test_shuffled_options_depend_on_the_row_alone_and_every_letter_is_right_about_as_often():
     letters = collections.Counter()
     for number in range(400):
-        row = benchmarks.read_gpqa({**GPQA, "Question": f"Which one of {number}?"})
+        row = benchmark_rows.read_gpqa({**GPQA, "Question": f"Which one of {number}?"})
         assert [["yes", "no", "maybe", "never"][source] for source in row["option_order"]] == row["options"]
-        assert row == benchmarks.read_gpqa({**GPQA, "Question": f"Which one of {number}?"})
+        assert row == benchmark_rows.read_gpqa({**GPQA, "Question": f"Which one of {number}?"})
         letters[row["reference"]] += 1
     assert all(70 < letters[letter] < 130 for letter in "ABCD"), letters  # 100 expected, 3.5 standard deviations
 
 
 def test_options_that_speak_of_other_options_keep_their_places():
     for last in ("All of the above", "None of these", "Both A and B", "A and C", "neither of them"):
-        row = benchmarks.choice({}, "Which?", ["one", "two", "three", last], 0, shuffle=True)
+        row = benchmark_rows.choice({}, "Which?", ["one", "two", "three", last], 0, shuffle=True)
         assert row["option_order"] == [0, 1, 2, 3], last
     assert any(
-        benchmarks.choice({}, f"Which {i}?", ["Vitamin A", "two", "three", "a band"], 0, shuffle=True)["option_order"] != [0, 1, 2, 3]
+        benchmark_rows.choice({}, f"Which {i}?", ["Vitamin A", "two", "three", "a band"], 0, shuffle=True)["option_order"] != [0, 1, 2, 3]
         for i in range(9)
     )
 
 
 def test_the_canary_travels_with_the_row_but_is_in_no_prompt():
-    row = benchmarks.read_gpqa(GPQA)
+    row = benchmark_rows.read_gpqa(GPQA)
     assert row["canary"] == GPQA["Canary String"]
-    assert "canary" not in benchmarks.user_message({**row, "passage": None, "unit": None}).lower()
+    assert "canary" not in benchmark_prompts.user_message({**row, "passage": None, "unit": None}).lower()
 
 
 @pytest.mark.parametrize(
@@ -231,7 +233,7 @@ def test_olympicarena_test_rows_have_no_reference_and_stay(tmp_path):
     assert (
         row["reference"] is None
         and "mass, speed" in row["question"]
-        and "State the answer in this unit: kg" in benchmarks.user_message(row)
+        and "State the answer in this unit: kg" in benchmark_prompts.user_message(row)
     )
 
 
@@ -282,7 +284,7 @@ def test_questions_on_one_passage_share_a_group(tmp_path):
     )
     rows = benchmarks.load_folder(tmp_path)["rows"]["pubmedqa"]
     assert rows[0]["group"] == rows[1]["group"] != rows[2]["group"]
-    assert benchmarks.user_message(rows[0]).index("Part two.") < benchmarks.user_message(rows[0]).index("Does it?")
+    assert benchmark_prompts.user_message(rows[0]).index("Part two.") < benchmark_prompts.user_message(rows[0]).index("Does it?")
 
 
 # ---- prompts ----
@@ -292,14 +294,14 @@ OPEN = dict(kind="math", question="How far?", options=None, passage=None, unit="
 
 
 def test_prompts_state_the_contract_of_the_answer():
-    assert benchmarks.user_message(CHOICE).endswith(
+    assert benchmark_prompts.user_message(CHOICE).endswith(
         "End with a last line of the form 'Answer: X', where X is the letter of the right option."
     )
-    assert "A. \\frac{1}{2}\nB. b" in benchmarks.user_message(CHOICE)
-    assert benchmarks.user_message(OPEN).endswith(
+    assert "A. \\frac{1}{2}\nB. b" in benchmark_prompts.user_message(CHOICE)
+    assert benchmark_prompts.user_message(OPEN).endswith(
         "State the answer in this unit: m\nReason step by step and put the final answer within \\boxed{}."
     )
-    assert "unit" not in benchmarks.user_message({**OPEN, "unit": None})
+    assert "unit" not in benchmark_prompts.user_message({**OPEN, "unit": None})
 
 
 def test_placeholders_in_a_row_stay_as_they_are():
@@ -309,29 +311,29 @@ def test_placeholders_in_a_row_stay_as_they_are():
         "options": ["<question>", "<passage>"],
         "passage": "<unit> and <options>",
     }
-    text = benchmarks.user_message(row)
+    text = benchmark_prompts.user_message(row)
     assert (
         "Passage: <unit> and <options>" in text and "Question: What does <options> do in <question>?\nA. <question>\nB. <passage>\n" in text
     )
 
 
 def test_few_shot_turns_and_completion_prompts():
-    chat = benchmarks.messages(CHOICE, shots=2)
+    chat = benchmark_prompts.messages(CHOICE, shots=2)
     assert [message["role"] for message in chat] == ["user", "assistant"] * 2 + ["user"]
-    text = benchmarks.messages(OPEN, shots=3, completion=True)
+    text = benchmark_prompts.messages(OPEN, shots=3, completion=True)
     assert text.count("Problem:") == 4 and text.endswith("\n\nSolution:")
-    assert not any(stop in answer for stop in benchmarks.COMPLETION_STOP for _, answer in benchmarks.examples("math", 3))
+    assert not any(stop in answer for stop in benchmark_prompts.COMPLETION_STOP for _, answer in benchmark_prompts.examples("math", 3))
     ids = {
-        benchmarks.prompt_id(),
-        benchmarks.prompt_id(2),
-        benchmarks.prompt_id(2, True),
-        benchmarks.prompt_id(thinking="on"),
-        benchmarks.prompt_id(thinking="off"),
+        benchmark_prompts.prompt_id(),
+        benchmark_prompts.prompt_id(2),
+        benchmark_prompts.prompt_id(2, True),
+        benchmark_prompts.prompt_id(thinking="on"),
+        benchmark_prompts.prompt_id(thinking="off"),
     }
     assert len(ids) == 5
 
 
-@pytest.mark.parametrize("kind, question, options, answer", benchmarks.EXAMPLES)
+@pytest.mark.parametrize("kind, question, options, answer", benchmark_prompts.EXAMPLES)
 def test_the_worked_examples_end_in_an_answer_that_can_be_read(kind, question, options, answer):
     found = answers.extract(answer, kind, options)
     assert found and (kind != "choice" or answer.endswith(f"Answer: {found}"))

@@ -6,6 +6,7 @@ The paper: arXiv 2507.16812; its evaluator: GAIR-NLP/lm-open-science-evaluation.
 import collections
 import random
 
+import benchmark_rows
 import benchmarks
 import pytest
 import run_eval
@@ -29,7 +30,7 @@ def test_1_gpqa_the_right_letter_is_not_always_the_same():
             "Correct Answer": f"right {number}",
             **{f"Incorrect Answer {i}": f"wrong {i} {number}" for i in (1, 2, 3)},
         }
-        ours[benchmarks.read_gpqa(row)["reference"]] += 1
+        ours[benchmark_rows.read_gpqa(row)["reference"]] += 1
     assert theirs == {"D"} and min(ours[letter] for letter in "ABCD") > 30
 
 
@@ -91,7 +92,7 @@ def test_3_choice_the_committed_answer_is_read_not_the_first_letter(response, le
 
 def test_4_chembench_every_right_option_counts():
     """394 of its 2,544 choice rows have several right options; the released code takes only the first."""
-    row = benchmarks.read_chembench(
+    row = benchmark_rows.read_chembench(
         dict(examples=[dict(input="Which?", target_scores='{"Fire": 1, "Heat": 1.0, "Nothing": 0}')], metrics=["x"], name="n", uuid="u")
     )
     right = {

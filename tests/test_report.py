@@ -148,6 +148,24 @@ def test_a_table_of_other_samples_is_refused(made, tmp_path):
     assert "there is no such file" in call(report, "--csv", tmp_path / "no.csv", *options, code=2).stderr
 
 
+def test_the_table_of_an_ablation_stands_in_both_reports(made, tmp_path):
+    arms = [
+        dict(method=method, seed="42", mean=mean, low=mean - 5, high=mean + 5, n=60, rows=24, tokens=4321, benchmarks={})
+        for method, mean in [("random", 20.0), ("<length>", 31.5)]
+    ]
+    pair = dict(a="random", b="<length>", seed="42", difference=11.5, low=2.5, high=20.5, p=0.004, p_holm=0.004, only_a=3, only_b=10)
+    path = tmp_path / "ablation.json"
+    path.write_text(json.dumps({"all": {"arms": arms, "pairs": [pair], "winner": "<length>"}, "s2": {"arms": arms, "pairs": [pair], "winner": None}}))
+    call(report, "--csv", made / "results.csv", "--scored", made / "scored.jsonl", "--output", tmp_path, "--ablation", path)
+    for name, method in (("report.md", "<length>"), ("report.html", "&lt;length&gt;")):
+        text = (tmp_path / name).read_text()
+        best = f"{method}</b> is the best" if "html" in name else f"**{method}** is the best"
+        assert all(part in text for part in ("4,321", "31.5", "+11.5", "+2.5", "selection methods: s2", best))
+        assert text.count("No method is clearly better") == 1
+    options = ["--csv", made / "results.csv", "--scored", made / "scored.jsonl", "--output", tmp_path, "--ablation", tmp_path / "no.json"]
+    assert "no.json" in call(report, *options, code=2).stderr
+
+
 def test_one_model_and_models_that_cannot_be_compared(tmp_path):
     one = write_jsonl(tmp_path / "one.jsonl", [sample(i, "A", model="one", benchmark="gsm8k") for i in range(4)])
     other = write_jsonl(

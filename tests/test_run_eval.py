@@ -4,7 +4,7 @@ import json
 import subprocess
 import sys
 
-import benchmarks
+import benchmark_prompts
 import pytest
 import run_eval
 from calling import call
@@ -50,7 +50,7 @@ def test_a_sample_holds_everything(tmp_path):
     assert (
         [row["correct"] for row in rows] == [True, False, False, False] * 3 and rows[0]["extracted"] == "A" and rows[0]["model"] == "org/m"
     )
-    assert rows[0]["prompt"] == benchmarks.user_message(rows[0]) and rows[0]["response"].endswith("Answer: A")
+    assert rows[0]["prompt"] == benchmark_prompts.user_message(rows[0]) and rows[0]["response"].endswith("Answer: A")
     assert "missing: mmlu, " in done.stderr and "mine" in done.stderr
     meta = json.loads((tmp_path / "out/samples.meta.json").read_text())
     assert (
@@ -188,7 +188,7 @@ def test_few_shot_and_base_model_prompts(tmp_path):
             1,
         )
         base, chat = server.requests[0], server.requests[-1]
-    assert base["prompt"].count("Problem:") == 3 and base["stop"] == benchmarks.COMPLETION_STOP
+    assert base["prompt"].count("Problem:") == 3 and base["stop"] == benchmark_prompts.COMPLETION_STOP
     assert [message["role"] for message in chat["messages"]] == ["user", "assistant", "user"]
     samples = [read_jsonl(tmp_path / f"{name}/samples.jsonl")[0] for name in ("base", "chat")]
     assert samples[0]["prompt_id"] != samples[1]["prompt_id"] and samples[1]["prompt"].startswith("[user]\n")
