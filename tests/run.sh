@@ -1,14 +1,16 @@
 #!/usr/bin/env bash
 # Run the tests, after making .venv if needed.   bash tests/run.sh [--slow | --all] [pytest options]
-#   (nothing)  the fast ones: no engine, no torch; about two minutes
-#   --slow     also those with the real trainer, a browser, and the whole demo (engine, server, all four stages); about 25 minutes on 2 cores
-#   --all      also those marked long: each step with the real engine by itself, an ablation
+#   (nothing)  the fast ones on all cores: no engine, no torch; about a minute on 2 cores
+#   --slow     then also those with the real trainer, the real engine, and the whole demo (all four stages, twice); about 30 minutes on 2 cores
+#   --all      then also those marked long: each step with the real engine by itself, an ablation
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 bash setup.sh
-only=(-m "not slow and not long")
+then=""
 case ${1:-} in
---slow) shift; only=(-m "not long") ;;
---all) shift; only=() ;;
+--slow) shift; then="slow and not long" ;;
+--all) shift; then="slow or long" ;;
 esac
-exec "${VENV:-.venv}/bin/python" -m pytest "${only[@]}" "$@"
+pytest=("${VENV:-.venv}/bin/python" -m pytest)
+"${pytest[@]}" -m "not slow and not long" -n auto --dist worksteal "$@"
+if [[ -n $then ]]; then "${pytest[@]}" -m "$then" "$@"; fi   # one at a time: engine and trainer take all cores

@@ -150,6 +150,7 @@ def test_two_processes_never_write_one_file(tmp_path):
     held.file.close()
 
 
+@pytest.mark.slow
 def test_kill_in_the_middle_then_again_equals_an_uninterrupted_run(tmp_path, run_script):
     path = write_jsonl(tmp_path / "q.jsonl", questions(60))
 

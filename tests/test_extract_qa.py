@@ -69,7 +69,7 @@ FIELD = st.from_regex(r"[a-z][a-z $^{}\\=+0-9]{3,60}[a-z.?]", fullmatch=True)
     ["Question: {q}\nAnswer: {a}\n\n", "**Question {n}:** {q}\n\n**Answer {n}:** {a}\n\n---\n\n", "{n}. Question: {q}\n   Answer: {a}\n",
      "### Question\n{q}\n### Answer\n{a}\n\n"]))
 def test_what_the_prompt_asks_for_is_read_back(pairs, form):
-    text = "".join(form.replace("{q}", q).replace("{a}", a).replace("{n}", str(n)) for n, (q, a) in enumerate(pairs, 1))
+    text = "".join(form.format(q=q, a=a, n=n) for n, (q, a) in enumerate(pairs, 1))
     wanted = [tuple("" if extract_qa.EMPTY.fullmatch(field) else field.strip() for field in pair) for pair in pairs]
     assert extract_qa.parse(text) == wanted
 

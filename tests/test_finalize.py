@@ -49,6 +49,7 @@ def run(tmp_path):
     return tmp_path
 
 
+@pytest.mark.slow
 def test_rows_and_parquet_are_the_same(run):
     import pyarrow.parquet
 

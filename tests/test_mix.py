@@ -531,6 +531,7 @@ def test_killed_and_run_again_loses_and_doubles_nothing(tmp_path, run_script, sc
         assert ids == ([f"q{i}#{j}" for i in range(n) for j in range(4)] if per_row == 8 else [f"q{i}" for i in range(n)]), path.name
 
 
+@pytest.mark.slow
 def test_worker_count_does_not_change_the_result(tmp_path, call):
     write_jsonl(tmp_path / "in.jsonl", hard_rows())
     with FakeServer(sampler, delay=0.005) as server:
