@@ -11,8 +11,10 @@ case ${1:-} in
 --slow) shift; then="slow and not long" ;;
 --all) shift; then="slow or long" ;;
 esac
-run() {   # exit code 5, "no test collected", is no failure: a path may hold only fast or only slow ones
+fast=(-m "not slow and not long" -n auto --dist worksteal)
+run() {   # exit code 5, "no test collected", is no failure of two passes: a path may hold only fast or only slow tests
     "${VENV:-.venv}/bin/python" -m pytest "$@" || [[ $? == 5 ]]
 }
-run -m "not slow and not long" -n auto --dist worksteal "$@"
-if [[ -n $then ]]; then run -m "$then" "$@"; fi   # one at a time: engine and trainer take all cores
+[[ -n $then ]] || exec "${VENV:-.venv}/bin/python" -m pytest "${fast[@]}" "$@"
+run "${fast[@]}" "$@"
+run -m "$then" "$@"   # one at a time: engine and trainer take all cores
