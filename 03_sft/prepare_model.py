@@ -9,6 +9,8 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 import itertools
 
+import packed_attention
+
 import rows as r
 
 TEMPLATES = Path(__file__).resolve().parent / "templates"
@@ -98,9 +100,9 @@ def choose_attention(wanted=None):
     import torch
 
     if wanted:
-        return wanted, "asked for"
+        return packed_attention.register() if wanted == packed_attention.NAME else wanted, "asked for"
     if not torch.cuda.is_available():
-        return "sdpa", "no GPU"
+        return packed_attention.register(), "no GPU; packed rows one by one"
     from transformers.utils import is_flash_attn_2_available
 
     if is_flash_attn_2_available():

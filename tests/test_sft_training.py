@@ -304,12 +304,13 @@ def leaky(module, query, key, value, attention_mask, scaling=None, dropout=0.0, 
 def test_packed_rows_do_not_see_each_other(tiny):
     """Packed logits == unpacked logits in fp32 under the backend that sft.py chooses; a backend and an architecture that leak are found out."""
     from prepare_model import LEAK, choose_attention, packing_is_safe, packing_leak
-    from transformers import AttentionInterface, AutoConfig, OPTConfig, Qwen3Config
+    from transformers import AttentionInterface, AutoConfig, MistralConfig, OPTConfig, Qwen3Config
 
     config = AutoConfig.from_pretrained(tiny)
     chosen, why = choose_attention()
-    assert chosen == "sdpa" and why
-    for one in (config, Qwen3Config(hidden_size=256, num_attention_heads=4, num_key_value_heads=2, head_dim=64)):
+    assert chosen == "sdpa_packed" and why
+    windowed = MistralConfig(hidden_size=128, num_attention_heads=4, num_key_value_heads=2, sliding_window=16)  # shorter than two of the rows
+    for one in (config, Qwen3Config(hidden_size=256, num_attention_heads=4, num_key_value_heads=2, head_dim=64), windowed):
         assert packing_leak(one, chosen) < 1e-4 < LEAK
     AttentionInterface.register("leaky", leaky)
     assert packing_leak(config, "leaky") > 3 * LEAK
