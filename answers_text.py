@@ -42,6 +42,9 @@ CONCLUSION = re.compile(
     r"^\W*(?:therefore|thus|hence|so|in conclusion|in summary|overall|consequently|to conclude|in short|finally|as a result|accordingly)\b", re.I
 )
 FORMULA = re.compile(r"(?:\d*[(\[]?(?:[A-Z][a-z]?\d*[)\]]?\d*){1,12}(?:\^?\{?\d*[+-]+\}?)?)$")
+ANOTHER = re.compile(
+    r"(.{0,200}?\b(?:is|are|was|were|be|called|named)\b[^,.;]{2,80}),\s*(?:whereas|while|unlike|(?:which|who)\s+(?!(?:is|are|was|were|means|equals|gives|makes|corresponds)\b))", re.I | re.S
+)
 MAX_READ = 20_000
 
 
@@ -143,7 +146,7 @@ def tokens(text):
     for word in words:
         if word in ARTICLES:
             continue
-        number = re.fullmatch(r"(\d+(?:\.\d+)?)(?:st|nd|rd|th|s)?", word)
+        number = re.fullmatch(r"(\d+(?:\.\d+)?)(?:st|nd|rd|th|(?<=\d\d)s)?", word)  # 1990s, but 2S is a configuration
         out.append(
             f"{float(number[1]):.15g}"
             if number and len(number[1]) < 16
@@ -287,6 +290,9 @@ def gives(statement, reference):
     if re.fullmatch(r"[A-Z][a-z]?", reference.strip()):  # the symbol of an element or a quantity: Co is not CO
         return reference.strip() in re.findall(r"[A-Za-z]+", statement)
     said, wanted = tokens(statement), tokens(reference)
+    named = ANOTHER.match(statement) if len(wanted) <= 3 else None
+    if named and len(tokens(named[1])) > 1:
+        said = tokens(named[1])  # "it is glucagon, which opposes insulin" gives glucagon
     if not wanted or not said:
         return False
     if said == wanted:

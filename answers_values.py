@@ -10,6 +10,8 @@ import re
 import answers_latex as latex
 from answers_units import Quantity, parse_quantity, read_number, read_unit, same_quantity, strip_wrappers, to_ascii_math
 
+BELOW = re.compile(r"/\s*(\d*(?:[A-Za-z](?:_\{?\w\}?)?){2,4}|\d+[A-Za-z](?:_\{?\w\}?)?)(?![A-Za-z(])")
+
 
 def value_of(text):
     """A Quantity of the number that a formula with a name or an approximation states: "v = 3.2 m/s", "\\sqrt{2} \\approx 1.41"; None else."""
@@ -100,6 +102,8 @@ def compare_values(a, b, one, two, rel_tol):
         if "\\pi" in turned and other is not None and other.unit == "(degree)**1" and (angle := closed(turned, None)):
             return same_quantity(Quantity(angle.value, "(radian)**1"), other, rel_tol)
     verdict = latex.agree(a, b)
+    if verdict is False and "/" in a + b:  # t/RC is t/(RC), as physicists write it
+        verdict = latex.agree(BELOW.sub(r"/(\1)", a), BELOW.sub(r"/(\1)", b)) or verdict
     if verdict is not None:
         if verdict:
             return True
