@@ -44,6 +44,8 @@ ANSWER = re.compile(
             rf"closest\s+to|(?:narrows?|points?)\s+(?:it\s+)?(?:down\s+)?to)\b\s*:?{CHOSEN}",
             rf"\b(?:is|gives|means|yields|being|namely)\s+(?:the\s+)?(?:answer|option|choice|letter)\b{CHOSEN}",
             r"\b(?:option|choice|selection|selected|label|prediction|verdict|conclusion)\s*(?:is|:|=)(?!=)",
+            rf"\b(?:leaving|leaves|left\s+with)\b(?:\s+us)?(?:\s+with)?(?:\s+only)?{CHOSEN}",
+            r"\b(?:so|thus|hence|therefore)\s*[,:]?(?=\s+(?:option\s+|choice\s+)?[(\[]?(?-i:[A-Z])[)\]]?\s*(?:[.!]?\s*$|[.!]\s))",
             r"\#{4}",
             r"(?:正确)?(?:答案|选项)(?:应该|应)?(?:是|为|选|：|:)?|(?:选择|应选|选)(?=\s*[:：]?\s*[（(]?[A-J])",
         ]
@@ -54,8 +56,9 @@ LETTER = re.compile(r"[(\[{<（]{0,2}\s*([A-Za-z])\s*(?:[)\]}>）]|(?![A-Za-z0-9
 LETTER_RIGHT = re.compile(
     r"""(?:\b(?:option|choice|answer|statement|alternative)s?\s*)?(?P<open>[(\[]\s*)?(?<![A-Za-z0-9'’\\-])(?P<letter>[A-Z])(?![A-Za-z0-9'’])\s*[)\]]?[:.]?(?:\s*,?\s*(?:(?![A-Z](?![A-Za-z]))[^.\n?]){0,60}?,?)?\s+
         (?:is|seems|appears|must\s+be|would\s+be|should\s+be)\s+(?:to\s+be\s+)?(?:(?:the|therefore|thus|clearly|indeed|definitely|most|likely|probably|only|also|our|my|a|single|one)\s+){0,4}
-        (?:correct|right|best|true|answer|appropriate|accurate|final|closest|suitable|option\s+that|choice\s+that|one\s+that|likely)\b
+        (?:correct|right|best|true|answer|appropriate|accurate|final|closest|suitable|(?<=most\ )(?:reasonable|plausible|logical)|(?:option|choice|one|statement)\s+(?:that|consistent|left|which)|likely)\b
         (?!\s*(?:or|that\s+.{0,20}not|\w+\s+if))
+        |(?i:only)\s+(?:option\s+|choice\s+|statement\s+)?[(]?(?P<only>[A-Z])[)]?\s+(?:remains|is\s+left|fits|satisfies|works|matches|makes\s+sense)
         |选项\s*(?P<zh>[A-J])\s*(?:是)?正确|(?P<zh2>[A-J])\s*选项?正确|选项?\s*(?P<zh3>[A-J])(?=\s*[。.）)]?\s*$)""",
     re.X,
 )
@@ -96,7 +99,7 @@ OPTION_LABEL = re.compile(r"^\s*\(?[A-Z][).:]\s+(?=\S)")
 TOKENS = re.compile(r"[A-Za-zéèê]+|#{4}|[正答选应]")
 TRIGGERS = set(
     """answer answers ans respuesta réponse antwort correct right best appropriate suitable accurate final likely true closest matching valid proper incorrect false logical reasonable
-    plausible sensible chosen selected i we choosing selecting choose select pick opt opting go going leads lead corresponds correspond matches narrows narrow points point option choice selection label
+    plausible sensible chosen selected i we choosing selecting choose select pick opt opting go going so thus hence therefore leaving leaves left leads lead corresponds correspond matches narrows narrow points point option choice selection label
     prediction verdict conclusion is gives means yields being namely #### 正 答 选 应""".split()
 )
 MARKS = re.compile(r"[*`\\$~<_]")
@@ -111,6 +114,7 @@ GIVES_UP = re.compile(
 )
 OPEN_END = re.compile(r"\s(?:because|since|and|or|but|the|an|is|are|was|of|to|that|which|with|for|if|as|by|from|it)$")  # no sentence ends so
 ASIDE = re.compile(r"(?<=\w.{20}),\s*(?:whereas|while|unlike|in\s+contrast|as\s+opposed\s+to)\b", re.I)  # what follows is about another option
+SUBORDINATE = re.compile(r"^\W*(?:as|when|if|because|since|although|while|after|once)\b[^,]{0,160},\s*", re.I)
 WITHDRAWN = "?"  # "the answer is not among the options" takes back what was said before
 
 
@@ -335,7 +339,7 @@ def said_right(text, count):
     """The letter of the last "B is correct", or None."""
     last = None
     for match in LETTER_RIGHT.finditer(text):
-        letter = match["letter"] or match["zh"] or match["zh2"] or match["zh3"]
+        letter = match["letter"] or match["only"] or match["zh"] or match["zh2"] or match["zh3"]
         if (  # noqa: SIM102
             letter
             and ord(letter) - 65 < count
@@ -345,7 +349,7 @@ def said_right(text, count):
                 and not re.match(r"(?:option|choice|answer|statement)", match[0], re.I)
                 and match[0][1:2] == " "
                 and re.match(r"[AI]\s+[a-z]+\s", match[0])
-                and not re.match(r"[AI]\s+is\b", match[0])
+                and not re.match(r"[AI]\s+(?:is|seems|appears)\b", match[0])
             )
         ):
             if not NEGATED.search(text[max(0, match.start() - 30) : match.start()]) and not re.search(
@@ -451,6 +455,8 @@ def stated(sentence, options):
     """The one option that a sentence names, read first behind its last copula; "" where it names several, None where none."""
     if NO_COMMITMENT.search(sentence) and not named(sentence, options):
         return ""
+    main = SUBORDINATE.sub("", sentence)  # "as pressure increases, volume decreases" states the second
+    sentence = main if named(main, options) else sentence
     pieces = re.split(r"\b(?:is|are|was|were|be|equals?|approximately|about)\b|[=≈:]", sentence)
     if len(pieces) > 1:
         hits = named(pieces[-1], options, prefix=True) or named(pieces[-1], options)

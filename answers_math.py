@@ -32,6 +32,7 @@ MATHS = re.compile(r"\\\[(.{1,2000}?)\\\]|\\\((.{1,2000}?)\\\)|\$\$(.{1,2000}?)\
 NUMBER_RUN = re.compile(
     r"(?<![\w.^{}])(?<![a-zA-Zμ][-−])(?<!\^[-−])[-+−]?\s?(?:\\?\$)?\s?(?:\d{1,3}(?:,\d{3})+(?!\d)|\d+(?:,\d{1,2}(?![\d,]))?)(?:\.\d+)?(?:\s*/\s*\d+)?(?:\s*[×x*]\s*10\s*\^?\s*\{?[-+⁻⁰¹²³⁴⁵⁶⁷⁸⁹\d]+\}?)?(?:[eE][-+]?\d+)?(?:\s*%|°)?|(?<![\w.])[-+−]?\.\d+"
 )
+COMPOUND = re.compile(r"\b\d[\d.]*\s*[a-zA-Z]{1,8},?\s+(?:and\s+)?\d[\d.]*\s*[a-zA-Z]{1,8}\b")
 END = re.compile(
     r"\.(?=\s|$)(?!\s*\d)|\n\s*\n|(?<=\S)\n|;\s|,?\s+(?:because|since|which|where\s|so\s|as\s+(?:the|we|it)|I\s+hope|when\s|given\s+that|due\s+to|for\s+a\s+total|per\s+the|in\s+total|if\s)|\s\((?=[a-z]{3})|。|，"
 )
@@ -176,6 +177,17 @@ def last_value(text):
     return bare if len(bare) <= 80 and "\n" not in bare and bare and not REFUSAL.search(bare) and not bare.endswith("?") else None
 
 
+def listed_formulas(sentence, formulas):
+    """ "$\\lambda_1 = 2$ and $\\lambda_2 = 5$" as one list; None where the last formula stands alone."""
+    run = [formulas[-1]]
+    for before in reversed(formulas[:-1]):
+        if not re.fullmatch(r"\s*(?:,|and|or|,\s*and|,\s*or)\s*", sentence[before.end() : run[0].start()]):
+            break
+        run.insert(0, before)
+    inner = [next(g for g in formula.groups() if g is not None).strip() for formula in run]
+    return ", ".join(inner) if len(inner) > 1 and all(re.fullmatch(r"[^=]{1,20}=[^=]+", one) for one in inner) else None
+
+
 def stated_value(sentence):
     """The number or formula that a sentence ends up with: what stands behind its last "is" or "=", else its last number."""
     formulas = list(MATHS.finditer(sentence))
@@ -183,10 +195,13 @@ def stated_value(sentence):
         inner = next(g for g in formulas[-1].groups() if g is not None).strip()
         rest = sentence[formulas[-1].end() :]
         if not NUMBER_RUN.search(rest):
-            return with_unit(inner, rest)
+            return listed_formulas(sentence, formulas) or with_unit(inner, rest)
     plain = sentence.replace("**", "").replace("`", "")
     plain = re.sub(r"(\b(?:are|is|were|has|have|had|only|total\s+of|remains?|remaining|leaves|left\s+with)\s+(?:a\s+total\s+of\s+|only\s+|exactly\s+|about\s+)?)(two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|zero|one(?!\s+of\b))\b",
                    lambda m: m[1] + str(int(words_to_number(m[2]))), plain)  # fmt: skip
+    several = [found[0] for found in COMPOUND.finditer(plain) if parse_quantity(found[0])]
+    if several:  # 2 hours and 30 minutes
+        return several[-1]
     if re.search(r"\bratio\b", plain, re.I) and (ratios := list(RATIO.finditer(plain))):
         return ratios[-1][0]
     copula = list(

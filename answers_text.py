@@ -45,6 +45,7 @@ FORMULA = re.compile(r"(?:\d*[(\[]?(?:[A-Z][a-z]?\d*[)\]]?\d*){1,12}(?:\^?\{?\d*
 ANOTHER = re.compile(
     r"(.{0,200}?\b(?:is|are|was|were|be|called|named)\b[^,.;]{2,80}),\s*(?:whereas|while|unlike|(?:which|who)\s+(?!(?:is|are|was|were|means|equals|gives|makes|corresponds)\b))", re.I | re.S
 )
+CALL = re.compile(r"(?<![A-Za-z])[A-Za-zΘΩ]\s*\((?:[^()]|\([^()]*\)){1,40}\)")
 MAX_READ = 20_000
 
 
@@ -285,6 +286,9 @@ def gives(statement, reference):
         and (re.search(r"\d|[+-]$", formula) or re.search(r"[A-Z].*[A-Z]", formula) and not re.search(r"[a-z]{3}", formula))
     ):
         return states_formula(statement, formula) or len(formula) >= 3 and initials(statement, formula)
+    if re.fullmatch(CALL, reference):  # O(log n), f(x): a formula, whose letters are no words
+        wanted = bare_call(reference)
+        return any(bare_call(said) == wanted for said in re.findall(CALL, statement)) or same_math(statement, reference)
     if re.search(r"[=^\\]|\d\s*[/*]\s*\d|\w\s*[+]\s*\w", reference) and len(statement) < 300 and same_math(statement, reference):
         return True
     if re.fullmatch(r"[A-Z][a-z]?", reference.strip()):  # the symbol of an element or a quantity: Co is not CO
@@ -304,6 +308,10 @@ def gives(statement, reference):
     if len(said) <= max(6, len(wanted)) and part_of(said, wanted, reference):
         return True
     return len(wanted) > 7 and recalls(said, wanted)
+
+
+def bare_call(text):
+    return re.sub(r"[\s\\{}()$*^]|left|right", "", text).lower()
 
 
 def contains(said, wanted):

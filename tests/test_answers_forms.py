@@ -1,13 +1,15 @@
 """Answers in the forms people and models give them: units in every notation, names of chemistry, directions, committed letters."""
 
-
-
 import pytest
 
 from answers import extract, grade
 
 ENERGY = ["Kinetic energy", "Potential energy", "Thermal energy", "Chemical energy"]
 SPEEDS = ["2.0 m/s", "4.0 m/s", "6.0 m/s", "8.0 m/s"]
+CHANGES = ["increases", "decreases", "stays the same", "cannot be determined"]
+DECISION = ["Yes", "No", "Maybe"]
+NUMBERS = ["12", "15", "18", "21", "24", "27", "30", "33", "36", "39"]
+DIVISIONS = ["Mitosis only", "Meiosis only", "Both mitosis and meiosis", "Neither mitosis nor meiosis"]
 # (response, reference, right)
 MATH = [
     ("The wavelength is 1.7 \\mu m, so \\boxed{1.7\\ \\mathrm{\\mu m}}", "1.7e-6 m", True),
@@ -126,6 +128,46 @@ MATH = [
     ("\\boxed{3.2\\ \\text{ppm}}", "3.2 mg/kg", True),
     ("\\boxed{12\\ \\text{h}}", "0.5 day", True),
     ("\\boxed{72\\ \\text{km/h}}", "20 m/s", True),
+    ("Thus $a_n = 3n+2$.", "3n + 2", True),
+    ("The eigenvalues are $\\lambda_1 = 2$ and $\\lambda_2 = 5$.", "2, 5", True),
+    ("So x = 4 or x = -1.", "\\{-1, 4\\}", True),
+    ("Therefore, the area is $\\frac{25\\pi}{4}$ square units.", "\\frac{25\\pi}{4}", True),
+    ("The derivative is $f'(x) = 6x^2 - 4x$", "6x^2-4x", True),
+    ("The integral is $\\frac{x^3}{3} + C$", "\\frac{1}{3}x^3 + C", True),
+    ("Final Answer: The final answer is $18$. I hope it is correct.", "18", True),
+    ("She has 18 apples left.", "18", True),
+    ("So, the company made a profit of $70,000.", "70000", True),
+    ("He needs 3/4 of a cup", "0.75", True),
+    ("The answer is five.", "5", True),
+    ("It will take her 2 hours and 30 minutes.", "2.5 hours", True),
+    ("Answer: 1,000,000", "10^6", True),
+    ("\\boxed{(3, -2)}", "(3,-2)", True),
+    ("\\boxed{(-2, 3)}", "(3,-2)", False),
+    ("\\boxed{3,-2}", "-2, 3", True),
+    ("\\boxed{y = 2x + 1}", "2x+1", True),
+    ("\\boxed{2x - y + 1 = 0}", "y = 2x + 1", True),
+    ("\\boxed{\\begin{pmatrix} 1 \\\\ 2 \\end{pmatrix}}", "(1,2)", True),
+    ("\\boxed{\\left[\\begin{array}{cc}1&2\\\\3&4\\end{array}\\right]}", "\\begin{pmatrix}1&2\\\\3&4\\end{pmatrix}", True),
+    ("\\boxed{\\text{even}}", "even", True),
+    ("\\boxed{\\text{odd}}", "even", False),
+    ("\\boxed{\\text{Tuesday}}", "Tuesday", True),
+    ("\\boxed{5!}", "120", True),
+    ("\\boxed{\\binom{5}{2}}", "10", True),
+    ("\\boxed{10\\%}", "10", True),
+    ("\\boxed{x \\ge 3}", "[3,\\infty)", True),
+    ("\\boxed{\\frac{\\sqrt{3}}{3}}", "\\frac{1}{\\sqrt{3}}", True),
+    ("\\boxed{1+\\sqrt{2}}", "\\sqrt{2}+1", True),
+    ("\\boxed{-\\infty}", "\\infty", False),
+    ("\\boxed{2i}", "-2i", False),
+    ("\\boxed{11.0}", "11", True),
+    ("\\boxed{11.4}", "11", False),
+    ("\\boxed{0}", "0 m/s", True),
+    ("\\boxed{1.00 \\times 10^{-14}}", "1e-14", True),
+    ("\\boxed{120^\\circ}", "\\frac{2\\pi}{3}", True),
+    ("The sum is 2 + 3 = 5, not 6.", "5", True),
+    ("The value of x is between 2 and 3, namely 2.5.", "2.5", True),
+    ("\\boxed{17 \\text{ students}}", "17", True),
+    ("\\boxed{17}", "17 students", True),
 ]
 # the reference's unit stands apart: (response, reference, unit, right)
 UNIT_APART = [
@@ -201,6 +243,45 @@ TEXT = [
     ("nonpolar", "polar", False),
     ("The bond is non-polar", "polar", False),
     ("The bond is polar covalent", "nonpolar covalent", False),
+    ("The largest planet is Jupiter.", "Jupiter", True),
+    ("Carbon-14", "carbon 14", True),
+    ("Carbon-12", "carbon-14", False),
+    ("an alpha particle", "α particle", True),
+    ("a beta particle", "α particle", False),
+    ("It is an SN2 reaction", "SN2", True),
+    ("SN1", "SN2", False),
+    ("The enzyme is called DNA ligase.", "ligase", True),
+    ("0.5 M HCl", "0.5 M HCl", True),
+    ("in the cytoplasm", "cytoplasm", True),
+    ("July 20, 1969", "20 July 1969", True),
+    ("the hippocampus", "Hippocampus", True),
+    ("dopamine and serotonin", "serotonin and dopamine", True),
+    ("dopamine", "serotonin and dopamine", False),
+    ("H2O and CO2", "CO2 and H2O", True),
+    ("Le Chatelier's principle", "Le Châtelier's principle", True),
+    ("Schrodinger equation", "Schrödinger equation", True),
+    ("gram-negative", "Gram-positive", False),
+    ("hypertension", "hypotension", False),
+    ("hyperglycemia", "hyperglycaemia", True),
+    ("left-handed", "right-handed", False),
+    ("It is directly proportional to temperature.", "directly proportional", True),
+    ("It is inversely proportional to temperature.", "directly proportional", False),
+    ("There is no change", "no change", True),
+    ("It changes", "no change", False),
+    ("the third law of thermodynamics", "second law of thermodynamics", False),
+    ("1st law of thermodynamics", "first law of thermodynamics", True),
+    ("4", "four", True),
+    ("The answer is 'supply'.", "supply", True),
+    ("demand", "supply and demand", False),
+    ("A monopoly", "monopoly", True),
+    ("oligopoly", "monopoly", False),
+    ("O(log n)", "O(log(n))", True),
+    ("O(n log n)", "O(log n)", False),
+    ("TCP", "UDP", False),
+    ("Transmission Control Protocol", "TCP", True),
+    ("x = 3", "3", True),
+    ("approximately 70%", "70 percent", True),
+    ("about 60%", "70 percent", False),
 ]
 # (response, options, right letter)
 CHOICE = [
@@ -229,6 +310,46 @@ CHOICE = [
     ("\\[\\boxed{D}\\]", ENERGY, "D"),
     ("The answer is Option B, potential energy, rather than Option A.", ENERGY, "B"),
     ("Answer: B. I am 90% confident. A is also plausible.", ENERGY, "B"),
+    (
+        "Let's analyze each.\n\n(A) Increases: wrong.\n(B) Decreases: correct, as pressure falls with volume.\n(C) no.\n(D) no.\n\nThus the pressure decreases.",  # noqa: E501
+        CHANGES,
+        "B",
+    ),
+    ("The volume increases, so pressure decreases. Therefore, the answer is B.", CHANGES, "B"),
+    ("As the temperature increases, the solubility decreases.", CHANGES, "B"),
+    ("Final answer: decreases", CHANGES, "B"),
+    ("The correct answer is (C) stays the same. Note that option (D) may look right, but we do have enough information.", CHANGES, "C"),
+    ("There is not enough information, so D.", CHANGES, "D"),
+    ("Answer: It cannot be determined.", CHANGES, "D"),
+    ("The answer is 24.", NUMBERS, "E"),
+    ("So the total is 12 + 15 = 27.", NUMBERS, "F"),
+    ("Thus there are $\\boxed{36}$ such numbers.", NUMBERS, "I"),
+    ("Answer: I", NUMBERS, "I"),
+    ("I think it is G.", NUMBERS, "G"),
+    ("Both processes occur, so the answer is both mitosis and meiosis.", DIVISIONS, "C"),
+    ("Neither. Answer: D", DIVISIONS, "D"),
+    ("Yes", DECISION, "A"),
+    ("No, the evidence does not support it.", DECISION, "B"),
+    ("The study is inconclusive. Maybe.", DECISION, "C"),
+    ("Answer: maybe", DECISION, "C"),
+    ("The findings suggest that the treatment is effective. Final decision: yes.", DECISION, "A"),
+    ("Answer: (A)\nWait, re-reading the question, it asks for the opposite. Answer: (B)", CHANGES, "B"),
+    ("I initially considered B, but the final answer is A.", CHANGES, "A"),
+    ("The answer is A? No: the volume is fixed. The answer is C.", CHANGES, "C"),
+    ("**Answer: B**\n\n**Explanation:** Option A would require heating, option C an open vessel.", CHANGES, "B"),
+    ("Option B is the correct answer because A and C are not consistent with Boyle's law.", CHANGES, "B"),
+    ("The correct option is the second one (B).", CHANGES, "B"),
+    ("b) decreases", CHANGES, "B"),
+    ("Answer choice B.", CHANGES, "B"),
+    ("ANSWER IS C", CHANGES, "C"),
+    ("Out of the options given, A seems the most reasonable.", CHANGES, "A"),
+    ("So A, B and D are false, leaving C.", CHANGES, "C"),
+    ("C is the only option consistent with the data.", CHANGES, "C"),
+    ("Hence, option (B).", CHANGES, "B"),
+    ("∴ (D)", CHANGES, "D"),
+    ("Thus, D.", CHANGES, "D"),
+    ("The answer must be either A or B.", CHANGES, None),
+    ("I'm not able to answer this.", CHANGES, None),
 ]
 
 
