@@ -36,6 +36,15 @@ def run_script():
     return run
 
 
+@pytest.fixture(scope="session")
+def demo_model(tmp_path_factory):
+    """Folder of SmolLM2-135M-Instruct, unpacked once for all tests of a run; DEMO_MODEL names one that is there already."""
+    folder = Path(os.environ.get("DEMO_MODEL", tmp_path_factory.getbasetemp() / "demo_model"))
+    if not (folder / "config.json").is_file():
+        subprocess.run([sys.executable, ROOT / "data/demo_model.py", "--output", folder], check=True, capture_output=True)
+    return folder
+
+
 def read_jsonl(path):
     return [json.loads(line) for line in Path(path).read_text(encoding="utf-8").split("\n") if line]
 

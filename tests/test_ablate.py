@@ -96,13 +96,12 @@ def test_ablate_says_what_is_missing(given, words):
 
 @pytest.mark.long
 @pytest.mark.slow
-def test_two_methods_on_the_demo_model(tmp_path):
+def test_two_methods_on_the_demo_model(tmp_path, demo_model):
     """select -> mix -> SFT -> evaluation for random and length at 24 rows each; about 6 minutes on 2 cores."""
-    base = os.environ.get("DEMO_MODEL", str(ROOT / "data/runs/demo/models/base"))
     rows = read_jsonl(ROOT / "data/sample/train.jsonl")[:50]
     write_jsonl(tmp_path / "in.jsonl", rows)
     settings = dict(
-        INPUT=tmp_path / "in.jsonl", METHODS="random length", N=24, BASE_MODEL=base, EVAL_LIMIT=16, MAX_TOKENS=64, MAX_LENGTH=512
+        INPUT=tmp_path / "in.jsonl", METHODS="random length", N=24, BASE_MODEL=demo_model, EVAL_LIMIT=16, MAX_TOKENS=64, MAX_LENGTH=512
     )
     env = {**os.environ, **{name: str(value) for name, value in settings.items()}}
     done = subprocess.run(["bash", ROOT / "02_mix/ablate.sh"], env=env, capture_output=True, text=True, timeout=1500)
@@ -113,4 +112,5 @@ def test_two_methods_on_the_demo_model(tmp_path):
     )
     assert len(made["pairs"]) == 1 and made["pairs"][0]["low"] <= made["pairs"][0]["difference"] <= made["pairs"][0]["high"]
     again = subprocess.run(["bash", ROOT / "02_mix/ablate.sh"], env=env, capture_output=True, text=True, timeout=600)
+    assert "selection methods" in (tmp_path / "ablation" / "report.html").read_text() and (tmp_path / "ablation" / "viewer.html").is_file()
     assert again.returncode == 0 and "train.jsonl: finished already" in again.stderr

