@@ -23,6 +23,7 @@ import subprocess
 
 import training_rows as t
 
+import batch_generate
 import rows as r
 
 AGREE = 0.98  # share of equal top-1 tokens; rounding to bf16 moves about 1 in 300 on a 135M model
@@ -79,6 +80,23 @@ def held_out_tokens(adapter, prompts, tokenizer, limit=16):
         raise r.BadInput(f"{path}: {error}") from None
 
 
+def made_from(adapter, base, check, prompts):
+    """What a merged model depends on: the weights of both, the comparison asked for, this script."""
+    weights = [r.file_hash(str(path)) for path in sorted(Path(adapter).glob("adapter_*")) if path.is_file()]
+    prompts = prompts or Path(adapter) / "sft.heldout.jsonl"
+    compared = r.file_hash(str(prompts)) if check and Path(prompts).is_file() else check
+    return r.text_hash(weights, batch_generate.identify(base), compared, r.file_hash(__file__))[:16]
+
+
+def finished(output, made):
+    """Is the merged model there, made from the same? Then a line says so."""
+    meta = Path(output) / "sft.meta.json"
+    if not meta.is_file() or json.loads(meta.read_text()).get("merge", {}).get("made_from") != made:
+        return False
+    print(f"{output}: finished already (merged model)", file=sys.stderr)
+    return True
+
+
 def merge(adapter, output, base=None, check=False, prompts=None):
     """Write the merged model to `output`; returns the comparison, or None without check. Raises RuntimeError where it fails."""
     import torch
@@ -88,6 +106,7 @@ def merge(adapter, output, base=None, check=False, prompts=None):
     output, base = Path(output), base_of(adapter, base)
     if output.exists() and any(output.iterdir()) and not (output / "config.json").is_file():
         raise r.BadInput(f"--output {output} holds other files; choose another folder")
+    made = made_from(adapter, base, check, prompts)
     tokenizer = AutoTokenizer.from_pretrained(adapter)
     device = "cuda" if torch.cuda.is_available() else "cpu"
     try:
@@ -124,7 +143,10 @@ def merge(adapter, output, base=None, check=False, prompts=None):
     meta = Path(adapter) / "sft.meta.json"
     r.write_json(
         aside / "sft.meta.json",
-        {**(json.loads(meta.read_text()) if meta.is_file() else {}), "merge": {"adapter": str(adapter), "base": base, **(result or {})}},
+        {
+            **(json.loads(meta.read_text()) if meta.is_file() else {}),
+            "merge": {"adapter": str(adapter), "base": base, "made_from": made, **(result or {})},
+        },
     )
     shutil.rmtree(output, ignore_errors=True)
     output.parent.mkdir(parents=True, exist_ok=True)
@@ -150,10 +172,11 @@ def main():
     parser.add_argument("--prompts", metavar="FILE", help="rows to compare on")
     parser.add_argument("--gguf", metavar="FILE", help="also write a GGUF file")
     args = parser.parse_args()
-    base_of(args.adapter, args.base)
+    base = base_of(args.adapter, args.base)
     if args.prompts and not Path(args.prompts).is_file():
         raise r.BadInput(f"--prompts {args.prompts}: there is no such file")
-    merge(args.adapter, args.output, args.base, args.check, args.prompts)
+    if not finished(args.output, made_from(args.adapter, base, args.check, args.prompts)):
+        merge(args.adapter, args.output, args.base, args.check, args.prompts)
     if args.gguf:
         to_gguf(args.output, args.gguf)
 

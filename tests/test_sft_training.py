@@ -374,6 +374,10 @@ def test_adapter_stop_test_merge_and_chat(sft, tmp_path, capsys, monkeypatch):
     assert set(meta["checks"]["stop_test"]["answers"]) == {"heat wave"}
     merged = json.loads((tmp_path / "merged" / "sft.meta.json").read_text())
     assert merged["merge"]["agree"] >= 0.98 and merged["steps"] == meta["steps"]
+    for said in ("merged model in bf16", "finished already"):  # the second time there is nothing to do
+        monkeypatch.setattr(sys, "argv", ["merge_adapter.py", "--adapter", str(sft.out), "--output", str(tmp_path / "again"), "--check"])
+        merge_adapter.main()
+        assert said in capsys.readouterr().err
     # the same question through chat.py from the merged model and from base + adapter; then a conversation of two turns
     for place in (tmp_path / "merged", sft.out):
         capsys.readouterr()
