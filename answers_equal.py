@@ -28,6 +28,8 @@ def same_math(answer, reference, unit=None, rel_tol=None):
         return answer == reference
     reference = unbox(reference)
     answer = unbox(answer)
+    if re.match(r"\(?a[).]\s", answer) and re.search(r"[,;\n]\s*(?:and\s+)?\(?b[).]\s", answer):  # (a) 12 N, (b) 5 m/s
+        answer, reference = PART_LABEL.sub("", answer), PART_LABEL.sub("", reference)
     if unit and unit.strip():
         return same_with_unit(answer, reference, unit, rel_tol)
     if latex.squeeze(answer) == latex.squeeze(reference):
@@ -36,6 +38,9 @@ def same_math(answer, reference, unit=None, rel_tol=None):
     if verdict is None and rel_tol is None and worth_asking(answer, reference):
         verdict = worker.equal(reference, answer)
     return bool(verdict)
+
+
+PART_LABEL = re.compile(r"(?:^|(?<=[,;\n]))\s*(?:and\s+)?\(?[a-h][).]\s+")
 
 
 def unbox(text):
@@ -103,6 +108,8 @@ def compare(answer, reference, rel_tol, depth):
     if INFINITE.fullmatch(answer) and INFINITE.fullmatch(reference):
         return True
     one, two = parse_quantity(answer), parse_quantity(reference)
+    if one is None and (comma := re.fullmatch(r"([-+]?\d+),(\d{1,2})(\s*[a-zA-Zμ°%].{0,20})", answer)):  # 22,5 J
+        one = parse_quantity(f"{comma[1]}.{comma[2]}{comma[3]}")
     if ratio(reference) is not None or ratio(answer) is not None and two is not None:
         sides_ = [ratio(t) if ratio(t) is not None else q.value if q else None for t, q in ((answer, one), (reference, two))]
         return None not in sides_ and latex.near(complex(sides_[0]), complex(sides_[1]))

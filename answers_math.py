@@ -199,6 +199,8 @@ def stated_value(sentence):
     plain = sentence.replace("**", "").replace("`", "")
     plain = re.sub(r"(\b(?:are|is|were|has|have|had|only|total\s+of|remains?|remaining|leaves|left\s+with)\s+(?:a\s+total\s+of\s+|only\s+|exactly\s+|about\s+)?)(two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|zero|one(?!\s+of\b))\b",
                    lambda m: m[1] + str(int(words_to_number(m[2]))), plain)  # fmt: skip
+    if part := re.search(r",\s*of\s+(?:which|these|those)\s[^\d,]{0,20}(\d[\d,]*)", plain):  # 32 subsets, of which 31 are not empty
+        return part[1].rstrip(",")
     several = [found[0] for found in COMPOUND.finditer(plain) if parse_quantity(found[0])]
     if several:  # 2 hours and 30 minutes
         return several[-1]

@@ -32,6 +32,8 @@ GENERIC = set("bond bonding reaction process law principle effect theory disease
 OPPOSITES = [("increase", "decrease"), ("increas", "decreas"), ("higher", "lower"), ("more", "less"), ("greater", "smaller"), ("positive", "negative"), ("endothermic", "exothermic"), ("left", "right"), ("up", "down"),
              ("true", "false"), ("yes", "no"), ("above", "below"), ("faster", "slower"), ("before", "after"), ("gain", "lose"), ("oxidation", "reduction"), ("acidic", "basic"), ("attractive", "repulsive"),
              ("attract", "repel"), ("north", "south"), ("east", "west"), ("clockwise", "counterclockwise"), ("maximum", "minimum"), ("expand", "contract"), ("spontaneous", "nonspontaneous"), ("same", "different")]  # fmt: skip
+CONTRASTS = (("rather", "than"), ("instead", "of"), ("oppos", "to"), ("other", "than"), ("contrast", "to"), ("contrast", "with"))
+RELATIONS = set("lag lead exceed preced follow caus inhibit activat than befor after from to into becom convert divid over under".split())  # stems: the order of what they join counts
 DIRECTIONS = {word for pair in OPPOSITES for word in pair} | {"increas", "decreas", "high", "low", "ris", "fall"}
 AFFIRM, DENY = (
     {"yes", "true", "correct", "indeed", "right", "agree", "affirmative", "yeah", "yep"},
@@ -172,6 +174,8 @@ def alternatives(reference):
     """The ways to write a reference: whole, without and inside its brackets, each side of "or", "also known as", a spaced slash."""
     reference = reference.strip().rstrip(".")
     found = [reference]
+    if subject := re.match(r"(?:it|they|this)\s+(?:(?:will|would)\s+)?(?!is\b|are\b|was\b)(?=\w{4})", reference, re.I):
+        found.append(reference[subject.end() :])  # "It increases" names no other subject
     bracket = re.fullmatch(r"(.*?\S)(?:\s+|(?=\(e?s\))|(?<=[a-zA-Z]{3})(?<!sin|cos|tan|log|exp)(?=\([a-zA-Z ]{4}))\(([^()]+)\)\s*(.*)", reference)
     if bracket:
         found.append(f"{bracket[1]} {bracket[3]}".strip())
@@ -330,7 +334,8 @@ def contains(said, wanted):
                     and before[-2] in NEGATIVE
                     and before[-1] in SMALL | {"just", "only", "caus", "due"}
                     and before[-1] not in ("only", "just")
-                    or before[-2:] in (("rather", "than"), ("instead", "of"), ("opposed", "to"), ("other", "than"))
+                    or before[-1] == stem("unlike")
+                    or before[-2:] in CONTRASTS
                 )
             ):
                 return True
@@ -344,6 +349,10 @@ def listed(said, wanted, reference, statement):
         return False
     if not set(content) <= set(said) or len(content) > 12:
         return False
+    if RELATIONS & set(wanted):  # "the current lags the voltage" is not "the voltage lags the current"
+        rest = iter(said)
+        if not all(word in rest for word in content):
+            return False
     if extra_items(statement, reference):
         return False
     places = [[i for i, w in enumerate(said) if w == c] for c in content]

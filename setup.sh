@@ -71,7 +71,8 @@ install() {
 
 check_imports() {
     "$VENV/bin/python" - "$REQUIREMENTS" <<'PY'
-import importlib, importlib.metadata, re, sys
+import importlib, importlib.metadata, logging, re, sys
+logging.disable(logging.WARNING)   # bitsandbytes and deepspeed tell of kernels that nothing here needs
 wanted = re.findall(r"^([\w-]+)==(\S+)", open(sys.argv[1]).read(), re.M)
 for name, version in wanted:
     try:

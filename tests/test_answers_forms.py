@@ -6,6 +6,11 @@ from answers import extract, grade
 
 ENERGY = ["Kinetic energy", "Potential energy", "Thermal energy", "Chemical energy"]
 SPEEDS = ["2.0 m/s", "4.0 m/s", "6.0 m/s", "8.0 m/s"]
+LONG = (
+    "To work this out, let us first recall what is known about the topic. The system consists of several parts, "
+    "each of which plays its own role in the overall process. We consider the relevant facts one after the other "
+    "and then combine them to reach a conclusion about the question that was asked here. "
+)
 CHANGES = ["increases", "decreases", "stays the same", "cannot be determined"]
 DECISION = ["Yes", "No", "Maybe"]
 NUMBERS = ["12", "15", "18", "21", "24", "27", "30", "33", "36", "39"]
@@ -168,6 +173,48 @@ MATH = [
     ("The value of x is between 2 and 3, namely 2.5.", "2.5", True),
     ("\\boxed{17 \\text{ students}}", "17", True),
     ("\\boxed{17}", "17 students", True),
+    (LONG + "\n\nHence, at 25 °C the equilibrium constant is K = 1.8 × 10⁻⁵.", "1.8e-5", True),
+    (LONG + "\n\nHence, at 25 °C the equilibrium constant is K = 1.8 × 10⁻⁵.", "1.8e-4", False),
+    (
+        LONG
+        + "\n\n$$F = \\frac{k q_1 q_2}{r^2} = \\frac{(8.99\\times10^9)(1.6\\times10^{-19})^2}{(5.3\\times10^{-11})^2} \\approx 8.2\\times10^{-8}\\ \\text{N}$$",
+        "8.2e-8 N",
+        True,
+    ),
+    (
+        LONG
+        + "\n\n$$F \\approx 8.2\\times10^{-8}\\ \\text{N}$$\n\nSo the electrostatic force is about $8.2\\times10^{-8}$ N, directed towards the proton.",
+        "8.2 × 10^-8 N",
+        True,
+    ),
+    (LONG + "\n\nThus, the work done is:\n\n\\[ W = 250 \\, \\text{J} \\]\n\nThis is the energy transferred to the system.", "250 J", True),
+    (LONG + "\n\nThus the speed is **12.5 m/s** (about 45 km/h).", "12.5 m/s", True),
+    (LONG + "\n\nThus the speed is 45 km/h (12.5 m/s).", "12.5 m/s", True),
+    (LONG + "\n\nFinal Answer: 0.25 mol of CO2", "0.25 mol", True),
+    (LONG + "\n\nTherefore 0.25 mol of CO2 is formed.", "0.25 mol", True),
+    (LONG + "\n\nThe pressure is 2 atm, i.e. 202.65 kPa.", "202.65 kPa", True),
+    (LONG + "\n\nTherefore, $\\boxed{x = 3 \\pm \\sqrt{2}}$", "3+\\sqrt{2}, 3-\\sqrt{2}", True),
+    (LONG + "\n\nThe answer is: **(a)** 12 N, **(b)** 5 m/s", "12 N, 5 m/s", True),
+    (LONG + "\n\nSo the values are a = 12 and b = 5.", "a=12, b=5", True),
+    (LONG + "\n\nThe probability is approximately 0.0228, or 2.28%.", "2.28%", True),
+    (LONG + "\n\nThe number of ways is $\\binom{10}{3} = 120$.", "120", True),
+    (LONG + "\n\nThe number of ways is 10 * 9 * 8 / 6 = 120", "120", True),
+    (LONG + "\n\nSo there are $2^5 = 32$ subsets, of which 31 are non-empty.", "31", True),
+    (LONG + "\n\n1. Mass: 5 kg\n2. Speed: 3 m/s\n\nKinetic energy: 22.5 J", "22.5 J", True),
+    ("The kinetic energy is KE = ½mv² = ½(5 kg)(3 m/s)² = 22.5 J.", "22.5 J", True),
+    ("22.5 joules", "22.5 J", True),
+    ("E = 22.5J", "22.5 J", True),
+    ("$22.5\\mathrm{~J}$", "22.5 J", True),
+    ("$2.25 \\times 10^{1} \\mathrm{~J}$", "22.5 J", True),
+    ("22.5 N·m", "22.5 J", True),
+    ("22.5 kJ", "22.5 J", False),
+    ("0.0225 kJ", "22.5 J", True),
+    ("22,5 J", "22.5 J", True),
+    ("-22.5 J", "22.5 J", False),
+    ("between 22 and 23 J", "22.5 J", False),
+    ("about 22 J", "22.5 J", False),
+    ("22.46 J", "22.5 J", True),
+    ("$\\approx$ 23 J", "22.5 J", False),
 ]
 # the reference's unit stands apart: (response, reference, unit, right)
 UNIT_APART = [
@@ -282,6 +329,24 @@ TEXT = [
     ("x = 3", "3", True),
     ("approximately 70%", "70 percent", True),
     ("about 60%", "70 percent", False),
+    (
+        LONG + "\n\n**Step 1:** Glucose enters the cell.\n**Step 2:** It is phosphorylated.\n\nThe enzyme that does this is **hexokinase**.",
+        "hexokinase",
+        True,
+    ),
+    (LONG + "\n\nThus, the correct term for this is *osmosis*.", "Osmosis", True),
+    (LONG + "\n\nIn conclusion, the process is diffusion, since no membrane is involved, in contrast to osmosis.", "osmosis", False),
+    (LONG + "\n\n### Conclusion\nThe organelle in question is the mitochondrion.", "mitochondria", True),
+    (LONG + "Some may think of the nucleus, but the organelle in question is the mitochondrion. I hope this helps!", "mitochondria", True),
+    (LONG + "\n\nAnswer: the mitochondrion\n\nLet me know if you have further questions.", "mitochondria", True),
+    (LONG + "\n\n**Final Answer**\n\nThe Krebs cycle", "Krebs cycle", True),
+    (LONG + "\n\n**Final Answer:**\n\\[\\boxed{\\text{Krebs cycle}}\\]", "citric acid cycle (Krebs cycle)", True),
+    (LONG + "\n\n## Answer\n\n**Sodium bicarbonate** (NaHCO₃)", "NaHCO3", True),
+    (LONG + "\n\nSo the compound is sodium bicarbonate, NaHCO3.", "sodium bicarbonate", True),
+    (LONG + "\n\nThe result: the current lags the voltage.", "current lags voltage", True),
+    (LONG + "\n\nThe result: the voltage lags the current.", "current lags voltage", False),
+    (LONG + "\n\nTherefore the entropy of the universe increases.", "It increases", True),
+    (LONG + "\n\nTherefore the entropy of the universe decreases.", "It increases", False),
 ]
 # (response, options, right letter)
 CHOICE = [
