@@ -1,5 +1,7 @@
 """Answers in the forms people and models give them: units in every notation, names of chemistry, directions, committed letters."""
 
+# ruff: noqa: E501 (tables stand on one line)
+
 import pytest
 
 from answers import extract, grade
@@ -376,7 +378,7 @@ CHOICE = [
     ("The answer is Option B, potential energy, rather than Option A.", ENERGY, "B"),
     ("Answer: B. I am 90% confident. A is also plausible.", ENERGY, "B"),
     (
-        "Let's analyze each.\n\n(A) Increases: wrong.\n(B) Decreases: correct, as pressure falls with volume.\n(C) no.\n(D) no.\n\nThus the pressure decreases.",  # noqa: E501
+        "Let's analyze each.\n\n(A) Increases: wrong.\n(B) Decreases: correct, as pressure falls with volume.\n(C) no.\n(D) no.\n\nThus the pressure decreases.",
         CHANGES,
         "B",
     ),
