@@ -17,6 +17,8 @@ from answers_values import both_signs, compare_values, compare_words, is_words, 
 
 INFINITE = re.compile(r"\s*\+?\s*(?:infinity|infinite|\\infty|∞|\\text\s*\{\s*infin(?:ity|ite)\s*\})\s*\.?", re.I)
 OTHER_SCRIPT = re.compile(r"[\u0600-\u06ff\u0900-\u097f\u0e00-\u0e7f\u3040-\u30ff\u4e00-\u9fff\uac00-\ud7af]")
+EMPTY_SET = re.compile(r"\\(?:emptyset|varnothing)|∅|\\\{\s*\\\}")
+CLOCK = re.compile(r"0?(\d{1,2}:\d\d)\s*(?:\\text\{\s*)?([ap])?\.?\s?(?:(?<=[ap])m|(?<=[ap]\.)m|(?<=[ap]\. )m)?\.?\}?", re.I)
 INTERVAL = re.compile(r"^([(\[])(.*)([)\]])$", re.S)
 MATRIX = re.compile(r"\\begin\s*\{([pbvBV]?matrix|array)\}(?:\s*\{[^{}]*\})?(.*?)\\end\s*\{\1\}", re.S)
 
@@ -105,8 +107,11 @@ def compare(answer, reference, rel_tol, depth):
         return bool(numbers) and compare(numbers[-1].strip(), reference, rel_tol, 1)
     if is_words(reference) and ratio(reference) is None and parse_quantity(reference) is None and not INFINITE.fullmatch(reference):
         return compare_words(answer, reference)
-    if INFINITE.fullmatch(answer) and INFINITE.fullmatch(reference):
+    if any(pattern.fullmatch(answer) and pattern.fullmatch(reference) for pattern in (INFINITE, EMPTY_SET)):
         return True
+    said, wanted = CLOCK.fullmatch(answer), CLOCK.fullmatch(reference)
+    if said and wanted:
+        return said[1] == wanted[1] and (not said[2] or not wanted[2] or said[2].lower() == wanted[2].lower())
     one, two = parse_quantity(answer), parse_quantity(reference)
     if one is None and (comma := re.fullmatch(r"([-+]?\d+),(\d{1,2})(\s*[a-zA-Zμ°%].{0,20})", answer)):  # 22,5 J
         one = parse_quantity(f"{comma[1]}.{comma[2]}{comma[3]}")

@@ -179,8 +179,8 @@ class Parser:
                 tree = ("call", "!", tree)
             elif operator == "%":
                 tree = ("/", tree, ("num", 100.0))
-            elif operator == "°":
-                pass  # 30° and 30 are the same answer
+            elif operator == "°":  # 30° and 30 are the same answer, sin 30° and sin 30 are not
+                tree = ("*", tree, ("num", math.pi / 180)) if getattr(self, "angle", False) else tree
             elif operator == "_" and tree[0] == "sym":
                 tree = ("sym", tree[1] + "_" + self.subscript())
             else:
@@ -267,6 +267,7 @@ class Parser:
                 base = self.group()
             else:
                 power = self.group()
+        outside, self.angle = getattr(self, "angle", False), name in ("sin", "cos", "tan", "sec", "csc", "cot")
         if name == "sqrt":
             argument = self.group()
         elif self.peek()[1] in ("(", "{", "["):
@@ -276,6 +277,7 @@ class Parser:
                 power = self.group()
         else:
             argument = self.juxtaposed()
+        self.angle = outside
         if power == ("neg", ("num", 1.0)) and name in ("sin", "cos", "tan"):
             name, power = "arc" + name, None
         tree = ("call", name, argument)

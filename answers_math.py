@@ -133,6 +133,8 @@ def head_of(tail):
 
 def with_unit(formula, rest):
     """A formula with the unit that stands behind it: "v = 3" and " m/s downwards" -> "v = 3 m/s"."""
+    if re.fullmatch(r"\d{1,2}:\d\d", formula.strip()) and (half := re.match(r"\s*([ap])\.?\s?m\b", rest, re.I)):
+        return f"{formula.strip()} {half[1]}.m."
     quantity = parse_quantity(re.split(r"=|\\approx|≈", formula)[-1])
     unit = unit_after(rest) if quantity and quantity.unit in ("", "(degree)**1") else ""
     if unit == "in" and re.match(r"\s*in\s+\w", rest):  # "$5$ in total"

@@ -442,10 +442,10 @@ def same_quantity(value, reference, rel_tol=None):
         return True
     if rel_tol is not None or reference.digits is not None:
         return False
-    if value.digits is not None and reference.value and not float(reference.value).is_integer():  # 0.667 for 2/3
-        return (
-            value.digits >= 3
-            and abs(value.value - reference.value) <= 0.5 * 10.0 ** (math.floor(math.log10(abs(value.value) or 1)) - value.digits + 1) * 1.001
+    if value.digits is not None and reference.value and not float(reference.value).is_integer():  # 0.667 for 2/3, 66.7 % too
+        said = [value.value] + ([value.value / 100] if value.percent and not reference.percent else [])
+        return value.digits >= 3 and any(
+            abs(one - reference.value) <= 0.5 * 10.0 ** (math.floor(math.log10(abs(one) or 1)) - value.digits + 1) * 1.001 for one in said
         )
     measured = reference.unit and unit_info(reference.unit)[1] is not None
     if measured and value.digits is not None and whole_digits(reference.value) >= 2:
