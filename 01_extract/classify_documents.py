@@ -51,6 +51,9 @@ LEVEL_WORDS = {
     "graduate": r"\b(?:post-?)?graduate|master\w*|doctoral|professional",
     "research": r"research\w*|specialist\w*|monograph"}
 
+ONLY_SUBJECT = {"type": "object", "properties": {"subject": {"type": "string", "enum": [*SUBJECTS, "other"]}}, "required": ["subject"],
+                "additionalProperties": False}   # with --level-from-model off: the form that also a small model keeps
+
 
 def parse(response):
     """(subject, level) of the model's answer: a name of SUBJECTS or "other", a name of LEVELS; None for what is not stated."""
@@ -120,7 +123,7 @@ def main():
     if asked:
         rows = (row for row in documents() if is_asked(row, ask_level))
         counts = batch_generate.generate_jsonl(rows, lambda row: to_messages(row, args.chars), step.raw_path, retry_max_tokens=8 * args.max_tokens,
-                                               fresh=args.fresh, **batch_generate.options(args))
+                                               json_schema=None if ask_level else ONLY_SUBJECT, fresh=args.fresh, **batch_generate.options(args))
     rows = step.read(args.input, "text", "subject", limit=args.limit)
     for row, raw in (batch_generate.read_raw(rows, step.raw_path) if asked else ((row, None) for row in rows)):
         judge(row, raw, ask_level, step)

@@ -246,6 +246,7 @@ def test_clear_errors(run_script, tmp_path, options, message):
     ("Subject: Biochemistry\nLevel: below university", ("chemistry", "school")),
     ("Subject: mathematics and physics\nLevel: college", ("mathematics", "undergraduate")),
     ("Subject: medicine", ("medicine", None)), ("It is a nice book.", (None, None)), ("", (None, None)), (None, (None, None)),
+    ('{"subject": "computer_science"}', ("computer_science", None)), ('{\n  "subject": "other"\n}', ("other", None)),
     ("<think>Subject: biology\nLevel: school</think>Subject: physics\nLevel: graduate", ("physics", "graduate"))])
 def test_subject_and_level_of_ugly_answers(text, found):
     assert classify_documents.parse(text) == found
@@ -284,6 +285,7 @@ def test_without_levels_only_unknown_subjects_are_asked(call, tmp_path):
     with FakeServer(librarian) as server:
         kept, rejected = classify(call, tmp_path, "--model", "scripted", "--base-url", server.url, "--level-from-model", "off")
         assert len(server.requests) == 3
+        assert all("computer_science" in str(request["response_format"]) for request in server.requests), "the answer can only be a subject"
     assert [(row["id"], row["level"]) for row in kept] == [("a", None), ("b", None), ("d", None), ("f", None)]
     assert rejected["c"] == "subject not among the seven"
     code, _, err = call(classify_documents, "--input", tmp_path / "documents.jsonl", "--output", tmp_path / "o.jsonl", "--level-from-model", "off")
