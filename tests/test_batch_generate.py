@@ -134,6 +134,7 @@ def test_several_endpoints_share_the_work(tmp_path):
         assert len(one.requests) > 3 and len(two.requests) > 3
 
 
+@pytest.mark.slow
 def test_no_server_and_unknown_model_end_the_run_with_one_line(tmp_path, run_script):
     path = write_jsonl(tmp_path / "q.jsonl", questions(2))
     done = run_script("batch_generate.py", "--input", path, "--output", tmp_path / "a.jsonl", "--model", "m", "--prompt", "<question>",

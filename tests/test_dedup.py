@@ -65,6 +65,7 @@ def test_same_words_with_other_operators_are_other_questions(run_script, tmp_pat
     assert kept == [0, 1, 3, 4, 5]
 
 
+@pytest.mark.slow
 def test_candidates_are_those_of_a_full_comparison(run_script, tmp_path):
     """Every rejected row has its Jaccard with a kept row, and next to nothing above the threshold is left among the kept rows."""
     rng = random.Random(3)
@@ -111,6 +112,7 @@ def test_bands_find_pairs_at_the_threshold():
         assert 1 - (1 - threshold**rows) ** bands >= 0.95 and bands * rows <= 256
 
 
+@pytest.mark.slow
 def test_a_template_with_many_fillings_is_not_compared_pair_by_pair(run_script, tmp_path):
     """1,500 rows that share every band: without a bound on a bucket this takes minutes."""
     frame = "A sample of an ideal gas is held in a rigid container whose walls conduct heat well ; it holds {} mol at {} K and you find the pressure"

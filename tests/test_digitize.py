@@ -308,6 +308,7 @@ def test_a_scan_without_ocr_is_rejected_and_a_blank_page_is_not(run_script, tmp_
     assert [(row["source"], row["reason"], row["n_pages"]) for row in rejected] == [("scan.pdf", "no text layer", 1)]
 
 
+@pytest.mark.slow
 @needs_tesseract
 def test_a_scan_is_read_by_tesseract(run_script, tmp_path):
     (tmp_path / "scan.pdf").write_bytes(image_only(make_pdf([paragraph(SENTENCE), paragraph("Pages differ. " + SENTENCE)])))
@@ -326,6 +327,7 @@ def test_image_only_pages_within_3_percent_of_their_text(shared, tmp_path, run_s
     assert not rejected and character_error(document, truth) < 0.03
 
 
+@pytest.mark.slow
 def test_olmocr_behind_an_endpoint_reads_only_the_scanned_pages(run_script, tmp_path):
     mixed = pypdfium2.PdfDocument(make_pdf([paragraph("Printed page. " + SENTENCE)]))
     mixed.import_pages(pypdfium2.PdfDocument(image_only(make_pdf([paragraph(SENTENCE), paragraph(SENTENCE)]))))
