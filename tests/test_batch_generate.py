@@ -176,6 +176,7 @@ def test_kill_in_the_middle_then_again_equals_an_uninterrupted_run(tmp_path, run
     assert (tmp_path / "killed.jsonl").read_bytes() == (tmp_path / "whole.jsonl").read_bytes()
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_real_engine_in_two_processes_and_in_this_one_with_a_schema(tmp_path, demo_model):
     script = f"""
