@@ -45,7 +45,7 @@ ANSWER = re.compile(
             rf"\b(?:is|gives|means|yields|being|namely)\s+(?:the\s+)?(?:answer|option|choice|letter)\b{CHOSEN}",
             r"\b(?:option|choice|selection|selected|label|prediction|verdict|conclusion)\s*(?:is|:|=)(?!=)",
             rf"\b(?:leaving|leaves|left\s+with)\b(?:\s+us)?(?:\s+with)?(?:\s+only)?{CHOSEN}",
-            r"\b(?:so|thus|hence|therefore)\s*[,:]?(?=\s+(?:option\s+|choice\s+)?[(\[]?(?-i:[A-Z])[)\]]?\s*(?:[.!]?\s*$|[.!]\s))",
+            r"\b(?:so|thus|hence|therefore)\s{0,3}[,:]?(?=\s{1,3}(?:option\s{1,3}|choice\s{1,3})?[(\[]?(?-i:[A-Z])[)\]]?\s{0,3}(?:[.!]\s|[.!]?\s*$))",
             r"\#{4}",
             r"(?:正确)?(?:答案|选项)(?:应该|应)?(?:是|为|选|：|:)?|(?:选择|应选|选)(?=\s*[:：]?\s*[（(]?[A-J])",
         ]

@@ -314,6 +314,12 @@ def gives(statement, reference):
     return len(wanted) > 7 and recalls(said, wanted)
 
 
+def in_order(parts, whole):
+    """Do all parts stand in whole, in their order?"""
+    rest = iter(whole)
+    return all(part in rest for part in parts)
+
+
 def bare_call(text):
     return re.sub(r"[\s\\{}()$*^]|left|right", "", text).lower()
 
@@ -349,10 +355,8 @@ def listed(said, wanted, reference, statement):
         return False
     if not set(content) <= set(said) or len(content) > 12:
         return False
-    if RELATIONS & set(wanted):  # "the current lags the voltage" is not "the voltage lags the current"
-        rest = iter(said)
-        if not all(word in rest for word in content):
-            return False
+    if RELATIONS & set(wanted) and not in_order(content, said):  # "the current lags the voltage" is not "the voltage lags the current"
+        return False
     if extra_items(statement, reference):
         return False
     places = [[i for i, w in enumerate(said) if w == c] for c in content]
@@ -467,10 +471,9 @@ def states_formula(statement, formula):
 
 def initials(statement, acronym):
     """Are the initials of neighbouring words of the statement the acronym (central processing unit, CPU), or does it run through them (DNA)?"""
-    spelt = [w.lower() for w in re.findall(r"[A-Za-z]+", statement)]
-    if 2 <= len(spelt) <= len(acronym) and acronym.isalpha() and all(w[0] in acronym.lower() for w in spelt):
-        starts = [re.escape(letter) for letter in acronym.lower()]
-        if spelt[0][0] == starts[0] and re.search("[a-z ]*?".join(starts), " ".join(spelt)) and sum(w[0] in acronym.lower() for w in spelt) == len(spelt):
-            return True
+    spelt, short = [w.lower() for w in re.findall(r"[A-Za-z]+", statement)], acronym.lower()
+    begins = acronym.isalpha() and 2 <= len(spelt) <= len(short) and spelt[0][0] == short[0]
+    if begins and all(w[0] in short for w in spelt) and in_order(short, "".join(spelt)):
+        return True
     letters = "".join(w[0] for w in re.findall(r"[A-Za-z]+", statement) if w.lower() not in ("of", "the", "and", "for"))
     return acronym.isalpha() and acronym.lower() in letters.lower() and len(letters) <= len(acronym) + 6
