@@ -22,6 +22,7 @@ from answers_math import extract_math
 from answers_text import extract_text, same_text
 
 KINDS = ("choice", "label", "math", "short_text")
+SPACE = re.compile(r"\s{8,}")
 THINK = re.compile(r"<\s*(think|thinking|thought|reasoning|reflection|scratchpad)\s*>|<\|begin_of_thought\|>|◁think▷", re.I)
 THINK_END = re.compile(
     r"<\s*/\s*(?:think|thinking|thought|reasoning|reflection|scratchpad)\s*>|<\|end_of_thought\|>|◁/think▷|<\|channel\|>final<\|message\|>|assistantfinal",
@@ -51,6 +52,7 @@ def timeouts():
 def final_part(response):
     """The response without its reasoning block, special tokens and invented turns of a user; "" where it was cut off while reasoning."""
     text = re.sub(r"[ \t]{4,}", "   ", re.sub(r"\n{3,}", "\n\n", (response or "").strip()))
+    text = SPACE.sub(lambda run: "\n\n" if run[0].count("\n") > 1 else "   ", text)  # of any kind: patterns with several \s* would take cubic time
     if "<" in text or "◁" in text or "assistantfinal" in text:
         ends = list(THINK_END.finditer(text))
         if ends:
