@@ -14,6 +14,7 @@ no eval; sympy runs only in the guarded process of answers_worker.py, whose stop
 import itertools
 import re
 import threading
+from pathlib import Path
 
 import answers_worker
 from answers_choice import LETTERS, extract_choice, named
@@ -21,6 +22,7 @@ from answers_equal import same_math
 from answers_math import extract_math
 from answers_text import extract_text, same_text
 
+FILES = sorted(Path(__file__).parent.glob("answers*.py"))  # the code that a step which reads answers depends on
 KINDS = ("choice", "label", "math", "short_text")
 SPACE = re.compile(r"\s{8,}")
 THINK = re.compile(r"<\s*(think|thinking|thought|reasoning|reflection|scratchpad)\s*>|<\|begin_of_thought\|>|◁think▷", re.I)

@@ -3,8 +3,6 @@
 compare_values(r"\\frac{1}{2}", "0.5", None, None, None) -> True
 """
 
-
-
 import re
 
 import answers_latex as latex

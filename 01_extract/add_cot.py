@@ -118,7 +118,7 @@ def main():
                         help="a solution that misses the known answer: keep the row with its original answer (default), or reject the row")
     batch_generate.add_options(parser, max_tokens=4096)
     args = parser.parse_args()
-    step = r.Step(args, inputs=[args.input], prompt=JUDGE_PROMPT + SOLVE_PROMPT, code=[replies.__file__, *sorted(r.ROOT.glob("answers*.py"))])
+    step = r.Step(args, inputs=[args.input], prompt=JUDGE_PROMPT + SOLVE_PROMPT, code=[replies.__file__, *answers.FILES])
     if args.fresh and judge_path(step).exists():
         print(f"--fresh: deleting {judge_path(step)}", file=sys.stderr)
         judge_path(step).unlink()

@@ -119,7 +119,7 @@ def main():
     args = parser.parse_args()
     if not args.no_model and not args.model:
         parser.error("--model is needed for answers without a box; --no-model uses the rules alone")
-    step = r.Step(args, inputs=[args.input], prompt=PROMPT, code=[replies.__file__, *sorted(r.ROOT.glob("answers*.py"))])
+    step = r.Step(args, inputs=[args.input], prompt=PROMPT, code=[replies.__file__, *answers.FILES])
     if step.finished():
         return
     rows = Rows(args.input, "question", "answer", limit=args.limit)

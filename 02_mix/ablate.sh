@@ -6,8 +6,8 @@
 #   PROFILE=full INPUT=data/runs/x/02_mix/difficulty.jsonl METHODS="difficulty random length" bash 02_mix/ablate.sh   the paper's: a GPU day an arm on 8 GPUs
 #
 # in   INPUT: rows with id, question, answer, source (difficulty for the method of that name)
-# out  OUT/SOURCE.METHOD.sSEED/ (selected, train, model, eval), OUT/scored.jsonl, OUT/scores.csv, OUT/comparisons/, OUT/ablation.md and ablation.json, OUT/report.html (and .md) with that table,
-#      viewer.html to read the answers of every arm
+# out  OUT/SOURCE.METHOD.sSEED/ (selected, train, model, eval), OUT/scored.jsonl, OUT/scores.csv, OUT/comparisons/, OUT/ablation.md and ablation.json,
+#      OUT/report.html (and .md) with that table, viewer.html to read the answers of every arm
 #
 # Without N the method `difficulty` runs first and the others take as many rows as it kept, as in MegaScience; MATCH=tokens takes as many tokens instead.
 # SEEDS="1 2 3" trains each arm three times; a winner must then win with every seed.

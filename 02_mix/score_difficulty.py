@@ -225,7 +225,7 @@ def main():
         inputs=[args.input],
         prompt=SAMPLE_PROMPT + JUDGE_PROMPT,
         ignore=("judge_base_url",),
-        code=sorted(r.ROOT.glob("answers*.py")),
+        code=answers.FILES,
     )
     if step.finished():
         return

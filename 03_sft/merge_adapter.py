@@ -97,7 +97,7 @@ def finished(output, made):
     return True
 
 
-def merge(adapter, output, base=None, check=False, prompts=None):
+def merge(adapter, output, base=None, check=False, prompts=None, made=None):
     """Write the merged model to `output`; returns the comparison, or None without check. Raises RuntimeError where it fails."""
     import torch
     from peft import PeftModel
@@ -106,7 +106,7 @@ def merge(adapter, output, base=None, check=False, prompts=None):
     output, base = Path(output), base_of(adapter, base)
     if output.exists() and any(output.iterdir()) and not (output / "config.json").is_file():
         raise r.BadInput(f"--output {output} holds other files; choose another folder")
-    made = made_from(adapter, base, check, prompts)
+    made = made or made_from(adapter, base, check, prompts)
     tokenizer = AutoTokenizer.from_pretrained(adapter)
     device = "cuda" if torch.cuda.is_available() else "cpu"
     try:
@@ -175,8 +175,9 @@ def main():
     base = base_of(args.adapter, args.base)
     if args.prompts and not Path(args.prompts).is_file():
         raise r.BadInput(f"--prompts {args.prompts}: there is no such file")
-    if not finished(args.output, made_from(args.adapter, base, args.check, args.prompts)):
-        merge(args.adapter, args.output, args.base, args.check, args.prompts)
+    made = made_from(args.adapter, base, args.check, args.prompts)
+    if not finished(args.output, made):
+        merge(args.adapter, args.output, base, args.check, args.prompts, made)
     if args.gguf:
         to_gguf(args.output, args.gguf)
 

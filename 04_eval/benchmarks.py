@@ -119,6 +119,7 @@ BENCHMARKS = {
         citation="Lightman et al. 2023, arXiv:2305.20050"),
 }
 # fmt: on
+FILES = sorted(Path(__file__).parent.glob("benchmark*.py"))  # the code that a step which reads benchmarks depends on
 PAPER_SCORES = Path(__file__).with_name("paper_scores.csv")  # arXiv 2507.16812 v2, tables 6, 12 and 13, in percent
 MODEL_TEXT = ("response", "generated_text", "model_outputs", "pred")  # a row with one of these is a model's output, not a benchmark
 

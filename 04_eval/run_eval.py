@@ -26,6 +26,7 @@ import benchmark_prompts
 import benchmarks
 import score
 
+import answers
 import batch_generate
 import rows as r
 
@@ -198,7 +199,7 @@ def main():
     chosen, rejected, files = choose(args)
     shots, completion = args.few_shot, args.base_model
     prompt_id = benchmark_prompts.prompt_id(shots, completion, args.thinking)
-    code = [score.__file__, *sorted(Path(__file__).parent.glob("benchmark*.py")), *sorted(r.ROOT.glob("answers*.py"))]
+    code = [score.__file__, *benchmarks.FILES, *answers.FILES]
     step = r.Step(args, inputs=files, prompt=prompt_id, code=code, ignore=("tensor_parallel", "folder"), name=args.name)
     if not lost(step.meta_path) and step.finished():
         return

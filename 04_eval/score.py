@@ -363,7 +363,7 @@ def main():
     args = parser.parse_args()
     args.csv = args.csv or str(Path(args.output).with_name("results.csv"))
     tolerances = parse_tolerances(args.rel_tol)
-    code = [*sorted(Path(__file__).parent.glob("benchmark*.py")), *sorted(r.ROOT.glob("answers*.py"))]
+    code = [*benchmarks.FILES, *answers.FILES]
     step = r.Step(args, inputs=args.input, prompt=JUDGE_PROMPT if args.judge else None, code=code, model=args.judge)
     if step.finished() and Path(args.csv).is_file():
         return
