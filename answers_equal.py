@@ -12,10 +12,16 @@ import answers_latex as latex
 import answers_worker as worker
 from answers_choice import boxes
 from answers_math import NUMBER_RUN, extract_math
-from answers_units import Quantity, parse_quantity, ratio, read_unit, same_quantity
-from answers_values import both_signs, compare_values, compare_words, is_words, value_of, worth_asking
+from answers_units import Quantity, parse_quantity, ratio, read_unit, same_quantity, strip_wrappers, to_ascii_math
+from answers_values import both_signs, closed, closed_with_unit, compare_values, compare_words, is_words, value_of, worth_asking
 
 INFINITE = re.compile(r"\s*\+?\s*(?:infinity|infinite|\\infty|∞|\\text\s*\{\s*infin(?:ity|ite)\s*\})\s*\.?", re.I)
+PHRASES = [re.compile(rf"(?:(?:it|this|the\s(?:limit|expression|integral|value|function|equation|system|slope))\s)?(?:{words})[.! ]*", re.I) for words in (
+    r"(?:there\s(?:is|are)\s|has\s|have\s)?no\s(?:real\s|valid\s|such\s|possible\s)?(?:solutions?|roots?)(?:\sexists?)?|(?:the\s)?(?:empty|null)\sset|\\(?:emptyset|varnothing)|∅|\\\{\s*\\\}",
+    r"(?:does\snot|doesn['’]?t)\sexist|DNE|(?:is\s)?(?:undefined|not\sdefined)",
+    r"(?:all|any|every)\s(?:real\s(?:numbers?|values?)|reals?)(?:\sof\s[a-z])?|\\mathbb\s*\{?\s*R\s*\}?|ℝ|\(\s*[-−]\s*(?:\\infty|∞)\s*,\s*\+?(?:\\infty|∞)\s*\)",
+    r"(?:(?:there\sare\s|has\s)?(?:infinitely\smany|an\sinfinite\snumber\sof)(?:\ssolutions)?)|infinite\ssolutions",
+)]  # fmt: skip
 OTHER_SCRIPT = re.compile(r"[\u0600-\u06ff\u0900-\u097f\u0e00-\u0e7f\u3040-\u30ff\u4e00-\u9fff\uac00-\ud7af]")
 EMPTY_SET = re.compile(r"\\(?:emptyset|varnothing)|∅|\\\{\s*\\\}")
 CLOCK = re.compile(r"0?(\d{1,2}:\d\d)\s*(?:\\text\{\s*)?([ap])?\.?\s?(?:(?<=[ap])m|(?<=[ap]\.)m|(?<=[ap]\. )m)?\.?\}?", re.I)
@@ -105,6 +111,8 @@ def compare(answer, reference, rel_tol, depth):
     if OTHER_SCRIPT.search(answer) and not OTHER_SCRIPT.search(reference) and depth == 0:  # a sentence in another script: its last number
         numbers = NUMBER_RUN.findall(OTHER_SCRIPT.sub(" ", answer))
         return bool(numbers) and compare(numbers[-1].strip(), reference, rel_tol, 1)
+    if (said := phrase(answer)) is not None and said == phrase(reference):
+        return True
     if is_words(reference) and ratio(reference) is None and parse_quantity(reference) is None and not INFINITE.fullmatch(reference):
         return compare_words(answer, reference)
     if any(pattern.fullmatch(answer) and pattern.fullmatch(reference) for pattern in (INFINITE, EMPTY_SET)):
@@ -128,7 +136,7 @@ def compare(answer, reference, rel_tol, depth):
         if said and all(q.unit for q in said) and any(same_quantity(q, two, rel_tol) for q in said):
             return True
     a, b = latex.canonical(answer), latex.canonical(reference)
-    if latex.squeeze(a) == latex.squeeze(b):
+    if latex.squeeze(a) == latex.squeeze(b) or same_closed(answer, reference, one or closed(a, None), two or closed(b, None), rel_tol):
         return True
     if "matrix" in a or "matrix" in b or "{array}" in a:
         return compare_matrices(answer, reference, rel_tol, depth)
@@ -146,6 +154,25 @@ def compare(answer, reference, rel_tol, depth):
     if "\\pm" in a or "\\pm" in b or "\\mp" in b:
         return compare_collections(", ".join(both_signs(a)), ", ".join(both_signs(b)), rel_tol, 5)
     return compare_values(a, b, one, two, rel_tol)
+
+
+def phrase(text):
+    """Number of the stock phrase (no solution, does not exist, all real numbers) that a text is; None for any other text."""
+    flat = re.sub(r"\\text(?:bf|it|rm)?\s*\{([^{}]*)\}|\$", r"\1", text).strip() if len(text) < 100 else ""
+    return next((number for number, pattern in enumerate(PHRASES) if pattern.fullmatch(flat)), None)
+
+
+def same_closed(answer, reference, one, two, rel_tol):
+    """ "2\\sqrt{3}" and "2\\sqrt{3} cm": a closed formula with a unit. A bare letter may be a variable, so both sides must have it."""
+    x, y = (closed_with_unit(to_ascii_math(text)) for text in (answer, reference))
+    if not x and not y:
+        return False
+    if not x or not y:
+        text = answer if x else reference
+        if re.search(r"[^A-Za-z][A-Za-z]\.?$", strip_wrappers(to_ascii_math(text)).strip()) and not re.search(r"\\(?:text|mathrm)", text):
+            return False
+    x, y = x or one, y or two
+    return bool(x and y and same_quantity(x, y, rel_tol))
 
 
 def matrix_rows(text):

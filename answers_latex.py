@@ -60,6 +60,8 @@ def canonical(text):
         .replace("\\lceil", "\\ceil(")
         .replace("\\rceil", ")")
     )
+    text = re.sub(r"\\(?:hat|vec)\s*\{\s*([a-z])\s*\}", r" \1 ", text)  # unit vectors
+    text = re.sub(r"^\s*<([^<>=]+,[^<>=]+)>\s*$", r"(\1)", text.replace("∠", "\\angle "))
     text = (
         text.replace("\\lvert", "|")
         .replace("\\rvert", "|")

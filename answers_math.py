@@ -40,6 +40,10 @@ REFUSAL = re.compile(
     r"\b(?:(?:can(?:not|'t|’t)|could\s?n[o']t|unable\s+to|not\s+(?:possible|able)\s+to|impossible\s+to|insufficient|not\s+enough|do(?:es)?\s+not\s+(?:provide|contain|have)\s+(?:enough|any|the)|no\s+way\s+to|more\s+information|undetermined|indeterminate|cannot\s+be\s+determined|not\s+given|sorry|do(?:n['’]?t|\s+not)\s+know|not\s+sure|no\s+idea|unsure)\b)",
     re.I,
 )
+LISTED = re.compile(r"[-+−]?\d[\d.]*(?:/\d+)?(?:,\s(?:and\s)?[-+−]?\d[\d.]*(?:/\d+)?){0,8}(?:,?\s(?:and|or)\s|,\s)[-+−]?\d[\d.]*(?:/\d+)?(?=[.\s]*$)")
+ASSIGNED = re.compile(r"(\b[a-z]\s?=\s?[-+−]?\d[\d./]*(?:,?\s(?:and|or)\s|,\s)){1,6}\b[a-z]\s?=\s?[-+−]?\d[\d./]*(?=[.\s]*$)")
+PLAIN_FORMULA = re.compile(r"(?:\b(?:is|are|be|was|equals?)\b|[=≈:])\s*(?:(?:about|approximately|exactly|simply)\s)?(?=\S{0,60}[√π^²³∠!(/])([-+−(]?[\w√π(][^\s,;]{0,60}(?:\s[-+−*/×·]\s[^\s,;]{1,60}){0,8})")
+PLURAL = re.compile(r"\b(?:roots|solutions|values|zeroe?s|intercepts|numbers|eigenvalues|factors|answers|integers|primes)\b[^.]{0,60}\b(?:are|were)\b|\b[a-z]\s*=\s*[-+−]?$", re.I)
 CALC = re.compile(r"<<[^<>\n]{0,200}>>")
 
 
@@ -95,6 +99,7 @@ def last_statement(text):
 def head_of(tail):
     """What is stated at the start of tail: a formula, or the words up to the end of the sentence."""
     tail = LEADING.sub("", tail.lstrip("*_ \n:")).replace("**", "")
+    tail = re.sub(r"^\(?[a-eA-E]\)\s+(?=[-+\d$\\])(?!.{0,300}[(\s][b-f]\))", "", tail)  # the label of an option that is named with its value
     if tail[:3] in ("```", "..."):
         tail = tail.lstrip("`.\n")
     tail = (
@@ -151,6 +156,8 @@ def last_value(text):
     """No box and no statement: the number or formula of the last sentence that states one, unless the text gives up."""
     text = text.strip()
     bare = text.rstrip(".").strip("*`").strip()
+    if re.fullmatch(r"\d{1,2}:\d\d\s*(?:[ap]\.?\s?m)?", bare, re.I):
+        return bare
     if len(bare) <= 100 and "\n" not in bare and not MATHS.search(bare):
         flat = re.sub(r"\\[a-zA-Z]+", "", bare.replace("*", ""))
         if (
@@ -190,6 +197,14 @@ def listed_formulas(sentence, formulas):
     return ", ".join(inner) if len(inner) > 1 and all(re.fullmatch(r"[^=]{1,20}=[^=]+", one) for one in inner) else None
 
 
+def plain_formula(sentence, start):
+    """The last formula without LaTeX that stands behind "is" or "=" from `start` on, with its unit: "2√3 cm", "e^2", "1/(1-r)"; None without one."""
+    found = list(itertools.islice(PLAIN_FORMULA.finditer(sentence, start), 50))[-1:]
+    if not found or NUMBER_RUN.fullmatch(piece := found[0][1].rstrip(".,;:!?*")) or piece.count("(") != piece.count(")") or re.fullmatch(r"\(\w\)", piece):
+        return None
+    return with_unit(piece, sentence[found[0].start(1) + len(piece) :]) if re.search(r"\d|[π√]|[²³]", piece) else None
+
+
 def stated_value(sentence):
     """The number or formula that a sentence ends up with: what stands behind its last "is" or "=", else its last number."""
     formulas = list(MATHS.finditer(sentence))
@@ -206,6 +221,8 @@ def stated_value(sentence):
     several = [found[0] for found in COMPOUND.finditer(plain) if parse_quantity(found[0])]
     if several:  # 2 hours and 30 minutes
         return several[-1]
+    if assigned := ASSIGNED.search(plain):  # x = 2 and x = -3
+        return assigned[0].rstrip(".")
     if re.search(r"\bratio\b", plain, re.I) and (ratios := list(RATIO.finditer(plain))):
         return ratios[-1][0]
     copula = list(
@@ -215,6 +232,8 @@ def stated_value(sentence):
         )
     )
     runs = list(NUMBER_RUN.finditer(plain))
+    if not runs and (formula := plain_formula(plain, 0)) is not None:
+        return formula
     if not runs:
         word = re.search(
             r"\b(?:is|are|was|were|has|have)\s+((?:[a-z]+-)?(?:zero|one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|twenty|thirty|forty|fifty))\b",
@@ -225,8 +244,13 @@ def stated_value(sentence):
     if copula:
         behind = [run for run in runs if run.start() >= copula[-1].end() - 1]
         at = behind[0] if behind else at
+        if (several := LISTED.match(plain, at.start())) and PLURAL.search(plain[: at.start()]):
+            return several[0]
+    if (formula := plain_formula(plain, copula[-1].start() if copula else 0)) is not None:
+        return formula
     head = head_of(plain[at.start() :])
     if head and parse_quantity(head):
         return head
-    unit = unit_after(plain[at.end() :])
-    return at[0].strip() + (" " + unit if unit and (len(unit) > 1 or plain[at.end() :].strip(" .") == unit) else "")
+    rest = plain[at.end() :]
+    unit = unit_after(rest)
+    return at[0].strip() + (" " + unit if unit and (len(unit) > 1 or re.match(rf"\s?{re.escape(unit)}\s*(?:[,;()]|[. ]*$)", rest)) else "")

@@ -9,23 +9,19 @@ same_text("It is not caused by iron", "iron") -> False
 import functools
 import itertools
 import re
-import unicodedata
 
 from answers_choice import boxes, plain
 from answers_equal import INFINITE, same_math
 from answers_math import LEADING, STATED
+from answers_names import bare_formula, in_order, is_formula, other_names, short_for, states_formula
 from answers_units import RATIO, parse_quantity, ratio, same_quantity, strip_wrappers, to_ascii_math, unit_after, words_to_number
 from answers_values import value_of
+from answers_words import ARTICLES, stem, tokens
 
-GREEK = {"α": "alpha", "β": "beta", "γ": "gamma", "δ": "delta", "Δ": "delta", "ε": "epsilon", "θ": "theta", "λ": "lambda", "μ": "mu", "µ": "mu", "ν": "nu", "π": "pi",
-         "ρ": "rho", "σ": "sigma", "Σ": "sigma", "τ": "tau", "φ": "phi", "ϕ": "phi", "χ": "chi", "ψ": "psi", "ω": "omega", "Ω": "omega", "κ": "kappa", "η": "eta", "ζ": "zeta"}  # fmt: skip
-GREEK_TABLE = str.maketrans({k: f" {v} " for k, v in GREEK.items()})
-ARTICLES = {"a", "an", "the"}
 SMALL = ARTICLES | set(
     "of in on at to for by with and or from is are was were be been it its this that these those their there as into than which who whom whose will would can could may".split()
 )
 NEGATIVE = set("not no never neither nor without none cannot isnt arent wasnt werent doesnt dont didnt cant wont non except".split())
-MONTHS = {m[:3]: m for m in "january february march april may june july august september october november december".split()} | {"sept": "september"}
 GENERIC = set("bond bonding reaction process law principle effect theory disease syndrome system method rule equation force phase state series river city country mountain island type kind form element "
               "gas molecule compound ion cell cells organ hormone enzyme protein test value number year people person answer region period era age species family class group bone muscle nerve "
               "artery vein gland algorithm model data structure language protocol layer model unit units property energy".split())  # fmt: skip
@@ -43,11 +39,13 @@ SENTENCES = re.compile(r"(?<=[.!?])[\"'”’)*\]]*\s+(?=[\"'“(*]*[A-Z0-9])|\n
 CONCLUSION = re.compile(
     r"^\W*(?:therefore|thus|hence|so|in conclusion|in summary|overall|consequently|to conclude|in short|finally|as a result|accordingly)\b", re.I
 )
-FORMULA = re.compile(r"(?:\d*[(\[]?(?:[A-Z][a-z]?\d*[)\]]?\d*){1,12}(?:\^?\{?\d*[+-]+\}?)?)$")
 ANOTHER = re.compile(
-    r"(.{0,200}?\b(?:is|are|was|were|be|called|named)\b[^,.;]{2,80}),\s*(?:whereas|while|unlike|(?:which|who)\s+(?!(?:is|are|was|were|means|equals|gives|makes|corresponds)\b))", re.I | re.S
+    r"(.{0,200}?\b(?:is|are|was|were|be|called|named)\b[^,.;]{2,80}|(?-i:[A-Z][\w.-]{0,30}(?:\s[A-Z][\w.-]{0,30}){0,3})),\s*(?:whereas|while|unlike|(?:which|who)\s+(?!(?:is|are|was|were|means|equals|gives|makes|corresponds)\b))", re.I | re.S
 )
+HEDGE = re.compile(r"\beither\b|\b(?:might|may|could|maybe|perhaps|possibly|probably|likely|unsure|not sure|guess)\b[^.;]{0,60}\bor\b|\bor (?:maybe|perhaps|possibly)\b", re.I)
+INITIAL = re.compile(r"\b([A-Z])\.(?=\s?[A-Z])")
 CALL = re.compile(r"(?<![A-Za-z])[A-Za-zΘΩ]\s*\((?:[^()]|\([^()]*\)){1,40}\)")
+CORRECTION = re.compile(r"\b(?:wait\b|no, actually|actually, no\b|scratch that|correction\s*:|let me correct|I meant\b|sorry,)[\s,.:;!—–-]*(?:no\b,?\s*)?(?:actually\b,?\s*)?", re.I)
 MAX_READ = 20_000
 
 
@@ -63,7 +61,8 @@ def extract_text(text):
     if said:
         return said
     if len(text) <= 400:
-        return plain(text).strip() or None
+        corrected = CORRECTION.split(text)[-1]
+        return plain(corrected if len(corrected.split()) > 1 else text).strip() or None
     sentences = [s.strip() for s in SENTENCES.split(text) if s and s.strip()]
     for sentence in reversed(sentences[-4:]):
         if CONCLUSION.match(sentence):
@@ -85,88 +84,6 @@ def marked(text):
         if re.search(r"\w", head):
             return head
     return None
-
-
-@functools.lru_cache(maxsize=8192)
-def stem(word):
-    """A light stem that joins plurals, tenses and the two spellings of English; never chemistry's -ate/-ite, -ane/-ene."""
-    word = (
-        word.replace("ae", "e")
-        .replace("oe", "e")
-        .replace("sulph", "sulf")
-        .replace("aluminium", "aluminum")
-        .replace("colour", "color")
-        .replace("isation", "ization")
-        .replace("metre", "meter")
-        .replace("litre", "liter")
-    )
-    word = {"mitochondria": "mitochondrion", "bacteria": "bacterium", "nuclei": "nucleus", "fungi": "fungus", "phenomena": "phenomenon", "criteria": "criterion", "men": "man", "women": "woman",
-            "mice": "mouse", "feet": "foot", "teeth": "tooth", "vertebre": "vertebra", "alge": "alga", "ova": "ovum", "axes": "axis", "analyses": "analysis", "hypotheses": "hypothesis", "loci": "locus",
-            "bronchi": "bronchus", "alveoli": "alveolus", "radii": "radius", "matrices": "matrix", "vertices": "vertex", "indices": "index", "children": "child", "leaves": "leaf", "wolves": "wolf"}.get(word, word)  # fmt: skip
-    if len(word) > 4 and word.endswith("ies"):
-        return word[:-3] + "y"
-    if len(word) > 3 and word.endswith("s") and not word.endswith(("ss", "us", "is")):
-        word = word[:-2] if word.endswith(("ches", "shes", "xes", "sses")) else word[:-1]
-    for ending in ("ing", "ed"):
-        if word.endswith(ending) and len(word) - len(ending) >= 4:
-            word = word[: -len(ending)]
-            word = word[:-1] if len(word) > 4 and word[-1] == word[-2] and word[-1] not in "ls" else word
-            break
-    return word[:-1] if len(word) > 4 and word.endswith("e") else word
-
-
-@functools.lru_cache(maxsize=4096)
-def tokens(text):
-    """The words that count, stemmed: no articles, number words as digits, ordinals and months in one spelling."""
-    text = strip_wrappers(text.translate(GREEK_TABLE) if not text.isascii() else text)
-    text = re.sub(
-        r"\\ce\s*\{([^{}]*)\}|\\(alpha|beta|gamma|delta|Delta|epsilon|theta|lambda|mu|nu|pi|rho|sigma|tau|phi|omega|Omega)\b",
-        lambda m: m[1] or " " + m[2] + " ",
-        text,
-    )
-    text = unicodedata.normalize("NFKD", text)
-    text = "".join(c for c in text if not unicodedata.combining(c)).replace("’", "'")
-    text = re.sub(r"(\d{4})-(\d{2})-(\d{2})\b", lambda m: f"{m[1]} {list(MONTHS.values())[min(11, max(0, int(m[2]) - 1))]} {int(m[3])}", text).lower()
-    text = re.sub(r"'s\b|s'(?=\s)", "s", re.sub(r"n't\b", "nt", text)) if "'" in text else text
-    text = re.sub(r"(?<=\d),(?=\d{3}\b)", "", re.sub(r"(?<=\d)[_^{}]+(?=[\d+-])|(?<=[a-z])[_^]\{?(?=\d)|(?<=\d)\}", "", text))
-    found = re.findall(
-        r"[a-z]+(?:\d+[a-z\d]*)?|\d+(?:\.\d+)?(?:st|nd|rd|th|(?<=\d\d)s)?(?![a-z])|\d+[a-z]+|%|(?<=[a-z\d])[+](?![\w])|(?<![a-z\d] )-(?=\d)", text
-    )
-    words, run = [], []
-    for word in [*found, ""]:
-        if re.fullmatch(r"[a-z]+", word) and (
-            words_to_number(word) is not None and word != "half" or run and word in ("hundred", "thousand", "million", "billion")
-        ):
-            run.append(word)
-            continue
-        if run:
-            value = words_to_number(" ".join(run))
-            words.extend([f"{value:g}"] if value is not None else run)
-            run = []
-        if word:
-            words.append(word)
-    out = []
-    for word in words:
-        if word in ARTICLES:
-            continue
-        number = re.fullmatch(r"(\d+(?:\.\d+)?)(?:st|nd|rd|th|(?<=\d\d)s)?", word)  # 1990s, but 2S is a configuration
-        out.append(
-            f"{float(number[1]):.15g}"
-            if number and len(number[1]) < 16
-            else MONTHS.get(word, ORDINALS.get(word, word))
-            if len(word) < 5 or word in ORDINALS
-            else word
-        )
-    return tuple(stem(w) if w.isalpha() else w for w in out)
-
-
-ORDINALS = {
-    w: str(i)
-    for i, w in enumerate(
-        "first second third fourth fifth sixth seventh eighth ninth tenth eleventh twelfth thirteenth fourteenth fifteenth sixteenth seventeenth eighteenth nineteenth twentieth".split(),
-        1,
-    )
-}
 
 
 @functools.lru_cache(maxsize=4096)
@@ -230,7 +147,13 @@ def same_text(statement, reference, whole=None):
         return yes_no(statement) == polarity
     if polarity is not None and yes_no(statement) == (not polarity):
         return False
+    if any(content(statement) == content(other) for option in alternatives(reference) for other in other_names(option)):
+        return True  # only the bare name: a sentence that asks for a symbol again ("the symbol of gold is Ag") does not give it
     return any(gives(statement, option) for option in alternatives(reference))
+
+
+def content(text):
+    return [word for word in tokens(text) if word not in SMALL]
 
 
 def after_mark(text):
@@ -283,13 +206,10 @@ def gives(statement, reference):
     quantity = parse_quantity(reference)
     if quantity is not None and re.search(r"\d", reference) and not (quantity.noun and re.match(r"\d+-[a-z]", reference)):  # 2-butanol is a name
         return states_quantity(statement, quantity)
-    formula = re.sub(r"[\s_{}$]|\\ce|\\mathrm|\\text", "", to_ascii_math(reference)).replace("^", "")
-    if (
-        len(formula) <= 24
-        and FORMULA.fullmatch(formula)
-        and (re.search(r"\d|[+-]$", formula) or re.search(r"[A-Z].*[A-Z]", formula) and not re.search(r"[a-z]{3}", formula))
-    ):
-        return states_formula(statement, formula) or len(formula) >= 3 and initials(statement, formula)
+    if is_formula(formula := bare_formula(reference)):
+        return states_formula(statement, formula) or short_for(formula, statement)
+    if re.fullmatch(r"[A-Z]{2,6}", bare := statement.strip("().,* ")) and short_for(bare, reference):
+        return True
     if re.fullmatch(CALL, reference):  # O(log n), f(x): a formula, whose letters are no words
         wanted = bare_call(reference)
         return any(bare_call(said) == wanted for said in re.findall(CALL, statement)) or same_math(statement, reference)
@@ -312,12 +232,6 @@ def gives(statement, reference):
     if len(said) <= max(6, len(wanted)) and part_of(said, wanted, reference):
         return True
     return len(wanted) > 7 and recalls(said, wanted)
-
-
-def in_order(parts, whole):
-    """Do all parts stand in whole, in their order?"""
-    rest = iter(whole)
-    return all(part in rest for part in parts)
 
 
 def bare_call(text):
@@ -355,6 +269,8 @@ def listed(said, wanted, reference, statement):
         return False
     if not set(content) <= set(said) or len(content) > 12:
         return False
+    if INITIAL.search(reference) and any(i not in {n[:1] for n in reference.split()} for i in INITIAL.findall(statement)):
+        return False  # George H. W. Bush is not George W. Bush
     if RELATIONS & set(wanted) and not in_order(content, said):  # "the current lags the voltage" is not "the voltage lags the current"
         return False
     if extra_items(statement, reference):
@@ -380,7 +296,7 @@ def items(text):
 def extra_items(statement, reference):
     """Is the statement a bare list with more items than the reference has?"""
     wanted, said = items(reference), items(statement)
-    if len(wanted) < 2 and re.search(r"\beither\b", statement, re.I):
+    if len(wanted) < 2 and HEDGE.search(statement):
         return True
     return len(wanted) >= 2 and len(said) > len(wanted) and all(len(p.split()) <= 3 for p in said) and len(tokens(statement)) < 25
 
@@ -457,23 +373,3 @@ def states_quantity(statement, quantity):
     if words is not None and words == quantity.value:
         return True
     return f"{quantity.value:.15g}" in tokens(statement) and not re.search(r"\d", statement)
-
-
-def states_formula(statement, formula):
-    """Chemical formulas are compared with their capitals (CO is not Co), charges and counts, however they are set."""
-    text = re.sub(r"[_{}$]|\\ce|\\mathrm|\\text|\\,|~", "", to_ascii_math(statement)).replace("^", "")
-    words = [w.strip(".,;:!?\"'") for w in re.split(r"[\s,;/]+", text)]
-    bare = [w.strip("()*`") for w in words]
-    if formula in words or formula in bare or formula == re.sub(r"\s", "", text).strip("."):
-        return True
-    return bool(re.search(r"\d|[+-]$", formula)) is False and len(formula) >= 3 and formula.lower() in [w.lower() for w in bare]
-
-
-def initials(statement, acronym):
-    """Are the initials of neighbouring words of the statement the acronym (central processing unit, CPU), or does it run through them (DNA)?"""
-    spelt, short = [w.lower() for w in re.findall(r"[A-Za-z]+", statement)], acronym.lower()
-    begins = acronym.isalpha() and 2 <= len(spelt) <= len(short) and spelt[0][0] == short[0]
-    if begins and all(w[0] in short for w in spelt) and in_order(short, "".join(spelt)):
-        return True
-    letters = "".join(w[0] for w in re.findall(r"[A-Za-z]+", statement) if w.lower() not in ("of", "the", "and", "for"))
-    return acronym.isalpha() and acronym.lower() in letters.lower() and len(letters) <= len(acronym) + 6

@@ -11,6 +11,14 @@ from answers_units import Quantity, parse_quantity, read_number, read_unit, same
 BELOW = re.compile(r"/\s*(\d*(?:[A-Za-z](?:_\{?\w\}?)?){2,4}|\d+[A-Za-z](?:_\{?\w\}?)?)(?![A-Za-z(])")
 
 
+def closed_with_unit(text):
+    """A Quantity of a closed formula with a unit behind it: "2\\pi rad/s", "5\\sqrt{2} cm"; None of anything else."""
+    split = re.fullmatch(r"(.*?(?:[\d})\]]|\\pi(?=\s)))\s*([A-Za-zμΩ°][^\\{}]{0,40})", strip_wrappers(text)) if len(text) < 200 else None
+    unit = read_unit(split[2]) if split and "\\" in split[1] else None
+    factor = latex.number(split[1]) if unit else None
+    return Quantity(factor.real * unit[1], unit[0]) if factor is not None and abs(factor.imag) < 1e-9 else None
+
+
 def value_of(text):
     """A Quantity of the number that a formula with a name or an approximation states: "v = 3.2 m/s", "\\sqrt{2} \\approx 1.41"; None else."""
     pieces = re.split(r"\\approx|≈|=|\\sim\b|\\simeq", to_ascii_math(text))
@@ -18,11 +26,8 @@ def value_of(text):
         piece = piece.strip()
         if quantity := parse_quantity(piece):
             return quantity
-        split = re.fullmatch(r"(.*?(?:[\d})\]]|\\pi(?=\s)))\s*([A-Za-zμΩ°][^\\{}]{0,40})", strip_wrappers(piece)) if len(piece) < 200 else None
-        unit = read_unit(split[2]) if split and "\\" in split[1] else None
-        factor = latex.number(split[1]) if unit else None  # 2\pi rad/s, 5\sqrt{2} cm
-        if factor is not None and abs(factor.imag) < 1e-9:
-            return Quantity(factor.real * unit[1], unit[0])
+        if quantity := closed_with_unit(piece):
+            return quantity
         closed = latex.number(piece)
         if closed is not None and abs(closed.imag) < 1e-9:
             return Quantity(closed.real)

@@ -29,6 +29,8 @@ import sys
 import time
 from pathlib import Path
 
+import msgspec
+
 ROOT = Path(__file__).resolve().parent
 STANDARD_OPTIONS = {
     "input": dict(metavar="FILE", required=True, help="rows to read (.jsonl, .jsonl.gz, .parquet)"),
@@ -132,23 +134,39 @@ def file_hash(path):
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-encode_json = json.JSONEncoder(ensure_ascii=False).encode   # made once: json.dumps and json.loads of bytes cost a third more
-raw_decode = json.JSONDecoder().raw_decode   # a third less again than decode, which looks for white space by patterns
+encode_json = json.JSONEncoder(ensure_ascii=False).encode   # made once: json.dumps makes it anew at each call, a third more time
+quick_encode = msgspec.json.Encoder().encode
+PLAIN = {str, int, bool, type(None)}
+quick_decode = msgspec.json.Decoder().decode   # a quarter of json's time (0.10 against 0.44 s for 100,000 rows of 450 bytes)
 
 
-def decode_object(line):
-    """The JSON value of a line that begins with "{"; raises ValueError as json.loads does."""
-    row, end = raw_decode(line)
-    if line[end:].strip():
-        raise json.JSONDecodeError("Extra data", line, end)
-    return row
+def decode(line):
+    """The JSON value of a line of bytes; raises ValueError where it is not valid.
+
+    msgspec is stricter than json: what both accept they read alike. Lines with NaN, 1e400, lone surrogates or a byte order mark go on to json.
+    """
+    try:
+        return quick_decode(line)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return json.loads(line if line[:1] != b"{" else line.decode("utf-8", "surrogatepass"))
+
+
+def plain(values):
+    """Are all values, at any depth, texts, whole numbers, true, false or null?"""
+    return {*map(type, values)} <= PLAIN or all(
+        type(v) in PLAIN or type(v) is dict and plain(v.values()) or type(v) is list and plain(v) for v in values)
 
 
 def dumps(row):
-    """One line of JSONL as bytes; lone surrogates are escaped, since they have no UTF-8 form."""
+    """One line of JSONL as bytes, spaced as json.dumps does; lone surrogates are escaped, since they have no UTF-8 form.
+
+    Plain rows take msgspec's way, in two fifths of json's time; it would write NaN as null, hence not those with fractions.
+    """
     try:
+        if plain(row.values() if type(row) is dict else (row,)):
+            return msgspec.json.format(quick_encode(row), indent=0) + b"\n"
         return (encode_json(row) + "\n").encode()
-    except UnicodeEncodeError:
+    except (UnicodeEncodeError, OverflowError, TypeError, msgspec.ValidationError):
         return (json.dumps(row) + "\n").encode()
 
 
@@ -162,14 +180,13 @@ def _raw_rows(path):
             for row in batch.to_pylist():
                 yield (number := number + 1), row
         return
-    with (gzip.open if path.suffix == ".gz" else open)(path, "rb") as file:   # binary files split on b"\n" only
+    with gzip.open(path) if path.suffix == ".gz" else open(path, "rb", buffering=1 << 20) as file:   # binary files split on b"\n" only
         for number, line in enumerate(file, 1):
-            if not line.strip():
+            if line.isspace():
                 continue
             try:
-                # json.loads knows byte order marks too
-                row = decode_object(line.decode("utf-8", "surrogatepass")) if line[:1] == b"{" else json.loads(line)
-            except ValueError as error:
+                row = decode(line)
+            except (ValueError, RecursionError) as error:
                 raise BadInput(f"{path}, line {number}: not valid JSON ({error})") from None
             if not isinstance(row, dict):
                 raise BadInput(f"{path}, line {number}: a row must be a JSON object, this is a {type(row).__name__}")

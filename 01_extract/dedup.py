@@ -61,7 +61,8 @@ def mix(values):
 def word_characters():
     """For every code point whether \\w matches it."""
     table = np.zeros(0x110000, dtype=bool)
-    table[[match.start() for match in re.finditer(r"\w", "".join(map(chr, range(0x110000))))]] = True
+    for run in re.finditer(r"\w+", "".join(map(chr, range(0x110000)))):
+        table[run.start():run.end()] = True
     return table
 
 
@@ -343,7 +344,9 @@ def main():
         return
     gc.disable()   # rows are plain trees: reference counts free them, and the collector's walks cost a fifth of the time
     found, ids, meta = find_duplicates(args)
-    for number, row in enumerate(r.progress(step.read(args.input, args.field, limit=args.limit), total=len(ids), desc="writing")):
+    reader = step.read(args.input, args.field, limit=args.limit, unique=False)   # the first pass has seen to the ids
+    for number, row in enumerate(r.progress(reader, total=len(ids), desc="writing")):
+        row["id"] = ids[number]
         if number in found:
             reason, kept, score = found[number]
             more = {"jaccard" if reason == "duplicate" else "cosine": round(score, 4)}

@@ -22,7 +22,7 @@ HOSTILE = [
     "The answer is " + "*" * 28 + " a", "{" * 5_000, "\\frac" * 5_000, "answer " * 20_000, "The answer is " * 5_000, "a" * 50_000 + "!", " " * 100_000, "\n" * 100_000, "-" * 100_000, "1," * 50_000, "1/" * 30_000, "x=" * 30_000, "<think>" * 10_000, "\\boxed{\\sum_{k=1}^{10^{12}} k^{k}}",
     "\\boxed{\\int_0^{\\infty} e^{-x^{x^{x}}} dx}", "\\boxed{10^{10^{10}}!}", "\\boxed{" + "(" * 200 + "x" + ")" * 200 + "}", "\\boxed{" + "+".join(f"x_{{{i}}}^{{{i}}}" for i in range(400)) + "}", "Question: " * 10_000, "\nQuestion: B\n" * 5_000, "(B) is not (A) " * 5_000, "not " * 30_000,
     "\x00\x01\ud83d", "answer: \\frac{1}{0}", "\\boxed{x^{99999999}}", "\\boxed{\\sqrt[1000000]{2^{1000000}}}", "if " * 5_000 + "the answer is B", "**" * 20_000, "\\[" * 20_000, "`" * 50_000, "$x" * 20_000, "1 " * 50_000, "the " * 30_000 + "is", "Yes, " * 20_000,
-    *(word + " \n" * 12_000 + "x" for word in ("so", "thus A", "leaving", "only", "5, of which", "1 h and")), "a" * 600 + " " + "a" * 600, "1." * 30_000, "is x, which " * 5_000,
+    *(word + " \n" * 12_000 + "x" for word in ("so", "thus A", "leaving", "only", "5, of which", "1 h and")), "a" * 600 + " " + "a" * 600, "1." * 30_000, "is x, which " * 5_000, "Aa " * 20_000, "is 2^" * 10_000, "x = 2, " * 10_000, "values are " + "1, " * 20_000, "is " + "(2" * 10_000, "is √" * 10_000 + ", which ", "might " * 10_000 + "or",
 ]  # fmt: skip
 
 

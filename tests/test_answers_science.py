@@ -40,7 +40,7 @@ CASES = [
     ('$\\vec{F} = 6.0\\,\\mathrm{N}\\,\\hat{x}$', '6.0 N', True), ('1000 kg m^-3', '1 g/cm3', True), ('0.10 mol dm⁻³', '0.10 M', True),
     ('0.10 mol dm-3', '0.10 M', True), ('3 m s-1', '3 m/s', True), ('45 L/min', '0.75 L/s', True),
     ('2.2 lb', '1 kg', True), ('1.6 km', '1 mile', True), ('101.3 kPa', '1 atm', True),
-    ('The rate doubles.', 'doubles', True), ('H2SO4', 'H₂SO₄', True), ('NaCl', 'sodium chloride', False),
+    ('The rate doubles.', 'doubles', True), ('H2SO4', 'H₂SO₄', True),
     ('+3', '3', True), ('n = 3', '3', True), ('Δx = 0.5 m', '0.5 m', True),
     ('sp2', 'sp3', False), ('1/2', '0.50', True), ('p = 0.03', '0.03', True),
     ('log(2)', '0.301', False),

@@ -6,6 +6,8 @@ import json
 
 import pytest
 from conftest import read_jsonl, write_jsonl
+from hypothesis import given
+from hypothesis import strategies as st
 
 import rows as r
 
@@ -152,6 +154,38 @@ def test_output_must_not_be_an_input(three):
 def test_lone_surrogates_can_be_written_and_read(tmp_path):
     r.write(tmp_path / "a.jsonl", [{"id": "1", "text": "broken \ud83d emoji"}])
     assert next(r.read(tmp_path / "a.jsonl"))["text"] == "broken \ud83d emoji"
+
+
+ODD_LINES = [
+    b'{"a": NaN}', b'{"a": [1e400, -Infinity]}', b'{"a": "\\ud800 \\ud83d\\ude00"}', b'{"a": "\xed\xa0\x80"}',
+    b'{"a": 123456789012345678901234567890}', b'{"a": -0.0, "b": -0, "c": 1E5}', b'{"a": 2.2250738585072011e-308}',
+    b'{"a": 1, "a": 2}', b'{"a": "\\u0000\x7f"}\r', b'{"a": 1}\t ', b'  {"a": 1}']
+
+
+@pytest.mark.parametrize("line", ODD_LINES)
+def test_odd_but_valid_lines_are_read_as_json_reads_them(tmp_path, line):
+    (tmp_path / "a.jsonl").write_bytes(line + b"\n")
+    assert repr(next(r.read(tmp_path / "a.jsonl")) | {"id": ""}) == repr(json.loads(line.decode("utf-8", "surrogatepass")) | {"id": ""})
+
+
+@given(st.recursive(st.none() | st.booleans() | st.integers() | st.floats() | st.text(st.characters(exclude_categories=())),
+                    lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner), max_leaves=8))
+def test_any_value_comes_back_and_is_written_as_json_writes_it(value):
+    line, row = r.dumps({"a": value}), {"a": value}
+    assert repr(r.decode(line)) == repr(row)
+    assert line in {(json.dumps(row, ensure_ascii=False) + "\n").encode("utf-8", "surrogatepass"), (json.dumps(row) + "\n").encode()}
+
+
+@pytest.mark.parametrize("line", [b'{"a": 01}', b'{"a": "x\ty"}', b'{"a": 1} x', b'{"a": 1}\xc2\xa0', b'{"a": "\xff"}', b'{"a": ' + b"[" * 100_000])
+def test_lines_that_are_not_json_name_their_place(tmp_path, line):
+    (tmp_path / "a.jsonl").write_bytes(line + b"\n")
+    with pytest.raises(r.BadInput, match="line 1: not valid JSON"):
+        list(r.read(tmp_path / "a.jsonl"))
+
+
+def test_a_byte_order_mark_is_read_over(tmp_path):
+    (tmp_path / "a.jsonl").write_bytes(b'\xef\xbb\xbf{"id": "1"}\n')
+    assert list(r.read(tmp_path / "a.jsonl")) == [{"id": "1"}]
 
 
 def test_names_strip_the_last_suffix():
