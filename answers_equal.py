@@ -16,14 +16,14 @@ from answers_units import Quantity, parse_quantity, ratio, read_unit, same_quant
 from answers_values import both_signs, closed, closed_with_unit, compare_values, compare_words, is_words, value_of, worth_asking
 
 INFINITE = re.compile(r"\s*\+?\s*(?:infinity|infinite|\\infty|∞|\\text\s*\{\s*infin(?:ity|ite)\s*\})\s*\.?", re.I)
+EMPTY_SET = r"\\(?:emptyset|varnothing)|∅|\\\{\s*\\\}"
 PHRASES = [re.compile(rf"(?:(?:it|this|the\s(?:limit|expression|integral|value|function|equation|system|slope))\s)?(?:{words})[.! ]*", re.I) for words in (
-    r"(?:there\s(?:is|are)\s|has\s|have\s)?no\s(?:real\s|valid\s|such\s|possible\s)?(?:solutions?|roots?)(?:\sexists?)?|(?:the\s)?(?:empty|null)\sset|\\(?:emptyset|varnothing)|∅|\\\{\s*\\\}",
+    rf"(?:there\s(?:is|are)\s|has\s|have\s)?no\s(?:real\s|valid\s|such\s|possible\s)?(?:solutions?|roots?)(?:\sexists?)?|(?:the\s)?(?:empty|null)\sset|{EMPTY_SET}",
     r"(?:does\snot|doesn['’]?t)\sexist|DNE|(?:is\s)?(?:undefined|not\sdefined)",
     r"(?:all|any|every)\s(?:real\s(?:numbers?|values?)|reals?)(?:\sof\s[a-z])?|\\mathbb\s*\{?\s*R\s*\}?|ℝ|\(\s*[-−]\s*(?:\\infty|∞)\s*,\s*\+?(?:\\infty|∞)\s*\)",
     r"(?:(?:there\sare\s|has\s)?(?:infinitely\smany|an\sinfinite\snumber\sof)(?:\ssolutions)?)|infinite\ssolutions",
 )]  # fmt: skip
 OTHER_SCRIPT = re.compile(r"[\u0600-\u06ff\u0900-\u097f\u0e00-\u0e7f\u3040-\u30ff\u4e00-\u9fff\uac00-\ud7af]")
-EMPTY_SET = re.compile(r"\\(?:emptyset|varnothing)|∅|\\\{\s*\\\}")
 CLOCK = re.compile(r"0?(\d{1,2}:\d\d)\s*(?:\\text\{\s*)?([ap])?\.?\s?(?:(?<=[ap])m|(?<=[ap]\.)m|(?<=[ap]\. )m)?\.?\}?", re.I)
 INTERVAL = re.compile(r"^([(\[])(.*)([)\]])$", re.S)
 MATRIX = re.compile(r"\\begin\s*\{([pbvBV]?matrix|array)\}(?:\s*\{[^{}]*\})?(.*?)\\end\s*\{\1\}", re.S)
@@ -115,7 +115,7 @@ def compare(answer, reference, rel_tol, depth):
         return True
     if is_words(reference) and ratio(reference) is None and parse_quantity(reference) is None and not INFINITE.fullmatch(reference):
         return compare_words(answer, reference)
-    if any(pattern.fullmatch(answer) and pattern.fullmatch(reference) for pattern in (INFINITE, EMPTY_SET)):
+    if INFINITE.fullmatch(answer) and INFINITE.fullmatch(reference):
         return True
     said, wanted = CLOCK.fullmatch(answer), CLOCK.fullmatch(reference)
     if said and wanted:
@@ -136,7 +136,7 @@ def compare(answer, reference, rel_tol, depth):
         if said and all(q.unit for q in said) and any(same_quantity(q, two, rel_tol) for q in said):
             return True
     a, b = latex.canonical(answer), latex.canonical(reference)
-    if latex.squeeze(a) == latex.squeeze(b) or same_closed(answer, reference, one or closed(a, None), two or closed(b, None), rel_tol):
+    if latex.squeeze(a) == latex.squeeze(b) or same_closed(answer, reference, one, two, rel_tol):
         return True
     if "matrix" in a or "matrix" in b or "{array}" in a:
         return compare_matrices(answer, reference, rel_tol, depth)
@@ -171,7 +171,7 @@ def same_closed(answer, reference, one, two, rel_tol):
         text = answer if x else reference
         if re.search(r"[^A-Za-z][A-Za-z]\.?$", strip_wrappers(to_ascii_math(text)).strip()) and not re.search(r"\\(?:text|mathrm)", text):
             return False
-    x, y = x or one, y or two
+    x, y = x or closed(latex.canonical(answer), one), y or closed(latex.canonical(reference), two)
     return bool(x and y and same_quantity(x, y, rel_tol))
 
 

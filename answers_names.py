@@ -9,6 +9,7 @@ short_for("DNA", "deoxyribonucleic acid") -> True
 import re
 
 from answers_units import to_ascii_math
+from answers_words import american
 
 FORMULA = re.compile(r"(?:\d*[(\[]?(?:[A-Z][a-z]?\d*[)\]]?\d*){1,12}(?:\^?\{?\d*[+-]+\}?)?)$")
 ELEMENTS = dict(pair.split() for pair in """hydrogen H;helium He;lithium Li;beryllium Be;boron B;carbon C;nitrogen N;oxygen O;fluorine F;neon Ne;sodium Na;magnesium Mg;aluminum Al;silicon Si;phosphorus P;sulfur S
@@ -28,13 +29,14 @@ nitrogen monoxide NO;nitrous oxide N2O;dinitrogen monoxide N2O;dinitrogen tetrox
 phosphine PH3;silane SiH4;urea CO(NH2)2;hydroxide OH-;hydroxide ion OH-;ammonium NH4+;ammonium ion NH4+;hydronium H3O+;hydronium ion H3O+;nitrate NO3-;nitrate ion NO3-;sulfate SO42-;sulfate ion SO42-;carbonate CO32-;carbonate ion CO32-
 phosphate PO43-;phosphate ion PO43-;bicarbonate HCO3-;permanganate ion MnO4-;dichromate ion Cr2O72-;iron oxide Fe2O3;copper sulfate CuSO4;lithium fluoride LiF;lithium hydroxide LiOH;cesium chloride CsCl""".replace("\n", ";").split(";"))  # fmt: skip
 
+FORMULAS = {name: formula for name, formula in (ELEMENTS | SUBSTANCES).items() if len(formula) > 1}
+NAMES = {formula: [name for name in FORMULAS if FORMULAS[name] == formula] for formula in FORMULAS.values()}
+
 
 def other_names(text):
     """The formula or symbol of a named substance and the names of a formula, [] of anything else; one-letter symbols mean too much to count."""
-    name = re.sub(r"\s+", " ", text.strip().strip(".").lower().replace("sulph", "sulf").replace("aluminium", "aluminum").replace("caesium", "cesium"))
-    bare = bare_formula(text).strip(".")
-    found = [formula for table in (ELEMENTS, SUBSTANCES) if len(formula := table.get(name, "")) > 1]
-    return found + [known for known, formula in [*ELEMENTS.items(), *SUBSTANCES.items()] if formula == bare and len(formula) > 1]
+    name = american(" ".join(text.strip().strip(".").lower().split()))
+    return [*filter(None, [FORMULAS.get(name)]), *NAMES.get(bare_formula(text).strip("."), ())]
 
 
 def bare_formula(text):

@@ -147,13 +147,14 @@ def same_text(statement, reference, whole=None):
         return yes_no(statement) == polarity
     if polarity is not None and yes_no(statement) == (not polarity):
         return False
-    if any(content(statement) == content(other) for option in alternatives(reference) for other in other_names(option)):
+    if any(content(tokens(statement)) == content(tokens(other)) for option in alternatives(reference) for other in other_names(option)):
         return True  # only the bare name: a sentence that asks for a symbol again ("the symbol of gold is Ag") does not give it
     return any(gives(statement, option) for option in alternatives(reference))
 
 
-def content(text):
-    return [word for word in tokens(text) if word not in SMALL]
+def content(words):
+    """The words that say something: those that are not SMALL."""
+    return tuple(word for word in words if word not in SMALL)
 
 
 def after_mark(text):
@@ -264,18 +265,18 @@ def contains(said, wanted):
 
 def listed(said, wanted, reference, statement):
     """All wanted content words near each other in said (dates, names with initials, lists in another order)."""
-    content = [w for w in wanted if w not in SMALL and not (len(w) == 1 and re.search(rf"\b{w}\.(?=\s)", reference, re.I))]  # initials of a name
-    if not content or NEGATIVE & set(said) - set(wanted) or len(content) < 2 and len(wanted) > 1 and re.match(r"[a-z]", reference):
+    telling = [w for w in wanted if w not in SMALL and not (len(w) == 1 and re.search(rf"\b{w}\.(?=\s)", reference, re.I))]  # initials of a name
+    if not telling or NEGATIVE & set(said) - set(wanted) or len(telling) < 2 and len(wanted) > 1 and re.match(r"[a-z]", reference):
         return False
-    if not set(content) <= set(said) or len(content) > 12:
+    if not set(telling) <= set(said) or len(telling) > 12:
         return False
     if INITIAL.search(reference) and any(i not in {n[:1] for n in reference.split()} for i in INITIAL.findall(statement)):
         return False  # George H. W. Bush is not George W. Bush
-    if RELATIONS & set(wanted) and not in_order(content, said):  # "the current lags the voltage" is not "the voltage lags the current"
+    if RELATIONS & set(wanted) and not in_order(telling, said):  # "the current lags the voltage" is not "the voltage lags the current"
         return False
     if extra_items(statement, reference):
         return False
-    places = [[i for i, w in enumerate(said) if w == c] for c in content]
+    places = [[i for i, w in enumerate(said) if w == c] for c in telling]
     span = min(
         (
             max(min(p, key=lambda x: abs(x - start)) for p in places) - min(min(p, key=lambda x: abs(x - start)) for p in places)
@@ -305,7 +306,7 @@ def part_of(said, wanted, reference):
     """Is a shorter statement still the reference: its surname, its head before "of", the reference without a word that only says what kind of thing it is?"""
     if NEGATIVE & set(said) != NEGATIVE & set(wanted):
         return False
-    core = tuple(w for w in said if w not in SMALL)
+    core = content(said)
     names = re.findall(r"[^\s,]+", re.sub(r"\([^()]*\)", "", reference))
     if (
         len(core) <= 2
@@ -318,23 +319,23 @@ def part_of(said, wanted, reference):
         return True
     head = re.split(r"\s+(?:of|in|from|by|with|due|that|which|because|for|at|on|between)\s+|,", re.sub(r"\([^()]*\)", "", reference), maxsplit=1)
     heads = [tokens(head[0])] + ([tokens(head[1])] if len(head) > 1 and tokens(head[0]) and tokens(head[0])[-1] in GENERIC else [])
-    if any(core == tuple(w for w in h if w not in SMALL) and h for h in heads) and len(core) and not (len(core) == 1 and core[0] in GENERIC):
+    if any(core == content(h) and h for h in heads) and len(core) and not (len(core) == 1 and core[0] in GENERIC):
         return True
     return bool(core) and len(wanted) - len(core) == 1 and wanted[:-1] == core and wanted[-1] in {stem(g) for g in GENERIC}
 
 
 def recalls(said, wanted):
     """A long reference: at least three quarters of its content words, all of its numbers, no opposite and no other negation."""
-    content = {w for w in wanted if w not in SMALL}
+    telling = set(content(wanted))
     here = set(said)
-    if not content or any(w[0].isdigit() and w not in here for w in content):
+    if not telling or any(w[0].isdigit() and w not in here for w in telling):
         return False
     if bool(NEGATIVE & here) != bool(NEGATIVE & set(wanted)):
         return False
-    if any((a in content and a not in here and b in here) or (b in content and b not in here and a in here) for a, b in OPPOSITES):
+    if any((a in telling and a not in here and b in here) or (b in telling and b not in here and a in here) for a, b in OPPOSITES):
         return False
     ours, theirs = directions(said), directions(wanted)
-    return len(content & here) >= 0.75 * len(content) and (ours == theirs or len(theirs) < 2)
+    return len(telling & here) >= 0.75 * len(telling) and (ours == theirs or len(theirs) < 2)
 
 
 def directions(words):

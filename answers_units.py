@@ -123,8 +123,9 @@ def words_to_number(text):
     if words[0] in ("minus", "negative") and len(words) > 1:
         below = words_to_number(" ".join(words[1:]))
         return None if below is None else -below
-    if words[-1] == "dozen" and len(words) <= 2:
-        return 12.0 * (words_to_number(words[0]) or 1) if words[0] not in ("a", "dozen") else 12.0
+    if words[-1] == "dozen":
+        count = 1.0 if words[:-1] in ([], ["a"]) else words_to_number(" ".join(words[:-1]))
+        return None if count is None else 12 * count
     if words[-3:] == ["and", "a", "half"]:
         whole = words_to_number(" ".join(words[:-3]))
         return None if whole is None else whole + 0.5

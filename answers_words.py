@@ -16,8 +16,13 @@ GREEK = {"α": "alpha", "β": "beta", "γ": "gamma", "δ": "delta", "Δ": "delta
 GREEK_TABLE = str.maketrans({k: f" {v} " for k, v in GREEK.items()})
 ARTICLES = {"a", "an", "the"}
 MONTHS = {m[:3]: m for m in "january february march april may june july august september october november december".split()} | {"sept": "september"}
-
-
+ORDINALS = {
+    w: str(i)
+    for i, w in enumerate(
+        "first second third fourth fifth sixth seventh eighth ninth tenth eleventh twelfth thirteenth fourteenth fifteenth sixteenth seventeenth eighteenth nineteenth twentieth".split(),
+        1,
+    )
+}
 BRITISH_RE = re.compile(r"(?<=[a-z][btv])re(?=s?$|d$)")  # centre, fibre, litres
 BRITISH_OUR = re.compile(r"(?<=[a-z]{2})our(?=s?$|ed$|ing$|less$|al$)|(?<=^od)our(?=s?$)")  # colour, behavioural, vapours
 PREFIXED = re.compile(r"\b(non|anti|semi|multi|sub|inter|intra|extra|micro|macro|pre|post|co|un|re|bi|iso|hetero|homo|auto|poly)[-‐‑–](?=[a-z]{3})|\b(non) (?=[a-z]{4})")
@@ -28,10 +33,15 @@ SHORT_NAMES = {"St": "Saint", "Mt": "Mount", "Ft": "Fort"}
 SHORT_NAME = re.compile(r"\b(St|Mt|Ft)\b\.?\s+(?=[A-Z])")
 
 
+def american(text):
+    """Spellings that British English has inside words, the American way: haemoglobin, sulphur, caesium, oxidisation."""
+    return text.replace("ae", "e").replace("oe", "e").replace("sulph", "sulf").replace("aluminium", "aluminum").replace("isation", "ization")
+
+
 @functools.lru_cache(maxsize=8192)
 def stem(word):
     """A light stem that joins plurals, tenses and the two spellings of English; never chemistry's -ate/-ite, -ane/-ene."""
-    word = word.replace("ae", "e").replace("oe", "e").replace("sulph", "sulf").replace("aluminium", "aluminum").replace("isation", "ization")
+    word = american(word)
     word = BRITISH_RE.sub("er", word) if "re" in word else word
     word = BRITISH_OUR.sub("or", word) if "our" in word else word
     word = {"mitochondria": "mitochondrion", "bacteria": "bacterium", "nuclei": "nucleus", "fungi": "fungus", "phenomena": "phenomenon", "criteria": "criterion", "men": "man", "women": "woman",
@@ -107,12 +117,3 @@ def tokens(text):
             else word
         )
     return tuple(stem(w) if w.isalpha() else w for w in out)
-
-
-ORDINALS = {
-    w: str(i)
-    for i, w in enumerate(
-        "first second third fourth fifth sixth seventh eighth ninth tenth eleventh twelfth thirteenth fourteenth fifteenth sixteenth seventeenth eighteenth nineteenth twentieth".split(),
-        1,
-    )
-}

@@ -36,7 +36,6 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 import array
 import bisect
 import importlib.util
-import json
 import math
 import tempfile
 
@@ -69,7 +68,7 @@ def in_key_order(keyed, folder, buckets=BUCKETS):
         for file in files:
             file.seek(0)
             for line in sorted(file):
-                yield int(line[:16], 16), json.loads(line[16:])
+                yield int(line[:16], 16), r.decode(line[16:])
             file.close()
     finally:
         for file in files:

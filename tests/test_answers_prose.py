@@ -74,13 +74,13 @@ MATH = [
     ('The speed of light is approximately 299,792 km/s.', '299792 km/s', True), ('About 3.0 x 10^8 m/s', '3.00e8 m/s', True),
     ('The pressure is 101.3 kPa.', '1 atm', True), ('T = 25°C', '298 K', True), ('The temperature is 298 K', '25 °C', True),
     ('The final answer is 5.0 kJ/mol', '5000 J/mol', True), ('-285.8 kJ', '-285.8 kJ/mol', False), ('v = 20 m/s downward', '20 m/s', True),
-    ('20 m/s', '-20 m/s', False), ('The wavelength is 6.56 × 10^-7 m, or 656 nm.', '656 nm', True), ('656 nanometers', '6.56e-7 m', True),
+    ('20 m/s', '-20 m/s', False), ('656 nanometers', '6.56e-7 m', True),
     ('pH = 4.74', '4.74', True), ('$\\boxed{2.5\\ \\text{mol/L}}$', '2.5 M', True), ('0.25 g/mL', '250 g/L', True),
     ('Therefore, the force is 9.8 N to the left.', '9.8 N', True), ('about 12%', '0.12', True), ('12 percent', '12%', True), ('3/4', '75%', True),
-    ('the answer is one half', '1/2', True), ('Two thirds', '2/3', True), ('a dozen', '12', True), ('2√3', '2\\sqrt{3} cm', True),
+    ('the answer is one half', '1/2', True), ('Two thirds', '2/3', True), ('2√3', '2\\sqrt{3} cm', True),
     ('2\\sqrt{3}', '2\\sqrt{3}\\text{ cm}', True), ('16π m^2', '16\\pi', True), ('3.46 cm', '2\\sqrt{3} cm', True), ('2√3 m', '2\\sqrt{3} cm', False),
     ('$\\pi/4$', '\\frac{\\pi}{4} h', False), ('34.6 mm', '2\\sqrt{3} cm', True), ('The limit does not exist', 'DNE', True),
-    ('no solution', '0', False), ('two dozen', '24', True), ('negative five', '-5', True),
+    ('no solution', '0', False), ('two dozen', '24', True), ('negative five', '-5', True), ('six eggs dozen', '12', False), ('zero dozen', '12', False),
 ]  # fmt: skip
 TEXT = [
     ('The capital of Australia is Canberra.', 'Canberra', True), ('It was written by Harper Lee in 1960.', 'Harper Lee', True),
