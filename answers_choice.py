@@ -9,7 +9,8 @@ import functools
 import re
 import string
 
-from answers_units import parse_quantity, to_ascii_math
+from answers_quantity import parse_quantity
+from answers_units import to_ascii_math
 
 LETTERS = string.ascii_uppercase
 WRAP = re.compile(r"\\(?:text|textbf|textit|textrm|textnormal|textsf|texttt|mathrm|mathbf|mathsf|mathit|operatorname|mbox|bf|rm|bold|boldsymbol)\s*\{([^{}]{0,400})\}")
@@ -216,7 +217,7 @@ def by_value(text, options):
     value = parse_quantity(head[0]) if head else None
     if value is None:
         return None
-    from answers_units import same_quantity
+    from answers_quantity import same_quantity
 
     hits = [letter for letter, option in option_values(options) if option.percent == value.percent and abs(option.value - value.value) <= 1e-9 * abs(value.value)
             and (not option.unit or not value.unit or option.unit == value.unit) or option.unit and value.unit and option.unit != value.unit and same_quantity(value, option, rel_tol=1e-6)]  # fmt: skip

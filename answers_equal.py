@@ -12,7 +12,8 @@ import answers_latex as latex
 import answers_worker as worker
 from answers_choice import boxes
 from answers_math import NUMBER_RUN, extract_math
-from answers_units import Quantity, parse_quantity, ratio, read_unit, same_quantity, strip_wrappers, to_ascii_math
+from answers_quantity import Quantity, parse_quantity, ratio, same_quantity
+from answers_units import read_unit, strip_wrappers, to_ascii_math
 from answers_values import both_signs, closed, closed_with_unit, compare_values, compare_words, is_words, value_of, worth_asking
 
 INFINITE = re.compile(r"\s*\+?\s*(?:infinity|infinite|\\infty|∞|\\text\s*\{\s*infin(?:ity|ite)\s*\})\s*\.?", re.I)

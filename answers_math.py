@@ -9,13 +9,8 @@ import itertools
 import re
 
 from answers_choice import boxes
-from answers_units import (
-    RATIO,
-    parse_quantity,
-    ratio,
-    unit_after,
-    words_to_number,
-)
+from answers_quantity import RATIO, parse_quantity, ratio, words_to_number
+from answers_units import unit_after
 
 MAX_READ = 60_000
 MONEY = r"(?:\\?\$|€|£)"
@@ -44,6 +39,7 @@ LISTED = re.compile(r"[-+−]?\d[\d.]*(?:/\d+)?(?:,\s(?:and\s)?[-+−]?\d[\d.]*(
 ASSIGNED = re.compile(r"(\b[a-z]\s?=\s?[-+−]?\d[\d./]*(?:,?\s(?:and|or)\s|,\s)){1,6}\b[a-z]\s?=\s?[-+−]?\d[\d./]*(?=[.\s]*$)")
 PLAIN_FORMULA = re.compile(r"(?:\b(?:is|are|be|was|equals?)\b|[=≈:])\s*(?:(?:about|approximately|exactly|simply)\s)?(?=\S{0,60}[√π^²³∠!(/])([-+−(]?[\w√π(][^\s,;]{0,60}(?:\s[-+−*/×·]\s[^\s,;]{1,60}){0,8})")
 PLURAL = re.compile(r"\b(?:roots|solutions|values|zeroe?s|intercepts|numbers|eigenvalues|factors|answers|integers|primes)\b[^.]{0,60}\b(?:are|were)\b|\b[a-z]\s*=\s*[-+−]?$", re.I)
+BOUND = re.compile(r"\b(?:less|more|greater|fewer|larger|smaller|higher|lower)\s+than\s*$", re.I)
 CALC = re.compile(r"<<[^<>\n]{0,200}>>")
 
 
@@ -249,6 +245,8 @@ def stated_value(sentence):
     if (formula := plain_formula(plain, copula[-1].start() if copula else 0)) is not None:
         return formula
     head = head_of(plain[at.start() :])
+    if bound := BOUND.search(plain, max(0, at.start() - 20), at.start()):
+        return f"{bound[0].strip()} {head}"  # less than 5 m
     if head and parse_quantity(head):
         return head
     rest = plain[at.end() :]

@@ -13,10 +13,11 @@ import re
 from answers_choice import boxes, plain
 from answers_equal import INFINITE, same_math
 from answers_math import LEADING, STATED
-from answers_names import bare_formula, in_order, is_formula, other_names, short_for, states_formula
-from answers_units import RATIO, parse_quantity, ratio, same_quantity, strip_wrappers, to_ascii_math, unit_after, words_to_number
+from answers_names import bare_formula, formulas_of, in_order, is_formula, isotopes, short_for, states_formula
+from answers_quantity import RATIO, parse_quantity, ratio, same_quantity, words_to_number
+from answers_units import strip_wrappers, to_ascii_math, unit_after
 from answers_values import value_of
-from answers_words import ARTICLES, stem, tokens
+from answers_words import ARTICLES, one_spelling, stem, tokens
 
 SMALL = ARTICLES | set(
     "of in on at to for by with and or from is are was were be been it its this that these those their there as into than which who whom whose will would can could may".split()
@@ -24,7 +25,7 @@ SMALL = ARTICLES | set(
 NEGATIVE = set("not no never neither nor without none cannot isnt arent wasnt werent doesnt dont didnt cant wont non except".split())
 GENERIC = set("bond bonding reaction process law principle effect theory disease syndrome system method rule equation force phase state series river city country mountain island type kind form element "
               "gas molecule compound ion cell cells organ hormone enzyme protein test value number year people person answer region period era age species family class group bone muscle nerve "
-              "artery vein gland algorithm model data structure language protocol layer model unit units property energy".split())  # fmt: skip
+              "artery vein gland algorithm model data structure language protocol layer model unit units property energy hybridized hybridization orbital geometry shape mechanism".split())  # fmt: skip
 OPPOSITES = [("increase", "decrease"), ("increas", "decreas"), ("higher", "lower"), ("more", "less"), ("greater", "smaller"), ("positive", "negative"), ("endothermic", "exothermic"), ("left", "right"), ("up", "down"),
              ("true", "false"), ("yes", "no"), ("above", "below"), ("faster", "slower"), ("before", "after"), ("gain", "lose"), ("oxidation", "reduction"), ("acidic", "basic"), ("attractive", "repulsive"),
              ("attract", "repel"), ("north", "south"), ("east", "west"), ("clockwise", "counterclockwise"), ("maximum", "minimum"), ("expand", "contract"), ("spontaneous", "nonspontaneous"), ("same", "different")]  # fmt: skip
@@ -43,6 +44,10 @@ ANOTHER = re.compile(
     r"(.{0,200}?\b(?:is|are|was|were|be|called|named)\b[^,.;]{2,80}|(?-i:[A-Z][\w.-]{0,30}(?:\s[A-Z][\w.-]{0,30}){0,3})),\s*(?:whereas|while|unlike|(?:which|who)\s+(?!(?:is|are|was|were|means|equals|gives|makes|corresponds)\b))", re.I | re.S
 )
 HEDGE = re.compile(r"\beither\b|\b(?:might|may|could|maybe|perhaps|possibly|probably|likely|unsure|not sure|guess)\b[^.;]{0,60}\bor\b|\bor (?:maybe|perhaps|possibly)\b", re.I)
+UMLAUTS = str.maketrans({"ä": "ae", "ö": "oe", "ü": "ue", "Ä": "Ae", "Ö": "Oe", "Ü": "Ue", "ø": "oe", "Ø": "Oe", "å": "aa", "Å": "Aa", "ß": "ss"})
+UMLAUT = re.compile("[äöüÄÖÜøØåÅß]")
+TITLE = re.compile(r"(?:King|Queen|Pope|Sir|Dr\.?|President|Prof\.?|Professor|Saint|St\.|Lord|Lady|Emperor|Prince|Princess|Mr\.?|Mrs\.?|Ms\.?|General|Captain)\s+(?=[A-Z]\w+)")
+DISTINCT = "New|North|South|East|West|Upper|Lower|Great|United|San|Los|Las"  # words that make another name of a place
 INITIAL = re.compile(r"\b([A-Z])\.(?=\s?[A-Z])")
 CALL = re.compile(r"(?<![A-Za-z])[A-Za-zΘΩ]\s*\((?:[^()]|\([^()]*\)){1,40}\)")
 CORRECTION = re.compile(r"\b(?:wait\b|no, actually|actually, no\b|scratch that|correction\s*:|let me correct|I meant\b|sorry,)[\s,.:;!—–-]*(?:no\b,?\s*)?(?:actually\b,?\s*)?", re.I)
@@ -97,7 +102,7 @@ def alternatives(reference):
     if bracket:
         found.append(f"{bracket[1]} {bracket[3]}".strip())
         note = re.sub(r"^(?:also\s+(?:known\s+as|called)|or|aka|i\.e\.,?|e\.g\.,?|accept|abbreviated)\s+", "", bracket[2], flags=re.I)
-        if not bracket[3] and (set(tokens(note)) & set(tokens(bracket[1])) or re.fullmatch(r"(?=.*[A-Z].*[A-Z\d])[\w.+-]{2,10}", note) or note != bracket[2]):
+        if not bracket[3] and (set(tokens(note)) & set(tokens(bracket[1])) or bracket[1].islower() and re.fullmatch(r".{0,60}[a-z]s\s[a-z]{3,30}s", f"{bracket[1]} {note}") or re.fullmatch(r"(?=.*[A-Z].*[A-Z\d])[\w.+-]{2,10}", note) or note != bracket[2]):
             found.append(note)
     for separator in (
         r",?\s+or\s+",
@@ -115,6 +120,8 @@ def alternatives(reference):
             ):
                 continue
             found.extend(p.strip() for p in parts)
+    found += [f.translate(UMLAUTS) for f in found if UMLAUT.search(f)] + [TITLE.sub("", f) for f in found if TITLE.match(f)]
+    found += [f[article.end() :] for f in found if (article := re.match(r"(?:in|at|on|of|from|for|through)\s+(?=\w)", f, re.I))]
     return tuple(dict.fromkeys(f for f in found if re.search(r"\w", f)))
 
 
@@ -147,9 +154,21 @@ def same_text(statement, reference, whole=None):
         return yes_no(statement) == polarity
     if polarity is not None and yes_no(statement) == (not polarity):
         return False
-    if any(content(tokens(statement)) == content(tokens(other)) for option in alternatives(reference) for other in other_names(option)):
-        return True  # only the bare name: a sentence that asks for a symbol again ("the symbol of gold is Ag") does not give it
-    return any(gives(statement, option) for option in alternatives(reference))
+    substances = formulas_of(statement)  # only of a bare name: a sentence that asks for a symbol again ("the symbol of gold is Ag") does not give it
+    if substances and any(substances & formulas_of(option) for option in alternatives(reference)):
+        return True
+    if (isotope := isotopes(reference)) and len(tokens(reference)) <= 4 and re.search(r"[a-z]{3}|-|\^|^\d{2,3}(?!Pa)[A-Z][a-z]$", reference):
+        return isotopes(statement)[-1:] == isotope
+    statements = dict.fromkeys((statement, statement.translate(UMLAUTS)))
+    return any(gives(spelt_out(said, option), option) for option in alternatives(reference) for said in statements)
+
+
+def spelt_out(statement, reference):
+    """The statement with the reference in place of its initials: "it uses DFS" -> "it uses depth-first search"; three letters and more are safe in a sentence."""
+    for short in set(re.findall(r"\b[A-Z]{3,6}\b", statement)) if len(reference.split()) + reference.count("-") > 1 else ():
+        if short not in reference and short_for(short, reference):
+            return re.sub(rf"\b{short}\b", lambda _: reference, statement)
+    return statement
 
 
 def content(words):
@@ -219,20 +238,44 @@ def gives(statement, reference):
     if re.fullmatch(r"[A-Z][a-z]?", reference.strip()):  # the symbol of an element or a quantity: Co is not CO
         return reference.strip() in re.findall(r"[A-Za-z]+", statement)
     said, wanted = tokens(statement), tokens(reference)
+    if "".join(said) == "".join(wanted) or squeezed(statement) == squeezed(reference):
+        return not extra_items(statement, reference)
     named = ANOTHER.match(statement) if len(wanted) <= 3 else None
     if named and len(tokens(named[1])) > 1:
         said = tokens(named[1])  # "it is glucagon, which opposes insulin" gives glucagon
     if not wanted or not said:
         return False
-    if said == wanted:
-        return True
-    if contains(said, wanted) or "".join(said) == "".join(wanted):
+    if re.fullmatch(r"[A-Z]\w+", reference) and (other := re.findall(rf"\b(?:({DISTINCT})\s)?{reference}\b", statement)) and all(other):
+        return False  # West Virginia is not Virginia
+    if contains(said, wanted):
         return not extra_items(statement, reference)
+    same_person = known_by_surname(named[1] if named else statement, reference)
+    if same_person or same_person is False and INITIAL.search(reference):
+        return same_person
     if len(wanted) >= 2 and listed(said, wanted, reference, statement):
         return True
     if len(said) <= max(6, len(wanted)) and part_of(said, wanted, reference):
         return True
     return len(wanted) > 7 and recalls(said, wanted)
+
+
+def squeezed(text):
+    """The letters and digits of a text without articles, for words that are written as one or as two: merge-sort, mergesort."""
+    return re.sub(r"\b(?:an?|the)\b|\W+|_", "", one_spelling(text)) or None
+
+
+def known_by_surname(statement, reference):
+    """Is "J. J. Thomson" or a lone "Thomson" in the statement the "Joseph John Thomson" of the reference? False for another first name, None without the name."""
+    names = reference.split()
+    if not 2 <= len(names) <= 4 or not all(re.fullmatch(r"[A-Z][\w'’-]+|[A-Z]\.", name) for name in names) or len(names[-1]) < 4 or re.fullmatch(DISTINCT, names[0]):
+        return None
+    before = [m[1].split() for m in re.finditer(rf"((?:\b[A-Z][\w'’-]*\.?\s?){{0,4}})(?<![\w-]){re.escape(names[-1])}\b(?!\s+[A-Z])", statement)]
+    firsts = [[i for first in given for i in (re.findall("[A-Z]", first) if len(first.strip(".")) < 3 else [first])] for given in before]
+    given = names[:-1]
+    return None if not firsts else all(
+        first in ([], ["The"]) or len(first) <= len(given) and all(a == b or len(a) == 1 and b.startswith(a) or len(b.strip(".")) == 1 and a.startswith(b[0]) for a, b in zip(first, given, strict=False))
+        for first in firsts
+    ) and not re.search(rf"(?i:\b(?:not|nor|unlike|than)|n['’]t)\s+(?:\w+\s){{0,2}}{re.escape(names[-1])}", statement)
 
 
 def bare_call(text):
@@ -251,6 +294,11 @@ def contains(said, wanted):
                 or not before
                 or not (
                     before[-1] in NEGATIVE
+                    or len(before) > 2
+                    and before[-2] == "not"
+                    and before[-3] in ("do", "doe", "did")
+                    or len(before) > 1
+                    and before[-2] in ("dont", "doesnt", "didnt")
                     or len(before) > 1
                     and before[-2] in NEGATIVE
                     and before[-1] in SMALL | {"just", "only", "caus", "due"}
@@ -265,7 +313,8 @@ def contains(said, wanted):
 
 def listed(said, wanted, reference, statement):
     """All wanted content words near each other in said (dates, names with initials, lists in another order)."""
-    telling = [w for w in wanted if w not in SMALL and not (len(w) == 1 and re.search(rf"\b{w}\.(?=\s)", reference, re.I))]  # initials of a name
+    initials = {initial.lower() for initial in re.findall(r"\b([A-Za-z])\.(?=\s)", reference)}
+    telling = [w for w in wanted if w not in SMALL and w not in initials]
     if not telling or NEGATIVE & set(said) - set(wanted) or len(telling) < 2 and len(wanted) > 1 and re.match(r"[a-z]", reference):
         return False
     if not set(telling) <= set(said) or len(telling) > 12:
@@ -311,6 +360,7 @@ def part_of(said, wanted, reference):
     if (
         len(core) <= 2
         and 2 <= len(names) <= 4
+        and not (len(core) == 1 and re.fullmatch(DISTINCT, names[-2]))
         and all(n[:1].isupper() and n[1:].islower() or re.fullmatch(r"[A-Z]\.?|de|van|von|der", n) for n in names)
         and core
         and core[-1:] == tokens(names[-1])
@@ -321,7 +371,16 @@ def part_of(said, wanted, reference):
     heads = [tokens(head[0])] + ([tokens(head[1])] if len(head) > 1 and tokens(head[0]) and tokens(head[0])[-1] in GENERIC else [])
     if any(core == content(h) and h for h in heads) and len(core) and not (len(core) == 1 and core[0] in GENERIC):
         return True
-    return bool(core) and len(wanted) - len(core) == 1 and wanted[:-1] == core and wanted[-1] in {stem(g) for g in GENERIC}
+    if core == without_eponym(reference):
+        return True
+    return bool(core) and wanted[: len(core)] == core and not set(core) <= {stem(g) for g in GENERIC} and 1 <= len(wanted) - len(core) <= 2 and set(wanted[len(core) :]) <= {stem(g) for g in GENERIC}
+
+
+def without_eponym(reference):
+    """The content words of "Heisenberg uncertainty principle" without the name before them; None where fewer than two or an ordinal are left."""
+    match = re.fullmatch(r"[A-Z]\w+(?:['’]s?)?\s+(?!(?:first|second|third|zeroth)\s\w+$)([a-z][\w-]*(?:\s[\w-]+)+)", reference)
+    rest = content(tokens(match[1])) if match else ()
+    return rest if len(rest) > 2 or len(rest) > 1 and rest[-1] in {stem(g) for g in GENERIC} else None
 
 
 def recalls(said, wanted):
@@ -368,7 +427,8 @@ def states_quantity(statement, quantity):
         unit = unit_after(rest)
         said = parse_quantity(f"{piece} {unit}") if unit else None
         said = said or parse_quantity(piece)
-        if said and same_quantity(said, quantity):
+        early = said and not said.unit and 1000 <= said.value < 2100 and re.search(r"\b(?:before|after|prior\s+to)\s*$", text[: match.start()][-12:])
+        if said and not early and same_quantity(said, quantity):
             return True
     words = words_to_number(" ".join(re.findall(r"[a-z-]+", statement.lower())[:1]) or "x")
     if words is not None and words == quantity.value:

@@ -6,7 +6,8 @@ compare_values(r"\\frac{1}{2}", "0.5", None, None, None) -> True
 import re
 
 import answers_latex as latex
-from answers_units import Quantity, parse_quantity, read_number, read_unit, same_quantity, strip_wrappers, to_ascii_math
+from answers_quantity import Quantity, parse_quantity, read_number, same_quantity
+from answers_units import read_unit, strip_wrappers, to_ascii_math
 
 BELOW = re.compile(r"/\s*(\d*(?:[A-Za-z](?:_\{?\w\}?)?){2,4}|\d+[A-Za-z](?:_\{?\w\}?)?)(?![A-Za-z(])")
 

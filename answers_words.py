@@ -9,7 +9,8 @@ import functools
 import re
 import unicodedata
 
-from answers_units import strip_wrappers, words_to_number
+from answers_quantity import words_to_number
+from answers_units import strip_wrappers
 
 GREEK = {"α": "alpha", "β": "beta", "γ": "gamma", "δ": "delta", "Δ": "delta", "ε": "epsilon", "θ": "theta", "λ": "lambda", "μ": "mu", "µ": "mu", "ν": "nu", "π": "pi",
          "ρ": "rho", "σ": "sigma", "Σ": "sigma", "τ": "tau", "φ": "phi", "ϕ": "phi", "χ": "chi", "ψ": "psi", "ω": "omega", "Ω": "omega", "κ": "kappa", "η": "eta", "ζ": "zeta"}  # fmt: skip
@@ -26,9 +27,14 @@ ORDINALS = {
 BRITISH_RE = re.compile(r"(?<=[a-z][btv])re(?=s?$|d$)")  # centre, fibre, litres
 BRITISH_OUR = re.compile(r"(?<=[a-z]{2})our(?=s?$|ed$|ing$|less$|al$)|(?<=^od)our(?=s?$)")  # colour, behavioural, vapours
 PREFIXED = re.compile(r"\b(non|anti|semi|multi|sub|inter|intra|extra|micro|macro|pre|post|co|un|re|bi|iso|hetero|homo|auto|poly)[-‐‑–](?=[a-z]{3})|\b(non) (?=[a-z]{4})")
-NUMERAL = re.compile(r"\b(?:X{0,3}(?:IX|IV|V?I{2,3}|VI)|X{2,3}|X{1,3}[IV])\b")
+NUMERAL = re.compile(r"\b(?:X{0,3}(?:IX|IV|V?I{2,3}|VI)|X{2,3}|X{1,3}[IV]|(?=[XLVI]{3})(?:XL|LX{0,3})(?:IX|IV|V?I{0,3}))\b")
 ONE_NUMERAL = re.compile(r"\b((?i:war|type|class|phase|stage|grade|photosystem|complex|nerve|group|factor)s?\s?\(?)([IVX])\b(?!['’])")
-DIGITS = {"I": 1, "V": 5, "X": 10}
+DIGITS = {"I": 1, "V": 5, "X": 10, "L": 50}
+SAME = re.compile(r"(?:\b(?:remain|stay|keep)(?:s|ed|ing)?|\b(?:is|are|be))\s+(?:about\s+|exactly\s+|at\s+)?(?:the\s+same|constant|unchanged|unaffected|fixed|not\s+(?:affected|changed))\b(?!\s+(?:as|to|for)\b)|\b(?:there\s+(?:is|will\s+be|would\s+be)\s+)?no\s+change\b|\b(?:does|do|did|will|would)\s?(?:not|nt)\s+change\b|\bunaffected\b|^\W*(?:constant|the\s+same)\W*$")
+RAYS = re.compile(r"\b(alpha|beta|gamma|cosmic|infrared|ultraviolet|uv|x)[\s-](?:rays?|radiation)\b")
+RNA = {"m": "messenger", "t": "transfer", "r": "ribosomal", "mt": "mitochondrial"}
+SUBSHELLS = re.compile(r"(?<![a-z\d])(?:\d[spdf]\d{1,2}\s*){2,12}(?![a-z\d])")
+LETTERS = str.maketrans({"ø": "o", "Ø": "O", "ß": "ss", "æ": "ae", "Æ": "Ae", "œ": "oe", "ł": "l", "Ł": "L", "đ": "d"})
 SHORT_NAMES = {"St": "Saint", "Mt": "Mount", "Ft": "Fort"}
 SHORT_NAME = re.compile(r"\b(St|Mt|Ft)\b\.?\s+(?=[A-Z])")
 
@@ -41,7 +47,7 @@ def american(text):
 @functools.lru_cache(maxsize=8192)
 def stem(word):
     """A light stem that joins plurals, tenses and the two spellings of English; never chemistry's -ate/-ite, -ane/-ene."""
-    word = american(word)
+    word = american(word) if not word.startswith("does") else word
     word = BRITISH_RE.sub("er", word) if "re" in word else word
     word = BRITISH_OUR.sub("or", word) if "our" in word else word
     word = {"mitochondria": "mitochondrion", "bacteria": "bacterium", "nuclei": "nucleus", "fungi": "fungus", "phenomena": "phenomenon", "criteria": "criterion", "men": "man", "women": "woman",
@@ -60,7 +66,7 @@ def stem(word):
 
 
 def arabic(numeral):
-    """The value of a Roman numeral below 40 as digits: "VIII" -> "8"."""
+    """The value of a Roman numeral below 90 as digits: "VIII" -> "8"."""
     values = [DIGITS[letter] for letter in numeral]
     return str(sum(-value if value < after else value for value, after in zip(values, [*values[1:], 0], strict=True)))
 
@@ -74,14 +80,17 @@ def one_spelling(text):
         text,
     )
     if not text.isascii():
-        text = unicodedata.normalize("NFKD", text)
+        text = unicodedata.normalize("NFKD", text.translate(LETTERS))
         text = "".join(c for c in text if not unicodedata.combining(c)).replace("’", "'")
     text = re.sub(r"(\d{4})-(\d{2})-(\d{2})\b", lambda m: f"{m[1]} {list(MONTHS.values())[min(11, max(0, int(m[2]) - 1))]} {int(m[3])}", text)
     text = ONE_NUMERAL.sub(lambda m: m[1] + arabic(m[2]), NUMERAL.sub(lambda m: arabic(m[0]), text))
     text = SHORT_NAME.sub(lambda m: SHORT_NAMES[m[1]] + " ", text).lower()
     text = PREFIXED.sub(lambda m: m[1] or m[2], text)
-    text = re.sub(r"'s\b|s'(?=\s)", "s", re.sub(r"n't\b", "nt", text)) if "'" in text else text
-    return re.sub(r"(?<=\d),(?=\d{3}\b)", "", re.sub(r"(?<=\d)[_^{}]+(?=[\d+-])|(?<=[a-z])[_^]\{?(?=\d)|(?<=\d)\}", "", text))
+    text = re.sub(r"(?<=s)'(?!\w)|'s\b", "", re.sub(r"n't\b", "nt", text)) if "'" in text else text  # Gauss' and Gauss's
+    text = SAME.sub("unchanged", RAYS.sub(r"\1 ray", re.sub(r"\b(mt|[mtr])(?=[rd]na\b)", lambda m: RNA[m[1]] + " ", text)))
+    text = re.sub(r"\black of\b", "deficiency of", text)
+    text = re.sub(r"(?<=\d),(?=\d{3}\b)", "", re.sub(r"(?<=\d)[_^{}]+(?=[\d+-])|(?<=[a-z])[_^]\{?(?=\d)|(?<=\d)\}", "", text))
+    return SUBSHELLS.sub(lambda m: " ".join(re.findall(r"\d[spdf]\d{1,2}?(?=\s*\d[spdf]|\s*$)", m[0].strip())) + " ", text)
 
 
 @functools.lru_cache(maxsize=4096)

@@ -23,6 +23,7 @@ HOSTILE = [
     "\\boxed{\\int_0^{\\infty} e^{-x^{x^{x}}} dx}", "\\boxed{10^{10^{10}}!}", "\\boxed{" + "(" * 200 + "x" + ")" * 200 + "}", "\\boxed{" + "+".join(f"x_{{{i}}}^{{{i}}}" for i in range(400)) + "}", "Question: " * 10_000, "\nQuestion: B\n" * 5_000, "(B) is not (A) " * 5_000, "not " * 30_000,
     "\x00\x01\ud83d", "answer: \\frac{1}{0}", "\\boxed{x^{99999999}}", "\\boxed{\\sqrt[1000000]{2^{1000000}}}", "if " * 5_000 + "the answer is B", "**" * 20_000, "\\[" * 20_000, "`" * 50_000, "$x" * 20_000, "1 " * 50_000, "the " * 30_000 + "is", "Yes, " * 20_000,
     *(word + " \n" * 12_000 + "x" for word in ("so", "thus A", "leaving", "only", "5, of which", "1 h and")), "a" * 600 + " " + "a" * 600, "1." * 30_000, "is x, which " * 5_000, "Aa " * 20_000, "is 2^" * 10_000, "x = 2, " * 10_000, "values are " + "1, " * 20_000, "is " + "(2" * 10_000, "is √" * 10_000 + ", which ", "might " * 10_000 + "or",
+    "s' " * 8_000, "1s2 " * 5_000, "^{14}_{6" * 5_000, "is the same " * 5_000, "iron (iii) " * 5_000, "Ab. " * 5_000 + "Thomson", "5 " + "kgm" * 13 + "^-", "5.0(" * 5_000,
 ]  # fmt: skip
 
 
@@ -50,6 +51,7 @@ def test_hostile_inputs_are_bounded_and_answered(number, tmp_path, monkeypatch):
         assert isinstance(verdict, bool)
     start = time.perf_counter()
     grade("\\boxed{x+2}", HOSTILE[number][:20_000], "math")  # a hostile reference
+    grade("Joseph John Thomson", HOSTILE[number], "short_text")
     signal.alarm(0)
     assert time.perf_counter() - start < 3
     assert not list(tmp_path.iterdir())

@@ -6,7 +6,7 @@ import pytest
 
 from answers import extract, grade
 from answers_latex import agree, number
-from answers_units import parse_quantity
+from answers_quantity import parse_quantity
 
 SAME = [
     # notations of one number
