@@ -10,22 +10,17 @@ import functools
 import itertools
 import re
 
+from answers_chemistry import bare_formula, formulas_of, is_formula, isotopes, states_formula
 from answers_choice import boxes, plain
 from answers_equal import INFINITE, same_math
 from answers_math import LEADING, STATED
-from answers_names import bare_formula, formulas_of, in_order, is_formula, isotopes, short_for, states_formula
+from answers_names import DISTINCT, INITIAL, TITLE, UMLAUT, UMLAUTS, in_order, known_by_surname, short_for, spelt_out, without_eponym
 from answers_quantity import RATIO, parse_quantity, ratio, same_quantity, words_to_number
 from answers_units import strip_wrappers, to_ascii_math, unit_after
 from answers_values import value_of
-from answers_words import ARTICLES, one_spelling, stem, tokens
+from answers_words import GENERIC, SMALL, content, one_spelling, stem, tokens
 
-SMALL = ARTICLES | set(
-    "of in on at to for by with and or from is are was were be been it its this that these those their there as into than which who whom whose will would can could may".split()
-)
 NEGATIVE = set("not no never neither nor without none cannot isnt arent wasnt werent doesnt dont didnt cant wont non except".split())
-GENERIC = set("bond bonding reaction process law principle effect theory disease syndrome system method rule equation force phase state series river city country mountain island type kind form element "
-              "gas molecule compound ion cell cells organ hormone enzyme protein test value number year people person answer region period era age species family class group bone muscle nerve "
-              "artery vein gland algorithm model data structure language protocol layer model unit units property energy hybridized hybridization orbital geometry shape mechanism".split())  # fmt: skip
 OPPOSITES = [("increase", "decrease"), ("increas", "decreas"), ("higher", "lower"), ("more", "less"), ("greater", "smaller"), ("positive", "negative"), ("endothermic", "exothermic"), ("left", "right"), ("up", "down"),
              ("true", "false"), ("yes", "no"), ("above", "below"), ("faster", "slower"), ("before", "after"), ("gain", "lose"), ("oxidation", "reduction"), ("acidic", "basic"), ("attractive", "repulsive"),
              ("attract", "repel"), ("north", "south"), ("east", "west"), ("clockwise", "counterclockwise"), ("maximum", "minimum"), ("expand", "contract"), ("spontaneous", "nonspontaneous"), ("same", "different")]  # fmt: skip
@@ -44,11 +39,6 @@ ANOTHER = re.compile(
     r"(.{0,200}?\b(?:is|are|was|were|be|called|named)\b[^,.;]{2,80}|(?-i:[A-Z][\w.-]{0,30}(?:\s[A-Z][\w.-]{0,30}){0,3})),\s*(?:whereas|while|unlike|(?:which|who)\s+(?!(?:is|are|was|were|means|equals|gives|makes|corresponds)\b))", re.I | re.S
 )
 HEDGE = re.compile(r"\beither\b|\b(?:might|may|could|maybe|perhaps|possibly|probably|likely|unsure|not sure|guess)\b[^.;]{0,60}\bor\b|\bor (?:maybe|perhaps|possibly)\b", re.I)
-UMLAUTS = str.maketrans({"ä": "ae", "ö": "oe", "ü": "ue", "Ä": "Ae", "Ö": "Oe", "Ü": "Ue", "ø": "oe", "Ø": "Oe", "å": "aa", "Å": "Aa", "ß": "ss"})
-UMLAUT = re.compile("[äöüÄÖÜøØåÅß]")
-TITLE = re.compile(r"(?:King|Queen|Pope|Sir|Dr\.?|President|Prof\.?|Professor|Saint|St\.|Lord|Lady|Emperor|Prince|Princess|Mr\.?|Mrs\.?|Ms\.?|General|Captain)\s+(?=[A-Z]\w+)")
-DISTINCT = "New|North|South|East|West|Upper|Lower|Great|United|San|Los|Las"  # words that make another name of a place
-INITIAL = re.compile(r"\b([A-Z])\.(?=\s?[A-Z])")
 CALL = re.compile(r"(?<![A-Za-z])[A-Za-zΘΩ]\s*\((?:[^()]|\([^()]*\)){1,40}\)")
 CORRECTION = re.compile(r"\b(?:wait\b|no, actually|actually, no\b|scratch that|correction\s*:|let me correct|I meant\b|sorry,)[\s,.:;!—–-]*(?:no\b,?\s*)?(?:actually\b,?\s*)?", re.I)
 MAX_READ = 20_000
@@ -163,19 +153,6 @@ def same_text(statement, reference, whole=None):
     return any(gives(spelt_out(said, option), option) for option in alternatives(reference) for said in statements)
 
 
-def spelt_out(statement, reference):
-    """The statement with the reference in place of its initials: "it uses DFS" -> "it uses depth-first search"; three letters and more are safe in a sentence."""
-    for short in set(re.findall(r"\b[A-Z]{3,6}\b", statement)) if len(reference.split()) + reference.count("-") > 1 else ():
-        if short not in reference and short_for(short, reference):
-            return re.sub(rf"\b{short}\b", lambda _: reference, statement)
-    return statement
-
-
-def content(words):
-    """The words that say something: those that are not SMALL."""
-    return tuple(word for word in words if word not in SMALL)
-
-
 def after_mark(text):
     """Everything behind the last "answer is" of a response, or all of it: for references of several sentences or parts."""
     found = list(itertools.islice(STATED.finditer(text), 500))
@@ -237,6 +214,11 @@ def gives(statement, reference):
         return True
     if re.fullmatch(r"[A-Z][a-z]?", reference.strip()):  # the symbol of an element or a quantity: Co is not CO
         return reference.strip() in re.findall(r"[A-Za-z]+", statement)
+    return words_give(statement, reference)
+
+
+def words_give(statement, reference):
+    """Does statement give a reference of words: whole, as a list, by a surname, by its head, or by most of a long one?"""
     said, wanted = tokens(statement), tokens(reference)
     if "".join(said) == "".join(wanted) or squeezed(statement) == squeezed(reference):
         return not extra_items(statement, reference)
@@ -262,20 +244,6 @@ def gives(statement, reference):
 def squeezed(text):
     """The letters and digits of a text without articles, for words that are written as one or as two: merge-sort, mergesort."""
     return re.sub(r"\b(?:an?|the)\b|\W+|_", "", one_spelling(text)) or None
-
-
-def known_by_surname(statement, reference):
-    """Is "J. J. Thomson" or a lone "Thomson" in the statement the "Joseph John Thomson" of the reference? False for another first name, None without the name."""
-    names = reference.split()
-    if not 2 <= len(names) <= 4 or not all(re.fullmatch(r"[A-Z][\w'’-]+|[A-Z]\.", name) for name in names) or len(names[-1]) < 4 or re.fullmatch(DISTINCT, names[0]):
-        return None
-    before = [m[1].split() for m in re.finditer(rf"((?:\b[A-Z][\w'’-]*\.?\s?){{0,4}})(?<![\w-]){re.escape(names[-1])}\b(?!\s+[A-Z])", statement)]
-    firsts = [[i for first in given for i in (re.findall("[A-Z]", first) if len(first.strip(".")) < 3 else [first])] for given in before]
-    given = names[:-1]
-    return None if not firsts else all(
-        first in ([], ["The"]) or len(first) <= len(given) and all(a == b or len(a) == 1 and b.startswith(a) or len(b.strip(".")) == 1 and a.startswith(b[0]) for a, b in zip(first, given, strict=False))
-        for first in firsts
-    ) and not re.search(rf"(?i:\b(?:not|nor|unlike|than)|n['’]t)\s+(?:\w+\s){{0,2}}{re.escape(names[-1])}", statement)
 
 
 def bare_call(text):
@@ -373,14 +341,7 @@ def part_of(said, wanted, reference):
         return True
     if core == without_eponym(reference):
         return True
-    return bool(core) and wanted[: len(core)] == core and not set(core) <= {stem(g) for g in GENERIC} and 1 <= len(wanted) - len(core) <= 2 and set(wanted[len(core) :]) <= {stem(g) for g in GENERIC}
-
-
-def without_eponym(reference):
-    """The content words of "Heisenberg uncertainty principle" without the name before them; None where fewer than two or an ordinal are left."""
-    match = re.fullmatch(r"[A-Z]\w+(?:['’]s?)?\s+(?!(?:first|second|third|zeroth)\s\w+$)([a-z][\w-]*(?:\s[\w-]+)+)", reference)
-    rest = content(tokens(match[1])) if match else ()
-    return rest if len(rest) > 2 or len(rest) > 1 and rest[-1] in {stem(g) for g in GENERIC} else None
+    return bool(core) and wanted[: len(core)] == core and not set(core) <= GENERIC and 1 <= len(wanted) - len(core) <= 2 and set(wanted[len(core) :]) <= GENERIC
 
 
 def recalls(said, wanted):

@@ -16,6 +16,9 @@ GREEK = {"α": "alpha", "β": "beta", "γ": "gamma", "δ": "delta", "Δ": "delta
          "ρ": "rho", "σ": "sigma", "Σ": "sigma", "τ": "tau", "φ": "phi", "ϕ": "phi", "χ": "chi", "ψ": "psi", "ω": "omega", "Ω": "omega", "κ": "kappa", "η": "eta", "ζ": "zeta"}  # fmt: skip
 GREEK_TABLE = str.maketrans({k: f" {v} " for k, v in GREEK.items()})
 ARTICLES = {"a", "an", "the"}
+SMALL = ARTICLES | set(
+    "of in on at to for by with and or from is are was were be been it its this that these those their there as into than which who whom whose will would can could may".split()
+)
 MONTHS = {m[:3]: m for m in "january february march april may june july august september october november december".split()} | {"sept": "september"}
 ORDINALS = {
     w: str(i)
@@ -63,6 +66,11 @@ def stem(word):
             word = word[:-1] if len(word) > 4 and word[-1] == word[-2] and word[-1] not in "ls" else word
             break
     return word[:-1] if len(word) > 4 and word.endswith("e") else word
+
+
+GENERIC = {stem(word) for word in ("bond bonding reaction process law principle effect theory disease syndrome system method rule equation force phase state series river city country mountain island type kind form element "
+              "gas molecule compound ion cell cells organ hormone enzyme protein test value number year people person answer region period era age species family class group bone muscle nerve "
+              "artery vein gland algorithm model data structure language protocol layer model unit units property energy hybridized hybridization orbital geometry shape mechanism".split())}  # words that only say what kind of thing it is  # fmt: skip
 
 
 def arabic(numeral):
@@ -126,3 +134,8 @@ def tokens(text):
             else word
         )
     return tuple(stem(w) if w.isalpha() else w for w in out)
+
+
+def content(words):
+    """The words that say something: those that are not SMALL."""
+    return tuple(word for word in words if word not in SMALL)
