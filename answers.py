@@ -17,9 +17,10 @@ import threading
 from pathlib import Path
 
 import answers_worker
-from answers_choice import LETTERS, extract_choice, named
+from answers_choice import extract_choice
 from answers_equal import same_math
 from answers_math import extract_math
+from answers_options import LETTERS, named
 from answers_text import extract_text, same_text
 
 FILES = sorted(Path(__file__).parent.glob("answers*.py"))  # the code that a step which reads answers depends on

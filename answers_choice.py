@@ -5,18 +5,10 @@ extract_choice("... (A) is wrong. So the answer is **(C) 5 cm**.", options) -> "
 
 # ruff: noqa: E501 (tables and patterns stand on one line)
 
-import functools
 import re
-import string
 
-from answers_quantity import parse_quantity
-from answers_units import to_ascii_math
-
-LETTERS = string.ascii_uppercase
-WRAP = re.compile(r"\\(?:text|textbf|textit|textrm|textnormal|textsf|texttt|mathrm|mathbf|mathsf|mathit|operatorname|mbox|bf|rm|bold|boldsymbol)\s*\{([^{}]{0,400})\}")
-NOISE = re.compile(
-    r"\*{2,}|(?<![\d\s)])\*|\*(?![\d\s(])|`+|\\[()\[\],;:!> ]|\\q?quad\b|\$+|~|\\(?:left|right|displaystyle|bf|rm)\b|\\\\|</?(?:b|i|strong|em|u|p|answer|ans|final|br)\s*/?>|_{2,}|(?<!\w)_(?=\w)|(?<=\w)_(?![\w{])"
-)
+from answers_markup import plain
+from answers_options import LETTERS, by_value, named, only_part, option_text, option_words, whole_option, words
 
 FILL = (
     r"(?:[\s:\"'“”‘’<>\[{(=–—→#|,*]|-(?![\w.\\$(])|(?:"
@@ -46,7 +38,8 @@ ANSWER = re.compile(
             rf"\b(?:is|gives|means|yields|being|namely)\s+(?:the\s+)?(?:answer|option|choice|letter)\b{CHOSEN}",
             r"\b(?:option|choice|selection|selected|label|prediction|verdict|conclusion)\s*(?:is|:|=)(?!=)",
             rf"\b(?:leaving|leaves|left\s+with)\b(?:\s+us)?(?:\s+with)?(?:\s+only)?{CHOSEN}",
-            r"\b(?:so|thus|hence|therefore)\s{0,3}[,:]?(?=\s{1,3}(?:option\s{1,3}|choice\s{1,3})?[(\[]?(?-i:[A-Z])[)\]]?\s{0,3}(?:[.!]\s|[.!]?\s*$))",
+            r"\b(?:so|thus|hence|therefore)\s{0,3}[,:]?(?=\s{1,3}(?:option\s{1,3}|choice\s{1,3})?(?:[(\[]?(?-i:[A-Z])[)\]]?|[(\[][a-z][)\]])\s{0,3}(?:[.!]\s|[.!]?\s*$))",
+            r"\bans\.\s*(?=[(\[]?(?-i:[A-Z])[)\]]?(?![A-Za-z]))",
             r"\#{4}",
             r"(?:正确)?(?:答案|选项)(?:应该|应)?(?:是|为|选|：|:)?|(?:选择|应选|选)(?=\s*[:：]?\s*[（(]?[A-J])",
         ]
@@ -56,10 +49,12 @@ ANSWER = re.compile(
 LETTER = re.compile(r"[(\[{<（]{0,2}\s*([A-Za-z])\s*(?:[)\]}>）]|(?![A-Za-z0-9^_+*/=\\{]|['’][A-Za-z]|-[A-Za-z0-9]))")
 LETTER_RIGHT = re.compile(
     r"""(?:\b(?:option|choice|answer|statement|alternative)s?\s*)?(?P<open>[(\[]\s*)?(?<![A-Za-z0-9'’\\-])(?P<letter>[A-Z])(?![A-Za-z0-9'’])\s*[)\]]?[:.]?(?:\s*,?\s*(?:(?![A-Z](?![A-Za-z]))[^.\n?]){0,60}?,?)?\s+
-        (?:is|seems|appears|must\s+be|would\s+be|should\s+be)\s+(?:to\s+be\s+)?(?:(?:the|therefore|thus|clearly|indeed|definitely|most|likely|probably|only|also|our|my|a|single|one)\s+){0,4}
-        (?:correct|right|best|true|answer|appropriate|accurate|final|closest|suitable|(?<=most\ )(?:reasonable|plausible|logical)|(?:option|choice|one|statement)\s+(?:that|consistent|left|which)|likely)\b
+        (?:is|seems|appears|must\s+be|would\s+be|should\s+be)\s+(?:to\s+be\s+)?(?:(?:the|therefore|thus|clearly|indeed|definitely|most|more|likely|probably|only|also|our|my|a|single|one)\s+){0,4}
+        (?:correct|right|best|true|answer|appropriate|accurate|final|closest|suitable|(?:(?<=most\ )|(?<=more\ ))(?:reasonable|plausible|logical)|(?:option|choice|one|statement)\s+(?:that|consistent|left|which)|likely)\b
         (?!\s*(?:or|that\s+.{0,20}not|\w+\s+if))
         |(?i:only)\s+(?:option\s+|choice\s+|statement\s+)?[(]?(?P<only>[A-Z])[)]?\s+(?:remains|is\s+left|fits|satisfies|works|matches|makes\s+sense)
+        |(?P<fits>[A-Z])\s*(?:(?:fits|works|matches)\s+(?:the\s+)?(?:best|better)|it\s+is|\?\s*(?:Yes|Correct|Right|True))\b
+        |\bIt(?:['’]s|\s+is|\s+must\s+be)\s+(?:option\s+)?[(]?(?P<its>[A-Z])[)]?(?=\s*(?:[.!;,]|$))
         |选项\s*(?P<zh>[A-J])\s*(?:是)?正确|(?P<zh2>[A-J])\s*选项?正确|选项?\s*(?P<zh3>[A-J])(?=\s*[。.）)]?\s*$)""",
     re.X,
 )
@@ -83,7 +78,7 @@ MENTION = re.compile(
     r"(?<![A-Za-z0-9\\^_])(?:[(\[]\s*([A-Z])\s*[)\]]|\b(?:[Oo]ption|[Cc]hoice|[Aa]nswer|[Ss]tatement|[Ll]etter)s?\s+[\"'“‘(]?([A-Z])(?![A-Za-z0-9'’])|选项?\s*[(（]?([A-J])[)）]?|(?:^|\n)\s*([A-Z])\s*[.):]\s)"
 )
 START = re.compile(
-    r"\s*(?:option|choice|answer|letter)?\s*([(\[{<]?)\s*([A-Za-z])\s*([)\]}>]|[.:,;!](?![A-Za-z0-9])|(?=\s*$)|(?=\s*\n)|(?=\s+[-–—]\s)|(?=\s+[(]))",
+    r"\s*(?:(?:it['’]?s|probably|(?:most\s+)?likely|perhaps|definitely|clearly|I\s+(?:think|believe))[\s,:]+){0,2}(?:option|choice|answer|letter)?\s*([(\[{<]?)\s*([A-Za-z])\s*([)\]}>]|[.:,;!](?![A-Za-z0-9])|(?=\s*$)|(?=\s*\n)|(?=\s+[-–—]\s)|(?=\s+[(]))",
     re.I,
 )
 LINE_LETTER = re.compile(r"(?:^|\n)[ \t]*(?:[-•#*]+[ \t]*)?(?:option|choice)?\s?[(\[]?([A-Z])[)\].:](?=\s|$)", re.I)
@@ -91,19 +86,16 @@ FOLLOWS_A = re.compile(
     r"\s*(?:$|[.,:;)!?\"'”’\]\n}(|–—-]|(?:because|since|as|is|are|was|and|which|due|for|with|by|from|based|it|this|that|but|not|given|according|where|when|while|although|would|I|The|This|It|Because|Since|As|Explanation|Reason\w*|There\w*|Final|Answer|in\s+(?:this|the)|the|if|so|here|hence|since)\b)"
 )
 SENTENCE_END = re.compile(r"(?<=[.!?。！？])[\"'”’)*\]]*\s+(?=[^a-z\s])|\n+|(?<=[。！？])")
-BOX = re.compile(r"(?:\\(?:boxed|fbox|framebox)|\x08oxed|(?<![A-Za-z\\])boxed(?=\{))\s*(\{|[A-Za-z0-9])")
 TAKEN_BACK = re.compile(
     r"[^.\n]{0,80}?,\s*(?:but|which)\s+(?:this\s+)?(?:is|was)\s*(?:not|n't)\s+(?:the\s+)?(?:correct|right|answer|among|listed)|[^.\n]{0,80}[.\n]\s*(?:\w+\W+){0,2}?(?:but|however|although)\W+(?:this|that|it)\s+(?:is\s*(?:not|n't|incorrect|wrong)|isn't)",
     re.I,
 )
-OPTION_LABEL = re.compile(r"^\s*\(?[A-Z][).:]\s+(?=\S)")
 TOKENS = re.compile(r"[A-Za-zéèê]+|#{4}|[正答选应]")
 TRIGGERS = set(
     """answer answers ans respuesta réponse antwort correct right best appropriate suitable accurate final likely true closest matching valid proper incorrect false logical reasonable
     plausible sensible chosen selected i we choosing selecting choose select pick opt opting go going so thus hence therefore leaving leaves left leads lead corresponds correspond matches narrows narrow points point option choice selection label
     prediction verdict conclusion is gives means yields being namely #### 正 答 选 应""".split()
 )
-MARKS = re.compile(r"[*`\\$~<_]")
 MAX_READ = 24_000
 CONCLUDES = re.compile(
     r"\b(?:therefore|thus|hence|so|conclu\w+|consequently|answer|finally|overall|accordingly|we\s+(?:get|have|find|obtain)|most\s+likely|correct|best|in\s+summary|this\s+means|closest)\b",
@@ -114,120 +106,24 @@ GIVES_UP = re.compile(
     re.I,
 )
 OPEN_END = re.compile(r"\s(?:because|since|and|or|but|the|an|is|are|was|of|to|that|which|with|for|if|as|by|from|it)$")  # no sentence ends so
-ASIDE = re.compile(r"(?<=\w.{20}),\s*(?:whereas|while|unlike|in\s+contrast|as\s+opposed\s+to)\b", re.I)  # what follows is about another option
+ASIDE = re.compile(r"(?<=\w.{8}),\s*(?:whereas|while|unlike|in\s+contrast|as\s+opposed\s+to)\b", re.I)  # what follows is about another option
 SUBORDINATE = re.compile(r"^\W*(?:as|when|if|because|since|although|while|after|once)\b[^,]{0,160},\s*", re.I)
+NOT_BUT = re.compile(r"not\s+(?:option\s+|choice\s+)?[(\[]?[A-Z][)\]]?\s*[,;:.–—-]*\s*(?:but|rather|it\s*(?:is|['’]s))(?:\s+(?:rather|instead|it\s*(?:is|['’]s)|option|choice))*\s+(?=[(\[]?[A-Z]\b)", re.I)  # "not A; it's D"
+ARROW = re.compile(r"(?:=+>|-+>|⇒|→|∴|\b(?:hence|thus|so|therefore|we\s+(?:get|have|obtain)))[\s,:]*(?:(?:option|choice)\s+)?(?:[(\[]([a-z])[)\]]|[(\[{<\"']{0,2}(?-i:([A-Z]))[)\]}>\"']{0,2})[.!\s]*$", re.I)
+LABEL = re.compile(r"(?:^|(?<=[\s;,]))(?:[Oo]ption\s+)?[(\[]?([A-Z])[)\].:]+\s")
+VERDICT = re.compile(r"(?P<wrong>[✗✘❌]|\b(?:incorrect|wrong|false|not\s+(?:the\s+)?(?:correct|true))\b|(?:^|[-–—:?])\s*no\b)|[✓✔✅]|\b(?:correct|true)\b|(?:^|[-–—:?])\s*yes\b", re.I)
+LETTER_LIST = r"((?:[Oo]ptions?\s|[Cc]hoices?\s)?[(]?[A-J][)]?(?:\s?(?:,\s?(?:and|or)?|and|or|&)\s?[(]?[A-J][)]?){0,8})(?![A-Za-z'’])"
+DISMISSED = re.compile(rf"\b{LETTER_LIST}\s+(?:is|are|was|were|can\s+be|could\s+be)\s+(?:(?:also|all|both|clearly|therefore|thus|obviously)\s+)?(?:incorrect|wrong|false|eliminated|excluded|ruled\s+out|discarded|not\s+(?:correct|true|right))|\b(?:eliminat\w+|rul(?:e|es|ed|ing)\s+out|exclud\w+|discard\w*|reject\w*)\s+{LETTER_LIST}")
+PLACE = re.compile(r"\b(first|second|third|fourth|fifth|last)\s+(?:option|choice|answer|one|statement|alternative|solution)\b|\b(?:option|choice|solution)\s+(?:number\s+)?#?(\d)\b(?!\.\d)|\banswer\s+is\s+the\s+(first|second|third|fourth|fifth|last)\s*[.!]?\s*$", re.I)
 WITHDRAWN = "?"  # "the answer is not among the options" takes back what was said before
-
-
-def boxes(text):
-    """(start, end, content) of every \\boxed{...} or \\fbox{...}, braces balanced; linear in the text."""
-    found, at = [], 0
-    for match in BOX.finditer(text):
-        if match.start() < at:
-            continue
-        if match[1] != "{":
-            found.append((match.start(), match.end(), match[1]))
-            continue
-        depth, at = 1, match.end()
-        for at in range(match.end(), min(len(text), match.end() + 5000)):
-            if text[at] in "{}" and text[at - 1] != "\\":
-                depth += 1 if text[at] == "{" else -1
-                if not depth:
-                    found.append((match.start(), at + 1, text[match.end() : at]))
-                    break
-        at += 1
-    return found
-
-
-def plain(text):
-    """Markdown, LaTeX wrappers and quotes of looks taken off; a box becomes a statement "Answer: ..."."""
-    if "\\" in text or "oxed{" in text:
-        found = boxes(text)
-        if found:
-            parts, at = [], 0
-            for start, end, content in found:
-                parts += [text[at:start], " Answer: ", content, " \n" if content.strip() else ""]
-                at = end
-            text = "".join(parts) + text[at:]
-        for _ in range(2):
-            text = WRAP.sub(r"\1", text)
-    text = NOISE.sub("", text.replace("~", " ")) if MARKS.search(text) else text
-    return text if text.isascii() else to_ascii_math(text)
-
-
-@functools.lru_cache(maxsize=4096)
-def words(text):
-    """The text as " token token " for containment tests: lower case, no articles, no punctuation, LaTeX flattened."""
-    text = to_ascii_math(text).lower()
-    text = NOISE.sub(" ", WRAP.sub(r"\1", text)) if MARKS.search(text) else text
-    text = re.sub(r"\\(?:d|t|c)frac", r"\\frac", text)
-    text = re.sub(r"\^\s*\{?\s*\\circ\s*\}?|°|\bdegrees?\b", " deg ", text)
-    text = re.sub(r"(?<=\d),(?=\d{3}\b)", "", text)
-    text = re.sub(r"(?<=[a-z])[-'](?=[a-z])", "", text)
-    tokens = re.findall(r"[^\W\d_]+|\d+(?:\.\d+)?|[-+/^%=<>|]", text)
-    drop = {"the", "an", "text", "mathrm", "left", "right", "times", "cdot"} | ({"a"} if len(tokens) > 1 else set())
-    return " " + " ".join(t for t in tokens if t not in drop) + " "
-
-
-@functools.lru_cache(maxsize=512)
-def option_words(options):
-    """[(letter, words)] longest first; options whose words are empty are left out."""
-    found = [(letter, words(OPTION_LABEL.sub("", option))) for letter, option in zip(LETTERS, options, strict=False)]
-    return sorted((item for item in found if item[1].strip()), key=lambda item: -len(item[1]))
-
-
-@functools.lru_cache(maxsize=512)
-def option_values(options):
-    """[(letter, quantity)] of the options that are numbers."""
-    found = [(letter, parse_quantity(OPTION_LABEL.sub("", option))) for letter, option in zip(LETTERS, options, strict=False)]
-    return [item for item in found if item[1] is not None]
-
-
-def named(text, options, prefix=False, exact=False):
-    """Letters of the options whose words stand in text (longest first, parts of longer ones left out)."""
-    flat, hits = words(text), []
-    for letter, option in option_words(options):
-        if exact:
-            if flat == option:
-                return [letter]
-        elif prefix:
-            if flat.startswith(option):
-                return [letter] if not any(option == o and other != letter for other, o in option_words(options)) else []
-        elif option in flat:
-            at = flat.rindex(option)
-            before = flat[:at]
-            if option.strip()[0].isdigit() and (before.rstrip()[-1:] in tuple("-+/^") or flat[at + len(option) :][:1] in tuple("/^")):
-                continue  # the 10 of 3/10, the 3 of -3
-            if re.search(
-                r" (?:not|isnt|arent|never|neither|nor|without|than|except|instead of|no)(?: be| to be| of)? $", before + " "
-            ) and not option.startswith((" not ", " no ")):
-                continue
-            hits.append(letter)
-            flat = flat.replace(option, " # ")
-    if hits and not exact:
-        same = [o for letter, o in option_words(options) if letter == hits[0]]
-        if same and sum(o == same[0] for _, o in option_words(options)) > 1:
-            return []
-    return hits
-
-
-def by_value(text, options):
-    """The letter of the only option that is the number (with unit) at the start of text, or None."""
-    head = re.match(r"[^\n,;]{1,60}?(?=[,;\n]|\.(?:\s|$)|\s(?:and|because|which|since|so|when|if)\b|$)", text)
-    value = parse_quantity(head[0]) if head else None
-    if value is None:
-        return None
-    from answers_quantity import same_quantity
-
-    hits = [letter for letter, option in option_values(options) if option.percent == value.percent and abs(option.value - value.value) <= 1e-9 * abs(value.value)
-            and (not option.unit or not value.unit or option.unit == value.unit) or option.unit and value.unit and option.unit != value.unit and same_quantity(value, option, rel_tol=1e-6)]  # fmt: skip
-    return hits[0] if len(hits) == 1 else None
 
 
 def letter_at(tail, count, options):
     """The option letter that stands at the start of tail (fillers skipped): a letter, "" for "ambiguous or negated", None for "no letter"."""
     at = FILLS.match(tail).end()
     skipped, rest = tail[:at], tail[at:]
+    if instead := NOT_BUT.match(rest):
+        return letter_at(rest[instead.end() :], count, options)
     if re.match(r"(?:not|n't|never|neither|either|unclear|unknown|none|any|one\s+of|between|both)\b", rest, re.I) and not (
         options and named(rest[:200], options, prefix=True)
     ):
@@ -267,21 +163,6 @@ def letter_at(tail, count, options):
     if AFTER_NEGATED.match(after[:90]) and not (options and letter.upper() in named(after[:300], options, prefix=True)):
         return ""
     return letter.upper()
-
-
-def whole_option(line, options):
-    """The option whose text the line is, where that text itself begins like a letter ("C, Ruby", "A > D > B", "H2O"); None else."""
-    if not options or not re.match(r"[A-Za-z]\b|[A-Z]", line):
-        return None
-    flat = words(line.rstrip(" ."))
-    for letter, option in option_words(options):
-        if option == flat and len(option_text(letter, options)) > 1 and plain(option_text(letter, options)).strip()[:1].lower() == line[0].lower():
-            return letter
-    return None
-
-
-def option_text(letter, options):
-    return str(options[LETTERS.index(letter)]).strip()
 
 
 def sentence_from(text, start):
@@ -340,7 +221,7 @@ def said_right(text, count):
     """The letter of the last "B is correct", or None."""
     last = None
     for match in LETTER_RIGHT.finditer(text):
-        letter = match["letter"] or match["only"] or match["zh"] or match["zh2"] or match["zh3"]
+        letter = match["letter"] or match["only"] or match["fits"] or match["its"] or match["zh"] or match["zh2"] or match["zh3"]
         if (  # noqa: SIM102
             letter
             and ord(letter) - 65 < count
@@ -358,6 +239,33 @@ def said_right(text, count):
             ):
                 last = letter
     return last
+
+
+def odd_one_out(text, count):
+    """The one option that is called correct where the others are called wrong (or the other way round): "A. Incorrect. B. Correct. C. Incorrect."; None else."""
+    text = text[-6000:]
+    labels = [m for m in LABEL.finditer(text) if ord(m[1]) - 65 < count]
+    ends = [m.start() for m in labels[1:]] + [len(text)]
+    verdicts = {m[1]: verdict for m, end in zip(labels, ends, strict=False) if (verdict := VERDICT.search(text[m.end() : end]))}
+    right = [letter for letter, verdict in verdicts.items() if not verdict["wrong"]]
+    wrong = [letter for letter, verdict in verdicts.items() if verdict["wrong"]]
+    return next((one[0] for one, rest in ((right, wrong), (wrong, right)) if len(one) == 1 and len(rest) > 1), None)
+
+
+def dismissed(text, count):
+    """The letters that a response rules out by name: "A and B are wrong", "we can eliminate C"."""
+    found = " ".join(match[1] or match[2] for match in DISMISSED.finditer(text[-6000:]))
+    return {letter for letter in re.findall(r"(?<![A-Za-z])[A-J](?![a-z])", found) if ord(letter) - 65 < count}
+
+
+def by_place(text, count):
+    """The letter of "the third option" or "option 3", where one place alone is named; None else."""
+    names = ["first", "second", "third", "fourth", "fifth"]
+    text = text[-2000:]
+    found = [m for m in PLACE.finditer(text) if not NEGATED.search(text[max(0, m.start() - 30) : m.start()])]
+    said = [(m[1] or m[2] or m[3]).lower() for m in found]
+    places = {count - 1 if one == "last" else int(one) - 1 if one.isdigit() else names.index(one) for one in said}
+    return LETTERS[places.pop()] if len(places) == 1 and 0 <= min(places) < count else None
 
 
 def opening(text, count, options):
@@ -384,6 +292,8 @@ def opening(text, count, options):
         hits = named(lines[0], options, exact=True)
         if hits:
             return hits[0]
+        if len(lines) == 1 and len(lines[0]) < 40 and (value := by_value(lines[0].strip(" ."), options)):
+            return value
         word = re.match(r"\W*([A-Za-z]+)\b\s*(?:[,.:;!—–-]|$|\n)", lines[0])
         if word and (hits := named(word[1], options, exact=True)):
             return hits[0]
@@ -395,6 +305,8 @@ def ending(text, count, options):
     line = text.strip().rsplit("\n", 1)[-1].strip()
     if len(line) > 300 or len(LINE_LETTER.findall(text[-2000:])) >= max(2, count - 1):
         return None
+    if (arrow := ARROW.search(line[-80:])) and ord(letter := (arrow[1] or arrow[2]).upper()) - 65 < count:
+        return letter
     match = re.fullmatch(r"[\s(\[{<\"']*([A-Z])[\s)\]}>.\"':]*", line)
     if match and ord(match[1]) - 65 < count:
         return match[1]
@@ -430,10 +342,11 @@ def prose(text, count, options, cut=False):
         last = []
     else:
         last = sentences[-2:][::-1] if len(sentences) > 1 else sentences[-1:]
-    everywhere = distinct(text, count)
+    out = dismissed(text, count)
+    everywhere = [letter for letter in distinct(text, count) if letter not in out]
     for sentence in last:
         sentence = ASIDE.split(sentence, maxsplit=1)[0]
-        letters = distinct(sentence, count)
+        letters = [letter for letter in distinct(sentence, count) if letter not in out]
         if len(letters) == 1 and (len(text) < 400 or len(everywhere) == 1 or CONCLUDES.search(sentence)):
             return letters[0]
         if letters or sentence.rstrip().endswith("?"):
@@ -475,6 +388,8 @@ def stated(sentence, options):
 def polarity(text, options):
     """Yes or no of a short plain statement: "The lines do not cross." answers a yes/no question with no, "They cross." with yes."""
     flat = [words(str(o)).strip() for o in options]
+    if set(flat) == {"true", "false"} and (said := VERDICT.findall(text)) and len(said) == 1:
+        return LETTERS[flat.index("false" if said[0] else "true")]
     if not {"yes", "no"} <= set(flat) or GIVES_UP.search(text) or cut_off(text):
         return None
     sentences = [s for s in SENTENCE_END.split(text.strip()) if s and len(s.split()) > 2]
@@ -505,5 +420,8 @@ def extract_choice(text, options=None):
     letters = [letter for letter in said if letter]
     if letters:
         return letters[-1] if letters[-1] != WITHDRAWN else prose(SENTENCE_END.split(text.strip())[-1], count, None)
-    found = opening(text, count, options) or said_right(text, count) or ending(text, count, options) or prose(text, count, None if said else options, cut)
+    found = odd_one_out(text, count) or opening(text, count, options) or said_right(text, count) or ending(text, count, options)
+    if not found and options and len(left := set(LETTERS[:count]) - dismissed(text, count)) == 1 < count:
+        return left.pop()
+    found = found or prose(text, count, None if said else options, cut) or by_place(text, count) or options and only_part(text, options) or None
     return found or (polarity(text, options) if options and not said and len(options) <= 3 else None)

@@ -10,7 +10,7 @@ import re
 
 import answers_latex as latex
 import answers_worker as worker
-from answers_choice import boxes
+from answers_markup import boxes
 from answers_math import NUMBER_RUN, extract_math
 from answers_quantity import Quantity, parse_quantity, ratio, same_quantity
 from answers_units import read_unit, strip_wrappers, to_ascii_math

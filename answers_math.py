@@ -8,7 +8,7 @@ extract_math("... so $x = \\\\boxed{\\\\frac12}$.") -> "\\\\frac12"
 import itertools
 import re
 
-from answers_choice import boxes
+from answers_markup import boxes
 from answers_quantity import RATIO, parse_quantity, ratio, words_to_number
 from answers_units import unit_after
 

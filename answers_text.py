@@ -11,8 +11,8 @@ import itertools
 import re
 
 from answers_chemistry import bare_formula, formulas_of, is_formula, isotopes, states_formula
-from answers_choice import boxes, plain
 from answers_equal import INFINITE, same_math
+from answers_markup import boxes, plain
 from answers_math import LEADING, STATED
 from answers_names import DISTINCT, INITIAL, TITLE, UMLAUT, UMLAUTS, in_order, known_by_surname, short_for, spelt_out, without_eponym
 from answers_quantity import RATIO, parse_quantity, ratio, same_quantity, words_to_number

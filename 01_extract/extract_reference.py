@@ -27,7 +27,7 @@ import answers_math
 import answers_text
 import batch_generate
 import rows as r
-from answers_choice import boxes
+from answers_markup import boxes
 
 PROMPT = """Below are a question and its worked answer. Name the final answer that a grader would compare with a student's.
 

@@ -24,6 +24,7 @@ HOSTILE = [
     "\x00\x01\ud83d", "answer: \\frac{1}{0}", "\\boxed{x^{99999999}}", "\\boxed{\\sqrt[1000000]{2^{1000000}}}", "if " * 5_000 + "the answer is B", "**" * 20_000, "\\[" * 20_000, "`" * 50_000, "$x" * 20_000, "1 " * 50_000, "the " * 30_000 + "is", "Yes, " * 20_000,
     *(word + " \n" * 12_000 + "x" for word in ("so", "thus A", "leaving", "only", "5, of which", "1 h and")), "a" * 600 + " " + "a" * 600, "1." * 30_000, "is x, which " * 5_000, "Aa " * 20_000, "is 2^" * 10_000, "x = 2, " * 10_000, "values are " + "1, " * 20_000, "is " + "(2" * 10_000, "is √" * 10_000 + ", which ", "might " * 10_000 + "or",
     "s' " * 8_000, "1s2 " * 5_000, "^{14}_{6" * 5_000, "is the same " * 5_000, "iron (iii) " * 5_000, "Ab. " * 5_000 + "Thomson", "5 " + "kgm" * 13 + "^-", "5.0(" * 5_000,
+    "A and B are wrong " * 5_000, "A, B, C, D, " * 8_000, "A) - no " * 8_000, "eliminate A " * 5_000, "not A, but " * 8_000, "the third " * 8_000 + "option", "=> " * 20_000, "A it is " * 8_000, "so we get " * 8_000 + "(",
 ]  # fmt: skip
 
 

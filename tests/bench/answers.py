@@ -25,7 +25,7 @@ sys.path.insert(0, str(ROOT))
 SHARED = Path(os.environ.get("SHARED_DATA", ROOT.parent / "shared" / "data"))
 
 import answers
-from answers_choice import LETTERS, words
+from answers_options import LETTERS, words
 
 
 def read_rows(path):
@@ -114,7 +114,7 @@ def fields_of(name, stem, r):
 
 
 def last_box(solution):
-    from answers_choice import boxes
+    from answers_markup import boxes
 
     return boxes(solution)[-1][2]
 
