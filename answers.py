@@ -5,6 +5,9 @@
     grade(r"... $\\boxed{0.05\\,\\mathrm{m}}$", "5 cm", "math") -> True
     grade_many(rows, workers=2)     rows with response, reference, kind and, where there are, options, unit, rel_tol -> list of bool
 
+Reading: answers_choice (letters), answers_options (options by their words), answers_math, answers_text, answers_markup. Comparing: answers_equal, answers_latex,
+answers_values, answers_quantity, answers_units; for words answers_text, answers_words, answers_names, answers_chemistry. answers_worker guards sympy.
+
 Kinds: "choice" and "label" (an option letter; labels are options such as yes/no), "math", "short_text". Pure functions of their input: no model,
 no eval; sympy runs only in the guarded process of answers_worker.py, whose stopped comparisons timeouts() counts.
 """

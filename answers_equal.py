@@ -26,6 +26,8 @@ PHRASES = [re.compile(rf"(?:(?:it|this|the\s(?:limit|expression|integral|value|f
 )]  # fmt: skip
 OTHER_SCRIPT = re.compile(r"[\u0600-\u06ff\u0900-\u097f\u0e00-\u0e7f\u3040-\u30ff\u4e00-\u9fff\uac00-\ud7af]")
 CLOCK = re.compile(r"0?(\d{1,2}:\d\d)\s*(?:\\text\{\s*)?([ap])?\.?\s?(?:(?<=[ap])m|(?<=[ap]\.)m|(?<=[ap]\. )m)?\.?\}?", re.I)
+MODULUS = re.compile(r"\s*\(?\s*\\?[bp]?mod(?![a-z])\s*\{?\s*\d+\s*\}?\s*\)?")
+NUMERAL = re.compile(r"0(?P<sign>[bxo])(?P<a>[0-9a-f]{1,60})|\(?(?P<b>[0-9a-f]{1,60})\)?(?:_\(?(?P<base>\d{1,2})\)?|(?:in)?(?P<word>binary|octal|hex(?:adecimal)?))", re.I)
 INTERVAL = re.compile(r"^([(\[])(.*)([)\]])$", re.S)
 MATRIX = re.compile(r"\\begin\s*\{([pbvBV]?matrix|array)\}(?:\s*\{[^{}]*\})?(.*?)\\end\s*\{\1\}", re.S)
 
@@ -43,6 +45,7 @@ def same_math(answer, reference, unit=None, rel_tol=None):
         return same_with_unit(answer, reference, unit, rel_tol)
     if latex.squeeze(answer) == latex.squeeze(reference):
         return True
+    answer, reference = one_way(answer, reference)
     verdict = compare(answer, reference, rel_tol, 0)
     if verdict is None and rel_tol is None and worth_asking(answer, reference):
         verdict = worker.equal(reference, answer)
@@ -114,6 +117,10 @@ def compare(answer, reference, rel_tol, depth):
         return bool(numbers) and compare(numbers[-1].strip(), reference, rel_tol, 1)
     if (said := phrase(answer)) is not None and said == phrase(reference):
         return True
+    if (said := in_base(answer)) and (wanted := in_base(reference)):
+        return said == wanted
+    if (left_out := all_but(answer)) and (wanted := all_but(reference)):
+        return equal(left_out, wanted, rel_tol, depth)
     if is_words(reference) and ratio(reference) is None and parse_quantity(reference) is None and not INFINITE.fullmatch(reference):
         return compare_words(answer, reference)
     if INFINITE.fullmatch(answer) and INFINITE.fullmatch(reference):
@@ -155,6 +162,41 @@ def compare(answer, reference, rel_tol, depth):
     if "\\pm" in a or "\\pm" in b or "\\mp" in b:
         return compare_collections(", ".join(both_signs(a)), ", ".join(both_signs(b)), rel_tol, 5)
     return compare_values(a, b, one, two, rel_tol)
+
+
+def one_way(answer, reference):
+    """Both sides with the same habits: 3 mod 7 as 3 where only one side names its modulus, m2 as m_2, nested lists as matrices, infinity with its sign."""
+    answer, reference = (re.sub(r"\\var(epsilon|phi|theta|rho|sigma|kappa)(?![a-z])", r"\\\1", text) for text in (answer, reference))
+    moduli = [re.findall(r"\d+", "".join(MODULUS.findall(text))) for text in (answer, reference)]
+    if any(moduli) and (moduli[0] == moduli[1] or not all(moduli)):
+        answer, reference = (re.sub(r"≡|\\equiv\b", "=", MODULUS.sub("", text)) for text in (answer, reference))
+    if re.search(r"[A-Za-z]_\{?\d", reference) and "_" not in answer:
+        answer = re.sub(r"(?<![A-Za-z\\\d])([A-Za-z])(\d)(?!\d)", r"\1_\2", answer)
+    if "matrix" in reference and (rows := re.fullmatch(r"\s*\[\s*(\[[^\[\]]*\](?:\s*,\s*\[[^\[\]]*\])*)\s*\]\s*", answer)):
+        answer = "\\begin{pmatrix}" + r" \\ ".join(row.replace(",", "&") for row in re.findall(r"\[([^\[\]]*)\]", rows[1])) + "\\end{pmatrix}"
+    return tuple(re.sub(r"\b(?:minus|negative)\s+infinity\b", r"-\\infty", text, flags=re.I) for text in (answer, reference))
+
+
+def in_base(text):
+    """The value of a numeral that names its base: 1010_2, 0b1010, 0x1F, "1010 in binary"; None of a plain number."""
+    text = re.sub(r"\s|\\(?:text|mathrm)|[{}$]", "", text)
+    if not (match := NUMERAL.fullmatch(text)):
+        return None
+    base = int(match["base"]) if match["base"] else {"b": 2, "o": 8, "x": 16}[(match["sign"] or match["word"]).lower()[0].replace("h", "x")]
+    try:
+        return int(match["a"] or match["b"], base) if 2 <= base <= 36 else None
+    except ValueError:
+        return None
+
+
+def all_but(text):
+    """The value that is left out: 2 of "x \\ne 2", of (-\\infty, 2) \\cup (2, \\infty) and of "all real numbers except 2"; None of anything else."""
+    if match := re.fullmatch(r"\s*(?:[a-zA-Z]\s*(?:\\neq?(?![a-z])|≠|!=)|all\s+real\s+numbers?\s+except\s+(?:for\s+)?(?:[a-z]\s*=)?)\s*([^,=<>]{1,40}?)[\s.]*", text, re.I):
+        return match[1]
+    gap = intervals(latex.canonical(text)) if "(" in text and ("cup" in text or "∪" in text or "U" in text) else None
+    if gap and len(gap) == 2 and gap[0][1].replace(" ", "") == "-\\infty" and gap[1][2].replace(" ", "") == "\\infty" and gap[0][3] + gap[1][0] == ")(":
+        return gap[0][2] if latex.squeeze(gap[0][2]) == latex.squeeze(gap[1][1]) else None
+    return None
 
 
 def phrase(text):

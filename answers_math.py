@@ -40,6 +40,7 @@ ASSIGNED = re.compile(r"(\b[a-z]\s?=\s?[-+−]?\d[\d./]*(?:,?\s(?:and|or)\s|,\s)
 PLAIN_FORMULA = re.compile(r"(?:\b(?:is|are|be|was|equals?)\b|[=≈:])\s*(?:(?:about|approximately|exactly|simply)\s)?(?=\S{0,60}[√π^²³∠!(/])([-+−(]?[\w√π(][^\s,;]{0,60}(?:\s[-+−*/×·]\s[^\s,;]{1,60}){0,8})")
 PLURAL = re.compile(r"\b(?:roots|solutions|values|zeroe?s|intercepts|numbers|eigenvalues|factors|answers|integers|primes)\b[^.]{0,60}\b(?:are|were)\b|\b[a-z]\s*=\s*[-+−]?$", re.I)
 BOUND = re.compile(r"\b(?:less|more|greater|fewer|larger|smaller|higher|lower)\s+than\s*$", re.I)
+VECTOR = re.compile(r"(?:\b(?:is|are)|[=:])\s*([(<\[]\s*[-+−]?[\w./√π^]{1,12}(?:\s*,\s*[-+−]?[\w./√π^]{1,12}){1,6}\s*[)>\]])(?=[.\s]*$)")
 CALC = re.compile(r"<<[^<>\n]{0,200}>>")
 
 
@@ -205,8 +206,11 @@ def stated_value(sentence):
     """The number or formula that a sentence ends up with: what stands behind its last "is" or "=", else its last number."""
     formulas = list(MATHS.finditer(sentence))
     if formulas:
-        inner = next(g for g in formulas[-1].groups() if g is not None).strip()
-        rest = sentence[formulas[-1].end() :]
+        at = formulas[-1]
+        if len(formulas) > 1 and re.fullmatch(r"\s*[A-Za-zμΩ/^\d{}-]{0,10}\s+at\s+(?:an?\s+angle\s+of\s+)?", sentence[formulas[-2].end() : at.start()]):
+            at = formulas[-2]  # 5 N at 53°
+        inner = next(g for g in at.groups() if g is not None).strip()
+        rest = sentence[at.end() :]
         if not NUMBER_RUN.search(rest):
             return listed_formulas(sentence, formulas) or with_unit(inner, rest)
     plain = sentence.replace("**", "").replace("`", "")
@@ -221,12 +225,17 @@ def stated_value(sentence):
         return assigned[0].rstrip(".")
     if re.search(r"\bratio\b", plain, re.I) and (ratios := list(RATIO.finditer(plain))):
         return ratios[-1][0]
+    if phrase := re.search(r"\ball\s+real\s+numbers?\s+except\b[^.,]{1,40}|\b(?:is|equals?|=)\s+((?:positive\s|negative\s|plus\s|minus\s)?infinity)\b", plain, re.I):
+        return phrase[1] or phrase[0]
+    if vector := VECTOR.search(plain):
+        return vector[1]
     copula = list(
         re.finditer(
             r"(?:\b(?:is|are|was|were|be|equals?|has|have|had|makes?|costs?|only|total\s+of|leaves?|remains?|approximately|about)\b|[=≈:])\s*(?=[-+$−(]?\s*\\?\$?\.?\d)",
             plain,
         )
     )
+    copula = [one for one in copula if not re.search(r"\b(?:at|when|for|after|where|with|if)\s+\w{1,3}\s*$", plain[max(0, one.start() - 12) : one.start()])]  # at t = 2 s
     runs = list(NUMBER_RUN.finditer(plain))
     if not runs and (formula := plain_formula(plain, 0)) is not None:
         return formula
@@ -237,6 +246,8 @@ def stated_value(sentence):
         )
         return word[1] if word else None
     at = runs[-1]
+    if len(runs) > 1 and re.fullmatch(r"[^,;:]{1,30}\s(?:after|at|within|when)(?:\s(?:t\s?=|about|approximately))?\s?", plain[runs[-2].end() : at.start()]):
+        at = runs[-2]  # 20.4 m after 2.04 s
     if copula:
         behind = [run for run in runs if run.start() >= copula[-1].end() - 1]
         at = behind[0] if behind else at

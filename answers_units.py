@@ -56,6 +56,7 @@ def to_ascii_math(text):
         return text
     text = re.sub(r"[⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻ⁿ]+", lambda m: "^{" + m.group().translate(SUPERSCRIPTS) + "}", text)
     text = re.sub(r"(\d?)([½⅓⅔¼¾⅕⅖⅗⅘⅙⅚⅛⅜⅝⅞])", lambda m: (m[1] + " " if m[1] else "") + unicodedata.normalize("NFKC", m[2]).replace("⁄", "/"), text)
+    text = re.sub(r"(?<=\d)[₀-₉]+", lambda m: "_{" + m[0].translate(SUBSCRIPTS) + "}", text)  # 1010₂
     return text.translate(SUBSCRIPTS).translate(SYMBOL_TABLE)
 
 

@@ -81,15 +81,6 @@ MATH = [
     ('2\\sqrt{3}', '2\\sqrt{3}\\text{ cm}', True), ('16π m^2', '16\\pi', True), ('3.46 cm', '2\\sqrt{3} cm', True), ('2√3 m', '2\\sqrt{3} cm', False),
     ('$\\pi/4$', '\\frac{\\pi}{4} h', False), ('34.6 mm', '2\\sqrt{3} cm', True), ('The limit does not exist', 'DNE', True),
     ('no solution', '0', False), ('two dozen', '24', True), ('negative five', '-5', True), ('six eggs dozen', '12', False), ('zero dozen', '12', False),
-    # units written as one word, and units with habits of their own
-    ('9.8 ms^-2', '9.8 m/s²', True), ('3.0e8 m/s', '3×10^8 ms⁻¹', True), ('5.0 ms', '5.0 m/s', False), ('4180 Jkg^-1K^-1', '4180 J/(kg K)', True),
-    ('8.31 JK^-1mol^-1', '8.31 J/(mol K)', True), ('0.25 moldm^-3', '0.25 mol/L', True), ('1.2 gcm^-3', '1200 kg/m^3', True), ('5.2 Nm', '5.2 J', True),
-    ('5.2 Nm', '5.2 N', False), ('2.0 kgms^-1', '2.0 N s', True), ('25.5 degrees Kelvin', '25.5 K', True), ('3.2 electron volts', '3.2 eV', True),
-    ('760 mm of Hg', '1 atm', True), ('14.7 lb/in^2', '1 atm', True), ('5.2 lbf', '5.2 lb', True), ('5.0 lb', '22.2 N', True), ('5.0 lb', '22.2 kg', False),
-    ('938 MeV/c²', '1.67e-27 kg', True), ('105.7 MeV', '105.7 MeV/c^2', True), ('0.5 c', '1.5 × 10^8 m/s', True), ('0.5 mol/kg', '0.50 m', True),
-    ('5.2 wt%', '5.2 %', True), ('3 mol H2O', '3 moles', True), ('2.5 g of Ca(OH)2', '2.5 g', True), ('3 mol H2O', '3 g', False), ('2.7 K (Kelvin)', '2.7 K', True),
-    ('The answer is approximately 5.3 (no units).', '5.3', True), ('5.3(2) m', '5.3 m', True), ('273 K', '0 °C', True), ('275 K', '0 °C', False),
-    ('less than 5 m', '5 m', False), ('The tank holds more than 5 L.', '5 L', False), ('3 mA', '0.003 amps', True), ('50 cents', '$0.50', False),
 ]  # fmt: skip
 TEXT = [
     ('The capital of Australia is Canberra.', 'Canberra', True), ('It was written by Harper Lee in 1960.', 'Harper Lee', True),
@@ -123,24 +114,6 @@ TEXT = [
     ('centre of mass', 'center of mass', True), ('H2O', 'water', True), ('It is water.', 'H2O', True), ('The symbol of gold is Ag.', 'Au', False),
     ('Gold', 'Au', True), ('World War II', 'the Second World War', True), ('a Type II error', 'type 2 error', True), ('K', 'potassium', False),
     ('the fibres', 'fiber', True), ('tumours', 'tumor', True), ('Fort Worth', 'Ft. Worth', True),
-    # one thing under two names
-    ('It was awarded to Wilhelm Conrad Roentgen in 1901.', 'Wilhelm Conrad Röntgen', True), ('Godel', 'Gödel', True), ('Moller', 'Møller', True),
-    ('J. J. Thomson discovered the electron in 1897.', 'Joseph John Thomson', True), ('William Thomson', 'J. J. Thomson', False),
-    ("It wasn't Newton but Leibniz", 'Isaac Newton', False), ('Alfred Einstein', 'Albert Einstein', False), ('It was discovered by Einstein.', 'Albert Einstein', True),
-    ('The Warriors won the 2017 championship.', 'Golden State Warriors', True), ('West Virginia', 'Virginia', False), ('Korea', 'North Korea', False),
-    ('Elizabeth II', 'Queen Elizabeth the Second', True), ('Super Bowl LII', 'Super Bowl 52', True), ('in the spectrum of the Sun', 'in the Sun', True),
-    ('Pluto was reclassified in 2006 by the IAU.', 'International Astronomical Union', True), ('It uses DFS.', 'depth-first search', True),
-    ('It does not use DFS', 'depth-first search', False), ('It uses BFS', 'depth-first search', False), ("It doesn't contain iron", 'iron', False),
-    ('It is caused by a lack of vitamin C.', 'vitamin C deficiency', True), ('dispersion forces', 'London dispersion forces', True),
-    ('the uncertainty principle', 'Heisenberg uncertainty principle', True), ('second law', "Newton's second law", False), ('sp3', 'sp3 hybridized', True),
-    ('a stack', 'stack data structure', True), ('data', 'data structure', False), ('unchanged', 'remains constant', True), ('It does not change.', 'It stays the same', True),
-    ('The entropy does not change', 'the entropy increases', False), ('constant', 'remains constant', True), ("Gauss' law", "Gauss's law", True),
-    ("Pauli's exclusion principle", 'Pauli exclusion principle', True), ('1s2 2s2 2p6', '1s²2s²2p⁶', True), ('1s2 2s2 2p5', '1s²2s²2p⁶', False),
-    ('messenger RNA', 'mRNA', True), ('messenger RNA', 'tRNA', False), ('gamma radiation', 'gamma rays', True), ('X-rays', 'gamma rays', False), ('merge-sort', 'mergesort', True),
-    ('14C', 'carbon-14', True), ('^{14}_{6}C', 'carbon-14', True), ('U-235', 'uranium-235', True), ('carbon-12', 'carbon-14', False), ('N-14 decays to C-14', 'nitrogen-14', False),
-    ('iron(III) oxide', 'Fe2O3', True), ('iron(II) oxide', 'Fe2O3', False), ('copper(II) sulfate', 'CuSO4', True), ('Ca3(PO4)2', 'calcium phosphate', True),
-    ('sodium', 'Na+', False), ('sodium ion', 'Na+', True), ('aluminium sulphate', 'Al2(SO4)3', True), ('CO2 gas', 'carbon dioxide', True), ('nitrogen gas', 'N2', True),
-    ('chlorine', 'Cl-', False), ('erythrocyte', 'red blood cells (erythrocytes)', True), ('before 1990', '1990', False), ('after 5 seconds', '5 s', True),
 ]  # fmt: skip
 
 
