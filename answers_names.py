@@ -66,6 +66,6 @@ def same_first_names(said, given):
 
 def without_eponym(reference):
     """The content words of "Heisenberg uncertainty principle" without the name before them; None where fewer than two or an ordinal are left."""
-    match = re.fullmatch(r"[A-Z]\w+(?:['’]s?)?\s+(?!(?:first|second|third|zeroth)\s\w+$)([a-z][\w-]*(?:\s[\w-]+)+)", reference)
+    match = re.fullmatch(r"(?:[Tt]he\s+)?[A-Z]\w+(?:['’]s?)?\s+(?!(?:first|second|third|zeroth)\s\w+$)([a-z][\w-]*(?:\s[\w-]+)+)", reference)
     rest = content(tokens(match[1])) if match else ()
-    return rest if len(rest) > 2 or len(rest) > 1 and rest[-1] in GENERIC else None
+    return rest if len(rest) > 2 or len(rest) > 1 and (rest[-1] in GENERIC or re.search(r"['’]s\s", reference)) else None

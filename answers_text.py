@@ -18,12 +18,12 @@ from answers_names import DISTINCT, INITIAL, TITLE, UMLAUT, UMLAUTS, in_order, k
 from answers_quantity import RATIO, parse_quantity, ratio, same_quantity, words_to_number
 from answers_units import strip_wrappers, to_ascii_math, unit_after
 from answers_values import value_of
-from answers_words import GENERIC, SMALL, content, one_spelling, stem, tokens
+from answers_words import GENERIC, MONTHS, SMALL, content, one_spelling, stem, tokens
 
 NEGATIVE = set("not no never neither nor without none cannot isnt arent wasnt werent doesnt dont didnt cant wont non except".split())
 OPPOSITES = [("increase", "decrease"), ("increas", "decreas"), ("higher", "lower"), ("more", "less"), ("greater", "smaller"), ("positive", "negative"), ("endothermic", "exothermic"), ("left", "right"), ("up", "down"),
              ("true", "false"), ("yes", "no"), ("above", "below"), ("faster", "slower"), ("before", "after"), ("gain", "lose"), ("oxidation", "reduction"), ("acidic", "basic"), ("attractive", "repulsive"),
-             ("attract", "repel"), ("north", "south"), ("east", "west"), ("clockwise", "counterclockwise"), ("maximum", "minimum"), ("expand", "contract"), ("spontaneous", "nonspontaneous"), ("same", "different")]  # fmt: skip
+             ("attract", "repel"), ("north", "south"), ("east", "west"), ("clockwise", "counterclockwise"), ("maximum", "minimum"), ("high", "low"), ("fast", "slow"), ("larg", "small"), ("great", "small"), ("expand", "contract"), ("spontaneous", "nonspontaneous"), ("same", "different")]  # fmt: skip
 CONTRASTS = (("rather", "than"), ("instead", "of"), ("oppos", "to"), ("other", "than"), ("contrast", "to"), ("contrast", "with"))
 RELATIONS = set("lag lead exceed preced follow caus inhibit activat than befor after from to into becom convert divid over under".split())  # stems: the order of what they join counts
 DIRECTIONS = {word for pair in OPPOSITES for word in pair} | {"increas", "decreas", "high", "low", "ris", "fall"}
@@ -38,6 +38,8 @@ CONCLUSION = re.compile(
 ANOTHER = re.compile(
     r"(.{0,200}?\b(?:is|are|was|were|be|called|named)\b[^,.;]{2,80}|(?-i:[A-Z][\w.-]{0,30}(?:\s[A-Z][\w.-]{0,30}){0,3})),\s*(?:whereas|while|unlike|(?:which|who)\s+(?!(?:is|are|was|were|means|equals|gives|makes|corresponds)\b))", re.I | re.S
 )
+BOTH_WAYS = re.compile(r"\b(?:increas|decreas|rise|fall)\w*[^.;]{0,30}\bthen\s+(?:\w+\s+)?(?:increas|decreas|rise|fall)", re.I)
+BARE_LIST = re.compile(r"(?:the\s)?[\w-]+(?:\s[\w-]+)?(?:,\s[\w-]+(?:\s[\w-]+)?){0,6},?\sand\s[\w-]+(?:\s[\w-]+)?\.?", re.I)
 HEDGE = re.compile(r"\beither\b|\b(?:might|may|could|maybe|perhaps|possibly|probably|likely|unsure|not sure|guess)\b[^.;]{0,60}\bor\b|\bor (?:maybe|perhaps|possibly)\b", re.I)
 CALL = re.compile(r"(?<![A-Za-z])[A-Za-zΘΩ]\s*\((?:[^()]|\([^()]*\)){1,40}\)")
 CORRECTION = re.compile(r"\b(?:wait\b|no, actually|actually, no\b|scratch that|correction\s*:|let me correct|I meant\b|sorry,)[\s,.:;!—–-]*(?:no\b,?\s*)?(?:actually\b,?\s*)?", re.I)
@@ -124,7 +126,7 @@ def same_text(statement, reference, whole=None):
         letter = reference.strip("().")
         return not part_texts(statement) and bool(
             re.fullmatch(
-                rf"\W*(?:(?:option|choice|letter|part|variable|symbol)\s+)?{letter}\W*|.{{0,80}}\b(?:is|are)\s+{letter}\W*|\W*{letter}[).:]\s.*",
+                rf"\W*(?:(?:option|choice|letter|part|variable|symbol)\s+)?{letter}(?![+#])\W*|.{{0,80}}\b(?:is|are)\s+{letter}(?![+#])\W*|\W*{letter}[).:]\s.*",
                 statement,
                 re.S | (0 if letter.isupper() else re.I),
             )
@@ -222,6 +224,11 @@ def words_give(statement, reference):
     said, wanted = tokens(statement), tokens(reference)
     if "".join(said) == "".join(wanted) or squeezed(statement) == squeezed(reference):
         return not extra_items(statement, reference)
+    said = not_joined(said, wanted)
+    if wanted == ("unchang",):
+        said = tuple("unchang" if word == "constant" else word for word in said)
+    if len(wanted) == 1 and BOTH_WAYS.search(statement):
+        return False  # increases, then decreases
     named = ANOTHER.match(statement) if len(wanted) <= 3 else None
     if named and len(tokens(named[1])) > 1:
         said = tokens(named[1])  # "it is glucagon, which opposes insulin" gives glucagon
@@ -246,6 +253,16 @@ def squeezed(text):
     return re.sub(r"\b(?:an?|the)\b|\W+|_", "", one_spelling(text)) or None
 
 
+def not_joined(said, wanted):
+    """The said words with "not soluble" as the "insoluble" of the reference, or the other way round."""
+    pairs = {("not", word[len(prefix) :]): (word,) for word in wanted for prefix in ("non", "in", "im", "ir", "il", "un") if word.startswith(prefix) and len(word) > 6}
+    opened = {(prefix + two,): ("not", two) for one, two in itertools.pairwise(wanted) if one == "not" for prefix in ("non", "in", "im", "ir", "il", "un")}
+    for old, new in (pairs | opened).items():
+        at = next((i for i in range(len(said) - len(old) + 1) if said[i : i + len(old)] == old), None)
+        said = said if at is None else said[:at] + new + said[at + len(old) :]
+    return said
+
+
 def bare_call(text):
     return re.sub(r"[\s\\{}()$*^]|left|right", "", text).lower()
 
@@ -262,6 +279,7 @@ def contains(said, wanted):
                 or not before
                 or not (
                     before[-1] in NEGATIVE
+                    or before[-1] == "than"
                     or len(before) > 2
                     and before[-2] == "not"
                     and before[-3] in ("do", "doe", "did")
@@ -291,6 +309,9 @@ def listed(said, wanted, reference, statement):
         return False  # George H. W. Bush is not George W. Bush
     if RELATIONS & set(wanted) and not in_order(telling, said):  # "the current lags the voltage" is not "the voltage lags the current"
         return False
+    pairs = [pair for pair in itertools.pairwise(wanted) if pair[0].isdigit() and pair[1].isalpha()]
+    if len(pairs) > 1 and not set(MONTHS.values()) & set(wanted) and not set(pairs) <= set(itertools.pairwise(said)):
+        return False  # one sigma and two pi bonds
     if extra_items(statement, reference):
         return False
     places = [[i for i, w in enumerate(said) if w == c] for c in telling]
@@ -316,6 +337,8 @@ def extra_items(statement, reference):
     wanted, said = items(reference), items(statement)
     if len(wanted) < 2 and HEDGE.search(statement):
         return True
+    if len(wanted) < 2 and BARE_LIST.fullmatch(statement.strip()) and not RELATIONS & set(tokens(statement)):
+        return len(said) > 1
     return len(wanted) >= 2 and len(said) > len(wanted) and all(len(p.split()) <= 3 for p in said) and len(tokens(statement)) < 25
 
 

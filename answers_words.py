@@ -33,7 +33,7 @@ PREFIXED = re.compile(r"\b(non|anti|semi|multi|sub|inter|intra|extra|micro|macro
 NUMERAL = re.compile(r"\b(?:X{0,3}(?:IX|IV|V?I{2,3}|VI)|X{2,3}|X{1,3}[IV]|(?=[XLVI]{3})(?:XL|LX{0,3})(?:IX|IV|V?I{0,3}))\b")
 ONE_NUMERAL = re.compile(r"\b((?i:war|type|class|phase|stage|grade|photosystem|complex|nerve|group|factor)s?\s?\(?)([IVX])\b(?!['’])")
 DIGITS = {"I": 1, "V": 5, "X": 10, "L": 50}
-SAME = re.compile(r"(?:\b(?:remain|stay|keep)(?:s|ed|ing)?|\b(?:is|are|be))\s+(?:about\s+|exactly\s+|at\s+)?(?:the\s+same|constant|unchanged|unaffected|fixed|not\s+(?:affected|changed))\b(?!\s+(?:as|to|for)\b)|\b(?:there\s+(?:is|will\s+be|would\s+be)\s+)?no\s+change\b|\b(?:does|do|did|will|would)\s?(?:not|nt)\s+change\b|\bunaffected\b|^\W*(?:constant|the\s+same)\W*$")
+SAME = re.compile(r"(?:\b(?:remain|stay|keep)(?:s|ed|ing)?|\b(?:is|are|be)(?!\s+constant))\s+(?:about\s+|exactly\s+|at\s+)?(?:the\s+same|constant|unchanged|unaffected|fixed|not\s+(?:affected|changed))\b(?!\s+(?:as|to|for)\b)|\b(?:there\s+(?:is|will\s+be|would\s+be)\s+)?no\s+change\b|\b(?:does|do|did|will|would)\s?(?:not|nt)\s+change\b|\bunaffected\b|^\W*(?:constant|the\s+same)\W*$")
 RAYS = re.compile(r"\b(alpha|beta|gamma|cosmic|infrared|ultraviolet|uv|x)[\s-](?:rays?|radiation)\b")
 RNA = {"m": "messenger", "t": "transfer", "r": "ribosomal", "mt": "mitochondrial"}
 SUBSHELLS = re.compile(r"(?<![a-z\d])(?:\d[spdf]\d{1,2}\s*){2,12}(?![a-z\d])")
@@ -55,7 +55,7 @@ def stem(word):
     word = BRITISH_OUR.sub("or", word) if "our" in word else word
     word = {"mitochondria": "mitochondrion", "bacteria": "bacterium", "nuclei": "nucleus", "fungi": "fungus", "phenomena": "phenomenon", "criteria": "criterion", "men": "man", "women": "woman",
             "mice": "mouse", "feet": "foot", "teeth": "tooth", "vertebre": "vertebra", "alge": "alga", "ova": "ovum", "axes": "axis", "analyses": "analysis", "hypotheses": "hypothesis", "loci": "locus",
-            "bronchi": "bronchus", "alveoli": "alveolus", "radii": "radius", "matrices": "matrix", "vertices": "vertex", "indices": "index", "children": "child", "leaves": "leaf", "wolves": "wolf"}.get(word, word)  # fmt: skip
+            "bronchi": "bronchus", "alveoli": "alveolus", "radii": "radius", "matrices": "matrix", "vertices": "vertex", "indices": "index", "children": "child", "higher": "high", "lower": "low", "larger": "larg", "greater": "great", "faster": "fast", "slower": "slow", "leaves": "leaf", "wolves": "wolf"}.get(word, word)  # fmt: skip
     if len(word) > 4 and word.endswith("ies"):
         return word[:-3] + "y"
     if len(word) > 3 and word.endswith("s") and not word.endswith(("ss", "us", "is")):
@@ -70,7 +70,7 @@ def stem(word):
 
 GENERIC = {stem(word) for word in ("bond bonding reaction process law principle effect theory disease syndrome system method rule equation force phase state series river city country mountain island type kind form element "
               "gas molecule compound ion cell cells organ hormone enzyme protein test value number year people person answer region period era age species family class group bone muscle nerve "
-              "artery vein gland algorithm model data structure language protocol layer model unit units property energy hybridized hybridization orbital geometry shape mechanism".split())}  # words that only say what kind of thing it is  # fmt: skip
+              "artery vein gland algorithm model data structure language protocol layer model unit units property energy hybridized hybridization orbital geometry shape mechanism circuit semiconductor receptor proportional".split())}  # words that only say what kind of thing it is  # fmt: skip
 
 
 def arabic(numeral):
@@ -96,7 +96,7 @@ def one_spelling(text):
     text = PREFIXED.sub(lambda m: m[1] or m[2], text)
     text = re.sub(r"(?<=s)'(?!\w)|'s\b", "", re.sub(r"n't\b", "nt", text)) if "'" in text else text  # Gauss' and Gauss's
     text = SAME.sub("unchanged", RAYS.sub(r"\1 ray", re.sub(r"\b(mt|[mtr])(?=[rd]na\b)", lambda m: RNA[m[1]] + " ", text)))
-    text = re.sub(r"\black of\b", "deficiency of", text)
+    text = re.sub(r"\black of\b", "deficiency of", text.replace("anticlockwise", "counterclockwise"))
     text = re.sub(r"(?<=\d),(?=\d{3}\b)", "", re.sub(r"(?<=\d)[_^{}]+(?=[\d+-])|(?<=[a-z])[_^]\{?(?=\d)|(?<=\d)\}", "", text))
     return SUBSHELLS.sub(lambda m: " ".join(re.findall(r"\d[spdf]\d{1,2}?(?=\s*\d[spdf]|\s*$)", m[0].strip())) + " ", text)
 
@@ -106,7 +106,7 @@ def tokens(text):
     """The words that count, stemmed: no articles, number words as digits, ordinals and months in one spelling."""
     text = one_spelling(text)
     found = re.findall(
-        r"[a-z]+(?:\d+[a-z\d]*)?|\d+(?:\.\d+)?(?:st|nd|rd|th|(?<=\d\d)s)?(?![a-z])|\d+[a-z]+|%|(?<=[a-z\d])[+](?![\w])|(?<![a-z\d] )-(?=\d)", text
+        r"[a-z]+(?:\d+[a-z\d]*)?|\d+(?:\.\d+)?(?:st|nd|rd|th|(?<=\d\d)s)?(?![a-z])|\d+[a-z]+|%|(?<=[a-z\d])[+](?![\w])|(?<![a-z\d] )(?<![a-z\d])-(?=\d)", text
     )
     words, run = [], []
     for word in [*found, ""]:
