@@ -46,6 +46,10 @@ LEAD = re.compile(
 )
 
 
+ABOUT = re.compile(r"\s*(?:about|approximately|around|roughly|nearly|almost|ca\.?|circa|~|≈|\\approx|\\sim)\s*", re.I)
+SMALL_NUMBER = re.compile(rf"\b(?:{'|'.join(WORD_NUMBERS)})\b(?=\s+[a-z]+,?\s+(?:and\s+)?\d)")
+
+
 def words_to_number(text):
     """ "twenty-three" -> 23, "two and a half" -> 2.5; None for anything else."""
     words = re.findall(r"[a-z]+|[^\sa-z-]", text.lower())
@@ -97,8 +101,12 @@ def parse_quantity(text):
     if len(text) > 200:
         return None
     text = strip_wrappers(text)
+    rough = ABOUT.match(text)
     for _ in range(3):
         text = LEAD.sub("", text)
+    text = SMALL_NUMBER.sub(lambda m: str(WORD_NUMBERS[m[0]]), text)
+    if (one := re.fullmatch(r"an?\s+([a-z]{3,12})", text)) and words_to_number(text) is None and read_unit(one[1]):
+        text = f"1 {one[1]}"  # a day
     text = text.strip().rstrip(".,;:").strip()
     if text.count("(") == text.count(")") == 1 and text[:1] == "(" and text[-1:] == ")":
         text = text[1:-1].strip()
@@ -124,6 +132,7 @@ def parse_quantity(text):
             return None if value is None else attach_unit(value, None, False, head[2])
         return Quantity(value)
     value, digits, scientific, end = found
+    digits = digits or (whole_digits(value) if rough and value >= 100 else None)
     rest = text[end:].strip()
     return attach_unit(value, digits, scientific, rest)
 

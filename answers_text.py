@@ -39,6 +39,9 @@ ANOTHER = re.compile(
     r"(.{0,200}?\b(?:is|are|was|were|be|called|named)\b[^,.;]{2,80}|(?-i:[A-Z][\w.-]{0,30}(?:\s[A-Z][\w.-]{0,30}){0,3})),\s*(?:whereas|while|unlike|(?:which|who)\s+(?!(?:is|are|was|were|means|equals|gives|makes|corresponds)\b))", re.I | re.S
 )
 BOTH_WAYS = re.compile(r"\b(?:increas|decreas|rise|fall)\w*[^.;]{0,30}\bthen\s+(?:\w+\s+)?(?:increas|decreas|rise|fall)", re.I)
+ERA = re.compile(r"\bB\.?C\.?(?:E\b\.?)?(?![A-Za-z])")
+NO_START = re.compile(r"(?:of\s+course|absolutely|definitely|certainly)\s+not\b|not\s+(?:really|at\s+all|possible|necessarily)\b|i\s+do(?:n['’]t|\s+not)\s+think\s+so\b|impossible\b|it\s+(?:cannot|(?:is|was|does|did|can|will|would)\s?(?:not|n['’]t))\b", re.I)
+YES_START = re.compile(r"(?:absolutely|definitely|certainly|of\s+course|sure)\b|it\s+(?:does|did|can|will|would|is\s+possible)\b", re.I)
 BARE_LIST = re.compile(r"(?:the\s)?[\w-]+(?:\s[\w-]+)?(?:,\s[\w-]+(?:\s[\w-]+)?){0,6},?\sand\s[\w-]+(?:\s[\w-]+)?\.?", re.I)
 HEDGE = re.compile(r"\beither\b|\b(?:might|may|could|maybe|perhaps|possibly|probably|likely|unsure|not sure|guess)\b[^.;]{0,60}\bor\b|\bor (?:maybe|perhaps|possibly)\b", re.I)
 CALL = re.compile(r"(?<![A-Za-z])[A-Za-zΘΩ]\s*\((?:[^()]|\([^()]*\)){1,40}\)")
@@ -180,6 +183,8 @@ def yes_no(text):
         return None
     if words[0] in AFFIRM | DENY - {"not", "never", "wrong", "right"}:
         return words[0] in AFFIRM
+    if NO_START.match(text) or YES_START.match(text):
+        return not NO_START.match(text)
     said = re.search(
         r"\b(?:is|answer|statement|therefore|thus|hence|so)\W+(?:indeed\s+|definitely\s+|actually\s+)?(not\s+)?(true|false|correct|incorrect|yes|no)\b(?!\s+(?:longer|more|matter))",
         text.lower(),
@@ -204,7 +209,7 @@ def gives(statement, reference):
         return value.unit in ("", low.unit) and low.value <= value.value <= high.value
     quantity = parse_quantity(reference)
     if quantity is not None and re.search(r"\d", reference) and not (quantity.noun and re.match(r"\d+-[a-z]", reference)):  # 2-butanol is a name
-        return states_quantity(statement, quantity)
+        return states_quantity(statement, quantity) and bool(ERA.search(statement)) <= bool(ERA.search(reference)) and not (ERA.search(reference) and re.search(r"\bA\.?D\.?\b|\bCE\b", statement))
     if is_formula(formula := bare_formula(reference)):
         return states_formula(statement, formula) or short_for(formula, statement)
     if re.fullmatch(r"[A-Z]{2,6}", bare := statement.strip("().,* ")) and short_for(bare, reference):
@@ -212,6 +217,8 @@ def gives(statement, reference):
     if re.fullmatch(CALL, reference):  # O(log n), f(x): a formula, whose letters are no words
         wanted = bare_call(reference)
         return any(bare_call(said) == wanted for said in re.findall(CALL, statement)) or same_math(statement, reference)
+    if (wanted := reaction(reference)) and (said := reaction(statement)):
+        return said == wanted
     if re.search(r"[=^\\]|\d\s*[/*]\s*\d|\w\s*[+]\s*\w", reference) and len(statement) < 300 and same_math(statement, reference):
         return True
     if re.fullmatch(r"[A-Z][a-z]?", reference.strip()):  # the symbol of an element or a quantity: Co is not CO
@@ -238,6 +245,9 @@ def words_give(statement, reference):
         return False  # West Virginia is not Virginia
     if contains(said, wanted):
         return not extra_items(statement, reference)
+    people = reference.split(" and ")
+    if len(people) > 1 and all(known_by_surname(statement, person) for person in people):
+        return True
     same_person = known_by_surname(named[1] if named else statement, reference)
     if same_person or same_person is False and INITIAL.search(reference):
         return same_person
@@ -261,6 +271,13 @@ def not_joined(said, wanted):
         at = next((i for i in range(len(said) - len(old) + 1) if said[i : i + len(old)] == old), None)
         said = said if at is None else said[:at] + new + said[at + len(old) :]
     return said
+
+
+def reaction(text):
+    """The two sides of a chemical equation as sorted terms, states of matter and spaces aside; None of anything else."""
+    sides = re.split(r"→|⟶|⇌|⇄|↔|<?=+>|<?-+>|\\(?:long)?(?:right|leftright)arrow|\\rightleftharpoons|(?<=[A-Za-z\d)\s])=(?=[\sA-Z\d(])", text.strip(" .$"))
+    terms = [sorted(bare_formula(re.sub(r"\((?:s|l|g|aq)\)", "", term)) for term in re.split(r"\s\+\s|(?<=[A-Za-z\d)])\+(?=\s?\d?\s?[A-Z])", side)) for side in sides]
+    return terms if len(sides) == 2 and all(re.fullmatch(r"\d{0,3}(?:[A-Z(\[][A-Za-z\d()\[\]]{0,30})(?:\^?\d?[+-])?|\d?e-", term) for side in terms for term in side) else None
 
 
 def bare_call(text):
@@ -352,19 +369,22 @@ def part_of(said, wanted, reference):
         len(core) <= 2
         and 2 <= len(names) <= 4
         and not (len(core) == 1 and re.fullmatch(DISTINCT, names[-2]))
-        and all(n[:1].isupper() and n[1:].islower() or re.fullmatch(r"[A-Z]\.?|de|van|von|der", n) for n in names)
+        and "," not in reference
+        and all(n[:1].isupper() and n[1:].islower() or re.fullmatch(r"[A-Z]\.?|de|van|von|der|da|di|del|la|the", n) for n in names)
         and core
-        and core[-1:] == tokens(names[-1])
+        and (core[-1:] == tokens(names[-1]) or core == tokens(names[0]) and names[1] in ("the", "da"))
         and set(core) <= set(wanted)
     ):
         return True
     head = re.split(r"\s+(?:of|in|from|by|with|due|that|which|because|for|at|on|between)\s+|,", re.sub(r"\([^()]*\)", "", reference), maxsplit=1)
     heads = [tokens(head[0])] + ([tokens(head[1])] if len(head) > 1 and tokens(head[0]) and tokens(head[0])[-1] in GENERIC else [])
+    if re.search(r"\d", reference[len(head[0]) :]):
+        heads = []  # July 4 is not all of July 4, 1776
     if any(core == content(h) and h for h in heads) and len(core) and not (len(core) == 1 and core[0] in GENERIC):
         return True
     if core == without_eponym(reference):
         return True
-    return bool(core) and wanted[: len(core)] == core and not set(core) <= GENERIC and 1 <= len(wanted) - len(core) <= 2 and set(wanted[len(core) :]) <= GENERIC
+    return bool(core) and len(items(reference)) == 1 and wanted[: len(core)] == core and not set(core) <= GENERIC and 1 <= len(wanted) - len(core) <= 2 and set(wanted[len(core) :]) <= GENERIC
 
 
 def recalls(said, wanted):

@@ -84,7 +84,7 @@ def strip_wrappers(text):
 
 
 UNIT_TOKEN = re.compile(
-    r"\s*(?:(?P<name>°\s*[CF](?![A-Za-z])|℃|°|speed_of_light|[A-Za-zμΩÅ]+|')\.?|(?P<ten>10\s*\^\s*\{?\s*[-+]?\d+\s*\}?)|(?P<exp>\^?\s*\{?\s*\(?\s*[-+]?\d(?:/\d)?\s*\)?\s*\}?|\*\*\s*-?\d)|(?P<op>[/*.()-]|\bper\b))"
+    r"\s*(?:(?P<name>°\s*[CF](?![A-Za-z])|℃|°|speed_of_light|[A-Za-zμΩÅ]+|')\.?|(?P<ten>10\s*\^\s*\{?\s*[-+]?\d+\s*\}?)|(?P<exp>(?:\^\s*|(?<=[A-Za-zμΩÅ°])|(?=-)|(?=\{))\{?\s*\(?\s*[-+]?\d(?!\d)(?:/\d)?\s*\)?\s*\}?|\*\*\s*-?\d)|(?P<op>[/*.()-]|\bper\b))"
 )
 
 

@@ -92,6 +92,7 @@ def one_spelling(text):
         text = "".join(c for c in text if not unicodedata.combining(c)).replace("’", "'")
     text = re.sub(r"(\d{4})-(\d{2})-(\d{2})\b", lambda m: f"{m[1]} {list(MONTHS.values())[min(11, max(0, int(m[2]) - 1))]} {int(m[3])}", text)
     text = ONE_NUMERAL.sub(lambda m: m[1] + arabic(m[2]), NUMERAL.sub(lambda m: arabic(m[0]), text))
+    text = re.sub(r"\bU\.?\s?S\.?(?:\s?A\.?)?(?![A-Za-z])|\bUnited States of America\b", "United States", re.sub(r"\bU\.?K\.?(?![A-Za-z])", "United Kingdom", text))
     text = SHORT_NAME.sub(lambda m: SHORT_NAMES[m[1]] + " ", text).lower()
     text = PREFIXED.sub(lambda m: m[1] or m[2], text)
     text = re.sub(r"(?<=s)'(?!\w)|'s\b", "", re.sub(r"n't\b", "nt", text)) if "'" in text else text  # Gauss' and Gauss's
