@@ -36,6 +36,7 @@ ROMAN = {"i": 1, "ii": 2, "iii": 3, "iv": 4, "v": 5, "vi": 6, "vii": 7}
 IONIC = re.compile(rf"(?:({'|'.join(SYMBOLS)})\s?(?:\(({'|'.join(ROMAN)})\))?)?\s?(?:({'|'.join(sorted(ANIONS, key=len, reverse=True))}))?(\sions?)?")
 ELEMENT = "|".join(sorted((*ELEMENTS.values(), *ELEMENTS, *map(str.title, ELEMENTS)), key=len, reverse=True))
 ISOTOPE = re.compile(rf"(?<![A-Za-z\d])(?:\^?\{{?(?P<above>\d{{1,3}})\}}?(?:_\{{?\d{{1,3}}\}}?)?\{{?(?P<one>{ELEMENT})\}}?|(?P<two>{ELEMENT})(?:-|(?<=[a-z]{{3}})\s)(?P<behind>\d{{1,3}}))(?![A-Za-z\d])")
+COMPOUND = re.compile(rf"\d*(?:[(\[]?(?:{'|'.join(sorted(ELEMENTS.values(), key=len, reverse=True))})\d*[)\]]?\d*){{2,12}}(?:\d*[+-])?")
 BARE = re.compile(r"^(?:(?:it|this|that|the\s(?:gas|answer|compound|substance|product|element|ion|formula))\s+(?:is|was|would\sbe)\s+)?(?:(?:an?|the)\s+)?|\s+(?:gas|gases|molecules?|atoms?|compound|vapou?r|metal)$")
 
 
@@ -74,6 +75,16 @@ def counted(group, count):
     if count == 1:
         return group
     return f"({group}){count}" if re.search(r"\d|[A-Z].*[A-Z]", group) else f"{group}{count}"
+
+
+def compare_chemistry(answer, reference):
+    """Chemical formulas and isotopes by their signs, CO is not CO2; None where the two are not both chemistry."""
+    said, wanted = (bare_formula(re.split(r"=|:", text)[-1]).strip(".") for text in (answer, reference))
+    if all(is_formula(one) and COMPOUND.fullmatch(one) for one in (said, wanted)) and re.search(r"[A-Za-z)]\d", said + wanted):
+        return said == wanted
+    if re.search(r"[A-Za-z]{2}-\d|\^", reference) and (nuclides := isotopes(reference)) and (found := isotopes(answer)):
+        return nuclides == found
+    return None
 
 
 def isotopes(text):

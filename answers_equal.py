@@ -10,11 +10,12 @@ import re
 
 import answers_latex as latex
 import answers_worker as worker
+from answers_chemistry import compare_chemistry
 from answers_markup import boxes
 from answers_math import NUMBER_RUN, extract_math
 from answers_quantity import Quantity, parse_quantity, ratio, same_quantity
 from answers_units import read_unit, strip_wrappers, to_ascii_math
-from answers_values import both_signs, closed, closed_with_unit, compare_values, compare_words, is_words, value_of, worth_asking
+from answers_values import both_signs, closed, closed_with_unit, compare_numerals, compare_values, compare_words, is_words, value_of, worth_asking
 
 INFINITE = re.compile(r"\s*\+?\s*(?:infinity|infinite|\\infty|∞|\\text\s*\{\s*infin(?:ity|ite)\s*\})\s*\.?", re.I)
 EMPTY_SET = r"\\(?:emptyset|varnothing)|∅|\\\{\s*\\\}"
@@ -27,7 +28,6 @@ PHRASES = [re.compile(rf"(?:(?:it|this|the\s(?:limit|expression|integral|value|f
 OTHER_SCRIPT = re.compile(r"[\u0600-\u06ff\u0900-\u097f\u0e00-\u0e7f\u3040-\u30ff\u4e00-\u9fff\uac00-\ud7af]")
 CLOCK = re.compile(r"0?(\d{1,2}:\d\d)\s*(?:\\text\{\s*)?([ap])?\.?\s?(?:(?<=[ap])m|(?<=[ap]\.)m|(?<=[ap]\. )m)?\.?\}?", re.I)
 MODULUS = re.compile(r"\s*\(?\s*\\?[bp]?mod(?![a-z])\s*\{?\s*\d+\s*\}?\s*\)?")
-NUMERAL = re.compile(r"0(?P<sign>[bxo])(?P<a>[0-9a-f]{1,60})|\(?(?P<b>[0-9a-f]{1,60})\)?(?:_\(?(?P<base>\d{1,2})\)?|(?:in)?(?P<word>binary|octal|hex(?:adecimal)?))", re.I)
 INTERVAL = re.compile(r"^([(\[])(.*)([)\]])$", re.S)
 MATRIX = re.compile(r"\\begin\s*\{([pbvBV]?matrix|array)\}(?:\s*\{[^{}]*\})?(.*?)\\end\s*\{\1\}", re.S)
 
@@ -117,12 +117,14 @@ def compare(answer, reference, rel_tol, depth):
         return bool(numbers) and compare(numbers[-1].strip(), reference, rel_tol, 1)
     if (said := phrase(answer)) is not None and said == phrase(reference):
         return True
-    if (said := in_base(answer)) and (wanted := in_base(reference)):
-        return said == wanted
+    if (verdict := compare_numerals(answer, reference)) is not None:
+        return verdict
     if (left_out := all_but(answer)) and (wanted := all_but(reference)):
         return equal(left_out, wanted, rel_tol, depth)
     if is_words(reference) and ratio(reference) is None and parse_quantity(reference) is None and not INFINITE.fullmatch(reference):
         return compare_words(answer, reference)
+    if (verdict := compare_chemistry(answer, reference)) is not None:
+        return verdict
     if INFINITE.fullmatch(answer) and INFINITE.fullmatch(reference):
         return True
     said, wanted = CLOCK.fullmatch(answer), CLOCK.fullmatch(reference)
@@ -175,18 +177,6 @@ def one_way(answer, reference):
     if "matrix" in reference and (rows := re.fullmatch(r"\s*\[\s*(\[[^\[\]]*\](?:\s*,\s*\[[^\[\]]*\])*)\s*\]\s*", answer)):
         answer = "\\begin{pmatrix}" + r" \\ ".join(row.replace(",", "&") for row in re.findall(r"\[([^\[\]]*)\]", rows[1])) + "\\end{pmatrix}"
     return tuple(re.sub(r"\b(?:minus|negative)\s+infinity\b", r"-\\infty", text, flags=re.I) for text in (answer, reference))
-
-
-def in_base(text):
-    """The value of a numeral that names its base: 1010_2, 0b1010, 0x1F, "1010 in binary"; None of a plain number."""
-    text = re.sub(r"\s|\\(?:text|mathrm)|[{}$]", "", text)
-    if not (match := NUMERAL.fullmatch(text)):
-        return None
-    base = int(match["base"]) if match["base"] else {"b": 2, "o": 8, "x": 16}[(match["sign"] or match["word"]).lower()[0].replace("h", "x")]
-    try:
-        return int(match["a"] or match["b"], base) if 2 <= base <= 36 else None
-    except ValueError:
-        return None
 
 
 def all_but(text):

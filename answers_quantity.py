@@ -104,6 +104,7 @@ def parse_quantity(text):
     rough = ABOUT.match(text)
     for _ in range(3):
         text = LEAD.sub("", text)
+    text = re.sub(r"^p(?:H|OH|Ka|Kb)\s+(?=\d)", "", text)
     text = SMALL_NUMBER.sub(lambda m: str(WORD_NUMBERS[m[0]]), text)
     if (one := re.fullmatch(r"an?\s+([a-z]{3,12})", text)) and words_to_number(text) is None and read_unit(one[1]):
         text = f"1 {one[1]}"  # a day
@@ -293,7 +294,7 @@ def same_quantity(value, reference, rel_tol=None):
 
 def same_meaning(value, reference, rel_tol):
     """Units of two dimensions that people use for one thing: pounds of force and of mass, MeV for MeV/c^2, m for mol/kg."""
-    for habit, meant in (("(pound)", "(pound_force)"), ("*(speed_of_light)**-2", ""), ("*(speed_of_light)**-1", ""), ("(mole)**1*(kilogram)**-1", "(meter)**1")):
+    for habit, meant in (("(pound)", "(pound_force)"), ("(ppm)**1", "(milligram)**1*(liter)**-1"), ("*(speed_of_light)**-2", ""), ("*(speed_of_light)**-1", ""), ("(mole)**1*(kilogram)**-1", "(meter)**1")):
         one, two = value.unit.replace(habit, meant), reference.unit.replace(habit, meant)
         if (one, two) != (value.unit, reference.unit) and unit_info(one)[0] == unit_info(two)[0]:
             return same_quantity(replace(value, unit=one), replace(reference, unit=two), rel_tol)

@@ -8,6 +8,7 @@ import re
 import answers_latex as latex
 from answers_quantity import Quantity, parse_quantity, read_number, same_quantity
 from answers_units import read_unit, strip_wrappers, to_ascii_math
+from answers_words import tokens
 
 BELOW = re.compile(r"/\s*(\d*(?:[A-Za-z](?:_\{?\w\}?)?){2,4}|\d+[A-Za-z](?:_\{?\w\}?)?)(?![A-Za-z(])")
 
@@ -81,7 +82,7 @@ def flat_words(text):
 
 def compare_words(answer, reference):
     one, two = flat_words(answer), flat_words(reference)
-    if one == two:
+    if one == two or tokens(answer) == tokens(reference):
         return True
     if len(one) <= 12 and two and " ".join(two) in " ".join(one):
         spare = [w for w in one if w not in two]
@@ -95,13 +96,6 @@ def both_signs(text):
 
 def compare_values(a, b, one, two, rel_tol):
     """Numbers, closed formulas and formulas with unknowns, perhaps with a unit or an approximation at the end."""
-    based = re.fullmatch(r"(-?\w+)_\{?(\d+)\}?", b.replace(" ", ""))
-    if based:
-        said = re.fullmatch(r"(-?\w+)(?:_\{?(\d+)\}?)?", a.replace(" ", ""))
-        return bool(said and said[1].upper() == based[1].upper() and said[2] in (None, based[2]))
-    based = re.fullmatch(r"(-?\d+)_\{?(\d+)\}?", a.replace(" ", ""))
-    if based and two is not None and two.value.is_integer():
-        return int(two.value) == int(based[1]) or two.value == in_base(based[1], int(based[2]))
     for turned, other in ((a, two), (b, one)):  # \pi/4 against 45 degrees: a bare multiple of pi is in radians
         if "\\pi" in turned and other is not None and other.unit == "(degree)**1" and (angle := closed(turned, None)):
             return same_quantity(Quantity(angle.value, "(radian)**1"), other, rel_tol)
@@ -120,6 +114,34 @@ def compare_values(a, b, one, two, rel_tol):
     if x and y:
         return same_quantity(x, y, rel_tol)
     return False if latex.read(a) and latex.read(b) and not risky(a) and not risky(b) and len(a) < 40 and re.fullmatch(r"[-\d.]+", a) else None
+
+
+NUMERAL = re.compile(
+    r"(?P<minus>-?)(?:0(?P<sign>[bxo])(?P<a>[0-9a-f]{1,60})"
+    r"|\(?(?P<b>[0-9a-z]{1,60}?)\)?(?:_\(?(?P<base>\d{1,2})\)?|(?:in)?(?P<word>binary|octal|hex(?:adecimal)?))?)",
+    re.I,
+)
+
+
+def compare_numerals(answer, reference):
+    """1010_2, 0b1010, "1010 in binary": by value where both sides name a base, by digits or value where one does; None where neither does."""
+    said, wanted = numeral(answer), numeral(reference)
+    if not said or not wanted or said[1] is wanted[1] is None:
+        return None
+    if said[1] and wanted[1]:
+        return in_base(*said) == in_base(*wanted)
+    return said[0].upper() == wanted[0].upper() or wanted[1] is None and wanted[0].isdigit() and in_base(*said) == int(wanted[0])
+
+
+def numeral(text):
+    """(digits, base) of a numeral, base None where it names none; None of anything else."""
+    match = NUMERAL.fullmatch(re.sub(r"\s|\\(?:text|mathrm)|[{}$]", "", text.strip().rstrip(".")))
+    if not match:
+        return None
+    prefix = (match["sign"] or match["word"] or "").lower()[:1]
+    base = int(match["base"]) if match["base"] else {"b": 2, "o": 8, "x": 16, "h": 16, "": None}[prefix]
+    digits = match["minus"] + (match["a"] or match["b"])
+    return (digits, base) if base is None or in_base(digits, base) is not None else None
 
 
 def in_base(digits, base):
