@@ -31,7 +31,8 @@ AFFIRM, DENY = (
     {"yes", "true", "correct", "indeed", "right", "agree", "affirmative", "yeah", "yep"},
     {"no", "false", "incorrect", "wrong", "not", "never", "nope", "disagree", "negative", "untrue"},
 )
-SENTENCES = re.compile(r"(?<=[.!?])[\"'”’)*\]]*\s+(?=[\"'“(*]*[A-Z0-9])|\n+")
+SENTENCES = re.compile(r"(?<=[.!?])(?<!\n\d\.)[\"'”’)*\]]*\s+(?=[\"'“(*]*[A-Z0-9])|\n+")
+PREFACE = re.compile(r"#+\s.{0,60}|\W*(?:let['’]s|let us)\s+(?:think|solve|break|analy[sz]e|work)\b.{0,80}|\W*(?:solution|explanation|reasoning|analysis|it depends.{0,40}|great question|sure|to\s+(?:answer|solve)\b.{0,80})\W*", re.I)
 CONCLUSION = re.compile(
     r"^\W*(?:therefore|thus|hence|so|in conclusion|in summary|overall|consequently|to conclude|in short|finally|as a result|accordingly)\b", re.I
 )
@@ -63,10 +64,13 @@ def extract_text(text):
     if len(text) <= 400:
         corrected = CORRECTION.split(text)[-1]
         return plain(corrected if len(corrected.split()) > 1 else text).strip() or None
-    sentences = [s.strip() for s in SENTENCES.split(text) if s and s.strip()]
+    sentences = [s.strip() for s in SENTENCES.split(text) if s and s.strip() and not PREFACE.fullmatch(s.strip())] or [text]
     for sentence in reversed(sentences[-4:]):
         if CONCLUSION.match(sentence):
             return plain(sentence)
+    if sentences[0].endswith(":"):  # a list: its points
+        points = [point for point in (re.match(r"(?:[-*•]|\d{1,2}[.)])\s+(.{1,80})$", line) for line in sentences[1:10]) if point]
+        return plain(sentences[0] + " " + ", ".join(point[1] for point in points)) if points else plain(sentences[0] + " " + sentences[-1])[:1500]
     return plain(sentences[0] if len(sentences) < 2 else sentences[0] + " " + sentences[-1])[:1500]
 
 
@@ -149,7 +153,8 @@ def same_text(statement, reference, whole=None):
         return yes_no(statement) == polarity
     if polarity is not None and yes_no(statement) == (not polarity):
         return False
-    substances = formulas_of(statement)  # only of a bare name: a sentence that asks for a symbol again ("the symbol of gold is Ag") does not give it
+    tails = [one for one in (re.search(r"\b(?:is|are|called|named)\s+(\S.{0,40}?)[.\s]*$", sentence) for sentence in SENTENCES.split(statement)[:4] if sentence) if one]
+    substances = formulas_of(statement).union(*(formulas_of(tail[1]) for tail in tails))  # only of a bare name: a sentence that asks for a symbol again ("the symbol of gold is Ag") does not give it
     if substances and any(substances & formulas_of(option) for option in alternatives(reference)):
         return True
     if (isotope := isotopes(reference)) and len(tokens(reference)) <= 4 and re.search(r"[a-z]{3}|-|\^|^\d{2,3}(?!Pa)[A-Z][a-z]$", reference):
@@ -411,12 +416,20 @@ QUANTITY = re.compile(
 )
 
 
+ASIDE = re.compile(r"(?P<kept>)\((?:[a-z]+\s){1,4}[\d.,]+\)")
+CIRCUMSTANCE = re.compile(r"(?P<kept>\d\s?[^\s.,;]{1,12}(?:\s[^\s.,;]{1,12}){0,3})\s(?:after|at|within|when)\s(?:t\s?=\s?|about\s|approximately\s)?-?\d[\d.,]*\s?[a-zA-Z°%/]*")
+COUNT = re.compile(r"\b(?:two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|twenty|thirty|forty|fifty|sixty|seventy|eighty|ninety)\b(?![\s-](?:hundred|thousand|million|billion|one|two|three|four|five|six|seven|eight|nine|thirds?|fourths?|quarters?|fifths?|and))", re.I)
+
+
 def states_quantity(statement, quantity):
     """Is the number with its unit among those that the statement states? A hedge ("3 or 4") is no statement."""
     whole = parse_quantity(statement) or (value_of(statement) if len(statement) < 60 and "\\" in statement else None)
     if whole is not None:
         return same_quantity(whole, quantity)
-    text = strip_wrappers(statement)
+    text = COUNT.sub(lambda word: f"{words_to_number(word[0]):g}", strip_wrappers(statement))
+    for aside in (ASIDE, CIRCUMSTANCE):  # carbon (atomic number 6) has 4; 25 m/s after 5 s
+        if re.search(r"\d", shorter := aside.sub(r"\g<kept>", text)):
+            text = shorter
     if (
         re.search(r"\d\s*(?:or|to|[-–])\s*\d", text)
         and not re.search(r"10\s*\^", text)

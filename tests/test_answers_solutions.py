@@ -1,6 +1,6 @@
 """Solutions, units and short answers as people and models write them, each with its verdict; written by hand."""
 
-
+# ruff: noqa: E501 (a case stands on one line)
 
 import pytest
 
@@ -428,6 +428,41 @@ UNITS = [
     ('km/s/Mpc', 'km s^-1 Mpc^-1'), ('ly', 'light-years'), ('light years', 'ly'), ('arcsec', 'arcseconds'), ('kg*m^2', 'kg m²'),
     ('kg⋅m²', 'kg m2'), ('mm Hg', 'torr'), ('mm of Hg', 'mmHg'), ('inHg', 'in Hg'), ('atmospheres', 'atm'), ('bars', 'bar'), ('mbar', 'hPa'),
 ]  # fmt: skip
+LONG = [
+    ('The powerhouse of the cell is the mitochondrion. …', 'mitochondria', True),
+    ('Photosynthesis takes place in the chloroplasts. … In summary, chloroplasts are the site of photosynthesis.', 'chloroplast', True),
+    ('To answer this, consider the forces. … The force responsible is friction.', 'friction', True),
+    ('To answer this, consider the forces. …\n\nTherefore, the force responsible is friction.', 'friction', True),
+    ('There are several candidates: gravity, tension, friction. …\n\nTherefore, it is tension.', 'friction', False),
+    ('**Answer:** friction\n\n**Explanation:** gravity acts downward and tension upward. …', 'friction', True),
+    ('**Answer:** friction\n\n**Explanation:** gravity acts downward and tension upward. …', 'gravity', False),
+    ('Answer: The reaction is exothermic because heat is released. …', 'exothermic', True), ('The short answer: entropy.\n …', 'entropy', True),
+    ('**Entropy** is the quantity that measures disorder. …', 'entropy', True), ('The quantity is called *entropy*. …', 'entropy', True),
+    ('# Solution\n\nThe compound is **benzene** (C6H6). …', 'benzene', True),
+    ('1. First, identify the ion.\n2. The ion is Ca2+.\n3. So the answer is calcium. …', 'calcium', True),
+    ("Let's think step by step. The gas evolved turns lime water milky, so it is CO2. …", 'carbon dioxide', True),
+    ('The gas is carbon dioxide. …', 'CO2', True),
+    ('The enzyme involved is DNA helicase, which unwinds the double helix. DNA polymerase then copies each strand. …', 'DNA helicase', True),
+    ('The enzyme involved is DNA helicase, which unwinds the double helix. DNA polymerase then copies each strand. …', 'DNA polymerase', False),
+    ('It depends on the conditions. Under high pressure graphite becomes diamond. …', 'diamond', True),
+    ("I'm sorry, but I can't answer that.", 'diamond', False), ('The final velocity of the car is 25 m/s. …', '25 m/s', True),
+    ('The final velocity of the car is 25 m/s after 5 s. …', '5 s', False), ('Using v = u + at, v = 5 + 4*5 = 25 m/s. …', '25 m/s', True),
+    ('Final answer: 25 m/s. …', '25 m/s', True), ('There are 4 valence electrons in carbon. …', '4', True),
+    ('Carbon has four valence electrons. …', '4', True), ('Carbon (atomic number 6) has four valence electrons. …', '4', True),
+    ('Carbon (atomic number 6) has four valence electrons. …', '6', False),
+    ('The two products are ethanol and carbon dioxide. …', 'ethanol and carbon dioxide', True),
+    ('The main types are:\n- igneous\n- sedimentary\n- metamorphic\n …', 'igneous, sedimentary, and metamorphic', True),
+    ('The main types are:\n1. Igneous rocks\n2. Sedimentary rocks\n3. Metamorphic rocks\n …', 'igneous, sedimentary, metamorphic', True),
+    ('It was Gregor Mendel who discovered the laws of inheritance. Darwin did not know of his work. …', 'Gregor Mendel', True),
+    ('It was Gregor Mendel who discovered the laws of inheritance. Darwin did not know of his work. …', 'Charles Darwin', False),
+    ('The time constant of the circuit is RC = 2 ms. …', '2 ms', True),
+    ('Because the net force is zero, the object moves with constant velocity. …', 'constant velocity', True),
+    ('Because the net force is zero, the object moves with constant velocity. …', 'it accelerates', False),
+    ('No, the sample mean is an unbiased estimator; hence the statement is false. …', 'false', True), ('The statement is true. …', 'True', True),
+    ('The answer would be a "heap". …', 'heap', True), ('You would use a binary heap (priority queue). …', 'priority queue', True),
+    ('In computing, the term is "deadlock". …', 'deadlock', True),
+]  # fmt: skip
+FILLER = 'This is an important concept in the field and it has been studied for many years by a large number of scientists around the world. Understanding it helps students to solve a wide range of related problems, and it is often covered in introductory courses at university level. Many textbooks devote a whole chapter to it, with examples and exercises that illustrate its use in practice.'  # in place of …: an explanation that goes on
 
 
 @pytest.mark.parametrize("response, reference, right", MATH)
@@ -438,6 +473,11 @@ def test_solution(response, reference, right):
 @pytest.mark.parametrize("response, reference, right", TEXT)
 def test_short_answer(response, reference, right):
     assert grade(response, reference, "short_text") is right
+
+
+@pytest.mark.parametrize("response, reference, right", LONG)
+def test_long_answer(response, reference, right):
+    assert grade(response.replace("…", FILLER), reference, "short_text") is right
 
 
 @pytest.mark.parametrize("one, other", UNITS)
