@@ -349,7 +349,7 @@ def compare_collections(a, b, rel_tol, depth):
                 return None
             numbers = [parse_quantity(p) for p in parts]
             return False if all(numbers) and parse_quantity(single) else None
-        return None
+        return False if len(parts) > 1 and parse_quantity(a if one is None else b) else None
     parts_a = [x for p in one[1] for x in both_signs(p)] if one[0] in ("list", "set") else list(one[1])
     parts_b = [x for p in two[1] for x in both_signs(p)] if two[0] in ("list", "set") else list(two[1])
     if len(parts_a) != len(parts_b):

@@ -426,7 +426,7 @@ def states_quantity(statement, quantity):
     whole = parse_quantity(statement) or (value_of(statement) if len(statement) < 60 and "\\" in statement else None)
     if whole is not None:
         return same_quantity(whole, quantity)
-    text = COUNT.sub(lambda word: f"{words_to_number(word[0]):g}", strip_wrappers(statement))
+    text = COUNT.sub(lambda word: f"{words_to_number(word[0]):g}", strip_wrappers(re.sub(r"_\s*(?:\{[^{}]{0,20}\}|\w)", "", statement)))
     for aside in (ASIDE, CIRCUMSTANCE):  # carbon (atomic number 6) has 4; 25 m/s after 5 s
         if re.search(r"\d", shorter := aside.sub(r"\g<kept>", text)):
             text = shorter
@@ -439,6 +439,8 @@ def states_quantity(statement, quantity):
         text = re.sub(r"\d+(?:\.\d+)?\s*(?:or|to)\s*\d+(?:\.\d+)?", " ", text)
     for match in itertools.islice(QUANTITY.finditer(text), 200):
         piece, rest = match[0].strip(), text[match.end() : match.end() + 60]
+        if re.match(r"\s*(?:\\(?:hat|vec|sqrt|pi|frac)|:\d)", rest) or text[: match.start() + 1].rstrip("0123456789 ").endswith(":"):
+            continue  # a coefficient, a part of a ratio
         scale = re.match(r"\s*(hundred|thousand|million|billion|trillion)\b", rest)
         piece, rest = (piece + scale[0], rest[scale.end() :]) if scale else (piece, rest)
         unit = unit_after(rest)
