@@ -40,6 +40,8 @@ ASSIGNED = re.compile(r"(\b[a-z]\s?=\s?[-+−]?\d[\d./]*(?:,?\s(?:and|or)\s|,\s)
 PLAIN_FORMULA = re.compile(r"(?:\b(?:is|are|be|was|equals?)\b|[=≈:])\s*(?:(?:about|approximately|exactly|simply)\s)?(?=\S{0,60}[√π^²³∠!(/])([-+−(]?[\w√π(][^\s,;]{0,60}(?:\s[-+−*/×·]\s[^\s,;]{1,60}){0,8})")
 PLURAL = re.compile(r"\b(?:roots|solutions|values|zeroe?s|intercepts|numbers|eigenvalues|factors|answers|integers|primes)\b[^.]{0,60}\b(?:are|were)\b|\b[a-z]\s*=\s*[-+−]?$", re.I)
 BOUND = re.compile(r"\b(?:less|more|greater|fewer|larger|smaller|higher|lower)\s+than\s*$", re.I)
+SHOWN = re.compile(r"\$\$([^$]{1,4000}?)\$\$|\\\[(.{1,4000}?)\\\]|\\begin\s*\{(?:align|equation|gather)\*?\}(.{1,4000}?)\\end\s*\{(?:align|equation|gather)\*?\}", re.S)
+REMARK = re.compile(r"(?<=[$\d\w])[\s.,]*(?:\(\s*)?\b(?:where\s+we\s+(?:have\s+)?used?|using|(?:note|notice)\s+that)\s(?:(?!\$\$|\\\[)[^\n]){1,250}$", re.I)
 VECTOR = re.compile(r"(?:\b(?:is|are)|[=:])\s*([(<\[]\s*[-+−]?[\w./√π^]{1,12}(?:\s*,\s*[-+−]?[\w./√π^]{1,12}){1,6}\s*[)>\]])(?=[.\s]*$)")
 CALC = re.compile(r"<<[^<>\n]{0,200}>>")
 
@@ -151,7 +153,9 @@ def looks_maths(text):
 
 def last_value(text):
     """No box and no statement: the number or formula of the last sentence that states one, unless the text gives up."""
-    text = text.strip()
+    text = SHOWN.sub(last_row, text.strip())
+    if remark := REMARK.search(text):  # "17 kN (using 1 J = 1 N m)"
+        text = text[: remark.start()].rstrip()
     bare = text.rstrip(".").strip("*`").strip()
     if re.fullmatch(r"\d{1,2}:\d\d\s*(?:[ap]\.?\s?m)?", bare, re.I):
         return bare
@@ -181,6 +185,13 @@ def last_value(text):
             return value
     bare = text.strip()
     return bare if len(bare) <= 80 and "\n" not in bare and bare and not REFUSAL.search(bare) and not bare.endswith("?") else None
+
+
+def last_row(display):
+    """A displayed formula on one line; of several rows the last one: "$$ x = 1 \\\\ = 2 $$" -> "$$= 2$$"."""
+    body = re.sub(r"\\(?:begin|end)\s*\{(?:aligned|align|split|gathered|equation|gather|alignat)\*?\}", " ", display[1] or display[2] or display[3])
+    body = " ".join(body.split()) if "matrix" in body or "array" in body or "cases" in body else [row for row in re.split(r"\\\\(?:\[[^\]]{0,9}\])?", " ".join(body.split())) if row.strip(" &")][-1:]
+    return " $$" + (body if isinstance(body, str) else "".join(body)).replace("&", " " if isinstance(body, list) else "&").strip().rstrip(".,") + "$$ "
 
 
 def listed_formulas(sentence, formulas):

@@ -23,7 +23,7 @@ def closed_with_unit(text):
 
 def value_of(text):
     """A Quantity of the number that a formula with a name or an approximation states: "v = 3.2 m/s", "\\sqrt{2} \\approx 1.41"; None else."""
-    pieces = re.split(r"\\approx|≈|=|\\sim\b|\\simeq", to_ascii_math(text))
+    pieces = re.split(r"\\approx|≈|=|\\sim\b|\\simeq|\\cong", to_ascii_math(text))
     for piece in reversed(pieces) if len(pieces) > 1 else pieces:
         piece = piece.strip()
         if quantity := parse_quantity(piece):

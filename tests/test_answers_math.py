@@ -101,3 +101,17 @@ def test_quantities():
 def test_formula_reader():
     assert abs(number("\\frac{9}{4}\\pi") - 7.0685834705770345) < 1e-12 and number("x") is None and number("9^{9^{9^9}}") is None
     assert agree("__import__('os')", "1") is None and agree("x", "x^{1}") is True and agree("|x|", "x") is False
+
+
+@pytest.mark.parametrize(
+    "response, reference",
+    [
+        ("Thus\r\n$$\r\n\\begin{aligned}\r\nS & = 20.0 + 4.4 \\\\\r\n= & 24.4 \\mathrm{~J} \\mathrm{~K}^{-1}\r\n\\end{aligned}\r\n$$\r\n", "24.4 J/K"),
+        ("The work is\n\\begin{align*}\nW &= Fd \\\\\n&= 5 \\cdot 3 \\\\\n&= 15\\ \\text{J}\n\\end{align*}", "15 J"),
+        ("so that\n\\[\nd = -\\arctan(1)\n\\cong -0.785\n\\]", "-0.785"),
+        ("The force is $F=17 \\mathrm{kN}$ (using $1 \\mathrm{~J}=1 \\mathrm{~N} \\mathrm{~m}$).", "17 kN"),
+        ("$$P=\\frac{\\left(\\begin{array}{l} 4 \\\\ 3 \\end{array}\\right)}{8}=0.5$$", "0.5"),
+    ],
+)
+def test_displayed_solutions_end_with_their_last_row(response, reference):
+    assert grade(response, reference, "math")
