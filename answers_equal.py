@@ -115,6 +115,18 @@ def compare(answer, reference, rel_tol, depth):
     if OTHER_SCRIPT.search(answer) and not OTHER_SCRIPT.search(reference) and depth == 0:  # a sentence in another script: its last number
         numbers = NUMBER_RUN.findall(OTHER_SCRIPT.sub(" ", answer))
         return bool(numbers) and compare(numbers[-1].strip(), reference, rel_tol, 1)
+    if (verdict := compare_special(answer, reference, rel_tol, depth)) is not None:
+        return verdict
+    one, two = parse_quantity(answer), parse_quantity(reference)
+    if one is None and (comma := re.fullmatch(r"([-+]?\d+),(\d{1,2})(\s*[a-zA-Zμ°%].{0,20})", answer)):  # 22,5 J
+        one = parse_quantity(f"{comma[1]}.{comma[2]}{comma[3]}")
+    if (verdict := compare_quantities(answer, reference, one, two, rel_tol)) is not None:
+        return verdict
+    return compare_formulas(answer, reference, one, two, rel_tol, depth)
+
+
+def compare_special(answer, reference, rel_tol, depth):
+    """What is no number and no formula: stock phrases, numerals with a base, words, chemistry, clock times; None for anything else."""
     if (said := phrase(answer)) is not None and said == phrase(reference):
         return True
     if (verdict := compare_numerals(answer, reference)) is not None:
@@ -130,9 +142,11 @@ def compare(answer, reference, rel_tol, depth):
     said, wanted = CLOCK.fullmatch(answer), CLOCK.fullmatch(reference)
     if said and wanted:
         return said[1] == wanted[1] and (not said[2] or not wanted[2] or said[2].lower() == wanted[2].lower())
-    one, two = parse_quantity(answer), parse_quantity(reference)
-    if one is None and (comma := re.fullmatch(r"([-+]?\d+),(\d{1,2})(\s*[a-zA-Zμ°%].{0,20})", answer)):  # 22,5 J
-        one = parse_quantity(f"{comma[1]}.{comma[2]}{comma[3]}")
+    return None
+
+
+def compare_quantities(answer, reference, one, two, rel_tol):
+    """Two numbers with units, or ratios; None where one of them is none."""
     if ratio(reference) is not None or ratio(answer) is not None and two is not None:
         sides_ = [ratio(t) if ratio(t) is not None else q.value if q else None for t, q in ((answer, one), (reference, two))]
         return None not in sides_ and latex.near(complex(sides_[0]), complex(sides_[1]))
@@ -145,6 +159,11 @@ def compare(answer, reference, rel_tol, depth):
         said = [q for piece in re.split(r",?\s+or\s+|\(|\bi\.e\.,?|=|\\approx|,\s", answer) if (q := parse_quantity(piece.strip(" ),")))]
         if said and all(q.unit for q in said) and any(same_quantity(q, two, rel_tol) for q in said):
             return True
+    return None
+
+
+def compare_formulas(answer, reference, one, two, rel_tol, depth):
+    """Formulas, structures and relations of mathematics; one and two are their quantities, where they have them."""
     a, b = latex.canonical(answer), latex.canonical(reference)
     if latex.squeeze(a) == latex.squeeze(b) or same_closed(answer, reference, one, two, rel_tol):
         return True

@@ -43,6 +43,8 @@ BOUND = re.compile(r"\b(?:less|more|greater|fewer|larger|smaller|higher|lower)\s
 SHOWN = re.compile(r"\$\$([^$]{1,4000}?)\$\$|\\\[(.{1,4000}?)\\\]|\\begin\s*\{(?:align|equation|gather)\*?\}(.{1,4000}?)\\end\s*\{(?:align|equation|gather)\*?\}", re.S)
 REMARK = re.compile(r"(?<=[$\d\w])[\s.,]*(?:\(\s*)?\b(?:where\s+we\s+(?:have\s+)?used?|using|(?:note|notice)\s+that)\s(?:(?!\$\$|\\\[)[^\n]){1,250}$", re.I)
 VECTOR = re.compile(r"(?:\b(?:is|are)|[=:])\s*([(<\[]\s*[-+−]?[\w./√π^]{1,12}(?:\s*,\s*[-+−]?[\w./√π^]{1,12}){1,6}\s*[)>\]])(?=[.\s]*$)")
+COPULA = re.compile(r"(?:\b(?:is|are|was|were|be|equals?|has|have|had|makes?|costs?|only|total\s+of|leaves?|remains?|approximately|about)\b|[=≈:])\s*(?=[-+$−(]?\s*\\?\$?\.?\d)")
+COUNT_WORD = re.compile(r"\b(?:is|are|was|were|has|have)\s+((?:[a-z]+-)?(?:zero|one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|twenty|thirty|forty|fifty))\b")
 CALC = re.compile(r"<<[^<>\n]{0,200}>>")
 
 
@@ -215,47 +217,17 @@ def plain_formula(sentence, start):
 
 def stated_value(sentence):
     """The number or formula that a sentence ends up with: what stands behind its last "is" or "=", else its last number."""
-    formulas = list(MATHS.finditer(sentence))
-    if formulas:
-        at = formulas[-1]
-        if len(formulas) > 1 and re.fullmatch(r"\s*[A-Za-zμΩ/^\d{}-]{0,10}\s+at\s+(?:an?\s+angle\s+of\s+)?", sentence[formulas[-2].end() : at.start()]):
-            at = formulas[-2]  # 5 N at 53°
-        inner = next(g for g in at.groups() if g is not None).strip()
-        rest = sentence[at.end() :]
-        if not NUMBER_RUN.search(rest):
-            return listed_formulas(sentence, formulas) or with_unit(inner, rest)
+    if (formula := last_formula(sentence)) is not None:
+        return formula
     plain = sentence.replace("**", "").replace("`", "")
     plain = re.sub(r"(\b(?:are|is|were|has|have|had|only|total\s+of|remains?|remaining|leaves|left\s+with)\s+(?:a\s+total\s+of\s+|only\s+|exactly\s+|about\s+)?)(two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|zero|one(?!\s+of\b))\b",
                    lambda m: m[1] + str(int(words_to_number(m[2]))), plain)  # fmt: skip
-    if part := re.search(r",\s*of\s+(?:which|these|those)\s[^\d,]{0,20}(\d[\d,]*)", plain):  # 32 subsets, of which 31 are not empty
-        return part[1].rstrip(",")
-    several = [found[0] for found in COMPOUND.finditer(plain) if parse_quantity(found[0])]
-    if several:  # 2 hours and 30 minutes
-        return several[-1]
-    if assigned := ASSIGNED.search(plain):  # x = 2 and x = -3
-        return assigned[0].rstrip(".")
-    if re.search(r"\bratio\b", plain, re.I) and (ratios := list(RATIO.finditer(plain))):
-        return ratios[-1][0]
-    if phrase := re.search(r"\ball\s+real\s+numbers?\s+except\b[^.,]{1,40}|\b(?:is|equals?|=)\s+((?:positive\s|negative\s|plus\s|minus\s)?infinity)\b", plain, re.I):
-        return phrase[1] or phrase[0]
-    if vector := VECTOR.search(plain):
-        return vector[1]
-    copula = list(
-        re.finditer(
-            r"(?:\b(?:is|are|was|were|be|equals?|has|have|had|makes?|costs?|only|total\s+of|leaves?|remains?|approximately|about)\b|[=≈:])\s*(?=[-+$−(]?\s*\\?\$?\.?\d)",
-            plain,
-        )
-    )
-    copula = [one for one in copula if not re.search(r"\b(?:at|when|for|after|where|with|if)\s+\w{1,3}\s*$", plain[max(0, one.start() - 12) : one.start()])]  # at t = 2 s
+    if (value := marked_value(plain)) is not None:
+        return value
+    copula = [one for one in COPULA.finditer(plain) if not re.search(r"\b(?:at|when|for|after|where|with|if)\s+\w{1,3}\s*$", plain[max(0, one.start() - 12) : one.start()])]  # at t = 2 s
     runs = list(NUMBER_RUN.finditer(plain))
-    if not runs and (formula := plain_formula(plain, 0)) is not None:
-        return formula
     if not runs:
-        word = re.search(
-            r"\b(?:is|are|was|were|has|have)\s+((?:[a-z]+-)?(?:zero|one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|twenty|thirty|forty|fifty))\b",
-            plain,
-        )
-        return word[1] if word else None
+        return plain_formula(plain, 0) or (word[1] if (word := COUNT_WORD.search(plain)) else None)
     at = runs[-1]
     if len(runs) > 1 and re.fullmatch(r"[^,;:]{1,30}\s(?:after|at|within|when)(?:\s(?:t\s?=|about|approximately))?\s?", plain[runs[-2].end() : at.start()]):
         at = runs[-2]  # 20.4 m after 2.04 s
@@ -274,3 +246,35 @@ def stated_value(sentence):
     rest = plain[at.end() :]
     unit = unit_after(rest)
     return at[0].strip() + (" " + unit if unit and (len(unit) > 1 or re.match(rf"\s?{re.escape(unit)}\s*(?:[,;()]|[. ]*$)", rest)) else "")
+
+
+def last_formula(sentence):
+    """The last LaTeX formula of a sentence, with its unit or with those it is listed with; None where a number stands behind it."""
+    formulas = list(MATHS.finditer(sentence))
+    if formulas:
+        at = formulas[-1]
+        if len(formulas) > 1 and re.fullmatch(r"\s*[A-Za-zμΩ/^\d{}-]{0,10}\s+at\s+(?:an?\s+angle\s+of\s+)?", sentence[formulas[-2].end() : at.start()]):
+            at = formulas[-2]  # 5 N at 53°
+        inner = next(g for g in at.groups() if g is not None).strip()
+        rest = sentence[at.end() :]
+        if not NUMBER_RUN.search(rest):
+            return listed_formulas(sentence, formulas) or with_unit(inner, rest)
+    return None
+
+
+def marked_value(plain):
+    """A value that its form or its words mark: "of which 31", "2 hours and 30 minutes", "x = 2 and x = -3", a ratio, a vector; None without one."""
+    if part := re.search(r",\s*of\s+(?:which|these|those)\s[^\d,]{0,20}(\d[\d,]*)", plain):  # 32 subsets, of which 31 are not empty
+        return part[1].rstrip(",")
+    several = [found[0] for found in COMPOUND.finditer(plain) if parse_quantity(found[0])]
+    if several:  # 2 hours and 30 minutes
+        return several[-1]
+    if assigned := ASSIGNED.search(plain):  # x = 2 and x = -3
+        return assigned[0].rstrip(".")
+    if re.search(r"\bratio\b", plain, re.I) and (ratios := list(RATIO.finditer(plain))):
+        return ratios[-1][0]
+    if phrase := re.search(r"\ball\s+real\s+numbers?\s+except\b[^.,]{1,40}|\b(?:is|equals?|=)\s+((?:positive\s|negative\s|plus\s|minus\s)?infinity)\b", plain, re.I):
+        return phrase[1] or phrase[0]
+    if vector := VECTOR.search(plain):
+        return vector[1]
+    return None

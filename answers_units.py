@@ -88,10 +88,9 @@ UNIT_TOKEN = re.compile(
 )
 
 
-@functools.lru_cache(maxsize=4096)
-def read_unit(text):
-    """(pint expression, factor) of a unit such as "kJ mol^{-1}", "m/s2", "10^6 m s^-1"; None where a part is no unit."""
-    text = strip_wrappers(text).strip().rstrip(".").replace("{", "{").strip()
+def unit_symbols(text):
+    """The unit in one spelling: words such as "square", "per" and "degrees" as signs, fractions with a slash, mm of Hg, electron volts and psi as one name."""
+    text = strip_wrappers(text).strip().rstrip(".").strip()
     text = re.sub(r"μ\s+(?=[A-Za-zΩ])", "μ", text)  # \mu\mathrm{T}: the letter and its prefix are one unit
     text = re.sub(r"\\[dtc]?frac\s*\{([^{}]{1,30})\}\s*\{([^{}]{1,30})\}", r"(\1)/(\2)", text)  # \frac{kJ}{mol}
     text = re.sub(r"\\(?:alpha|beta|gamma)[\s-]*(?=particle|photon|ray|decay)", "", text)
@@ -103,9 +102,15 @@ def read_unit(text):
     text = re.sub(r"(?<=eV)\s*/\s*\(?c\)?(?![A-Za-z])", "/(speed_of_light)", text)
     text = re.sub(r"°\s*(celsius|centigrade|c)\b", "°C", re.sub(r"°\s*(fahrenheit|f)\b", "°F", text, flags=re.I), flags=re.I)
     text = re.sub(r"°\s*(?:kelvin|K\b)", "K", text, flags=re.I)
+    return re.sub(r"(?<=[A-Za-z\d])-(?=[A-Za-z])", "*", text)
+
+
+@functools.lru_cache(maxsize=4096)
+def read_unit(text):
+    """(pint expression, factor) of a unit such as "kJ mol^{-1}", "m/s2", "10^6 m s^-1"; None where a part is no unit."""
+    text = unit_symbols(text)
     if not text or len(text) > 80:
         return None
-    text = re.sub(r"(?<=[A-Za-z\d])-(?=[A-Za-z])", "*", text)
     parts, factor, sign, depth_sign, at, below = [], 1.0, 1, [], 0, False
     while at < len(text):
         match = UNIT_TOKEN.match(text, at)

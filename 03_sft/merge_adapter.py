@@ -129,25 +129,17 @@ def merge(adapter, output, base=None, check=False, prompts=None, made=None):
         del model
         saved = AutoModelForCausalLM.from_pretrained(aside, dtype=torch.float32).to(device).eval()
         result = compare(adapted, top_tokens(saved, sequences))
+        said = f"{100 * result['agree']:.2f} % of {result['tokens']:,} top tokens agree"
         if result["agree"] < AGREE or result["largest_lead_lost"] > CLOSE:
             shutil.rmtree(aside)
             raise RuntimeError(
-                f"the merged model differs from base + adapter: {100 * result['agree']:.2f} % of {result['tokens']:,} top tokens agree (at least "
-                f"{100 * AGREE:.0f} % wanted), largest lead lost {result['largest_lead_lost']} (at most {CLOSE}); nothing was written to {output}"
+                f"the merged model differs from base + adapter: {said} (at least {100 * AGREE:.0f} % wanted), largest lead lost "
+                f"{result['largest_lead_lost']} (at most {CLOSE}); nothing was written to {output}"
             )
-        print(
-            f"merged = base + adapter: {100 * result['agree']:.2f} % of {result['tokens']:,} top tokens agree, "
-            f"largest lead lost {result['largest_lead_lost']}",
-            file=sys.stderr,
-        )
+        print(f"merged = base + adapter: {said}, largest lead lost {result['largest_lead_lost']}", file=sys.stderr)
     meta = Path(adapter) / "sft.meta.json"
-    r.write_json(
-        aside / "sft.meta.json",
-        {
-            **(json.loads(meta.read_text()) if meta.is_file() else {}),
-            "merge": {"adapter": str(adapter), "base": base, "made_from": made, **(result or {})},
-        },
-    )
+    merge_facts = {"adapter": str(adapter), "base": base, "made_from": made, **(result or {})}
+    r.write_json(aside / "sft.meta.json", {**(json.loads(meta.read_text()) if meta.is_file() else {}), "merge": merge_facts})
     shutil.rmtree(output, ignore_errors=True)
     output.parent.mkdir(parents=True, exist_ok=True)
     os.replace(aside, output)

@@ -119,17 +119,9 @@ def choose_attention(wanted=None):
     return "sdpa", "neither flash-attn nor kernels is installed; with them packed rows train faster"
 
 
-def packing_leak(config, attention, trust_remote_code=False):
-    """Largest difference of logits between rows packed into one sequence, as TRL's collator does, and the same rows alone.
-
-    A random model with the config's architecture and two small layers is used, in fp32 (bf16 where the backend has no fp32), so this
-    takes about a second and no download. A backend that keeps rows apart gives rounding noise (below LEAK), one that does not gives 1e-2 to 30.
-    """
+def small_copy(config):
+    """The same architecture with two small layers and 128 tokens."""
     import copy
-
-    import torch
-    from transformers import AutoModelForCausalLM
-    from trl.trainer.sft_trainer import DataCollatorForLanguageModeling
 
     small = copy.deepcopy(config)
     text = small.get_text_config()
@@ -137,17 +129,26 @@ def packing_leak(config, attention, trust_remote_code=False):
     for name in ("layer_types", "mlp_layer_types"):
         if getattr(text, name, None):
             setattr(text, name, getattr(text, name)[:2])
-    for name, size in (
-        ("intermediate_size", 64),
-        ("moe_intermediate_size", 64),
-        ("num_experts", 4),
-        ("num_local_experts", 4),
-        ("num_experts_per_tok", 2),
-    ):
+    sizes = dict(intermediate_size=64, moe_intermediate_size=64, num_experts=4, num_local_experts=4, num_experts_per_tok=2)
+    for name, size in sizes.items():
         if getattr(text, name, None):
             setattr(text, name, size)
     for name in ("pad_token_id", "bos_token_id", "eos_token_id"):
         setattr(text, name, 0)
+    return small
+
+
+def packing_leak(config, attention, trust_remote_code=False):
+    """Largest difference of logits between rows packed into one sequence, as TRL's collator does, and the same rows alone.
+
+    A random model with the config's architecture and two small layers is used, in fp32 (bf16 where the backend has no fp32), so this
+    takes about a second and no download. A backend that keeps rows apart gives rounding noise (below LEAK), one that does not gives 1e-2 to 30.
+    """
+    import torch
+    from transformers import AutoModelForCausalLM
+    from trl.trainer.sft_trainer import DataCollatorForLanguageModeling
+
+    small = small_copy(config)
     flash = "flash" in attention
     device = "cuda" if flash else "cpu"
     with torch.random.fork_rng():

@@ -344,9 +344,7 @@ def train(own, args, model_args, given, same_if, checkpoint):
 
     quiet()
     state, started = PartialState(), time.time()
-    if (
-        args.deepspeed and args.use_cpu
-    ):  # with use_cpu, TrainingArguments starts gloo but does not tell DeepSpeed, which then sees one process
+    if args.deepspeed and args.use_cpu:  # TrainingArguments starts gloo but does not tell DeepSpeed, which then sees one process
         import deepspeed
 
         deepspeed.init_distributed(dist_backend="gloo")
@@ -368,28 +366,26 @@ def train(own, args, model_args, given, same_if, checkpoint):
     state.wait_for_everyone()
     if not state.is_main_process:
         return
+    del trainer  # the stop test loads what was saved, into the memory this frees
+    facts = {"steps": steps, "processes": state.num_processes, "gpu": gpu, "speed": meter.total()}
+    facts["peak_memory_gib"] = round(peak_bytes / fit_estimate.GIB, 2)
+    finish(own, args, model_args, made, history, facts, {"given": given, "same_if": same_if}, started)
+
+
+def finish(own, args, model_args, made, history, facts, settings, started):
+    """Check the saved model, write its card and sft.meta.json, merge the adapter where that was asked for."""
+    folder = Path(args.output_dir)
     (folder / "training_args.bin").unlink(missing_ok=True)  # a pickle; sft.meta.json says the same
     if not model_args.use_peft:
         save_16bit(folder)
-    del trainer  # the stop test loads what was saved, into the memory this frees
     checks = {"packing": args.packing, **check_after(own, args, made["tokenizer"], history)}
-    meta = meta_of(own, args, model_args, made, history) | {
-        "steps": steps,
-        "processes": state.num_processes,
-        "gpu": gpu,
-        "speed": meter.total(),
-        "peak_memory_gib": round(peak_bytes / fit_estimate.GIB, 2),
-        "checks": checks,
-        "seconds": round(time.time() - started, 1),
-        "given": given,
-        "same_if": same_if,
-    }
+    meta = meta_of(own, args, model_args, made, history) | facts | {"checks": checks, "seconds": round(time.time() - started, 1)} | settings
     with r.write_aside(folder / "README.md", "w") as file:  # in place of TRL's, which knows neither data nor checks
         file.write(model_card.card(meta, ([], []), folder.resolve().name))
     r.write_json(folder / "sft.meta.json", meta)
     shutil.rmtree(folder / "tokens", ignore_errors=True)
     say(
-        f"{folder}: {steps} steps, loss {meta['first_loss']} -> {meta['final_loss']}, "
+        f"{folder}: {facts['steps']} steps, loss {meta['first_loss']} -> {meta['final_loss']}, "
         f"{meta['speed'].get('tokens_per_second', 0):,.0f} tokens/s, {meta['seconds']:.0f} s"
     )
     if own.merge_to and model_args.use_peft:

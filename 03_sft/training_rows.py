@@ -150,6 +150,47 @@ def held_out_ids(path, wanted, limit=None):
     return set(heapq.nsmallest(wanted, ids, key=lambda row_id: r.text_hash("held out", row_id))), len(ids)
 
 
+def batches(sources, tokenizer):
+    """Lists of up to BATCH (part, source, row, conversation); raises BadInput at a row that has no known form."""
+    batch = []
+    for part, source, row in sources:
+        try:
+            batch.append((part, source, row, conversation(row)))
+            if len(batch) == 1:
+                pieces(tokenizer, *batch[0][3])
+        except ValueError as error:
+            raise r.BadInput(f'{source}, row "{row["id"]}": {error}') from None
+        if len(batch) == BATCH:
+            yield batch
+            batch = []
+    if batch:
+        yield batch
+
+
+def tokenize_batch(batch, tokenizer, max_length, found, rejected, kept_back):
+    """{"train": (input_ids, labels), "eval": ...} of a batch; counts into `found`, writes long rows to rejected and eval rows to kept_back."""
+    columns = {"train": ([], []), "eval": ([], [])}
+    for (part, source, row, _), (ids, labels) in zip(batch, encode(tokenizer, [chat for *_, chat in batch]), strict=True):
+        if reason := refusal(ids, labels, tokenizer.eos_token_id):
+            raise r.BadInput(f'{source}, row "{row["id"]}": {reason}')
+        if len(ids) > max_length:
+            found["too_long"] += 1
+            rejected.write(r.dumps({**row, "reason": "too long", "n_tokens": len(ids)}))
+            continue
+        found["first"] = found["first"] or (ids, labels)
+        count = found[part]
+        count["rows"] += 1
+        count["tokens"] += len(ids)
+        count["trained_tokens"] += sum(label != IGNORED for label in labels)
+        count["longest"] = max(count["longest"], len(ids))
+        count["squares"] += len(ids) ** 2  # for the attention part of the FLOPs
+        columns[part][0].append(ids)
+        columns[part][1].append(labels)
+        if part == "eval":
+            kept_back.write(r.dumps(row))
+    return columns
+
+
 def tokenize_file(path, tokenizer, max_length, folder, eval_rows=None, eval_path=None, limit=None):
     """Write the rows of a file as Arrow files of input_ids and labels; returns what is in them.
 
@@ -173,30 +214,6 @@ def tokenize_file(path, tokenizer, max_length, folder, eval_rows=None, eval_path
         for row in r.read(eval_path) if eval_path else ():
             yield "eval", eval_path, row
 
-    def flush(batch, writers, rejected, kept_back):
-        encoded = encode(tokenizer, [chat for *_, chat in batch])
-        columns = {"train": ([], []), "eval": ([], [])}
-        for (part, source, row, _), (ids, labels) in zip(batch, encoded, strict=True):
-            if reason := refusal(ids, labels, tokenizer.eos_token_id):
-                raise r.BadInput(f'{source}, row "{row["id"]}": {reason}')
-            if len(ids) > max_length:
-                found["too_long"] += 1
-                rejected.write(r.dumps({**row, "reason": "too long", "n_tokens": len(ids)}))
-                continue
-            found["first"] = found["first"] or (ids, labels)
-            count = counts[part]
-            count["rows"] += 1
-            count["tokens"] += len(ids)
-            count["trained_tokens"] += sum(label != IGNORED for label in labels)
-            count["longest"] = max(count["longest"], len(ids))
-            count["squares"] += len(ids) ** 2  # for the attention part of the FLOPs
-            columns[part][0].append(ids)
-            columns[part][1].append(labels)
-            if part == "eval":
-                kept_back.write(r.dumps(row))
-        for part, writer in writers.items():
-            writer.write_batch(pyarrow.record_batch([pyarrow.array(c, schema[0].type) for c in columns[part]], schema=schema))
-
     with (
         r.write_aside(folder / "train.arrow") as train,
         r.write_aside(folder / "eval.arrow") as held_file,
@@ -205,19 +222,11 @@ def tokenize_file(path, tokenizer, max_length, folder, eval_rows=None, eval_path
         pyarrow.ipc.new_stream(train, schema) as train_writer,
         pyarrow.ipc.new_stream(held_file, schema) as eval_writer,
     ):
-        writers, batch = {"train": train_writer, "eval": eval_writer}, []
-        for part, source, row in sources():
-            try:
-                batch.append((part, source, row, conversation(row)))
-                if len(batch) == 1:
-                    pieces(tokenizer, *batch[0][3])
-            except ValueError as error:
-                raise r.BadInput(f'{source}, row "{row["id"]}": {error}') from None
-            if len(batch) == BATCH:
-                flush(batch, writers, rejected, kept_back)
-                batch = []
-        if batch:
-            flush(batch, writers, rejected, kept_back)
+        writers = {"train": train_writer, "eval": eval_writer}
+        for batch in batches(sources(), tokenizer):
+            columns = tokenize_batch(batch, tokenizer, max_length, found, rejected, kept_back)
+            for part, writer in writers.items():
+                writer.write_batch(pyarrow.record_batch([pyarrow.array(c, schema[0].type) for c in columns[part]], schema=schema))
     if not counts["train"]["rows"]:
         raise r.BadInput(f"{path}: no row is left to train on ({found['too_long']} are longer than --max_length {max_length})")
     return found

@@ -232,7 +232,8 @@ def compared(facts, models, folder):
     }, ""
 
 
-def main():
+def arguments():
+    """The options, with the files they name checked."""
     parser = r.parser(__doc__)
     parser.add_argument("--csv", metavar="FILE", required=True, help="results.csv of score.py")
     parser.add_argument("--scored", nargs="+", metavar="FILE", required=True, help="scored.jsonl of score.py, one or more")
@@ -242,12 +243,16 @@ def main():
     parser.add_argument("--viewer-rows", type=r.positive, default=20000, metavar="N", help="most samples in the viewer (default 20,000)")
     parser.add_argument("--ablation", metavar="FILE", help="ablation.json of 02_mix/ablate.sh: its table of selection methods is shown")
     args = parser.parse_args()
-    folder = Path(args.output)
     if args.ablation and not Path(args.ablation).is_file():
         raise r.BadInput(f"{args.ablation}: there is no such file; 02_mix/ablate.sh makes it")
     for path in (args.csv, *args.scored):
         if not Path(path).is_file():
             raise r.BadInput(f"{path}: there is no such file; score.py makes it")
+    return args
+
+
+def contents(args, folder):
+    """What the templates show, by name; the plots are drawn into folder. Raises BadInput where the CSV holds no score."""
     facts = [row for path in args.scored for row in compare.read_facts(path)]
     table = details(read_csv(args.csv), facts, args.csv)
     if not table:
@@ -258,7 +263,7 @@ def main():
     same_model, published, columns = paper_rows(table, names)
     prompts = sorted({row["prompt_id"] for row in table if row["prompt_id"]})
     dates = sorted({row["date"] for row in table})
-    context = dict(
+    return dict(
         title=args.title,
         note=args.note,
         models=models,
@@ -288,12 +293,19 @@ def main():
             *judge_facts(table),
         ],
     )
+
+
+def main():
+    args = arguments()
+    folder = Path(args.output)
+    context = contents(args, folder)
     for name in ("report.md", "report.html"):
         write_text(folder / name, render(name, **context))
     data = viewer_data(args.scored, args.viewer_rows)
     write_text(folder / "viewer.html", render("viewer.html", title=args.title, data=script_json(data)))
     print(
-        f"{folder / 'report.html'}: {len(models)} models, {len(names)} benchmarks; viewer.html holds {len(data['rows']):,} samples",
+        f"{folder / 'report.html'}: {len(context['models'])} models, {len(context['names'])} benchmarks; "
+        f"viewer.html holds {len(data['rows']):,} samples",
         file=sys.stderr,
     )
 
