@@ -121,7 +121,7 @@ def alternatives(reference):
             found.extend(p.strip() for p in parts)
     found += [f.translate(UMLAUTS) for f in found if UMLAUT.search(f)] + [TITLE.sub("", f) for f in found if TITLE.match(f)]
     found += [f[article.end() :] for f in found if (article := re.match(r"(?:in|at|on|of|from|for|through)\s+(?=\w)", f, re.I))]
-    return tuple(dict.fromkeys(f for f in found if re.search(r"\w", f)))
+    return tuple(dict.fromkeys(f for f in found if re.search(r"\w", f) and (f == reference or not re.fullmatch(r"\W*[a-z]\W*", f))))  # not the (b) of "(b), (c)"
 
 
 def same_text(statement, reference, whole=None):
@@ -213,7 +213,8 @@ def gives(statement, reference):
     ):
         return value.unit in ("", low.unit) and low.value <= value.value <= high.value
     quantity = parse_quantity(reference)
-    if quantity is not None and re.search(r"\d", reference) and not (quantity.noun and re.match(r"\d+-[a-z]", reference)):  # 2-butanol is a name
+    in_words = quantity is not None and words_to_number(reference) is not None and re.search(r"\d", statement)
+    if quantity is not None and (in_words or re.search(r"\d", reference)) and not (quantity.noun and re.match(r"\d+-[a-z]", reference)):  # 2-butanol is a name
         return states_quantity(statement, quantity) and bool(ERA.search(statement)) <= bool(ERA.search(reference)) and not (ERA.search(reference) and re.search(r"\bA\.?D\.?\b|\bCE\b", statement))
     if is_formula(formula := bare_formula(reference)):
         return states_formula(statement, formula) or short_for(formula, statement)
