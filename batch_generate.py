@@ -185,67 +185,77 @@ def generate_jsonl(rows, to_messages, out_path, *, model, base_url=None, tempera
     sampling = dict(temperature=temperature, top_p=top_p, max_tokens=max_tokens, stop=stop, json_schema=json_schema, choices=choices,
                     thinking=thinking, retry_max_tokens=retry_max_tokens, **(extra or {}))
     sampling = {k: v for k, v in sampling.items() if v is not None}
-    name = model if base_url else identify(model)
-    if adapter:
-        name += f"+{identify(adapter)}"
-    raw, ids, failed, started = RawFile(out_path), [], [], time.time()
-    counts = dict(rows=0, asked=0, failed=0, truncated=0, prompt_tokens=0, completion_tokens=0)
-    bar = r.progress(total=len(rows) if hasattr(rows, "__len__") else None, desc=raw.path.name)
+    name = (model if base_url else identify(model)) + (f"+{identify(adapter)}" if adapter else "")
+    book = Book(out_path, name, sampling, retry_max_tokens, total=len(rows) if hasattr(rows, "__len__") else None)
+    requests = book.requests(rows, to_messages, seed)
+    try:
+        if base_url:
+            asyncio.run(ask_endpoints(requests, book.store, base_url.split(","), model, sampling, workers, retries))
+        else:
+            setup = dict(model=str(model), adapter=adapter and str(adapter), sampling=sampling, engine=dict(engine or {}))
+            ask_engines(requests, book.store, setup, tensor_parallel, engines)
+        book.raw.finish(book.ids, book.failed)
+    finally:
+        book.bar.close()
+        book.raw.file.close()
+    if book.failed:
+        print(f"{book.raw.path.name}: {len(book.failed)} rows got no answer, see {book.raw.rejected_path.name}; "
+              f"first: {book.failed[0]['error'][:200]}", file=sys.stderr)
+    return {**book.counts, "seconds": round(time.time() - book.started, 1)}
 
-    def requests():
+
+class Book:
+    """What is asked and what was answered in one run of generate_jsonl: requests() gives the rows still to ask, store() keeps an answer."""
+
+    def __init__(self, out_path, name, sampling, retry_max_tokens, total):
+        self.raw, self.ids, self.failed, self.started = RawFile(out_path), [], [], time.time()
+        self.name, self.sampling, self.retry_max_tokens = name, sampling, retry_max_tokens
+        self.counts = dict(rows=0, asked=0, failed=0, truncated=0, prompt_tokens=0, completion_tokens=0)
+        self.bar = r.progress(total=total, desc=self.raw.path.name)
+
+    def requests(self, rows, to_messages, seed):
+        """Requests of the rows that have no answer yet, or one that was cut off while a larger budget is at hand."""
         for row in rows:
             messages = to_messages(row)
-            request = dict(id=row["id"], messages=messages, max_tokens=max_tokens, seed=seed(row) if callable(seed) else seed)
-            expected = dict(id=row["id"], model=name, sampling={**sampling, "seed": request["seed"]}, messages_hash=r.text_hash(messages))
-            ids.append(row["id"])
-            counts["rows"] += 1
-            if raw.check(request, expected):
-                bar.update()
+            request = dict(id=row["id"], messages=messages, max_tokens=self.sampling["max_tokens"], seed=seed(row) if callable(seed) else seed)
+            expected = dict(id=row["id"], model=self.name, sampling={**self.sampling, "seed": request["seed"]}, messages_hash=r.text_hash(messages))
+            self.ids.append(row["id"])
+            self.counts["rows"] += 1
+            if self.raw.check(request, expected):
+                self.bar.update()
                 continue
-            if row["id"] in raw.index:   # truncated in an earlier run
-                request["max_tokens"] = retry_max_tokens
-            if not counts["asked"]:
-                show_first(raw.path.name, messages)
-                if bar.total:
-                    print(f"{raw.path.name}: at most {bar.total - bar.n:,} rows to ask ({bar.n:,} are there), up to {max_tokens:,} tokens each; "
-                          "the bar shows tokens/s and the time left", file=sys.stderr)
-            counts["asked"] += 1
+            if row["id"] in self.raw.index:   # truncated in an earlier run
+                request["max_tokens"] = self.retry_max_tokens
+            if not self.counts["asked"]:
+                self.announce(messages)
+            self.counts["asked"] += 1
             yield {**request, "expected": expected}
 
-    def emit(request, answer):
+    def announce(self, messages):
+        show_first(self.raw.path.name, messages)
+        if self.bar.total:
+            print(f"{self.raw.path.name}: at most {self.bar.total - self.bar.n:,} rows to ask ({self.bar.n:,} are there), up to "
+                  f"{self.sampling['max_tokens']:,} tokens each; the bar shows tokens/s and the time left", file=sys.stderr)
+
+    def store(self, request, answer):
         """Store an answer; returns the request again where it is worth a longer try."""
-        counts["prompt_tokens"] += answer.get("prompt_tokens", 0)
-        counts["completion_tokens"] += answer.get("completion_tokens", 0)
-        truncated = answer.get("finish_reason") == "length"
-        if truncated and retry_max_tokens and request["max_tokens"] < retry_max_tokens:
-            return {**request, "max_tokens": retry_max_tokens, "first": answer}
+        self.counts["prompt_tokens"] += answer.get("prompt_tokens", 0)
+        self.counts["completion_tokens"] += answer.get("completion_tokens", 0)
+        truncated, longer = answer.get("finish_reason") == "length", self.retry_max_tokens
+        if truncated and longer and request["max_tokens"] < longer:
+            return {**request, "max_tokens": longer, "first": answer}
         if "error" in answer and "first" in request:   # the longer try does not fit the context: the answer that was cut off stands
             answer, truncated = {**request["first"], "retry_error": answer["error"]}, True
         if "error" in answer:
-            counts["failed"] += 1
-            failed.append(dict(id=request["id"], reason="generation failed", error=answer["error"], messages=request["messages"]))
+            self.counts["failed"] += 1
+            self.failed.append(dict(id=request["id"], reason="generation failed", error=answer["error"], messages=request["messages"]))
         else:
-            counts["truncated"] += truncated
-            retried = {"retried": True} if retry_max_tokens and request["max_tokens"] == retry_max_tokens else {}
-            raw.append({"id": request["id"], **answer, **retried, **request["expected"]})
-        bar.set_postfix_str(f"{counts['completion_tokens'] / (time.time() - started):,.0f} tokens/s", refresh=False)
-        bar.update()
+            self.counts["truncated"] += truncated
+            retried = {"retried": True} if longer and request["max_tokens"] == longer else {}
+            self.raw.append({"id": request["id"], **answer, **retried, **request["expected"]})
+        self.bar.set_postfix_str(f"{self.counts['completion_tokens'] / (time.time() - self.started):,.0f} tokens/s", refresh=False)
+        self.bar.update()
         return None
-
-    try:
-        if base_url:
-            asyncio.run(ask_endpoints(requests(), emit, base_url.split(","), model, sampling, workers, retries))
-        else:
-            setup = dict(model=str(model), adapter=adapter and str(adapter), sampling=sampling, engine=dict(engine or {}))
-            ask_engines(requests(), emit, setup, tensor_parallel, engines)
-        raw.finish(ids, failed)
-    finally:
-        bar.close()
-        raw.file.close()
-    counts["seconds"] = round(time.time() - started, 1)
-    if failed:
-        print(f"{raw.path.name}: {len(failed)} rows got no answer, see {raw.rejected_path.name}; first: {failed[0]['error'][:200]}", file=sys.stderr)
-    return counts
 
 
 def show_first(name, messages):
