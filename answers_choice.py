@@ -252,6 +252,22 @@ def odd_one_out(text, count):
     return next((one[0] for one, rest in ((right, wrong), (wrong, right)) if len(one) == 1 and len(rest) > 1), None)
 
 
+def listed_again(text, count):
+    """The letter of the one option that stands again behind the whole list of options; None else."""
+    labels = [label[1].upper() for label in LINE_LETTER.finditer(text)]
+    return labels[-1] if count > 1 and len(labels) == count + 1 and labels[:-1] == list(LETTERS[:count]) and labels[-1] != LETTERS[count - 1] else None
+
+
+LIST = re.compile(r"\n[ \t]*\(?A[).:][^\n]*\n+[ \t]*\(?B[).:][^\n]*\n+[ \t]*\(?C[).:][^\n]*(?:\n+[ \t]*\(?[D-J][).:][^\n]*)*(?=\n)")
+
+
+def only_a_list(text, count):
+    """Does a response list options and say nothing of them? A first line may stand apart, such as "The options are:"."""
+    lines = [line for line in text.split("\n") if line.strip()]
+    labels = [label[1].upper() if (label := LINE_LETTER.match(line)) else None for line in lines]
+    return len(set(labels)) >= min(3, count) > 1 and None not in labels[min(1, len(labels) - 3) :]
+
+
 def dismissed(text, count):
     """The letters that a response rules out by name: "A and B are wrong", "we can eliminate C"."""
     found = " ".join(match[1] or match[2] for match in DISMISSED.finditer(text[-6000:]))
@@ -303,6 +319,8 @@ def opening(text, count, options):
 def ending(text, count, options):
     """The letter of a response whose last line is its answer."""
     line = text.strip().rsplit("\n", 1)[-1].strip()
+    if len(line) == 1 and line in LETTERS[:count]:
+        return line
     if len(line) > 300 or len(LINE_LETTER.findall(text[-2000:])) >= max(2, count - 1):
         return None
     if (arrow := ARROW.search(line[-80:])) and ord(letter := (arrow[1] or arrow[2]).upper()) - 65 < count:
@@ -331,7 +349,8 @@ def cut_off(text):
 def prose(text, count, options, cut=False):
     """The option that the last (or first) sentence of a response names, where it names exactly one."""
     text = text[-6000:].strip()
-    if options and len(LINE_LETTER.findall(text)) >= count > 1:  # the list of options, repeated
+    if options and len(LINE_LETTER.findall(text)) >= count > 1:  # the list of options, repeated, perhaps not word for word
+        text = "\n".join(LIST.sub("", "\n" + text).split("\n")).strip()
         flat = {option for _, option in option_words(options)}
         text = "\n".join(line for line in text.split("\n") if not (LINE_LETTER.match(line) and words(LINE_LETTER.sub("", line)) in flat)).strip()
     sentences = [s for s in SENTENCE_END.split(text) if s and s.strip()]
@@ -420,7 +439,10 @@ def extract_choice(text, options=None):
     letters = [letter for letter in said if letter]
     if letters:
         return letters[-1] if letters[-1] != WITHDRAWN else prose(SENTENCE_END.split(text.strip())[-1], count, None)
-    found = odd_one_out(text, count) or opening(text, count, options) or said_right(text, count) or ending(text, count, options)
+    found = odd_one_out(text, count) or listed_again(text, count)
+    if not found and only_a_list(text, count):
+        return None
+    found = found or opening(text, count, options) or said_right(text, count) or ending(text, count, options)
     if not found and options and len(left := set(LETTERS[:count]) - dismissed(text, count)) == 1 < count:
         return left.pop()
     found = found or prose(text, count, None if said else options, cut) or by_place(text, count) or options and only_part(text, options) or None

@@ -54,7 +54,7 @@ def extract_math(text):
     text = CALC.sub("", text).replace("\r", "")
     if "\\\\boxed" in text or '"answer"' in text:
         text = text.replace("\\\\boxed", "\\boxed")
-    found = boxes(text)
+    found = [box for box in boxes(text) if box[2].strip()]
     said = last_statement(text)
     if found and (said is None or said[0] < found[-1][0]):
         return joined_boxes(text, found)
@@ -92,7 +92,7 @@ def last_statement(text):
         if match["mid"] and re.search(r"\b(?:not|cannot|can't|if)\b", match["mid"]):
             continue
         value = head_of(text[match.end() : match.end() + 1500])
-        if value:
+        if value and not re.match(r"(?:with)?in(?:side)?\s|(?:shown|given|written|placed)\s|(?:as\s)?(?:follows|above|below)\b", value + " "):  # "the answer is within \\boxed{}"
             return match.start(), value
     return None
 

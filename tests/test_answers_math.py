@@ -110,6 +110,7 @@ def test_formula_reader():
         ("The work is\n\\begin{align*}\nW &= Fd \\\\\n&= 5 \\cdot 3 \\\\\n&= 15\\ \\text{J}\n\\end{align*}", "15 J"),
         ("so that\n\\[\nd = -\\arctan(1)\n\\cong -0.785\n\\]", "-0.785"),
         ("The force is $F=17 \\mathrm{kN}$ (using $1 \\mathrm{~J}=1 \\mathrm{~N} \\mathrm{~m}$).", "17 kN"),
+        ("So, the answer is 72 hours.\n\nThe answer is within \\boxed{}.", "72 hours"),
         ("$$P=\\frac{\\left(\\begin{array}{l} 4 \\\\ 3 \\end{array}\\right)}{8}=0.5$$", "0.5"),
     ],
 )
