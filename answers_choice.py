@@ -255,7 +255,8 @@ def odd_one_out(text, count):
 def listed_again(text, count):
     """The letter of the one option that stands again behind the whole list of options; None else."""
     labels = [label[1].upper() for label in LINE_LETTER.finditer(text)]
-    return labels[-1] if count > 1 and len(labels) == count + 1 and labels[:-1] == list(LETTERS[:count]) and labels[-1] != LETTERS[count - 1] else None
+    again = count > 1 and labels[:-1] == list(LETTERS[:count]) and labels[-1] in LETTERS[: count - 1]
+    return labels[-1] if again else None
 
 
 LIST = re.compile(r"\n[ \t]*\(?A[).:][^\n]*\n+[ \t]*\(?B[).:][^\n]*\n+[ \t]*\(?C[).:][^\n]*(?:\n+[ \t]*\(?[D-J][).:][^\n]*)*(?=\n)")

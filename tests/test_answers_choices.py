@@ -11,6 +11,7 @@ CASES = {
         # options listed again are no answer: read from a small model's runs
         ('A. 4 cm\nB. 5 cm\nC. 6 cm\nD. 7 cm', None), ('A. 4 m\nB. 5 m\nC. 6 m\nD. 7 m', None), ('A. 4 cm\nB. 5 cm\nC. 6 cm', None),
         ('The options are:\nA. 4 cm\nB. 5 cm\nC. 6 cm\nD. 7 cm', None), ('A. 4 cm\nB. 5 cm\nC. 6 cm\nD. 7 cm\nAnswer: 2', None), ('A. 4 cm', 'A'),
+        ('A. 4 cm\nB. 5 cm\nC. 6 cm\nD. 7 cm\nE. 8 cm', None),
         ('A. 4 cm\nB. 5 cm\nC. 6 cm\nD. 7 cm\n\nB', 'B'), ('A. 4 cm\nB. 5 cm\nC. 6 cm\nD. 7 cm\n\nB. 5 cm', 'B'), ('B. 5 cm\n\nIt is twice as long.', 'B'),
         ('A. 4 m\nB. 5 m\nC. 6 m\nD. 7 m\n\n5 cm', 'B'), ('A. 4 m\nB. 5 m\nC. 6 m\nD. 7 m\nIt is twice the side, so 6 cm fits.', 'C'),
         ('The correct option would be C, since 6 cm is twice 3 cm.', 'C'), ('Option A is tempting, but the right choice is D.', 'D'),
