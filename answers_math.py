@@ -42,6 +42,7 @@ PLURAL = re.compile(r"\b(?:roots|solutions|values|zeroe?s|intercepts|numbers|eig
 BOUND = re.compile(r"\b(?:less|more|greater|fewer|larger|smaller|higher|lower)\s+than\s*$", re.I)
 SHOWN = re.compile(r"\$\$([^$]{1,4000}?)\$\$|\\\[(.{1,4000}?)\\\]|\\begin\s*\{(?:align|equation|gather)\*?\}(.{1,4000}?)\\end\s*\{(?:align|equation|gather)\*?\}", re.S)
 REMARK = re.compile(r"(?<=[$\d\w])[\s.,]*(?:\(\s*)?\b(?:where\s+we\s+(?:have\s+)?used?|using|(?:note|notice)\s+that)\s(?:(?!\$\$|\\\[)[^\n]){1,250}$", re.I)
+SIZE = re.compile(r"\b\d{1,3}\s?(?:x|×|by)\s?\d{1,3}(?=\s(?:matri|determinant|grid|table|board|square|chess))")
 VECTOR = re.compile(r"(?:\b(?:is|are)|[=:])\s*([(<\[]\s*[-+−]?[\w./√π^]{1,12}(?:\s*,\s*[-+−]?[\w./√π^]{1,12}){1,6}\s*[)>\]])(?=[.\s]*$)")
 COPULA = re.compile(r"(?:\b(?:is|are|was|were|be|equals?|has|have|had|makes?|costs?|only|total\s+of|leaves?|remains?|approximately|about)\b|[=≈:])\s*(?=[-+$−(]?\s*\\?\$?\.?\d)")
 COUNT_WORD = re.compile(r"\b(?:is|are|was|were|has|have)\s+((?:[a-z]+-)?(?:zero|one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|twenty|thirty|forty|fifty))\b")
@@ -89,7 +90,7 @@ def last_statement(text):
             r"\b(?:if|whether|not|wrong|incorrect|check|verify|previous)\b[^.\n]{0,20}$", text[max(0, match.start() - 25) : match.start()], re.I
         ):
             continue
-        if match["mid"] and re.search(r"\b(?:not|cannot|can't|if)\b", match["mid"]):
+        if match["mid"] and re.search(r"\b(?:not|cannot|can't|if|by|to\s+(?:get|find|obtain))\b", match["mid"]):  # "multiply the result by 100 to get the rate: ..."
             continue
         value = head_of(text[match.end() : match.end() + 1500])
         if value and not re.match(r"(?:with)?in(?:side)?\s|(?:shown|given|written|placed)\s|(?:as\s)?(?:follows|above|below)\b", value + " "):  # "the answer is within \\boxed{}"
@@ -222,6 +223,7 @@ def stated_value(sentence):
     plain = sentence.replace("**", "").replace("`", "")
     plain = re.sub(r"(\b(?:are|is|were|has|have|had|only|total\s+of|remains?|remaining|leaves|left\s+with)\s+(?:a\s+total\s+of\s+|only\s+|exactly\s+|about\s+)?)(two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|zero|one(?!\s+of\b))\b",
                    lambda m: m[1] + str(int(words_to_number(m[2]))), plain)  # fmt: skip
+    plain = SIZE.sub("square", plain)  # a 2x2 matrix
     if (value := marked_value(plain)) is not None:
         return value
     copula = [one for one in COPULA.finditer(plain) if not re.search(r"\b(?:at|when|for|after|where|with|if)\s+\w{1,3}\s*$", plain[max(0, one.start() - 12) : one.start()])]  # at t = 2 s

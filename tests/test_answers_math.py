@@ -110,6 +110,8 @@ def test_formula_reader():
         ("The work is\n\\begin{align*}\nW &= Fd \\\\\n&= 5 \\cdot 3 \\\\\n&= 15\\ \\text{J}\n\\end{align*}", "15 J"),
         ("so that\n\\[\nd = -\\arctan(1)\n\\cong -0.785\n\\]", "-0.785"),
         ("The force is $F=17 \\mathrm{kN}$ (using $1 \\mathrm{~J}=1 \\mathrm{~N} \\mathrm{~m}$).", "17 kN"),
+        ("Multiply the result by 100 to get the percentage: 126 * 12.6 = 144.4\n\nSo, the inflation rate in percent is 144.4.", "144.4"),
+        ("So, the determinant is 40.\n\nThis is the usual way to find the determinant of a 2x2 matrix.", "40"),
         ("So, the answer is 72 hours.\n\nThe answer is within \\boxed{}.", "72 hours"),
         ("$$P=\\frac{\\left(\\begin{array}{l} 4 \\\\ 3 \\end{array}\\right)}{8}=0.5$$", "0.5"),
     ],
