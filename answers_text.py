@@ -43,6 +43,7 @@ BOTH_WAYS = re.compile(r"\b(?:increas|decreas|rise|fall)\w*[^.;]{0,30}\bthen\s+(
 ERA = re.compile(r"\bB\.?C\.?(?:E\b\.?)?(?![A-Za-z])")
 NO_START = re.compile(r"(?:of\s+course|absolutely|definitely|certainly)\s+not\b|not\s+(?:really|at\s+all|possible|necessarily)\b|i\s+do(?:n['’]t|\s+not)\s+think\s+so\b|impossible\b|it\s+(?:cannot|(?:is|was|does|did|can|will|would)\s?(?:not|n['’]t))\b", re.I)
 YES_START = re.compile(r"(?:absolutely|definitely|certainly|of\s+course|sure)\b|it\s+(?:does|did|can|will|would|is\s+possible)\b", re.I)
+END_OF_SENTENCE = re.compile(r"\b(?:is|are|called|named)\s+(\S.{0,40}?)[.\s]*$")
 BARE_LIST = re.compile(r"(?:the\s)?[\w-]+(?:\s[\w-]+)?(?:,\s[\w-]+(?:\s[\w-]+)?){0,6},?\sand\s[\w-]+(?:\s[\w-]+)?\.?", re.I)
 HEDGE = re.compile(r"\beither\b|\b(?:might|may|could|maybe|perhaps|possibly|probably|likely|unsure|not sure|guess)\b[^.;]{0,60}\bor\b|\bor (?:maybe|perhaps|possibly)\b", re.I)
 CALL = re.compile(r"(?<![A-Za-z])[A-Za-zΘΩ]\s*\((?:[^()]|\([^()]*\)){1,40}\)")
@@ -153,8 +154,9 @@ def same_text(statement, reference, whole=None):
         return yes_no(statement) == polarity
     if polarity is not None and yes_no(statement) == (not polarity):
         return False
-    tails = [one for one in (re.search(r"\b(?:is|are|called|named)\s+(\S.{0,40}?)[.\s]*$", sentence) for sentence in SENTENCES.split(statement)[:4] if sentence) if one]
-    substances = formulas_of(statement).union(*(formulas_of(tail[1]) for tail in tails))  # only of a bare name: a sentence that asks for a symbol again ("the symbol of gold is Ag") does not give it
+    # Substances count where they stand alone or end a sentence: "the symbol of gold is Ag" names gold only to ask for it.
+    ends = (END_OF_SENTENCE.search(sentence) for sentence in SENTENCES.split(statement)[:4] if sentence)
+    substances = formulas_of(statement).union(*(formulas_of(end[1]) for end in ends if end))
     if substances and any(substances & formulas_of(option) for option in alternatives(reference)):
         return True
     if (isotope := isotopes(reference)) and len(tokens(reference)) <= 4 and re.search(r"[a-z]{3}|-|\^|^\d{2,3}(?!Pa)[A-Z][a-z]$", reference):
@@ -440,7 +442,7 @@ def states_quantity(statement, quantity):
         text = re.sub(r"\d+(?:\.\d+)?\s*(?:or|to)\s*\d+(?:\.\d+)?", " ", text)
     for match in itertools.islice(QUANTITY.finditer(text), 200):
         piece, rest = match[0].strip(), text[match.end() : match.end() + 60]
-        if re.match(r"\s*(?:\\(?:hat|vec|sqrt|pi|frac)|:\d)", rest) or text[: match.start() + 1].rstrip("0123456789 ").endswith(":"):
+        if re.match(r"\s*(?:\\(?:hat|vec|sqrt|pi|frac)|:\d)", rest) or re.search(r"\d:$", text[max(0, match.start() - 3) : match.start()]):
             continue  # a coefficient, a part of a ratio
         scale = re.match(r"\s*(hundred|thousand|million|billion|trillion)\b", rest)
         piece, rest = (piece + scale[0], rest[scale.end() :]) if scale else (piece, rest)

@@ -54,3 +54,9 @@ def test_options_and_lists_of_references():
 def test_marked_answer_counts_not_the_text_around_it():
     text = "Iron is a metal and so is copper. Both conduct. However, only one is magnetic at room temperature.\n\nAnswer: iron"
     assert extract(text, "short_text") == "iron" and grade(text, "iron", "short_text") and not grade(text, "copper", "short_text")
+
+
+def test_a_number_behind_a_colon_is_stated_and_a_part_of_a_ratio_is_not():
+    assert grade("The final velocity: 25 m/s, downwards and constant.", "25 m/s", "short_text")
+    assert grade("Final velocity of the car: 25 m/s (it was 5 m/s before)", "25 m/s", "short_text")
+    assert not grade("The ratio of the turns is 12:1 in this transformer.", "one", "short_text")
