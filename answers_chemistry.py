@@ -95,7 +95,7 @@ def isotopes(text):
 
 def bare_formula(text):
     """A chemical formula without the marks of its setting: "\\ce{SO4^{2-}}" -> "SO42-"."""
-    return re.sub(r"[\s_{}$^]|\\ce|\\mathrm|\\text", "", to_ascii_math(text))
+    return re.sub(r"[\s_{}$^]|\\ce|\\mathrm|\\text|(?<=[A-Za-z\d)])-(?=[A-Z(])", "", to_ascii_math(text))
 
 
 def is_formula(text):

@@ -104,7 +104,7 @@ def parse_quantity(text):
     rough = ABOUT.match(text)
     for _ in range(3):
         text = LEAD.sub("", text)
-    text = re.sub(r"^p(?:H|OH|Ka|Kb)\s+(?=\d)", "", text)
+    text = re.sub(r"^(?:minus|negative)\s+(?=\d)", "-", re.sub(r"^p(?:H|OH|Ka|Kb)\s+(?=\d)", "", text))
     text = SMALL_NUMBER.sub(lambda m: str(WORD_NUMBERS[m[0]]), text)
     if (one := re.fullmatch(r"an?\s+([a-z]{3,12})", text)) and words_to_number(text) is None and read_unit(one[1]):
         text = f"1 {one[1]}"  # a day

@@ -39,12 +39,14 @@ CONCLUSION = re.compile(
 ANOTHER = re.compile(
     r"(.{0,200}?\b(?:is|are|was|were|be|called|named)\b[^,.;]{2,80}|(?-i:[A-Z][\w.-]{0,30}(?:\s[A-Z][\w.-]{0,30}){0,3})),\s*(?:whereas|while|unlike|(?:which|who)\s+(?!(?:is|are|was|were|means|equals|gives|makes|corresponds)\b))", re.I | re.S
 )
+KINDS = {"type", "group", "vitamin", "class", "factor"}
 BOTH_WAYS = re.compile(r"\b(?:increas|decreas|rise|fall)\w*[^.;]{0,30}\bthen\s+(?:\w+\s+)?(?:increas|decreas|rise|fall)", re.I)
 ERA = re.compile(r"\bB\.?C\.?(?:E\b\.?)?(?![A-Za-z])")
 NO_START = re.compile(r"(?:of\s+course|absolutely|definitely|certainly)\s+not\b|not\s+(?:really|at\s+all|possible|necessarily)\b|i\s+do(?:n['’]t|\s+not)\s+think\s+so\b|impossible\b|it\s+(?:cannot|(?:is|was|does|did|can|will|would)\s?(?:not|n['’]t))\b", re.I)
 YES_START = re.compile(r"(?:absolutely|definitely|certainly|of\s+course|sure)\b|it\s+(?:does|did|can|will|would|is\s+possible)\b", re.I)
-END_OF_SENTENCE = re.compile(r"\b(?:is|are|called|named)\s+(\S.{0,40}?)[.\s]*$")
-BARE_LIST = re.compile(r"(?:the\s)?[\w-]+(?:\s[\w-]+)?(?:,\s[\w-]+(?:\s[\w-]+)?){0,6},?\sand\s[\w-]+(?:\s[\w-]+)?\.?", re.I)
+END_OF_SENTENCE = re.compile(r"\b(?:is|are|called|named|forms?|producing|produces?|gives?|yields?)\s+(\S.{0,40}?)[.\s]*$")
+SPAN = re.compile(r"(?:about\s+|approximately\s+|between\s+)?(-?[\d.]+)\s*(?:-|to|and)\s*([\d.]+)\s*(\D{0,20})")
+BARE_LIST = re.compile(r"(?:the\s)?[\w-]+(?:\s[\w-]+)?(?:,\s[\w-]+(?:\s[\w-]+)?){0,6},?\sand\s(?:the\s)?[\w-]+(?:\s[\w-]+)?\.?", re.I)
 HEDGE = re.compile(r"\beither\b|\b(?:might|may|could|maybe|perhaps|possibly|probably|likely|unsure|not sure|guess)\b[^.;]{0,60}\bor\b|\bor (?:maybe|perhaps|possibly)\b", re.I)
 CALL = re.compile(r"(?<![A-Za-z])[A-Za-zΘΩ]\s*\((?:[^()]|\([^()]*\)){1,40}\)")
 CORRECTION = re.compile(r"\b(?:wait\b|no, actually|actually, no\b|scratch that|correction\s*:|let me correct|I meant\b|sorry,)[\s,.:;!—–-]*(?:no\b,?\s*)?(?:actually\b,?\s*)?", re.I)
@@ -159,6 +161,10 @@ def same_text(statement, reference, whole=None):
     substances = formulas_of(statement).union(*(formulas_of(end[1]) for end in ends if end))
     if substances and any(substances & formulas_of(option) for option in alternatives(reference)):
         return True
+    if len(wanted := items(reference)) > 1 and any(map(formulas_of, wanted)):  # NaCl and water
+        said = items(END_OF_SENTENCE.search(statement)[1] if END_OF_SENTENCE.search(statement) else statement)
+        if len(said) == len(wanted) and all(any(same_text(one, two) for one in said) for two in wanted):
+            return True
     if (isotope := isotopes(reference)) and len(tokens(reference)) <= 4 and re.search(r"[a-z]{3}|-|\^|^\d{2,3}(?!Pa)[A-Z][a-z]$", reference):
         return isotopes(statement)[-1:] == isotope
     statements = dict.fromkeys((statement, statement.translate(UMLAUTS)))
@@ -206,14 +212,18 @@ def gives(statement, reference):
         return any(abs(r - wanted_ratio) <= 1e-6 * wanted_ratio for r in said) or not said and same_math(statement, reference)
     if INFINITE.fullmatch(reference):
         return bool(re.search(r"\binfinit(?:y|e)\b|\\infty|∞", statement, re.I)) and not re.search(r"\bnot\s+infinit", statement)
-    span = re.fullmatch(r"(?:about\s+|approximately\s+|between\s+)?(-?[\d.]+)\s*(?:-|to|and)\s*([\d.]+)\s*(\D{0,20})", to_ascii_math(reference))
+    span = SPAN.fullmatch(to_ascii_math(reference))
     if (
         span
-        and (value := parse_quantity(statement))
+        and (value := parse_quantity(statement) or (SPAN.fullmatch(to_ascii_math(statement).strip(" .")) or span))
         and (low := parse_quantity(f"{span[1]} {span[3]}"))
         and (high := parse_quantity(f"{span[2]} {span[3]}"))
     ):
+        if isinstance(value, re.Match):
+            return value is not span and value.groups() == span.groups()
         return value.unit in ("", low.unit) and low.value <= value.value <= high.value
+    if re.fullmatch(r"[1-7][spdf]", reference.strip()):  # an orbital, not days
+        return reference.strip() in re.findall(r"[1-7][spdf](?![a-z])", statement)
     quantity = parse_quantity(reference)
     in_words = quantity is not None and words_to_number(reference) is not None and re.search(r"\d", statement)
     if quantity is not None and (in_words or re.search(r"\d", reference)) and not (quantity.noun and re.match(r"\d+-[a-z]", reference)):  # 2-butanol is a name
@@ -362,7 +372,7 @@ def extra_items(statement, reference):
     wanted, said = items(reference), items(statement)
     if len(wanted) < 2 and HEDGE.search(statement):
         return True
-    if len(wanted) < 2 and BARE_LIST.fullmatch(statement.strip()) and not RELATIONS & set(tokens(statement)):
+    if len(wanted) < 2 and BARE_LIST.fullmatch(statement.strip()) and not (RELATIONS | DIRECTIONS) & set(tokens(statement)):
         return len(said) > 1
     return len(wanted) >= 2 and len(said) > len(wanted) and all(len(p.split()) <= 3 for p in said) and len(tokens(statement)) < 25
 
@@ -390,6 +400,8 @@ def part_of(said, wanted, reference):
         heads = []  # July 4 is not all of July 4, 1776
     if any(core == content(h) and h for h in heads) and len(core) and not (len(core) == 1 and core[0] in GENERIC):
         return True
+    if wanted[0] in KINDS and core == wanted[1:]:
+        return True  # AB of type AB, B12 of vitamin B12
     if core == without_eponym(reference):
         return True
     return bool(core) and len(items(reference)) == 1 and wanted[: len(core)] == core and not set(core) <= GENERIC and 1 <= len(wanted) - len(core) <= 2 and set(wanted[len(core) :]) <= GENERIC
@@ -426,6 +438,10 @@ COUNT = re.compile(r"\b(?:two|three|four|five|six|seven|eight|nine|ten|eleven|tw
 
 def states_quantity(statement, quantity):
     """Is the number with its unit among those that the statement states? A hedge ("3 or 4") is no statement."""
+    if quantity.value == 0 and re.fullmatch(r"\W*(?:none|nil)\W*", statement, re.I):
+        return True
+    if len(statement) < 30 and re.fullmatch(r"[\d\s^*+().×-]*\d\s*[\^*+×][\d\s^*+().×-]*", statement):
+        return same_math(statement, f"{quantity.value:.15g}")
     whole = parse_quantity(statement) or (value_of(statement) if len(statement) < 60 and "\\" in statement else None)
     if whole is not None:
         return same_quantity(whole, quantity)
