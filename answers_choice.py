@@ -8,7 +8,7 @@ extract_choice("... (A) is wrong. So the answer is **(C) 5 cm**.", options) -> "
 import re
 
 from answers_markup import plain
-from answers_options import LETTERS, by_value, named, only_part, option_text, option_words, whole_option, words
+from answers_options import LETTERS, by_value, named, named_loosely, only_part, option_text, option_words, whole_option, words
 
 FILL = (
     r"(?:[\s:\"'“”‘’<>\[{(=–—→#|,*]|-(?![\w.\\$(])|(?:"
@@ -191,8 +191,8 @@ def statements(text, count, options):
         body = tail[FILLS.match(tail).end() :]
         letter = whole_option(line, options) or letter_at(tail, count, options)
         if letter is None and options:
-            hits = named(line, options, exact=True) or named(body, options, prefix=True) or [by_value(body, options)]
-            hits = hits if hits[0] else named(sentence_from(tail, len(tail) - len(tail.lstrip(" :\n"))), options)
+            hits = named_loosely(line, options, exact=True) or named_loosely(body, options, prefix=True) or [by_value(body, options)]
+            hits = hits if hits[0] else named_loosely(sentence_from(tail, len(tail) - len(tail.lstrip(" :\n"))), options)
             letter = hits[0] if len(hits) == 1 else None
             if letter is None and (mentions := distinct(line, count)) and len(mentions) == 1:
                 letter = mentions[0]
@@ -306,13 +306,13 @@ def opening(text, count, options):
         if not initial and not AFTER_NEGATED.match(rest[:60]) and not re.match(r"\s*(?:or|and|/)\s*\(?[A-Z]\b", rest):
             return match[2].upper()
     if options:
-        hits = named(lines[0], options, exact=True)
+        hits = named_loosely(lines[0], options, exact=True)
         if hits:
             return hits[0]
         if len(lines) == 1 and len(lines[0]) < 40 and (value := by_value(lines[0].strip(" ."), options)):
             return value
         word = re.match(r"\W*([A-Za-z]+)\b\s*(?:[,.:;!—–-]|$|\n)", lines[0])
-        if word and (hits := named(word[1], options, exact=True)):
+        if word and (hits := named_loosely(word[1], options, exact=True)):
             return hits[0]
     return None
 
@@ -332,7 +332,7 @@ def ending(text, count, options):
     match = re.match(r"[(\[]?([A-Z])[)\].:]+\s+(?=\S)", line)
     if match and ord(match[1]) - 65 < count and options and named(line[match.end() :], options, prefix=True) == [match[1]]:
         return match[1] if len(set(LINE_LETTER.findall(text))) < 3 else None
-    if options and (hits := named(line, options, exact=True)):
+    if options and (hits := named_loosely(line, options, exact=True)):
         return hits[0]
     return None
 
@@ -387,18 +387,18 @@ def prose(text, count, options, cut=False):
 
 def stated(sentence, options):
     """The one option that a sentence names, read first behind its last copula; "" where it names several, None where none."""
-    if NO_COMMITMENT.search(sentence) and not named(sentence, options):
+    if NO_COMMITMENT.search(sentence) and not named_loosely(sentence, options):
         return ""
     main = SUBORDINATE.sub("", sentence)  # "as pressure increases, volume decreases" states the second
-    sentence = main if named(main, options) else sentence
+    sentence = main if named_loosely(main, options) else sentence
     pieces = re.split(r"\b(?:is|are|was|were|be|equals?|approximately|about)\b|[=≈:]", sentence)
     if len(pieces) > 1:
-        hits = named(pieces[-1], options, prefix=True) or named(pieces[-1], options)
+        hits = named_loosely(pieces[-1], options, prefix=True) or named_loosely(pieces[-1], options)
         if len(hits) == 1 and not re.search(r"\bnot\s*$", pieces[-2]):
             return hits[0]
         if value := by_value(pieces[-1].strip(), options):
             return value
-    hits = named(sentence, options)
+    hits = named_loosely(sentence, options)
     yes_no = {words(o).strip() for o in options} <= {"yes", "no", "maybe", "true", "false"}
     if yes_no and not hits:
         return None

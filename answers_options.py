@@ -28,7 +28,9 @@ def words(text):
     text = re.sub(r"\\(?:d|t|c)frac", r"\\frac", text)
     text = re.sub(r"\^\s*\{?\s*\\circ\s*\}?|°|\bdegrees?\b", " deg ", text)
     text = re.sub(r"(?<=\d),(?=\d{3}\b)", "", text)
-    text = re.sub(r"(?<=[a-z])[-'](?=[a-z])", "", re.sub(r"(?<=[a-z])n['’]t\b|(?<=\bcan)not\b", " not", text).replace("ca not", "can not"))
+    if "n't" in text or "n’t" in text or "cannot" in text:
+        text = re.sub(r"(?<=[a-z])n['’]t\b|(?<=\bcan)not\b", " not", text).replace("ca not", "can not")
+    text = re.sub(r"(?<=[a-z])[-'](?=[a-z])", "", text)
     tokens = re.findall(r"[^\W\d_]+|\d+(?:\.\d+)?|[-+/^%=<>|]", text)
     drop = {"the", "an", "text", "mathrm", "left", "right", "times", "cdot"} | ({"a"} if len(tokens) > 1 else set())
     return " " + " ".join(t for t in tokens if t not in drop) + " "
@@ -53,12 +55,13 @@ def option_values(options):
     return [item for item in found if item[1] is not None]
 
 
-def named(text, options, prefix=False, exact=False):
-    """Letters of the options whose words stand in text (longest first, parts of longer ones left out), by their stems where not by their words."""
-    return named_by(words, text, options, prefix, exact) or named_by(stems, text, options, prefix, exact)
+def named_loosely(text, options, prefix=False, exact=False):
+    """named(), and by the stems of the words where the words themselves are not there: "it decreases" names "Decrease"."""
+    return named(text, options, prefix, exact) or named(text, options, prefix, exact, read=stems)
 
 
-def named_by(read, text, options, prefix, exact):
+def named(text, options, prefix=False, exact=False, read=words):
+    """Letters of the options whose words stand in text (longest first, parts of longer ones left out)."""
     flat, hits = read(text), []
     for letter, option in option_words(options, read):
         if exact:

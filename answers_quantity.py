@@ -5,6 +5,7 @@ parse_quantity(r"1.2 \\times 10^{-3}\\,\\mathrm{mol\\,L^{-1}}") -> Quantity(valu
 
 # ruff: noqa: E501 (tables and patterns stand on one line)
 
+import functools
 import math
 import re
 from dataclasses import dataclass, replace
@@ -96,6 +97,7 @@ def words_to_number(text):
     return float(total + current)
 
 
+@functools.lru_cache(maxsize=4096)
 def parse_quantity(text):
     """The one number with its unit that the whole text is, or None. Never raises."""
     if len(text) > 200:
