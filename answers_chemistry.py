@@ -12,6 +12,12 @@ import re
 from answers_units import to_ascii_math
 from answers_words import american
 
+
+def longest_first(names):
+    """The names as alternatives of a pattern."""
+    return "|".join(sorted(names, key=len, reverse=True))
+
+
 FORMULA = re.compile(r"(?:\d*(?:[(\[]?[A-Z][a-z]?\d*[)\]]?\d*){1,12}(?:\^?\{?\d*[+-]+\}?)?)$")
 ELEMENTS = dict(pair.split() for pair in """hydrogen H;helium He;lithium Li;beryllium Be;boron B;carbon C;nitrogen N;oxygen O;fluorine F;neon Ne;sodium Na;magnesium Mg;aluminum Al;silicon Si;phosphorus P;sulfur S
 chlorine Cl;argon Ar;potassium K;calcium Ca;scandium Sc;titanium Ti;vanadium V;chromium Cr;manganese Mn;iron Fe;cobalt Co;nickel Ni;copper Cu;zinc Zn;gallium Ga;germanium Ge;arsenic As;selenium Se;bromine Br
@@ -33,10 +39,10 @@ SYMBOLS = ELEMENTS | {"ammonium": "NH4"}
 FORMULAS = {name: formula for name, formula in (ELEMENTS | SUBSTANCES).items() if len(formula) > 1}  # one-letter symbols mean too much to count
 DIATOMIC = "hydrogen nitrogen oxygen fluorine chlorine bromine iodine".split()
 ROMAN = {"i": 1, "ii": 2, "iii": 3, "iv": 4, "v": 5, "vi": 6, "vii": 7}
-IONIC = re.compile(rf"(?:({'|'.join(SYMBOLS)})\s?(?:\(({'|'.join(ROMAN)})\))?)?\s?(?:({'|'.join(sorted(ANIONS, key=len, reverse=True))}))?(\sions?)?")
-ELEMENT = "|".join(sorted((*ELEMENTS.values(), *ELEMENTS, *map(str.title, ELEMENTS)), key=len, reverse=True))
+IONIC = re.compile(rf"(?:({'|'.join(SYMBOLS)})\s?(?:\(({'|'.join(ROMAN)})\))?)?\s?(?:({longest_first(ANIONS)}))?(\sions?)?")
+ELEMENT = longest_first((*ELEMENTS.values(), *ELEMENTS, *map(str.title, ELEMENTS)))
 ISOTOPE = re.compile(rf"(?<![A-Za-z\d])(?:\^?\{{?(?P<above>\d{{1,3}})\}}?(?:_\{{?\d{{1,3}}\}}?)?\{{?(?P<one>{ELEMENT})\}}?|(?P<two>{ELEMENT})(?:-|(?<=[a-z]{{3}})\s)(?P<behind>\d{{1,3}}))(?![A-Za-z\d])")
-COMPOUND = re.compile(rf"\d*(?:[(\[]?(?:{'|'.join(sorted(ELEMENTS.values(), key=len, reverse=True))})\d*[)\]]?\d*){{2,12}}(?:\d*[+-])?")
+COMPOUND = re.compile(rf"\d*(?:[(\[]?(?:{longest_first(ELEMENTS.values())})\d*[)\]]?\d*){{2,12}}(?:\d*[+-])?")
 BARE = re.compile(r"^(?:(?:it|this|that|the\s(?:gas|answer|compound|substance|product|element|ion|formula))\s+(?:is|was|would\sbe)\s+)?(?:(?:an?|the)\s+)?|\s+(?:gas|gases|molecules?|atoms?|compound|vapou?r|metal)$")
 
 
@@ -112,3 +118,10 @@ def states_formula(statement, formula):
     if formula in words or formula in bare or formula == re.sub(r"\s", "", text).strip("."):
         return True
     return bool(re.search(r"\d|[+-]$", formula)) is False and len(formula) >= 3 and formula.lower() in [w.lower() for w in bare]
+
+
+def reaction(text):
+    """The two sides of a chemical equation as sorted terms, states of matter and spaces aside; None of anything else."""
+    sides = re.split(r"→|⟶|⇌|⇄|↔|<?=+>|<?-+>|\\(?:long)?(?:right|leftright)arrow|\\rightleftharpoons|(?<=[A-Za-z\d)\s])=(?=[\sA-Z\d(])", text.strip(" .$"))
+    terms = [sorted(bare_formula(re.sub(r"\((?:s|l|g|aq)\)", "", term)) for term in re.split(r"\s\+\s|(?<=[A-Za-z\d)])\+(?=\s?\d?\s?[A-Z])", side)) for side in sides]
+    return terms if len(sides) == 2 and all(re.fullmatch(r"\d{0,3}(?:[A-Z(\[][A-Za-z\d()\[\]]{0,30})(?:\^?\d?[+-])?|\d?e-", term) for side in terms for term in side) else None

@@ -115,6 +115,7 @@ VERDICT = re.compile(r"(?P<wrong>[✗✘❌]|\b(?:incorrect|wrong|false|not\s+(?
 LETTER_LIST = r"((?:[Oo]ptions?\s|[Cc]hoices?\s)?[(]?[A-J][)]?(?:\s?(?:,\s?(?:and|or)?|and|or|&)\s?[(]?[A-J][)]?){0,8})(?![A-Za-z'’])"
 DISMISSED = re.compile(rf"\b{LETTER_LIST}\s+(?:is|are|was|were|can\s+be|could\s+be)\s+(?:(?:also|all|both|clearly|therefore|thus|obviously)\s+)?(?:incorrect|wrong|false|eliminated|excluded|ruled\s+out|discarded|not\s+(?:correct|true|right))|\b(?:eliminat\w+|rul(?:e|es|ed|ing)\s+out|exclud\w+|discard\w*|reject\w*)\s+{LETTER_LIST}")
 PLACE = re.compile(r"\b(first|second|third|fourth|fifth|last)\s+(?:option|choice|answer|one|statement|alternative|solution)\b|\b(?:option|choice|solution)\s+(?:number\s+)?#?(\d)\b(?!\.\d)|\banswer\s+is\s+the\s+(first|second|third|fourth|fifth|last)\s*[.!]?\s*$", re.I)
+LIST = re.compile(r"\n[ \t]*\(?A[).:][^\n]*\n+[ \t]*\(?B[).:][^\n]*\n+[ \t]*\(?C[).:][^\n]*(?:\n+[ \t]*\(?[D-J][).:][^\n]*)*(?=\n)")
 WITHDRAWN = "?"  # "the answer is not among the options" takes back what was said before
 
 
@@ -259,9 +260,6 @@ def listed_again(text, count):
     return labels[-1] if again else None
 
 
-LIST = re.compile(r"\n[ \t]*\(?A[).:][^\n]*\n+[ \t]*\(?B[).:][^\n]*\n+[ \t]*\(?C[).:][^\n]*(?:\n+[ \t]*\(?[D-J][).:][^\n]*)*(?=\n)")
-
-
 def only_a_list(text, count):
     """Does a response list options and say nothing of them? A first line may stand apart, such as "The options are:"."""
     lines = [line for line in text.split("\n") if line.strip()]
@@ -351,7 +349,7 @@ def prose(text, count, options, cut=False):
     """The option that the last (or first) sentence of a response names, where it names exactly one."""
     text = text[-6000:].strip()
     if options and len(LINE_LETTER.findall(text)) >= count > 1:  # the list of options, repeated, perhaps not word for word
-        text = "\n".join(LIST.sub("", "\n" + text).split("\n")).strip()
+        text = LIST.sub("", "\n" + text)
         flat = {option for _, option in option_words(options)}
         text = "\n".join(line for line in text.split("\n") if not (LINE_LETTER.match(line) and words(LINE_LETTER.sub("", line)) in flat)).strip()
     sentences = [s for s in SENTENCE_END.split(text) if s and s.strip()]

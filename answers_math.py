@@ -193,8 +193,11 @@ def last_value(text):
 def last_row(display):
     """A displayed formula on one line; of several rows the last one: "$$ x = 1 \\\\ = 2 $$" -> "$$= 2$$"."""
     body = re.sub(r"\\(?:begin|end)\s*\{(?:aligned|align|split|gathered|equation|gather|alignat)\*?\}", " ", display[1] or display[2] or display[3])
-    body = " ".join(body.split()) if "matrix" in body or "array" in body or "cases" in body else [row for row in re.split(r"\\\\(?:\[[^\]]{0,9}\])?", " ".join(body.split())) if row.strip(" &")][-1:]
-    return " $$" + (body if isinstance(body, str) else "".join(body)).replace("&", " " if isinstance(body, list) else "&").strip().rstrip(".,") + "$$ "
+    body = " ".join(body.split())
+    if not re.search("matrix|array|cases", body):
+        rows = [row for row in re.split(r"\\\\(?:\[[^\]]{0,9}\])?", body) if row.strip(" &")]
+        body = rows[-1].replace("&", " ") if rows else ""
+    return f" $${body.strip().rstrip('.,')}$$ "
 
 
 def listed_formulas(sentence, formulas):

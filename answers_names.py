@@ -11,7 +11,6 @@ import re
 from answers_words import GENERIC, content, tokens
 
 UMLAUTS = str.maketrans({"ä": "ae", "ö": "oe", "ü": "ue", "Ä": "Ae", "Ö": "Oe", "Ü": "Ue", "ø": "oe", "Ø": "Oe", "å": "aa", "Å": "Aa", "ß": "ss"})
-UMLAUT = re.compile("[äöüÄÖÜøØåÅß]")
 TITLE = re.compile(r"(?:King|Queen|Pope|Sir|Dr\.?|President|Prof\.?|Professor|Saint|St\.|Lord|Lady|Emperor|Prince|Princess|Mr\.?|Mrs\.?|Ms\.?|General|Captain)\s+(?=[A-Z]\w+)")
 DISTINCT = "New|North|South|East|West|Upper|Lower|Great|United|San|Los|Las"  # words that make another name of a place
 INITIAL = re.compile(r"\b([A-Z])\.(?=\s?[A-Z])")

@@ -10,15 +10,15 @@ import functools
 import itertools
 import re
 
-from answers_chemistry import bare_formula, formulas_of, is_formula, isotopes, states_formula
+from answers_chemistry import bare_formula, formulas_of, is_formula, isotopes, reaction, states_formula
 from answers_equal import INFINITE, same_math
 from answers_markup import boxes, plain
 from answers_math import LEADING, STATED
-from answers_names import DISTINCT, INITIAL, TITLE, UMLAUT, UMLAUTS, in_order, known_by_surname, short_for, spelt_out, without_eponym
+from answers_names import DISTINCT, INITIAL, TITLE, UMLAUTS, in_order, known_by_surname, short_for, spelt_out, without_eponym
 from answers_quantity import RATIO, parse_quantity, ratio, same_quantity, words_to_number
 from answers_units import strip_wrappers, to_ascii_math, unit_after
 from answers_values import value_of
-from answers_words import GENERIC, MONTHS, SMALL, content, one_spelling, stem, tokens
+from answers_words import GENERIC, MONTHS, SMALL, content, one_spelling, tokens
 
 NEGATIVE = set("not no never neither nor without none cannot isnt arent wasnt werent doesnt dont didnt cant wont non except".split())
 OPPOSITES = [("increase", "decrease"), ("increas", "decreas"), ("higher", "lower"), ("more", "less"), ("greater", "smaller"), ("positive", "negative"), ("endothermic", "exothermic"), ("left", "right"), ("up", "down"),
@@ -50,6 +50,12 @@ BARE_LIST = re.compile(r"(?:the\s)?[\w-]+(?:\s[\w-]+)?(?:,\s[\w-]+(?:\s[\w-]+)?)
 HEDGE = re.compile(r"\beither\b|\b(?:might|may|could|maybe|perhaps|possibly|probably|likely|unsure|not sure|guess)\b[^.;]{0,60}\bor\b|\bor (?:maybe|perhaps|possibly)\b", re.I)
 CALL = re.compile(r"(?<![A-Za-z])[A-Za-zΘΩ]\s*\((?:[^()]|\([^()]*\)){1,40}\)")
 CORRECTION = re.compile(r"\b(?:wait\b|no, actually|actually, no\b|scratch that|correction\s*:|let me correct|I meant\b|sorry,)[\s,.:;!—–-]*(?:no\b,?\s*)?(?:actually\b,?\s*)?", re.I)
+QUANTITY = re.compile(
+    r"(?<![\w.^])(?<![a-zA-Z]-)[-+−]?\s?(?:(?:\d{1,3}(?:,\d{3})+(?!\d)|\d+)(?:\.\d+)?|\.\d+)(?:\s*/\s*\d+)?(?:\s*(?:[×x*]|\\times|\\cdot)\s*10\s*\^?\s*\{?\s*[-+−]?\s*\d+\}?|[eE][-+]?\d+)?"
+)
+ASIDE = re.compile(r"(?P<kept>)\((?:[a-z]+\s){1,4}[\d.,]+\)")
+CIRCUMSTANCE = re.compile(r"(?P<kept>\d\s?[^\s.,;]{1,12}(?:\s[^\s.,;]{1,12}){0,3})\s(?:after|at|within|when)\s(?:t\s?=\s?|about\s|approximately\s)?-?\d[\d.,]*\s?[a-zA-Z°%/]*")
+COUNT = re.compile(r"\b(?:two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|twenty|thirty|forty|fifty|sixty|seventy|eighty|ninety)\b(?![\s-](?:hundred|thousand|million|billion|one|two|three|four|five|six|seven|eight|nine|thirds?|fourths?|quarters?|fifths?|and))", re.I)
 MAX_READ = 20_000
 
 
@@ -122,7 +128,7 @@ def alternatives(reference):
             ):
                 continue
             found.extend(p.strip() for p in parts)
-    found += [f.translate(UMLAUTS) for f in found if UMLAUT.search(f)] + [TITLE.sub("", f) for f in found if TITLE.match(f)]
+    found += [f.translate(UMLAUTS) for f in found] + [TITLE.sub("", f) for f in found if TITLE.match(f)]
     found += [f[article.end() :] for f in found if (article := re.match(r"(?:in|at|on|of|from|for|through)\s+(?=\w)", f, re.I))]
     return tuple(dict.fromkeys(f for f in found if re.search(r"\w", f) and (f == reference or not re.fullmatch(r"\W*[a-z]\W*", f))))  # not the (b) of "(b), (c)"
 
@@ -162,7 +168,8 @@ def same_text(statement, reference, whole=None):
     if substances and any(substances & formulas_of(option) for option in alternatives(reference)):
         return True
     if len(wanted := items(reference)) > 1 and any(map(formulas_of, wanted)):  # NaCl and water
-        said = items(END_OF_SENTENCE.search(statement)[1] if END_OF_SENTENCE.search(statement) else statement)
+        end = END_OF_SENTENCE.search(statement)
+        said = items(end[1] if end else statement)
         if len(said) == len(wanted) and all(any(same_text(one, two) for one in said) for two in wanted):
             return True
     if (isotope := isotopes(reference)) and len(tokens(reference)) <= 4 and re.search(r"[a-z]{3}|-|\^|^\d{2,3}(?!Pa)[A-Z][a-z]$", reference):
@@ -212,22 +219,14 @@ def gives(statement, reference):
         return any(abs(r - wanted_ratio) <= 1e-6 * wanted_ratio for r in said) or not said and same_math(statement, reference)
     if INFINITE.fullmatch(reference):
         return bool(re.search(r"\binfinit(?:y|e)\b|\\infty|∞", statement, re.I)) and not re.search(r"\bnot\s+infinit", statement)
-    span = SPAN.fullmatch(to_ascii_math(reference))
-    if (
-        span
-        and (value := parse_quantity(statement) or (SPAN.fullmatch(to_ascii_math(statement).strip(" .")) or span))
-        and (low := parse_quantity(f"{span[1]} {span[3]}"))
-        and (high := parse_quantity(f"{span[2]} {span[3]}"))
-    ):
-        if isinstance(value, re.Match):
-            return value is not span and value.groups() == span.groups()
-        return value.unit in ("", low.unit) and low.value <= value.value <= high.value
+    if (verdict := in_span(statement, reference)) is not None:
+        return verdict
     if re.fullmatch(r"[1-7][spdf]", reference.strip()):  # an orbital, not days
         return reference.strip() in re.findall(r"[1-7][spdf](?![a-z])", statement)
     quantity = parse_quantity(reference)
     in_words = quantity is not None and words_to_number(reference) is not None and re.search(r"\d", statement)
     if quantity is not None and (in_words or re.search(r"\d", reference)) and not (quantity.noun and re.match(r"\d+-[a-z]", reference)):  # 2-butanol is a name
-        return states_quantity(statement, quantity) and bool(ERA.search(statement)) <= bool(ERA.search(reference)) and not (ERA.search(reference) and re.search(r"\bA\.?D\.?\b|\bCE\b", statement))
+        return states_quantity(statement, quantity) and same_era(statement, reference)
     if is_formula(formula := bare_formula(reference)):
         return states_formula(statement, formula) or short_for(formula, statement)
     if re.fullmatch(r"[A-Z]{2,6}", bare := statement.strip("().,* ")) and short_for(bare, reference):
@@ -242,6 +241,25 @@ def gives(statement, reference):
     if re.fullmatch(r"[A-Z][a-z]?", reference.strip()):  # the symbol of an element or a quantity: Co is not CO
         return reference.strip() in re.findall(r"[A-Za-z]+", statement)
     return words_give(statement, reference)
+
+
+def in_span(statement, reference):
+    """Does statement give a value inside a reference such as "5 to 6 hours", or the same range? None where the reference is no range."""
+    span = SPAN.fullmatch(to_ascii_math(reference))
+    low, high = (parse_quantity(f"{end} {span[3]}") for end in (span[1], span[2])) if span else (None, None)
+    if not (low and high):
+        return None
+    if value := parse_quantity(statement):
+        return value.unit in ("", low.unit) and low.value <= value.value <= high.value
+    said = SPAN.fullmatch(to_ascii_math(statement).strip(" ."))
+    return bool(said) and said.groups() == span.groups()
+
+
+def same_era(statement, reference):
+    """A year before Christ is said as one, and of no other reference."""
+    if ERA.search(reference):
+        return not re.search(r"\bA\.?D\.?\b|\bCE\b", statement)
+    return not ERA.search(statement)
 
 
 def words_give(statement, reference):
@@ -291,13 +309,6 @@ def not_joined(said, wanted):
     return said
 
 
-def reaction(text):
-    """The two sides of a chemical equation as sorted terms, states of matter and spaces aside; None of anything else."""
-    sides = re.split(r"→|⟶|⇌|⇄|↔|<?=+>|<?-+>|\\(?:long)?(?:right|leftright)arrow|\\rightleftharpoons|(?<=[A-Za-z\d)\s])=(?=[\sA-Z\d(])", text.strip(" .$"))
-    terms = [sorted(bare_formula(re.sub(r"\((?:s|l|g|aq)\)", "", term)) for term in re.split(r"\s\+\s|(?<=[A-Za-z\d)])\+(?=\s?\d?\s?[A-Z])", side)) for side in sides]
-    return terms if len(sides) == 2 and all(re.fullmatch(r"\d{0,3}(?:[A-Z(\[][A-Za-z\d()\[\]]{0,30})(?:\^?\d?[+-])?|\d?e-", term) for side in terms for term in side) else None
-
-
 def bare_call(text):
     return re.sub(r"[\s\\{}()$*^]|left|right", "", text).lower()
 
@@ -305,31 +316,23 @@ def bare_call(text):
 def contains(said, wanted):
     """Do the wanted words stand in said, side by side and not negated?"""
     size = len(wanted)
-    negated = wanted[0] in NEGATIVE
-    for at in range(len(said) - size + 1):
-        if said[at : at + size] == wanted:
-            before = said[max(0, at - 3) : at]
-            if (
-                negated
-                or not before
-                or not (
-                    before[-1] in NEGATIVE
-                    or before[-1] == "than"
-                    or len(before) > 2
-                    and before[-2] == "not"
-                    and before[-3] in ("do", "doe", "did")
-                    or len(before) > 1
-                    and before[-2] in ("dont", "doesnt", "didnt")
-                    or len(before) > 1
-                    and before[-2] in NEGATIVE
-                    and before[-1] in SMALL | {"just", "only", "caus", "due"}
-                    and before[-1] not in ("only", "just")
-                    or before[-1] == stem("unlike")
-                    or before[-2:] in CONTRASTS
-                )
-            ):
-                return True
-    return False
+    places = (at for at in range(len(said) - size + 1) if said[at : at + size] == wanted)
+    return any(wanted[0] in NEGATIVE or not denied(said[:at]) for at in places)
+
+
+def denied(before):
+    """Do the words before a name deny it: "not", "does not use", "rather than", "unlike"?"""
+    third, second, last = ("", "", "", *before[-3:])[-3:]
+    return (
+        last in NEGATIVE
+        or last in ("than", "unlik")
+        or second == "not"
+        and third in ("do", "doe", "did")
+        or second in ("dont", "doesnt", "didnt")
+        or second in NEGATIVE
+        and last in SMALL | {"caus", "due"}
+        or (second, last) in CONTRASTS
+    )
 
 
 def listed(said, wanted, reference, statement):
@@ -424,16 +427,6 @@ def recalls(said, wanted):
 def directions(words):
     """The words of direction in their order: "pressure rises, volume falls" is not "pressure falls, volume rises"."""
     return [w for w in words if w in DIRECTIONS]
-
-
-QUANTITY = re.compile(
-    r"(?<![\w.^])(?<![a-zA-Z]-)[-+−]?\s?(?:(?:\d{1,3}(?:,\d{3})+(?!\d)|\d+)(?:\.\d+)?|\.\d+)(?:\s*/\s*\d+)?(?:\s*(?:[×x*]|\\times|\\cdot)\s*10\s*\^?\s*\{?\s*[-+−]?\s*\d+\}?|[eE][-+]?\d+)?"
-)
-
-
-ASIDE = re.compile(r"(?P<kept>)\((?:[a-z]+\s){1,4}[\d.,]+\)")
-CIRCUMSTANCE = re.compile(r"(?P<kept>\d\s?[^\s.,;]{1,12}(?:\s[^\s.,;]{1,12}){0,3})\s(?:after|at|within|when)\s(?:t\s?=\s?|about\s|approximately\s)?-?\d[\d.,]*\s?[a-zA-Z°%/]*")
-COUNT = re.compile(r"\b(?:two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|twenty|thirty|forty|fifty|sixty|seventy|eighty|ninety)\b(?![\s-](?:hundred|thousand|million|billion|one|two|three|four|five|six|seven|eight|nine|thirds?|fourths?|quarters?|fifths?|and))", re.I)
 
 
 def states_quantity(statement, quantity):

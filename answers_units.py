@@ -44,7 +44,6 @@ GLUED = re.compile(f"(?:{SHORT}){{2,4}}")  # Jkg^-1
 GLUED_ALONE = re.compile("k?[NJ]m|k?[JNVW]s|[kM]?[NJV]m|[kmM]?Ω(?:m|cm)|kgm")  # without an exponent: anything else may be a word
 COUNTED = re.compile(r"(?:photon|particle|molecule|atom|electron|proton|neutron|ion|cycle|count|event|decay|disintegration|collision|fission|cell|person|beat|breath)s?|nucle(?:us|i)|people")
 PREFIXES = "yocto zepto atto femto pico nano micro milli centi deci deca hecto kilo mega giga tera peta".split()
-PREFIX_LETTERS = "yzafpnuμmcdkMGTPE"
 NO_PREFIX = set("min h d yr y in ft mi lb oz u e ° °C °F deg AU ly P B R D M rpm ppm mph in hr t sec rev cc ha".split()) - {"M"}
 
 
@@ -149,8 +148,7 @@ def read_unit(text):
 
 def unit_names(name, rest):
     """pint's names of one name or of several written as one, [] of no unit: "kJ" -> [kilojoule]; "Jkg", and "ms" before a negative power, are two."""
-    powered = re.match(r"\s*(?:\^|\*\*)?[\s{(]*-\s*\d", rest)
-    if name == "ms" and powered:
+    if name == "ms" and re.match(r"\s*(?:\^|\*\*)?[\s{(]*-\s*\d", rest):
         return ["meter", "second"]
     if (known := pint_name(name)) is not None:
         return [known]

@@ -37,7 +37,14 @@ SAME = re.compile(r"(?:\b(?:remain|stay|keep)(?:s|ed|ing)?|\b(?:is|are|be)(?!\s+
 RAYS = re.compile(r"\b(alpha|beta|gamma|cosmic|infrared|ultraviolet|uv|x)[\s-](?:rays?|radiation)\b")
 RNA = {"m": "messenger", "t": "transfer", "r": "ribosomal", "mt": "mitochondrial"}
 SUBSHELLS = re.compile(r"(?<![a-z\d])(?:\d[spdf]\d{1,2}\s*){2,12}(?![a-z\d])")
-LETTERS = str.maketrans({"ø": "o", "Ø": "O", "ß": "ss", "æ": "ae", "Æ": "Ae", "œ": "oe", "ł": "l", "Ł": "L", "đ": "d"})
+IRREGULAR = {
+    "mitochondria": "mitochondrion", "bacteria": "bacterium", "nuclei": "nucleus", "fungi": "fungus", "phenomena": "phenomenon",
+    "criteria": "criterion", "men": "man", "women": "woman", "mice": "mouse", "feet": "foot", "teeth": "tooth", "vertebre": "vertebra",
+    "alge": "alga", "ova": "ovum", "axes": "axis", "analyses": "analysis", "hypotheses": "hypothesis", "loci": "locus", "bronchi": "bronchus",
+    "alveoli": "alveolus", "radii": "radius", "matrices": "matrix", "vertices": "vertex", "indices": "index", "children": "child", "higher": "high",
+    "lower": "low", "larger": "larg", "greater": "great", "faster": "fast", "slower": "slow", "leaves": "leaf", "wolves": "wolf",
+}  # fmt: skip
+BASE_LETTERS = str.maketrans({"ø": "o", "Ø": "O", "ß": "ss", "æ": "ae", "Æ": "Ae", "œ": "oe", "ł": "l", "Ł": "L", "đ": "d"})
 SHORT_NAMES = {"St": "Saint", "Mt": "Mount", "Ft": "Fort"}
 SHORT_NAME = re.compile(r"\b(St|Mt|Ft)\b\.?\s+(?=[A-Z])")
 
@@ -53,9 +60,7 @@ def stem(word):
     word = american(word) if not word.startswith("does") else word
     word = BRITISH_RE.sub("er", word) if "re" in word else word
     word = BRITISH_OUR.sub("or", word) if "our" in word else word
-    word = {"mitochondria": "mitochondrion", "bacteria": "bacterium", "nuclei": "nucleus", "fungi": "fungus", "phenomena": "phenomenon", "criteria": "criterion", "men": "man", "women": "woman",
-            "mice": "mouse", "feet": "foot", "teeth": "tooth", "vertebre": "vertebra", "alge": "alga", "ova": "ovum", "axes": "axis", "analyses": "analysis", "hypotheses": "hypothesis", "loci": "locus",
-            "bronchi": "bronchus", "alveoli": "alveolus", "radii": "radius", "matrices": "matrix", "vertices": "vertex", "indices": "index", "children": "child", "higher": "high", "lower": "low", "larger": "larg", "greater": "great", "faster": "fast", "slower": "slow", "leaves": "leaf", "wolves": "wolf"}.get(word, word)  # fmt: skip
+    word = IRREGULAR.get(word, word)
     if len(word) > 4 and word.endswith("ies"):
         return word[:-3] + "y"
     if len(word) > 3 and word.endswith("s") and not word.endswith(("ss", "us", "is")):
@@ -88,7 +93,7 @@ def one_spelling(text):
         text,
     )
     if not text.isascii():
-        text = unicodedata.normalize("NFKD", text.translate(LETTERS))
+        text = unicodedata.normalize("NFKD", text.translate(BASE_LETTERS))
         text = "".join(c for c in text if not unicodedata.combining(c)).replace("’", "'")
     text = re.sub(r"(\d{4})-(\d{2})-(\d{2})\b", lambda m: f"{m[1]} {list(MONTHS.values())[min(11, max(0, int(m[2]) - 1))]} {int(m[3])}", text)
     text = ONE_NUMERAL.sub(lambda m: m[1] + arabic(m[2]), NUMERAL.sub(lambda m: arabic(m[0]), text))
