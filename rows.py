@@ -34,11 +34,21 @@ import msgspec
 ROOT = Path(__file__).resolve().parent
 STANDARD_OPTIONS = {
     "input": dict(metavar="FILE", required=True, help="rows to read (.jsonl, .jsonl.gz, .parquet)"),
-    "output": dict(metavar="FILE", required=True, help="rows to write (.jsonl); rejected and meta files stand beside it"),
+    "output": dict(
+        metavar="FILE",
+        required=True,
+        help="rows to write (.jsonl); rejected and meta files stand beside it",
+    ),
     "limit": dict(type=int, metavar="N", help="only the first N rows"),
     "seed": dict(type=int, default=42, metavar="N", help="seed of everything random (default 42)"),
-    "workers": dict(type=int, metavar="N", help="processes, or requests in flight where a model is asked (default: by the machine)"),
-    "fresh": dict(action="store_true", help="start over: delete what an earlier run left, saying what"),
+    "workers": dict(
+        type=int,
+        metavar="N",
+        help="processes, or requests in flight where a model is asked (default: by the machine)",
+    ),
+    "fresh": dict(
+        action="store_true", help="start over: delete what an earlier run left, saying what"
+    ),
 }
 
 
@@ -69,8 +79,18 @@ def progress(iterable=None, total=None, desc="", unit="row", **more):
     from tqdm import tqdm
 
     seconds = 0.2 if sys.stderr.isatty() else 60
-    return tqdm(iterable, total=total, desc=desc, unit=f" {unit}", mininterval=seconds, maxinterval=seconds,
-                delay=0 if sys.stderr.isatty() else 30, file=ProgressFile(), dynamic_ncols=sys.stderr.isatty(), **more)
+    return tqdm(
+        iterable,
+        total=total,
+        desc=desc,
+        unit=f" {unit}",
+        mininterval=seconds,
+        maxinterval=seconds,
+        delay=0 if sys.stderr.isatty() else 30,
+        file=ProgressFile(),
+        dynamic_ncols=sys.stderr.isatty(),
+        **more,
+    )
 
 
 class Parser(argparse.ArgumentParser):
@@ -93,7 +113,9 @@ STANDARD_OPTIONS["limit"]["type"] = STANDARD_OPTIONS["workers"]["type"] = positi
 
 def parser(doc, *standard):
     """Argument parser that prints the script's docstring as its help; `standard` names options that mean the same everywhere."""
-    made = Parser(description=doc, formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False)
+    made = Parser(
+        description=doc, formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False
+    )
     for name in standard:
         made.add_argument(f"--{name}", **STANDARD_OPTIONS[name])
     return made
@@ -107,7 +129,9 @@ def run(main):
         sys.stderr.write(f"{Path(sys.argv[0]).name}: {' '.join(str(error).split())}\n")
         raise SystemExit(error.exit_code) from None
     except KeyboardInterrupt:
-        sys.stderr.write("\ninterrupted; finished work is kept, the same command goes on from there\n")
+        sys.stderr.write(
+            "\ninterrupted; finished work is kept, the same command goes on from there\n"
+        )
         raise SystemExit(130) from None
 
 
@@ -119,7 +143,10 @@ def content_id(row):
 
 def text_hash(*texts):
     """Short hash of prompts or messages (16 hex digits)."""
-    joined = "\x1f".join(text if isinstance(text, str) else json.dumps(text, sort_keys=True, default=str) for text in texts)
+    joined = "\x1f".join(
+        text if isinstance(text, str) else json.dumps(text, sort_keys=True, default=str)
+        for text in texts
+    )
     return hashlib.sha256(joined.encode("utf-8", "surrogatepass")).hexdigest()[:16]
 
 
@@ -128,16 +155,22 @@ def file_hash(path):
     """SHA-256 of a file, or of all files below a folder with their names."""
     path = Path(path)
     if path.is_dir():
-        inside = [(str(p.relative_to(path)), file_hash(p)) for p in sorted(path.rglob("*")) if p.is_file()]
+        inside = [
+            (str(p.relative_to(path)), file_hash(p)) for p in sorted(path.rglob("*")) if p.is_file()
+        ]
         return hashlib.sha256(json.dumps(inside).encode()).hexdigest()
     with open(path, "rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-encode_json = json.JSONEncoder(ensure_ascii=False).encode   # made once: json.dumps makes it anew at each call, a fifth more time
+encode_json = json.JSONEncoder(
+    ensure_ascii=False
+).encode  # made once: json.dumps makes it anew at each call, a fifth more time
 quick_encode = msgspec.json.Encoder().encode
 PLAIN = {str, int, bool, type(None)}
-quick_decode = msgspec.json.Decoder().decode   # a quarter of json's time (0.10 against 0.44 s for 100,000 rows of 620 bytes)
+quick_decode = (
+    msgspec.json.Decoder().decode
+)  # a quarter of json's time (0.10 against 0.44 s for 100,000 rows of 620 bytes)
 
 
 def decode(line):
@@ -154,7 +187,9 @@ def decode(line):
 def plain(values):
     """Are all values, at any depth, texts, whole numbers, true, false or null?"""
     return {*map(type, values)} <= PLAIN or all(
-        type(v) in PLAIN or type(v) is dict and plain(v.values()) or type(v) is list and plain(v) for v in values)
+        type(v) in PLAIN or type(v) is dict and plain(v.values()) or type(v) is list and plain(v)
+        for v in values
+    )
 
 
 def dumps(row):
@@ -180,7 +215,9 @@ def _raw_rows(path):
             for row in batch.to_pylist():
                 yield (number := number + 1), row
         return
-    with gzip.open(path) if path.suffix == ".gz" else open(path, "rb", buffering=1 << 20) as file:   # binary files split on b"\n" only
+    with (
+        gzip.open(path) if path.suffix == ".gz" else open(path, "rb", buffering=1 << 20) as file
+    ):  # binary files split on b"\n" only
         for number, line in enumerate(file, 1):
             if line.isspace():
                 continue
@@ -189,7 +226,9 @@ def _raw_rows(path):
             except (ValueError, RecursionError) as error:
                 raise BadInput(f"{path}, line {number}: not valid JSON ({error})") from None
             if not isinstance(row, dict):
-                raise BadInput(f"{path}, line {number}: a row must be a JSON object, this is a {type(row).__name__}")
+                raise BadInput(
+                    f"{path}, line {number}: a row must be a JSON object, this is a {type(row).__name__}"
+                )
             yield number, row
 
 
@@ -200,7 +239,11 @@ def read(path, *fields, limit=None, unique=True):
     """
     path = Path(path)
     if not path.is_file():
-        raise BadInput(f"{path}: there is no such file" if not path.is_dir() else f"{path} is a folder, a file of rows is needed")
+        raise BadInput(
+            f"{path}: there is no such file"
+            if not path.is_dir()
+            else f"{path} is a folder, a file of rows is needed"
+        )
     seen, copies = {}, {}
     try:
         for count, (number, row) in enumerate(_raw_rows(path)):
@@ -208,15 +251,21 @@ def read(path, *fields, limit=None, unique=True):
                 return
             for field in fields:
                 if field not in row:
-                    raise BadInput(f"{path}, line {number}: field \"{field}\" is missing (this row has: {', '.join(row) or 'nothing'})")
+                    raise BadInput(
+                        f'{path}, line {number}: field "{field}" is missing (this row has: {", ".join(row) or "nothing"})'
+                    )
             if row.get("id") is None:
                 row["id"] = content_id(row)
-                if unique and hash(row["id"]) in seen:   # the same row once more: its copies are told apart by their count
+                if (
+                    unique and hash(row["id"]) in seen
+                ):  # the same row once more: its copies are told apart by their count
                     copies[row["id"]] = copies.get(row["id"], 1) + 1
                     row["id"] += f"-{copies[row['id']]}"
             row["id"] = str(row["id"])
             if unique and seen.setdefault(hash(row["id"]), number) != number:
-                raise BadInput(f"{path}, line {number}: id \"{row['id']}\" stands already in line {seen[hash(row['id'])]}")
+                raise BadInput(
+                    f'{path}, line {number}: id "{row["id"]}" stands already in line {seen[hash(row["id"])]}'
+                )
             yield row
     except (gzip.BadGzipFile, EOFError, UnicodeDecodeError) as error:
         raise BadInput(f"{path}: cannot be read to its end ({error})") from None
@@ -226,7 +275,11 @@ def check_text(row, path, *fields):
     """Raise BadInput unless each field of the row is a string with something in it."""
     for field in fields:
         if not isinstance(row.get(field), str) or not row[field].strip():
-            raise BadInput(f"{path}, row \"{row.get('id')}\": field \"{field}\" must be a text, this is {row.get(field)!r}"[:400])
+            raise BadInput(
+                f'{path}, row "{row.get("id")}": field "{field}" must be a text, this is {row.get(field)!r}'[
+                    :400
+                ]
+            )
 
 
 @contextlib.contextmanager
@@ -236,7 +289,9 @@ def write_aside(path, mode="wb"):
     path.parent.mkdir(parents=True, exist_ok=True)
     aside = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
-        with open(aside, mode, **({} if "b" in mode else {"encoding": "utf-8", "newline": "\n"})) as file:
+        with open(
+            aside, mode, **({} if "b" in mode else {"encoding": "utf-8", "newline": "\n"})
+        ) as file:
             yield file
         os.replace(aside, path)
     finally:
@@ -268,8 +323,19 @@ def beside(path, kind):
 def git_commit():
     """Short commit of the scripts, with "+" where files differ from it; null outside a checkout."""
     try:
-        commit, changed = (subprocess.run(["git", "-C", ROOT, *arguments], capture_output=True, text=True, check=True, timeout=10).stdout.strip()
-                           for arguments in (["rev-parse", "--short=12", "HEAD"], ["status", "--porcelain", "-uno"]))
+        commit, changed = (
+            subprocess.run(
+                ["git", "-C", ROOT, *arguments],
+                capture_output=True,
+                text=True,
+                check=True,
+                timeout=10,
+            ).stdout.strip()
+            for arguments in (
+                ["rev-parse", "--short=12", "HEAD"],
+                ["status", "--porcelain", "-uno"],
+            )
+        )
     except (OSError, subprocess.SubprocessError):
         return None
     return commit + ("+" if changed else "")
@@ -291,7 +357,9 @@ class Step:
         self.output = Path(args.output)
         if self.output.suffix != ".jsonl":
             raise BadInput(f"--output {self.output}: the name must end in .jsonl")
-        self.raw_path, self.rejected_path, self.meta_path = (beside(self.output, kind) for kind in ("raw.jsonl", "rejected.jsonl", "meta.json"))
+        self.raw_path, self.rejected_path, self.meta_path = (
+            beside(self.output, kind) for kind in ("raw.jsonl", "rejected.jsonl", "meta.json")
+        )
         for path in inputs:
             if not Path(path).exists():
                 raise BadInput(f"{path}: there is no such file")
@@ -301,18 +369,36 @@ class Step:
             self.start_over()
         options = {k: v for k, v in vars(args).items() if k not in (*self.IGNORED, *ignore)}
         sources = [Path(sys.argv[0]).resolve(), *map(Path, code)]
-        self.same_if = json.loads(json.dumps(dict(
-            options=options, inputs={str(p): file_hash(str(p)) for p in inputs}, prompt=text_hash(prompt) if prompt else None,
-            code={p.name: file_hash(str(p))[:16] for p in sources if p.is_file()}), default=str))
-        self.meta = {"model": getattr(args, "model", None), "seed": getattr(args, "seed", None), **meta}
+        self.same_if = json.loads(
+            json.dumps(
+                dict(
+                    options=options,
+                    inputs={str(p): file_hash(str(p)) for p in inputs},
+                    prompt=text_hash(prompt) if prompt else None,
+                    code={p.name: file_hash(str(p))[:16] for p in sources if p.is_file()},
+                ),
+                default=str,
+            )
+        )
+        self.meta = {
+            "model": getattr(args, "model", None),
+            "seed": getattr(args, "seed", None),
+            **meta,
+        }
         self.counts = {"in": 0, "out": 0, "rejected": {}, "split": 0}
         self.started, self._files = time.time(), None
 
     def start_over(self):
         """Delete what earlier runs left of this output, and say what."""
         for path in sorted(self.output.parent.glob(f"{self.output.stem}.*")):
-            kind = path.name[len(self.output.stem):]
-            if kind in (".jsonl", ".raw.jsonl", ".raw.rejected.jsonl", ".rejected.jsonl", ".meta.json"):
+            kind = path.name[len(self.output.stem) :]
+            if kind in (
+                ".jsonl",
+                ".raw.jsonl",
+                ".raw.rejected.jsonl",
+                ".rejected.jsonl",
+                ".meta.json",
+            ):
                 print(f"--fresh: deleting {path}", file=sys.stderr)
                 path.unlink()
 
@@ -321,14 +407,24 @@ class Step:
         if not (self.output.is_file() and self.meta_path.is_file()):
             return False
         old = json.loads(self.meta_path.read_text())
-        changed = [key for key in self.same_if if old.get("same_if", {}).get(key) != self.same_if[key]]
+        changed = [
+            key for key in self.same_if if old.get("same_if", {}).get(key) != self.same_if[key]
+        ]
         if changed:
-            print(f"{self.output.name}: made again, since its {' and '.join(changed)} changed", file=sys.stderr)
+            print(
+                f"{self.output.name}: made again, since its {' and '.join(changed)} changed",
+                file=sys.stderr,
+            )
             return False
         if old["counts"]["rejected"].get("generation failed"):
-            print(f"{self.output.name}: made again, since some rows got no answer last time", file=sys.stderr)
+            print(
+                f"{self.output.name}: made again, since some rows got no answer last time",
+                file=sys.stderr,
+            )
             return False
-        print(f"{self.output.name}: finished already ({self.funnel(old['counts'])})", file=sys.stderr)
+        print(
+            f"{self.output.name}: finished already ({self.funnel(old['counts'])})", file=sys.stderr
+        )
         return True
 
     def read(self, path, *fields, limit=None, unique=True):
@@ -340,7 +436,10 @@ class Step:
     def _write(self, index, row=None):
         if self._files is None:
             self.output.parent.mkdir(parents=True, exist_ok=True)
-            self._aside = [p.with_name(f".{p.name}.{os.getpid()}.part") for p in (self.output, self.rejected_path)]
+            self._aside = [
+                p.with_name(f".{p.name}.{os.getpid()}.part")
+                for p in (self.output, self.rejected_path)
+            ]
             self._files = [open(p, "wb", buffering=1 << 20) for p in self._aside]
             atexit.register(self._clean)
         if row is not None:
@@ -367,21 +466,40 @@ class Step:
     def funnel(self, counts=None):
         counts = counts or self.counts
         rejected = sum(counts["rejected"].values())
-        reasons = ", ".join(f"{reason} {n:,}" for reason, n in sorted(counts["rejected"].items(), key=lambda item: -item[1]))
-        return f"{counts['in']:,} rows -> {counts['out']:,}" + (f"; rejected {rejected:,}: {reasons}" if rejected else "")
+        reasons = ", ".join(
+            f"{reason} {n:,}"
+            for reason, n in sorted(counts["rejected"].items(), key=lambda item: -item[1])
+        )
+        return f"{counts['in']:,} rows -> {counts['out']:,}" + (
+            f"; rejected {rejected:,}: {reasons}" if rejected else ""
+        )
 
     def finish(self, **meta):
         """Check that no row was lost, let the three files appear, print the funnel."""
         counts = self.counts
         rejected = sum(counts["rejected"].values())
-        assert counts["in"] + counts["split"] == counts["out"] + rejected, f"rows were lost in {self.output}: {counts}"
-        self._write(0)   # opens the files where no row came: an empty result is a result
+        assert counts["in"] + counts["split"] == counts["out"] + rejected, (
+            f"rows were lost in {self.output}: {counts}"
+        )
+        self._write(0)  # opens the files where no row came: an empty result is a result
         for file in self._files:
             file.close()
-        self.meta_path.unlink(missing_ok=True)   # a crash between the renames leaves an output without meta, which is made again
+        self.meta_path.unlink(
+            missing_ok=True
+        )  # a crash between the renames leaves an output without meta, which is made again
         os.replace(self._aside[1], self.rejected_path)
         os.replace(self._aside[0], self.output)
-        write_json(self.meta_path, {
-            "command": shlex.join(["python", *map(str, sys.argv)]), "commit": git_commit(), **self.meta, **meta, "counts": counts,
-            "seconds": round(time.time() - self.started, 1), "date": time.strftime("%Y-%m-%dT%H:%M:%S"), "same_if": self.same_if})
+        write_json(
+            self.meta_path,
+            {
+                "command": shlex.join(["python", *map(str, sys.argv)]),
+                "commit": git_commit(),
+                **self.meta,
+                **meta,
+                "counts": counts,
+                "seconds": round(time.time() - self.started, 1),
+                "date": time.strftime("%Y-%m-%dT%H:%M:%S"),
+                "same_if": self.same_if,
+            },
+        )
         print(f"{self.output.name}: {self.funnel()}", file=sys.stderr)

@@ -59,19 +59,32 @@ VERDICT = re.compile(r"reasoning[\s*_`\"':：-]{1,10}(yes|no)\b", re.I)
 CONNECTIVE = re.compile(
     r"\b(?:because|since|therefore|thus|hence|consequently|it follows|which (?:means|implies|gives|yields|leads)|so that|as a result|due to|"
     r"we (?:have|get|find|obtain|know|see|use|need)|substitut\w+|using|applying|gives|implies|implying|suppose|assume|let us|first(?:ly)?|next|then|"
-    r"finally|step \d|if\b[^.\n]{1,80}\bthen|in order to|leads to|causes?|reason)\b", re.I)
-PARTS = re.compile(r"(?:^|[\s;])\(?b[.)]\s", re.I)   # "a. 5; b. 6": the last number is not the whole answer
+    r"finally|step \d|if\b[^.\n]{1,80}\bthen|in order to|leads to|causes?|reason)\b",
+    re.I,
+)
+PARTS = re.compile(
+    r"(?:^|[\s;])\(?b[.)]\s", re.I
+)  # "a. 5; b. 6": the last number is not the whole answer
 EQUATION = re.compile(r"=|\\(?:approx|implies|Rightarrow|iff|equiv|leq?|geq?)\b|[≈⇒⟹≤≥→]")
 
 
 def filled(prompt, row):
-    return [{"role": "user", "content": re.sub(r"\{(question|answer)\}", lambda match: row[match[1]], prompt)}]
+    return [
+        {
+            "role": "user",
+            "content": re.sub(r"\{(question|answer)\}", lambda match: row[match[1]], prompt),
+        }
+    ]
 
 
 def parse_judge(text):
     """True where the model says that there is reasoning, False where not, None where it cannot be read; the last verdict counts."""
     text = after_thinking(text)
-    said = VERDICT.findall(text) or re.findall(r"\b(YES|NO)\b", text) or re.findall(r"^\W*(yes|no)\W*$", text, flags=re.I)
+    said = (
+        VERDICT.findall(text)
+        or re.findall(r"\b(YES|NO)\b", text)
+        or re.findall(r"^\W*(yes|no)\W*$", text, flags=re.I)
+    )
     return said[-1].lower() == "yes" if said else None
 
 
@@ -113,26 +126,61 @@ def judge_path(step):
 
 def main():
     parser = r.parser(__doc__, "input", "output")
-    parser.add_argument("--judge", choices=("model", "rules"), default="model", help="who decides whether reasoning is there (default model)")
-    parser.add_argument("--disagree", choices=("original", "reject"), default="original",
-                        help="a solution that misses the known answer: keep the row with its original answer (default), or reject the row")
+    parser.add_argument(
+        "--judge",
+        choices=("model", "rules"),
+        default="model",
+        help="who decides whether reasoning is there (default model)",
+    )
+    parser.add_argument(
+        "--disagree",
+        choices=("original", "reject"),
+        default="original",
+        help="a solution that misses the known answer: keep the row with its original answer (default), or reject the row",
+    )
     batch_generate.add_options(parser, max_tokens=4096)
     args = parser.parse_args()
-    step = r.Step(args, inputs=[args.input], prompt=JUDGE_PROMPT + SOLVE_PROMPT, code=[replies.__file__, *answers.FILES])
+    step = r.Step(
+        args,
+        inputs=[args.input],
+        prompt=JUDGE_PROMPT + SOLVE_PROMPT,
+        code=[replies.__file__, *answers.FILES],
+    )
     if args.fresh and judge_path(step).exists():
         print(f"--fresh: deleting {judge_path(step)}", file=sys.stderr)
         judge_path(step).unlink()
     if step.finished():
         return
-    rows, options = Rows(args.input, "question", "answer", limit=args.limit), batch_generate.options(args)
+    rows, options = (
+        Rows(args.input, "question", "answer", limit=args.limit),
+        batch_generate.options(args),
+    )
     if args.judge == "model":
-        batch_generate.generate_jsonl(rows, lambda row: filled(JUDGE_PROMPT, row), judge_path(step),
-                                      retry_max_tokens=args.max_tokens, **options | {"max_tokens": min(64, args.max_tokens)})
+        batch_generate.generate_jsonl(
+            rows,
+            lambda row: filled(JUDGE_PROMPT, row),
+            judge_path(step),
+            retry_max_tokens=args.max_tokens,
+            **options | {"max_tokens": min(64, args.max_tokens)},
+        )
     bare = (row for row, has in judged(args, step, rows) if not has)
-    batch_generate.generate_jsonl(bare, lambda row: filled(SOLVE_PROMPT, row), step.raw_path, retry_max_tokens=2 * args.max_tokens, **options)
+    batch_generate.generate_jsonl(
+        bare,
+        lambda row: filled(SOLVE_PROMPT, row),
+        step.raw_path,
+        retry_max_tokens=2 * args.max_tokens,
+        **options,
+    )
     tokens = {}
-    counted = replies.texts(step.read(args.input, "question", "answer", limit=args.limit), args.input, "question", "answer")
-    for (row, has), (_, raw) in zip(judged(args, step, counted), batch_generate.read_raw(rows, step.raw_path), strict=True):
+    counted = replies.texts(
+        step.read(args.input, "question", "answer", limit=args.limit),
+        args.input,
+        "question",
+        "answer",
+    )
+    for (row, has), (_, raw) in zip(
+        judged(args, step, counted), batch_generate.read_raw(rows, step.raw_path), strict=True
+    ):
         count_tokens(tokens, raw)
         step.keep({**row, "reasoning": "given"}) if has else finish(step, row, raw, args.disagree)
     step.finish(tokens=tokens)
@@ -148,10 +196,20 @@ def finish(step, row, raw, disagree):
     agree = agrees(solution, row["answer"])
     if agree is False:
         if disagree == "reject":
-            return step.reject(row, "solution disagrees with the known answer", cot_agrees=False, solution=solution)
+            return step.reject(
+                row, "solution disagrees with the known answer", cot_agrees=False, solution=solution
+            )
         return step.keep({**row, "reasoning": "none", "cot_agrees": False})
-    step.keep({**row, "id": r.text_hash(row["id"], solution), "answer": solution, "reasoning": "added", "cot_agrees": agree,
-               "short_answer": row["answer"]})
+    step.keep(
+        {
+            **row,
+            "id": r.text_hash(row["id"], solution),
+            "answer": solution,
+            "reasoning": "added",
+            "cot_agrees": agree,
+            "short_answer": row["answer"],
+        }
+    )
 
 
 if __name__ == "__main__":

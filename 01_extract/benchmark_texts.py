@@ -14,19 +14,62 @@ from typing import NamedTuple
 import rows as r
 
 SUFFIXES = (".json", ".jsonl", ".gz", ".parquet", ".csv")
-QUESTION_FIELDS = ("question", "Question", "problem", "problem_text", "goal", "input", "prompt", "query", "instruction", "Problem", "QUESTION")
+QUESTION_FIELDS = (
+    "question",
+    "Question",
+    "problem",
+    "problem_text",
+    "goal",
+    "input",
+    "prompt",
+    "query",
+    "instruction",
+    "Problem",
+    "QUESTION",
+)
 OPTION_FIELDS = ("options", "choices", "Options", "endings")
-LETTERED_FIELDS = (tuple("ABCDEFGHIJ"), ("opa", "opb", "opc", "opd", "ope"), ("sol1", "sol2"), ("option_a", "option_b", "option_c", "option_d"),
-                   ("Correct Answer", "Incorrect Answer 1", "Incorrect Answer 2", "Incorrect Answer 3"))
-ID_FIELDS = ("id", "uuid", "ID", "question_id", "unique_id", "idx", "pubid", "problemid", "Record ID", "name")
+LETTERED_FIELDS = (
+    tuple("ABCDEFGHIJ"),
+    ("opa", "opb", "opc", "opd", "ope"),
+    ("sol1", "sol2"),
+    ("option_a", "option_b", "option_c", "option_d"),
+    ("Correct Answer", "Incorrect Answer 1", "Incorrect Answer 2", "Incorrect Answer 3"),
+)
+ID_FIELDS = (
+    "id",
+    "uuid",
+    "ID",
+    "question_id",
+    "unique_id",
+    "idx",
+    "pubid",
+    "problemid",
+    "Record ID",
+    "name",
+)
 # The 15 benchmarks of the evaluation, each with a pattern of its path once only letters and digits are left; the first that matches names it.
-BENCHMARKS = {"mmlu_pro": "mmlupro(?!fessional)", "mmlu": "mmlu", "supergpqa": "supergpqa", "gpqa_diamond": "gpqa", "scibench": "scibench",
-              "olympicarena": "olympicarena", "chembench": "chembench", "csbench": "csbench", "medmcqa": "medmcqa", "pubmedqa": "pubmedqa",
-              "medqa": "medqa", "piqa": "piqa", "gsm8k": "gsm8k", "math500": "math500", "math": None}
+BENCHMARKS = {
+    "mmlu_pro": "mmlupro(?!fessional)",
+    "mmlu": "mmlu",
+    "supergpqa": "supergpqa",
+    "gpqa_diamond": "gpqa",
+    "scibench": "scibench",
+    "olympicarena": "olympicarena",
+    "chembench": "chembench",
+    "csbench": "csbench",
+    "medmcqa": "medmcqa",
+    "pubmedqa": "pubmedqa",
+    "medqa": "medqa",
+    "piqa": "piqa",
+    "gsm8k": "gsm8k",
+    "math500": "math500",
+    "math": None,
+}
 
 
 class Item(NamedTuple):
     """One benchmark question: where it stands, its text without options, and the texts of its options (empty where it has none)."""
+
     benchmark: str
     id: str
     question: str
@@ -37,12 +80,23 @@ def benchmark_name(path, row):
     """Name of a row's benchmark: its own field, else one of the 15 that its path names, else the folder or the file."""
     if isinstance(row.get("benchmark"), str) and row["benchmark"]:
         return row["benchmark"]
-    parts = [re.sub("[^a-z0-9]", "", part.lower()) for part in (path.parent.name, path.stem.removesuffix(".jsonl"))]
+    parts = [
+        re.sub("[^a-z0-9]", "", part.lower())
+        for part in (path.parent.name, path.stem.removesuffix(".jsonl"))
+    ]
     for name, key in BENCHMARKS.items():
-        if any(part == "math" or part.startswith("hendrycksmath") for part in parts) if key is None else any(re.search(key, part) for part in parts):
+        if (
+            any(part == "math" or part.startswith("hendrycksmath") for part in parts)
+            if key is None
+            else any(re.search(key, part) for part in parts)
+        ):
             return name
     generic = ("benchmarks", "benchmark", "data", "test", "val", "valid", "validation", "dev", "")
-    return path.parent.name.lower() if parts[0] not in generic and parts[1] in generic else path.stem.removesuffix(".jsonl")
+    return (
+        path.parent.name.lower()
+        if parts[0] not in generic and parts[1] in generic
+        else path.stem.removesuffix(".jsonl")
+    )
 
 
 def question_of(row):
@@ -51,9 +105,14 @@ def question_of(row):
         if isinstance(row.get(field), str) and row[field].strip():
             return row[field]
     examples = row.get("examples")
-    if isinstance(examples, str):   # a list that some exports write as its Python or JSON text
+    if isinstance(examples, str):  # a list that some exports write as its Python or JSON text
         examples = literal(examples)
-    if isinstance(examples, list | tuple) and examples and isinstance(examples[0], dict) and isinstance(examples[0].get("input"), str):
+    if (
+        isinstance(examples, list | tuple)
+        and examples
+        and isinstance(examples[0], dict)
+        and isinstance(examples[0].get("input"), str)
+    ):
         return examples[0]["input"]
     return None
 
@@ -76,7 +135,10 @@ def options_of(row):
         if isinstance(value, dict):
             value = value["text"] if isinstance(value.get("text"), list) else list(value.values())
         if isinstance(value, list | tuple) and value:
-            return tuple(str(option["text"] if isinstance(option, dict) and "text" in option else option) for option in value)
+            return tuple(
+                str(option["text"] if isinstance(option, dict) and "text" in option else option)
+                for option in value
+            )
     for fields in LETTERED_FIELDS:
         if all(row.get(field) is not None for field in fields[:2]):
             return tuple(str(row[field]) for field in fields if row.get(field) is not None)
@@ -97,11 +159,22 @@ def file_rows(path):
         try:
             value = json.loads(text)
         except ValueError:
-            value = [json.loads(line) for line in text.split("\n") if line.strip()]   # JSONL under another name
-        if isinstance(value, dict) and value and all(isinstance(row, dict) for row in value.values()):
-            value = [{"id": key, **row} for key, row in value.items()]   # rows by id, as PubMedQA has them
+            value = [
+                json.loads(line) for line in text.split("\n") if line.strip()
+            ]  # JSONL under another name
+        if (
+            isinstance(value, dict)
+            and value
+            and all(isinstance(row, dict) for row in value.values())
+        ):
+            value = [
+                {"id": key, **row} for key, row in value.items()
+            ]  # rows by id, as PubMedQA has them
         elif isinstance(value, dict):
-            value = next((v for v in value.values() if isinstance(v, list) and v and isinstance(v[0], dict)), [value])
+            value = next(
+                (v for v in value.values() if isinstance(v, list) and v and isinstance(v[0], dict)),
+                [value],
+            )
         return [row for row in value if isinstance(row, dict)] if isinstance(value, list) else []
     if path.suffix == ".csv":
         with open(path, newline="", encoding="utf-8-sig") as file:
@@ -114,8 +187,17 @@ def files_below(paths):
     found = []
     for path in map(Path, paths):
         if path.is_dir():
-            inside = (p for p in path.rglob("*") if p.is_file() and not any(part.startswith(".") for part in p.relative_to(path).parts))
-            found += sorted(p for p in inside if not re.search(r"\.(rejected\.jsonl|raw\.jsonl|meta\.json)$", p.name))
+            inside = (
+                p
+                for p in path.rglob("*")
+                if p.is_file()
+                and not any(part.startswith(".") for part in p.relative_to(path).parts)
+            )
+            found += sorted(
+                p
+                for p in inside
+                if not re.search(r"\.(rejected\.jsonl|raw\.jsonl|meta\.json)$", p.name)
+            )
         elif path.is_file():
             found.append(path)
         else:
@@ -129,7 +211,7 @@ def read_benchmarks(paths):
     for path in files_below(paths):
         if path.suffix not in SUFFIXES:
             if path.suffix.lower() not in (".md", ".txt", ".py", ".license", ""):
-                unread.append((path, f"unknown kind of file \"{path.suffix}\""))
+                unread.append((path, f'unknown kind of file "{path.suffix}"'))
             continue
         try:
             rows = file_rows(path)
@@ -141,8 +223,24 @@ def read_benchmarks(paths):
             question = question_of(row)
             if question is None:
                 continue
-            name = next((str(row[field]) for field in ID_FIELDS if row.get(field) not in (None, "")), None)
-            items.append(Item(benchmark_name(path, row), f"{path.stem}:{number}" if name is None else name.strip(), question, options_of(row)))
+            name = next(
+                (str(row[field]) for field in ID_FIELDS if row.get(field) not in (None, "")), None
+            )
+            items.append(
+                Item(
+                    benchmark_name(path, row),
+                    f"{path.stem}:{number}" if name is None else name.strip(),
+                    question,
+                    options_of(row),
+                )
+            )
         if len(items) - before < len(rows) or not rows:
-            unread.append((path, f"{len(rows) - len(items) + before} of {len(rows)} rows have no question in a known field" if rows else "no rows"))
+            unread.append(
+                (
+                    path,
+                    f"{len(rows) - len(items) + before} of {len(rows)} rows have no question in a known field"
+                    if rows
+                    else "no rows",
+                )
+            )
     return items, unread

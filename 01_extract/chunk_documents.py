@@ -11,6 +11,7 @@ theorem and its proof, or an exercise and the solution printed after it. What is
 words. Chunks are slices of the document: laid end to end (without --overlap) they give its text again, white space between them aside.
 --tokenizer is a hub id, a folder or file with a tokenizer.json, or "words" (white space; needs no files). 1.2 million characters take about 2 s.
 """
+
 import sys
 from pathlib import Path
 
@@ -20,19 +21,22 @@ import itertools
 import re
 from typing import NamedTuple
 
-import pdf_text
+from pdf import text as pdf_text
 
 import rows as r
 
 STARTS = r"(?:worked\s+)?examples?|exercises?|problems?|questions?|theorem|lemma|proposition|corollary|check\s+your\s+understanding|practice|try\s+it"
 PARTS = r"solutions?|answers?|proof|strategy|significance|discussion|explanation|hints?|analysis|approach|verification|check"
-LABEL = re.compile(rf"(?:#{{1,6}}[ \t]+|>[ \t]*)?(?P<mark>\*\*\*?|__|\*|_)?[ \t]*(?:(?P<start>{STARTS})|(?P<part>{PARTS}))\b"
-                   r"[ \t]*(?P<number>\(?[A-Z]?\d+(?:[.\-]\d+)*[a-z]?\)?)?", re.IGNORECASE)
+LABEL = re.compile(
+    rf"(?:#{{1,6}}[ \t]+|>[ \t]*)?(?P<mark>\*\*\*?|__|\*|_)?[ \t]*(?:(?P<start>{STARTS})|(?P<part>{PARTS}))\b"
+    r"[ \t]*(?P<number>\(?[A-Z]?\d+(?:[.\-]\d+)*[a-z]?\)?)?",
+    re.IGNORECASE,
+)
 HEADING = re.compile(r"(#{1,6})[ \t]+\S")
 LIST_ITEM = re.compile(r"(?:[-*+•]|\(?[a-zA-Z0-9]{1,3}[.)]|\([ivx]+\)|\|)[ \t]")
 SENTENCE = re.compile(r"(?<=[.!?])[”\"')\]]*\s+(?=[A-Z0-9“\"$(\\*])|\n")
-LONGEST_FORMULA = 6000     # characters; a lone $$ must not swallow the rest of a book
-CUT_BACK = 0.75            # a chunk at least this full ends before the last heading rather than at the last unit that fits
+LONGEST_FORMULA = 6000  # characters; a lone $$ must not swallow the rest of a book
+CUT_BACK = 0.75  # a chunk at least this full ends before the last heading rather than at the last unit that fits
 
 
 class Block(NamedTuple):
@@ -40,33 +44,44 @@ class Block(NamedTuple):
 
     start: int
     end: int
-    level: int             # of a heading, 0 for anything else
-    kind: str              # "start" of an example or exercise, "part" (solution, proof, ...), or ""
-    number: str            # of the example or exercise, as printed
+    level: int  # of a heading, 0 for anything else
+    kind: str  # "start" of an example or exercise, "part" (solution, proof, ...), or ""
+    number: str  # of the example or exercise, as printed
 
 
 # ---- paragraphs ----
+
 
 def is_open(text):
     """True where a formula, environment or program text that began in this text has not ended."""
     if text.count("```") % 2:
         return True
     plain = re.sub(r"```.*?```", "", text, flags=re.DOTALL)
-    return bool(plain.count("$$") % 2 or plain.count("\\[") - plain.count("\\\\[") > plain.count("\\]") - plain.count("\\\\]")
-                or len(re.findall(r"\\begin\{", plain)) > len(re.findall(r"\\end\{", plain)))
+    return bool(
+        plain.count("$$") % 2
+        or plain.count("\\[") - plain.count("\\\\[") > plain.count("\\]") - plain.count("\\\\]")
+        or len(re.findall(r"\\begin\{", plain)) > len(re.findall(r"\\end\{", plain))
+    )
 
 
 def find_blocks(text):
     """Blocks of a document in order: runs of lines without an empty line, where a display formula or fenced text is never parted."""
-    blocks, paragraphs = [], [(m.start(), m.end()) for m in re.finditer(r"\S[^\n]*(?:\n[ \t]*\S[^\n]*)*", text)]
+    blocks, paragraphs = (
+        [],
+        [(m.start(), m.end()) for m in re.finditer(r"\S[^\n]*(?:\n[ \t]*\S[^\n]*)*", text)],
+    )
     i = 0
     while i < len(paragraphs):
         start, end = paragraphs[i]
         j = i
-        while is_open(text[start:end]) and j + 1 < len(paragraphs) and paragraphs[j + 1][1] - start < LONGEST_FORMULA:
+        while (
+            is_open(text[start:end])
+            and j + 1 < len(paragraphs)
+            and paragraphs[j + 1][1] - start < LONGEST_FORMULA
+        ):
             j += 1
             end = paragraphs[j][1]
-        if j > i and is_open(text[start:end]):     # never closed: only a slip of the source
+        if j > i and is_open(text[start:end]):  # never closed: only a slip of the source
             j, end = i, paragraphs[i][1]
         blocks += heading_blocks(text, start, end)
         i = j + 1
@@ -93,28 +108,52 @@ def make_block(text, start, end, level):
         return Block(start, end, level, "", "")
     number = (match["number"] or "").strip("()")
     # a bare word that begins a sentence ("Problems of this kind ...") is no label: bold, a heading, a number, or a colon make one
-    labelled = level or match["mark"] or number or text[match.end():match.end() + 1] in (":", ".", "") or match.end() == end
+    labelled = (
+        level
+        or match["mark"]
+        or number
+        or text[match.end() : match.end() + 1] in (":", ".", "")
+        or match.end() == end
+    )
     if not labelled:
         return Block(start, end, level, "", "")
-    plural = re.fullmatch(r"problems|exercises|questions|examples|answers|solutions", match["start"] or match["part"], re.IGNORECASE)
+    plural = re.fullmatch(
+        r"problems|exercises|questions|examples|answers|solutions",
+        match["start"] or match["part"],
+        re.IGNORECASE,
+    )
     if level and plural and not number:
-        return Block(start, end, level, "", "")   # the heading of a section of exercises
+        return Block(start, end, level, "", "")  # the heading of a section of exercises
     return Block(start, end, level, "start" if match["start"] else "part", number)
 
 
 # ---- units: what should stay in one chunk ----
 
+
 def goes_on(text, before, block):
     """True where a block continues the one before it: a formula, table or list after its introduction, the rest of a sentence after a formula."""
-    head, tail = text[block.start:block.start + 40], text[max(before.start, before.end - 40):before.end].rstrip()
-    return bool(before.level or tail[-1:] in (":", ",", ";") or head[:1].islower() or head.startswith(("$$", "\\[", "\\begin", "|", "```")))
+    head, tail = (
+        text[block.start : block.start + 40],
+        text[max(before.start, before.end - 40) : before.end].rstrip(),
+    )
+    return bool(
+        before.level
+        or tail[-1:] in (":", ",", ";")
+        or head[:1].islower()
+        or head.startswith(("$$", "\\[", "\\begin", "|", "```"))
+    )
 
 
 def in_example(text, before, block):
     """As goes_on, within an example or exercise: its parts (a), (b) and the text after a formula belong to it too."""
-    tail = text[max(before.start, before.end - 40):before.end].rstrip("* ")
+    tail = text[max(before.start, before.end - 40) : before.end].rstrip("* ")
     label_only = before.kind and before.end - before.start < 40
-    return goes_on(text, before, block) or label_only or tail.endswith(("$$", "\\]", "}", "```", "|")) or bool(LIST_ITEM.match(text, block.start))
+    return (
+        goes_on(text, before, block)
+        or label_only
+        or tail.endswith(("$$", "\\]", "}", "```", "|"))
+        or bool(LIST_ITEM.match(text, block.start))
+    )
 
 
 def find_units(text, blocks):
@@ -122,17 +161,24 @@ def find_units(text, blocks):
     units, i = [], 0
     while i < len(blocks):
         last = i
-        start = next((j for j in range(i, min(i + 4, len(blocks))) if not blocks[j].level or blocks[j].kind), i)   # headings lead to what they head
+        start = next(
+            (j for j in range(i, min(i + 4, len(blocks))) if not blocks[j].level or blocks[j].kind),
+            i,
+        )  # headings lead to what they head
         if blocks[start].kind == "start":
             last = end_of_example(text, blocks, start)
         else:
-            while last + 1 < len(blocks) and not (blocks[last + 1].level and not blocks[last].level) and not (
-                    blocks[last + 1].kind == "start" and not blocks[last].level) and goes_on(text, blocks[last], blocks[last + 1]):
+            while (
+                last + 1 < len(blocks)
+                and not (blocks[last + 1].level and not blocks[last].level)
+                and not (blocks[last + 1].kind == "start" and not blocks[last].level)
+                and goes_on(text, blocks[last], blocks[last + 1])
+            ):
                 last += 1
                 if blocks[last].kind == "start":
                     last = end_of_example(text, blocks, last)
                     break
-        units.append(blocks[i:last + 1])
+        units.append(blocks[i : last + 1])
         i = last + 1
     return units
 
@@ -142,7 +188,9 @@ def end_of_example(text, blocks, start):
     last, first = start, blocks[start]
     for j in range(start + 1, min(start + 60, len(blocks))):
         block = blocks[j]
-        if block.kind == "start" or (block.level and block.kind != "part" and (not first.level or block.level <= first.level)):
+        if block.kind == "start" or (
+            block.level and block.kind != "part" and (not first.level or block.level <= first.level)
+        ):
             break
         if block.kind == "part":
             if first.number and block.number and first.number != block.number:
@@ -155,6 +203,7 @@ def end_of_example(text, blocks, start):
 
 # ---- packing ----
 
+
 class Counter:
     """Token counts by a named tokenizer, without torch."""
 
@@ -166,10 +215,18 @@ class Counter:
 
         path = Path(name) / "tokenizer.json" if Path(name).is_dir() else Path(name)
         try:
-            self.tokenizer = tokenizers.Tokenizer.from_file(str(path)) if path.is_file() else tokenizers.Tokenizer.from_pretrained(name)
-        except Exception as error:   # the library raises plain Exception for a missing, gated or broken tokenizer
-            raise r.BadInput(f"--tokenizer {name}: no tokenizer.json there, and it cannot be loaded from the hub ({str(error)[:200]}); "
-                             "give a folder that has one, a hub id, or words") from None
+            self.tokenizer = (
+                tokenizers.Tokenizer.from_file(str(path))
+                if path.is_file()
+                else tokenizers.Tokenizer.from_pretrained(name)
+            )
+        except (
+            Exception
+        ) as error:  # the library raises plain Exception for a missing, gated or broken tokenizer
+            raise r.BadInput(
+                f"--tokenizer {name}: no tokenizer.json there, and it cannot be loaded from the hub ({str(error)[:200]}); "
+                "give a folder that has one, a hub id, or words"
+            ) from None
         self.tokenizer.no_truncation()
         self.tokenizer.no_padding()
 
@@ -177,13 +234,20 @@ class Counter:
         """Number of tokens of each text, without special tokens."""
         if self.tokenizer is None:
             return [len(text.split()) for text in texts]
-        return [len(encoded.ids) for encoded in self.tokenizer.encode_batch_fast(texts, add_special_tokens=False)]
+        return [
+            len(encoded.ids)
+            for encoded in self.tokenizer.encode_batch_fast(texts, add_special_tokens=False)
+        ]
 
 
 def pieces_of(text, start, end, limit, count):
     """Cut text[start:end], too long for a chunk, at sentences, then at words, then anywhere: [(start, end), ...] of at most `limit` tokens."""
     for pattern in (SENTENCE, re.compile(r"\s+"), None):
-        cuts = [m.end() for m in pattern.finditer(text, start, end)] if pattern else range(start + max(limit // 4, 1), end, max(limit // 4, 1))
+        cuts = (
+            [m.end() for m in pattern.finditer(text, start, end)]
+            if pattern
+            else range(start + max(limit // 4, 1), end, max(limit // 4, 1))
+        )
         bounds = [start, *(cut for cut in cuts if start < cut < end), end]
         spans = list(itertools.pairwise(bounds))
         sizes = count([text[a:b] for a, b in spans])
@@ -208,18 +272,32 @@ def fitting_units(text, limit, count):
     if not units:
         return made
     ends = [unit[0].start for unit in units[1:]] + [len(text)]
-    for unit, end, size in zip(units, ends, count([text[unit[0].start:end] for unit, end in zip(units, ends, strict=True)]), strict=True):
+    for unit, end, size in zip(
+        units,
+        ends,
+        count([text[unit[0].start : end] for unit, end in zip(units, ends, strict=True)]),
+        strict=True,
+    ):
         if size <= limit:
             made.append((unit[0].start, unit[0].level, size))
             continue
         inner = [*(block.start for block in unit[1:]), end]
-        sizes = count([text[block.start:stop] for block, stop in zip(unit, inner, strict=True)])
+        sizes = count([text[block.start : stop] for block, stop in zip(unit, inner, strict=True)])
         parts = []
         for block, stop, part in zip(unit, inner, sizes, strict=True):
-            spans = [(block.start, stop)] if part <= limit else pieces_of(text, block.start, stop, limit, count)
+            spans = (
+                [(block.start, stop)]
+                if part <= limit
+                else pieces_of(text, block.start, stop, limit, count)
+            )
             parts += zip((a for a, _ in spans), count([text[a:b] for a, b in spans]), strict=True)
         first = len(made)
-        for begin, part in parts:   # its beginning stays whole as far as a chunk reaches, wherever the chunk before ends
+        for (
+            begin,
+            part,
+        ) in (
+            parts
+        ):  # its beginning stays whole as far as a chunk reaches, wherever the chunk before ends
             if len(made) > first and made[-1][2] + part <= limit:
                 made[-1] = (*made[-1][:2], made[-1][2] + part)
             else:
@@ -237,7 +315,9 @@ def pack(units, limit):
                 if k and (level and filled >= CUT_BACK * limit):
                     cut = k
                 filled += size
-            while cut > 1 and held[cut - 1][1] and cut == len(held):   # a heading goes with what follows it
+            while (
+                cut > 1 and held[cut - 1][1] and cut == len(held)
+            ):  # a heading goes with what follows it
                 cut -= 1
             starts.append(held[0][0])
             held = held[cut:]
@@ -261,11 +341,15 @@ def overlap_start(text, floor, start, overlap, count):
 def chunk_text(text, count, max_tokens, overlap=0):
     """[(start, end, tokens), ...] of a document's chunks; text[start:end] has no white space at its ends and at most max_tokens tokens."""
     room = max_tokens - overlap
-    while True:   # the tokens of a whole may be a few more than those of its parts
+    while True:  # the tokens of a whole may be a few more than those of its parts
         starts = pack(fitting_units(text, room, count), room)
         spans = []
         for number, (start, end) in enumerate(zip(starts, [*starts[1:], len(text)], strict=False)):
-            begin = overlap_start(text, starts[number - 1], start, overlap, count) if overlap and number else start
+            begin = (
+                overlap_start(text, starts[number - 1], start, overlap, count)
+                if overlap and number
+                else start
+            )
             while end > begin and text[end - 1].isspace():
                 end -= 1
             spans.append((begin, end))
@@ -282,9 +366,23 @@ def chunk_rows(row, count, max_tokens, overlap):
     carried = {k: v for k, v in row.items() if k not in ("id", "text", "pages")}
     rows = []
     for start, end, size in chunk_text(text, count, max_tokens, overlap):
-        chunk = {"id": f"{doc_id}-{r.text_hash(doc_id, text[start:end], str(start))[:10]}", "doc_id": doc_id, "subject": row.get("subject"),
-                 "text": text[start:end], "n_tokens": size, "pages": pdf_text.pages_of(pages, start, end), "start": start}
-        rows.append({**chunk, "source": row.get("source"), "license": row.get("license"), **{k: v for k, v in carried.items() if k not in chunk}})
+        chunk = {
+            "id": f"{doc_id}-{r.text_hash(doc_id, text[start:end], str(start))[:10]}",
+            "doc_id": doc_id,
+            "subject": row.get("subject"),
+            "text": text[start:end],
+            "n_tokens": size,
+            "pages": pdf_text.pages_of(pages, start, end),
+            "start": start,
+        }
+        rows.append(
+            {
+                **chunk,
+                "source": row.get("source"),
+                "license": row.get("license"),
+                **{k: v for k, v in carried.items() if k not in chunk},
+            }
+        )
     return rows
 
 
@@ -292,9 +390,12 @@ def draw(rows, count, args):
     """Ids of --sample chunks: in turn from every document, within it at random by --seed."""
     ranked = []
     for row in rows:
-        hashes = sorted((r.text_hash(str(args.seed), chunk["id"]), chunk["id"]) for chunk in chunk_rows(row, count, args.max_tokens, args.overlap))
+        hashes = sorted(
+            (r.text_hash(str(args.seed), chunk["id"]), chunk["id"])
+            for chunk in chunk_rows(row, count, args.max_tokens, args.overlap)
+        )
         ranked += [(rank, *pair) for rank, pair in enumerate(hashes)]
-    return {chunk_id for *_, chunk_id in sorted(ranked)[:args.sample]}
+    return {chunk_id for *_, chunk_id in sorted(ranked)[: args.sample]}
 
 
 def has_text(row):
@@ -303,19 +404,49 @@ def has_text(row):
 
 def main():
     parser = r.parser(__doc__, "input", "output", "limit", "seed", "fresh")
-    parser.add_argument("--tokenizer", required=True, metavar="T", help='hub id, folder or tokenizer.json, or "words"')
-    parser.add_argument("--max-tokens", type=r.positive, default=4096, metavar="N", help="longest chunk (default 4096)")
-    parser.add_argument("--overlap", type=int, default=0, metavar="N", help="tokens of the chunk before that are repeated at most (default 0)")
-    parser.add_argument("--sample", type=r.positive, metavar="N", help="keep N chunks, drawn evenly from the documents; the others are rejected")
+    parser.add_argument(
+        "--tokenizer",
+        required=True,
+        metavar="T",
+        help='hub id, folder or tokenizer.json, or "words"',
+    )
+    parser.add_argument(
+        "--max-tokens",
+        type=r.positive,
+        default=4096,
+        metavar="N",
+        help="longest chunk (default 4096)",
+    )
+    parser.add_argument(
+        "--overlap",
+        type=int,
+        default=0,
+        metavar="N",
+        help="tokens of the chunk before that are repeated at most (default 0)",
+    )
+    parser.add_argument(
+        "--sample",
+        type=r.positive,
+        metavar="N",
+        help="keep N chunks, drawn evenly from the documents; the others are rejected",
+    )
     args = parser.parse_args()
     if not 0 <= args.overlap <= args.max_tokens // 2:
-        raise r.BadInput(f"--overlap {args.overlap}: it must lie between 0 and half of --max-tokens")
+        raise r.BadInput(
+            f"--overlap {args.overlap}: it must lie between 0 and half of --max-tokens"
+        )
     step = r.Step(args, inputs=[args.input], code=[pdf_text.__file__])
     if step.finished():
         return
     count, tokens = Counter(args.tokenizer), 0
-    drawn = draw(filter(has_text, r.read(args.input, "text", limit=args.limit)), count, args) if args.sample else None
-    for row in r.progress(step.read(args.input, "text", limit=args.limit), desc=step.output.name, unit="document"):
+    drawn = (
+        draw(filter(has_text, r.read(args.input, "text", limit=args.limit)), count, args)
+        if args.sample
+        else None
+    )
+    for row in r.progress(
+        step.read(args.input, "text", limit=args.limit), desc=step.output.name, unit="document"
+    ):
         if not has_text(row):
             step.reject(row, "no text")
             continue

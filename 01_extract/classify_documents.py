@@ -12,6 +12,7 @@ and where all have one no model is started: the way for books one has chosen one
 The model sees the title and the first --chars characters. Rejected with reason: "below university level", "subject not among the seven",
 "unparsed", "truncated", "generation failed".
 """
+
 import sys
 from pathlib import Path
 
@@ -22,8 +23,16 @@ import re
 import batch_generate
 import rows as r
 
-SUBJECTS = ("biology", "chemistry", "computer_science", "economics", "mathematics", "medicine", "physics")
-LEVELS = ("school", "undergraduate", "graduate", "research")   # school = anything below university
+SUBJECTS = (
+    "biology",
+    "chemistry",
+    "computer_science",
+    "economics",
+    "mathematics",
+    "medicine",
+    "physics",
+)
+LEVELS = ("school", "undergraduate", "graduate", "research")  # school = anything below university
 PROMPT = """You catalogue books for a university library. Judge the document below by its title and its beginning.
 
 Subject: the one field it teaches, out of biology, chemistry, computer science (with artificial intelligence), economics, mathematics (with
@@ -40,19 +49,28 @@ Title: <title>
 Beginning of the document:
 <text>"""
 
-SUBJECT_WORDS = {   # what models write in place of the name asked for
+SUBJECT_WORDS = {  # what models write in place of the name asked for
     "computer_science": r"computer[\s_-]*science|computing|artificial intelligence|machine learning|informatics|\bcs\b|software|programming",
-    "mathematics": r"math\w*|statistics|probability", "medicine": r"medicine|medical|anatomy|physiology|pharmacology|nursing|health\w*",
-    "biology": r"biolog\w*|life sciences?|genetics|ecology|botany|zoology", "chemistry": r"\b(?:bio)?chemi\w*", "economics": r"econom\w*|finance",
-    "physics": r"\b(?:astro|geo|bio)?physics|astronomy|mechanics"}
+    "mathematics": r"math\w*|statistics|probability",
+    "medicine": r"medicine|medical|anatomy|physiology|pharmacology|nursing|health\w*",
+    "biology": r"biolog\w*|life sciences?|genetics|ecology|botany|zoology",
+    "chemistry": r"\b(?:bio)?chemi\w*",
+    "economics": r"econom\w*|finance",
+    "physics": r"\b(?:astro|geo|bio)?physics|astronomy|mechanics",
+}
 LEVEL_WORDS = {
     "school": r"\bschool\b|secondary|k-?12|elementary|primary|general public|below university|pre-?university",
     "undergraduate": r"under-?graduate|bachelor\w*|college|introductory university",
     "graduate": r"\b(?:post-?)?graduate|master\w*|doctoral|professional",
-    "research": r"research\w*|specialist\w*|monograph"}
+    "research": r"research\w*|specialist\w*|monograph",
+}
 
-ONLY_SUBJECT = {"type": "object", "properties": {"subject": {"type": "string", "enum": [*SUBJECTS, "other"]}}, "required": ["subject"],
-                "additionalProperties": False}   # with --level-from-model off: the form that also a small model keeps
+ONLY_SUBJECT = {
+    "type": "object",
+    "properties": {"subject": {"type": "string", "enum": [*SUBJECTS, "other"]}},
+    "required": ["subject"],
+    "additionalProperties": False,
+}  # with --level-from-model off: the form that also a small model keeps
 
 
 def parse(response):
@@ -62,15 +80,27 @@ def parse(response):
     for field, words in (("subject", SUBJECT_WORDS), ("level", LEVEL_WORDS)):
         stated = re.findall(rf"^\W*{field}\W*?[:=]\W*([^\n]*)", text, re.IGNORECASE | re.MULTILINE)
         value = stated[-1].lower() if stated else ""
-        places = {name: match.start() for name, pattern in words.items() if (match := re.search(pattern, value))}
-        found[field] = min(places, key=places.get) if places else None   # of "physics and mathematics" the first
-        if field == "subject" and value.strip() and (not places or re.match(r"(?:other|none)\b", value)):
+        places = {
+            name: match.start()
+            for name, pattern in words.items()
+            if (match := re.search(pattern, value))
+        }
+        found[field] = (
+            min(places, key=places.get) if places else None
+        )  # of "physics and mathematics" the first
+        if (
+            field == "subject"
+            and value.strip()
+            and (not places or re.match(r"(?:other|none)\b", value))
+        ):
             found[field] = "other"
     return found["subject"], found["level"]
 
 
 def to_messages(row, chars):
-    text = PROMPT.replace("<title>", str(row.get("title") or "unknown")[:300]).replace("<text>", row["text"][:chars])
+    text = PROMPT.replace("<title>", str(row.get("title") or "unknown")[:300]).replace(
+        "<text>", row["text"][:chars]
+    )
     return [{"role": "user", "content": text}]
 
 
@@ -86,8 +116,12 @@ def judge(row, raw, level_from_model, step):
             return step.reject(row, "generation failed")
         said, level = parse(raw["response"])
         subject = subject or said
-        if (subject is None or (level is None and level_from_model)):
-            return step.reject(row, "truncated" if raw["finish_reason"] == "length" else "unparsed", response=raw["response"][:500])
+        if subject is None or (level is None and level_from_model):
+            return step.reject(
+                row,
+                "truncated" if raw["finish_reason"] == "length" else "unparsed",
+                response=raw["response"][:500],
+            )
     if subject not in SUBJECTS:
         return step.reject(row, "subject not among the seven", found_subject=subject)
     if level_from_model and level == "school":
@@ -100,9 +134,20 @@ def main():
     batch_generate.add_options(parser, max_tokens=64)
     for action in parser._actions:
         if action.dest == "model":
-            action.required = False   # not needed where nothing is asked
-    parser.add_argument("--level-from-model", choices=("on", "off"), default="on", help="off: the level is not asked and stays null (default on)")
-    parser.add_argument("--chars", type=r.positive, default=8000, metavar="N", help="characters of the document shown to the model (default 8000)")
+            action.required = False  # not needed where nothing is asked
+    parser.add_argument(
+        "--level-from-model",
+        choices=("on", "off"),
+        default="on",
+        help="off: the level is not asked and stays null (default on)",
+    )
+    parser.add_argument(
+        "--chars",
+        type=r.positive,
+        default=8000,
+        metavar="N",
+        help="characters of the document shown to the model (default 8000)",
+    )
     args = parser.parse_args()
     ask_level = args.level_from_model == "on"
     step = r.Step(args, inputs=[args.input], prompt=PROMPT)
@@ -116,16 +161,28 @@ def main():
 
     asked = sum(is_asked(row, ask_level) for row in documents())
     if asked and not args.model:
-        why = (" (their level; --level-from-model off takes it as given)" if ask_level
-               else ", which have no subject (digitize_pdfs.py --subject gives one)")
+        why = (
+            " (their level; --level-from-model off takes it as given)"
+            if ask_level
+            else ", which have no subject (digitize_pdfs.py --subject gives one)"
+        )
         raise r.BadInput(f"--model: a model is needed for {asked} documents{why}")
     counts = {}
     if asked:
         rows = (row for row in documents() if is_asked(row, ask_level))
-        counts = batch_generate.generate_jsonl(rows, lambda row: to_messages(row, args.chars), step.raw_path, retry_max_tokens=8 * args.max_tokens,
-                                               json_schema=None if ask_level else ONLY_SUBJECT, fresh=args.fresh, **batch_generate.options(args))
+        counts = batch_generate.generate_jsonl(
+            rows,
+            lambda row: to_messages(row, args.chars),
+            step.raw_path,
+            retry_max_tokens=8 * args.max_tokens,
+            json_schema=None if ask_level else ONLY_SUBJECT,
+            fresh=args.fresh,
+            **batch_generate.options(args),
+        )
     rows = step.read(args.input, "text", "subject", limit=args.limit)
-    for row, raw in (batch_generate.read_raw(rows, step.raw_path) if asked else ((row, None) for row in rows)):
+    for row, raw in (
+        batch_generate.read_raw(rows, step.raw_path) if asked else ((row, None) for row in rows)
+    ):
         judge(row, raw, ask_level, step)
     step.finish(generation=counts)
 

@@ -12,6 +12,7 @@ embedding: the 5 nearest questions, contaminated from --embedding-threshold on. 
 question. With --model or --base-url an LLM judges the pairs that the embedding found (from --judge-from on) in place of the threshold; any YES
 drops the row. The default encoder is the embedded all-MiniLM-L6-v2; --encoder BAAI/bge-large-en-v1.5 is the paper's.
 """
+
 import sys
 from pathlib import Path
 
@@ -30,9 +31,14 @@ from question_text import bare_question, words_of
 import batch_generate
 import rows as r
 
-LONG, SHORT = 13, 5          # lengths of the n-grams, in words
-SHARE_LONG, SHARE_SHORT = 0.5, 0.6   # shares of the benchmark question's n-grams from which a row holds it
-SHARED_TEXT = 20             # a 5-gram of more benchmark questions than this is instruction text and counts for none
+LONG, SHORT = 13, 5  # lengths of the n-grams, in words
+SHARE_LONG, SHARE_SHORT = (
+    0.5,
+    0.6,
+)  # shares of the benchmark question's n-grams from which a row holds it
+SHARED_TEXT = (
+    20  # a 5-gram of more benchmark questions than this is instruction text and counts for none
+)
 NEAREST = 5
 EMBEDDING_THRESHOLD = 0.82
 
@@ -63,8 +69,9 @@ def parse_judgement(text):
 
 # ---- exact and n-gram ----
 
+
 def ngrams(words, n):
-    return {hash(tuple(words[i:i + n])) for i in range(len(words) - n + 1)}
+    return {hash(tuple(words[i : i + n])) for i in range(len(words) - n + 1)}
 
 
 class Index:
@@ -92,7 +99,12 @@ class Index:
     def same_options(self, number, options):
         """False where a short question has options in both texts and they are others: "Which of these is true?" is many questions."""
         ours = {tuple(words_of(option)) for option in options}
-        return len(self.words[number]) >= LONG or not ours or not self.options[number] or bool(ours & self.options[number])
+        return (
+            len(self.words[number]) >= LONG
+            or not ours
+            or not self.options[number]
+            or bool(ours & self.options[number])
+        )
 
     def views(self):
         """(item number, text to embed): each question, and the last paragraph alone of those that a long passage opens."""
@@ -106,14 +118,24 @@ class Index:
     def matches(self, question, options):
         """Pairs (item number, method, score) for the bare question of a row, the best first: exact ones, or those above the n-gram shares."""
         words = words_of(question)
-        exact = [number for number in self.exact.get(tuple(words), ()) if words and self.same_options(number, options)]
+        exact = [
+            number
+            for number in self.exact.get(tuple(words), ())
+            if words and self.same_options(number, options)
+        ]
         if exact:
             return [(number, "exact", 1.0) for number in exact]
         ours = ngrams(words, SHORT)
-        shared = collections.Counter(number for gram in ours for number in self.by_gram.get(gram, ()))
+        shared = collections.Counter(
+            number for gram in ours for number in self.by_gram.get(gram, ())
+        )
         found = []
-        for count, number in sorted((-count, number) for number, count in shared.items() if count >= 4)[:2 * NEAREST]:
-            if (score := self.overlap(number, words, ours, -count)) and self.same_options(number, options):
+        for count, number in sorted(
+            (-count, number) for number, count in shared.items() if count >= 4
+        )[: 2 * NEAREST]:
+            if (score := self.overlap(number, words, ours, -count)) and self.same_options(
+                number, options
+            ):
                 found.append((number, "ngram", score))
         return sorted(found, key=lambda match: (-match[2], match[0]))[:NEAREST]
 
@@ -121,12 +143,14 @@ class Index:
         """Share of the shorter text's n-grams that both hold, or 0 where it is too small to decide."""
         theirs = self.words[number]
         if len(theirs) < 10 and len(words) > 4 * len(theirs):
-            return 0.0   # a few words inside a much longer question are a phrase
+            return 0.0  # a few words inside a much longer question are a phrase
         share = count / len(self.grams[number])
         if len(theirs) < LONG:
             return share if share >= 0.8 else 0.0
         if len(words) >= LONG:
-            share = max(share, count / len(ours) if len(words) >= 2 * LONG else 0.0)   # a benchmark question with its passage cut away
+            share = max(
+                share, count / len(ours) if len(words) >= 2 * LONG else 0.0
+            )  # a benchmark question with its passage cut away
         if share >= SHARE_SHORT:
             return share
         long = ngrams(theirs, LONG)
@@ -136,10 +160,19 @@ class Index:
 
 # ---- the passes ----
 
+
 class Audit:
     """Matched pairs by row, the decision on each, and the CSV files at the end."""
 
-    COLUMNS = ("id", "benchmark_id", "method", "score", "decision", "question", "benchmark_question")
+    COLUMNS = (
+        "id",
+        "benchmark_id",
+        "method",
+        "score",
+        "decision",
+        "question",
+        "benchmark_question",
+    )
 
     def __init__(self, index):
         self.index, self.pairs, self.verdict = index, collections.defaultdict(list), {}
@@ -155,21 +188,41 @@ class Audit:
         for old in folder.glob("*.csv"):
             old.unlink()
         for benchmark, pairs in self.pairs.items():
-            with r.write_aside(folder / f"{re.sub(r'[^-.A-Za-z0-9]+', '_', benchmark)}.csv", "w") as file:
+            with r.write_aside(
+                folder / f"{re.sub(r'[^-.A-Za-z0-9]+', '_', benchmark)}.csv", "w"
+            ) as file:
                 table = csv.writer(file)
                 table.writerow(self.COLUMNS)
-                for row, question, (number, method, score), decision in sorted(pairs, key=lambda pair: pair[0]):
+                for row, question, (number, method, score), decision in sorted(
+                    pairs, key=lambda pair: pair[0]
+                ):
                     item = self.index.items[number]
-                    table.writerow((ids[row], item.id, method, round(score, 4), decision, question, item.question))
+                    table.writerow(
+                        (
+                            ids[row],
+                            item.id,
+                            method,
+                            round(score, 4),
+                            decision,
+                            question,
+                            item.question,
+                        )
+                    )
 
 
 def match_words(args, index, audit):
     """First pass: exact and n-gram matches go to the audit; returns ids of all rows and (row, bare question, options) of the undecided ones."""
     ids, rest = [], []
-    for number, row in enumerate(r.progress(r.read(args.input, args.field, limit=args.limit), desc="exact and n-gram")):
+    for number, row in enumerate(
+        r.progress(r.read(args.input, args.field, limit=args.limit), desc="exact and n-gram")
+    ):
         text = row[args.field]
         if not isinstance(text, str | None):
-            raise r.BadInput(f"{args.input}, row \"{row['id']}\": field \"{args.field}\" must be a text, this is {text!r}"[:300])
+            raise r.BadInput(
+                f'{args.input}, row "{row["id"]}": field "{args.field}" must be a text, this is {text!r}'[
+                    :300
+                ]
+            )
         ids.append(row["id"])
         question, options = bare_question(text or "")
         for match in index.matches(question, options):
@@ -209,17 +262,30 @@ def judge(args, step, index, audit, pairs):
     asked, numbers = [], []
     for row, question, number, cosine in pairs:
         item = index.items[number]
-        asked.append({"id": r.text_hash(question, item.benchmark, item.id, item.question), "question": question, "benchmark": item.benchmark,
-                      "benchmark_id": item.id, "benchmark_question": item.question})
+        asked.append(
+            {
+                "id": r.text_hash(question, item.benchmark, item.id, item.question),
+                "question": question,
+                "benchmark": item.benchmark,
+                "benchmark_id": item.id,
+                "benchmark_question": item.question,
+            }
+        )
         numbers.append((row, number, cosine))
     unique = {pair["id"]: pair for pair in asked}
 
     def to_messages(pair):
-        text = PROMPT.replace("[[BENCHMARK]]", pair["benchmark_question"]).replace("[[QUESTION]]", pair["question"])
+        text = PROMPT.replace("[[BENCHMARK]]", pair["benchmark_question"]).replace(
+            "[[QUESTION]]", pair["question"]
+        )
         return [{"role": "user", "content": text}]
 
-    counts = batch_generate.generate_jsonl(list(unique.values()), to_messages, step.raw_path, **batch_generate.options(args))
-    answers = {pair["id"]: raw for pair, raw in batch_generate.read_raw(unique.values(), step.raw_path)}
+    counts = batch_generate.generate_jsonl(
+        list(unique.values()), to_messages, step.raw_path, **batch_generate.options(args)
+    )
+    answers = {
+        pair["id"]: raw for pair, raw in batch_generate.read_raw(unique.values(), step.raw_path)
+    }
     silent = set()
     for pair, (row, number, cosine) in zip(asked, numbers, strict=True):
         raw = answers[pair["id"]]
@@ -229,16 +295,29 @@ def judge(args, step, index, audit, pairs):
             audit.add(row, pair["question"], (number, "judge", cosine), "no answer")
         elif said is None:
             over = cosine >= args.embedding_threshold
-            audit.add(row, pair["question"], (number, "embedding", cosine), "dropped" if over else "kept: unclear judgement")
+            audit.add(
+                row,
+                pair["question"],
+                (number, "embedding", cosine),
+                "dropped" if over else "kept: unclear judgement",
+            )
         else:
-            audit.add(row, pair["question"], (number, "judge", cosine), "dropped" if said else "kept: judge")
+            audit.add(
+                row,
+                pair["question"],
+                (number, "judge", cosine),
+                "dropped" if said else "kept: judge",
+            )
     return silent, counts
 
 
 def report(items, unread):
     """Say which benchmarks were found and what could not be read."""
     counts = collections.Counter(item.benchmark for item in items)
-    print("benchmarks: " + ", ".join(f"{name} {count:,}" for name, count in sorted(counts.items())), file=sys.stderr)
+    print(
+        "benchmarks: " + ", ".join(f"{name} {count:,}" for name, count in sorted(counts.items())),
+        file=sys.stderr,
+    )
     if absent := [name for name in benchmark_texts.BENCHMARKS if name not in counts]:
         print(f"not among them, of the 15 of the evaluation: {', '.join(absent)}", file=sys.stderr)
     for path, why in unread:
@@ -252,25 +331,64 @@ def model_of_endpoint(url):
     import urllib.request
 
     try:
-        with urllib.request.urlopen(f"{url.split(',')[0].strip().rstrip('/')}/models", timeout=30) as answer:
+        with urllib.request.urlopen(
+            f"{url.split(',')[0].strip().rstrip('/')}/models", timeout=30
+        ) as answer:
             return json.load(answer)["data"][0]["id"]
     except (urllib.error.HTTPError, ValueError, LookupError, TypeError) as error:
-        raise r.BadInput(f"--base-url {url}: its list of models cannot be read ({error}); name one with --model") from None
+        raise r.BadInput(
+            f"--base-url {url}: its list of models cannot be read ({error}); name one with --model"
+        ) from None
     except OSError as error:
         raise r.NoEndpoint(f"--base-url {url}: no server answers there ({error})") from None
 
 
 def parse_options():
     parser = r.parser(__doc__, "input", "output")
-    parser.add_argument("--field", default="question", help="field with the text (default question)")
-    parser.add_argument("--benchmarks", nargs="+", required=True, metavar="PATH", help="folders or files of benchmark questions")
-    parser.add_argument("--no-judge", action="store_true", help="the threshold decides, no model is asked (also where no model is named)")
-    parser.add_argument("--encoder", metavar="M", help="sentence-transformers model (default: the embedded all-MiniLM-L6-v2)")
-    parser.add_argument("--no-embedding", action="store_true", help="words only: exact and n-gram matches, no encoder")
-    parser.add_argument("--embedding-threshold", type=float, default=EMBEDDING_THRESHOLD, metavar="C",
-                        help=f"cosine from which a pair counts without a judge (default {EMBEDDING_THRESHOLD})")
-    parser.add_argument("--judge-from", type=float, default=0.6, metavar="C", help="cosine from which pairs are shown to the judge (default 0.6)")
-    parser.add_argument("--cache", metavar="DIR", help="folder of the vectors, to share them between runs (default: OUTPUT.embeddings/)")
+    parser.add_argument(
+        "--field", default="question", help="field with the text (default question)"
+    )
+    parser.add_argument(
+        "--benchmarks",
+        nargs="+",
+        required=True,
+        metavar="PATH",
+        help="folders or files of benchmark questions",
+    )
+    parser.add_argument(
+        "--no-judge",
+        action="store_true",
+        help="the threshold decides, no model is asked (also where no model is named)",
+    )
+    parser.add_argument(
+        "--encoder",
+        metavar="M",
+        help="sentence-transformers model (default: the embedded all-MiniLM-L6-v2)",
+    )
+    parser.add_argument(
+        "--no-embedding",
+        action="store_true",
+        help="words only: exact and n-gram matches, no encoder",
+    )
+    parser.add_argument(
+        "--embedding-threshold",
+        type=float,
+        default=EMBEDDING_THRESHOLD,
+        metavar="C",
+        help=f"cosine from which a pair counts without a judge (default {EMBEDDING_THRESHOLD})",
+    )
+    parser.add_argument(
+        "--judge-from",
+        type=float,
+        default=0.6,
+        metavar="C",
+        help="cosine from which pairs are shown to the judge (default 0.6)",
+    )
+    parser.add_argument(
+        "--cache",
+        metavar="DIR",
+        help="folder of the vectors, to share them between runs (default: OUTPUT.embeddings/)",
+    )
     batch_generate.add_options(parser, max_tokens=1024)
     for action in parser._actions:
         if action.dest == "model":
@@ -286,7 +404,9 @@ def parse_options():
 def main():
     args = parse_options()
     code = [question_text.__file__, benchmark_texts.__file__, embed_texts.__file__]
-    step = r.Step(args, inputs=[args.input, *args.benchmarks], prompt=PROMPT, code=code, ignore=("cache",))
+    step = r.Step(
+        args, inputs=[args.input, *args.benchmarks], prompt=PROMPT, code=code, ignore=("cache",)
+    )
     if step.finished():
         return
     items, unread = benchmark_texts.read_benchmarks(args.benchmarks)
@@ -297,7 +417,9 @@ def main():
     audit, silent, counts = Audit(index), set(), {}
     ids, rest = match_words(args, index, audit)
     if not args.no_embedding:
-        pairs = match_vectors(args, index, audit, rest, args.judge_from if args.model else args.embedding_threshold)
+        pairs = match_vectors(
+            args, index, audit, rest, args.judge_from if args.model else args.embedding_threshold
+        )
         if args.model:
             silent, counts = judge(args, step, index, audit, pairs)
         else:
@@ -306,7 +428,14 @@ def main():
     for number, row in enumerate(step.read(args.input, args.field, limit=args.limit)):
         if number in audit.verdict:
             which, method, score = audit.verdict[number]
-            step.reject(row, "contaminated", benchmark=items[which].benchmark, benchmark_id=items[which].id, method=method, score=round(score, 4))
+            step.reject(
+                row,
+                "contaminated",
+                benchmark=items[which].benchmark,
+                benchmark_id=items[which].id,
+                method=method,
+                score=round(score, 4),
+            )
         elif number in silent:
             step.reject(row, "generation failed")
         else:
@@ -314,7 +443,10 @@ def main():
     audit.write(r.beside(step.output, "audit"), ids)
     methods = collections.Counter(method for _, method, _ in audit.verdict.values())
     step.finish(**found, methods=dict(methods), judge=counts)
-    print(f"contaminated by method: {dict(methods) or 'none'}; pairs in {r.beside(step.output, 'audit').name}/", file=sys.stderr)
+    print(
+        f"contaminated by method: {dict(methods) or 'none'}; pairs in {r.beside(step.output, 'audit').name}/",
+        file=sys.stderr,
+    )
 
 
 if __name__ == "__main__":

@@ -10,6 +10,7 @@ Words are lower-cased \\w+, shingles are three words in a row, a question of one
 without any word is kept. Numbers count: questions that differ only in their numbers are different, unless --ignore-numbers is given.
 --semantic 0.92 adds a pass with sentence embeddings for paraphrases. 1.25 million questions need less than 8 GB; the file is read twice.
 """
+
 import sys
 from pathlib import Path
 
@@ -26,12 +27,14 @@ import question_text
 
 import rows as r
 
-BATCH = 1024            # rows tokenised at once: their arrays stay near the processor's cache
-FOUND_AT_THRESHOLD = 0.95   # share of pairs exactly at the threshold that the bands must find; above it the share rises steeply
+BATCH = 1024  # rows tokenised at once: their arrays stay near the processor's cache
+FOUND_AT_THRESHOLD = 0.95  # share of pairs exactly at the threshold that the bands must find; above it the share rises steeply
 LARGEST_SIGNATURE = 256
-FAMILY = 32             # a bucket of more rows is one template with many fillings: it is split by the numbers, and pairs reach back this far
+FAMILY = 32  # a bucket of more rows is one template with many fillings: it is split by the numbers, and pairs reach back this far
 SEED = 42
-ODD = np.random.default_rng(SEED).integers(2**62, 2**63, 64, dtype=np.uint64) * np.uint64(2) + np.uint64(1)   # multipliers of the hashes
+ODD = np.random.default_rng(SEED).integers(2**62, 2**63, 64, dtype=np.uint64) * np.uint64(
+    2
+) + np.uint64(1)  # multipliers of the hashes
 
 
 def bands_and_rows(threshold):
@@ -48,6 +51,7 @@ def bands_and_rows(threshold):
 
 # ---- words and shingles, many texts at once ----
 
+
 def mix(values):
     """Final mix of splitmix64 (Steele et al. 2014): spreads 64-bit values in place."""
     for shift, factor in ((30, 0xBF58476D1CE4E5B9), (27, 0x94D049BB133111EB)):
@@ -62,13 +66,14 @@ def word_characters():
     """For every code point whether \\w matches it."""
     table = np.zeros(0x110000, dtype=bool)
     for run in re.finditer(r"\w+", "".join(map(chr, range(0x110000)))):
-        table[run.start():run.end()] = True
+        table[run.start() : run.end()] = True
     return table
 
 
 @functools.cache
 def powers(count):
     """Powers 0 .. count - 1 of an odd base and of its inverse, modulo 2^64."""
+
     def table(base):
         factors = np.full(count, base, dtype=np.uint64)
         factors[0] = 1
@@ -82,7 +87,7 @@ def segment_hashes(values, starts, ends):
     """Polynomial hash of values[start:end] for each segment, as uint64: differences of one running sum, moved to the segment's start."""
     up, down = powers(1 << max(16, len(values).bit_length()))
     sums = np.zeros(len(values) + 1, dtype=np.uint64)
-    np.cumsum(values * up[:len(values)], out=sums[1:])
+    np.cumsum(values * up[: len(values)], out=sums[1:])
     return mix((sums[ends] - sums[starts]) * down[starts])
 
 
@@ -90,7 +95,9 @@ def word_hashes(texts):
     """64-bit hashes of the lower-cased words of all texts in one array, and the place where each text's words start (and the last end)."""
     lowered = "\n".join(texts).lower()
     lengths = np.fromiter(map(len, texts), dtype=np.int64, count=len(texts))
-    if len(lowered) != lengths.sum() + len(texts) - 1:   # a few capitals have longer lower-case forms
+    if (
+        len(lowered) != lengths.sum() + len(texts) - 1
+    ):  # a few capitals have longer lower-case forms
         texts = [text.lower() for text in texts]
         lengths = np.fromiter(map(len, texts), dtype=np.int64, count=len(texts))
         lowered = "\n".join(texts)
@@ -114,12 +121,14 @@ def shingles(texts):
     counts = np.diff(places)
     whole = segment_hashes(words, places[:-1], places[1:])
     index = np.arange(len(words))
-    last = np.repeat(places[1:], counts)            # where the text of each word ends
+    last = np.repeat(places[1:], counts)  # where the text of each word ends
     padded = np.concatenate([words, np.zeros(2, dtype=np.uint64)])
     grams = padded[:-2] * ODD[3]
     grams += np.where(index + 1 < last, padded[1:-1], 0) * ODD[4]
     grams += np.where(index + 2 < last, padded[2:], 0) * ODD[5]
-    used = (index + 2 < last) | (index == np.repeat(places[:-1], counts))   # the first word always starts a shingle, however short the text
+    used = (index + 2 < last) | (
+        index == np.repeat(places[:-1], counts)
+    )  # the first word always starts a shingle, however short the text
     per_text = np.where(counts >= 3, counts - 2, np.minimum(counts, 1))
     return mix(grams[used]), np.concatenate([[0], np.cumsum(per_text)]), whole
 
@@ -149,7 +158,7 @@ class Shingles:
         self.blocks = None
 
     def set_of(self, row):
-        return set(self.values[self.starts[row]:self.starts[row + 1]].tolist())
+        return set(self.values[self.starts[row] : self.starts[row + 1]].tolist())
 
     def digests(self, chosen, size):
         """RMinHash digest matrix of the chosen rows (an array of row numbers)."""
@@ -158,15 +167,22 @@ class Shingles:
         counts = np.diff(self.starts)[chosen]
         places = np.concatenate([[0], np.cumsum(counts)])
         values = np.empty(places[-1], dtype=np.uint64)
-        for at in range(0, len(chosen), 64 * BATCH):   # in blocks: the index of all shingles at once is as large as they are
+        for at in range(
+            0, len(chosen), 64 * BATCH
+        ):  # in blocks: the index of all shingles at once is as large as they are
             part = slice(at, at + 64 * BATCH)
             first, last = places[at], places[min(at + 64 * BATCH, len(chosen))]
             shift = self.starts[:-1][chosen[part]] - places[:-1][part]
-            values[first:last] = self.values[np.repeat(shift, counts[part]) + np.arange(first, last)]
-        return RMinHash.digest_matrix_from_flat_token_hashes(values, places.astype(np.uint64), size, SEED)
+            values[first:last] = self.values[
+                np.repeat(shift, counts[part]) + np.arange(first, last)
+            ]
+        return RMinHash.digest_matrix_from_flat_token_hashes(
+            values, places.astype(np.uint64), size, SEED
+        )
 
 
 # ---- candidates ----
+
 
 def rows_with_company(grams, rows, bands, per_band):
     """Of the given rows those that share a whole band with another one, and their signatures as an array (n, bands * per_band) of uint32.
@@ -176,9 +192,18 @@ def rows_with_company(grams, rows, bands, per_band):
     from rensa import RMinHashLSH
 
     size = bands * per_band
-    flags = RMinHashLSH(0.5, size, bands).query_duplicate_flags_matrix_one_shot(grams.digests(rows, size)) if len(rows) else []
+    flags = (
+        RMinHashLSH(0.5, size, bands).query_duplicate_flags_matrix_one_shot(
+            grams.digests(rows, size)
+        )
+        if len(rows)
+        else []
+    )
     chosen = rows[np.fromiter(flags, dtype=bool, count=len(rows))]
-    parts = [np.array(grams.digests(chosen[at:at + BATCH], size).to_rows(), dtype=np.uint32) for at in range(0, len(chosen), BATCH)]
+    parts = [
+        np.array(grams.digests(chosen[at : at + BATCH], size).to_rows(), dtype=np.uint32)
+        for at in range(0, len(chosen), BATCH)
+    ]
     return chosen, np.concatenate(parts) if parts else np.zeros((0, size), dtype=np.uint32)
 
 
@@ -210,7 +235,11 @@ def candidate_pairs(signatures, bands, family_key=None):
         if band % 8 == 7:
             codes = [np.unique(np.concatenate(codes))]
     codes = np.unique(np.concatenate(codes))
-    return np.stack([codes % count, codes // count], axis=1) if count else np.zeros((0, 2), dtype=np.int64)
+    return (
+        np.stack([codes % count, codes // count], axis=1)
+        if count
+        else np.zeros((0, 2), dtype=np.int64)
+    )
 
 
 def near_duplicates(grams, chosen, signatures, bands, threshold, differ, family_key):
@@ -220,10 +249,14 @@ def near_duplicates(grams, chosen, signatures, bands, threshold, differ, family_
     """
     pairs = candidate_pairs(signatures, bands, family_key)
     found, sets, tried, current = {}, {}, set(), None
-    margin = 4 * math.sqrt(threshold * (1 - threshold) / signatures.shape[1])   # of the estimate: pairs below it need no exact count
+    margin = 4 * math.sqrt(
+        threshold * (1 - threshold) / signatures.shape[1]
+    )  # of the estimate: pairs below it need no exact count
     for at in range(0, len(pairs), 1 << 16):
-        part = pairs[at:at + (1 << 16)]
-        likely = (signatures[part[:, 0]] == signatures[part[:, 1]]).mean(axis=1) >= threshold - margin
+        part = pairs[at : at + (1 << 16)]
+        likely = (signatures[part[:, 0]] == signatures[part[:, 1]]).mean(
+            axis=1
+        ) >= threshold - margin
         for earlier, later in chosen[part[likely]].tolist():
             if later != current:
                 current, tried = later, set()
@@ -245,6 +278,7 @@ def near_duplicates(grams, chosen, signatures, bands, threshold, differ, family_
 
 # ---- the two passes over the file ----
 
+
 def read_shingles(args):
     """First pass: ids, texts and shingles of all rows, and exact duplicates as a map row -> earlier row with the same words and numbers."""
     grams, ids, texts, wholes = Shingles(), [], [], []
@@ -253,9 +287,15 @@ def read_shingles(args):
     while batch := list(itertools.islice(reader, BATCH)):
         for row in batch:
             if not isinstance(row[args.field], str | None):
-                raise r.BadInput(f"{args.input}, row \"{row['id']}\": field \"{args.field}\" must be a text, this is {row[args.field]!r}"[:300])
+                raise r.BadInput(
+                    f'{args.input}, row "{row["id"]}": field "{args.field}" must be a text, this is {row[args.field]!r}'[
+                        :300
+                    ]
+                )
         questions = [row[args.field] or "" for row in batch]
-        values, places, whole = shingles([without_numbers(text) for text in questions] if args.ignore_numbers else questions)
+        values, places, whole = shingles(
+            [without_numbers(text) for text in questions] if args.ignore_numbers else questions
+        )
         grams.add(values, places)
         wholes.append(whole)
         texts += questions
@@ -274,7 +314,7 @@ def exact_duplicates(wholes, lengths, differ):
     found, firsts = {}, {}
     for position in repeated.tolist():
         row, key = int(order[position + 1]), int(keys[position])
-        known = firsts.setdefault(key, [int(order[position])])   # one row for each set of numbers
+        known = firsts.setdefault(key, [int(order[position])])  # one row for each set of numbers
         for first in known[:FAMILY]:
             if not differ(first, row):
                 found[row] = first
@@ -289,19 +329,33 @@ def semantic_duplicates(args, texts, rows, differ):
     seconds for 100,000 rows on a GPU, minutes on a CPU)."""
     import embed_texts
 
-    vectors = embed_texts.embed([texts[row] for row in rows], args.encoder, r.beside(args.output, "embeddings"))
+    vectors = embed_texts.embed(
+        [texts[row] for row in rows], args.encoder, r.beside(args.output, "embeddings")
+    )
     kept, found, block = [], {}, 4096
     for at in range(0, len(rows), block):
-        new = vectors[at:at + block]
-        pairs = [(at + i, at + j) for i, j in embed_texts.pairs_from(new, new, args.semantic) if j < i]
+        new = vectors[at : at + block]
+        pairs = [
+            (at + i, at + j) for i, j in embed_texts.pairs_from(new, new, args.semantic) if j < i
+        ]
         for start in range(0, len(kept), 4 * block):
-            earlier = np.asarray(kept[start:start + 4 * block])
-            pairs += [(at + i, int(earlier[j])) for i, j in embed_texts.pairs_from(new, vectors[earlier], args.semantic)]
+            earlier = np.asarray(kept[start : start + 4 * block])
+            pairs += [
+                (at + i, int(earlier[j]))
+                for i, j in embed_texts.pairs_from(new, vectors[earlier], args.semantic)
+            ]
         dropped = {}
         for later, earlier in sorted(pairs):
-            if later not in dropped and earlier not in dropped and not differ(int(rows[earlier]), int(rows[later])):
+            if (
+                later not in dropped
+                and earlier not in dropped
+                and not differ(int(rows[earlier]), int(rows[later]))
+            ):
                 dropped[later] = earlier
-                found[int(rows[later])] = int(rows[earlier]), float(vectors[later] @ vectors[earlier])
+                found[int(rows[later])] = (
+                    int(rows[earlier]),
+                    float(vectors[later] @ vectors[earlier]),
+                )
         kept += [i for i in range(at, min(at + block, len(rows))) if i not in dropped]
     return found
 
@@ -309,20 +363,35 @@ def semantic_duplicates(args, texts, rows, differ):
 def find_duplicates(args):
     """All duplicates of the input as a map row -> (reason, kept row, name of the score, score), and the ids by row."""
     grams, ids, texts, wholes = read_shingles(args)
-    differ = (lambda a, b: False) if args.ignore_numbers else (lambda a, b: question_text.other_numbers(texts[a], texts[b]))
+    differ = (
+        (lambda a, b: False)
+        if args.ignore_numbers
+        else (lambda a, b: question_text.other_numbers(texts[a], texts[b]))
+    )
     lengths = np.diff(grams.starts)
     exact = exact_duplicates(wholes, lengths, differ)
-    rest = np.setdiff1d(np.flatnonzero(lengths > 0), np.fromiter(exact, dtype=np.int64, count=len(exact)))
+    rest = np.setdiff1d(
+        np.flatnonzero(lengths > 0), np.fromiter(exact, dtype=np.int64, count=len(exact))
+    )
     bands, per_band = bands_and_rows(args.threshold)
     chosen, signatures = rows_with_company(grams, rest, bands, per_band)
-    family_key = None if args.ignore_numbers else functools.cache(lambda at: int(r.text_hash(*question_text.numbers(texts[chosen[at]])), 16))
+    family_key = (
+        None
+        if args.ignore_numbers
+        else functools.cache(
+            lambda at: int(r.text_hash(*question_text.numbers(texts[chosen[at]])), 16)
+        )
+    )
     near = near_duplicates(grams, chosen, signatures, bands, args.threshold, differ, family_key)
     found = {row: ("duplicate", *pair) for row, pair in near.items()}
     for row, first in exact.items():
         kept, jaccard = near.get(first, (first, 1.0))
         found[row] = "duplicate", kept, jaccard
     if args.semantic:
-        rows = np.array([row for row in np.flatnonzero(lengths > 0).tolist() if row not in found], dtype=np.int64)
+        rows = np.array(
+            [row for row in np.flatnonzero(lengths > 0).tolist() if row not in found],
+            dtype=np.int64,
+        )
         semantic = semantic_duplicates(args, texts, rows, differ)
         found |= {row: ("semantic duplicate", *pair) for row, pair in semantic.items()}
     return found, ids, dict(bands=bands, rows_per_band=per_band, candidates=len(chosen))
@@ -330,21 +399,46 @@ def find_duplicates(args):
 
 def main():
     parser = r.parser(__doc__, "input", "output", "limit", "fresh")
-    parser.add_argument("--field", default="question", help="field with the text (default question)")
-    parser.add_argument("--threshold", type=float, default=0.6, metavar="J", help="Jaccard similarity from which rows are duplicates (default 0.6)")
-    parser.add_argument("--ignore-numbers", action="store_true", help="questions that differ only in their numbers are duplicates too")
-    parser.add_argument("--semantic", type=float, metavar="C", help="also drop paraphrases from this cosine of their embeddings on, e.g. 0.92")
-    parser.add_argument("--encoder", metavar="M", help="sentence-transformers model of --semantic (default: the embedded all-MiniLM-L6-v2)")
+    parser.add_argument(
+        "--field", default="question", help="field with the text (default question)"
+    )
+    parser.add_argument(
+        "--threshold",
+        type=float,
+        default=0.6,
+        metavar="J",
+        help="Jaccard similarity from which rows are duplicates (default 0.6)",
+    )
+    parser.add_argument(
+        "--ignore-numbers",
+        action="store_true",
+        help="questions that differ only in their numbers are duplicates too",
+    )
+    parser.add_argument(
+        "--semantic",
+        type=float,
+        metavar="C",
+        help="also drop paraphrases from this cosine of their embeddings on, e.g. 0.92",
+    )
+    parser.add_argument(
+        "--encoder",
+        metavar="M",
+        help="sentence-transformers model of --semantic (default: the embedded all-MiniLM-L6-v2)",
+    )
     args = parser.parse_args()
     for name in ("threshold", "semantic"):
         if getattr(args, name) is not None and not 0 < getattr(args, name) <= 1:
-            parser.error(f"argument --{name}: must be above 0 and at most 1, this is {getattr(args, name)}")
+            parser.error(
+                f"argument --{name}: must be above 0 and at most 1, this is {getattr(args, name)}"
+            )
     step = r.Step(args, inputs=[args.input], code=[question_text.__file__])
     if step.finished():
         return
-    gc.disable()   # rows are plain trees: reference counts free them, and the collector's walks cost a fifth of the time
+    gc.disable()  # rows are plain trees: reference counts free them, and the collector's walks cost a fifth of the time
     found, ids, meta = find_duplicates(args)
-    reader = step.read(args.input, args.field, limit=args.limit, unique=False)   # the first pass has seen to the ids
+    reader = step.read(
+        args.input, args.field, limit=args.limit, unique=False
+    )  # the first pass has seen to the ids
     for number, row in enumerate(r.progress(reader, total=len(ids), desc="writing")):
         row["id"] = ids[number]
         if number in found:

@@ -16,6 +16,7 @@ Scanned pages (--ocr auto): olmOCR where it is installed (it needs an NVIDIA GPU
     apt-get install tesseract-ocr
 A killed run goes on where it stopped, document by document. About 80 pages/s a core with a text layer, 0.7 with tesseract.
 """
+
 import sys
 from pathlib import Path
 
@@ -26,24 +27,38 @@ import json
 import os
 import re
 
-import ocr_olmocr
-import pdf_page
-import pdf_text
-import pdf_workers
+from pdf import olmocr as ocr_olmocr
+from pdf import page as pdf_page
+from pdf import text as pdf_text
+from pdf import workers as pdf_workers
 
 import rows as r
 
-SUBJECTS = ("biology", "chemistry", "computer_science", "economics", "mathematics", "medicine", "physics")
+SUBJECTS = (
+    "biology",
+    "chemistry",
+    "computer_science",
+    "economics",
+    "mathematics",
+    "medicine",
+    "physics",
+)
 SUFFIXES = (".pdf", ".md", ".markdown", ".txt", ".jsonl", ".jsonl.gz")
-NOT_BOOKS = re.compile(r"(readme|licen[cs]e|sources|copying|notice|contributing|changelog)\b.*", re.IGNORECASE)
+NOT_BOOKS = re.compile(
+    r"(readme|licen[cs]e|sources|copying|notice|contributing|changelog)\b.*", re.IGNORECASE
+)
 PAGES_A_TASK = 16
 
 
 # ---- which files ----
 
+
 def suffix_of(path):
     name = path.name.lower()
-    return next((suffix for suffix in sorted(SUFFIXES, key=len, reverse=True) if name.endswith(suffix)), None)
+    return next(
+        (suffix for suffix in sorted(SUFFIXES, key=len, reverse=True) if name.endswith(suffix)),
+        None,
+    )
 
 
 def find_files(inputs):
@@ -51,28 +66,42 @@ def find_files(inputs):
     found, skipped = [], []
     for given in map(Path, inputs):
         if given.is_dir():
-            for path in sorted(p for p in given.rglob("*") if p.is_file() and not p.name.startswith(".")):
+            for path in sorted(
+                p for p in given.rglob("*") if p.is_file() and not p.name.startswith(".")
+            ):
                 wanted = suffix_of(path) and not NOT_BOOKS.fullmatch(path.name)
                 (found if wanted else skipped).append((path, path.relative_to(given).as_posix()))
         elif not given.exists():
             raise r.BadInput(f"--input {given}: there is no such file or folder")
         elif not suffix_of(given):
             raise r.BadInput(f"--input {given}: only {', '.join(SUFFIXES)} can be read")
-        else:   # `books/*.md` names a README as well
-            (skipped if NOT_BOOKS.fullmatch(given.name) and len(inputs) > 1 else found).append((given, given.name))
+        else:  # `books/*.md` names a README as well
+            (skipped if NOT_BOOKS.fullmatch(given.name) and len(inputs) > 1 else found).append(
+                (given, given.name)
+            )
     if not found:
-        raise r.BadInput(f"--input {' '.join(map(str, inputs))}: no file of a kind that can be read ({', '.join(SUFFIXES)})")
+        raise r.BadInput(
+            f"--input {' '.join(map(str, inputs))}: no file of a kind that can be read ({', '.join(SUFFIXES)})"
+        )
     if skipped:
-        print(f"skipped {len(skipped)}: {', '.join(name for _, name in skipped[:20])}{' ...' if len(skipped) > 20 else ''}", file=sys.stderr)
+        print(
+            f"skipped {len(skipped)}: {', '.join(name for _, name in skipped[:20])}{' ...' if len(skipped) > 20 else ''}",
+            file=sys.stderr,
+        )
     return found
 
 
 # ---- what is known of a document beside its text ----
 
-LICENSE_NAMES = re.compile(r"CC[ -](?:BY(?:[ -](?:NC|SA|ND))*|0|Zero)(?:[ -]?(?:v(?:ersion)? ?)?\d\.\d)?|Creative\s+Commons\s+(?:Attribution|Zero)"
-                           r"(?:[- ]*(?:Non-?Commercial|Share-?Alike|No-?Deriv\w+))*(?:\s+(?:\d\.\d|v?\d\b))?(?:\s+International)?|"
-                           r"GNU\s+Free\s+Documentation\s+Licen[cs]e|public\s+domain", re.IGNORECASE)
-LICENSE_URL = re.compile(r"creativecommons\.org/(licenses|publicdomain)/([a-z-]+)/(\d\.\d)", re.IGNORECASE)
+LICENSE_NAMES = re.compile(
+    r"CC[ -](?:BY(?:[ -](?:NC|SA|ND))*|0|Zero)(?:[ -]?(?:v(?:ersion)? ?)?\d\.\d)?|Creative\s+Commons\s+(?:Attribution|Zero)"
+    r"(?:[- ]*(?:Non-?Commercial|Share-?Alike|No-?Deriv\w+))*(?:\s+(?:\d\.\d|v?\d\b))?(?:\s+International)?|"
+    r"GNU\s+Free\s+Documentation\s+Licen[cs]e|public\s+domain",
+    re.IGNORECASE,
+)
+LICENSE_URL = re.compile(
+    r"creativecommons\.org/(licenses|publicdomain)/([a-z-]+)/(\d\.\d)", re.IGNORECASE
+)
 
 
 def find_license(start):
@@ -83,7 +112,9 @@ def find_license(start):
     for paragraph in re.split(r"\n\s*\n", start):
         if re.search(r"\bcredits?\b|\[Figure", paragraph, re.I):
             continue
-        if not re.search(r"licen[cs]e|copyright|©|\brights\b|public\s+domain|permission", paragraph, re.I):
+        if not re.search(
+            r"licen[cs]e|copyright|©|\brights\b|public\s+domain|permission", paragraph, re.I
+        ):
             continue
         address = LICENSE_URL.search(re.sub(r"\s+", "", paragraph))
         if address:
@@ -99,7 +130,12 @@ def short_license(name):
     """CC BY-SA 4.0 for "Creative Commons Attribution-ShareAlike 4.0 International"; other names as they are."""
     if not name.lower().startswith("creative"):
         return name
-    words = (("attribution", "BY"), ("non-?commercial", "NC"), ("share-?alike", "SA"), ("no-?deriv", "ND"))
+    words = (
+        ("attribution", "BY"),
+        ("non-?commercial", "NC"),
+        ("share-?alike", "SA"),
+        ("no-?deriv", "ND"),
+    )
     parts = [short for long, short in words if re.search(long, name, re.I)]
     number = re.search(r"\d(?:\.\d)?", name)
     return ("CC " + "-".join(parts) if parts else "CC0") + (f" {number[0]}" if number else "")
@@ -114,7 +150,11 @@ def subject_of(name):
 def title_of(text, given, source):
     """The stated title where it is one, else the first heading, else the file's name."""
     given = " ".join(str(given or "").split())
-    if len(given) > 2 and not re.search(r"^(untitled|microsoft word|document\d*$)|\.(tex|dvi|docx?|pdf|indd|qxd)\b", given, re.IGNORECASE):
+    if len(given) > 2 and not re.search(
+        r"^(untitled|microsoft word|document\d*$)|\.(tex|dvi|docx?|pdf|indd|qxd)\b",
+        given,
+        re.IGNORECASE,
+    ):
         return given
     heading = re.search(r"^#{1,2} +(.+)$", text[:20_000], re.MULTILINE)
     return heading[1].strip("# *")[:200] if heading else Path(source).stem.replace("_", " ")
@@ -131,20 +171,30 @@ def split_front_matter(text):
         except yaml.YAMLError:
             fields = None
         if isinstance(fields, dict):
-            return {str(k).lower(): v for k, v in fields.items()}, text[match.end():]
+            return {str(k).lower(): v for k, v in fields.items()}, text[match.end() :]
     return {}, text
 
 
-def make_row(text, source, args, pages=None, title=None, subject=None, license=None, start=None, **more):
+def make_row(
+    text, source, args, pages=None, title=None, subject=None, license=None, start=None, **more
+):
     """A document row; the id is made of the file's name and a hash of the text."""
     text = text.strip("\n")
     name = re.sub(r"[^\w.-]+", "_", Path(source).stem)[:60]
-    return {"id": f"{name}-{r.text_hash(text)[:10]}", "title": title_of(text, title, source),
-            "subject": args.subject or subject or subject_of(source), "text": text, "pages": pages, "source": source,
-            "license": args.license or license or find_license(start or text[:3000]), **more}
+    return {
+        "id": f"{name}-{r.text_hash(text)[:10]}",
+        "title": title_of(text, title, source),
+        "subject": args.subject or subject or subject_of(source),
+        "text": text,
+        "pages": pages,
+        "source": source,
+        "license": args.license or license or find_license(start or text[:3000]),
+        **more,
+    }
 
 
 # ---- Markdown, text, JSONL ----
+
 
 def decode(data):
     """Text of a file's bytes: UTF-8, UTF-16 with its mark, else Windows-1252. Raises ValueError for binary data."""
@@ -168,44 +218,102 @@ def read_plain(path, source, args):
     if not body.strip():
         return refused(source, "no text")
     license = fields.get("license", fields.get("licence"))
-    row = make_row(body, source, args, title=fields.get("title"), subject=fields.get("subject"), license=license and str(license))
+    row = make_row(
+        body,
+        source,
+        args,
+        title=fields.get("title"),
+        subject=fields.get("subject"),
+        license=license and str(license),
+    )
     return {"row": row, "rejected": []}
 
 
 def refused(source, reason, detail=None):
     """Outcome of a document that gave no text."""
-    return {"row": None, "rejected": [{"id": f"{source}#file", "source": source, "reason": reason, **({"detail": detail} if detail else {})}]}
+    return {
+        "row": None,
+        "rejected": [
+            {
+                "id": f"{source}#file",
+                "source": source,
+                "reason": reason,
+                **({"detail": detail} if detail else {}),
+            }
+        ],
+    }
 
 
 def read_rows(path, source, args):
     """Outcomes of a JSONL file's rows, one by one; their own title, subject, pages, source and license are kept."""
     for row in r.read(path, limit=args.limit):
         if not isinstance(row.get("text"), str) or not row["text"].strip():
-            yield {"row": None, "rejected": [{**row, "source": row.get("source", source), "reason": "no text"}]}
+            yield {
+                "row": None,
+                "rejected": [{**row, "source": row.get("source", source), "reason": "no text"}],
+            }
             continue
-        made = make_row(row["text"], row.get("source") or source, args, row.get("pages"), row.get("title"), row.get("subject"), row.get("license"))
-        text = row["text"] if row.get("pages") else made["text"]   # offsets count from the text as it came
+        made = make_row(
+            row["text"],
+            row.get("source") or source,
+            args,
+            row.get("pages"),
+            row.get("title"),
+            row.get("subject"),
+            row.get("license"),
+        )
+        text = (
+            row["text"] if row.get("pages") else made["text"]
+        )  # offsets count from the text as it came
         yield {"row": {**row, **made, "text": text, "id": row["id"]}, "rejected": []}
 
 
 # ---- a PDF from its pages ----
 
+
 def finish_pdf(source, title, found, args, path):
     """Outcome of a PDF: its row, and a rejected row for each page that gave none."""
-    bad = {index: (kind, value) for index, (kind, value) in found.items() if kind not in ("lines", "blank", "markdown")}
-    pages = [(index + 1, value) for index, (kind, value) in sorted(found.items()) if kind in ("lines", "markdown")]
+    bad = {
+        index: (kind, value)
+        for index, (kind, value) in found.items()
+        if kind not in ("lines", "blank", "markdown")
+    }
+    pages = [
+        (index + 1, value)
+        for index, (kind, value) in sorted(found.items())
+        if kind in ("lines", "markdown")
+    ]
     text, offsets = pdf_text.assemble(pages)
     if not text.strip():
-        reasons = collections.Counter("no text layer" if kind == "scan" else kind for kind, _ in bad.values())
+        reasons = collections.Counter(
+            "no text layer" if kind == "scan" else kind for kind, _ in bad.values()
+        )
         outcome = refused(source, reasons.most_common(1)[0][0] if reasons else "no text")
         outcome["rejected"][0]["n_pages"] = len(found)
         return outcome
     start = next((offset for page, offset in offsets if page > 8), len(text))
     blank = [index + 1 for index, (kind, _) in sorted(found.items()) if kind == "blank"]
-    row = make_row(text, source, args, offsets, title, start=text[:start], n_pages=len(found), **({"empty_pages": blank} if blank else {}))
-    rejected = [{"id": f"{row['id']}#page{index + 1}", "doc": row["id"], "page": index + 1, "source": source,
-                 "reason": "no text layer" if kind == "scan" else kind, **({"detail": value} if value else {})}
-                for index, (kind, value) in sorted(bad.items())]
+    row = make_row(
+        text,
+        source,
+        args,
+        offsets,
+        title,
+        start=text[:start],
+        n_pages=len(found),
+        **({"empty_pages": blank} if blank else {}),
+    )
+    rejected = [
+        {
+            "id": f"{row['id']}#page{index + 1}",
+            "doc": row["id"],
+            "page": index + 1,
+            "source": source,
+            "reason": "no text layer" if kind == "scan" else kind,
+            **({"detail": value} if value else {}),
+        }
+        for index, (kind, value) in sorted(bad.items())
+    ]
     return {"row": row, "rejected": rejected}
 
 
@@ -237,7 +345,12 @@ class Done:
 
 def read_pdfs(todo, ocr, raw_path, done, args):
     """Read the PDFs of todo ((path, source, key), ...) and put their outcomes into `done`; several are under way at once."""
-    readers, bar, waiting, pending = pdf_workers.Readers(args.workers), r.progress(total=0, desc="pages", unit="page"), collections.deque(), []
+    readers, bar, waiting, pending = (
+        pdf_workers.Readers(args.workers),
+        r.progress(total=0, desc="pages", unit="page"),
+        collections.deque(),
+        [],
+    )
 
     def begin(path, source, key):
         count, title = readers.probe(str(path))
@@ -245,13 +358,17 @@ def read_pdfs(todo, ocr, raw_path, done, args):
             done.put(key, refused(source, count, title))
             return
         bar.total += count
-        waiting.append((path, source, key, title, readers.ask(str(path), list(range(count)), PAGES_A_TASK)))
+        waiting.append(
+            (path, source, key, title, readers.ask(str(path), list(range(count)), PAGES_A_TASK))
+        )
 
     def end(path, source, key, title, futures):
         found = readers.collect(str(path), futures, bar)
         scans = [index for index, (kind, _) in sorted(found.items()) if kind == "scan"]
         if scans and ocr == "tesseract":
-            found |= readers.collect(str(path), readers.ask(str(path), scans, 1, args.language), bar, args.language)
+            found |= readers.collect(
+                str(path), readers.ask(str(path), scans, 1, args.language), bar, args.language
+            )
         elif scans and ocr == "olmocr":
             pending.append((path, source, key, title, found, scans))
             return
@@ -269,11 +386,21 @@ def read_pdfs(todo, ocr, raw_path, done, args):
         bar.close()
     if pending:
         scans = [(str(path), index) for path, *_, indices in pending for index in indices]
-        answers = ocr_olmocr.ask_endpoint(scans, raw_path, args) if args.base_url else ocr_olmocr.run_command(scans, args)
+        answers = (
+            ocr_olmocr.ask_endpoint(scans, raw_path, args)
+            if args.base_url
+            else ocr_olmocr.run_command(scans, args)
+        )
         for path, source, key, title, found, indices in pending:
             for index in indices:
                 text = answers.get((str(path), index))
-                found[index] = ("ocr failed", "olmOCR gave no whole answer") if text is None else ("markdown", text) if text else ("blank", None)
+                found[index] = (
+                    ("ocr failed", "olmOCR gave no whole answer")
+                    if text is None
+                    else ("markdown", text)
+                    if text
+                    else ("blank", None)
+                )
             done.put(key, finish_pdf(source, title, found, args, path))
 
 
@@ -288,10 +415,12 @@ def emit(outcome, step, seen, source):
         return
     same = r.text_hash(" ".join(row["text"].split()))
     if same in seen:
-        step.reject({k: v for k, v in row.items() if k != "text"}, "duplicate", duplicate_of=seen[same])
+        step.reject(
+            {k: v for k, v in row.items() if k != "text"}, "duplicate", duplicate_of=seen[same]
+        )
         return
     seen[same] = row["source"]
-    if ("id", row["id"]) in seen:   # two files of rows may both count from 1
+    if ("id", row["id"]) in seen:  # two files of rows may both count from 1
         row["id"] += f"-{same[:8]}"
     seen["id", row["id"]] = True
     step.keep(row)
@@ -299,17 +428,43 @@ def emit(outcome, step, seen, source):
 
 def main():
     parser = r.parser(__doc__, "output", "limit", "workers", "fresh")
-    parser.add_argument("--input", nargs="+", required=True, metavar="PATH", help="files or folders")
-    parser.add_argument("--subject", choices=SUBJECTS, help="subject of all documents (default: by the file name's prefix, else null)")
-    parser.add_argument("--license", metavar="L", help="licence of all documents, e.g. 'CC BY 4.0' (default: what the document states, else null)")
-    parser.add_argument("--ocr", choices=("auto", "olmocr", "tesseract", "none"), default="auto", help="reader of pages without a text layer")
-    parser.add_argument("--language", default="eng", metavar="L", help="tesseract's language, e.g. eng or eng+deu (default eng)")
-    parser.add_argument("--base-url", metavar="URL", help="OpenAI-compatible endpoint of olmOCR's model")
+    parser.add_argument(
+        "--input", nargs="+", required=True, metavar="PATH", help="files or folders"
+    )
+    parser.add_argument(
+        "--subject",
+        choices=SUBJECTS,
+        help="subject of all documents (default: by the file name's prefix, else null)",
+    )
+    parser.add_argument(
+        "--license",
+        metavar="L",
+        help="licence of all documents, e.g. 'CC BY 4.0' (default: what the document states, else null)",
+    )
+    parser.add_argument(
+        "--ocr",
+        choices=("auto", "olmocr", "tesseract", "none"),
+        default="auto",
+        help="reader of pages without a text layer",
+    )
+    parser.add_argument(
+        "--language",
+        default="eng",
+        metavar="L",
+        help="tesseract's language, e.g. eng or eng+deu (default eng)",
+    )
+    parser.add_argument(
+        "--base-url", metavar="URL", help="OpenAI-compatible endpoint of olmOCR's model"
+    )
     parser.add_argument("--model", metavar="M", help="name of olmOCR's model at the endpoint")
     args = parser.parse_args()
     args.workers = args.workers or len(os.sched_getaffinity(0))
-    files = find_files(args.input)[:args.limit]
-    step = r.Step(args, inputs=args.input, code=[module.__file__ for module in (pdf_page, pdf_text, pdf_workers, ocr_olmocr)])
+    files = find_files(args.input)[: args.limit]
+    step = r.Step(
+        args,
+        inputs=args.input,
+        code=[module.__file__ for module in (pdf_page, pdf_text, pdf_workers, ocr_olmocr)],
+    )
     if step.finished():
         return
     ocr = ocr_olmocr.choose(args)
@@ -318,13 +473,22 @@ def main():
         done_path.unlink(missing_ok=True)
     done_path.parent.mkdir(parents=True, exist_ok=True)
     done, same = Done(done_path), r.text_hash(step.same_if["options"], step.same_if["code"], ocr)
-    keys = {path: r.text_hash(source, r.file_hash(str(path)), same) for path, source in files if not suffix_of(path).startswith(".jsonl")}
-    first = {}   # copies of a file are read once
+    keys = {
+        path: r.text_hash(source, r.file_hash(str(path)), same)
+        for path, source in files
+        if not suffix_of(path).startswith(".jsonl")
+    }
+    first = {}  # copies of a file are read once
     for path, _ in files:
         if path in keys:
             first.setdefault(r.file_hash(str(path)), path)
-    todo = [(path, source, keys[path]) for path, source in files if suffix_of(path) == ".pdf" and keys[path] not in done.index
-            and first[r.file_hash(str(path))] == path]
+    todo = [
+        (path, source, keys[path])
+        for path, source in files
+        if suffix_of(path) == ".pdf"
+        and keys[path] not in done.index
+        and first[r.file_hash(str(path))] == path
+    ]
     if todo:
         read_pdfs(todo, ocr, step.raw_path, done, args)
     seen, limit = {}, args.limit or sys.maxsize
@@ -336,7 +500,11 @@ def main():
             copy["rejected"][0]["duplicate_of"] = dict(files)[first[r.file_hash(str(path))]]
             outcomes = [copy]
         else:
-            outcomes = [done.get(keys[path]) if suffix_of(path) == ".pdf" else read_plain(path, source, args)]
+            outcomes = [
+                done.get(keys[path])
+                if suffix_of(path) == ".pdf"
+                else read_plain(path, source, args)
+            ]
         for outcome in outcomes:
             if step.counts["in"] < limit:
                 emit(outcome, step, seen, source)

@@ -8,14 +8,14 @@ from pathlib import Path
 import batch_generate
 import rows as r
 
-BLOCK = 8192   # texts of one file of vectors: what an interrupted run has to do again at most
+BLOCK = 8192  # texts of one file of vectors: what an interrupted run has to do again at most
 
 
 class Vectors:
     """Rows of float16 vectors that lie in several memory-mapped files; indexing by a slice or an array gives them as float32."""
 
     def __init__(self, files, places):
-        self.files, self.places = files, places   # places: array (n, 2) of file and row
+        self.files, self.places = files, places  # places: array (n, 2) of file and row
 
     def __len__(self):
         return len(self.places)
@@ -43,7 +43,9 @@ def load_encoder(name):
     try:
         return SentenceTransformer(name, model_kwargs={"dtype": torch.bfloat16})
     except OSError as error:
-        raise r.BadInput(f"--encoder {name}: {str(error)[:200]}; give a folder, or leave it out for the embedded one") from None
+        raise r.BadInput(
+            f"--encoder {name}: {str(error)[:200]}; give a folder, or leave it out for the embedded one"
+        ) from None
 
 
 def embed(texts, encoder, folder):
@@ -65,23 +67,41 @@ def embed(texts, encoder, folder):
 
     for path in sorted(folder.glob(f"{prefix}-*[0-9].npy")):
         load(path)
-    keys = [hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).digest() for text in texts]
+    keys = [
+        hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).digest()
+        for text in texts
+    ]
     missing = list({key: number for number, key in enumerate(keys) if key not in known}.values())
     if missing:
         model, started = load_encoder(encoder), time.time()
         bar = r.progress(total=len(missing), desc="embedding", unit="text")
-        print(f"embedding {len(missing):,} texts ({len(set(keys)) - len(missing):,} from the cache)", file=sys.stderr)
+        print(
+            f"embedding {len(missing):,} texts ({len(set(keys)) - len(missing):,} from the cache)",
+            file=sys.stderr,
+        )
         for at in range(0, len(missing), BLOCK):
-            block, path = missing[at:at + BLOCK], folder / f"{prefix}-{len(files):05d}.npy"
+            block, path = missing[at : at + BLOCK], folder / f"{prefix}-{len(files):05d}.npy"
             parts = []
             for start in range(0, len(block), 512):
-                chosen = [texts[number] for number in block[start:start + 512]]
-                parts.append(model.encode(chosen, batch_size=64, normalize_embeddings=True, convert_to_tensor=True).float().cpu().numpy())
+                chosen = [texts[number] for number in block[start : start + 512]]
+                parts.append(
+                    model.encode(
+                        chosen, batch_size=64, normalize_embeddings=True, convert_to_tensor=True
+                    )
+                    .float()
+                    .cpu()
+                    .numpy()
+                )
                 bar.update(len(chosen))
                 if at == start == 0 and len(missing) > 2048:
-                    print(f"about {(time.time() - started) * len(missing) / 512 / 60:.0f} min at this speed", file=sys.stderr)
+                    print(
+                        f"about {(time.time() - started) * len(missing) / 512 / 60:.0f} min at this speed",
+                        file=sys.stderr,
+                    )
             with r.write_aside(path.with_suffix(".keys.npy")) as file:
-                np.save(file, np.frombuffer(b"".join(keys[number] for number in block), dtype="V16"))
+                np.save(
+                    file, np.frombuffer(b"".join(keys[number] for number in block), dtype="V16")
+                )
             with r.write_aside(path) as file:
                 np.save(file, np.concatenate(parts).astype(np.float16))
             load(path)
@@ -96,9 +116,11 @@ def nearest(vectors, others, count):
     device = "cuda" if torch.cuda.is_available() else "cpu"
     table = torch.from_numpy(others[:]).to(device)
     for at in range(0, len(vectors), 2048):
-        scores = torch.from_numpy(vectors[at:at + 2048]).to(device) @ table.T
+        scores = torch.from_numpy(vectors[at : at + 2048]).to(device) @ table.T
         best = scores.topk(min(count, len(others)), dim=1)
-        for row, (numbers, values) in enumerate(zip(best.indices.tolist(), best.values.tolist(), strict=True), at):
+        for row, (numbers, values) in enumerate(
+            zip(best.indices.tolist(), best.values.tolist(), strict=True), at
+        ):
             yield row, list(zip(numbers, values, strict=True))
 
 
@@ -107,4 +129,6 @@ def pairs_from(ours, theirs, cosine):
     import torch
 
     device = "cuda" if torch.cuda.is_available() else "cpu"
-    return torch.nonzero(torch.from_numpy(ours).to(device) @ torch.from_numpy(theirs).to(device).T >= cosine).tolist()
+    return torch.nonzero(
+        torch.from_numpy(ours).to(device) @ torch.from_numpy(theirs).to(device).T >= cosine
+    ).tolist()

@@ -22,12 +22,12 @@ import replies
 from replies import Rows, after_thinking, count_tokens, outcome
 
 import answers
-import answers_latex
-import answers_math
-import answers_text
+import answers.formula
+import answers.short_text
+import answers.solution
 import batch_generate
 import rows as r
-from answers_markup import boxes
+from answers.markup import boxes
 
 PROMPT = """Below are a question and its worked answer. Name the final answer that a grader would compare with a student's.
 
@@ -47,10 +47,19 @@ PROMPT = """Below are a question and its worked answer. Name the final answer th
 Reply with one line:
 Final answer: (the final answer)"""
 
-MARKER = re.compile(r"(?:final|reference|short)[ \t]+answer[ \t]*(?:[*_`]{0,3}[ \t]*[:：][ \t]*[*_`]{0,3}|\bis\b[ \t]*:?)[ \t]*", re.I)
+MARKER = re.compile(
+    r"(?:final|reference|short)[ \t]+answer[ \t]*(?:[*_`]{0,3}[ \t]*[:：][ \t]*[*_`]{0,3}|\bis\b[ \t]*:?)[ \t]*",
+    re.I,
+)
 SAID = re.compile(r"####|\b(?:answer|ans)\b\W*(?:is|are|:|=)|答案", re.I)
-PARTS = re.compile(r"^\s*\(?a[.)]\s.*?(?:^|;|\s)\s*\(?b[.)]\s", re.I | re.S | re.M)   # "a. ...; b. ...": no one statement is the whole answer
-LONGEST_STATED, LONGEST_WHOLE, LONGEST = 20, 12, 80   # words of a reference by "the answer is ...", of a whole answer, of any
+PARTS = re.compile(
+    r"^\s*\(?a[.)]\s.*?(?:^|;|\s)\s*\(?b[.)]\s", re.I | re.S | re.M
+)  # "a. ...; b. ...": no one statement is the whole answer
+LONGEST_STATED, LONGEST_WHOLE, LONGEST = (
+    20,
+    12,
+    80,
+)  # words of a reference by "the answer is ...", of a whole answer, of any
 
 
 def by_rule(answer):
@@ -58,14 +67,34 @@ def by_rule(answer):
     text = answers.final_part(answer)
     if boxes(text):
         found = answers.extract(text, "math")
-        return (found.strip(), "box") if found and found.strip() and len(found.split()) <= LONGEST else (None, None)
+        return (
+            (found.strip(), "box")
+            if found and found.strip() and len(found.split()) <= LONGEST
+            else (None, None)
+        )
     if SAID.search(text) and not PARTS.search(text):
-        place, found = answers_math.last_statement(text) or (len(text), answers_text.marked(text))
-        last = len(text) - place <= max(300, 0.3 * len(text))   # "the result is ..." in the middle of a derivation is not its end
-        if found and last and not found.startswith("#") and len(found.split()) <= LONGEST_STATED and supported(found, text):
+        place, found = answers.solution.last_statement(text) or (
+            len(text),
+            answers.short_text.marked(text),
+        )
+        last = len(text) - place <= max(
+            300, 0.3 * len(text)
+        )  # "the result is ..." in the middle of a derivation is not its end
+        if (
+            found
+            and last
+            and not found.startswith("#")
+            and len(found.split()) <= LONGEST_STATED
+            and supported(found, text)
+        ):
             return found, "stated"
     whole = text.strip().rstrip(".").strip()
-    if whole and "\n" not in whole and len(whole.split()) <= LONGEST_WHOLE and re.search(r"\w", whole):
+    if (
+        whole
+        and "\n" not in whole
+        and len(whole.split()) <= LONGEST_WHOLE
+        and re.search(r"\w", whole)
+    ):
         return whole, "whole"
     return None, None
 
@@ -74,21 +103,36 @@ def parse(text):
     """The reference that a model names, "" where it says that there is none, None where its form cannot be read; the last marker counts."""
     text = after_thinking(text)
     marks = list(MARKER.finditer(text))
-    said = text[marks[-1].end():] if marks else text if len(text.split("\n")) == 1 and len(text.split()) <= LONGEST_STATED else None
+    said = (
+        text[marks[-1].end() :]
+        if marks
+        else text
+        if len(text.split("\n")) == 1 and len(text.split()) <= LONGEST_STATED
+        else None
+    )
     if said is None:
         return None
-    said = re.split(r"\n[ \t]*\n|\n(?=[ \t]*[*_(]*(?:note|explanation)\b)", said.strip(), maxsplit=1, flags=re.I)[0].strip()
+    said = re.split(
+        r"\n[ \t]*\n|\n(?=[ \t]*[*_(]*(?:note|explanation)\b)", said.strip(), maxsplit=1, flags=re.I
+    )[0].strip()
     said = re.sub(r"^([*_`\"]{1,3})(.*)\1\.?$", r"\2", said, flags=re.S).strip()
-    if len(found := boxes(said)) == 1 and not re.sub(r"[\s$.]|\\[\[\]()]", "", said.replace(said[found[0][0]:found[0][1]], "")):
+    if len(found := boxes(said)) == 1 and not re.sub(
+        r"[\s$.]|\\[\[\]()]", "", said.replace(said[found[0][0] : found[0][1]], "")
+    ):
         said = found[0][2].strip()
-    if re.fullmatch(r"\W*(?:none|n/?a|null|no (?:final )?answer|\(?the final answer\)?)\W*", said, re.I) or not re.search(r"\w", said):
+    if re.fullmatch(
+        r"\W*(?:none|n/?a|null|no (?:final )?answer|\(?the final answer\)?)\W*", said, re.I
+    ) or not re.search(r"\w", said):
         return ""
     return said
 
 
 def within(part, whole, edge=r"\w"):
     """Does `part` stand in `whole` as it is, not inside a longer word (edge \\w) or number (edge \\d)?"""
-    return bool(part) and re.search(rf"(?<!{edge})(?<!\d\.){re.escape(part)}(?!{edge}|\.\d)", whole) is not None
+    return (
+        bool(part)
+        and re.search(rf"(?<!{edge})(?<!\d\.){re.escape(part)}(?!{edge}|\.\d)", whole) is not None
+    )
 
 
 def supported(reference, answer):
@@ -97,24 +141,44 @@ def supported(reference, answer):
         return False
     if within(" ".join(reference.split()).lower(), " ".join(answer.split()).lower()):
         return True
-    said, wanted = answers_text.tokens(answer), answers_text.tokens(reference)
-    formula = answers_latex.squeeze(reference)
-    if wanted and within(" ".join(wanted), " ".join(said)) or len(formula) > 2 and within(formula, answers_latex.squeeze(answer), r"\d"):
+    said, wanted = answers.short_text.tokens(answer), answers.short_text.tokens(reference)
+    formula = answers.formula.squeeze(reference)
+    if (
+        wanted
+        and within(" ".join(wanted), " ".join(said))
+        or len(formula) > 2
+        and within(formula, answers.formula.squeeze(answer), r"\d")
+    ):
         return True
-    must = [word for word in wanted if re.search(r"\d", word) or word in answers_text.NEGATIVE]
-    words = [word for word in wanted if word not in answers_text.SMALL and word not in must]
+    must = [
+        word for word in wanted if re.search(r"\d", word) or word in answers.short_text.NEGATIVE
+    ]
+    words = [word for word in wanted if word not in answers.short_text.SMALL and word not in must]
     said = set(said)
-    return all(word in said for word in must) and len(words) >= 2 and sum(word in said for word in words) >= 0.8 * len(words)
+    return (
+        all(word in said for word in must)
+        and len(words) >= 2
+        and sum(word in said for word in words) >= 0.8 * len(words)
+    )
 
 
 def to_messages(row):
-    return [{"role": "user", "content": re.sub(r"\{(question|answer)\}", lambda match: row[match[1]], PROMPT)}]
+    return [
+        {
+            "role": "user",
+            "content": re.sub(r"\{(question|answer)\}", lambda match: row[match[1]], PROMPT),
+        }
+    ]
 
 
 def main():
     parser = r.parser(__doc__, "input", "output")
     parser.add_argument("--no-model", action="store_true", help="rules only, no model")
-    parser.add_argument("--allow-missing", action="store_true", help="keep rows without a reference answer (null) instead of rejecting them")
+    parser.add_argument(
+        "--allow-missing",
+        action="store_true",
+        help="keep rows without a reference answer (null) instead of rejecting them",
+    )
     batch_generate.add_options(parser, model=None, max_tokens=512)
     args = parser.parse_args()
     if not args.no_model and not args.model:
@@ -125,9 +189,27 @@ def main():
     rows = Rows(args.input, "question", "answer", limit=args.limit)
     if not args.no_model:
         unclear = (row for row in rows if by_rule(row["answer"])[0] is None)
-        batch_generate.generate_jsonl(unclear, to_messages, step.raw_path, retry_max_tokens=4 * args.max_tokens, **batch_generate.options(args))
-    counted, tokens = replies.texts(step.read(args.input, "question", "answer", limit=args.limit), args.input, "question", "answer"), {}
-    for row, raw in ((row, None) for row in counted) if args.no_model else batch_generate.read_raw(counted, step.raw_path):
+        batch_generate.generate_jsonl(
+            unclear,
+            to_messages,
+            step.raw_path,
+            retry_max_tokens=4 * args.max_tokens,
+            **batch_generate.options(args),
+        )
+    counted, tokens = (
+        replies.texts(
+            step.read(args.input, "question", "answer", limit=args.limit),
+            args.input,
+            "question",
+            "answer",
+        ),
+        {},
+    )
+    for row, raw in (
+        ((row, None) for row in counted)
+        if args.no_model
+        else batch_generate.read_raw(counted, step.raw_path)
+    ):
         reference, how = by_rule(row["answer"])
         reason, more = None, {}
         if reference is None and args.no_model:
@@ -135,13 +217,22 @@ def main():
         elif reference is None:
             count_tokens(tokens, raw)
             reference, how = None if raw is None else parse(raw["response"]), "model"
-            reason = outcome(raw) or ("unparsed" if reference is None else "no reference" if not reference else
-                                      None if supported(reference, row["answer"]) else "reference not supported")
+            reason = outcome(raw) or (
+                "unparsed"
+                if reference is None
+                else "no reference"
+                if not reference
+                else None
+                if supported(reference, row["answer"])
+                else "reference not supported"
+            )
             more = {} if raw is None else {"response": raw["response"]}
         if reason is None:
             step.keep({**row, "reference_answer": reference, "reference_by": how})
         elif args.allow_missing:
-            step.keep({**row, "reference_answer": None, "reference_by": None, "reference_missing": reason})
+            step.keep(
+                {**row, "reference_answer": None, "reference_by": None, "reference_missing": reason}
+            )
         else:
             step.reject(row, reason, **more)
     step.finish(tokens=tokens)

@@ -48,15 +48,21 @@ Decision: YES to keep the pair (no fault), NO to drop it"""
 
 # ---- rules: each returns the text that it saw, or None ----
 
-DRAWN = r"(?:figures?|diagrams?|illustrations?|schematics?|charts?)"   # words that mean nothing else; a picture or a table can stand in a room
-SEEN = rf"(?:{DRAWN}|pictures?|images?|drawings?|photo(?:graph)?s?|sketch(?:es)?|plots?|maps?|graphs?)"
+DRAWN = r"(?:figures?|diagrams?|illustrations?|schematics?|charts?)"  # words that mean nothing else; a picture or a table can stand in a room
+SEEN = (
+    rf"(?:{DRAWN}|pictures?|images?|drawings?|photo(?:graph)?s?|sketch(?:es)?|plots?|maps?|graphs?)"
+)
 TEXT = r"(?:textbook|chapter|section|passage|excerpt|source text|provided text|given text)"
 ITEM = r"(?:examples?|exercises?|problems?|questions?|theorems?|lemmas?|propositions?|corollar(?:y|ies)|discussion|experiment|derivation)"
 NUMBERED = re.compile(
     r"\b(Figs?\.?|Figures?|Tables?|Eqs?\.|Eqns?\.?|Equations?|Chapters?|Chap\.|Sections?|Sect?\.|Examples?|Exercises?|Ex\.|Problems?|Theorems?|Thm\.|"
-    r"Lemmas?|Propositions?|Corollary|Definitions?|Appendix|Listing|Algorithm|Exhibit|Plate)[\s~\u00a0]*\(?((?:[A-Z]\.?)?\d+(?:[.\-–:]\d+)*)(?!\w)\)?")
-NAMES = re.compile(r"chapter (?:7|9|11|12|13)\b.{0,40}(?:bankrupt|filing|petition|reorgani)|bankrupt.{0,60}chapter (?:7|9|11|12|13)\b|"
-                   r"figure[- ](?:8(?![.\d])|of[- ]eight)|section \d+\w?(?:\(\w\))? of (?:the )?[A-Z]", re.I | re.S)
+    r"Lemmas?|Propositions?|Corollary|Definitions?|Appendix|Listing|Algorithm|Exhibit|Plate)[\s~\u00a0]*\(?((?:[A-Z]\.?)?\d+(?:[.\-–:]\d+)*)(?!\w)\)?"
+)
+NAMES = re.compile(
+    r"chapter (?:7|9|11|12|13)\b.{0,40}(?:bankrupt|filing|petition|reorgani)|bankrupt.{0,60}chapter (?:7|9|11|12|13)\b|"
+    r"figure[- ](?:8(?![.\d])|of[- ]eight)|section \d+\w?(?:\(\w\))? of (?:the )?[A-Z]",
+    re.I | re.S,
+)
 BEFORE = r"(?:following|accompanying|above|preceding|adjacent|provided)"
 POINTING = {
     "visual": re.compile(
@@ -65,32 +71,49 @@ POINTING = {
         rf"|{BEFORE} {SEEN}(?! of\b|\w)"
         rf"|{SEEN} (?:shown |given |displayed )?(?:above|below|at (?:the )?(?:right|left)|on the (?:right|left|next page|facing page))\b"
         rf"|(?:shown|depicted|illustrated|pictured|sketched) (?:in|on) (?:the |this |that |a )?{SEEN}(?! of\b|\w)"
-        r"|see (?:figure|table|equation|example|section|chapter|problem|exercise)s?(?!\w)|(?:in|watch) this (?:video|animation)\b)", re.I),
+        r"|see (?:figure|table|equation|example|section|chapter|problem|exercise)s?(?!\w)|(?:in|watch) this (?:video|animation)\b)",
+        re.I,
+    ),
     "table": re.compile(
         rf"\b(?:(?:in|from|see|use|using) (?:the|this|that) (?:{BEFORE} )?table(?! of\b| lists?\b|\w)|{BEFORE} tables?\b"
-        r"|tables? (?:shown |given )?(?:above|below)\b|(?:shown|given|listed|as) in tables?\b)", re.I),
+        r"|tables? (?:shown |given )?(?:above|below)\b|(?:shown|given|listed|as) in tables?\b)",
+        re.I,
+    ),
     "text": re.compile(
         rf"\b(?:(?:in|from|see|of) (?:the|this|our|that) (?:(?:preceding|previous|above|next|last|same) )?{TEXT}(?! of\b|\w)"
         r"|(?:previous|preceding|earlier|next|last) (?:chapter|section|passage|lecture)\b|in this (?:book|lecture|unit|module)\b"
         r"|(?:according to|(?:discussed|mentioned|described|stated|provided|given|found|presented) (?:in|by)) (?:the|this) "
         rf"(?:{TEXT}|text|book|document|reading|lecture|material|author)(?! of\b|\w)"
-        r"|the authors?['’]? (?:claims?|states?|argues?|mentions?|says?|suggests?)\b)", re.I),
+        r"|the authors?['’]? (?:claims?|states?|argues?|mentions?|says?|suggests?)\b)",
+        re.I,
+    ),
     "earlier": re.compile(
         rf"\b(?:(?:previous|preceding|foregoing) {ITEM}\b|(?:the|this) above {ITEM}\b|{ITEM} (?:above|below)\b"
         r"|the (?:[a-z]+ )?(?:function|reaction|data|code|program|expression|formula|statement|scenario|situation|circuit|equation|model) above\b"
         r"|as (?:we )?(?:have )?(?:mentioned|discussed|described|seen|defined|noted|explained|introduced) (?:above|earlier|previously|before)\b"
-        r"|(?:discussed|described|mentioned|introduced|derived|proved|proven) (?:earlier|previously|in class)\b)", re.I),
+        r"|(?:discussed|described|mentioned|introduced|derived|proved|proven) (?:earlier|previously|in class)\b)",
+        re.I,
+    ),
 }
 IMAGE = re.compile(r"!\[[^\]\n]*\]\([^)\n]*\)|\\includegraphics|<img\b", re.I)
-LATEX_REFERENCE = re.compile(r"\\(?:eq|page|auto|[cC])?(?:ref|ite[pt]?)\{([^{}\n]*)\}")   # \ref, \eqref, \cite
-HOLDS_TABLE = re.compile(r"^[ \t]*\|.*\|[ \t]*$|\\begin\{(?:array|tabular|[pbv]?matrix|cases)|<table\b|\t[^\t\n]+\t"
-                         r"|^(?:[^,\n]+,){2,}[^,\n]+\n(?:[^,\n]+,){2,}", re.M | re.I)
-HOLDS_VISUAL = re.compile(r"\\begin\{(?:tikz|tabular|array)|<svg|```|\[asy\]|\[figure:[^\]]*alt:", re.I)
+LATEX_REFERENCE = re.compile(
+    r"\\(?:eq|page|auto|[cC])?(?:ref|ite[pt]?)\{([^{}\n]*)\}"
+)  # \ref, \eqref, \cite
+HOLDS_TABLE = re.compile(
+    r"^[ \t]*\|.*\|[ \t]*$|\\begin\{(?:array|tabular|[pbv]?matrix|cases)|<table\b|\t[^\t\n]+\t"
+    r"|^(?:[^,\n]+,){2,}[^,\n]+\n(?:[^,\n]+,){2,}",
+    re.M | re.I,
+)
+HOLDS_VISUAL = re.compile(
+    r"\\begin\{(?:tikz|tabular|array)|<svg|```|\[asy\]|\[figure:[^\]]*alt:", re.I
+)
 NO_ANSWER = re.compile(
     r"\W*(?:n/?a|none(?: (?:given|provided|available))?|null|unknown|tbd|todo|\[?no qa\]?|(?:answer|solution)s?|same as above"
     r"|no (?:answer|solution)(?: (?:is |was )?(?:given|provided|available))?|not (?:given|provided|available|applicable|answered)"
     r"|(?:the )?(?:answer|solution)s? (?:is |are |was |were )?(?:not (?:given|provided|available)|omitted|missing)|answers? (?:will|may) vary"
-    r"|see (?:the )?(?:text|solution|answer|above|book|figure)s?|left (?:to the reader|as an exercise)(?: .{0,40})?)\W*", re.I)
+    r"|see (?:the )?(?:text|solution|answer|above|book|figure)s?|left (?:to the reader|as an exercise)(?: .{0,40})?)\W*",
+    re.I,
+)
 SOURCE = r"(?:passage|text|document|source|chunk|excerpt|context|question|problem)"
 REFUSAL = re.compile(
     r"\b(?:I(?: am|['’]m) (?:sorry|unable|not able)|I (?:cannot|can['’]t|can not|could not|won['’]t) "
@@ -99,11 +122,15 @@ REFUSAL = re.compile(
     rf"|the {SOURCE}(?: provided| given)? (?:does not|doesn['’]t|do not) (?:contain|provide|give|include|mention|specify|state|answer)"
     r"|(?:cannot|can not|can['’]t) (?:be )?(?:answer|determine|solve)d? (?:this |the |it )?(?:question |problem )?"
     r"(?:without|from the (?:given|provided)|with the (?:given|provided)|based on the (?:given|provided))"
-    r"|(?:not enough|insufficient) (?:information|context) (?:is |was )?(?:given |provided |available )?(?:to|in order to) (?:answer|solve))", re.I)
-REMARK = re.compile(   # the writer speaks of its work, not of the matter
+    r"|(?:not enough|insufficient) (?:information|context) (?:is |was )?(?:given |provided |available )?(?:to|in order to) (?:answer|solve))",
+    re.I,
+)
+REMARK = re.compile(  # the writer speaks of its work, not of the matter
     r"\b(?:the (?:original|known|provided|reference|refined) (?:answer|question)|refined (?:question|answer)|(?:the|your) prompt\b"
     r"|wait,? (?:let|that|this|no|actually|i|we)\b|let(?: me|['’]s) (?:re-?(?:check|consider|examine|evaluate|calculate)|double[- ]check)"
-    r"|i (?:apologi[sz]e|made (?:a|an) (?:mistake|error))|there (?:seems|appears) to be (?:an? |some )(?:mistake|error|typo|confusion))\b", re.I)
+    r"|i (?:apologi[sz]e|made (?:a|an) (?:mistake|error))|there (?:seems|appears) to be (?:an? |some )(?:mistake|error|typo|confusion))\b",
+    re.I,
+)
 TASK = re.compile(
     r"[?？؟]|_{2,}|\b(?:account|add|analy[sz]e|answer|apply|approximate|argue|arrange|assess|assume|balance|characteri[sz]e|check|choose|classify|compare|"
     r"complete|compute|calculate|consider|construct|contrast|convert|create|decide|deduce|define|demonstrate|derive|describe|design|determine|develop|"
@@ -112,7 +139,9 @@ TASK = re.compile(
     r"obtain|optimi[sz]e|order|outline|plot|predict|prepare|propose|prove|provide|rank|recall|reduce|relate|repeat|rewrite|round|select|show|simplify|"
     r"sketch|solve|sort|state|suggest|summari[sz]e|suppose|test|trace|translate|true or false|use|using|verify|write|"
     r"what|which|why|how|when|where|who|whose)\b"
-    r"|^\W*(?:is|are|was|were|does|do|did|can|will)\b|[(\[]\s*[)\]]|…|\.\.\.|^\W*\(?[ab][.)]\s", re.I | re.M)   # blanks and options are tasks too
+    r"|^\W*(?:is|are|was|were|does|do|did|can|will)\b|[(\[]\s*[)\]]|…|\.\.\.|^\W*\(?[ab][.)]\s",
+    re.I | re.M,
+)  # blanks and options are tasks too
 
 
 def flat(text):
@@ -124,14 +153,16 @@ def is_given(kind, number, text):
     """Does the text itself hold the numbered thing: "Table 1: ...", \\tag{2.5}, "(2.5)" at the end of a displayed formula?"""
     number = re.escape(number)
     titled = rf"(?:^\W*|[.;:]\s+){kind[:3]}\w*\.?[\s~]*\(?{number}\)?[*_]*\s*(?:[:：—–]|\([^)\n]{{4,}}\)\s*[:.])"
-    headed = rf"^\W*{kind}[\s~]*\(?{number}\)?[*_]*\s?[.:)]"   # of an exercise, theorem or equation that follows
+    headed = rf"^\W*{kind}[\s~]*\(?{number}\)?[*_]*\s?[.:)]"  # of an exercise, theorem or equation that follows
     if re.search(titled, text, re.I | re.M) or re.search(rf"\\tag\*?\{{\(?{number}\)?\}}", text):
         return True
     if not kind.lower().startswith("fig") and re.search(headed, text, re.M):
         return True
     if kind.lower().startswith("tab"):
         return bool(HOLDS_TABLE.search(text))
-    displayed = rf"\({number}\)\s*(?:\$|\\\]|\\\)|$)|(?:\$|\\\]|\\\))[\s,.;]*(?:\\q?quad)?\s*\({number}\)"
+    displayed = (
+        rf"\({number}\)\s*(?:\$|\\\]|\\\)|$)|(?:\$|\\\]|\\\))[\s,.;]*(?:\\q?quad)?\s*\({number}\)"
+    )
     return kind.lower().startswith("eq") and re.search(displayed, text, re.M) is not None
 
 
@@ -140,25 +171,36 @@ def outside_reference(question, answer):
 
     The words "above" and "earlier" are looked for in the question only: a solution may speak of its own lines.
     """
-    for field, text, at_hand in (("question", question, question), ("answer", answer, f"{question}\n{answer}")):
+    for field, text, at_hand in (
+        ("question", question, question),
+        ("answer", answer, f"{question}\n{answer}"),
+    ):
         if seen := IMAGE.search(text):
             return field, seen[0]
         for seen in LATEX_REFERENCE.finditer(text):
             if f"\\label{{{seen[1]}}}" not in at_hand:
                 return field, seen[0]
         for seen in NUMBERED.finditer(text):
-            around = text[max(0, seen.start() - 80):seen.end() + 60]
+            around = text[max(0, seen.start() - 80) : seen.end() + 60]
             if not NAMES.search(around) and not is_given(seen[1], seen[2], at_hand):
                 return field, seen[0]
         for name, pattern in POINTING.items():
             if name == "earlier" and field == "answer":
                 continue
             for seen in pattern.finditer(text):
-                if name in ("table", "visual") and (HOLDS_TABLE.search(at_hand) or HOLDS_VISUAL.search(at_hand)):
+                if name in ("table", "visual") and (
+                    HOLDS_TABLE.search(at_hand) or HOLDS_VISUAL.search(at_hand)
+                ):
                     break
-                if name == "text" and len(question.split()) > 150:   # a reading task that brings its passage along
+                if (
+                    name == "text" and len(question.split()) > 150
+                ):  # a reading task that brings its passage along
                     break
-                if name == "earlier" and seen.start() > 200 and not re.search("previous|preceding", seen[0], re.I):   # may be its own start
+                if (
+                    name == "earlier"
+                    and seen.start() > 200
+                    and not re.search("previous|preceding", seen[0], re.I)
+                ):  # may be its own start
                     continue
                 return field, seen[0]
     return None
@@ -185,17 +227,22 @@ def rule(question, answer):
     if seen := EMPTY_BOX.search(answer):
         return "empty box", "answer", seen[0]
     if (place := answer.rfind("\\boxed{")) >= 0 and not closes(answer, place + 7):
-        return "box not closed", "answer", answer[place:place + 200]
+        return "box not closed", "answer", answer[place : place + 200]
     if seen := REFUSAL.search(answer):
         return "refusal", "answer", seen[0]
     if seen := REMARK.search(question) or REMARK.search(answer):
         return "remark about itself", "question" if REMARK.search(question) else "answer", seen[0]
-    english = sum(c.isascii() for c in question) > len(question) / 2   # the list of tasks is English
-    if english and re.search(r"[.!][\s\"'”)$*]*$", question) and not TASK.search(question):   # a full sentence; open ones are to be completed
+    english = sum(c.isascii() for c in question) > len(question) / 2  # the list of tasks is English
+    if (
+        english and re.search(r"[.!][\s\"'”)$*]*$", question) and not TASK.search(question)
+    ):  # a full sentence; open ones are to be completed
         return "no task", "question", question[:200]
     if flat(answer) == flat(question) and flat(answer):
         return "answer repeats the question", "answer", answer[:200]
-    if (field := "answer", seen := repeats_itself(answer))[1] or (field := "question", seen := repeats_itself(question))[1]:
+    if (field := "answer", seen := repeats_itself(answer))[1] or (
+        field := "question",
+        seen := repeats_itself(question),
+    )[1]:
         return "text repeats itself", field, seen
     if seen := outside_reference(question, answer):
         return "outside reference", *seen
@@ -214,13 +261,18 @@ def closes(text, start):
 
 # ---- judge ----
 
+
 def parse_judge(text):
     """(keep, reason) of the judge's text; keep is None where no decision can be read. The last decision counts; "no" keeps the named fault."""
     text = after_thinking(text)
-    said = re.findall(r"decision[\s*_`\"':：-]{1,10}(yes|no)\b", text, re.I) or re.findall(r"^\W*(yes|no)\W*$", text, re.I)
+    said = re.findall(r"decision[\s*_`\"':：-]{1,10}(yes|no)\b", text, re.I) or re.findall(
+        r"^\W*(yes|no)\W*$", text, re.I
+    )
     if not said:
         return None, "judge unparsed"
-    faults = re.findall(r"fault[\s*_`\"':：-]{1,10}(none|contradiction|outside reference|no answer)\b", text, re.I)
+    faults = re.findall(
+        r"fault[\s*_`\"':：-]{1,10}(none|contradiction|outside reference|no answer)\b", text, re.I
+    )
     if said[-1].lower() == "yes":
         return True, None
     fault = faults[-1].lower() if faults else "none"
@@ -228,7 +280,12 @@ def parse_judge(text):
 
 
 def to_messages(row):
-    return [{"role": "user", "content": re.sub(r"\{(question|answer)\}", lambda match: row[match[1]], PROMPT)}]
+    return [
+        {
+            "role": "user",
+            "content": re.sub(r"\{(question|answer)\}", lambda match: row[match[1]], PROMPT),
+        }
+    ]
 
 
 def main():
@@ -244,9 +301,27 @@ def main():
     rows = Rows(args.input, "question", "answer", limit=args.limit)
     if not args.no_judge:
         unbroken = (row for row in rows if rule(row["question"], row["answer"]) is None)
-        batch_generate.generate_jsonl(unbroken, to_messages, step.raw_path, retry_max_tokens=4 * args.max_tokens, **batch_generate.options(args))
-    counted, tokens = replies.texts(step.read(args.input, "question", "answer", limit=args.limit), args.input, "question", "answer"), {}
-    for row, raw in ((row, None) for row in counted) if args.no_judge else batch_generate.read_raw(counted, step.raw_path):
+        batch_generate.generate_jsonl(
+            unbroken,
+            to_messages,
+            step.raw_path,
+            retry_max_tokens=4 * args.max_tokens,
+            **batch_generate.options(args),
+        )
+    counted, tokens = (
+        replies.texts(
+            step.read(args.input, "question", "answer", limit=args.limit),
+            args.input,
+            "question",
+            "answer",
+        ),
+        {},
+    )
+    for row, raw in (
+        ((row, None) for row in counted)
+        if args.no_judge
+        else batch_generate.read_raw(counted, step.raw_path)
+    ):
         if broken := rule(row["question"], row["answer"]):
             reason, field, matched = broken
             step.reject(row, reason, matched=matched, matched_in=field)

@@ -27,30 +27,69 @@ from replies import Passages
 import rows as r
 
 FIELDS = {
-    "id": "stable identifier, made of the content", "question": "self-contained question", "answer": "worked answer",
-    "subject": "one of the subjects counted below", "reference_answer": "short final answer, for graders",
-    "reference_by": "where the reference answer was found: box, stated, whole, or named by a model", "source": "book or chapter",
-    "license": "licence of the source", "pages": "pages of the source that the passage covers", "source_id": "passage (chunk) of the source",
+    "id": "stable identifier, made of the content",
+    "question": "self-contained question",
+    "answer": "worked answer",
+    "subject": "one of the subjects counted below",
+    "reference_answer": "short final answer, for graders",
+    "reference_by": "where the reference answer was found: box, stated, whole, or named by a model",
+    "source": "book or chapter",
+    "license": "licence of the source",
+    "pages": "pages of the source that the passage covers",
+    "source_id": "passage (chunk) of the source",
     "standard": "`high`: needs reasoning and the source holds a full solution; `low`: complete question and answer",
-    "original_question": "question before refinement", "original_answer": "answer before refinement",
+    "original_question": "question before refinement",
+    "original_answer": "answer before refinement",
     "reasoning": "`given`: the answer had its reasoning; `added`: a model wrote it; `none`",
-    "cot_agrees": "the added reasoning comes to the known answer", "short_answer": "answer before reasoning was added",
+    "cot_agrees": "the added reasoning comes to the known answer",
+    "short_answer": "answer before reasoning was added",
 }
-CONTRACT = ("id", "question", "answer", "subject", "reference_answer", "source", "license")   # there in every row, null where nothing is known
+CONTRACT = (
+    "id",
+    "question",
+    "answer",
+    "subject",
+    "reference_answer",
+    "source",
+    "license",
+)  # there in every row, null where nothing is known
 MARKS = ["good", "wrong answer", "not self-contained", "unclear question", "not in the passage"]
-CC_VERSIONS = {   # Creative Commons licences that the hub has an id for
-    "by": ("2.0", "2.5", "3.0", "4.0"), "by-sa": ("3.0", "4.0"), "by-nc": ("2.0", "3.0", "4.0"), "by-nd": ("4.0",),
-    "by-nc-nd": ("3.0", "4.0"), "by-nc-sa": ("2.0", "3.0", "4.0"),
+CC_VERSIONS = {  # Creative Commons licences that the hub has an id for
+    "by": ("2.0", "2.5", "3.0", "4.0"),
+    "by-sa": ("3.0", "4.0"),
+    "by-nc": ("2.0", "3.0", "4.0"),
+    "by-nd": ("4.0",),
+    "by-nc-nd": ("3.0", "4.0"),
+    "by-nc-sa": ("2.0", "3.0", "4.0"),
 }
-LICENSES = {r"cc[ -]?0": "cc0-1.0", r"mit\b": "mit", r"apache": "apache-2.0", r"gfdl|gnu free doc": "gfdl", r"odc[ -]by": "odc-by"}
-SIZES = [(10**3, "n<1K"), (10**4, "1K<n<10K"), (10**5, "10K<n<100K"), (10**6, "100K<n<1M"), (10**7, "1M<n<10M"), (10**8, "10M<n<100M")]
+LICENSES = {
+    r"cc[ -]?0": "cc0-1.0",
+    r"mit\b": "mit",
+    r"apache": "apache-2.0",
+    r"gfdl|gnu free doc": "gfdl",
+    r"odc[ -]by": "odc-by",
+}
+SIZES = [
+    (10**3, "n<1K"),
+    (10**4, "1K<n<10K"),
+    (10**5, "10K<n<100K"),
+    (10**6, "100K<n<1M"),
+    (10**7, "1M<n<10M"),
+    (10**8, "10M<n<100M"),
+]
 SIDE_FILES = ("README.md", "funnel.md", "funnel.png", "spot_check.html")
 
 
 def hub_license(text):
     """Licence id of the hub for a licence as the sources spell it (the first one named); "other" where it is not known."""
     name = str(text or "").lower()
-    for long, short in (("creative commons", "cc"), ("attribution", "by"), ("sharealike", "sa"), ("noncommercial", "nc"), ("noderivatives", "nd")):
+    for long, short in (
+        ("creative commons", "cc"),
+        ("attribution", "by"),
+        ("sharealike", "sa"),
+        ("noncommercial", "nc"),
+        ("noderivatives", "nd"),
+    ):
         name = name.replace(long, short)
     if found := re.search(r"\bcc[ -]by((?:[ -](?:nc|sa|nd))*)[ -]*\(?v?(\d\.\d)", name):
         kind = "by" + found[1].replace(" ", "-")
@@ -65,10 +104,23 @@ class Parquet:
         import pyarrow as pa
         import pyarrow.parquet as pq
 
-        plain = {"str": pa.string(), "int": pa.int64(), "float": pa.float64(), "bool": pa.bool_(), "list of str": pa.list_(pa.string()),
-                 "list of int": pa.list_(pa.int64()), "list of ": pa.list_(pa.string()), "": pa.string()}
+        plain = {
+            "str": pa.string(),
+            "int": pa.int64(),
+            "float": pa.float64(),
+            "bool": pa.bool_(),
+            "list of str": pa.list_(pa.string()),
+            "list of int": pa.list_(pa.int64()),
+            "list of ": pa.list_(pa.string()),
+            "": pa.string(),
+        }
         self.as_json = {name for name, types in columns.items() if self.joined(types) not in plain}
-        self.schema = pa.schema([(name, pa.string() if name in self.as_json else plain[self.joined(types)]) for name, types in columns.items()])
+        self.schema = pa.schema(
+            [
+                (name, pa.string() if name in self.as_json else plain[self.joined(types)])
+                for name, types in columns.items()
+            ]
+        )
         self.pa, self.rows = pa, []
         self.writer = pq.ParquetWriter(path, self.schema, compression="zstd")
 
@@ -103,7 +155,11 @@ class Parquet:
             return json.dumps(value)
         if isinstance(value, list):
             return [self.value(None, item) for item in value]
-        return value.encode("utf-8", "replace").decode() if isinstance(value, str) and not value.isascii() else value
+        return (
+            value.encode("utf-8", "replace").decode()
+            if isinstance(value, str) and not value.isascii()
+            else value
+        )
 
     def flush(self):
         self.writer.write_table(self.pa.Table.from_pylist(self.rows, schema=self.schema))
@@ -122,8 +178,12 @@ class Sample:
         self.n, self.seed, self.heap = n, seed, []
 
     def add(self, row):
-        rank = -int.from_bytes(hashlib.sha256(f"{self.seed}/{row['id']}".encode()).digest()[:8], "big")
-        (heapq.heappush if len(self.heap) < self.n else heapq.heappushpop)(self.heap, (rank, row["id"], row))
+        rank = -int.from_bytes(
+            hashlib.sha256(f"{self.seed}/{row['id']}".encode()).digest()[:8], "big"
+        )
+        (heapq.heappush if len(self.heap) < self.n else heapq.heappushpop)(
+            self.heap, (rank, row["id"], row)
+        )
 
     def rows(self):
         return [row for _, _, row in sorted(self.heap, key=lambda item: -item[0])]
@@ -133,7 +193,12 @@ class Statistics:
     """Counts for the card: rows by field, subject, standard, licence and book, lengths in words."""
 
     def __init__(self):
-        self.fields, self.subjects, self.licenses, self.books = Counter(), Counter(), Counter(), set()
+        self.fields, self.subjects, self.licenses, self.books = (
+            Counter(),
+            Counter(),
+            Counter(),
+            set(),
+        )
         self.lengths = {name: Counter() for name in ("question", "answer", "reference_answer")}
 
     def add(self, row):
@@ -155,7 +220,13 @@ class Statistics:
                     if seen >= share * n:
                         marks.setdefault(share, value)
             if n:
-                yield name, sum(v * c for v, c in lengths.items()) / n, marks[0.5], marks[0.9], values[-1]
+                yield (
+                    name,
+                    sum(v * c for v, c in lengths.items()) / n,
+                    marks[0.5],
+                    marks[0.9],
+                    values[-1],
+                )
 
 
 def final_row(row):
@@ -174,7 +245,9 @@ def write_rows(step, args):
         parquet = Parquet(columns, file)
         for row in step.read(args.input, "question", "answer"):
             question, answer = (str(row[name] or "").strip() for name in ("question", "answer"))
-            key = hashlib.sha256(" ".join(question.lower().split()).encode("utf-8", "surrogatepass")).digest()[:8]
+            key = hashlib.sha256(
+                " ".join(question.lower().split()).encode("utf-8", "surrogatepass")
+            ).digest()[:8]
             if not question or not answer:
                 step.reject(row, "empty answer" if question else "empty question")
             elif seen.setdefault(key, row["id"]) != row["id"]:
@@ -195,11 +268,29 @@ def front_matter(statistics, args):
 
     n = sum(statistics.subjects.values())
     licenses = sorted({hub_license(text) for text in statistics.licenses}) or ["other"]
-    meta = {"pretty_name": args.name, "language": ["en"], "license": licenses[0] if len(licenses) == 1 else licenses,
-            "task_categories": ["question-answering", "text-generation"], "annotations_creators": ["machine-generated"],
-            "size_categories": [next((name for limit, name in SIZES if n < limit), "n>1T")],
-            "tags": ["science", "reasoning", "textbooks", "synthetic", *sorted({s.replace(" ", "-") for s, _ in statistics.subjects} - {"none"})],
-            "configs": [{"config_name": "default", "data_files": [{"split": "train", "path": args.output.with_suffix(".parquet").name}]}]}
+    meta = {
+        "pretty_name": args.name,
+        "language": ["en"],
+        "license": licenses[0] if len(licenses) == 1 else licenses,
+        "task_categories": ["question-answering", "text-generation"],
+        "annotations_creators": ["machine-generated"],
+        "size_categories": [next((name for limit, name in SIZES if n < limit), "n>1T")],
+        "tags": [
+            "science",
+            "reasoning",
+            "textbooks",
+            "synthetic",
+            *sorted({s.replace(" ", "-") for s, _ in statistics.subjects} - {"none"}),
+        ],
+        "configs": [
+            {
+                "config_name": "default",
+                "data_files": [
+                    {"split": "train", "path": args.output.with_suffix(".parquet").name}
+                ],
+            }
+        ],
+    }
     if "other" in licenses:
         meta["license_name"] = "as-the-sources"
         meta["license_link"] = "README.md"
@@ -214,17 +305,43 @@ def write_card(statistics, sample, table, args):
     for (subject, _), count in statistics.subjects.items():
         by_subject[subject] += count
     standards = sorted({standard for _, standard in statistics.subjects} - {"no"})
-    subjects = [(subject, count, 100 * count / n, [statistics.subjects[subject, standard] for standard in standards])
-                for subject, count in sorted(by_subject.items(), key=lambda item: (-item[1], item[0]))]
+    subjects = [
+        (
+            subject,
+            count,
+            100 * count / n,
+            [statistics.subjects[subject, standard] for standard in standards],
+        )
+        for subject, count in sorted(by_subject.items(), key=lambda item: (-item[1], item[0]))
+    ]
     books = len(statistics.books - {None})
     examples = [{k: shortened(v) for k, v in row.items()} for row in sample[:3]]
-    template = jinja2.Environment(keep_trailing_newline=True).from_string((Path(__file__).parent / "dataset_card.md").read_text(encoding="utf-8"))
+    template = jinja2.Environment(keep_trailing_newline=True).from_string(
+        (Path(__file__).parent / "dataset_card.md").read_text(encoding="utf-8")
+    )
     text = template.render(
-        front_matter=front_matter(statistics, args), name=args.name, n=n, repo=args.push_to_hub or "USER/NAME", examples=examples, funnel=table,
-        books=f"{books:,} book{'s' * (books != 1)} or chapters" if books else "textbooks", subjects=subjects, standards=standards,
-        fields=[(name, count, FIELDS.get(name, "carried through")) for name, count in sorted(
-            statistics.fields.items(), key=lambda item: (list(FIELDS).index(item[0]) if item[0] in FIELDS else len(FIELDS), item[0]))],
-        lengths=list(statistics.length_table()), licenses=sorted(statistics.licenses.items(), key=lambda item: (-item[1], item[0])))
+        front_matter=front_matter(statistics, args),
+        name=args.name,
+        n=n,
+        repo=args.push_to_hub or "USER/NAME",
+        examples=examples,
+        funnel=table,
+        books=f"{books:,} book{'s' * (books != 1)} or chapters" if books else "textbooks",
+        subjects=subjects,
+        standards=standards,
+        fields=[
+            (name, count, FIELDS.get(name, "carried through"))
+            for name, count in sorted(
+                statistics.fields.items(),
+                key=lambda item: (
+                    list(FIELDS).index(item[0]) if item[0] in FIELDS else len(FIELDS),
+                    item[0],
+                ),
+            )
+        ],
+        lengths=list(statistics.length_table()),
+        licenses=sorted(statistics.licenses.items(), key=lambda item: (-item[1], item[0])),
+    )
     with r.write_aside(args.output.with_name("README.md"), "w") as file:
         file.write(text)
 
@@ -240,10 +357,22 @@ def write_spot_check(sample, total, args):
     import jinja2
 
     passages = Passages(args.chunks) if args.chunks else None
-    rows = [{**row, "passage": passages.get(row.get("source_id")) if passages else None} for row in sample]
+    rows = [
+        {**row, "passage": passages.get(row.get("source_id")) if passages else None}
+        for row in sample
+    ]
     environment = jinja2.Environment(autoescape=True)
-    page = environment.from_string((Path(__file__).parent / "spot_check.html.jinja").read_text(encoding="utf-8"))
-    text = page.render(rows=rows, name=args.name, seed=args.seed, total=f"{total:,}", marks=MARKS, key=r.text_hash([row["id"] for row in rows]))
+    page = environment.from_string(
+        (Path(__file__).parent / "spot_check.html.jinja").read_text(encoding="utf-8")
+    )
+    text = page.render(
+        rows=rows,
+        name=args.name,
+        seed=args.seed,
+        total=f"{total:,}",
+        marks=MARKS,
+        key=r.text_hash([row["id"] for row in rows]),
+    )
     with r.write_aside(args.output.with_name("spot_check.html"), "w") as file:
         file.write(text.encode("utf-8", "replace").decode())
 
@@ -255,11 +384,22 @@ def push(args, token):
     api, folder = hub.HfApi(token=token), args.output.parent
     names = [args.output.with_suffix(".parquet").name, "README.md", "funnel.png", "funnel.md"]
     try:
-        api.create_repo(args.push_to_hub, repo_type="dataset", private=not args.public, exist_ok=True)
-        done = api.create_commit(args.push_to_hub, repo_type="dataset", commit_message=f"{args.name}: rows, card, funnel", operations=[
-            hub.CommitOperationAdd(path_in_repo=name, path_or_fileobj=folder / name) for name in names])
+        api.create_repo(
+            args.push_to_hub, repo_type="dataset", private=not args.public, exist_ok=True
+        )
+        done = api.create_commit(
+            args.push_to_hub,
+            repo_type="dataset",
+            commit_message=f"{args.name}: rows, card, funnel",
+            operations=[
+                hub.CommitOperationAdd(path_in_repo=name, path_or_fileobj=folder / name)
+                for name in names
+            ],
+        )
     except (hub.errors.HfHubHTTPError, hub.errors.HFValidationError, OSError) as error:
-        raise r.BadInput(f"--push-to-hub {args.push_to_hub}: the hub refused: {str(error)[:300]}; the files are in {folder}") from None
+        raise r.BadInput(
+            f"--push-to-hub {args.push_to_hub}: the hub refused: {str(error)[:300]}; the files are in {folder}"
+        ) from None
     print(f"uploaded: {getattr(done, 'repo_url', None) or args.push_to_hub}", file=sys.stderr)
 
 
@@ -269,17 +409,37 @@ def hub_token():
 
     token = hub.get_token()
     if not token:
-        raise r.BadInput("--push-to-hub needs a token with write permission: set HF_TOKEN, or run `hf auth login`")
+        raise r.BadInput(
+            "--push-to-hub needs a token with write permission: set HF_TOKEN, or run `hf auth login`"
+        )
     return token
 
 
 def main():
     parser = r.parser(__doc__, "input", "output", "seed", "fresh")
-    parser.add_argument("--chunks", metavar="FILE", help="passages for the spot check (default: chunks.jsonl beside the input, where it is)")
-    parser.add_argument("--name", default="Textbook QA", help="name of the data set in the card (default Textbook QA)")
-    parser.add_argument("--spot-check", type=int, default=50, metavar="N", help="rows of the spot check (default 50)")
-    parser.add_argument("--push-to-hub", metavar="USER/NAME", help="upload to this dataset repository")
-    parser.add_argument("--public", action="store_true", help="a new repository is public (default: private)")
+    parser.add_argument(
+        "--chunks",
+        metavar="FILE",
+        help="passages for the spot check (default: chunks.jsonl beside the input, where it is)",
+    )
+    parser.add_argument(
+        "--name",
+        default="Textbook QA",
+        help="name of the data set in the card (default Textbook QA)",
+    )
+    parser.add_argument(
+        "--spot-check",
+        type=int,
+        default=50,
+        metavar="N",
+        help="rows of the spot check (default 50)",
+    )
+    parser.add_argument(
+        "--push-to-hub", metavar="USER/NAME", help="upload to this dataset repository"
+    )
+    parser.add_argument(
+        "--public", action="store_true", help="a new repository is public (default: private)"
+    )
     args = parser.parse_args()
     args.output = Path(args.output)
     beside = Path(args.input).with_name("chunks.jsonl")
@@ -287,12 +447,27 @@ def main():
     token = hub_token() if args.push_to_hub else None
     before = funnel.chain(args.input)
     metas = [r.beside(step["path"], "meta.json") for step in before]
-    step = r.Step(args, inputs=[args.input, *([args.chunks] if args.chunks else []), *metas], ignore=("public",),
-                  code=[Path(__file__).parent / name for name in ("funnel.py", "dataset_card.md", "spot_check.html.jinja")])
-    side_files = [args.output.with_suffix(".parquet"), *(args.output.with_name(name) for name in SIDE_FILES)]
+    step = r.Step(
+        args,
+        inputs=[args.input, *([args.chunks] if args.chunks else []), *metas],
+        ignore=("public",),
+        code=[
+            Path(__file__).parent / name
+            for name in ("funnel.py", "dataset_card.md", "spot_check.html.jinja")
+        ],
+    )
+    side_files = [
+        args.output.with_suffix(".parquet"),
+        *(args.output.with_name(name) for name in SIDE_FILES),
+    ]
     if not (all(path.is_file() for path in side_files) and step.finished()):
         statistics, sample = write_rows(step, args)
-        own = {"name": args.output.stem, "counts": step.counts, "path": args.output, "subjects": subject_totals(statistics)}
+        own = {
+            "name": args.output.stem,
+            "counts": step.counts,
+            "path": args.output,
+            "subjects": subject_totals(statistics),
+        }
         table = funnel.table([*before, own])
         with r.write_aside(args.output.with_name("funnel.md"), "w") as file:
             file.write(table)

@@ -15,7 +15,10 @@ import json
 
 import rows as r
 
-KEPT, REJECTED = "#2c6e91", ["#c8553d", "#e0876a", "#eeb79b", "#f3d6c3"]   # at most four reasons a step are drawn apart
+KEPT, REJECTED = (
+    "#2c6e91",
+    ["#c8553d", "#e0876a", "#eeb79b", "#f3d6c3"],
+)  # at most four reasons a step are drawn apart
 
 
 def read_meta(path):
@@ -51,28 +54,50 @@ def count_subjects(path):
 def rejected_text(reasons, most=None):
     """ "unparsed 310, truncated 20": the most frequent first."""
     ordered = sorted(reasons.items(), key=lambda item: (-item[1], item[0]))
-    shown = ordered[:most] + ([("other", sum(n for _, n in ordered[most:]))] if most and len(ordered) > most else [])
+    shown = ordered[:most] + (
+        [("other", sum(n for _, n in ordered[most:]))] if most and len(ordered) > most else []
+    )
     return ", ".join(f"{reason} {n:,}" for reason, n in shown)
 
 
 def table(steps, by_subject=True):
     """The funnel as Markdown: one line a step, and rows by subject."""
-    lines = ["| step | rows in | rows out | rejected | share kept | why rejected | model | tokens | seconds |",
-             "|---|---:|---:|---:|---:|---|---|---:|---:|"]
+    lines = [
+        "| step | rows in | rows out | rejected | share kept | why rejected | model | tokens | seconds |",
+        "|---|---:|---:|---:|---:|---|---|---:|---:|",
+    ]
     for step in steps:
         counts, rejected = step["counts"], sum(step["counts"]["rejected"].values())
         spent = step.get("tokens") or step.get("generation") or {}
-        tokens = spent.get("completion_tokens") if isinstance(spent, dict) else None   # of the model; chunking counts its own tokens under this name
+        tokens = (
+            spent.get("completion_tokens") if isinstance(spent, dict) else None
+        )  # of the model; chunking counts its own tokens under this name
         total = counts["out"] + rejected
-        lines.append(f"| {step['name']} | {counts['in']:,} | {counts['out']:,} | {rejected:,} | {counts['out'] / total:.1%} | " if total else
-                     f"| {step['name']} | 0 | 0 | 0 | - | ")
-        lines[-1] += (f"{rejected_text(counts['rejected']).replace('|', '/') or '-'} | {Path(str(step.get('model') or '-')).name} | "
-                      f"{f'{tokens:,}' if isinstance(tokens, int) and tokens else '-'} | {step.get('seconds', '-')} |")
-    counted = [(step["name"], step.get("subjects") or count_subjects(step["path"])) for step in steps] if by_subject else []
+        lines.append(
+            f"| {step['name']} | {counts['in']:,} | {counts['out']:,} | {rejected:,} | {counts['out'] / total:.1%} | "
+            if total
+            else f"| {step['name']} | 0 | 0 | 0 | - | "
+        )
+        lines[-1] += (
+            f"{rejected_text(counts['rejected']).replace('|', '/') or '-'} | {Path(str(step.get('model') or '-')).name} | "
+            f"{f'{tokens:,}' if isinstance(tokens, int) and tokens else '-'} | {step.get('seconds', '-')} |"
+        )
+    counted = (
+        [(step["name"], step.get("subjects") or count_subjects(step["path"])) for step in steps]
+        if by_subject
+        else []
+    )
     subjects = sorted({subject for _, counts in counted for subject in counts})
     if len(subjects) > 1:
-        lines += ["", f"| rows after | {' | '.join(subjects)} | all |", f"|---|{'---:|' * (len(subjects) + 1)}"]
-        lines += [f"| {name} | {' | '.join(f'{counts.get(s, 0):,}' for s in subjects)} | {sum(counts.values()):,} |" for name, counts in counted]
+        lines += [
+            "",
+            f"| rows after | {' | '.join(subjects)} | all |",
+            f"|---|{'---:|' * (len(subjects) + 1)}",
+        ]
+        lines += [
+            f"| {name} | {' | '.join(f'{counts.get(s, 0):,}' for s in subjects)} | {sum(counts.values()):,} |"
+            for name, counts in counted
+        ]
     return "\n".join(lines) + "\n"
 
 
@@ -87,23 +112,45 @@ def plot(steps, path):
     widest = max([*totals, 1])
     figure, axes = plt.subplots(figsize=(11, 1.3 + 0.52 * max(len(steps), 1)), layout="constrained")
     for place, (step, total) in enumerate(zip(steps, totals, strict=True)):
-        kept, reasons = step["counts"]["out"], sorted(step["counts"]["rejected"].items(), key=lambda item: (-item[1], item[0]))
+        kept, reasons = (
+            step["counts"]["out"],
+            sorted(step["counts"]["rejected"].items(), key=lambda item: (-item[1], item[0])),
+        )
         axes.barh(place, kept, color=KEPT, height=0.66)
         left = kept
         for i, (_, n) in enumerate(reasons):
-            axes.barh(place, n, left=left, color=REJECTED[min(i, 3)], height=0.66, edgecolor="white", linewidth=0.6)
+            axes.barh(
+                place,
+                n,
+                left=left,
+                color=REJECTED[min(i, 3)],
+                height=0.66,
+                edgecolor="white",
+                linewidth=0.6,
+            )
             left += n
         why = rejected_text(step["counts"]["rejected"], most=3)
-        axes.text(total + 0.012 * widest, place, f"{kept:,}" + (f"   rejected: {why}" if why else ""), va="center", fontsize=8.5, color="#333333")
+        axes.text(
+            total + 0.012 * widest,
+            place,
+            f"{kept:,}" + (f"   rejected: {why}" if why else ""),
+            va="center",
+            fontsize=8.5,
+            color="#333333",
+        )
     axes.set_yticks(range(len(steps)), [step["name"] for step in steps])
-    axes.set_xlim(0, 1.9 * widest)   # the right half is for the text beside the bars
+    axes.set_xlim(0, 1.9 * widest)  # the right half is for the text beside the bars
     axes.xaxis.get_major_locator().set_params(integer=True)
     axes.set_xticks([tick for tick in axes.get_xticks() if 0 <= tick <= widest])
     axes.xaxis.set_major_formatter(lambda value, _: f"{value:,.0f}")
     axes.invert_yaxis()
     axes.spines[["top", "right", "bottom"]].set_visible(False)
     axes.tick_params(axis="y", length=0)
-    axes.set_xlabel("rows kept (blue) and rejected (red, darkest: the most frequent reason)", loc="left", fontsize=9)
+    axes.set_xlabel(
+        "rows kept (blue) and rejected (red, darkest: the most frequent reason)",
+        loc="left",
+        fontsize=9,
+    )
     axes.set_title("Rows after each step", loc="left", fontsize=12)
     with r.write_aside(path) as file:
         figure.savefig(file, format="png", dpi=160, bbox_inches="tight")
@@ -112,11 +159,18 @@ def plot(steps, path):
 
 def main():
     parser = r.parser(__doc__, "input")
-    parser.add_argument("--output", required=True, metavar="FILE", help="the table to write (.md); the plot stands beside it")
+    parser.add_argument(
+        "--output",
+        required=True,
+        metavar="FILE",
+        help="the table to write (.md); the plot stands beside it",
+    )
     args = parser.parse_args()
     steps = chain(args.input)
     if not steps:
-        raise r.BadInput(f"{r.beside(args.input, 'meta.json')}: there is no such meta file, so nothing is known about how {args.input} was made")
+        raise r.BadInput(
+            f"{r.beside(args.input, 'meta.json')}: there is no such meta file, so nothing is known about how {args.input} was made"
+        )
     text = table(steps)
     with r.write_aside(args.output, "w") as file:
         file.write(text)

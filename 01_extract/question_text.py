@@ -9,31 +9,54 @@ import functools
 import re
 import unicodedata
 
-UNITS = ("zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen eighteen "
-         "nineteen").split()
+UNITS = (
+    "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen eighteen "
+    "nineteen"
+).split()
 SMALL = {word: value for value, word in enumerate(UNITS)}
-TENS = {word: 10 * value for value, word in enumerate("twenty thirty forty fifty sixty seventy eighty ninety".split(), 2)}
+TENS = {
+    word: 10 * value
+    for value, word in enumerate("twenty thirty forty fifty sixty seventy eighty ninety".split(), 2)
+}
 SCALES = {"hundred": 100, "thousand": 1000, "million": 10**6, "billion": 10**9}
-OTHERS = {"dozen": "12", "half": "1/2", "halves": "1/2", "twice": "2", "double": "2", "thrice": "3", "triple": "3", "quarter": "1/4",
-          "quarters": "1/4"}
-_WORD = "|".join((*reversed(UNITS), *TENS, *SCALES))   # longest first: "seventeen" before "seven"
-NUMBER_WORDS = re.compile(rf"\b(?:{_WORD})\b(?:(?:-| +|(?:(?<=hundred)|(?<=thousand)|(?<=million)) +and +)(?:{_WORD})\b)*")
+OTHERS = {
+    "dozen": "12",
+    "half": "1/2",
+    "halves": "1/2",
+    "twice": "2",
+    "double": "2",
+    "thrice": "3",
+    "triple": "3",
+    "quarter": "1/4",
+    "quarters": "1/4",
+}
+_WORD = "|".join((*reversed(UNITS), *TENS, *SCALES))  # longest first: "seventeen" before "seven"
+NUMBER_WORDS = re.compile(
+    rf"\b(?:{_WORD})\b(?:(?:-| +|(?:(?<=hundred)|(?<=thousand)|(?<=million)) +and +)(?:{_WORD})\b)*"
+)
 QUANTITY_WORDS = re.compile(rf"\b(?:{'|'.join(OTHERS)})\b")
 WORDS = frozenset((*UNITS, *TENS, *SCALES, *OTHERS))
 THOUSANDS = re.compile(r"(?<=\d)(?:,|\{,\}|\\,)(?=\d{3}(?!\d))")
 VALUE = re.compile(r"\d+(?:\.\d+)?|\.\d+")
-JOINED = re.compile(r"[\w)\]}]\s*([-+*/^=<>])\s*$")   # a value, then an operator: "2 + 3", "x - 3"; a minus with no value before it is a sign
+JOINED = re.compile(
+    r"[\w)\]}]\s*([-+*/^=<>])\s*$"
+)  # a value, then an operator: "2 + 3", "x - 3"; a minus with no value before it is a sign
 DASHES = str.maketrans("−–—‐‑×⋅·∙÷⁄", "-----****//")
 
 
 def spell_digits(match):
     """Digits of a spelled number: "one thousand nine hundred and fifty" -> 1950, "twenty-one" -> 21, "one two" -> "1 2"."""
-    numbers, total, value, room = [], 0, None, 0   # room: what a following word must be smaller than to belong to this number
+    numbers, total, value, room = (
+        [],
+        0,
+        None,
+        0,
+    )  # room: what a following word must be smaller than to belong to this number
     for word in re.findall("[a-z]+", match.group()):
         if word == "and":
             continue
         if word in SCALES:
-            if (value or 0) >= 10**12:   # "million million million ...": a list, no number
+            if (value or 0) >= 10**12:  # "million million million ...": a list, no number
                 numbers.append(total + value)
                 total, value = 0, None
             value = (1 if value is None else value) * SCALES[word]
@@ -73,14 +96,16 @@ def numbers(text):
     """
     text = plain_characters(text).lower()
     if has_number_words(text):
-        text = NUMBER_WORDS.sub(lambda match: "~1" if match.group() == "one" else spell_digits(match), text)
+        text = NUMBER_WORDS.sub(
+            lambda match: "~1" if match.group() == "one" else spell_digits(match), text
+        )
         text = QUANTITY_WORDS.sub(lambda match: OTHERS[match.group()], text)
     elif not re.search(r"\d", text):
         return ()
     text = THOUSANDS.sub("", text)
     found = []
     for match in VALUE.finditer(text):
-        value, before = match.group(), text[max(0, match.start() - 6):match.start()]
+        value, before = match.group(), text[max(0, match.start() - 6) : match.start()]
         if "." in value:
             value = ("0" + value if value[0] == "." else value).rstrip("0").rstrip(".")
         value = value.lstrip("0") or "0" if "." not in value else value
@@ -124,7 +149,11 @@ def other_numbers(first, second):
 @functools.lru_cache(1 << 16)
 def digits_of(text):
     """Digits, signs and operators of a text, without what spacing and punctuation can change."""
-    return "".join(re.findall(r"(?<![\w)\]}])-(?=[\d.])|[\d+*/=<>^]", digits_for_words(plain_characters(text).lower())))
+    return "".join(
+        re.findall(
+            r"(?<![\w)\]}])-(?=[\d.])|[\d+*/=<>^]", digits_for_words(plain_characters(text).lower())
+        )
+    )
 
 
 # ---- what is compared with a benchmark ----
@@ -132,19 +161,29 @@ def digits_of(text):
 LATEX_NOISE = re.compile(
     r"\\(?:left|right|big|Big|mathrm|mathbf|mathit|mathcal|mathbb|boldsymbol|text|textbf|textit|textrm|operatorname|displaystyle|[dt]?frac|cdot|times"
     r"|q?quad|begin|end|ce|pu|overline|underline|bar|hat|vec|rm|bf|limits|over)(?![a-zA-Z])"
-    r"|\\[,;!: ]|(?<=\{)(?:aligned|align|array|cases|tabular|equation)\*?(?=\})")
-TOKEN = re.compile(r"\d+(?:\.\d+)?|\.\d+|[\u0e00-\u0e7f\u3040-\u30ff\u3400-\u9fff]|[^\W\d_]+")   # scripts without spaces: letter by letter
+    r"|\\[,;!: ]|(?<=\{)(?:aligned|align|array|cases|tabular|equation)\*?(?=\})"
+)
+TOKEN = re.compile(
+    r"\d+(?:\.\d+)?|\.\d+|[\u0e00-\u0e7f\u3040-\u30ff\u3400-\u9fff]|[^\W\d_]+"
+)  # scripts without spaces: letter by letter
 # sentences that tell how to answer; looked for only where one of the hints stands in the text
 HINTS = ("step", "carefully", "final answer", "following", "below", "answer", "option", "reasoning")
-INSTRUCTIONS = [re.compile(pattern) for pattern in (
-    r"(?:please )?(?:solve|answer|consider|read|work through)\b.*\b(?:following|below|this|given)\b.*"
-    r"\b(?:step by step|questions?|problems?|exercises?)\b",
-    r"(?:please )?(?:let'?s )?(?:reason|think|work|explain|show|solve)\b.*(?:step[- ]by[- ]step|carefully|your (?:work|reasoning|steps)|reasoning)",
-    r".*\b(?:put|give|state|write|provide|box)\b.{0,40}\bfinal answer\b",
-    r"(?:please )?(?:choose|select|pick) the (?:best|correct|right|most \w+) (?:answer|option|choice)",
-    r"the last line of your (?:answer|response|reply)\b")]
+INSTRUCTIONS = [
+    re.compile(pattern)
+    for pattern in (
+        r"(?:please )?(?:solve|answer|consider|read|work through)\b.*\b(?:following|below|this|given)\b.*"
+        r"\b(?:step by step|questions?|problems?|exercises?)\b",
+        r"(?:please )?(?:let'?s )?(?:reason|think|work|explain|show|solve)\b.*(?:step[- ]by[- ]step|carefully|your (?:work|reasoning|steps)|reasoning)",
+        r".*\b(?:put|give|state|write|provide|box)\b.{0,40}\bfinal answer\b",
+        r"(?:please )?(?:choose|select|pick) the (?:best|correct|right|most \w+) (?:answer|option|choice)",
+        r"the last line of your (?:answer|response|reply)\b",
+    )
+]
 SENTENCE_END = re.compile(r"((?<=[.:?!])\s+|\n+)")
-LABEL = re.compile(r"(?:^|\n)[#*\s]*(?:problem|question|exercise|instruction|input|task|q)(?:\s+\d+)?\s*\**[:.]\**\s*", re.I)
+LABEL = re.compile(
+    r"(?:^|\n)[#*\s]*(?:problem|question|exercise|instruction|input|task|q)(?:\s+\d+)?\s*\**[:.]\**\s*",
+    re.I,
+)
 OPTIONS_HEAD = re.compile(r"\s*(?:answer choices|options|choices)\s*:?\s*$", re.I)
 FIRST_OPTION = re.compile(r"(?:^|\s)(\(?)([Aa])([).:])\s*(?=\S)")
 
@@ -155,14 +194,18 @@ def split_options(text):
         opening, letter, closing = start.groups()
         marks = [start]
         for following in range(ord(letter) + 1, ord(letter) + 26):
-            mark = re.compile(rf"\s{re.escape(opening)}{chr(following)}{re.escape(closing)}\s*(?=\S)").search(text, marks[-1].end())
+            mark = re.compile(
+                rf"\s{re.escape(opening)}{chr(following)}{re.escape(closing)}\s*(?=\S)"
+            ).search(text, marks[-1].end())
             if not mark:
                 break
             marks.append(mark)
         if len(marks) > 1:
             ends = [mark.start() for mark in marks[1:]] + [len(text)]
-            options = tuple(text[mark.end():end].strip() for mark, end in zip(marks, ends, strict=True))
-            return OPTIONS_HEAD.sub("", text[:start.start()]), options
+            options = tuple(
+                text[mark.end() : end].strip() for mark, end in zip(marks, ends, strict=True)
+            )
+            return OPTIONS_HEAD.sub("", text[: start.start()]), options
     return text, ()
 
 
@@ -171,10 +214,14 @@ def without_instructions(text):
     lowered = text.lower()
     if not any(hint in lowered for hint in HINTS):
         return text
-    pieces = SENTENCE_END.split(text)   # sentences, and what stands between them
+    pieces = SENTENCE_END.split(text)  # sentences, and what stands between them
     for at in range(0, len(pieces), 2):
         sentence = pieces[at].strip().lower()
-        if len(sentence) <= 200 and not sentence.endswith("?") and any(pattern.match(sentence) for pattern in INSTRUCTIONS):
+        if (
+            len(sentence) <= 200
+            and not sentence.endswith("?")
+            and any(pattern.match(sentence) for pattern in INSTRUCTIONS)
+        ):
             pieces[at] = ""
     return "".join(pieces)
 
@@ -185,7 +232,7 @@ def bare_question(text):
     stripped = without_instructions(question)
     labels = list(LABEL.finditer(stripped))
     if labels and len(stripped) - labels[-1].end() > 0.5 * len(stripped):
-        stripped = stripped[labels[-1].end():]
+        stripped = stripped[labels[-1].end() :]
     stripped = stripped.strip()
     return (stripped if len(stripped) >= 0.3 * len(question) else question.strip()), options
 

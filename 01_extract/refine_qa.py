@@ -53,23 +53,51 @@ FORMATS = {
     "text": "Reply in exactly this form, with nothing before or after it:\nRefined Question: (the new question)\nRefined Answer: (the new answer)",
     "json": 'Reply with one JSON object: {"question": the new question, "answer": the new answer}. Write each backslash of a formula twice.',
 }
-SCHEMA = {"type": "object", "properties": {"question": {"type": "string", "maxLength": 600}, "answer": {"type": "string", "maxLength": 1000}},
-          "required": ["question", "answer"], "additionalProperties": False}   # lengths end the loops of small models
+SCHEMA = {
+    "type": "object",
+    "properties": {
+        "question": {"type": "string", "maxLength": 600},
+        "answer": {"type": "string", "maxLength": 1000},
+    },
+    "required": ["question", "answer"],
+    "additionalProperties": False,
+}  # lengths end the loops of small models
 
 
 def to_messages(row, passage, mode="text"):
     """Chat messages for one pair; filled in one pass, so that braces or placeholder names inside the texts are left alone."""
-    values = {"passage": passage, "question": row["question"], "answer": row["answer"], "format": FORMATS[mode]}
-    return [{"role": "user", "content": re.sub(r"\{(passage|question|answer|format)\}", lambda match: values[match[1]], PROMPT)}]
+    values = {
+        "passage": passage,
+        "question": row["question"],
+        "answer": row["answer"],
+        "format": FORMATS[mode],
+    }
+    return [
+        {
+            "role": "user",
+            "content": re.sub(
+                r"\{(passage|question|answer|format)\}", lambda match: values[match[1]], PROMPT
+            ),
+        }
+    ]
 
 
 # ---- parsing: pure functions of the model's text that never raise ----
 
-MARKER = re.compile(r"(?:^[ \t>#*_`-]*(?:\d{1,2}[.)][ \t#*_`-]*)?|(?<=\s)[*_]*)refined[ \t_]+(question|answer)\b[ \t]*(?:\([^()\n]{0,40}\)[ \t]*)?"
-                    r"(?:[*_`]{0,3}[ \t]*[:：][ \t]*[*_`]{0,3}|[*_`]{0,3}[ \t]*$)", re.I | re.M)
-TRAILING_NOTE = re.compile(r"(?:notes?|remark|comment|explanation of (?:the )?changes|changes(?: made)?|changelog|let me know|i hope"
-                           r"|i have (?:made|rewritten)|the (?:question|answer) (?:has been|was|is now) (?:re|made|cor|ver))\b", re.I)
-PLACEHOLDER = re.compile(r"[\[(<{]?(?:the |your )?(?:new |refined |self-contained |rewritten )?(?:question|answer|solution)[\])>}]?\.?", re.I)
+MARKER = re.compile(
+    r"(?:^[ \t>#*_`-]*(?:\d{1,2}[.)][ \t#*_`-]*)?|(?<=\s)[*_]*)refined[ \t_]+(question|answer)\b[ \t]*(?:\([^()\n]{0,40}\)[ \t]*)?"
+    r"(?:[*_`]{0,3}[ \t]*[:：][ \t]*[*_`]{0,3}|[*_`]{0,3}[ \t]*$)",
+    re.I | re.M,
+)
+TRAILING_NOTE = re.compile(
+    r"(?:notes?|remark|comment|explanation of (?:the )?changes|changes(?: made)?|changelog|let me know|i hope"
+    r"|i have (?:made|rewritten)|the (?:question|answer) (?:has been|was|is now) (?:re|made|cor|ver))\b",
+    re.I,
+)
+PLACEHOLDER = re.compile(
+    r"[\[(<{]?(?:the |your )?(?:new |refined |self-contained |rewritten )?(?:question|answer|solution)[\])>}]?\.?",
+    re.I,
+)
 
 
 def without_notes(text):
@@ -77,7 +105,11 @@ def without_notes(text):
     parts = re.split(r"(\n\s*\n|\n(?=[ \t]*[*_(\[]{0,3}note\b))", text, flags=re.I)
     while len(parts) > 1:
         last = parts[-1].strip().lstrip("*_([> #-")
-        if last and (not TRAILING_NOTE.match(last) or "\\boxed" in last or re.match(r"note that\b", last, re.I)):
+        if last and (
+            not TRAILING_NOTE.match(last)
+            or "\\boxed" in last
+            or re.match(r"note that\b", last, re.I)
+        ):
             break
         del parts[-2:]
     return "".join(parts).strip()
@@ -85,11 +117,15 @@ def without_notes(text):
 
 def tidy(text):
     """One field as it will stand in the row: no Markdown around it, no rule lines, no fence left open."""
-    text = re.sub(r"^\s*(?:-{3,}|\*{3,}|_{3,}|=+)[ \t]*$|^\s*```\w*[ \t]*$", "", text, flags=re.M).strip()
+    text = re.sub(
+        r"^\s*(?:-{3,}|\*{3,}|_{3,}|=+)[ \t]*$|^\s*```\w*[ \t]*$", "", text, flags=re.M
+    ).strip()
     if (quoted := re.fullmatch(r"\*\*([^*]+)\*\*", text)) is not None:
         text = quoted[1]
     lines = text.split("\n")
-    while lines and re.fullmatch(r"\s*[#>*_-]{0,6}\s*", lines[-1]):   # Markdown of a heading that was the next marker's
+    while lines and re.fullmatch(
+        r"\s*[#>*_-]{0,6}\s*", lines[-1]
+    ):  # Markdown of a heading that was the next marker's
         lines.pop()
     text = "\n".join(lines).strip()
     return "" if PLACEHOLDER.fullmatch(text) else text
@@ -103,48 +139,80 @@ def parse(text, mode="text"):
     text = after_thinking(text)
     if mode == "json":
         found = json_answer(text)
-        if found is None or not isinstance(found.get("question"), str) or not isinstance(found.get("answer"), str):
+        if (
+            found is None
+            or not isinstance(found.get("question"), str)
+            or not isinstance(found.get("answer"), str)
+        ):
             return None
         question, answer = found["question"], found["answer"]
     else:
         marks = [(match[1].lower(), match.start(), match.end()) for match in MARKER.finditer(text)]
         answers = [i for i, mark in enumerate(marks) if mark[0] == "answer"]
-        questions = [i for i, mark in enumerate(marks) if mark[0] == "question" and answers and i < answers[-1]]
+        questions = [
+            i
+            for i, mark in enumerate(marks)
+            if mark[0] == "question" and answers and i < answers[-1]
+        ]
         if not questions:
             return None
         asked, told = questions[-1], answers[-1]
-        question = text[marks[asked][2]:marks[asked + 1][1]]
-        answer = text[marks[told][2]:marks[told + 1][1] if told + 1 < len(marks) else len(text)]
+        question = text[marks[asked][2] : marks[asked + 1][1]]
+        answer = text[marks[told][2] : marks[told + 1][1] if told + 1 < len(marks) else len(text)]
     return tidy(question), tidy(without_empty_boxes(without_notes(tidy(answer))))
 
 
 def main():
     parser = r.parser(__doc__, "input", "output")
-    parser.add_argument("--chunks", required=True, metavar="FILE", help="the chunks that the pairs were taken from")
-    parser.add_argument("--mode", choices=FORMATS, default="text", help="form of the model's answer (default text; json for small models)")
+    parser.add_argument(
+        "--chunks", required=True, metavar="FILE", help="the chunks that the pairs were taken from"
+    )
+    parser.add_argument(
+        "--mode",
+        choices=FORMATS,
+        default="text",
+        help="form of the model's answer (default text; json for small models)",
+    )
     batch_generate.add_options(parser, max_tokens=4096)
     parser.set_defaults(max_tokens=None)
     args = parser.parse_args()
     args.max_tokens = args.max_tokens or (512 if args.mode == "json" else 4096)
-    step = r.Step(args, inputs=[args.input, args.chunks], prompt=PROMPT + FORMATS[args.mode], code=[replies.__file__])
+    step = r.Step(
+        args,
+        inputs=[args.input, args.chunks],
+        prompt=PROMPT + FORMATS[args.mode],
+        code=[replies.__file__],
+    )
     if step.finished():
         return
-    pairs, passages = Rows(args.input, "question", "answer", limit=args.limit), Passages(args.chunks)
+    pairs, passages = (
+        Rows(args.input, "question", "answer", limit=args.limit),
+        Passages(args.chunks),
+    )
 
     def with_passage():
         for row in pairs:
             if passages.get(row.get("source_id")):
                 yield row
 
-    batch_generate.generate_jsonl(with_passage(), lambda row: to_messages(row, passages.get(row["source_id"]), args.mode), step.raw_path,
-                                  json_schema=SCHEMA if args.mode == "json" else None, retry_max_tokens=2 * args.max_tokens,
-                                  **batch_generate.options(args))
+    batch_generate.generate_jsonl(
+        with_passage(),
+        lambda row: to_messages(row, passages.get(row["source_id"]), args.mode),
+        step.raw_path,
+        json_schema=SCHEMA if args.mode == "json" else None,
+        retry_max_tokens=2 * args.max_tokens,
+        **batch_generate.options(args),
+    )
     tokens = {}
-    for row, raw in batch_generate.read_raw(step.read(args.input, "question", "answer", limit=args.limit), step.raw_path):
+    for row, raw in batch_generate.read_raw(
+        step.read(args.input, "question", "answer", limit=args.limit), step.raw_path
+    ):
         replies.count_tokens(tokens, raw)
         finish(step, row, raw, args.mode, passages.get(row.get("source_id")))
     if step.counts["in"] and step.counts["rejected"].get("no source passage") == step.counts["in"]:
-        raise r.BadInput(f"--chunks {args.chunks}: holds none of the chunks that {args.input} names in source_id; is it the right file?")
+        raise r.BadInput(
+            f"--chunks {args.chunks}: holds none of the chunks that {args.input} names in source_id; is it the right file?"
+        )
     step.finish(tokens=tokens)
 
 
@@ -158,10 +226,21 @@ def finish(step, row, raw, mode, passage):
     if pair is None:
         return step.reject(row, "unparsed", response=raw["response"])
     if not all(pair):
-        return step.reject(row, "empty answer" if pair[0] else "empty question", response=raw["response"])
+        return step.reject(
+            row, "empty answer" if pair[0] else "empty question", response=raw["response"]
+        )
     question, answer = pair
-    step.keep({**row, "id": r.text_hash(row["id"], question, answer), "question": question, "answer": answer,
-               "original_question": row["question"], "original_answer": row["answer"], "original_id": row["id"]})
+    step.keep(
+        {
+            **row,
+            "id": r.text_hash(row["id"], question, answer),
+            "question": question,
+            "answer": answer,
+            "original_question": row["question"],
+            "original_answer": row["answer"],
+            "original_id": row["id"],
+        }
+    )
 
 
 if __name__ == "__main__":

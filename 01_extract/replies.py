@@ -9,9 +9,13 @@ from pathlib import Path
 
 import rows as r
 
-EMPTY_BOX = re.compile(r"\\f?boxed\s*\{(?:\s|\.|\\[,;:!]|\\(?:text|mathrm|mathbf)\s*\{\s*\}|\\l?dots)*\}")
+EMPTY_BOX = re.compile(
+    r"\\f?boxed\s*\{(?:\s|\.|\\[,;:!]|\\(?:text|mathrm|mathbf)\s*\{\s*\}|\\l?dots)*\}"
+)
 ESCAPE = re.compile(r"\\(u[0-9a-fA-F]{4}|[\s\S]|$)")
-NEWLINE_COMMAND = re.compile(r"(u|e|i)(?![a-zA-Z])|(?:abla|eq|eg|ot|otin|mid|leq|geq|parallel|exists|subseteq|earrow|warrow)(?![a-zA-Z])")
+NEWLINE_COMMAND = re.compile(
+    r"(u|e|i)(?![a-zA-Z])|(?:abla|eq|eg|ot|otin|mid|leq|geq|parallel|exists|subseteq|earrow|warrow)(?![a-zA-Z])"
+)
 
 
 def after_thinking(text):
@@ -24,14 +28,16 @@ def mend_escapes(text):
     """Double the backslashes of LaTeX commands in JSON text: \\frac, \\times, \\beta, \\nu would become control characters, \\sqrt an error."""
 
     def mend(match):
-        kind, after = match[1], match.string[match.end():match.end() + 12]
+        kind, after = match[1], match.string[match.end() : match.end() + 12]
         if kind in ('"', "\\", "/") or len(kind) == 5:
             return match[0]
         if kind in ("b", "f", "r", "t") and not after[:1].islower():
             return match[0]
         if kind == "n":
             command = NEWLINE_COMMAND.match(after)
-            if not command or command[1] and match.string.count("$", 0, match.start()) % 2 == 0:   # "Given:\nu = 5" outside of $...$ is a new line
+            if (
+                not command or command[1] and match.string.count("$", 0, match.start()) % 2 == 0
+            ):  # "Given:\nu = 5" outside of $...$ is a new line
                 return match[0]
         return "\\" + match[0]
 
@@ -40,11 +46,14 @@ def mend_escapes(text):
 
 def json_answer(text):
     """The JSON object in a model's text as a dict, or None; a Markdown fence, text around it and undoubled LaTeX backslashes are survived."""
-    start, end = re.search(r"\{\s*\"", text), text.rfind("}")   # not the brace of a formula before it
+    start, end = (
+        re.search(r"\{\s*\"", text),
+        text.rfind("}"),
+    )  # not the brace of a formula before it
     if not start or end < start.start():
         return None
     try:
-        value = json.loads(mend_escapes(text[start.start():end + 1]), strict=False)
+        value = json.loads(mend_escapes(text[start.start() : end + 1]), strict=False)
     except (ValueError, RecursionError):
         return None
     return value if isinstance(value, dict) else None
@@ -53,11 +62,16 @@ def json_answer(text):
 def without_empty_boxes(text):
     """Drop the sentence or display formula that holds an empty box, e.g. "The final answer is \\boxed{}."."""
     while match := EMPTY_BOX.search(text):
-        before, after = text[:match.start()], text[match.end():]
+        before, after = text[: match.start()], text[match.end() :]
         display = re.search(r"(?:\\\[|\$\$)\s*$", before)
-        start = display.start() if display else max(before.rfind("\n"), before.rfind(". "), before.rfind("? "), before.rfind("! ")) + 1
+        start = (
+            display.start()
+            if display
+            else max(before.rfind("\n"), before.rfind(". "), before.rfind("? "), before.rfind("! "))
+            + 1
+        )
         close = re.match(r"\s*(?:\\\]|\\\)|\$\$|\$)?[ \t*]*[.!]?", after)
-        text = text[:start].rstrip(" ") + after[close.end():]
+        text = text[:start].rstrip(" ") + after[close.end() :]
     return text.strip()
 
 
@@ -83,7 +97,9 @@ def texts(rows, path, *fields):
     for row in rows:
         for field in fields:
             if not isinstance(row[field], str):
-                raise r.BadInput(f"{path}, row \"{row['id']}\": field \"{field}\" must be a text, this is {json.dumps(row[field])[:80]}")
+                raise r.BadInput(
+                    f'{path}, row "{row["id"]}": field "{field}" must be a text, this is {json.dumps(row[field])[:80]}'
+                )
         yield row
 
 
@@ -95,7 +111,10 @@ class Passages:
         if self.path.suffix != ".jsonl":
             self.texts = {row["id"]: row["text"] for row in r.read(path, "text")}
             return
-        self.places = {row["id"]: place for row, place in zip(r.read(path, "text"), self.line_starts(), strict=True)}
+        self.places = {
+            row["id"]: place
+            for row, place in zip(r.read(path, "text"), self.line_starts(), strict=True)
+        }
         self.file = open(path, "rb")
 
     def line_starts(self):

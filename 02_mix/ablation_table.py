@@ -31,13 +31,17 @@ def name_parts(model):
     source, _, rest = model.partition(".")
     method, _, seed = rest.rpartition(".s")
     if not (source and method and seed):
-        raise r.BadInput(f'model "{model}": not named SOURCE.METHOD.sSEED as ablate.sh names its arms')
+        raise r.BadInput(
+            f'model "{model}": not named SOURCE.METHOD.sSEED as ablate.sh names its arms'
+        )
     return source, method, seed
 
 
 def mean_of(lines):
     """(mean accuracy over benchmarks, low, high): the interval of independent benchmarks with the given half-widths."""
-    half = math.sqrt(sum(((float(line["ci_high"]) - float(line["ci_low"])) / 2) ** 2 for line in lines)) / len(lines)
+    half = math.sqrt(
+        sum(((float(line["ci_high"]) - float(line["ci_low"])) / 2) ** 2 for line in lines)
+    ) / len(lines)
     mean = sum(float(line["accuracy"]) for line in lines) / len(lines)
     return (
         (mean, float(lines[0]["ci_low"]), float(lines[0]["ci_high"]))
@@ -63,7 +67,9 @@ def winner(methods, pairs):
         for pair in pairs:
             if method in (pair["a"], pair["b"]):
                 above = pair["low"] > 0 if pair["b"] == method else pair["high"] < 0
-                won[pair["b"] if pair["a"] == method else pair["a"], above and pair["p_holm"] < 0.05] += 1
+                won[
+                    pair["b"] if pair["a"] == method else pair["a"], above and pair["p_holm"] < 0.05
+                ] += 1
         others = [other for other in methods if other != method]
         if others and all(won[other, True] and not won[other, False] for other in others):
             return method
@@ -111,7 +117,9 @@ def gather(csv_path, comparisons):
     for its in sources.values():
         for pair, p in zip(its["pairs"], holm([pair["p"] for pair in its["pairs"]]), strict=True):
             pair["p_holm"] = p
-        its["winner"] = winner(list(dict.fromkeys(arm["method"] for arm in its["arms"])), its["pairs"])
+        its["winner"] = winner(
+            list(dict.fromkeys(arm["method"] for arm in its["arms"])), its["pairs"]
+        )
     return sources
 
 
@@ -141,7 +149,10 @@ def markdown(sources):
             "|---|--:|--:|--:|" + "--:|" * len(names) + "--:|:-:|---|",
         ]
         for arm in its["arms"]:
-            scores = " | ".join(f"{arm['benchmarks'][name]:.2f}" if name in arm["benchmarks"] else "" for name in names)
+            scores = " | ".join(
+                f"{arm['benchmarks'][name]:.2f}" if name in arm["benchmarks"] else ""
+                for name in names
+            )
             mark = "winner" if arm["method"] == its["winner"] else ""
             lines.append(
                 f"| {arm['method']} | {arm['seed']} | {number(arm['rows'])} | {number(arm['tokens'])} | {scores} | {arm['mean']:.2f} "
@@ -169,8 +180,19 @@ def markdown(sources):
 def main():
     parser = r.parser(__doc__)
     parser.add_argument("--csv", required=True, metavar="FILE", help="scores of all arms")
-    parser.add_argument("--comparisons", nargs="+", required=True, metavar="FILE", help="comparisons of the pairs (.json)")
-    parser.add_argument("--output", required=True, metavar="FILE.md", help="table to write; the data stand beside it as .json")
+    parser.add_argument(
+        "--comparisons",
+        nargs="+",
+        required=True,
+        metavar="FILE",
+        help="comparisons of the pairs (.json)",
+    )
+    parser.add_argument(
+        "--output",
+        required=True,
+        metavar="FILE.md",
+        help="table to write; the data stand beside it as .json",
+    )
     args = parser.parse_args()
     for path in (args.csv, *args.comparisons):
         if not Path(path).is_file():

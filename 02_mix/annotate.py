@@ -58,7 +58,11 @@ def parse(raw, keep_thinking=False):
 
 def asked(args, sources):
     """The rows that the teacher is to answer."""
-    return (row for row in r.read(args.input, "question", "answer", limit=args.limit) if sources is None or row.get("source") in sources)
+    return (
+        row
+        for row in r.read(args.input, "question", "answer", limit=args.limit)
+        if sources is None or row.get("source") in sources
+    )
 
 
 def failed(args, sources, raw_path):
@@ -69,16 +73,28 @@ def failed(args, sources, raw_path):
 
 def agreements(rows):
     """For each (row, answer): True or False where rules can compare it with the reference, else None."""
-    checked = [answer is not None and score_difficulty.checkable(row) is not None for row, answer in rows]
-    graded = [score_difficulty.graded_row(row, answer) for (row, answer), check in zip(rows, checked, strict=True) if check]
+    checked = [
+        answer is not None and score_difficulty.checkable(row) is not None for row, answer in rows
+    ]
+    graded = [
+        score_difficulty.graded_row(row, answer)
+        for (row, answer), check in zip(rows, checked, strict=True)
+        if check
+    ]
     right = iter(answers.grade_many(graded, workers=os.cpu_count() or 1))
     return [next(right) if check else None for check in checked]
 
 
 def keep_chunk(chunk, args, step, told):
     """Keep or reject the rows of a chunk of (row, answer, raw); raw is None where the teacher was not asked."""
-    for (row, answer, raw), agrees in zip(chunk, agreements([(row, answer) for row, answer, _ in chunk]), strict=True):
-        told["not asked" if raw is None else {True: "agree", False: "disagree", None: "not checkable"}[agrees]] += 1
+    for (row, answer, raw), agrees in zip(
+        chunk, agreements([(row, answer) for row, answer, _ in chunk]), strict=True
+    ):
+        told[
+            "not asked"
+            if raw is None
+            else {True: "agree", False: "disagree", None: "not checkable"}[agrees]
+        ] += 1
         if raw is None:
             step.keep(row)
             continue
@@ -99,7 +115,12 @@ def assemble(args, step, sources, retry_path):
     """Read the raw answers and keep or reject every row of the input; returns how many agree with their reference."""
     first = batch_generate.read_raw(asked(args, sources), step.raw_path)
     again = (
-        {row["id"]: raw for row, raw in batch_generate.read_raw(failed(args, sources, step.raw_path), retry_path)}
+        {
+            row["id"]: raw
+            for row, raw in batch_generate.read_raw(
+                failed(args, sources, step.raw_path), retry_path
+            )
+        }
         if retry_path.is_file()
         else {}
     )
@@ -128,36 +149,63 @@ def main():
     parser = r.parser(__doc__, "input", "output")
     batch_generate.add_options(parser, max_tokens=4096)
     parser.add_argument(
-        "--field", choices=("answer", "annotator_response"), default="answer", help="where the teacher's text goes (default answer)"
+        "--field",
+        choices=("answer", "annotator_response"),
+        default="answer",
+        help="where the teacher's text goes (default answer)",
     )
     parser.add_argument(
-        "--disagree", choices=("keep", "mark", "drop"), default="mark", help="rows whose answer is not the reference (default mark)"
+        "--disagree",
+        choices=("keep", "mark", "drop"),
+        default="mark",
+        help="rows whose answer is not the reference (default mark)",
     )
-    parser.add_argument("--recipe", metavar="FILE", help="ask only about the sources that say `annotate: true`")
-    parser.add_argument("--keep-thinking", action="store_true", help="keep <think> blocks of the teacher in the answer")
+    parser.add_argument(
+        "--recipe", metavar="FILE", help="ask only about the sources that say `annotate: true`"
+    )
+    parser.add_argument(
+        "--keep-thinking",
+        action="store_true",
+        help="keep <think> blocks of the teacher in the answer",
+    )
     args = parser.parse_args()
     sources = (
-        {entry["source"] for entry in load_sources.read_recipe(args.recipe)["sources"] if entry.get("annotate")} if args.recipe else None
+        {
+            entry["source"]
+            for entry in load_sources.read_recipe(args.recipe)["sources"]
+            if entry.get("annotate")
+        }
+        if args.recipe
+        else None
     )
     step = r.Step(
         args,
         inputs=[args.input, *([args.recipe] if args.recipe else [])],
         prompt=PROMPT,
-        code=[*answers.FILES, *(module.__file__ for module in (score_difficulty, load_sources, row_forms))],
+        code=[
+            *answers.FILES,
+            *(module.__file__ for module in (score_difficulty, load_sources, row_forms)),
+        ],
     )
     if step.finished():
         return
     retry_path, options = r.beside(step.output, "retry.raw.jsonl"), batch_generate.options(args)
     spent = {
         "first": batch_generate.generate_jsonl(
-            asked(args, sources), to_messages, step.raw_path, retry_max_tokens=2 * args.max_tokens, **options
+            asked(args, sources),
+            to_messages,
+            step.raw_path,
+            retry_max_tokens=2 * args.max_tokens,
+            **options,
         )
     }
     if args.fresh:
         retry_path.unlink(missing_ok=True)
     again = list(failed(args, sources, step.raw_path))
     if again:
-        print(f"{len(again):,} answers are truncated, empty or missing: one more try", file=sys.stderr)
+        print(
+            f"{len(again):,} answers are truncated, empty or missing: one more try", file=sys.stderr
+        )
         spent["retry"] = batch_generate.generate_jsonl(
             again,
             to_messages,
@@ -171,7 +219,10 @@ def main():
         )
     told = assemble(args, step, sources, retry_path)
     step.finish(spent=spent, reference=told)
-    print(f"reference answers: {', '.join(f'{n:,} {name}' for name, n in told.items())}", file=sys.stderr)
+    print(
+        f"reference answers: {', '.join(f'{n:,} {name}' for name, n in told.items())}",
+        file=sys.stderr,
+    )
 
 
 if __name__ == "__main__":

@@ -62,9 +62,17 @@ def rejected_by_source(steps):
 
 def table(head, lines):
     """Markdown table; numbers to the right."""
-    right = [all(isinstance(line[i], int | float) or str(line[i]).endswith("%") for line in lines) for i in range(len(head))]
-    cells = [[f"{cell:,}" if isinstance(cell, int) else str(cell) for cell in line] for line in lines]
-    return "\n".join("| " + " | ".join(row) + " |" for row in [head, ["---:" if is_right else "---" for is_right in right], *cells])
+    right = [
+        all(isinstance(line[i], int | float) or str(line[i]).endswith("%") for line in lines)
+        for i in range(len(head))
+    ]
+    cells = [
+        [f"{cell:,}" if isinstance(cell, int) else str(cell) for cell in line] for line in lines
+    ]
+    return "\n".join(
+        "| " + " | ".join(row) + " |"
+        for row in [head, ["---:" if is_right else "---" for is_right in right], *cells]
+    )
 
 
 def shares(tally, place):
@@ -74,7 +82,14 @@ def shares(tally, place):
         (rows if key[0] == "rows" else tokens)[key[place]] += n
     total, all_tokens = max(1, rows.total()), max(1, tokens.total())
     return [
-        (name, n, f"{100 * n / total:.1f} %", tokens[name], f"{100 * tokens[name] / all_tokens:.1f} %") for name, n in rows.most_common()
+        (
+            name,
+            n,
+            f"{100 * n / total:.1f} %",
+            tokens[name],
+            f"{100 * tokens[name] / all_tokens:.1f} %",
+        )
+        for name, n in rows.most_common()
     ]
 
 
@@ -88,13 +103,18 @@ def where_rows_went(steps, tally):
     loaded = collections.Counter()
     for _, meta in steps:
         loaded.update(meta.get("loaded", {}))
-    names = sorted({*kept, *loaded, *(source for source, _ in rejected)}, key=lambda name: -(loaded[name] or kept[name]))
+    names = sorted(
+        {*kept, *loaded, *(source for source, _ in rejected)},
+        key=lambda name: -(loaded[name] or kept[name]),
+    )
     lines, unexplained = [], []
     for name in names:
         out = sum(rejected[name, reason] for reason in reasons)
         start = loaded[name] or kept[name] + out
         if start != kept[name] + out:
-            unexplained.append(f"{name}: {start:,} rows came in, {kept[name]:,} are in the mixture, {out:,} rejected")
+            unexplained.append(
+                f"{name}: {start:,} rows came in, {kept[name]:,} are in the mixture, {out:,} rejected"
+            )
         lines.append((name, start, *(rejected[name, reason] for reason in reasons), kept[name]))
     lines.append(("all", *(sum(line[i] for line in lines) for i in range(1, len(reasons) + 3))))
     text = table(["source", "rows in", *reasons, "in the mixture"], lines)
@@ -126,11 +146,19 @@ def plot(path, tally, title):
     left = [0] * len(sources)
     for index, subject in enumerate([*top, "other"]):
         widths = [
-            counts[s][subject] if subject != "other" or "other" in top else sum(n for k, n in counts[s].items() if k not in top)
+            counts[s][subject]
+            if subject != "other" or "other" in top
+            else sum(n for k, n in counts[s].items() if k not in top)
             for s in sources
         ]
         if any(widths) and not (subject == "other" and "other" in top):
-            axes.barh(sources, widths, left=left, label=f"{subject} ({sum(widths):,})", color=plt.get_cmap("tab20")(index % 20))
+            axes.barh(
+                sources,
+                widths,
+                left=left,
+                label=f"{subject} ({sum(widths):,})",
+                color=plt.get_cmap("tab20")(index % 20),
+            )
             left = [a + b for a, b in zip(left, widths, strict=True)]
     axes.set_xlabel("rows")
     axes.set_title(title, fontsize=10)
@@ -149,36 +177,64 @@ def manifest(step, files, recipe, recipe_hash, tokenizer):
 
     listed = []
     for path in [step.output, step.rejected_path, *files]:
-        n = pyarrow.parquet.read_metadata(path).num_rows if path.suffix == ".parquet" else sum(1 for _ in open(path, "rb"))
+        n = (
+            pyarrow.parquet.read_metadata(path).num_rows
+            if path.suffix == ".parquet"
+            else sum(1 for _ in open(path, "rb"))
+        )
         r.file_hash.cache_clear()
         listed.append(
-            {"file": str(path.relative_to(step.output.parent)), "rows": n, "bytes": path.stat().st_size, "sha256": r.file_hash(str(path))}
+            {
+                "file": str(path.relative_to(step.output.parent)),
+                "rows": n,
+                "bytes": path.stat().st_size,
+                "sha256": r.file_hash(str(path)),
+            }
         )
-    return {"recipe": recipe, "recipe_hash": recipe_hash, "tokenizer": tokenizer, "rows": step.counts["out"], "files": listed}
+    return {
+        "recipe": recipe,
+        "recipe_hash": recipe_hash,
+        "tokenizer": tokenizer,
+        "rows": step.counts["out"],
+        "files": listed,
+    }
 
 
 def card_head(recipe, recipe_hash, stem, tally):
     """First paragraphs of the card: the hub's front matter, what it is and how it was made, what its licences forbid."""
     licenses = shares(tally, 3)
-    rows, tokens = (sum(n for key, n in tally.items() if key[0] == unit) for unit in ("rows", "tokens"))
+    rows, tokens = (
+        sum(n for key, n in tally.items() if key[0] == unit) for unit in ("rows", "tokens")
+    )
     license_ = licenses[0][0] if len(licenses) == 1 and licenses[0][0] != "unknown" else "other"
     front = f"pretty_name: {recipe['name']}\ntask_categories: [text-generation]\ntags: [science, reasoning, sft]\nlicense: {license_}\n"
     front += f"configs:\n- config_name: default\n  data_files:\n  - split: train\n    path: data/{stem}-*.parquet"
     text = [
         f"---\n{front}\n---",
         f"# {recipe['name']}: {rows:,} rows, {tokens:,} tokens",
-        recipe.get("about", "A mixture of question-answer sets for supervised fine-tuning, in chat form (prompt, completion)."),
+        recipe.get(
+            "about",
+            "A mixture of question-answer sets for supervised fine-tuning, in chat form (prompt, completion).",
+        ),
         f"Made by `02_mix/mix.py`, recipe `{recipe['name']}` (hash `{recipe_hash}`), seed {recipe['seed']}, "
-        + (f"rows of at most {recipe['max_tokens']:,} tokens." if recipe["max_tokens"] else "no token limit.")
+        + (
+            f"rows of at most {recipe['max_tokens']:,} tokens."
+            if recipe["max_tokens"]
+            else "no token limit."
+        )
         + " Every row names its source, its id there, its licence, why it was selected and the hash of the recipe.",
     ]
     closed = sorted({key[1] for key in tally if row_forms.non_commercial(key[3])})
     if closed:
         n = sum(n for name, n, *_ in licenses if row_forms.non_commercial(name))
         share = f"{n:,} rows ({100 * n / rows:.1f} %)"
-        text.append(f"**Not for commercial use as a whole:** {share} come from non-commercial sources: {', '.join(closed)}.")
+        text.append(
+            f"**Not for commercial use as a whole:** {share} come from non-commercial sources: {', '.join(closed)}."
+        )
     if unknown := sum(n for name, n, *_ in licenses if name == "unknown"):
-        text.append(f"**Licence unknown** for {unknown:,} rows: look it up before you publish them.")
+        text.append(
+            f"**Licence unknown** for {unknown:,} rows: look it up before you publish them."
+        )
     return text
 
 
@@ -187,14 +243,32 @@ def card_text(step, steps, before, files, tally, recipe, recipe_hash):
     stem, sources = step.output.stem, shares(tally, 1)
     went, unexplained = where_rows_went(steps, tally)
     text = card_head(recipe, recipe_hash, stem, tally)
-    text += ["## Where every row went", went, *[f"**Does not add up:** {line}" for line in unexplained]]
-    marked = [(name + " (non-commercial)" * row_forms.non_commercial(name), *rest) for name, *rest in shares(tally, 3)]
+    text += [
+        "## Where every row went",
+        went,
+        *[f"**Does not add up:** {line}" for line in unexplained],
+    ]
+    marked = [
+        (name + " (non-commercial)" * row_forms.non_commercial(name), *rest)
+        for name, *rest in shares(tally, 3)
+    ]
     for title, lines in (("source", sources), ("subject", shares(tally, 2)), ("licence", marked)):
-        text += [f"## By {title}", table([title, "rows", "% of rows", "tokens", "% of tokens"], lines)]
-    text += [f"![rows by source and subject]({stem}.mixture.png)", "## Steps", steps_table(before + steps)]
-    known = {**load_sources.read_table(), **{entry["source"]: entry for entry in recipe.get("sources", []) if "citation" in entry}}
+        text += [
+            f"## By {title}",
+            table([title, "rows", "% of rows", "tokens", "% of tokens"], lines),
+        ]
+    text += [
+        f"![rows by source and subject]({stem}.mixture.png)",
+        "## Steps",
+        steps_table(before + steps),
+    ]
+    known = {
+        **load_sources.read_table(),
+        **{entry["source"]: entry for entry in recipe.get("sources", []) if "citation" in entry},
+    }
     cited = [
-        f"- {name}: {known[name]['citation']}" + (f" (hub: {known[name]['hub']})" if "hub" in known[name] else "")
+        f"- {name}: {known[name]['citation']}"
+        + (f" (hub: {known[name]['hub']})" if "hub" in known[name] else "")
         for name, *_ in sources
         if known.get(name, {}).get("citation")
     ]
@@ -211,8 +285,19 @@ def steps_table(steps):
     lines = []
     for path, meta in steps:
         counts, words = meta["counts"], shlex.split(meta["command"])
-        gone = ", ".join(f"{reason} {n:,}" for reason, n in sorted(counts["rejected"].items(), key=lambda item: -item[1]))
-        lines.append((Path(words[1]).name if len(words) > 1 else "", Path(path).name, counts["in"], counts["out"], gone or "none"))
+        gone = ", ".join(
+            f"{reason} {n:,}"
+            for reason, n in sorted(counts["rejected"].items(), key=lambda item: -item[1])
+        )
+        lines.append(
+            (
+                Path(words[1]).name if len(words) > 1 else "",
+                Path(path).name,
+                counts["in"],
+                counts["out"],
+                gone or "none",
+            )
+        )
     return table(["script", "file", "in", "out", "rejected"], lines)
 
 
@@ -225,8 +310,15 @@ def write(step, files, tally, recipe, recipe_hash, tokenizer):
             found, _ = lineage(source)
             before += [one for one in found if one[0] not in [b[0] for b in before] + [path]]
     text, unexplained = card_text(step, steps, before, files, tally, recipe, recipe_hash)
-    r.write_json(r.beside(step.output, "manifest.json"), manifest(step, files, recipe, recipe_hash, tokenizer))
-    plot(r.beside(step.output, "mixture.png"), tally, f"{recipe['name']}: {step.counts['out']:,} rows")
+    r.write_json(
+        r.beside(step.output, "manifest.json"),
+        manifest(step, files, recipe, recipe_hash, tokenizer),
+    )
+    plot(
+        r.beside(step.output, "mixture.png"),
+        tally,
+        f"{recipe['name']}: {step.counts['out']:,} rows",
+    )
     with r.write_aside(step.output.parent / "README.md", "w") as file:
         file.write(text)
     for line in unexplained:
@@ -239,7 +331,9 @@ def rebuild(output):
     output = Path(output)
     meta_path = r.beside(output, "meta.json")
     if not output.is_file() or not meta_path.is_file():
-        raise r.BadInput(f"{output}: not a finished mixture (it and {meta_path.name} must be there); run mix.py")
+        raise r.BadInput(
+            f"{output}: not a finished mixture (it and {meta_path.name} must be there); run mix.py"
+        )
     meta, tally = json.loads(meta_path.read_text(encoding="utf-8")), collections.Counter()
     for row in r.read(output):
         for unit, n in (("rows", 1), ("tokens", row["n_tokens"] or 0)):
@@ -247,12 +341,21 @@ def rebuild(output):
     finished = types.SimpleNamespace(
         output=output, counts=meta["counts"], rejected_path=r.beside(output, "rejected.jsonl")
     )  # what write() reads of a Step
-    write(finished, [output.parent / name for name in meta["files"]], tally, meta["recipe"], meta["recipe_hash"], meta["tokenizer"])
+    write(
+        finished,
+        [output.parent / name for name in meta["files"]],
+        tally,
+        meta["recipe"],
+        meta["recipe_hash"],
+        meta["tokenizer"],
+    )
 
 
 def main():
     parser = r.parser(__doc__)
-    parser.add_argument("--input", required=True, metavar="FILE", help="finished train.jsonl of mix.py")
+    parser.add_argument(
+        "--input", required=True, metavar="FILE", help="finished train.jsonl of mix.py"
+    )
     rebuild(parser.parse_args().input)
 
 

@@ -39,7 +39,9 @@ def file_of(name, file):
     except EntryNotFoundError:
         return None
     except (HfHubHTTPError, OSError, ValueError) as error:
-        raise r.BadInput(f"--tokenizer {name}: {type(error).__name__}: {str(error)[:200]}; give the folder of the model") from None
+        raise r.BadInput(
+            f"--tokenizer {name}: {type(error).__name__}: {str(error)[:200]}; give the folder of the model"
+        ) from None
 
 
 def chat_template(name):
@@ -51,7 +53,9 @@ def chat_template(name):
     if isinstance(template, list):  # several by name
         template = next((t["template"] for t in template if t["name"] == "default"), None)
     special = {
-        key: value["content"] if isinstance(value, dict) else value for key, value in config.items() if key.endswith("_token") and value
+        key: value["content"] if isinstance(value, dict) else value
+        for key, value in config.items()
+        if key.endswith("_token") and value
     }
     return template, special
 
@@ -85,7 +89,9 @@ class Tokenizer:
         def refuse(message):
             raise r.BadInput(f"the chat template refuses the row: {message}")
 
-        class Generation(jinja2.ext.Extension):  # {% generation %} marks the answer for masks; it changes no text
+        class Generation(
+            jinja2.ext.Extension
+        ):  # {% generation %} marks the answer for masks; it changes no text
             tags = frozenset({"generation"})
 
             def parse(self, parser):
@@ -96,17 +102,30 @@ class Tokenizer:
             trim_blocks=True, lstrip_blocks=True, extensions=[jinja2.ext.loopcontrols, Generation]
         )
         environment.filters["tojson"] = lambda value, **_: json.dumps(value, ensure_ascii=False)
-        environment.globals.update(raise_exception=refuse, strftime_now=lambda form: datetime.datetime.now().strftime(form))
+        environment.globals.update(
+            raise_exception=refuse, strftime_now=lambda form: datetime.datetime.now().strftime(form)
+        )
         return environment.from_string(template)
 
     def render(self, messages):
         if self.template is None:
             return "\n".join(message["content"] for message in messages)
-        return self.template.render(messages=messages, add_generation_prompt=False, tools=None, documents=None, **self.special)
+        return self.template.render(
+            messages=messages,
+            add_generation_prompt=False,
+            tools=None,
+            documents=None,
+            **self.special,
+        )
 
     def lengths(self, conversations):
         texts = [self.render(messages) for messages in conversations]
-        return [len(encoded) for encoded in self.fast.encode_batch_fast(texts, add_special_tokens=self.template is None)]
+        return [
+            len(encoded)
+            for encoded in self.fast.encode_batch_fast(
+                texts, add_special_tokens=self.template is None
+            )
+        ]
 
 
 def conversation(row):
@@ -114,7 +133,11 @@ def conversation(row):
     if isinstance(row.get("prompt"), list):
         return [*row["prompt"], *row["completion"]]
     system = [{"role": "system", "content": row["system"]}] if row.get("system") else []
-    return [*system, {"role": "user", "content": row["question"]}, {"role": "assistant", "content": row["answer"]}]
+    return [
+        *system,
+        {"role": "user", "content": row["question"]},
+        {"role": "assistant", "content": row["answer"]},
+    ]
 
 
 def counted(rows, tokenizer):
@@ -130,13 +153,27 @@ def counted(rows, tokenizer):
 
 def main():
     parser = r.parser(__doc__, "input", "limit")
-    parser.add_argument("--tokenizer", required=True, metavar="NAME_OR_FOLDER", help="hub id or folder of the student")
-    parser.add_argument("--max-tokens", type=r.positive, default=4096, metavar="N", help="count rows above N (default 4096)")
+    parser.add_argument(
+        "--tokenizer",
+        required=True,
+        metavar="NAME_OR_FOLDER",
+        help="hub id or folder of the student",
+    )
+    parser.add_argument(
+        "--max-tokens",
+        type=r.positive,
+        default=4096,
+        metavar="N",
+        help="count rows above N (default 4096)",
+    )
     args = parser.parse_args()
     import numpy as np
 
     tokenizer = Tokenizer(args.tokenizer)
-    lengths = np.fromiter((n for _, n in counted(r.read(args.input, limit=args.limit, unique=False), tokenizer)), dtype=np.int64)
+    lengths = np.fromiter(
+        (n for _, n in counted(r.read(args.input, limit=args.limit, unique=False), tokenizer)),
+        dtype=np.int64,
+    )
     if not len(lengths):
         raise r.BadInput(f"{args.input}: no rows")
     print(

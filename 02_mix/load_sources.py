@@ -74,7 +74,12 @@ def read_recipe(path):
         wrong = entry.keys() - (known if entry is recipe else known_source)
         if wrong or (entry is not recipe and "source" not in entry):
             raise r.BadInput(
-                f"--recipe {path}: " + (f'unknown key "{min(wrong)}"' if wrong else "an entry of `sources` without its name in `source`")
+                f"--recipe {path}: "
+                + (
+                    f'unknown key "{min(wrong)}"'
+                    if wrong
+                    else "an entry of `sources` without its name in `source`"
+                )
             )
     return {"name": path.stem, **recipe}
 
@@ -106,7 +111,9 @@ def plan(named, recipe=None):
             name = name or Path(path).name.split(".")[0]
             listed.append({**table.get(name, {}), "name": name, "path": path})
         else:
-            raise r.BadInput(f"--sources {text}: neither a file nor a name of {TABLE.name} ({', '.join(table)})")
+            raise r.BadInput(
+                f"--sources {text}: neither a file nor a name of {TABLE.name} ({', '.join(table)})"
+            )
     for source in listed:
         hint = f"--sources {source['name']}=PATH"
         if "path" in source and not Path(source["path"]).is_file():
@@ -133,7 +140,9 @@ def is_array(path):
 def plain(row):
     """A row of Arrow's types (dates, decimals, bytes) as JSON knows them; what JSON has no form for becomes text."""
     return {
-        name: value if isinstance(value, str | int | float | None) else json.loads(json.dumps(value, default=str))
+        name: value
+        if isinstance(value, str | int | float | None)
+        else json.loads(json.dumps(value, default=str))
         for name, value in row.items()
     }
 
@@ -155,7 +164,9 @@ def stream(source, limit=None):
         if limit is not None and number >= limit:
             return
         if not isinstance(row, dict):
-            raise r.BadInput(f"{path}, entry {number + 1}: a row must be a JSON object, this is a {type(row).__name__}")
+            raise r.BadInput(
+                f"{path}, entry {number + 1}: a row must be a JSON object, this is a {type(row).__name__}"
+            )
         yield {**row, "id": r.content_id(row) if row.get("id") is None else str(row["id"])}
 
 
@@ -168,7 +179,11 @@ def from_hub(source):
     hint = f"or read a copy of your own with --sources {source['name']}=PATH"
     try:
         stream = datasets.load_dataset(
-            source["hub"], source.get("config"), split=source.get("split", "train"), revision=source.get("revision"), streaming=True
+            source["hub"],
+            source.get("config"),
+            split=source.get("split", "train"),
+            revision=source.get("revision"),
+            streaming=True,
         )
         first = next(iter(stream), None)
     except datasets.exceptions.DatasetNotFoundError as error:
@@ -183,9 +198,13 @@ def from_hub(source):
             + f", {hint}"
         ) from None
     except (ConnectionError, HfHubHTTPError, OSError) as error:
-        raise r.BadInput(f"{place}: the hub cannot be reached ({type(error).__name__}); check the network, {hint}") from None
+        raise r.BadInput(
+            f"{place}: the hub cannot be reached ({type(error).__name__}); check the network, {hint}"
+        ) from None
     except (ValueError, datasets.exceptions.DatasetGenerationError) as error:
-        raise r.BadInput(f"{place}: {str(error)[:200]}; mend the entry in {TABLE.name}, {hint}") from None
+        raise r.BadInput(
+            f"{place}: {str(error)[:200]}; mend the entry in {TABLE.name}, {hint}"
+        ) from None
     if first is None:
         raise r.BadInput(f"{place}: the set is empty")
     yield from stream
@@ -194,8 +213,14 @@ def from_hub(source):
 def load(source, step, seen, args):
     """Stream one source into the step; returns the count of rows in each form."""
     forms = collections.Counter()
-    limit = args.limit if source.get("limit") is None else min(source["limit"], args.limit or source["limit"])
-    allowed = [row_forms.spdx(name) for text in args.allow_licenses or () for name in text.split(",")]
+    limit = (
+        args.limit
+        if source.get("limit") is None
+        else min(source["limit"], args.limit or source["limit"])
+    )
+    allowed = [
+        row_forms.spdx(name) for text in args.allow_licenses or () for name in text.split(",")
+    ]
     for row in r.progress(stream(source, limit), desc=source["name"]):
         step.counts["in"] += 1
         forms["rows"] += 1
@@ -222,26 +247,52 @@ def load(source, step, seen, args):
 def main():
     parser = r.parser(__doc__, "output", "fresh")
     parser.add_argument(
-        "--sources", nargs="+", default=[], metavar="S", help="names of sources.yaml, paths, or NAME=PATH; commas separate too"
+        "--sources",
+        nargs="+",
+        default=[],
+        metavar="S",
+        help="names of sources.yaml, paths, or NAME=PATH; commas separate too",
     )
     parser.add_argument("--recipe", metavar="FILE", help="take the sources from a recipe")
-    parser.add_argument("--limit", type=r.positive, metavar="N", help="only the first N rows of each source")
-    parser.add_argument("--allow-licenses", nargs="+", metavar="L", help="reject rows under other licences, e.g. cc-by-4.0,mit,apache-2.0")
-    parser.add_argument("--license", metavar="L", help="licence of the rows of local files that name none (default: unknown)")
     parser.add_argument(
-        "--thinking", choices=("drop", "keep"), default="drop", help="<think> blocks in answers: drop them (default) or keep them"
+        "--limit", type=r.positive, metavar="N", help="only the first N rows of each source"
     )
-    parser.add_argument("--unanswered", action="store_true", help="keep rows without an answer, for annotate.py to answer")
+    parser.add_argument(
+        "--allow-licenses",
+        nargs="+",
+        metavar="L",
+        help="reject rows under other licences, e.g. cc-by-4.0,mit,apache-2.0",
+    )
+    parser.add_argument(
+        "--license",
+        metavar="L",
+        help="licence of the rows of local files that name none (default: unknown)",
+    )
+    parser.add_argument(
+        "--thinking",
+        choices=("drop", "keep"),
+        default="drop",
+        help="<think> blocks in answers: drop them (default) or keep them",
+    )
+    parser.add_argument(
+        "--unanswered",
+        action="store_true",
+        help="keep rows without an answer, for annotate.py to answer",
+    )
     args = parser.parse_args()
     recipe = read_recipe(args.recipe) if args.recipe else None
     sources = plan(args.sources, recipe)
     if not sources:
-        raise r.BadInput(f"--sources: name at least one of {', '.join(read_table())}, or a file; or give a --recipe")
+        raise r.BadInput(
+            f"--sources: name at least one of {', '.join(read_table())}, or a file; or give a --recipe"
+        )
     step = r.Step(
         args,
         inputs=[source["path"] for source in sources if "path" in source],
         code=[TABLE, row_forms.__file__],
-        sources={source["name"]: {k: v for k, v in source.items() if k != "name"} for source in sources},
+        sources={
+            source["name"]: {k: v for k, v in source.items() if k != "name"} for source in sources
+        },
     )
     if step.finished():
         return
@@ -256,7 +307,11 @@ def main():
                 f"source {source['name']}: no row could be used; the first has the fields {', '.join(first)}; "
                 f"rename them to question and answer, or give the mapping in {TABLE.name}"
             )
-        print(f"{source['name']}: " + ", ".join(f"{n:,} rows {form}" for form, n in forms.most_common()), file=sys.stderr)
+        print(
+            f"{source['name']}: "
+            + ", ".join(f"{n:,} rows {form}" for form, n in forms.most_common()),
+            file=sys.stderr,
+        )
     step.finish(loaded=loaded)
 
 

@@ -36,7 +36,15 @@ import select_rows
 
 import rows as r
 
-COLUMNS = ("source", "source_id", "subject", "license", "reference_answer", "selection", "selection_score")
+COLUMNS = (
+    "source",
+    "source_id",
+    "subject",
+    "license",
+    "reference_answer",
+    "selection",
+    "selection_score",
+)
 USED = {"id", "question", "answer", "system", *COLUMNS}
 
 
@@ -48,7 +56,9 @@ def with_reference(row):
     if not 0 < len(reference) <= 80 or "\n" in reference or len(reference.split()) > 8:
         return row
     final = row_forms.final_of(row["answer"])
-    if final not in (None, row["answer"]) or re.search(r"\b(final )?answer\b[^\n]{0,40}\b(is|:)", row["answer"][-200:], re.I):
+    if final not in (None, row["answer"]) or re.search(
+        r"\b(final )?answer\b[^\n]{0,40}\b(is|:)", row["answer"][-200:], re.I
+    ):
         return row
     line = (
         f"Answer: {reference.strip('().')}"
@@ -62,8 +72,17 @@ def train_row(row, tokens, recipe, recipe_hash):
     """A row in TRL's conversational prompt-completion form, with the same columns and types whatever its source."""
     chat = count_tokens.conversation(row)
     extra = {name: value for name, value in row.items() if name not in USED}
-    made = {"id": row["id"], "prompt": chat[:-1], "completion": chat[-1:], "question": row["question"]}
-    made |= {name: None if row.get(name) is None else str(row[name]) for name in COLUMNS if name != "selection_score"}
+    made = {
+        "id": row["id"],
+        "prompt": chat[:-1],
+        "completion": chat[-1:],
+        "question": row["question"],
+    }
+    made |= {
+        name: None if row.get(name) is None else str(row[name])
+        for name in COLUMNS
+        if name != "selection_score"
+    }
     score = row.get("selection_score")
     return made | {
         "selection_score": None if score is None else float(score),
@@ -78,7 +97,10 @@ def schema():
     import pyarrow as pa
 
     message = pa.list_(pa.struct([("role", pa.string()), ("content", pa.string())]))
-    text = [(name, pa.string()) for name in ("source", "source_id", "subject", "license", "reference_answer", "selection")]
+    text = [
+        (name, pa.string())
+        for name in ("source", "source_id", "subject", "license", "reference_answer", "selection")
+    ]
     return pa.schema(
         [
             ("id", pa.string()),
@@ -99,7 +121,15 @@ class Shards:
     """Parquet files of at most `size` rows, written aside and named once all are there."""
 
     def __init__(self, folder, stem, size):
-        self.folder, self.stem, self.size, self.rows, self.batch, self.writer, self.aside = Path(folder), stem, size, 0, [], None, []
+        self.folder, self.stem, self.size, self.rows, self.batch, self.writer, self.aside = (
+            Path(folder),
+            stem,
+            size,
+            0,
+            [],
+            None,
+            [],
+        )
         self.folder.mkdir(parents=True, exist_ok=True)
 
     def add(self, row):
@@ -132,10 +162,15 @@ class Shards:
             self._flush(close=True)
         elif self.writer:
             self.writer.close()
-        stale = set(self.folder.glob(f".{self.stem}-*.part")) - set(self.aside)  # of a run that was killed
+        stale = set(self.folder.glob(f".{self.stem}-*.part")) - set(
+            self.aside
+        )  # of a run that was killed
         for old in [*self.folder.glob(f"{self.stem}-*-of-*.parquet"), *stale]:
             old.unlink()
-        names = [self.folder / f"{self.stem}-{number:05d}-of-{len(self.aside):05d}.parquet" for number in range(len(self.aside))]
+        names = [
+            self.folder / f"{self.stem}-{number:05d}-of-{len(self.aside):05d}.parquet"
+            for number in range(len(self.aside))
+        ]
         for aside, name in zip(self.aside, names, strict=True):
             aside.replace(name)
         return names
@@ -166,7 +201,9 @@ def rows_in(args, recipe, step):
             try:
                 _, made = row_forms.to_row(row, source)
             except row_forms.Unusable as reason:
-                step.reject({**row, "source": source["name"], "source_id": str(row["id"])}, str(reason))
+                step.reject(
+                    {**row, "source": source["name"], "source_id": str(row["id"])}, str(reason)
+                )
                 continue
             if hash(made["id"]) in seen:
                 step.reject(made, "already loaded")
@@ -178,7 +215,14 @@ def rows_in(args, recipe, step):
 def usable(rows, step, rules, append):
     """Rows that can be trained on and that the recipe knows; the others are rejected."""
     for row in rows:
-        reason = next((f"empty {name}" for name in ("question", "answer") if not str(row[name] or "").strip()), None)
+        reason = next(
+            (
+                f"empty {name}"
+                for name in ("question", "answer")
+                if not str(row[name] or "").strip()
+            ),
+            None,
+        )
         if rules and row["source"] not in rules:
             reason = "not in the recipe"
         if reason:
@@ -207,7 +251,9 @@ def mixed(pairs, step, rules, seed):
             rule = rules.get(row["source"])
             if rule and not row.get("selection"):
                 score = select_rows.score_of(row, rule["method"], "answer", None, step.output)
-                pools.setdefault(row["source"], select_rows.Pool()).add(select_rows.order_key(seed, row["id"], "select"), score)
+                pools.setdefault(row["source"], select_rows.Pool()).add(
+                    select_rows.order_key(seed, row["id"], "select"), score
+                )
             yield select_rows.order_key(seed, row["id"], "mix"), (row, tokens)
 
     chosen = None
@@ -229,7 +275,9 @@ def mixed(pairs, step, rules, seed):
                 yield (
                     {
                         **row,
-                        "selection": select_rows.reason_for(rule["method"], score, len(keys), of, seed, (1, 9)),
+                        "selection": select_rows.reason_for(
+                            rule["method"], score, len(keys), of, seed, (1, 9)
+                        ),
                         "selection_score": score,
                     },
                     tokens,
@@ -240,28 +288,64 @@ def mixed(pairs, step, rules, seed):
 
 def settings(args, recipe):
     """What the mixture is made by, as one dict: the recipe, or the options where there is none. Its hash stands in every row."""
-    for name, default in (("seed", 42), ("tokenizer", None), ("max_tokens", 4096), ("append_reference", False)):
+    for name, default in (
+        ("seed", 42),
+        ("tokenizer", None),
+        ("max_tokens", 4096),
+        ("append_reference", False),
+    ):
         if getattr(args, name) is None:
             setattr(args, name, recipe.get(name, default))
     if args.tokenizer is None and args.max_tokens:
         raise r.BadInput(
             "--tokenizer: name the student's (hub id or folder of the model) for the token limit, or say --max-tokens 0 for no limit"
         )
-    return {**recipe, "seed": args.seed, "max_tokens": args.max_tokens, "append_reference": args.append_reference}
+    return {
+        **recipe,
+        "seed": args.seed,
+        "max_tokens": args.max_tokens,
+        "append_reference": args.append_reference,
+    }
 
 
 def main():
     parser = r.parser(__doc__, "output", "fresh")
     parser.add_argument("--input", nargs="+", default=[], metavar="FILE", help="rows to mix")
-    parser.add_argument("--recipe", metavar="FILE", help="recipe; without --input its sources are read")
-    parser.add_argument("--sources", nargs="+", default=[], metavar="NAME=PATH", help="places of the recipe's sources")
-    parser.add_argument("--tokenizer", metavar="NAME_OR_FOLDER", help="the student's (default: the recipe's)")
-    parser.add_argument("--max-tokens", type=int, metavar="N", help="longest row in tokens; 0: no limit (default: the recipe's, else 4096)")
     parser.add_argument(
-        "--append-reference", action="store_true", default=None, help="end answers that commit to nothing with their reference, boxed"
+        "--recipe", metavar="FILE", help="recipe; without --input its sources are read"
     )
-    parser.add_argument("--shard-rows", type=r.positive, default=250_000, metavar="N", help="rows a parquet shard (default 250,000)")
-    parser.add_argument("--seed", type=int, metavar="N", help="seed of the order (default: the recipe's, else 42)")
+    parser.add_argument(
+        "--sources",
+        nargs="+",
+        default=[],
+        metavar="NAME=PATH",
+        help="places of the recipe's sources",
+    )
+    parser.add_argument(
+        "--tokenizer", metavar="NAME_OR_FOLDER", help="the student's (default: the recipe's)"
+    )
+    parser.add_argument(
+        "--max-tokens",
+        type=int,
+        metavar="N",
+        help="longest row in tokens; 0: no limit (default: the recipe's, else 4096)",
+    )
+    parser.add_argument(
+        "--append-reference",
+        action="store_true",
+        default=None,
+        help="end answers that commit to nothing with their reference, boxed",
+    )
+    parser.add_argument(
+        "--shard-rows",
+        type=r.positive,
+        default=250_000,
+        metavar="N",
+        help="rows a parquet shard (default 250,000)",
+    )
+    parser.add_argument(
+        "--seed", type=int, metavar="N", help="seed of the order (default: the recipe's, else 42)"
+    )
     args = parser.parse_args()
     if not args.input and not args.recipe:
         raise r.BadInput("--input: name the files to mix, or a --recipe whose sources are read")
@@ -270,23 +354,44 @@ def main():
     recipe_hash = r.text_hash(made_by)
     tokenizer = count_tokens.Tokenizer(args.tokenizer) if args.tokenizer else None
     named = tokenizer and {"name": Path(tokenizer.name).name, "sha256": tokenizer.hash}
-    local = [] if args.input else [source["path"] for source in load_sources.plan(args.sources, recipe) if "path" in source]
+    local = (
+        []
+        if args.input
+        else [
+            source["path"] for source in load_sources.plan(args.sources, recipe) if "path" in source
+        ]
+    )
     step = r.Step(
         args,
         inputs=[*args.input, *local, *([args.recipe] if args.recipe else [])],
-        code=[module.__file__ for module in (card, count_tokens, load_sources, row_forms, select_rows)] + [load_sources.TABLE],
+        code=[
+            module.__file__ for module in (card, count_tokens, load_sources, row_forms, select_rows)
+        ]
+        + [load_sources.TABLE],
         recipe=made_by,
         recipe_hash=recipe_hash,
         tokenizer=named,
     )
     if step.finished():
-        if not r.beside(step.output, "manifest.json").is_file():  # stopped between the rows and the card
+        if not r.beside(
+            step.output, "manifest.json"
+        ).is_file():  # stopped between the rows and the card
             card.rebuild(step.output)
         return
     rules = select_rows.rules_of(args) if args.recipe else {}
-    shards, tally = Shards(step.output.parent / "data", step.output.stem, args.shard_rows), collections.Counter()
-    rows = usable(r.progress(rows_in(args, recipe, step), desc=step.output.name), step, rules, args.append_reference)
-    for row, tokens in mixed(fitting(rows, step, tokenizer, args.max_tokens or sys.maxsize), step, rules, args.seed):
+    shards, tally = (
+        Shards(step.output.parent / "data", step.output.stem, args.shard_rows),
+        collections.Counter(),
+    )
+    rows = usable(
+        r.progress(rows_in(args, recipe, step), desc=step.output.name),
+        step,
+        rules,
+        args.append_reference,
+    )
+    for row, tokens in mixed(
+        fitting(rows, step, tokenizer, args.max_tokens or sys.maxsize), step, rules, args.seed
+    ):
         made = train_row(row, tokens, recipe["name"], recipe_hash)
         step.keep(made)
         shards.add(made)

@@ -12,8 +12,21 @@ import rows as r
 
 QUESTION = ("question", "problem", "problem_text", "query", "goal")
 ANSWER = ("answer", "solution", "response", "long_answer", "answer_text")
-REASONED = ("rationale", "cot", "solution", "explanation")  # a worked solution beside a short `answer` or `correct`
-REFERENCE = ("reference_answer", "ground_truth", "final_answer", "correct", "final_decision", "answer_number", "answer_letter")
+REASONED = (
+    "rationale",
+    "cot",
+    "solution",
+    "explanation",
+)  # a worked solution beside a short `answer` or `correct`
+REFERENCE = (
+    "reference_answer",
+    "ground_truth",
+    "final_answer",
+    "correct",
+    "final_decision",
+    "answer_number",
+    "answer_letter",
+)
 SUBJECT = ("subject", "domain", "category", "topic", "field", "subject_name")
 IDS = (
     "uuid",
@@ -68,11 +81,23 @@ def options_text(question, options):
     if isinstance(options, dict):
         options = [f"{letter}) {text_of(text)}" for letter, text in options.items()]
     options = [text_of(option) for option in options]
-    if not options or all(option and re.sub(r"^\(?[A-Z][).:]\s*", "", option) in question for option in options):
+    if not options or all(
+        option and re.sub(r"^\(?[A-Z][).:]\s*", "", option) in question for option in options
+    ):
         return question
     lettered = all(re.match(r"\(?[A-Z][).:]", option) for option in options)
     return "\n".join(
-        [question, *(options if lettered else [f"{letter}) {text}" for letter, text in zip(string.ascii_uppercase, options, strict=False)])]
+        [
+            question,
+            *(
+                options
+                if lettered
+                else [
+                    f"{letter}) {text}"
+                    for letter, text in zip(string.ascii_uppercase, options, strict=False)
+                ]
+            ),
+        ]
     )
 
 
@@ -108,7 +133,9 @@ def read_pair(low, reference):
     given, answer = first_of(low, ANSWER)
     reasoned, worked = first_of(low, REASONED)
     used = (asked, given)
-    if worked and reasoned != given and len(worked) > max(len(answer), 20):  # a short answer beside its worked solution
+    if (
+        worked and reasoned != given and len(worked) > max(len(answer), 20)
+    ):  # a short answer beside its worked solution
         reference, answer, used = reference or answer, worked, (asked, given, reasoned)
         if reference and not re.search(rf"(?<!\w){re.escape(reference)}(?!\w)", worked[-80:]):
             answer += f"\nAnswer: {reference}"
@@ -125,33 +152,57 @@ def read_form(row):
     reference_field, reference = first_of(
         low, [name for name in REFERENCE if not isinstance(low.get(name), bool)]
     )  # `correct: true` is a grade
-    talk = next((name for name in ("messages", "conversations", "conversation") if isinstance(low.get(name), list)), None)
+    talk = next(
+        (
+            name
+            for name in ("messages", "conversations", "conversation")
+            if isinstance(low.get(name), list)
+        ),
+        None,
+    )
     inside = None
     if talk:
         inside, question, answer = turns(low[talk])
         form, used = "chat messages" if talk == "messages" else "ShareGPT", (talk,)
     elif "instruction" in low and "output" in low:
         form, used = "alpaca", ("instruction", "input", "output")
-        question = "\n\n".join(part for part in (text_of(low["instruction"]), text_of(low.get("input"))) if part)
+        question = "\n\n".join(
+            part for part in (text_of(low["instruction"]), text_of(low.get("input"))) if part
+        )
         answer = text_of(low["output"])
         if not reference and low.get("answer") is not None:
             reference, used = text_of(low["answer"]), (*used, "answer")
     elif "prompt" in low and ("completion" in low or "response" in low):
-        form, used = "prompt/completion", ("prompt", second := "completion" if "completion" in low else "response")
-        asked = low["prompt"] if isinstance(low["prompt"], list) else [{"role": "user", "content": low["prompt"]}]
-        given = low[second] if isinstance(low[second], list) else [{"role": "assistant", "content": low[second]}]
+        form, used = (
+            "prompt/completion",
+            ("prompt", second := "completion" if "completion" in low else "response"),
+        )
+        asked = (
+            low["prompt"]
+            if isinstance(low["prompt"], list)
+            else [{"role": "user", "content": low["prompt"]}]
+        )
+        given = (
+            low[second]
+            if isinstance(low[second], list)
+            else [{"role": "assistant", "content": low[second]}]
+        )
         inside, question, answer = turns([*asked, *given])
     else:
         form = "question/answer"
         question, answer, reference, used = read_pair(low, reference)
     reference = reference or final_of(answer)
-    used = {fields[name] for name in (*used, reference_field) if name in fields} | ({fields["system"]} if system else set())
+    used = {fields[name] for name in (*used, reference_field) if name in fields} | (
+        {fields["system"]} if system else set()
+    )
     return form, question, answer, reference or None, inside or system, used
 
 
 def read_mapped(row, mapping):
     """The same with the field names of the table."""
-    named = {ours: theirs if isinstance(theirs, list) else [theirs] for ours, theirs in mapping.items()}
+    named = {
+        ours: theirs if isinstance(theirs, list) else [theirs] for ours, theirs in mapping.items()
+    }
     if not any(name in row for name in named["question"]):
         raise Unusable("unknown form")
     _, question = first_of(row, named["question"])
@@ -160,8 +211,17 @@ def read_mapped(row, mapping):
     if isinstance(row[name], list):  # a prompt in chat form
         system, question, _ = turns(row[name])
     _, answer = first_of(row, named["answer"])
-    _, reference = first_of(row, [n for n in named.get("reference_answer", []) if n != "after_thinking"])
-    return "as in the table", question, answer, reference or None, system, {n for names in named.values() for n in names} & row.keys()
+    _, reference = first_of(
+        row, [n for n in named.get("reference_answer", []) if n != "after_thinking"]
+    )
+    return (
+        "as in the table",
+        question,
+        answer,
+        reference or None,
+        system,
+        {n for names in named.values() for n in names} & row.keys(),
+    )
 
 
 def strip_thinking(answer, keep):
@@ -198,7 +258,9 @@ def non_commercial(license_):
 def to_row(row, source, thinking="drop", unanswered=False, license_=None):
     """One row of any form -> (form, row of ours); raises Unusable with the reason."""
     mapping = source.get("fields")
-    form, question, answer, reference, system, used = read_mapped(row, mapping) if mapping else read_form(row)
+    form, question, answer, reference, system, used = (
+        read_mapped(row, mapping) if mapping else read_form(row)
+    )
     bare = strip_thinking(answer, keep=False)
     if mapping and mapping.get("reference_answer") == "after_thinking":
         reference = bare or None

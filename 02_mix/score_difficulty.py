@@ -74,11 +74,19 @@ def checkable(row):
     """Kind under which answers.grade can compare with the row's reference (choice, math, short_text), or None where it is prose or a
     proof."""
     reference = row.get("reference_answer")
-    if not isinstance(reference, str) or not 0 < len(reference.strip()) <= 120 or "\n" in reference.strip():
+    if (
+        not isinstance(reference, str)
+        or not 0 < len(reference.strip()) <= 120
+        or "\n" in reference.strip()
+    ):
         return None
     reference = reference.strip()
     if re.fullmatch(r"\(?[A-J]\)?\.?", reference):
-        return "choice" if option_texts(row) or re.search(r"(?m)^\s*\(?A[).:]\s*\S", row["question"]) else None
+        return (
+            "choice"
+            if option_texts(row) or re.search(r"(?m)^\s*\(?A[).:]\s*\S", row["question"])
+            else None
+        )
     words = re.findall(r"[A-Za-z]{3,}", re.sub(r"\\[A-Za-z]+", " ", reference))
     if re.search(r"\d|\\[a-z]|[=^_]", reference):
         return "math" if len(words) <= 3 else None
@@ -87,7 +95,12 @@ def checkable(row):
 
 def graded_row(row, response):
     """What answers.grade_many needs to compare a response with the row's reference."""
-    return dict(response=response, reference=row["reference_answer"], kind=checkable(row), options=option_texts(row))
+    return dict(
+        response=response,
+        reference=row["reference_answer"],
+        kind=checkable(row),
+        options=option_texts(row),
+    )
 
 
 def wanted(row, args):
@@ -99,7 +112,11 @@ def unscorable(row, verify):
     """Reason why this row cannot be scored, or None."""
     if verify == "rules" and row.get("reference_answer") and checkable(row) is None:
         return "reference not checkable"
-    return None if row.get("reference_answer") or (verify == "judge" and row.get("answer")) else "no reference answer"
+    return (
+        None
+        if row.get("reference_answer") or (verify == "judge" and row.get("answer"))
+        else "no reference answer"
+    )
 
 
 # ---- samples and verdicts ----
@@ -114,7 +131,9 @@ def samples(args):
 
 
 def sample_messages(sample):
-    return [{"role": "user", "content": SAMPLE_PROMPT.replace("<question>", sample["row"]["question"])}]
+    return [
+        {"role": "user", "content": SAMPLE_PROMPT.replace("<question>", sample["row"]["question"])}
+    ]
 
 
 def judge_messages(sample):
@@ -139,21 +158,42 @@ def answered(args, raw_path):
 def ask(args, step, judge_path):
     """Sample all answers, then have them judged; returns what each of the two took."""
     options = batch_generate.options(args)
-    seeded = {**options, "seed": lambda sample: int(r.text_hash(str(args.seed), sample["id"]), 16) % 2**31}
-    spent = {"samples": batch_generate.generate_jsonl(samples(args), sample_messages, step.raw_path, **seeded)}
+    seeded = {
+        **options,
+        "seed": lambda sample: int(r.text_hash(str(args.seed), sample["id"]), 16) % 2**31,
+    }
+    spent = {
+        "samples": batch_generate.generate_jsonl(
+            samples(args), sample_messages, step.raw_path, **seeded
+        )
+    }
     if args.verify == "judge":
         greedy = {**options, "temperature": 0.0, "top_p": 1.0, "max_tokens": args.judge_max_tokens}
-        judge = {**greedy, "model": args.judge_model, "base_url": args.judge_base_url or args.base_url}
+        judge = {
+            **greedy,
+            "model": args.judge_model,
+            "base_url": args.judge_base_url or args.base_url,
+        }
         asked = answered(args, step.raw_path)
-        spent["judge"] = batch_generate.generate_jsonl(asked, judge_messages, judge_path, fresh=args.fresh, **judge)
+        spent["judge"] = batch_generate.generate_jsonl(
+            asked, judge_messages, judge_path, fresh=args.fresh, **judge
+        )
     return spent
 
 
 def scores_of(chunk, args):
     """The k scores of each row of a chunk of (row, sample raws, judge raws): a list of numbers and None."""
     if args.verify == "judge":
-        return [[None if verdict is None else parse_score(verdict["response"]) for verdict in verdicts] for _, _, verdicts in chunk]
-    asked = [graded_row(row, raw["response"]) for row, raws, _ in chunk for raw in raws if raw is not None]
+        return [
+            [None if verdict is None else parse_score(verdict["response"]) for verdict in verdicts]
+            for _, _, verdicts in chunk
+        ]
+    asked = [
+        graded_row(row, raw["response"])
+        for row, raws, _ in chunk
+        for raw in raws
+        if raw is not None
+    ]
     right = iter(answers.grade_many(asked, workers=os.cpu_count() or 1))
     return [[None if raw is None else 10.0 * next(right) for raw in raws] for _, raws, _ in chunk]
 
@@ -184,7 +224,11 @@ def keep_chunk(chunk, args, step):
         made = [raw for raw in raws if raw is not None]
         known = [score for score in scores if score is not None]
         if 2 * len(known) < args.k:
-            step.reject(row, "generation failed" if 2 * len(made) < args.k else "judge unparsed", difficulty_scores=scores)
+            step.reject(
+                row,
+                "generation failed" if 2 * len(made) < args.k else "judge unparsed",
+                difficulty_scores=scores,
+            )
             continue
         by = f"{args.k} answers of {args.model} at temperature {args.temperature:g}, " + (
             "graded by rules" if args.verify == "rules" else f"judged by {args.judge_model}"
@@ -204,22 +248,48 @@ def keep_chunk(chunk, args, step):
 def main():
     parser = r.parser(__doc__, "input", "output")
     batch_generate.add_options(parser, temperature=1.0, max_tokens=2048)
-    parser.add_argument("--k", type=r.positive, default=16, metavar="N", help="answers sampled for each question (default 16)")
     parser.add_argument(
-        "--verify", choices=("judge", "rules"), help="who scores the answers (default: the judge where one is named, else rules)"
+        "--k",
+        type=r.positive,
+        default=16,
+        metavar="N",
+        help="answers sampled for each question (default 16)",
+    )
+    parser.add_argument(
+        "--verify",
+        choices=("judge", "rules"),
+        help="who scores the answers (default: the judge where one is named, else rules)",
     )
     parser.add_argument("--judge-model", metavar="M", help="model that scores the answers")
-    parser.add_argument("--judge-base-url", metavar="URL", help="endpoint of the judge (default: that of the sampler)")
-    parser.add_argument("--judge-max-tokens", type=r.positive, default=512, metavar="N", help="longest verdict (default 512)")
     parser.add_argument(
-        "--recipe", metavar="FILE", help="score only the sources that say `method: difficulty`; the others pass as they are"
+        "--judge-base-url",
+        metavar="URL",
+        help="endpoint of the judge (default: that of the sampler)",
+    )
+    parser.add_argument(
+        "--judge-max-tokens",
+        type=r.positive,
+        default=512,
+        metavar="N",
+        help="longest verdict (default 512)",
+    )
+    parser.add_argument(
+        "--recipe",
+        metavar="FILE",
+        help="score only the sources that say `method: difficulty`; the others pass as they are",
     )
     args = parser.parse_args()
     entries = load_sources.read_recipe(args.recipe)["sources"] if args.recipe else []
-    args.scored_sources = sorted(entry["source"] for entry in entries if entry.get("method") == "difficulty") if args.recipe else None
+    args.scored_sources = (
+        sorted(entry["source"] for entry in entries if entry.get("method") == "difficulty")
+        if args.recipe
+        else None
+    )
     args.verify = args.verify or ("judge" if args.judge_model else "rules")
     if args.verify == "judge" and not args.judge_model:
-        raise r.BadInput("--judge-model: name the model that is to score the answers, or say --verify rules")
+        raise r.BadInput(
+            "--judge-model: name the model that is to score the answers, or say --verify rules"
+        )
     step = r.Step(
         args,
         inputs=[args.input],

@@ -101,7 +101,11 @@ class Pool:
         else:
             allowed, order = ~np.isnan(scores), None
         places = np.flatnonzero(allowed)
-        return places[np.argsort(order[places], kind="stable") if order is not None else np.lexsort((keys[places], -scores[places]))]
+        return places[
+            np.argsort(order[places], kind="stable")
+            if order is not None
+            else np.lexsort((keys[places], -scores[places]))
+        ]
 
     def choose(self, method, keep=(1, 9), n=None, tokens=None):
         """Sorted keys of the chosen rows: n of them, or as many as come nearest to `tokens`, or all that may be."""
@@ -111,7 +115,9 @@ class Pool:
         if method != "all" and tokens is not None:
             sums = np.cumsum(np.frombuffer(self.sizes)[places])
             count = int(np.searchsorted(sums, tokens))
-            if count < len(sums) and (sums[count] - tokens) <= tokens - (sums[count - 1] if count else 0):
+            if count < len(sums) and (sums[count] - tokens) <= tokens - (
+                sums[count - 1] if count else 0
+            ):
                 count += 1
             places = places[:count]
         elif method != "all" and n is not None:
@@ -155,7 +161,9 @@ def load_scorer(text):
     """The function named FILE.py:FUNCTION; raises BadInput where there is none. It is the user's own code and is run as such."""
     file, _, name = text.partition(":")
     if not Path(file).is_file() or not name:
-        raise r.BadInput(f"--scorer {text}: give a file and a function in it, as in my_scorer.py:steps")
+        raise r.BadInput(
+            f"--scorer {text}: give a file and a function in it, as in my_scorer.py:steps"
+        )
     spec = importlib.util.spec_from_file_location("user_scorer", file)
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
@@ -170,15 +178,27 @@ def score_of(row, method, field, scorer, path):
         value = scorer(row)
     elif method == "length":
         value = row.get(field)
-        value = len(str(value or "")) if isinstance(value, str) or field in ("answer", "annotator_response") else value
+        value = (
+            len(str(value or ""))
+            if isinstance(value, str) or field in ("answer", "annotator_response")
+            else value
+        )
     elif method == "difficulty":
         if "difficulty" not in row:
-            raise r.BadInput(f'{path}, row "{row["id"]}": field "difficulty" is missing; run score_difficulty.py first')
+            raise r.BadInput(
+                f'{path}, row "{row["id"]}": field "difficulty" is missing; run score_difficulty.py first'
+            )
         value = row["difficulty"]
     else:
         return None
-    if value is not None and (isinstance(value, bool) or not isinstance(value, int | float) or math.isnan(value)):
-        raise r.BadInput(f'{path}, row "{row["id"]}": the score must be a number or null, this is {value!r}'[:300])
+    if value is not None and (
+        isinstance(value, bool) or not isinstance(value, int | float) or math.isnan(value)
+    ):
+        raise r.BadInput(
+            f'{path}, row "{row["id"]}": the score must be a number or null, this is {value!r}'[
+                :300
+            ]
+        )
     return value
 
 
@@ -187,20 +207,35 @@ def rules_of(args):
     if args.recipe:
         rules = {}
         for entry in load_sources.read_recipe(args.recipe)["sources"]:
-            if (method := entry.get("method", "all" if "count" not in entry and "weight" not in entry else "random")) not in METHODS:
-                raise r.BadInput(f'--recipe {args.recipe}: source {entry["source"]}: method "{method}" is none of {", ".join(METHODS)}')
-            rules[entry["source"]] = dict(method=method, n=entry.get("count"), tokens=None, weight=entry.get("weight"))
+            if (
+                method := entry.get(
+                    "method", "all" if "count" not in entry and "weight" not in entry else "random"
+                )
+            ) not in METHODS:
+                raise r.BadInput(
+                    f'--recipe {args.recipe}: source {entry["source"]}: method "{method}" is none of {", ".join(METHODS)}'
+                )
+            rules[entry["source"]] = dict(
+                method=method, n=entry.get("count"), tokens=None, weight=entry.get("weight")
+            )
         return rules
     method, n, tokens = args.scorer or args.method, args.n, None
     if method is None:
-        raise r.BadInput("--method: choose one of random, length, difficulty, all; or give a --scorer or a --recipe")
+        raise r.BadInput(
+            "--method: choose one of random, length, difficulty, all; or give a --scorer or a --recipe"
+        )
     if args.match_n:
         n = sum(1 for _ in r.read(args.match_n, unique=False))
     if args.match_tokens:
         counter = size_counter(args.tokenizer)
-        tokens = sum(size for _, size in counter(r.read(args.match_tokens, "question", "answer", unique=False)))
+        tokens = sum(
+            size
+            for _, size in counter(r.read(args.match_tokens, "question", "answer", unique=False))
+        )
     if method in ("random", "length", args.scorer) and n is None and tokens is None:
-        raise r.BadInput(f"--n: say how many rows {method} is to keep, or name a file with --match-n or --match-tokens")
+        raise r.BadInput(
+            f"--n: say how many rows {method} is to keep, or name a file with --match-n or --match-tokens"
+        )
     return {None: dict(method=method, n=n, tokens=tokens, weight=None)}
 
 
@@ -217,15 +252,25 @@ def fill_weights(rules, pools, keep):
     weights = {name: rule["weight"] for name, rule in rules.items() if rule["weight"] is not None}
     if not weights:
         return
-    available = {name: len(pools[name].ranked(rules[name]["method"], keep)) if name in pools else 0 for name in weights}
+    available = {
+        name: len(pools[name].ranked(rules[name]["method"], keep)) if name in pools else 0
+        for name in weights
+    }
     for name, n in share_out(weights, available).items():
         rules[name]["n"] = n
-        rules[name]["method"] = "random" if rules[name]["method"] == "all" else rules[name]["method"]
+        rules[name]["method"] = (
+            "random" if rules[name]["method"] == "all" else rules[name]["method"]
+        )
 
 
 def select(rows, step, rules, args, seen_by, keep):
     """Read all rows, choose, and write every one of them to the output or, with a reason, to the rejected file."""
-    pools, sizes = {}, size_counter(args.tokenizer) if args.match_tokens else (lambda rows: ((row, 1) for row in rows))
+    pools, sizes = (
+        {},
+        size_counter(args.tokenizer)
+        if args.match_tokens
+        else (lambda rows: ((row, 1) for row in rows)),
+    )
 
     def keyed():
         for row, size in sizes(rows):
@@ -242,7 +287,10 @@ def select(rows, step, rules, args, seen_by, keep):
         if first:  # all rows have been read by now
             fill_weights(rules, pools, keep)
             chosen = {
-                group: pool.choose(rules[group]["method"], keep, rules[group]["n"], rules[group]["tokens"]) for group, pool in pools.items()
+                group: pool.choose(
+                    rules[group]["method"], keep, rules[group]["n"], rules[group]["tokens"]
+                )
+                for group, pool in pools.items()
             }
             first = False
         group = None if None in rules else row.get("source")
@@ -254,20 +302,38 @@ def select(rows, step, rules, args, seen_by, keep):
             keys, of = chosen[group]
             place, method = bisect.bisect_left(keys, key), rules[group]["method"]
             if place < len(keys) and keys[place] == key:
-                step.keep({**row, "selection": reason_for(method, score, len(keys), of, args.seed, keep), "selection_score": score})
+                step.keep(
+                    {
+                        **row,
+                        "selection": reason_for(method, score, len(keys), of, args.seed, keep),
+                        "selection_score": score,
+                    }
+                )
             else:
-                step.reject(row, why_not(method, score, keep), selection_method=method, selection_score=score)
-    return {str(group): dict(method=rules[group]["method"], chosen=len(keys), of=of) for group, (keys, of) in chosen.items()}
+                step.reject(
+                    row,
+                    why_not(method, score, keep),
+                    selection_method=method,
+                    selection_score=score,
+                )
+    return {
+        str(group): dict(method=rules[group]["method"], chosen=len(keys), of=of)
+        for group, (keys, of) in chosen.items()
+    }
 
 
 def reason_for(method, score, n, of, seed, keep):
     """The sentence that stays in a chosen row."""
     if method == "all":
         return f"all {of:,} rows of the source"
-    how = {"random": "at random", "length": "longest", "difficulty": f"mean difficulty in {keep[0]:g} to {keep[1]:g}"}.get(
-        method, f"highest {method}"
+    how = {
+        "random": "at random",
+        "length": "longest",
+        "difficulty": f"mean difficulty in {keep[0]:g} to {keep[1]:g}",
+    }.get(method, f"highest {method}")
+    return f"{how}: {n:,} of {of:,}, seed {seed}" + (
+        f", score {score:g}" if score is not None else ""
     )
-    return f"{how}: {n:,} of {of:,}, seed {seed}" + (f", score {score:g}" if score is not None else "")
 
 
 def main():
@@ -276,14 +342,35 @@ def main():
     parser.add_argument("--n", type=r.positive, metavar="N", help="rows to keep")
     parser.add_argument("--match-n", metavar="FILE", help="keep as many rows as FILE has")
     parser.add_argument("--match-tokens", metavar="FILE", help="keep as many tokens as FILE has")
-    parser.add_argument("--tokenizer", metavar="NAME_OR_FOLDER", help="tokenizer of --match-tokens (default: characters are counted)")
     parser.add_argument(
-        "--keep", nargs=2, type=float, default=(1.0, 9.0), metavar=("LOW", "HIGH"), help="difficulty: means to keep (default 1 9)"
+        "--tokenizer",
+        metavar="NAME_OR_FOLDER",
+        help="tokenizer of --match-tokens (default: characters are counted)",
     )
-    parser.add_argument("--length-field", metavar="FIELD", help="length: field to measure (a number, or a text whose characters count)")
-    parser.add_argument("--scorer", metavar="FILE.py:FUNCTION", help="rank by a function of your own instead of a --method")
-    parser.add_argument("--recipe", metavar="FILE", help="method and count of each source from a recipe instead")
-    parser.add_argument("--source", metavar="NAME", help="choose among the rows of this source only")
+    parser.add_argument(
+        "--keep",
+        nargs=2,
+        type=float,
+        default=(1.0, 9.0),
+        metavar=("LOW", "HIGH"),
+        help="difficulty: means to keep (default 1 9)",
+    )
+    parser.add_argument(
+        "--length-field",
+        metavar="FIELD",
+        help="length: field to measure (a number, or a text whose characters count)",
+    )
+    parser.add_argument(
+        "--scorer",
+        metavar="FILE.py:FUNCTION",
+        help="rank by a function of your own instead of a --method",
+    )
+    parser.add_argument(
+        "--recipe", metavar="FILE", help="method and count of each source from a recipe instead"
+    )
+    parser.add_argument(
+        "--source", metavar="NAME", help="choose among the rows of this source only"
+    )
     args = parser.parse_args()
     if (
         sum(map(bool, (args.method, args.scorer, args.recipe))) > 1
@@ -292,22 +379,47 @@ def main():
         raise r.BadInput(
             "give one of --method, --scorer and --recipe, and one of --n, --match-n and --match-tokens (a recipe has its own counts)"
         )
-    others = [path for path in (args.match_n, args.match_tokens, args.recipe, args.scorer and args.scorer.partition(":")[0]) if path]
-    step = r.Step(args, inputs=[args.input, *others], code=[count_tokens.__file__, load_sources.__file__])
+    others = [
+        path
+        for path in (
+            args.match_n,
+            args.match_tokens,
+            args.recipe,
+            args.scorer and args.scorer.partition(":")[0],
+        )
+        if path
+    ]
+    step = r.Step(
+        args, inputs=[args.input, *others], code=[count_tokens.__file__, load_sources.__file__]
+    )
     if step.finished():
         return
     rules, scorer = rules_of(args), load_scorer(args.scorer) if args.scorer else None
     field = args.length_field
     if field is None and any(rule["method"] == "length" for rule in rules.values()):
         field = length_field([args.input], r.read)
-        print(f"length: measured by {field}" + (" (characters)" if field != "annotator_tokens" else ""), file=sys.stderr)
+        print(
+            f"length: measured by {field}"
+            + (" (characters)" if field != "annotator_tokens" else ""),
+            file=sys.stderr,
+        )
     rows = r.progress(step.read(args.input, "question", "answer"), desc=step.output.name)
-    chosen = select(rows, step, rules, args, lambda row, method: score_of(row, method, field, scorer, args.input), args.keep)
+    chosen = select(
+        rows,
+        step,
+        rules,
+        args,
+        lambda row, method: score_of(row, method, field, scorer, args.input),
+        args.keep,
+    )
     step.finish(chosen=chosen)
     for name, rule in rules.items():
         got = chosen.get(str(name), {"chosen": 0, "of": 0})
         if rule["n"] is not None and rule["method"] != "all" and got["chosen"] < rule["n"]:
-            print(f"{name or 'input'}: only {got['chosen']:,} rows for the {rule['n']:,} asked for ({got['of']:,} in all)", file=sys.stderr)
+            print(
+                f"{name or 'input'}: only {got['chosen']:,} rows for the {rule['n']:,} asked for ({got['of']:,} in all)",
+                file=sys.stderr,
+            )
 
 
 if __name__ == "__main__":

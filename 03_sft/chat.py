@@ -20,10 +20,14 @@ def answer(model, tokenizer, messages, args, show=True):
     import torch
     from transformers import TextStreamer
 
-    batch = tokenizer.apply_chat_template(messages, add_generation_prompt=True, tokenize=True, return_dict=True, return_tensors="pt").to(
-        model.device
+    batch = tokenizer.apply_chat_template(
+        messages, add_generation_prompt=True, tokenize=True, return_dict=True, return_tensors="pt"
+    ).to(model.device)
+    sampling = (
+        dict(do_sample=True, temperature=args.temperature, top_p=args.top_p)
+        if args.temperature > 0
+        else dict(do_sample=False)
     )
-    sampling = dict(do_sample=True, temperature=args.temperature, top_p=args.top_p) if args.temperature > 0 else dict(do_sample=False)
     streamer = TextStreamer(tokenizer, skip_prompt=True, skip_special_tokens=True) if show else None
     with torch.no_grad():
         made = model.generate(
@@ -46,10 +50,30 @@ def main():
     parser.add_argument("--adapter", metavar="DIR", help="adapter on top of the model")
     parser.add_argument("--prompt", metavar="TEXT", help="ask this one thing and end")
     parser.add_argument("--system", metavar="TEXT", help="system prompt")
-    parser.add_argument("--temperature", type=float, default=0.0, metavar="X", help="0 = always the likeliest token (default)")
-    parser.add_argument("--top-p", type=float, default=1.0, metavar="X", help="sample among the likeliest tokens of this mass (default 1)")
-    parser.add_argument("--max-new-tokens", type=r.positive, default=1024, metavar="N", help="longest answer (default 1024)")
-    parser.add_argument("--seed", type=int, default=42, metavar="N", help="seed of sampling (default 42)")
+    parser.add_argument(
+        "--temperature",
+        type=float,
+        default=0.0,
+        metavar="X",
+        help="0 = always the likeliest token (default)",
+    )
+    parser.add_argument(
+        "--top-p",
+        type=float,
+        default=1.0,
+        metavar="X",
+        help="sample among the likeliest tokens of this mass (default 1)",
+    )
+    parser.add_argument(
+        "--max-new-tokens",
+        type=r.positive,
+        default=1024,
+        metavar="N",
+        help="longest answer (default 1024)",
+    )
+    parser.add_argument(
+        "--seed", type=int, default=42, metavar="N", help="seed of sampling (default 42)"
+    )
     args = parser.parse_args()
     from training_checks import load_for_use
     from transformers import set_seed
@@ -72,7 +96,9 @@ def main():
             messages = list(start)
         elif text:
             messages.append({"role": "user", "content": text})
-            messages.append({"role": "assistant", "content": answer(model, tokenizer, messages, args)})
+            messages.append(
+                {"role": "assistant", "content": answer(model, tokenizer, messages, args)}
+            )
 
 
 if __name__ == "__main__":

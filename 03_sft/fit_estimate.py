@@ -114,11 +114,18 @@ KNOWN = {
 def shape_of(config):
     """Shape of a transformers config; None where it is no plain decoder with gated MLP."""
     get = lambda name, default=None: getattr(config, name, default)  # noqa: E731
-    if not all(get(name) for name in ("hidden_size", "num_hidden_layers", "num_attention_heads", "vocab_size")):
+    if not all(
+        get(name)
+        for name in ("hidden_size", "num_hidden_layers", "num_attention_heads", "vocab_size")
+    ):
         return None
     head = get("head_dim") or config.hidden_size // config.num_attention_heads
     experts = get("num_experts") or get("num_local_experts") or 1
-    inter = get("moe_intermediate_size") if experts > 1 and get("moe_intermediate_size") else get("intermediate_size")
+    inter = (
+        get("moe_intermediate_size")
+        if experts > 1 and get("moe_intermediate_size")
+        else get("intermediate_size")
+    )
     return Shape(
         config.hidden_size,
         config.num_hidden_layers,
@@ -132,7 +139,18 @@ def shape_of(config):
     )
 
 
-def memory(shape, method="full", *, tokens=4096, gpus=1, dtype="float32", rank=16, checkpointing=True, chunked=True, autocast=True):
+def memory(
+    shape,
+    method="full",
+    *,
+    tokens=4096,
+    gpus=1,
+    dtype="float32",
+    rank=16,
+    checkpointing=True,
+    chunked=True,
+    autocast=True,
+):
     """Bytes one device needs: {weights, gradients, optimizer, activations, overhead, total}.
 
     method  full, lora or qlora;  tokens  in one forward pass of one device;  gpus  that share weights and states (1 = plain or DDP)
@@ -145,20 +163,42 @@ def memory(shape, method="full", *, tokens=4096, gpus=1, dtype="float32", rank=1
     elif method == "lora":
         weights, gradients, optimizer = wide * total + 4 * trained, 4 * trained, 8 * trained
     else:
-        packed = shape.layers * (shape.layer - (shape.experts * 3 * shape.hidden * shape.inter if shape.experts > 1 else 0))
-        weights, gradients, optimizer = 0.53 * packed + 2 * (total - packed) + 2 * trained, 2 * trained, 4 * trained
+        packed = shape.layers * (
+            shape.layer
+            - (shape.experts * 3 * shape.hidden * shape.inter if shape.experts > 1 else 0)
+        )
+        weights, gradients, optimizer = (
+            0.53 * packed + 2 * (total - packed) + 2 * trained,
+            2 * trained,
+            4 * trained,
+        )
     weights, gradients, optimizer = (part / gpus for part in (weights, gradients, optimizer))
     if gpus > 1 or method == "qlora":
-        weights += 2 * 2 * max(shape.layer, shape.embedding)  # what is gathered, or unpacked to 16 bit, while it is used
+        weights += (
+            2 * 2 * max(shape.layer, shape.embedding)
+        )  # what is gathered, or unpacked to 16 bit, while it is used
     narrow = 2 if autocast or wide == 2 else 4
     stream = (4 if wide == 4 else 2) * shape.hidden * tokens
-    inside = narrow * tokens * (8 * shape.hidden + 3 * shape.q + 3 * shape.kv + 5 * shape.inter * shape.active)
+    inside = (
+        narrow
+        * tokens
+        * (8 * shape.hidden + 3 * shape.q + 3 * shape.kv + 5 * shape.inter * shape.active)
+    )
     logits = (12 * LOSS_CHUNK if chunked else 10 * tokens) * shape.vocab
-    activations = shape.layers * stream + 2 * inside + logits if checkpointing else shape.layers * (stream + inside) + logits
+    activations = (
+        shape.layers * stream + 2 * inside + logits
+        if checkpointing
+        else shape.layers * (stream + inside) + logits
+    )
     total = weights + gradients + optimizer + activations
     overhead = 0.05 * total + GIB
     return dict(
-        weights=weights, gradients=gradients, optimizer=optimizer, activations=activations, overhead=overhead, total=total + overhead
+        weights=weights,
+        gradients=gradients,
+        optimizer=optimizer,
+        activations=activations,
+        overhead=overhead,
+        total=total + overhead,
     )
 
 
@@ -212,8 +252,14 @@ def table(shapes, tokens):
     """Markdown: GiB and the smallest usual GPU for each way to train."""
 
     def cell(bytes_needed):
-        fits = [size for size in SIZES if bytes_needed <= size * GIB * 0.97]  # the driver keeps about 3 %
-        return f"{bytes_needed / GIB:.0f} GiB → {fits[0]} GB" if fits else f"{bytes_needed / GIB:.0f} GiB → none"
+        fits = [
+            size for size in SIZES if bytes_needed <= size * GIB * 0.97
+        ]  # the driver keeps about 3 %
+        return (
+            f"{bytes_needed / GIB:.0f} GiB → {fits[0]} GB"
+            if fits
+            else f"{bytes_needed / GIB:.0f} GiB → none"
+        )
 
     lines = [
         "| model | parameters | QLoRA, one GPU | LoRA, one GPU | full (bf16 weights), one GPU | "
@@ -239,8 +285,16 @@ def table(shapes, tokens):
 
 def main():
     parser = r.parser(__doc__)
-    parser.add_argument("--model", metavar="M", help="a folder or hub id (default: the nine models of the paper)")
-    parser.add_argument("--max-length", type=r.positive, default=4096, metavar="N", help="tokens in one sequence (default 4096)")
+    parser.add_argument(
+        "--model", metavar="M", help="a folder or hub id (default: the nine models of the paper)"
+    )
+    parser.add_argument(
+        "--max-length",
+        type=r.positive,
+        default=4096,
+        metavar="N",
+        help="tokens in one sequence (default 4096)",
+    )
     args = parser.parse_args()
     shapes = KNOWN
     if args.model:
@@ -252,9 +306,13 @@ def main():
             try:
                 shapes = {args.model: shape_of(AutoConfig.from_pretrained(args.model))}
             except (OSError, ValueError) as error:
-                raise r.BadInput(f"--model {args.model}: its config cannot be read ({str(error).splitlines()[0]})") from None
+                raise r.BadInput(
+                    f"--model {args.model}: its config cannot be read ({str(error).splitlines()[0]})"
+                ) from None
             if shapes[args.model] is None:
-                raise r.BadInput(f"--model {args.model}: its config does not describe a plain decoder")
+                raise r.BadInput(
+                    f"--model {args.model}: its config does not describe a plain decoder"
+                )
     print(table(shapes, args.max_length))
 
 

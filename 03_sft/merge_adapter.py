@@ -36,11 +36,17 @@ def base_of(adapter, base=None):
     if not config.is_file():
         raise r.BadInput(
             f"--adapter {adapter}: there is no adapter_config.json in it, so it is no adapter"
-            + (" (it looks like a whole model: nothing has to be merged)" if (Path(adapter) / "config.json").is_file() else "")
+            + (
+                " (it looks like a whole model: nothing has to be merged)"
+                if (Path(adapter) / "config.json").is_file()
+                else ""
+            )
         )
     found = base or json.loads(config.read_text())["base_model_name_or_path"]
     if not found:
-        raise r.BadInput(f'{config}: field "base_model_name_or_path" is empty; name the base with --base')
+        raise r.BadInput(
+            f'{config}: field "base_model_name_or_path" is empty; name the base with --base'
+        )
     return found
 
 
@@ -51,7 +57,12 @@ def top_tokens(model, batches):
     found = []
     with torch.no_grad():
         for ids in batches:
-            best = model(input_ids=torch.tensor([ids], device=model.device), use_cache=False).logits[0].float().topk(2)
+            best = (
+                model(input_ids=torch.tensor([ids], device=model.device), use_cache=False)
+                .logits[0]
+                .float()
+                .topk(2)
+            )
             found.append((best.indices[:, 0].cpu(), (best.values[:, 0] - best.values[:, 1]).cpu()))
     return found
 
@@ -82,7 +93,9 @@ def held_out_tokens(adapter, prompts, tokenizer, limit=16):
 
 def made_from(adapter, base, check, prompts):
     """What a merged model depends on: the weights of both, the comparison asked for, this script."""
-    weights = [r.file_hash(str(path)) for path in sorted(Path(adapter).glob("adapter_*")) if path.is_file()]
+    weights = [
+        r.file_hash(str(path)) for path in sorted(Path(adapter).glob("adapter_*")) if path.is_file()
+    ]
     prompts = prompts or Path(adapter) / "sft.heldout.jsonl"
     compared = r.file_hash(str(prompts)) if check and Path(prompts).is_file() else check
     return r.text_hash(weights, batch_generate.identify(base), compared, r.file_hash(__file__))[:16]
@@ -112,7 +125,9 @@ def merge(adapter, output, base=None, check=False, prompts=None, made=None):
     try:
         model = AutoModelForCausalLM.from_pretrained(base, dtype=torch.float32).to(device)
     except (OSError, ValueError) as error:
-        raise r.BadInput(f"the base model {base} cannot be loaded ({str(error).splitlines()[0]}); name it with --base") from None
+        raise r.BadInput(
+            f"the base model {base} cannot be loaded ({str(error).splitlines()[0]}); name it with --base"
+        ) from None
     model = PeftModel.from_pretrained(model, adapter).eval()
     sequences = held_out_tokens(adapter, prompts, tokenizer) if check else None
     adapted = top_tokens(model, sequences) if check else None
@@ -136,10 +151,16 @@ def merge(adapter, output, base=None, check=False, prompts=None, made=None):
                 f"the merged model differs from base + adapter: {said} (at least {100 * AGREE:.0f} % wanted), largest lead lost "
                 f"{result['largest_lead_lost']} (at most {CLOSE}); nothing was written to {output}"
             )
-        print(f"merged = base + adapter: {said}, largest lead lost {result['largest_lead_lost']}", file=sys.stderr)
+        print(
+            f"merged = base + adapter: {said}, largest lead lost {result['largest_lead_lost']}",
+            file=sys.stderr,
+        )
     meta = Path(adapter) / "sft.meta.json"
     merge_facts = {"adapter": str(adapter), "base": base, "made_from": made, **(result or {})}
-    r.write_json(aside / "sft.meta.json", {**(json.loads(meta.read_text()) if meta.is_file() else {}), "merge": merge_facts})
+    r.write_json(
+        aside / "sft.meta.json",
+        {**(json.loads(meta.read_text()) if meta.is_file() else {}), "merge": merge_facts},
+    )
     shutil.rmtree(output, ignore_errors=True)
     output.parent.mkdir(parents=True, exist_ok=True)
     os.replace(aside, output)
@@ -149,18 +170,30 @@ def merge(adapter, output, base=None, check=False, prompts=None, made=None):
 
 def to_gguf(model, target):
     """Convert by llama.cpp's own script."""
-    script = shutil.which("convert_hf_to_gguf.py") or Path(os.environ.get("LLAMA_CPP", "")) / "convert_hf_to_gguf.py"
+    script = (
+        shutil.which("convert_hf_to_gguf.py")
+        or Path(os.environ.get("LLAMA_CPP", "")) / "convert_hf_to_gguf.py"
+    )
     if not Path(script).is_file():
-        raise r.BadInput("--gguf needs llama.cpp's convert_hf_to_gguf.py on PATH, or LLAMA_CPP set to llama.cpp's folder")
+        raise r.BadInput(
+            "--gguf needs llama.cpp's convert_hf_to_gguf.py on PATH, or LLAMA_CPP set to llama.cpp's folder"
+        )
     subprocess.run([sys.executable, str(script), str(model), "--outfile", str(target)], check=True)
 
 
 def main():
     parser = r.parser(__doc__)
     parser.add_argument("--adapter", required=True, metavar="DIR", help="folder of the adapter")
-    parser.add_argument("--output", required=True, metavar="DIR", help="folder for the merged model (a folder, not a file)")
+    parser.add_argument(
+        "--output",
+        required=True,
+        metavar="DIR",
+        help="folder for the merged model (a folder, not a file)",
+    )
     parser.add_argument("--base", metavar="M", help="base model, where it moved since training")
-    parser.add_argument("--check", action="store_true", help="compare with base + adapter on held-out rows")
+    parser.add_argument(
+        "--check", action="store_true", help="compare with base + adapter on held-out rows"
+    )
     parser.add_argument("--prompts", metavar="FILE", help="rows to compare on")
     parser.add_argument("--gguf", metavar="FILE", help="also write a GGUF file")
     args = parser.parse_args()

@@ -124,20 +124,38 @@ def read_results(path):
         rows = list(csv.DictReader(file))
     for field in ("model", "benchmark", "n", "accuracy", "ci_low", "ci_high", "unparsed"):
         if rows and field not in rows[0]:
-            raise r.BadInput(f'{path}, line 1: field "{field}" is missing (04_eval/score.py writes it)')
+            raise r.BadInput(
+                f'{path}, line 1: field "{field}" is missing (04_eval/score.py writes it)'
+            )
     models, table = list(dict.fromkeys(row["model"] for row in rows)), {}
     for row in rows:
-        interval = f" [{float(row['ci_low']):.1f}, {float(row['ci_high']):.1f}]" if row["ci_low"] and row["ci_high"] else ""
+        interval = (
+            f" [{float(row['ci_low']):.1f}, {float(row['ci_high']):.1f}]"
+            if row["ci_low"] and row["ci_high"]
+            else ""
+        )
         unparsed = f" ({row['unparsed']})" if row["unparsed"] not in ("", None) else ""
-        table.setdefault((row["benchmark"], row["n"]), {})[row["model"]] = f"{float(row['accuracy']):.1f}{interval}{unparsed}"
-    return models, [[benchmark, n, *(cells.get(model, "") for model in models)] for (benchmark, n), cells in table.items()]
+        table.setdefault((row["benchmark"], row["n"]), {})[row["model"]] = (
+            f"{float(row['accuracy']):.1f}{interval}{unparsed}"
+        )
+    return models, [
+        [benchmark, n, *(cells.get(model, "") for model in models)]
+        for (benchmark, n), cells in table.items()
+    ]
 
 
 def speed_text(meta):
-    speed, hardware = meta["speed"], f"{meta['processes']} × {meta['gpu']}" if meta.get("gpu") else "CPU"
+    speed, hardware = (
+        meta["speed"],
+        f"{meta['processes']} × {meta['gpu']}" if meta.get("gpu") else "CPU",
+    )
     if "tokens_per_second" not in speed:
         return None
-    return f"{speed['tokens_per_second']:,.0f} tokens/s" + (f", {speed['mfu']} % MFU" if "mfu" in speed else "") + f" on {hardware}"
+    return (
+        f"{speed['tokens_per_second']:,.0f} tokens/s"
+        + (f", {speed['mfu']} % MFU" if "mfu" in speed else "")
+        + f" on {hardware}"
+    )
 
 
 def card(meta, results, hub_id):
@@ -146,14 +164,25 @@ def card(meta, results, hub_id):
     import yaml
 
     models, scores = results
-    given, losses = meta.get("given", {}), [entry["loss"] for entry in meta["log"] if "loss" in entry]
-    inputs = {Path(name).name: digest for name, digest in meta["same_if"]["inputs"].items() if name != meta["model"]}
+    given, losses = (
+        meta.get("given", {}),
+        [entry["loss"] for entry in meta["log"] if "loss" in entry],
+    )
+    inputs = {
+        Path(name).name: digest
+        for name, digest in meta["same_if"]["inputs"].items()
+        if name != meta["model"]
+    }
     base = meta["model"]
     header = {
         "library_name": "transformers",
         "pipeline_tag": "text-generation",
         "tags": ["sft", "trl", "science", "reasoning"],
-        **({"base_model": base} if not Path(base).exists() and not base.startswith(("/", ".")) else {}),
+        **(
+            {"base_model": base}
+            if not Path(base).exists() and not base.startswith(("/", "."))
+            else {}
+        ),
     }
     environment = jinja2.Environment(undefined=jinja2.StrictUndefined, keep_trailing_newline=True)
     return environment.from_string(TEMPLATE).render(
@@ -183,19 +212,29 @@ def card(meta, results, hub_id):
 
 def main():
     parser = r.parser(__doc__)
-    parser.add_argument("--model", required=True, metavar="DIR", help="folder of the trained or merged model")
+    parser.add_argument(
+        "--model", required=True, metavar="DIR", help="folder of the trained or merged model"
+    )
     parser.add_argument("--results", metavar="FILE", help="results.csv of 04_eval")
     parser.add_argument("--output", required=True, metavar="FILE", help="the card, Markdown")
-    parser.add_argument("--hub-id", metavar="OWNER/NAME", help="name on the hub (default: the folder's name)")
-    parser.add_argument("--push-to-hub", action="store_true", help="upload folder and card (needs `hf auth login`)")
+    parser.add_argument(
+        "--hub-id", metavar="OWNER/NAME", help="name on the hub (default: the folder's name)"
+    )
+    parser.add_argument(
+        "--push-to-hub", action="store_true", help="upload folder and card (needs `hf auth login`)"
+    )
     args = parser.parse_args()
     path = Path(args.model) / "sft.meta.json"
     if not path.is_file():
-        raise r.BadInput(f"{path}: there is no such file; --model is the folder that sft.py or merge_adapter.py made")
+        raise r.BadInput(
+            f"{path}: there is no such file; --model is the folder that sft.py or merge_adapter.py made"
+        )
     meta = json.loads(path.read_text())
     for field in ("model", "method", "rows", "log", "checks"):
         if field not in meta:
-            raise r.BadInput(f'{path}: field "{field}" is missing; the run was not finished by sft.py')
+            raise r.BadInput(
+                f'{path}: field "{field}" is missing; the run was not finished by sft.py'
+            )
     if args.push_to_hub and not args.hub_id:
         raise r.BadInput("--push-to-hub needs --hub-id OWNER/NAME")
     text = card(meta, read_results(args.results), args.hub_id or Path(args.model).resolve().name)
@@ -215,7 +254,14 @@ def push(folder, readme, hub_id):
     api.upload_folder(
         repo_id=hub_id,
         folder_path=folder,
-        ignore_patterns=["checkpoint-*", "tokens/*", "runs/*", "sft.heldout.jsonl", "sft.rejected.jsonl", "*.bin"],
+        ignore_patterns=[
+            "checkpoint-*",
+            "tokens/*",
+            "runs/*",
+            "sft.heldout.jsonl",
+            "sft.rejected.jsonl",
+            "*.bin",
+        ],
     )
     api.upload_file(repo_id=hub_id, path_or_fileobj=readme, path_in_repo="README.md")
     print(f"pushed to https://huggingface.co/{hub_id}", file=sys.stderr)

@@ -14,7 +14,10 @@ def row_lengths(position_ids):
     starts = (position_ids[0] == 0).nonzero().flatten().tolist()
     if len(starts) < 2 or starts[0] != 0:
         return []
-    return [after - start for start, after in zip(starts, [*starts[1:], position_ids.shape[-1]], strict=True)]
+    return [
+        after - start
+        for start, after in zip(starts, [*starts[1:], position_ids.shape[-1]], strict=True)
+    ]
 
 
 def attend(module, query, key, value, attention_mask, position_ids=None, **kwargs):
@@ -22,16 +25,26 @@ def attend(module, query, key, value, attention_mask, position_ids=None, **kwarg
     import torch
     from transformers.integrations.sdpa_attention import sdpa_attention_forward
 
-    lengths = row_lengths(position_ids) if position_ids is not None and len(query) == 1 and query.shape[2] == key.shape[2] else []
+    lengths = (
+        row_lengths(position_ids)
+        if position_ids is not None and len(query) == 1 and query.shape[2] == key.shape[2]
+        else []
+    )
     window = kwargs.get("sliding_window") or getattr(module, "sliding_window", None)
     if not lengths or window and max(lengths) > window or not getattr(module, "is_causal", True):
-        return sdpa_attention_forward(module, query, key, value, attention_mask, position_ids=position_ids, **kwargs)
+        return sdpa_attention_forward(
+            module, query, key, value, attention_mask, position_ids=position_ids, **kwargs
+        )
     given = query.dtype
-    if query.device.type == "cpu":  # its bf16 kernel takes twice the time of the fp32 one at these lengths
+    if (
+        query.device.type == "cpu"
+    ):  # its bf16 kernel takes twice the time of the fp32 one at these lengths
         query, key, value = query.float(), key.float(), value.float()
     rows = zip(*(tensor.split(lengths, dim=2) for tensor in (query, key, value)), strict=True)
     with torch.autocast(query.device.type, enabled=False):
-        return torch.cat([sdpa_attention_forward(module, *row, None, **kwargs)[0] for row in rows], dim=1).to(given), None
+        return torch.cat(
+            [sdpa_attention_forward(module, *row, None, **kwargs)[0] for row in rows], dim=1
+        ).to(given), None
 
 
 def register():

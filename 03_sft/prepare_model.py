@@ -15,8 +15,20 @@ import rows as r
 
 TEMPLATES = Path(__file__).resolve().parent / "templates"
 # For a base model without a template, the first of these whose tokens its vocabulary holds.
-TEMPLATE_OF_TOKENS = [("chatml", ("<|im_start|>", "<|im_end|>")), ("llama3", ("<|start_header_id|>", "<|eot_id|>")), ("plain", ())]
-PAD_TOKENS = ("<|finetune_right_pad_id|>", "<pad>", "[PAD]", "<|pad|>", "<|endoftext|>", "<|end_of_text|>", "<unk>")
+TEMPLATE_OF_TOKENS = [
+    ("chatml", ("<|im_start|>", "<|im_end|>")),
+    ("llama3", ("<|start_header_id|>", "<|eot_id|>")),
+    ("plain", ()),
+]
+PAD_TOKENS = (
+    "<|finetune_right_pad_id|>",
+    "<pad>",
+    "[PAD]",
+    "<|pad|>",
+    "<|endoftext|>",
+    "<|end_of_text|>",
+    "<unk>",
+)
 MARK = "THE-ANSWER-ENDS-HERE"
 LEAK = 1e-3  # largest difference of fp32 logits that rounding explains; measured 6e-5, and 30 where packed rows see each other
 
@@ -35,15 +47,21 @@ def find_template(tokenizer, given=None):
     if tokenizer.chat_template:
         return "the model's own"
     vocabulary = tokenizer.get_vocab()
-    name = next(name for name, tokens in TEMPLATE_OF_TOKENS if all(token in vocabulary for token in tokens))
+    name = next(
+        name for name, tokens in TEMPLATE_OF_TOKENS if all(token in vocabulary for token in tokens)
+    )
     tokenizer.chat_template = (TEMPLATES / f"{name}.jinja").read_text(encoding="utf-8")
     return f"templates/{name}.jinja, since the model has none"
 
 
 def end_of_turn(tokenizer):
     """Id of the special token the template puts behind an answer, or None."""
-    text = tokenizer.apply_chat_template([{"role": "user", "content": "?"}, {"role": "assistant", "content": MARK}], tokenize=False)
-    special = set(tokenizer.all_special_ids) | {i for i, token in tokenizer.added_tokens_decoder.items() if token.special}
+    text = tokenizer.apply_chat_template(
+        [{"role": "user", "content": "?"}, {"role": "assistant", "content": MARK}], tokenize=False
+    )
+    special = set(tokenizer.all_special_ids) | {
+        i for i, token in tokenizer.added_tokens_decoder.items() if token.special
+    }
     behind = tokenizer(text[text.rfind(MARK) + len(MARK) :], add_special_tokens=False).input_ids
     return next((token for token in behind if token in special), None)
 
@@ -53,27 +71,46 @@ def load_tokenizer(model, template=None, revision="main", trust_remote_code=Fals
     from transformers import AutoTokenizer
 
     try:
-        tokenizer = AutoTokenizer.from_pretrained(model, revision=revision, trust_remote_code=trust_remote_code)
+        tokenizer = AutoTokenizer.from_pretrained(
+            model, revision=revision, trust_remote_code=trust_remote_code
+        )
     except (OSError, ValueError) as error:
-        raise r.BadInput(f"{model}: no tokenizer can be loaded from there ({str(error).splitlines()[0]})") from None
+        raise r.BadInput(
+            f"{model}: no tokenizer can be loaded from there ({str(error).splitlines()[0]})"
+        ) from None
     try:
         notes = [f"chat template: {find_template(tokenizer, template)}"]
         end = end_of_turn(tokenizer)
     except Exception as error:  # jinja's and the tokenizer's own errors, whose classes differ from version to version
-        raise r.BadInput(f"{template or model}: the chat template cannot be used ({type(error).__name__}: {str(error)[:200]})") from None
+        raise r.BadInput(
+            f"{template or model}: the chat template cannot be used ({type(error).__name__}: {str(error)[:200]})"
+        ) from None
     if end is None:
         raise r.BadInput(
             f"{template or model}: the chat template puts no special token behind an answer, so the model could not learn to stop; "
             "name another with --chat_template_path (03_sft/templates/ holds three)"
         )
     if end != tokenizer.eos_token_id:
-        notes.append(f"eos token: {tokenizer.convert_ids_to_tokens(end)}, which ends a turn (was {tokenizer.eos_token})")
+        notes.append(
+            f"eos token: {tokenizer.convert_ids_to_tokens(end)}, which ends a turn (was {tokenizer.eos_token})"
+        )
         tokenizer.eos_token = tokenizer.convert_ids_to_tokens(end)
     if tokenizer.pad_token_id in (None, tokenizer.eos_token_id):
         vocabulary = tokenizer.get_vocab()
-        special = [token.content for token in tokenizer.added_tokens_decoder.values() if token.special]
-        choice = next((token for token in (*PAD_TOKENS, *special) if token in vocabulary and token != tokenizer.eos_token), None)
-        if choice is None:  # labels are masked by position, not by id, so this still trains the end of turn
+        special = [
+            token.content for token in tokenizer.added_tokens_decoder.values() if token.special
+        ]
+        choice = next(
+            (
+                token
+                for token in (*PAD_TOKENS, *special)
+                if token in vocabulary and token != tokenizer.eos_token
+            ),
+            None,
+        )
+        if (
+            choice is None
+        ):  # labels are masked by position, not by id, so this still trains the end of turn
             notes.append("pad token: equal to eos, since the vocabulary has no other special token")
             tokenizer.pad_token = tokenizer.eos_token
         else:
@@ -85,12 +122,21 @@ def load_tokenizer(model, template=None, revision="main", trust_remote_code=Fals
 def align_model(model, tokenizer):
     """Let config and generation_config stop where the tokenizer does: end of turn first, then the ids they had."""
     generation = model.generation_config
-    old = generation.eos_token_id if isinstance(generation.eos_token_id, list) else [generation.eos_token_id]
-    stops = list(dict.fromkeys([tokenizer.eos_token_id, *(token for token in old if token is not None)]))
+    old = (
+        generation.eos_token_id
+        if isinstance(generation.eos_token_id, list)
+        else [generation.eos_token_id]
+    )
+    stops = list(
+        dict.fromkeys([tokenizer.eos_token_id, *(token for token in old if token is not None)])
+    )
     generation.eos_token_id = stops if len(stops) > 1 else stops[0]
     generation.pad_token_id = tokenizer.pad_token_id
     text_config = model.config.get_text_config()
-    text_config.eos_token_id, text_config.pad_token_id = tokenizer.eos_token_id, tokenizer.pad_token_id
+    text_config.eos_token_id, text_config.pad_token_id = (
+        tokenizer.eos_token_id,
+        tokenizer.pad_token_id,
+    )
 
 
 def choose_attention(wanted=None):
@@ -100,7 +146,10 @@ def choose_attention(wanted=None):
     import torch
 
     if wanted:
-        return packed_attention.register() if wanted == packed_attention.NAME else wanted, "asked for"
+        return (
+            packed_attention.register() if wanted == packed_attention.NAME else wanted,
+            "asked for",
+        )
     if not torch.cuda.is_available():
         return packed_attention.register(), "no GPU; packed rows one by one"
     from transformers.utils import is_flash_attn_2_available
@@ -108,13 +157,19 @@ def choose_attention(wanted=None):
     if is_flash_attn_2_available():
         return "flash_attention_2", "flash-attn is installed"
     if importlib.util.find_spec("kernels"):
-        name = "kernels-community/vllm-flash-attn3" if torch.cuda.get_device_capability()[0] == 9 else "kernels-community/flash-attn2"
+        name = (
+            "kernels-community/vllm-flash-attn3"
+            if torch.cuda.get_device_capability()[0] == 9
+            else "kernels-community/flash-attn2"
+        )
         try:
             from kernels import get_kernel
 
             get_kernel(name)
             return name, "kernel from the hub"
-        except Exception as error:  # offline, or no build for this torch: whatever it is, SDPA works
+        except (
+            Exception
+        ) as error:  # offline, or no build for this torch: whatever it is, SDPA works
             return "sdpa", f"the hub kernel {name} could not be loaded: {type(error).__name__}"
     return "sdpa", "neither flash-attn nor kernels is installed; with them packed rows train faster"
 
@@ -129,7 +184,13 @@ def small_copy(config):
     for name in ("layer_types", "mlp_layer_types"):
         if getattr(text, name, None):
             setattr(text, name, getattr(text, name)[:2])
-    sizes = dict(intermediate_size=64, moe_intermediate_size=64, num_experts=4, num_local_experts=4, num_experts_per_tok=2)
+    sizes = dict(
+        intermediate_size=64,
+        moe_intermediate_size=64,
+        num_experts=4,
+        num_local_experts=4,
+        num_experts_per_tok=2,
+    )
     for name, size in sizes.items():
         if getattr(text, name, None):
             setattr(text, name, size)
@@ -155,7 +216,10 @@ def packing_leak(config, attention, trust_remote_code=False):
         torch.manual_seed(0)
         model = (
             AutoModelForCausalLM.from_config(
-                small, attn_implementation=attention, dtype=torch.bfloat16 if flash else torch.float32, trust_remote_code=trust_remote_code
+                small,
+                attn_implementation=attention,
+                dtype=torch.bfloat16 if flash else torch.float32,
+                trust_remote_code=trust_remote_code,
             )
             .to(device)
             .eval()
@@ -172,8 +236,17 @@ def packing_leak(config, attention, trust_remote_code=False):
     )
     packed.pop("labels")
     with torch.no_grad():
-        together = model(**{k: v.to(device) for k, v in packed.items()}, use_cache=False).logits[0].float()
-        alone = torch.cat([model(input_ids=torch.tensor([part], device=device), use_cache=False).logits[0].float() for part in parts])
+        together = (
+            model(**{k: v.to(device) for k, v in packed.items()}, use_cache=False).logits[0].float()
+        )
+        alone = torch.cat(
+            [
+                model(input_ids=torch.tensor([part], device=device), use_cache=False)
+                .logits[0]
+                .float()
+                for part in parts
+            ]
+        )
     return (together - alone).abs().max().item() / (alone.abs().max().item() if flash else 1)
 
 
@@ -181,7 +254,15 @@ def packing_is_safe(config, attention, trust_remote_code=False):
     """(True, note) where packed rows do not see each other under this backend."""
     try:
         leak = packing_leak(config, attention, trust_remote_code)
-    except Exception as error:  # an architecture the small copy cannot be built for: unknown means no
-        return False, f"the packing check could not run on this architecture ({type(error).__name__}: {str(error)[:160]})"
+    except (
+        Exception
+    ) as error:  # an architecture the small copy cannot be built for: unknown means no
+        return (
+            False,
+            f"the packing check could not run on this architecture ({type(error).__name__}: {str(error)[:160]})",
+        )
     limit = 0.05 if "flash" in attention else LEAK  # bf16 rounding against the size of the logits
-    return leak <= limit, f"packed and separate rows differ by {leak:.1e} under {attention} (limit {limit:g})"
+    return (
+        leak <= limit,
+        f"packed and separate rows differ by {leak:.1e} under {attention} (limit {limit:g})",
+    )

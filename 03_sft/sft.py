@@ -28,7 +28,18 @@ from dataclasses import fields
 
 import fit_estimate
 import model_card
-from training_options import OwnOptions, batch_plan, check_early, fingerprint, given_options, is_on, look_back, parse, say, start_unsloth
+from training_options import (
+    OwnOptions,
+    batch_plan,
+    check_early,
+    fingerprint,
+    given_options,
+    is_on,
+    look_back,
+    parse,
+    say,
+    start_unsloth,
+)
 
 import rows as r
 
@@ -36,14 +47,18 @@ import rows as r
 def help_text():
     return (
         __doc__
-        + "\n".join(f"    --{f.name:<18} {f.metadata['help']} [{f.default}]" for f in fields(OwnOptions))
+        + "\n".join(
+            f"    --{f.name:<18} {f.metadata['help']} [{f.default}]" for f in fields(OwnOptions)
+        )
         + "\n    --config             recipe (YAML, one option a line); the command line overrides it"
     )
 
 
 def sharding():
     """Over how many processes this launch shares out weights and states (1 = plain or DDP)."""
-    sharded = is_on(os.environ.get("ACCELERATE_USE_FSDP", "")) or is_on(os.environ.get("ACCELERATE_USE_DEEPSPEED", ""))
+    sharded = is_on(os.environ.get("ACCELERATE_USE_FSDP", "")) or is_on(
+        os.environ.get("ACCELERATE_USE_DEEPSPEED", "")
+    )
     return int(os.environ.get("WORLD_SIZE", 1)) if sharded else 1
 
 
@@ -70,7 +85,11 @@ def check_fit(config, own, args, model_args):
     )
     gpu = torch.cuda.is_available()
     # a machine's memory is shared with whatever else runs there: what is available counts, not what is built in
-    available = torch.cuda.get_device_properties(0).total_memory if gpu else os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    available = (
+        torch.cuda.get_device_properties(0).total_memory
+        if gpu
+        else os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    )
     gib = {k: v / fit_estimate.GIB for k, v in need.items()}
     text = (
         f"{gib['total']:.1f} GiB (weights {gib['weights']:.1f}, gradients {gib['gradients']:.1f}, optimizer {gib['optimizer']:.1f}, activations "
@@ -85,7 +104,9 @@ def check_fit(config, own, args, model_args):
         )
     room, wanted = (
         shutil.disk_usage(existing(args.output_dir)).free,
-        fit_estimate.disk(shape, method, model_args.dtype, (args.save_total_limit or 3) + 1, model_args.lora_r),
+        fit_estimate.disk(
+            shape, method, model_args.dtype, (args.save_total_limit or 3) + 1, model_args.lora_r
+        ),
     )
     if room < wanted:
         raise r.BadInput(
@@ -110,7 +131,15 @@ def prepare_data(own, args, tokenizer, state):
     tokens = folder / "tokens" / f"node{int(os.environ.get('GROUP_RANK', 0))}"
     if state.is_local_main_process:
         shutil.rmtree(tokens, ignore_errors=True)
-        found = t.tokenize_file(own.train_file, tokenizer, args.max_length, tokens, own.eval_rows, own.eval_file, own.limit)
+        found = t.tokenize_file(
+            own.train_file,
+            tokenizer,
+            args.max_length,
+            tokens,
+            own.eval_rows,
+            own.eval_file,
+            own.limit,
+        )
         r.write_json(tokens / "counts.json", found)
         if state.is_main_process:
             for name in ("sft.rejected.jsonl", "sft.heldout.jsonl"):
@@ -118,7 +147,9 @@ def prepare_data(own, args, tokenizer, state):
     state.wait_for_everyone()
     found = json.loads((tokens / "counts.json").read_text())
     with state.local_main_process_first():
-        train, held = (Dataset.from_file(str(tokens / f"{part}.arrow")) for part in ("train", "eval"))
+        train, held = (
+            Dataset.from_file(str(tokens / f"{part}.arrow")) for part in ("train", "eval")
+        )
         if args.packing:
             train = pack_dataset(train, args.max_length, "bfd")
             held = pack_dataset(held, args.max_length, "bfd") if len(held) else held
@@ -170,12 +201,18 @@ def build_trainer(own, args, model_args, tokenizer, train, held, meter, state):
             super().log(logs, start_time)
 
     args.dataset_kwargs = {"skip_prepare_dataset": True}
-    peft, quantization, model = get_peft_config(model_args), get_quantization_config(model_args), model_args.model_name_or_path
+    peft, quantization, model = (
+        get_peft_config(model_args),
+        get_quantization_config(model_args),
+        model_args.model_name_or_path,
+    )
     if own.unsloth:
         model, peft, quantization = unsloth_model(args, model_args), None, None
     else:
         args.model_init_kwargs = dict(
-            revision=model_args.model_revision, attn_implementation=model_args.attn_implementation, dtype=model_args.dtype
+            revision=model_args.model_revision,
+            attn_implementation=model_args.attn_implementation,
+            dtype=model_args.dtype,
         )
     trainer = MeasuredTrainer(
         model=model,
@@ -228,14 +265,20 @@ def save_16bit(folder):
 
     total = 0
     for path in sorted(Path(folder).glob("model*.safetensors")):
-        tensors = {name: t.to(torch.bfloat16) if t.dtype == torch.float32 else t for name, t in load_file(path).items()}
+        tensors = {
+            name: t.to(torch.bfloat16) if t.dtype == torch.float32 else t
+            for name, t in load_file(path).items()
+        }
         total += sum(t.numel() * t.element_size() for t in tensors.values())
         aside = path.with_suffix(".part")
         save_file(tensors, aside, metadata={"format": "pt"})
         os.replace(aside, path)
     for name, change in (
         ("config.json", lambda c: c | {"dtype": "bfloat16"}),
-        ("model.safetensors.index.json", lambda c: c | {"metadata": {**c.get("metadata", {}), "total_size": total}}),
+        (
+            "model.safetensors.index.json",
+            lambda c: c | {"metadata": {**c.get("metadata", {}), "total_size": total}},
+        ),
     ):
         if (Path(folder) / name).is_file():
             r.write_json(Path(folder) / name, change(json.loads((Path(folder) / name).read_text())))
@@ -249,11 +292,15 @@ def check_after(own, args, tokenizer, history):
 
     folder, wanted = Path(args.output_dir), max(16, own.stop_test_prompts)
     c.plot_loss(history, folder / "loss.png")
-    rows = list(r.read(folder / "sft.heldout.jsonl", limit=wanted)) or list(r.read(own.train_file, limit=wanted))
+    rows = list(r.read(folder / "sft.heldout.jsonl", limit=wanted)) or list(
+        r.read(own.train_file, limit=wanted)
+    )
     chats = [t.conversation(row)[0] for row in rows]
     prompts = [messages[:-1] for messages in chats]
     results = {
-        "template_prompts_equal": c.check_template([(messages, t.render(tokenizer, messages, prompt=True)) for messages in prompts], folder)
+        "template_prompts_equal": c.check_template(
+            [(messages, t.render(tokenizer, messages, prompt=True)) for messages in prompts], folder
+        )
     }
     if not own.stop_test_prompts:
         return results
@@ -302,16 +349,24 @@ def prepare(own, args, model_args, state):
     set_seed(args.seed)  # before the trainer is built: the adapter's first values come from it
     model = model_args.model_name_or_path
     try:
-        config = AutoConfig.from_pretrained(model, revision=model_args.model_revision, trust_remote_code=args.trust_remote_code)
+        config = AutoConfig.from_pretrained(
+            model, revision=model_args.model_revision, trust_remote_code=args.trust_remote_code
+        )
     except (OSError, ValueError) as error:
-        raise r.BadInput(f"--model_name_or_path {model}: no model is found there ({str(error).splitlines()[0]})") from None
+        raise r.BadInput(
+            f"--model_name_or_path {model}: no model is found there ({str(error).splitlines()[0]})"
+        ) from None
     need = check_fit(config, own, args, model_args)
-    tokenizer, notes = load_tokenizer(model, args.chat_template_path, model_args.model_revision, args.trust_remote_code)
+    tokenizer, notes = load_tokenizer(
+        model, args.chat_template_path, model_args.model_revision, args.trust_remote_code
+    )
     args.chat_template_path = args.eos_token = None  # done here; the trainer must not do it again
     model_args.attn_implementation, why = choose_attention(model_args.attn_implementation)
     notes.append(f"attention: {model_args.attn_implementation} ({why})")
     if args.packing:
-        args.packing, note = packing_is_safe(config, model_args.attn_implementation, args.trust_remote_code)
+        args.packing, note = packing_is_safe(
+            config, model_args.attn_implementation, args.trust_remote_code
+        )
         notes.append(f"packing: {'on' if args.packing else 'SWITCHED OFF'}, {note}")
     for note in notes:
         say(note)
@@ -321,7 +376,14 @@ def prepare(own, args, model_args, state):
     if held is None:
         args.eval_strategy = "no"
     return dict(
-        config=config, tokenizer=tokenizer, train_set=train_set, held=held, found=found, notes=notes, need=need, rows_per_step=rows_per_step
+        config=config,
+        tokenizer=tokenizer,
+        train_set=train_set,
+        held=held,
+        found=found,
+        notes=notes,
+        need=need,
+        rows_per_step=rows_per_step,
     )
 
 
@@ -330,9 +392,19 @@ def make_meter(config, found, model_args, world):
     import torch
     from training_checks import Meter
 
-    shape, gpu = fit_estimate.shape_of(config), torch.cuda.get_device_name(0) if torch.cuda.is_available() else None
-    context, method = found["train"]["squares"] / found["train"]["tokens"], "lora" if model_args.use_peft else "full"
-    flops = [fit_estimate.flops_per_token(shape, context, method, causal) for causal in (False, True)] if shape else None
+    shape, gpu = (
+        fit_estimate.shape_of(config),
+        torch.cuda.get_device_name(0) if torch.cuda.is_available() else None,
+    )
+    context, method = (
+        found["train"]["squares"] / found["train"]["tokens"],
+        "lora" if model_args.use_peft else "full",
+    )
+    flops = (
+        [fit_estimate.flops_per_token(shape, context, method, causal) for causal in (False, True)]
+        if shape
+        else None
+    )
     peak = fit_estimate.peak_flops(gpu) if gpu else None
     return Meter(flops, peak and peak * world), gpu
 
@@ -344,7 +416,9 @@ def train(own, args, model_args, given, same_if, checkpoint):
 
     quiet()
     state, started = PartialState(), time.time()
-    if args.deepspeed and args.use_cpu:  # TrainingArguments starts gloo but does not tell DeepSpeed, which then sees one process
+    if (
+        args.deepspeed and args.use_cpu
+    ):  # TrainingArguments starts gloo but does not tell DeepSpeed, which then sees one process
         import deepspeed
 
         deepspeed.init_distributed(dist_backend="gloo")
@@ -358,18 +432,28 @@ def train(own, args, model_args, given, same_if, checkpoint):
     args.disable_tqdm = args.disable_tqdm or not sys.stderr.isatty()
     meter, gpu = make_meter(made["config"], made["found"], model_args, state.num_processes)
     meter.first_step = int(checkpoint.name.split("-")[1]) if checkpoint else 0
-    trainer = build_trainer(own, args, model_args, made["tokenizer"], made["train_set"], made["held"], meter, state)
-    align_model(trainer.model.get_base_model() if model_args.use_peft else trainer.model, made["tokenizer"])
+    trainer = build_trainer(
+        own, args, model_args, made["tokenizer"], made["train_set"], made["held"], meter, state
+    )
+    align_model(
+        trainer.model.get_base_model() if model_args.use_peft else trainer.model, made["tokenizer"]
+    )
     trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
     trainer.save_model(args.output_dir)
-    history, steps, peak_bytes = trainer.state.log_history, trainer.state.global_step, c.peak_memory()
+    history, steps, peak_bytes = (
+        trainer.state.log_history,
+        trainer.state.global_step,
+        c.peak_memory(),
+    )
     state.wait_for_everyone()
     if not state.is_main_process:
         return
     del trainer  # the stop test loads what was saved, into the memory this frees
     facts = {"steps": steps, "processes": state.num_processes, "gpu": gpu, "speed": meter.total()}
     facts["peak_memory_gib"] = round(peak_bytes / fit_estimate.GIB, 2)
-    finish(own, args, model_args, made, history, facts, {"given": given, "same_if": same_if}, started)
+    finish(
+        own, args, model_args, made, history, facts, {"given": given, "same_if": same_if}, started
+    )
 
 
 def finish(own, args, model_args, made, history, facts, settings, started):
@@ -379,8 +463,15 @@ def finish(own, args, model_args, made, history, facts, settings, started):
     if not model_args.use_peft:
         save_16bit(folder)
     checks = {"packing": args.packing, **check_after(own, args, made["tokenizer"], history)}
-    meta = meta_of(own, args, model_args, made, history) | facts | {"checks": checks, "seconds": round(time.time() - started, 1)} | settings
-    with r.write_aside(folder / "README.md", "w") as file:  # in place of TRL's, which knows neither data nor checks
+    meta = (
+        meta_of(own, args, model_args, made, history)
+        | facts
+        | {"checks": checks, "seconds": round(time.time() - started, 1)}
+        | settings
+    )
+    with r.write_aside(
+        folder / "README.md", "w"
+    ) as file:  # in place of TRL's, which knows neither data nor checks
         file.write(model_card.card(meta, ([], []), folder.resolve().name))
     r.write_json(folder / "sft.meta.json", meta)
     shutil.rmtree(folder / "tokens", ignore_errors=True)
@@ -402,14 +493,20 @@ def meta_of(own, args, model_args, made, history):
         "commit": r.git_commit(),
         "date": time.strftime("%Y-%m-%dT%H:%M:%S"),
         "model": model_args.model_name_or_path,
-        "method": "full" if not model_args.use_peft else "qlora" if model_args.load_in_4bit else "lora",
+        "method": "full"
+        if not model_args.use_peft
+        else "qlora"
+        if model_args.load_in_4bit
+        else "lora",
         "rows": {part: count for part, count in made["found"].items() if part != "first"},
         "rows_per_step": round(made["rows_per_step"], 1),
         "attention": model_args.attn_implementation,
         "notes": made["notes"],
         "first_loss": losses[0],
         "final_loss": losses[-1],
-        "eval_loss": next((entry["eval_loss"] for entry in reversed(history) if "eval_loss" in entry), None),
+        "eval_loss": next(
+            (entry["eval_loss"] for entry in reversed(history) if "eval_loss" in entry), None
+        ),
         "mfu_formula": "tokens/s x FLOPs a token / peak; " + fit_estimate.FLOPS_FORMULA,
         "fit_estimate_gib": made["need"] and round(made["need"] / fit_estimate.GIB, 2),
         "log": history,

@@ -19,7 +19,11 @@ WHOLE = "whole.json"  # written last into a checkpoint: its files and their size
 
 def mark_whole(folder):
     """Write down what a finished checkpoint consists of."""
-    sizes = {str(p.relative_to(folder)): p.stat().st_size for p in sorted(Path(folder).rglob("*")) if p.is_file() and p.name != WHOLE}
+    sizes = {
+        str(p.relative_to(folder)): p.stat().st_size
+        for p in sorted(Path(folder).rglob("*"))
+        if p.is_file() and p.name != WHOLE
+    }
     r.write_json(Path(folder) / WHOLE, sizes)
 
 
@@ -35,7 +39,9 @@ def is_whole(folder):
 def newest_whole(output_dir):
     """Newest whole checkpoint of a run and the half-written ones that are newer: (path or None, [paths])."""
     numbered = [
-        (int(p.name.split("-")[1]), p) for p in Path(output_dir).glob("checkpoint-*") if p.is_dir() and p.name.split("-")[1].isdigit()
+        (int(p.name.split("-")[1]), p)
+        for p in Path(output_dir).glob("checkpoint-*")
+        if p.is_dir() and p.name.split("-")[1].isdigit()
     ]
     skipped = []
     for _, path in sorted(numbered, reverse=True):
@@ -61,7 +67,10 @@ def callbacks(state, meter, first_save=True):
         def on_step_end(self, args, trainer_state, control, **kwargs):
             meter.step_ends()
             if trainer_state.global_step == 1 and first_save and trainer_state.max_steps > 1:
-                self.trial, control.should_save = not control.should_save, True  # full disk or unsavable state shows now, not in hours
+                self.trial, control.should_save = (
+                    not control.should_save,
+                    True,
+                )  # full disk or unsavable state shows now, not in hours
 
         def on_save(self, args, trainer_state, control, **kwargs):
             state.wait_for_everyone()  # the other ranks write their random states
@@ -159,12 +168,19 @@ def load_for_use(model, adapter=None):
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
     if adapter is None and (Path(model) / "adapter_config.json").is_file():
-        adapter, model = model, json.loads((Path(model) / "adapter_config.json").read_text())["base_model_name_or_path"]
+        adapter, model = (
+            model,
+            json.loads((Path(model) / "adapter_config.json").read_text())[
+                "base_model_name_or_path"
+            ],
+        )
     gpu = torch.cuda.is_available()
     try:
         tokenizer = AutoTokenizer.from_pretrained(adapter or model)
         loaded = AutoModelForCausalLM.from_pretrained(
-            model, dtype=torch.bfloat16 if gpu else torch.float32, device_map="cuda" if gpu else None
+            model,
+            dtype=torch.bfloat16 if gpu else torch.float32,
+            device_map="cuda" if gpu else None,
         )
         if adapter:
             from peft import PeftModel
@@ -172,7 +188,9 @@ def load_for_use(model, adapter=None):
             # merged in memory: an adapter layer beside each of 210 matrices slows every generated token
             loaded = PeftModel.from_pretrained(loaded, adapter).merge_and_unload()
     except (OSError, ValueError) as error:
-        raise r.BadInput(f"{adapter or model}: no model can be loaded from there ({str(error).splitlines()[0]})") from None
+        raise r.BadInput(
+            f"{adapter or model}: no model can be loaded from there ({str(error).splitlines()[0]})"
+        ) from None
     return loaded.eval(), tokenizer
 
 
@@ -185,7 +203,12 @@ def stop_test(model, tokenizer, prompts, max_new_tokens):
 
     tokenizer.padding_side = "left"
     batch = tokenizer.apply_chat_template(
-        prompts, add_generation_prompt=True, tokenize=True, padding=True, return_dict=True, return_tensors="pt"
+        prompts,
+        add_generation_prompt=True,
+        tokenize=True,
+        padding=True,
+        return_dict=True,
+        return_tensors="pt",
     ).to(model.device)
     with torch.no_grad():
         made = model.generate(
@@ -200,7 +223,10 @@ def stop_test(model, tokenizer, prompts, max_new_tokens):
         "prompts": len(prompts),
         "ended": int((new == tokenizer.eos_token_id).any(1).sum()),
         "max_new_tokens": max_new_tokens,
-        "answers": [a if len(a) <= 300 else a[:200] + " ... " + a[-90:] for a in tokenizer.batch_decode(new, skip_special_tokens=True)],
+        "answers": [
+            a if len(a) <= 300 else a[:200] + " ... " + a[-90:]
+            for a in tokenizer.batch_decode(new, skip_special_tokens=True)
+        ],
     }
 
 
@@ -213,7 +239,9 @@ def check_template(rendered, folder):
 
     saved = AutoTokenizer.from_pretrained(folder)
     for messages, text in rendered:
-        ids = saved.apply_chat_template(messages, add_generation_prompt=True, tokenize=True, return_dict=False)
+        ids = saved.apply_chat_template(
+            messages, add_generation_prompt=True, tokenize=True, return_dict=False
+        )
         again = saved.apply_chat_template(messages, add_generation_prompt=True, tokenize=False)
         if again != text or ids != saved(text, add_special_tokens=False).input_ids:
             raise RuntimeError(
@@ -232,12 +260,18 @@ def plot_loss(history, path):
     figure, left = plt.subplots(figsize=(8, 4.5))
     train = [(entry["step"], entry["loss"]) for entry in history if "loss" in entry]
     held = [(entry["step"], entry["eval_loss"]) for entry in history if "eval_loss" in entry]
-    rate = [(entry["step"], entry["learning_rate"]) for entry in history if "learning_rate" in entry]
+    rate = [
+        (entry["step"], entry["learning_rate"]) for entry in history if "learning_rate" in entry
+    ]
     left.plot(*zip(*train, strict=True), color="tab:blue", label="training loss") if train else None
-    left.plot(*zip(*held, strict=True), color="tab:red", marker="o", label="held-out loss") if held else None
+    left.plot(
+        *zip(*held, strict=True), color="tab:red", marker="o", label="held-out loss"
+    ) if held else None
     left.set(xlabel="step", ylabel="loss")
     right = left.twinx()
-    right.plot(*zip(*rate, strict=True), color="tab:gray", linestyle=":", label="learning rate") if rate else None
+    right.plot(
+        *zip(*rate, strict=True), color="tab:gray", linestyle=":", label="learning rate"
+    ) if rate else None
     right.set_ylabel("learning rate")
     figure.legend(loc="upper right", bbox_to_anchor=(0.9, 0.9))
     figure.tight_layout()

@@ -18,7 +18,10 @@ from training_checks import newest_whole
 import rows as r
 
 HERE = Path(__file__).resolve().parent
-CODE = [HERE / name for name in ("sft.py", "training_options.py", "training_rows.py", "prepare_model.py")]
+CODE = [
+    HERE / name
+    for name in ("sft.py", "training_options.py", "training_rows.py", "prepare_model.py")
+]
 # Options that do not change the model: a finished run stays finished when they differ.
 NEUTRAL = {
     "config",
@@ -83,22 +86,48 @@ OF_A_RUN = (
 @dataclass
 class OwnOptions:
     train_file: str | None = field(default=None, metadata={"help": "rows to train on (required)"})
-    eval_file: str | None = field(default=None, metadata={"help": "rows to evaluate on; without it some of train_file are kept back"})
+    eval_file: str | None = field(
+        default=None,
+        metadata={"help": "rows to evaluate on; without it some of train_file are kept back"},
+    )
     eval_rows: int | None = field(
-        default=None, metadata={"help": "how many rows are kept back (default: 1 percent, 16 to 500; none below 64 rows)"}
+        default=None,
+        metadata={
+            "help": "how many rows are kept back (default: 1 percent, 16 to 500; none below 64 rows)"
+        },
     )
-    limit: int | None = field(default=None, metadata={"help": "only the first N rows of train_file"})
+    limit: int | None = field(
+        default=None, metadata={"help": "only the first N rows of train_file"}
+    )
     global_batch_size: int = field(
-        default=512, metadata={"help": "rows of one optimizer step over all GPUs; accumulation is computed from it"}
+        default=512,
+        metadata={
+            "help": "rows of one optimizer step over all GPUs; accumulation is computed from it"
+        },
     )
-    unsloth: bool = field(default=False, metadata={"help": "train with Unsloth's kernels (one NVIDIA GPU)"})
-    check_only: bool = field(default=False, metadata={"help": "do the checks, show a row and the plan, and stop before training"})
-    ignore_fit: bool = field(default=False, metadata={"help": "train although the estimate says that it does not fit"})
+    unsloth: bool = field(
+        default=False, metadata={"help": "train with Unsloth's kernels (one NVIDIA GPU)"}
+    )
+    check_only: bool = field(
+        default=False,
+        metadata={"help": "do the checks, show a row and the plan, and stop before training"},
+    )
+    ignore_fit: bool = field(
+        default=False, metadata={"help": "train although the estimate says that it does not fit"}
+    )
     stop_test_prompts: int = field(
-        default=16, metadata={"help": "held-out prompts answered after training, to see that answers end (0: none)"}
+        default=16,
+        metadata={
+            "help": "held-out prompts answered after training, to see that answers end (0: none)"
+        },
     )
-    merge_to: str | None = field(default=None, metadata={"help": "merge the adapter into this folder when done, and compare"})
-    fresh: bool = field(default=False, metadata={"help": "start over: delete what an earlier run left in output_dir, saying what"})
+    merge_to: str | None = field(
+        default=None, metadata={"help": "merge the adapter into this folder when done, and compare"}
+    )
+    fresh: bool = field(
+        default=False,
+        metadata={"help": "start over: delete what an earlier run left in output_dir, saying what"},
+    )
 
 
 def say(*words):
@@ -129,7 +158,9 @@ def given_options(argv):
     if recipe is None:
         return given
     if not Path(str(recipe)).is_file():
-        raise r.BadInput(f"--config {recipe}: there is no such file (recipes stand in 03_sft/recipes/)")
+        raise r.BadInput(
+            f"--config {recipe}: there is no such file (recipes stand in 03_sft/recipes/)"
+        )
     try:
         from_file = yaml.safe_load(Path(recipe).read_text(encoding="utf-8"))
     except yaml.YAMLError as error:
@@ -153,14 +184,22 @@ def check_early(given):
         if given.get(name) and not Path(given[name]).is_file():
             raise r.BadInput(f"--{name} {given[name]}: there is no such file")
     if is_on(given.get("use_liger_kernel", False)) and given.get("loss_type") == "chunked_nll":
-        raise r.BadInput("use_liger_kernel and loss_type chunked_nll exclude each other; leave one out")
+        raise r.BadInput(
+            "use_liger_kernel and loss_type chunked_nll exclude each other; leave one out"
+        )
     if is_on(given.get("load_in_4bit", False)) and not is_on(given.get("use_peft", False)):
-        raise r.BadInput("load_in_4bit needs use_peft: weights of 4 bits cannot be trained themselves")
+        raise r.BadInput(
+            "load_in_4bit needs use_peft: weights of 4 bits cannot be trained themselves"
+        )
     for name in ("max_length", "global_batch_size", "limit", "per_device_train_batch_size"):
         if name in given and not (str(given[name]).isdigit() and int(given[name]) > 0):
             raise r.BadInput(
                 f"--{name} {given[name]}: an integer of at least 1 is needed"
-                + (" (rows longer than max_length are dropped, so it is always explicit)" if name == "max_length" else "")
+                + (
+                    " (rows longer than max_length are dropped, so it is always explicit)"
+                    if name == "max_length"
+                    else ""
+                )
             )
 
 
@@ -169,13 +208,17 @@ def start_unsloth():
     import torch
 
     if not torch.cuda.is_available():
-        raise r.BadInput("--unsloth needs an NVIDIA GPU, and none is visible; leave the option out to train with TRL alone")
+        raise r.BadInput(
+            "--unsloth needs an NVIDIA GPU, and none is visible; leave the option out to train with TRL alone"
+        )
     if int(os.environ.get("WORLD_SIZE", 1)) > 1:
         raise r.BadInput("--unsloth trains on one GPU; leave the option out, or start one process")
     try:
         import unsloth  # noqa: F401
     except ImportError as error:
-        raise r.BadInput(f"--unsloth: the package cannot be imported ({error}); install it with requirements.txt") from None
+        raise r.BadInput(
+            f"--unsloth: the package cannot be imported ({error}); install it with requirements.txt"
+        ) from None
 
 
 def machine_defaults(given):
@@ -183,8 +226,15 @@ def machine_defaults(given):
     import torch
 
     peft, gpu = is_on(given.get("use_peft", False)), torch.cuda.is_available()
-    old = gpu and not torch.cuda.is_bf16_supported(including_emulation=False)  # before Ampere: fp16 with loss scaling
-    found = dict(DEFAULTS, dtype=("float16" if old else "bfloat16") if peft else "float32", gradient_checkpointing=gpu, fp16=old)
+    old = gpu and not torch.cuda.is_bf16_supported(
+        including_emulation=False
+    )  # before Ampere: fp16 with loss scaling
+    found = dict(
+        DEFAULTS,
+        dtype=("float16" if old else "bfloat16") if peft else "float32",
+        gradient_checkpointing=gpu,
+        fp16=old,
+    )
     if gpu:
         return found | {"bf16": not old}
     # CPU: autocast over fp32 weights is unusable, over a bf16 LoRA base it gains a fifth (311 against 260 tok/s)
@@ -199,18 +249,32 @@ def parse(argv, given, description):
         def error(self, message):
             raise r.BadInput(f"{message} (--help lists the script's options, --help-all TRL's)")
 
-    parser = Parser((OwnOptions, SFTConfig, ModelConfig), prog="sft.py", allow_abbrev=False, description=description)
+    parser = Parser(
+        (OwnOptions, SFTConfig, ModelConfig),
+        prog="sft.py",
+        allow_abbrev=False,
+        description=description,
+    )
     if "--help-all" in argv:
         parser.print_help()
         raise SystemExit(0)
-    known = {action.dest for action in parser._actions} | {f"no_{action.dest}" for action in parser._actions} | {"config", "env"}
+    known = (
+        {action.dest for action in parser._actions}
+        | {f"no_{action.dest}" for action in parser._actions}
+        | {"config", "env"}
+    )
     for name in given:
         if name not in known:
             near = difflib.get_close_matches(name, known, 1)
-            raise r.BadInput(f'there is no option "{name}"' + (f'; did you mean "{near[0]}"?' if near else " (--help-all lists them)"))
+            raise r.BadInput(
+                f'there is no option "{name}"'
+                + (f'; did you mean "{near[0]}"?' if near else " (--help-all lists them)")
+            )
     parser.set_defaults_with_config(**machine_defaults(given))
     words = [
-        part for word in argv for part in (word.split("=", 1) if word.startswith("--config=") else [word])
+        part
+        for word in argv
+        for part in (word.split("=", 1) if word.startswith("--config=") else [word])
     ]  # TrlParser knows only "--config X"
     try:
         return parser.parse_args_and_config(words)
@@ -231,7 +295,9 @@ def batch_plan(global_rows, rows_per_sequence, per_device, world):
         if sequences % world:
             sequences = max(1, round(sequences / world)) * world
     elif sequences % world:
-        raise r.BadInput(f"global_batch_size {global_rows} cannot be divided among {world} processes; take a multiple of {world}")
+        raise r.BadInput(
+            f"global_batch_size {global_rows} cannot be divided among {world} processes; take a multiple of {world}"
+        )
     share = sequences // world
     fitting = max(n for n in range(1, min(per_device, share) + 1) if share % n == 0)
     return fitting, share // fitting
@@ -246,15 +312,27 @@ def fingerprint(given, own, model):
             return r.file_hash(str(path))
         return r.text_hash(
             {
-                str(p.relative_to(path)): r.file_hash(str(p)) if p.stat().st_size < 50e6 else p.stat().st_size
+                str(p.relative_to(path)): r.file_hash(str(p))
+                if p.stat().st_size < 50e6
+                else p.stat().st_size
                 for p in sorted(path.rglob("*"))
                 if p.is_file()
             }
         )
 
-    inputs = {str(p): hash_of(p) for p in (own.train_file, own.eval_file, model) if p and Path(p).exists()}
+    inputs = {
+        str(p): hash_of(p) for p in (own.train_file, own.eval_file, model) if p and Path(p).exists()
+    }
     options = {k: str(v) for k, v in sorted(given.items()) if k not in NEUTRAL}
-    return json.loads(json.dumps(dict(options=options, inputs=inputs, code={p.name: r.file_hash(str(p))[:16] for p in CODE})))
+    return json.loads(
+        json.dumps(
+            dict(
+                options=options,
+                inputs=inputs,
+                code={p.name: r.file_hash(str(p))[:16] for p in CODE},
+            )
+        )
+    )
 
 
 def remove(paths, reason):
@@ -278,7 +356,9 @@ def look_back(output_dir, same_if, fresh):
         old = json.loads(meta.read_text())
         changed = [key for key in same_if if old["same_if"].get(key) != same_if[key]]
         if not changed:
-            say(f"{output_dir}: finished already ({old['rows']['train']['rows']:,} rows, {old['steps']} steps, loss {old['final_loss']})")
+            say(
+                f"{output_dir}: finished already ({old['rows']['train']['rows']:,} rows, {old['steps']} steps, loss {old['final_loss']})"
+            )
             return "finished"
         say(f"{output_dir}: made again, since its {' and '.join(changed)} changed")
         if first:

@@ -18,7 +18,14 @@ import heapq
 
 import rows as r
 
-SHAREGPT = {"human": "user", "user": "user", "gpt": "assistant", "assistant": "assistant", "chatgpt": "assistant", "system": "system"}
+SHAREGPT = {
+    "human": "user",
+    "user": "user",
+    "gpt": "assistant",
+    "assistant": "assistant",
+    "chatgpt": "assistant",
+    "system": "system",
+}
 FORMS = "prompt+completion, messages, conversations, instruction+output or question+answer"
 IGNORED = -100  # label of a token that is read but not trained
 BATCH = 1000  # rows tokenised at once; the fast tokenizers then use every core
@@ -43,20 +50,44 @@ def conversation(row):
             messages, first = turns(row["messages"], "user"), 0
         elif "conversations" in row:
             system = [{"role": "system", "content": row["system"]}] if row.get("system") else []
-            messages, first = system + [{"role": SHAREGPT[t["from"]], "content": t["value"]} for t in row["conversations"]], 0
+            messages, first = (
+                system
+                + [
+                    {"role": SHAREGPT[t["from"]], "content": t["value"]}
+                    for t in row["conversations"]
+                ],
+                0,
+            )
         elif "instruction" in row and "output" in row:
             system = [{"role": "system", "content": row["system"]}] if row.get("system") else []
             asked = "\n\n".join(text for text in (row["instruction"], row.get("input")) if text)
-            messages, first = [*system, {"role": "user", "content": asked}, {"role": "assistant", "content": row["output"]}], 0
+            messages, first = (
+                [
+                    *system,
+                    {"role": "user", "content": asked},
+                    {"role": "assistant", "content": row["output"]},
+                ],
+                0,
+            )
         elif "question" in row and "answer" in row:
-            messages, first = [{"role": "user", "content": row["question"]}, {"role": "assistant", "content": row["answer"]}], 0
+            messages, first = (
+                [
+                    {"role": "user", "content": row["question"]},
+                    {"role": "assistant", "content": row["answer"]},
+                ],
+                0,
+            )
         else:
             raise ValueError(f"needs the fields {FORMS}; this row has {', '.join(row)}")
     except (KeyError, TypeError) as error:
-        raise ValueError(f"a turn is not in the form of its kind ({type(error).__name__}: {error})") from None
+        raise ValueError(
+            f"a turn is not in the form of its kind ({type(error).__name__}: {error})"
+        ) from None
     for number, message in enumerate(messages):
         if message["role"] not in ("system", "user", "assistant"):
-            raise ValueError(f'turn {number + 1} has the role "{message["role"]}"; known are system, user and assistant')
+            raise ValueError(
+                f'turn {number + 1} has the role "{message["role"]}"; known are system, user and assistant'
+            )
         if not isinstance(message["content"], str) or not message["content"].strip():
             raise ValueError(f"turn {number + 1} ({message['role']}) has no text")
     if not messages or messages[-1]["role"] != "assistant":
@@ -98,7 +129,11 @@ def pieces(tokenizer, messages, first=0):
 def encode(tokenizer, conversations):
     """Token ids and labels of many conversations: [(messages, first), ...] -> [(input_ids, labels), ...]; untrained labels are -100."""
     cut = [pieces(tokenizer, messages, first) for messages, first in conversations]
-    flat = iter(tokenizer([text for one in cut for text, _ in one], add_special_tokens=False, verbose=False).input_ids)
+    flat = iter(
+        tokenizer(
+            [text for one in cut for text, _ in one], add_special_tokens=False, verbose=False
+        ).input_ids
+    )
     encoded = []
     for one in cut:
         ids, labels = [], []
@@ -116,7 +151,11 @@ def refusal(ids, labels, eos_id):
         return "no token of it is trained"
     if IGNORED not in labels:
         return "every token of it is trained, the prompt too"
-    ends = [label for label, following in zip(labels, [*labels[1:], IGNORED], strict=True) if label != IGNORED and following == IGNORED]
+    ends = [
+        label
+        for label, following in zip(labels, [*labels[1:], IGNORED], strict=True)
+        if label != IGNORED and following == IGNORED
+    ]
     if any(end != eos_id for end in ends):
         return "its trained tokens do not end with the end-of-turn token, so the model would not learn to stop"
     return None
@@ -128,7 +167,9 @@ def preview(tokenizer, ids, labels, color=False, limit=3000):
     text, start = "", 0
     for place in range(1, len(ids) + 1):
         if place == len(ids) or (labels[place] == IGNORED) != (labels[start] == IGNORED):
-            part = tokenizer.decode(ids[start:place], skip_special_tokens=False, clean_up_tokenization_spaces=False)
+            part = tokenizer.decode(
+                ids[start:place], skip_special_tokens=False, clean_up_tokenization_spaces=False
+            )
             text += part if labels[start] == IGNORED else begin + part + end
             start = place
     trained = sum(label != IGNORED for label in labels)
@@ -147,7 +188,9 @@ def held_out_ids(path, wanted, limit=None):
         wanted = min(500, max(16, len(ids) // 100)) if len(ids) >= 64 else 0
     if wanted >= len(ids):
         raise r.BadInput(f"--eval_rows {wanted}: {path} has only {len(ids)} rows")
-    return set(heapq.nsmallest(wanted, ids, key=lambda row_id: r.text_hash("held out", row_id))), len(ids)
+    return set(
+        heapq.nsmallest(wanted, ids, key=lambda row_id: r.text_hash("held out", row_id))
+    ), len(ids)
 
 
 def batches(sources, tokenizer):
@@ -170,7 +213,9 @@ def batches(sources, tokenizer):
 def tokenize_batch(batch, tokenizer, max_length, found, rejected, kept_back):
     """{"train": (input_ids, labels), "eval": ...} of a batch; counts into `found`, writes long rows to rejected and eval rows to kept_back."""
     columns = {"train": ([], []), "eval": ([], [])}
-    for (part, source, row, _), (ids, labels) in zip(batch, encode(tokenizer, [chat for *_, chat in batch]), strict=True):
+    for (part, source, row, _), (ids, labels) in zip(
+        batch, encode(tokenizer, [chat for *_, chat in batch]), strict=True
+    ):
         if reason := refusal(ids, labels, tokenizer.eos_token_id):
             raise r.BadInput(f'{source}, row "{row["id"]}": {reason}')
         if len(ids) > max_length:
@@ -204,8 +249,13 @@ def tokenize_file(path, tokenizer, max_length, folder, eval_rows=None, eval_path
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     held, total = (set(), None) if eval_path else held_out_ids(path, eval_rows, limit)
-    schema = pyarrow.schema([(name, pyarrow.list_(pyarrow.int32())) for name in ("input_ids", "labels")])
-    counts = {part: dict(rows=0, tokens=0, trained_tokens=0, longest=0, squares=0) for part in ("train", "eval")}
+    schema = pyarrow.schema(
+        [(name, pyarrow.list_(pyarrow.int32())) for name in ("input_ids", "labels")]
+    )
+    counts = {
+        part: dict(rows=0, tokens=0, trained_tokens=0, longest=0, squares=0)
+        for part in ("train", "eval")
+    }
     found = {**counts, "too_long": 0, "first": None}
 
     def sources():
@@ -226,9 +276,15 @@ def tokenize_file(path, tokenizer, max_length, folder, eval_rows=None, eval_path
         for batch in batches(sources(), tokenizer):
             columns = tokenize_batch(batch, tokenizer, max_length, found, rejected, kept_back)
             for part, writer in writers.items():
-                writer.write_batch(pyarrow.record_batch([pyarrow.array(c, schema[0].type) for c in columns[part]], schema=schema))
+                writer.write_batch(
+                    pyarrow.record_batch(
+                        [pyarrow.array(c, schema[0].type) for c in columns[part]], schema=schema
+                    )
+                )
     if not counts["train"]["rows"]:
-        raise r.BadInput(f"{path}: no row is left to train on ({found['too_long']} are longer than --max_length {max_length})")
+        raise r.BadInput(
+            f"{path}: no row is left to train on ({found['too_long']} are longer than --max_length {max_length})"
+        )
     return found
 
 

@@ -1,6 +1,6 @@
 """The prompts of the benchmarks, with their worked examples, and the messages of a row.
 
-    messages(row, shots=0, completion=False) -> chat messages, or one text for a base model;  prompt_id(...) -> hash that scores must share
+messages(row, shots=0, completion=False) -> chat messages, or one text for a base model;  prompt_id(...) -> hash that scores must share
 """
 
 import sys
@@ -63,7 +63,10 @@ def user_message(row):
     """The question as it is put to a chat model."""
     passage = fill(PASSAGE, passage=row["passage"]) if row.get("passage") else ""
     if row["kind"] == "choice":
-        options = "\n".join(f"{letter}. {option}" for letter, option in zip(string.ascii_uppercase, row["options"], strict=False))
+        options = "\n".join(
+            f"{letter}. {option}"
+            for letter, option in zip(string.ascii_uppercase, row["options"], strict=False)
+        )
         return fill(CHOICE_PROMPT, options=options, passage=passage, question=row["question"])
     unit = fill(UNIT, unit=row["unit"]) if row.get("unit") else ""
     return fill(OPEN_PROMPT, unit=unit, passage=passage, question=row["question"])
@@ -87,7 +90,12 @@ def messages(row, shots=0, completion=False):
             + f"Problem: {user_message(row)}\n\nSolution:"
         )
     return [
-        message for asked, answer in turns for message in ({"role": "user", "content": asked}, {"role": "assistant", "content": answer})
+        message
+        for asked, answer in turns
+        for message in (
+            {"role": "user", "content": asked},
+            {"role": "assistant", "content": answer},
+        )
     ] + [{"role": "user", "content": user_message(row)}]
 
 
@@ -97,4 +105,6 @@ COMPLETION_STOP = ["\nProblem:", "\n\n\n"]
 def prompt_id(shots=0, completion=False, thinking=None):
     """Hash of everything in the prompts that is not the row's own: scores with different ids are not comparable."""
     shown = [example for kind in KINDS for example in examples(kind, shots)]
-    return r.text_hash(CHOICE_PROMPT, OPEN_PROMPT, PASSAGE, UNIT, json.dumps([shown, completion, thinking]))[:8]
+    return r.text_hash(
+        CHOICE_PROMPT, OPEN_PROMPT, PASSAGE, UNIT, json.dumps([shown, completion, thinking])
+    )[:8]

@@ -24,8 +24,12 @@ def choice(row, question, options, right, shuffle=False, **more):
     if not right or not all(0 <= place < len(options) for place in right):
         return "no reference answer"
     if shuffle and not any(NAMES_POSITION.search(option) for option in options):
-        random.Random(r.text_hash(question, *options)).shuffle(order)  # of the row's own text: no seed that is the same for every row
-    letters = [string.ascii_uppercase[place] for place, source in enumerate(order) if source in right]
+        random.Random(r.text_hash(question, *options)).shuffle(
+            order
+        )  # of the row's own text: no seed that is the same for every row
+    letters = [
+        string.ascii_uppercase[place] for place, source in enumerate(order) if source in right
+    ]
     return dict(
         kind="choice",
         question=str(question).strip(),
@@ -46,23 +50,44 @@ NAMES_POSITION = re.compile(
 def open_answer(question, reference, kind="math", **more):
     if reference is None or reference == [] or not str(reference).strip():
         return "no reference answer"
-    return dict(kind=kind, question=str(question).strip(), options=None, reference=reference, **more)
+    return dict(
+        kind=kind, question=str(question).strip(), options=None, reference=reference, **more
+    )
 
 
 def place_of(letter):
     """Position of an answer given as a letter or a number."""
-    return letter if isinstance(letter, int) else string.ascii_uppercase.index(str(letter).strip().strip("()").upper())
+    return (
+        letter
+        if isinstance(letter, int)
+        else string.ascii_uppercase.index(str(letter).strip().strip("()").upper())
+    )
 
 
 def read_mmlu(row):
     return choice(
-        row, row["question"], row.get("choices") or row["options"], place_of(row["answer"]), subject=row.get("subject") or row.get("topic")
+        row,
+        row["question"],
+        row.get("choices") or row["options"],
+        place_of(row["answer"]),
+        subject=row.get("subject") or row.get("topic"),
     )
 
 
 def read_mmlu_pro(row):
-    options = [option for place, option in enumerate(row["options"]) if option != "N/A" or place == row["answer_index"]]
-    return choice(row, row["question"], options, place_of(row["answer"]), subject=row.get("category"), source_id=row.get("question_id"))
+    options = [
+        option
+        for place, option in enumerate(row["options"])
+        if option != "N/A" or place == row["answer_index"]
+    ]
+    return choice(
+        row,
+        row["question"],
+        options,
+        place_of(row["answer"]),
+        subject=row.get("category"),
+        source_id=row.get("question_id"),
+    )
 
 
 def read_gpqa(row):
@@ -93,7 +118,9 @@ def read_supergpqa(row):
 
 def read_scibench(row):
     unit = " ".join(str(row["unit"]).split())
-    unit = unit[1:-1].strip() if len(unit) > 2 and unit[0] == unit[-1] == "$" else unit  # "$" alone means dollars
+    unit = (
+        unit[1:-1].strip() if len(unit) > 2 and unit[0] == unit[-1] == "$" else unit
+    )  # "$" alone means dollars
     return open_answer(
         row["problem_text"],
         str(row["answer_number"]).strip(),
@@ -119,10 +146,17 @@ def read_olympicarena(row):
     answer = (
         ", ".join(map(str, answer)) if isinstance(answer, (list, tuple)) else answer
     )  # sets and several quantities: all of them are the answer
-    fields = dict(subject=row.get("subject"), unit=row.get("unit") or None, source_id=row["id"], answer_type=row["answer_type"])
+    fields = dict(
+        subject=row.get("subject"),
+        unit=row.get("unit") or None,
+        source_id=row["id"],
+        answer_type=row["answer_type"],
+    )
     question = row["problem"]
     if row.get("answer_sequence"):
-        question += "\nGive, in this order and separated by commas: " + ", ".join(map(str, row["answer_sequence"]))
+        question += "\nGive, in this order and separated by commas: " + ", ".join(
+            map(str, row["answer_sequence"])
+        )
     kind = "short_text" if row["answer_type"] == "TF" else "math"
     return (
         open_answer(question, answer, kind, **fields)
@@ -134,11 +168,19 @@ def read_olympicarena(row):
 def read_chembench(row):
     example, more = (
         row["examples"][0],
-        dict(subject=row.get("subject") or row.get("name"), source_id=row.get("uuid"), canary=row.get("canary")),
+        dict(
+            subject=row.get("subject") or row.get("name"),
+            source_id=row.get("uuid"),
+            canary=row.get("canary"),
+        ),
     )
     scores = example.get("target_scores")
     if scores:
-        scores = json.loads(scores) if isinstance(scores, str) else {k: v for k, v in scores.items() if v is not None}
+        scores = (
+            json.loads(scores)
+            if isinstance(scores, str)
+            else {k: v for k, v in scores.items() if v is not None}
+        )
         right = [place for place, score in enumerate(scores.values()) if float(score) > 0]
         return choice(row, example["input"], list(scores), right, shuffle=True, **more)
     return open_answer(example["input"], example["target"], **more)
@@ -158,14 +200,26 @@ def read_csbench(row):
         )
     if row["Format"] != "Multiple-choice":
         return f"format {row['Format']}: the paper counts multiple choice and assertions"
-    return choice(row, row["Question"], [row[letter] for letter in "ABCD"], place_of(row["Answer"]), **more)
+    return choice(
+        row, row["Question"], [row[letter] for letter in "ABCD"], place_of(row["Answer"]), **more
+    )
 
 
 def read_medqa(row):
     options = row["options"]
-    options = options if isinstance(options, dict) else {option["key"]: option["value"] for option in options}
+    options = (
+        options
+        if isinstance(options, dict)
+        else {option["key"]: option["value"] for option in options}
+    )
     options = {letter: text for letter, text in sorted(options.items()) if text is not None}
-    return choice(row, row["question"], options.values(), list(options).index(str(row["answer_idx"]).strip()), subject=row.get("meta_info"))
+    return choice(
+        row,
+        row["question"],
+        options.values(),
+        list(options).index(str(row["answer_idx"]).strip()),
+        subject=row.get("meta_info"),
+    )
 
 
 def read_medmcqa(row):
@@ -181,20 +235,38 @@ def read_medmcqa(row):
 
 def read_pubmedqa(row):
     context = row.get("context") or row.get("CONTEXTS") or []
-    parts = context.get("contexts", []) if isinstance(context, dict) else [context] if isinstance(context, str) else context
+    parts = (
+        context.get("contexts", [])
+        if isinstance(context, dict)
+        else [context]
+        if isinstance(context, str)
+        else context
+    )
     decisions = ["yes", "no", "maybe"]
     right = decisions.index(row["final_decision"]) if row.get("final_decision") in decisions else -1
     return choice(
-        row, row.get("question") or row["QUESTION"], ["Yes", "No", "Maybe"], right, passage="\n".join(parts), source_id=row.get("pubid")
+        row,
+        row.get("question") or row["QUESTION"],
+        ["Yes", "No", "Maybe"],
+        right,
+        passage="\n".join(parts),
+        source_id=row.get("pubid"),
     )
 
 
 def read_piqa(row):
-    return choice(row, f"What is the better way to reach this goal? {row['goal']}", [row["sol1"], row["sol2"]], int(row["label"]))
+    return choice(
+        row,
+        f"What is the better way to reach this goal? {row['goal']}",
+        [row["sol1"], row["sol2"]],
+        int(row["label"]),
+    )
 
 
 def read_gsm8k(row):
-    return open_answer(row["question"], row["answer"].rsplit("####", 1)[-1].strip(), source_id=row.get("id"))
+    return open_answer(
+        row["question"], row["answer"].rsplit("####", 1)[-1].strip(), source_id=row.get("id")
+    )
 
 
 def last_box(text):
@@ -212,8 +284,20 @@ def last_box(text):
 
 
 def read_math(row):
-    return open_answer(row["problem"], last_box(row["solution"]), subject=row.get("type"), level=row.get("level"), source_id=row.get("idx"))
+    return open_answer(
+        row["problem"],
+        last_box(row["solution"]),
+        subject=row.get("type"),
+        level=row.get("level"),
+        source_id=row.get("idx"),
+    )
 
 
 def read_math500(row):
-    return open_answer(row["problem"], row["answer"], subject=row.get("subject"), level=row.get("level"), source_id=row.get("unique_id"))
+    return open_answer(
+        row["problem"],
+        row["answer"],
+        subject=row.get("subject"),
+        level=row.get("level"),
+        source_id=row.get("unique_id"),
+    )

@@ -119,9 +119,18 @@ BENCHMARKS = {
         citation="Lightman et al. 2023, arXiv:2305.20050"),
 }
 # fmt: on
-FILES = sorted(Path(__file__).parent.glob("benchmark*.py"))  # the code that a step which reads benchmarks depends on
-PAPER_SCORES = Path(__file__).with_name("paper_scores.csv")  # arXiv 2507.16812 v2, tables 6, 12 and 13, in percent
-MODEL_TEXT = ("response", "generated_text", "model_outputs", "pred")  # a row with one of these is a model's output, not a benchmark
+FILES = sorted(
+    Path(__file__).parent.glob("benchmark*.py")
+)  # the code that a step which reads benchmarks depends on
+PAPER_SCORES = Path(__file__).with_name(
+    "paper_scores.csv"
+)  # arXiv 2507.16812 v2, tables 6, 12 and 13, in percent
+MODEL_TEXT = (
+    "response",
+    "generated_text",
+    "model_outputs",
+    "pred",
+)  # a row with one of these is a model's output, not a benchmark
 
 
 def category_of(name):
@@ -151,7 +160,9 @@ def averages(scores):
 
     General is the mean of its five without MMLU, Specific of six, Math of three, All of the fourteen benchmarks (not of the categories).
     """
-    counted = {name: entry["category"] for name, entry in BENCHMARKS.items() if entry.get("averaged", True)}
+    counted = {
+        name: entry["category"] for name, entry in BENCHMARKS.items() if entry.get("averaged", True)
+    }
     result = {}
     for category in ("General", "Specific", "Math", "All"):
         wanted = [name for name, its in counted.items() if category in (its, "All")]
@@ -187,7 +198,9 @@ def recognise(row, path):
     if "reference" in row and "kind" in row and "question" in row:
         return "own", None
     for name, entry in BENCHMARKS.items():
-        if not any(all(field in row for field in fields) for fields in entry["fields"]) or not entry.get("sure", lambda row: True)(row):
+        if not any(
+            all(field in row for field in fields) for fields in entry["fields"]
+        ) or not entry.get("sure", lambda row: True)(row):
             continue
         if split := other_split(entry, path):
             return None, f"{entry['title']}: the {split} split, not {entry['split']}"
@@ -222,17 +235,35 @@ def check_own(row, path, number):
     """A row in the eval form, checked; raises BadInput."""
     where = f"{path}, row {number}"
     if row["kind"] not in KINDS:
-        raise r.BadInput(f'{where}: field "kind" must be one of {", ".join(KINDS)}, this is {row["kind"]!r}')
+        raise r.BadInput(
+            f'{where}: field "kind" must be one of {", ".join(KINDS)}, this is {row["kind"]!r}'
+        )
     references = row["reference"] if isinstance(row["reference"], list) else [row["reference"]]
-    if not references or any(not isinstance(reference, str) or not reference.strip() for reference in references if reference is not None):
-        raise r.BadInput(f'{where}: field "reference" must be a text or a list of texts, this is {row["reference"]!r}'[:300])
+    if not references or any(
+        not isinstance(reference, str) or not reference.strip()
+        for reference in references
+        if reference is not None
+    ):
+        raise r.BadInput(
+            f'{where}: field "reference" must be a text or a list of texts, this is {row["reference"]!r}'[
+                :300
+            ]
+        )
     if row["kind"] == "choice":
         options = row.get("options")
         if not isinstance(options, list) or len(options) < 2:
-            raise r.BadInput(f'{where}: field "options" must be a list of at least two texts for a choice row')
-        if any(reference not in string.ascii_uppercase[: len(options)] for reference in references if reference is not None):
             raise r.BadInput(
-                f'{where}: field "reference" must be a letter of the {len(options)} options, this is {row["reference"]!r}'[:300]
+                f'{where}: field "options" must be a list of at least two texts for a choice row'
+            )
+        if any(
+            reference not in string.ascii_uppercase[: len(options)]
+            for reference in references
+            if reference is not None
+        ):
+            raise r.BadInput(
+                f'{where}: field "reference" must be a letter of the {len(options)} options, this is {row["reference"]!r}'[
+                    :300
+                ]
             )
     name = row.get("benchmark") or path.name.split(".")[0].lower()
     return {**row, "benchmark": name, "category": row.get("category") or category_of(name)}
@@ -256,7 +287,9 @@ def eval_rows(name, raw, path):
                 continue
             row = dict(benchmark=name, category=category_of(name), **fields)
         row = dict.fromkeys(("subject", "options", "unit", "group", "passage", "source_id")) | row
-        text = r.text_hash(row["question"], row["options"] or [], row["passage"] or "", row["subject"] or "")
+        text = r.text_hash(
+            row["question"], row["options"] or [], row["passage"] or "", row["subject"] or ""
+        )
         seen[text] = seen.get(text, 0) + 1  # a benchmark may hold the same row twice; both count
         if row.get("id") is None or name != "own":
             row["id"] = f"{row['benchmark']}-{text}" + (f"-{seen[text]}" if seen[text] > 1 else "")
@@ -296,7 +329,11 @@ def load_folder(data, wanted=None):
     for path in data_files(data):
         raw = raw_rows(path)
         first = next(raw, None)  # a file that is no benchmark is not read to its end, however large
-        name, reason = recognise(first, path.relative_to(root) if root.is_dir() else path.name) if first else (None, "no rows")
+        name, reason = (
+            recognise(first, path.relative_to(root) if root.is_dir() else path.name)
+            if first
+            else (None, "no rows")
+        )
         if name is None:
             found["unused"][str(path)] = reason
             continue
@@ -327,9 +364,13 @@ def load_hub(name):
         for config in entry["configs"]:
             if "files" in entry:
                 url = f"hf://datasets/{entry['hub']}@{entry['revision'].replace('/', '%2F')}/{entry['files']}"
-                raw += datasets.load_dataset("parquet", data_files={entry["split"]: url}, split=entry["split"])
+                raw += datasets.load_dataset(
+                    "parquet", data_files={entry["split"]: url}, split=entry["split"]
+                )
             else:
-                raw += datasets.load_dataset(entry["hub"], config, split=entry["split"], revision=entry["revision"])
+                raw += datasets.load_dataset(
+                    entry["hub"], config, split=entry["split"], revision=entry["revision"]
+                )
     except Exception as error:  # the hub client raises a dozen kinds, from DNS to gating; each means: these rows are not to be had
         raise r.BadInput(
             f"{entry['title']}: {entry['hub']} at {entry['revision'][:12]} could not be loaded from the hub "
@@ -337,13 +378,18 @@ def load_hub(name):
             "give a folder of its files by --data, or log in where the data set is gated"
         ) from None
     made = list(eval_rows(name, raw, Path(entry["hub"])))
-    return [row for row, reason in made if not reason], [(row, reason) for row, reason in made if reason]
+    return [row for row, reason in made if not reason], [
+        (row, reason) for row, reason in made if reason
+    ]
 
 
 def name_of(text):
     """Id of a benchmark from the ways people write it: "MATH-500", "cs_bench", "gpqa"."""
     short = re.sub(r"[^a-z0-9]", "", text.lower())
-    known = {re.sub(r"[^a-z0-9]", "", name): name for name in BENCHMARKS} | {"gpqa": "gpqa_diamond", "medqaus": "medqa"}
+    known = {re.sub(r"[^a-z0-9]", "", name): name for name in BENCHMARKS} | {
+        "gpqa": "gpqa_diamond",
+        "medqaus": "medqa",
+    }
     return known.get(short)
 
 
@@ -383,7 +429,9 @@ def download(folder):
 def main():
     parser = r.parser(__doc__)
     parser.add_argument("--data", metavar="DIR", help="count the rows that this folder holds")
-    parser.add_argument("--download", metavar="DIR", help="fetch the benchmarks from the hub into this folder")
+    parser.add_argument(
+        "--download", metavar="DIR", help="fetch the benchmarks from the hub into this folder"
+    )
     args = parser.parse_args()
     if args.download:
         return download(args.download)
@@ -397,7 +445,10 @@ def main():
     for path, reason in (found["unused"] if found else {}).items():
         print(f"not used: {path}: {reason}", file=sys.stderr)
     for reason in sorted({reason for _, reason in found["rejected"]}) if found else ():
-        print(f"rows left out: {sum(its == reason for _, its in found['rejected'])} {reason}", file=sys.stderr)
+        print(
+            f"rows left out: {sum(its == reason for _, its in found['rejected'])} {reason}",
+            file=sys.stderr,
+        )
 
 
 if __name__ == "__main__":

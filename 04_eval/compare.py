@@ -23,7 +23,10 @@ import score
 import rows as r
 
 DRAWS = 10000  # bootstrap samples
-MEASURES = {"accuracy": lambda row: float(row["correct"]), "unparsed": lambda row: float(row["extracted"] is None)}
+MEASURES = {
+    "accuracy": lambda row: float(row["correct"]),
+    "unparsed": lambda row: float(row["extracted"] is None),
+}
 
 
 # ---- reading and pairing ----
@@ -34,7 +37,9 @@ def read_facts(path):
     for row in r.read(path, "benchmark", "kind", "reference", "correct", "extracted"):
         row.setdefault("model", Path(path).resolve().parent.name)
         row.setdefault("question_id", row["id"])
-        yield score.facts_of(row) | {"prompt_hash": zlib.crc32(str(row.get("prompt")).encode("utf-8", "surrogatepass"))}
+        yield score.facts_of(row) | {
+            "prompt_hash": zlib.crc32(str(row.get("prompt")).encode("utf-8", "surrogatepass"))
+        }
 
 
 def read_model(text, model=None):
@@ -45,7 +50,9 @@ def read_model(text, model=None):
     rows = score.groups(read_facts(path), "model")
     names = [name for (name,) in rows]
     if model is None and len(rows) != 1:
-        raise r.BadInput(f"{path} holds {len(rows)} models ({', '.join(names)}): name one by --models A B, or {path}:MODEL")
+        raise r.BadInput(
+            f"{path} holds {len(rows)} models ({', '.join(names)}): name one by --models A B, or {path}:MODEL"
+        )
     if model is not None and model not in names:
         raise r.BadInput(f'{path}: there is no model "{model}" in it; it holds {", ".join(names)}')
     return model or names[0], rows[model or names[0],]
@@ -60,7 +67,9 @@ def refuse(pairs, differ, what):
     """BadInput that names the pairs which differ, where there are some."""
     other = [f"{x['benchmark']}:{x['question_id']}" for x, y in pairs if differ(x, y)]
     if other:
-        raise r.BadInput(f"the two were {what} on {len(other)} rows: {named(other)}; run both alike")
+        raise r.BadInput(
+            f"the two were {what} on {len(other)} rows: {named(other)}; run both alike"
+        )
 
 
 def pair(rows_a, rows_b, name_a="A", name_b="B"):
@@ -69,20 +78,37 @@ def pair(rows_a, rows_b, name_a="A", name_b="B"):
     Rows without a reference are left out.
     """
     a, b = (
-        {(row["benchmark"], row["question_id"], row["repeat"]): row for row in rows if row["correct"] is not None}
+        {
+            (row["benchmark"], row["question_id"], row["repeat"]): row
+            for row in rows
+            if row["correct"] is not None
+        }
         for rows in (rows_a, rows_b)
     )
     for name, more, less in ((name_a, a, b), (name_b, b, a)):
-        alone = [f"{key[0]}:{key[1]}" + (f"#{key[2]}" if key[2] else "") for key in more.keys() - less.keys()]
+        alone = [
+            f"{key[0]}:{key[1]}" + (f"#{key[2]}" if key[2] else "")
+            for key in more.keys() - less.keys()
+        ]
         if alone:
-            raise r.BadInput(f'the two were not asked the same rows: {len(alone)} only of "{name}": {named(alone)}')
+            raise r.BadInput(
+                f'the two were not asked the same rows: {len(alone)} only of "{name}": {named(alone)}'
+            )
     pairs = [(a[key], b[key]) for key in a]
     for field, what in (("prompt_id", "prompts"), ("prompt_hash", "prompt texts")):
         values = (
-            f" ({score.only([x for x, _ in pairs], field)} and {score.only([y for _, y in pairs], field)})" if field == "prompt_id" else ""
+            f" ({score.only([x for x, _ in pairs], field)} and {score.only([y for _, y in pairs], field)})"
+            if field == "prompt_id"
+            else ""
         )
-        refuse(pairs, lambda x, y, field=field: x.get(field) != y.get(field), f"made with other {what}{values}")
-    if any(x["judged"] for x, _ in pairs) != any(y["judged"] for _, y in pairs):  # the difference would be the judge's
+        refuse(
+            pairs,
+            lambda x, y, field=field: x.get(field) != y.get(field),
+            f"made with other {what}{values}",
+        )
+    if any(x["judged"] for x, _ in pairs) != any(
+        y["judged"] for _, y in pairs
+    ):  # the difference would be the judge's
         refuse(pairs, lambda x, y: x["judged"] != y["judged"], "graded by other judges")
     if not pairs:
         raise r.BadInput("there is no row with a reference to compare")
@@ -123,7 +149,9 @@ def bootstrap(sums, seed, draws=DRAWS):
         kinds[value] = kinds.get(value, 0) + 1
     totals, sizes = (numpy.array([value[i] for value in kinds], float) for i in (0, 1))
     counts = numpy.array(list(kinds.values()))
-    drawn = numpy.random.default_rng(seed).multinomial(counts.sum(), counts / counts.sum(), size=draws)
+    drawn = numpy.random.default_rng(seed).multinomial(
+        counts.sum(), counts / counts.sum(), size=draws
+    )
     return drawn @ totals / (drawn @ sizes)
 
 
@@ -137,7 +165,9 @@ def sign_flips(sums, seed, draws=DRAWS):
     rng, seen, reached, left = numpy.random.default_rng(seed), abs(totals.sum()) - 1e-9, 0, draws
     while left:
         block = min(left, max(1, 4_000_000 // len(totals)))
-        reached += int((abs(rng.choice((-1.0, 1.0), size=(block, len(totals))) @ totals) >= seen).sum())
+        reached += int(
+            (abs(rng.choice((-1.0, 1.0), size=(block, len(totals))) @ totals) >= seen).sum()
+        )
         left -= block
     return (reached + 1) / (draws + 1)
 
@@ -179,7 +209,11 @@ def difference(pairs, seed):
             low = -high
         a, b = (100 * sum(measure(pair[i]) for pair in pairs) / len(pairs) for i in (0, 1))
         values = [measure(row_b) - measure(row_a) for row_a, row_b in pairs]
-        p = mcnemar(values.count(-1), values.count(1)) if plain else sign_flips(sums, [seed, number, 1])
+        p = (
+            mcnemar(values.count(-1), values.count(1))
+            if plain
+            else sign_flips(sums, [seed, number, 1])
+        )
         result[name] = dict(a=a, b=b, difference=b - a, low=low, high=high, p=p)
     return result, samples
 
@@ -190,9 +224,15 @@ def compare(rows_a, rows_b, name_a="A", name_b="B", seed=42):
     by_benchmark, samples = {}, {}
     for (name,), its in score.groups([row for row, _ in pairs], "benchmark").items():
         inside = {id(row) for row in its}
-        by_benchmark[name], samples[name] = difference([p for p in pairs if id(p[0]) in inside], seed)
+        by_benchmark[name], samples[name] = difference(
+            [p for p in pairs if id(p[0]) in inside], seed
+        )
     for measure in MEASURES:
-        for its, p in zip(by_benchmark.values(), holm([its[measure]["p"] for its in by_benchmark.values()]), strict=True):
+        for its, p in zip(
+            by_benchmark.values(),
+            holm([its[measure]["p"] for its in by_benchmark.values()]),
+            strict=True,
+        ):
             its[measure]["p_holm"] = p
     result = dict(
         model_a=name_a,
@@ -212,7 +252,10 @@ def average(by_benchmark, samples):
     for measure in MEASURES:
         low, high = percentiles(sum(its[measure] for its in samples.values()) / len(samples))
         mean[measure] = dict(
-            difference=sum(its[measure]["difference"] for its in by_benchmark.values()) / len(by_benchmark), low=low, high=high
+            difference=sum(its[measure]["difference"] for its in by_benchmark.values())
+            / len(by_benchmark),
+            low=low,
+            high=high,
         )
     return dict(benchmarks=len(by_benchmark), **mean)
 
@@ -223,7 +266,13 @@ def average(by_benchmark, samples):
 def verdict(its):
     """The sign of a difference whose interval excludes zero and whose p value (by Holm, where there are several benchmarks) is below 0.05."""
     sure = its.get("p_holm", its.get("p", 0.0)) < 0.05
-    return "higher" if sure and its["low"] > 0 else "lower" if sure and its["high"] < 0 else "no clear difference"
+    return (
+        "higher"
+        if sure and its["low"] > 0
+        else "lower"
+        if sure and its["high"] < 0
+        else "no clear difference"
+    )
 
 
 def p_text(p):
@@ -265,12 +314,25 @@ def markdown(result):
 
 def main():
     parser = r.parser(__doc__, "seed")
-    parser.add_argument("scored_a", metavar="SCORED_A", help="scored file of the first model (FILE or FILE:MODEL)")
+    parser.add_argument(
+        "scored_a", metavar="SCORED_A", help="scored file of the first model (FILE or FILE:MODEL)"
+    )
     parser.add_argument("scored_b", metavar="SCORED_B", help="scored file of the second model")
-    parser.add_argument("--models", nargs=2, metavar=("A", "B"), default=(None, None), help="which models, where a file holds several")
-    parser.add_argument("--output", metavar="FILE.json", help="write the comparison here, and as Markdown beside it")
+    parser.add_argument(
+        "--models",
+        nargs=2,
+        metavar=("A", "B"),
+        default=(None, None),
+        help="which models, where a file holds several",
+    )
+    parser.add_argument(
+        "--output", metavar="FILE.json", help="write the comparison here, and as Markdown beside it"
+    )
     args = parser.parse_args()
-    (name_a, rows_a), (name_b, rows_b) = read_model(args.scored_a, args.models[0]), read_model(args.scored_b, args.models[1])
+    (name_a, rows_a), (name_b, rows_b) = (
+        read_model(args.scored_a, args.models[0]),
+        read_model(args.scored_b, args.models[1]),
+    )
     if name_a == name_b:
         name_a, name_b = f"{name_a} (first)", f"{name_b} (second)"
     result = compare(rows_a, rows_b, name_a, name_b, args.seed)

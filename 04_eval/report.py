@@ -91,11 +91,18 @@ def by_subject(facts, names, models):
         for field in ("subject", "kind"):
             parts = []
             for (part,), rows in score.groups(its, field).items():
-                of_model = {model: score.summarise([row for row in rows if row["model"] == model]) for model in models}
+                of_model = {
+                    model: score.summarise([row for row in rows if row["model"] == model])
+                    for model in models
+                }
                 of_model = {model: summary for model, summary in of_model.items() if summary}
                 if of_model:
-                    label = str(part or "not named").replace("_", " ") + (" questions" if field == "kind" else "")
-                    parts.append((label, max(summary["n"] for summary in of_model.values()), of_model))
+                    label = str(part or "not named").replace("_", " ") + (
+                        " questions" if field == "kind" else ""
+                    )
+                    parts.append(
+                        (label, max(summary["n"] for summary in of_model.values()), of_model)
+                    )
             if len(parts) > 1:
                 table += sorted(parts, key=lambda part: (-part[1], part[0]))[:SUBJECTS_SHOWN]
         if table:
@@ -106,11 +113,20 @@ def by_subject(facts, names, models):
 def letters(facts, models):
     """[(letter, share of the choice rows where it is right, {model: share of its answers that name it})] in percent: shows a bias to a place."""
     rows = [row for row in facts if row["kind"] == "choice" and row["reference"]]
-    chosen = {model: [row["extracted"] for row in rows if row["model"] == model and row["extracted"]] for model in models}
+    chosen = {
+        model: [row["extracted"] for row in rows if row["model"] == model and row["extracted"]]
+        for model in models
+    }
     result = []
     for letter in "ABCDEFGHIJ"[: max((len(row["options"]) for row in rows), default=0)]:
         right = 100 * sum(letter in row["reference"] for row in rows) / len(rows)
-        result.append((letter, right, {model: 100 * its.count(letter) / len(its) for model, its in chosen.items() if its}))
+        result.append(
+            (
+                letter,
+                right,
+                {model: 100 * its.count(letter) / len(its) for model, its in chosen.items() if its},
+            )
+        )
     return result
 
 
@@ -127,7 +143,13 @@ def paper_rows(table, names):
         (model, {row["benchmark"]: row["accuracy"] for row in table if row["model"] == model}, True)
         for model in dict.fromkeys(row["model"] for row in table)
     ]
-    return same, [*ours, *((model, scores, False) for model, scores in published.items())] if columns else [], columns
+    return (
+        same,
+        [*ours, *((model, scores, False) for model, scores in published.items())]
+        if columns
+        else [],
+        columns,
+    )
 
 
 # ---- pages ----
@@ -149,7 +171,9 @@ def viewer_data(paths, limit):
     """The samples for the viewer: prompts that several models share stand once; past `limit` rows a sample by hash is shown."""
     prompts, models, names, rows, left_out = {}, {}, {}, [], 0
     ids = [r.text_hash(row["id"].rsplit("@", 1)[0]) for path in paths for row in r.read(path)]
-    edge = sorted(ids)[limit] if len(ids) > limit else None  # the same questions of every model stay
+    edge = (
+        sorted(ids)[limit] if len(ids) > limit else None
+    )  # the same questions of every model stay
     for path in paths:
         for row in r.read(path, "benchmark", "response", "extracted", "correct"):
             if edge is not None and r.text_hash(row["id"].rsplit("@", 1)[0]) >= edge:
@@ -162,7 +186,9 @@ def viewer_data(paths, limit):
                     q=f"{row['benchmark']}:{row.get('question_id') or row['id']}",
                     m=models.setdefault(row.get("model", ""), len(models)),
                     b=names.setdefault(row["benchmark"], len(names)),
-                    p=prompts.setdefault(row.get("prompt") or row.get("question") or "", len(prompts)),
+                    p=prompts.setdefault(
+                        row.get("prompt") or row.get("question") or "", len(prompts)
+                    ),
                     t=text[:160],
                     r=row["response"] or "",
                     h=row.get("reasoning"),
@@ -191,7 +217,10 @@ def render(name, **context):
     import jinja2
 
     pages = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(TEMPLATES), autoescape=name.endswith(".html"), trim_blocks=False, undefined=jinja2.StrictUndefined
+        loader=jinja2.FileSystemLoader(TEMPLATES),
+        autoescape=name.endswith(".html"),
+        trim_blocks=False,
+        undefined=jinja2.StrictUndefined,
     )
     pages.globals |= dict(
         score=shown,
@@ -208,7 +237,9 @@ def render(name, **context):
 
 def write_text(path, text):
     with r.write_aside(path) as file:
-        file.write((text.rstrip("\n") + "\n").encode("utf-8", "replace"))  # a lone surrogate of a model's output becomes "?"
+        file.write(
+            (text.rstrip("\n") + "\n").encode("utf-8", "replace")
+        )  # a lone surrogate of a model's output becomes "?"
 
 
 def compared(facts, models, folder):
@@ -216,7 +247,8 @@ def compared(facts, models, folder):
     if len(models) < 2:
         return None, ""
     sides = [
-        [{**row, "prompt_hash": row.get("prompt_hash")} for row in facts if row["model"] == model] for model in (models[0], models[-1])
+        [{**row, "prompt_hash": row.get("prompt_hash")} for row in facts if row["model"] == model]
+        for model in (models[0], models[-1])
     ]
     try:
         result = compare.compare(*sides, models[0], models[-1])
@@ -236,12 +268,33 @@ def arguments():
     """The options, with the files they name checked."""
     parser = r.parser(__doc__)
     parser.add_argument("--csv", metavar="FILE", required=True, help="results.csv of score.py")
-    parser.add_argument("--scored", nargs="+", metavar="FILE", required=True, help="scored.jsonl of score.py, one or more")
+    parser.add_argument(
+        "--scored",
+        nargs="+",
+        metavar="FILE",
+        required=True,
+        help="scored.jsonl of score.py, one or more",
+    )
     parser.add_argument("--output", metavar="DIR", required=True, help="folder for the report")
     parser.add_argument("--title", default="Evaluation report", help="heading of the report")
-    parser.add_argument("--note", default="", metavar="TEXT", help="what this run can and cannot show; stands on top")
-    parser.add_argument("--viewer-rows", type=r.positive, default=20000, metavar="N", help="most samples in the viewer (default 20,000)")
-    parser.add_argument("--ablation", metavar="FILE", help="ablation.json of 02_mix/ablate.sh: its table of selection methods is shown")
+    parser.add_argument(
+        "--note",
+        default="",
+        metavar="TEXT",
+        help="what this run can and cannot show; stands on top",
+    )
+    parser.add_argument(
+        "--viewer-rows",
+        type=r.positive,
+        default=20000,
+        metavar="N",
+        help="most samples in the viewer (default 20,000)",
+    )
+    parser.add_argument(
+        "--ablation",
+        metavar="FILE",
+        help="ablation.json of 02_mix/ablate.sh: its table of selection methods is shown",
+    )
     args = parser.parse_args()
     if args.ablation and not Path(args.ablation).is_file():
         raise r.BadInput(f"{args.ablation}: there is no such file; 02_mix/ablate.sh makes it")
@@ -257,8 +310,13 @@ def contents(args, folder):
     table = details(read_csv(args.csv), facts, args.csv)
     if not table:
         raise r.BadInput(f"{args.csv}: there is no score in it")
-    models, present = list(dict.fromkeys(row["model"] for row in table)), {row["benchmark"] for row in table}
-    names = [name for name in benchmarks.BENCHMARKS if name in present] + sorted(present - set(benchmarks.BENCHMARKS))
+    models, present = (
+        list(dict.fromkeys(row["model"] for row in table)),
+        {row["benchmark"] for row in table},
+    )
+    names = [name for name in benchmarks.BENCHMARKS if name in present] + sorted(
+        present - set(benchmarks.BENCHMARKS)
+    )
     comparison, refused = compared(facts, models, folder)
     same_model, published, columns = paper_rows(table, names)
     prompts = sorted({row["prompt_id"] for row in table if row["prompt_id"]})
@@ -273,12 +331,19 @@ def contents(args, folder):
         by_category=by_category(table, names),
         pooled={model: pool(facts, table, model) for model in models},
         averages={
-            model: benchmarks.averages({row["benchmark"]: row["accuracy"] for row in table if row["model"] == model}) for model in models
+            model: benchmarks.averages(
+                {row["benchmark"]: row["accuracy"] for row in table if row["model"] == model}
+            )
+            for model in models
         },
-        missing=[benchmarks.title_of(name) for name in benchmarks.BENCHMARKS if name not in present],
+        missing=[
+            benchmarks.title_of(name) for name in benchmarks.BENCHMARKS if name not in present
+        ],
         comparison=comparison,
         refused=refused,
-        ablation=json.loads(Path(args.ablation).read_text(encoding="utf-8")) if args.ablation else {},
+        ablation=json.loads(Path(args.ablation).read_text(encoding="utf-8"))
+        if args.ablation
+        else {},
         same_model=same_model,
         published=published,
         published_names=columns,
@@ -302,7 +367,9 @@ def main():
     for name in ("report.md", "report.html"):
         write_text(folder / name, render(name, **context))
     data = viewer_data(args.scored, args.viewer_rows)
-    write_text(folder / "viewer.html", render("viewer.html", title=args.title, data=script_json(data)))
+    write_text(
+        folder / "viewer.html", render("viewer.html", title=args.title, data=script_json(data))
+    )
     print(
         f"{folder / 'report.html'}: {len(context['models'])} models, {len(context['names'])} benchmarks; "
         f"viewer.html holds {len(data['rows']):,} samples",
@@ -317,7 +384,13 @@ def pool(facts, table, model):
         return summary
     its = [row for row in table if row["model"] == model]
     n = sum(row["n"] for row in its)
-    return dict(n=n, **{key: sum(row[key] * row["n"] for row in its) / n for key in ("accuracy", "unparsed", "truncated")})
+    return dict(
+        n=n,
+        **{
+            key: sum(row[key] * row["n"] for row in its) / n
+            for key in ("accuracy", "unparsed", "truncated")
+        },
+    )
 
 
 def judge_facts(table):

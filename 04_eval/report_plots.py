@@ -1,6 +1,6 @@
 """The plots of the report, in the colours of its light and its dark page.
 
-    draw_plots(folder, table, names, models, comparison) -> [(file name without ending, caption), ...]; report.py calls it
+draw_plots(folder, table, names, models, comparison) -> [(file name without ending, caption), ...]; report.py calls it
 """
 
 import sys
@@ -41,32 +41,55 @@ def figure(theme, height):
 
 
 def legend(axes, theme, columns):
-    axes.legend(loc="lower center", bbox_to_anchor=(0.5, 1), ncols=columns, frameon=False, fontsize=9, labelcolor=INK[theme][0])
+    axes.legend(
+        loc="lower center",
+        bbox_to_anchor=(0.5, 1),
+        ncols=columns,
+        frameon=False,
+        fontsize=9,
+        labelcolor=INK[theme][0],
+    )
 
 
 def plot_accuracy(table, names, models, theme):
     """Accuracy with its interval, a row a benchmark, a colour a model; the tick is chance, the hollow mark the paper's figure."""
     made, axes = figure(theme, 1.1 + len(names) * (0.22 + 0.17 * len(models)))
-    published = {benchmarks.short_name(model): scores for model, scores in benchmarks.paper_scores().items()}
+    published = {
+        benchmarks.short_name(model): scores for model, scores in benchmarks.paper_scores().items()
+    }
     for place, model in enumerate(models):
         color, rows = COLORS[theme][place % 6], [row for row in table if row["model"] == model]
-        y = [names.index(row["benchmark"]) + (place - (len(models) - 1) / 2) * 0.7 / len(models) for row in rows]
+        y = [
+            names.index(row["benchmark"]) + (place - (len(models) - 1) / 2) * 0.7 / len(models)
+            for row in rows
+        ]
         x = [row["accuracy"] for row in rows]
         axes.errorbar(
             x,
             y,
-            xerr=[[row["accuracy"] - row["ci_low"] for row in rows], [row["ci_high"] - row["accuracy"] for row in rows]],
+            xerr=[
+                [row["accuracy"] - row["ci_low"] for row in rows],
+                [row["ci_high"] - row["accuracy"] for row in rows],
+            ],
             fmt="o",
             color=color,
             markersize=5.5,
             elinewidth=1.8,
             label=model,
         )
-        paper = [(published.get(benchmarks.short_name(model), {}).get(row["benchmark"]), at) for row, at in zip(rows, y, strict=True)]
+        paper = [
+            (published.get(benchmarks.short_name(model), {}).get(row["benchmark"]), at)
+            for row, at in zip(rows, y, strict=True)
+        ]
         paper = [(value, at) for value, at in paper if value is not None]
         if paper:
             axes.plot(
-                *zip(*paper, strict=True), "D", markerfacecolor="none", markeredgecolor=color, markersize=6, label=f"{model} in the paper"
+                *zip(*paper, strict=True),
+                "D",
+                markerfacecolor="none",
+                markeredgecolor=color,
+                markersize=6,
+                label=f"{model} in the paper",
             )
     guess = {row["benchmark"]: row["chance"] for row in table if row.get("chance")}
     axes.plot(
@@ -93,14 +116,35 @@ def plot_outcomes(table, names, models, theme):
     for place, model in enumerate(models):
         for row in (row for row in table if row["model"] == model):
             y, left = names.index(row["benchmark"]) + (place - (len(models) - 1) / 2) * height, 0
-            parts = dict(right=row["accuracy"], wrong=100 - row["accuracy"] - row["unparsed"], unparsed=row["unparsed"])
+            parts = dict(
+                right=row["accuracy"],
+                wrong=100 - row["accuracy"] - row["unparsed"],
+                unparsed=row["unparsed"],
+            )
             for name, color in OUTCOMES:
-                axes.barh(y, parts[name], left=left, height=height * 0.86, color=color, label=name if not ticks else None)
+                axes.barh(
+                    y,
+                    parts[name],
+                    left=left,
+                    height=height * 0.86,
+                    color=color,
+                    label=name if not ticks else None,
+                )
                 left += parts[name]
             if row["truncated"]:
-                axes.text(101, y, f"{row['truncated']:.0f} % cut off", va="center", fontsize=8, color=INK[theme][0])
+                axes.text(
+                    101,
+                    y,
+                    f"{row['truncated']:.0f} % cut off",
+                    va="center",
+                    fontsize=8,
+                    color=INK[theme][0],
+                )
             ticks.append(y)
-            labels.append(benchmarks.title_of(row["benchmark"]) + (f" · {model[-24:]}" if len(models) > 1 else ""))
+            labels.append(
+                benchmarks.title_of(row["benchmark"])
+                + (f" · {model[-24:]}" if len(models) > 1 else "")
+            )
     axes.set_yticks(ticks, labels)
     axes.set_ylim(len(names) - 0.45, -0.55)
     axes.set_xlim(0, 100)
@@ -113,14 +157,19 @@ def plot_differences(comparison, theme):
     """Differences of accuracy and of the unparsed share with their intervals."""
     rows = [*comparison["benchmarks"].items(), ("all rows", comparison["all"])]
     made, axes = figure(theme, 1.2 + 0.42 * len(rows))
-    for place, (measure, label) in enumerate((("accuracy", "accuracy"), ("unparsed", "unparsed share"))):
+    for place, (measure, label) in enumerate(
+        (("accuracy", "accuracy"), ("unparsed", "unparsed share"))
+    ):
         its = [row[measure] for _, row in rows]
         y = [at + (place - 0.5) * 0.34 for at in range(len(rows))]
         x = [m["difference"] for m in its]
         axes.errorbar(
             x,
             y,
-            xerr=[[m["difference"] - m["low"] for m in its], [m["high"] - m["difference"] for m in its]],
+            xerr=[
+                [m["difference"] - m["low"] for m in its],
+                [m["high"] - m["difference"] for m in its],
+            ],
             fmt="o",
             color=COLORS[theme][place],
             markersize=5.5,
@@ -130,7 +179,9 @@ def plot_differences(comparison, theme):
     axes.axvline(0, color=INK[theme][0], linewidth=1)
     axes.set_yticks(range(len(rows)), [benchmarks.title_of(name) for name, _ in rows])
     axes.set_ylim(len(rows) - 0.45, -0.55)
-    axes.set_xlabel(f"{comparison['model_b']} minus {comparison['model_a']} (points) with 95 % paired interval")
+    axes.set_xlabel(
+        f"{comparison['model_b']} minus {comparison['model_a']} (points) with 95 % paired interval"
+    )
     legend(axes, theme, 2)
     return made
 

@@ -37,7 +37,11 @@ def choose(args):
     if Path(args.benchmarks).suffix in (".jsonl", ".gz", ".json", ".parquet"):
         args.data, wanted = args.benchmarks, None
     elif args.benchmarks != "all":
-        wanted = [benchmarks.name_of(name.strip()) or name.strip().lower() for name in args.benchmarks.split(",") if name.strip()]
+        wanted = [
+            benchmarks.name_of(name.strip()) or name.strip().lower()
+            for name in args.benchmarks.split(",")
+            if name.strip()
+        ]
     if args.data:
         loaded = benchmarks.load_folder(args.data, wanted)
         found, files, rejected = loaded["rows"], loaded["files"], loaded["rejected"]
@@ -68,9 +72,16 @@ def choose(args):
             f"no benchmark found {'in ' + args.data if args.data else 'on the hub'}; see python 04_eval/benchmarks.py --data DIR"
         )
     if missing and args.benchmarks == "all":
-        print(f"missing: {', '.join(missing)}; averages will say how many of how many they hold", file=sys.stderr)
+        print(
+            f"missing: {', '.join(missing)}; averages will say how many of how many they hold",
+            file=sys.stderr,
+        )
     order = [*benchmarks.BENCHMARKS, *sorted(set(found) - set(benchmarks.BENCHMARKS))]
-    return {name: limited(found[name], args.limit) for name in order if name in found}, rejected, files
+    return (
+        {name: limited(found[name], args.limit) for name in order if name in found},
+        rejected,
+        files,
+    )
 
 
 def limited(rows, limit):
@@ -84,7 +95,12 @@ def limited(rows, limit):
 def distinct(rows):
     """Rows whose id stands in two benchmarks get the benchmark's name before it."""
     times = collections.Counter(row["id"] for row in rows)
-    return [row if times[row["id"]] == 1 else {**row, "id": f"{row['benchmark']}:{row['id']}", "question_id": row["id"]} for row in rows]
+    return [
+        row
+        if times[row["id"]] == 1
+        else {**row, "id": f"{row['benchmark']}:{row['id']}", "question_id": row["id"]}
+        for row in rows
+    ]
 
 
 def repeated(rows, repeats, seed):
@@ -110,7 +126,11 @@ def set_aside_other_model(raw_path, identity):
         stored = json.loads(line)["model"]
     except (ValueError, KeyError, TypeError):
         return  # batch_generate says what is wrong with the file
-    if stored != identity and "@" in stored and stored.rsplit("@", 1)[0] == identity.rsplit("@", 1)[0]:
+    if (
+        stored != identity
+        and "@" in stored
+        and stored.rsplit("@", 1)[0] == identity.rsplit("@", 1)[0]
+    ):
         old = r.beside(raw_path, f"{stored.rsplit('@', 1)[1]}.jsonl")
         os.replace(raw_path, old)
         print(
@@ -123,7 +143,11 @@ def shown(prompt):
     """A prompt as one text: the message itself, or the turns with their roles."""
     if isinstance(prompt, str):
         return prompt
-    return prompt[0]["content"] if len(prompt) == 1 else "\n\n".join(f"[{message['role']}]\n{message['content']}" for message in prompt)
+    return (
+        prompt[0]["content"]
+        if len(prompt) == 1
+        else "\n\n".join(f"[{message['role']}]\n{message['content']}" for message in prompt)
+    )
 
 
 def sample(row, raw, prompt, args, prompt_id):
@@ -146,7 +170,10 @@ def write_submission(path, samples):
     """{problem id: answer}, the JSON file that the authors of OlympicArena grade."""
     if samples:
         r.write_json(path, {row["source_id"]: row["extracted"] for row in samples})
-        print(f"{path}: {len(samples)} answers; submit it at huggingface.co/spaces/GAIR/OlympicArenaSubmission", file=sys.stderr)
+        print(
+            f"{path}: {len(samples)} answers; submit it at huggingface.co/spaces/GAIR/OlympicArenaSubmission",
+            file=sys.stderr,
+        )
 
 
 def parse():
@@ -155,15 +182,44 @@ def parse():
     for action in parser._actions:
         if action.dest == "limit":
             action.help = "only N rows of each benchmark, chosen by hash"
-    parser.add_argument("--adapter", metavar="DIR", help="LoRA adapter on top of the model (merging it first is faster)")
-    parser.add_argument("--name", help="name of the model in samples and tables (default: as given by --model)")
-    parser.add_argument("--benchmarks", default="all", metavar="A,B", help="names, all, or a file of rows in the eval form (default all)")
-    parser.add_argument("--data", metavar="DIR", help="folder with the benchmarks' files (default: the Hugging Face hub)")
-    parser.add_argument("--output", required=True, metavar="DIR", help="folder for samples.jsonl and what stands beside it")
     parser.add_argument(
-        "--retry-truncated", type=r.positive, metavar="N", help="ask answers cut off at --max-tokens once more with this budget"
+        "--adapter",
+        metavar="DIR",
+        help="LoRA adapter on top of the model (merging it first is faster)",
     )
-    parser.add_argument("--repeats", type=r.positive, default=1, metavar="K", help="ask every row K times with K seeds (default 1)")
+    parser.add_argument(
+        "--name", help="name of the model in samples and tables (default: as given by --model)"
+    )
+    parser.add_argument(
+        "--benchmarks",
+        default="all",
+        metavar="A,B",
+        help="names, all, or a file of rows in the eval form (default all)",
+    )
+    parser.add_argument(
+        "--data",
+        metavar="DIR",
+        help="folder with the benchmarks' files (default: the Hugging Face hub)",
+    )
+    parser.add_argument(
+        "--output",
+        required=True,
+        metavar="DIR",
+        help="folder for samples.jsonl and what stands beside it",
+    )
+    parser.add_argument(
+        "--retry-truncated",
+        type=r.positive,
+        metavar="N",
+        help="ask answers cut off at --max-tokens once more with this budget",
+    )
+    parser.add_argument(
+        "--repeats",
+        type=r.positive,
+        default=1,
+        metavar="K",
+        help="ask every row K times with K seeds (default 1)",
+    )
     parser.add_argument(
         "--few-shot",
         type=int,
@@ -172,12 +228,18 @@ def parse():
         metavar="K",
         help="worked examples before each question (0 to 3)",
     )
-    parser.add_argument("--base-model", action="store_true", help="plain completion prompt, for a model without chat template")
+    parser.add_argument(
+        "--base-model",
+        action="store_true",
+        help="plain completion prompt, for a model without chat template",
+    )
     args = parser.parse_args()
     if args.base_model and args.thinking:
         parser.error("--thinking needs a chat template; leave out --base-model")
     if args.adapter and args.base_url:
-        parser.error("--adapter works in this process; an endpoint serves an adapter under a model name of its own")
+        parser.error(
+            "--adapter works in this process; an endpoint serves an adapter under a model name of its own"
+        )
     if args.adapter and not (Path(args.adapter) / "adapter_config.json").is_file():
         parser.error(f"--adapter {args.adapter}: there is no adapter_config.json in it")
     args.name = args.name or args.model + (f"+{args.adapter}" if args.adapter else "")
@@ -191,7 +253,11 @@ def parse():
 
 def lost(meta_path):
     """How many rows got no answer last time; they are asked again, since a server may only have been busy."""
-    return json.loads(meta_path.read_text())["counts"]["rejected"].get("generation failed", 0) if meta_path.is_file() else 0
+    return (
+        json.loads(meta_path.read_text())["counts"]["rejected"].get("generation failed", 0)
+        if meta_path.is_file()
+        else 0
+    )
 
 
 def main():
@@ -200,15 +266,28 @@ def main():
     shots, completion = args.few_shot, args.base_model
     prompt_id = benchmark_prompts.prompt_id(shots, completion, args.thinking)
     code = [score.__file__, *benchmarks.FILES, *answers.FILES]
-    step = r.Step(args, inputs=files, prompt=prompt_id, code=code, ignore=("tensor_parallel", "folder"), name=args.name)
+    step = r.Step(
+        args,
+        inputs=files,
+        prompt=prompt_id,
+        code=code,
+        ignore=("tensor_parallel", "folder"),
+        name=args.name,
+    )
     if not lost(step.meta_path) and step.finished():
         return
     step.output.parent.mkdir(parents=True, exist_ok=True)
     set_aside_other_model(step.raw_path, args.identity)
     for name, rows in chosen.items():
-        print(f"{name:14} {len(rows):>7,} rows" + (f" x {args.repeats}" if args.repeats > 1 else ""), file=sys.stderr)
+        print(
+            f"{name:14} {len(rows):>7,} rows" + (f" x {args.repeats}" if args.repeats > 1 else ""),
+            file=sys.stderr,
+        )
     # rows of GPQA go last: their authors ask that no question is printed in the clear, and the first prompt is
-    rows = sorted((row for its in chosen.values() for row in its), key=lambda row: row["benchmark"] == "gpqa_diamond")
+    rows = sorted(
+        (row for its in chosen.values() for row in its),
+        key=lambda row: row["benchmark"] == "gpqa_diamond",
+    )
     rows = list(repeated(distinct(rows), args.repeats, args.seed))
 
     def to_messages(row):

@@ -49,7 +49,10 @@ COMMITS = re.compile(  # an explicit statement of the answer, as against a step 
     re.I,
 )
 Z = 1.959963984540054  # 97.5th percentile of the normal distribution
-LETTERED = ("choice", "label")  # kinds whose answer is a letter; labels are options such as yes and no
+LETTERED = (
+    "choice",
+    "label",
+)  # kinds whose answer is a letter; labels are options such as yes and no
 IN_PROCESS = 1500  # below this many rows a pool of processes costs more than it saves
 
 
@@ -81,7 +84,16 @@ def grade_row(row, tolerances=None):
     row["correct"] = None
     if row["reference"] is not None:
         rel_tol = tolerances.get(row["benchmark"], tolerances.get(None))
-        row["correct"] = bool(answers.grade(response, row["reference"], kind, options=options, unit=row.get("unit"), rel_tol=rel_tol))
+        row["correct"] = bool(
+            answers.grade(
+                response,
+                row["reference"],
+                kind,
+                options=options,
+                unit=row.get("unit"),
+                rel_tol=rel_tol,
+            )
+        )
     return row
 
 
@@ -103,7 +115,9 @@ def grade_all(rows, tolerances=None, workers=None):
     if len(first) < IN_PROCESS or workers == 1:
         yield from map(grade, itertools.chain(first, rows))
         return
-    with multiprocessing.get_context("spawn").Pool(workers) as pool:  # spawn: a fork of a process with threads can lock up
+    with multiprocessing.get_context("spawn").Pool(
+        workers
+    ) as pool:  # spawn: a fork of a process with threads can lock up
         yield from pool.imap(grade, itertools.chain(first, rows), chunksize=64)
 
 
@@ -114,7 +128,10 @@ def wilson(p, n):
     """95 % interval of a share p measured on n independent rows (Wilson 1927), in the same unit as p."""
     if n <= 0:
         return 0.0, 1.0
-    middle, spread = (p + Z * Z / (2 * n)) / (1 + Z * Z / n), Z / (1 + Z * Z / n) * math.sqrt(max(p * (1 - p) / n + Z * Z / (4 * n * n), 0))
+    middle, spread = (
+        (p + Z * Z / (2 * n)) / (1 + Z * Z / n),
+        Z / (1 + Z * Z / n) * math.sqrt(max(p * (1 - p) / n + Z * Z / (4 * n * n), 0)),
+    )
     return max(0.0, min(middle - spread, p)), min(1.0, max(middle + spread, p))
 
 
@@ -179,7 +196,15 @@ def repeats_of(rows, k):
 def chance(rows):
     """Accuracy in percent of blind guessing; a row without options cannot be guessed."""
     right = [len(row["reference"]) if isinstance(row["reference"], list) else 1 for row in rows]
-    return 100 * sum(n / len(row["options"]) for n, row in zip(right, rows, strict=True) if row["kind"] in LETTERED) / len(rows)
+    return (
+        100
+        * sum(
+            n / len(row["options"])
+            for n, row in zip(right, rows, strict=True)
+            if row["kind"] in LETTERED
+        )
+        / len(rows)
+    )
 
 
 def summarise(rows):
@@ -190,8 +215,13 @@ def summarise(rows):
     rows = [row for row in rows if row["correct"] is not None]
     if not rows:
         return None
-    p, low, high, effective = interval([float(row["correct"]) for row in rows], [cluster_of(row) for row in rows])
-    n, tokens = len({row["question_id"] for row in rows}), [row["n_tokens"] for row in rows if row.get("n_tokens") is not None]
+    p, low, high, effective = interval(
+        [float(row["correct"]) for row in rows], [cluster_of(row) for row in rows]
+    )
+    n, tokens = (
+        len({row["question_id"] for row in rows}),
+        [row["n_tokens"] for row in rows if row.get("n_tokens") is not None],
+    )
 
     def share(test):
         return 100 * sum(map(test, rows)) / len(rows)
@@ -272,15 +302,28 @@ def write_csv(path, table):
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(COLUMNS)
         for row in table:
-            writer.writerow([f"{row[c]:.2f}" if isinstance(row[c], float) else "" if row[c] is None else row[c] for c in COLUMNS])
+            writer.writerow(
+                [
+                    f"{row[c]:.2f}"
+                    if isinstance(row[c], float)
+                    else ""
+                    if row[c] is None
+                    else row[c]
+                    for c in COLUMNS
+                ]
+            )
 
 
 # ---- the judge of short texts ----
 
 
 def judge_messages(row):
-    reference = row["reference"] if isinstance(row["reference"], str) else " or: ".join(row["reference"])
-    text = benchmark_prompts.fill(JUDGE_PROMPT, question=row["question"], reference=reference, answer=row["extracted"][:2000])
+    reference = (
+        row["reference"] if isinstance(row["reference"], str) else " or: ".join(row["reference"])
+    )
+    text = benchmark_prompts.fill(
+        JUDGE_PROMPT, question=row["question"], reference=reference, answer=row["extracted"][:2000]
+    )
     return [{"role": "user", "content": text}]
 
 
@@ -288,7 +331,12 @@ def parse_verdict(text):
     """SAME, DIFFERENT, or None where the judge said neither."""
     words = [
         word
-        for word in (text or "").rsplit("</think>", 1)[-1].upper().replace("*", " ").replace(".", " ").split()
+        for word in (text or "")
+        .rsplit("</think>", 1)[-1]
+        .upper()
+        .replace("*", " ")
+        .replace(".", " ")
+        .split()
         if word in ("SAME", "DIFFERENT")
     ]
     return words[-1] if words else None
@@ -296,9 +344,20 @@ def parse_verdict(text):
 
 def judge(rows, args, raw_path):
     """Ask the judge about short texts that the rule calls wrong, and set `judged`; the rule's "right" stands."""
-    asked = [row for row in rows if row["kind"] == "short_text" and row["correct"] is False and row["extracted"] is not None]
+    asked = [
+        row
+        for row in rows
+        if row["kind"] == "short_text" and row["correct"] is False and row["extracted"] is not None
+    ]
     batch_generate.generate_jsonl(
-        asked, judge_messages, raw_path, model=args.judge, base_url=args.base_url, max_tokens=args.judge_tokens, workers=64, seed=0
+        asked,
+        judge_messages,
+        raw_path,
+        model=args.judge,
+        base_url=args.base_url,
+        max_tokens=args.judge_tokens,
+        workers=64,
+        seed=0,
     )
     for row, raw in batch_generate.read_raw(asked, raw_path):
         row["judged"] = (parse_verdict(raw["response"]) if raw else None) or "no verdict"
@@ -352,22 +411,49 @@ def show(table):
 
 def main():
     parser = r.parser(__doc__, "output", "workers", "fresh")
-    parser.add_argument("--input", nargs="+", required=True, metavar="FILE", help="samples of one or more models")
-    parser.add_argument("--csv", metavar="FILE", help="table of the scores (default: results.csv beside the output)")
     parser.add_argument(
-        "--rel-tol", nargs="*", metavar="X", help="relative tolerance of numbers, for all or for one benchmark: 0.05, scibench=0.05"
+        "--input", nargs="+", required=True, metavar="FILE", help="samples of one or more models"
     )
-    parser.add_argument("--judge", metavar="MODEL", help="model that re-reads short texts which the rule calls wrong")
-    parser.add_argument("--base-url", metavar="URL", help="endpoint of the judge; default: vLLM in this process")
-    parser.add_argument("--judge-tokens", type=r.positive, default=512, metavar="N", help="longest answer of the judge (default 512)")
+    parser.add_argument(
+        "--csv", metavar="FILE", help="table of the scores (default: results.csv beside the output)"
+    )
+    parser.add_argument(
+        "--rel-tol",
+        nargs="*",
+        metavar="X",
+        help="relative tolerance of numbers, for all or for one benchmark: 0.05, scibench=0.05",
+    )
+    parser.add_argument(
+        "--judge",
+        metavar="MODEL",
+        help="model that re-reads short texts which the rule calls wrong",
+    )
+    parser.add_argument(
+        "--base-url", metavar="URL", help="endpoint of the judge; default: vLLM in this process"
+    )
+    parser.add_argument(
+        "--judge-tokens",
+        type=r.positive,
+        default=512,
+        metavar="N",
+        help="longest answer of the judge (default 512)",
+    )
     args = parser.parse_args()
     args.csv = args.csv or str(Path(args.output).with_name("results.csv"))
     tolerances = parse_tolerances(args.rel_tol)
     code = [*benchmarks.FILES, *answers.FILES]
-    step = r.Step(args, inputs=args.input, prompt=JUDGE_PROMPT if args.judge else None, code=code, model=args.judge)
+    step = r.Step(
+        args,
+        inputs=args.input,
+        prompt=JUDGE_PROMPT if args.judge else None,
+        code=code,
+        model=args.judge,
+    )
     if step.finished() and Path(args.csv).is_file():
         return
-    graded = r.progress(grade_all(read_samples(step, args.input), tolerances, args.workers), desc="grading")
+    graded = r.progress(
+        grade_all(read_samples(step, args.input), tolerances, args.workers), desc="grading"
+    )
     if args.judge:
         graded = list(graded)
         judge(graded, args, step.raw_path)

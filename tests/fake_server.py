@@ -15,7 +15,13 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 class FakeServer:
     def __init__(self, answer, delay=0.0):
-        self.answer, self.delay, self.requests, self.in_flight, self.most_in_flight = answer, delay, [], 0, 0
+        self.answer, self.delay, self.requests, self.in_flight, self.most_in_flight = (
+            answer,
+            delay,
+            [],
+            0,
+            0,
+        )
         self.lock = threading.Lock()
         outer = self
 
@@ -60,12 +66,28 @@ class FakeServer:
             return answer, {"error": {"message": f"scripted error {answer}", "type": "scripted"}}
         text, finish = answer if isinstance(answer, tuple) else (answer, "stop")
         choice = {"index": 0, "finish_reason": finish}
-        choice |= {"message": {"role": "assistant", "content": text}} if "messages" in body else {"text": text}
-        return 200, {"id": "x", "object": "chat.completion" if "messages" in body else "text_completion", "created": 0, "model": body["model"],
-                     "choices": [choice], "usage": {"prompt_tokens": 10, "completion_tokens": len(text.split()), "total_tokens": 10}}
+        choice |= (
+            {"message": {"role": "assistant", "content": text}}
+            if "messages" in body
+            else {"text": text}
+        )
+        return 200, {
+            "id": "x",
+            "object": "chat.completion" if "messages" in body else "text_completion",
+            "created": 0,
+            "model": body["model"],
+            "choices": [choice],
+            "usage": {
+                "prompt_tokens": 10,
+                "completion_tokens": len(text.split()),
+                "total_tokens": 10,
+            },
+        }
 
     def __enter__(self):
-        threading.Thread(target=self.http.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
+        threading.Thread(
+            target=self.http.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True
+        ).start()
         return self
 
     def __exit__(self, *_):

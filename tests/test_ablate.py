@@ -25,8 +25,16 @@ def pair(a, b, low, high, p=0.001, seed="1"):
         (["x", "y"], [pair("x", "y", -3, -0.5)], "x"),
         (["x", "y"], [pair("x", "y", -0.5, 3)], None),
         (["x", "y"], [pair("x", "y", 0.5, 3, p=0.2)], None),
-        (["x", "y", "z"], [pair("x", "y", 0.5, 3), pair("x", "z", 1, 4), pair("y", "z", -1, 2)], None),
-        (["x", "y", "z"], [pair("x", "y", 0.5, 3), pair("x", "z", 1, 4), pair("y", "z", 0.1, 2)], "z"),
+        (
+            ["x", "y", "z"],
+            [pair("x", "y", 0.5, 3), pair("x", "z", 1, 4), pair("y", "z", -1, 2)],
+            None,
+        ),
+        (
+            ["x", "y", "z"],
+            [pair("x", "y", 0.5, 3), pair("x", "z", 1, 4), pair("y", "z", 0.1, 2)],
+            "z",
+        ),
         (["x", "y"], [pair("x", "y", 0.5, 3), pair("x", "y", -1, 2, seed="2")], None),
         (["x", "y"], [], None),
     ],
@@ -40,34 +48,70 @@ def test_holm_is_that_of_the_textbook():
 
 
 def test_mean_and_its_interval():
-    lines = [dict(accuracy="50", ci_low="44", ci_high="56"), dict(accuracy="30", ci_low="22", ci_high="38")]
+    lines = [
+        dict(accuracy="50", ci_low="44", ci_high="56"),
+        dict(accuracy="30", ci_low="22", ci_high="38"),
+    ]
     assert ablation_table.mean_of(lines) == pytest.approx((40, 35, 45))
     assert ablation_table.mean_of(lines[:1]) == (50, 44, 56)
 
 
 def scored(model, right):
     """Rows of score.py: 200 questions, those in `right` answered rightly."""
-    fixed = dict(model=model, benchmark="b", category="General", kind="choice", options=["x", "y"], reference="A", response="Answer: A")
+    fixed = dict(
+        model=model,
+        benchmark="b",
+        category="General",
+        kind="choice",
+        options=["x", "y"],
+        reference="A",
+        response="Answer: A",
+    )
     fixed |= dict(extracted="A", finish_reason="stop", n_tokens=3, repeat=0, seed=1)
-    return [fixed | dict(id=f"q{i}@{model}", question_id=f"q{i}", question=f"Q{i}", prompt=f"Q{i}", correct=i in right) for i in range(200)]
+    return [
+        fixed
+        | dict(
+            id=f"q{i}@{model}",
+            question_id=f"q{i}",
+            question=f"Q{i}",
+            prompt=f"Q{i}",
+            correct=i in right,
+        )
+        for i in range(200)
+    ]
 
 
 def test_table_from_real_comparisons(tmp_path, call):
     """Three methods over 200 questions: z beats both by far, x and y differ by two."""
     right = {"x": set(range(80)), "y": set(range(82)), "z": set(range(140))}
-    write_jsonl(tmp_path / "scored.jsonl", [row for name, its in right.items() for row in scored(f"all.{name}.s1", its)])
+    write_jsonl(
+        tmp_path / "scored.jsonl",
+        [row for name, its in right.items() for row in scored(f"all.{name}.s1", its)],
+    )
     for a, b in (("x", "y"), ("x", "z"), ("y", "z")):
         places = [f"{tmp_path}/scored.jsonl:all.{name}.s1" for name in (a, b)]
         call(compare, *places, "--output", tmp_path / f"{a}{b}.json")
     with open(tmp_path / "results.csv", "w", newline="") as file:
         writer = csv.writer(file)
         writer.writerow(["model", "benchmark", "n", "accuracy", "ci_low", "ci_high"])
-        writer.writerows([f"all.{name}.s1", "b", 200, len(its) / 2, len(its) / 2 - 6, len(its) / 2 + 6] for name, its in right.items())
+        writer.writerows(
+            [f"all.{name}.s1", "b", 200, len(its) / 2, len(its) / 2 - 6, len(its) / 2 + 6]
+            for name, its in right.items()
+        )
     files = [tmp_path / f"{name}.json" for name in ("xy", "xz", "yz")]
-    arguments = (ablation_table, "--csv", tmp_path / "results.csv", "--output", tmp_path / "t.md", "--comparisons")
+    arguments = (
+        ablation_table,
+        "--csv",
+        tmp_path / "results.csv",
+        "--output",
+        tmp_path / "t.md",
+        "--comparisons",
+    )
     call(*arguments, *files)
     made = json.loads((tmp_path / "t.json").read_text())["all"]
-    assert made["winner"] == "z" and {(p["a"], p["b"]): round(p["difference"]) for p in made["pairs"]} == {
+    assert made["winner"] == "z" and {
+        (p["a"], p["b"]): round(p["difference"]) for p in made["pairs"]
+    } == {
         ("x", "y"): 1,
         ("x", "z"): 30,
         ("y", "z"): 29,
@@ -84,12 +128,19 @@ def test_table_from_real_comparisons(tmp_path, call):
 
 @pytest.mark.parametrize(
     "given, words",
-    [({}, "INPUT"), ({"INPUT": "/no/file"}, "no such file"), ({"INPUT": str(ROOT / "rows.py"), "METHODS": "random"}, "two methods")],
+    [
+        ({}, "INPUT"),
+        ({"INPUT": "/no/file"}, "no such file"),
+        ({"INPUT": str(ROOT / "rows.py"), "METHODS": "random"}, "two methods"),
+    ],
 )
 def test_ablate_says_what_is_missing(given, words):
     env = {k: v for k, v in os.environ.items() if k not in ("INPUT", "METHODS", "N")} | given
     done = subprocess.run(
-        ["bash", ROOT / "02_mix/ablate.sh"], env=env | {"BASE_MODEL": "x", "PROFILE": "full"}, capture_output=True, text=True
+        ["bash", ROOT / "02_mix/ablate.sh"],
+        env=env | {"BASE_MODEL": "x", "PROFILE": "full"},
+        capture_output=True,
+        text=True,
     )
     assert done.returncode != 0 and words in done.stderr.strip().split("\n")[-1], done.stderr
 
@@ -101,16 +152,32 @@ def test_two_methods_on_the_demo_model(tmp_path, demo_model):
     rows = read_jsonl(ROOT / "data/sample/train.jsonl")[:50]
     write_jsonl(tmp_path / "in.jsonl", rows)
     settings = dict(
-        INPUT=tmp_path / "in.jsonl", METHODS="random length", N=24, BASE_MODEL=demo_model, EVAL_LIMIT=16, MAX_TOKENS=64, MAX_LENGTH=512
+        INPUT=tmp_path / "in.jsonl",
+        METHODS="random length",
+        N=24,
+        BASE_MODEL=demo_model,
+        EVAL_LIMIT=16,
+        MAX_TOKENS=64,
+        MAX_LENGTH=512,
     )
     env = {**os.environ, **{name: str(value) for name, value in settings.items()}}
-    done = subprocess.run(["bash", ROOT / "02_mix/ablate.sh"], env=env, capture_output=True, text=True, timeout=1500)
+    done = subprocess.run(
+        ["bash", ROOT / "02_mix/ablate.sh"], env=env, capture_output=True, text=True, timeout=1500
+    )
     assert done.returncode == 0, done.stderr[-4000:]
     made = json.loads((tmp_path / "ablation" / "ablation.json").read_text())["all"]
     assert [arm["method"] for arm in made["arms"]] == ["random", "length"] and all(
         arm["n"] == 16 and arm["rows"] == 24 for arm in made["arms"]
     )
-    assert len(made["pairs"]) == 1 and made["pairs"][0]["low"] <= made["pairs"][0]["difference"] <= made["pairs"][0]["high"]
-    again = subprocess.run(["bash", ROOT / "02_mix/ablate.sh"], env=env, capture_output=True, text=True, timeout=600)
-    assert "selection methods" in (tmp_path / "ablation" / "report.html").read_text() and (tmp_path / "ablation" / "viewer.html").is_file()
+    assert (
+        len(made["pairs"]) == 1
+        and made["pairs"][0]["low"] <= made["pairs"][0]["difference"] <= made["pairs"][0]["high"]
+    )
+    again = subprocess.run(
+        ["bash", ROOT / "02_mix/ablate.sh"], env=env, capture_output=True, text=True, timeout=600
+    )
+    assert (
+        "selection methods" in (tmp_path / "ablation" / "report.html").read_text()
+        and (tmp_path / "ablation" / "viewer.html").is_file()
+    )
     assert again.returncode == 0 and "train.jsonl: finished already" in again.stderr

@@ -1,7 +1,5 @@
 """Which option a response committed to: phrasings of many models, negations, lists, nothing committed."""
 
-# ruff: noqa: E501 (tables and patterns stand on one line)
-
 import pytest
 
 from answers import extract, grade
@@ -72,8 +70,12 @@ def test_labels(response, options, letter):
 
 
 def test_grade_choice():
-    assert grade("The answer is (B).", "B", "choice", CELL) and not grade("The answer is (B).", "A", "choice", CELL)
-    assert grade("The answer is (B).", ["A", "B"], "choice", CELL) and grade("The answer is (B).", "Mitochondrion", "choice", CELL)
+    assert grade("The answer is (B).", "B", "choice", CELL) and not grade(
+        "The answer is (B).", "A", "choice", CELL
+    )
+    assert grade("The answer is (B).", ["A", "B"], "choice", CELL) and grade(
+        "The answer is (B).", "Mitochondrion", "choice", CELL
+    )
     assert grade("Yes.", "yes", "label", YES_NO) and grade("Yes.", "A", "label", YES_NO)
     assert not grade("", "A", "choice", CELL) and not grade("I cannot say.", "A", "choice", CELL)
     assert grade("The answer is Z", "Z", "choice", list("abcdefghijklmnopqrstuvwxyz"))

@@ -1,7 +1,5 @@
 """Choices as models put them: verdicts by option, arrows, ordinals, elimination, values and words of an option without its letter; written by hand."""
 
-# ruff: noqa: E501 (one set of options stands on one line)
-
 import pytest
 
 from answers import extract
@@ -120,6 +118,9 @@ CASES = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("response, options, letter", [(response, options, letter) for options, cases in CASES.items() for response, letter in cases])
+@pytest.mark.parametrize(
+    "response, options, letter",
+    [(response, options, letter) for options, cases in CASES.items() for response, letter in cases],
+)
 def test_choice(response, options, letter):
     assert extract(response, "choice", list(options)) == letter

@@ -1,7 +1,5 @@
 """Answers in the forms people and models give them: units in every notation, names of chemistry, directions, committed letters."""
 
-# ruff: noqa: E501 (tables stand on one line)
-
 import pytest
 
 from answers import extract, grade
@@ -16,7 +14,12 @@ LONG = (
 CHANGES = ["increases", "decreases", "stays the same", "cannot be determined"]
 DECISION = ["Yes", "No", "Maybe"]
 NUMBERS = ["12", "15", "18", "21", "24", "27", "30", "33", "36", "39"]
-DIVISIONS = ["Mitosis only", "Meiosis only", "Both mitosis and meiosis", "Neither mitosis nor meiosis"]
+DIVISIONS = [
+    "Mitosis only",
+    "Meiosis only",
+    "Both mitosis and meiosis",
+    "Neither mitosis nor meiosis",
+]
 # (response, reference, right)
 MATH = [
     ("The wavelength is 1.7 \\mu m, so \\boxed{1.7\\ \\mathrm{\\mu m}}", "1.7e-6 m", True),
@@ -98,13 +101,21 @@ MATH = [
     ("The molar mass is 58.44 g/mol.", "58.44", True),
     ("About 3.3 billion years", "3.3e9 years", True),
     ("$x = -\\frac{b}{2a}$", "-b/(2a)", True),
-    ("The wave function is $\\psi(x)=\\sqrt{\\frac{2}{L}}\\sin\\left(\\frac{n\\pi x}{L}\\right)$", "\\psi(x)=\\sqrt{2/L}\\sin(n\\pi x/L)", True),
+    (
+        "The wave function is $\\psi(x)=\\sqrt{\\frac{2}{L}}\\sin\\left(\\frac{n\\pi x}{L}\\right)$",
+        "\\psi(x)=\\sqrt{2/L}\\sin(n\\pi x/L)",
+        True,
+    ),
     ("\\boxed{F = \\frac{G m_1 m_2}{r^2}}", "\\frac{Gm_1m_2}{r^2}", True),
     ("\\boxed{F = \\frac{G m_1 m_2}{r}}", "\\frac{Gm_1m_2}{r^2}", False),
     ("\\boxed{e^{-t/RC}}", "\\exp(-t/(RC))", True),
     ("\\boxed{k = 0.0231\\ \\text{min}^{-1}}", "0.0231 min^{-1}", True),
     ("\\boxed{k = 3.85\\times10^{-4}\\ \\text{s}^{-1}}", "0.0231 min^{-1}", True),
-    ("\\boxed{2.3 \\times 10^{-2}\\ \\text{M}^{-1}\\text{s}^{-1}}", "0.023 L mol^{-1} s^{-1}", True),
+    (
+        "\\boxed{2.3 \\times 10^{-2}\\ \\text{M}^{-1}\\text{s}^{-1}}",
+        "0.023 L mol^{-1} s^{-1}",
+        True,
+    ),
     ("\\boxed{1.2\\ \\text{V}}", "1.2 J/C", True),
     ("\\boxed{-13.6\\text{ eV}}", "-13.6 eV", True),
     ("\\boxed{0.25}", "1/4", True),
@@ -154,7 +165,11 @@ MATH = [
     ("\\boxed{y = 2x + 1}", "2x+1", True),
     ("\\boxed{2x - y + 1 = 0}", "y = 2x + 1", True),
     ("\\boxed{\\begin{pmatrix} 1 \\\\ 2 \\end{pmatrix}}", "(1,2)", True),
-    ("\\boxed{\\left[\\begin{array}{cc}1&2\\\\3&4\\end{array}\\right]}", "\\begin{pmatrix}1&2\\\\3&4\\end{pmatrix}", True),
+    (
+        "\\boxed{\\left[\\begin{array}{cc}1&2\\\\3&4\\end{array}\\right]}",
+        "\\begin{pmatrix}1&2\\\\3&4\\end{pmatrix}",
+        True,
+    ),
     ("\\boxed{\\text{even}}", "even", True),
     ("\\boxed{\\text{odd}}", "even", False),
     ("\\boxed{\\text{Tuesday}}", "Tuesday", True),
@@ -189,7 +204,12 @@ MATH = [
         "8.2 × 10^-8 N",
         True,
     ),
-    (LONG + "\n\nThus, the work done is:\n\n\\[ W = 250 \\, \\text{J} \\]\n\nThis is the energy transferred to the system.", "250 J", True),
+    (
+        LONG
+        + "\n\nThus, the work done is:\n\n\\[ W = 250 \\, \\text{J} \\]\n\nThis is the energy transferred to the system.",
+        "250 J",
+        True,
+    ),
     (LONG + "\n\nThus the speed is **12.5 m/s** (about 45 km/h).", "12.5 m/s", True),
     (LONG + "\n\nThus the speed is 45 km/h (12.5 m/s).", "12.5 m/s", True),
     (LONG + "\n\nFinal Answer: 0.25 mol of CO2", "0.25 mol", True),
@@ -249,7 +269,11 @@ MATH = [
     ("$1\\frac{1}{2}$", "1.5", True),
     ("1 1/2", "3/2", True),
     ("$\\begin{pmatrix}1\\\\2\\end{pmatrix}$", "\\begin{bmatrix}1\\\\2\\end{bmatrix}", True),
-    ("$\\begin{pmatrix}1&2\\\\3&4\\end{pmatrix}$", "\\begin{pmatrix}1&2\\\\3&5\\end{pmatrix}", False),
+    (
+        "$\\begin{pmatrix}1&2\\\\3&4\\end{pmatrix}$",
+        "\\begin{pmatrix}1&2\\\\3&5\\end{pmatrix}",
+        False,
+    ),
     ("$x>3$", "(3,\\infty)", True),
     ("$3<x$", "(3,\\infty)", True),
     ("$x\\geq 3$", "(3,\\infty)", False),
@@ -332,7 +356,12 @@ MATH = [
 ]
 # the reference's unit stands apart: (response, reference, unit, right)
 UNIT_APART = [
-    ("\\boxed{1.5\\times10^{15}\\ \\text{photons/s}}", "1.5", "10^{15} \\text{photon}\\cdot s^{-1}", True),
+    (
+        "\\boxed{1.5\\times10^{15}\\ \\text{photons/s}}",
+        "1.5",
+        "10^{15} \\text{photon}\\cdot s^{-1}",
+        True,
+    ),
     ("\\boxed{1.5}", "1.5", "J/\\alpha\\text{-particle}", True),
 ]
 TEXT = [
@@ -444,17 +473,40 @@ TEXT = [
     ("approximately 70%", "70 percent", True),
     ("about 60%", "70 percent", False),
     (
-        LONG + "\n\n**Step 1:** Glucose enters the cell.\n**Step 2:** It is phosphorylated.\n\nThe enzyme that does this is **hexokinase**.",
+        LONG
+        + "\n\n**Step 1:** Glucose enters the cell.\n**Step 2:** It is phosphorylated.\n\nThe enzyme that does this is **hexokinase**.",
         "hexokinase",
         True,
     ),
     (LONG + "\n\nThus, the correct term for this is *osmosis*.", "Osmosis", True),
-    (LONG + "\n\nIn conclusion, the process is diffusion, since no membrane is involved, in contrast to osmosis.", "osmosis", False),
-    (LONG + "\n\n### Conclusion\nThe organelle in question is the mitochondrion.", "mitochondria", True),
-    (LONG + "Some may think of the nucleus, but the organelle in question is the mitochondrion. I hope this helps!", "mitochondria", True),
-    (LONG + "\n\nAnswer: the mitochondrion\n\nLet me know if you have further questions.", "mitochondria", True),
+    (
+        LONG
+        + "\n\nIn conclusion, the process is diffusion, since no membrane is involved, in contrast to osmosis.",
+        "osmosis",
+        False,
+    ),
+    (
+        LONG + "\n\n### Conclusion\nThe organelle in question is the mitochondrion.",
+        "mitochondria",
+        True,
+    ),
+    (
+        LONG
+        + "Some may think of the nucleus, but the organelle in question is the mitochondrion. I hope this helps!",
+        "mitochondria",
+        True,
+    ),
+    (
+        LONG + "\n\nAnswer: the mitochondrion\n\nLet me know if you have further questions.",
+        "mitochondria",
+        True,
+    ),
     (LONG + "\n\n**Final Answer**\n\nThe Krebs cycle", "Krebs cycle", True),
-    (LONG + "\n\n**Final Answer:**\n\\[\\boxed{\\text{Krebs cycle}}\\]", "citric acid cycle (Krebs cycle)", True),
+    (
+        LONG + "\n\n**Final Answer:**\n\\[\\boxed{\\text{Krebs cycle}}\\]",
+        "citric acid cycle (Krebs cycle)",
+        True,
+    ),
     (LONG + "\n\n## Answer\n\n**Sodium bicarbonate** (NaHCO₃)", "NaHCO3", True),
     (LONG + "\n\nSo the compound is sodium bicarbonate, NaHCO3.", "sodium bicarbonate", True),
     (LONG + "\n\nThe result: the current lags the voltage.", "current lags voltage", True),
@@ -465,14 +517,26 @@ TEXT = [
 # (response, options, right letter)
 CHOICE = [
     ("The correct answer is B) Potential energy, because it is stored.", ENERGY, "B"),
-    ("A is wrong since the body is at rest. B fits: the body is raised. The answer: potential energy", ENERGY, "B"),
+    (
+        "A is wrong since the body is at rest. B fits: the body is raised. The answer: potential energy",
+        ENERGY,
+        "B",
+    ),
     ("Let me think. It might be C. But wait, heat isn't involved. I'd say B.", ENERGY, "B"),
-    ("I would eliminate A and C. Between B and D, D describes bonds, so D is the best choice.", ENERGY, "D"),
+    (
+        "I would eliminate A and C. Between B and D, D describes bonds, so D is the best choice.",
+        ENERGY,
+        "D",
+    ),
     ("Speed = 12/3 = 4.0 m/s", SPEEDS, "B"),
     ("v = 4 m/s", SPEEDS, "B"),
     ("Answer: $\\boxed{\\text{(B) }4.0\\text{ m/s}}$", SPEEDS, "B"),
     ("**Final Answer:** C", ENERGY, "C"),
-    ("The best answer is option D: Chemical energy.\n\nOption A is incorrect because...", ENERGY, "D"),
+    (
+        "The best answer is option D: Chemical energy.\n\nOption A is incorrect because...",
+        ENERGY,
+        "D",
+    ),
     ("D\n\nExplanation: A is kinetic...", ENERGY, "D"),
     ("The answer is not A. The answer is C.", ENERGY, "C"),
     ("Correct option: c", ENERGY, "C"),
@@ -482,7 +546,11 @@ CHOICE = [
     ("So, the answer would be:\n\n**B. Potential energy**", ENERGY, "B"),
     ("Therefore, the correct choice is:\n\nD", ENERGY, "D"),
     ("Answer:\nA", ENERGY, "A"),
-    ("The energy stored in bonds is chemical energy (option D), whereas option A is kinetic.", ENERGY, "D"),
+    (
+        "The energy stored in bonds is chemical energy (option D), whereas option A is kinetic.",
+        ENERGY,
+        "D",
+    ),
     ("Ans. (C)", ENERGY, "C"),
     ("<answer>B</answer>", ENERGY, "B"),
     ('{"answer": "C"}', ENERGY, "C"),
@@ -497,7 +565,11 @@ CHOICE = [
     ("The volume increases, so pressure decreases. Therefore, the answer is B.", CHANGES, "B"),
     ("As the temperature increases, the solubility decreases.", CHANGES, "B"),
     ("Final answer: decreases", CHANGES, "B"),
-    ("The correct answer is (C) stays the same. Note that option (D) may look right, but we do have enough information.", CHANGES, "C"),
+    (
+        "The correct answer is (C) stays the same. Note that option (D) may look right, but we do have enough information.",
+        CHANGES,
+        "C",
+    ),
     ("There is not enough information, so D.", CHANGES, "D"),
     ("Answer: It cannot be determined.", CHANGES, "D"),
     ("The answer is 24.", NUMBERS, "E"),
@@ -512,11 +584,23 @@ CHOICE = [
     ("The study is inconclusive. Maybe.", DECISION, "C"),
     ("Answer: maybe", DECISION, "C"),
     ("The findings suggest that the treatment is effective. Final decision: yes.", DECISION, "A"),
-    ("Answer: (A)\nWait, re-reading the question, it asks for the opposite. Answer: (B)", CHANGES, "B"),
+    (
+        "Answer: (A)\nWait, re-reading the question, it asks for the opposite. Answer: (B)",
+        CHANGES,
+        "B",
+    ),
     ("I initially considered B, but the final answer is A.", CHANGES, "A"),
     ("The answer is A? No: the volume is fixed. The answer is C.", CHANGES, "C"),
-    ("**Answer: B**\n\n**Explanation:** Option A would require heating, option C an open vessel.", CHANGES, "B"),
-    ("Option B is the correct answer because A and C are not consistent with Boyle's law.", CHANGES, "B"),
+    (
+        "**Answer: B**\n\n**Explanation:** Option A would require heating, option C an open vessel.",
+        CHANGES,
+        "B",
+    ),
+    (
+        "Option B is the correct answer because A and C are not consistent with Boyle's law.",
+        CHANGES,
+        "B",
+    ),
     ("The correct option is the second one (B).", CHANGES, "B"),
     ("b) decreases", CHANGES, "B"),
     ("Answer choice B.", CHANGES, "B"),

@@ -1,7 +1,5 @@
 """What must not happen: code run, time lost, threads or daemonic processes that cannot grade; and the shared data, where it is there."""
 
-# ruff: noqa: E501 (tables and patterns stand on one line)
-
 import multiprocessing
 import os
 import signal
@@ -14,7 +12,7 @@ import pytest
 from conftest import ROOT
 
 import answers
-import answers_worker
+import answers.worker
 from answers import extract, grade, grade_many
 
 HOSTILE = [
@@ -35,8 +33,10 @@ def _too_long(*_):
 @pytest.mark.parametrize("number", range(len(HOSTILE)))
 def test_hostile_inputs_are_bounded_and_answered(number, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    signal.signal(signal.SIGALRM, _too_long)  # so that a slow pattern fails here and does not stop the whole suite
-    answers_worker.equal("1", "1")  # a worker's start (sympy) is not the row's time
+    signal.signal(
+        signal.SIGALRM, _too_long
+    )  # so that a slow pattern fails here and does not stop the whole suite
+    answers.worker.equal("1", "1")  # a worker's start (sympy) is not the row's time
     for kind, reference, options in (
         ("math", "\\frac{x}{2}+1", None),
         ("choice", "B", ["yes", "no", "maybe", "(((("]),
@@ -61,14 +61,16 @@ def test_hostile_inputs_are_bounded_and_answered(number, tmp_path, monkeypatch):
 @pytest.mark.slow
 def test_a_comparison_that_hangs_is_stopped_and_counted():
     before = answers.timeouts()
-    answers_worker.equal("1", "1")
+    answers.worker.equal("1", "1")
     start = time.perf_counter()
-    assert answers_worker.equal("1", "\\sum_{k=1}^{3000} k^{k^{2}}!", seconds=0.3) in (None, False)
+    assert answers.worker.equal("1", "\\sum_{k=1}^{3000} k^{k^{2}}!", seconds=0.3) in (None, False)
     assert time.perf_counter() - start < 2
     if answers.timeouts() == before:  # math-verify knew a quick way: something slower then
-        answers_worker.equal("1", "9^{9^{9^{9}}}", seconds=0.3)
+        answers.worker.equal("1", "9^{9^{9^{9}}}", seconds=0.3)
     assert answers.timeouts() == before + 1
-    assert answers_worker.equal("\\frac{1}{2}", "0.5", seconds=10) is True  # a new worker took its place
+    assert (
+        answers.worker.equal("\\frac{1}{2}", "0.5", seconds=10) is True
+    )  # a new worker took its place
 
 
 @pytest.mark.slow
@@ -76,9 +78,9 @@ def test_threads_share_one_worker():
     wrong = []
 
     def run(i):
-        if not grade(f"\\boxed{{\\int_0^1 {i} x dx}}", f"\\int_0^{{1}} x \\cdot {i} dx", "math") or grade(
-            f"\\boxed{{\\sum_{{k=1}}^{i} k}}", f"\\sum_{{k=1}}^{{{i + 1}}} k", "math"
-        ):
+        if not grade(
+            f"\\boxed{{\\int_0^1 {i} x dx}}", f"\\int_0^{{1}} x \\cdot {i} dx", "math"
+        ) or grade(f"\\boxed{{\\sum_{{k=1}}^{i} k}}", f"\\sum_{{k=1}}^{{{i + 1}}} k", "math"):
             wrong.append(i)
 
     threads = [threading.Thread(target=run, args=(i,)) for i in range(2, 10)]
@@ -91,7 +93,9 @@ def _in_a_daemon(queue):
     queue.put(
         (
             grade("\\boxed{\\int_0^1 2x dx}", "\\int_0^{1} x \\cdot 2 dx", "math"),
-            grade_many([{"response": "B", "reference": "B", "kind": "choice"}] * 2001, workers=2)[-1],
+            grade_many([{"response": "B", "reference": "B", "kind": "choice"}] * 2001, workers=2)[
+                -1
+            ],
         )
     )
 
@@ -109,8 +113,10 @@ def test_inside_a_daemonic_process():
 
 @pytest.mark.slow
 def test_worker_ends_with_its_parent():
-    code = "import answers_worker, time; answers_worker.equal('1', '1'); print(answers_worker._worker.process.pid, flush=True)"
-    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=120)
+    code = "import answers.worker, time; answers.worker.equal('1', '1'); print(answers.worker._worker.process.pid, flush=True)"
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=120
+    )
     pid = int(done.stdout)
     for _ in range(50):
         if not os.path.exists(f"/proc/{pid}") or "Z (zombie)" in open(f"/proc/{pid}/status").read():
@@ -121,12 +127,20 @@ def test_worker_ends_with_its_parent():
 
 def test_no_sympy_and_no_torch_in_this_process():
     code = "import sys, answers; answers.grade(r'\\boxed{x+1}', 'x+2', 'math'); answers.grade('the nucleus', 'nucleus', 'short_text'); print([m for m in ('sympy', 'torch', 'math_verify', 'pint') if m in sys.modules])"
-    assert subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=60).stdout.strip() == "[]"
+    assert (
+        subprocess.run(
+            [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=60
+        ).stdout.strip()
+        == "[]"
+    )
 
 
 @pytest.mark.slow
 def test_grade_many_keeps_the_order():
-    rows = [{"response": f"The answer is {i}.", "reference": str(i if i % 3 else i + 1), "kind": "math"} for i in range(4500)]
+    rows = [
+        {"response": f"The answer is {i}.", "reference": str(i if i % 3 else i + 1), "kind": "math"}
+        for i in range(4500)
+    ]
     assert grade_many(rows, workers=2) == [bool(i % 3) for i in range(4500)]
 
 
@@ -136,12 +150,21 @@ def test_labelled_answers(shared):
     sys.path.insert(0, str(ROOT / "tests" / "bench"))
     import importlib.util
 
-    spec = importlib.util.spec_from_file_location("bench_answers", ROOT / "tests" / "bench" / "answers.py")
+    spec = importlib.util.spec_from_file_location(
+        "bench_answers", ROOT / "tests" / "bench" / "answers.py"
+    )
     bench = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(bench)
     results = [bench.judge(row) for row in bench.labelled_rows()]
-    read, graded = [r[0] for r in results if r[0] is not None], [r[1] for r in results if r[1] is not None]
-    assert sum(read) >= 0.95 * len(read) and sum(graded) >= 0.975 * len(graded) and sum(r[2] for r in results) <= 5
+    read, graded = (
+        [r[0] for r in results if r[0] is not None],
+        [r[1] for r in results if r[1] is not None],
+    )
+    assert (
+        sum(read) >= 0.95 * len(read)
+        and sum(graded) >= 0.975 * len(graded)
+        and sum(r[2] for r in results) <= 5
+    )
 
 
 def test_nothing_is_made_of_nothing():

@@ -1,12 +1,10 @@
 """Numbers, units, structures and formulas: what is the same answer, and what is not."""
 
-# ruff: noqa: E501 (tables and patterns stand on one line)
-
 import pytest
 
 from answers import extract, grade
-from answers_latex import agree, number
-from answers_quantity import parse_quantity
+from answers.formula import agree, number
+from answers.quantity import parse_quantity
 
 SAME = [
     # notations of one number
@@ -67,26 +65,55 @@ def test_extracted(response, reference):
     assert grade(response, reference, "math"), extract(response, "math")
 
 
-@pytest.mark.parametrize("response", ["", "<think>The answer is 5", "I cannot see the image, sorry.", "It cannot be determined without more information.", "Please provide the function."])
+@pytest.mark.parametrize(
+    "response",
+    [
+        "",
+        "<think>The answer is 5",
+        "I cannot see the image, sorry.",
+        "It cannot be determined without more information.",
+        "Please provide the function.",
+    ],
+)
 def test_nothing_extracted(response):
-    assert not grade(response, "5", "math") and (extract(response, "math") is None or "5" not in extract(response, "math"))
+    assert not grade(response, "5", "math") and (
+        extract(response, "math") is None or "5" not in extract(response, "math")
+    )
 
 
-@pytest.mark.parametrize("response", ["I do not know.", "I don't know the value.", "I have no idea how to solve this."])
+@pytest.mark.parametrize(
+    "response", ["I do not know.", "I don't know the value.", "I have no idea how to solve this."]
+)
 def test_giving_up_is_no_answer(response):
     assert extract(response, "math") is None and grade("I'm not sure, maybe 5", "5", "math")
 
 
 def test_scibench_units():
     unit = "$10^{12} \\mathrm{~m} / \\mathrm{s}^2 $"
-    for answer in ("1.92", "1.92 \\times 10^{12}", "1.92 \\times 10^{12}\\,\\mathrm{m/s^2}", "1.92e12 m/s^2", "1920000000000", "1.95e12 m/s²", "1.92e14 cm/s^2"):
+    for answer in (
+        "1.92",
+        "1.92 \\times 10^{12}",
+        "1.92 \\times 10^{12}\\,\\mathrm{m/s^2}",
+        "1.92e12 m/s^2",
+        "1920000000000",
+        "1.95e12 m/s²",
+        "1.92e14 cm/s^2",
+    ):
         assert grade(f"\\boxed{{{answer}}}", "1.92", "math", unit=unit, rel_tol=0.05), answer
     for answer in ("1.92 \\times 10^{11}", "1.92e12 kg", "2.1e12", "1.92 m/s^2"):
         assert not grade(f"\\boxed{{{answer}}}", "1.92", "math", unit=unit, rel_tol=0.05), answer
-    assert grade("The answer is therefore \\boxed{89,034.79}.", "89,034.79", "math", unit=" $", rel_tol=0.05)
-    assert grade("\\boxed{-1.64}", "−1.642876", "math", rel_tol=0.05) and grade("\\boxed{45^\\circ}", "45", "math", unit="$^\\circ$", rel_tol=0.05)
-    assert grade("\\boxed{0.32}", "32", "math", unit=" %", rel_tol=0.05) and grade("\\boxed{32\\%}", "32", "math", unit=" %", rel_tol=0.05)
-    assert not grade("\\boxed{300}", "310", "math", unit="K") and grade("\\boxed{300}", "310", "math", unit="K", rel_tol=0.05)
+    assert grade(
+        "The answer is therefore \\boxed{89,034.79}.", "89,034.79", "math", unit=" $", rel_tol=0.05
+    )
+    assert grade("\\boxed{-1.64}", "−1.642876", "math", rel_tol=0.05) and grade(
+        "\\boxed{45^\\circ}", "45", "math", unit="$^\\circ$", rel_tol=0.05
+    )
+    assert grade("\\boxed{0.32}", "32", "math", unit=" %", rel_tol=0.05) and grade(
+        "\\boxed{32\\%}", "32", "math", unit=" %", rel_tol=0.05
+    )
+    assert not grade("\\boxed{300}", "310", "math", unit="K") and grade(
+        "\\boxed{300}", "310", "math", unit="K", rel_tol=0.05
+    )
 
 
 def test_any_of_several_references():
@@ -94,24 +121,51 @@ def test_any_of_several_references():
 
 
 def test_quantities():
-    assert parse_quantity("1.2 × 10⁻³ mol L⁻¹").value == 0.0012 and parse_quantity("x+1") is None and parse_quantity("3.14.15") is None
+    assert (
+        parse_quantity("1.2 × 10⁻³ mol L⁻¹").value == 0.0012
+        and parse_quantity("x+1") is None
+        and parse_quantity("3.14.15") is None
+    )
     assert parse_quantity("25 °C").unit != parse_quantity("25 C").unit
 
 
 def test_formula_reader():
-    assert abs(number("\\frac{9}{4}\\pi") - 7.0685834705770345) < 1e-12 and number("x") is None and number("9^{9^{9^9}}") is None
-    assert agree("__import__('os')", "1") is None and agree("x", "x^{1}") is True and agree("|x|", "x") is False
+    assert (
+        abs(number("\\frac{9}{4}\\pi") - 7.0685834705770345) < 1e-12
+        and number("x") is None
+        and number("9^{9^{9^9}}") is None
+    )
+    assert (
+        agree("__import__('os')", "1") is None
+        and agree("x", "x^{1}") is True
+        and agree("|x|", "x") is False
+    )
 
 
 @pytest.mark.parametrize(
     "response, reference",
     [
-        ("Thus\r\n$$\r\n\\begin{aligned}\r\nS & = 20.0 + 4.4 \\\\\r\n= & 24.4 \\mathrm{~J} \\mathrm{~K}^{-1}\r\n\\end{aligned}\r\n$$\r\n", "24.4 J/K"),
-        ("The work is\n\\begin{align*}\nW &= Fd \\\\\n&= 5 \\cdot 3 \\\\\n&= 15\\ \\text{J}\n\\end{align*}", "15 J"),
+        (
+            "Thus\r\n$$\r\n\\begin{aligned}\r\nS & = 20.0 + 4.4 \\\\\r\n= & 24.4 \\mathrm{~J} \\mathrm{~K}^{-1}\r\n\\end{aligned}\r\n$$\r\n",
+            "24.4 J/K",
+        ),
+        (
+            "The work is\n\\begin{align*}\nW &= Fd \\\\\n&= 5 \\cdot 3 \\\\\n&= 15\\ \\text{J}\n\\end{align*}",
+            "15 J",
+        ),
         ("so that\n\\[\nd = -\\arctan(1)\n\\cong -0.785\n\\]", "-0.785"),
-        ("The force is $F=17 \\mathrm{kN}$ (using $1 \\mathrm{~J}=1 \\mathrm{~N} \\mathrm{~m}$).", "17 kN"),
-        ("Multiply the result by 100 to get the percentage: 126 * 12.6 = 144.4\n\nSo, the inflation rate in percent is 144.4.", "144.4"),
-        ("So, the determinant is 40.\n\nThis is the usual way to find the determinant of a 2x2 matrix.", "40"),
+        (
+            "The force is $F=17 \\mathrm{kN}$ (using $1 \\mathrm{~J}=1 \\mathrm{~N} \\mathrm{~m}$).",
+            "17 kN",
+        ),
+        (
+            "Multiply the result by 100 to get the percentage: 126 * 12.6 = 144.4\n\nSo, the inflation rate in percent is 144.4.",
+            "144.4",
+        ),
+        (
+            "So, the determinant is 40.\n\nThis is the usual way to find the determinant of a 2x2 matrix.",
+            "40",
+        ),
         ("So, the answer is 72 hours.\n\nThe answer is within \\boxed{}.", "72 hours"),
         ("$$P=\\frac{\\left(\\begin{array}{l} 4 \\\\ 3 \\end{array}\\right)}{8}=0.5$$", "0.5"),
     ],

@@ -1,7 +1,5 @@
 """Answers of science with units, signs, ratios, formulas of chemistry: both as mathematics and as short text."""
 
-# ruff: noqa: E501 (tables and patterns stand on one line)
-
 import pytest
 
 from answers import extract, grade

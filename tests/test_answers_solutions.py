@@ -1,7 +1,5 @@
 """Solutions, units and short answers as people and models write them, each with its verdict; written by hand."""
 
-# ruff: noqa: E501 (a case stands on one line)
-
 import pytest
 
 from answers import grade
@@ -598,7 +596,7 @@ LONG = [
     ('The answer would be a "heap". …', 'heap', True), ('You would use a binary heap (priority queue). …', 'priority queue', True),
     ('In computing, the term is "deadlock". …', 'deadlock', True),
 ]  # fmt: skip
-FILLER = 'This is an important concept in the field and it has been studied for many years by a large number of scientists around the world. Understanding it helps students to solve a wide range of related problems, and it is often covered in introductory courses at university level. Many textbooks devote a whole chapter to it, with examples and exercises that illustrate its use in practice.'  # in place of …: an explanation that goes on
+FILLER = "This is an important concept in the field and it has been studied for many years by a large number of scientists around the world. Understanding it helps students to solve a wide range of related problems, and it is often covered in introductory courses at university level. Many textbooks devote a whole chapter to it, with examples and exercises that illustrate its use in practice."  # in place of …: an explanation that goes on
 
 
 @pytest.mark.parametrize("response, reference, right", MATH)

@@ -1,7 +1,5 @@
 """Short answers in words: what a fair marker accepts and what not."""
 
-# ruff: noqa: E501 (tables and patterns stand on one line)
-
 import pytest
 
 from answers import extract, grade
@@ -46,14 +44,24 @@ def test_wrong(response, reference):
 
 
 def test_options_and_lists_of_references():
-    assert extract("I think that it is the bicycle.", "short_text", ["car", "bicycle"]) == "bicycle" and grade("(B)", "bicycle", "short_text", ["car", "bicycle"])
-    assert grade("Paris", ["London", "Paris"], "short_text") and not grade("Rome", ["London", "Paris"], "short_text")
-    assert grade("6", "6", "short_text", unit="mol") and not grade("6 g", "6", "short_text", unit="mol")
+    assert extract(
+        "I think that it is the bicycle.", "short_text", ["car", "bicycle"]
+    ) == "bicycle" and grade("(B)", "bicycle", "short_text", ["car", "bicycle"])
+    assert grade("Paris", ["London", "Paris"], "short_text") and not grade(
+        "Rome", ["London", "Paris"], "short_text"
+    )
+    assert grade("6", "6", "short_text", unit="mol") and not grade(
+        "6 g", "6", "short_text", unit="mol"
+    )
 
 
 def test_marked_answer_counts_not_the_text_around_it():
     text = "Iron is a metal and so is copper. Both conduct. However, only one is magnetic at room temperature.\n\nAnswer: iron"
-    assert extract(text, "short_text") == "iron" and grade(text, "iron", "short_text") and not grade(text, "copper", "short_text")
+    assert (
+        extract(text, "short_text") == "iron"
+        and grade(text, "iron", "short_text")
+        and not grade(text, "copper", "short_text")
+    )
 
 
 def test_a_number_behind_a_colon_is_stated_and_a_part_of_a_ratio_is_not():

@@ -28,8 +28,12 @@ def echo(messages, body):
 
 
 def generate(server, tmp_path, rows, **options):
-    return bg.generate_jsonl(rows, options.pop("to_messages", to_messages), tmp_path / "a.raw.jsonl",
-                             **{"model": "scripted", "base_url": server.url, "retries": 2, **options})
+    return bg.generate_jsonl(
+        rows,
+        options.pop("to_messages", to_messages),
+        tmp_path / "a.raw.jsonl",
+        **{"model": "scripted", "base_url": server.url, "retries": 2, **options},
+    )
 
 
 def test_one_line_per_id_in_the_order_of_the_rows(tmp_path):
@@ -37,8 +41,17 @@ def test_one_line_per_id_in_the_order_of_the_rows(tmp_path):
         counts = generate(server, tmp_path, questions(40), workers=8)
         assert 2 <= server.most_in_flight <= 8
     raw = read_jsonl(tmp_path / "a.raw.jsonl")
-    assert [row["id"] for row in raw] == [f"q{i}" for i in range(40)] and raw[3]["response"] == "answer to question 3"
-    assert {"finish_reason", "prompt_tokens", "completion_tokens", "model", "sampling", "messages_hash"} <= raw[0].keys()
+    assert [row["id"] for row in raw] == [f"q{i}" for i in range(40)] and raw[3][
+        "response"
+    ] == "answer to question 3"
+    assert {
+        "finish_reason",
+        "prompt_tokens",
+        "completion_tokens",
+        "model",
+        "sampling",
+        "messages_hash",
+    } <= raw[0].keys()
     assert counts["rows"] == counts["asked"] == 40 and counts["failed"] == 0
 
 
@@ -52,9 +65,21 @@ def test_second_run_asks_nothing_and_a_larger_input_continues(tmp_path):
         assert len(server.requests) == 5 and len(read_jsonl(tmp_path / "a.raw.jsonl")) == 5
 
 
-@pytest.mark.parametrize("change,named", [
-    ({"model": "other"}, '"scripted", now it is "other"'), ({"temperature": 0.7}, '"temperature": 0.7'),
-    ({"to_messages": lambda row: [{"role": "user", "content": "New prompt: " + row["question"]}]}, "prompt (hash of the messages)")])
+@pytest.mark.parametrize(
+    "change,named",
+    [
+        ({"model": "other"}, '"scripted", now it is "other"'),
+        ({"temperature": 0.7}, '"temperature": 0.7'),
+        (
+            {
+                "to_messages": lambda row: [
+                    {"role": "user", "content": "New prompt: " + row["question"]}
+                ]
+            },
+            "prompt (hash of the messages)",
+        ),
+    ],
+)
 def test_answers_of_another_experiment_are_refused_with_both_values(tmp_path, change, named):
     with FakeServer(echo) as server:
         generate(server, tmp_path, questions(2))
@@ -85,17 +110,28 @@ def test_failed_rows_are_retried_then_recorded_then_asked_again(tmp_path):
     healthy = []
 
     def sometimes(messages, body):
-        return 500 if "question 1" in messages[-1]["content"] and not healthy else echo(messages, body)
+        return (
+            500 if "question 1" in messages[-1]["content"] and not healthy else echo(messages, body)
+        )
 
     with FakeServer(sometimes) as server:
         counts = generate(server, tmp_path, questions(3), retries=1)
         assert counts["failed"] == 1 and len(server.requests) == 4, "one retry"
         rejected = read_jsonl(tmp_path / "a.raw.rejected.jsonl")
-        assert rejected[0]["id"] == "q1" and rejected[0]["reason"] == "generation failed" and "500" in rejected[0]["error"]
-        assert [raw and raw["id"] for _, raw in bg.read_raw(questions(3), tmp_path / "a.raw.jsonl")] == ["q0", None, "q2"]
+        assert (
+            rejected[0]["id"] == "q1"
+            and rejected[0]["reason"] == "generation failed"
+            and "500" in rejected[0]["error"]
+        )
+        assert [
+            raw and raw["id"] for _, raw in bg.read_raw(questions(3), tmp_path / "a.raw.jsonl")
+        ] == ["q0", None, "q2"]
         healthy.append(True)
         assert generate(server, tmp_path, questions(3))["asked"] == 1
-    assert len(read_jsonl(tmp_path / "a.raw.jsonl")) == 3 and not (tmp_path / "a.raw.rejected.jsonl").exists()
+    assert (
+        len(read_jsonl(tmp_path / "a.raw.jsonl")) == 3
+        and not (tmp_path / "a.raw.rejected.jsonl").exists()
+    )
 
 
 def test_truncated_answers_get_one_longer_try(tmp_path):
@@ -110,37 +146,79 @@ def test_truncated_answers_get_one_longer_try(tmp_path):
 
 
 def test_a_truncated_answer_is_kept_where_the_longer_try_fails(tmp_path):
-    with FakeServer(lambda messages, body: ("cut", "length") if body["max_tokens"] < 50 else 400) as server:
-        assert generate(server, tmp_path, questions(1), max_tokens=20, retry_max_tokens=80)["failed"] == 0
-    row, = read_jsonl(tmp_path / "a.raw.jsonl")
-    assert row["response"] == "cut" and row["finish_reason"] == "length" and "400" in row["retry_error"] and row["retried"]
+    with FakeServer(
+        lambda messages, body: ("cut", "length") if body["max_tokens"] < 50 else 400
+    ) as server:
+        assert (
+            generate(server, tmp_path, questions(1), max_tokens=20, retry_max_tokens=80)["failed"]
+            == 0
+        )
+    (row,) = read_jsonl(tmp_path / "a.raw.jsonl")
+    assert (
+        row["response"] == "cut"
+        and row["finish_reason"] == "length"
+        and "400" in row["retry_error"]
+        and row["retried"]
+    )
 
 
 def test_structured_output_thinking_and_plain_prompts_reach_the_endpoint(tmp_path):
     schema = {"type": "object", "properties": {"x": {"type": "string"}}}
     with FakeServer(lambda messages, body: "text") as server:
-        generate(server, tmp_path, questions(1), json_schema=schema, thinking=False, seed=lambda row: 7)
-        bg.generate_jsonl(questions(1), lambda row: "Q: " + row["question"], tmp_path / "b.raw.jsonl", model="scripted", base_url=server.url,
-                          choices=["A", "B"])
+        generate(
+            server, tmp_path, questions(1), json_schema=schema, thinking=False, seed=lambda row: 7
+        )
+        bg.generate_jsonl(
+            questions(1),
+            lambda row: "Q: " + row["question"],
+            tmp_path / "b.raw.jsonl",
+            model="scripted",
+            base_url=server.url,
+            choices=["A", "B"],
+        )
     chat, plain = server.requests
     assert chat["response_format"]["json_schema"]["schema"] == schema and chat["seed"] == 7
     assert chat["chat_template_kwargs"] == {"enable_thinking": False}
-    assert plain["prompt"] == "Q: question 0" and plain["structured_outputs"] == {"choice": ["A", "B"]}
+    assert plain["prompt"] == "Q: question 0" and plain["structured_outputs"] == {
+        "choice": ["A", "B"]
+    }
 
 
 def test_several_endpoints_share_the_work(tmp_path):
     with FakeServer(echo, delay=0.01) as one, FakeServer(echo, delay=0.01) as two:
-        bg.generate_jsonl(questions(20), to_messages, tmp_path / "a.raw.jsonl", model="scripted", base_url=f"{one.url},{two.url}", workers=4)
+        bg.generate_jsonl(
+            questions(20),
+            to_messages,
+            tmp_path / "a.raw.jsonl",
+            model="scripted",
+            base_url=f"{one.url},{two.url}",
+            workers=4,
+        )
         assert len(one.requests) > 3 and len(two.requests) > 3
 
 
 @pytest.mark.slow
 def test_no_server_and_unknown_model_end_the_run_with_one_line(tmp_path, run_script):
     path = write_jsonl(tmp_path / "q.jsonl", questions(2))
-    done = run_script("batch_generate.py", "--input", path, "--output", tmp_path / "a.jsonl", "--model", "m", "--prompt", "<question>",
-                      "--base-url", "http://127.0.0.1:9/v1", check=False)
+    done = run_script(
+        "batch_generate.py",
+        "--input",
+        path,
+        "--output",
+        tmp_path / "a.jsonl",
+        "--model",
+        "m",
+        "--prompt",
+        "<question>",
+        "--base-url",
+        "http://127.0.0.1:9/v1",
+        check=False,
+    )
     assert done.returncode == 3 and "no server answers" in done.stderr.splitlines()[-1]
-    with FakeServer(lambda messages, body: 404) as server, pytest.raises(r.BadInput, match="NotFoundError"):
+    with (
+        FakeServer(lambda messages, body: 404) as server,
+        pytest.raises(r.BadInput, match="NotFoundError"),
+    ):
         generate(server, tmp_path, questions(2))
 
 
@@ -156,13 +234,28 @@ def test_kill_in_the_middle_then_again_equals_an_uninterrupted_run(tmp_path, run
     path = write_jsonl(tmp_path / "q.jsonl", questions(60))
 
     def command(name, server):
-        return ["batch_generate.py", "--input", path, "--output", tmp_path / name, "--model", "scripted", "--prompt", "Solve: <question>",
-                "--base-url", server.url, "--workers", "4"]
+        return [
+            "batch_generate.py",
+            "--input",
+            path,
+            "--output",
+            tmp_path / name,
+            "--model",
+            "scripted",
+            "--prompt",
+            "Solve: <question>",
+            "--base-url",
+            server.url,
+            "--workers",
+            "4",
+        ]
 
     with FakeServer(echo, delay=0.05) as server:
         run_script(*command("whole.jsonl", server))
         script, *arguments = command("killed.jsonl", server)
-        victim = subprocess.Popen([sys.executable, ROOT / script, *map(str, arguments)], stderr=subprocess.DEVNULL)
+        victim = subprocess.Popen(
+            [sys.executable, ROOT / script, *map(str, arguments)], stderr=subprocess.DEVNULL
+        )
         deadline = time.time() + 30
         while time.time() < deadline and len(server.requests) < 60 + 20:
             time.sleep(0.01)
@@ -195,7 +288,10 @@ if __name__ == "__main__":
     two = read_jsonl(tmp_path / "two.raw.jsonl")
     assert [row["id"] for row in two] == [f"q{i}" for i in range(12)]
     assert all(row["response"].strip() and row["completion_tokens"] <= 24 for row in two)
-    assert all(isinstance(json.loads(row["response"])["sum"], int) for row in read_jsonl(tmp_path / "json.raw.jsonl"))
+    assert all(
+        isinstance(json.loads(row["response"])["sum"], int)
+        for row in read_jsonl(tmp_path / "json.raw.jsonl")
+    )
 
 
 @pytest.mark.slow
@@ -203,13 +299,34 @@ def test_a_killed_run_leaves_no_engine_behind(tmp_path, demo_model):
     import psutil
 
     path = write_jsonl(tmp_path / "q.jsonl", questions(400))
-    command = ["--input", path, "--output", tmp_path / "a.raw.jsonl", "--model", demo_model, "--prompt", "<question>", "--max-tokens", "400"]
-    victim = subprocess.Popen([sys.executable, ROOT / "batch_generate.py", *map(str, command)], stderr=subprocess.DEVNULL)
+    command = [
+        "--input",
+        path,
+        "--output",
+        tmp_path / "a.raw.jsonl",
+        "--model",
+        demo_model,
+        "--prompt",
+        "<question>",
+        "--max-tokens",
+        "400",
+    ]
+    victim = subprocess.Popen(
+        [sys.executable, ROOT / "batch_generate.py", *map(str, command)], stderr=subprocess.DEVNULL
+    )
     deadline = time.time() + 300
     raw = tmp_path / "a.raw.jsonl"
-    while time.time() < deadline and victim.poll() is None and not (raw.exists() and raw.stat().st_size):
+    while (
+        time.time() < deadline
+        and victim.poll() is None
+        and not (raw.exists() and raw.stat().st_size)
+    ):
         time.sleep(0.5)
-    engine = [child for child in psutil.Process(victim.pid).children(recursive=True) if "VLLM" in " ".join(child.cmdline())]
+    engine = [
+        child
+        for child in psutil.Process(victim.pid).children(recursive=True)
+        if "VLLM" in " ".join(child.cmdline())
+    ]
     assert engine
     victim.kill()
     victim.wait()

@@ -26,7 +26,11 @@ GPQA = {
     "Canary String": "GPQA canary: keep out",
 }
 HUB_ROWS = {  # one row of each benchmark in the fields of its hub data set: file, row, the right option's text or the reference
-    "mmlu": ("mmlu/test-00000-of-00001.parquet", dict(question="2+2?", subject="algebra", choices=["3", "4", "5", "6"], answer=1), "4"),
+    "mmlu": (
+        "mmlu/test-00000-of-00001.parquet",
+        dict(question="2+2?", subject="algebra", choices=["3", "4", "5", "6"], answer=1),
+        "4",
+    ),
     "gpqa_diamond": ("gpqa_diamond.csv", GPQA, "yes"),
     "mmlu_pro": (
         "pro/test.jsonl",
@@ -44,12 +48,27 @@ HUB_ROWS = {  # one row of each benchmark in the fields of its hub data set: fil
     ),
     "supergpqa": (
         "super.jsonl",
-        dict(uuid="u", question="Q?", options=list("pqrstuvwxy"), answer="r", answer_letter="C", discipline="Science", field="Physics"),
+        dict(
+            uuid="u",
+            question="Q?",
+            options=list("pqrstuvwxy"),
+            answer="r",
+            answer_letter="C",
+            discipline="Science",
+            field="Physics",
+        ),
         "r",
     ),
     "scibench": (
         "train.jsonl",
-        dict(problem_text="How far?", answer_number=" −2.5 ", unit=" $10^{3} \\mathrm{~m}$ ", source="fund", problemid=" 1.1", solution=""),
+        dict(
+            problem_text="How far?",
+            answer_number=" −2.5 ",
+            unit=" $10^{3} \\mathrm{~m}$ ",
+            source="fund",
+            problemid=" 1.1",
+            solution="",
+        ),
         "−2.5",
     ),
     "olympicarena": (
@@ -75,13 +94,27 @@ HUB_ROWS = {  # one row of each benchmark in the fields of its hub data set: fil
             uuid="c",
             metrics=["multiple_choice_grade"],
             name="tox",
-            examples=[dict(input="Which?", target=None, target_scores='{"wrong": 0, "right": 1.0, "other": 0}')],
+            examples=[
+                dict(
+                    input="Which?",
+                    target=None,
+                    target_scores='{"wrong": 0, "right": 1.0, "other": 0}',
+                )
+            ],
         ),
         "right",
     ),
     "csbench": (
         "cs.jsonl",
-        dict(ID=1, Domain="OS", SubDomain="x", Format="Assertion", Language="English", Question="It holds.", Answer="False"),
+        dict(
+            ID=1,
+            Domain="OS",
+            SubDomain="x",
+            Format="Assertion",
+            Language="English",
+            Question="It holds.",
+            Answer="False",
+        ),
         "False",
     ),
     "medqa": (
@@ -97,24 +130,61 @@ HUB_ROWS = {  # one row of each benchmark in the fields of its hub data set: fil
     ),
     "medmcqa": (
         "validation.jsonl",
-        dict(id="i", question="What?", opa="w", opb="x", opc="y", opd="z", cop=3, choice_type="single", exp=None, subject_name="Surgery"),
+        dict(
+            id="i",
+            question="What?",
+            opa="w",
+            opb="x",
+            opc="y",
+            opd="z",
+            cop=3,
+            choice_type="single",
+            exp=None,
+            subject_name="Surgery",
+        ),
         "z",
     ),
     "pubmedqa": (
         "pqa.json",
-        dict(pubid=1, question="Does it?", context=dict(contexts=["Part one.", "Part two."]), long_answer="", final_decision="maybe"),
+        dict(
+            pubid=1,
+            question="Does it?",
+            context=dict(contexts=["Part one.", "Part two."]),
+            long_answer="",
+            final_decision="maybe",
+        ),
         "Maybe",
     ),
-    "piqa": ("piqa_valid.jsonl", dict(goal="open a jar", sol1="twist", sol2="shout", label=0), "twist"),
-    "gsm8k": ("main/test.jsonl", dict(question="How many?", answer="2 and 2 is <<2+2=4>>4\n#### 1,234"), "1,234"),
+    "piqa": (
+        "piqa_valid.jsonl",
+        dict(goal="open a jar", sol1="twist", sol2="shout", label=0),
+        "twist",
+    ),
+    "gsm8k": (
+        "main/test.jsonl",
+        dict(question="How many?", answer="2 and 2 is <<2+2=4>>4\n#### 1,234"),
+        "1,234",
+    ),
     "math": (
         "test.jsonl",
-        dict(problem="Find x.", level="Level 1", type="Algebra", solution=r"First \boxed{1} then \boxed{\frac{1}{\sqrt{2}}}."),
+        dict(
+            problem="Find x.",
+            level="Level 1",
+            type="Algebra",
+            solution=r"First \boxed{1} then \boxed{\frac{1}{\sqrt{2}}}.",
+        ),
         r"\frac{1}{\sqrt{2}}",
     ),
     "math500": (
         "test.jsonl",
-        dict(problem="Find x.", solution="...", answer=r"90^\circ", subject="Algebra", level=2, unique_id="test/1.json"),
+        dict(
+            problem="Find x.",
+            solution="...",
+            answer=r"90^\circ",
+            subject="Algebra",
+            level=2,
+            unique_id="test/1.json",
+        ),
         r"90^\circ",
     ),
 }
@@ -126,7 +196,9 @@ def put(folder, name, row):
     if name.endswith(".parquet"):
         pyarrow.parquet.write_table(pyarrow.Table.from_pylist([row]), path)
     elif name.endswith(".csv"):
-        path.write_text(",".join(f'"{k}"' for k in row) + "\n" + ",".join(f'"{v}"' for v in row.values()) + "\n")
+        path.write_text(
+            ",".join(f'"{k}"' for k in row) + "\n" + ",".join(f'"{v}"' for v in row.values()) + "\n"
+        )
     elif name.endswith(".json"):
         path.write_text(json.dumps([row]))
     else:
@@ -141,7 +213,11 @@ def test_a_row_in_the_fields_of_the_hub_is_read(name, tmp_path):
     found = benchmarks.load_folder(tmp_path)
     assert list(found["rows"]) == [name], found["unused"]
     (row,) = found["rows"][name]
-    assert row["kind"] in benchmarks.KINDS and row["category"] == benchmarks.BENCHMARKS[name]["category"] and row["id"].startswith(name)
+    assert (
+        row["kind"] in benchmarks.KINDS
+        and row["category"] == benchmarks.BENCHMARKS[name]["category"]
+        and row["id"].startswith(name)
+    )
     if row["kind"] == "choice":
         assert row["options"]["ABCDEFGHIJ".index(row["reference"])] == wanted
         assert sorted(row["option_order"]) == list(range(len(row["options"])))
@@ -153,9 +229,23 @@ def test_a_row_in_the_fields_of_the_hub_is_read(name, tmp_path):
 def test_every_benchmark_is_described_in_full():
     assert len(benchmarks.BENCHMARKS) == 15
     for name, entry in benchmarks.BENCHMARKS.items():
-        assert {"title", "category", "hub", "configs", "split", "revision", "license", "read", "metric", "citation"} <= entry.keys(), name
+        assert {
+            "title",
+            "category",
+            "hub",
+            "configs",
+            "split",
+            "revision",
+            "license",
+            "read",
+            "metric",
+            "citation",
+        } <= entry.keys(), name
         assert name == benchmarks.name_of(entry["title"]) or name in ("medqa", "gpqa_diamond")
-    assert [benchmarks.name_of(text) for text in ("MATH-500", "super_gpqa", "CS-Bench", "gpqa", "nothing")] == [
+    assert [
+        benchmarks.name_of(text)
+        for text in ("MATH-500", "super_gpqa", "CS-Bench", "gpqa", "nothing")
+    ] == [
         "math500",
         "supergpqa",
         "csbench",
@@ -168,10 +258,14 @@ def test_shuffled_options_depend_on_the_row_alone_and_every_letter_is_right_abou
     letters = collections.Counter()
     for number in range(400):
         row = benchmark_rows.read_gpqa({**GPQA, "Question": f"Which one of {number}?"})
-        assert [["yes", "no", "maybe", "never"][source] for source in row["option_order"]] == row["options"]
+        assert [["yes", "no", "maybe", "never"][source] for source in row["option_order"]] == row[
+            "options"
+        ]
         assert row == benchmark_rows.read_gpqa({**GPQA, "Question": f"Which one of {number}?"})
         letters[row["reference"]] += 1
-    assert all(70 < letters[letter] < 130 for letter in "ABCD"), letters  # 100 expected, 3.5 standard deviations
+    assert all(70 < letters[letter] < 130 for letter in "ABCD"), (
+        letters
+    )  # 100 expected, 3.5 standard deviations
 
 
 def test_options_that_speak_of_other_options_keep_their_places():
@@ -179,7 +273,10 @@ def test_options_that_speak_of_other_options_keep_their_places():
         row = benchmark_rows.choice({}, "Which?", ["one", "two", "three", last], 0, shuffle=True)
         assert row["option_order"] == [0, 1, 2, 3], last
     assert any(
-        benchmark_rows.choice({}, f"Which {i}?", ["Vitamin A", "two", "three", "a band"], 0, shuffle=True)["option_order"] != [0, 1, 2, 3]
+        benchmark_rows.choice(
+            {}, f"Which {i}?", ["Vitamin A", "two", "three", "a band"], 0, shuffle=True
+        )["option_order"]
+        != [0, 1, 2, 3]
         for i in range(9)
     )
 
@@ -187,7 +284,10 @@ def test_options_that_speak_of_other_options_keep_their_places():
 def test_the_canary_travels_with_the_row_but_is_in_no_prompt():
     row = benchmark_rows.read_gpqa(GPQA)
     assert row["canary"] == GPQA["Canary String"]
-    assert "canary" not in benchmark_prompts.user_message({**row, "passage": None, "unit": None}).lower()
+    assert (
+        "canary"
+        not in benchmark_prompts.user_message({**row, "passage": None, "unit": None}).lower()
+    )
 
 
 @pytest.mark.parametrize(
@@ -224,11 +324,19 @@ def test_files_that_are_no_benchmark_are_named_with_the_reason(path, row, reason
 def test_rows_without_a_place_are_rejected_with_the_reason(row, reason, tmp_path):
     write_jsonl(tmp_path / "rows.jsonl", [row])
     found = benchmarks.load_folder(tmp_path)
-    assert not any(found["rows"].values()) and len(found["rejected"]) == 1 and reason in found["rejected"][0][1]
+    assert (
+        not any(found["rows"].values())
+        and len(found["rejected"]) == 1
+        and reason in found["rejected"][0][1]
+    )
 
 
 def test_olympicarena_test_rows_have_no_reference_and_stay(tmp_path):
-    put(tmp_path, "Physics/test-0.jsonl", {**HUB_ROWS["olympicarena"][1], "answer": None, "answer_sequence": ["mass", "speed"]})
+    put(
+        tmp_path,
+        "Physics/test-0.jsonl",
+        {**HUB_ROWS["olympicarena"][1], "answer": None, "answer_sequence": ["mass", "speed"]},
+    )
     (row,) = benchmarks.load_folder(tmp_path)["rows"]["olympicarena"]
     assert (
         row["reference"] is None
@@ -238,7 +346,9 @@ def test_olympicarena_test_rows_have_no_reference_and_stay(tmp_path):
 
 
 def test_rows_of_ones_own_in_every_kind_of_file(tmp_path):
-    row = dict(id="x1", benchmark="mine", kind="short_text", question="Name it.", reference=["a", "b"])
+    row = dict(
+        id="x1", benchmark="mine", kind="short_text", question="Name it.", reference=["a", "b"]
+    )
     for name, write in (
         ("a.jsonl.gz", lambda p: p.write_bytes(gzip.compress(json.dumps(row).encode()))),
         ("b.json", lambda p: p.write_text(json.dumps([row]))),
@@ -260,36 +370,55 @@ def test_rows_of_ones_own_in_every_kind_of_file(tmp_path):
     ],
 )
 def test_a_wrong_row_of_ones_own_is_named(change, message, tmp_path):
-    row = dict(id="x", benchmark="mine", kind="choice", question="Q?", options=["a", "b"], reference="A")
+    row = dict(
+        id="x", benchmark="mine", kind="choice", question="Q?", options=["a", "b"], reference="A"
+    )
     write_jsonl(tmp_path / "mine.jsonl", [row, {**row, "id": "y", **change}])
     with pytest.raises(r.BadInput, match=message) as error:
         benchmarks.load_folder(tmp_path)
     assert "mine.jsonl, row 2" in str(error.value)
 
 
-def test_a_row_that_stands_in_two_files_counts_once_and_one_that_stands_twice_in_a_file_twice(tmp_path):
+def test_a_row_that_stands_in_two_files_counts_once_and_one_that_stands_twice_in_a_file_twice(
+    tmp_path,
+):
     raw = HUB_ROWS["gsm8k"][1]
     write_jsonl(tmp_path / "a_test.jsonl", [raw, raw])
     write_jsonl(tmp_path / "b_test.jsonl", [raw, {**raw, "question": "How few?"}])
     found = benchmarks.load_folder(tmp_path)
     ids = [row["id"] for row in found["rows"]["gsm8k"]]
-    assert len(ids) == len(set(ids)) == 3 and found["rejected"][0][1] == "the same row stands in a_test.jsonl"
+    assert (
+        len(ids) == len(set(ids)) == 3
+        and found["rejected"][0][1] == "the same row stands in a_test.jsonl"
+    )
 
 
 def test_questions_on_one_passage_share_a_group(tmp_path):
     raw = HUB_ROWS["pubmedqa"][1]
     write_jsonl(
         tmp_path / "p.jsonl",
-        [raw, {**raw, "question": "Does it not?"}, {**raw, "question": "And then?", "context": {"contexts": ["Else."]}}],
+        [
+            raw,
+            {**raw, "question": "Does it not?"},
+            {**raw, "question": "And then?", "context": {"contexts": ["Else."]}},
+        ],
     )
     rows = benchmarks.load_folder(tmp_path)["rows"]["pubmedqa"]
     assert rows[0]["group"] == rows[1]["group"] != rows[2]["group"]
-    assert benchmark_prompts.user_message(rows[0]).index("Part two.") < benchmark_prompts.user_message(rows[0]).index("Does it?")
+    assert benchmark_prompts.user_message(rows[0]).index(
+        "Part two."
+    ) < benchmark_prompts.user_message(rows[0]).index("Does it?")
 
 
 # ---- prompts ----
 
-CHOICE = dict(kind="choice", question="Which {x} holds?", options=["\\frac{1}{2}", "b"], passage=None, unit=None)
+CHOICE = dict(
+    kind="choice",
+    question="Which {x} holds?",
+    options=["\\frac{1}{2}", "b"],
+    passage=None,
+    unit=None,
+)
 OPEN = dict(kind="math", question="How far?", options=None, passage=None, unit="m")
 
 
@@ -313,7 +442,8 @@ def test_placeholders_in_a_row_stay_as_they_are():
     }
     text = benchmark_prompts.user_message(row)
     assert (
-        "Passage: <unit> and <options>" in text and "Question: What does <options> do in <question>?\nA. <question>\nB. <passage>\n" in text
+        "Passage: <unit> and <options>" in text
+        and "Question: What does <options> do in <question>?\nA. <question>\nB. <passage>\n" in text
     )
 
 
@@ -322,7 +452,11 @@ def test_few_shot_turns_and_completion_prompts():
     assert [message["role"] for message in chat] == ["user", "assistant"] * 2 + ["user"]
     text = benchmark_prompts.messages(OPEN, shots=3, completion=True)
     assert text.count("Problem:") == 4 and text.endswith("\n\nSolution:")
-    assert not any(stop in answer for stop in benchmark_prompts.COMPLETION_STOP for _, answer in benchmark_prompts.examples("math", 3))
+    assert not any(
+        stop in answer
+        for stop in benchmark_prompts.COMPLETION_STOP
+        for _, answer in benchmark_prompts.examples("math", 3)
+    )
     ids = {
         benchmark_prompts.prompt_id(),
         benchmark_prompts.prompt_id(2),
@@ -352,8 +486,15 @@ def test_the_averages_of_the_papers_scores_are_the_papers_averages():
         "Qwen3-30B-A3B-MegaScience": (61.12, 76.75, 89.33, 73.86),
     }.items():
         ours = benchmarks.averages(scores[model])
-        assert [round(ours[c][0], 2) for c in ("General", "Specific", "Math", "All")] == pytest.approx(printed, abs=0.011)
-        assert [ours[c][1:] for c in ("General", "Specific", "Math", "All")] == [(5, 5), (6, 6), (3, 3), (14, 14)]
+        assert [
+            round(ours[c][0], 2) for c in ("General", "Specific", "Math", "All")
+        ] == pytest.approx(printed, abs=0.011)
+        assert [ours[c][1:] for c in ("General", "Specific", "Math", "All")] == [
+            (5, 5),
+            (6, 6),
+            (3, 3),
+            (14, 14),
+        ]
 
 
 def test_an_average_says_how_many_it_holds_and_leaves_mmlu_out():
@@ -371,15 +512,27 @@ def test_an_average_says_how_many_it_holds_and_leaves_mmlu_out():
 def test_the_shared_folder_holds_thirteen_benchmarks(shared):
     found = benchmarks.load_folder(shared / "benchmarks")
     counts = {name: len(rows) for name, rows in found["rows"].items()}
-    assert len(counts) == 13 and set(benchmarks.BENCHMARKS) - set(counts) == {"gpqa_diamond", "olympicarena"}
-    assert counts["chembench"] == 289 and counts["csbench"] == 381 and counts["scibench"] == 247 and counts["supergpqa"] == 800
+    assert len(counts) == 13 and set(benchmarks.BENCHMARKS) - set(counts) == {
+        "gpqa_diamond",
+        "olympicarena",
+    }
+    assert (
+        counts["chembench"] == 289
+        and counts["csbench"] == 381
+        and counts["scibench"] == 247
+        and counts["supergpqa"] == 800
+    )
     ids = [row["id"] for rows in found["rows"].values() for row in rows]
     assert len(ids) == len(set(ids))
 
 
 def test_the_sample_benchmark_is_read():
     rows = benchmarks.load_folder(ROOT / "data/sample/benchmark")["rows"]["sample"]
-    assert len(rows) > 100 and {row["kind"] for row in rows} == set(benchmarks.KINDS) and len({row["group"] for row in rows}) > 2
+    assert (
+        len(rows) > 100
+        and {row["kind"] for row in rows} == set(benchmarks.KINDS)
+        and len({row["group"] for row in rows}) > 2
+    )
 
 
 @pytest.mark.slow
@@ -387,7 +540,14 @@ def test_the_hub_loader_with_a_data_set_of_the_disk(tmp_path, monkeypatch):
     """The library's own loader, with a folder in the place of the hub id."""
     write_jsonl(tmp_path / "test.jsonl", [HUB_ROWS["gsm8k"][1]])
     monkeypatch.setitem(
-        benchmarks.BENCHMARKS, "gsm8k", {**benchmarks.BENCHMARKS["gsm8k"], "hub": str(tmp_path), "configs": ["default"], "revision": None}
+        benchmarks.BENCHMARKS,
+        "gsm8k",
+        {
+            **benchmarks.BENCHMARKS["gsm8k"],
+            "hub": str(tmp_path),
+            "configs": ["default"],
+            "revision": None,
+        },
     )
     (row,), rejected = benchmarks.load_hub("gsm8k")
     assert row["reference"] == "1,234" and row["benchmark"] == "gsm8k" and not rejected
@@ -408,4 +568,9 @@ def test_the_hub_out_of_reach_is_a_clear_error(run_script, tmp_path):
         check=False,
         env={"HF_ENDPOINT": "http://127.0.0.1:9", "HF_HUB_OFFLINE": "1", "HF_HOME": str(tmp_path)},
     )
-    assert done.returncode == 2 and "GSM8K: openai/gsm8k" in done.stderr and "--data" in done.stderr and "Traceback" not in done.stderr
+    assert (
+        done.returncode == 2
+        and "GSM8K: openai/gsm8k" in done.stderr
+        and "--data" in done.stderr
+        and "Traceback" not in done.stderr
+    )

@@ -11,10 +11,30 @@ from hypothesis import strategies as st
 
 WORDS = c.Counter("words")
 PROSE = "Energy is conserved in every process that we know. " * 4
-PIECES = ["# Chapter 1", "## 1.1 Work", "### Problems", PROSE, "A short paragraph.", "It follows that", "$$ E = mc^2 $$", "$$\na = b\n\nc = d\n$$",
-          "\\begin{align}\nx &= 1\n\ny &= 2\n\\end{align}", "```python\nprint(1)\n\nprint(2)\n```", "| a | b |\n|---|---|\n| 1 | 2 |", "- one\n- two",
-          "**Example 1.2.** A stone falls. How far?", "**Solution.** It falls five metres.", "**Problem 3.** Compute it.", "**Solution 3.** It is 4.",
-          "**Theorem 2.** All is one.", "*Proof.* Clear. ∎", "where $v$ is the speed.", "lone $$ of a slip", "wort" * 300, "\u2028 odd \u00a0 space"]
+PIECES = [
+    "# Chapter 1",
+    "## 1.1 Work",
+    "### Problems",
+    PROSE,
+    "A short paragraph.",
+    "It follows that",
+    "$$ E = mc^2 $$",
+    "$$\na = b\n\nc = d\n$$",
+    "\\begin{align}\nx &= 1\n\ny &= 2\n\\end{align}",
+    "```python\nprint(1)\n\nprint(2)\n```",
+    "| a | b |\n|---|---|\n| 1 | 2 |",
+    "- one\n- two",
+    "**Example 1.2.** A stone falls. How far?",
+    "**Solution.** It falls five metres.",
+    "**Problem 3.** Compute it.",
+    "**Solution 3.** It is 4.",
+    "**Theorem 2.** All is one.",
+    "*Proof.* Clear. ∎",
+    "where $v$ is the speed.",
+    "lone $$ of a slip",
+    "wort" * 300,
+    "\u2028 odd \u00a0 space",
+]
 documents = st.lists(st.sampled_from(PIECES) | st.text(max_size=200), max_size=40).map("\n\n".join)
 
 
@@ -44,22 +64,32 @@ def filler(words):
     return " ".join(["Words"] + ["word"] * (words - 2)) + " end." if words > 1 else "End."
 
 
-@pytest.mark.parametrize("whole", [
-    "**Example 4.1.** A stone falls from 20 m. How long?\n\n**Solution.** We use\n\n$$ h = \\tfrac12 g t^2 $$\n\nso that it falls 2.0 s.",
-    "##### Example 3\n\nA car brakes.\n\n**Strategy**\n\nUse energy.\n\n**Solution**\n\n$$ W = \\Delta K $$\n\n**Significance**\n\nIt stops.",
-    "**Problem 7.** Find the sum.\n\n(a) of two\n\n(b) of three\n\n**Solution 7.** a. 5; b. 6",
-    "Exercise 1.4: Show that a is b.\n\n(i) directly\n\nAnswer: since a is b.",
-    "**Theorem 2.1.** If $a$ then $b$.\n\n*Proof.* Assume $a$. Then\n\n\\begin{align}\nb &= a\n\nc &= b\n\\end{align}",
-    "> **Lemma.** All sets are sets.\n\n**Proof.** By definition, which needs a few words.",
-    "### Question 5\n\nWhat is a cell?\n\n### Answer 5\n\nThe smallest unit of life, as far as one knows.",
-    "The energy is given by\n\n$$\nE = mc^2\n\n+ 0\n$$\n\nwhere $c$ is the speed of light, a constant.".replace("by\n", "by:\n"),
-    "```python\ndef f(x):\n\n    return x\n```\n", "## A heading\n\nAnd the first paragraph below it, which is not long."])
+@pytest.mark.parametrize(
+    "whole",
+    [
+        "**Example 4.1.** A stone falls from 20 m. How long?\n\n**Solution.** We use\n\n$$ h = \\tfrac12 g t^2 $$\n\nso that it falls 2.0 s.",
+        "##### Example 3\n\nA car brakes.\n\n**Strategy**\n\nUse energy.\n\n**Solution**\n\n$$ W = \\Delta K $$\n\n**Significance**\n\nIt stops.",
+        "**Problem 7.** Find the sum.\n\n(a) of two\n\n(b) of three\n\n**Solution 7.** a. 5; b. 6",
+        "Exercise 1.4: Show that a is b.\n\n(i) directly\n\nAnswer: since a is b.",
+        "**Theorem 2.1.** If $a$ then $b$.\n\n*Proof.* Assume $a$. Then\n\n\\begin{align}\nb &= a\n\nc &= b\n\\end{align}",
+        "> **Lemma.** All sets are sets.\n\n**Proof.** By definition, which needs a few words.",
+        "### Question 5\n\nWhat is a cell?\n\n### Answer 5\n\nThe smallest unit of life, as far as one knows.",
+        "The energy is given by\n\n$$\nE = mc^2\n\n+ 0\n$$\n\nwhere $c$ is the speed of light, a constant.".replace(
+            "by\n", "by:\n"
+        ),
+        "```python\ndef f(x):\n\n    return x\n```\n",
+        "## A heading\n\nAnd the first paragraph below it, which is not long.",
+    ],
+)
 def test_what_belongs_together_stays_together(whole):
     whole = whole.strip()
     size = len(whole.split())
     for before in range(1, 40):
         text = f"{filler(before)}\n\n{whole}\n\n{filler(30)}\n\n{filler(30)}"
-        assert sum(whole in chunk for chunk in chunks(text, max(size, 40))) == 1, (before, chunks(text, max(size, 40)))
+        assert sum(whole in chunk for chunk in chunks(text, max(size, 40))) == 1, (
+            before,
+            chunks(text, max(size, 40)),
+        )
 
 
 def test_an_example_longer_than_a_chunk_is_cut_at_its_paragraphs():
@@ -73,8 +103,14 @@ def test_an_example_longer_than_a_chunk_is_cut_at_its_paragraphs():
 def test_solutions_of_other_exercises_are_not_pulled_in():
     text = "**Problem 1.** Find a.\n\n**Problem 2.** Find b.\n\n## Answers\n\n**Solution 1.** a = 1\n\n**Solution 2.** b = 2"
     blocks = c.find_blocks(text)
-    assert [[text[b.start:b.start + 13] for b in unit] for unit in c.find_units(text, blocks)] == [
-        ["**Problem 1.*"], ["**Problem 2.*"], ["## Answers\n\n*", "**Solution 1."], ["**Solution 2."]]
+    assert [
+        [text[b.start : b.start + 13] for b in unit] for unit in c.find_units(text, blocks)
+    ] == [
+        ["**Problem 1.*"],
+        ["**Problem 2.*"],
+        ["## Answers\n\n*", "**Solution 1."],
+        ["**Solution 2."],
+    ]
 
 
 def test_prose_that_begins_with_a_label_is_prose():
@@ -89,7 +125,10 @@ def test_a_chunk_that_is_nearly_full_ends_before_a_heading():
 
 def test_a_lone_formula_mark_does_not_swallow_the_book():
     text = "A slip $$ here.\n\n" + "\n\n".join(filler(30) for _ in range(200))
-    assert len(c.find_blocks(text)) == 201 and max(len(chunk.split()) for chunk in chunks(text, 100)) <= 100
+    assert (
+        len(c.find_blocks(text)) == 201
+        and max(len(chunk.split()) for chunk in chunks(text, 100)) <= 100
+    )
 
 
 @pytest.fixture(scope="module")
@@ -100,9 +139,16 @@ def tokenizer(tmp_path_factory):
     folder = tmp_path_factory.mktemp("tokenizer")
     made = tokenizers.Tokenizer(tokenizers.models.BPE())
     made.pre_tokenizer = tokenizers.pre_tokenizers.ByteLevel(add_prefix_space=False)
-    made.train_from_iterator(PIECES * 5, tokenizers.trainers.BpeTrainer(
-        vocab_size=400, initial_alphabet=tokenizers.pre_tokenizers.ByteLevel.alphabet(), special_tokens=["<s>"], show_progress=False))
-    made.enable_truncation(5)   # as some models' files do: must not cut the counts
+    made.train_from_iterator(
+        PIECES * 5,
+        tokenizers.trainers.BpeTrainer(
+            vocab_size=400,
+            initial_alphabet=tokenizers.pre_tokenizers.ByteLevel.alphabet(),
+            special_tokens=["<s>"],
+            show_progress=False,
+        ),
+    )
+    made.enable_truncation(5)  # as some models' files do: must not cut the counts
     made.save(str(folder / "tokenizer.json"))
     return folder
 
@@ -122,39 +168,117 @@ def test_token_counts_are_those_of_the_chunk_and_within_the_limit(tokenizer, tex
 
 def test_the_command(run_script, tmp_path, tokenizer):
     text = "\n\n".join([f"# Title\n\n{PROSE}"] + [PROSE] * 30)
-    rows = [{"id": "d1", "title": "T", "subject": "physics", "text": text, "pages": [[5, 0], [6, len(text) // 2]], "source": "a.pdf",
-             "license": "CC BY 4.0", "level": "graduate"},
-            {"id": "d2", "title": "E", "subject": None, "text": "  ", "pages": None, "source": "b.md", "license": None}]
+    rows = [
+        {
+            "id": "d1",
+            "title": "T",
+            "subject": "physics",
+            "text": text,
+            "pages": [[5, 0], [6, len(text) // 2]],
+            "source": "a.pdf",
+            "license": "CC BY 4.0",
+            "level": "graduate",
+        },
+        {
+            "id": "d2",
+            "title": "E",
+            "subject": None,
+            "text": "  ",
+            "pages": None,
+            "source": "b.md",
+            "license": None,
+        },
+    ]
     write_jsonl(tmp_path / "d.jsonl", rows)
-    run_script("01_extract/chunk_documents.py", "--input", tmp_path / "d.jsonl", "--output", tmp_path / "c.jsonl", "--tokenizer", tokenizer,
-               "--max-tokens", 256)
+    run_script(
+        "01_extract/chunk_documents.py",
+        "--input",
+        tmp_path / "d.jsonl",
+        "--output",
+        tmp_path / "c.jsonl",
+        "--tokenizer",
+        tokenizer,
+        "--max-tokens",
+        256,
+    )
     made, rejected = read_jsonl(tmp_path / "c.jsonl"), read_jsonl(tmp_path / "c.rejected.jsonl")
     assert rejected[0]["id"] == "d2" and rejected[0]["reason"] == "no text"
-    assert len({row["id"] for row in made}) == len(made) > 3 and all(row["n_tokens"] <= 256 and row["doc_id"] == "d1" for row in made)
-    assert (made[0]["pages"], made[-1]["pages"]) == ([5, 5], [6, 6]) and {row["level"] for row in made} == {"graduate"}
-    assert all(text[row["start"]:].startswith(row["text"]) for row in made)
-    run_script("01_extract/chunk_documents.py", "--input", tmp_path / "d.jsonl", "--output", tmp_path / "w.jsonl", "--tokenizer", "words",
-               "--max-tokens", 100, "--overlap", 20)
-    assert all(row["n_tokens"] == len(row["text"].split()) <= 100 for row in read_jsonl(tmp_path / "w.jsonl"))
+    assert len({row["id"] for row in made}) == len(made) > 3 and all(
+        row["n_tokens"] <= 256 and row["doc_id"] == "d1" for row in made
+    )
+    assert (made[0]["pages"], made[-1]["pages"]) == ([5, 5], [6, 6]) and {
+        row["level"] for row in made
+    } == {"graduate"}
+    assert all(text[row["start"] :].startswith(row["text"]) for row in made)
+    run_script(
+        "01_extract/chunk_documents.py",
+        "--input",
+        tmp_path / "d.jsonl",
+        "--output",
+        tmp_path / "w.jsonl",
+        "--tokenizer",
+        "words",
+        "--max-tokens",
+        100,
+        "--overlap",
+        20,
+    )
+    assert all(
+        row["n_tokens"] == len(row["text"].split()) <= 100
+        for row in read_jsonl(tmp_path / "w.jsonl")
+    )
 
 
 def test_a_sample_is_drawn_evenly_from_the_documents(run_script, tmp_path):
-    rows = [{"id": f"d{i}", "subject": "physics", "text": "\n\n".join([f"{PROSE} {i}"] * n)} for i, n in enumerate((1, 9, 30))]
+    rows = [
+        {"id": f"d{i}", "subject": "physics", "text": "\n\n".join([f"{PROSE} {i}"] * n)}
+        for i, n in enumerate((1, 9, 30))
+    ]
     write_jsonl(tmp_path / "d.jsonl", rows)
     for out, seed in (("a", 1), ("b", 1), ("c", 2)):
-        run_script("01_extract/chunk_documents.py", "--input", tmp_path / "d.jsonl", "--output", tmp_path / f"{out}.jsonl", "--tokenizer", "words",
-                   "--max-tokens", 40, "--sample", 9, "--seed", seed)
+        run_script(
+            "01_extract/chunk_documents.py",
+            "--input",
+            tmp_path / "d.jsonl",
+            "--output",
+            tmp_path / f"{out}.jsonl",
+            "--tokenizer",
+            "words",
+            "--max-tokens",
+            40,
+            "--sample",
+            9,
+            "--seed",
+            seed,
+        )
     a, b, other = (read_jsonl(tmp_path / f"{out}.jsonl") for out in "abc")
-    assert [sum(row["doc_id"] == f"d{i}" for row in a) for i in range(3)] == [1, 4, 4] and a == b != other
+    assert [sum(row["doc_id"] == f"d{i}" for row in a) for i in range(3)] == [
+        1,
+        4,
+        4,
+    ] and a == b != other
     assert len(a) + len(read_jsonl(tmp_path / "a.rejected.jsonl")) == 40
 
 
-@pytest.mark.parametrize(("options", "message"), [(["--tokenizer", "/nowhere/at/all"], "--tokenizer /nowhere/at/all"),
-                                                  (["--tokenizer", "words", "--overlap", "3000"], "--overlap 3000")])
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--tokenizer", "/nowhere/at/all"], "--tokenizer /nowhere/at/all"),
+        (["--tokenizer", "words", "--overlap", "3000"], "--overlap 3000"),
+    ],
+)
 def test_clear_errors(run_script, tmp_path, options, message):
     write_jsonl(tmp_path / "d.jsonl", [{"id": "d", "text": "x"}])
-    done = run_script("01_extract/chunk_documents.py", "--input", tmp_path / "d.jsonl", "--output", tmp_path / "c.jsonl", *options, check=False,
-                      env={"HF_HUB_OFFLINE": "1"})
+    done = run_script(
+        "01_extract/chunk_documents.py",
+        "--input",
+        tmp_path / "d.jsonl",
+        "--output",
+        tmp_path / "c.jsonl",
+        *options,
+        check=False,
+        env={"HF_HUB_OFFLINE": "1"},
+    )
     assert done.returncode == 2 and message in done.stderr.strip().split("\n")[-1]
 
 
@@ -169,4 +293,7 @@ def test_real_chapters_keep_their_solutions_and_formulas(shared):
             assert before.count("$$") % 2 == 0 and after.count("$$") % 2 == 0, path.name
             assert not re.search(r"\n#{1,6} [^\n]*$", before), (path.name, before[-80:])
             solution = re.match(r"\*\*Solution (\d+)\.\*\*", after)
-            assert not solution or f"**Problem {solution[1]}.**" not in before, (path.name, after[:80])
+            assert not solution or f"**Problem {solution[1]}.**" not in before, (
+                path.name,
+                after[:80],
+            )

@@ -18,7 +18,10 @@ import rows as r
 def scored(name, letters, **more):
     """Graded rows of a model whose letters are given, one a question; "A" is right, "-" commits to nothing."""
     return [
-        score.grade_row(sample(i, None if letter == "-" else letter, model=name, question_id=f"q{i}", **more)) | {"id": f"q{i}@{name}"}
+        score.grade_row(
+            sample(i, None if letter == "-" else letter, model=name, question_id=f"q{i}", **more)
+        )
+        | {"id": f"q{i}@{name}"}
         for i, letter in enumerate(letters)
     ]
 
@@ -39,7 +42,10 @@ def test_a_difference_is_named_only_where_interval_and_p_agree():
         == compare.verdict(dict(low=-4, high=5, p=0.01))
         == "no clear difference"
     )
-    assert compare.verdict(dict(low=-40, high=-5, p=0.001, p_holm=0.01)) == "lower" and compare.verdict(dict(low=1, high=5)) == "higher"
+    assert (
+        compare.verdict(dict(low=-40, high=-5, p=0.001, p_holm=0.01)) == "lower"
+        and compare.verdict(dict(low=1, high=5)) == "higher"
+    )
 
 
 def test_holm():
@@ -50,7 +56,9 @@ def test_holm():
 def test_the_bootstrap_has_the_spread_of_the_theory():
     differences = [1.0] * 30 + [-1.0] * 10 + [0.0] * 160
     drawn = compare.bootstrap({i: (d, 1) for i, d in enumerate(differences)}, 3)
-    assert drawn.mean() == pytest.approx(0.1, abs=0.003) and drawn.std() == pytest.approx(numpy.std(differences) / 200**0.5, rel=0.05)
+    assert drawn.mean() == pytest.approx(0.1, abs=0.003) and drawn.std() == pytest.approx(
+        numpy.std(differences) / 200**0.5, rel=0.05
+    )
     clustered = compare.bootstrap({i: (sum(differences[i::50]), 4) for i in range(50)}, 3)
     assert clustered.mean() == pytest.approx(0.1, abs=0.005)
 
@@ -74,11 +82,19 @@ def test_intervals_hold_the_true_difference_about_95_times_in_100():
 
 
 def test_a_lower_unparsed_rate_is_seen(tmp_path):
-    base, tuned = put(tmp_path, base=scored("base", "A-B-C-D-" * 15), tuned=scored("tuned", "AABBCCDD" * 15))
+    base, tuned = put(
+        tmp_path, base=scored("base", "A-B-C-D-" * 15), tuned=scored("tuned", "AABBCCDD" * 15)
+    )
     result = json.loads(call_json(tmp_path, base, tuned))
     its = result["benchmarks"]["mine"]["unparsed"]
-    assert (its["a"], its["b"], its["difference"]) == (50.0, 0.0, -50.0) and its["high"] < 0 and its["p"] < 1e-6
-    assert result["benchmarks"]["mine"]["accuracy"]["difference"] == 12.5 and result["all"]["n"] == 120
+    assert (
+        (its["a"], its["b"], its["difference"]) == (50.0, 0.0, -50.0)
+        and its["high"] < 0
+        and its["p"] < 1e-6
+    )
+    assert (
+        result["benchmarks"]["mine"]["accuracy"]["difference"] == 12.5 and result["all"]["n"] == 120
+    )
 
 
 def call_json(tmp_path, *args):
@@ -90,7 +106,12 @@ def call_json(tmp_path, *args):
 def test_equal_models_differ_in_nothing_and_the_interval_says_how_much_that_is_worth(tmp_path):
     base, tuned = put(tmp_path, base=scored("base", "ABCD" * 5), tuned=scored("tuned", "ABCD" * 5))
     its = json.loads(call_json(tmp_path, base, tuned))["benchmarks"]["mine"]["accuracy"]
-    assert its["difference"] == 0 and its["p"] == 1.0 and -17 < its["low"] < -15 and 15 < its["high"] < 17  # 0 of 20: exact bound 16.8 %
+    assert (
+        its["difference"] == 0
+        and its["p"] == 1.0
+        and -17 < its["low"] < -15
+        and 15 < its["high"] < 17
+    )  # 0 of 20: exact bound 16.8 %
 
 
 def test_the_same_seed_gives_the_same_file(tmp_path):
@@ -116,17 +137,25 @@ def test_shared_passages_and_repeats_are_resampled_together():
     for group in range(12):
         for i in range(5):
             a, b = (
-                score.grade_row(sample(group * 5 + i, letter, question_id=f"q{group * 5 + i}", group=f"g{group}"))
+                score.grade_row(
+                    sample(
+                        group * 5 + i, letter, question_id=f"q{group * 5 + i}", group=f"g{group}"
+                    )
+                )
                 for letter in ("B", "A" if group % 2 else "B")
             )
             pairs.append((a, b))
     clustered, _ = compare.difference(pairs, 1)
-    single, _ = compare.difference([({**a, "group": None}, {**b, "group": None}) for a, b in pairs], 1)
+    single, _ = compare.difference(
+        [({**a, "group": None}, {**b, "group": None}) for a, b in pairs], 1
+    )
 
     def width(its):
         return its["accuracy"]["high"] - its["accuracy"]["low"]
 
-    assert width(clustered) > 1.8 * width(single) and clustered["test"] != single["test"] == "mcnemar"
+    assert (
+        width(clustered) > 1.8 * width(single) and clustered["test"] != single["test"] == "mcnemar"
+    )
     assert clustered["accuracy"]["p"] > single["accuracy"]["p"]
 
 
@@ -134,16 +163,28 @@ def test_shared_passages_and_repeats_are_resampled_together():
     "change, message",
     [
         (lambda rows: rows[:-2], 'not asked the same rows: 2 only of "base": mine:q6, mine:q7'),
-        (lambda rows: [{**row, "prompt_id": "other"} for row in rows], "other prompts (p and other) on 8 rows"),
         (
-            lambda rows: [{**row, "prompt": "changed"} if i == 3 else row for i, row in enumerate(rows)],
+            lambda rows: [{**row, "prompt_id": "other"} for row in rows],
+            "other prompts (p and other) on 8 rows",
+        ),
+        (
+            lambda rows: [
+                {**row, "prompt": "changed"} if i == 3 else row for i, row in enumerate(rows)
+            ],
             "other prompt texts on 1 rows: mine:q3",
         ),
-        (lambda rows: [{**row, "judged": "SAME"} if i == 2 else row for i, row in enumerate(rows)], "other judges on 1 rows: mine:q2"),
+        (
+            lambda rows: [
+                {**row, "judged": "SAME"} if i == 2 else row for i, row in enumerate(rows)
+            ],
+            "other judges on 1 rows: mine:q2",
+        ),
     ],
 )
 def test_what_cannot_be_paired_is_refused_and_named(change, message, tmp_path):
-    files = put(tmp_path, base=scored("base", "ABCD" * 2), tuned=change(scored("tuned", "AACD" * 2)))
+    files = put(
+        tmp_path, base=scored("base", "ABCD" * 2), tuned=change(scored("tuned", "AACD" * 2))
+    )
     assert message in call(compare, *files, code=2).stderr.strip().splitlines()[-1]
 
 

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 def grams(text):
     words = re.findall(r"\w+", text.lower())
-    return {tuple(words[i:i + 3]) for i in range(max(1, len(words) - 2))} if words else set()
+    return {tuple(words[i : i + 3]) for i in range(max(1, len(words) - 2))} if words else set()
 
 
 def jaccard(one, other):
@@ -27,7 +27,12 @@ def jaccard(one, other):
 
 def run(run_script, tmp_path, questions, *options):
     source = tmp_path / "a.jsonl"
-    source.write_text("".join(json.dumps({"id": f"q{i}", "question": text, "note": i}) + "\n" for i, text in enumerate(questions)))
+    source.write_text(
+        "".join(
+            json.dumps({"id": f"q{i}", "question": text, "note": i}) + "\n"
+            for i, text in enumerate(questions)
+        )
+    )
     output = tmp_path / "b.jsonl"
     run_script("01_extract/dedup.py", "--input", source, "--output", output, *options)
     rejected = read_jsonl(tmp_path / "b.rejected.jsonl")
@@ -39,17 +44,37 @@ BASE = "A train leaves the station at noon and travels east with constant speed 
 
 
 def test_the_first_stands_and_the_rejected_row_says_why(run_script, tmp_path):
-    kept, gone = run(run_script, tmp_path, [BASE, "What is an acid?", BASE.upper() + " ?!", BASE.replace("noon", "dawn"), "WHAT is an acid", ""])
+    kept, gone = run(
+        run_script,
+        tmp_path,
+        [
+            BASE,
+            "What is an acid?",
+            BASE.upper() + " ?!",
+            BASE.replace("noon", "dawn"),
+            "WHAT is an acid",
+            "",
+        ],
+    )
     assert kept == [0, 1, 5]
     assert {n: row["duplicate_of"] for n, row in gone.items()} == {2: "q0", 3: "q0", 4: "q1"}
     assert {row["reason"] for row in gone.values()} == {"duplicate"}
-    assert gone[2]["jaccard"] == 1 and gone[3]["jaccard"] == pytest.approx(jaccard(BASE, BASE.replace("noon", "dawn")), abs=1e-4)
+    assert gone[2]["jaccard"] == 1 and gone[3]["jaccard"] == pytest.approx(
+        jaccard(BASE, BASE.replace("noon", "dawn")), abs=1e-4
+    )
 
 
 def test_numbers_count_unless_told_otherwise(run_script, tmp_path):
     one = "A wooden block of mass 5 kg is pulled along a rough horizontal table by a steady force of 20 N ; find the acceleration of the block"
-    questions = [one, one.replace("20 N", "30 N"), one.replace("20 N", "20N"), one.replace("5 kg", "5.0 kg"), one.replace("5 kg", "five kg"),
-                 one.replace("5 kg", "20 kg").replace("20 N", "5 N"), one + " (take g = 9.8)"]
+    questions = [
+        one,
+        one.replace("20 N", "30 N"),
+        one.replace("20 N", "20N"),
+        one.replace("5 kg", "5.0 kg"),
+        one.replace("5 kg", "five kg"),
+        one.replace("5 kg", "20 kg").replace("20 N", "5 N"),
+        one + " (take g = 9.8)",
+    ]
     kept, _ = run(run_script, tmp_path, questions)
     assert kept == [0, 1, 5]
     kept, _ = run(run_script, tmp_path, questions, "--ignore-numbers")
@@ -60,7 +85,15 @@ def test_numbers_count_unless_told_otherwise(run_script, tmp_path):
 
 
 def test_same_words_with_other_operators_are_other_questions(run_script, tmp_path):
-    questions = ["Compute 12 + 5", "Compute 12 * 5", "compute 12+5", "Solve x = -3", "Solve x = 3", "Compute 1.5", "Compute 1,5"]
+    questions = [
+        "Compute 12 + 5",
+        "Compute 12 * 5",
+        "compute 12+5",
+        "Solve x = -3",
+        "Solve x = 3",
+        "Compute 1.5",
+        "Compute 1,5",
+    ]
     kept, _ = run(run_script, tmp_path, questions)
     assert kept == [0, 1, 3, 4, 5]
 
@@ -84,9 +117,16 @@ def test_candidates_are_those_of_a_full_comparison(run_script, tmp_path):
     for number, row in gone.items():
         other = int(row["duplicate_of"][1:])
         assert other in kept and other < number
-        assert row["jaccard"] == pytest.approx(jaccard(questions[number], questions[other]), abs=1e-4) and row["jaccard"] >= 0.6
+        assert (
+            row["jaccard"] == pytest.approx(jaccard(questions[number], questions[other]), abs=1e-4)
+            and row["jaccard"] >= 0.6
+        )
     sets = {n: grams(questions[n]) for n in kept}
-    left = sum(len(sets[a] & sets[b]) >= 0.6 * len(sets[a] | sets[b]) for i, a in enumerate(kept) for b in kept[:i])
+    left = sum(
+        len(sets[a] & sets[b]) >= 0.6 * len(sets[a] | sets[b])
+        for i, a in enumerate(kept)
+        for b in kept[:i]
+    )
     assert left <= 0.05 * len(gone)
 
 
@@ -101,7 +141,9 @@ def test_rensa_marks_exactly_the_rows_that_share_a_band():
     chosen, signatures = dedup.rows_with_company(grams_, np.arange(300), bands, rows)
     everything = np.array(grams_.digests(np.arange(300), bands * rows).to_rows(), dtype=np.uint32)
     assert (everything[chosen] == signatures).all()
-    keys = [[tuple(row[b * rows:(b + 1) * rows]) for row in everything.tolist()] for b in range(bands)]
+    keys = [
+        [tuple(row[b * rows : (b + 1) * rows]) for row in everything.tolist()] for b in range(bands)
+    ]
     expected = {i for band in keys for i, key in enumerate(band) if band.count(key) > 1}
     assert expected <= set(chosen.tolist()) and len(chosen) < 220
 
@@ -116,24 +158,41 @@ def test_bands_find_pairs_at_the_threshold():
 def test_a_template_with_many_fillings_is_not_compared_pair_by_pair(run_script, tmp_path):
     """1,500 rows that share every band: without a bound on a bucket this takes minutes."""
     frame = "A sample of an ideal gas is held in a rigid container whose walls conduct heat well ; it holds {} mol at {} K and you find the pressure"
-    questions = [frame.format(i % 60 + 2, i // 60 + 250) for i in range(1500)] + [frame.format(7, 255).replace("rigid", "stiff")]
+    questions = [frame.format(i % 60 + 2, i // 60 + 250) for i in range(1500)] + [
+        frame.format(7, 255).replace("rigid", "stiff")
+    ]
     kept, gone = run(run_script, tmp_path, questions)
     assert list(gone) == [1500] and len(kept) == 1500 and gone[1500]["question"].count("stiff") == 1
 
 
 def test_chains_end_at_a_kept_row(run_script, tmp_path):
     words = [f"word{chr(97 + i)}" for i in range(20)]
-    chain = [" ".join(words[shift:shift + 14]) for shift in (0, 2, 4, 6)]
+    chain = [" ".join(words[shift : shift + 14]) for shift in (0, 2, 4, 6)]
     kept, gone = run(run_script, tmp_path, [*chain, chain[1]])
     for row in gone.values():
         assert int(row["duplicate_of"][1:]) in kept
         assert jaccard(row["question"], chain[int(row["duplicate_of"][1:])]) >= 0.6
-    assert 2 in kept and gone[4]["duplicate_of"] == "q0"   # the copy of a dropped row names the row that is kept
+    assert (
+        2 in kept and gone[4]["duplicate_of"] == "q0"
+    )  # the copy of a dropped row names the row that is kept
 
 
 def test_ugly_rows(run_script, tmp_path):
-    texts = ["", " ", "?!", "", "\u2028", "ΣΟΦΟΣ ΟΔΟΣ", "σοφος οδος", "水的沸点是多少?", "水的沸点是多少", "İstanbul nerede", "x" * 70_000,
-             "\ud800 lone", "\ud800 lone!"]
+    texts = [
+        "",
+        " ",
+        "?!",
+        "",
+        "\u2028",
+        "ΣΟΦΟΣ ΟΔΟΣ",
+        "σοφος οδος",
+        "水的沸点是多少?",
+        "水的沸点是多少",
+        "İstanbul nerede",
+        "x" * 70_000,
+        "\ud800 lone",
+        "\ud800 lone!",
+    ]
     kept, gone = run(run_script, tmp_path, texts)
     assert kept == [0, 1, 2, 3, 4, 5, 7, 9, 10, 11] and set(gone) == {6, 8, 12}
     assert (tmp_path / "b.jsonl").read_text().count("\n") == len(kept)
@@ -141,8 +200,18 @@ def test_ugly_rows(run_script, tmp_path):
 
 def test_rows_without_id_and_other_fields(run_script, tmp_path):
     source = tmp_path / "a.jsonl"
-    source.write_text('{"instruction": "What is a mole of a substance?"}\n' * 2 + '{"instruction": null}\n')
-    run_script("01_extract/dedup.py", "--input", source, "--output", tmp_path / "b.jsonl", "--field", "instruction")
+    source.write_text(
+        '{"instruction": "What is a mole of a substance?"}\n' * 2 + '{"instruction": null}\n'
+    )
+    run_script(
+        "01_extract/dedup.py",
+        "--input",
+        source,
+        "--output",
+        tmp_path / "b.jsonl",
+        "--field",
+        "instruction",
+    )
     kept, (gone,) = read_jsonl(tmp_path / "b.jsonl"), read_jsonl(tmp_path / "b.rejected.jsonl")
     assert len(kept) == 2 and gone["duplicate_of"] == kept[0]["id"] != gone["id"]
 
@@ -151,10 +220,15 @@ def test_empty_file_second_run_and_bad_input(run_script, tmp_path):
     source = write_jsonl(tmp_path / "a.jsonl", [])
     command = ("01_extract/dedup.py", "--input", source, "--output", tmp_path / "b.jsonl")
     run_script(*command)
-    assert (tmp_path / "b.jsonl").read_bytes() == b"" and "finished already" in run_script(*command).stderr
+    assert (tmp_path / "b.jsonl").read_bytes() == b"" and "finished already" in run_script(
+        *command
+    ).stderr
     source.write_text('{"id": 1, "question": "q"}\n{"id": 2, "text": "q"}\n')
     done = run_script(*command, check=False)
-    assert done.returncode == 2 and 'line 2: field "question" is missing' in done.stderr.splitlines()[-1]
+    assert (
+        done.returncode == 2
+        and 'line 2: field "question" is missing' in done.stderr.splitlines()[-1]
+    )
     source.write_text('{"id": 1, "question": 5}\n')
     done = run_script(*command, check=False)
     assert done.returncode == 2 and "must be a text" in done.stderr.splitlines()[-1]
@@ -185,21 +259,47 @@ def test_numbers_never_raise_and_agree_with_themselves(one, other):
 
 
 def test_absurd_texts_take_no_time():
-    for text in ("hundred " * 9000, "million-thousand-" * 5000, "A. b " * 20_000, "1 " * 50_000, "one and " * 20_000, "9" * 100_000):
+    for text in (
+        "hundred " * 9000,
+        "million-thousand-" * 5000,
+        "A. b " * 20_000,
+        "1 " * 50_000,
+        "one and " * 20_000,
+        "9" * 100_000,
+    ):
         started = time.process_time()
         question_text.numbers(text)
         question_text.words_of(question_text.bare_question(text)[0])
         assert time.process_time() - started < 3
 
 
-@pytest.mark.parametrize("one, other, differ", [
-    ("16 N", "16N", False), ("3.0 m", "3 m", False), ("1,000 units", "1000 units", False), ("twelve men", "12 men", False),
-    ("one thousand nine hundred and fifty", "1950", False), ("twenty-one cards", "21 cards", False), ("½ of it", "1/2 of it", False),
-    ("x = −3", "x = -3", False), ("x = -3", "x = 3", True), ("3 × 4", "3 * 4", False), ("3 + 4", "3 * 4", True),
-    ("1 , 000 units", "1,000 units", False),
-    ("5 apples, 3 pears", "3 apples, 5 pears", True), ("which one of the 4", "which of the 4", False), ("10^{-3} m", "10^{3} m", True),
-    ("a force of 5 N", "a force of 5 N (g = 9.8)", False), ("two cats", "three cats", True), ("half of 8", "1/2 of 8", False),
-    ("$2{,}500$ J", "2500 J", False), ("three and four", "3 and 4", False), ("one dog", "1 dog", False), ("x² + 1", "x2 + 1", False)])
+@pytest.mark.parametrize(
+    "one, other, differ",
+    [
+        ("16 N", "16N", False),
+        ("3.0 m", "3 m", False),
+        ("1,000 units", "1000 units", False),
+        ("twelve men", "12 men", False),
+        ("one thousand nine hundred and fifty", "1950", False),
+        ("twenty-one cards", "21 cards", False),
+        ("½ of it", "1/2 of it", False),
+        ("x = −3", "x = -3", False),
+        ("x = -3", "x = 3", True),
+        ("3 × 4", "3 * 4", False),
+        ("3 + 4", "3 * 4", True),
+        ("1 , 000 units", "1,000 units", False),
+        ("5 apples, 3 pears", "3 apples, 5 pears", True),
+        ("which one of the 4", "which of the 4", False),
+        ("10^{-3} m", "10^{3} m", True),
+        ("a force of 5 N", "a force of 5 N (g = 9.8)", False),
+        ("two cats", "three cats", True),
+        ("half of 8", "1/2 of 8", False),
+        ("$2{,}500$ J", "2500 J", False),
+        ("three and four", "3 and 4", False),
+        ("one dog", "1 dog", False),
+        ("x² + 1", "x2 + 1", False),
+    ],
+)
 def test_what_a_number_is(one, other, differ):
     assert question_text.other_numbers(one, other) == differ
 
@@ -207,8 +307,12 @@ def test_what_a_number_is(one, other, differ):
 def test_natural_pairs_of_two_editions(run_script, tmp_path, shared):
     """Labelled pairs: recall at Jaccard >= 0.8 and the Jaccard of every rejected row."""
     pairs = read_jsonl(shared / "qa" / "natural_near_duplicates_openstax_stats.jsonl")
-    kept, gone = run(run_script, tmp_path, [pair[f"question_{side}"] for pair in pairs for side in "ab"])
-    alike = [n for n, pair in enumerate(pairs) if jaccard(pair["question_a"], pair["question_b"]) >= 0.8]
+    kept, gone = run(
+        run_script, tmp_path, [pair[f"question_{side}"] for pair in pairs for side in "ab"]
+    )
+    alike = [
+        n for n, pair in enumerate(pairs) if jaccard(pair["question_a"], pair["question_b"]) >= 0.8
+    ]
     found = [n for n in alike if not {2 * n, 2 * n + 1} <= set(kept)]
     assert len(found) >= 0.95 * len(alike)
     assert all(row["jaccard"] >= 0.6 for row in gone.values())
@@ -216,10 +320,21 @@ def test_natural_pairs_of_two_editions(run_script, tmp_path, shared):
 
 @pytest.mark.slow
 def test_semantic_pass_with_the_embedded_encoder(run_script, tmp_path):
-    questions = ["Why does ice float on water?", "What makes ice float on top of water?", "Name the capital of France.",
-                 "A car travels 30 km in 2 hours. What is its mean speed?", "What is the average speed of a car that goes 30 km in 2 hours?",
-                 "What is the average speed of a car that goes 90 km in 3 hours?"]
+    questions = [
+        "Why does ice float on water?",
+        "What makes ice float on top of water?",
+        "Name the capital of France.",
+        "A car travels 30 km in 2 hours. What is its mean speed?",
+        "What is the average speed of a car that goes 30 km in 2 hours?",
+        "What is the average speed of a car that goes 90 km in 3 hours?",
+    ]
     kept, gone = run(run_script, tmp_path, questions, "--semantic", "0.85")
     assert kept == [0, 2, 3, 5]
-    assert gone[1]["reason"] == "semantic duplicate" and gone[1]["duplicate_of"] == "q0" and gone[1]["cosine"] >= 0.85
-    assert json.loads((tmp_path / "b.meta.json").read_text())["counts"]["rejected"] == {"semantic duplicate": 2}
+    assert (
+        gone[1]["reason"] == "semantic duplicate"
+        and gone[1]["duplicate_of"] == "q0"
+        and gone[1]["cosine"] >= 0.85
+    )
+    assert json.loads((tmp_path / "b.meta.json").read_text())["counts"]["rejected"] == {
+        "semantic duplicate": 2
+    }

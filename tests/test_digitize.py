@@ -8,48 +8,80 @@ import shutil
 import sys
 
 import digitize_pdfs
-import ocr_olmocr
-import pdf_page
-import pdf_text
-import pdf_workers
 import pypdfium2
 import pytest
 from conftest import read_jsonl, write_jsonl
 from fake_server import FakeServer
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from pdf import olmocr as ocr_olmocr
+from pdf import page as pdf_page
+from pdf import text as pdf_text
+from pdf import workers as pdf_workers
 
 import rows as r
 
-needs_tesseract = pytest.mark.skipif(shutil.which("tesseract") is None, reason="needs the command tesseract (apt-get install tesseract-ocr)")
+needs_tesseract = pytest.mark.skipif(
+    shutil.which("tesseract") is None,
+    reason="needs the command tesseract (apt-get install tesseract-ocr)",
+)
 SENTENCE = "The force on a body equals the rate of change of its momentum, and the direction is that of the change."
 
 
-def make_pdf(pages, not_pages=(), damaged=(), extra_trailer=b"", mediabox="0 0 612 792", rotate=0, matrix="1 0 0 1"):
+def make_pdf(
+    pages,
+    not_pages=(),
+    damaged=(),
+    extra_trailer=b"",
+    mediabox="0 0 612 792",
+    rotate=0,
+    matrix="1 0 0 1",
+):
     """Bytes of a PDF in Helvetica; pages are lists of (x, y, size, text); `not_pages` get a broken object, `damaged` an unreadable stream."""
-    objects = {1: b"<< /Type /Catalog /Pages 2 0 R >>", 3: b"<< /Type /Font /Subtype /Type1 /BaseFont /Helvetica >>",
-               4: b"<< /Type /Font /Subtype /Type1 /BaseFont /Courier >>"}
+    objects = {
+        1: b"<< /Type /Catalog /Pages 2 0 R >>",
+        3: b"<< /Type /Font /Subtype /Type1 /BaseFont /Helvetica >>",
+        4: b"<< /Type /Font /Subtype /Type1 /BaseFont /Courier >>",
+    }
     kids = []
     for number, lines in enumerate(pages):
         page, content = 5 + 2 * number, 6 + 2 * number
         kids.append(f"{page} 0 R")
         shown = []
-        for x, y, size, text, *more in lines:   # more: another font, another matrix
+        for x, y, size, text, *more in lines:  # more: another font, another matrix
             text = text.replace("\\", "\\\\").replace("(", "\\(").replace(")", "\\)")
-            shown.append(f"/{more[0] if more else 'F1'} {size} Tf {more[1] if len(more) > 1 else matrix} {x} {y} Tm ({text}) Tj")
-        stream = "\x80\x01 ]]>> \xff\xfe" if number in damaged else f"BT {' '.join(shown)} ET" if shown else ""
-        objects[content] = f"<< /Length {len(stream)} >>\nstream\n{stream}\nendstream".encode("latin-1")
-        objects[page] = b"[ (no page) 12 << /Broken " if number in not_pages else (
-            f"<< /Type /Page /Parent 2 0 R /MediaBox [{mediabox}] /Rotate {rotate} /Resources << /Font << /F1 3 0 R /F2 4 0 R >> >> "
-            f"/Contents {content} 0 R >>").encode()
+            shown.append(
+                f"/{more[0] if more else 'F1'} {size} Tf {more[1] if len(more) > 1 else matrix} {x} {y} Tm ({text}) Tj"
+            )
+        stream = (
+            "\x80\x01 ]]>> \xff\xfe"
+            if number in damaged
+            else f"BT {' '.join(shown)} ET"
+            if shown
+            else ""
+        )
+        objects[content] = f"<< /Length {len(stream)} >>\nstream\n{stream}\nendstream".encode(
+            "latin-1"
+        )
+        objects[page] = (
+            b"[ (no page) 12 << /Broken "
+            if number in not_pages
+            else (
+                f"<< /Type /Page /Parent 2 0 R /MediaBox [{mediabox}] /Rotate {rotate} /Resources << /Font << /F1 3 0 R /F2 4 0 R >> >> "
+                f"/Contents {content} 0 R >>"
+            ).encode()
+        )
     objects[2] = f"<< /Type /Pages /Kids [{' '.join(kids)}] /Count {len(pages)} >>".encode()
     out, places = b"%PDF-1.4\n", {}
     for number in sorted(objects):
         places[number] = len(out)
         out += b"%d 0 obj\n" % number + objects[number] + b"\nendobj\n"
     table = b"".join(b"%010d 00000 n \n" % places[number] for number in sorted(objects))
-    return out + b"xref\n0 %d\n0000000000 65535 f \n%strailer << /Size %d /Root 1 0 R %s >>\nstartxref\n%d\n%%%%EOF\n" % (
-        len(objects) + 1, table, len(objects) + 1, extra_trailer, len(out))
+    return (
+        out
+        + b"xref\n0 %d\n0000000000 65535 f \n%strailer << /Size %d /Root 1 0 R %s >>\nstartxref\n%d\n%%%%EOF\n"
+        % (len(objects) + 1, table, len(objects) + 1, extra_trailer, len(out))
+    )
 
 
 def paragraph(words, x=72, y=700, width=80, size=11, step=14):
@@ -71,14 +103,28 @@ def text_of(data):
 
 def digitize(run_script, tmp_path, *inputs, options=(), **how):
     out = tmp_path / "out" / "documents.jsonl"
-    done = run_script("01_extract/digitize_pdfs.py", "--input", *inputs, "--output", out, "--workers", 1, *options, **how)
+    done = run_script(
+        "01_extract/digitize_pdfs.py",
+        "--input",
+        *inputs,
+        "--output",
+        out,
+        "--workers",
+        1,
+        *options,
+        **how,
+    )
     return read_jsonl(out), read_jsonl(out.with_name("documents.rejected.jsonl")), done
 
 
 def test_a_book_of_300_pages_with_a_corrupt_page_loses_that_page(run_script, tmp_path):
-    pages = [paragraph(f"Marker{i} begins here. {SENTENCE} So ends number {i}.") for i in range(300)]
+    pages = [
+        paragraph(f"Marker{i} begins here. {SENTENCE} So ends number {i}.") for i in range(300)
+    ]
     (tmp_path / "book.pdf").write_bytes(make_pdf(pages, not_pages={136}))
-    (document,), (lost,), _ = digitize(run_script, tmp_path, tmp_path / "book.pdf", options=["--ocr", "none"])
+    (document,), (lost,), _ = digitize(
+        run_script, tmp_path, tmp_path / "book.pdf", options=["--ocr", "none"]
+    )
     assert (lost["reason"], lost["page"], lost["doc"]) == ("page unreadable", 137, document["id"])
     assert all((f"Marker{i} " in document["text"]) == (i != 136) for i in range(300))
     assert [page for page, _ in document["pages"]] == [i for i in range(1, 301) if i != 137]
@@ -87,23 +133,34 @@ def test_a_book_of_300_pages_with_a_corrupt_page_loses_that_page(run_script, tmp
 
 
 def test_a_page_with_damaged_content_is_not_taken_for_a_blank_one(tmp_path):
-    (tmp_path / "book.pdf").write_bytes(make_pdf([paragraph(SENTENCE), paragraph(SENTENCE), []], damaged={1}))
-    assert [(index, kind) for index, kind, _ in pdf_workers.read_pages(str(tmp_path / "book.pdf"), [0, 1, 2])] == [
-        (0, "lines"), (1, "page unreadable"), (2, "blank")]
+    (tmp_path / "book.pdf").write_bytes(
+        make_pdf([paragraph(SENTENCE), paragraph(SENTENCE), []], damaged={1})
+    )
+    assert [
+        (index, kind)
+        for index, kind, _ in pdf_workers.read_pages(str(tmp_path / "book.pdf"), [0, 1, 2])
+    ] == [(0, "lines"), (1, "page unreadable"), (2, "blank")]
 
 
 def test_broken_and_encrypted_files_are_rejected_by_name(run_script, tmp_path):
     good = make_pdf([paragraph(SENTENCE)])
     (tmp_path / "good.pdf").write_bytes(good)
     (tmp_path / "broken.pdf").write_bytes(b"%PDF-1.7 and nothing more")
-    lock = b"/ID [<00><00>] /Encrypt << /Filter /Standard /V 1 /R 2 /P -4 /O <%s> /U <%s> >>" % (b"41" * 32, b"42" * 32)
+    lock = b"/ID [<00><00>] /Encrypt << /Filter /Standard /V 1 /R 2 /P -4 /O <%s> /U <%s> >>" % (
+        b"41" * 32,
+        b"42" * 32,
+    )
     (tmp_path / "locked.pdf").write_bytes(make_pdf([paragraph(SENTENCE)], extra_trailer=lock))
     (tmp_path / "binary.txt").write_bytes(b"ab\0c" * 100)
     (tmp_path / "empty.md").write_text("---\ntitle: nothing\n---\n\n")
     documents, rejected, _ = digitize(run_script, tmp_path, tmp_path, options=["--ocr", "none"])
     assert [d["source"] for d in documents] == ["good.pdf"]
-    assert {row["source"]: row["reason"] for row in rejected} == {"broken.pdf": "broken PDF", "locked.pdf": "encrypted PDF",
-                                                                  "binary.txt": "broken file", "empty.md": "no text"}
+    assert {row["source"]: row["reason"] for row in rejected} == {
+        "broken.pdf": "broken PDF",
+        "locked.pdf": "encrypted PDF",
+        "binary.txt": "broken file",
+        "empty.md": "no text",
+    }
 
 
 def test_running_headers_and_page_numbers_go_and_the_body_stays():
@@ -114,23 +171,40 @@ def test_running_headers_and_page_numbers_go_and_the_body_stays():
         pages.append([(72, 750, 9, header), *body, (300, 40, 9, f"- {i + 30} -")])
     text, _ = text_of(make_pdf(pages))
     assert "CHAPTER" not in text and "Momentum and impulse" not in text and "- 3" not in text
-    assert all(f"Start{i}." in text for i in range(12)) and text.count("direction is that of the change.") == 60
+    assert (
+        all(f"Start{i}." in text for i in range(12))
+        and text.count("direction is that of the change.") == 60
+    )
 
 
 def test_what_only_looks_like_a_header_stays():
     short = [[(72, 700, 11, f"This is page {i} of a leaflet.")] for i in range(9)]
     assert all(f"This is page {i} of a leaflet." in text_of(make_pdf(short))[0] for i in range(9))
-    drill = [[(72, 700 - 14 * j, 11, f"Task {j} of sheet {i}: add {i} and {j}.") for j in range(9)] for i in range(6)]
+    drill = [
+        [(72, 700 - 14 * j, 11, f"Task {j} of sheet {i}: add {i} and {j}.") for j in range(9)]
+        for i in range(6)
+    ]
     text, _ = text_of(make_pdf(drill))
     assert sum(f"Task {j} of sheet {i}:" in text for i in range(6) for j in range(9)) == 54
-    numbers = [[(72, 700, 11, "Results"), (72, 680, 11, "of the count were"), (72, 660, 11, str(17 * i * i + 3))] for i in range(8)]
-    assert all(str(17 * i * i + 3) in text_of(make_pdf(numbers))[0] for i in range(8))   # lone numbers, but no sequence
+    numbers = [
+        [
+            (72, 700, 11, "Results"),
+            (72, 680, 11, "of the count were"),
+            (72, 660, 11, str(17 * i * i + 3)),
+        ]
+        for i in range(8)
+    ]
+    assert all(
+        str(17 * i * i + 3) in text_of(make_pdf(numbers))[0] for i in range(8)
+    )  # lone numbers, but no sequence
 
 
 def test_two_columns_are_read_one_after_the_other_below_their_title():
     left, right = "alpha " * 90 + "leftend.", "beta " * 90 + "rightend."
     columns = paragraph(left, x=60, width=36) + paragraph(right, x=320, width=38)
-    columns.sort(key=lambda line: (-line[1], line[0]))   # the file paints row by row, over both columns
+    columns.sort(
+        key=lambda line: (-line[1], line[0])
+    )  # the file paints row by row, over both columns
     text, _ = text_of(make_pdf([[(120, 740, 18, "A Study of Two Columns"), *columns]]))
     assert text.startswith("## A Study of Two Columns")
     assert text.index("alpha") < text.index("leftend") < text.index("beta") < text.index("rightend")
@@ -138,19 +212,41 @@ def test_two_columns_are_read_one_after_the_other_below_their_title():
 
 
 def test_a_justified_line_of_few_words_is_no_table_row():
-    stretched = [(72, 700, 11, "the word is longer than this is"), (72, 686, 11, "a"), (112, 686, 11, "very"), (166, 686, 11, "tiny"),
-                 (212, 686, 11, "l"), (72, 672, 11, "and then it goes on")]
+    stretched = [
+        (72, 700, 11, "the word is longer than this is"),
+        (72, 686, 11, "a"),
+        (112, 686, 11, "very"),
+        (166, 686, 11, "tiny"),
+        (212, 686, 11, "l"),
+        (72, 672, 11, "and then it goes on"),
+    ]
     lines = pdf_page.read_text_layer(pypdfium2.PdfDocument(make_pdf([stretched]))[0])
     assert lines[1].text.split() == ["a", "very", "tiny", "l"]
-    table = [(72, 700, 11, "mass"), (150, 700, 11, "m"), (250, 700, 11, "kg"), (72, 680, 11, "time"), (150, 680, 11, "t"), (250, 680, 11, "s")]
+    table = [
+        (72, 700, 11, "mass"),
+        (150, 700, 11, "m"),
+        (250, 700, 11, "kg"),
+        (72, 680, 11, "time"),
+        (150, 680, 11, "t"),
+        (250, 680, 11, "s"),
+    ]
     assert "mass  m  kg\ntime  t  s" in text_of(make_pdf([table]))[0]
 
 
 def test_hyphens_ligatures_raised_signs_and_code():
-    body = [(72, 700, 11, "We use object-oriented programs and study electro-"),
-            (72, 686, 11, "magnetic waves; a well-known object-"), (72, 672, 11, "oriented language helps. The speed is 3.0 x 10"),
-            (302, 677, 7, "8"), (308, 672, 11, " m/s in a"), (72, 658, 11, "vacuum.")]
-    code = [(72, 620, 10, "def area(r):", "F2"), (96, 606, 10, "return 3.14 * r * r", "F2"), (72, 592, 10, "print(area(2))", "F2")]
+    body = [
+        (72, 700, 11, "We use object-oriented programs and study electro-"),
+        (72, 686, 11, "magnetic waves; a well-known object-"),
+        (72, 672, 11, "oriented language helps. The speed is 3.0 x 10"),
+        (302, 677, 7, "8"),
+        (308, 672, 11, " m/s in a"),
+        (72, 658, 11, "vacuum."),
+    ]
+    code = [
+        (72, 620, 10, "def area(r):", "F2"),
+        (96, 606, 10, "return 3.14 * r * r", "F2"),
+        (72, 592, 10, "print(area(2))", "F2"),
+    ]
     text, _ = text_of(make_pdf([body + code]))
     assert "electromagnetic waves" in text and "a well-known object-oriented language" in text
     assert "10^8 m/s" in text
@@ -159,35 +255,69 @@ def test_hyphens_ligatures_raised_signs_and_code():
 
 
 def test_a_paragraph_over_a_page_end_is_one_and_its_page_is_still_known():
-    text, offsets = text_of(make_pdf([paragraph("word " * 60 + "the momen-"), paragraph("tum of a body is " + "word " * 60 + "end.")]))
+    text, offsets = text_of(
+        make_pdf(
+            [
+                paragraph("word " * 60 + "the momen-"),
+                paragraph("tum of a body is " + "word " * 60 + "end."),
+            ]
+        )
+    )
     assert "the momentum of a body" in text and "\n" not in text
-    assert text[offsets[1][1]:].startswith("tum of a body")
-    assert pdf_text.pages_of(offsets, 0, 10) == [1, 1] and pdf_text.pages_of(offsets, 0, len(text)) == [1, 2]
-    assert pdf_text.pages_of(offsets, offsets[1][1], len(text)) == [2, 2] and pdf_text.pages_of(None, 0, 5) is None
+    assert text[offsets[1][1] :].startswith("tum of a body")
+    assert pdf_text.pages_of(offsets, 0, 10) == [1, 1] and pdf_text.pages_of(
+        offsets, 0, len(text)
+    ) == [1, 2]
+    assert (
+        pdf_text.pages_of(offsets, offsets[1][1], len(text)) == [2, 2]
+        and pdf_text.pages_of(None, 0, 5) is None
+    )
 
 
 def test_a_page_stored_sideways_is_read():
     upright = paragraph(f"{SENTENCE} Then follows more. {SENTENCE}")
-    for rotate, matrix, place in ((90, "0 1 -1 0", lambda x, y: (792 - y, x)), (270, "0 -1 1 0", lambda x, y: (y - 180, 792 - x)),
-                                  (180, "-1 0 0 -1", lambda x, y: (612 - x, 792 - y))):
+    for rotate, matrix, place in (
+        (90, "0 1 -1 0", lambda x, y: (792 - y, x)),
+        (270, "0 -1 1 0", lambda x, y: (y - 180, 792 - x)),
+        (180, "-1 0 0 -1", lambda x, y: (612 - x, 792 - y)),
+    ):
         turned = [(*place(x, y), size, text) for x, y, size, text in upright]
-        assert text_of(make_pdf([turned], rotate=rotate, matrix=matrix)) == text_of(make_pdf([upright])), rotate
+        assert text_of(make_pdf([turned], rotate=rotate, matrix=matrix)) == text_of(
+            make_pdf([upright])
+        ), rotate
 
 
 def test_a_sideways_table_is_read_and_a_stamp_in_the_margin_is_left_out():
     upright = paragraph(f"{SENTENCE} Then follows more. {SENTENCE}")
-    for matrix, place in (("0 1 -1 0", lambda x, y: (792 - y, x)), ("0 -1 1 0", lambda x, y: (y - 180, 792 - x))):
-        assert text_of(make_pdf([[(*place(x, y), size, text) for x, y, size, text in upright]], matrix=matrix)) == text_of(make_pdf([upright]))
+    for matrix, place in (
+        ("0 1 -1 0", lambda x, y: (792 - y, x)),
+        ("0 -1 1 0", lambda x, y: (y - 180, 792 - x)),
+    ):
+        assert text_of(
+            make_pdf([[(*place(x, y), size, text) for x, y, size, text in upright]], matrix=matrix)
+        ) == text_of(make_pdf([upright]))
     stamped = [*upright, (30, 200, 18, "arXiv:2507.00001 [cs] 3 Jul 2025", "F1", "0 1 -1 0")]
     assert text_of(make_pdf([stamped])) == text_of(make_pdf([upright]))
 
 
 @settings(max_examples=60, deadline=None)
-@given(st.lists(st.tuples(st.integers(-50, 700), st.integers(-50, 900), st.sampled_from([0, 1, 7, 11, 30]),
-                          st.text("ab1-. ()\\", max_size=30)), max_size=25), st.sampled_from([0, 90, 180, 270]))
+@given(
+    st.lists(
+        st.tuples(
+            st.integers(-50, 700),
+            st.integers(-50, 900),
+            st.sampled_from([0, 1, 7, 11, 30]),
+            st.text("ab1-. ()\\", max_size=30),
+        ),
+        max_size=25,
+    ),
+    st.sampled_from([0, 90, 180, 270]),
+)
 def test_no_layout_makes_the_reader_fail(lines, rotate):
     text, offsets = text_of(make_pdf([lines, lines], rotate=rotate))
-    assert [page for page, _ in offsets] == [1, 2] and all(0 <= offset <= len(text) for _, offset in offsets)
+    assert [page for page, _ in offsets] == [1, 2] and all(
+        0 <= offset <= len(text) for _, offset in offsets
+    )
 
 
 def test_markdown_text_and_rows(run_script, tmp_path):
@@ -196,19 +326,36 @@ def test_markdown_text_and_rows(run_script, tmp_path):
     (books / "README.md").write_text("about")
     (books / "SOURCES.md").write_text("from where")
     (books / "table.csv").write_text("a,b")
-    (books / "physics_waves.md").write_text("---\ntitle: Waves\nlicense: CC BY 4.0\n---\n# Chapter 1\n\nA wave carries energy.\n")
+    (books / "physics_waves.md").write_text(
+        "---\ntitle: Waves\nlicense: CC BY 4.0\n---\n# Chapter 1\n\nA wave carries energy.\n"
+    )
     notes = "Licensed under Creative Commons Attribution-ShareAlike 4.0 International.\n\nA list is a row."
     (books / "sub" / "computer_science-notes.txt").write_text(notes)
     (books / "copy.md").write_bytes((books / "physics_waves.md").read_bytes())
     (books / "old.txt").write_bytes("Größe im Quadrat".encode("cp1252"))
-    write_jsonl(books / "rows.jsonl", [{"id": "r1", "text": "# Heart\nIt beats.", "subject": "medicine", "note": 7}, {"text": " "}])
+    write_jsonl(
+        books / "rows.jsonl",
+        [
+            {"id": "r1", "text": "# Heart\nIt beats.", "subject": "medicine", "note": 7},
+            {"text": " "},
+        ],
+    )
     documents, rejected, done = digitize(run_script, tmp_path, books)
     by_source = {d["source"]: d for d in documents}
     wave, note = by_source["copy.md"], by_source["sub/computer_science-notes.txt"]
-    assert (wave["title"], wave["license"], wave["pages"], wave["text"]) == ("Waves", "CC BY 4.0", None, "# Chapter 1\n\nA wave carries energy.")
+    assert (wave["title"], wave["license"], wave["pages"], wave["text"]) == (
+        "Waves",
+        "CC BY 4.0",
+        None,
+        "# Chapter 1\n\nA wave carries energy.",
+    )
     assert (note["subject"], note["license"]) == ("computer_science", "CC BY-SA 4.0")
     assert by_source["old.txt"]["text"] == "Größe im Quadrat"
-    assert (by_source["rows.jsonl"]["id"], by_source["rows.jsonl"]["note"], by_source["rows.jsonl"]["title"]) == ("r1", 7, "Heart")
+    assert (
+        by_source["rows.jsonl"]["id"],
+        by_source["rows.jsonl"]["note"],
+        by_source["rows.jsonl"]["title"],
+    ) == ("r1", 7, "Heart")
     assert sorted(row["reason"] for row in rejected) == ["duplicate", "no text"]
     assert "skipped 3: README.md, SOURCES.md, table.csv" in done.stderr
     write_jsonl(tmp_path / "more.jsonl", [{"id": "r1", "text": "Another text under the same id."}])
@@ -216,29 +363,66 @@ def test_markdown_text_and_rows(run_script, tmp_path):
     assert documents[0]["id"] == "r1" != documents[1]["id"] and documents[1]["id"].startswith("r1-")
     documents, _, done = digitize(run_script, tmp_path, books / "old.txt", books / "README.md")
     assert [d["source"] for d in documents] == ["old.txt"] and "skipped 1: README.md" in done.stderr
-    limited, _, _ = digitize(run_script, tmp_path, books, options=["--limit", "2", "--subject", "biology", "--license", "own"])
-    assert len(limited) <= 2 and all((d["subject"], d["license"]) == ("biology", "own") for d in limited if d["source"] != "rows.jsonl")
+    limited, _, _ = digitize(
+        run_script,
+        tmp_path,
+        books,
+        options=["--limit", "2", "--subject", "biology", "--license", "own"],
+    )
+    assert len(limited) <= 2 and all(
+        (d["subject"], d["license"]) == ("biology", "own")
+        for d in limited
+        if d["source"] != "rows.jsonl"
+    )
 
 
 def test_licence_statements_and_titles():
     spelled = "Title\n\n© 2020 A. Author. This work is licensed under a Creative\nCommons Attribution 4.0 International License."
     assert digitize_pdfs.find_license(spelled) == "CC BY 4.0"
-    assert digitize_pdfs.find_license("License: https://creativecommons.org/licenses/by-nc-sa/4.0/") == "CC BY-NC-SA 4.0"
-    assert digitize_pdfs.find_license("A photo (credit: J. Doe, public domain)\n\nAll rights reserved.") is None
-    assert digitize_pdfs.title_of("text", "Microsoft Word - thesis.doc", "a/linear_algebra.pdf") == "linear algebra"
-    assert digitize_pdfs.subject_of("sub/Physics 101.pdf") == "physics" and digitize_pdfs.subject_of("physicsish.pdf") is None
+    assert (
+        digitize_pdfs.find_license("License: https://creativecommons.org/licenses/by-nc-sa/4.0/")
+        == "CC BY-NC-SA 4.0"
+    )
+    assert (
+        digitize_pdfs.find_license(
+            "A photo (credit: J. Doe, public domain)\n\nAll rights reserved."
+        )
+        is None
+    )
+    assert (
+        digitize_pdfs.title_of("text", "Microsoft Word - thesis.doc", "a/linear_algebra.pdf")
+        == "linear algebra"
+    )
+    assert (
+        digitize_pdfs.subject_of("sub/Physics 101.pdf") == "physics"
+        and digitize_pdfs.subject_of("physicsish.pdf") is None
+    )
 
 
-@pytest.mark.parametrize(("options", "message"), [
-    (["--input", "missing.pdf"], "missing.pdf: there is no such file"),
-    (["--input", "x.csv"], "x.csv: only .pdf, .md"),
-    (["--input", "a.md", "--base-url", "http://127.0.0.1:9/v1"], "name the OCR model with --model"),
-    (["--input", "a.md", "--ocr", "olmocr"], "--ocr olmocr")])
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--input", "missing.pdf"], "missing.pdf: there is no such file"),
+        (["--input", "x.csv"], "x.csv: only .pdf, .md"),
+        (
+            ["--input", "a.md", "--base-url", "http://127.0.0.1:9/v1"],
+            "name the OCR model with --model",
+        ),
+        (["--input", "a.md", "--ocr", "olmocr"], "--ocr olmocr"),
+    ],
+)
 def test_clear_errors(run_script, tmp_path, options, message):
     for name in ("x.csv", "a.md"):
         (tmp_path / name).write_text("text")
-    done = run_script("01_extract/digitize_pdfs.py", *options, "--output", tmp_path / "d.jsonl", cwd=tmp_path, check=False,
-                      env={"CUDA_VISIBLE_DEVICES": ""})
+    done = run_script(
+        "01_extract/digitize_pdfs.py",
+        *options,
+        "--output",
+        tmp_path / "d.jsonl",
+        cwd=tmp_path,
+        check=False,
+        env={"CUDA_VISIBLE_DEVICES": ""},
+    )
     assert done.returncode == 2 and message in done.stderr.strip().split("\n")[-1]
 
 
@@ -246,19 +430,43 @@ def test_a_killed_run_goes_on_with_the_documents_it_has(tmp_path, monkeypatch):
     for i in range(3):
         (tmp_path / f"b{i}.pdf").write_bytes(make_pdf([paragraph(f"Book {i}. {SENTENCE}")]))
     out = tmp_path / "d.jsonl"
-    monkeypatch.setattr(sys, "argv", ["digitize_pdfs.py", "--input", str(tmp_path), "--output", str(out), "--ocr", "none", "--workers", "1"])
+    monkeypatch.setattr(
+        sys,
+        "argv",
+        [
+            "digitize_pdfs.py",
+            "--input",
+            str(tmp_path),
+            "--output",
+            str(out),
+            "--ocr",
+            "none",
+            "--workers",
+            "1",
+        ],
+    )
     with monkeypatch.context() as killed:
         killed.setattr(r.Step, "finish", lambda *_, **__: (_ for _ in ()).throw(KeyboardInterrupt))
         with pytest.raises(KeyboardInterrupt):
             digitize_pdfs.main()
     assert not out.exists()
     done = tmp_path / "d.done.jsonl"
-    done.write_bytes(done.read_bytes()[:-20])   # the last line is torn: that book alone is read again
+    done.write_bytes(
+        done.read_bytes()[:-20]
+    )  # the last line is torn: that book alone is read again
     read = []
     real = digitize_pdfs.read_pdfs
-    monkeypatch.setattr(digitize_pdfs, "read_pdfs", lambda todo, *more: (read.extend(source for _, source, _ in todo), real(todo, *more)))
+    monkeypatch.setattr(
+        digitize_pdfs,
+        "read_pdfs",
+        lambda todo, *more: (read.extend(source for _, source, _ in todo), real(todo, *more)),
+    )
     digitize_pdfs.main()
-    assert read == ["b2.pdf"] and [d["source"] for d in read_jsonl(out)] == ["b0.pdf", "b1.pdf", "b2.pdf"] and not done.exists()
+    assert (
+        read == ["b2.pdf"]
+        and [d["source"] for d in read_jsonl(out)] == ["b0.pdf", "b1.pdf", "b2.pdf"]
+        and not done.exists()
+    )
 
 
 def dies_on_page_3(path, indices, *more):
@@ -269,19 +477,26 @@ def dies_on_page_3(path, indices, *more):
 
 
 def test_a_crash_of_the_pdf_library_costs_one_page(monkeypatch):
-    fork = multiprocessing.get_context("fork")   # starts faster than the real thing
+    fork = multiprocessing.get_context("fork")  # starts faster than the real thing
     monkeypatch.setattr(pdf_workers.multiprocessing, "get_context", lambda _: fork)
     readers = pdf_workers.Readers(1)
     try:
         real = readers.submit
-        monkeypatch.setattr(readers, "submit", lambda function, *arguments: real(dies_on_page_3, *arguments))
-        found = readers.collect("x.pdf", readers.ask("x.pdf", list(range(8)), 4), r.progress(total=8))
+        monkeypatch.setattr(
+            readers, "submit", lambda function, *arguments: real(dies_on_page_3, *arguments)
+        )
+        found = readers.collect(
+            "x.pdf", readers.ask("x.pdf", list(range(8)), 4), r.progress(total=8)
+        )
     finally:
         readers.close()
-    assert {index: kind for index, (kind, _) in found.items()} == {i: "page unreadable" if i == 3 else "lines" for i in range(8)}
+    assert {index: kind for index, (kind, _) in found.items()} == {
+        i: "page unreadable" if i == 3 else "lines" for i in range(8)
+    }
 
 
 # ---- scanned pages ----
+
 
 def image_only(data, dpi=200):
     """A PDF with the same pages as pictures."""
@@ -302,26 +517,48 @@ def image_only(data, dpi=200):
 
 def test_a_scan_without_ocr_is_rejected_and_a_blank_page_is_not(run_script, tmp_path):
     (tmp_path / "scan.pdf").write_bytes(image_only(make_pdf([paragraph(SENTENCE)])))
-    (tmp_path / "blank.pdf").write_bytes(make_pdf([paragraph(SENTENCE), [], paragraph("Another page. " + SENTENCE)]))
+    (tmp_path / "blank.pdf").write_bytes(
+        make_pdf([paragraph(SENTENCE), [], paragraph("Another page. " + SENTENCE)])
+    )
     documents, rejected, _ = digitize(run_script, tmp_path, tmp_path, options=["--ocr", "none"])
     assert [(d["source"], d["empty_pages"]) for d in documents] == [("blank.pdf", [2])]
-    assert [(row["source"], row["reason"], row["n_pages"]) for row in rejected] == [("scan.pdf", "no text layer", 1)]
+    assert [(row["source"], row["reason"], row["n_pages"]) for row in rejected] == [
+        ("scan.pdf", "no text layer", 1)
+    ]
 
 
 @pytest.mark.slow
 @needs_tesseract
 def test_a_scan_is_read_by_tesseract(run_script, tmp_path):
-    (tmp_path / "scan.pdf").write_bytes(image_only(make_pdf([paragraph(SENTENCE), paragraph("Pages differ. " + SENTENCE)])))
-    (document,), rejected, _ = digitize(run_script, tmp_path, tmp_path / "scan.pdf", options=["--ocr", "tesseract"])
-    assert not rejected and document["text"].count(SENTENCE) == 2 and [page for page, _ in document["pages"]] == [1, 2]
+    (tmp_path / "scan.pdf").write_bytes(
+        image_only(make_pdf([paragraph(SENTENCE), paragraph("Pages differ. " + SENTENCE)]))
+    )
+    (document,), rejected, _ = digitize(
+        run_script, tmp_path, tmp_path / "scan.pdf", options=["--ocr", "tesseract"]
+    )
+    assert (
+        not rejected
+        and document["text"].count(SENTENCE) == 2
+        and [page for page, _ in document["pages"]] == [1, 2]
+    )
 
 
 @needs_tesseract
 @pytest.mark.slow
 def test_image_only_pages_within_3_percent_of_their_text(shared, tmp_path, run_script):
     folder = shared / "textbooks" / "pdf"
-    (document,), rejected, _ = digitize(run_script, tmp_path, folder / "sicp_pages_61-76_image_only.pdf", options=["--ocr", "tesseract"])
-    truth = [page["text"] for page in json.loads((folder / "sicp_pages_61-76_image_only_groundtruth.json").read_text())]
+    (document,), rejected, _ = digitize(
+        run_script,
+        tmp_path,
+        folder / "sicp_pages_61-76_image_only.pdf",
+        options=["--ocr", "tesseract"],
+    )
+    truth = [
+        page["text"]
+        for page in json.loads(
+            (folder / "sicp_pages_61-76_image_only_groundtruth.json").read_text()
+        )
+    ]
     from bench.digitize import character_error
 
     assert not rejected and character_error(document, truth) < 0.03
@@ -330,28 +567,41 @@ def test_image_only_pages_within_3_percent_of_their_text(shared, tmp_path, run_s
 @pytest.mark.slow
 def test_olmocr_behind_an_endpoint_reads_only_the_scanned_pages(run_script, tmp_path):
     mixed = pypdfium2.PdfDocument(make_pdf([paragraph("Printed page. " + SENTENCE)]))
-    mixed.import_pages(pypdfium2.PdfDocument(image_only(make_pdf([paragraph(SENTENCE), paragraph(SENTENCE)]))))
+    mixed.import_pages(
+        pypdfium2.PdfDocument(image_only(make_pdf([paragraph(SENTENCE), paragraph(SENTENCE)])))
+    )
     mixed.save(str(tmp_path / "mixed.pdf"))
     out_raw = tmp_path / "out" / "documents.raw.jsonl"
-    answers = iter(["---\nprimary_language: en\nis_table: False\n---\n# Scanned\n\nRead by a model.", ("cut off", "length")])
+    answers = iter(
+        [
+            "---\nprimary_language: en\nis_table: False\n---\n# Scanned\n\nRead by a model.",
+            ("cut off", "length"),
+        ]
+    )
     with FakeServer(lambda messages, body: next(answers)) as server:
         options = ["--base-url", server.url, "--model", "m"]
-        (document,), rejected, _ = digitize(run_script, tmp_path, tmp_path / "mixed.pdf", options=options)
+        (document,), rejected, _ = digitize(
+            run_script, tmp_path, tmp_path / "mixed.pdf", options=options
+        )
         kinds = [part["type"] for part in server.requests[0]["messages"][0]["content"]]
         assert len(server.requests) == 2 and kinds == ["text", "image_url"]
-    assert "Printed page." in document["text"] and "# Scanned\n\nRead by a model." in document["text"] and "primary_language" not in document["text"]
+    assert (
+        "Printed page." in document["text"]
+        and "# Scanned\n\nRead by a model." in document["text"]
+        and "primary_language" not in document["text"]
+    )
     assert [(row["page"], row["reason"]) for row in rejected] == [(3, "ocr failed")]
     assert len(read_jsonl(out_raw)) == 2
 
 
-OLMOCR = '''
+OLMOCR = """
 import json, pathlib, sys
 workspace, pdfs = pathlib.Path(sys.argv[1]), sys.argv[sys.argv.index("--pdfs") + 1:]
 (workspace / "results").mkdir(parents=True)
 for pdf in pdfs:
     row = {"text": "First scan.first\\nsecond", "metadata": {"Source-File": pdf}, "attributes": {"pdf_page_numbers": [[0, 11, 1], [11, 23, 2]]}}
     (workspace / "results" / "output_x.jsonl").write_text(json.dumps(row) + "\\n")
-'''
+"""
 
 
 def test_olmocr_by_its_command_line(run_script, tmp_path):
@@ -359,10 +609,18 @@ def test_olmocr_by_its_command_line(run_script, tmp_path):
     package.mkdir(parents=True)
     (package / "__init__.py").write_text("")
     (package / "pipeline.py").write_text(OLMOCR)
-    (tmp_path / "scan.pdf").write_bytes(image_only(make_pdf([paragraph(SENTENCE), paragraph(SENTENCE)])))
+    (tmp_path / "scan.pdf").write_bytes(
+        image_only(make_pdf([paragraph(SENTENCE), paragraph(SENTENCE)]))
+    )
     environment = {"PYTHONPATH": str(tmp_path / "lib"), "CUDA_VISIBLE_DEVICES": "0"}
-    (document,), rejected, _ = digitize(run_script, tmp_path, tmp_path / "scan.pdf", env=environment)
-    assert not rejected and document["text"] == "First scan.\n\nfirst\nsecond" and document["pages"] == [[1, 0], [2, 13]]
+    (document,), rejected, _ = digitize(
+        run_script, tmp_path, tmp_path / "scan.pdf", env=environment
+    )
+    assert (
+        not rejected
+        and document["text"] == "First scan.\n\nfirst\nsecond"
+        and document["pages"] == [[1, 0], [2, 13]]
+    )
 
 
 @settings(max_examples=200, deadline=None)

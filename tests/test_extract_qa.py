@@ -18,35 +18,94 @@ import rows as r
 PAIR = [("What is 2+2?", "4")]
 
 
-@pytest.mark.parametrize(("text", "pairs"), [
-    ("Question: What is 2+2?\nAnswer: 4", PAIR),
-    ("Question: What is 2+2? Answer: 4", PAIR),
-    ("**Question:** What is 2+2?\n\n**Answer:** 4\n\n[NO QA]", PAIR),
-    ("Here is one pair:\n\n### Question 1\nWhat is 2+2?\n\n### Answer 1\n4\n\n---", PAIR),
-    ("1. **Question:** What is 2+2?\n   **Answer:** 4\n2. **Question:** Why?\n   **Answer:** Count.", [*PAIR, ("Why?", "Count.")]),
-    ("Question 1: What is 2+2?\nAnswer 1: 4\n\nQuestion 2: Why?\nAnswer 2: Count.", [*PAIR, ("Why?", "Count.")]),
-    ("Q: What is 2+2?\nA: 4\nQ: Why?\nA: Count.", [*PAIR, ("Why?", "Count.")]),
-    ("Question: Which is even?\nA. 3\nB. 4\nAnswer: B", [("Which is even?\nA. 3\nB. 4", "B")]),
-    ("Question: Solve.\nAnswer: Take x.\n\nAnswer: x = 1, the final one.", [("Solve.", "Take x.\n\nAnswer: x = 1, the final one.")]),
-    ("Question: Solve.\nAnswer:\nFinal Answer: $\\boxed{\\frac{1}{2}}$\nQuestion: open",
-     [("Solve.", "Final Answer: $\\boxed{\\frac{1}{2}}$"), ("open", "")]),
-    ("**Question:** *f* is odd?\n**Answer:** *f*(*x*) is **odd**", [("*f* is odd?", "*f*(*x*) is **odd**")]),
-    ("Question: What is 2+2?\nAnswer: N/A", [("What is 2+2?", "")]),
-    ("Problem: What is 2+2?\nSolution: 4", PAIR),
-    ("<think>Question: no\nAnswer: no</think>\nQuestion: What is 2+2?\nAnswer: 4", PAIR),
-    ("Pair 1\nQuestion: What is 2+2?\nAnswer: 4\n\nPair 2\nQuestion: Why?\nAnswer: Count.", [*PAIR, ("Why?", "Count.")]),
-    ('```json\n[{"question": "What is 2+2?", "answer": 4}]\n```', PAIR),
-    ('{"pairs": [{"Question": "What is 2+2?", "Answer": "4"}]}', PAIR),
-    (r'{"question": "Is \frac{1}{2} \neq \sin x?", "answer": "\\theta\nno"}', [(r"Is \frac{1}{2} \neq \sin x?", "\\theta\nno")]),
-    ('{"question": "cut', None), ("[NO QA]", []), ("There is no pair here: [NO QA].", []), ("", None), ("I cannot help.", None), (None, None),
-    ("<think>never closed Question: a\nAnswer: b", None)])
+@pytest.mark.parametrize(
+    ("text", "pairs"),
+    [
+        ("Question: What is 2+2?\nAnswer: 4", PAIR),
+        ("Question: What is 2+2? Answer: 4", PAIR),
+        ("**Question:** What is 2+2?\n\n**Answer:** 4\n\n[NO QA]", PAIR),
+        ("Here is one pair:\n\n### Question 1\nWhat is 2+2?\n\n### Answer 1\n4\n\n---", PAIR),
+        (
+            "1. **Question:** What is 2+2?\n   **Answer:** 4\n2. **Question:** Why?\n   **Answer:** Count.",
+            [*PAIR, ("Why?", "Count.")],
+        ),
+        (
+            "Question 1: What is 2+2?\nAnswer 1: 4\n\nQuestion 2: Why?\nAnswer 2: Count.",
+            [*PAIR, ("Why?", "Count.")],
+        ),
+        ("Q: What is 2+2?\nA: 4\nQ: Why?\nA: Count.", [*PAIR, ("Why?", "Count.")]),
+        ("Question: Which is even?\nA. 3\nB. 4\nAnswer: B", [("Which is even?\nA. 3\nB. 4", "B")]),
+        (
+            "Question: Solve.\nAnswer: Take x.\n\nAnswer: x = 1, the final one.",
+            [("Solve.", "Take x.\n\nAnswer: x = 1, the final one.")],
+        ),
+        (
+            "Question: Solve.\nAnswer:\nFinal Answer: $\\boxed{\\frac{1}{2}}$\nQuestion: open",
+            [("Solve.", "Final Answer: $\\boxed{\\frac{1}{2}}$"), ("open", "")],
+        ),
+        (
+            "**Question:** *f* is odd?\n**Answer:** *f*(*x*) is **odd**",
+            [("*f* is odd?", "*f*(*x*) is **odd**")],
+        ),
+        ("Question: What is 2+2?\nAnswer: N/A", [("What is 2+2?", "")]),
+        ("Problem: What is 2+2?\nSolution: 4", PAIR),
+        ("<think>Question: no\nAnswer: no</think>\nQuestion: What is 2+2?\nAnswer: 4", PAIR),
+        (
+            "Pair 1\nQuestion: What is 2+2?\nAnswer: 4\n\nPair 2\nQuestion: Why?\nAnswer: Count.",
+            [*PAIR, ("Why?", "Count.")],
+        ),
+        ('```json\n[{"question": "What is 2+2?", "answer": 4}]\n```', PAIR),
+        ('{"pairs": [{"Question": "What is 2+2?", "Answer": "4"}]}', PAIR),
+        (
+            r'{"question": "Is \frac{1}{2} \neq \sin x?", "answer": "\\theta\nno"}',
+            [(r"Is \frac{1}{2} \neq \sin x?", "\\theta\nno")],
+        ),
+        ('{"question": "cut', None),
+        ("[NO QA]", []),
+        ("There is no pair here: [NO QA].", []),
+        ("", None),
+        ("I cannot help.", None),
+        (None, None),
+        ("<think>never closed Question: a\nAnswer: b", None),
+    ],
+)
 def test_pairs_of_ugly_answers(text, pairs):
     assert extract_qa.parse(text) == pairs
 
 
-FRAGMENTS = ["Question:", "**Question 2:**", "Answer:", "### Answer", "A.", "Q:", "[NO QA]", "<think>", "</think>", "```json\n", "```", "{", "[", "}",
-             "]", '"question": "', '"answer": 1', "\\frac{", "$$", "\\", "\n", "\n\n", "1. ", "**", "---\n", "NO QA", "Subject: ", "Level: graduate",
-             "\u2028", "\x00", "\ud800"]
+FRAGMENTS = [
+    "Question:",
+    "**Question 2:**",
+    "Answer:",
+    "### Answer",
+    "A.",
+    "Q:",
+    "[NO QA]",
+    "<think>",
+    "</think>",
+    "```json\n",
+    "```",
+    "{",
+    "[",
+    "}",
+    "]",
+    '"question": "',
+    '"answer": 1',
+    "\\frac{",
+    "$$",
+    "\\",
+    "\n",
+    "\n\n",
+    "1. ",
+    "**",
+    "---\n",
+    "NO QA",
+    "Subject: ",
+    "Level: graduate",
+    "\u2028",
+    "\x00",
+    "\ud800",
+]
 UGLY = st.lists(st.sampled_from(FRAGMENTS) | st.text(max_size=30), max_size=30).map("".join)
 
 
@@ -54,36 +113,68 @@ UGLY = st.lists(st.sampled_from(FRAGMENTS) | st.text(max_size=30), max_size=30).
 @given(UGLY)
 def test_no_text_makes_a_parser_fail(text):
     pairs = extract_qa.parse(text)
-    assert pairs is None or all(len(pair) == 2 and any(pair) and all(isinstance(field, str) for field in pair) for pair in pairs)
+    assert pairs is None or all(
+        len(pair) == 2 and any(pair) and all(isinstance(field, str) for field in pair)
+        for pair in pairs
+    )
     subject, level = classify_documents.parse(text)
-    assert subject in (None, "other", *classify_documents.SUBJECTS) and level in (None, *classify_documents.LEVELS)
+    assert subject in (None, "other", *classify_documents.SUBJECTS) and level in (
+        None,
+        *classify_documents.LEVELS,
+    )
 
 
 FIELD = st.from_regex(r"[a-z][a-z $^{}\\=+0-9]{3,60}[a-z.?]", fullmatch=True)
 
 
 @settings(max_examples=60, deadline=None)
-@given(st.lists(st.tuples(FIELD, FIELD), min_size=1, max_size=6), st.sampled_from(
-    ["Question: {q}\nAnswer: {a}\n\n", "**Question {n}:** {q}\n\n**Answer {n}:** {a}\n\n---\n\n", "{n}. Question: {q}\n   Answer: {a}\n",
-     "### Question\n{q}\n### Answer\n{a}\n\n"]))
+@given(
+    st.lists(st.tuples(FIELD, FIELD), min_size=1, max_size=6),
+    st.sampled_from(
+        [
+            "Question: {q}\nAnswer: {a}\n\n",
+            "**Question {n}:** {q}\n\n**Answer {n}:** {a}\n\n---\n\n",
+            "{n}. Question: {q}\n   Answer: {a}\n",
+            "### Question\n{q}\n### Answer\n{a}\n\n",
+        ]
+    ),
+)
 def test_what_the_prompt_asks_for_is_read_back(pairs, form):
     text = "".join(form.format(q=q, a=a, n=n) for n, (q, a) in enumerate(pairs, 1))
-    wanted = [tuple("" if extract_qa.EMPTY.fullmatch(field) else field.strip() for field in pair) for pair in pairs]
+    wanted = [
+        tuple("" if extract_qa.EMPTY.fullmatch(field) else field.strip() for field in pair)
+        for pair in pairs
+    ]
     assert extract_qa.parse(text) == wanted
 
 
-@pytest.mark.parametrize("form", ["Question: @q\nAnswer: @a\n\n", "**Question @n:** @q\n\n**Answer @n:** @a\n\n---\n\n"])
+@pytest.mark.parametrize(
+    "form", ["Question: @q\nAnswer: @a\n\n", "**Question @n:** @q\n\n**Answer @n:** @a\n\n---\n\n"]
+)
 def test_real_textbook_problems_are_read_back(shared, form):
-    rows = [(row["question"].strip(), row["answer"].strip()) for row in read_jsonl(shared / "qa" / "openstax_problem_solutions.jsonl")]
+    rows = [
+        (row["question"].strip(), row["answer"].strip())
+        for row in read_jsonl(shared / "qa" / "openstax_problem_solutions.jsonl")
+    ]
     for first in range(0, len(rows), 5):
-        pairs = rows[first:first + 5]
-        text = "".join(form.replace("@n", str(n)).replace("@q", q).replace("@a", a) for n, (q, a) in enumerate(pairs, 1))
+        pairs = rows[first : first + 5]
+        text = "".join(
+            form.replace("@n", str(n)).replace("@q", q).replace("@a", a)
+            for n, (q, a) in enumerate(pairs, 1)
+        )
         assert extract_qa.parse(text) == pairs
 
 
 def test_parsing_is_linear_in_the_length():
-    for text in ("Question: " * 20_000, "**" * 50_000, "Question: a\n" + "\n" * 100_000 + "Answer: b", "[" * 50_000, "Answer: \n" * 20_000,
-                 "\\" * 100_000, "Question:\n" + "1. " * 50_000):
+    for text in (
+        "Question: " * 20_000,
+        "**" * 50_000,
+        "Question: a\n" + "\n" * 100_000 + "Answer: b",
+        "[" * 50_000,
+        "Answer: \n" * 20_000,
+        "\\" * 100_000,
+        "Question:\n" + "1. " * 50_000,
+    ):
         started = time.perf_counter()
         extract_qa.parse(text)
         assert time.perf_counter() - started < 2, text[:20]
@@ -91,30 +182,54 @@ def test_parsing_is_linear_in_the_length():
 
 def test_there_is_a_prompt_for_each_subject_and_standard():
     files = sorted((ROOT / "01_extract" / "prompts").glob("*.txt"))
-    assert [path.stem for path in files] == sorted(f"{s}_{level}" for s in classify_documents.SUBJECTS for level in ("high", "low"))
+    assert [path.stem for path in files] == sorted(
+        f"{s}_{level}" for s in classify_documents.SUBJECTS for level in ("high", "low")
+    )
     texts = [path.read_text() for path in files]
     assert len(set(texts)) == 14
     for text in texts:
-        assert text.count("<chunk>") == 1 and "[NO QA]" in text and "\nQuestion: " in text and "\nAnswer: " in text
+        assert (
+            text.count("<chunk>") == 1
+            and "[NO QA]" in text
+            and "\nQuestion: " in text
+            and "\nAnswer: " in text
+        )
     assert "prove" in (ROOT / "01_extract" / "prompts" / "mathematics_low.txt").read_text()
 
 
 # ---- the command against a scripted endpoint ----
 
+
 def chunk(number, text, subject="physics"):
-    return {"id": f"c{number}", "doc_id": "d", "subject": subject, "text": text, "n_tokens": 5, "pages": [number, number + 1], "start": 9,
-            "source": "book.pdf", "license": "CC BY 4.0", "title": "Book"}
+    return {
+        "id": f"c{number}",
+        "doc_id": "d",
+        "subject": subject,
+        "text": text,
+        "n_tokens": 5,
+        "pages": [number, number + 1],
+        "start": 9,
+        "source": "book.pdf",
+        "license": "CC BY 4.0",
+        "title": "Book",
+    }
 
 
 def scripted(messages, body):
     text, long = messages[-1]["content"], body["max_tokens"] > 50
     if "passage one" in text:
-        return ("Question: What is force?\nAnswer: Mass times acceleration.\n\nQuestion: Open?\n\n"
-                "Question: what is  force?\nAnswer: mass times acceleration.")
+        return (
+            "Question: What is force?\nAnswer: Mass times acceleration.\n\nQuestion: Open?\n\n"
+            "Question: what is  force?\nAnswer: mass times acceleration."
+        )
     if "passage two" in text:
         return "[NO QA]"
     if "passage three" in text:
-        return ("Question: Long?\nAnswer: Whole.", "stop") if long else ("Question: Long?\nAnswer: Wh", "length")
+        return (
+            ("Question: Long?\nAnswer: Whole.", "stop")
+            if long
+            else ("Question: Long?\nAnswer: Wh", "length")
+        )
     if "passage four" in text:
         return "Question: Endless?\nAnswer: and on", "length"
     return "I would rather talk about something else."
@@ -139,35 +254,90 @@ def call(monkeypatch, capsys):
 
 def extract(call, server, tmp_path, chunks, *options):
     source, out = write_jsonl(tmp_path / "chunks.jsonl", chunks), tmp_path / "qa.jsonl"
-    code, _, err = call(extract_qa, "--input", source, "--output", out, "--model", "scripted", "--base-url", server.url, "--max-tokens", 50, *options)
-    return read_jsonl(out), read_jsonl(tmp_path / "qa.rejected.jsonl"), (code, err.strip().split("\n"))
+    code, _, err = call(
+        extract_qa,
+        "--input",
+        source,
+        "--output",
+        out,
+        "--model",
+        "scripted",
+        "--base-url",
+        server.url,
+        "--max-tokens",
+        50,
+        *options,
+    )
+    return (
+        read_jsonl(out),
+        read_jsonl(tmp_path / "qa.rejected.jsonl"),
+        (code, err.strip().split("\n")),
+    )
 
 
 def test_pairs_and_rejected_rows_of_a_run(call, tmp_path):
     names = ["one", "two", "three", "four", "five"]
-    chunks = [*(chunk(i, f"This is passage {name}.") for i, name in enumerate(names)), chunk(9, "x", "history")]
+    chunks = [
+        *(chunk(i, f"This is passage {name}.") for i, name in enumerate(names)),
+        chunk(9, "x", "history"),
+    ]
     with FakeServer(scripted) as server:
         pairs, rejected, _ = extract(call, server, tmp_path, chunks, "--standard", "low")
         asked = len(server.requests)
-        assert asked == 7   # five chunks, two of them again with more room
+        assert asked == 7  # five chunks, two of them again with more room
         assert "professor of physics" in server.requests[0]["messages"][0]["content"]
         again = extract(call, server, tmp_path, chunks, "--standard", "low")
-        assert again[0] == pairs and len(server.requests) == asked and "finished already" in again[2][1][-1]
+        assert (
+            again[0] == pairs
+            and len(server.requests) == asked
+            and "finished already" in again[2][1][-1]
+        )
         extract(call, server, tmp_path, chunks[:2], "--standard", "low", "--fresh")
-    assert [(p["question"], p["answer"], p["source_id"], p["pages"], p["standard"], p["license"], p["source"]) for p in pairs] == [
-        ("What is force?", "Mass times acceleration.", "c0", [0, 1], "low", "CC BY 4.0", "book.pdf"),
-        ("Long?", "Whole.", "c2", [2, 3], "low", "CC BY 4.0", "book.pdf")]
-    assert all("text" not in p and p["subject"] == "physics" and p["title"] == "Book" for p in pairs)
+    assert [
+        (
+            p["question"],
+            p["answer"],
+            p["source_id"],
+            p["pages"],
+            p["standard"],
+            p["license"],
+            p["source"],
+        )
+        for p in pairs
+    ] == [
+        (
+            "What is force?",
+            "Mass times acceleration.",
+            "c0",
+            [0, 1],
+            "low",
+            "CC BY 4.0",
+            "book.pdf",
+        ),
+        ("Long?", "Whole.", "c2", [2, 3], "low", "CC BY 4.0", "book.pdf"),
+    ]
+    assert all(
+        "text" not in p and p["subject"] == "physics" and p["title"] == "Book" for p in pairs
+    )
     assert [(row["source_id"], row["reason"]) for row in rejected] == [
-        ("c0", "question without answer"), ("c0", "repeated in the same chunk"), ("c1", "no qa"), ("c3", "truncated"), ("c4", "unparsed"),
-        ("c9", "no prompt for this subject")]
+        ("c0", "question without answer"),
+        ("c0", "repeated in the same chunk"),
+        ("c1", "no qa"),
+        ("c3", "truncated"),
+        ("c4", "unparsed"),
+        ("c9", "no prompt for this subject"),
+    ]
 
 
 def test_two_standards_ask_two_prompts_and_keep_both(call, tmp_path):
     with FakeServer(lambda messages, body: "Question: Same?\nAnswer: Yes.") as server:
         pairs, _, _ = extract(call, server, tmp_path, [chunk(1, "Text.")])
         prompts = {body["messages"][0]["content"] for body in server.requests}
-    assert len(prompts) == 2 and [p["standard"] for p in pairs] == ["high", "low"] and len({p["id"] for p in pairs}) == 2
+    assert (
+        len(prompts) == 2
+        and [p["standard"] for p in pairs] == ["high", "low"]
+        and len({p["id"] for p in pairs}) == 2
+    )
 
 
 def test_an_edited_prompt_is_not_mixed_with_old_answers(call, tmp_path):
@@ -186,138 +356,328 @@ def test_an_edited_prompt_is_not_mixed_with_old_answers(call, tmp_path):
 
 
 def test_show_prints_prompt_and_pairs_and_writes_nothing(call, tmp_path):
-    source = write_jsonl(tmp_path / "chunks.jsonl", [chunk(0, "This is passage one."), chunk(1, "This is passage two.")])
+    source = write_jsonl(
+        tmp_path / "chunks.jsonl",
+        [chunk(0, "This is passage one."), chunk(1, "This is passage two.")],
+    )
     with FakeServer(scripted) as server:
-        code, out, _ = call(extract_qa, "--input", source, "--model", "scripted", "--base-url", server.url, "--standard", "low", "--show", 1)
+        code, out, _ = call(
+            extract_qa,
+            "--input",
+            source,
+            "--model",
+            "scripted",
+            "--base-url",
+            server.url,
+            "--standard",
+            "low",
+            "--show",
+            1,
+        )
         assert code == 0 and len(server.requests) == 1 and server.requests[0]["max_tokens"] == 4096
     assert "This is passage one." in out and "Q: What is force?\nA: Mass times acceleration." in out
     assert [path.name for path in tmp_path.iterdir()] == ["chunks.jsonl"]
 
 
-PROSE = ("Osmosis is the movement of water through a membrane that lets water pass but holds back what is dissolved in it. The water goes from "
-         "the side with fewer dissolved particles to the side with more of them, until the pressure that builds up balances the difference.")
+PROSE = (
+    "Osmosis is the movement of water through a membrane that lets water pass but holds back what is dissolved in it. The water goes from "
+    "the side with fewer dissolved particles to the side with more of them, until the pressure that builds up balances the difference."
+)
 
 
 def test_a_passage_that_holds_a_placeholder_is_asked_about_as_it_is():
-    for mode, prompts in (("document", {("physics", "low"): "Read: <chunk>"}), ("paragraph", {("physics", "low"): "Read: <paragraph>"})):
+    for mode, prompts in (
+        ("document", {("physics", "low"): "Read: <chunk>"}),
+        ("paragraph", {("physics", "low"): "Read: <paragraph>"}),
+    ):
         text = f"The tags <chunk> and <paragraph> are words here. {PROSE}"
-        assert [q["prompt"] for q in extract_qa.requests([chunk(1, text)], prompts, ["low"], mode)] == [f"Read: {text}"]
+        assert [
+            q["prompt"] for q in extract_qa.requests([chunk(1, text)], prompts, ["low"], mode)
+        ] == [f"Read: {text}"]
 
 
 def test_paragraph_mode_asks_for_json_a_paragraph_at_a_time(call, tmp_path):
-    text = f"# Osmosis\n\n{PROSE}\n\n- short\n\n{PROSE.replace('Osmosis', 'Diffusion')}\n\nToo short."
-    answers = iter(['{"question": "What is osmosis, in one sentence?", "answer": "Water moving."}', "no json"])
+    text = (
+        f"# Osmosis\n\n{PROSE}\n\n- short\n\n{PROSE.replace('Osmosis', 'Diffusion')}\n\nToo short."
+    )
+    answers = iter(
+        ['{"question": "What is osmosis, in one sentence?", "answer": "Water moving."}', "no json"]
+    )
     with FakeServer(lambda messages, body: next(answers)) as server:
-        pairs, rejected, _ = extract(call, server, tmp_path, [chunk(1, text, "biology"), chunk(2, "Contents", "biology")], "--standard", "low",
-                                     "--mode", "paragraph", "--workers", 1)
-        assert all(body["response_format"]["json_schema"]["schema"] == extract_qa.PAIR_SCHEMA for body in server.requests)
+        pairs, rejected, _ = extract(
+            call,
+            server,
+            tmp_path,
+            [chunk(1, text, "biology"), chunk(2, "Contents", "biology")],
+            "--standard",
+            "low",
+            "--mode",
+            "paragraph",
+            "--workers",
+            1,
+        )
+        assert all(
+            body["response_format"]["json_schema"]["schema"] == extract_qa.PAIR_SCHEMA
+            for body in server.requests
+        )
         example, answer, asked = server.requests[0]["messages"]
-        assert "biology textbook" in asked["content"] and f"Osmosis\n\n{PROSE}" in asked["content"] and "honey" in example["content"]
-        assert answer["role"] == "assistant" and extract_qa.parse(answer["content"]) == [tuple(extract_qa.EXAMPLE_PAIRS["low"].values())]
-    assert [(p["question"], p["source_id"]) for p in pairs] == [("What is osmosis, in one sentence?", "c1")]
-    assert [(row["source_id"], row["reason"]) for row in rejected] == [("c1", "unparsed"), ("c2", "no paragraph")]
+        assert (
+            "biology textbook" in asked["content"]
+            and f"Osmosis\n\n{PROSE}" in asked["content"]
+            and "honey" in example["content"]
+        )
+        assert answer["role"] == "assistant" and extract_qa.parse(answer["content"]) == [
+            tuple(extract_qa.EXAMPLE_PAIRS["low"].values())
+        ]
+    assert [(p["question"], p["source_id"]) for p in pairs] == [
+        ("What is osmosis, in one sentence?", "c1")
+    ]
+    assert [(row["source_id"], row["reason"]) for row in rejected] == [
+        ("c1", "unparsed"),
+        ("c2", "no paragraph"),
+    ]
 
 
 def test_paragraphs_are_of_a_good_length_and_none_is_lost():
-    text = "\n\n".join(["## Head", PROSE, "**Example 1.** " + PROSE, "**Solution.** " + PROSE, "word " * 1000, "$$ x $$"])
+    text = "\n\n".join(
+        [
+            "## Head",
+            PROSE,
+            "**Example 1.** " + PROSE,
+            "**Solution.** " + PROSE,
+            "word " * 1000,
+            "$$ x $$",
+        ]
+    )
     passages = extract_qa.paragraphs_of(text)
     assert all(extract_qa.SHORTEST <= len(p.split()) <= extract_qa.LONGEST for p in passages)
-    assert passages[0].startswith("Head\n\nOsmosis") and any("**Example 1.**" in p and "**Solution.**" in p for p in passages)
+    assert passages[0].startswith("Head\n\nOsmosis") and any(
+        "**Example 1.**" in p and "**Solution.**" in p for p in passages
+    )
     assert sum(p.count("word") for p in passages) == 1000
-    unanswered = extract_qa.paragraphs_of(f"**Problem 1.** {PROSE}\n\n**Problem 2.** {PROSE}\n\n**Solution 2.** {PROSE}")
+    unanswered = extract_qa.paragraphs_of(
+        f"**Problem 1.** {PROSE}\n\n**Problem 2.** {PROSE}\n\n**Solution 2.** {PROSE}"
+    )
     assert len(unanswered) == 1 and unanswered[0].startswith("**Problem 2.**")
     assert extract_qa.paragraphs_of("") == [] == extract_qa.paragraphs_of("1 2 3 4 5 " * 50)
 
 
-@pytest.mark.parametrize(("options", "message"), [(["--standard", "hi"], "--standard hi"), ([], "--output")])
+@pytest.mark.parametrize(
+    ("options", "message"), [(["--standard", "hi"], "--standard hi"), ([], "--output")]
+)
 def test_clear_errors(run_script, tmp_path, options, message):
     source = write_jsonl(tmp_path / "chunks.jsonl", [chunk(1, "Text.")])
-    done = run_script("01_extract/extract_qa.py", "--input", source, "--model", "m", *options, check=False)
+    done = run_script(
+        "01_extract/extract_qa.py", "--input", source, "--model", "m", *options, check=False
+    )
     assert done.returncode == 2 and message in done.stderr.strip().split("\n")[-1]
 
 
 # ---- classify_documents.py ----
 
-@pytest.mark.parametrize(("text", "found"), [
-    ("Subject: physics\nLevel: undergraduate", ("physics", "undergraduate")),
-    ("**Subject:** Computer Science (AI)\n**Level:** graduate", ("computer_science", "graduate")),
-    ("- Subject: computer_science\n- Level: Research papers", ("computer_science", "research")),
-    ("Subject: history\nLevel: school", ("other", "school")), ("Subject: Other\nLevel: high school", ("other", "school")),
-    ("Subject: Biochemistry\nLevel: below university", ("chemistry", "school")),
-    ("Subject: mathematics and physics\nLevel: college", ("mathematics", "undergraduate")),
-    ("Subject: medicine", ("medicine", None)), ("It is a nice book.", (None, None)), ("", (None, None)), (None, (None, None)),
-    ('{"subject": "computer_science"}', ("computer_science", None)), ('{\n  "subject": "other"\n}', ("other", None)),
-    ("<think>Subject: biology\nLevel: school</think>Subject: physics\nLevel: graduate", ("physics", "graduate"))])
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("Subject: physics\nLevel: undergraduate", ("physics", "undergraduate")),
+        (
+            "**Subject:** Computer Science (AI)\n**Level:** graduate",
+            ("computer_science", "graduate"),
+        ),
+        ("- Subject: computer_science\n- Level: Research papers", ("computer_science", "research")),
+        ("Subject: history\nLevel: school", ("other", "school")),
+        ("Subject: Other\nLevel: high school", ("other", "school")),
+        ("Subject: Biochemistry\nLevel: below university", ("chemistry", "school")),
+        ("Subject: mathematics and physics\nLevel: college", ("mathematics", "undergraduate")),
+        ("Subject: medicine", ("medicine", None)),
+        ("It is a nice book.", (None, None)),
+        ("", (None, None)),
+        (None, (None, None)),
+        ('{"subject": "computer_science"}', ("computer_science", None)),
+        ('{\n  "subject": "other"\n}', ("other", None)),
+        (
+            "<think>Subject: biology\nLevel: school</think>Subject: physics\nLevel: graduate",
+            ("physics", "graduate"),
+        ),
+    ],
+)
 def test_subject_and_level_of_ugly_answers(text, found):
     assert classify_documents.parse(text) == found
 
 
 def documents():
-    books = [("a", "physics", "quantum fields"), ("b", None, "game theory"), ("c", None, "history of Rome"),
-             ("d", "biology", "colouring book of animals"), ("e", None, "rambling"), ("f", "medicine", "the heart")]
-    return [{"id": i, "title": title, "subject": subject, "text": f"About {title}. " * 20, "pages": None, "source": f"{i}.md", "license": None}
-            for i, subject, title in books]
+    books = [
+        ("a", "physics", "quantum fields"),
+        ("b", None, "game theory"),
+        ("c", None, "history of Rome"),
+        ("d", "biology", "colouring book of animals"),
+        ("e", None, "rambling"),
+        ("f", "medicine", "the heart"),
+    ]
+    return [
+        {
+            "id": i,
+            "title": title,
+            "subject": subject,
+            "text": f"About {title}. " * 20,
+            "pages": None,
+            "source": f"{i}.md",
+            "license": None,
+        }
+        for i, subject, title in books
+    ]
 
 
 def librarian(messages, body):
     title = re.search(r"Title: (.*)", messages[0]["content"])[1]
-    return {"quantum fields": "Subject: mathematics\nLevel: graduate", "game theory": "Subject: economics\nLevel: undergraduate",
-            "history of Rome": "Subject: history\nLevel: undergraduate", "colouring book of animals": "Subject: biology\nLevel: school",
-            "rambling": "What a book!", "the heart": "Level: professional training"}[title]
+    return {
+        "quantum fields": "Subject: mathematics\nLevel: graduate",
+        "game theory": "Subject: economics\nLevel: undergraduate",
+        "history of Rome": "Subject: history\nLevel: undergraduate",
+        "colouring book of animals": "Subject: biology\nLevel: school",
+        "rambling": "What a book!",
+        "the heart": "Level: professional training",
+    }[title]
 
 
 def classify(call, tmp_path, *options):
     source = write_jsonl(tmp_path / "documents.jsonl", documents())
-    assert call(classify_documents, "--input", source, "--output", tmp_path / "out.jsonl", *options)[0] == 0
-    return read_jsonl(tmp_path / "out.jsonl"), {row["id"]: row["reason"] for row in read_jsonl(tmp_path / "out.rejected.jsonl")}
+    assert (
+        call(classify_documents, "--input", source, "--output", tmp_path / "out.jsonl", *options)[0]
+        == 0
+    )
+    return read_jsonl(tmp_path / "out.jsonl"), {
+        row["id"]: row["reason"] for row in read_jsonl(tmp_path / "out.rejected.jsonl")
+    }
 
 
 def test_documents_are_classified_and_a_given_subject_stands(call, tmp_path):
     with FakeServer(librarian) as server:
         kept, rejected = classify(call, tmp_path, "--model", "scripted", "--base-url", server.url)
         assert len(server.requests) == 6
-    assert [(row["id"], row["subject"], row["level"]) for row in kept] == [("a", "physics", "graduate"), ("b", "economics", "undergraduate"),
-                                                                           ("f", "medicine", "graduate")]
-    assert rejected == {"c": "subject not among the seven", "d": "below university level", "e": "unparsed"}
+    assert [(row["id"], row["subject"], row["level"]) for row in kept] == [
+        ("a", "physics", "graduate"),
+        ("b", "economics", "undergraduate"),
+        ("f", "medicine", "graduate"),
+    ]
+    assert rejected == {
+        "c": "subject not among the seven",
+        "d": "below university level",
+        "e": "unparsed",
+    }
 
 
 def test_without_levels_only_unknown_subjects_are_asked(call, tmp_path):
     with FakeServer(librarian) as server:
-        kept, rejected = classify(call, tmp_path, "--model", "scripted", "--base-url", server.url, "--level-from-model", "off")
+        kept, rejected = classify(
+            call,
+            tmp_path,
+            "--model",
+            "scripted",
+            "--base-url",
+            server.url,
+            "--level-from-model",
+            "off",
+        )
         assert len(server.requests) == 3
-        assert all("computer_science" in str(request["response_format"]) for request in server.requests), "the answer can only be a subject"
-    assert [(row["id"], row["level"]) for row in kept] == [("a", None), ("b", None), ("d", None), ("f", None)]
+        assert all(
+            "computer_science" in str(request["response_format"]) for request in server.requests
+        ), "the answer can only be a subject"
+    assert [(row["id"], row["level"]) for row in kept] == [
+        ("a", None),
+        ("b", None),
+        ("d", None),
+        ("f", None),
+    ]
     assert rejected["c"] == "subject not among the seven"
-    code, _, err = call(classify_documents, "--input", tmp_path / "documents.jsonl", "--output", tmp_path / "o.jsonl", "--level-from-model", "off")
+    code, _, err = call(
+        classify_documents,
+        "--input",
+        tmp_path / "documents.jsonl",
+        "--output",
+        tmp_path / "o.jsonl",
+        "--level-from-model",
+        "off",
+    )
     assert code == 2 and "--model: a model is needed for 3 documents" in err
 
 
 def test_no_model_is_needed_where_all_subjects_are_given(run_script, tmp_path):
-    source = write_jsonl(tmp_path / "documents.jsonl", [row for row in documents() if row["subject"]])
-    run_script("01_extract/classify_documents.py", "--input", source, "--output", tmp_path / "out.jsonl", "--level-from-model", "off")
+    source = write_jsonl(
+        tmp_path / "documents.jsonl", [row for row in documents() if row["subject"]]
+    )
+    run_script(
+        "01_extract/classify_documents.py",
+        "--input",
+        source,
+        "--output",
+        tmp_path / "out.jsonl",
+        "--level-from-model",
+        "off",
+    )
     assert [row["id"] for row in read_jsonl(tmp_path / "out.jsonl")] == ["a", "d", "f"]
 
 
 # ---- the real model ----
 
+
 @pytest.mark.long
 @pytest.mark.slow
 def test_the_demo_model_writes_pairs_in_this_process(run_script, tmp_path, demo_model):
     model = demo_model
-    books = [ROOT / "data" / "sample" / "textbooks" / name for name in ("biology_inheritance.md", "chemistry_acids_and_buffers.md")]
+    books = [
+        ROOT / "data" / "sample" / "textbooks" / name
+        for name in ("biology_inheritance.md", "chemistry_acids_and_buffers.md")
+    ]
     run_script("01_extract/digitize_pdfs.py", "--input", *books, "--output", tmp_path / "d.jsonl")
-    run_script("01_extract/chunk_documents.py", "--input", tmp_path / "d.jsonl", "--output", tmp_path / "c.jsonl", "--tokenizer", model,
-               "--max-tokens", 600)
-    run_script("01_extract/extract_qa.py", "--input", tmp_path / "c.jsonl", "--output", tmp_path / "qa.jsonl", "--model", model,
-               "--mode", "paragraph", "--standard", "low", "--max-tokens", 160, "--limit", 2,
-               "--engine", json.dumps({"max_model_len": 2048}), timeout=900)
-    pairs, meta = read_jsonl(tmp_path / "qa.jsonl"), json.loads((tmp_path / "qa.meta.json").read_text())
+    run_script(
+        "01_extract/chunk_documents.py",
+        "--input",
+        tmp_path / "d.jsonl",
+        "--output",
+        tmp_path / "c.jsonl",
+        "--tokenizer",
+        model,
+        "--max-tokens",
+        600,
+    )
+    run_script(
+        "01_extract/extract_qa.py",
+        "--input",
+        tmp_path / "c.jsonl",
+        "--output",
+        tmp_path / "qa.jsonl",
+        "--model",
+        model,
+        "--mode",
+        "paragraph",
+        "--standard",
+        "low",
+        "--max-tokens",
+        160,
+        "--limit",
+        2,
+        "--engine",
+        json.dumps({"max_model_len": 2048}),
+        timeout=900,
+    )
+    pairs, meta = (
+        read_jsonl(tmp_path / "qa.jsonl"),
+        json.loads((tmp_path / "qa.meta.json").read_text()),
+    )
     asked = meta["generation"]["rows"]
     assert asked >= 4 and len(pairs) >= 0.7 * asked, meta["counts"]
-    assert all(len(p["question"]) > 10 and p["answer"] and p["source_id"] and p["standard"] == "low" for p in pairs)
-    assert sum(p["question"].strip().endswith("?") for p in pairs) >= 0.7 * len(pairs), [p["question"] for p in pairs]
+    assert all(
+        len(p["question"]) > 10 and p["answer"] and p["source_id"] and p["standard"] == "low"
+        for p in pairs
+    )
+    assert sum(p["question"].strip().endswith("?") for p in pairs) >= 0.7 * len(pairs), [
+        p["question"] for p in pairs
+    ]
 
 
 def test_latex_in_json_keeps_its_commands():
-    pairs = extract_qa.parse('{"question": "What is $\\frac{1}{2}$ of 4?", "answer": "It is $\\times$ 2."}')
+    pairs = extract_qa.parse(
+        '{"question": "What is $\\frac{1}{2}$ of 4?", "answer": "It is $\\times$ 2."}'
+    )
     assert pairs == [("What is $\\frac{1}{2}$ of 4?", "It is $\\times$ 2.")]

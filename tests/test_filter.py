@@ -95,13 +95,25 @@ def test_a_question_that_stands_alone_stays(question):
         ("What is 2+2?", "As an AI language model I have no numbers.", "refusal"),
         ("What is 2+2?", "The passage does not provide the value.", "refusal"),
         ("What is the mass?", "The mass is not given in the text.", "refusal"),
-        ("What is the mass?", "It is 5 kg. Wait, let me recheck: it is 6 kg.", "remark about itself"),
+        (
+            "What is the mass?",
+            "It is 5 kg. Wait, let me recheck: it is 6 kg.",
+            "remark about itself",
+        ),
         ("What is the mass?", "The original answer is wrong; it is 6 kg.", "remark about itself"),
         ("Photosynthesis in plants.", "It makes sugar.", "no task"),
         ("What is osmosis?", "What is osmosis?", "answer repeats the question"),
         ("What is osmosis?", "It is the flow of water. " * 8, "text repeats itself"),
-        ("What is osmosis?", "It is the flow of water as shown in Figure 5.2.", "outside reference"),
-        ("What is osmosis?", "See the definition in the textbook, it is the flow of water.", "outside reference"),
+        (
+            "What is osmosis?",
+            "It is the flow of water as shown in Figure 5.2.",
+            "outside reference",
+        ),
+        (
+            "What is osmosis?",
+            "See the definition in the textbook, it is the flow of water.",
+            "outside reference",
+        ),
     ],
 )
 def test_each_rule_fires(question, answer, reason):
@@ -144,21 +156,46 @@ def test_decision_of_the_judge(text, expected):
 
 
 def rows():
-    return [{"id": f"q{i}", "question": f"What is {i} plus {i}?", "answer": f"The sum of the two is {2 * i}."} for i in range(5)]
+    return [
+        {
+            "id": f"q{i}",
+            "question": f"What is {i} plus {i}?",
+            "answer": f"The sum of the two is {2 * i}.",
+        }
+        for i in range(5)
+    ]
 
 
 def test_rules_come_first_and_the_judge_decides_the_rest(tmp_path):
-    given = [*rows(), {"id": "f", "question": "What is shown in Fig. 3?", "answer": "A cell."}, {"id": "e", "question": "What is it?", "answer": ""}]
+    given = [
+        *rows(),
+        {"id": "f", "question": "What is shown in Fig. 3?", "answer": "A cell."},
+        {"id": "e", "question": "What is it?", "answer": ""},
+    ]
     write_jsonl(tmp_path / "in.jsonl", given)
 
     def judge(messages, body):
         text = messages[-1]["content"]
         replies = {"1 plus": "Fault: contradiction\nDecision: NO", "2 plus": "hm", "3 plus": 400}
-        return next((reply for part, reply in replies.items() if part in text), "Fault: none\nDecision: YES")
+        return next(
+            (reply for part, reply in replies.items() if part in text), "Fault: none\nDecision: YES"
+        )
 
     with FakeServer(judge) as server:
-        call(filter_qa, "--input", tmp_path / "in.jsonl", "--output", tmp_path / "out.jsonl", "--model", "scripted", "--base-url", server.url)
-        assert not any("Fig. 3" in request["messages"][-1]["content"] for request in server.requests), "no request for what a rule rejected"
+        call(
+            filter_qa,
+            "--input",
+            tmp_path / "in.jsonl",
+            "--output",
+            tmp_path / "out.jsonl",
+            "--model",
+            "scripted",
+            "--base-url",
+            server.url,
+        )
+        assert not any(
+            "Fig. 3" in request["messages"][-1]["content"] for request in server.requests
+        ), "no request for what a rule rejected"
     assert read_jsonl(tmp_path / "out.jsonl") == [given[0], given[4]]
     rejected = {row["id"]: row for row in read_jsonl(tmp_path / "out.rejected.jsonl")}
     assert {id_: row["reason"] for id_, row in rejected.items()} == {
@@ -168,22 +205,54 @@ def test_rules_come_first_and_the_judge_decides_the_rest(tmp_path):
         "f": "outside reference",
         "e": "no answer",
     }
-    assert rejected["f"]["matched"] == "Fig. 3" and rejected["f"]["matched_in"] == "question" and rejected["q2"]["response"] == "hm"
+    assert (
+        rejected["f"]["matched"] == "Fig. 3"
+        and rejected["f"]["matched_in"] == "question"
+        and rejected["q2"]["response"] == "hm"
+    )
 
 
 def test_without_judge_no_model_is_named(tmp_path, run_script):
-    write_jsonl(tmp_path / "in.jsonl", [*rows(), {"id": "f", "question": "What is shown in Fig. 3?", "answer": "A cell."}])
-    run_script("01_extract/filter_qa.py", "--input", tmp_path / "in.jsonl", "--output", tmp_path / "out.jsonl", "--no-judge")
-    assert len(read_jsonl(tmp_path / "out.jsonl")) == 5 and not (tmp_path / "out.raw.jsonl").exists()
-    done = run_script("01_extract/filter_qa.py", "--input", tmp_path / "in.jsonl", "--output", tmp_path / "x.jsonl", check=False)
+    write_jsonl(
+        tmp_path / "in.jsonl",
+        [*rows(), {"id": "f", "question": "What is shown in Fig. 3?", "answer": "A cell."}],
+    )
+    run_script(
+        "01_extract/filter_qa.py",
+        "--input",
+        tmp_path / "in.jsonl",
+        "--output",
+        tmp_path / "out.jsonl",
+        "--no-judge",
+    )
+    assert (
+        len(read_jsonl(tmp_path / "out.jsonl")) == 5 and not (tmp_path / "out.raw.jsonl").exists()
+    )
+    done = run_script(
+        "01_extract/filter_qa.py",
+        "--input",
+        tmp_path / "in.jsonl",
+        "--output",
+        tmp_path / "x.jsonl",
+        check=False,
+    )
     assert done.returncode == 2 and "--model is needed" in done.stderr.splitlines()[-1]
 
 
 @pytest.mark.parametrize("script", [filter_qa, extract_reference])
 def test_a_field_that_is_no_text_is_named(tmp_path, script):
     write_jsonl(tmp_path / "in.jsonl", [{"id": "a", "question": "What?", "answer": None}])
-    with pytest.raises(r.BadInput, match=r'in.jsonl, row "a": field "answer" must be a text, this is null'):
-        call(script, "--input", tmp_path / "in.jsonl", "--output", tmp_path / "out.jsonl", "--no-judge" if script is filter_qa else "--no-model")
+    with pytest.raises(
+        r.BadInput, match=r'in.jsonl, row "a": field "answer" must be a text, this is null'
+    ):
+        call(
+            script,
+            "--input",
+            tmp_path / "in.jsonl",
+            "--output",
+            tmp_path / "out.jsonl",
+            "--no-judge" if script is filter_qa else "--no-model",
+        )
 
 
 # ---- reference answers ----
@@ -198,8 +267,14 @@ def test_a_field_that_is_no_text_is_named(tmp_path, script):
         ("Working ...\nFinal answer: (B)", ("(B)", "stated")),
         ("5.0 m/s", ("5.0 m/s", "whole")),
         ("The mitochondrion.", ("The mitochondrion", "whole")),
-        ("a. It is 5.\nb. It is 6 since the answer is doubled there, and so on for every further case that one can think of here.", (None, None)),
-        ("Enzymes lower the activation energy. They do so by holding the substrate in place, which makes the step more likely.", (None, None)),
+        (
+            "a. It is 5.\nb. It is 6 since the answer is doubled there, and so on for every further case that one can think of here.",
+            (None, None),
+        ),
+        (
+            "Enzymes lower the activation energy. They do so by holding the substrate in place, which makes the step more likely.",
+            (None, None),
+        ),
         ("", (None, None)),
     ],
 )
@@ -255,35 +330,77 @@ def test_a_reference_must_stand_in_the_answer(reference, expected):
 def test_references_by_rule_by_model_and_rejected(tmp_path):
     long = "The process takes place in many steps of which each is slow, and the whole is as slow as the slowest step, which is step number {}."
     given = [{"id": "box", "question": "Q?", "answer": "So \\boxed{5}"}]
-    given += [{"id": f"m{i}", "question": f"How slow is it, case {i}?", "answer": long.format(i)} for i in range(5)]
+    given += [
+        {"id": f"m{i}", "question": f"How slow is it, case {i}?", "answer": long.format(i)}
+        for i in range(5)
+    ]
     write_jsonl(tmp_path / "in.jsonl", given)
-    says = ["Final answer: the slowest step", "Final answer: the fastest stage", "Final answer: NONE", ("Final answer: it", "length"), "a\nb\nc"]
+    says = [
+        "Final answer: the slowest step",
+        "Final answer: the fastest stage",
+        "Final answer: NONE",
+        ("Final answer: it", "length"),
+        "a\nb\nc",
+    ]
 
     def name(messages, body):
         text = messages[-1]["content"]
         return next(reply for i, reply in enumerate(says) if f"case {i}?" in text)
 
     with FakeServer(name) as server:
-        options = ("--input", tmp_path / "in.jsonl", "--output", tmp_path / "out.jsonl", "--model", "scripted", "--base-url", server.url)
+        options = (
+            "--input",
+            tmp_path / "in.jsonl",
+            "--output",
+            tmp_path / "out.jsonl",
+            "--model",
+            "scripted",
+            "--base-url",
+            server.url,
+        )
         call(extract_reference, *options)
-        kept = {row["id"]: (row["reference_answer"], row["reference_by"]) for row in read_jsonl(tmp_path / "out.jsonl")}
+        kept = {
+            row["id"]: (row["reference_answer"], row["reference_by"])
+            for row in read_jsonl(tmp_path / "out.jsonl")
+        }
         assert kept == {"box": ("5", "box"), "m0": ("the slowest step", "model")}
         rejected = {row["id"]: row["reason"] for row in read_jsonl(tmp_path / "out.rejected.jsonl")}
-        assert rejected == {"m1": "reference not supported", "m2": "no reference", "m3": "truncated", "m4": "unparsed"}
+        assert rejected == {
+            "m1": "reference not supported",
+            "m2": "no reference",
+            "m3": "truncated",
+            "m4": "unparsed",
+        }
         call(extract_reference, *options, "--allow-missing")
         references = [row["reference_answer"] for row in read_jsonl(tmp_path / "out.jsonl")]
         assert len(references) == 6 and references.count(None) == 4
-    call(extract_reference, "--input", tmp_path / "in.jsonl", "--output", tmp_path / "rules.jsonl", "--no-model")
+    call(
+        extract_reference,
+        "--input",
+        tmp_path / "in.jsonl",
+        "--output",
+        tmp_path / "rules.jsonl",
+        "--no-model",
+    )
     assert [row["id"] for row in read_jsonl(tmp_path / "rules.jsonl")] == ["box"]
-    assert json.loads((tmp_path / "rules.meta.json").read_text())["counts"]["rejected"] == {"no reference": 5}
+    assert json.loads((tmp_path / "rules.meta.json").read_text())["counts"]["rejected"] == {
+        "no reference": 5
+    }
 
 
 def test_rules_on_real_questions(shared):
     """Real sets: hardly one of 2,000 self-contained questions is lost, and the textbook exercises that lean on others are seen."""
-    solved = [json.loads(line) for line in open(shared / "qa" / "gsm8k_train.jsonl", encoding="utf-8")]
+    solved = [
+        json.loads(line) for line in open(shared / "qa" / "gsm8k_train.jsonl", encoding="utf-8")
+    ]
     fired = [broken for row in solved if (broken := filter_qa.rule(row["question"], row["answer"]))]
     assert len(fired) <= 2, fired
-    exercises = [json.loads(line) for line in open(shared / "qa" / "openstax_problem_solutions.jsonl", encoding="utf-8")]
+    exercises = [
+        json.loads(line)
+        for line in open(shared / "qa" / "openstax_problem_solutions.jsonl", encoding="utf-8")
+    ]
     words = ("preceding problem", "previous problem", "preceding example")
     leaning = [row for row in exercises if any(word in row["question"].lower() for word in words)]
-    assert len(leaning) >= 20 and all(filter_qa.rule(row["question"], row["answer"]) for row in leaning)
+    assert len(leaning) >= 20 and all(
+        filter_qa.rule(row["question"], row["answer"]) for row in leaning
+    )

@@ -32,8 +32,19 @@ def final_rows(n=80):
 
 def meta(path, name, before, counts, **more):
     """A meta file as a step leaves it."""
-    write_jsonl(path / f"{name}.jsonl", [{"id": str(i), "subject": "physics" if i % 3 else "biology"} for i in range(counts["out"])])
-    value = {"counts": {"split": 0, **counts}, "seconds": 1.5, "same_if": {"options": {"input": before}}, **more}
+    write_jsonl(
+        path / f"{name}.jsonl",
+        [
+            {"id": str(i), "subject": "physics" if i % 3 else "biology"}
+            for i in range(counts["out"])
+        ],
+    )
+    value = {
+        "counts": {"split": 0, **counts},
+        "seconds": 1.5,
+        "same_if": {"options": {"input": before}},
+        **more,
+    }
     r.write_json(path / f"{name}.meta.json", value)
 
 
@@ -43,9 +54,22 @@ def run(tmp_path):
     meta(tmp_path, "documents", "/books", {"in": 4, "out": 3, "rejected": {"encrypted": 1}})
     meta(tmp_path, "chunks", str(tmp_path / "documents.jsonl"), {"in": 3, "out": 9, "rejected": {}})
     counts = {"in": 90, "out": 80, "rejected": {"no reference": 8, "unparsed": 2}}
-    meta(tmp_path, "reference", "elsewhere/chunks.jsonl", counts, model="Qwen/Qwen3-32B", tokens={"completion_tokens": 12345})
+    meta(
+        tmp_path,
+        "reference",
+        "elsewhere/chunks.jsonl",
+        counts,
+        model="Qwen/Qwen3-32B",
+        tokens={"completion_tokens": 12345},
+    )
     write_jsonl(tmp_path / "reference.jsonl", final_rows())
-    r.write(tmp_path / "chunks.jsonl", [{"id": f"c{i}", "text": f"Passage {i} <script>alert(1)</script> \ud800"} for i in range(5)])
+    r.write(
+        tmp_path / "chunks.jsonl",
+        [
+            {"id": f"c{i}", "text": f"Passage {i} <script>alert(1)</script> \ud800"}
+            for i in range(5)
+        ],
+    )
     return tmp_path
 
 
@@ -58,17 +82,39 @@ def test_rows_and_parquet_are_the_same(run):
     rows += [{**rows[1], "id": "e", "answer": " "}, {**rows[2], "id": "s", "question": "\ud800?"}]
     r.write(run / "reference.jsonl", rows)
     call(finalize, "--input", run / "reference.jsonl", "--output", run / "textbook_qa.jsonl")
-    kept, rejected = read_jsonl(run / "textbook_qa.jsonl"), read_jsonl(run / "textbook_qa.rejected.jsonl")
-    assert len(kept) == 81 and list(kept[0])[:7] == ["id", "question", "answer", "subject", "reference_answer", "reference_by", "source"]
-    assert [(row["id"], row["reason"]) for row in rejected] == [("again", "same question"), ("e", "empty answer")]
+    kept, rejected = (
+        read_jsonl(run / "textbook_qa.jsonl"),
+        read_jsonl(run / "textbook_qa.rejected.jsonl"),
+    )
+    assert len(kept) == 81 and list(kept[0])[:7] == [
+        "id",
+        "question",
+        "answer",
+        "subject",
+        "reference_answer",
+        "reference_by",
+        "source",
+    ]
+    assert [(row["id"], row["reason"]) for row in rejected] == [
+        ("again", "same question"),
+        ("e", "empty answer"),
+    ]
     assert rejected[0]["duplicate_of"] == "r000"
     table = pyarrow.parquet.read_table(run / "textbook_qa.parquet")
-    assert table.num_rows == 81 and table.schema.field("pages").type == pyarrow.list_(pyarrow.int64())
-    assert table.schema.field("tags").type == pyarrow.list_(pyarrow.string()) and table.schema.field("score").type == pyarrow.float64()
+    assert table.num_rows == 81 and table.schema.field("pages").type == pyarrow.list_(
+        pyarrow.int64()
+    )
+    assert (
+        table.schema.field("tags").type == pyarrow.list_(pyarrow.string())
+        and table.schema.field("score").type == pyarrow.float64()
+    )
     stored = table.to_pylist()
     for one, other in zip(kept[:80], stored, strict=False):
         assert all(other[k] == one[k] for k in one if k not in ("note", "mixed"))
-        assert json.loads(other["mixed"]) == one["mixed"] and json.loads(other["note"] or "null") == one["note"]
+        assert (
+            json.loads(other["mixed"]) == one["mixed"]
+            and json.loads(other["note"] or "null") == one["note"]
+        )
     assert stored[80]["question"] == "??"
     assert len(list(r.read(run / "textbook_qa.parquet", "question", "reference_answer"))) == 81
 
@@ -78,10 +124,15 @@ def test_funnel_follows_the_inputs(run, capsys):
     assert [step["name"] for step in steps] == ["documents", "chunks", "reference"]
     text = funnel.table(steps)
     assert "| documents | 4 | 3 | 1 | 75.0% | encrypted 1 | - | - | 1.5 |" in text
-    assert "| reference | 90 | 80 | 10 | 88.9% | no reference 8, unparsed 2 | Qwen3-32B | 12,345 | 1.5 |" in text
+    assert (
+        "| reference | 90 | 80 | 10 | 88.9% | no reference 8, unparsed 2 | Qwen3-32B | 12,345 | 1.5 |"
+        in text
+    )
     assert "| rows after | biology | computer science | none | physics | all |" in text
     call(funnel, "--input", run / "reference.jsonl", "--output", run / "f.md")
-    assert (run / "f.md").read_text() == text == capsys.readouterr().out and (run / "f.png").read_bytes()[:4] == b"\x89PNG"
+    assert (run / "f.md").read_text() == text == capsys.readouterr().out and (
+        run / "f.png"
+    ).read_bytes()[:4] == b"\x89PNG"
     with pytest.raises(r.BadInput, match="no such meta file"):
         call(funnel, "--input", run / "nothing.jsonl", "--output", run / "f.md")
 
@@ -89,14 +140,32 @@ def test_funnel_follows_the_inputs(run, capsys):
 def test_card_is_valid_for_the_hub_and_counts(run):
     import huggingface_hub
 
-    call(finalize, "--input", run / "reference.jsonl", "--output", run / "textbook_qa.jsonl", "--name", "Little Science: a test")
+    call(
+        finalize,
+        "--input",
+        run / "reference.jsonl",
+        "--output",
+        run / "textbook_qa.jsonl",
+        "--name",
+        "Little Science: a test",
+    )
     card = huggingface_hub.DatasetCard.load(run / "README.md")
-    assert card.data.license == ["cc-by-4.0", "cc-by-sa-4.0"] and card.data.size_categories == ["n<1K"]
+    assert card.data.license == ["cc-by-4.0", "cc-by-sa-4.0"] and card.data.size_categories == [
+        "n<1K"
+    ]
     assert card.data.pretty_name == "Little Science: a test"
     assert card.data.configs[0]["data_files"] == [{"split": "train", "path": "textbook_qa.parquet"}]
     text = card.text
-    assert "80 question-answer pairs" in text and "4 books or chapters" in text and "| physics | 27 | 33.8 % | 14 | 13 |" in text
-    assert "| answer | 10.0 | 10 | 10 | 10 |" in text and "| CC BY 4.0 | 40 |" in text and "no reference 8, unparsed 2" in text
+    assert (
+        "80 question-answer pairs" in text
+        and "4 books or chapters" in text
+        and "| physics | 27 | 33.8 % | 14 | 13 |" in text
+    )
+    assert (
+        "| answer | 10.0 | 10 | 10 | 10 |" in text
+        and "| CC BY 4.0 | 40 |" in text
+        and "no reference 8, unparsed 2" in text
+    )
     assert text.count("````text") == 3
 
 
@@ -111,7 +180,10 @@ def test_card_is_valid_for_the_hub_and_counts(run):
         ("CC BY-SA 3.0", "cc-by-sa-3.0"),
         ("CC BY-NC 1.0", "other"),
         ("Creative Commons Attribution 4.0", "cc-by-4.0"),
-        ("Creative Commons Attribution-NonCommercial-ShareAlike 4.0 International", "cc-by-nc-sa-4.0"),
+        (
+            "Creative Commons Attribution-NonCommercial-ShareAlike 4.0 International",
+            "cc-by-nc-sa-4.0",
+        ),
         ("CC0", "cc0-1.0"),
         ("MIT", "mit"),
         ("Apache-2.0", "apache-2.0"),
@@ -128,7 +200,11 @@ def test_spot_check_is_a_seeded_sample_with_passages(run):
     options = ("--input", run / "reference.jsonl", "--output", run / "textbook_qa.jsonl")
     call(finalize, *options)
     page = (run / "spot_check.html").read_text(encoding="utf-8")
-    assert page.count("<article") == 50 and "Passage 3 &lt;script&gt;alert(1)" in page and "<script>alert" not in page
+    assert (
+        page.count("<article") == 50
+        and "Passage 3 &lt;script&gt;alert(1)" in page
+        and "<script>alert" not in page
+    )
     assert "&lt;b&gt;&amp;amp;" in page
     first = sorted(line for line in page.split("\n") if "<article" in line)
     rows = read_jsonl(run / "reference.jsonl")
@@ -136,9 +212,18 @@ def test_spot_check_is_a_seeded_sample_with_passages(run):
     write_jsonl(run / "reference.jsonl", rows)
     call(finalize, *options)
     again = (run / "spot_check.html").read_text(encoding="utf-8")
-    assert sorted(line for line in again.split("\n") if "<article" in line) == first, "the sample does not depend on the order of the rows"
+    assert sorted(line for line in again.split("\n") if "<article" in line) == first, (
+        "the sample does not depend on the order of the rows"
+    )
     call(finalize, *options, "--seed", 7)
-    assert sorted(line for line in (run / "spot_check.html").read_text(encoding="utf-8").split("\n") if "<article" in line) != first
+    assert (
+        sorted(
+            line
+            for line in (run / "spot_check.html").read_text(encoding="utf-8").split("\n")
+            if "<article" in line
+        )
+        != first
+    )
 
 
 def test_a_finished_data_set_is_left_alone_and_a_missing_part_made_again(run, capsys):
@@ -146,7 +231,10 @@ def test_a_finished_data_set_is_left_alone_and_a_missing_part_made_again(run, ca
     call(finalize, *options)
     made = (run / "textbook_qa.meta.json").read_text()
     call(finalize, *options)
-    assert "finished already" in capsys.readouterr().err and (run / "textbook_qa.meta.json").read_text() == made
+    assert (
+        "finished already" in capsys.readouterr().err
+        and (run / "textbook_qa.meta.json").read_text() == made
+    )
     (run / "funnel.png").unlink()
     call(finalize, *options)
     assert (run / "funnel.png").is_file()
@@ -157,17 +245,46 @@ def test_an_empty_run_has_a_card_too(tmp_path):
     import pyarrow.parquet
 
     write_jsonl(tmp_path / "reference.jsonl", [])
-    call(finalize, "--input", tmp_path / "reference.jsonl", "--output", tmp_path / "textbook_qa.jsonl")
-    assert read_jsonl(tmp_path / "textbook_qa.jsonl") == [] and pyarrow.parquet.read_table(tmp_path / "textbook_qa.parquet").num_rows == 0
-    assert "0 question-answer pairs" in huggingface_hub.DatasetCard.load(tmp_path / "README.md").text
-    assert (tmp_path / "funnel.png").is_file() and "<article" not in (tmp_path / "spot_check.html").read_text()
+    call(
+        finalize,
+        "--input",
+        tmp_path / "reference.jsonl",
+        "--output",
+        tmp_path / "textbook_qa.jsonl",
+    )
+    assert (
+        read_jsonl(tmp_path / "textbook_qa.jsonl") == []
+        and pyarrow.parquet.read_table(tmp_path / "textbook_qa.parquet").num_rows == 0
+    )
+    assert (
+        "0 question-answer pairs" in huggingface_hub.DatasetCard.load(tmp_path / "README.md").text
+    )
+    assert (tmp_path / "funnel.png").is_file() and "<article" not in (
+        tmp_path / "spot_check.html"
+    ).read_text()
 
 
 def test_upload_without_a_token_says_what_to_do(run, run_script):
-    no_token = {"HF_TOKEN": "", "HF_HOME": str(run / "nohome"), "HUGGING_FACE_HUB_TOKEN": "", "HF_TOKEN_PATH": str(run / "none")}
-    options = ("--input", run / "reference.jsonl", "--output", run / "q.jsonl", "--push-to-hub", "me/set")
+    no_token = {
+        "HF_TOKEN": "",
+        "HF_HOME": str(run / "nohome"),
+        "HUGGING_FACE_HUB_TOKEN": "",
+        "HF_TOKEN_PATH": str(run / "none"),
+    }
+    options = (
+        "--input",
+        run / "reference.jsonl",
+        "--output",
+        run / "q.jsonl",
+        "--push-to-hub",
+        "me/set",
+    )
     done = run_script("01_extract/finalize.py", *options, check=False, env=no_token)
-    assert done.returncode == 2 and "HF_TOKEN" in done.stderr.splitlines()[-1] and not (run / "q.jsonl").exists()
+    assert (
+        done.returncode == 2
+        and "HF_TOKEN" in done.stderr.splitlines()[-1]
+        and not (run / "q.jsonl").exists()
+    )
 
 
 class Hub(BaseHTTPRequestHandler):
@@ -198,10 +315,23 @@ class Hub(BaseHTTPRequestHandler):
         self.calls.append((self.path, self.headers.get("Authorization")))
         if self.path.endswith("/preupload/main"):
             files = json.loads(body)["files"]
-            return self.answer({"files": [{"path": f["path"], "uploadMode": "regular", "shouldIgnore": False} for f in files]})
+            return self.answer(
+                {
+                    "files": [
+                        {"path": f["path"], "uploadMode": "regular", "shouldIgnore": False}
+                        for f in files
+                    ]
+                }
+            )
         if self.path.endswith("/commit/main"):
             self.commits.extend(json.loads(line) for line in body.splitlines())
-            return self.answer({"commitUrl": f"{self.own_url()}/commit/{'1' * 40}", "commitOid": "1" * 40, "success": True})
+            return self.answer(
+                {
+                    "commitUrl": f"{self.own_url()}/commit/{'1' * 40}",
+                    "commitOid": "1" * 40,
+                    "success": True,
+                }
+            )
         return self.answer({"url": self.own_url(), "id": "me/set"})
 
 
@@ -210,20 +340,46 @@ def test_upload_sends_parquet_card_and_plot(run, run_script):
     server = ThreadingHTTPServer(("127.0.0.1", 0), Hub)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     try:
-        options = ("--input", run / "reference.jsonl", "--output", run / "textbook_qa.jsonl", "--push-to-hub", "me/set")
-        where = {"HF_TOKEN": "hf_test", "HF_ENDPOINT": f"http://127.0.0.1:{server.server_port}", "HF_HUB_DISABLE_XET": "1"}
+        options = (
+            "--input",
+            run / "reference.jsonl",
+            "--output",
+            run / "textbook_qa.jsonl",
+            "--push-to-hub",
+            "me/set",
+        )
+        where = {
+            "HF_TOKEN": "hf_test",
+            "HF_ENDPOINT": f"http://127.0.0.1:{server.server_port}",
+            "HF_HUB_DISABLE_XET": "1",
+        }
         done = run_script("01_extract/finalize.py", *options, env=where)
     finally:
         server.shutdown()
-    sent = {entry["value"]["path"]: base64.b64decode(entry["value"]["content"]) for entry in Hub.commits if entry["key"] == "file"}
-    assert sorted(sent) == ["README.md", "funnel.md", "funnel.png", "textbook_qa.parquet"] and "uploaded" in done.stderr
-    assert sent["textbook_qa.parquet"] == (run / "textbook_qa.parquet").read_bytes() and b'load_dataset("me/set"' in sent["README.md"]
-    assert all(token == "Bearer hf_test" for _, token in Hub.calls) and "hf_test" not in (run / "textbook_qa.meta.json").read_text()
+    sent = {
+        entry["value"]["path"]: base64.b64decode(entry["value"]["content"])
+        for entry in Hub.commits
+        if entry["key"] == "file"
+    }
+    assert (
+        sorted(sent) == ["README.md", "funnel.md", "funnel.png", "textbook_qa.parquet"]
+        and "uploaded" in done.stderr
+    )
+    assert (
+        sent["textbook_qa.parquet"] == (run / "textbook_qa.parquet").read_bytes()
+        and b'load_dataset("me/set"' in sent["README.md"]
+    )
+    assert (
+        all(token == "Bearer hf_test" for _, token in Hub.calls)
+        and "hf_test" not in (run / "textbook_qa.meta.json").read_text()
+    )
 
 
 @pytest.mark.slow
 def test_rows_load_with_datasets(run):
     datasets = pytest.importorskip("datasets")
     call(finalize, "--input", run / "reference.jsonl", "--output", run / "textbook_qa.jsonl")
-    loaded = datasets.Dataset.from_parquet(str(run / "textbook_qa.parquet"), cache_dir=str(run / "cache"))
+    loaded = datasets.Dataset.from_parquet(
+        str(run / "textbook_qa.parquet"), cache_dir=str(run / "cache")
+    )
     assert loaded.num_rows == 80 and loaded[3]["reference_answer"] == "6"

@@ -19,10 +19,32 @@ FORMS = [
     ("question/answer", {"problem": "Q?", "solution": "It is so."}),
     ("question/answer", {"Question": "Q?", "Answer": "It is so."}),
     ("alpaca", {"instruction": "Q?", "input": "", "output": "It is so."}),
-    ("chat messages", {"messages": [{"role": "user", "content": "Q?"}, {"role": "assistant", "content": "It is so."}]}),
-    ("ShareGPT", {"conversations": [{"from": "human", "value": "Q?"}, {"from": "gpt", "value": "It is so."}]}),
+    (
+        "chat messages",
+        {
+            "messages": [
+                {"role": "user", "content": "Q?"},
+                {"role": "assistant", "content": "It is so."},
+            ]
+        },
+    ),
+    (
+        "ShareGPT",
+        {
+            "conversations": [
+                {"from": "human", "value": "Q?"},
+                {"from": "gpt", "value": "It is so."},
+            ]
+        },
+    ),
     ("prompt/completion", {"prompt": "Q?", "completion": "It is so."}),
-    ("prompt/completion", {"prompt": [{"role": "user", "content": "Q?"}], "completion": [{"role": "assistant", "content": "It is so."}]}),
+    (
+        "prompt/completion",
+        {
+            "prompt": [{"role": "user", "content": "Q?"}],
+            "completion": [{"role": "assistant", "content": "It is so."}],
+        },
+    ),
 ]
 
 
@@ -34,8 +56,15 @@ def test_forms_are_told_apart(form, row):
 
 
 def test_alpaca_input_joins_the_question_and_system_is_kept():
-    assert one({"instruction": "Add.", "input": "1 and 2", "output": "The sum is 3."})[1]["question"] == "Add.\n\n1 and 2"
-    chat = [{"role": "system", "content": "Be brief."}, {"role": "user", "content": "Q?"}, {"role": "assistant", "content": "It is so."}]
+    assert (
+        one({"instruction": "Add.", "input": "1 and 2", "output": "The sum is 3."})[1]["question"]
+        == "Add.\n\n1 and 2"
+    )
+    chat = [
+        {"role": "system", "content": "Be brief."},
+        {"role": "user", "content": "Q?"},
+        {"role": "assistant", "content": "It is so."},
+    ]
     assert one({"messages": chat})[1]["system"] == "Be brief."
 
 
@@ -56,13 +85,24 @@ def test_reference_is_read_off_the_answer(answer, reference):
 
 
 def test_own_reference_and_options():
-    made = one({"question": "Which?", "options": ["A)24 years", "B)30 years"], "rationale": "Because 6x = 30 and so on.", "correct": "B"})[
-        1
-    ]
+    made = one(
+        {
+            "question": "Which?",
+            "options": ["A)24 years", "B)30 years"],
+            "rationale": "Because 6x = 30 and so on.",
+            "correct": "B",
+        }
+    )[1]
     assert made["question"] == "Which?\nA)24 years\nB)30 years" and made["reference_answer"] == "B"
     assert made["answer"] == "Because 6x = 30 and so on.\nAnswer: B"
-    assert one({"question": "Which?", "options": {"A": "x", "B": "y"}, "answer": "B"})[1]["question"] == "Which?\nA) x\nB) y"
-    assert one({"question": "Which? A) x B) y", "options": ["x", "y"], "answer": "B"})[1]["question"] == "Which? A) x B) y"
+    assert (
+        one({"question": "Which?", "options": {"A": "x", "B": "y"}, "answer": "B"})[1]["question"]
+        == "Which?\nA) x\nB) y"
+    )
+    assert (
+        one({"question": "Which? A) x B) y", "options": ["x", "y"], "answer": "B"})[1]["question"]
+        == "Which? A) x B) y"
+    )
 
 
 @pytest.mark.parametrize(
@@ -77,7 +117,13 @@ def test_own_reference_and_options():
         ({"question": "Q?", "answer": "<think>hm"}, "unfinished thinking"),
         ({"text": "no pair"}, "unknown form"),
         (
-            {"messages": [{"role": "user", "content": "a"}, {"role": "assistant", "content": "b"}, {"role": "user", "content": "c"}]},
+            {
+                "messages": [
+                    {"role": "user", "content": "a"},
+                    {"role": "assistant", "content": "b"},
+                    {"role": "user", "content": "c"},
+                ]
+            },
             "several turns",
         ),
     ],
@@ -105,14 +151,31 @@ def test_thinking_and_mapping_of_the_table():
     )
     assert one(row, nemotron, thinking="keep")[1]["answer"] == row["output"]
     natural = {**table["natural_reasoning"], "name": "natural_reasoning"}
-    row = {"question": "Q?", "reference_answer": "", "responses": [{"response_model": "M", "response": "It is so."}]}
+    row = {
+        "question": "Q?",
+        "reference_answer": "",
+        "responses": [{"response_model": "M", "response": "It is so."}],
+    }
     made = one(row, natural)[1]
-    assert made["answer"] == "It is so." and made["reference_answer"] is None and made["license"] == "cc-by-nc-4.0"
+    assert (
+        made["answer"] == "It is so."
+        and made["reference_answer"] is None
+        and made["license"] == "cc-by-nc-4.0"
+    )
 
 
 def test_every_source_of_the_table_is_complete():
     for name, source in load_sources.read_table().items():
-        assert {"hub", "config", "split", "fields", "license", "citation", "revision", "verified"} <= source.keys(), name
+        assert {
+            "hub",
+            "config",
+            "split",
+            "fields",
+            "license",
+            "citation",
+            "revision",
+            "verified",
+        } <= source.keys(), name
         assert row_forms.non_commercial(source["license"]) == ("-nc" in source["license"])
 
 
@@ -124,27 +187,58 @@ def test_numbers_are_answers_and_grades_are_no_reference(value):
 
 def test_names_of_the_table_in_any_spelling():
     named = load_sources.plan(["NaturalReasoning,SCP-116K", "textbook-reasoning"])
-    assert [source["name"] for source in named] == ["natural_reasoning", "scp_116k", "textbook_reasoning"] and named[1][
-        "hub"
-    ] == "EricLu/SCP-116K"
+    assert [source["name"] for source in named] == [
+        "natural_reasoning",
+        "scp_116k",
+        "textbook_reasoning",
+    ] and named[1]["hub"] == "EricLu/SCP-116K"
 
 
 def test_files_of_all_kinds_with_provenance(tmp_path, run_script):
     write_jsonl(
         tmp_path / "a.jsonl",
         [
-            {"question": "Q1?", "answer": "It is one.", "source": "book", "license": "CC BY 4.0", "chapter": 3},
-            {"question": "Q1?", "answer": "It is one.", "source": "book", "license": "CC BY 4.0", "chapter": 3},
+            {
+                "question": "Q1?",
+                "answer": "It is one.",
+                "source": "book",
+                "license": "CC BY 4.0",
+                "chapter": 3,
+            },
+            {
+                "question": "Q1?",
+                "answer": "It is one.",
+                "source": "book",
+                "license": "CC BY 4.0",
+                "chapter": 3,
+            },
             {"question": "", "answer": "nothing", "license": "mit"},
         ],
     )
     with gzip.open(tmp_path / "b.jsonl.gz", "wt") as file:
-        file.write(json.dumps({"id": "b1", "instruction": "Q2?", "output": "It is two.", "license": "CC BY-NC 4.0"}) + "\n")
-    (tmp_path / "c.json").write_text(json.dumps([{"uuid": "u", "prompt": "Q3?", "completion": "It is\u2028three."}]))
+        file.write(
+            json.dumps(
+                {
+                    "id": "b1",
+                    "instruction": "Q2?",
+                    "output": "It is two.",
+                    "license": "CC BY-NC 4.0",
+                }
+            )
+            + "\n"
+        )
+    (tmp_path / "c.json").write_text(
+        json.dumps([{"uuid": "u", "prompt": "Q3?", "completion": "It is\u2028three."}])
+    )
     import pyarrow as pa
     import pyarrow.parquet
 
-    made = {"question": ["Q4?"], "answer": ["It is four."], "day": [datetime.date(2024, 5, 1)], "bits": [[b"x"]]}
+    made = {
+        "question": ["Q4?"],
+        "answer": ["It is four."],
+        "day": [datetime.date(2024, 5, 1)],
+        "bits": [[b"x"]],
+    }
     pa.parquet.write_table(pa.table(made), tmp_path / "d.parquet")
     done = run_script(
         "02_mix/load_sources.py",
@@ -160,17 +254,32 @@ def test_files_of_all_kinds_with_provenance(tmp_path, run_script):
         tmp_path / "out.jsonl",
     )
     rows, rejected = read_jsonl(tmp_path / "out.jsonl"), read_jsonl(tmp_path / "out.rejected.jsonl")
-    assert [(row["source"], row["answer"]) for row in rows] == [("a", "It is one."), ("c", "It is\u2028three."), ("dee", "It is four.")]
+    assert [(row["source"], row["answer"]) for row in rows] == [
+        ("a", "It is one."),
+        ("c", "It is\u2028three."),
+        ("dee", "It is four."),
+    ]
     assert (
-        rows[0]["origin_source"] == "book" and rows[0]["chapter"] == 3 and rows[0]["license"] == "cc-by-4.0" and rows[1]["source_id"] == "u"
+        rows[0]["origin_source"] == "book"
+        and rows[0]["chapter"] == 3
+        and rows[0]["license"] == "cc-by-4.0"
+        and rows[1]["source_id"] == "u"
     )
     assert [(row["source"], row["reason"]) for row in rejected] == [
         ("a", "already loaded"),
         ("a", "empty question"),
         ("b", "license not allowed"),
     ]
-    assert "a: 2 rows question/answer, 1 rows unusable" in done.stderr and "c: 1 rows prompt/completion" in done.stderr
-    assert json.loads((tmp_path / "out.meta.json").read_text())["loaded"] == {"a": 3, "b": 1, "c": 1, "dee": 1}
+    assert (
+        "a: 2 rows question/answer, 1 rows unusable" in done.stderr
+        and "c: 1 rows prompt/completion" in done.stderr
+    )
+    assert json.loads((tmp_path / "out.meta.json").read_text())["loaded"] == {
+        "a": 3,
+        "b": 1,
+        "c": 1,
+        "dee": 1,
+    }
 
 
 @pytest.mark.parametrize(
@@ -188,7 +297,13 @@ def test_files_of_all_kinds_with_provenance(tmp_path, run_script):
 )
 def test_what_cannot_be_had_is_one_clear_line(tmp_path, run_script, arguments, words):
     done = run_script(
-        "02_mix/load_sources.py", *arguments, "--output", tmp_path / "x.jsonl", check=False, cwd=tmp_path, env={"HF_HUB_OFFLINE": "1"}
+        "02_mix/load_sources.py",
+        *arguments,
+        "--output",
+        tmp_path / "x.jsonl",
+        check=False,
+        cwd=tmp_path,
+        env={"HF_HUB_OFFLINE": "1"},
     )
     last = done.stderr.strip().split("\n")[-1]
     assert done.returncode == 2 and all(word in last for word in words), done.stderr
@@ -197,13 +312,27 @@ def test_what_cannot_be_had_is_one_clear_line(tmp_path, run_script, arguments, w
 
 def test_a_file_of_no_known_form_names_its_fields(tmp_path, run_script):
     write_jsonl(tmp_path / "a.jsonl", [{"frage": "Q?", "antwort": "A."}])
-    done = run_script("02_mix/load_sources.py", "--sources", tmp_path / "a.jsonl", "--output", tmp_path / "x.jsonl", check=False)
+    done = run_script(
+        "02_mix/load_sources.py",
+        "--sources",
+        tmp_path / "a.jsonl",
+        "--output",
+        tmp_path / "x.jsonl",
+        check=False,
+    )
     assert done.returncode == 2 and "frage, antwort" in done.stderr.strip().split("\n")[-1]
 
 
 def test_a_recipe_with_an_unknown_key_is_refused(tmp_path, run_script):
     (tmp_path / "r.yaml").write_text("sources:\n- {source: natural_reasoning, counts: 5}\n")
-    done = run_script("02_mix/load_sources.py", "--recipe", tmp_path / "r.yaml", "--output", tmp_path / "x.jsonl", check=False)
+    done = run_script(
+        "02_mix/load_sources.py",
+        "--recipe",
+        tmp_path / "r.yaml",
+        "--output",
+        tmp_path / "x.jsonl",
+        check=False,
+    )
     assert done.returncode == 2 and "counts" in done.stderr.strip().split("\n")[-1]
 
 
@@ -230,9 +359,14 @@ def test_real_files_of_other_people(shared, tmp_path, run_script):
     )
     rows = read_jsonl(tmp_path / "x.jsonl")
     counts = {name: sum(row["source"] == name for row in rows) for name in names}
-    assert min(counts.values()) >= 97 and all(row["question"].strip() and row["answer"].strip() for row in rows), counts
+    assert min(counts.values()) >= 97 and all(
+        row["question"].strip() and row["answer"].strip() for row in rows
+    ), counts
     gsm = [row for row in rows if row["source"] == "gsm8k_train"]
-    assert all(row["reference_answer"] and row["answer"].rstrip().endswith(row["reference_answer"]) for row in gsm)
+    assert all(
+        row["reference_answer"] and row["answer"].rstrip().endswith(row["reference_answer"])
+        for row in gsm
+    )
     aqua = next(row for row in rows if row["source"] == "aqua_rat_dev")
     assert "\nA)" in aqua["question"] and aqua["reference_answer"] in "ABCDE"
 
@@ -243,16 +377,43 @@ def test_a_hub_set_is_streamed_with_the_fields_of_its_entry(tmp_path, run_script
     (tmp_path / "set").mkdir()
     write_jsonl(
         tmp_path / "set" / "train.jsonl",
-        [{"problem": f"P{i}?", "worked": f"It is {i}.", "domain": "physics", "level": i} for i in range(50)],
+        [
+            {"problem": f"P{i}?", "worked": f"It is {i}.", "domain": "physics", "level": i}
+            for i in range(50)
+        ],
     )
-    entry = (
-        f"{{source: mine, hub: {tmp_path}/set, split: train, fields: {{question: problem, answer: worked, subject: domain}}, license: MIT}}"
-    )
+    entry = f"{{source: mine, hub: {tmp_path}/set, split: train, fields: {{question: problem, answer: worked, subject: domain}}, license: MIT}}"
     (tmp_path / "r.yaml").write_text(f"sources:\n- {entry}\n")
-    run_script("02_mix/load_sources.py", "--recipe", tmp_path / "r.yaml", "--output", tmp_path / "x.jsonl", "--limit", 20)
+    run_script(
+        "02_mix/load_sources.py",
+        "--recipe",
+        tmp_path / "r.yaml",
+        "--output",
+        tmp_path / "x.jsonl",
+        "--limit",
+        20,
+    )
     rows = read_jsonl(tmp_path / "x.jsonl")
-    assert [row["question"] for row in rows] == [f"P{i}?" for i in range(20)] and rows[7]["answer"] == "It is 7."
-    assert rows[0]["subject"] == "physics" and rows[0]["license"] == "mit" and rows[3]["level"] == 3 and len(rows[0]["source_id"]) == 16
-    (tmp_path / "wrong.yaml").write_text(f"sources:\n- {entry.replace('split: train', 'split: test')}\n")
-    done = run_script("02_mix/load_sources.py", "--recipe", tmp_path / "wrong.yaml", "--output", tmp_path / "y.jsonl", check=False)
-    assert done.returncode == 2 and "source mine" in done.stderr.strip().split("\n")[-1], done.stderr
+    assert [row["question"] for row in rows] == [f"P{i}?" for i in range(20)] and rows[7][
+        "answer"
+    ] == "It is 7."
+    assert (
+        rows[0]["subject"] == "physics"
+        and rows[0]["license"] == "mit"
+        and rows[3]["level"] == 3
+        and len(rows[0]["source_id"]) == 16
+    )
+    (tmp_path / "wrong.yaml").write_text(
+        f"sources:\n- {entry.replace('split: train', 'split: test')}\n"
+    )
+    done = run_script(
+        "02_mix/load_sources.py",
+        "--recipe",
+        tmp_path / "wrong.yaml",
+        "--output",
+        tmp_path / "y.jsonl",
+        check=False,
+    )
+    assert done.returncode == 2 and "source mine" in done.stderr.strip().split("\n")[-1], (
+        done.stderr
+    )

@@ -25,7 +25,9 @@ from fake_server import FakeServer
 
 import rows as r
 
-TEMPLATE = "{% for m in messages %}<|im_start|>{{ m['role'] }}\n{{ m['content'] }}<|im_end|>\n{% endfor %}"
+TEMPLATE = (
+    "{% for m in messages %}<|im_start|>{{ m['role'] }}\n{{ m['content'] }}<|im_end|>\n{% endfor %}"
+)
 
 
 @pytest.fixture(scope="session")
@@ -76,7 +78,10 @@ def rows(n=120):
 def test_token_count_is_that_of_the_chat_template(student):
     tokenizer = count_tokens.Tokenizer(student)
     chat = [{"role": "user", "content": "one two"}, {"role": "assistant", "content": "three"}]
-    assert tokenizer.render(chat) == "<|im_start|>user\none two<|im_end|>\n<|im_start|>assistant\nthree<|im_end|>\n"
+    assert (
+        tokenizer.render(chat)
+        == "<|im_start|>user\none two<|im_end|>\n<|im_start|>assistant\nthree<|im_end|>\n"
+    )
     assert tokenizer.lengths([chat]) == [9]  # 4 marks, 2 roles, 3 words
 
 
@@ -95,10 +100,23 @@ def test_rows_shards_and_manifest(tmp_path, student, call):
         "--shard-rows",
         40,
     )
-    made, rejected = read_jsonl(tmp_path / "train.jsonl"), read_jsonl(tmp_path / "train.rejected.jsonl")
-    words = {row["id"]: 6 + len(row["question"].split()) + len(row["answer"].split()) for row in rows()}
-    assert {row["id"] for row in made} == {i for i, n in words.items() if n <= 40} and len(made) + len(rejected) == 120
-    assert all(row["reason"] == "too long" and row["n_tokens"] == words[row["id"]] > 40 for row in rejected) and rejected
+    made, rejected = (
+        read_jsonl(tmp_path / "train.jsonl"),
+        read_jsonl(tmp_path / "train.rejected.jsonl"),
+    )
+    words = {
+        row["id"]: 6 + len(row["question"].split()) + len(row["answer"].split()) for row in rows()
+    }
+    assert {row["id"] for row in made} == {i for i, n in words.items() if n <= 40} and len(
+        made
+    ) + len(rejected) == 120
+    assert (
+        all(
+            row["reason"] == "too long" and row["n_tokens"] == words[row["id"]] > 40
+            for row in rejected
+        )
+        and rejected
+    )
     by_id = {row["id"]: row for row in rows()}
     for row in made:
         source = by_id[row["id"]]
@@ -117,9 +135,9 @@ def test_rows_shards_and_manifest(tmp_path, student, call):
     import pyarrow.parquet
 
     shards = sorted((tmp_path / "data").iterdir())
-    assert [path.name for path in shards] == [f"train-{i:05d}-of-{len(shards):05d}.parquet" for i in range(len(shards))] and len(
-        shards
-    ) == -(-len(made) // 40)
+    assert [path.name for path in shards] == [
+        f"train-{i:05d}-of-{len(shards):05d}.parquet" for i in range(len(shards))
+    ] and len(shards) == -(-len(made) // 40)
     assert [row for path in shards for row in pyarrow.parquet.read_table(path).to_pylist()] == made
     manifest = json.loads((tmp_path / "train.manifest.json").read_text())
     for file in manifest["files"]:
@@ -139,7 +157,11 @@ def test_same_seed_same_file_whatever_the_order_of_the_input(tmp_path, student, 
     write_jsonl(tmp_path / "a.jsonl", rows())
     write_jsonl(tmp_path / "b1.jsonl", shuffled[:50])
     write_jsonl(tmp_path / "b2.jsonl", shuffled[50:])
-    for name, files, more in (("x", ["a"], ()), ("y", ["b2", "b1"], ()), ("z", ["a"], ("--seed", "5"))):
+    for name, files, more in (
+        ("x", ["a"], ()),
+        ("y", ["b2", "b1"], ()),
+        ("z", ["a"], ("--seed", "5")),
+    ):
         call(
             mix,
             "--input",
@@ -151,7 +173,11 @@ def test_same_seed_same_file_whatever_the_order_of_the_input(tmp_path, student, 
             *more,
         )
     for file in ("train.jsonl", "data/train-00000-of-00001.parquet"):
-        assert (tmp_path / "x" / file).read_bytes() == (tmp_path / "y" / file).read_bytes() != (tmp_path / "z" / file).read_bytes()
+        assert (
+            (tmp_path / "x" / file).read_bytes()
+            == (tmp_path / "y" / file).read_bytes()
+            != (tmp_path / "z" / file).read_bytes()
+        )
     order = [row["id"] for row in read_jsonl(tmp_path / "x" / "train.jsonl")]
     assert order != sorted(order) and order != [row["id"] for row in rows()] and len(order) == 120
 
@@ -159,40 +185,81 @@ def test_same_seed_same_file_whatever_the_order_of_the_input(tmp_path, student, 
 def test_recipe_alone_reads_selects_and_accounts_for_every_row(tmp_path, student, call):
     """Three files of three forms, one command; each source's rows are in the mixture or in the rejected file, and the card says so."""
     write_jsonl(
-        tmp_path / "qa.jsonl", [*({"question": f"Q{i}?", "answer": f"It is {i}."} for i in range(30)), {"question": "Q?", "answer": ""}]
+        tmp_path / "qa.jsonl",
+        [
+            *({"question": f"Q{i}?", "answer": f"It is {i}."} for i in range(30)),
+            {"question": "Q?", "answer": ""},
+        ],
     )
     write_jsonl(
         tmp_path / "alpaca.jsonl",
-        [{"instruction": f"Say {i}.", "input": "", "output": "ok " * 60 if i == 3 else f"Said {i}."} for i in range(20)],
+        [
+            {
+                "instruction": f"Say {i}.",
+                "input": "",
+                "output": "ok " * 60 if i == 3 else f"Said {i}.",
+            }
+            for i in range(20)
+        ],
     )
     (tmp_path / "r.yaml").write_text(
         f"name: tiny\nmax_tokens: 50\nsources:\n- {{source: qa, path: {tmp_path}/qa.jsonl, count: 12, license: mit}}\n"
         f"- {{source: alp, path: {tmp_path}/alpaca.jsonl}}\n"
     )
-    call(mix, "--recipe", tmp_path / "r.yaml", "--output", tmp_path / "out" / "train.jsonl", "--tokenizer", student)
-    made, rejected = read_jsonl(tmp_path / "out" / "train.jsonl"), read_jsonl(tmp_path / "out" / "train.rejected.jsonl")
+    call(
+        mix,
+        "--recipe",
+        tmp_path / "r.yaml",
+        "--output",
+        tmp_path / "out" / "train.jsonl",
+        "--tokenizer",
+        student,
+    )
+    made, rejected = (
+        read_jsonl(tmp_path / "out" / "train.jsonl"),
+        read_jsonl(tmp_path / "out" / "train.rejected.jsonl"),
+    )
     assert Counter(row["source"] for row in made) == {"qa": 12, "alp": 19}
     assert Counter((row["source"], row["reason"]) for row in rejected) == {
         ("qa", "not selected"): 18,
         ("qa", "empty answer"): 1,
         ("alp", "too long"): 1,
     }
-    assert {row["selection"] for row in made} == {"at random: 12 of 30, seed 42", "all 19 rows of the source"} and {
-        row["recipe"] for row in made
-    } == {"tiny"}
-    assert len({row["recipe_hash"] for row in made}) == 1 and all(row["source_id"] and row["license"] for row in made)
-    lines = [line for line in (tmp_path / "out" / "README.md").read_text().split("\n") if line.startswith(("| qa ", "| alp "))]
-    assert any(line.startswith("| qa | 31 |") and line.endswith("| 12 |") for line in lines) and any(
-        line.startswith("| alp | 20 |") for line in lines
+    assert {row["selection"] for row in made} == {
+        "at random: 12 of 30, seed 42",
+        "all 19 rows of the source",
+    } and {row["recipe"] for row in made} == {"tiny"}
+    assert len({row["recipe_hash"] for row in made}) == 1 and all(
+        row["source_id"] and row["license"] for row in made
     )
+    lines = [
+        line
+        for line in (tmp_path / "out" / "README.md").read_text().split("\n")
+        if line.startswith(("| qa ", "| alp "))
+    ]
+    assert any(
+        line.startswith("| qa | 31 |") and line.endswith("| 12 |") for line in lines
+    ) and any(line.startswith("| alp | 20 |") for line in lines)
 
 
 def test_card_follows_the_steps_back_and_adds_up(tmp_path, student, call):
     write_jsonl(
-        tmp_path / "one.jsonl", [{"question": f"Q{i}?", "answer": f"It is {i}."} for i in range(40)] + [{"question": "", "answer": "x"}]
+        tmp_path / "one.jsonl",
+        [{"question": f"Q{i}?", "answer": f"It is {i}."} for i in range(40)]
+        + [{"question": "", "answer": "x"}],
     )
-    write_jsonl(tmp_path / "two.jsonl", [{"prompt": f"P{i}?", "completion": f"It is {i}."} for i in range(25)])
-    call(load_sources, "--sources", tmp_path / "one.jsonl", tmp_path / "two.jsonl", "--output", tmp_path / "m" / "sources.jsonl")
+    write_jsonl(
+        tmp_path / "two.jsonl",
+        [{"prompt": f"P{i}?", "completion": f"It is {i}."} for i in range(25)],
+    )
+    call(
+        load_sources,
+        "--sources",
+        tmp_path / "one.jsonl",
+        tmp_path / "two.jsonl",
+        "--output",
+        tmp_path / "m" / "sources.jsonl",
+    )
     call(
         select_rows,
         "--input",
@@ -204,7 +271,15 @@ def test_card_follows_the_steps_back_and_adds_up(tmp_path, student, call):
         "--n",
         30,
     )
-    done = call(mix, "--input", tmp_path / "m" / "selected.jsonl", "--output", tmp_path / "m" / "train.jsonl", "--max-tokens", 0)
+    done = call(
+        mix,
+        "--input",
+        tmp_path / "m" / "selected.jsonl",
+        "--output",
+        tmp_path / "m" / "train.jsonl",
+        "--max-tokens",
+        0,
+    )
     kept = Counter(row["source"] for row in read_jsonl(tmp_path / "m" / "train.jsonl"))
     text = (tmp_path / "m" / "README.md").read_text()
     assert (
@@ -213,7 +288,9 @@ def test_card_follows_the_steps_back_and_adds_up(tmp_path, student, call):
     )
     assert "does not add up" not in done and "Licence unknown" in text
     rejected = tmp_path / "m" / "selected.rejected.jsonl"
-    rejected.write_text("".join(rejected.read_text().splitlines(keepends=True)[1:]))  # a lost row is noticed
+    rejected.write_text(
+        "".join(rejected.read_text().splitlines(keepends=True)[1:])
+    )  # a lost row is noticed
     assert "does not add up" in call(card, "--input", tmp_path / "m" / "train.jsonl")
 
 
@@ -229,13 +306,23 @@ def test_odd_text_goes_through_jsonl_and_parquet(tmp_path, call):
     import pyarrow.parquet
 
     table = pyarrow.parquet.read_table(next((tmp_path / "data").iterdir())).to_pylist()
-    assert {row["question"] for row in table} == {row["question"].replace("\ud800", "?") for row in odd}
+    assert {row["question"] for row in table} == {
+        row["question"].replace("\ud800", "?") for row in odd
+    }
 
 
 def test_the_mixture_can_be_cleaned_once_more(tmp_path, call, run_script):
     write_jsonl(tmp_path / "in.jsonl", [*rows(10), {**rows(10)[3], "id": "again", "source": "c"}])
     call(mix, "--input", tmp_path / "in.jsonl", "--output", tmp_path / "t.jsonl", "--max-tokens", 0)
-    run_script("01_extract/dedup.py", "--input", tmp_path / "t.jsonl", "--output", tmp_path / "d.jsonl", "--field", "question")
+    run_script(
+        "01_extract/dedup.py",
+        "--input",
+        tmp_path / "t.jsonl",
+        "--output",
+        tmp_path / "d.jsonl",
+        "--field",
+        "question",
+    )
     made = read_jsonl(tmp_path / "d.jsonl")
     assert len(made) == 10 and made[0].keys() == read_jsonl(tmp_path / "t.jsonl")[0].keys()
 
@@ -250,12 +337,18 @@ def test_the_mixture_can_be_cleaned_once_more(tmp_path, call, run_script):
         ("It is proved as above.", "a\nb", False),
         ("It is proved as above.", None, False),
         ("Short.", "5", True),
-        ("It is proved as above.", "it holds since the sum of the two sides is never less than the third", False),
+        (
+            "It is proved as above.",
+            "it holds since the sum of the two sides is never less than the third",
+            False,
+        ),
     ],
 )
 def test_reference_is_appended_only_where_nothing_is_committed(answer, reference, added):
     made = mix.with_reference({"answer": answer, "reference_answer": reference})
-    assert made["answer"] == (f"{answer}\n\nThe final answer is \\boxed{{{reference}}}." if added else answer)
+    assert made["answer"] == (
+        f"{answer}\n\nThe final answer is \\boxed{{{reference}}}." if added else answer
+    )
 
 
 def test_a_letter_is_appended_in_the_form_of_a_choice():
@@ -277,7 +370,12 @@ def test_wrong_options(tmp_path, run_script, arguments, words):
         write_jsonl(tmp_path / f"{name}.jsonl", rows(3))
     named = {"IN": tmp_path / "in.jsonl", "IN2": tmp_path / "in2.jsonl"}
     done = run_script(
-        "02_mix/mix.py", *(named.get(a, a) for a in arguments), "--output", tmp_path / "t.jsonl", check=False, env={"HF_HUB_OFFLINE": "1"}
+        "02_mix/mix.py",
+        *(named.get(a, a) for a in arguments),
+        "--output",
+        tmp_path / "t.jsonl",
+        check=False,
+        env={"HF_HUB_OFFLINE": "1"},
     )
     last = done.stderr.strip().split("\n")[-1]
     assert done.returncode == 2 and (words in last or "r0" in last), done.stderr
@@ -315,7 +413,12 @@ def test_rules_give_ten_times_the_pass_rate(tmp_path, call):
         tmp_path / "in.jsonl",
         [
             *hard_rows(),
-            {"id": "p", "question": "Prove it.", "answer": "x", "reference_answer": "One shows by induction that it holds for all n."},
+            {
+                "id": "p",
+                "question": "Prove it.",
+                "answer": "x",
+                "reference_answer": "One shows by induction that it holds for all n.",
+            },
             {"id": "z", "question": "Why?", "answer": "x", "reference_answer": None},
         ],
     )
@@ -342,10 +445,17 @@ def test_rules_give_ten_times_the_pass_rate(tmp_path, call):
     raw = {row["id"]: row for row in read_jsonl(tmp_path / "d.raw.jsonl")}
     for i, row in enumerate(made):
         right = [raw[f"q{i}#{j}"]["sampling"]["seed"] % 12 >= i for j in range(8)]
-        assert row["difficulty_scores"] == [10.0 * ok for ok in right] and row["difficulty"] == round(10 * sum(right) / 8, 4)
-        assert row["difficulty_tokens"] == sum(raw[f"q{i}#{j}"]["completion_tokens"] for j in range(8)) and row["answer"] == str(3 * i)
+        assert row["difficulty_scores"] == [10.0 * ok for ok in right] and row[
+            "difficulty"
+        ] == round(10 * sum(right) / 8, 4)
+        assert row["difficulty_tokens"] == sum(
+            raw[f"q{i}#{j}"]["completion_tokens"] for j in range(8)
+        ) and row["answer"] == str(3 * i)
     assert made[0]["difficulty"] == 10 and sum(row["difficulty"] for row in made[8:]) < 20
-    assert [row["reason"] for row in read_jsonl(tmp_path / "d.rejected.jsonl")] == ["reference not checkable", "no reference answer"]
+    assert [row["reason"] for row in read_jsonl(tmp_path / "d.rejected.jsonl")] == [
+        "reference not checkable",
+        "no reference answer",
+    ]
 
 
 def test_judge_scores_every_sample(tmp_path, call):
@@ -366,7 +476,10 @@ def test_judge_scores_every_sample(tmp_path, call):
         )
         call(*arguments, "--k", 4)
         assert Counter(body["model"] for body in server.requests) == {"scripted": 12, "judge": 12}
-        assert all(row["difficulty"] == 7 and len(row["difficulty_scores"]) == 4 for row in read_jsonl(tmp_path / "d.jsonl"))
+        assert all(
+            row["difficulty"] == 7 and len(row["difficulty_scores"]) == 4
+            for row in read_jsonl(tmp_path / "d.jsonl")
+        )
         call(*arguments, "--k", 6)  # a larger k only adds samples
         assert Counter(body["model"] for body in server.requests) == {"scripted": 18, "judge": 18}
 
@@ -374,20 +487,40 @@ def test_judge_scores_every_sample(tmp_path, call):
 def test_a_recipe_says_which_sources_are_scored_and_annotated(tmp_path, call):
     mixed = [row | {"source": "ab"[i % 2]} for i, row in enumerate(hard_rows(8))]
     write_jsonl(tmp_path / "in.jsonl", mixed)
-    (tmp_path / "r.yaml").write_text("sources:\n- {source: a, method: difficulty, annotate: true}\n- {source: b}\n")
+    (tmp_path / "r.yaml").write_text(
+        "sources:\n- {source: a, method: difficulty, annotate: true}\n- {source: b}\n"
+    )
     with FakeServer(lambda messages, body: "So \\boxed{1}") as server:
         more = ("--model", "scripted", "--base-url", server.url, "--recipe", tmp_path / "r.yaml")
-        call(score_difficulty, "--input", tmp_path / "in.jsonl", "--output", tmp_path / "d.jsonl", "--k", 2, *more)
+        call(
+            score_difficulty,
+            "--input",
+            tmp_path / "in.jsonl",
+            "--output",
+            tmp_path / "d.jsonl",
+            "--k",
+            2,
+            *more,
+        )
         call(annotate, "--input", tmp_path / "d.jsonl", "--output", tmp_path / "a.jsonl", *more)
         assert len(server.requests) == 4 * 2 + 4
     made = read_jsonl(tmp_path / "a.jsonl")
     assert sorted(row["id"] for row in made) == sorted(row["id"] for row in mixed)
-    assert all(("difficulty" in row) == ("annotator" in row) == (row["source"] == "a") for row in made)
+    assert all(
+        ("difficulty" in row) == ("annotator" in row) == (row["source"] == "a") for row in made
+    )
 
 
 @pytest.mark.parametrize(
     "reply, score",
-    [("Fine.\nScore: 7", 7), ("Score: 3 at first.\n**Score: 10**", 10), ("score 4.5", 4.5), ("Score: 70", None), ("7", None), ("", None)],
+    [
+        ("Fine.\nScore: 7", 7),
+        ("Score: 3 at first.\n**Score: 10**", 10),
+        ("score 4.5", 4.5),
+        ("Score: 70", None),
+        ("7", None),
+        ("", None),
+    ],
 )
 def test_judge_reply(reply, score):
     assert score_difficulty.parse_score(reply) == score
@@ -410,7 +543,12 @@ def test_judge_reply(reply, score):
     ],
 )
 def test_what_rules_can_check(reference, kind):
-    assert score_difficulty.checkable({"question": "Which?\nA) x\nB) y", "reference_answer": reference}) == kind
+    assert (
+        score_difficulty.checkable(
+            {"question": "Which?\nA) x\nB) y", "reference_answer": reference}
+        )
+        == kind
+    )
 
 
 def teacher(messages, body):
@@ -418,7 +556,9 @@ def teacher(messages, body):
     if i == 3:
         return ""  # always empty
     if i == 4:
-        return "" if body["temperature"] == 0 else "Step by step: \\boxed{12}"  # right at the second try
+        return (
+            "" if body["temperature"] == 0 else "Step by step: \\boxed{12}"
+        )  # right at the second try
     if i == 5:
         return ("It goes on and on", "length")
     if i == 6:
@@ -445,18 +585,27 @@ def test_teacher_is_retried_checked_and_rejected(tmp_path, call, disagree, kept)
             "--disagree",
             disagree,
         )
-    made, rejected = read_jsonl(tmp_path / "a.jsonl"), {row["id"]: row["reason"] for row in read_jsonl(tmp_path / "a.rejected.jsonl")}
-    assert len(made) == kept and rejected.items() >= {"q3": "empty answer", "q5": "truncated"}.items()
+    made, rejected = (
+        read_jsonl(tmp_path / "a.jsonl"),
+        {row["id"]: row["reason"] for row in read_jsonl(tmp_path / "a.rejected.jsonl")},
+    )
+    assert (
+        len(made) == kept and rejected.items() >= {"q3": "empty answer", "q5": "truncated"}.items()
+    )
     assert (rejected.get("q7") == "disagrees with the reference answer") == (disagree == "drop")
     by_id = {row["id"]: row for row in made}
-    assert by_id["q4"]["answer"] == by_id["q4"]["answer"].strip() == "Step by step: \\boxed{12}" and by_id["q6"]["answer"].endswith("18}")
+    assert by_id["q4"]["answer"] == by_id["q4"][
+        "answer"
+    ].strip() == "Step by step: \\boxed{12}" and by_id["q6"]["answer"].endswith("18}")
     assert (
         by_id["q8"]["answer"] == "Step by step: \\boxed{24}"
         and by_id["q8"]["original_answer"] == "24"
         and by_id["q8"]["annotator"] == "scripted"
     )
     if disagree == "mark":
-        assert {i: row["agrees_with_reference"] for i, row in by_id.items()} == {i: i != "q7" for i in by_id}
+        assert {i: row["agrees_with_reference"] for i, row in by_id.items()} == {
+            i: i != "q7" for i in by_id
+        }
 
 
 def test_annotator_response_for_lengths_leaves_the_answer(tmp_path, call):
@@ -476,13 +625,19 @@ def test_annotator_response_for_lengths_leaves_the_answer(tmp_path, call):
             "annotator_response",
         )
     assert all(
-        row["answer"] == str(3 * i) and "boxed" in row["annotator_response"] and row["annotator_tokens"]
+        row["answer"] == str(3 * i)
+        and "boxed" in row["annotator_response"]
+        and row["annotator_tokens"]
         for i, row in enumerate(read_jsonl(tmp_path / "a.jsonl"))
     )
 
 
 def test_prompts_are_filled_whatever_the_question_holds():
-    row = {"question": "Let <response> be {x} \\boxed{1}?", "answer": "a", "reference_answer": "<response>"}
+    row = {
+        "question": "Let <response> be {x} \\boxed{1}?",
+        "answer": "a",
+        "reference_answer": "<response>",
+    }
     assert row["question"] in annotate.to_messages(row)[0]["content"]
     text = score_difficulty.judge_messages({"row": row, "response": "R"})[0]["content"]
     assert text.count("Student's solution:\nR\n") == 1 and row["question"] in text
@@ -490,15 +645,25 @@ def test_prompts_are_filled_whatever_the_question_holds():
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    "script, more, per_row", [("02_mix/score_difficulty.py", ("--k", "4", "--judge-model", "judge"), 8), ("02_mix/annotate.py", (), 1)]
+    "script, more, per_row",
+    [
+        ("02_mix/score_difficulty.py", ("--k", "4", "--judge-model", "judge"), 8),
+        ("02_mix/annotate.py", (), 1),
+    ],
 )
-def test_killed_and_run_again_loses_and_doubles_nothing(tmp_path, run_script, script, more, per_row):
+def test_killed_and_run_again_loses_and_doubles_nothing(
+    tmp_path, run_script, script, more, per_row
+):
     """kill -9 twice, at a random point each time; then the same command finishes with every sample once."""
     n = 40
     write_jsonl(tmp_path / "in.jsonl", hard_rows(n))
 
     def answer(messages, body):
-        return sampler(messages, body) if "mark a student" in messages[-1]["content"] or "--k" in more else "So \\boxed{1}"
+        return (
+            sampler(messages, body)
+            if "mark a student" in messages[-1]["content"] or "--k" in more
+            else "So \\boxed{1}"
+        )
 
     with FakeServer(answer, delay=0.02) as server:
         command = [
@@ -516,7 +681,10 @@ def test_killed_and_run_again_loses_and_doubles_nothing(tmp_path, run_script, sc
             *more,
         ]
         for target in (n * per_row // 4, n * per_row * 2 // 3):
-            process = subprocess.Popen([sys.executable, *map(str, [ROOT / command[0], *command[1:]])], stderr=subprocess.DEVNULL)
+            process = subprocess.Popen(
+                [sys.executable, *map(str, [ROOT / command[0], *command[1:]])],
+                stderr=subprocess.DEVNULL,
+            )
             while len(server.requests) < target and process.poll() is None:
                 time.sleep(0.005)
             assert process.poll() is None, "it ended before it could be killed"
@@ -524,11 +692,17 @@ def test_killed_and_run_again_loses_and_doubles_nothing(tmp_path, run_script, sc
             process.wait()
             assert not (tmp_path / "x.jsonl").exists()
         run_script(*command)
-    assert n * per_row <= len(server.requests) <= n * per_row + 2 * 4  # only what was in flight at a kill is asked twice
+    assert (
+        n * per_row <= len(server.requests) <= n * per_row + 2 * 4
+    )  # only what was in flight at a kill is asked twice
     assert [row["id"] for row in read_jsonl(tmp_path / "x.jsonl")] == [f"q{i}" for i in range(n)]
     for path in tmp_path.glob("x*.raw.jsonl"):
         ids = [row["id"] for row in read_jsonl(path)]
-        assert ids == ([f"q{i}#{j}" for i in range(n) for j in range(4)] if per_row == 8 else [f"q{i}" for i in range(n)]), path.name
+        assert ids == (
+            [f"q{i}#{j}" for i in range(n) for j in range(4)]
+            if per_row == 8
+            else [f"q{i}" for i in range(n)]
+        ), path.name
 
 
 @pytest.mark.slow
@@ -557,8 +731,16 @@ def test_worker_count_does_not_change_the_result(tmp_path, call):
 def test_recipes_of_the_project_are_valid():
     for path in sorted((ROOT / "02_mix" / "recipes").glob("*.yaml")):
         recipe = load_sources.read_recipe(path)
-        assert all(entry["source"] in load_sources.read_table() or "path" in entry for entry in recipe["sources"]), path
+        assert all(
+            entry["source"] in load_sources.read_table() or "path" in entry
+            for entry in recipe["sources"]
+        ), path
     counts = {
-        entry["source"]: entry.get("count") for entry in load_sources.read_recipe(ROOT / "02_mix/recipes/megascience.yaml")["sources"]
+        entry["source"]: entry.get("count")
+        for entry in load_sources.read_recipe(ROOT / "02_mix/recipes/megascience.yaml")["sources"]
     }
-    assert counts == {"textbook_reasoning": None, "natural_reasoning": 436_400, "nemotron_science": 173_300}
+    assert counts == {
+        "textbook_reasoning": None,
+        "natural_reasoning": 436_400,
+        "nemotron_science": 173_300,
+    }

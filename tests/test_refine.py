@@ -31,7 +31,11 @@ PIECES = [
     "Table 2.5", "Equation (2.5)", "\\tag{2.5}", "the figure below", "as shown in", "a.", "b.", "####", "the answer is", "|", "- ",
 ]
 # fmt: on
-UGLY = st.one_of(st.text(max_size=200), st.lists(st.sampled_from(PIECES), max_size=30).map("".join), st.text(st.characters(codec=None), max_size=60))
+UGLY = st.one_of(
+    st.text(max_size=200),
+    st.lists(st.sampled_from(PIECES), max_size=30).map("".join),
+    st.text(st.characters(codec=None), max_size=60),
+)
 
 
 @settings(max_examples=150, deadline=None)
@@ -54,11 +58,34 @@ def test_no_parser_raises_on_any_text(text, other):
 
 
 @pytest.mark.parametrize(
-    "piece", ["*", " ", "\n", "(", "\\boxed{.", "refined question ", "# ", "- \n", "Note:\n\n", "{", "\\", "a. ", "the figure ", "\n**", "$"]
+    "piece",
+    [
+        "*",
+        " ",
+        "\n",
+        "(",
+        "\\boxed{.",
+        "refined question ",
+        "# ",
+        "- \n",
+        "Note:\n\n",
+        "{",
+        "\\",
+        "a. ",
+        "the figure ",
+        "\n**",
+        "$",
+    ],
 )
 def test_parsers_take_no_more_than_linear_time(piece):
     text, started = piece * (60_000 // len(piece)), time.perf_counter()
-    refine_qa.parse(text), refine_qa.parse(text, "json"), add_cot.parse_judge(text), add_cot.shows_reasoning(text), filter_qa.parse_judge(text)
+    (
+        refine_qa.parse(text),
+        refine_qa.parse(text, "json"),
+        add_cot.parse_judge(text),
+        add_cot.shows_reasoning(text),
+        filter_qa.parse_judge(text),
+    )
     filter_qa.rule("What is it?", text), extract_reference.parse(text)
     assert time.perf_counter() - started < 3
 
@@ -81,7 +108,9 @@ def test_what_is_written_in_the_form_is_read_back(question, answer):
         f"Sure!\n\n**Refined Question:**\n{question}\n\n**Refined Answer:**\n{answer}",
     ):
         assert refine_qa.parse(text) == (clean(question), clean(answer))
-    assert refine_qa.parse(f"```json\n{json.dumps({'question': question, 'answer': answer})}\n```", "json") == (clean(question), clean(answer))
+    assert refine_qa.parse(
+        f"```json\n{json.dumps({'question': question, 'answer': answer})}\n```", "json"
+    ) == (clean(question), clean(answer))
 
 
 @pytest.mark.parametrize(
@@ -94,16 +123,40 @@ def test_what_is_written_in_the_form_is_read_back(question, answer):
         ("1. Refined question: Q\n2. Refined answer: A", ("Q", "A")),
         ("- *Refined Question:* Q\n- *Refined Answer:* A", ("Q", "A")),
         ("REFINED QUESTION: Q Refined Answer: A", ("Q", "A")),
-        ("Refined Question: draft\nRefined Answer: draft\n\nOn reflection:\n\nRefined Question: Q\nRefined Answer: A", ("Q", "A")),
-        ("<think>Refined Question: no\nRefined Answer: no</think>\nRefined Question: Q\nRefined Answer: A", ("Q", "A")),
+        (
+            "Refined Question: draft\nRefined Answer: draft\n\nOn reflection:\n\nRefined Question: Q\nRefined Answer: A",
+            ("Q", "A"),
+        ),
+        (
+            "<think>Refined Question: no\nRefined Answer: no</think>\nRefined Question: Q\nRefined Answer: A",
+            ("Q", "A"),
+        ),
         ("Refined Question: Q\nRefined Answer: first try, wrong\nRefined Answer: A", ("Q", "A")),
         ("Refined Question: Q\nRefined Answer: A\n\nNote: I changed the units.", ("Q", "A")),
-        ("Refined Question: Q\nRefined Answer: A\n\n**Note:** I changed it.\n\n**Changes made:** units.", ("Q", "A")),
-        ("Refined Question: Q\nRefined Answer: A\n\n---\n(Note: the original had an error.)", ("Q", "A")),
-        ("Refined Question: Q\nRefined Answer: A\n\nNote that $x>0$ as well.", ("Q", "A\n\nNote that $x>0$ as well.")),
-        ("Refined Question: Q\nRefined Answer: A\n\nNote: so \\boxed{5}", ("Q", "A\n\nNote: so \\boxed{5}")),
-        ("Refined Question: Q\nRefined Answer: It holds. The final answer is \\boxed{}.", ("Q", "It holds.")),
-        ("Refined Question: Q\nRefined Answer: It holds.\n\\[ \\boxed{ } \\]\n", ("Q", "It holds.")),
+        (
+            "Refined Question: Q\nRefined Answer: A\n\n**Note:** I changed it.\n\n**Changes made:** units.",
+            ("Q", "A"),
+        ),
+        (
+            "Refined Question: Q\nRefined Answer: A\n\n---\n(Note: the original had an error.)",
+            ("Q", "A"),
+        ),
+        (
+            "Refined Question: Q\nRefined Answer: A\n\nNote that $x>0$ as well.",
+            ("Q", "A\n\nNote that $x>0$ as well."),
+        ),
+        (
+            "Refined Question: Q\nRefined Answer: A\n\nNote: so \\boxed{5}",
+            ("Q", "A\n\nNote: so \\boxed{5}"),
+        ),
+        (
+            "Refined Question: Q\nRefined Answer: It holds. The final answer is \\boxed{}.",
+            ("Q", "It holds."),
+        ),
+        (
+            "Refined Question: Q\nRefined Answer: It holds.\n\\[ \\boxed{ } \\]\n",
+            ("Q", "It holds."),
+        ),
         ("Refined Question: Q\nRefined Answer: \\boxed{}", ("Q", "")),
         ("Refined Question: (the new question)\nRefined Answer: (the new answer)", ("", "")),
         ("Refined Question: Q\nRefined Answer:", ("Q", "")),
@@ -123,13 +176,19 @@ def test_parse_of_the_text_form(text, expected):
     [
         (
             r'{"question": "Find $\frac{1}{2}$ of \theta, \beta and $\nu$.", "answer": "\sqrt{2}\times\rho, \Delta x \neq 0"}',
-            (r"Find $\frac{1}{2}$ of \theta, \beta and $\nu$.", r"\sqrt{2}\times\rho, \Delta x \neq 0"),
+            (
+                r"Find $\frac{1}{2}$ of \theta, \beta and $\nu$.",
+                r"\sqrt{2}\times\rho, \Delta x \neq 0",
+            ),
         ),
         (
             r'{"question": "Find $\\frac12$.\nThen\n\nstop. Given:\nu = 5", "answer": "\"quoted\" \\nabla \u00e9"}',
             ("Find $\\frac12$.\nThen\n\nstop. Given:\nu = 5", '"quoted" \\nabla é'),
         ),
-        ('Here is $\\frac{a}{b}$:\n```json\n{"question": "Q", "answer": "A"}\n```\nDone.', ("Q", "A")),
+        (
+            'Here is $\\frac{a}{b}$:\n```json\n{"question": "Q", "answer": "A"}\n```\nDone.',
+            ("Q", "A"),
+        ),
         ('{"question": "Q\nin two lines", "answer": "A"}', ("Q\nin two lines", "A")),
         ('{"question": "Q", "answer": 5}', None),
         ('{"question": "Q"}', None),
@@ -165,9 +224,18 @@ def test_judgement_of_reasoning(text, expected):
     ("answer", "expected"),
     [
         ("42", False),
-        ("Mitochondria, ribosomes, the nucleus and the Golgi apparatus, among many other structures inside of the cell.", False),
-        ("Since the force is constant, the acceleration is $a = F/m = 2$ m/s$^2$, and therefore $v = at = 10$ m/s after five seconds.", True),
-        ("The rate rises because more molecules pass the barrier; as a result the concentration falls faster than before.", True),
+        (
+            "Mitochondria, ribosomes, the nucleus and the Golgi apparatus, among many other structures inside of the cell.",
+            False,
+        ),
+        (
+            "Since the force is constant, the acceleration is $a = F/m = 2$ m/s$^2$, and therefore $v = at = 10$ m/s after five seconds.",
+            True,
+        ),
+        (
+            "The rate rises because more molecules pass the barrier; as a result the concentration falls faster than before.",
+            True,
+        ),
     ],
 )
 def test_rule_of_reasoning(answer, expected):
@@ -181,7 +249,11 @@ def test_rule_of_reasoning(answer, expected):
         ("We get \\boxed{13}", "12", False),
         ("Thus \\boxed{0.5}", "The half is \\boxed{\\frac12}", True),
         ("so the answer is mitosis", "Mitosis.", True),
-        ("\\boxed{5}", "It is a long explanation of many words that no rule can ever compare with another text.", None),
+        (
+            "\\boxed{5}",
+            "It is a long explanation of many words that no rule can ever compare with another text.",
+            None,
+        ),
         ("no result", "12", False),
         ("Hence \\boxed{25\\,\\mathrm{J}}", "The energy is 25 J.", True),
         ("Hence \\boxed{25\\,\\mathrm{J}}", "The energy is 26 J.", False),
@@ -197,13 +269,22 @@ def test_agreement_with_the_known_answer(solution, known, expected):
 
 def qa_rows(n=12):
     return [
-        {"id": f"q{i}", "question": f"What is {i} plus {i} in example {i}?", "answer": f"{2 * i}", "source_id": f"c{i % 3}", "subject": "mathematics"}
+        {
+            "id": f"q{i}",
+            "question": f"What is {i} plus {i} in example {i}?",
+            "answer": f"{2 * i}",
+            "source_id": f"c{i % 3}",
+            "subject": "mathematics",
+        }
         for i in range(n)
     ]
 
 
 def chunk_rows():
-    return [{"id": f"c{i}", "text": f"Passage {i}: to add, count on. {{question}} stays as it is."} for i in range(3)]
+    return [
+        {"id": f"c{i}", "text": f"Passage {i}: to add, count on. {{question}} stays as it is."}
+        for i in range(3)
+    ]
 
 
 def between(text, tag):
@@ -216,21 +297,36 @@ def scripted(messages, body):
     question = between(text, "question")
     number = int(question.split()[2])
     if "Refined Question" in text:
-        return {1: "I cannot.", 2: ("Refined Question: cut", "length"), 3: "Refined Question: Q?\nRefined Answer: \\boxed{}", 4: 400}.get(
-            number, f"**Refined Question:** What is {number} plus {number}, as a number?\n\n**Refined Answer:** {between(text, 'answer')}"
+        return {
+            1: "I cannot.",
+            2: ("Refined Question: cut", "length"),
+            3: "Refined Question: Q?\nRefined Answer: \\boxed{}",
+            4: 400,
+        }.get(
+            number,
+            f"**Refined Question:** What is {number} plus {number}, as a number?\n\n**Refined Answer:** {between(text, 'answer')}",
         )
     if "Reasoning: YES" in text:
         return "Reasoning: " + ("YES" if number % 3 == 0 else "NO") if number != 7 else "Hm."
     if "<known_answer>" in text:
-        return "Counting on, step by step, we find \\boxed{" + str(2 * number + (number == 5)) + "}." if number != 8 else ("", "stop")
+        return (
+            "Counting on, step by step, we find \\boxed{" + str(2 * number + (number == 5)) + "}."
+            if number != 8
+            else ("", "stop")
+        )
     if "Decision" in text:
-        return {6: "Fault: contradiction\nDecision: NO", 7: "Hm."}.get(number, "Fault: none\n**Decision: YES**")
+        return {6: "Fault: contradiction\nDecision: NO", 7: "Hm."}.get(
+            number, "Fault: none\n**Decision: YES**"
+        )
     return f"Final answer: {2 * number}"
 
 
 def call(script, *args):
     """Run a script's main() in this process."""
-    before, sys.argv = sys.argv, [str(ROOT / "01_extract" / f"{script.__name__}.py"), *map(str, args)]
+    before, sys.argv = (
+        sys.argv,
+        [str(ROOT / "01_extract" / f"{script.__name__}.py"), *map(str, args)],
+    )
     try:
         script.main()
     finally:
@@ -238,7 +334,10 @@ def call(script, *args):
 
 
 def test_refine_keeps_the_original_and_rejects_with_reasons(tmp_path, capsys):
-    rows = [*qa_rows(7), {"id": "lost", "question": "What is 0 plus 0?", "answer": "0", "source_id": "nowhere"}]
+    rows = [
+        *qa_rows(7),
+        {"id": "lost", "question": "What is 0 plus 0?", "answer": "0", "source_id": "nowhere"},
+    ]
     write_jsonl(tmp_path / "in.jsonl", rows), write_jsonl(tmp_path / "chunks.jsonl", chunk_rows())
     with FakeServer(scripted) as server:
         options = (
@@ -255,7 +354,10 @@ def test_refine_keeps_the_original_and_rejects_with_reasons(tmp_path, capsys):
         )
         call(refine_qa, *options)
         asked = len(server.requests)
-        assert "Passage 0: to add, count on. {question} stays as it is." in server.requests[0]["messages"][-1]["content"]
+        assert (
+            "Passage 0: to add, count on. {question} stays as it is."
+            in server.requests[0]["messages"][-1]["content"]
+        )
         call(refine_qa, *options)
         assert len(server.requests) == asked + 1, "only the row that got no answer is asked again"
         assert "some rows got no answer last time" in capsys.readouterr().err
@@ -265,7 +367,10 @@ def test_refine_keeps_the_original_and_rejects_with_reasons(tmp_path, capsys):
         and kept[0]["original_question"] == rows[0]["question"]
         and kept[0]["subject"] == "mathematics"
     )
-    assert kept[1]["question"] == "What is 5 plus 5, as a number?" and kept[1]["answer"] == kept[1]["original_answer"] == "10"
+    assert (
+        kept[1]["question"] == "What is 5 plus 5, as a number?"
+        and kept[1]["answer"] == kept[1]["original_answer"] == "10"
+    )
     assert kept[0]["id"] == r.text_hash("q0", kept[0]["question"], kept[0]["answer"])
     assert {row["id"]: row["reason"] for row in rejected} == {
         "q1": "unparsed",
@@ -279,14 +384,34 @@ def test_refine_keeps_the_original_and_rejects_with_reasons(tmp_path, capsys):
 
 
 def test_refine_with_the_wrong_chunks_says_so(tmp_path):
-    write_jsonl(tmp_path / "in.jsonl", qa_rows(2)), write_jsonl(tmp_path / "chunks.jsonl", [{"id": "other", "text": "x"}])
+    (
+        write_jsonl(tmp_path / "in.jsonl", qa_rows(2)),
+        write_jsonl(tmp_path / "chunks.jsonl", [{"id": "other", "text": "x"}]),
+    )
     with pytest.raises(r.BadInput, match="holds none of the chunks"):
-        call(refine_qa, "--input", tmp_path / "in.jsonl", "--chunks", tmp_path / "chunks.jsonl", "--output", tmp_path / "out.jsonl", "--model", "m")
+        call(
+            refine_qa,
+            "--input",
+            tmp_path / "in.jsonl",
+            "--chunks",
+            tmp_path / "chunks.jsonl",
+            "--output",
+            tmp_path / "out.jsonl",
+            "--model",
+            "m",
+        )
 
 
 def test_refine_in_json_mode_sends_the_schema(tmp_path):
-    write_jsonl(tmp_path / "in.jsonl", qa_rows(2)), write_jsonl(tmp_path / "chunks.jsonl", chunk_rows())
-    with FakeServer(lambda messages, body: r'{"question": "What is $\frac{1}{2}$?", "answer": "A half, \boxed{0.5}"}') as server:
+    (
+        write_jsonl(tmp_path / "in.jsonl", qa_rows(2)),
+        write_jsonl(tmp_path / "chunks.jsonl", chunk_rows()),
+    )
+    with FakeServer(
+        lambda messages, body: (
+            r'{"question": "What is $\frac{1}{2}$?", "answer": "A half, \boxed{0.5}"}'
+        )
+    ) as server:
         call(
             refine_qa,
             "--input",
@@ -304,28 +429,58 @@ def test_refine_in_json_mode_sends_the_schema(tmp_path):
         )
         assert server.requests[0]["response_format"]["json_schema"]["schema"] == refine_qa.SCHEMA
     kept = read_jsonl(tmp_path / "out.jsonl")
-    assert [row["question"] for row in kept] == [r"What is $\frac{1}{2}$?"] * 2 and kept[0]["id"] != kept[1]["id"]
+    assert [row["question"] for row in kept] == [r"What is $\frac{1}{2}$?"] * 2 and kept[0][
+        "id"
+    ] != kept[1]["id"]
 
 
 def test_cot_is_added_where_it_is_missing_and_checked(tmp_path, capsys):
     rows = qa_rows(9)
-    rows[7]["answer"] = "Since 7 + 7 = 14 and because adding is counting on, the sum of the two numbers is therefore 14."
+    rows[7]["answer"] = (
+        "Since 7 + 7 = 14 and because adding is counting on, the sum of the two numbers is therefore 14."
+    )
     write_jsonl(tmp_path / "in.jsonl", rows)
     with FakeServer(scripted) as server:
-        options = ("--input", tmp_path / "in.jsonl", "--output", tmp_path / "out.jsonl", "--model", "scripted", "--base-url", server.url)
+        options = (
+            "--input",
+            tmp_path / "in.jsonl",
+            "--output",
+            tmp_path / "out.jsonl",
+            "--model",
+            "scripted",
+            "--base-url",
+            server.url,
+        )
         call(add_cot, *options)
         kept = {row["question"].split()[2]: row for row in read_jsonl(tmp_path / "out.jsonl")}
-        assert [kept[n]["reasoning"] for n in "01234567"] == ["given", "added", "added", "given", "added", "none", "given", "given"]
+        assert [kept[n]["reasoning"] for n in "01234567"] == [
+            "given",
+            "added",
+            "added",
+            "given",
+            "added",
+            "none",
+            "given",
+            "given",
+        ]
         assert (
             kept["1"]["answer"].endswith("\\boxed{2}.")
             and kept["1"]["short_answer"] == "2"
             and kept["1"]["cot_agrees"] is True
             and kept["1"]["id"] != "q1"
         )
-        assert kept["5"]["answer"] == "10" and kept["5"]["cot_agrees"] is False and kept["5"]["id"] == "q5"
-        assert [(row["id"], row["reason"]) for row in read_jsonl(tmp_path / "out.rejected.jsonl")] == [("q8", "empty")]
+        assert (
+            kept["5"]["answer"] == "10"
+            and kept["5"]["cot_agrees"] is False
+            and kept["5"]["id"] == "q5"
+        )
+        assert [
+            (row["id"], row["reason"]) for row in read_jsonl(tmp_path / "out.rejected.jsonl")
+        ] == [("q8", "empty")]
         call(add_cot, *options, "--disagree", "reject")
-        assert {row["id"]: row["reason"] for row in read_jsonl(tmp_path / "out.rejected.jsonl")} == {
+        assert {
+            row["id"]: row["reason"] for row in read_jsonl(tmp_path / "out.rejected.jsonl")
+        } == {
             "q5": "solution disagrees with the known answer",
             "q8": "empty",
         }
@@ -333,17 +488,37 @@ def test_cot_is_added_where_it_is_missing_and_checked(tmp_path, capsys):
         call(add_cot, *options, "--disagree", "reject", "--fresh")
         assert len(server.requests) == 2 * asked and "deleting" in capsys.readouterr().err
         call(add_cot, *options, "--judge", "rules", "--fresh")
-        assert sum("Reasoning: YES" in request["messages"][-1]["content"] for request in server.requests[2 * asked :]) == 0
+        assert (
+            sum(
+                "Reasoning: YES" in request["messages"][-1]["content"]
+                for request in server.requests[2 * asked :]
+            )
+            == 0
+        )
 
 
-STEPS = {"refine_qa": refine_qa, "add_cot": add_cot, "filter_qa": filter_qa, "extract_reference": extract_reference}
+STEPS = {
+    "refine_qa": refine_qa,
+    "add_cot": add_cot,
+    "filter_qa": filter_qa,
+    "extract_reference": extract_reference,
+}
 
 
 @pytest.mark.parametrize("name", STEPS)
 def test_no_rows_in_no_rows_out(tmp_path, name):
     write_jsonl(tmp_path / "in.jsonl", []), write_jsonl(tmp_path / "chunks.jsonl", [])
     more = ("--chunks", tmp_path / "chunks.jsonl") if name == "refine_qa" else ()
-    call(STEPS[name], "--input", tmp_path / "in.jsonl", "--output", tmp_path / "out.jsonl", "--model", "none is started", *more)
+    call(
+        STEPS[name],
+        "--input",
+        tmp_path / "in.jsonl",
+        "--output",
+        tmp_path / "out.jsonl",
+        "--model",
+        "none is started",
+        *more,
+    )
     assert read_jsonl(tmp_path / "out.jsonl") == read_jsonl(tmp_path / "out.rejected.jsonl") == []
 
 
@@ -362,8 +537,12 @@ def run_until(command, server, requests):
 def test_a_killed_run_resumes_to_the_same_bytes(tmp_path, name):
     rows = qa_rows(60)
     for row in rows:
-        row["question"] = row["question"].replace("in example", "with base 10 and weight")  # no rule of the filter sees anything
-        row["answer"] = f"We count on from the first number, and the sum of both numbers that is looked for here is {row['answer']} and not more"
+        row["question"] = row["question"].replace(
+            "in example", "with base 10 and weight"
+        )  # no rule of the filter sees anything
+        row["answer"] = (
+            f"We count on from the first number, and the sum of both numbers that is looked for here is {row['answer']} and not more"
+        )
     write_jsonl(tmp_path / "in.jsonl", rows), write_jsonl(tmp_path / "chunks.jsonl", chunk_rows())
 
     def command(folder, url):
@@ -393,15 +572,30 @@ def test_a_killed_run_resumes_to_the_same_bytes(tmp_path, name):
         subprocess.run(command("whole", server.url), check=True, capture_output=True)
         whole, server.requests[:] = len(server.requests), []
         run_until(command("killed", server.url), server, whole // 2)
-        assert not (tmp_path / "killed" / "out.jsonl").exists(), "a finished name means a finished file"
+        assert not (tmp_path / "killed" / "out.jsonl").exists(), (
+            "a finished name means a finished file"
+        )
         subprocess.run(command("killed", server.url), check=True, capture_output=True)
-        assert whole <= len(server.requests) <= whole + 10, "only the requests in flight are asked again (and a faulty one, each run)"
+        assert whole <= len(server.requests) <= whole + 10, (
+            "only the requests in flight are asked again (and a faulty one, each run)"
+        )
     files = sorted(p.name for p in (tmp_path / "whole").iterdir())
-    assert files == sorted(p.name for p in (tmp_path / "killed").iterdir() if not p.name.endswith(".part")) and len(files) >= 4
+    assert (
+        files
+        == sorted(p.name for p in (tmp_path / "killed").iterdir() if not p.name.endswith(".part"))
+        and len(files) >= 4
+    )
     for file in files:
         one, other = ((tmp_path / folder / file).read_bytes() for folder in ("whole", "killed"))
         if file == "out.meta.json":
-            one, other = ({k: v for k, v in json.loads(meta).items() if k not in ("command", "commit", "seconds", "date")} for meta in (one, other))
+            one, other = (
+                {
+                    k: v
+                    for k, v in json.loads(meta).items()
+                    if k not in ("command", "commit", "seconds", "date")
+                }
+                for meta in (one, other)
+            )
         assert one == other, file
     counts = json.loads((tmp_path / "whole" / "out.meta.json").read_text())["counts"]
     assert counts["in"] == 60 and counts["out"] >= 40
@@ -459,6 +653,11 @@ def test_the_small_model_refines_in_json_mode(tmp_path, run_script, demo_model):
     )
     raw, kept = read_jsonl(tmp_path / "out.raw.jsonl"), read_jsonl(tmp_path / "out.jsonl")
     assert len(raw) == 4 and all(row["prompt_tokens"] > 200 for row in raw)
-    assert len(kept) >= 2 and all(row["question"] and row["answer"] and row["original_answer"] == "It swells." for row in kept)
-    assert len(kept) + len(read_jsonl(tmp_path / "out.rejected.jsonl")) == 4 and time.time() - started < 400
+    assert len(kept) >= 2 and all(
+        row["question"] and row["answer"] and row["original_answer"] == "It swells." for row in kept
+    )
+    assert (
+        len(kept) + len(read_jsonl(tmp_path / "out.rejected.jsonl")) == 4
+        and time.time() - started < 400
+    )
     assert not list(Path(tmp_path).glob(".*part"))

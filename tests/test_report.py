@@ -14,8 +14,12 @@ from conftest import read_jsonl, write_jsonl
 from test_score import sample
 
 HOSTILE = "</script><script>document.title='broken out'</script><!--<img src=x onerror=\"document.title='broken out'\"> \u2028 & \U0001f600"
-BROWSER = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-needs_browser = pytest.mark.skipif(BROWSER is None, reason="needs a browser: apt-get install chromium")
+BROWSER = (
+    shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+)
+needs_browser = pytest.mark.skipif(
+    BROWSER is None, reason="needs a browser: apt-get install chromium"
+)
 
 
 @pytest.fixture(scope="module")
@@ -71,7 +75,8 @@ def test_the_files_are_there(made):
         "plots/differences.png",
     } <= names
     assert all(
-        (made / "plots" / name).read_bytes().startswith(b"\x89PNG") for name in ("accuracy.png", "outcomes_dark.png", "differences.png")
+        (made / "plots" / name).read_bytes().startswith(b"\x89PNG")
+        for name in ("accuracy.png", "outcomes_dark.png", "differences.png")
     )
 
 
@@ -81,14 +86,22 @@ def test_the_numbers_of_the_table_stand_in_both_reports(made):
     for name in ("report.md", "report.html"):
         text = (made / name).read_text()
         for row in table:
-            assert f"{row['accuracy']:.1f}" in text and f"[{row['ci_low']:.1f}, {row['ci_high']:.1f}]" in text
-        assert "1 of 3" in text and "0 of 6" in text and "1 of 14" in text, "averages say how many benchmarks they hold"
+            assert (
+                f"{row['accuracy']:.1f}" in text
+                and f"[{row['ci_low']:.1f}, {row['ci_high']:.1f}]" in text
+            )
+        assert "1 of 3" in text and "0 of 6" in text and "1 of 14" in text, (
+            "averages say how many benchmarks they hold"
+        )
         assert "Not evaluated: GPQA-Diamond" in text and "part 1" in text
         assert "Qwen2.5-7B-MegaScience" in text and "89.8" in text, "the paper's figure on GSM8K"
     page = (made / "report.html").read_text()
     assert "This shows &lt;machinery&gt;." in page and "<machinery>" not in page
     assert "base\\|1" in (made / "report.md").read_text(), "a bar would break the Markdown table"
-    assert not re.search(r'(?:src|href)="https?:', page + (made / "viewer.html").read_text().split('<script type="application/json"')[0])
+    assert not re.search(
+        r'(?:src|href)="https?:',
+        page + (made / "viewer.html").read_text().split('<script type="application/json"')[0],
+    )
 
 
 def test_the_letters_a_model_prefers():
@@ -96,8 +109,16 @@ def test_the_letters_a_model_prefers():
         dict(kind="choice", reference=ref, options=list("wxyz"), extracted=got, model="m")
         for ref, got in (("A", "D"), ("B", "D"), (["C", "D"], "D"), ("D", None))
     ]
-    table = report.letters([*facts, dict(kind="math", reference="1", extracted="1", options=None, model="m")], ["m", "other"])
-    assert table == [("A", 25.0, {"m": 0.0}), ("B", 25.0, {"m": 0.0}), ("C", 25.0, {"m": 0.0}), ("D", 50.0, {"m": 100.0})]
+    table = report.letters(
+        [*facts, dict(kind="math", reference="1", extracted="1", options=None, model="m")],
+        ["m", "other"],
+    )
+    assert table == [
+        ("A", 25.0, {"m": 0.0}),
+        ("B", 25.0, {"m": 0.0}),
+        ("C", 25.0, {"m": 0.0}),
+        ("D", 50.0, {"m": 100.0}),
+    ]
     assert report.letters([], ["m"]) == []
 
 
@@ -107,9 +128,11 @@ def test_markdown_tables_are_whole(made):
     assert len(rows) > 40
     for i, _ in rows:
         if not lines[i - 1].startswith("|"):
-            assert re.fullmatch(r"\|(:?-+:?\|)+", lines[i + 1]) and lines[i + 2].startswith("|") and not lines[i - 1], (
-                f"line {i + 1} heads no table"
-            )
+            assert (
+                re.fullmatch(r"\|(:?-+:?\|)+", lines[i + 1])
+                and lines[i + 2].startswith("|")
+                and not lines[i - 1]
+            ), f"line {i + 1} heads no table"
     for i, line in rows:
         if i and lines[i - 1].startswith("|"):
 
@@ -122,8 +145,14 @@ def test_markdown_tables_are_whole(made):
 def test_the_data_of_the_viewer_cannot_leave_its_element(made):
     page = (made / "viewer.html").read_text()
     assert "</script><script>document" not in page
-    data = json.loads(re.search(r'<script type="application/json" id="data">(.*?)</script>', page, re.S)[1])
-    assert len(data["rows"]) == 120 and HOSTILE in data["prompts"] and any(row["r"].startswith(HOSTILE) for row in data["rows"])
+    data = json.loads(
+        re.search(r'<script type="application/json" id="data">(.*?)</script>', page, re.S)[1]
+    )
+    assert (
+        len(data["rows"]) == 120
+        and HOSTILE in data["prompts"]
+        and any(row["r"].startswith(HOSTILE) for row in data["rows"])
+    )
     assert json.loads(report.script_json({"x": "\ud800 \u2029"})) == {"x": "? \u2029"}
 
 
@@ -133,7 +162,9 @@ def test_past_its_limit_the_viewer_says_what_is_left_out(made, tmp_path):
     questions = {}
     for row in data["rows"]:
         questions.setdefault(row["q"], set()).add(row["m"])
-    assert all(len(models) == 2 for models in questions.values()), "the same questions of both models"
+    assert all(len(models) == 2 for models in questions.values()), (
+        "the same questions of both models"
+    )
 
 
 def test_a_table_of_other_samples_is_refused(made, tmp_path):
@@ -142,41 +173,118 @@ def test_a_table_of_other_samples_is_refused(made, tmp_path):
     cells[4] = "99.00"
     (tmp_path / "results.csv").write_text("\n".join([text[0], ",".join(cells), *text[2:]]) + "\n")
     options = ["--scored", made / "scored.jsonl", "--output", tmp_path / "out"]
-    assert "run score.py again" in call(report, "--csv", tmp_path / "results.csv", *options, code=2).stderr
+    assert (
+        "run score.py again"
+        in call(report, "--csv", tmp_path / "results.csv", *options, code=2).stderr
+    )
     (tmp_path / "results.csv").write_text("model,benchmark\nm,b\n")
-    assert 'line 2: field "category" is missing' in call(report, "--csv", tmp_path / "results.csv", *options, code=2).stderr
-    assert "there is no such file" in call(report, "--csv", tmp_path / "no.csv", *options, code=2).stderr
+    assert (
+        'line 2: field "category" is missing'
+        in call(report, "--csv", tmp_path / "results.csv", *options, code=2).stderr
+    )
+    assert (
+        "there is no such file"
+        in call(report, "--csv", tmp_path / "no.csv", *options, code=2).stderr
+    )
 
 
 def test_the_table_of_an_ablation_stands_in_both_reports(made, tmp_path):
     arms = [
-        dict(method=method, seed="42", mean=mean, low=mean - 5, high=mean + 5, n=60, rows=24, tokens=4321, benchmarks={})
+        dict(
+            method=method,
+            seed="42",
+            mean=mean,
+            low=mean - 5,
+            high=mean + 5,
+            n=60,
+            rows=24,
+            tokens=4321,
+            benchmarks={},
+        )
         for method, mean in [("random", 20.0), ("<length>", 31.5)]
     ]
-    pair = dict(a="random", b="<length>", seed="42", difference=11.5, low=2.5, high=20.5, p=0.004, p_holm=0.004, only_a=3, only_b=10)
+    pair = dict(
+        a="random",
+        b="<length>",
+        seed="42",
+        difference=11.5,
+        low=2.5,
+        high=20.5,
+        p=0.004,
+        p_holm=0.004,
+        only_a=3,
+        only_b=10,
+    )
     path = tmp_path / "ablation.json"
-    path.write_text(json.dumps({"all": {"arms": arms, "pairs": [pair], "winner": "<length>"}, "s2": {"arms": arms, "pairs": [pair], "winner": None}}))
-    call(report, "--csv", made / "results.csv", "--scored", made / "scored.jsonl", "--output", tmp_path, "--ablation", path)
+    path.write_text(
+        json.dumps(
+            {
+                "all": {"arms": arms, "pairs": [pair], "winner": "<length>"},
+                "s2": {"arms": arms, "pairs": [pair], "winner": None},
+            }
+        )
+    )
+    call(
+        report,
+        "--csv",
+        made / "results.csv",
+        "--scored",
+        made / "scored.jsonl",
+        "--output",
+        tmp_path,
+        "--ablation",
+        path,
+    )
     for name, method in (("report.md", "<length>"), ("report.html", "&lt;length&gt;")):
         text = (tmp_path / name).read_text()
         best = f"{method}</b> is the best" if "html" in name else f"**{method}** is the best"
-        assert all(part in text for part in ("4,321", "31.5", "+11.5", "+2.5", "selection methods: s2", best))
+        assert all(
+            part in text
+            for part in ("4,321", "31.5", "+11.5", "+2.5", "selection methods: s2", best)
+        )
         assert text.count("No method is clearly better") == 1
-    options = ["--csv", made / "results.csv", "--scored", made / "scored.jsonl", "--output", tmp_path, "--ablation", tmp_path / "no.json"]
+    options = [
+        "--csv",
+        made / "results.csv",
+        "--scored",
+        made / "scored.jsonl",
+        "--output",
+        tmp_path,
+        "--ablation",
+        tmp_path / "no.json",
+    ]
     assert "no.json" in call(report, *options, code=2).stderr
 
 
 def test_one_model_and_models_that_cannot_be_compared(tmp_path):
-    one = write_jsonl(tmp_path / "one.jsonl", [sample(i, "A", model="one", benchmark="gsm8k") for i in range(4)])
+    one = write_jsonl(
+        tmp_path / "one.jsonl", [sample(i, "A", model="one", benchmark="gsm8k") for i in range(4)]
+    )
     other = write_jsonl(
-        tmp_path / "other.jsonl", [sample(i, "A", model="Qwen/Qwen2.5-7B-Instruct", benchmark="gsm8k", prompt="else") for i in range(4)]
+        tmp_path / "other.jsonl",
+        [
+            sample(i, "A", model="Qwen/Qwen2.5-7B-Instruct", benchmark="gsm8k", prompt="else")
+            for i in range(4)
+        ],
     )
     for inputs, wanted in (([one], "1 model"), ([one, other], "cannot be compared")):
         call(score, "--input", *inputs, "--output", tmp_path / "scored.jsonl", "--fresh")
-        call(report, "--csv", tmp_path / "results.csv", "--scored", tmp_path / "scored.jsonl", "--output", tmp_path / "out")
+        call(
+            report,
+            "--csv",
+            tmp_path / "results.csv",
+            "--scored",
+            tmp_path / "scored.jsonl",
+            "--output",
+            tmp_path / "out",
+        )
         assert wanted in (tmp_path / "out/report.md").read_text()
     text = (tmp_path / "out/report.md").read_text()
-    assert "The paper's figures for the same models" in text and "91.96" not in text and "| 92.0 |" in text
+    assert (
+        "The paper's figures for the same models" in text
+        and "91.96" not in text
+        and "| 92.0 |" in text
+    )
 
 
 # ---- a real browser ----
@@ -187,7 +295,12 @@ def browse(path, script="", width=1200, height=900, screenshot=None, budget=8000
     page = path
     if script:
         page = path.with_name(f"driven_{path.name}")
-        page.write_text(path.read_text(encoding="utf-8").replace("</body>", f"<script>{script}</script></body>"), encoding="utf-8")
+        page.write_text(
+            path.read_text(encoding="utf-8").replace(
+                "</body>", f"<script>{script}</script></body>"
+            ),
+            encoding="utf-8",
+        )
     command = [
         BROWSER,
         "--headless",
@@ -253,7 +366,11 @@ def test_the_viewer_in_a_browser(made):
     def number(text):
         return int(text.split()[0].replace(",", ""))
 
-    assert its["all"] == "120 of 120 samples" and its["listed"] == 50 and its["page"].startswith("page 2 of 3")
+    assert (
+        its["all"] == "120 of 120 samples"
+        and its["listed"] == 50
+        and its["page"].startswith("page 2 of 3")
+    )
     assert number(its["unparsed"]) == sum(row["extracted"] is None for row in rows) == 29
     assert number(its["truncated"]) == sum(row["finish_reason"] == "length" for row in rows)
     assert number(its["right"]) == sum(row["correct"] for row in rows)
@@ -262,9 +379,21 @@ def test_the_viewer_in_a_browser(made):
         questions.setdefault((row["benchmark"], row["question_id"]), set()).add(row["correct"])
     assert number(its["differ"]) == 2 * sum(len(values) == 2 for values in questions.values())
     assert number(its["benchmark"]) == 40 and number(its["both"]) == 20
-    assert all(word in its["chosen"] for word in ("Extracted answer", "Reference", "Response", "Prompt")) and its["after_j"]
-    assert number(its["found"]) == 2 and HOSTILE.split("\u2028")[0] in its["hostile"] and its["marks"] > 0
-    assert its["title"] == its["title_after"] and its["images"] == 0, "text of a sample never becomes markup"
+    assert (
+        all(
+            word in its["chosen"]
+            for word in ("Extracted answer", "Reference", "Response", "Prompt")
+        )
+        and its["after_j"]
+    )
+    assert (
+        number(its["found"]) == 2
+        and HOSTILE.split("\u2028")[0] in its["hostile"]
+        and its["marks"] > 0
+    )
+    assert its["title"] == its["title_after"] and its["images"] == 0, (
+        "text of a sample never becomes markup"
+    )
     assert its["none"] == "No sample matches these filters."
 
 
@@ -277,8 +406,13 @@ def test_the_report_in_a_browser(made):
         document.body.dataset.wide = document.documentElement.scrollWidth > innerWidth; });""",
         width=700,
     )
-    assert dom.count("<table") > 6 and 'data-wide="false"' in dom, "no sideways scrolling of the page on a narrow screen"
-    assert all(int(width) > 800 for width in re.findall(r'data-[aod]="(\d+)"', dom)) and len(re.findall(r'data-[aod]="', dom)) == 3
+    assert dom.count("<table") > 6 and 'data-wide="false"' in dom, (
+        "no sideways scrolling of the page on a narrow screen"
+    )
+    assert (
+        all(int(width) > 800 for width in re.findall(r'data-[aod]="(\d+)"', dom))
+        and len(re.findall(r'data-[aod]="', dom)) == 3
+    )
 
 
 @needs_browser
@@ -296,8 +430,22 @@ def test_twenty_thousand_samples_in_a_browser(tmp_path):
         )
         for i in range(20_000)
     ]
-    call(score, "--input", write_jsonl(tmp_path / "s.jsonl", rows), "--output", tmp_path / "scored.jsonl")
-    call(report, "--csv", tmp_path / "results.csv", "--scored", tmp_path / "scored.jsonl", "--output", tmp_path)
+    call(
+        score,
+        "--input",
+        write_jsonl(tmp_path / "s.jsonl", rows),
+        "--output",
+        tmp_path / "scored.jsonl",
+    )
+    call(
+        report,
+        "--csv",
+        tmp_path / "results.csv",
+        "--scored",
+        tmp_path / "scored.jsonl",
+        "--output",
+        tmp_path,
+    )
     its = driven(tmp_path / "viewer.html")
     assert (
         its["all"] == "20,000 of 20,000 samples"

@@ -13,7 +13,9 @@ import rows as r
 
 
 def args_for(tmp_path, **options):
-    return argparse.Namespace(input=str(tmp_path / "in.jsonl"), output=str(tmp_path / "out.jsonl"), fresh=False, **options)
+    return argparse.Namespace(
+        input=str(tmp_path / "in.jsonl"), output=str(tmp_path / "out.jsonl"), fresh=False, **options
+    )
 
 
 def run_step(args, keep=lambda row: True):
@@ -28,7 +30,9 @@ def run_step(args, keep=lambda row: True):
 
 @pytest.fixture
 def three(tmp_path):
-    write_jsonl(tmp_path / "in.jsonl", [{"id": str(n), "question": f"q{n}", "other": n} for n in range(3)])
+    write_jsonl(
+        tmp_path / "in.jsonl", [{"id": str(n), "question": f"q{n}", "other": n} for n in range(3)]
+    )
     return args_for(tmp_path)
 
 
@@ -55,9 +59,15 @@ def test_row_without_id_gets_a_stable_content_id(tmp_path):
     assert first["id"] == r.content_id({"question": "one"}) and second["id"] == "7"
 
 
-@pytest.mark.parametrize("line,message", [
-    ('{"id": "1"}', 'line 2: field "question" is missing'), ("{oops", "line 2: not valid JSON"), ("[1]", "line 2: a row must be a JSON object"),
-    ('{"id": "0", "question": "x"}', 'line 2: id "0" stands already in line 1')])
+@pytest.mark.parametrize(
+    "line,message",
+    [
+        ('{"id": "1"}', 'line 2: field "question" is missing'),
+        ("{oops", "line 2: not valid JSON"),
+        ("[1]", "line 2: a row must be a JSON object"),
+        ('{"id": "0", "question": "x"}', 'line 2: id "0" stands already in line 1'),
+    ],
+)
 def test_bad_rows_name_file_line_and_field(tmp_path, line, message):
     path = tmp_path / "bad.jsonl"
     path.write_text('{"id": "0", "question": "q"}\n' + line + "\n")
@@ -74,7 +84,9 @@ def test_missing_file_is_said(tmp_path):
 def test_step_writes_output_rejected_and_meta(three, tmp_path):
     assert run_step(three, keep=lambda row: row["id"] != "1")
     assert [row["id"] for row in read_jsonl(tmp_path / "out.jsonl")] == ["0", "2"]
-    assert read_jsonl(tmp_path / "out.rejected.jsonl") == [{"id": "1", "question": "q1", "other": 1, "reason": "not wanted", "because": "test"}]
+    assert read_jsonl(tmp_path / "out.rejected.jsonl") == [
+        {"id": "1", "question": "q1", "other": 1, "reason": "not wanted", "because": "test"}
+    ]
     meta = json.loads((tmp_path / "out.meta.json").read_text())
     assert meta["counts"] == {"in": 3, "out": 2, "rejected": {"not wanted": 1}, "split": 0}
     assert not list(tmp_path.glob(".*"))
@@ -132,7 +144,9 @@ def test_split_rows_and_empty_results_are_accounted_for(three, tmp_path):
     assert len(read_jsonl(tmp_path / "out.jsonl")) == 6
     write_jsonl(tmp_path / "in.jsonl", [])
     r.file_hash.cache_clear()
-    assert run_step(three) and read_jsonl(tmp_path / "out.jsonl") == [] == read_jsonl(tmp_path / "out.rejected.jsonl")
+    assert run_step(three) and read_jsonl(tmp_path / "out.jsonl") == [] == read_jsonl(
+        tmp_path / "out.rejected.jsonl"
+    )
 
 
 def test_fresh_deletes_only_its_own_files_and_says_so(three, tmp_path, capsys):
@@ -157,26 +171,59 @@ def test_lone_surrogates_can_be_written_and_read(tmp_path):
 
 
 ODD_LINES = [
-    b'{"a": NaN}', b'{"a": [1e400, -Infinity]}', b'{"a": "\\ud800 \\ud83d\\ude00"}', b'{"a": "\xed\xa0\x80"}',
-    b'{"a": 123456789012345678901234567890}', b'{"a": -0.0, "b": -0, "c": 1E5}', b'{"a": 2.2250738585072011e-308}',
-    b'{"a": 1, "a": 2}', b'{"a": "\\u0000\x7f"}\r', b'{"a": 1}\t ', b'  {"a": 1}']
+    b'{"a": NaN}',
+    b'{"a": [1e400, -Infinity]}',
+    b'{"a": "\\ud800 \\ud83d\\ude00"}',
+    b'{"a": "\xed\xa0\x80"}',
+    b'{"a": 123456789012345678901234567890}',
+    b'{"a": -0.0, "b": -0, "c": 1E5}',
+    b'{"a": 2.2250738585072011e-308}',
+    b'{"a": 1, "a": 2}',
+    b'{"a": "\\u0000\x7f"}\r',
+    b'{"a": 1}\t ',
+    b'  {"a": 1}',
+]
 
 
 @pytest.mark.parametrize("line", ODD_LINES)
 def test_odd_but_valid_lines_are_read_as_json_reads_them(tmp_path, line):
     (tmp_path / "a.jsonl").write_bytes(line + b"\n")
-    assert repr(next(r.read(tmp_path / "a.jsonl")) | {"id": ""}) == repr(json.loads(line.decode("utf-8", "surrogatepass")) | {"id": ""})
+    assert repr(next(r.read(tmp_path / "a.jsonl")) | {"id": ""}) == repr(
+        json.loads(line.decode("utf-8", "surrogatepass")) | {"id": ""}
+    )
 
 
-@given(st.recursive(st.none() | st.booleans() | st.integers() | st.floats() | st.text(st.characters(exclude_categories=())),
-                    lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner), max_leaves=8))
+@given(
+    st.recursive(
+        st.none()
+        | st.booleans()
+        | st.integers()
+        | st.floats()
+        | st.text(st.characters(exclude_categories=())),
+        lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
+        max_leaves=8,
+    )
+)
 def test_any_value_comes_back_and_is_written_as_json_writes_it(value):
     line, row = r.dumps({"a": value}), {"a": value}
     assert repr(r.decode(line)) == repr(row)
-    assert line in {(json.dumps(row, ensure_ascii=False) + "\n").encode("utf-8", "surrogatepass"), (json.dumps(row) + "\n").encode()}
+    assert line in {
+        (json.dumps(row, ensure_ascii=False) + "\n").encode("utf-8", "surrogatepass"),
+        (json.dumps(row) + "\n").encode(),
+    }
 
 
-@pytest.mark.parametrize("line", [b'{"a": 01}', b'{"a": "x\ty"}', b'{"a": 1} x', b'{"a": 1}\xc2\xa0', b'{"a": "\xff"}', b'{"a": ' + b"[" * 100_000])
+@pytest.mark.parametrize(
+    "line",
+    [
+        b'{"a": 01}',
+        b'{"a": "x\ty"}',
+        b'{"a": 1} x',
+        b'{"a": 1}\xc2\xa0',
+        b'{"a": "\xff"}',
+        b'{"a": ' + b"[" * 100_000,
+    ],
+)
 def test_lines_that_are_not_json_name_their_place(tmp_path, line):
     (tmp_path / "a.jsonl").write_bytes(line + b"\n")
     with pytest.raises(r.BadInput, match="line 1: not valid JSON"):

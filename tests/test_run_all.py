@@ -15,7 +15,9 @@ from conftest import ROOT
 
 def dry_run(**settings):
     env = {**os.environ, "GPUS": "0", "RUNS_DIR": "data/runs", **settings}
-    done = subprocess.run(["bash", "run_all.sh", "--dry-run"], cwd=ROOT, env=env, capture_output=True, text=True)
+    done = subprocess.run(
+        ["bash", "run_all.sh", "--dry-run"], cwd=ROOT, env=env, capture_output=True, text=True
+    )
     assert done.returncode == 0, done.stderr
     return [shlex.split(line[2:]) for line in done.stderr.splitlines() if line.startswith("+ ")]
 
@@ -27,13 +29,17 @@ PROFILES = {"demo": {"GPUS": "0"}, "lora": {"GPUS": "1"}, "full": {"GPUS": "8"}}
 def test_a_dry_run_prints_the_four_stages_and_writes_nothing(profile, tmp_path):
     commands = dry_run(PROFILE=profile, RUNS_DIR=str(tmp_path / "runs"), **PROFILES[profile])
     text = "\n".join(" ".join(command) for command in commands)
-    assert [n for n in "1234" if f" 0{n}_" in text] == list("1234") and not (tmp_path / "runs").exists()
+    assert [n for n in "1234" if f" 0{n}_" in text] == list("1234") and not (
+        tmp_path / "runs"
+    ).exists()
     assert ("accelerate launch" in text) == (profile == "full")
 
 
 @functools.cache
 def help_of(script):
-    return subprocess.run([sys.executable, ROOT / script, "--help"], capture_output=True, text=True).stdout
+    return subprocess.run(
+        [sys.executable, ROOT / script, "--help"], capture_output=True, text=True
+    ).stdout
 
 
 @pytest.mark.parametrize("profile", PROFILES)
@@ -43,9 +49,11 @@ def test_every_option_of_every_command_is_known_to_its_script(profile):
         script = next(word for word in command if word.endswith(".py"))
         assert (ROOT / script).is_file(), script
         if not script.endswith("sft.py"):
-            for word in command[command.index(script):]:
+            for word in command[command.index(script) :]:
                 if word.startswith("--"):
-                    assert re.search(rf"(?<![\w-]){word}(?![\w-])", help_of(script)), f"{script} does not know {word}"
+                    assert re.search(rf"(?<![\w-]){word}(?![\w-])", help_of(script)), (
+                        f"{script} does not know {word}"
+                    )
         for word in command:
             if word.startswith(("01_", "02_", "03_", "04_")):
                 assert (ROOT / word).exists(), f"{word} is not in the tree"
@@ -61,29 +69,68 @@ def test_the_profile_follows_the_gpus_and_stages_can_be_chosen():
 
 @pytest.mark.parametrize("arguments,settings", [(["--no-such"], {}), ([], {"PROFILE": "huge"})])
 def test_bad_settings_end_with_exit_code_2_and_one_line(arguments, settings):
-    done = subprocess.run(["bash", "run_all.sh", *arguments], cwd=ROOT, env={**os.environ, **settings}, capture_output=True, text=True)
-    assert done.returncode == 2 and len(done.stderr.strip().splitlines()) == 1 and done.stderr.startswith("run_all.sh:")
+    done = subprocess.run(
+        ["bash", "run_all.sh", *arguments],
+        cwd=ROOT,
+        env={**os.environ, **settings},
+        capture_output=True,
+        text=True,
+    )
+    assert (
+        done.returncode == 2
+        and len(done.stderr.strip().splitlines()) == 1
+        and done.stderr.startswith("run_all.sh:")
+    )
 
 
 @pytest.mark.slow
 def test_the_demo_runs_shows_its_claim_and_is_skipped_the_second_time(tmp_path):
     """All four stages on real parts: real engine, real server, real trainer; then again, which must ask, train and generate nothing."""
     env = {**os.environ, "PROFILE": "demo", "RUNS_DIR": str(tmp_path), "RUN": "demo"}
-    done = subprocess.run(["bash", "run_all.sh"], cwd=ROOT, env=env, capture_output=True, text=True, timeout=2400)
+    done = subprocess.run(
+        ["bash", "run_all.sh"], cwd=ROOT, env=env, capture_output=True, text=True, timeout=2400
+    )
     assert done.returncode == 0, done.stderr[-5000:]
     run = tmp_path / "demo"
     with open(run / "results.csv", newline="") as file:
         results = list(csv.DictReader(file))
-    assert {row["model"] for row in results} == {"base", "tuned"} and all(int(row["n"]) >= 150 for row in results)
+    assert {row["model"] for row in results} == {"base", "tuned"} and all(
+        int(row["n"]) >= 150 for row in results
+    )
     comparison = json.loads((run / "04_eval/comparison.json").read_text())
     unparsed = next(part for part in [comparison["all"]] if part)["unparsed"]
-    assert unparsed["high"] < 0, f"the tuned model must leave fewer answers unparsed, with an interval that excludes 0: {unparsed}"
-    for path in ("01_extract/textbook_qa.jsonl", "01_extract/funnel.md", "02_mix/train.jsonl", "03_sft/model/model.safetensors",
-                 "03_sft/model/README.md", "04_eval/report.html", "04_eval/viewer.html"):
+    assert unparsed["high"] < 0, (
+        f"the tuned model must leave fewer answers unparsed, with an interval that excludes 0: {unparsed}"
+    )
+    for path in (
+        "01_extract/textbook_qa.jsonl",
+        "01_extract/funnel.md",
+        "02_mix/train.jsonl",
+        "03_sft/model/model.safetensors",
+        "03_sft/model/README.md",
+        "04_eval/report.html",
+        "04_eval/viewer.html",
+    ):
         assert (run / path).stat().st_size > 0, path
-    written = {path: path.stat().st_mtime_ns for path in run.rglob("*") if path.is_file() and path.suffix in (".jsonl", ".safetensors")}
-    again = subprocess.run(["bash", "run_all.sh"], cwd=ROOT, env=env, capture_output=True, text=True, timeout=600)
+    written = {
+        path: path.stat().st_mtime_ns
+        for path in run.rglob("*")
+        if path.is_file() and path.suffix in (".jsonl", ".safetensors")
+    }
+    again = subprocess.run(
+        ["bash", "run_all.sh"], cwd=ROOT, env=env, capture_output=True, text=True, timeout=600
+    )
     assert again.returncode == 0, again.stderr[-3000:]
     assert "starting a vLLM server" not in again.stderr
-    assert written == {path: path.stat().st_mtime_ns for path in written}, "nothing is made a second time"
-    assert subprocess.run(["git", "status", "--porcelain", "-uall", "data"], cwd=ROOT, capture_output=True, text=True).stdout == ""
+    assert written == {path: path.stat().st_mtime_ns for path in written}, (
+        "nothing is made a second time"
+    )
+    assert (
+        subprocess.run(
+            ["git", "status", "--porcelain", "-uall", "data"],
+            cwd=ROOT,
+            capture_output=True,
+            text=True,
+        ).stdout
+        == ""
+    )

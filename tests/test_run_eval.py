@@ -43,19 +43,38 @@ def always(letter):
 def test_a_sample_holds_everything(tmp_path):
     data = own(tmp_path)
     with FakeServer(always("A")) as server:
-        done = call(run_eval, "--model", "org/m", "--base-url", server.url, "--data", data.parent, "--output", tmp_path / "out")
+        done = call(
+            run_eval,
+            "--model",
+            "org/m",
+            "--base-url",
+            server.url,
+            "--data",
+            data.parent,
+            "--output",
+            tmp_path / "out",
+        )
     rows = read_jsonl(tmp_path / "out/samples.jsonl")
     assert len(rows) == 12 and set(FIELDS) - {"option_order"} <= rows[0].keys()
     assert (
-        [row["correct"] for row in rows] == [True, False, False, False] * 3 and rows[0]["extracted"] == "A" and rows[0]["model"] == "org/m"
+        [row["correct"] for row in rows] == [True, False, False, False] * 3
+        and rows[0]["extracted"] == "A"
+        and rows[0]["model"] == "org/m"
     )
-    assert rows[0]["prompt"] == benchmark_prompts.user_message(rows[0]) and rows[0]["response"].endswith("Answer: A")
+    assert rows[0]["prompt"] == benchmark_prompts.user_message(rows[0]) and rows[0][
+        "response"
+    ].endswith("Answer: A")
     assert "missing: mmlu, " in done.stderr and "mine" in done.stderr
     meta = json.loads((tmp_path / "out/samples.meta.json").read_text())
     assert (
-        meta["counts"]["in"] == meta["counts"]["out"] == 12 and meta["summary"][0]["accuracy"] == 25.0 and meta["generation"]["asked"] == 12
+        meta["counts"]["in"] == meta["counts"]["out"] == 12
+        and meta["summary"][0]["accuracy"] == 25.0
+        and meta["generation"]["asked"] == 12
     )
-    assert len(read_jsonl(tmp_path / "out/samples.raw.jsonl")) == 12 and (tmp_path / "out/samples.rejected.jsonl").read_text() == ""
+    assert (
+        len(read_jsonl(tmp_path / "out/samples.raw.jsonl")) == 12
+        and (tmp_path / "out/samples.rejected.jsonl").read_text() == ""
+    )
 
 
 def test_a_limit_is_a_part_of_each_benchmark_and_a_larger_one_goes_on(tmp_path):
@@ -67,9 +86,9 @@ def test_a_limit_is_a_part_of_each_benchmark_and_a_larger_one_goes_on(tmp_path):
         call(run_eval, *options, server.url, "--limit", 5)
         first = {row["id"]: row for row in read_jsonl(tmp_path / "out/samples.jsonl")}
         assert len(first) == 10 and len(server.requests) == 10
-        assert {row["question"] for row in first.values() if row["benchmark"] == "one"} != {f"Number {i}?" for i in range(5)}, (
-            "a sample, not the head of the file"
-        )
+        assert {row["question"] for row in first.values() if row["benchmark"] == "one"} != {
+            f"Number {i}?" for i in range(5)
+        }, "a sample, not the head of the file"
         call(run_eval, *options, server.url, "--limit", 8)
         assert len(server.requests) == 16
         again = call(run_eval, *options, server.url, "--limit", 8)
@@ -82,9 +101,23 @@ def test_ids_of_two_benchmarks_that_are_the_same_do_not_mix(tmp_path):
     data.mkdir()
     own(data, 3, "one"), own(data, 3, "two")
     with FakeServer(always("B")) as server:
-        call(run_eval, "--model", "m", "--data", data, "--output", tmp_path / "out", "--base-url", server.url)
+        call(
+            run_eval,
+            "--model",
+            "m",
+            "--data",
+            data,
+            "--output",
+            tmp_path / "out",
+            "--base-url",
+            server.url,
+        )
     rows = read_jsonl(tmp_path / "out/samples.jsonl")
-    assert len(rows) == 6 and len({row["id"] for row in rows}) == 6 and {row["question_id"] for row in rows} == {"q0", "q1", "q2"}
+    assert (
+        len(rows) == 6
+        and len({row["id"] for row in rows}) == 6
+        and {row["question_id"] for row in rows} == {"q0", "q1", "q2"}
+    )
 
 
 def test_repeats_have_seeds_of_their_own(tmp_path):
@@ -106,15 +139,25 @@ def test_repeats_have_seeds_of_their_own(tmp_path):
             "--seed",
             8,
         )
-        assert {body["seed"] for body in server.requests} == {8, 9, 10, 11} and {body["temperature"] for body in server.requests} == {0.8}
+        assert {body["seed"] for body in server.requests} == {8, 9, 10, 11} and {
+            body["temperature"] for body in server.requests
+        } == {0.8}
     rows = read_jsonl(tmp_path / "out/samples.jsonl")
-    assert len(rows) == 32 and {row["repeat"] for row in rows} == {0, 1, 2, 3} and {row["seed"] - row["repeat"] for row in rows} == {8}
+    assert (
+        len(rows) == 32
+        and {row["repeat"] for row in rows} == {0, 1, 2, 3}
+        and {row["seed"] - row["repeat"] for row in rows} == {8}
+    )
     assert "avg@4 25.0  pass@4 100.0" in done.stderr
 
 
 def test_truncated_answers_get_a_larger_budget_and_are_marked(tmp_path):
     def answer(messages, body):
-        return ("Let me see, the first", "length") if body["max_tokens"] < 100 or "Number 3?" in messages[-1]["content"] else "Answer: A"
+        return (
+            ("Let me see, the first", "length")
+            if body["max_tokens"] < 100 or "Number 3?" in messages[-1]["content"]
+            else "Answer: A"
+        )
 
     with FakeServer(answer) as server:
         call(
@@ -133,7 +176,9 @@ def test_truncated_answers_get_a_larger_budget_and_are_marked(tmp_path):
             200,
         )
     rows = read_jsonl(tmp_path / "out/samples.jsonl")
-    assert [row["finish_reason"] for row in rows] == ["stop"] * 3 + ["length"] and all(row["retried"] for row in rows)
+    assert [row["finish_reason"] for row in rows] == ["stop"] * 3 + ["length"] and all(
+        row["retried"] for row in rows
+    )
     assert [row["extracted"] for row in rows] == ["A", "A", "A", None]
 
 
@@ -143,18 +188,30 @@ def test_rows_that_fail_are_rejected_and_asked_again(tmp_path):
     def answer(messages, body):
         return 400 if broken[0] and "Number 2?" in messages[-1]["content"] else "Answer: C"
 
-    options = ["--model", "m", "--benchmarks", own(tmp_path, 4), "--output", tmp_path / "out", "--base-url"]
+    options = [
+        "--model",
+        "m",
+        "--benchmarks",
+        own(tmp_path, 4),
+        "--output",
+        tmp_path / "out",
+        "--base-url",
+    ]
     with FakeServer(answer) as server:
         call(run_eval, *options, server.url)
         (lost,) = read_jsonl(tmp_path / "out/samples.rejected.jsonl")
         assert (
-            lost["reason"] == "generation failed" and lost["id"].startswith("q2") and len(read_jsonl(tmp_path / "out/samples.jsonl")) == 3
+            lost["reason"] == "generation failed"
+            and lost["id"].startswith("q2")
+            and len(read_jsonl(tmp_path / "out/samples.jsonl")) == 3
         )
         broken[0] = False
         asked = len(server.requests)
         call(run_eval, *options, server.url)
         assert len(server.requests) == asked + 1
-    assert len(read_jsonl(tmp_path / "out/samples.jsonl")) == 4 and not read_jsonl(tmp_path / "out/samples.rejected.jsonl")
+    assert len(read_jsonl(tmp_path / "out/samples.jsonl")) == 4 and not read_jsonl(
+        tmp_path / "out/samples.rejected.jsonl"
+    )
 
 
 def test_few_shot_and_base_model_prompts(tmp_path):
@@ -187,10 +244,14 @@ def test_few_shot_and_base_model_prompts(tmp_path):
             1,
         )
         base, chat = server.requests[0], server.requests[-1]
-    assert base["prompt"].count("Problem:") == 3 and base["stop"] == benchmark_prompts.COMPLETION_STOP
+    assert (
+        base["prompt"].count("Problem:") == 3 and base["stop"] == benchmark_prompts.COMPLETION_STOP
+    )
     assert [message["role"] for message in chat["messages"]] == ["user", "assistant", "user"]
     samples = [read_jsonl(tmp_path / f"{name}/samples.jsonl")[0] for name in ("base", "chat")]
-    assert samples[0]["prompt_id"] != samples[1]["prompt_id"] and samples[1]["prompt"].startswith("[user]\n")
+    assert samples[0]["prompt_id"] != samples[1]["prompt_id"] and samples[1]["prompt"].startswith(
+        "[user]\n"
+    )
 
 
 def test_the_answers_for_the_authors_of_olympicarena(tmp_path):
@@ -208,10 +269,30 @@ def test_the_answers_for_the_authors_of_olympicarena(tmp_path):
     data = tmp_path / "data"
     data.mkdir()
     write_jsonl(data / "Math.jsonl", [raw, {**raw, "id": "Math_2", "problem": "And this?"}])
-    with FakeServer(lambda messages, body: "So $\\boxed{12}$." if "What is it" in messages[-1]["content"] else "") as server:
-        done = call(run_eval, "--model", "m", "--base-url", server.url, "--data", data, "--output", tmp_path / "out")
-    assert json.loads((tmp_path / "out/olympicarena_submission.json").read_text()) == {"Math_1": "12", "Math_2": None}
-    assert all(row["correct"] is None for row in read_jsonl(tmp_path / "out/samples.jsonl")) and "submit it at" in done.stderr
+    with FakeServer(
+        lambda messages, body: (
+            "So $\\boxed{12}$." if "What is it" in messages[-1]["content"] else ""
+        )
+    ) as server:
+        done = call(
+            run_eval,
+            "--model",
+            "m",
+            "--base-url",
+            server.url,
+            "--data",
+            data,
+            "--output",
+            tmp_path / "out",
+        )
+    assert json.loads((tmp_path / "out/olympicarena_submission.json").read_text()) == {
+        "Math_1": "12",
+        "Math_2": None,
+    }
+    assert (
+        all(row["correct"] is None for row in read_jsonl(tmp_path / "out/samples.jsonl"))
+        and "submit it at" in done.stderr
+    )
 
 
 def test_a_model_trained_again_under_the_same_path_is_evaluated_again(tmp_path):
@@ -219,13 +300,18 @@ def test_a_model_trained_again_under_the_same_path_is_evaluated_again(tmp_path):
     model.mkdir()
     (model / "config.json").write_text("{}")
     identity = run_eval.batch_generate.identify(str(model))
-    raw = write_jsonl(tmp_path / "samples.raw.jsonl", [dict(id="q1", model=identity, response="old")])
+    raw = write_jsonl(
+        tmp_path / "samples.raw.jsonl", [dict(id="q1", model=identity, response="old")]
+    )
     run_eval.set_aside_other_model(raw, identity)
     assert raw.is_file()
     (model / "config.json").write_text('{"trained": "again"}')
     r.file_hash.cache_clear()
     run_eval.set_aside_other_model(raw, run_eval.batch_generate.identify(str(model)))
-    assert not raw.is_file() and read_jsonl(next(tmp_path.glob("samples.raw.*.jsonl")))[0]["response"] == "old"
+    assert (
+        not raw.is_file()
+        and read_jsonl(next(tmp_path.glob("samples.raw.*.jsonl")))[0]["response"] == "old"
+    )
 
 
 def test_another_model_in_the_same_folder_is_refused(tmp_path):
@@ -248,7 +334,17 @@ def test_another_model_in_the_same_folder_is_refused(tmp_path):
     ],
 )
 def test_wrong_options_are_one_clear_line(options, message, tmp_path):
-    done = call(run_eval, "--model", "m", "--data", own(tmp_path).parent, "--output", tmp_path / "out", *options, code=2)
+    done = call(
+        run_eval,
+        "--model",
+        "m",
+        "--data",
+        own(tmp_path).parent,
+        "--output",
+        tmp_path / "out",
+        *options,
+        code=2,
+    )
     assert message in done.stderr.strip().splitlines()[-1]
 
 
@@ -268,20 +364,38 @@ def test_gpqa_is_not_the_first_prompt_that_is_printed(tmp_path):
         ],
     )
     with FakeServer(always("A")) as server:
-        done = call(run_eval, "--model", "m", "--base-url", server.url, "--data", data, "--output", tmp_path / "out")
-    assert "SECRET" not in done.stderr + done.stdout and "CANARY-7" not in done.stderr + done.stdout + json.dumps(server.requests)
+        done = call(
+            run_eval,
+            "--model",
+            "m",
+            "--base-url",
+            server.url,
+            "--data",
+            data,
+            "--output",
+            tmp_path / "out",
+        )
+    assert (
+        "SECRET" not in done.stderr + done.stdout
+        and "CANARY-7" not in done.stderr + done.stdout + json.dumps(server.requests)
+    )
 
 
 def begin_with_a_token(model):
     """Let the tokenizer of a model folder put a begin token before every text, as Llama's does."""
     path = model / "tokenizer.json"
     tokenizer = json.loads(path.read_text())
-    first, text = {"SpecialToken": {"id": "<|im_start|>", "type_id": 0}}, {"Sequence": {"id": "A", "type_id": 0}}
+    first, text = (
+        {"SpecialToken": {"id": "<|im_start|>", "type_id": 0}},
+        {"Sequence": {"id": "A", "type_id": 0}},
+    )
     tokenizer["post_processor"] = {
         "type": "TemplateProcessing",
         "single": [first, text],
         "pair": [first, text, {"Sequence": {"id": "B", "type_id": 1}}],
-        "special_tokens": {"<|im_start|>": {"id": "<|im_start|>", "ids": [1], "tokens": ["<|im_start|>"]}},
+        "special_tokens": {
+            "<|im_start|>": {"id": "<|im_start|>", "ids": [1], "tokens": ["<|im_start|>"]}
+        },
     }
     path.write_text(json.dumps(tokenizer))
 
@@ -294,9 +408,27 @@ def test_the_real_engine_answers_and_puts_no_second_begin_token(tmp_path, run_sc
 
     model = shutil.copytree(demo_model, tmp_path / "model")
     begin_with_a_token(model)
-    options = ["--model", model, "--benchmarks", "sample", "--data", ROOT / "data/sample/benchmark", "--limit", 12, "--max-tokens", 48]
+    options = [
+        "--model",
+        model,
+        "--benchmarks",
+        "sample",
+        "--data",
+        ROOT / "data/sample/benchmark",
+        "--limit",
+        12,
+        "--max-tokens",
+        48,
+    ]
     done = run_script(
-        "04_eval/run_eval.py", *options, "--engine", '{"max_model_len": 1024}', "--output", tmp_path / "chat", "--name", "demo"
+        "04_eval/run_eval.py",
+        *options,
+        "--engine",
+        '{"max_model_len": 1024}',
+        "--output",
+        tmp_path / "chat",
+        "--name",
+        "demo",
     )
     rows = read_jsonl(tmp_path / "chat/samples.jsonl")
     assert (
@@ -304,9 +436,13 @@ def test_the_real_engine_answers_and_puts_no_second_begin_token(tmp_path, run_sc
         and all(row["response"] and 0 < row["n_tokens"] <= 48 for row in rows)
         and {row["model"] for row in rows} == {"demo"}
     )
-    assert "sample" in done.stderr and all((row["extracted"] is None) <= (row["correct"] is False) for row in rows)
+    assert "sample" in done.stderr and all(
+        (row["extracted"] is None) <= (row["correct"] is False) for row in rows
+    )
     tokenizer = transformers.AutoTokenizer.from_pretrained(model)
     assert tokenizer("x").input_ids[0] == 1, "the tokenizer does put a begin token before a text"
     for row in rows:
-        text = tokenizer.apply_chat_template([{"role": "user", "content": row["prompt"]}], add_generation_prompt=True, tokenize=False)
+        text = tokenizer.apply_chat_template(
+            [{"role": "user", "content": row["prompt"]}], add_generation_prompt=True, tokenize=False
+        )
         assert row["n_prompt_tokens"] == len(tokenizer(text, add_special_tokens=False).input_ids)

@@ -50,7 +50,11 @@ def test_the_interval_of_independent_rows_is_wilsons(n, data):
     right = data.draw(st.integers(0, n))
     p, low, high, effective = score.interval([1.0] * right + [0.0] * (n - right), range(n))
     wanted = binomtest(right, n).proportion_ci(0.95, "wilson")
-    assert (low, high) == pytest.approx((wanted.low, wanted.high), abs=1e-9) and p == right / n and effective == n
+    assert (
+        (low, high) == pytest.approx((wanted.low, wanted.high), abs=1e-9)
+        and p == right / n
+        and effective == n
+    )
 
 
 def test_rows_of_one_passage_widen_the_interval_as_much_as_they_should():
@@ -58,7 +62,9 @@ def test_rows_of_one_passage_widen_the_interval_as_much_as_they_should():
     values = [float(i % 3 == 0) for i in range(60) for _ in range(5)]
     _, low, high, effective = score.interval(values, [i // 5 for i in range(300)])
     plain = score.wilson(1 / 3, 60)
-    assert effective == pytest.approx(59, abs=1.5) and (low, high) == pytest.approx(plain, abs=0.004)
+    assert effective == pytest.approx(59, abs=1.5) and (low, high) == pytest.approx(
+        plain, abs=0.004
+    )
     mixed = [
         float((i + j) % 5 == 0) for i in range(60) for j in range(5)
     ]  # each passage has one right of five: no more spread than of single rows
@@ -75,35 +81,54 @@ def test_the_clustered_interval_holds_the_truth_about_95_times_in_100():
             clusters += [cluster] * 6
         _, low, high, _ = score.interval(values, clusters)
         held += low <= 0.4 <= high
-        held_plain += score.interval(values, range(300))[1] <= 0.4 <= score.interval(values, range(300))[2]
+        held_plain += (
+            score.interval(values, range(300))[1] <= 0.4 <= score.interval(values, range(300))[2]
+        )
     assert held / runs > 0.92 and held_plain / runs < 0.88, (held, held_plain)
 
 
 def test_where_all_rows_agree_clusters_count_not_rows():
-    assert score.interval([1.0] * 100, [i // 10 for i in range(100)])[1] == pytest.approx(score.wilson(1.0, 10)[0])
+    assert score.interval([1.0] * 100, [i // 10 for i in range(100)])[1] == pytest.approx(
+        score.wilson(1.0, 10)[0]
+    )
     assert score.wilson(0, 0) == (0.0, 1.0)
 
 
 def test_repeats_count_as_one_question_each():
     rows = []
     for number, letters in enumerate(["AAA", "AAB", "BBA", "BCD", "CCC", "BBB"]):
-        rows += [score.grade_row(sample(number, letter, question_id=f"q{number}", repeat=k)) for k, letter in enumerate(letters)]
+        rows += [
+            score.grade_row(sample(number, letter, question_id=f"q{number}", repeat=k))
+            for k, letter in enumerate(letters)
+        ]
     its = score.summarise(rows)
     k = its["repeats"]
     assert its["n"] == 6 and its["accuracy"] == pytest.approx(100 * 6 / 18)
-    assert (k["k"], k["pass@k"], k["maj@k"], k["unstable"]) == (3, 50.0, pytest.approx(100 * 2 / 6), pytest.approx(100 * 2 / 6))
+    assert (k["k"], k["pass@k"], k["maj@k"], k["unstable"]) == (
+        3,
+        50.0,
+        pytest.approx(100 * 2 / 6),
+        pytest.approx(100 * 2 / 6),
+    )
     assert k["noise_sd"] == pytest.approx(0.0)  # two right in every run
-    assert its["ci_high"] - its["ci_low"] > 100 * (score.wilson(1 / 3, 18)[1] - score.wilson(1 / 3, 18)[0])
+    assert its["ci_high"] - its["ci_low"] > 100 * (
+        score.wilson(1 / 3, 18)[1] - score.wilson(1 / 3, 18)[0]
+    )
 
 
 def test_a_majority_of_nothing_has_no_vote():
     rows = [dict(extracted=None, correct=False)] * 2 + [dict(extracted="7", correct=True)]
     assert score.majority(rows) and not score.majority(rows[:2])
-    assert not score.majority([dict(extracted="B", correct=False), dict(extracted="a", correct=True)]), "of equal votes the first"
+    assert not score.majority(
+        [dict(extracted="B", correct=False), dict(extracted="a", correct=True)]
+    ), "of equal votes the first"
 
 
 def test_chance_knows_options_and_several_right_answers():
-    rows = [score.grade_row(row) for row in (sample(1, "A"), sample(2, "B", ["A", "B"]), sample(3, "A", options=["w", "x"]))]
+    rows = [
+        score.grade_row(row)
+        for row in (sample(1, "A"), sample(2, "B", ["A", "B"]), sample(3, "A", options=["w", "x"]))
+    ]
     assert score.chance(rows) == pytest.approx(100 * (0.25 + 0.5 + 0.5) / 3)
 
 
@@ -116,8 +141,12 @@ def test_chance_knows_options_and_several_right_answers():
         ("The answer is 12. The answer is 12. The answer is", "length", "12"),
     ],
 )
-def test_a_response_that_was_cut_off_answers_only_by_an_explicit_statement(response, finish, extracted):
-    row = score.grade_row(dict(benchmark="b", kind="math", reference="12", response=response, finish_reason=finish))
+def test_a_response_that_was_cut_off_answers_only_by_an_explicit_statement(
+    response, finish, extracted
+):
+    row = score.grade_row(
+        dict(benchmark="b", kind="math", reference="12", response=response, finish_reason=finish)
+    )
     assert row["extracted"] == extracted and row["correct"] is (extracted == "12")
 
 
@@ -137,8 +166,23 @@ def test_a_choice_that_was_cut_off_too(response, finish, extracted):
 
 
 def test_labels_are_scored_as_letters(tmp_path):
-    rows = [dict(id="1", benchmark="b", kind="label", options=["yes", "no"], reference="A", response="Yes, it does.")]
-    call(score, "--input", write_jsonl(tmp_path / "s.jsonl", rows), "--output", tmp_path / "scored.jsonl")
+    rows = [
+        dict(
+            id="1",
+            benchmark="b",
+            kind="label",
+            options=["yes", "no"],
+            reference="A",
+            response="Yes, it does.",
+        )
+    ]
+    call(
+        score,
+        "--input",
+        write_jsonl(tmp_path / "s.jsonl", rows),
+        "--output",
+        tmp_path / "scored.jsonl",
+    )
     assert read_jsonl(tmp_path / "scored.jsonl")[0]["correct"]
 
 
@@ -146,17 +190,43 @@ def test_labels_are_scored_as_letters(tmp_path):
 
 
 def test_scored_rows_and_the_table(tmp_path):
-    base = [sample(i, "ABCD"[i % 4] if i % 5 else None, finish_reason="stop" if i % 10 else "length", model="base") for i in range(40)]
+    base = [
+        sample(
+            i,
+            "ABCD"[i % 4] if i % 5 else None,
+            finish_reason="stop" if i % 10 else "length",
+            model="base",
+        )
+        for i in range(40)
+    ]
     tuned = [sample(i, "A" if i % 2 else "B", model="tuned", n_tokens=30) for i in range(40)]
-    inputs = [write_jsonl(tmp_path / f"{name}.jsonl", rows) for name, rows in (("base", base), ("tuned", tuned))]
-    call(score, "--input", *inputs, "--output", tmp_path / "scored.jsonl", "--csv", tmp_path / "out.csv")
+    inputs = [
+        write_jsonl(tmp_path / f"{name}.jsonl", rows)
+        for name, rows in (("base", base), ("tuned", tuned))
+    ]
+    call(
+        score,
+        "--input",
+        *inputs,
+        "--output",
+        tmp_path / "scored.jsonl",
+        "--csv",
+        tmp_path / "out.csv",
+    )
     text = (tmp_path / "out.csv").read_text()
     assert (
         text.splitlines()[0]
         == "model,benchmark,category,n,accuracy,ci_low,ci_high,unparsed,truncated,mean_tokens,seed,prompt_id,commit,date"
     )
     first, second = csv.DictReader(text.splitlines())
-    assert (first["model"], first["n"], first["accuracy"], first["unparsed"], first["truncated"], first["mean_tokens"]) == (
+    assert (
+        first["model"],
+        first["n"],
+        first["accuracy"],
+        first["unparsed"],
+        first["truncated"],
+        first["mean_tokens"],
+    ) == (
         "base",
         "40",
         "20.00",
@@ -164,7 +234,14 @@ def test_scored_rows_and_the_table(tmp_path):
         "10.00",
         "10.00",
     )
-    assert (second["model"], second["accuracy"], second["unparsed"], second["category"], second["seed"], second["prompt_id"]) == (
+    assert (
+        second["model"],
+        second["accuracy"],
+        second["unparsed"],
+        second["category"],
+        second["seed"],
+        second["prompt_id"],
+    ) == (
         "tuned",
         "50.00",
         "0.00",
@@ -191,8 +268,12 @@ def test_scoring_again_gives_the_same_and_a_deleted_table_comes_back(tmp_path):
     (tmp_path / "results.csv").unlink()
     call(score, *options)
     assert (tmp_path / "results.csv").read_text() == first
-    call(score, "--input", tmp_path / "scored.jsonl", "--output", tmp_path / "again.jsonl")  # a scored file can be scored again
-    assert [row["id"] for row in read_jsonl(tmp_path / "again.jsonl")] == [f"q{i}@m" for i in range(5)]
+    call(
+        score, "--input", tmp_path / "scored.jsonl", "--output", tmp_path / "again.jsonl"
+    )  # a scored file can be scored again
+    assert [row["id"] for row in read_jsonl(tmp_path / "again.jsonl")] == [
+        f"q{i}@m" for i in range(5)
+    ]
 
 
 def test_samples_of_others_need_only_the_essential_fields(tmp_path):
@@ -204,26 +285,43 @@ def test_samples_of_others_need_only_the_essential_fields(tmp_path):
     path = write_jsonl(tmp_path / "their_model/s.jsonl", rows)
     call(score, "--input", path, "--output", tmp_path / "scored.jsonl")
     scored = read_jsonl(tmp_path / "scored.jsonl")
-    assert [row["correct"] for row in scored] == [True, None] and scored[0]["model"] == "their_model"
+    assert [row["correct"] for row in scored] == [True, None] and scored[0][
+        "model"
+    ] == "their_model"
     (line,) = csv.DictReader((tmp_path / "results.csv").read_text().splitlines())
-    assert line["n"] == "1" and line["mean_tokens"] == "", "a row without a public reference is not counted"
+    assert line["n"] == "1" and line["mean_tokens"] == "", (
+        "a row without a public reference is not counted"
+    )
 
 
 @pytest.mark.parametrize(
     "rows, message",
     [
-        ([{"benchmark": "b", "kind": "choice", "reference": "A"}], 'line 1: field "response" is missing'),
+        (
+            [{"benchmark": "b", "kind": "choice", "reference": "A"}],
+            'line 1: field "response" is missing',
+        ),
         ([sample(1, "A", kind="essay")], 'field "kind"'),
     ],
 )
 def test_wrong_samples_are_named(rows, message, tmp_path):
-    done = call(score, "--input", write_jsonl(tmp_path / "s.jsonl", rows), "--output", tmp_path / "scored.jsonl", code=2)
+    done = call(
+        score,
+        "--input",
+        write_jsonl(tmp_path / "s.jsonl", rows),
+        "--output",
+        tmp_path / "scored.jsonl",
+        code=2,
+    )
     assert message in done.stderr.strip().splitlines()[-1] and "s.jsonl" in done.stderr
 
 
 def test_the_same_model_in_two_inputs_is_refused(tmp_path):
     paths = [write_jsonl(tmp_path / f"{i}.jsonl", [sample(1, "A")]) for i in (1, 2)]
-    assert "--name" in call(score, "--input", *paths, "--output", tmp_path / "scored.jsonl", code=2).stderr
+    assert (
+        "--name"
+        in call(score, "--input", *paths, "--output", tmp_path / "scored.jsonl", code=2).stderr
+    )
 
 
 def test_a_tolerance_for_one_benchmark(tmp_path):
@@ -231,7 +329,15 @@ def test_a_tolerance_for_one_benchmark(tmp_path):
         dict(id=f"{i}", benchmark=name, kind="math", reference="100.0", response="\\boxed{104.0}")
         for i, name in enumerate(("scibench", "chembench"))
     ]
-    call(score, "--input", write_jsonl(tmp_path / "s.jsonl", rows), "--output", tmp_path / "scored.jsonl", "--rel-tol", "SciBench=0.05")
+    call(
+        score,
+        "--input",
+        write_jsonl(tmp_path / "s.jsonl", rows),
+        "--output",
+        tmp_path / "scored.jsonl",
+        "--rel-tol",
+        "SciBench=0.05",
+    )
     assert [row["correct"] for row in read_jsonl(tmp_path / "scored.jsonl")] == [True, False]
     assert score.parse_tolerances(["0.1", "gpqa=0.2"]) == {None: 0.1, "gpqa_diamond": 0.2}
     with pytest.raises(r.BadInput):
@@ -261,7 +367,11 @@ def test_the_rule_comes_first_the_judge_second_and_the_share_is_told(tmp_path):
     ]
 
     def answer(messages, body):
-        return "SAME" if "powerhouse" in messages[0]["content"] else "<think>SAME?</think> **DIFFERENT**."
+        return (
+            "SAME"
+            if "powerhouse" in messages[0]["content"]
+            else "<think>SAME?</think> **DIFFERENT**."
+        )
 
     with FakeServer(answer) as server:
         done = call(
@@ -275,16 +385,23 @@ def test_the_rule_comes_first_the_judge_second_and_the_share_is_told(tmp_path):
             "--base-url",
             server.url,
         )
-        assert len(server.requests) == 2, "the judge is asked only about what the rule calls wrong and where there is an answer"
+        assert len(server.requests) == 2, (
+            "the judge is asked only about what the rule calls wrong and where there is an answer"
+        )
     scored = read_jsonl(tmp_path / "scored.jsonl")
-    assert [row["correct"] for row in scored] == [True, True, False, False] and [row.get("judged") for row in scored] == [
+    assert [row["correct"] for row in scored] == [True, True, False, False] and [
+        row.get("judged") for row in scored
+    ] == [
         None,
         "SAME",
         "DIFFERENT",
         None,
     ]
     assert "1 of 2 short texts" in done.stderr and "25.0 % of all short texts" in done.stderr
-    assert json.loads((tmp_path / "scored.meta.json").read_text())["summary"][0]["judge_changed"] == 25.0
+    assert (
+        json.loads((tmp_path / "scored.meta.json").read_text())["summary"][0]["judge_changed"]
+        == 25.0
+    )
 
 
 @pytest.mark.parametrize(
@@ -334,5 +451,7 @@ def test_a_hundred_thousand_rows_in_two_minutes(tmp_path, run_script):
             )
     write_jsonl(tmp_path / "s.jsonl", rows)
     started = time.perf_counter()
-    run_script("04_eval/score.py", "--input", tmp_path / "s.jsonl", "--output", tmp_path / "scored.jsonl")
+    run_script(
+        "04_eval/score.py", "--input", tmp_path / "s.jsonl", "--output", tmp_path / "scored.jsonl"
+    )
     assert time.perf_counter() - started < 120

@@ -35,20 +35,38 @@ def select(tmp_path, monkeypatch, capsys):
         r.file_hash.cache_clear()  # other tests write other rows under the same names
         monkeypatch.setattr(
             "sys.argv",
-            list(map(str, (select_rows.__file__, "--input", tmp_path / "in.jsonl", "--output", tmp_path / f"{name}.jsonl", *arguments))),
+            list(
+                map(
+                    str,
+                    (
+                        select_rows.__file__,
+                        "--input",
+                        tmp_path / "in.jsonl",
+                        "--output",
+                        tmp_path / f"{name}.jsonl",
+                        *arguments,
+                    ),
+                )
+            ),
         )
         try:
             r.run(select_rows.main)
         except SystemExit as stopped:
             return stopped.code, capsys.readouterr().err.strip().split("\n")[-1]
-        return read_jsonl(tmp_path / f"{name}.jsonl"), read_jsonl(tmp_path / f"{name}.rejected.jsonl")
+        return read_jsonl(tmp_path / f"{name}.jsonl"), read_jsonl(
+            tmp_path / f"{name}.rejected.jsonl"
+        )
 
     return run
 
 
 def test_random_is_a_sample_by_seed_whatever_the_order(select, tmp_path):
     kept, rejected = select("--method", "random", "--n", "50", name="a")
-    assert len(kept) == 50 and len(rejected) == 150 and {row["reason"] for row in rejected} == {"not selected"}
+    assert (
+        len(kept) == 50
+        and len(rejected) == 150
+        and {row["reason"] for row in rejected} == {"not selected"}
+    )
     assert {row["id"] for row in kept + rejected} == {row["id"] for row in rows()}
     assert all(row["selection"] == "at random: 50 of 200, seed 42" for row in kept)
     shuffled = rows()
@@ -72,12 +90,20 @@ def test_random_has_no_favourites():
 def test_difficulty_keeps_one_to_nine_and_says_why_not(select):
     given_rows = [*rows(), {"id": "none", "question": "Q", "answer": "A", "difficulty": None}]
     kept, rejected = select("--method", "difficulty", given=given_rows)
-    assert all(1 <= row["difficulty"] <= 9 for row in kept) and {1.0, 9.0} <= {row["difficulty"] for row in kept}
+    assert all(1 <= row["difficulty"] <= 9 for row in kept) and {1.0, 9.0} <= {
+        row["difficulty"] for row in kept
+    }
     reasons = {row["id"]: row["reason"] for row in rejected}
     for row in given_rows:
         value = row["difficulty"]
         assert reasons.get(row["id"]) == (
-            "no difficulty score" if value is None else "too easy" if value > 9 else "too hard (noisy)" if value < 1 else None
+            "no difficulty score"
+            if value is None
+            else "too easy"
+            if value > 9
+            else "too hard (noisy)"
+            if value < 1
+            else None
         )
     kept, rejected = select("--method", "difficulty", "--n", "30", given=given_rows, name="n")
     assert (
@@ -89,12 +115,18 @@ def test_difficulty_keeps_one_to_nine_and_says_why_not(select):
 
 def test_length_takes_the_longest_of_the_annotator_then_of_the_answer(select):
     kept, rejected = select("--method", "length", "--n", "20")
-    assert min(row["annotator_tokens"] for row in kept) >= max(row["annotator_tokens"] for row in rejected)
+    assert min(row["annotator_tokens"] for row in kept) >= max(
+        row["annotator_tokens"] for row in rejected
+    )
     plain = [{k: v for k, v in row.items() if k != "annotator_tokens"} for row in rows()]
     kept, rejected = select("--method", "length", "--n", "20", given=plain, name="plain")
     assert min(len(row["answer"]) for row in kept) >= max(len(row["answer"]) for row in rejected)
-    half = [row if i % 2 else plain[i] for i, row in enumerate(rows())]  # a field that only some rows have measures nothing
-    assert {row["id"] for row in select("--method", "length", "--n", "20", given=half, name="half")[0]} == {row["id"] for row in kept}
+    half = [
+        row if i % 2 else plain[i] for i, row in enumerate(rows())
+    ]  # a field that only some rows have measures nothing
+    assert {
+        row["id"] for row in select("--method", "length", "--n", "20", given=half, name="half")[0]
+    } == {row["id"] for row in kept}
 
 
 def test_all_keeps_all(select):
@@ -116,18 +148,26 @@ def test_same_count_and_same_tokens_as_another_file(select, tmp_path):
 
 def test_one_source_only(select):
     kept, rejected = select("--method", "random", "--n", "10", "--source", "a")
-    assert {row["source"] for row in kept} == {"a"} and sum(row["reason"] == "other source" for row in rejected) == 100
+    assert {row["source"] for row in kept} == {"a"} and sum(
+        row["reason"] == "other source" for row in rejected
+    ) == 100
 
 
 def test_scorer_of_the_user(select, tmp_path):
-    (tmp_path / "mine.py").write_text('def digits(row):\n    return None if row["id"] == "r5" else float(row["id"][1:])\n')
+    (tmp_path / "mine.py").write_text(
+        'def digits(row):\n    return None if row["id"] == "r5" else float(row["id"][1:])\n'
+    )
     kept, rejected = select("--scorer", f"{tmp_path}/mine.py:digits", "--n", "5")
-    assert {row["id"] for row in kept} == {f"r{i}" for i in range(195, 200)} and kept[0]["selection_score"] >= 195
+    assert {row["id"] for row in kept} == {f"r{i}" for i in range(195, 200)} and kept[0][
+        "selection_score"
+    ] >= 195
     assert [row["id"] for row in rejected if row["reason"] == "no score"] == ["r5"]
 
 
 def test_recipe_counts_and_weights(select, tmp_path):
-    (tmp_path / "r.yaml").write_text("sources:\n- {source: a, method: difficulty, weight: 3}\n- {source: b, weight: 1}\n")
+    (tmp_path / "r.yaml").write_text(
+        "sources:\n- {source: a, method: difficulty, weight: 3}\n- {source: b, weight: 1}\n"
+    )
     kept, rejected = select("--recipe", tmp_path / "r.yaml")
     a, b = (sum(row["source"] == name for row in kept) for name in "ab")
     eligible = sum(1 <= row["difficulty"] <= 9 for row in rows() if row["source"] == "a")
@@ -155,13 +195,19 @@ def test_wrong_options(select, arguments, words):
 
 
 def test_missing_difficulty_names_file_row_and_field(select):
-    code, last = select("--method", "difficulty", given=[{"id": "x1", "question": "Q", "answer": "A"}])
+    code, last = select(
+        "--method", "difficulty", given=[{"id": "x1", "question": "Q", "answer": "A"}]
+    )
     assert code == 2 and "in.jsonl" in last and "x1" in last and '"difficulty"' in last
 
 
 @settings(max_examples=40, deadline=None)
 @given(
-    st.lists(st.tuples(st.text(max_size=5), st.one_of(st.none(), st.floats(0, 10))), max_size=60, unique_by=lambda pair: pair[0]),
+    st.lists(
+        st.tuples(st.text(max_size=5), st.one_of(st.none(), st.floats(0, 10))),
+        max_size=60,
+        unique_by=lambda pair: pair[0],
+    ),
     st.integers(1, 40),
     st.sampled_from(select_rows.METHODS),
     st.randoms(),
@@ -187,7 +233,9 @@ def test_choice_is_a_function_of_the_set(pairs, n, method, shuffler):
 
 
 @settings(max_examples=30, deadline=None)
-@given(st.dictionaries(st.sampled_from("abcd"), st.integers(1, 9), min_size=1), st.integers(0, 10**6))
+@given(
+    st.dictionaries(st.sampled_from("abcd"), st.integers(1, 9), min_size=1), st.integers(0, 10**6)
+)
 def test_weights_share_out_what_is_there(weights, available):
     shares = select_rows.share_out(weights, dict.fromkeys(weights, available))
     assert max(shares.values()) <= available and shares[max(weights, key=weights.get)] == available
@@ -198,6 +246,8 @@ def test_sort_through_files_keeps_odd_text(tmp_path):
         (select_rows.order_key(0, str(i), "x"), {"id": i, "text": text})
         for i, text in enumerate(["a\u2028b", "\ud800", "line\nline", "\x1f\t"])
     ]
-    assert list(select_rows.in_key_order(iter(odd), tmp_path)) == sorted(odd, key=lambda pair: pair[0])
+    assert list(select_rows.in_key_order(iter(odd), tmp_path)) == sorted(
+        odd, key=lambda pair: pair[0]
+    )
     assert not list(tmp_path.iterdir())
     assert json.loads(json.dumps(odd[1][1])) == odd[1][1]

@@ -42,15 +42,23 @@ def test_every_form_gives_the_same_conversation(row):
 
 
 def test_forms_keep_system_prompt_and_input():
-    assert t.conversation({"instruction": "Add.", "input": "2, 2", "output": "4", "system": "Be brief."})[0] == [
+    assert t.conversation(
+        {"instruction": "Add.", "input": "2, 2", "output": "4", "system": "Be brief."}
+    )[0] == [
         {"role": "system", "content": "Be brief."},
         {"role": "user", "content": "Add.\n\n2, 2"},
         ANSWER,
     ]
     assert (
-        t.conversation({"system": "Be brief.", "conversations": [{"from": "human", "value": "2 + 2?"}, {"from": "gpt", "value": "4"}]})[0][
-            0
-        ]["role"]
+        t.conversation(
+            {
+                "system": "Be brief.",
+                "conversations": [
+                    {"from": "human", "value": "2 + 2?"},
+                    {"from": "gpt", "value": "4"},
+                ],
+            }
+        )[0][0]["role"]
         == "system"
     )
 
@@ -79,7 +87,9 @@ def test_refusals_of_what_would_be_trained():
     assert "no token" in t.refusal([1, 2], [-100, -100], end)
     assert "every token" in t.refusal([1, end], [1, end], end)
     assert "do not end" in t.refusal([1, 2, end], [-100, 2, -100], end)
-    assert "do not end" in t.refusal([1, 2, 3, 4, end], [-100, 2, -100, 4, end], end), "the first of two turns has no end"
+    assert "do not end" in t.refusal([1, 2, 3, 4, end], [-100, 2, -100, 4, end], end), (
+        "the first of two turns has no end"
+    )
 
 
 def test_held_out_rows_do_not_hang_on_the_order(tmp_path):
@@ -111,7 +121,16 @@ def test_batch_that_cannot_be_divided():
 def test_recipe_and_command_line(tmp_path):
     (tmp_path / "a.yaml").write_text("learning_rate: 1.0e-4\nuse_peft: true\n")
     given = options.given_options(
-        ["--config", str(tmp_path / "a.yaml"), "--learning-rate", "2e-4", "--fresh", "--lora_target_modules", "q_proj", "v_proj"]
+        [
+            "--config",
+            str(tmp_path / "a.yaml"),
+            "--learning-rate",
+            "2e-4",
+            "--fresh",
+            "--lora_target_modules",
+            "q_proj",
+            "v_proj",
+        ]
     )
     assert (
         given["learning_rate"] == "2e-4"
@@ -142,9 +161,17 @@ def test_early_refusals_come_without_torch(run_script, tmp_path):
 
 def test_scripts_refuse_clearly(run_script, tmp_path):
     (tmp_path / "config.json").write_text("{}")
-    done = run_script("03_sft/merge_adapter.py", "--adapter", tmp_path, "--output", tmp_path / "m", check=False)
-    assert done.returncode == 2 and "no adapter_config.json" in last_line(done) and "whole model" in last_line(done)
-    done = run_script("03_sft/model_card.py", "--model", tmp_path, "--output", tmp_path / "c.md", check=False)
+    done = run_script(
+        "03_sft/merge_adapter.py", "--adapter", tmp_path, "--output", tmp_path / "m", check=False
+    )
+    assert (
+        done.returncode == 2
+        and "no adapter_config.json" in last_line(done)
+        and "whole model" in last_line(done)
+    )
+    done = run_script(
+        "03_sft/model_card.py", "--model", tmp_path, "--output", tmp_path / "c.md", check=False
+    )
     assert done.returncode == 2 and "sft.meta.json: there is no such file" in last_line(done)
 
 
@@ -156,7 +183,10 @@ def test_half_written_checkpoints_are_skipped(tmp_path):
         if number < 20:  # 20: the marker was never written
             checks.mark_whole(folder)
     (tmp_path / "checkpoint-15" / "model.safetensors").write_bytes(b"x" * 60)  # cut by a full disk
-    assert checks.newest_whole(tmp_path) == (tmp_path / "checkpoint-10", [tmp_path / "checkpoint-20", tmp_path / "checkpoint-15"])
+    assert checks.newest_whole(tmp_path) == (
+        tmp_path / "checkpoint-10",
+        [tmp_path / "checkpoint-20", tmp_path / "checkpoint-15"],
+    )
     (tmp_path / "checkpoint-10" / "model.safetensors").unlink()
     assert checks.newest_whole(tmp_path)[0] == tmp_path / "checkpoint-5"
 
@@ -176,7 +206,15 @@ def test_what_a_rerun_does(tmp_path, capsys):
     assert options.look_back(out, same_if(seed="1"), False) == folder
     with pytest.raises(r.BadInput, match="seed was 1 and is now 2"):
         options.look_back(out, same_if(seed="2"), False)
-    r.write_json(out / "sft.meta.json", {"same_if": same_if(seed="1"), "rows": {"train": {"rows": 3}}, "steps": 2, "final_loss": 0.5})
+    r.write_json(
+        out / "sft.meta.json",
+        {
+            "same_if": same_if(seed="1"),
+            "rows": {"train": {"rows": 3}},
+            "steps": 2,
+            "final_loss": 0.5,
+        },
+    )
     assert options.look_back(out, same_if(seed="1"), False) == "finished"
     assert options.look_back(out, same_if(seed="2"), False) is None
     assert "its options changed" in capsys.readouterr().err and not folder.exists()
@@ -207,22 +245,39 @@ def test_parameters_of_known_models(name, billions):
 def test_active_parameters_and_flops():
     moe, dense = fit.KNOWN["Qwen/Qwen3-30B-A3B-Base"], fit.KNOWN["Qwen/Qwen3-8B-Base"]
     assert moe.used / 1e9 == pytest.approx(3.0, rel=0.05), "3 B active, embedding look-up apart"
-    full, causal, lora = (fit.flops_per_token(dense, 4096, *more) for more in (("full",), ("full", True), ("lora",)))
+    full, causal, lora = (
+        fit.flops_per_token(dense, 4096, *more) for more in (("full",), ("full", True), ("lora",))
+    )
     attention = 12 * 36 * 4096 * 4096
-    assert full == 6 * dense.used + attention and full - causal == attention / 2 and full - lora == 2 * dense.used
-    assert fit.peak_flops("NVIDIA H200") == 989e12 and fit.peak_flops("NVIDIA GeForce RTX 4090") == 165e12 and fit.peak_flops("cpu") is None
+    assert (
+        full == 6 * dense.used + attention
+        and full - causal == attention / 2
+        and full - lora == 2 * dense.used
+    )
+    assert (
+        fit.peak_flops("NVIDIA H200") == 989e12
+        and fit.peak_flops("NVIDIA GeForce RTX 4090") == 165e12
+        and fit.peak_flops("cpu") is None
+    )
     assert fit.peak_flops("NVIDIA L40S") == 362e12, "the longest name counts, not L4"
 
 
 def test_memory_estimate_follows_what_is_known():
     shape, gib = fit.KNOWN["Qwen/Qwen3-8B-Base"], fit.GIB
-    need = {way: fit.memory(shape, way, dtype="bfloat16")["total"] / gib for way in ("full", "lora", "qlora")}
+    need = {
+        way: fit.memory(shape, way, dtype="bfloat16")["total"] / gib
+        for way in ("full", "lora", "qlora")
+    }
     assert need["qlora"] < 16 < need["lora"] < 24 < need["full"] < 80
-    assert fit.memory(shape)["total"] / gib > 131, "weights, gradients and AdamW alone are 16 bytes a parameter"
+    assert fit.memory(shape)["total"] / gib > 131, (
+        "weights, gradients and AdamW alone are 16 bytes a parameter"
+    )
     one, eight = fit.memory(shape), fit.memory(shape, gpus=8)
     assert eight["optimizer"] == one["optimizer"] / 8 and eight["activations"] == one["activations"]
     assert fit.memory(shape, checkpointing=False)["activations"] > 5 * one["activations"]
-    assert fit.memory(shape, chunked=False)["activations"] - one["activations"] == pytest.approx(10 * 4096 * shape.vocab, rel=0.1)
+    assert fit.memory(shape, chunked=False)["activations"] - one["activations"] == pytest.approx(
+        10 * 4096 * shape.vocab, rel=0.1
+    )
     ways = fit.what_would_fit(shape, 80 * gib, 4096)
     assert "full fine-tuning on 2 such GPUs" in ways[0] and any("LoRA" in way for way in ways)
     assert fit.what_would_fit(fit.KNOWN["Qwen/Qwen3-14B-Base"], 4 * gib, 4096) == []
@@ -230,23 +285,40 @@ def test_memory_estimate_follows_what_is_known():
 
 def test_fit_table_is_printed(run_script):
     lines = run_script("03_sft/fit_estimate.py").stdout.strip().split("\n")
-    assert len(lines) == 2 + len(fit.KNOWN) and all(line.count("|") == lines[0].count("|") for line in lines)
+    assert len(lines) == 2 + len(fit.KNOWN) and all(
+        line.count("|") == lines[0].count("|") for line in lines
+    )
 
 
 def test_recipes_stand_alone():
     names = {path.stem for path in RECIPES}
-    assert {f"{kind}_{size}gb" for kind in ("lora", "qlora") for size in (16, 24, 40, 80)} | {"demo", "qwen3_4b_lora"} <= names
+    assert {f"{kind}_{size}gb" for kind in ("lora", "qlora") for size in (16, 24, 40, 80)} | {
+        "demo",
+        "qwen3_4b_lora",
+    } <= names
     full = {}
     for path in RECIPES:
         recipe = yaml.safe_load(path.read_text())
-        assert {"learning_rate", "lr_scheduler_type", "warmup_steps", "num_train_epochs", "max_length", "global_batch_size"} <= set(
-            recipe
-        ), path.name
+        assert {
+            "learning_rate",
+            "lr_scheduler_type",
+            "warmup_steps",
+            "num_train_epochs",
+            "max_length",
+            "global_batch_size",
+        } <= set(recipe), path.name
         assert path.name == "demo.yaml" or "model_name_or_path" in recipe
         if not recipe.get("use_peft"):
             full[recipe["model_name_or_path"]] = [
                 recipe[key]
-                for key in ("learning_rate", "lr_scheduler_type", "warmup_steps", "num_train_epochs", "max_length", "global_batch_size")
+                for key in (
+                    "learning_rate",
+                    "lr_scheduler_type",
+                    "warmup_steps",
+                    "num_train_epochs",
+                    "max_length",
+                    "global_batch_size",
+                )
             ]
     assert set(full) == set(fit.KNOWN), "the nine models of the paper"
     assert all(settings == [5e-6, "cosine", 0.05, 3, 4096, 512] for settings in full.values())
@@ -261,14 +333,23 @@ def test_recipes_fit_their_gpu():
             method = "qlora" if recipe.get("load_in_4bit") else "lora"
             tokens = recipe["per_device_train_batch_size"] * recipe["max_length"]
             assert (
-                fit.memory(shape, method, tokens=tokens, dtype="bfloat16", rank=recipe["lora_r"])["total"] < 0.97 * int(size) * fit.GIB
+                fit.memory(shape, method, tokens=tokens, dtype="bfloat16", rank=recipe["lora_r"])[
+                    "total"
+                ]
+                < 0.97 * int(size) * fit.GIB
             ), path.name
 
 
 def test_accelerate_files():
-    files = {path.stem: yaml.safe_load(path.read_text()) for path in (ROOT / "03_sft" / "accelerate").glob("*.yaml")}
+    files = {
+        path.stem: yaml.safe_load(path.read_text())
+        for path in (ROOT / "03_sft" / "accelerate").glob("*.yaml")
+    }
     assert set(files) == {"ddp", "fsdp2", "zero3", "fsdp2_two_nodes", "zero3_two_nodes"}
-    assert files["fsdp2"]["fsdp_config"]["fsdp_version"] == 2 and files["zero3"]["deepspeed_config"]["zero_stage"] == 3
+    assert (
+        files["fsdp2"]["fsdp_config"]["fsdp_version"] == 2
+        and files["zero3"]["deepspeed_config"]["zero_stage"] == 3
+    )
     for name in ("fsdp2", "zero3"):
         assert files[f"{name}_two_nodes"] == files[name] | {
             "num_machines": 2,
@@ -283,14 +364,22 @@ def meta(tmp_path, **more):
     value = {
         "model": "Qwen/Qwen3-4B-Base",
         "method": "lora",
-        "rows": {"train": {"rows": 1000, "tokens": 9000, "trained_tokens": 4000}, "eval": {"rows": 16}, "too_long": 2},
+        "rows": {
+            "train": {"rows": 1000, "tokens": 9000, "trained_tokens": 4000},
+            "eval": {"rows": 16},
+            "too_long": 2,
+        },
         "steps": 30,
         "eval_loss": 0.8,
         "speed": {"tokens_per_second": 1234.5, "mfu": 41.2},
         "processes": 1,
         "gpu": "NVIDIA H200",
         "commit": "abc",
-        "checks": {"packing": True, "template_prompts_equal": 16, "stop_test": {"ended": 16, "prompts": 16, "passed": True}},
+        "checks": {
+            "packing": True,
+            "template_prompts_equal": 16,
+            "stop_test": {"ended": 16, "prompts": 16, "passed": True},
+        },
         "given": {"learning_rate": 2e-4, "global_batch_size": 128},
         "log": [{"loss": 1.5}, {"loss": 0.7}],
         "same_if": {"inputs": {"data/train.jsonl": "f" * 64}},
@@ -303,7 +392,8 @@ def meta(tmp_path, **more):
 def test_model_card_holds_what_was_recorded(tmp_path, run_script):
     head = "model,benchmark,category,n,accuracy,ci_low,ci_high,unparsed,truncated,mean_tokens,seed,prompt_id,commit,date\n"
     (tmp_path / "results.csv").write_text(
-        head + "base,gsm8k,Math,1319,41.02,38.4,43.7,120,3,200,0,p,c,d\ntuned,gsm8k,Math,1319,52.5,49.8,55.2,2,0,180,0,p,c,d\n"
+        head
+        + "base,gsm8k,Math,1319,41.02,38.4,43.7,120,3,200,0,p,c,d\ntuned,gsm8k,Math,1319,52.5,49.8,55.2,2,0,180,0,p,c,d\n"
         "tuned,medqa,Specific,1273,30.0,27.5,32.6,0,0,90,0,p,c,d\n"
     )
     run_script(
@@ -341,10 +431,19 @@ def test_model_card_tells_a_failed_stop_test_and_local_bases(tmp_path):
     folder = meta(
         tmp_path,
         model="/somewhere/base",
-        checks={"packing": False, "template_prompts_equal": 3, "stop_test": {"ended": 3, "prompts": 16, "passed": False}},
+        checks={
+            "packing": False,
+            "template_prompts_equal": 3,
+            "stop_test": {"ended": 3, "prompts": 16, "passed": False},
+        },
     )
     card = model_card.card(json.loads((folder / "sft.meta.json").read_text()), ([], []), "mine")
-    assert "**The stop test failed**" in card and "/somewhere" not in card and "## Evaluation" not in card and "were packed" not in card
+    assert (
+        "**The stop test failed**" in card
+        and "/somewhere" not in card
+        and "## Evaluation" not in card
+        and "were packed" not in card
+    )
 
 
 def test_results_without_a_field_are_refused(tmp_path):
@@ -361,7 +460,9 @@ def test_gguf_needs_llama_cpp(tmp_path, monkeypatch):
 
 
 def test_gguf_calls_the_converter(tmp_path, monkeypatch):
-    (tmp_path / "convert_hf_to_gguf.py").write_text("import sys, pathlib\npathlib.Path(sys.argv[3]).write_text(' '.join(sys.argv[1:]))\n")
+    (tmp_path / "convert_hf_to_gguf.py").write_text(
+        "import sys, pathlib\npathlib.Path(sys.argv[3]).write_text(' '.join(sys.argv[1:]))\n"
+    )
     monkeypatch.setenv("LLAMA_CPP", str(tmp_path))
     merge_adapter.to_gguf(tmp_path, tmp_path / "m.gguf")
     assert (tmp_path / "m.gguf").read_text() == f"{tmp_path} --outfile {tmp_path / 'm.gguf'}"
@@ -374,5 +475,10 @@ def test_modules_import_nothing_heavy():
         "import merge_adapter, chat, model_card; "
         "print(sorted({'torch', 'transformers', 'trl', 'datasets', 'matplotlib', 'jinja2'} & set(sys.modules)))"
     )
-    done = subprocess.run([sys.executable, "-c", code, str(ROOT / "03_sft"), str(ROOT)], capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(ROOT / "03_sft"), str(ROOT)],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
     assert done.stdout.strip() == "[]"

@@ -17,7 +17,9 @@ import rows as r
 
 pytestmark = pytest.mark.slow
 SFT = ROOT / "03_sft"
-WORDS = "cell energy force water acid graph price mass light field atom wave plant heat rate".split()
+WORDS = (
+    "cell energy force water acid graph price mass light field atom wave plant heat rate".split()
+)
 
 
 @pytest.fixture(scope="session")
@@ -42,15 +44,25 @@ def tiny(tmp_path_factory, rows_file):
     from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
     from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
-    folder, special = tmp_path_factory.mktemp("tiny"), ["<|endoftext|>", "<|im_start|>", "<|im_end|>"]
+    folder, special = (
+        tmp_path_factory.mktemp("tiny"),
+        ["<|endoftext|>", "<|im_start|>", "<|im_end|>"],
+    )
     words = Tokenizer(models.BPE())
-    words.pre_tokenizer, words.decoder = pre_tokenizers.ByteLevel(add_prefix_space=False), decoders.ByteLevel()
+    words.pre_tokenizer, words.decoder = (
+        pre_tokenizers.ByteLevel(add_prefix_space=False),
+        decoders.ByteLevel(),
+    )
     alphabet = pre_tokenizers.ByteLevel.alphabet()
     words.train_from_iterator(
         [row["question"] + row["answer"] for row in read_jsonl(rows_file)],
-        trainers.BpeTrainer(vocab_size=400, special_tokens=special, initial_alphabet=alphabet, show_progress=False),
+        trainers.BpeTrainer(
+            vocab_size=400, special_tokens=special, initial_alphabet=alphabet, show_progress=False
+        ),
     )
-    tokenizer = PreTrainedTokenizerFast(tokenizer_object=words, eos_token=special[0], pad_token=special[0])
+    tokenizer = PreTrainedTokenizerFast(
+        tokenizer_object=words, eos_token=special[0], pad_token=special[0]
+    )
     torch.manual_seed(0)
     LlamaForCausalLM(
         LlamaConfig(
@@ -119,28 +131,60 @@ def test_full_training_from_raw_rows(sft, capsys):
 
     meta = sft(*SMALL, "--num_train_epochs", "4")
     said = capsys.readouterr().err
-    assert losses(meta)[-1] < losses(meta)[0] - 0.5 and meta["method"] == "full" and meta["eval_loss"] > 0
-    assert meta["rows"]["train"]["rows"] == 56 and meta["rows"]["eval"]["rows"] == 4 and meta["checks"]["packing"] is True
-    assert meta["speed"]["tokens_per_second"] > 0 and meta["speed"]["peak_memory_gib"] > 0 and meta["speed"]["tflops"] >= 0
+    assert (
+        losses(meta)[-1] < losses(meta)[0] - 0.5
+        and meta["method"] == "full"
+        and meta["eval_loss"] > 0
+    )
+    assert (
+        meta["rows"]["train"]["rows"] == 56
+        and meta["rows"]["eval"]["rows"] == 4
+        and meta["checks"]["packing"] is True
+    )
+    assert (
+        meta["speed"]["tokens_per_second"] > 0
+        and meta["speed"]["peak_memory_gib"] > 0
+        and meta["speed"]["tflops"] >= 0
+    )
     tokenizer, config = AutoTokenizer.from_pretrained(sft.out), AutoConfig.from_pretrained(sft.out)
     generation = GenerationConfig.from_pretrained(sft.out)
     end = tokenizer.convert_tokens_to_ids("<|im_end|>")
     assert tokenizer.eos_token_id == config.eos_token_id == end and tokenizer.pad_token_id != end
-    assert end in (generation.eos_token_id if isinstance(generation.eos_token_id, list) else [generation.eos_token_id])
+    assert end in (
+        generation.eos_token_id
+        if isinstance(generation.eos_token_id, list)
+        else [generation.eos_token_id]
+    )
     assert "<|im_start|>" in tokenizer.chat_template
-    assert all(tensor.dtype == torch.bfloat16 for tensor in load_file(sft.out / "model.safetensors").values())
-    assert "# out" in (sft.out / "README.md").read_text() and "56 question-answer rows" in (sft.out / "README.md").read_text()
+    assert all(
+        tensor.dtype == torch.bfloat16
+        for tensor in load_file(sft.out / "model.safetensors").values()
+    )
+    assert (
+        "# out" in (sft.out / "README.md").read_text()
+        and "56 question-answer rows" in (sft.out / "README.md").read_text()
+    )
     assert (
         (sft.out / "loss.png").read_bytes()[:4] == b"\x89PNG"
         and not list(sft.out.glob("*.bin"))
         and len(read_jsonl(sft.out / "sft.heldout.jsonl")) == 4
     )
-    for part in ("[[It is", "<|im_end|>]]", "test save after the first step: whole", "packing: on", "tok/s", "fit estimate"):
+    for part in (
+        "[[It is",
+        "<|im_end|>]]",
+        "test save after the first step: whole",
+        "packing: on",
+        "tok/s",
+        "fit estimate",
+    ):
         assert part in said, part
     assert not (sft.out / "checkpoint-1").exists(), "the test save is taken away again"
     before = (sft.out / "sft.meta.json").stat().st_mtime_ns
     sft(*SMALL, "--num_train_epochs", "4", "--logging_steps", "2")
-    assert "finished already" in capsys.readouterr().err and (sft.out / "sft.meta.json").stat().st_mtime_ns == before
+    assert (
+        "finished already" in capsys.readouterr().err
+        and (sft.out / "sft.meta.json").stat().st_mtime_ns == before
+    )
     again = sft(*SMALL, "--max_steps", "1")
     assert again["steps"] == 1 and "its options changed" in capsys.readouterr().err
 
@@ -150,7 +194,9 @@ def test_tokens_are_those_of_evaluation_and_only_answers_are_trained(tiny, tmp_p
     from prepare_model import load_tokenizer
 
     tokenizer, notes = load_tokenizer(str(tiny))
-    assert any("chatml.jinja" in note for note in notes) and any("<|im_end|>" in note for note in notes)
+    assert any("chatml.jinja" in note for note in notes) and any(
+        "<|im_end|>" in note for note in notes
+    )
     turns = [
         {"role": "system", "content": "Be brief."},
         {"role": "user", "content": "heat?"},
@@ -160,9 +206,16 @@ def test_tokens_are_those_of_evaluation_and_only_answers_are_trained(tiny, tmp_p
     ]
     (ids, labels), (last_ids, last_labels) = t.encode(tokenizer, [(turns, 0), (turns, 4)])
     assert ids == last_ids
-    assert tokenizer.decode([label for label in labels if label != t.IGNORED]) == "  It is\nheat <|im_end|>wave<|im_end|>"
-    assert tokenizer.decode([label for label in last_labels if label != t.IGNORED]) == "wave<|im_end|>"
-    prompt = tokenizer.apply_chat_template(turns[:-1], add_generation_prompt=True, tokenize=True, return_dict=False)
+    assert (
+        tokenizer.decode([label for label in labels if label != t.IGNORED])
+        == "  It is\nheat <|im_end|>wave<|im_end|>"
+    )
+    assert (
+        tokenizer.decode([label for label in last_labels if label != t.IGNORED]) == "wave<|im_end|>"
+    )
+    prompt = tokenizer.apply_chat_template(
+        turns[:-1], add_generation_prompt=True, tokenize=True, return_dict=False
+    )
     assert ids[: len(prompt)] == prompt, "the model reads the same tokens at evaluation"
     assert ids == tokenizer.apply_chat_template(turns, tokenize=True, return_dict=False)
     assert t.preview(tokenizer, ids, labels).count("[[") == 2
@@ -171,7 +224,10 @@ def test_tokens_are_those_of_evaluation_and_only_answers_are_trained(tiny, tmp_p
 @pytest.mark.parametrize(
     ("template", "part"),
     [
-        ("{% for m in messages %}{{ m['role'] + ': ' + m['content'] + '\n' }}{% endfor %}", "no special token behind an answer"),
+        (
+            "{% for m in messages %}{{ m['role'] + ': ' + m['content'] + '\n' }}{% endfor %}",
+            "no special token behind an answer",
+        ),
         (
             "{% for m in messages %}{{ '<|im_start|>' + m['content'] + '<|im_end|>' }}{% endfor %}"
             "{% if add_generation_prompt %}{{ 'A:' }}{% endif %}",
@@ -199,7 +255,11 @@ def test_templates_that_would_train_the_wrong_tokens_are_refused(sft, tmp_path, 
 
 def test_bad_rows_are_refused_with_file_and_row(sft, tmp_path):
     bad = write_jsonl(
-        tmp_path / "bad.jsonl", [{"id": "fine", "question": "q", "answer": "a"}, {"id": "empty", "question": "q", "answer": ""}]
+        tmp_path / "bad.jsonl",
+        [
+            {"id": "fine", "question": "q", "answer": "a"},
+            {"id": "empty", "question": "q", "answer": ""},
+        ],
     )
     with pytest.raises(r.BadInput, match=r'bad.jsonl, row "empty": turn 2'):
         sft("--eval_rows", "0", "--check_only", train_file=bad)
@@ -207,14 +267,26 @@ def test_bad_rows_are_refused_with_file_and_row(sft, tmp_path):
 
 def test_too_long_rows_are_dropped_whole(sft, tmp_path, rows_file):
     rows = [*read_jsonl(rows_file)[:8], {"id": "long", "question": "Why?", "answer": "heat " * 500}]
-    sft(*SMALL, "--eval_rows", "1", "--check_only", train_file=write_jsonl(tmp_path / "rows.jsonl", rows))
+    sft(
+        *SMALL,
+        "--eval_rows",
+        "1",
+        "--check_only",
+        train_file=write_jsonl(tmp_path / "rows.jsonl", rows),
+    )
     dropped = read_jsonl(sft.out / "sft.rejected.jsonl")
-    assert [row["id"] for row in dropped] == ["long"] and dropped[0]["reason"] == "too long" and dropped[0]["n_tokens"] > 256
+    assert (
+        [row["id"] for row in dropped] == ["long"]
+        and dropped[0]["reason"] == "too long"
+        and dropped[0]["n_tokens"] > 256
+    )
     assert dropped[0]["answer"] == rows[-1]["answer"]
 
 
 def test_wrong_options_name_the_right_one(sft, capsys):
-    with pytest.raises(r.BadInput, match='there is no option "learning_rat"; did you mean "learning_rate"'):
+    with pytest.raises(
+        r.BadInput, match='there is no option "learning_rat"; did you mean "learning_rate"'
+    ):
         sft("--learning_rat", "1")
     with pytest.raises(r.BadInput, match="learning_rate"):
         sft("--learning_rate", "fast")
@@ -231,7 +303,10 @@ def test_help_all_lists_trl(monkeypatch, capsys):
     with pytest.raises(SystemExit) as ended:
         script.main()
     said = capsys.readouterr().out
-    assert ended.value.code == 0 and all(f"--{name}" in said for name in ("learning_rate", "lora_r", "train_file", "use_liger_kernel"))
+    assert ended.value.code == 0 and all(
+        f"--{name}" in said
+        for name in ("learning_rate", "lora_r", "train_file", "use_liger_kernel")
+    )
 
 
 def test_every_recipe_is_understood(rows_file, tmp_path, monkeypatch):
@@ -240,14 +315,27 @@ def test_every_recipe_is_understood(rows_file, tmp_path, monkeypatch):
     for path in sorted((SFT / "recipes").glob("*.yaml")):
         recipe = yaml.safe_load(path.read_text())
         # bf16 of a GPU recipe is refused by TRL on a machine without one; everything else is parsed as it stands
-        argv = ["--config", str(path), "--output_dir", str(tmp_path), "--train_file", str(rows_file), "--bf16", "false"]
+        argv = [
+            "--config",
+            str(path),
+            "--output_dir",
+            str(tmp_path),
+            "--train_file",
+            str(rows_file),
+            "--bf16",
+            "false",
+        ]
         own, args, model_args = options.parse(argv, options.given_options(argv), script.help_text())
         assert (
             own.global_batch_size == recipe["global_batch_size"]
             and args.max_length == recipe["max_length"]
             and args.learning_rate == recipe["learning_rate"]
         )
-        assert args.warmup_steps == 0.05 and args.packing and model_args.use_peft == recipe.get("use_peft", False), path.name
+        assert (
+            args.warmup_steps == 0.05
+            and args.packing
+            and model_args.use_peft == recipe.get("use_peft", False)
+        ), path.name
 
 
 def test_a_model_that_cannot_fit_is_refused_before_its_weights_are_read(sft, tmp_path, tiny):
@@ -262,7 +350,9 @@ def test_a_model_that_cannot_fit_is_refused_before_its_weights_are_read(sft, tmp
         "num_attention_heads": 64,
     }
     (big / "config.json").write_text(json.dumps(config))
-    with pytest.raises(r.BadInput, match=r"will not fit: about \d+.*What would fit: .*--ignore_fit"):
+    with pytest.raises(
+        r.BadInput, match=r"will not fit: about \d+.*What would fit: .*--ignore_fit"
+    ):
         sft(model=big)
     with pytest.raises(r.BadInput, match="GB are needed for the checkpoints"):
         sft("--ignore_fit", "--save_total_limit", "20", model=big)
@@ -271,9 +361,20 @@ def test_a_model_that_cannot_fit_is_refused_before_its_weights_are_read(sft, tmp
 def test_shapes_count_what_the_real_classes_hold():
     import fit_estimate as fit
     import torch
-    from transformers import AutoModelForCausalLM, LlamaConfig, Qwen2Config, Qwen3Config, Qwen3MoeConfig
+    from transformers import (
+        AutoModelForCausalLM,
+        LlamaConfig,
+        Qwen2Config,
+        Qwen3Config,
+        Qwen3MoeConfig,
+    )
 
-    classes = {"Qwen2.5": Qwen2Config, "Qwen3-30B": Qwen3MoeConfig, "Qwen3": Qwen3Config, "Llama": LlamaConfig}
+    classes = {
+        "Qwen2.5": Qwen2Config,
+        "Qwen3-30B": Qwen3MoeConfig,
+        "Qwen3": Qwen3Config,
+        "Llama": LlamaConfig,
+    }
     for name, shape in fit.KNOWN.items():
         make = next(make for key, make in classes.items() if key in name)
         config = make(
@@ -286,10 +387,17 @@ def test_shapes_count_what_the_real_classes_hold():
             moe_intermediate_size=shape.inter,
             vocab_size=shape.vocab,
             tie_word_embeddings=shape.tied,
-            **({"num_experts": shape.experts, "num_experts_per_tok": shape.active} if shape.experts > 1 else {}),
+            **(
+                {"num_experts": shape.experts, "num_experts_per_tok": shape.active}
+                if shape.experts > 1
+                else {}
+            ),
         )
         with torch.device("meta"):
-            real = sum(parameter.numel() for parameter in AutoModelForCausalLM.from_config(config).parameters())
+            real = sum(
+                parameter.numel()
+                for parameter in AutoModelForCausalLM.from_config(config).parameters()
+            )
         assert fit.shape_of(config) == shape, name
         assert shape.parameters == pytest.approx(real, rel=0.002), name
 
@@ -298,7 +406,9 @@ def leaky(module, query, key, value, attention_mask, scaling=None, dropout=0.0, 
     """An attention backend that forgets the mask: rows that stand before another one are seen by it."""
     from transformers.integrations.sdpa_attention import sdpa_attention_forward
 
-    return sdpa_attention_forward(module, query, key, value, None, scaling=scaling, dropout=dropout, is_causal=True)
+    return sdpa_attention_forward(
+        module, query, key, value, None, scaling=scaling, dropout=dropout, is_causal=True
+    )
 
 
 def test_packed_rows_do_not_see_each_other(tiny):
@@ -309,12 +419,20 @@ def test_packed_rows_do_not_see_each_other(tiny):
     config = AutoConfig.from_pretrained(tiny)
     chosen, why = choose_attention()
     assert chosen == "sdpa_packed" and why
-    windowed = MistralConfig(hidden_size=128, num_attention_heads=4, num_key_value_heads=2, sliding_window=16)  # shorter than two of the rows
-    for one in (config, Qwen3Config(hidden_size=256, num_attention_heads=4, num_key_value_heads=2, head_dim=64), windowed):
+    windowed = MistralConfig(
+        hidden_size=128, num_attention_heads=4, num_key_value_heads=2, sliding_window=16
+    )  # shorter than two of the rows
+    for one in (
+        config,
+        Qwen3Config(hidden_size=256, num_attention_heads=4, num_key_value_heads=2, head_dim=64),
+        windowed,
+    ):
         assert packing_leak(one, chosen) < 1e-4 < LEAK
     AttentionInterface.register("leaky", leaky)
     assert packing_leak(config, "leaky") > 3 * LEAK
-    safe, note = packing_is_safe(OPTConfig(hidden_size=64, num_attention_heads=4, word_embed_proj_dim=64, ffn_dim=64), "sdpa")
+    safe, note = packing_is_safe(
+        OPTConfig(hidden_size=64, num_attention_heads=4, word_embed_proj_dim=64, ffn_dim=64), "sdpa"
+    )
     assert not safe and "differ by" in note
 
 
@@ -329,7 +447,17 @@ def test_packing_is_switched_off_where_it_leaks(sft, capsys):
 
 def test_resume_gives_the_same_losses_to_the_bit(sft, tmp_path, capsys):
     """A run that dies while it writes its third checkpoint goes on from the second."""
-    steps = (*SMALL, "--max_steps", "6", "--save_strategy", "steps", "--save_steps", "2", "--save_total_limit", "5")
+    steps = (
+        *SMALL,
+        "--max_steps",
+        "6",
+        "--save_strategy",
+        "steps",
+        "--save_steps",
+        "2",
+        "--save_total_limit",
+        "5",
+    )
     whole = sft(*steps)
     first = sft.out
     broken = tmp_path / "broken"
@@ -339,8 +467,13 @@ def test_resume_gives_the_same_losses_to_the_bit(sft, tmp_path, capsys):
     shutil.copyfile(first / "sft.started.json", broken / "sft.started.json")
     resumed = sft(*steps, out=broken)
     said = capsys.readouterr().err
-    assert "checkpoint-6 is half-written and is skipped" in said and "going on from checkpoint-4" in said
-    assert losses(resumed) == losses(whole) and losses(resumed, "grad_norm") == losses(whole, "grad_norm")
+    assert (
+        "checkpoint-6 is half-written and is skipped" in said
+        and "going on from checkpoint-4" in said
+    )
+    assert losses(resumed) == losses(whole) and losses(resumed, "grad_norm") == losses(
+        whole, "grad_norm"
+    )
     assert (first / "model.safetensors").read_bytes() == (broken / "model.safetensors").read_bytes()
 
 
@@ -351,7 +484,11 @@ def test_adapter_stop_test_merge_and_chat(sft, tmp_path, capsys, monkeypatch):
     import training_checks as checks
 
     rows = write_jsonl(
-        tmp_path / "yes.jsonl", [{"id": f"y{i}", "question": f"{WORDS[i % 15]} {WORDS[i % 7]}?", "answer": "heat wave"} for i in range(40)]
+        tmp_path / "yes.jsonl",
+        [
+            {"id": f"y{i}", "question": f"{WORDS[i % 15]} {WORDS[i % 7]}?", "answer": "heat wave"}
+            for i in range(40)
+        ],
     )
     meta = sft(
         "--config",
@@ -370,18 +507,38 @@ def test_adapter_stop_test_merge_and_chat(sft, tmp_path, capsys, monkeypatch):
         tmp_path / "merged",
         train_file=rows,
     )
-    assert meta["method"] == "lora" and meta["checks"]["stop_test"]["ended"] == 16 and meta["checks"]["stop_test"]["passed"]
+    assert (
+        meta["method"] == "lora"
+        and meta["checks"]["stop_test"]["ended"] == 16
+        and meta["checks"]["stop_test"]["passed"]
+    )
     assert set(meta["checks"]["stop_test"]["answers"]) == {"heat wave"}
     merged = json.loads((tmp_path / "merged" / "sft.meta.json").read_text())
     assert merged["merge"]["agree"] >= 0.98 and merged["steps"] == meta["steps"]
-    for said in ("merged model in bf16", "finished already"):  # the second time there is nothing to do
-        monkeypatch.setattr(sys, "argv", ["merge_adapter.py", "--adapter", str(sft.out), "--output", str(tmp_path / "again"), "--check"])
+    for said in (
+        "merged model in bf16",
+        "finished already",
+    ):  # the second time there is nothing to do
+        monkeypatch.setattr(
+            sys,
+            "argv",
+            [
+                "merge_adapter.py",
+                "--adapter",
+                str(sft.out),
+                "--output",
+                str(tmp_path / "again"),
+                "--check",
+            ],
+        )
         merge_adapter.main()
         assert said in capsys.readouterr().err
     # the same question through chat.py from the merged model and from base + adapter; then a conversation of two turns
     for place in (tmp_path / "merged", sft.out):
         capsys.readouterr()
-        monkeypatch.setattr(sys, "argv", ["chat.py", "--model", str(place), "--prompt", "heat light?"])
+        monkeypatch.setattr(
+            sys, "argv", ["chat.py", "--model", str(place), "--prompt", "heat light?"]
+        )
         chat.main()
         assert capsys.readouterr().out.strip() == "heat wave"
     monkeypatch.setattr(sys, "argv", ["chat.py", "--model", str(tmp_path / "merged")])
@@ -392,7 +549,9 @@ def test_adapter_stop_test_merge_and_chat(sft, tmp_path, capsys, monkeypatch):
     monkeypatch.setattr(
         merge_adapter,
         "top_tokens",
-        lambda model, batches, known=merge_adapter.top_tokens: known(model if hasattr(model, "peft_config") else untrained(model), batches),
+        lambda model, batches, known=merge_adapter.top_tokens: known(
+            model if hasattr(model, "peft_config") else untrained(model), batches
+        ),
     )
     with pytest.raises(RuntimeError, match="differs from base"):
         merge_adapter.merge(str(sft.out), str(tmp_path / "wrong"), check=True)
@@ -405,7 +564,9 @@ def test_adapter_stop_test_merge_and_chat(sft, tmp_path, capsys, monkeypatch):
     assert checks.stop_test(untrained(model), tokenizer, prompts, 8)["ended"] == 0
     text = t.render(AutoTokenizer.from_pretrained(sft.out), prompts[0], prompt=True)
     assert checks.check_template([(prompts[0], text)], tmp_path / "merged") == 1
-    (tmp_path / "merged" / "chat_template.jinja").write_text(tokenizer.chat_template.replace("'\\n'", "' '", 1))
+    (tmp_path / "merged" / "chat_template.jinja").write_text(
+        tokenizer.chat_template.replace("'\\n'", "' '", 1)
+    )
     with pytest.raises(RuntimeError, match="renders a prompt otherwise"):
         checks.check_template([(prompts[0], text)], tmp_path / "merged")
 
@@ -425,13 +586,19 @@ def test_a_loss_that_is_no_number_ends_the_run(sft):
 
 
 def test_qlora_nf4_trains_on_cpu(sft):
-    meta = sft(*SMALL, "--use_peft", "--load_in_4bit", "--max_steps", "5", "--learning_rate", "1e-2")
-    assert meta["method"] == "qlora" and len(losses(meta)) == 5 and losses(meta)[-1] < losses(meta)[0]
+    meta = sft(
+        *SMALL, "--use_peft", "--load_in_4bit", "--max_steps", "5", "--learning_rate", "1e-2"
+    )
+    assert (
+        meta["method"] == "qlora" and len(losses(meta)) == 5 and losses(meta)[-1] < losses(meta)[0]
+    )
     from safetensors import safe_open
 
     with safe_open(sft.out / "adapter_model.safetensors", "pt") as file:
         names = {key.split(".")[-3] for key in file.keys()}  # noqa: SIM118
-    assert names == {"q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"}, "every linear layer but the head"
+    assert names == {"q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"}, (
+        "every linear layer but the head"
+    )
 
 
 def test_one_process_accumulation_ddp_and_zero3_agree(sft, tiny, rows_file, tmp_path):
@@ -452,11 +619,17 @@ def test_one_process_accumulation_ddp_and_zero3_agree(sft, tiny, rows_file, tmp_
         "--save_strategy",
         "no",
     )
-    runs = {size: sft(*same, "--per_device_train_batch_size", size, out=tmp_path / size) for size in ("4", "1")}
+    runs = {
+        size: sft(*same, "--per_device_train_batch_size", size, out=tmp_path / size)
+        for size in ("4", "1")
+    }
     (tmp_path / "zero3.json").write_text(
         json.dumps(
             {
-                "zero_optimization": {"stage": 3, "stage3_gather_16bit_weights_on_model_save": True},
+                "zero_optimization": {
+                    "stage": 3,
+                    "stage3_gather_16bit_weights_on_model_save": True,
+                },
                 "train_micro_batch_size_per_gpu": "auto",
                 "gradient_accumulation_steps": "auto",
                 "train_batch_size": "auto",
@@ -495,7 +668,11 @@ def test_one_process_accumulation_ddp_and_zero3_agree(sft, tiny, rows_file, tmp_
             *more,
         ]
         done = subprocess.run(
-            command, capture_output=True, text=True, timeout=500, env={**os.environ, "DS_ACCELERATOR": "cpu", "OMP_NUM_THREADS": "1"}
+            command,
+            capture_output=True,
+            text=True,
+            timeout=500,
+            env={**os.environ, "DS_ACCELERATOR": "cpu", "OMP_NUM_THREADS": "1"},
         )
         assert done.returncode == 0, done.stderr[-3000:]
         runs[name] = json.loads((tmp_path / name / "sft.meta.json").read_text())
@@ -503,4 +680,6 @@ def test_one_process_accumulation_ddp_and_zero3_agree(sft, tiny, rows_file, tmp_
     for name, meta in runs.items():
         assert len(losses(meta)) == 4, name
         assert losses(meta) == pytest.approx(losses(runs["4"]), abs=1e-4), name
-        assert losses(meta, "grad_norm") == pytest.approx(losses(runs["4"], "grad_norm"), abs=1e-4), name
+        assert losses(meta, "grad_norm") == pytest.approx(
+            losses(runs["4"], "grad_norm"), abs=1e-4
+        ), name

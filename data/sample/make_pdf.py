@@ -5,6 +5,7 @@
 in    the chapter below, CHAPTER: an empty line ends a paragraph, "#" starts a heading, "~" marks where a word may be broken
 out   the PDF; the same bytes on every run with the pinned matplotlib
 """
+
 import argparse
 from pathlib import Path
 
@@ -148,7 +149,9 @@ def layout(chapter):
     lines = []
     for paragraph in chapter.strip("\n").split("\n\n"):
         if paragraph.startswith("#"):
-            lines += [("", False)] * (lines[-1:] not in ([], [("", False)])) + [(paragraph.lstrip("# "), True)]
+            lines += [("", False)] * (lines[-1:] not in ([], [("", False)])) + [
+                (paragraph.lstrip("# "), True)
+            ]
         elif paragraph.startswith("    "):
             lines.append(("        " + paragraph.strip(), False))
         else:
@@ -161,21 +164,35 @@ def layout(chapter):
 def write_pdf(lines, output):
     """Write the lines to `output`, LINES_PER_PAGE on each A4 page."""
     import matplotlib
+
     matplotlib.use("Agg")
-    matplotlib.rcParams.update({"pdf.fonttype": 42, "font.family": "DejaVu Serif"})   # 42: TrueType with a Unicode map, so text can be read back
+    matplotlib.rcParams.update(
+        {"pdf.fonttype": 42, "font.family": "DejaVu Serif"}
+    )  # 42: TrueType with a Unicode map, so text can be read back
     from matplotlib.backends.backend_pdf import PdfPages
     from matplotlib.figure import Figure
+
     with PdfPages(output, metadata={"Title": HEADER, "CreationDate": None}) as pdf:
         for number, start in enumerate(range(0, len(lines), LINES_PER_PAGE)):
             page = Figure(figsize=(8.27, 11.69))
             page.text(0.09, 0.965, HEADER, fontsize=8, style="italic")
             page.text(0.5, 0.025, str(FIRST_PAGE + number), fontsize=8, ha="center")
-            for i, (text, heading) in enumerate(lines[start:start + LINES_PER_PAGE]):
-                page.text(0.09, 0.935 - i * 0.0135, text, fontsize=9.3, weight="bold" if heading else "normal")
+            for i, (text, heading) in enumerate(lines[start : start + LINES_PER_PAGE]):
+                page.text(
+                    0.09,
+                    0.935 - i * 0.0135,
+                    text,
+                    fontsize=9.3,
+                    weight="bold" if heading else "normal",
+                )
             pdf.savefig(page)
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--output", default=str(Path(__file__).parent / "textbooks" / "physics_fluids.pdf"))
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument(
+        "--output", default=str(Path(__file__).parent / "textbooks" / "physics_fluids.pdf")
+    )
     write_pdf(layout(CHAPTER), parser.parse_args().output)

@@ -7,8 +7,6 @@ in   the folder of real data beside the checkout (SHARED_DATA): answers/labelled
 out  tables on stdout. Labels given by a model (label_by gpt4, about 3 % wrong) stand apart from the others.
 """
 
-# ruff: noqa: E501 (tables and patterns stand on one line)
-
 import argparse
 import hashlib
 import json
@@ -25,18 +23,27 @@ sys.path.insert(0, str(ROOT))
 SHARED = Path(os.environ.get("SHARED_DATA", ROOT.parent / "shared" / "data"))
 
 import answers
-from answers_options import LETTERS, words
+from answers.options import LETTERS, words
 
 
 def read_rows(path):
     text = path.read_text(encoding="utf-8")
-    return json.loads(text) if path.suffix == ".json" else [json.loads(line) for line in text.split("\n") if line]
+    return (
+        json.loads(text)
+        if path.suffix == ".json"
+        else [json.loads(line) for line in text.split("\n") if line]
+    )
 
 
 def labelled_rows(half="all"):
     """The labelled answers; half dev or test: split by a hash of the id, to develop on one and check on the other."""
     rows = read_rows(SHARED / "answers" / "labelled.jsonl")
-    return [r for r in rows if half == "all" or (hashlib.sha256(r["id"].encode()).digest()[0] % 2 == 0) == (half == "dev")]
+    return [
+        r
+        for r in rows
+        if half == "all"
+        or (hashlib.sha256(r["id"].encode()).digest()[0] % 2 == 0) == (half == "dev")
+    ]
 
 
 def judge(row):
@@ -59,16 +66,42 @@ def table_of_labelled(half, errors):
     for row in labelled_rows(half):
         read, graded, false_positive, extracted = judge(row)
         labeller = "model" if row["label_by"] == "gpt4" else "others"
-        for key in ((row["kind"], labeller), (row["kind"], "all"), ("pooled", labeller), ("pooled", "all")):
-            counts[key].update(n=1, read=read is True, read_n=read is not None, graded=graded is True, graded_n=graded is not None, fp=false_positive)
+        for key in (
+            (row["kind"], labeller),
+            (row["kind"], "all"),
+            ("pooled", labeller),
+            ("pooled", "all"),
+        ):
+            counts[key].update(
+                n=1,
+                read=read is True,
+                read_n=read is not None,
+                graded=graded is True,
+                graded_n=graded is not None,
+                fp=false_positive,
+            )
         if errors and (read is False or graded is False):
             print(
                 f"{row['id']} read {read} graded {graded} got {extracted!r} gold {row['gold_extraction']!r} reference {row['reference_answer']!r} label {row['label']} options {row['options']}"
             )
-            print("    ", repr(row["response"][:200] + " ... " + row["response"][-400:] if len(row["response"]) > 600 else row["response"]))
-    print(f"labelled answers ({half})\n{'kind':8} {'labels by':9} {'rows':>5} {'extraction':>18} {'grading':>18} {'false pos.':>10}")
-    for (kind, labeller), c in sorted(counts.items(), key=lambda item: (item[0][0] == "pooled", item[0])):
-        share = [f"{100 * c[k] / c[k + '_n']:5.1f} % of {c[k + '_n']}" if c[k + "_n"] else "-" for k in ("read", "graded")]
+            print(
+                "    ",
+                repr(
+                    row["response"][:200] + " ... " + row["response"][-400:]
+                    if len(row["response"]) > 600
+                    else row["response"]
+                ),
+            )
+    print(
+        f"labelled answers ({half})\n{'kind':8} {'labels by':9} {'rows':>5} {'extraction':>18} {'grading':>18} {'false pos.':>10}"
+    )
+    for (kind, labeller), c in sorted(
+        counts.items(), key=lambda item: (item[0][0] == "pooled", item[0])
+    ):
+        share = [
+            f"{100 * c[k] / c[k + '_n']:5.1f} % of {c[k + '_n']}" if c[k + "_n"] else "-"
+            for k in ("read", "graded")
+        ]
         print(f"{kind:8} {labeller:9} {c['n']:5} {share[0]:>18} {share[1]:>18} {c['fp']:10}")
 
 
@@ -83,13 +116,23 @@ def benchmark_rows(folder):
 def fields_of(name, stem, r):
     if name == "mmlu":
         options = r.get("choices") or r["options"]
-        return [("choice", options, LETTERS[r["answer"]] if isinstance(r["answer"], int) else r["answer"], None, None)]
+        return [
+            (
+                "choice",
+                options,
+                LETTERS[r["answer"]] if isinstance(r["answer"], int) else r["answer"],
+                None,
+                None,
+            )
+        ]
     if name in ("mmlu_pro", "super_gpqa"):
         return [("choice", r["options"], r.get("answer_letter") or r["answer"], None, None)]
     if name == "medqa":
         return [("choice", list(r["options"].values()), r["answer_idx"], None, None)]
     if name == "medmcqa":
-        return [("choice", [r[k] for k in ("opa", "opb", "opc", "opd")], LETTERS[r["cop"]], None, None)]
+        return [
+            ("choice", [r[k] for k in ("opa", "opb", "opc", "opd")], LETTERS[r["cop"]], None, None)
+        ]
     if name == "piqa":
         return [("choice", [r["sol1"], r["sol2"]], LETTERS[r["label"]], None, None)]
     if name == "pubmedqa":
@@ -105,7 +148,15 @@ def fields_of(name, stem, r):
         if not example["target_scores"]:
             return [("math", None, example["target"], None, None)]
         scores = json.loads(example["target_scores"])
-        return [("choice", list(scores), [LETTERS[i] for i, v in enumerate(scores.values()) if v > 0], None, None)]
+        return [
+            (
+                "choice",
+                list(scores),
+                [LETTERS[i] for i, v in enumerate(scores.values()) if v > 0],
+                None,
+                None,
+            )
+        ]
     if name == "scibench":
         return [("math", None, r["answer_number"], r["unit"], 0.05)]
     if name == "olympiad_bench_en_math":
@@ -114,7 +165,7 @@ def fields_of(name, stem, r):
 
 
 def last_box(solution):
-    from answers_markup import boxes
+    from answers.markup import boxes
 
     return boxes(solution)[-1][2]
 
@@ -146,7 +197,9 @@ def table_of_references():
                     and str(text).isalpha()
                 )
                 for phrasing in CHOICE_PHRASINGS + ([] if twin else [TEXT_PHRASING]):
-                    verdict = answers.grade(phrasing.format(L=letter, text=text), right, kind, options)
+                    verdict = answers.grade(
+                        phrasing.format(L=letter, text=text), right, kind, options
+                    )
                     if letter in right:
                         c.update(
                             n=phrasing != TEXT_PHRASING,
@@ -155,11 +208,27 @@ def table_of_references():
                             text=verdict and phrasing == TEXT_PHRASING,
                         )
                         if not verdict:
-                            failed.append((name, "missed", phrasing.format(L=letter, text=text), right, options))
+                            failed.append(
+                                (
+                                    name,
+                                    "missed",
+                                    phrasing.format(L=letter, text=text),
+                                    right,
+                                    options,
+                                )
+                            )
                     else:
                         c.update(wrong_n=1, wrong=verdict)
                         if verdict:
-                            failed.append((name, "wrong option scored", phrasing.format(L=letter, text=text), right, options))
+                            failed.append(
+                                (
+                                    name,
+                                    "wrong option scored",
+                                    phrasing.format(L=letter, text=text),
+                                    right,
+                                    options,
+                                )
+                            )
             continue
         for phrasing in MATH_PHRASINGS:
             gold = str(reference).strip()
@@ -169,9 +238,13 @@ def table_of_references():
             c.update(n=1, right=verdict)
             if not verdict:
                 failed.append((name, "missed", text, reference, unit))
-    print(f"{'benchmark':24} {'references in ten phrasings':>28} {'as option text':>18} {'wrong options that scored':>26}")
+    print(
+        f"{'benchmark':24} {'references in ten phrasings':>28} {'as option text':>18} {'wrong options that scored':>26}"
+    )
     for name, c in sorted(counts.items()):
-        print(f"{name:24} {c['right']:12} of {c['n']:12} {c['text']:8} of {c['text_n']:6} {c['wrong']:12} of {c['wrong_n']:10}")
+        print(
+            f"{name:24} {c['right']:12} of {c['n']:12} {c['text']:8} of {c['text_n']:6} {c['wrong']:12} of {c['wrong_n']:10}"
+        )
     return failed
 
 
@@ -182,17 +255,29 @@ def speed():
     for row in rows:
         start = time.perf_counter()
         answers.grade(row["response"], row["reference_answer"], row["kind"], row["options"])
-        times["math" if row["kind"] == "math" else "choice"].append(1000 * (time.perf_counter() - start))
+        times["math" if row["kind"] == "math" else "choice"].append(
+            1000 * (time.perf_counter() - start)
+        )
     for kind, values in times.items():
         values.sort()
         print(
             f"{kind:8} median {statistics.median(values):.3f} ms, mean {statistics.mean(values):.3f} ms, 99 % {values[int(0.99 * len(values))]:.1f} ms, longest {values[-1]:.0f} ms a row; {len(values)} rows"
         )
-    many = [{"response": r["response"], "reference": r["reference_answer"], "kind": r["kind"], "options": r["options"]} for r in rows]
+    many = [
+        {
+            "response": r["response"],
+            "reference": r["reference_answer"],
+            "kind": r["kind"],
+            "options": r["options"],
+        }
+        for r in rows
+    ]
     many = (many * (100_000 // len(many) + 1))[:100_000]
     start = time.perf_counter()
     answers.grade_many(many, workers=2)
-    print(f"100,000 rows, 2 workers: {time.perf_counter() - start:.1f} s; comparisons stopped: {answers.timeouts()}")
+    print(
+        f"100,000 rows, 2 workers: {time.perf_counter() - start:.1f} s; comparisons stopped: {answers.timeouts()}"
+    )
 
 
 def rival():
@@ -202,7 +287,9 @@ def rival():
     counts, start = Counter(), time.process_time()
     for row in labelled_rows():
         if row["kind"] == "math" and row["label"] is not None:
-            verdict = bool(verify(parse("$" + row["reference_answer"] + "$"), parse(row["response"])))
+            verdict = bool(
+                verify(parse("$" + row["reference_answer"] + "$"), parse(row["response"]))
+            )
             counts.update(n=1, right=verdict == row["label"], fp=verdict and not row["label"])
     seconds = time.process_time() - start
     print(
@@ -211,7 +298,9 @@ def rival():
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("part", nargs="?", choices=["labelled", "references", "speed", "rival"])
     parser.add_argument("--half", default="all", choices=["all", "dev", "test"])
     parser.add_argument("--errors", action="store_true", help="print the rows that went wrong")

@@ -24,7 +24,13 @@ def main():
     parser.add_argument("--pairs", type=r.positive, default=5)
     parser.add_argument("--max-tokens", type=r.positive, default=96)
     args = parser.parse_args()
-    rows = [{"id": str(i), "question": f"Explain in a few sentences what happens when {i} moles of a gas are heated."} for i in range(args.rows)]
+    rows = [
+        {
+            "id": str(i),
+            "question": f"Explain in a few sentences what happens when {i} moles of a gas are heated.",
+        }
+        for i in range(args.rows)
+    ]
     engine = {"enable_prefix_caching": False, "max_model_len": 1024, "tensor_parallel_size": 1}
 
     def to_messages(row):
@@ -32,8 +38,15 @@ def main():
 
     def ours(folder):
         started = time.perf_counter()
-        counts = bg.generate_jsonl(rows, to_messages, Path(folder) / "a.raw.jsonl", model=args.model, max_tokens=args.max_tokens, engine=engine,
-                                   fresh=True)
+        counts = bg.generate_jsonl(
+            rows,
+            to_messages,
+            Path(folder) / "a.raw.jsonl",
+            model=args.model,
+            max_tokens=args.max_tokens,
+            engine=engine,
+            fresh=True,
+        )
         return time.perf_counter() - started, counts["completion_tokens"]
 
     def bare():
@@ -43,17 +56,23 @@ def main():
         started = time.perf_counter()
         params = vllm.SamplingParams(temperature=0.0, max_tokens=args.max_tokens, seed=42)
         outputs = llm.chat([to_messages(row) for row in rows], params, use_tqdm=False)
-        return time.perf_counter() - started, sum(len(output.outputs[0].token_ids) for output in outputs)
+        return time.perf_counter() - started, sum(
+            len(output.outputs[0].token_ids) for output in outputs
+        )
 
     ratios = []
     with tempfile.TemporaryDirectory() as folder:
-        ours(folder)   # starts the engine and warms it up
+        ours(folder)  # starts the engine and warms it up
         for pair in range(args.pairs):
             one, two = (ours(folder), bare()) if pair % 2 else reversed((bare(), ours(folder)))
             ratios.append(one[0] / one[1] / (two[0] / two[1]))
-            print(f"pair {pair + 1}: batch_generate {one[1] / one[0]:.0f} tokens/s, bare engine {two[1] / two[0]:.0f} tokens/s, "
-                  f"time per token x {ratios[-1]:.3f}")
-    print(f"median of {len(ratios)} pairs: batch_generate takes {statistics.median(ratios):.3f} times the bare engine's time per token")
+            print(
+                f"pair {pair + 1}: batch_generate {one[1] / one[0]:.0f} tokens/s, bare engine {two[1] / two[0]:.0f} tokens/s, "
+                f"time per token x {ratios[-1]:.3f}"
+            )
+    print(
+        f"median of {len(ratios)} pairs: batch_generate takes {statistics.median(ratios):.3f} times the bare engine's time per token"
+    )
 
 
 if __name__ == "__main__":

@@ -5,6 +5,7 @@
 --data holds benchmarks/ and qa/ (contamination_labelled.jsonl, contaminated_real_llm_rephrased_*.jsonl, llm_adapters_math_data.jsonl,
 real_13gram_overlaps.jsonl). --work keeps the vectors between runs: the first run on two cores embeds about 6,000 texts.
 """
+
 import sys
 from pathlib import Path
 
@@ -24,7 +25,19 @@ SCRIPT = r.ROOT / "01_extract" / "decontaminate.py"
 
 def decontaminate(source, output, benchmarks, *options):
     """Run the command; returns kept rows, rejected rows, and the best dropped or spared score of each row from the audit."""
-    command = [sys.executable, SCRIPT, "--input", source, "--output", output, "--no-judge", "--fresh", "--benchmarks", *benchmarks, *options]
+    command = [
+        sys.executable,
+        SCRIPT,
+        "--input",
+        source,
+        "--output",
+        output,
+        "--no-judge",
+        "--fresh",
+        "--benchmarks",
+        *benchmarks,
+        *options,
+    ]
     before = os.times()
     subprocess.run(list(map(str, command)), check=True, stderr=subprocess.DEVNULL)
     after = os.times()
@@ -34,8 +47,13 @@ def decontaminate(source, output, benchmarks, *options):
         with open(path, newline="", encoding="utf-8") as file:
             for pair in csv.DictReader(file):
                 if pair["decision"] == "dropped":
-                    scores[pair["id"]] = max(scores[pair["id"]], 1.0 if pair["method"] != "embedding" else float(pair["score"]))
-    seconds = after.children_user + after.children_system - before.children_user - before.children_system
+                    scores[pair["id"]] = max(
+                        scores[pair["id"]],
+                        1.0 if pair["method"] != "embedding" else float(pair["score"]),
+                    )
+    seconds = (
+        after.children_user + after.children_system - before.children_user - before.children_system
+    )
     return kept, rejected, scores, seconds
 
 
@@ -46,7 +64,9 @@ def share(part, whole):
 def labelled(data, work):
     source = data / "qa" / "contamination_labelled.jsonl"
     rows = list(r.read(source))
-    _, rejected, _, seconds = decontaminate(source, work / "labelled.jsonl", [data / "benchmarks"], "--cache", work / "vectors")
+    _, rejected, _, seconds = decontaminate(
+        source, work / "labelled.jsonl", [data / "benchmarks"], "--cache", work / "vectors"
+    )
     gone = {row["id"]: row["method"] for row in rejected}
     by_label = collections.defaultdict(list)
     for row in rows:
@@ -54,9 +74,11 @@ def labelled(data, work):
     contaminated = by_label["contaminated"]
     lost = [row for row in by_label["clean"] if row["id"] in gone]
     spared = [row for row in by_label["hard_negative"] if row["id"] not in gone]
-    print(f"labelled, {len(rows)} rows, {seconds:.0f} s user+sys: contaminated found "
-          f"{share([row for row in contaminated if row['id'] in gone], contaminated)}; clean lost {share(lost, by_label['clean'])}; "
-          f"hard negatives kept {share(spared, by_label['hard_negative'])}; by method {dict(collections.Counter(gone.values()))}")
+    print(
+        f"labelled, {len(rows)} rows, {seconds:.0f} s user+sys: contaminated found "
+        f"{share([row for row in contaminated if row['id'] in gone], contaminated)}; clean lost {share(lost, by_label['clean'])}; "
+        f"hard negatives kept {share(spared, by_label['hard_negative'])}; by method {dict(collections.Counter(gone.values()))}"
+    )
     for kind in sorted({row["kind"] for row in contaminated}):
         own = [row for row in contaminated if row["kind"] == kind]
         print(f"    {kind}: {share([row for row in own if row['id'] in gone], own)}")
@@ -64,48 +86,97 @@ def labelled(data, work):
 
 def rephrased(data, work):
     """Recall of real rephrasings where one clean row in a hundred is lost, and at the default threshold."""
-    clean = [row for row in r.read(data / "qa" / "contamination_labelled.jsonl")
-             if row["label"] == "clean" and not row["clean_source"].startswith(("gsm8k", "mmlu"))]   # theirs may be among the originals
-    sets = {name: list(r.read(data / "qa" / f"contaminated_real_llm_rephrased_{name}.jsonl")) for name in ("gsm8k", "mmlu")}
+    clean = [
+        row
+        for row in r.read(data / "qa" / "contamination_labelled.jsonl")
+        if row["label"] == "clean" and not row["clean_source"].startswith(("gsm8k", "mmlu"))
+    ]  # theirs may be among the originals
+    sets = {
+        name: list(r.read(data / "qa" / f"contaminated_real_llm_rephrased_{name}.jsonl"))
+        for name in ("gsm8k", "mmlu")
+    }
     # the questions the rephrasings came from join the benchmarks: the folder holds only a sample of them
     everything = [row for rows in sets.values() for row in rows]
-    originals = {row["benchmark_question"]: {"id": f"original-{row['id']}", "question": row["benchmark_question"],
-                                             "options": row.get("benchmark_choices")} for row in everything}
+    originals = {
+        row["benchmark_question"]: {
+            "id": f"original-{row['id']}",
+            "question": row["benchmark_question"],
+            "options": row.get("benchmark_choices"),
+        }
+        for row in everything
+    }
     r.write(work / "originals.jsonl", originals.values())
-    r.write(work / "rephrased_in.jsonl", [{"id": row["id"], "question": row["question"]} for row in [*clean, *everything]])
+    r.write(
+        work / "rephrased_in.jsonl",
+        [{"id": row["id"], "question": row["question"]} for row in [*clean, *everything]],
+    )
     benchmarks = [data / "benchmarks", work / "originals.jsonl"]
-    for label, options in (("any cosine", ["--embedding-threshold", "0.3"]), ("default threshold", [])):
-        _, rejected, scores, _ = decontaminate(work / "rephrased_in.jsonl", work / "rephrased.jsonl", benchmarks,
-                                               "--cache", work / "vectors", *options)
+    for label, options in (
+        ("any cosine", ["--embedding-threshold", "0.3"]),
+        ("default threshold", []),
+    ):
+        _, rejected, scores, _ = decontaminate(
+            work / "rephrased_in.jsonl",
+            work / "rephrased.jsonl",
+            benchmarks,
+            "--cache",
+            work / "vectors",
+            *options,
+        )
         gone = {row["id"] for row in rejected}
         if options:
             allowed = len(clean) // 100
             level = sorted((scores[row["id"]] for row in clean), reverse=True)[allowed]
-            text = "; ".join(f"{name} {share([x for x in rows if scores[x['id']] > level], rows)}" for name, rows in sets.items())
-            print(f"real LLM rephrasings, {allowed} of {len(clean)} clean rows lost (cosine above {level:.3f}): {text}")
+            text = "; ".join(
+                f"{name} {share([x for x in rows if scores[x['id']] > level], rows)}"
+                for name, rows in sets.items()
+            )
+            print(
+                f"real LLM rephrasings, {allowed} of {len(clean)} clean rows lost (cosine above {level:.3f}): {text}"
+            )
         else:
-            text = "; ".join(f"{name} {share([x for x in rows if x['id'] in gone], rows)}" for name, rows in sets.items())
-            print(f"real LLM rephrasings, {label}: {text}; clean lost {share([x for x in clean if x['id'] in gone], clean)}")
+            text = "; ".join(
+                f"{name} {share([x for x in rows if x['id'] in gone], rows)}"
+                for name, rows in sets.items()
+            )
+            print(
+                f"real LLM rephrasings, {label}: {text}; clean lost {share([x for x in clean if x['id'] in gone], clean)}"
+            )
 
 
 def in_the_wild(data, work):
     """GSM8K test questions inside the LLM-Adapters file: those that share 13-grams with the benchmark must all be found."""
     source = data / "qa" / "llm_adapters_math_data.jsonl"
-    known = {row["qa_row"]: row for row in r.read(data / "qa" / "real_13gram_overlaps.jsonl")
-             if Path(row["qa_file"]).name == source.name and "gsm8k" in row["benchmark_file"]}
+    known = {
+        row["qa_row"]: row
+        for row in r.read(data / "qa" / "real_13gram_overlaps.jsonl")
+        if Path(row["qa_file"]).name == source.name and "gsm8k" in row["benchmark_file"]
+    }
     rows = list(r.read(source))
-    _, rejected, _, seconds = decontaminate(source, work / "adapters.jsonl", [data / "benchmarks" / "gsm8k"],
-                                            "--field", "instruction", "--no-embedding")
+    _, rejected, _, seconds = decontaminate(
+        source,
+        work / "adapters.jsonl",
+        [data / "benchmarks" / "gsm8k"],
+        "--field",
+        "instruction",
+        "--no-embedding",
+    )
     gone = {row["id"] for row in rejected}
     found = [number for number in known if rows[number]["id"] in gone]
-    print(f"LLM-Adapters, {len(rows)} rows, {seconds:.1f} s user+sys: known GSM8K test questions found {share(found, known)}; "
-          f"rejected {len(gone)} in all")
+    print(
+        f"LLM-Adapters, {len(rows)} rows, {seconds:.1f} s user+sys: known GSM8K test questions found {share(found, known)}; "
+        f"rejected {len(gone)} in all"
+    )
     for number in sorted(set(known) - set(found)):
-        print(f"    not found: row {number}, {known[number]['shared_13grams']} shared 13-grams: {rows[number]['instruction'][:150]}")
+        print(
+            f"    not found: row {number}, {known[number]['shared_13grams']} shared 13-grams: {rows[number]['instruction'][:150]}"
+        )
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--data", required=True, type=Path)
     parser.add_argument("--work", type=Path, help="folder to keep (default: a temporary one)")
     args = parser.parse_args()

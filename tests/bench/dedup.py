@@ -7,6 +7,7 @@ Synthetic questions are 12 to 60 words drawn with Zipf's frequencies from 30,000
 a tenth of its words changed, dropped or added. User and system time are those of the whole command: start, reading, writing. The rival is what
 dedup scripts commonly do: SHA-1 of each 3-gram, 250 permutations in numpy, one band of 10 values as the paper's command has it, union-find.
 """
+
 import sys
 from pathlib import Path
 
@@ -31,7 +32,7 @@ WORD = re.compile(r"\w+")
 
 def grams(text):
     words = WORD.findall(text.lower())
-    return {tuple(words[i:i + 3]) for i in range(max(1, len(words) - 2))}
+    return {tuple(words[i : i + 3]) for i in range(max(1, len(words) - 2))}
 
 
 def jaccard(one, other):
@@ -41,8 +42,11 @@ def jaccard(one, other):
 
 # ---- data ----
 
+
 def vocabulary(rng, size=30_000):
-    syllables = [a + b + c for a in "bcdfglmnprstv" for b in "aeiou" for c in ("", "n", "r", "s", "l")]
+    syllables = [
+        a + b + c for a in "bcdfglmnprstv" for b in "aeiou" for c in ("", "n", "r", "s", "l")
+    ]
     words = sorted({"".join(rng.choice(syllables, rng.integers(1, 5))) for _ in range(2 * size)})
     return rng.permutation(words)[:size]
 
@@ -73,36 +77,60 @@ def synthetic(path, count, seed=1, share=0.1):
     at, texts = 0, []
     with open(path, "w") as file:
         for number, length in enumerate(lengths.tolist()):
-            own, copy_of = words[at:at + length], None
+            own, copy_of = words[at : at + length], None
             at += length
             if number in copies:
                 copy_of = int(rng.integers(number))
                 own = edited(texts[copy_of].split(), rng, vocab)
             texts.append(" ".join(own))
             question = texts[-1].capitalize() + "?" if number % 2 else texts[-1] + "."
-            file.write(json.dumps({"id": f"q{number}", "question": question, "answer": "The answer is " + " ".join(own[:20]), "subject": "physics",
-                                   "copy_of": None if copy_of is None else f"q{copy_of}"}) + "\n")
+            file.write(
+                json.dumps(
+                    {
+                        "id": f"q{number}",
+                        "question": question,
+                        "answer": "The answer is " + " ".join(own[:20]),
+                        "subject": "physics",
+                        "copy_of": None if copy_of is None else f"q{copy_of}",
+                    }
+                )
+                + "\n"
+            )
 
 
 # ---- rivals: whole commands too ----
+
 
 def rival_numpy(source, output, permutations=250, bands=1, per_band=10):
     """Signatures by datasets.map, one row at a time, buckets in dicts, union-find, then filter and write."""
     import datasets
 
-    datasets.disable_caching()   # else the second run would find the signatures of the first
+    datasets.disable_caching()  # else the second run would find the signatures of the first
     rng = np.random.default_rng(42)
     prime, largest = np.uint64((1 << 61) - 1), np.uint64((1 << 32) - 1)
     a, b = (rng.integers(1, int(prime), permutations, dtype=np.uint64) for _ in range(2))
 
     def sign(question):
         words = [word.lower() for word in WORD.findall(question)]
-        shingles = {" ".join(words[i:i + 3]) for i in range(max(1, len(words) - 2))}
-        hashed = np.array([int.from_bytes(hashlib.sha1(s.encode()).digest()[:8], "little") for s in shingles], dtype=np.uint64)
+        shingles = {" ".join(words[i : i + 3]) for i in range(max(1, len(words) - 2))}
+        hashed = np.array(
+            [int.from_bytes(hashlib.sha1(s.encode()).digest()[:8], "little") for s in shingles],
+            dtype=np.uint64,
+        )
         signature = (((hashed[:, None] * a + b) % prime) & largest).min(axis=0)
-        return {"bands": [signature[band * per_band:(band + 1) * per_band].byteswap().tobytes() for band in range(bands)]}
+        return {
+            "bands": [
+                signature[band * per_band : (band + 1) * per_band].byteswap().tobytes()
+                for band in range(bands)
+            ]
+        }
 
-    rows = datasets.load_dataset("json", data_files=source, split="train", cache_dir=tempfile.mkdtemp(dir=Path(output).parent))
+    rows = datasets.load_dataset(
+        "json",
+        data_files=source,
+        split="train",
+        cache_dir=tempfile.mkdtemp(dir=Path(output).parent),
+    )
     rows = rows.map(lambda row, number: {"number": number}, with_indices=True)
     signed = rows.map(sign, input_columns=["question"])
     parent, first = {}, [{} for _ in range(bands)]
@@ -116,7 +144,9 @@ def rival_numpy(source, output, permutations=250, bands=1, per_band=10):
         for table, key in zip(first, row["bands"], strict=True):
             one, other = root(table.setdefault(key, row["number"])), root(row["number"])
             parent[max(one, other)] = min(one, other)
-    signed.filter(lambda number: root(number) == number, input_columns=["number"]).remove_columns(["bands", "number"]).to_json(output)
+    signed.filter(lambda number: root(number) == number, input_columns=["number"]).remove_columns(
+        ["bands", "number"]
+    ).to_json(output)
 
 
 def rival_datasketch(source, output):
@@ -127,13 +157,16 @@ def rival_datasketch(source, output):
         for number, line in enumerate(lines):
             words = [word.lower() for word in WORD.findall(json.loads(line)["question"])]
             sketch = MinHash(num_perm=128)
-            sketch.update_batch([" ".join(words[i:i + 3]).encode() for i in range(max(1, len(words) - 2))])
+            sketch.update_batch(
+                [" ".join(words[i : i + 3]).encode() for i in range(max(1, len(words) - 2))]
+            )
             if not index.query(sketch):
                 index.insert(str(number), sketch)
                 file.write(line)
 
 
 # ---- measuring ----
+
 
 def timed(*command):
     """(user + system seconds, peak memory in GB) of a command."""
@@ -155,19 +188,32 @@ def planted_found(source, output):
         if row["copy_of"]:
             pairs.append((row["id"], row["copy_of"]))
     near = [(row, jaccard(texts[row], texts[copy])) for row, copy in pairs]
-    recall = [statistics.fmean(row not in kept for row, score in near if score >= level) for level in (0.6, 0.8)]
+    recall = [
+        statistics.fmean(row not in kept for row, score in near if score >= level)
+        for level in (0.6, 0.8)
+    ]
     rejected = Path(r.beside(output, "rejected.jsonl"))
     if not rejected.exists():
         return *recall, None
     rejected = [json.loads(line) for line in open(rejected)]
-    return *recall, statistics.fmean(row["duplicate_of"] in kept and jaccard(row["question"], texts[row["duplicate_of"]]) >= 0.6 for row in rejected)
+    return *recall, statistics.fmean(
+        row["duplicate_of"] in kept and jaccard(row["question"], texts[row["duplicate_of"]]) >= 0.6
+        for row in rejected
+    )
 
 
 def labelled_pairs(path, folder):
     """Each labelled pair is a file of two rows in one larger file: are the two merged?"""
     pairs = list(r.read(path))
     source, output = folder / "pairs.jsonl", folder / "pairs.out.jsonl"
-    r.write(source, ({"id": f"{number}{side}", "question": row[f"question_{side}"]} for number, row in enumerate(pairs) for side in "ab"))
+    r.write(
+        source,
+        (
+            {"id": f"{number}{side}", "question": row[f"question_{side}"]}
+            for number, row in enumerate(pairs)
+            for side in "ab"
+        ),
+    )
     timed(SCRIPT, "--input", source, "--output", output)
     kept = {row["id"] for row in r.read(output)}
     rejected = {row["id"]: row for row in r.read(r.beside(output, "rejected.jsonl"))}
@@ -175,21 +221,38 @@ def labelled_pairs(path, folder):
     scores = [jaccard(row["question_a"], row["question_b"]) for row in pairs]
     alike = [m for m, score in zip(merged, scores, strict=True) if score >= 0.8]
     texts = {row["id"]: row["question"] for row in r.read(source)}
-    right = [jaccard(row["question"], texts[row["duplicate_of"]]) >= 0.6 for row in rejected.values()]
-    print(f"labelled pairs: recall at Jaccard >= 0.8: {statistics.fmean(alike):.3f} of {len(alike)}; precision {statistics.fmean(right):.3f} of "
-          f"{len(right)} rejected rows")
+    right = [
+        jaccard(row["question"], texts[row["duplicate_of"]]) >= 0.6 for row in rejected.values()
+    ]
+    print(
+        f"labelled pairs: recall at Jaccard >= 0.8: {statistics.fmean(alike):.3f} of {len(alike)}; precision {statistics.fmean(right):.3f} of "
+        f"{len(right)} rejected rows"
+    )
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--rows", type=int, nargs="*", default=[100_000, 1_000_000])
-    parser.add_argument("--rival-rows", type=int, default=100_000, help="rows of the side by side runs (0: none)")
-    parser.add_argument("--runs", type=int, default=3, help="alternating runs side by side; medians are printed")
+    parser.add_argument(
+        "--rival-rows", type=int, default=100_000, help="rows of the side by side runs (0: none)"
+    )
+    parser.add_argument(
+        "--runs", type=int, default=3, help="alternating runs side by side; medians are printed"
+    )
     parser.add_argument("--pairs", help="labelled pairs with question_a, question_b")
-    parser.add_argument("--rival", nargs=3, metavar=("NAME", "IN", "OUT"), help="run one rival as a command (used by this script itself)")
+    parser.add_argument(
+        "--rival",
+        nargs=3,
+        metavar=("NAME", "IN", "OUT"),
+        help="run one rival as a command (used by this script itself)",
+    )
     args = parser.parse_args()
     if args.rival:
-        return {"numpy": rival_numpy, "datasketch": rival_datasketch}[args.rival[0]](*args.rival[1:])
+        return {"numpy": rival_numpy, "datasketch": rival_datasketch}[args.rival[0]](
+            *args.rival[1:]
+        )
     with tempfile.TemporaryDirectory() as folder:
         folder = Path(folder)
         if args.pairs:
@@ -199,8 +262,11 @@ def main():
             synthetic(source, count)
             seconds, memory = timed(SCRIPT, "--input", source, "--output", output)
             at6, at8, precise = planted_found(source, output)
-            print(f"{count:,} rows: {seconds:.1f} s user+sys, {1e6 * seconds / count:.1f} us a row, peak {memory:.2f} GB; planted copies found "
-                  f"{at6:.4f} at Jaccard >= 0.6, {at8:.4f} at >= 0.8; rejected rows confirmed {precise:.4f}", flush=True)
+            print(
+                f"{count:,} rows: {seconds:.1f} s user+sys, {1e6 * seconds / count:.1f} us a row, peak {memory:.2f} GB; planted copies found "
+                f"{at6:.4f} at Jaccard >= 0.6, {at8:.4f} at >= 0.8; rejected rows confirmed {precise:.4f}",
+                flush=True,
+            )
         if args.rival_rows:
             side_by_side(folder, args.rival_rows, args.runs)
 
@@ -211,20 +277,28 @@ def side_by_side(folder, count, runs):
     names = ["ours", "numpy"]
     try:
         import datasketch  # noqa: F401
+
         names.append("datasketch")
     except ImportError:
         print("datasketch is not installed (pip install datasketch shows its figure beside)")
     spent = {name: [] for name in names}
     for _ in range(runs):
         for name in names:
-            command = [SCRIPT, "--fresh", "--input", source, "--output"] if name == "ours" else [__file__, "--rival", name, source]
+            command = (
+                [SCRIPT, "--fresh", "--input", source, "--output"]
+                if name == "ours"
+                else [__file__, "--rival", name, source]
+            )
             spent[name].append(timed(*command, folder / f"{name}.jsonl")[0])
     base = statistics.median(spent["ours"])
     for name in names:
         seconds = statistics.median(spent[name])
         at6, at8, _ = planted_found(source, folder / f"{name}.jsonl")
-        print(f"{name}: {count:,} rows in {seconds:.1f} s user+sys (median of {runs}), {count / seconds:,.0f} rows/s, {seconds / base:.1f} times "
-              f"the time of dedup.py; found {at6:.3f} of the planted copies at Jaccard >= 0.6, {at8:.3f} at >= 0.8", flush=True)
+        print(
+            f"{name}: {count:,} rows in {seconds:.1f} s user+sys (median of {runs}), {count / seconds:,.0f} rows/s, {seconds / base:.1f} times "
+            f"the time of dedup.py; found {at6:.3f} of the planted copies at Jaccard >= 0.6, {at8:.3f} at >= 0.8",
+            flush=True,
+        )
 
 
 if __name__ == "__main__":

@@ -32,7 +32,10 @@ def prepare(data, folder, files, rows):
         kept = [row for row, reason in benchmarks.eval_rows(name, raw, path) if not reason][:rows]
         label = f"{path.parent.name}_{path.name.split('.')[0]}"
         made.append(folder / f"{label}.jsonl")
-        r.write(made[-1], [{**row, "benchmark": label, "id": f"{label}-{i}"} for i, row in enumerate(kept)])
+        r.write(
+            made[-1],
+            [{**row, "benchmark": label, "id": f"{label}-{i}"} for i, row in enumerate(kept)],
+        )
     return made
 
 
@@ -63,23 +66,33 @@ def main():
     parser = r.parser(__doc__)
     parser.add_argument("--model", required=True, metavar="M", help="model to evaluate")
     parser.add_argument("--data", required=True, metavar="DIR", help="folder of benchmark files")
-    parser.add_argument("--files", type=r.positive, metavar="N", help="only the first N files (default: all)")
-    parser.add_argument("--rows", type=r.positive, default=20, metavar="N", help="rows of each file (default 20)")
-    parser.add_argument("--tokens", type=r.positive, default=256, metavar="N", help="longest answer (default 256)")
+    parser.add_argument(
+        "--files", type=r.positive, metavar="N", help="only the first N files (default: all)"
+    )
+    parser.add_argument(
+        "--rows", type=r.positive, default=20, metavar="N", help="rows of each file (default 20)"
+    )
+    parser.add_argument(
+        "--tokens", type=r.positive, default=256, metavar="N", help="longest answer (default 256)"
+    )
     parser.add_argument("--engine", default="{}", metavar="JSON", help="arguments of vllm.LLM")
     args = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         (folder / "data").mkdir()
         files = prepare(args.data, folder / "data", args.files, args.rows)
-        print(f"{len(files)} files x {args.rows} rows, at most {args.tokens} tokens each", flush=True)
+        print(
+            f"{len(files)} files x {args.rows} rows, at most {args.tokens} tokens each", flush=True
+        )
         one = evaluate(args, folder / "data", folder / "one")
         print(f"one engine start for all files: {one:8.1f} s", flush=True)
         each = []
         for number, path in enumerate(files):
             each.append(evaluate(args, path, folder / str(number)))
             print(f"  {path.stem}: {each[-1]:.1f} s", file=sys.stderr, flush=True)
-    print(f"one engine start for each file: {sum(each):7.1f} s (median {sorted(each)[len(each) // 2]:.1f} s a file)")
+    print(
+        f"one engine start for each file: {sum(each):7.1f} s (median {sorted(each)[len(each) // 2]:.1f} s a file)"
+    )
     print(f"ratio {sum(each) / one:.2f}")
 
 

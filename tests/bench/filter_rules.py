@@ -33,7 +33,11 @@ MARK = re.compile(r"\(see (?:\(see )?(?:the note at the end of \(see )?figure/eq
 
 def read_any(path):
     text = path.read_text(encoding="utf-8")
-    return json.loads(text) if text.lstrip().startswith("[") else [json.loads(line) for line in text.split("\n") if line.strip()]
+    return (
+        json.loads(text)
+        if text.lstrip().startswith("[")
+        else [json.loads(line) for line in text.split("\n") if line.strip()]
+    )
 
 
 def rejected(question, answer=""):
@@ -44,8 +48,19 @@ def rejected(question, answer=""):
 
 def main():
     parser = r.parser(__doc__, "seed")
-    parser.add_argument("--data", default=str(ROOT.parent / "shared" / "data"), metavar="DIR", help="folder of real data")
-    parser.add_argument("--show", type=int, default=0, metavar="N", help="print N questions of each kind that went the other way")
+    parser.add_argument(
+        "--data",
+        default=str(ROOT.parent / "shared" / "data"),
+        metavar="DIR",
+        help="folder of real data",
+    )
+    parser.add_argument(
+        "--show",
+        type=int,
+        default=0,
+        metavar="N",
+        help="print N questions of each kind that went the other way",
+    )
     args = parser.parse_args()
     data, generator = Path(args.data), random.Random(args.seed)
     if not data.is_dir():
@@ -58,16 +73,34 @@ def main():
         print(f"{name:52} {len(questions):6,} questions, {len(seen):3} rejected")
         for text, question in seen[: args.show]:
             print(f"    {text!r}: {' '.join(question.split())[:160]}")
-    print(f"{'self-contained, all':52} {asked:6,} questions, {lost:3} rejected ({lost / asked:.2%})")
+    print(
+        f"{'self-contained, all':52} {asked:6,} questions, {lost:3} rejected ({lost / asked:.2%})"
+    )
     for kind in ("with nothing else", "with a table or a described figure"):
-        exercises = [row for row in read_any(data / "qa" / "openstax_problem_solutions.jsonl") if MARK.search(row["question"])]
-        brings = [bool(filter_qa.HOLDS_TABLE.search(row["question"]) or "[Figure" in row["question"]) for row in exercises]
-        exercises = [row for row, table in zip(exercises, brings, strict=True) if table == ("table" in kind)]
+        exercises = [
+            row
+            for row in read_any(data / "qa" / "openstax_problem_solutions.jsonl")
+            if MARK.search(row["question"])
+        ]
+        brings = [
+            bool(filter_qa.HOLDS_TABLE.search(row["question"]) or "[Figure" in row["question"])
+            for row in exercises
+        ]
+        exercises = [
+            row for row, table in zip(exercises, brings, strict=True) if table == ("table" in kind)
+        ]
         missed, n = [], len(exercises)
         for row in exercises:
-            question = MARK.sub(lambda _: generator.choice(PRINTED).format(a=generator.randint(1, 19), b=generator.randint(1, 60)), row["question"])
+            question = MARK.sub(
+                lambda _: generator.choice(PRINTED).format(
+                    a=generator.randint(1, 19), b=generator.randint(1, 60)
+                ),
+                row["question"],
+            )
             missed += [] if rejected(question, row["answer"]) else [question]
-        print(f"exercises that refer, {kind:36} {n:5,} questions, {n - len(missed):3} rejected ({1 - len(missed) / n:.1%})")
+        print(
+            f"exercises that refer, {kind:36} {n:5,} questions, {n - len(missed):3} rejected ({1 - len(missed) / n:.1%})"
+        )
         for question in missed[: args.show]:
             print(f"    {' '.join(question.split())[:160]}")
 

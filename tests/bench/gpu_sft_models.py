@@ -37,7 +37,14 @@ def write_rows(path, count):
     mu = math.log(720) - 0.32
     r.write(
         path,
-        ({"id": f"row-{i}", "question": text(150), "answer": text(min(3700, int(chance.lognormvariate(mu, 0.8))))} for i in range(count)),
+        (
+            {
+                "id": f"row-{i}",
+                "question": text(150),
+                "answer": text(min(3700, int(chance.lognormvariate(mu, 0.8)))),
+            }
+            for i in range(count)
+        ),
     )
 
 
@@ -48,9 +55,14 @@ def write_tokenizer(folder):
     special = ["<|endoftext|>", "<|im_start|>", "<|im_end|>"]
     letters = sorted(pre_tokenizers.ByteLevel.alphabet())
     plain = Tokenizer(models.BPE(vocab={token: i for i, token in enumerate(letters)}, merges=[]))
-    plain.pre_tokenizer, plain.decoder = pre_tokenizers.ByteLevel(add_prefix_space=False), decoders.ByteLevel()
+    plain.pre_tokenizer, plain.decoder = (
+        pre_tokenizers.ByteLevel(add_prefix_space=False),
+        decoders.ByteLevel(),
+    )
     plain.add_special_tokens(special)
-    PreTrainedTokenizerFast(tokenizer_object=plain, eos_token=special[0], pad_token=special[0]).save_pretrained(folder)
+    PreTrainedTokenizerFast(
+        tokenizer_object=plain, eos_token=special[0], pad_token=special[0]
+    ).save_pretrained(folder)
 
 
 def write_model(folder, shape):
@@ -82,7 +94,9 @@ def report(folder):
     """Table of every run: steps after the first two (compilation, warm-up), median tokens/s, MFU, peak memory beside the estimate."""
     import statistics
 
-    print("| run | tokens/s | MFU % (non-causal) | MFU % (causal) | peak GiB | estimated GiB | attention |\n|---|---|---|---|---|---|---|")
+    print(
+        "| run | tokens/s | MFU % (non-causal) | MFU % (causal) | peak GiB | estimated GiB | attention |\n|---|---|---|---|---|---|---|"
+    )
     for path in sorted(folder.glob("*/sft.meta.json")):
         meta = json.loads(path.read_text())
         log = [entry for entry in meta["log"] if "tokens_per_second" in entry][2:]

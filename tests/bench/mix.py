@@ -64,7 +64,13 @@ def one_size(n, folder, tokenizer):
     synthetic(folder / "in.jsonl", n)
     token_limit = ("--tokenizer", tokenizer) if tokenizer else ("--max-tokens", 0)
     steps = {
-        "load": ("02_mix/load_sources.py", "--sources", f"bench={folder}/in.jsonl", "--output", folder / "sources.jsonl"),
+        "load": (
+            "02_mix/load_sources.py",
+            "--sources",
+            f"bench={folder}/in.jsonl",
+            "--output",
+            folder / "sources.jsonl",
+        ),
         "select": (
             "02_mix/select_rows.py",
             "--input",
@@ -74,32 +80,61 @@ def one_size(n, folder, tokenizer):
             "--method",
             "difficulty",
         ),
-        "mix": ("02_mix/mix.py", "--input", folder / "selected.jsonl", "--output", folder / "train.jsonl", *token_limit),
+        "mix": (
+            "02_mix/mix.py",
+            "--input",
+            folder / "selected.jsonl",
+            "--output",
+            folder / "train.jsonl",
+            *token_limit,
+        ),
     }
     cost = {}
     for name, command in steps.items():
         seconds, memory = measured(*command)
-        read = json.loads((folder / f"{Path(command[command.index('--output') + 1]).stem}.meta.json").read_text())["counts"]["in"]
+        read = json.loads(
+            (folder / f"{Path(command[command.index('--output') + 1]).stem}.meta.json").read_text()
+        )["counts"]["in"]
         cost[name] = seconds / read, memory
-        print(f"{name:7} {read:>9,} rows  {seconds:7.1f} s CPU  {read / seconds:>8,.0f} rows/s  peak {memory:.2f} GB", flush=True)
+        print(
+            f"{name:7} {read:>9,} rows  {seconds:7.1f} s CPU  {read / seconds:>8,.0f} rows/s  peak {memory:.2f} GB",
+            flush=True,
+        )
     shutil.rmtree(folder)
     return cost
 
 
 def main():
     parser = r.parser(__doc__)
-    parser.add_argument("--rows", type=r.positive, default=1_000_000, metavar="N", help="rows of the large run (default 1,000,000)")
-    parser.add_argument("--tokenizer", metavar="FOLDER", help="count tokens in mix with this tokenizer (default: no token limit)")
+    parser.add_argument(
+        "--rows",
+        type=r.positive,
+        default=1_000_000,
+        metavar="N",
+        help="rows of the large run (default 1,000,000)",
+    )
+    parser.add_argument(
+        "--tokenizer",
+        metavar="FOLDER",
+        help="count tokens in mix with this tokenizer (default: no token limit)",
+    )
     args = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
-        before, large, after = (one_size(n, Path(folder) / str(n), args.tokenizer) for n in (args.rows // 10, args.rows, args.rows // 10))
+        before, large, after = (
+            one_size(n, Path(folder) / str(n), args.tokenizer)
+            for n in (args.rows // 10, args.rows, args.rows // 10)
+        )
     worst = 0
     for name in large:  # the small run stands before and after the large one: other work on the machine is the same for both
         ratio = 2 * large[name][0] / (before[name][0] + after[name][0])
         worst = max(worst, ratio)
-        print(f"{name}: a row of {args.rows:,} costs {ratio:.2f} times a row of {args.rows // 10:,}")
+        print(
+            f"{name}: a row of {args.rows:,} costs {ratio:.2f} times a row of {args.rows // 10:,}"
+        )
     peak = max(memory for _, memory in large.values())
-    print(f"peak memory {peak:.2f} GB; this process {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20:.2f} GB")
+    print(
+        f"peak memory {peak:.2f} GB; this process {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20:.2f} GB"
+    )
     raise SystemExit(0 if peak < 4 and worst < 1.25 else 1)
 
 

@@ -53,8 +53,14 @@ def one_run(args, packing, folder):
         "1" if packing else "4",
     ]
     sft.main()
-    log = [entry for entry in json.loads((folder / "sft.meta.json").read_text())["log"] if "loss" in entry]
-    return statistics.mean(entry["tokens_per_second"] for entry in log[1:]), [entry["loss"] for entry in log]
+    log = [
+        entry
+        for entry in json.loads((folder / "sft.meta.json").read_text())["log"]
+        if "loss" in entry
+    ]
+    return statistics.mean(entry["tokens_per_second"] for entry in log[1:]), [
+        entry["loss"] for entry in log
+    ]
 
 
 def main():

@@ -3,12 +3,20 @@
 extract_choice("... (A) is wrong. So the answer is **(C) 5 cm**.", options) -> "C"
 """
 
-# ruff: noqa: E501 (tables and patterns stand on one line)
-
 import re
 
-from answers_markup import plain
-from answers_options import LETTERS, by_value, named, named_loosely, only_part, option_text, option_words, whole_option, words
+from .markup import plain
+from .options import (
+    LETTERS,
+    by_value,
+    named,
+    named_loosely,
+    only_part,
+    option_text,
+    option_words,
+    whole_option,
+    words,
+)
 
 FILL = (
     r"(?:[\s:\"'“”‘’<>\[{(=–—→#|,*]|-(?![\w.\\$(])|(?:"
@@ -46,7 +54,9 @@ ANSWER = re.compile(
     ),
     re.I,
 )
-LETTER = re.compile(r"[(\[{<（]{0,2}\s*([A-Za-z])\s*(?:[)\]}>）]|(?![A-Za-z0-9^_+*/=\\{]|['’][A-Za-z]|-[A-Za-z0-9]))")
+LETTER = re.compile(
+    r"[(\[{<（]{0,2}\s*([A-Za-z])\s*(?:[)\]}>）]|(?![A-Za-z0-9^_+*/=\\{]|['’][A-Za-z]|-[A-Za-z0-9]))"
+)
 LETTER_RIGHT = re.compile(
     r"""(?:\b(?:option|choice|answer|statement|alternative)s?\s*)?(?P<open>[(\[]\s*)?(?<![A-Za-z0-9'’\\-])(?P<letter>[A-Z])(?![A-Za-z0-9'’])\s*[)\]]?[:.]?(?:\s*,?\s*(?:(?![A-Z](?![A-Za-z]))[^.\n?]){0,60}?,?)?\s+
         (?:is|seems|appears|must\s+be|would\s+be|should\s+be)\s+(?:to\s+be\s+)?(?:(?:the|therefore|thus|clearly|indeed|definitely|most|more|likely|probably|only|also|our|my|a|single|one)\s+){0,4}
@@ -81,7 +91,9 @@ START = re.compile(
     r"\s*(?:(?:it['’]?s|probably|(?:most\s+)?likely|perhaps|definitely|clearly|I\s+(?:think|believe))[\s,:]+){0,2}(?:option|choice|answer|letter)?\s*([(\[{<]?)\s*([A-Za-z])\s*([)\]}>]|[.:,;!](?![A-Za-z0-9])|(?=\s*$)|(?=\s*\n)|(?=\s+[-–—]\s)|(?=\s+[(]))",
     re.I,
 )
-LINE_LETTER = re.compile(r"(?:^|\n)[ \t]*(?:[-•#*]+[ \t]*)?(?:option|choice)?\s?[(\[]?([A-Z])[)\].:](?=\s|$)", re.I)
+LINE_LETTER = re.compile(
+    r"(?:^|\n)[ \t]*(?:[-•#*]+[ \t]*)?(?:option|choice)?\s?[(\[]?([A-Z])[)\].:](?=\s|$)", re.I
+)
 FOLLOWS_A = re.compile(
     r"\s*(?:$|[.,:;)!?\"'”’\]\n}(|–—-]|(?:because|since|as|is|are|was|and|which|due|for|with|by|from|based|it|this|that|but|not|given|according|where|when|while|although|would|I|The|This|It|Because|Since|As|Explanation|Reason\w*|There\w*|Final|Answer|in\s+(?:this|the)|the|if|so|here|hence|since)\b)"
 )
@@ -105,17 +117,39 @@ GIVES_UP = re.compile(
     r"\b(?:sorry|unable|cannot|can't|can’t|impossible|not\s+possible|don't|do\s+not|does\s+not|doesn't|without)\s+(?:\w+\s+){0,4}?(?:see|view|answer|determine|help|provide|assist|know|have|contain|information|tell|say|sure|access)\b|please\s+provide|\bas\s+an\s+ai\b|more\s+information",
     re.I,
 )
-OPEN_END = re.compile(r"\s(?:because|since|and|or|but|the|an|is|are|was|of|to|that|which|with|for|if|as|by|from|it)$")  # no sentence ends so
-ASIDE = re.compile(r"(?<=\w.{8}),\s*(?:whereas|while|unlike|in\s+contrast|as\s+opposed\s+to)\b", re.I)  # what follows is about another option
-SUBORDINATE = re.compile(r"^\W*(?:as|when|if|because|since|although|while|after|once)\b[^,]{0,160},\s*", re.I)
-NOT_BUT = re.compile(r"not\s+(?:option\s+|choice\s+)?[(\[]?[A-Z][)\]]?\s*[,;:.–—-]*\s*(?:but|rather|it\s*(?:is|['’]s))(?:\s+(?:rather|instead|it\s*(?:is|['’]s)|option|choice))*\s+(?=[(\[]?[A-Z]\b)", re.I)  # "not A; it's D"
-ARROW = re.compile(r"(?:=+>|-+>|⇒|→|∴|\b(?:hence|thus|so|therefore|we\s+(?:get|have|obtain)))[\s,:]*(?:(?:option|choice)\s+)?(?:[(\[]([a-z])[)\]]|[(\[{<\"']{0,2}(?-i:([A-Z]))[)\]}>\"']{0,2})[.!\s]*$", re.I)
+OPEN_END = re.compile(
+    r"\s(?:because|since|and|or|but|the|an|is|are|was|of|to|that|which|with|for|if|as|by|from|it)$"
+)  # no sentence ends so
+ASIDE = re.compile(
+    r"(?<=\w.{8}),\s*(?:whereas|while|unlike|in\s+contrast|as\s+opposed\s+to)\b", re.I
+)  # what follows is about another option
+SUBORDINATE = re.compile(
+    r"^\W*(?:as|when|if|because|since|although|while|after|once)\b[^,]{0,160},\s*", re.I
+)
+NOT_BUT = re.compile(
+    r"not\s+(?:option\s+|choice\s+)?[(\[]?[A-Z][)\]]?\s*[,;:.–—-]*\s*(?:but|rather|it\s*(?:is|['’]s))(?:\s+(?:rather|instead|it\s*(?:is|['’]s)|option|choice))*\s+(?=[(\[]?[A-Z]\b)",
+    re.I,
+)  # "not A; it's D"
+ARROW = re.compile(
+    r"(?:=+>|-+>|⇒|→|∴|\b(?:hence|thus|so|therefore|we\s+(?:get|have|obtain)))[\s,:]*(?:(?:option|choice)\s+)?(?:[(\[]([a-z])[)\]]|[(\[{<\"']{0,2}(?-i:([A-Z]))[)\]}>\"']{0,2})[.!\s]*$",
+    re.I,
+)
 LABEL = re.compile(r"(?:^|(?<=[\s;,]))(?:[Oo]ption\s+)?[(\[]?([A-Z])[)\].:]+\s")
-VERDICT = re.compile(r"(?P<wrong>[✗✘❌]|\b(?:incorrect|wrong|false|not\s+(?:the\s+)?(?:correct|true))\b|(?:^|[-–—:?])\s*no\b)|[✓✔✅]|\b(?:correct|true)\b|(?:^|[-–—:?])\s*yes\b", re.I)
+VERDICT = re.compile(
+    r"(?P<wrong>[✗✘❌]|\b(?:incorrect|wrong|false|not\s+(?:the\s+)?(?:correct|true))\b|(?:^|[-–—:?])\s*no\b)|[✓✔✅]|\b(?:correct|true)\b|(?:^|[-–—:?])\s*yes\b",
+    re.I,
+)
 LETTER_LIST = r"((?:[Oo]ptions?\s|[Cc]hoices?\s)?[(]?[A-J][)]?(?:\s?(?:,\s?(?:and|or)?|and|or|&)\s?[(]?[A-J][)]?){0,8})(?![A-Za-z'’])"
-DISMISSED = re.compile(rf"\b{LETTER_LIST}\s+(?:is|are|was|were|can\s+be|could\s+be)\s+(?:(?:also|all|both|clearly|therefore|thus|obviously)\s+)?(?:incorrect|wrong|false|eliminated|excluded|ruled\s+out|discarded|not\s+(?:correct|true|right))|\b(?:eliminat\w+|rul(?:e|es|ed|ing)\s+out|exclud\w+|discard\w*|reject\w*)\s+{LETTER_LIST}")
-PLACE = re.compile(r"\b(first|second|third|fourth|fifth|last)\s+(?:option|choice|answer|one|statement|alternative|solution)\b|\b(?:option|choice|solution)\s+(?:number\s+)?#?(\d)\b(?!\.\d)|\banswer\s+is\s+the\s+(first|second|third|fourth|fifth|last)\s*[.!]?\s*$", re.I)
-LIST = re.compile(r"\n[ \t]*\(?A[).:][^\n]*\n+[ \t]*\(?B[).:][^\n]*\n+[ \t]*\(?C[).:][^\n]*(?:\n+[ \t]*\(?[D-J][).:][^\n]*)*(?=\n)")
+DISMISSED = re.compile(
+    rf"\b{LETTER_LIST}\s+(?:is|are|was|were|can\s+be|could\s+be)\s+(?:(?:also|all|both|clearly|therefore|thus|obviously)\s+)?(?:incorrect|wrong|false|eliminated|excluded|ruled\s+out|discarded|not\s+(?:correct|true|right))|\b(?:eliminat\w+|rul(?:e|es|ed|ing)\s+out|exclud\w+|discard\w*|reject\w*)\s+{LETTER_LIST}"
+)
+PLACE = re.compile(
+    r"\b(first|second|third|fourth|fifth|last)\s+(?:option|choice|answer|one|statement|alternative|solution)\b|\b(?:option|choice|solution)\s+(?:number\s+)?#?(\d)\b(?!\.\d)|\banswer\s+is\s+the\s+(first|second|third|fourth|fifth|last)\s*[.!]?\s*$",
+    re.I,
+)
+LIST = re.compile(
+    r"\n[ \t]*\(?A[).:][^\n]*\n+[ \t]*\(?B[).:][^\n]*\n+[ \t]*\(?C[).:][^\n]*(?:\n+[ \t]*\(?[D-J][).:][^\n]*)*(?=\n)"
+)
 WITHDRAWN = "?"  # "the answer is not among the options" takes back what was said before
 
 
@@ -125,9 +159,11 @@ def letter_at(tail, count, options):
     skipped, rest = tail[:at], tail[at:]
     if instead := NOT_BUT.match(rest):
         return letter_at(rest[instead.end() :], count, options)
-    if re.match(r"(?:not|n't|never|neither|either|unclear|unknown|none|any|one\s+of|between|both)\b", rest, re.I) and not (
-        options and named(rest[:200], options, prefix=True)
-    ):
+    if re.match(
+        r"(?:not|n't|never|neither|either|unclear|unknown|none|any|one\s+of|between|both)\b",
+        rest,
+        re.I,
+    ) and not (options and named(rest[:200], options, prefix=True)):
         return ""
     opened = re.search(r"[(\[{<]\s*$", skipped)
     match = LETTER.match(rest)
@@ -135,7 +171,9 @@ def letter_at(tail, count, options):
         return None
     letter, wrapped, after = (
         match[1],
-        match[0][-1] in ")]}>）" or match[0][0] in "([{<（" or bool(opened and rest[match.end() : match.end() + 1] in ")]}>" or opened),
+        match[0][-1] in ")]}>）"
+        or match[0][0] in "([{<（"
+        or bool(opened and rest[match.end() : match.end() + 1] in ")]}>" or opened),
         rest[match.end() :],
     )
     if letter.islower() and not wrapped and not re.match(r"\s*(?:$|[.):;]\s|[.):;]$|\n)", after):
@@ -143,10 +181,21 @@ def letter_at(tail, count, options):
     if letter in "AI" and not wrapped and not FOLLOWS_A.match(after):
         return (
             None
-            if not options or not re.match(r"\s*" + re.escape(str(options[0 if letter == "A" else min(8, len(options) - 1)]).strip()[:12]), after)
+            if not options
+            or not re.match(
+                r"\s*"
+                + re.escape(
+                    str(options[0 if letter == "A" else min(8, len(options) - 1)]).strip()[:12]
+                ),
+                after,
+            )
             else letter
         )
-    if letter == "I" and not wrapped and re.match(r"\s+(?:am|think|believe|would|will|have|can)\b", after):
+    if (
+        letter == "I"
+        and not wrapped
+        and re.match(r"\s+(?:am|think|believe|would|will|have|can)\b", after)
+    ):
         return None
     if (
         options
@@ -157,11 +206,21 @@ def letter_at(tail, count, options):
         and hits[0] != letter.upper()
     ):
         return hits[0]  # "I only", "A and B": the letter is part of an option's text
-    other = re.match(r"\s*[)\]]?\s*(?:,\s*(?:and|or)?|or|and|/|&|\+)\s*(?:option|choice)?\s*[(\[\"']?([A-Z])[)\]]?(?![A-Za-z0-9'’])", after)
-    if other and ord(other[1]) - 65 < count and other[1] != letter.upper() and not (other[1] in "AI" and not FOLLOWS_A.match(after[other.end() :])):
+    other = re.match(
+        r"\s*[)\]]?\s*(?:,\s*(?:and|or)?|or|and|/|&|\+)\s*(?:option|choice)?\s*[(\[\"']?([A-Z])[)\]]?(?![A-Za-z0-9'’])",
+        after,
+    )
+    if (
+        other
+        and ord(other[1]) - 65 < count
+        and other[1] != letter.upper()
+        and not (other[1] in "AI" and not FOLLOWS_A.match(after[other.end() :]))
+    ):
         hits = named(rest[:300], options, prefix=True) if options else []
         return hits[0] if hits else ""
-    if AFTER_NEGATED.match(after[:90]) and not (options and letter.upper() in named(after[:300], options, prefix=True)):
+    if AFTER_NEGATED.match(after[:90]) and not (
+        options and letter.upper() in named(after[:300], options, prefix=True)
+    ):
         return ""
     return letter.upper()
 
@@ -175,25 +234,47 @@ def sentence_from(text, start):
 def statements(text, count, options):
     """(position, letter) of each committing statement in text, in order; the letter is "" where it commits to nothing readable."""
     done = 0
-    for token in TOKENS.finditer(text):  # the big pattern is tried only where one of its first words stands: five times faster than finditer
-        if token.start() < done or token[0].lower() not in TRIGGERS or not (match := ANSWER.match(text, token.start())):
+    for token in TOKENS.finditer(
+        text
+    ):  # the big pattern is tried only where one of its first words stands: five times faster than finditer
+        if (
+            token.start() < done
+            or token[0].lower() not in TRIGGERS
+            or not (match := ANSWER.match(text, token.start()))
+        ):
             continue
         done = match.end()
         before = text[max(0, match.start() - 60) : match.start()]
         mid = match["mid"] or match["mid2"] or ""
-        if mid and re.search(r"\b(?:not|n't|never|if|whether)\b", mid) and not re.search(r"not\s+(?:given|sure|clear|known)", mid):
+        if (
+            mid
+            and re.search(r"\b(?:not|n't|never|if|whether)\b", mid)
+            and not re.search(r"not\s+(?:given|sure|clear|known)", mid)
+        ):
             continue
         if DOUBT.search(before) or mid and DOUBT.search(mid + " "):
             continue
-        tail = text[match.end() : match.end() + (max(400, 100 + max(map(len, options))) if options else 400)]
+        tail = text[
+            match.end() : match.end() + (max(400, 100 + max(map(len, options))) if options else 400)
+        ]
         line = sentence_from(tail, FILLS.match(tail).end())
         if line.rstrip().endswith("?"):
             continue
         body = tail[FILLS.match(tail).end() :]
         letter = whole_option(line, options) or letter_at(tail, count, options)
         if letter is None and options:
-            hits = named_loosely(line, options, exact=True) or named_loosely(body, options, prefix=True) or [by_value(body, options)]
-            hits = hits if hits[0] else named_loosely(sentence_from(tail, len(tail) - len(tail.lstrip(" :\n"))), options)
+            hits = (
+                named_loosely(line, options, exact=True)
+                or named_loosely(body, options, prefix=True)
+                or [by_value(body, options)]
+            )
+            hits = (
+                hits
+                if hits[0]
+                else named_loosely(
+                    sentence_from(tail, len(tail) - len(tail.lstrip(" :\n"))), options
+                )
+            )
             letter = hits[0] if len(hits) == 1 else None
             if letter is None and (mentions := distinct(line, count)) and len(mentions) == 1:
                 letter = mentions[0]
@@ -213,7 +294,9 @@ def distinct(text, count):
         if match[4] == "I" and re.search(r"\n\s*II\b", text):
             continue
         if ord(letter) - 65 < count and letter not in found:  # noqa: SIM102 (one long condition reads worse)
-            if not NEGATED.search(text[max(0, match.start() - 40) : match.start()]) and not AFTER_NEGATED.match(text[match.end() : match.end() + 90]):
+            if not NEGATED.search(
+                text[max(0, match.start() - 40) : match.start()]
+            ) and not AFTER_NEGATED.match(text[match.end() : match.end() + 90]):
                 found.append(letter)
     return found
 
@@ -222,7 +305,15 @@ def said_right(text, count):
     """The letter of the last "B is correct", or None."""
     last = None
     for match in LETTER_RIGHT.finditer(text):
-        letter = match["letter"] or match["only"] or match["fits"] or match["its"] or match["zh"] or match["zh2"] or match["zh3"]
+        letter = (
+            match["letter"]
+            or match["only"]
+            or match["fits"]
+            or match["its"]
+            or match["zh"]
+            or match["zh2"]
+            or match["zh3"]
+        )
         if (  # noqa: SIM102
             letter
             and ord(letter) - 65 < count
@@ -235,8 +326,12 @@ def said_right(text, count):
                 and not re.match(r"[AI]\s+(?:is|seems|appears)\b", match[0])
             )
         ):
-            if not NEGATED.search(text[max(0, match.start() - 30) : match.start()]) and not re.search(
-                r"\b(?:if|whether)\b[^.]{0,20}$", text[max(0, match.start() - 30) : match.start()], re.I
+            if not NEGATED.search(
+                text[max(0, match.start() - 30) : match.start()]
+            ) and not re.search(
+                r"\b(?:if|whether)\b[^.]{0,20}$",
+                text[max(0, match.start() - 30) : match.start()],
+                re.I,
             ):
                 last = letter
     return last
@@ -247,16 +342,29 @@ def odd_one_out(text, count):
     text = text[-6000:]
     labels = [m for m in LABEL.finditer(text) if ord(m[1]) - 65 < count]
     ends = [m.start() for m in labels[1:]] + [len(text)]
-    verdicts = {m[1]: verdict for m, end in zip(labels, ends, strict=False) if (verdict := VERDICT.search(text[m.end() : end]))}
+    verdicts = {
+        m[1]: verdict
+        for m, end in zip(labels, ends, strict=False)
+        if (verdict := VERDICT.search(text[m.end() : end]))
+    }
     right = [letter for letter, verdict in verdicts.items() if not verdict["wrong"]]
     wrong = [letter for letter, verdict in verdicts.items() if verdict["wrong"]]
-    return next((one[0] for one, rest in ((right, wrong), (wrong, right)) if len(one) == 1 and len(rest) > 1), None)
+    return next(
+        (
+            one[0]
+            for one, rest in ((right, wrong), (wrong, right))
+            if len(one) == 1 and len(rest) > 1
+        ),
+        None,
+    )
 
 
 def listed_again(text, count):
     """The letter of the one option that stands again behind the whole list of options; None else."""
     labels = [label[1].upper() for label in LINE_LETTER.finditer(text)]
-    again = count > 1 and labels[:-1] == list(LETTERS[:count]) and labels[-1] in LETTERS[: count - 1]
+    again = (
+        count > 1 and labels[:-1] == list(LETTERS[:count]) and labels[-1] in LETTERS[: count - 1]
+    )
     return labels[-1] if again else None
 
 
@@ -270,16 +378,27 @@ def only_a_list(text, count):
 def dismissed(text, count):
     """The letters that a response rules out by name: "A and B are wrong", "we can eliminate C"."""
     found = " ".join(match[1] or match[2] for match in DISMISSED.finditer(text[-6000:]))
-    return {letter for letter in re.findall(r"(?<![A-Za-z])[A-J](?![a-z])", found) if ord(letter) - 65 < count}
+    return {
+        letter
+        for letter in re.findall(r"(?<![A-Za-z])[A-J](?![a-z])", found)
+        if ord(letter) - 65 < count
+    }
 
 
 def by_place(text, count):
     """The letter of "the third option" or "option 3", where one place alone is named; None else."""
     names = ["first", "second", "third", "fourth", "fifth"]
     text = text[-2000:]
-    found = [m for m in PLACE.finditer(text) if not NEGATED.search(text[max(0, m.start() - 30) : m.start()])]
+    found = [
+        m
+        for m in PLACE.finditer(text)
+        if not NEGATED.search(text[max(0, m.start() - 30) : m.start()])
+    ]
     said = [(m[1] or m[2] or m[3]).lower() for m in found]
-    places = {count - 1 if one == "last" else int(one) - 1 if one.isdigit() else names.index(one) for one in said}
+    places = {
+        count - 1 if one == "last" else int(one) - 1 if one.isdigit() else names.index(one)
+        for one in said
+    }
     return LETTERS[places.pop()] if len(places) == 1 and 0 <= min(places) < count else None
 
 
@@ -292,22 +411,37 @@ def opening(text, count, options):
     if (
         match
         and ord(match[2].upper()) - 65 < count
-        and (match[2].isupper() or len(lines[0].strip()) <= 3 or options and match[2].upper() in named(lines[0][match.end() :], options, prefix=True))
+        and (
+            match[2].isupper()
+            or len(lines[0].strip()) <= 3
+            or options
+            and match[2].upper() in named(lines[0][match.end() :], options, prefix=True)
+        )
     ):
-        listed = {m.upper() for m in LINE_LETTER.findall(text[:3000]) if ord(m.upper()) - 65 < count}
+        listed = {
+            m.upper() for m in LINE_LETTER.findall(text[:3000]) if ord(m.upper()) - 65 < count
+        }
         rest = lines[0][match.end() :]
         if match[2] == "I" and re.search(r"\n\s*[(\[]?II[.)\]:]", text):
             return None  # statement I, statement II
         if len(listed) > 1:
             return None
         initial = match[2] in "AI" and match[3] == "" and not match[1] and rest.strip() != ""
-        if not initial and not AFTER_NEGATED.match(rest[:60]) and not re.match(r"\s*(?:or|and|/)\s*\(?[A-Z]\b", rest):
+        if (
+            not initial
+            and not AFTER_NEGATED.match(rest[:60])
+            and not re.match(r"\s*(?:or|and|/)\s*\(?[A-Z]\b", rest)
+        ):
             return match[2].upper()
     if options:
         hits = named_loosely(lines[0], options, exact=True)
         if hits:
             return hits[0]
-        if len(lines) == 1 and len(lines[0]) < 40 and (value := by_value(lines[0].strip(" ."), options)):
+        if (
+            len(lines) == 1
+            and len(lines[0]) < 40
+            and (value := by_value(lines[0].strip(" ."), options))
+        ):
             return value
         word = re.match(r"\W*([A-Za-z]+)\b\s*(?:[,.:;!—–-]|$|\n)", lines[0])
         if word and (hits := named_loosely(word[1], options, exact=True)):
@@ -322,13 +456,20 @@ def ending(text, count, options):
         return line
     if len(line) > 300 or len(LINE_LETTER.findall(text[-2000:])) >= max(2, count - 1):
         return None
-    if (arrow := ARROW.search(line[-80:])) and ord(letter := (arrow[1] or arrow[2]).upper()) - 65 < count:
+    if (arrow := ARROW.search(line[-80:])) and ord(
+        letter := (arrow[1] or arrow[2]).upper()
+    ) - 65 < count:
         return letter
     match = re.fullmatch(r"[\s(\[{<\"']*([A-Z])[\s)\]}>.\"':]*", line)
     if match and ord(match[1]) - 65 < count:
         return match[1]
     match = re.match(r"[(\[]?([A-Z])[)\].:]+\s+(?=\S)", line)
-    if match and ord(match[1]) - 65 < count and options and named(line[match.end() :], options, prefix=True) == [match[1]]:
+    if (
+        match
+        and ord(match[1]) - 65 < count
+        and options
+        and named(line[match.end() :], options, prefix=True) == [match[1]]
+    ):
         return match[1] if len(set(LINE_LETTER.findall(text))) < 3 else None
     if options and (hits := named_loosely(line, options, exact=True)):
         return hits[0]
@@ -342,16 +483,24 @@ def cut_off(text):
         return True
     if len(text) <= 300:
         return False
-    return text.count("\\[") > text.count("\\]") or not re.search(r"[.!?。！？:)\]}\"'”’]$|```$", text)
+    return text.count("\\[") > text.count("\\]") or not re.search(
+        r"[.!?。！？:)\]}\"'”’]$|```$", text
+    )
 
 
 def prose(text, count, options, cut=False):
     """The option that the last (or first) sentence of a response names, where it names exactly one."""
     text = text[-6000:].strip()
-    if options and len(LINE_LETTER.findall(text)) >= count > 1:  # the list of options, repeated, perhaps not word for word
+    if (
+        options and len(LINE_LETTER.findall(text)) >= count > 1
+    ):  # the list of options, repeated, perhaps not word for word
         text = LIST.sub("", "\n" + text)
         flat = {option for _, option in option_words(options)}
-        text = "\n".join(line for line in text.split("\n") if not (LINE_LETTER.match(line) and words(LINE_LETTER.sub("", line)) in flat)).strip()
+        text = "\n".join(
+            line
+            for line in text.split("\n")
+            if not (LINE_LETTER.match(line) and words(LINE_LETTER.sub("", line)) in flat)
+        ).strip()
     sentences = [s for s in SENTENCE_END.split(text) if s and s.strip()]
     if not sentences:
         return None
@@ -365,7 +514,9 @@ def prose(text, count, options, cut=False):
     for sentence in last:
         sentence = ASIDE.split(sentence, maxsplit=1)[0]
         letters = [letter for letter in distinct(sentence, count) if letter not in out]
-        if len(letters) == 1 and (len(text) < 400 or len(everywhere) == 1 or CONCLUDES.search(sentence)):
+        if len(letters) == 1 and (
+            len(text) < 400 or len(everywhere) == 1 or CONCLUDES.search(sentence)
+        ):
             return letters[0]
         if letters or sentence.rstrip().endswith("?"):
             return None
@@ -387,7 +538,9 @@ def stated(sentence, options):
     """The one option that a sentence names, read first behind its last copula; "" where it names several, None where none."""
     if NO_COMMITMENT.search(sentence) and not named_loosely(sentence, options):
         return ""
-    main = SUBORDINATE.sub("", sentence)  # "as pressure increases, volume decreases" states the second
+    main = SUBORDINATE.sub(
+        "", sentence
+    )  # "as pressure increases, volume decreases" states the second
     sentence = main if named_loosely(main, options) else sentence
     pieces = re.split(r"\b(?:is|are|was|were|be|equals?|approximately|about)\b|[=≈:]", sentence)
     if len(pieces) > 1:
@@ -428,21 +581,50 @@ def extract_choice(text, options=None):
     """The upper-case letter that text commits to, or None. options: the option texts; without them letters A to J are read."""
     count = min(len(options), 26) if options else 10
     options = tuple(str(o) for o in options[:26]) if options else None
-    text = text if len(text) <= MAX_READ else text[: MAX_READ // 4] + "\n" + text[-3 * MAX_READ // 4 :]
+    text = (
+        text if len(text) <= MAX_READ else text[: MAX_READ // 4] + "\n" + text[-3 * MAX_READ // 4 :]
+    )
     bare = text.strip()
-    if len(bare) > 1 and bare[0] in LETTERS[:count] and not bare.strip(bare[0]) and not (options and named(bare, options, exact=True)):
+    if (
+        len(bare) > 1
+        and bare[0] in LETTERS[:count]
+        and not bare.strip(bare[0])
+        and not (options and named(bare, options, exact=True))
+    ):
         return bare[0]
     cut = cut_off(text)
     text = plain(text)
     said = [letter for _, letter in statements(text, count, options)]
     letters = [letter for letter in said if letter]
     if letters:
-        return letters[-1] if letters[-1] != WITHDRAWN else prose(SENTENCE_END.split(text.strip())[-1], count, None)
+        return (
+            letters[-1]
+            if letters[-1] != WITHDRAWN
+            else prose(SENTENCE_END.split(text.strip())[-1], count, None)
+        )
     found = odd_one_out(text, count) or listed_again(text, count)
     if not found and only_a_list(text, count):
         return None
-    found = found or opening(text, count, options) or said_right(text, count) or ending(text, count, options)
-    if not found and options and len(left := set(LETTERS[:count]) - dismissed(text, count)) == 1 < count:
+    found = (
+        found
+        or opening(text, count, options)
+        or said_right(text, count)
+        or ending(text, count, options)
+    )
+    if (
+        not found
+        and options
+        and len(left := set(LETTERS[:count]) - dismissed(text, count)) == 1 < count
+    ):
         return left.pop()
-    found = found or prose(text, count, None if said else options, cut) or by_place(text, count) or options and only_part(text, options) or None
-    return found or (polarity(text, options) if options and not said and len(options) <= 3 else None)
+    found = (
+        found
+        or prose(text, count, None if said else options, cut)
+        or by_place(text, count)
+        or options
+        and only_part(text, options)
+        or None
+    )
+    return found or (
+        polarity(text, options) if options and not said and len(options) <= 3 else None
+    )

@@ -6,14 +6,12 @@ Two expressions that agree at four points of no special form are the same expres
 (Schwartz-Zippel). Nothing is evaluated but this grammar: no eval, no recursion deeper than MAX_DEPTH, floats only.
 """
 
-# ruff: noqa: E501 (tables and patterns stand on one line)
-
 import cmath
 import functools
 import math
 import re
 
-from answers_units import to_ascii_math
+from .units import to_ascii_math
 
 MAX_LENGTH, MAX_DEPTH = 600, 40
 GREEK = set("alpha beta gamma delta epsilon varepsilon zeta eta theta vartheta iota kappa lambda mu nu xi rho sigma tau upsilon phi varphi chi psi omega "
@@ -51,7 +49,9 @@ def canonical(text):
     text = re.sub(r"(?<=\d)\s*,\s*\\!\s*(?=\d{3})", ",", text)
     text = re.sub(r"\^\s*\{?\s*\\(?:circ|degree)\s*\}?|\\degree\b|\^\s*°|\\circ\b", "°", text)
     text = re.sub(r"\\(?:leqslant|leq|le)\b", "<=", re.sub(r"\\(?:geqslant|geq|ge)\b", ">=", text))
-    text = re.sub(r"\\lt\b", "<", re.sub(r"\\gt\b", ">", re.sub(r"\\(?:neq|ne)\b|!=", "\\\\ne ", text)))
+    text = re.sub(
+        r"\\lt\b", "<", re.sub(r"\\gt\b", ">", re.sub(r"\\(?:neq|ne)\b|!=", "\\\\ne ", text))
+    )
     text = (
         text.replace("\\lbrace", "\\{")
         .replace("\\rbrace", "\\}")
@@ -70,10 +70,20 @@ def canonical(text):
         .replace("\\langle", "(")
         .replace("\\rangle", ")")
     )
-    text = re.sub(r"\\(?:text|textbf|textit|textrm|textnormal|textsf|texttt|mathrm|mathbf|mathit|operatorname|mbox)\s*\{([^{}]*)\}", r" \1 ", text)
+    text = re.sub(
+        r"\\(?:text|textbf|textit|textrm|textnormal|textsf|texttt|mathrm|mathbf|mathit|operatorname|mbox)\s*\{([^{}]*)\}",
+        r" \1 ",
+        text,
+    )
     text = SKIP.sub(" ", text)
-    text = re.sub(r"(?<![\d,.])([1-9]\d{0,2}(?:,\d{3})+)(?![\d,])", lambda m: m[1].replace(",", ""), text)
-    text = re.sub(r"\\(?:times|cdot|ast)(?![a-zA-Z])", "*", text).replace("\\div", "/").replace("\\infinity", "\\infty")
+    text = re.sub(
+        r"(?<![\d,.])([1-9]\d{0,2}(?:,\d{3})+)(?![\d,])", lambda m: m[1].replace(",", ""), text
+    )
+    text = (
+        re.sub(r"\\(?:times|cdot|ast)(?![a-zA-Z])", "*", text)
+        .replace("\\div", "/")
+        .replace("\\infinity", "\\infty")
+    )
     text = re.sub(r"\s+", " ", text).strip()
     return text[:-1].rstrip() if text.endswith((".", ",", ";")) else text
 
@@ -81,7 +91,9 @@ def canonical(text):
 def squeeze(text):
     """Canonical text without spaces and idle braces: equal squeezed texts are the same answer."""
     text = canonical(text)
-    text = re.sub(r"\s+", "", re.sub(r"\\(frac|sqrt|pi|infty)(?![a-zA-Z]) +(?=[a-zA-Z])", r"\\\1@", text))
+    text = re.sub(
+        r"\s+", "", re.sub(r"\\(frac|sqrt|pi|infty)(?![a-zA-Z]) +(?=[a-zA-Z])", r"\\\1@", text)
+    )
     text = re.sub(r"([_^])\{(\w)\}", r"\1\2", text)
     text = re.sub(r"\\frac(\d)(\d)(?!\d)", r"\\frac{\1}{\2}", text)
     return re.sub(r"(?<!\d)\.(?=\d)", "0.", text).replace("**", "^").replace("*", "")
@@ -139,7 +151,13 @@ class Parser:
             while self.peek()[1] in ("+", "-"):
                 sign = "-" if (self.take()[1] == "-") != (sign == "-") else "+"
             term = self.product()
-            tree = ("neg", term) if tree is None and sign == "-" else term if tree is None else (sign, tree, term)
+            tree = (
+                ("neg", term)
+                if tree is None and sign == "-"
+                else term
+                if tree is None
+                else (sign, tree, term)
+            )
         self.depth -= 1
         return tree
 
@@ -152,7 +170,13 @@ class Parser:
                 negative = self.peek()[1] == "-" and self.take()
                 right = self.factor()
                 tree = (value, tree, ("neg", right) if negative else right)
-            elif kind in ("num", "letter") or kind == "op" and value in ("(", "{", "[") or kind == "cmd" and value not in ("}", "|", "%"):
+            elif (
+                kind in ("num", "letter")
+                or kind == "op"
+                and value in ("(", "{", "[")
+                or kind == "cmd"
+                and value not in ("}", "|", "%")
+            ):
                 before = self.at
                 right = self.factor()
                 mixed = (
@@ -182,7 +206,9 @@ class Parser:
             elif operator == "%":
                 tree = ("/", tree, ("num", 100.0))
             elif operator == "°":  # 30° and 30 are the same answer, sin 30° and sin 30 are not
-                tree = ("*", tree, ("num", math.pi / 180)) if getattr(self, "angle", False) else tree
+                tree = (
+                    ("*", tree, ("num", math.pi / 180)) if getattr(self, "angle", False) else tree
+                )
             elif operator == "_" and tree[0] == "sym":
                 tree = ("sym", tree[1] + "_" + self.subscript())
             else:
@@ -269,7 +295,10 @@ class Parser:
                 base = self.group()
             else:
                 power = self.group()
-        outside, self.angle = getattr(self, "angle", False), name in ("sin", "cos", "tan", "sec", "csc", "cot")
+        outside, self.angle = (
+            getattr(self, "angle", False),
+            name in ("sin", "cos", "tan", "sec", "csc", "cot"),
+        )
         if name == "sqrt":
             argument = self.group()
         elif self.peek()[1] in ("(", "{", "["):
@@ -290,7 +319,11 @@ class Parser:
     def juxtaposed(self):
         """sin 2x means sin(2x): the argument runs over factors written side by side."""
         tree = self.factor()
-        while self.peek()[0] in ("num", "letter") or self.peek()[0] == "cmd" and (self.peek()[1] in GREEK or self.peek()[1] in ("pi", "frac")):
+        while (
+            self.peek()[0] in ("num", "letter")
+            or self.peek()[0] == "cmd"
+            and (self.peek()[1] in GREEK or self.peek()[1] in ("pi", "frac"))
+        ):
             tree = ("*", tree, self.factor())
         return tree
 
@@ -363,7 +396,13 @@ def read(text):
 def points(names):
     """Four assignments of no special form, the same for every call: all positive, so that roots and logarithms are real."""
     order = sorted(names)
-    return [{name: complex(0.31 + ((i * 0.6180339887 + k * 0.7548776662 + 0.137) % 1) * 1.9) for i, name in enumerate(order)} for k in range(4)]
+    return [
+        {
+            name: complex(0.31 + ((i * 0.6180339887 + k * 0.7548776662 + 0.137) % 1) * 1.9)
+            for i, name in enumerate(order)
+        }
+        for k in range(4)
+    ]
 
 
 def number(text):
@@ -378,7 +417,9 @@ def number(text):
 
 
 def near(one, two):
-    return abs(one - two) <= 1e-8 * max(abs(one), abs(two), 1e-3 if abs(one) < 1e-9 or abs(two) < 1e-9 else 0)
+    return abs(one - two) <= 1e-8 * max(
+        abs(one), abs(two), 1e-3 if abs(one) < 1e-9 or abs(two) < 1e-9 else 0
+    )
 
 
 def agree(one, two):

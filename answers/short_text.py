@@ -4,58 +4,116 @@ same_text("The powerhouse is the mitochondrion.", "mitochondrion") -> True
 same_text("It is not caused by iron", "iron") -> False
 """
 
-# ruff: noqa: E501 (tables and patterns stand on one line)
-
 import functools
 import itertools
 import re
 
-from answers_chemistry import bare_formula, formulas_of, is_formula, isotopes, reaction, states_formula
-from answers_equal import INFINITE, same_math
-from answers_markup import boxes, plain
-from answers_math import LEADING, STATED
-from answers_names import DISTINCT, INITIAL, TITLE, UMLAUTS, in_order, known_by_surname, short_for, spelt_out, without_eponym
-from answers_quantity import RATIO, parse_quantity, ratio, same_quantity, words_to_number
-from answers_units import strip_wrappers, to_ascii_math, unit_after
-from answers_values import value_of
-from answers_words import GENERIC, MONTHS, SMALL, content, one_spelling, tokens
+from .chemistry import bare_formula, formulas_of, is_formula, isotopes, reaction, states_formula
+from .equal import INFINITE, same_math
+from .markup import boxes, plain
+from .names import (
+    DISTINCT,
+    INITIAL,
+    TITLE,
+    UMLAUTS,
+    in_order,
+    known_by_surname,
+    short_for,
+    spelt_out,
+    without_eponym,
+)
+from .quantity import RATIO, parse_quantity, ratio, same_quantity, words_to_number
+from .solution import LEADING, STATED
+from .units import strip_wrappers, to_ascii_math, unit_after
+from .values import value_of
+from .words import GENERIC, MONTHS, SMALL, content, one_spelling, tokens
 
-NEGATIVE = set("not no never neither nor without none cannot isnt arent wasnt werent doesnt dont didnt cant wont non except".split())
+NEGATIVE = set(
+    "not no never neither nor without none cannot isnt arent wasnt werent doesnt dont didnt cant wont non except".split()
+)
 OPPOSITES = [("increase", "decrease"), ("increas", "decreas"), ("higher", "lower"), ("more", "less"), ("greater", "smaller"), ("positive", "negative"), ("endothermic", "exothermic"), ("left", "right"), ("up", "down"),
              ("true", "false"), ("yes", "no"), ("above", "below"), ("faster", "slower"), ("before", "after"), ("gain", "lose"), ("oxidation", "reduction"), ("acidic", "basic"), ("attractive", "repulsive"),
              ("attract", "repel"), ("north", "south"), ("east", "west"), ("clockwise", "counterclockwise"), ("maximum", "minimum"), ("high", "low"), ("fast", "slow"), ("larg", "small"), ("great", "small"), ("expand", "contract"), ("spontaneous", "nonspontaneous"), ("same", "different")]  # fmt: skip
-CONTRASTS = (("rather", "than"), ("instead", "of"), ("oppos", "to"), ("other", "than"), ("contrast", "to"), ("contrast", "with"))
-RELATIONS = set("lag lead exceed preced follow caus inhibit activat than befor after from to into becom convert divid over under".split())  # stems: the order of what they join counts
-DIRECTIONS = {word for pair in OPPOSITES for word in pair} | {"increas", "decreas", "high", "low", "ris", "fall"}
+CONTRASTS = (
+    ("rather", "than"),
+    ("instead", "of"),
+    ("oppos", "to"),
+    ("other", "than"),
+    ("contrast", "to"),
+    ("contrast", "with"),
+)
+RELATIONS = set(
+    "lag lead exceed preced follow caus inhibit activat than befor after from to into becom convert divid over under".split()
+)  # stems: the order of what they join counts
+DIRECTIONS = {word for pair in OPPOSITES for word in pair} | {
+    "increas",
+    "decreas",
+    "high",
+    "low",
+    "ris",
+    "fall",
+}
 AFFIRM, DENY = (
     {"yes", "true", "correct", "indeed", "right", "agree", "affirmative", "yeah", "yep"},
     {"no", "false", "incorrect", "wrong", "not", "never", "nope", "disagree", "negative", "untrue"},
 )
 SENTENCES = re.compile(r"(?<=[.!?])(?<!\n\d\.)[\"'”’)*\]]*\s+(?=[\"'“(*]*[A-Z0-9])|\n+")
-PREFACE = re.compile(r"#+\s.{0,60}|\W*(?:let['’]s|let us)\s+(?:think|solve|break|analy[sz]e|work)\b.{0,80}|\W*(?:solution|explanation|reasoning|analysis|it depends.{0,40}|great question|sure|to\s+(?:answer|solve)\b.{0,80})\W*", re.I)
+PREFACE = re.compile(
+    r"#+\s.{0,60}|\W*(?:let['’]s|let us)\s+(?:think|solve|break|analy[sz]e|work)\b.{0,80}|\W*(?:solution|explanation|reasoning|analysis|it depends.{0,40}|great question|sure|to\s+(?:answer|solve)\b.{0,80})\W*",
+    re.I,
+)
 CONCLUSION = re.compile(
-    r"^\W*(?:therefore|thus|hence|so|in conclusion|in summary|overall|consequently|to conclude|in short|finally|as a result|accordingly)\b", re.I
+    r"^\W*(?:therefore|thus|hence|so|in conclusion|in summary|overall|consequently|to conclude|in short|finally|as a result|accordingly)\b",
+    re.I,
 )
 ANOTHER = re.compile(
-    r"(.{0,200}?\b(?:is|are|was|were|be|called|named)\b[^,.;]{2,80}|(?-i:[A-Z][\w.-]{0,30}(?:\s[A-Z][\w.-]{0,30}){0,3})),\s*(?:whereas|while|unlike|(?:which|who)\s+(?!(?:is|are|was|were|means|equals|gives|makes|corresponds)\b))", re.I | re.S
+    r"(.{0,200}?\b(?:is|are|was|were|be|called|named)\b[^,.;]{2,80}|(?-i:[A-Z][\w.-]{0,30}(?:\s[A-Z][\w.-]{0,30}){0,3})),\s*(?:whereas|while|unlike|(?:which|who)\s+(?!(?:is|are|was|were|means|equals|gives|makes|corresponds)\b))",
+    re.I | re.S,
 )
 KINDS = {"type", "group", "vitamin", "class", "factor"}
-BOTH_WAYS = re.compile(r"\b(?:increas|decreas|rise|fall)\w*[^.;]{0,30}\bthen\s+(?:\w+\s+)?(?:increas|decreas|rise|fall)", re.I)
+BOTH_WAYS = re.compile(
+    r"\b(?:increas|decreas|rise|fall)\w*[^.;]{0,30}\bthen\s+(?:\w+\s+)?(?:increas|decreas|rise|fall)",
+    re.I,
+)
 ERA = re.compile(r"\bB\.?C\.?(?:E\b\.?)?(?![A-Za-z])")
-NO_START = re.compile(r"(?:of\s+course|absolutely|definitely|certainly)\s+not\b|not\s+(?:really|at\s+all|possible|necessarily)\b|i\s+do(?:n['’]t|\s+not)\s+think\s+so\b|impossible\b|it\s+(?:cannot|(?:is|was|does|did|can|will|would)\s?(?:not|n['’]t))\b", re.I)
-YES_START = re.compile(r"(?:absolutely|definitely|certainly|of\s+course|sure)\b|it\s+(?:does|did|can|will|would|is\s+possible)\b", re.I)
-END_OF_SENTENCE = re.compile(r"\b(?:is|are|called|named|forms?|producing|produces?|gives?|yields?)\s+(\S.{0,40}?)[.\s]*$")
-SPAN = re.compile(r"(?:about\s+|approximately\s+|between\s+)?(-?[\d.]+)\s*(?:-|to|and)\s*([\d.]+)\s*(\D{0,20})")
-BARE_LIST = re.compile(r"(?:the\s)?[\w-]+(?:\s[\w-]+)?(?:,\s[\w-]+(?:\s[\w-]+)?){0,6},?\sand\s(?:the\s)?[\w-]+(?:\s[\w-]+)?\.?", re.I)
-HEDGE = re.compile(r"\beither\b|\b(?:might|may|could|maybe|perhaps|possibly|probably|likely|unsure|not sure|guess)\b[^.;]{0,60}\bor\b|\bor (?:maybe|perhaps|possibly)\b", re.I)
+NO_START = re.compile(
+    r"(?:of\s+course|absolutely|definitely|certainly)\s+not\b|not\s+(?:really|at\s+all|possible|necessarily)\b|i\s+do(?:n['’]t|\s+not)\s+think\s+so\b|impossible\b|it\s+(?:cannot|(?:is|was|does|did|can|will|would)\s?(?:not|n['’]t))\b",
+    re.I,
+)
+YES_START = re.compile(
+    r"(?:absolutely|definitely|certainly|of\s+course|sure)\b|it\s+(?:does|did|can|will|would|is\s+possible)\b",
+    re.I,
+)
+END_OF_SENTENCE = re.compile(
+    r"\b(?:is|are|called|named|forms?|producing|produces?|gives?|yields?)\s+(\S.{0,40}?)[.\s]*$"
+)
+SPAN = re.compile(
+    r"(?:about\s+|approximately\s+|between\s+)?(-?[\d.]+)\s*(?:-|to|and)\s*([\d.]+)\s*(\D{0,20})"
+)
+BARE_LIST = re.compile(
+    r"(?:the\s)?[\w-]+(?:\s[\w-]+)?(?:,\s[\w-]+(?:\s[\w-]+)?){0,6},?\sand\s(?:the\s)?[\w-]+(?:\s[\w-]+)?\.?",
+    re.I,
+)
+HEDGE = re.compile(
+    r"\beither\b|\b(?:might|may|could|maybe|perhaps|possibly|probably|likely|unsure|not sure|guess)\b[^.;]{0,60}\bor\b|\bor (?:maybe|perhaps|possibly)\b",
+    re.I,
+)
 CALL = re.compile(r"(?<![A-Za-z])[A-Za-zΘΩ]\s*\((?:[^()]|\([^()]*\)){1,40}\)")
-CORRECTION = re.compile(r"\b(?:wait\b|no, actually|actually, no\b|scratch that|correction\s*:|let me correct|I meant\b|sorry,)[\s,.:;!—–-]*(?:no\b,?\s*)?(?:actually\b,?\s*)?", re.I)
+CORRECTION = re.compile(
+    r"\b(?:wait\b|no, actually|actually, no\b|scratch that|correction\s*:|let me correct|I meant\b|sorry,)[\s,.:;!—–-]*(?:no\b,?\s*)?(?:actually\b,?\s*)?",
+    re.I,
+)
 QUANTITY = re.compile(
     r"(?<![\w.^])(?<![a-zA-Z]-)[-+−]?\s?(?:(?:\d{1,3}(?:,\d{3})+(?!\d)|\d+)(?:\.\d+)?|\.\d+)(?:\s*/\s*\d+)?(?:\s*(?:[×x*]|\\times|\\cdot)\s*10\s*\^?\s*\{?\s*[-+−]?\s*\d+\}?|[eE][-+]?\d+)?"
 )
 ASIDE = re.compile(r"(?P<kept>)\((?:[a-z]+\s){1,4}[\d.,]+\)")
-CIRCUMSTANCE = re.compile(r"(?P<kept>\d\s?[^\s.,;]{1,12}(?:\s[^\s.,;]{1,12}){0,3})\s(?:after|at|within|when)\s(?:t\s?=\s?|about\s|approximately\s)?-?\d[\d.,]*\s?[a-zA-Z°%/]*")
-COUNT = re.compile(r"\b(?:two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|twenty|thirty|forty|fifty|sixty|seventy|eighty|ninety)\b(?![\s-](?:hundred|thousand|million|billion|one|two|three|four|five|six|seven|eight|nine|thirds?|fourths?|quarters?|fifths?|and))", re.I)
+CIRCUMSTANCE = re.compile(
+    r"(?P<kept>\d\s?[^\s.,;]{1,12}(?:\s[^\s.,;]{1,12}){0,3})\s(?:after|at|within|when)\s(?:t\s?=\s?|about\s|approximately\s)?-?\d[\d.,]*\s?[a-zA-Z°%/]*"
+)
+COUNT = re.compile(
+    r"\b(?:two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|twenty|thirty|forty|fifty|sixty|seventy|eighty|ninety)\b(?![\s-](?:hundred|thousand|million|billion|one|two|three|four|five|six|seven|eight|nine|thirds?|fourths?|quarters?|fifths?|and))",
+    re.I,
+)
 MAX_READ = 20_000
 
 
@@ -73,20 +131,38 @@ def extract_text(text):
     if len(text) <= 400:
         corrected = CORRECTION.split(text)[-1]
         return plain(corrected if len(corrected.split()) > 1 else text).strip() or None
-    sentences = [s.strip() for s in SENTENCES.split(text) if s and s.strip() and not PREFACE.fullmatch(s.strip())] or [text]
+    sentences = [
+        s.strip()
+        for s in SENTENCES.split(text)
+        if s and s.strip() and not PREFACE.fullmatch(s.strip())
+    ] or [text]
     for sentence in reversed(sentences[-4:]):
         if CONCLUSION.match(sentence):
             return plain(sentence)
     if sentences[0].endswith(":"):  # a list: its points
-        points = [point for point in (re.match(r"(?:[-*•]|\d{1,2}[.)])\s+(.{1,80})$", line) for line in sentences[1:10]) if point]
-        return plain(sentences[0] + " " + ", ".join(point[1] for point in points)) if points else plain(sentences[0] + " " + sentences[-1])[:1500]
+        points = [
+            point
+            for point in (
+                re.match(r"(?:[-*•]|\d{1,2}[.)])\s+(.{1,80})$", line) for line in sentences[1:10]
+            )
+            if point
+        ]
+        return (
+            plain(sentences[0] + " " + ", ".join(point[1] for point in points))
+            if points
+            else plain(sentences[0] + " " + sentences[-1])[:1500]
+        )
     return plain(sentences[0] if len(sentences) < 2 else sentences[0] + " " + sentences[-1])[:1500]
 
 
 def marked(text):
     """What follows the last "answer is", "Answer:", "####"; None without such a mark."""
     for match in reversed(list(itertools.islice(STATED.finditer(text), 500))):
-        if re.search(r"\b(?:if|whether|not|wrong|incorrect)\b[^.\n]{0,20}$", text[max(0, match.start() - 25) : match.start()], re.I):
+        if re.search(
+            r"\b(?:if|whether|not|wrong|incorrect)\b[^.\n]{0,20}$",
+            text[max(0, match.start() - 25) : match.start()],
+            re.I,
+        ):
             continue
         if match["mid"] and re.search(r"\b(?:not|cannot|can't|if|as|because)\b", match["mid"]):
             continue
@@ -104,13 +180,29 @@ def alternatives(reference):
     """The ways to write a reference: whole, without and inside its brackets, each side of "or", "also known as", a spaced slash."""
     reference = reference.strip().rstrip(".")
     found = [reference]
-    if subject := re.match(r"(?:it|they|this)\s+(?:(?:will|would)\s+)?(?!is\b|are\b|was\b)(?=\w{4})", reference, re.I):
+    if subject := re.match(
+        r"(?:it|they|this)\s+(?:(?:will|would)\s+)?(?!is\b|are\b|was\b)(?=\w{4})", reference, re.I
+    ):
         found.append(reference[subject.end() :])  # "It increases" names no other subject
-    bracket = re.fullmatch(r"(.*?\S)(?:\s+|(?=\(e?s\))|(?<=[a-zA-Z]{3})(?<!sin|cos|tan|log|exp)(?=\([a-zA-Z ]{4}))\(([^()]+)\)\s*(.*)", reference)
+    bracket = re.fullmatch(
+        r"(.*?\S)(?:\s+|(?=\(e?s\))|(?<=[a-zA-Z]{3})(?<!sin|cos|tan|log|exp)(?=\([a-zA-Z ]{4}))\(([^()]+)\)\s*(.*)",
+        reference,
+    )
     if bracket:
         found.append(f"{bracket[1]} {bracket[3]}".strip())
-        note = re.sub(r"^(?:also\s+(?:known\s+as|called)|or|aka|i\.e\.,?|e\.g\.,?|accept|abbreviated)\s+", "", bracket[2], flags=re.I)
-        if not bracket[3] and (set(tokens(note)) & set(tokens(bracket[1])) or bracket[1].islower() and re.fullmatch(r".{0,60}[a-z]s\s[a-z]{3,30}s", f"{bracket[1]} {note}") or re.fullmatch(r"(?=.*[A-Z].*[A-Z\d])[\w.+-]{2,10}", note) or note != bracket[2]):
+        note = re.sub(
+            r"^(?:also\s+(?:known\s+as|called)|or|aka|i\.e\.,?|e\.g\.,?|accept|abbreviated)\s+",
+            "",
+            bracket[2],
+            flags=re.I,
+        )
+        if not bracket[3] and (
+            set(tokens(note)) & set(tokens(bracket[1]))
+            or bracket[1].islower()
+            and re.fullmatch(r".{0,60}[a-z]s\s[a-z]{3,30}s", f"{bracket[1]} {note}")
+            or re.fullmatch(r"(?=.*[A-Z].*[A-Z\d])[\w.+-]{2,10}", note)
+            or note != bracket[2]
+        ):
             found.append(note)
     for separator in (
         r",?\s+or\s+",
@@ -128,9 +220,21 @@ def alternatives(reference):
             ):
                 continue
             found.extend(p.strip() for p in parts)
-    found += [f.translate(UMLAUTS) for f in found] + [TITLE.sub("", f) for f in found if TITLE.match(f)]
-    found += [f[article.end() :] for f in found if (article := re.match(r"(?:in|at|on|of|from|for|through)\s+(?=\w)", f, re.I))]
-    return tuple(dict.fromkeys(f for f in found if re.search(r"\w", f) and (f == reference or not re.fullmatch(r"\W*[a-z]\W*", f))))  # not the (b) of "(b), (c)"
+    found += [f.translate(UMLAUTS) for f in found] + [
+        TITLE.sub("", f) for f in found if TITLE.match(f)
+    ]
+    found += [
+        f[article.end() :]
+        for f in found
+        if (article := re.match(r"(?:in|at|on|of|from|for|through)\s+(?=\w)", f, re.I))
+    ]
+    return tuple(
+        dict.fromkeys(
+            f
+            for f in found
+            if re.search(r"\w", f) and (f == reference or not re.fullmatch(r"\W*[a-z]\W*", f))
+        )
+    )  # not the (b) of "(b), (c)"
 
 
 def same_text(statement, reference, whole=None):
@@ -163,19 +267,31 @@ def same_text(statement, reference, whole=None):
     if polarity is not None and yes_no(statement) == (not polarity):
         return False
     # Substances count where they stand alone or end a sentence: "the symbol of gold is Ag" names gold only to ask for it.
-    ends = (END_OF_SENTENCE.search(sentence) for sentence in SENTENCES.split(statement)[:4] if sentence)
+    ends = (
+        END_OF_SENTENCE.search(sentence) for sentence in SENTENCES.split(statement)[:4] if sentence
+    )
     substances = formulas_of(statement).union(*(formulas_of(end[1]) for end in ends if end))
     if substances and any(substances & formulas_of(option) for option in alternatives(reference)):
         return True
     if len(wanted := items(reference)) > 1 and any(map(formulas_of, wanted)):  # NaCl and water
         end = END_OF_SENTENCE.search(statement)
         said = items(end[1] if end else statement)
-        if len(said) == len(wanted) and all(any(same_text(one, two) for one in said) for two in wanted):
+        if len(said) == len(wanted) and all(
+            any(same_text(one, two) for one in said) for two in wanted
+        ):
             return True
-    if (isotope := isotopes(reference)) and len(tokens(reference)) <= 4 and re.search(r"[a-z]{3}|-|\^|^\d{2,3}(?!Pa)[A-Z][a-z]$", reference):
+    if (
+        (isotope := isotopes(reference))
+        and len(tokens(reference)) <= 4
+        and re.search(r"[a-z]{3}|-|\^|^\d{2,3}(?!Pa)[A-Z][a-z]$", reference)
+    ):
         return isotopes(statement)[-1:] == isotope
     statements = dict.fromkeys((statement, statement.translate(UMLAUTS)))
-    return any(gives(spelt_out(said, option), option) for option in alternatives(reference) for said in statements)
+    return any(
+        gives(spelt_out(said, option), option)
+        for option in alternatives(reference)
+        for said in statements
+    )
 
 
 def after_mark(text):
@@ -188,7 +304,11 @@ def part_texts(text):
     """["3.26", "1.02"] of "a. 3.26; b. 1.02": the parts of an answer that labels them; [] of any other."""
     pieces = re.split(r"(?:^|[;.,\n]\s*|\s)\(?([a-h])[.)]\s+", text.strip())
     labels = pieces[1::2]
-    return [p.strip(" ;.\n") for p in pieces[2::2]] if len(labels) > 1 and labels == [chr(97 + i) for i in range(len(labels))] else []
+    return (
+        [p.strip(" ;.\n") for p in pieces[2::2]]
+        if len(labels) > 1 and labels == [chr(97 + i) for i in range(len(labels))]
+        else []
+    )
 
 
 def several_parts(reference):
@@ -216,29 +336,53 @@ def gives(statement, reference):
     """Does statement give this one way of writing the reference?"""
     if (wanted_ratio := ratio(reference)) is not None:
         said = [float(a) / float(b) for a, b in RATIO.findall(statement) if float(b)]
-        return any(abs(r - wanted_ratio) <= 1e-6 * wanted_ratio for r in said) or not said and same_math(statement, reference)
+        return (
+            any(abs(r - wanted_ratio) <= 1e-6 * wanted_ratio for r in said)
+            or not said
+            and same_math(statement, reference)
+        )
     if INFINITE.fullmatch(reference):
-        return bool(re.search(r"\binfinit(?:y|e)\b|\\infty|∞", statement, re.I)) and not re.search(r"\bnot\s+infinit", statement)
+        return bool(re.search(r"\binfinit(?:y|e)\b|\\infty|∞", statement, re.I)) and not re.search(
+            r"\bnot\s+infinit", statement
+        )
     if (verdict := in_span(statement, reference)) is not None:
         return verdict
     if re.fullmatch(r"[1-7][spdf]", reference.strip()):  # an orbital, not days
         return reference.strip() in re.findall(r"[1-7][spdf](?![a-z])", statement)
     quantity = parse_quantity(reference)
-    in_words = quantity is not None and words_to_number(reference) is not None and re.search(r"\d", statement)
-    if quantity is not None and (in_words or re.search(r"\d", reference)) and not (quantity.noun and re.match(r"\d+-[a-z]", reference)):  # 2-butanol is a name
+    in_words = (
+        quantity is not None
+        and words_to_number(reference) is not None
+        and re.search(r"\d", statement)
+    )
+    if (
+        quantity is not None
+        and (in_words or re.search(r"\d", reference))
+        and not (quantity.noun and re.match(r"\d+-[a-z]", reference))
+    ):  # 2-butanol is a name
         return states_quantity(statement, quantity) and same_era(statement, reference)
     if is_formula(formula := bare_formula(reference)):
         return states_formula(statement, formula) or short_for(formula, statement)
-    if re.fullmatch(r"[A-Z]{2,6}", bare := statement.strip("().,* ")) and short_for(bare, reference):
+    if re.fullmatch(r"[A-Z]{2,6}", bare := statement.strip("().,* ")) and short_for(
+        bare, reference
+    ):
         return True
     if re.fullmatch(CALL, reference):  # O(log n), f(x): a formula, whose letters are no words
         wanted = bare_call(reference)
-        return any(bare_call(said) == wanted for said in re.findall(CALL, statement)) or same_math(statement, reference)
+        return any(bare_call(said) == wanted for said in re.findall(CALL, statement)) or same_math(
+            statement, reference
+        )
     if (wanted := reaction(reference)) and (said := reaction(statement)):
         return said == wanted
-    if re.search(r"[=^\\]|\d\s*[/*]\s*\d|\w\s*[+]\s*\w", reference) and len(statement) < 300 and same_math(statement, reference):
+    if (
+        re.search(r"[=^\\]|\d\s*[/*]\s*\d|\w\s*[+]\s*\w", reference)
+        and len(statement) < 300
+        and same_math(statement, reference)
+    ):
         return True
-    if re.fullmatch(r"[A-Z][a-z]?", reference.strip()):  # the symbol of an element or a quantity: Co is not CO
+    if re.fullmatch(
+        r"[A-Z][a-z]?", reference.strip()
+    ):  # the symbol of an element or a quantity: Co is not CO
         return reference.strip() in re.findall(r"[A-Za-z]+", statement)
     return words_give(statement, reference)
 
@@ -246,7 +390,9 @@ def gives(statement, reference):
 def in_span(statement, reference):
     """Does statement give a value inside a reference such as "5 to 6 hours", or the same range? None where the reference is no range."""
     span = SPAN.fullmatch(to_ascii_math(reference))
-    low, high = (parse_quantity(f"{end} {span[3]}") for end in (span[1], span[2])) if span else (None, None)
+    low, high = (
+        (parse_quantity(f"{end} {span[3]}") for end in (span[1], span[2])) if span else (None, None)
+    )
     if not (low and high):
         return None
     if value := parse_quantity(statement):
@@ -277,7 +423,11 @@ def words_give(statement, reference):
         said = tokens(named[1])  # "it is glucagon, which opposes insulin" gives glucagon
     if not wanted or not said:
         return False
-    if re.fullmatch(r"[A-Z]\w+", reference) and (other := re.findall(rf"\b(?:({DISTINCT})\s)?{reference}\b", statement)) and all(other):
+    if (
+        re.fullmatch(r"[A-Z]\w+", reference)
+        and (other := re.findall(rf"\b(?:({DISTINCT})\s)?{reference}\b", statement))
+        and all(other)
+    ):
         return False  # West Virginia is not Virginia
     if contains(said, wanted):
         return not extra_items(statement, reference)
@@ -301,10 +451,22 @@ def squeezed(text):
 
 def not_joined(said, wanted):
     """The said words with "not soluble" as the "insoluble" of the reference, or the other way round."""
-    pairs = {("not", word[len(prefix) :]): (word,) for word in wanted for prefix in ("non", "in", "im", "ir", "il", "un") if word.startswith(prefix) and len(word) > 6}
-    opened = {(prefix + two,): ("not", two) for one, two in itertools.pairwise(wanted) if one == "not" for prefix in ("non", "in", "im", "ir", "il", "un")}
+    pairs = {
+        ("not", word[len(prefix) :]): (word,)
+        for word in wanted
+        for prefix in ("non", "in", "im", "ir", "il", "un")
+        if word.startswith(prefix) and len(word) > 6
+    }
+    opened = {
+        (prefix + two,): ("not", two)
+        for one, two in itertools.pairwise(wanted)
+        if one == "not"
+        for prefix in ("non", "in", "im", "ir", "il", "un")
+    }
     for old, new in (pairs | opened).items():
-        at = next((i for i in range(len(said) - len(old) + 1) if said[i : i + len(old)] == old), None)
+        at = next(
+            (i for i in range(len(said) - len(old) + 1) if said[i : i + len(old)] == old), None
+        )
         said = said if at is None else said[:at] + new + said[at + len(old) :]
     return said
 
@@ -339,28 +501,45 @@ def listed(said, wanted, reference, statement):
     """All wanted content words near each other in said (dates, names with initials, lists in another order)."""
     initials = {initial.lower() for initial in re.findall(r"\b([A-Za-z])\.(?=\s)", reference)}
     telling = [w for w in wanted if w not in SMALL and w not in initials]
-    if not telling or NEGATIVE & set(said) - set(wanted) or len(telling) < 2 and len(wanted) > 1 and re.match(r"[a-z]", reference):
+    if (
+        not telling
+        or NEGATIVE & set(said) - set(wanted)
+        or len(telling) < 2
+        and len(wanted) > 1
+        and re.match(r"[a-z]", reference)
+    ):
         return False
     if not set(telling) <= set(said) or len(telling) > 12:
         return False
-    if INITIAL.search(reference) and any(i not in {n[:1] for n in reference.split()} for i in INITIAL.findall(statement)):
+    if INITIAL.search(reference) and any(
+        i not in {n[:1] for n in reference.split()} for i in INITIAL.findall(statement)
+    ):
         return False  # George H. W. Bush is not George W. Bush
-    if RELATIONS & set(wanted) and not in_order(telling, said):  # "the current lags the voltage" is not "the voltage lags the current"
+    if RELATIONS & set(wanted) and not in_order(
+        telling, said
+    ):  # "the current lags the voltage" is not "the voltage lags the current"
         return False
     pairs = [pair for pair in itertools.pairwise(wanted) if pair[0].isdigit() and pair[1].isalpha()]
-    if len(pairs) > 1 and not set(MONTHS.values()) & set(wanted) and not set(pairs) <= set(itertools.pairwise(said)):
+    if (
+        len(pairs) > 1
+        and not set(MONTHS.values()) & set(wanted)
+        and not set(pairs) <= set(itertools.pairwise(said))
+    ):
         return False  # one sigma and two pi bonds
     if extra_items(statement, reference):
         return False
     places = [[i for i, w in enumerate(said) if w == c] for c in telling]
     span = min(
         (
-            max(min(p, key=lambda x: abs(x - start)) for p in places) - min(min(p, key=lambda x: abs(x - start)) for p in places)
+            max(min(p, key=lambda x: abs(x - start)) for p in places)
+            - min(min(p, key=lambda x: abs(x - start)) for p in places)
             for start in places[0]
         ),
         default=99,
     )
-    if any(a in said and b in said and (a in wanted) != (b in wanted) for a, b in OPPOSITES) or directions(said) != directions(wanted):
+    if any(
+        a in said and b in said and (a in wanted) != (b in wanted) for a, b in OPPOSITES
+    ) or directions(said) != directions(wanted):
         return False
     return span <= 2 * len(wanted) + 4
 
@@ -375,9 +554,18 @@ def extra_items(statement, reference):
     wanted, said = items(reference), items(statement)
     if len(wanted) < 2 and HEDGE.search(statement):
         return True
-    if len(wanted) < 2 and BARE_LIST.fullmatch(statement.strip()) and not (RELATIONS | DIRECTIONS) & set(tokens(statement)):
+    if (
+        len(wanted) < 2
+        and BARE_LIST.fullmatch(statement.strip())
+        and not (RELATIONS | DIRECTIONS) & set(tokens(statement))
+    ):
         return len(said) > 1
-    return len(wanted) >= 2 and len(said) > len(wanted) and all(len(p.split()) <= 3 for p in said) and len(tokens(statement)) < 25
+    return (
+        len(wanted) >= 2
+        and len(said) > len(wanted)
+        and all(len(p.split()) <= 3 for p in said)
+        and len(tokens(statement)) < 25
+    )
 
 
 def part_of(said, wanted, reference):
@@ -391,23 +579,49 @@ def part_of(said, wanted, reference):
         and 2 <= len(names) <= 4
         and not (len(core) == 1 and re.fullmatch(DISTINCT, names[-2]))
         and "," not in reference
-        and all(n[:1].isupper() and n[1:].islower() or re.fullmatch(r"[A-Z]\.?|de|van|von|der|da|di|del|la|the", n) for n in names)
+        and all(
+            n[:1].isupper()
+            and n[1:].islower()
+            or re.fullmatch(r"[A-Z]\.?|de|van|von|der|da|di|del|la|the", n)
+            for n in names
+        )
         and core
-        and (core[-1:] == tokens(names[-1]) or core == tokens(names[0]) and names[1] in ("the", "da"))
+        and (
+            core[-1:] == tokens(names[-1]) or core == tokens(names[0]) and names[1] in ("the", "da")
+        )
         and set(core) <= set(wanted)
     ):
         return True
-    head = re.split(r"\s+(?:of|in|from|by|with|due|that|which|because|for|at|on|between)\s+|,", re.sub(r"\([^()]*\)", "", reference), maxsplit=1)
-    heads = [tokens(head[0])] + ([tokens(head[1])] if len(head) > 1 and tokens(head[0]) and tokens(head[0])[-1] in GENERIC else [])
+    head = re.split(
+        r"\s+(?:of|in|from|by|with|due|that|which|because|for|at|on|between)\s+|,",
+        re.sub(r"\([^()]*\)", "", reference),
+        maxsplit=1,
+    )
+    heads = [tokens(head[0])] + (
+        [tokens(head[1])]
+        if len(head) > 1 and tokens(head[0]) and tokens(head[0])[-1] in GENERIC
+        else []
+    )
     if re.search(r"\d", reference[len(head[0]) :]):
         heads = []  # July 4 is not all of July 4, 1776
-    if any(core == content(h) and h for h in heads) and len(core) and not (len(core) == 1 and core[0] in GENERIC):
+    if (
+        any(core == content(h) and h for h in heads)
+        and len(core)
+        and not (len(core) == 1 and core[0] in GENERIC)
+    ):
         return True
     if wanted[0] in KINDS and core == wanted[1:]:
         return True  # AB of type AB, B12 of vitamin B12
     if core == without_eponym(reference):
         return True
-    return bool(core) and len(items(reference)) == 1 and wanted[: len(core)] == core and not set(core) <= GENERIC and 1 <= len(wanted) - len(core) <= 2 and set(wanted[len(core) :]) <= GENERIC
+    return (
+        bool(core)
+        and len(items(reference)) == 1
+        and wanted[: len(core)] == core
+        and not set(core) <= GENERIC
+        and 1 <= len(wanted) - len(core) <= 2
+        and set(wanted[len(core) :]) <= GENERIC
+    )
 
 
 def recalls(said, wanted):
@@ -418,7 +632,11 @@ def recalls(said, wanted):
         return False
     if bool(NEGATIVE & here) != bool(NEGATIVE & set(wanted)):
         return False
-    if any((a in telling and a not in here and b in here) or (b in telling and b not in here and a in here) for a, b in OPPOSITES):
+    if any(
+        (a in telling and a not in here and b in here)
+        or (b in telling and b not in here and a in here)
+        for a, b in OPPOSITES
+    ):
         return False
     ours, theirs = directions(said), directions(wanted)
     return len(telling & here) >= 0.75 * len(telling) and (ours == theirs or len(theirs) < 2)
@@ -433,12 +651,19 @@ def states_quantity(statement, quantity):
     """Is the number with its unit among those that the statement states? A hedge ("3 or 4") is no statement."""
     if quantity.value == 0 and re.fullmatch(r"\W*(?:none|nil)\W*", statement, re.I):
         return True
-    if len(statement) < 30 and re.fullmatch(r"[\d\s^*+().×-]*\d\s*[\^*+×][\d\s^*+().×-]*", statement):
+    if len(statement) < 30 and re.fullmatch(
+        r"[\d\s^*+().×-]*\d\s*[\^*+×][\d\s^*+().×-]*", statement
+    ):
         return same_math(statement, f"{quantity.value:.15g}")
-    whole = parse_quantity(statement) or (value_of(statement) if len(statement) < 60 and "\\" in statement else None)
+    whole = parse_quantity(statement) or (
+        value_of(statement) if len(statement) < 60 and "\\" in statement else None
+    )
     if whole is not None:
         return same_quantity(whole, quantity)
-    text = COUNT.sub(lambda word: f"{words_to_number(word[0]):g}", strip_wrappers(re.sub(r"_\s*(?:\{[^{}]{0,20}\}|\w)", "", statement)))
+    text = COUNT.sub(
+        lambda word: f"{words_to_number(word[0]):g}",
+        strip_wrappers(re.sub(r"_\s*(?:\{[^{}]{0,20}\}|\w)", "", statement)),
+    )
     for aside in (ASIDE, CIRCUMSTANCE):  # carbon (atomic number 6) has 4; 25 m/s after 5 s
         if re.search(r"\d", shorter := aside.sub(r"\g<kept>", text)):
             text = shorter
@@ -451,14 +676,21 @@ def states_quantity(statement, quantity):
         text = re.sub(r"\d+(?:\.\d+)?\s*(?:or|to)\s*\d+(?:\.\d+)?", " ", text)
     for match in itertools.islice(QUANTITY.finditer(text), 200):
         piece, rest = match[0].strip(), text[match.end() : match.end() + 60]
-        if re.match(r"\s*(?:\\(?:hat|vec|sqrt|pi|frac)|:\d)", rest) or re.search(r"\d:$", text[max(0, match.start() - 3) : match.start()]):
+        if re.match(r"\s*(?:\\(?:hat|vec|sqrt|pi|frac)|:\d)", rest) or re.search(
+            r"\d:$", text[max(0, match.start() - 3) : match.start()]
+        ):
             continue  # a coefficient, a part of a ratio
         scale = re.match(r"\s*(hundred|thousand|million|billion|trillion)\b", rest)
         piece, rest = (piece + scale[0], rest[scale.end() :]) if scale else (piece, rest)
         unit = unit_after(rest)
         said = parse_quantity(f"{piece} {unit}") if unit else None
         said = said or parse_quantity(piece)
-        early = said and not said.unit and 1000 <= said.value < 2100 and re.search(r"\b(?:before|after|prior\s+to)\s*$", text[: match.start()][-12:])
+        early = (
+            said
+            and not said.unit
+            and 1000 <= said.value < 2100
+            and re.search(r"\b(?:before|after|prior\s+to)\s*$", text[: match.start()][-12:])
+        )
         if said and not early and same_quantity(said, quantity):
             return True
     words = words_to_number(" ".join(re.findall(r"[a-z-]+", statement.lower())[:1]) or "x")

@@ -5,31 +5,34 @@
     grade(r"... $\\boxed{0.05\\,\\mathrm{m}}$", "5 cm", "math") -> True
     grade_many(rows, workers=2)     rows with response, reference, kind and, where there are, options, unit, rel_tol -> list of bool
 
-Reading: answers_choice (letters), answers_options (options by their words), answers_math, answers_text, answers_markup. Comparing: answers_equal, answers_latex,
-answers_values, answers_quantity, answers_units; for words answers_text, answers_words, answers_names, answers_chemistry. answers_worker guards sympy.
+Reading: choice (letters), options (options by their words), solution, short_text, markup. Comparing: equal, formula,
+values, quantity, units; for words short_text, words, names, chemistry. worker guards sympy.
 
 Kinds: "choice" and "label" (an option letter; labels are options such as yes/no), "math", "short_text". Pure functions of their input: no model,
-no eval; sympy runs only in the guarded process of answers_worker.py, whose stopped comparisons timeouts() counts.
+no eval; sympy runs only in the guarded process of worker.py, whose stopped comparisons timeouts() counts.
 """
-
-# ruff: noqa: E501 (tables and patterns stand on one line)
 
 import itertools
 import re
 import threading
 from pathlib import Path
 
-import answers_worker
-from answers_choice import extract_choice
-from answers_equal import same_math
-from answers_math import extract_math
-from answers_options import LETTERS, named
-from answers_text import extract_text, same_text
+from . import worker
+from .choice import extract_choice
+from .equal import same_math
+from .options import LETTERS, named
+from .short_text import extract_text, same_text
+from .solution import extract_math
 
-FILES = sorted(Path(__file__).parent.glob("answers*.py"))  # the code that a step which reads answers depends on
+FILES = sorted(
+    Path(__file__).parent.glob("*.py")
+)  # the code that a step which reads answers depends on
 KINDS = ("choice", "label", "math", "short_text")
 SPACE = re.compile(r"\s{8,}")
-THINK = re.compile(r"<\s*(think|thinking|thought|reasoning|reflection|scratchpad)\s*>|<\|begin_of_thought\|>|◁think▷", re.I)
+THINK = re.compile(
+    r"<\s*(think|thinking|thought|reasoning|reflection|scratchpad)\s*>|<\|begin_of_thought\|>|◁think▷",
+    re.I,
+)
 THINK_END = re.compile(
     r"<\s*/\s*(?:think|thinking|thought|reasoning|reflection|scratchpad)\s*>|<\|end_of_thought\|>|◁/think▷|<\|channel\|>final<\|message\|>|assistantfinal",
     re.I,
@@ -52,13 +55,15 @@ NEXT_QUESTION = re.compile(
 
 def timeouts():
     """How many comparisons the guarded worker had to stop since this process began (grade_many adds those of its workers)."""
-    return answers_worker.timeouts
+    return worker.timeouts
 
 
 def final_part(response):
     """The response without its reasoning block, special tokens and invented turns of a user; "" where it was cut off while reasoning."""
     text = re.sub(r"[ \t]{4,}", "   ", re.sub(r"\n{3,}", "\n\n", (response or "").strip()))
-    text = SPACE.sub(lambda run: "\n\n" if run[0].count("\n") > 1 else "   ", text)  # of any kind: patterns with several \s* would take cubic time
+    text = SPACE.sub(
+        lambda run: "\n\n" if run[0].count("\n") > 1 else "   ", text
+    )  # of any kind: patterns with several \s* would take cubic time
     if "<" in text or "◁" in text or "assistantfinal" in text:
         ends = list(THINK_END.finditer(text))
         if ends:
@@ -67,7 +72,11 @@ def final_part(response):
             text = text[: opened.start()] if len(text[: opened.start()].strip()) > 200 else ""
         if "<|channel|>analysis" in text:
             return ""
-        text = re.sub(r"<\|im_start\|>\s*assistant|<\|start_header_id\|>\s*assistant\s*<\|end_header_id\|>", "", text)
+        text = re.sub(
+            r"<\|im_start\|>\s*assistant|<\|start_header_id\|>\s*assistant\s*<\|end_header_id\|>",
+            "",
+            text,
+        )
     turn = NEXT_TURN.search(text)
     if turn and text[: turn.start()].strip():
         text = text[: turn.start()]
@@ -90,10 +99,19 @@ def extract(response, kind, options=None):
     text = final_part(response)
     if not text:
         return None
-    read = {"choice": read_letter, "label": read_letter, "math": read_math, "short_text": read_text}[kind]
+    read = {
+        "choice": read_letter,
+        "label": read_letter,
+        "math": read_math,
+        "short_text": read_text,
+    }[kind]
     for cut in itertools.islice(NEXT_QUESTION.finditer(text), 20):
         head = text[: cut.start()]
-        if head.strip() and (found := read(head, options)) is not None and (kind != "short_text" or len(head) > 20):
+        if (
+            head.strip()
+            and (found := read(head, options)) is not None
+            and (kind != "short_text" or len(head) > 20)
+        ):
             return found
     return read(text, options)
 
@@ -132,14 +150,24 @@ def compare(answer, reference, kind, options=None, unit=None, rel_tol=None, resp
     if kind in ("choice", "label"):
         return answer == reference_letter(reference, options)
     if kind == "math":
-        if response and len(response) < 400 and final_part(response).rstrip(".") == reference.rstrip("."):
+        if (
+            response
+            and len(response) < 400
+            and final_part(response).rstrip(".") == reference.rstrip(".")
+        ):
             return True
         return same_math(answer, reference, unit, rel_tol)
     if options:
         letter = reference_letter(reference, options)
-        return letter is not None and answer == str(options[LETTERS.index(letter)]) or answer.strip().lower() == reference.lower()
+        return (
+            letter is not None
+            and answer == str(options[LETTERS.index(letter)])
+            or answer.strip().lower() == reference.lower()
+        )
     if unit:
-        return same_math(answer, reference, unit, rel_tol) or same_text(answer, f"{reference} {unit}")
+        return same_math(answer, reference, unit, rel_tol) or same_text(
+            answer, f"{reference} {unit}"
+        )
     return same_text(answer, reference, final_part(response) if response else None)
 
 
@@ -156,12 +184,19 @@ def reference_letter(reference, options):
 
 
 def grade_row(row):
-    return grade(row["response"], row["reference"], row["kind"], row.get("options"), row.get("unit"), row.get("rel_tol"))
+    return grade(
+        row["response"],
+        row["reference"],
+        row["kind"],
+        row.get("options"),
+        row.get("unit"),
+        row.get("rel_tol"),
+    )
 
 
 def _grade_rows(rows):
-    before = answers_worker.timeouts
-    return [grade_row(row) for row in rows], answers_worker.timeouts - before
+    before = worker.timeouts
+    return [grade_row(row) for row in rows], worker.timeouts - before
 
 
 def grade_many(rows, workers=1):
@@ -176,10 +211,12 @@ def grade_many(rows, workers=1):
 
         if not multiprocessing.current_process().daemon:
             chunks = [rows[i : i + 500] for i in range(0, len(rows), 500)]
-            with concurrent.futures.ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("spawn")) as pool:
+            with concurrent.futures.ProcessPoolExecutor(
+                workers, mp_context=multiprocessing.get_context("spawn")
+            ) as pool:
                 done = list(pool.map(_grade_rows, chunks))
             with _count_lock:
-                answers_worker.timeouts += sum(stopped for _, stopped in done)
+                worker.timeouts += sum(stopped for _, stopped in done)
             return [verdict for verdicts, _ in done for verdict in verdicts]
     return _grade_rows(rows)[0]
 

@@ -3,17 +3,19 @@
 plain("so **(B)**, \\\\boxed{5}") -> "so (B),  Answer: 5 \\n"
 """
 
-# ruff: noqa: E501 (patterns stand on one line)
-
 import re
 
-from answers_units import to_ascii_math
+from .units import to_ascii_math
 
-WRAP = re.compile(r"\\(?:text|textbf|textit|textrm|textnormal|textsf|texttt|mathrm|mathbf|mathsf|mathit|operatorname|mbox|bf|rm|bold|boldsymbol)\s*\{([^{}]{0,400})\}")
+WRAP = re.compile(
+    r"\\(?:text|textbf|textit|textrm|textnormal|textsf|texttt|mathrm|mathbf|mathsf|mathit|operatorname|mbox|bf|rm|bold|boldsymbol)\s*\{([^{}]{0,400})\}"
+)
 NOISE = re.compile(
     r"\*{2,}|(?<![\d\s)])\*|\*(?![\d\s(])|`+|\\[()\[\],;:!> ]|\\q?quad\b|\$+|~|\\(?:left|right|displaystyle|bf|rm)\b|\\\\|</?(?:b|i|strong|em|u|p|answer|ans|final|br)\s*/?>|_{2,}|(?<!\w)_(?=\w)|(?<=\w)_(?![\w{])"
 )
-BOX = re.compile(r"(?:\\(?:boxed|fbox|framebox)|\x08oxed|(?<![A-Za-z\\])boxed(?=\{))\s*(\{|[A-Za-z0-9])")
+BOX = re.compile(
+    r"(?:\\(?:boxed|fbox|framebox)|\x08oxed|(?<![A-Za-z\\])boxed(?=\{))\s*(\{|[A-Za-z0-9])"
+)
 MARKS = re.compile(r"[*`\\$~<_]")
 
 

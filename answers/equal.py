@@ -3,21 +3,31 @@
 same_math("0.5", r"\\frac{1}{2}") -> True        same_math("(3, 2]", "[2, 3)") -> False
 """
 
-# ruff: noqa: E501 (tables and patterns stand on one line)
-
 import functools
 import re
 
-import answers_latex as latex
-import answers_worker as worker
-from answers_chemistry import compare_chemistry
-from answers_markup import boxes
-from answers_math import NUMBER_RUN, extract_math
-from answers_quantity import Quantity, parse_quantity, ratio, same_quantity
-from answers_units import read_unit, strip_wrappers, to_ascii_math
-from answers_values import both_signs, closed, closed_with_unit, compare_numerals, compare_values, compare_words, is_words, value_of, worth_asking
+from . import formula as latex
+from . import worker as worker
+from .chemistry import compare_chemistry
+from .markup import boxes
+from .quantity import Quantity, parse_quantity, ratio, same_quantity
+from .solution import NUMBER_RUN, extract_math
+from .units import read_unit, strip_wrappers, to_ascii_math
+from .values import (
+    both_signs,
+    closed,
+    closed_with_unit,
+    compare_numerals,
+    compare_values,
+    compare_words,
+    is_words,
+    value_of,
+    worth_asking,
+)
 
-INFINITE = re.compile(r"\s*\+?\s*(?:infinity|infinite|\\infty|∞|\\text\s*\{\s*infin(?:ity|ite)\s*\})\s*\.?", re.I)
+INFINITE = re.compile(
+    r"\s*\+?\s*(?:infinity|infinite|\\infty|∞|\\text\s*\{\s*infin(?:ity|ite)\s*\})\s*\.?", re.I
+)
 EMPTY_SET = r"\\(?:emptyset|varnothing)|∅|\\\{\s*\\\}"
 PHRASES = [re.compile(rf"(?:(?:it|this|the\s(?:limit|expression|integral|value|function|equation|system|slope))\s)?(?:{words})[.! ]*", re.I) for words in (
     rf"(?:there\s(?:is|are)\s|has\s|have\s)?no\s(?:real\s|valid\s|such\s|possible\s)?(?:solutions?|roots?)(?:\sexists?)?|(?:the\s)?(?:empty|null)\sset|{EMPTY_SET}",
@@ -25,11 +35,18 @@ PHRASES = [re.compile(rf"(?:(?:it|this|the\s(?:limit|expression|integral|value|f
     r"(?:all|any|every)\s(?:real\s(?:numbers?|values?)|reals?)(?:\sof\s[a-z])?|\\mathbb\s*\{?\s*R\s*\}?|ℝ|\(\s*[-−]\s*(?:\\infty|∞)\s*,\s*\+?(?:\\infty|∞)\s*\)",
     r"(?:(?:there\sare\s|has\s)?(?:infinitely\smany|an\sinfinite\snumber\sof)(?:\ssolutions)?)|infinite\ssolutions",
 )]  # fmt: skip
-OTHER_SCRIPT = re.compile(r"[\u0600-\u06ff\u0900-\u097f\u0e00-\u0e7f\u3040-\u30ff\u4e00-\u9fff\uac00-\ud7af]")
-CLOCK = re.compile(r"0?(\d{1,2}:\d\d)\s*(?:\\text\{\s*)?([ap])?\.?\s?(?:(?<=[ap])m|(?<=[ap]\.)m|(?<=[ap]\. )m)?\.?\}?", re.I)
+OTHER_SCRIPT = re.compile(
+    r"[\u0600-\u06ff\u0900-\u097f\u0e00-\u0e7f\u3040-\u30ff\u4e00-\u9fff\uac00-\ud7af]"
+)
+CLOCK = re.compile(
+    r"0?(\d{1,2}:\d\d)\s*(?:\\text\{\s*)?([ap])?\.?\s?(?:(?<=[ap])m|(?<=[ap]\.)m|(?<=[ap]\. )m)?\.?\}?",
+    re.I,
+)
 MODULUS = re.compile(r"\s*\(?\s*\\?[bp]?mod(?![a-z])\s*\{?\s*\d+\s*\}?\s*\)?")
 INTERVAL = re.compile(r"^([(\[])(.*)([)\]])$", re.S)
-MATRIX = re.compile(r"\\begin\s*\{([pbvBV]?matrix|array)\}(?:\s*\{[^{}]*\})?(.*?)\\end\s*\{\1\}", re.S)
+MATRIX = re.compile(
+    r"\\begin\s*\{([pbvBV]?matrix|array)\}(?:\s*\{[^{}]*\})?(.*?)\\end\s*\{\1\}", re.S
+)
 
 
 def same_math(answer, reference, unit=None, rel_tol=None):
@@ -39,7 +56,9 @@ def same_math(answer, reference, unit=None, rel_tol=None):
         return answer == reference
     reference = unbox(reference)
     answer = unbox(answer)
-    if re.match(r"\(?a[).]\s", answer) and re.search(r"[,;\n]\s*(?:and\s+)?\(?b[).]\s", answer):  # (a) 12 N, (b) 5 m/s
+    if re.match(r"\(?a[).]\s", answer) and re.search(
+        r"[,;\n]\s*(?:and\s+)?\(?b[).]\s", answer
+    ):  # (a) 12 N, (b) 5 m/s
         answer, reference = PART_LABEL.sub("", answer), PART_LABEL.sub("", reference)
     if unit and unit.strip():
         return same_with_unit(answer, reference, unit, rel_tol)
@@ -60,7 +79,9 @@ def unbox(text):
     found = boxes(text)
     if found:
         text = ", ".join(dict.fromkeys(part.strip() for _, _, part in found)) or text
-    elif "####" in text or len(text) > 60 and re.search(r"\n\s*(?:A|Answer)\s*:\s", text):  # GSM8K's reference: the solution, then "#### 72"
+    elif (
+        "####" in text or len(text) > 60 and re.search(r"\n\s*(?:A|Answer)\s*:\s", text)
+    ):  # GSM8K's reference: the solution, then "#### 72"
         text = extract_math(text) or text
     text = re.sub(
         r"^\s*\\\((.*)\\\)\s*\.?$|^\s*\\\[(.*)\\\]\s*\.?$|^\s*\$+([^$]*)\$+\s*\.?$",
@@ -77,7 +98,9 @@ def same_with_unit(answer, reference, unit, rel_tol):
     said = parse_quantity(answer) or value_of(answer)
     known = read_unit(unit)
     if number is None:
-        return same_math(answer, reference, rel_tol=rel_tol) or same_math(answer, f"{reference} {unit}", rel_tol=rel_tol)
+        return same_math(answer, reference, rel_tol=rel_tol) or same_math(
+            answer, f"{reference} {unit}", rel_tol=rel_tol
+        )
     if said is None:
         return same_math(answer, reference, rel_tol=rel_tol)
     name, factor = known if known else ("", 1.0)
@@ -87,14 +110,22 @@ def same_with_unit(answer, reference, unit, rel_tol):
     if factor == 1.0:
         return same_quantity(said, plain, rel_tol)
     if said.unit or said.scientific:
-        return same_quantity(said, scaled, rel_tol) or not said.unit and same_quantity(said, plain, rel_tol)
+        return (
+            same_quantity(said, scaled, rel_tol)
+            or not said.unit
+            and same_quantity(said, plain, rel_tol)
+        )
     return same_quantity(said, plain, rel_tol) or same_quantity(said, scaled, rel_tol)
 
 
 @functools.lru_cache(maxsize=2048)
 def split_top(text, separators=",;"):
     """Text cut at the separators that stand outside brackets; a comma between thousands is no separator."""
-    text = re.sub(r"\\(?:text|mathrm|mbox)\s*\{\s*,?\s*(?:and|or)\s*\}|(?<![a-zA-Z\\])(?:and|or)(?![a-zA-Z])", ",", text)
+    text = re.sub(
+        r"\\(?:text|mathrm|mbox)\s*\{\s*,?\s*(?:and|or)\s*\}|(?<![a-zA-Z\\])(?:and|or)(?![a-zA-Z])",
+        ",",
+        text,
+    )
     parts, depth, start = [], 0, 0
     for at, sign in enumerate(text):
         if sign in "([{":
@@ -112,13 +143,17 @@ def compare(answer, reference, rel_tol, depth):
     """True, False, or None where the cheap rules cannot tell."""
     if depth > 6:
         return None
-    if OTHER_SCRIPT.search(answer) and not OTHER_SCRIPT.search(reference) and depth == 0:  # a sentence in another script: its last number
+    if (
+        OTHER_SCRIPT.search(answer) and not OTHER_SCRIPT.search(reference) and depth == 0
+    ):  # a sentence in another script: its last number
         numbers = NUMBER_RUN.findall(OTHER_SCRIPT.sub(" ", answer))
         return bool(numbers) and compare(numbers[-1].strip(), reference, rel_tol, 1)
     if (verdict := compare_special(answer, reference, rel_tol, depth)) is not None:
         return verdict
     one, two = parse_quantity(answer), parse_quantity(reference)
-    if one is None and (comma := re.fullmatch(r"([-+]?\d+),(\d{1,2})(\s*[a-zA-Zμ°%].{0,20})", answer)):  # 22,5 J
+    if one is None and (
+        comma := re.fullmatch(r"([-+]?\d+),(\d{1,2})(\s*[a-zA-Zμ°%].{0,20})", answer)
+    ):  # 22,5 J
         one = parse_quantity(f"{comma[1]}.{comma[2]}{comma[3]}")
     if (verdict := compare_quantities(answer, reference, one, two, rel_tol)) is not None:
         return verdict
@@ -133,7 +168,12 @@ def compare_special(answer, reference, rel_tol, depth):
         return verdict
     if (left_out := all_but(answer)) and (wanted := all_but(reference)):
         return equal(left_out, wanted, rel_tol, depth)
-    if is_words(reference) and ratio(reference) is None and parse_quantity(reference) is None and not INFINITE.fullmatch(reference):
+    if (
+        is_words(reference)
+        and ratio(reference) is None
+        and parse_quantity(reference) is None
+        and not INFINITE.fullmatch(reference)
+    ):
         return compare_words(answer, reference)
     if (verdict := compare_chemistry(answer, reference)) is not None:
         return verdict
@@ -141,22 +181,37 @@ def compare_special(answer, reference, rel_tol, depth):
         return True
     said, wanted = CLOCK.fullmatch(answer), CLOCK.fullmatch(reference)
     if said and wanted:
-        return said[1] == wanted[1] and (not said[2] or not wanted[2] or said[2].lower() == wanted[2].lower())
+        return said[1] == wanted[1] and (
+            not said[2] or not wanted[2] or said[2].lower() == wanted[2].lower()
+        )
     return None
 
 
 def compare_quantities(answer, reference, one, two, rel_tol):
     """Two numbers with units, or ratios; None where one of them is none."""
     if ratio(reference) is not None or ratio(answer) is not None and two is not None:
-        sides_ = [ratio(t) if ratio(t) is not None else q.value if q else None for t, q in ((answer, one), (reference, two))]
+        sides_ = [
+            ratio(t) if ratio(t) is not None else q.value if q else None
+            for t, q in ((answer, one), (reference, two))
+        ]
         return None not in sides_ and latex.near(complex(sides_[0]), complex(sides_[1]))
     if one is not None and two is not None:
         if same_quantity(one, two, rel_tol):
             return True
-        decimal = re.fullmatch(r"\s*(-?\d+),(\d{1,2}|\d{4,})\s*", answer)  # 2,74 as Europeans write it
-        return bool(decimal) and same_quantity(Quantity(float(f"{decimal[1]}.{decimal[2]}"), digits=len(decimal[1] + decimal[2])), two, rel_tol)
+        decimal = re.fullmatch(
+            r"\s*(-?\d+),(\d{1,2}|\d{4,})\s*", answer
+        )  # 2,74 as Europeans write it
+        return bool(decimal) and same_quantity(
+            Quantity(float(f"{decimal[1]}.{decimal[2]}"), digits=len(decimal[1] + decimal[2])),
+            two,
+            rel_tol,
+        )
     if two is not None and two.unit and one is None:
-        said = [q for piece in re.split(r",?\s+or\s+|\(|\bi\.e\.,?|=|\\approx|,\s", answer) if (q := parse_quantity(piece.strip(" ),")))]
+        said = [
+            q
+            for piece in re.split(r",?\s+or\s+|\(|\bi\.e\.,?|=|\\approx|,\s", answer)
+            if (q := parse_quantity(piece.strip(" ),")))
+        ]
         if said and all(q.unit for q in said) and any(same_quantity(q, two, rel_tol) for q in said):
             return True
     return None
@@ -189,30 +244,62 @@ def compare_formulas(answer, reference, one, two, rel_tol, depth):
 
 def one_way(answer, reference):
     """Both sides with the same habits: 3 mod 7 as 3 where only one side names its modulus, m2 as m_2, nested lists as matrices, infinity with its sign."""
-    answer, reference = (re.sub(r"\\var(epsilon|phi|theta|rho|sigma|kappa)(?![a-z])", r"\\\1", text) for text in (answer, reference))
+    answer, reference = (
+        re.sub(r"\\var(epsilon|phi|theta|rho|sigma|kappa)(?![a-z])", r"\\\1", text)
+        for text in (answer, reference)
+    )
     moduli = [re.findall(r"\d+", "".join(MODULUS.findall(text))) for text in (answer, reference)]
     if any(moduli) and (moduli[0] == moduli[1] or not all(moduli)):
-        answer, reference = (re.sub(r"≡|\\equiv\b", "=", MODULUS.sub("", text)) for text in (answer, reference))
+        answer, reference = (
+            re.sub(r"≡|\\equiv\b", "=", MODULUS.sub("", text)) for text in (answer, reference)
+        )
     if re.search(r"[A-Za-z]_\{?\d", reference) and "_" not in answer:
         answer = re.sub(r"(?<![A-Za-z\\\d])([A-Za-z])(\d)(?!\d)", r"\1_\2", answer)
-    if "matrix" in reference and (rows := re.fullmatch(r"\s*\[\s*(\[[^\[\]]*\](?:\s*,\s*\[[^\[\]]*\])*)\s*\]\s*", answer)):
-        answer = "\\begin{pmatrix}" + r" \\ ".join(row.replace(",", "&") for row in re.findall(r"\[([^\[\]]*)\]", rows[1])) + "\\end{pmatrix}"
-    return tuple(re.sub(r"\b(?:minus|negative)\s+infinity\b", r"-\\infty", text, flags=re.I) for text in (answer, reference))
+    if "matrix" in reference and (
+        rows := re.fullmatch(r"\s*\[\s*(\[[^\[\]]*\](?:\s*,\s*\[[^\[\]]*\])*)\s*\]\s*", answer)
+    ):
+        answer = (
+            "\\begin{pmatrix}"
+            + r" \\ ".join(row.replace(",", "&") for row in re.findall(r"\[([^\[\]]*)\]", rows[1]))
+            + "\\end{pmatrix}"
+        )
+    return tuple(
+        re.sub(r"\b(?:minus|negative)\s+infinity\b", r"-\\infty", text, flags=re.I)
+        for text in (answer, reference)
+    )
 
 
 def all_but(text):
     """The value that is left out: 2 of "x \\ne 2", of (-\\infty, 2) \\cup (2, \\infty) and of "all real numbers except 2"; None of anything else."""
-    if match := re.fullmatch(r"\s*(?:[a-zA-Z]\s*(?:\\neq?(?![a-z])|≠|!=)|all\s+real\s+numbers?\s+except\s+(?:for\s+)?(?:[a-z]\s*=)?)\s*([^,=<>]{1,40}?)[\s.]*", text, re.I):
+    if match := re.fullmatch(
+        r"\s*(?:[a-zA-Z]\s*(?:\\neq?(?![a-z])|≠|!=)|all\s+real\s+numbers?\s+except\s+(?:for\s+)?(?:[a-z]\s*=)?)\s*([^,=<>]{1,40}?)[\s.]*",
+        text,
+        re.I,
+    ):
         return match[1]
-    gap = intervals(latex.canonical(text)) if "(" in text and ("cup" in text or "∪" in text or "U" in text) else None
-    if gap and len(gap) == 2 and gap[0][1].replace(" ", "") == "-\\infty" and gap[1][2].replace(" ", "") == "\\infty" and gap[0][3] + gap[1][0] == ")(":
+    gap = (
+        intervals(latex.canonical(text))
+        if "(" in text and ("cup" in text or "∪" in text or "U" in text)
+        else None
+    )
+    if (
+        gap
+        and len(gap) == 2
+        and gap[0][1].replace(" ", "") == "-\\infty"
+        and gap[1][2].replace(" ", "") == "\\infty"
+        and gap[0][3] + gap[1][0] == ")("
+    ):
         return gap[0][2] if latex.squeeze(gap[0][2]) == latex.squeeze(gap[1][1]) else None
     return None
 
 
 def phrase(text):
     """Number of the stock phrase (no solution, does not exist, all real numbers) that a text is; None for any other text."""
-    flat = re.sub(r"\\text(?:bf|it|rm)?\s*\{([^{}]*)\}|\$", r"\1", text).strip() if len(text) < 100 else ""
+    flat = (
+        re.sub(r"\\text(?:bf|it|rm)?\s*\{([^{}]*)\}|\$", r"\1", text).strip()
+        if len(text) < 100
+        else ""
+    )
     return next((number for number, pattern in enumerate(PHRASES) if pattern.fullmatch(flat)), None)
 
 
@@ -223,7 +310,9 @@ def same_closed(answer, reference, one, two, rel_tol):
         return False
     if not x or not y:
         text = answer if x else reference
-        if re.search(r"[^A-Za-z][A-Za-z]\.?$", strip_wrappers(to_ascii_math(text)).strip()) and not re.search(r"\\(?:text|mathrm)", text):
+        if re.search(
+            r"[^A-Za-z][A-Za-z]\.?$", strip_wrappers(to_ascii_math(text)).strip()
+        ) and not re.search(r"\\(?:text|mathrm)", text):
             return False
     x, y = x or closed(latex.canonical(answer), one), y or closed(latex.canonical(reference), two)
     return bool(x and y and same_quantity(x, y, rel_tol))
@@ -234,7 +323,11 @@ def matrix_rows(text):
     text = re.sub(r"\\(?:left|right)\s*[()\[\]|.]|[$]", "", text)
     match = MATRIX.search(text)
     if match and re.fullmatch(r"[\w\s=]*", MATRIX.sub("", text, count=1)):
-        return [[cell.strip() for cell in row.split("&")] for row in re.split(r"\\\\|\\cr", match[2]) if row.strip()]
+        return [
+            [cell.strip() for cell in row.split("&")]
+            for row in re.split(r"\\\\|\\cr", match[2])
+            if row.strip()
+        ]
     return None
 
 
@@ -246,9 +339,13 @@ def compare_matrices(a, b, rel_tol, depth):
         if not cells or not other or min(len(cells), len(cells[0])) != 1:
             return None
         flat, listed = [c for row in cells for c in row], split_top(other[2])
-        return len(flat) == len(listed) and all(equal(x, y, rel_tol, depth) for x, y in zip(flat, listed, strict=False))
+        return len(flat) == len(listed) and all(
+            equal(x, y, rel_tol, depth) for x, y in zip(flat, listed, strict=False)
+        )
     return [len(r) for r in one] == [len(r) for r in two] and all(
-        equal(x, y, rel_tol, depth) for p, q in zip(one, two, strict=False) for x, y in zip(p, q, strict=False)
+        equal(x, y, rel_tol, depth)
+        for p, q in zip(one, two, strict=False)
+        for x, y in zip(p, q, strict=False)
     )
 
 
@@ -263,9 +360,23 @@ def equal(a, b, rel_tol, depth):
 def as_interval(text):
     """An inequality in one unknown as an interval text: "-793 < a < 10" -> "(-793,10)", "x >= 5" -> "[5,\\infty)"; None else."""
     parts = re.split(r"(<=|>=|<|>)", text)
-    if len(parts) == 5 and re.fullmatch(r"\s*[a-zA-Z](?:_\w)?\s*", parts[2]) and parts[1][0] == parts[3][0]:
-        low, first, high, second = (parts[0], parts[1], parts[4], parts[3]) if parts[1][0] == "<" else (parts[4], parts[3], parts[0], parts[1])
-        return ("[" if "=" in first else "(") + low.strip() + "," + high.strip() + ("]" if "=" in second else ")")
+    if (
+        len(parts) == 5
+        and re.fullmatch(r"\s*[a-zA-Z](?:_\w)?\s*", parts[2])
+        and parts[1][0] == parts[3][0]
+    ):
+        low, first, high, second = (
+            (parts[0], parts[1], parts[4], parts[3])
+            if parts[1][0] == "<"
+            else (parts[4], parts[3], parts[0], parts[1])
+        )
+        return (
+            ("[" if "=" in first else "(")
+            + low.strip()
+            + ","
+            + high.strip()
+            + ("]" if "=" in second else ")")
+        )
     if len(parts) == 3:
         left, sign, right = (p.strip() for p in parts)
         if re.fullmatch(r"[a-zA-Z](?:_\w)?", right):
@@ -274,7 +385,11 @@ def as_interval(text):
             r"[a-zA-Z]", right.replace("\\sqrt", "").replace("\\frac", "").replace("\\pi", "")
         ):
             closed_end = "=" in sign
-            return f"(-\\infty,{right}" + ("]" if closed_end else ")") if sign[0] == "<" else ("[" if closed_end else "(") + f"{right},\\infty)"
+            return (
+                f"(-\\infty,{right}" + ("]" if closed_end else ")")
+                if sign[0] == "<"
+                else ("[" if closed_end else "(") + f"{right},\\infty)"
+            )
     return None
 
 
@@ -289,7 +404,14 @@ def intervals(text):
         ends = split_top(match[2]) if match else ()
         if len(ends) != 2:
             return None
-        found.append((match[1], ends[0].replace("+\\infty", "\\infty"), ends[1].replace("+\\infty", "\\infty"), match[3]))
+        found.append(
+            (
+                match[1],
+                ends[0].replace("+\\infty", "\\infty"),
+                ends[1].replace("+\\infty", "\\infty"),
+                match[3],
+            )
+        )
     return found
 
 
@@ -305,7 +427,10 @@ def compare_intervals(a, b, rel_tol, depth):
             (
                 x
                 for x in left
-                if x[0] == low[0] and x[3] == low[3] and equal_end(x[1], low[1], rel_tol, depth) and equal_end(x[2], low[2], rel_tol, depth)
+                if x[0] == low[0]
+                and x[3] == low[3]
+                and equal_end(x[1], low[1], rel_tol, depth)
+                and equal_end(x[2], low[2], rel_tol, depth)
             ),
             None,
         )
@@ -326,7 +451,9 @@ def collection(text):
     text = text.strip()
     braces = re.fullmatch(r"\\\{(.*)\\\}|\{(.*)\}", text, re.S)
     if braces:
-        return ("list", split_top(braces[2])) if braces[1] is None else ("set", split_top(braces[1]))  # bare braces only group in LaTeX
+        return (
+            ("list", split_top(braces[2])) if braces[1] is None else ("set", split_top(braces[1]))
+        )  # bare braces only group in LaTeX
     parts = split_top(text)
     if len(parts) > 1:
         return "list", parts
@@ -371,8 +498,12 @@ def compare_collections(a, b, rel_tol, depth):
             numbers = [parse_quantity(p) for p in parts]
             return False if all(numbers) and parse_quantity(single) else None
         return False if len(parts) > 1 and parse_quantity(a if one is None else b) else None
-    parts_a = [x for p in one[1] for x in both_signs(p)] if one[0] in ("list", "set") else list(one[1])
-    parts_b = [x for p in two[1] for x in both_signs(p)] if two[0] in ("list", "set") else list(two[1])
+    parts_a = (
+        [x for p in one[1] for x in both_signs(p)] if one[0] in ("list", "set") else list(one[1])
+    )
+    parts_b = (
+        [x for p in two[1] for x in both_signs(p)] if two[0] in ("list", "set") else list(two[1])
+    )
     if len(parts_a) != len(parts_b):
         if any("=" in p for p in parts_a + parts_b):
             return None
@@ -382,7 +513,9 @@ def compare_collections(a, b, rel_tol, depth):
     if all(assigned[0]) and all(assigned[1]):
         first, second = dict(assigned[0]), dict(assigned[1])
         if len(first) == len(parts_a) and len(second) == len(parts_b):
-            return first.keys() == second.keys() and all(equal(first[k], second[k], rel_tol, depth) for k in first)
+            return first.keys() == second.keys() and all(
+                equal(first[k], second[k], rel_tol, depth) for k in first
+            )
     parts_a = [x[1] if x else p for x, p in zip(assigned[0], parts_a, strict=False)]
     parts_b = [x[1] if x else p for x, p in zip(assigned[1], parts_b, strict=False)]
     if kinds <= {"list", "set"}:
@@ -392,7 +525,9 @@ def compare_collections(a, b, rel_tol, depth):
     if kinds & {"(]", "[)"} and len(kinds) > 1:
         return False
     if "set" in kinds and kinds != {"set"}:
-        return matched(parts_a, parts_b, rel_tol, depth) if "[]" in kinds or "list" in kinds else False
+        return (
+            matched(parts_a, parts_b, rel_tol, depth) if "[]" in kinds or "list" in kinds else False
+        )
     return all(equal(x, y, rel_tol, depth) for x, y in zip(parts_a, parts_b, strict=False))
 
 
@@ -445,17 +580,25 @@ def compare_relations(a, b, rel_tol, depth):
         return compare_inequalities(a, b, rel_tol, depth)
     one, two = sides(a), sides(b)
     if len(one) == 1 and len(two) == 1:
-        return equal(one[0], two[0], rel_tol, depth) if one and two and (a, b) != (one[0], two[0]) else None
+        return (
+            equal(one[0], two[0], rel_tol, depth)
+            if one and two and (a, b) != (one[0], two[0])
+            else None
+        )
     if len(one) == 1 or len(two) == 1:
         single, chain = (one[0], two) if len(one) == 1 else (two[0], one)
         if is_name(chain[0]) or len(chain) > 2 or "\\approx" in a + b:
             return any(
-                equal(*((single, side) if len(one) == 1 else (side, single)), rel_tol, depth) for side in chain[1 if is_name(chain[0]) else 0 :]
+                equal(*((single, side) if len(one) == 1 else (side, single)), rel_tol, depth)
+                for side in chain[1 if is_name(chain[0]) else 0 :]
             )
-        if len(one) == 1 and re.search(r"\\frac|/|[A-Z]{2}|\(|:", chain[0]):  # "NO/BO = 1/\sqrt 6": the quantity asked for, then its value
+        if len(one) == 1 and re.search(
+            r"\\frac|/|[A-Z]{2}|\(|:", chain[0]
+        ):  # "NO/BO = 1/\sqrt 6": the quantity asked for, then its value
             return (
                 equal(single, chain[-1], rel_tol, depth)
-                if not re.search(r"(?<![a-zA-Z\\])[a-z](?![a-zA-Z])", chain[0]) or re.search(r"\([a-z]\)", chain[0])
+                if not re.search(r"(?<![a-zA-Z\\])[a-z](?![a-zA-Z])", chain[0])
+                or re.search(r"\([a-z]\)", chain[0])
                 else False
             )
         if len(two) == 1:
@@ -464,7 +607,10 @@ def compare_relations(a, b, rel_tol, depth):
     if is_name(one[0]) and is_name(two[0]) and len(one) > 1 and len(two) > 1:
         if len(one) > 2 or len(two) > 2:
             return equal(one[-1], two[-1], rel_tol, depth)
-        if latex.squeeze(one[0]) == latex.squeeze(two[0]) and (verdict := compare(one[1], two[1], rel_tol, depth + 1)) is not None:
+        if (
+            latex.squeeze(one[0]) == latex.squeeze(two[0])
+            and (verdict := compare(one[1], two[1], rel_tol, depth + 1)) is not None
+        ):
             return verdict
     if len(one) == len(two) == 2:
         verdict = latex.proportional(f"({one[0]})-({one[1]})", f"({two[0]})-({two[1]})")
@@ -474,7 +620,12 @@ def compare_relations(a, b, rel_tol, depth):
 
 def sides(text):
     """The sides of a chain of equations, cut at the equality signs that stand outside braces (not the one of \\sum_{k=0})."""
-    text, parts, depth, start = re.sub(r"\\(?:approx|simeq|sim|equiv)(?![a-z])", "=", text), [], 0, 0
+    text, parts, depth, start = (
+        re.sub(r"\\(?:approx|simeq|sim|equiv)(?![a-z])", "=", text),
+        [],
+        0,
+        0,
+    )
     for at, sign in enumerate(text):
         depth += (sign in "{(") - (sign in "})")
         if sign == "=" and depth <= 0:
@@ -507,7 +658,16 @@ def compare_inequalities(a, b, rel_tol, depth):
         flip = ratio.real < 0
         return ("=" in one[1]) == ("=" in two[1]) and (one[1][0] != two[1][0]) == flip
     if len(one) == len(two) == 5:
-        straight = all(equal(x, y, rel_tol, depth) for x, y in zip(one[::2], two[::2], strict=False)) and one[1::2] == two[1::2]
+        straight = (
+            all(equal(x, y, rel_tol, depth) for x, y in zip(one[::2], two[::2], strict=False))
+            and one[1::2] == two[1::2]
+        )
         flipped = [s.translate(str.maketrans("<>", "><")) for s in one[1::2]][::-1]
-        return straight or flipped == two[1::2] and all(equal(x, y, rel_tol, depth) for x, y in zip(one[::2][::-1], two[::2], strict=False))
+        return (
+            straight
+            or flipped == two[1::2]
+            and all(
+                equal(x, y, rel_tol, depth) for x, y in zip(one[::2][::-1], two[::2], strict=False)
+            )
+        )
     return None

@@ -1,4 +1,4 @@
-"""Lines of one PDF page in reading order, from its text layer or from tesseract (used by pdf_workers.py; no command of its own).
+"""Lines of one PDF page in reading order, from its text layer or from tesseract (used by pdf/workers.py; no command of its own).
 
 Characters come with their boxes from pypdfium2; runs of them become rows, rows become lines, column by column. All lengths are points (1/72 inch),
 y grows downwards from the top of the page as it is shown.
@@ -19,12 +19,25 @@ from typing import NamedTuple
 
 # ligatures as letters, invisible signs as nothing, and the alphabets of mathematical fonts as plain letters: tokenizers know x, hardly 𝑥
 LETTERS = {code: unicodedata.normalize("NFKC", chr(code)) for code in range(0x1D400, 0x1D800)} | {
-    0xFB00: "ff", 0xFB01: "fi", 0xFB02: "fl", 0xFB03: "ffi", 0xFB04: "ffl", 0xFB05: "st", 0xFB06: "st", 0x00AD: "", 0x200B: "", 0xFEFF: "", 0xA0: " "}
-LEADER = re.compile(r"(?:[.·…] ?){4,}\s*[\divxlc]*$|(?: [.·…]){2,} *\d+$")   # a line of a table of contents
-HYPHEN = "\x02"            # PDFium's mark of a hyphen at a line end
-GUTTER = 1.5               # a gap wider than this many line heights parts two columns or cells
-SCAN_DPI = 300             # what tesseract is trained on
-PAGE_SECONDS = 300         # a page that takes tesseract longer than this is given up
+    0xFB00: "ff",
+    0xFB01: "fi",
+    0xFB02: "fl",
+    0xFB03: "ffi",
+    0xFB04: "ffl",
+    0xFB05: "st",
+    0xFB06: "st",
+    0x00AD: "",
+    0x200B: "",
+    0xFEFF: "",
+    0xA0: " ",
+}
+LEADER = re.compile(
+    r"(?:[.·…] ?){4,}\s*[\divxlc]*$|(?: [.·…]){2,} *\d+$"
+)  # a line of a table of contents
+HYPHEN = "\x02"  # PDFium's mark of a hyphen at a line end
+GUTTER = 1.5  # a gap wider than this many line heights parts two columns or cells
+SCAN_DPI = 300  # what tesseract is trained on
+PAGE_SECONDS = 300  # a page that takes tesseract longer than this is given up
 
 
 class Line(NamedTuple):
@@ -36,20 +49,24 @@ class Line(NamedTuple):
     x1: float
     bottom: float
     base: float
-    sizes: tuple           # heights that a good part of its letters have; the first is the commonest; () from OCR
+    sizes: tuple  # heights that a good part of its letters have; the first is the commonest; () from OCR
     kept: bool = False
-    indent: int = 0        # spaces before a line of code
+    indent: int = 0  # spaces before a line of code
     bold: bool = False
 
 
 # ---- characters of a page ----
 
+
 def text_direction(raw, count):
     """Direction in which most of a page's text runs: 0, 90 (upwards), 180 or 270 degrees (PDFium counts clockwise)."""
     import pypdfium2.raw as pdfium
 
-    angles = collections.Counter(round(-math.degrees(pdfium.FPDFText_GetCharAngle(raw, i)) / 90) % 4 * 90 for i in range(0, count, 7)
-                                 if pdfium.FPDFText_GetUnicode(raw, i) > 32)
+    angles = collections.Counter(
+        round(-math.degrees(pdfium.FPDFText_GetCharAngle(raw, i)) / 90) % 4 * 90
+        for i in range(0, count, 7)
+        if pdfium.FPDFText_GetUnicode(raw, i) > 32
+    )
     return angles.most_common(1)[0][0] if angles else 0
 
 
@@ -72,7 +89,7 @@ def page_chars(page, textpage):
         if code in (10, 13, 32, 9, 0xA0, 0):
             yield (" " if code in (32, 9, 0xA0) else "\n"), None
             continue
-        if 0xD800 <= code < 0xDC00:   # characters beyond the basic plane may come as two
+        if 0xD800 <= code < 0xDC00:  # characters beyond the basic plane may come as two
             high = code
             continue
         if 0xDC00 <= code < 0xE000:
@@ -82,7 +99,10 @@ def page_chars(page, textpage):
             continue
         pdfium.FPDFText_GetLooseCharBox(raw, i, at)
         pdfium.FPDFText_GetCharOrigin(raw, i, to_x, to_y)
-        yield HYPHEN if code in (2, 0xFFFE) else chr(code), (*place(box.left, box.bottom, box.right, box.top, x.value, y.value), i)
+        yield (
+            HYPHEN if code in (2, 0xFFFE) else chr(code),
+            (*place(box.left, box.bottom, box.right, box.top, x.value, y.value), i),
+        )
 
 
 def placer(page, turn):
@@ -116,7 +136,7 @@ class Segment:
         self.chars.append((char, box))
         self.x1, height = max(self.x1, box[2]), box[3] - box[1]
         self.x0 = min(self.x0, box[0])
-        if height > 1.1 * self.height:   # it began with a raised or lowered sign
+        if height > 1.1 * self.height:  # it began with a raised or lowered sign
             self.height, self.top, self.bottom, self.base = height, box[1], box[3], box[4]
 
     def takes(self, box):
@@ -124,7 +144,10 @@ class Segment:
         x0, top, x1, bottom, *_ = box
         low = min(self.height, bottom - top)
         gap = x0 - self.x1
-        return min(self.bottom, bottom) - max(self.top, top) > 0.35 * low and -0.6 * self.height - (x1 - x0) < gap < GUTTER * self.height
+        return (
+            min(self.bottom, bottom) - max(self.top, top) > 0.35 * low
+            and -0.6 * self.height - (x1 - x0) < gap < GUTTER * self.height
+        )
 
 
 def segments(chars):
@@ -151,14 +174,26 @@ def segment_text(run):
     """Text of a run; raised and lowered small signs become ^ and _, since 10^5 must not become 105."""
     heights = sorted(box[3] - box[1] for _, box in run.chars if box)
     full = heights[int(len(heights) * 0.7)]
-    base = statistics.median_low([box[4] for _, box in run.chars if box and box[3] - box[1] > 0.88 * full] or [run.base])
+    base = statistics.median_low(
+        [box[4] for _, box in run.chars if box and box[3] - box[1] > 0.88 * full] or [run.base]
+    )
     out, mark, held, level = [], "", "", 0.0
 
     def close():
         nonlocal held, mark
         if mark:
-            plain = not out or mark == "^" and held in ("st", "nd", "rd", "th", "′", "’", "'", "″", "*", "†", "°", "TM")
-            out.append(held + " " * (not out) if plain else f"{mark}{held}" if len(held) == 1 else f"{mark}{{{held}}}")
+            plain = (
+                not out
+                or mark == "^"
+                and held in ("st", "nd", "rd", "th", "′", "’", "'", "″", "*", "†", "°", "TM")
+            )
+            out.append(
+                held + " " * (not out)
+                if plain
+                else f"{mark}{held}"
+                if len(held) == 1
+                else f"{mark}{{{held}}}"
+            )
         mark, held = "", ""
 
     for char, box in run.chars:
@@ -187,10 +222,15 @@ def advance(run):
     """Width of the letters where all are equally wide (program text in most books), else 0."""
     widths = [box[2] - box[0] for _, box in run.chars if box]
     step = statistics.median(widths)
-    return step if step > 0 and sum(abs(width - step) < 0.04 * step for width in widths) > 0.9 * len(widths) else 0
+    return (
+        step
+        if step > 0 and sum(abs(width - step) < 0.04 * step for width in widths) > 0.9 * len(widths)
+        else 0
+    )
 
 
 # ---- reading order ----
+
 
 def find_gutter(runs, height):
     """x of a white strip that parts the page into columns, or None.
@@ -203,14 +243,21 @@ def find_gutter(runs, height):
     if len(runs) < 10 or width < 20 * height:
         return None
     best = None
-    for x in sorted({run.x0 - 0.5 for run in runs if left + 0.25 * width < run.x0 < left + 0.75 * width}):
+    for x in sorted(
+        {run.x0 - 0.5 for run in runs if left + 0.25 * width < run.x0 < left + 0.75 * width}
+    ):
         before, after = [run for run in runs if run.x1 <= x], [run for run in runs if run.x0 >= x]
         crossing = len(runs) - len(before) - len(after)
         if len(before) < 5 or len(after) < 5 or crossing > 0.35 * len(runs):
             continue
-        filled = [statistics.quantiles([run.x1 - run.x0 for run in side], n=10)[7] / room
-                  for side, room in ((before, x - left), (after, right - x))]
-        spans = [max(run.bottom for run in side) - min(run.top for run in side) for side in (before, after)]
+        filled = [
+            statistics.quantiles([run.x1 - run.x0 for run in side], n=10)[7] / room
+            for side, room in ((before, x - left), (after, right - x))
+        ]
+        spans = [
+            max(run.bottom for run in side) - min(run.top for run in side)
+            for side in (before, after)
+        ]
         starts = collections.Counter(round(run.x0) for run in after).most_common(1)[0][1]
         if min(filled) < 0.55 or min(spans) < 6 * height or starts < 0.3 * len(after):
             continue
@@ -227,7 +274,9 @@ def in_columns(runs, height, depth=0):
     groups, left, right = [], [], []
 
     def flush():
-        groups.extend(in_columns(left[:], height, depth + 1) + in_columns(right[:], height, depth + 1))
+        groups.extend(
+            in_columns(left[:], height, depth + 1) + in_columns(right[:], height, depth + 1)
+        )
         left.clear()
         right.clear()
 
@@ -267,14 +316,26 @@ def find_code(rows):
     Digits are equally wide in most fonts, so that a row of a few digits is code only where its width is that of a surer row.
     """
     alone = [advance(row[0]) if len(row) == 1 else 0 for row in rows]
-    sure = [step for step, row in zip(alone, rows, strict=True) if step and sum(c.isalpha() or c in "()[]{};=" for c, _ in row[0].chars) > 5]
+    sure = [
+        step
+        for step, row in zip(alone, rows, strict=True)
+        if step and sum(c.isalpha() or c in "()[]{};=" for c, _ in row[0].chars) > 5
+    ]
     if not sure:
         return set(), 0
     step = statistics.median(sure)
     code = {n for n, width in enumerate(alone) if abs(width - step) < 0.04 * step}
     for n, row in enumerate(rows):
-        widths = [abs(box[2] - box[0] - step) < 0.04 * step for run in row for _, box in run.chars if box]
-        if n not in code and (n - 1 in code or n + 1 in code) and widths[0] and widths[-1] and sum(widths) >= 0.5 * len(widths):
+        widths = [
+            abs(box[2] - box[0] - step) < 0.04 * step for run in row for _, box in run.chars if box
+        ]
+        if (
+            n not in code
+            and (n - 1 in code or n + 1 in code)
+            and widths[0]
+            and widths[-1]
+            and sum(widths) >= 0.5 * len(widths)
+        ):
             code.add(n)
     return code, step
 
@@ -292,7 +353,10 @@ def is_bold(textpage, run):
     number = [box for _, box in run.chars if box][len([box for _, box in run.chars if box]) // 2][5]
     name = ctypes.create_string_buffer(128)
     pdfium.FPDFText_GetFontInfo(textpage.raw, number, name, 128, None)
-    return bool(re.search(rb"bold|black|heavy|-sb|demi", name.value, re.IGNORECASE)) or pdfium.FPDFText_GetFontWeight(textpage.raw, number) >= 700
+    return (
+        bool(re.search(rb"bold|black|heavy|-sb|demi", name.value, re.IGNORECASE))
+        or pdfium.FPDFText_GetFontWeight(textpage.raw, number) >= 700
+    )
 
 
 def column_lines(runs, textpage):
@@ -304,19 +368,47 @@ def column_lines(runs, textpage):
     for n, row in enumerate(rows):
         gaps = [run.x0 - before.x1 for before, run in itertools.pairwise(row)]
         # a justified line of few words has gaps as wide as those of a table, but equal ones, and ends where others end
-        words = all(box for run in row for _, box in run.chars)   # no run has a space
-        justified = words and len(gaps) > 1 and min(gaps) > 0.8 * max(gaps) and row[0].x0 - left < 2 and ends[round(row[-1].x1)] > 1
+        words = all(box for run in row for _, box in run.chars)  # no run has a space
+        justified = (
+            words
+            and len(gaps) > 1
+            and min(gaps) > 0.8 * max(gaps)
+            and row[0].x0 - left < 2
+            and ends[round(row[-1].x1)] > 1
+        )
         text = segment_text(row[0])
         for run, gap, before in zip(row[1:], gaps, row, strict=False):
-            text += ("  " if gap > GUTTER * before.height and not justified else " ") + segment_text(run)
+            text += (
+                "  " if gap > GUTTER * before.height and not justified else " "
+            ) + segment_text(run)
         if not text.strip():
             continue
         longest = max(row, key=lambda run: len(run.chars))
-        kept = n in code or (len(row) > 2 and not justified) or "  " in text or LEADER.search(text) is not None
-        made.append(Line(text.strip(), row[0].x0, min(r.top for r in row), row[-1].x1, max(r.bottom for r in row), longest.base, heights_of(longest),
-                         kept, indent=-1 if n in code else 0, bold=is_bold(textpage, longest)))
+        kept = (
+            n in code
+            or (len(row) > 2 and not justified)
+            or "  " in text
+            or LEADER.search(text) is not None
+        )
+        made.append(
+            Line(
+                text.strip(),
+                row[0].x0,
+                min(r.top for r in row),
+                row[-1].x1,
+                max(r.bottom for r in row),
+                longest.base,
+                heights_of(longest),
+                kept,
+                indent=-1 if n in code else 0,
+                bold=is_bold(textpage, longest),
+            )
+        )
     margin = min((line.x0 for line in made if line.indent), default=0)
-    return [line._replace(indent=min(round((line.x0 - margin) / step), 60)) if line.indent else line for line in made]
+    return [
+        line._replace(indent=min(round((line.x0 - margin) / step), 60)) if line.indent else line
+        for line in made
+    ]
 
 
 def read_text_layer(page):
@@ -332,7 +424,9 @@ def read_text_layer(page):
 def is_readable(lines):
     """False where a text layer is missing or garbage: private-use and replacement characters come from fonts without a character map."""
     text = "".join(line.text for line in lines)
-    bad = sum(1 for c in text if c == "\ufffd" or "\ue000" <= c <= "\uf8ff" or (c < " " and c != HYPHEN))
+    bad = sum(
+        1 for c in text if c == "\ufffd" or "\ue000" <= c <= "\uf8ff" or (c < " " and c != HYPHEN)
+    )
     return len(text.strip()) > 0 and bad < 0.2 * len(text)
 
 
@@ -342,15 +436,20 @@ def picture_share(page):
 
     width, height = page.get_size()
     largest = 0.0
-    for thing in page.get_objects(filter=[pdfium.FPDF_PAGEOBJ_IMAGE, pdfium.FPDF_PAGEOBJ_PATH, pdfium.FPDF_PAGEOBJ_SHADING], max_depth=4):
+    for thing in page.get_objects(
+        filter=[pdfium.FPDF_PAGEOBJ_IMAGE, pdfium.FPDF_PAGEOBJ_PATH, pdfium.FPDF_PAGEOBJ_SHADING],
+        max_depth=4,
+    ):
         left, bottom, right, top = thing.get_bounds()
         largest = max(largest, (right - left) * (top - bottom) / max(width * height, 1))
     return min(largest, 1.0)
 
 
 # colours, frames, fonts and clips, and nothing that is painted
-BLANK_TOKEN = re.compile(rb"[-+.\d]+|/[\w.+-]+|<<|>>|[\[\]]|[qQ]|cm|[gGkKwJjMdin]|rg|RG|ri|gs|cs|CS|scn?|SCN?|BT|ET|T[fdDm*cwzLrs]|BMC|BDC|EMC|"
-                         rb"W\*?|re")
+BLANK_TOKEN = re.compile(
+    rb"[-+.\d]+|/[\w.+-]+|<<|>>|[\[\]]|[qQ]|cm|[gGkKwJjMdin]|rg|RG|ri|gs|cs|CS|scn?|SCN?|BT|ET|T[fdDm*cwzLrs]|BMC|BDC|EMC|"
+    rb"W\*?|re"
+)
 
 
 def content_is_lost(pdf, index):
@@ -366,18 +465,25 @@ def content_is_lost(pdf, index):
     data = out.getvalue()
     named = re.search(rb"/Contents\s*(\[[^\]]*\]|\d+ \d+ R)", data)
     for number in re.findall(rb"(\d+) \d+ R", named[1]) if named else ():
-        stream = re.search(rb"(?:^|[\r\n])" + number + rb" \d+ obj(?:(?!endobj).)*?stream\r?\n(.*?)\r?\n?endstream", data, re.DOTALL)
+        stream = re.search(
+            rb"(?:^|[\r\n])"
+            + number
+            + rb" \d+ obj(?:(?!endobj).)*?stream\r?\n(.*?)\r?\n?endstream",
+            data,
+            re.DOTALL,
+        )
         content = stream[1] if stream else b""
         try:
             content = zlib.decompress(content)
         except zlib.error:
-            pass   # not compressed, or damaged: then it holds other bytes than these
+            pass  # not compressed, or damaged: then it holds other bytes than these
         if not all(BLANK_TOKEN.fullmatch(token) for token in content[:100_000].split()):
             return True
     return False
 
 
 # ---- OCR of one page ----
+
 
 def page_png(page, dpi=SCAN_DPI):
     """PNG bytes of a rendered page; at most 30 million pixels, whatever the page claims to measure."""
@@ -391,19 +497,48 @@ def page_png(page, dpi=SCAN_DPI):
 def read_tesseract(page, language="eng"):
     """Lines of a page by tesseract's command line; its own layout analysis gives the order. Raises RuntimeError where it fails."""
     png, scale = page_png(page)
-    command = ["tesseract", "stdin", "stdout", "--dpi", str(round(72 * scale)), "-l", language, "--psm", "3", "tsv"]
-    done = subprocess.run(command, input=png, capture_output=True, timeout=PAGE_SECONDS, env={**os.environ, "OMP_THREAD_LIMIT": "1"})
+    command = [
+        "tesseract",
+        "stdin",
+        "stdout",
+        "--dpi",
+        str(round(72 * scale)),
+        "-l",
+        language,
+        "--psm",
+        "3",
+        "tsv",
+    ]
+    done = subprocess.run(
+        command,
+        input=png,
+        capture_output=True,
+        timeout=PAGE_SECONDS,
+        env={**os.environ, "OMP_THREAD_LIMIT": "1"},
+    )
     if done.returncode:
         raise RuntimeError(f"tesseract: {done.stderr.decode(errors='replace').strip()[:300]}")
     words = collections.defaultdict(list)
     for row in done.stdout.decode("utf-8", "replace").split("\n")[1:]:
         cells = row.split("\t")
         if len(cells) == 12 and cells[0] == "5" and cells[11].strip():
-            words[tuple(map(int, cells[1:5]))].append((*(float(cell) / scale for cell in cells[6:10]), cells[11].strip()))
+            words[tuple(map(int, cells[1:5]))].append(
+                (*(float(cell) / scale for cell in cells[6:10]), cells[11].strip())
+            )
     lines = []
-    for line in words.values():   # dicts keep tesseract's reading order
+    for line in words.values():  # dicts keep tesseract's reading order
         text = " ".join(word[4] for word in line)
         text = re.sub(r"(?<=[a-z])[-‐\xad]$", HYPHEN, text).translate(LETTERS)
         tops, bottoms = [word[1] for word in line], [word[1] + word[3] for word in line]
-        lines.append(Line(text, line[0][0], min(tops), max(w[0] + w[2] for w in line), max(bottoms), max(bottoms), ()))
+        lines.append(
+            Line(
+                text,
+                line[0][0],
+                min(tops),
+                max(w[0] + w[2] for w in line),
+                max(bottoms),
+                max(bottoms),
+                (),
+            )
+        )
     return lines

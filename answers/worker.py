@@ -1,12 +1,10 @@
 """math-verify behind glass: sympy reads model output only in a process of its own, killed when it takes too long.
 
-    python answers_worker.py        reads one JSON line per question on stdin: {"reference": text, "answer": text}
+    python worker.py        reads one JSON line per question on stdin: {"reference": text, "answer": text}
                                     writes one JSON line: true, false, or null (cannot tell); ends at the end of its input
 
 A subprocess and not multiprocessing, so that it works inside daemonic processes, threads and servers. equal() may be called from any thread.
 """
-
-# ruff: noqa: E501 (tables and patterns stand on one line)
 
 import json
 import os
@@ -33,7 +31,7 @@ class Worker:
 
     def __init__(self):
         self.process = subprocess.Popen(
-            [sys.executable, str(Path(__file__).resolve())],
+            [sys.executable, "-P", str(Path(__file__).resolve())],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
@@ -58,10 +56,14 @@ class Worker:
         """true, false or null as the child says; raises TimeoutError (the child is dead then)."""
         if not self.ready and self._line(START_LIMIT) != "ready":
             self.stop()
-            raise RuntimeError("the math-verify worker did not start: is math-verify installed? (python -c 'import math_verify')")
+            raise RuntimeError(
+                "the math-verify worker did not start: is math-verify installed? (python -c 'import math_verify')"
+            )
         self.ready = True
         try:
-            self.process.stdin.write(json.dumps({"reference": reference, "answer": answer, "seconds": seconds}) + "\n")
+            self.process.stdin.write(
+                json.dumps({"reference": reference, "answer": answer, "seconds": seconds}) + "\n"
+            )
             self.process.stdin.flush()
             line = self._line(seconds)
         except (BrokenPipeError, OSError):
@@ -131,12 +133,18 @@ def _guard(seconds):
 
         signal.signal(signal.SIGALRM, signal.SIG_DFL)
         signal.setitimer(signal.ITIMER_REAL, seconds)
-    except (ImportError, AttributeError, ValueError):  # no SIGALRM on Windows: the parent's kill remains
+    except (
+        ImportError,
+        AttributeError,
+        ValueError,
+    ):  # no SIGALRM on Windows: the parent's kill remains
         pass
 
 
 def main():
-    out = os.fdopen(os.dup(1), "w", encoding="utf-8")  # whatever a library prints goes to stderr, not into the answers
+    out = os.fdopen(
+        os.dup(1), "w", encoding="utf-8"
+    )  # whatever a library prints goes to stderr, not into the answers
     os.dup2(2, 1)
     try:
         import resource
@@ -152,9 +160,9 @@ def main():
     configs = [LatexExtractionConfig(boxed_match_priority=0), ExprExtractionConfig()]
 
     def read(text):
-        return parse("$" + text + "$", configs, parsing_timeout=None, raise_on_error=False) or parse(
-            text, configs, parsing_timeout=None, raise_on_error=False
-        )
+        return parse(
+            "$" + text + "$", configs, parsing_timeout=None, raise_on_error=False
+        ) or parse(text, configs, parsing_timeout=None, raise_on_error=False)
 
     for one, two in WARM_UP:  # first calls import half of sympy and build parsers
         verify(read(one), read(two), timeout_seconds=None)
@@ -164,7 +172,11 @@ def main():
         _guard(row.get("seconds", LIMIT) + 1)
         try:
             reference, answer = read(row["reference"]), read(row["answer"])
-            result = bool(verify(reference, answer, timeout_seconds=None)) if reference and answer else None
+            result = (
+                bool(verify(reference, answer, timeout_seconds=None))
+                if reference and answer
+                else None
+            )
         except Exception:  # any failure inside sympy means: cannot tell
             result = None
         _guard(0)

@@ -7,10 +7,18 @@ import concurrent.futures
 import multiprocessing
 import subprocess
 
-import pdf_page
+from pdf import page as pdf_page
 
 # PdfiumError is a RuntimeError; the others come from broken geometry, a failed or endless tesseract, a page too large to render
-PAGE_FAULTS = (RuntimeError, OSError, ValueError, ArithmeticError, LookupError, subprocess.SubprocessError, MemoryError)
+PAGE_FAULTS = (
+    RuntimeError,
+    OSError,
+    ValueError,
+    ArithmeticError,
+    LookupError,
+    subprocess.SubprocessError,
+    MemoryError,
+)
 _open = {}
 
 
@@ -33,8 +41,10 @@ def probe(path):
         if not len(pdf):
             return "broken PDF", "it has no pages"
         return len(pdf), pdf.get_metadata_dict().get("Title")
-    except Exception as error:   # whatever the library says, it is this file's fault
-        return "encrypted PDF" if "password" in str(error).lower() or "security" in str(error).lower() else "broken PDF", str(error)
+    except Exception as error:  # whatever the library says, it is this file's fault
+        return "encrypted PDF" if "password" in str(error).lower() or "security" in str(
+            error
+        ).lower() else "broken PDF", str(error)
 
 
 def read_pages(path, indices, ocr_language=None):
@@ -53,7 +63,7 @@ def read_pages(path, indices, ocr_language=None):
             lines = pdf_page.read_text_layer(page)
             usable = pdf_page.is_readable(lines)
             short = usable and sum(len(line.text) for line in lines) < 200
-            stamp = short and pdf_page.picture_share(page) > 0.5   # e.g. a library's mark on a scan
+            stamp = short and pdf_page.picture_share(page) > 0.5  # e.g. a library's mark on a scan
             if usable and not stamp:
                 done.append((index, "lines", lines))
             else:
@@ -62,7 +72,13 @@ def read_pages(path, indices, ocr_language=None):
                     raise ValueError("its content stream is damaged")
                 done.append((index, kind, None))
         except PAGE_FAULTS as error:
-            done.append((index, "ocr failed" if ocr_language and page is not None else "page unreadable", f"{type(error).__name__}: {error}"[:300]))
+            done.append(
+                (
+                    index,
+                    "ocr failed" if ocr_language and page is not None else "page unreadable",
+                    f"{type(error).__name__}: {error}"[:300],
+                )
+            )
         finally:
             if page is not None:
                 page.close()
@@ -78,10 +94,14 @@ class Readers:
 
     def start(self):
         if self.pool:
-            for process in list((self.pool._processes or {}).values()):   # a hung process never ends by itself
+            for process in list(
+                (self.pool._processes or {}).values()
+            ):  # a hung process never ends by itself
                 process.kill()
             self.pool.shutdown(wait=False, cancel_futures=True)
-        self.pool = concurrent.futures.ProcessPoolExecutor(self.workers, mp_context=multiprocessing.get_context("spawn"))
+        self.pool = concurrent.futures.ProcessPoolExecutor(
+            self.workers, mp_context=multiprocessing.get_context("spawn")
+        )
 
     def submit(self, function, *arguments):
         try:
@@ -99,7 +119,7 @@ class Readers:
 
     def ask(self, path, indices, a_task, *more):
         """Futures of read_pages over all pages, a_task pages in each; collect() takes them."""
-        tasks = [indices[i:i + a_task] for i in range(0, len(indices), a_task)]
+        tasks = [indices[i : i + a_task] for i in range(0, len(indices), a_task)]
         return [(self.submit(read_pages, path, task, *more), task) for task in tasks]
 
     def collect(self, path, futures, bar, *more):
@@ -107,16 +127,24 @@ class Readers:
         found, left = {}, []
         for future, task in futures:
             try:
-                for index, kind, value in future.result(timeout=pdf_page.PAGE_SECONDS + 60 * len(task)):
+                for index, kind, value in future.result(
+                    timeout=pdf_page.PAGE_SECONDS + 60 * len(task)
+                ):
                     found[index] = (kind, value)
                 bar.update(sum(found[index][0] != "scan" for index in task))
-            except (concurrent.futures.BrokenExecutor, concurrent.futures.CancelledError, TimeoutError):
+            except (
+                concurrent.futures.BrokenExecutor,
+                concurrent.futures.CancelledError,
+                TimeoutError,
+            ):
                 left += task
         if left:
             self.start()
         for index in left:
             try:
-                (_, kind, value), = self.submit(read_pages, path, [index], *more).result(timeout=pdf_page.PAGE_SECONDS + 60)
+                ((_, kind, value),) = self.submit(read_pages, path, [index], *more).result(
+                    timeout=pdf_page.PAGE_SECONDS + 60
+                )
                 found[index] = (kind, value)
             except (concurrent.futures.BrokenExecutor, TimeoutError):
                 self.start()

@@ -4,20 +4,20 @@ named("The gas is nitrogen dioxide.", ("nitrogen", "nitrogen dioxide")) -> ["B"]
 by_value("0.02 kN", ("10 N", "20 N")) -> "B"
 """
 
-# ruff: noqa: E501 (conditions stand on one line)
-
 import functools
 import re
 import string
 
-from answers_markup import MARKS, NOISE, WRAP, plain
-from answers_quantity import parse_quantity, same_quantity
-from answers_units import to_ascii_math
-from answers_words import stem
+from .markup import MARKS, NOISE, WRAP, plain
+from .quantity import parse_quantity, same_quantity
+from .units import to_ascii_math
+from .words import stem
 
 LETTERS = string.ascii_uppercase
 OPTION_LABEL = re.compile(r"^\s*\(?[A-Z][).:]\s+(?=\S)")
-FILLER = set("it is are was were be they that thi these those there to of in on at by so becaus and will would".split())
+FILLER = set(
+    "it is are was were be they that thi these those there to of in on at by so becaus and will would".split()
+)
 
 
 @functools.lru_cache(maxsize=4096)
@@ -29,29 +29,41 @@ def words(text):
     text = re.sub(r"\^\s*\{?\s*\\circ\s*\}?|°|\bdegrees?\b", " deg ", text)
     text = re.sub(r"(?<=\d),(?=\d{3}\b)", "", text)
     if "n't" in text or "n’t" in text or "cannot" in text:
-        text = re.sub(r"(?<=[a-z])n['’]t\b|(?<=\bcan)not\b", " not", text).replace("ca not", "can not")
+        text = re.sub(r"(?<=[a-z])n['’]t\b|(?<=\bcan)not\b", " not", text).replace(
+            "ca not", "can not"
+        )
     text = re.sub(r"(?<=[a-z])[-'](?=[a-z])", "", text)
     tokens = re.findall(r"[^\W\d_]+|\d+(?:\.\d+)?|[-+/^%=<>|]", text)
-    drop = {"the", "an", "text", "mathrm", "left", "right", "times", "cdot"} | ({"a"} if len(tokens) > 1 else set())
+    drop = {"the", "an", "text", "mathrm", "left", "right", "times", "cdot"} | (
+        {"a"} if len(tokens) > 1 else set()
+    )
     return " " + " ".join(t for t in tokens if t not in drop) + " "
 
 
 def stems(text):
     """words(text), each stemmed: "It decreases" -> " it decreas "."""
-    return " " + " ".join(stem(word) if word.isalpha() else word for word in words(text).split()) + " "
+    return (
+        " " + " ".join(stem(word) if word.isalpha() else word for word in words(text).split()) + " "
+    )
 
 
 @functools.lru_cache(maxsize=512)
 def option_words(options, read=words):
     """[(letter, words or stems)] longest first; options whose words are empty are left out."""
-    found = [(letter, read(OPTION_LABEL.sub("", option))) for letter, option in zip(LETTERS, options, strict=False)]
+    found = [
+        (letter, read(OPTION_LABEL.sub("", option)))
+        for letter, option in zip(LETTERS, options, strict=False)
+    ]
     return sorted((item for item in found if item[1].strip()), key=lambda item: -len(item[1]))
 
 
 @functools.lru_cache(maxsize=512)
 def option_values(options):
     """[(letter, quantity)] of the options that are numbers."""
-    found = [(letter, parse_quantity(OPTION_LABEL.sub("", option))) for letter, option in zip(LETTERS, options, strict=False)]
+    found = [
+        (letter, parse_quantity(OPTION_LABEL.sub("", option)))
+        for letter, option in zip(LETTERS, options, strict=False)
+    ]
     return [item for item in found if item[1] is not None]
 
 
@@ -69,14 +81,23 @@ def named(text, options, prefix=False, exact=False, read=words):
                 return [letter]
         elif prefix:
             if flat.startswith(option):
-                return [letter] if not any(option == o and other != letter for other, o in option_words(options, read)) else []
+                return (
+                    [letter]
+                    if not any(
+                        option == o and other != letter for other, o in option_words(options, read)
+                    )
+                    else []
+                )
         elif option in flat:
             at = flat.rindex(option)
             before = flat[:at]
-            if option.strip()[0].isdigit() and (before.rstrip()[-1:] in tuple("-+/^") or flat[at + len(option) :][:1] in tuple("/^")):
+            if option.strip()[0].isdigit() and (
+                before.rstrip()[-1:] in tuple("-+/^") or flat[at + len(option) :][:1] in tuple("/^")
+            ):
                 continue  # the 10 of 3/10, the 3 of -3
             if re.search(
-                r" (?:not|isnt|arent|never|neither|nor|without|than|except|instead of|no)(?: be| to be| of)? $", before + " "
+                r" (?:not|isnt|arent|never|neither|nor|without|than|except|instead of|no)(?: be| to be| of)? $",
+                before + " ",
             ) and not option.startswith((" not ", " no ")):
                 continue
             hits.append(letter)
@@ -90,20 +111,26 @@ def named(text, options, prefix=False, exact=False, read=words):
 
 def by_value(text, options):
     """The letter of the only option that is the number (with unit) at the start of text, or None."""
-    head = re.match(r"[^\n,;]{1,60}?(?=[,;\n]|\.(?:\s|$)|\s(?:and|because|which|since|so|when|if)\b|$)", text)
+    head = re.match(
+        r"[^\n,;]{1,60}?(?=[,;\n]|\.(?:\s|$)|\s(?:and|because|which|since|so|when|if)\b|$)", text
+    )
     value = parse_quantity(head[0]) if head else None
     if value is None:
         return None
     hits = [letter for letter, option in option_values(options) if option.percent == value.percent and abs(option.value - value.value) <= 1e-9 * abs(value.value)
             and (not option.unit or not value.unit or option.unit == value.unit) or option.unit and value.unit and option.unit != value.unit and same_quantity(value, option, rel_tol=1e-6)]  # fmt: skip
-    hits = hits or [letter for letter, option in option_values(options) if same_quantity(value, option)]
+    hits = hits or [
+        letter for letter, option in option_values(options) if same_quantity(value, option)
+    ]
     return hits[0] if len(hits) == 1 else None
 
 
 def only_part(text, options):
     """The letter of the only option that holds all words of a short response, at least two and by their stems: "the charges attract"; None else."""
     said = set(stems(text).split()) - FILLER
-    holders = [letter for letter, option in option_words(options, stems) if said <= set(option.split())]
+    holders = [
+        letter for letter, option in option_words(options, stems) if said <= set(option.split())
+    ]
     return holders[0] if len(holders) == 1 and len(said) > 1 and len(text) < 100 else None
 
 
@@ -113,7 +140,11 @@ def whole_option(line, options):
         return None
     flat = words(line.rstrip(" ."))
     for letter, option in option_words(options):
-        if option == flat and len(option_text(letter, options)) > 1 and plain(option_text(letter, options)).strip()[:1].lower() == line[0].lower():
+        if (
+            option == flat
+            and len(option_text(letter, options)) > 1
+            and plain(option_text(letter, options)).strip()[:1].lower() == line[0].lower()
+        ):
             return letter
     return None
 

@@ -3,14 +3,12 @@
 extract_math("... so $x = \\\\boxed{\\\\frac12}$.") -> "\\\\frac12"
 """
 
-# ruff: noqa: E501 (tables and patterns stand on one line)
-
 import itertools
 import re
 
-from answers_markup import boxes
-from answers_quantity import RATIO, parse_quantity, ratio, words_to_number
-from answers_units import unit_after
+from .markup import boxes
+from .quantity import RATIO, parse_quantity, ratio, words_to_number
+from .units import unit_after
 
 MAX_READ = 60_000
 MONEY = r"(?:\\?\$|€|£)"
@@ -23,11 +21,16 @@ LEADING = re.compile(
     r"^(?:[\s:*_>\"'“”`=]|\*\*|(?:therefore|thus|hence|so|then|indeed|simply|just|exactly|the\s+final\s+answer\s+is|the\s+answer\s+is|given\s+by|as\s+follows|that|is|are|equal\s+to|equals)\b)+",
     re.I,
 )
-MATHS = re.compile(r"\\\[(.{1,2000}?)\\\]|\\\((.{1,2000}?)\\\)|\$\$(.{1,2000}?)\$\$|(?<![\\\d])\$(?=\S|\s*\\)([^$\n]{1,1000}?)(?<!\\)\$(?!\d)", re.S)
+MATHS = re.compile(
+    r"\\\[(.{1,2000}?)\\\]|\\\((.{1,2000}?)\\\)|\$\$(.{1,2000}?)\$\$|(?<![\\\d])\$(?=\S|\s*\\)([^$\n]{1,1000}?)(?<!\\)\$(?!\d)",
+    re.S,
+)
 NUMBER_RUN = re.compile(
     r"(?<![\w.^{}])(?<![a-zA-Zμ][-−])(?<!\^[-−])[-+−]?\s?(?:\\?\$)?\s?(?:\d{1,3}(?:,\d{3})+(?!\d)|\d+(?:,\d{1,2}(?![\d,]))?)(?:\.\d+)?(?:\s*/\s*\d+)?(?:\s*[×x*]\s*10\s*\^?\s*\{?[-+⁻⁰¹²³⁴⁵⁶⁷⁸⁹\d]+\}?)?(?:[eE][-+]?\d+)?(?:\s*%|°)?|(?<![\w.])[-+−]?\.\d+"
 )
-COMPOUND = re.compile(r"(?<![\d.])\d[\d.]{0,12}\s{0,3}[a-zA-Z]{1,8},?\s{1,3}(?:and\s{1,3})?\d[\d.]{0,12}\s{0,3}[a-zA-Z]{1,8}\b")
+COMPOUND = re.compile(
+    r"(?<![\d.])\d[\d.]{0,12}\s{0,3}[a-zA-Z]{1,8},?\s{1,3}(?:and\s{1,3})?\d[\d.]{0,12}\s{0,3}[a-zA-Z]{1,8}\b"
+)
 END = re.compile(
     r"\.(?=\s|$)(?!\s*\d)|\n\s*\n|(?<=\S)\n|;\s|,?\s+(?:because|since|which|where\s|so\s|as\s+(?:the|we|it)|I\s+hope|when\s|given\s+that|due\s+to|for\s+a\s+total|per\s+the|in\s+total|if\s)|\s\((?=[a-z]{3})|。|，"
 )
@@ -35,17 +38,40 @@ REFUSAL = re.compile(
     r"\b(?:(?:can(?:not|'t|’t)|could\s?n[o']t|unable\s+to|not\s+(?:possible|able)\s+to|impossible\s+to|insufficient|not\s+enough|do(?:es)?\s+not\s+(?:provide|contain|have)\s+(?:enough|any|the)|no\s+way\s+to|more\s+information|undetermined|indeterminate|cannot\s+be\s+determined|not\s+given|sorry|do(?:n['’]?t|\s+not)\s+know|not\s+sure|no\s+idea|unsure)\b)",
     re.I,
 )
-LISTED = re.compile(r"[-+−]?\d[\d.]*(?:/\d+)?(?:,\s(?:and\s)?[-+−]?\d[\d.]*(?:/\d+)?){0,8}(?:,?\s(?:and|or)\s|,\s)[-+−]?\d[\d.]*(?:/\d+)?(?=[.\s]*$)")
-ASSIGNED = re.compile(r"(\b[a-z]\s?=\s?[-+−]?\d[\d./]*(?:,?\s(?:and|or)\s|,\s)){1,6}\b[a-z]\s?=\s?[-+−]?\d[\d./]*(?=[.\s]*$)")
-PLAIN_FORMULA = re.compile(r"(?:\b(?:is|are|be|was|equals?)\b|[=≈:])\s*(?:(?:about|approximately|exactly|simply)\s)?(?=\S{0,60}[√π^²³∠!(/])([-+−(]?[\w√π(][^\s,;]{0,60}(?:\s[-+−*/×·]\s[^\s,;]{1,60}){0,8})")
-PLURAL = re.compile(r"\b(?:roots|solutions|values|zeroe?s|intercepts|numbers|eigenvalues|factors|answers|integers|primes)\b[^.]{0,60}\b(?:are|were)\b|\b[a-z]\s*=\s*[-+−]?$", re.I)
+LISTED = re.compile(
+    r"[-+−]?\d[\d.]*(?:/\d+)?(?:,\s(?:and\s)?[-+−]?\d[\d.]*(?:/\d+)?){0,8}(?:,?\s(?:and|or)\s|,\s)[-+−]?\d[\d.]*(?:/\d+)?(?=[.\s]*$)"
+)
+ASSIGNED = re.compile(
+    r"(\b[a-z]\s?=\s?[-+−]?\d[\d./]*(?:,?\s(?:and|or)\s|,\s)){1,6}\b[a-z]\s?=\s?[-+−]?\d[\d./]*(?=[.\s]*$)"
+)
+PLAIN_FORMULA = re.compile(
+    r"(?:\b(?:is|are|be|was|equals?)\b|[=≈:])\s*(?:(?:about|approximately|exactly|simply)\s)?(?=\S{0,60}[√π^²³∠!(/])([-+−(]?[\w√π(][^\s,;]{0,60}(?:\s[-+−*/×·]\s[^\s,;]{1,60}){0,8})"
+)
+PLURAL = re.compile(
+    r"\b(?:roots|solutions|values|zeroe?s|intercepts|numbers|eigenvalues|factors|answers|integers|primes)\b[^.]{0,60}\b(?:are|were)\b|\b[a-z]\s*=\s*[-+−]?$",
+    re.I,
+)
 BOUND = re.compile(r"\b(?:less|more|greater|fewer|larger|smaller|higher|lower)\s+than\s*$", re.I)
-SHOWN = re.compile(r"\$\$([^$]{1,4000}?)\$\$|\\\[(.{1,4000}?)\\\]|\\begin\s*\{(?:align|equation|gather)\*?\}(.{1,4000}?)\\end\s*\{(?:align|equation|gather)\*?\}", re.S)
-REMARK = re.compile(r"(?<=[$\d\w])[\s.,]*(?:\(\s*)?\b(?:where\s+we\s+(?:have\s+)?used?|using|(?:note|notice)\s+that)\s(?:(?!\$\$|\\\[)[^\n]){1,250}$", re.I)
-SIZE = re.compile(r"\b\d{1,3}\s?(?:x|×|by)\s?\d{1,3}(?=\s(?:matri|determinant|grid|table|board|square|chess))")
-VECTOR = re.compile(r"(?:\b(?:is|are)|[=:])\s*([(<\[]\s*[-+−]?[\w./√π^]{1,12}(?:\s*,\s*[-+−]?[\w./√π^]{1,12}){1,6}\s*[)>\]])(?=[.\s]*$)")
-COPULA = re.compile(r"(?:\b(?:is|are|was|were|be|equals?|has|have|had|makes?|costs?|only|total\s+of|leaves?|remains?|approximately|about)\b|[=≈:])\s*(?=[-+$−(]?\s*\\?\$?\.?\d)")
-COUNT_WORD = re.compile(r"\b(?:is|are|was|were|has|have)\s+((?:[a-z]+-)?(?:zero|one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|twenty|thirty|forty|fifty))\b")
+SHOWN = re.compile(
+    r"\$\$([^$]{1,4000}?)\$\$|\\\[(.{1,4000}?)\\\]|\\begin\s*\{(?:align|equation|gather)\*?\}(.{1,4000}?)\\end\s*\{(?:align|equation|gather)\*?\}",
+    re.S,
+)
+REMARK = re.compile(
+    r"(?<=[$\d\w])[\s.,]*(?:\(\s*)?\b(?:where\s+we\s+(?:have\s+)?used?|using|(?:note|notice)\s+that)\s(?:(?!\$\$|\\\[)[^\n]){1,250}$",
+    re.I,
+)
+SIZE = re.compile(
+    r"\b\d{1,3}\s?(?:x|×|by)\s?\d{1,3}(?=\s(?:matri|determinant|grid|table|board|square|chess))"
+)
+VECTOR = re.compile(
+    r"(?:\b(?:is|are)|[=:])\s*([(<\[]\s*[-+−]?[\w./√π^]{1,12}(?:\s*,\s*[-+−]?[\w./√π^]{1,12}){1,6}\s*[)>\]])(?=[.\s]*$)"
+)
+COPULA = re.compile(
+    r"(?:\b(?:is|are|was|were|be|equals?|has|have|had|makes?|costs?|only|total\s+of|leaves?|remains?|approximately|about)\b|[=≈:])\s*(?=[-+$−(]?\s*\\?\$?\.?\d)"
+)
+COUNT_WORD = re.compile(
+    r"\b(?:is|are|was|were|has|have)\s+((?:[a-z]+-)?(?:zero|one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|twenty|thirty|forty|fifty))\b"
+)
 CALC = re.compile(r"<<[^<>\n]{0,200}>>")
 
 
@@ -71,14 +97,20 @@ def joined_boxes(text, found):
         gap = text[before[1] : run[0][0]]
         if (
             len(gap) > 60
-            or re.search(r"[.?!]\s|\n\s*\n|=\s*$|\b(?:so|thus|therefore|hence|simpl\w+|approx\w*|i\.e|that is|which is|is)\b", gap)
+            or re.search(
+                r"[.?!]\s|\n\s*\n|=\s*$|\b(?:so|thus|therefore|hence|simpl\w+|approx\w*|i\.e|that is|which is|is)\b",
+                gap,
+            )
             and not re.search(r"\b(?:and|or)\b", gap)
         ):
             break
         run.insert(0, before)
     parts = list(dict.fromkeys(part.strip() for _, _, part in run))
     if len(parts) == 1:
-        after = re.match(r"\s*[})]?\s*\$?\s*(\\?%|percent\b|°|\\circ|\\text\s*\{[^{}]{1,30}\})", text[run[-1][1] :][:60])
+        after = re.match(
+            r"\s*[})]?\s*\$?\s*(\\?%|percent\b|°|\\circ|\\text\s*\{[^{}]{1,30}\})",
+            text[run[-1][1] :][:60],
+        )
         return parts[0] + (" " + after[1] if after and parse_quantity(parts[0]) else "") or None
     return ", ".join(parts)
 
@@ -87,13 +119,20 @@ def last_statement(text):
     """(position, answer) of the last "answer is ..." whose rest can be an answer; None without one."""
     for match in reversed(list(itertools.islice(STATED.finditer(text), 2000))):
         if re.search(
-            r"\b(?:if|whether|not|wrong|incorrect|check|verify|previous)\b[^.\n]{0,20}$", text[max(0, match.start() - 25) : match.start()], re.I
+            r"\b(?:if|whether|not|wrong|incorrect|check|verify|previous)\b[^.\n]{0,20}$",
+            text[max(0, match.start() - 25) : match.start()],
+            re.I,
         ):
             continue
-        if match["mid"] and re.search(r"\b(?:not|cannot|can't|if|by|to\s+(?:get|find|obtain))\b", match["mid"]):  # "multiply the result by 100 to get the rate: ..."
+        if match["mid"] and re.search(
+            r"\b(?:not|cannot|can't|if|by|to\s+(?:get|find|obtain))\b", match["mid"]
+        ):  # "multiply the result by 100 to get the rate: ..."
             continue
         value = head_of(text[match.end() : match.end() + 1500])
-        if value and not re.match(r"(?:with)?in(?:side)?\s|(?:shown|given|written|placed)\s|(?:as\s)?(?:follows|above|below)\b", value + " "):  # "the answer is within \\boxed{}"
+        if value and not re.match(
+            r"(?:with)?in(?:side)?\s|(?:shown|given|written|placed)\s|(?:as\s)?(?:follows|above|below)\b",
+            value + " ",
+        ):  # "the answer is within \\boxed{}"
             return match.start(), value
     return None
 
@@ -101,7 +140,9 @@ def last_statement(text):
 def head_of(tail):
     """What is stated at the start of tail: a formula, or the words up to the end of the sentence."""
     tail = LEADING.sub("", tail.lstrip("*_ \n:")).replace("**", "")
-    tail = re.sub(r"^\(?[a-eA-E]\)\s+(?=[-+\d$\\])(?!.{0,300}[(\s][b-f]\))", "", tail)  # the label of an option that is named with its value
+    tail = re.sub(
+        r"^\(?[a-eA-E]\)\s+(?=[-+\d$\\])(?!.{0,300}[(\s][b-f]\))", "", tail
+    )  # the label of an option that is named with its value
     if tail[:3] in ("```", "..."):
         tail = tail.lstrip("`.\n")
     tail = (
@@ -114,18 +155,27 @@ def head_of(tail):
         inner = next(g for g in formula.groups() if g is not None)
         rest = tail[formula.end() :]
         joined = re.match(r"[ ]*(?=\$)", rest)
-        if joined and (second := MATHS.match(rest[joined.end() :])) and re.search(r"[-+*/=,(]\s*$", inner):  # "$a +$ $b$": one formula, set in two
+        if (
+            joined
+            and (second := MATHS.match(rest[joined.end() :]))
+            and re.search(r"[-+*/=,(]\s*$", inner)
+        ):  # "$a +$ $b$": one formula, set in two
             return inner.strip() + " " + next(g for g in second.groups() if g is not None).strip()
         more = re.match(r"\s*(?:,|and|or|,\s*and|\\cup)\s*(?=[$\\])", rest)
         if more and (second := head_of(rest[more.end() :])) and MATHS.match(rest[more.end() :]):
             return inner.strip() + ", " + second
         return with_unit(inner, rest)
     stop = END.search(tail)
-    head = (tail[: stop.start()] if stop else tail[:300]).strip().strip("*_`").rstrip(".,:;!").strip()
+    head = (
+        (tail[: stop.start()] if stop else tail[:300]).strip().strip("*_`").rstrip(".,:;!").strip()
+    )
     if not parse_quantity(head):
         masked = MATHS.sub(lambda m: "$" * len(m[0]), head)
         copulas = list(
-            re.finditer(r"\b(?:is|are|was|equals?|be)\b(?:\s+(?:approximately|about|exactly|therefore|thus|just|simply))?\s+(?=[-$\\\d(.])", masked)
+            re.finditer(
+                r"\b(?:is|are|was|equals?|be)\b(?:\s+(?:approximately|about|exactly|therefore|thus|just|simply))?\s+(?=[-$\\\d(.])",
+                masked,
+            )
         )
         if copulas:
             head = head[copulas[-1].end() :].strip()
@@ -140,7 +190,9 @@ def head_of(tail):
 
 def with_unit(formula, rest):
     """A formula with the unit that stands behind it: "v = 3" and " m/s downwards" -> "v = 3 m/s"."""
-    if re.fullmatch(r"\d{1,2}:\d\d", formula.strip()) and (half := re.match(r"\s*([ap])\.?\s?m\b", rest, re.I)):
+    if re.fullmatch(r"\d{1,2}:\d\d", formula.strip()) and (
+        half := re.match(r"\s*([ap])\.?\s?m\b", rest, re.I)
+    ):
         return f"{formula.strip()} {half[1]}.m."
     quantity = parse_quantity(re.split(r"=|\\approx|≈", formula)[-1])
     unit = unit_after(rest) if quantity and quantity.unit in ("", "(degree)**1") else ""
@@ -174,12 +226,19 @@ def last_value(text):
             and not re.search(r"[:?]|\d\s*[-+*/×]\s*\d.*=", flat)
         ):
             return bare  # the whole response is the answer
-    bold = [b for b in re.findall(r"\*\*([^*\n]{1,60})\*\*", text[-1500:]) if re.search(r"\d", b) and parse_quantity(b.strip(" .:$")) is not None]
+    bold = [
+        b
+        for b in re.findall(r"\*\*([^*\n]{1,60})\*\*", text[-1500:])
+        if re.search(r"\d", b) and parse_quantity(b.strip(" .:$")) is not None
+    ]
     if bold and not REFUSAL.search(text[-200:]):
         return bold[-1].strip(" .:$")
     sentences = [s for s in re.split(r"(?<=[.!?。])\s+(?=[^a-z])|\n+", text) if s.strip()]
     for back, sentence in enumerate(reversed(sentences[-6:])):
-        if REFUSAL.search(sentence) and not re.search(r"(?:estimate|would be|answer|maybe|perhaps|probably|guess|likely|think)\D{0,40}\d", sentence):
+        if REFUSAL.search(sentence) and not re.search(
+            r"(?:estimate|would be|answer|maybe|perhaps|probably|guess|likely|think)\D{0,40}\d",
+            sentence,
+        ):
             return None
         if sentence.rstrip().endswith("?") and back < 5:
             continue
@@ -187,12 +246,24 @@ def last_value(text):
         if value is not None:
             return value
     bare = text.strip()
-    return bare if len(bare) <= 80 and "\n" not in bare and bare and not REFUSAL.search(bare) and not bare.endswith("?") else None
+    return (
+        bare
+        if len(bare) <= 80
+        and "\n" not in bare
+        and bare
+        and not REFUSAL.search(bare)
+        and not bare.endswith("?")
+        else None
+    )
 
 
 def last_row(display):
     """A displayed formula on one line; of several rows the last one: "$$ x = 1 \\\\ = 2 $$" -> "$$= 2$$"."""
-    body = re.sub(r"\\(?:begin|end)\s*\{(?:aligned|align|split|gathered|equation|gather|alignat)\*?\}", " ", display[1] or display[2] or display[3])
+    body = re.sub(
+        r"\\(?:begin|end)\s*\{(?:aligned|align|split|gathered|equation|gather|alignat)\*?\}",
+        " ",
+        display[1] or display[2] or display[3],
+    )
     body = " ".join(body.split())
     if not re.search("matrix|array|cases", body):
         rows = [row for row in re.split(r"\\\\(?:\[[^\]]{0,9}\])?", body) if row.strip(" &")]
@@ -204,19 +275,34 @@ def listed_formulas(sentence, formulas):
     """ "$\\lambda_1 = 2$ and $\\lambda_2 = 5$" as one list; None where the last formula stands alone."""
     run = [formulas[-1]]
     for before in reversed(formulas[:-1]):
-        if not re.fullmatch(r"\s*(?:,|and|or|,\s*and|,\s*or)\s*", sentence[before.end() : run[0].start()]):
+        if not re.fullmatch(
+            r"\s*(?:,|and|or|,\s*and|,\s*or)\s*", sentence[before.end() : run[0].start()]
+        ):
             break
         run.insert(0, before)
     inner = [next(g for g in formula.groups() if g is not None).strip() for formula in run]
-    return ", ".join(inner) if len(inner) > 1 and all(re.fullmatch(r"[^=]{1,20}=[^=]+", one) for one in inner) else None
+    return (
+        ", ".join(inner)
+        if len(inner) > 1 and all(re.fullmatch(r"[^=]{1,20}=[^=]+", one) for one in inner)
+        else None
+    )
 
 
 def plain_formula(sentence, start):
     """The last formula without LaTeX that stands behind "is" or "=" from `start` on, with its unit: "2√3 cm", "e^2", "1/(1-r)"; None without one."""
     found = list(itertools.islice(PLAIN_FORMULA.finditer(sentence, start), 50))[-1:]
-    if not found or NUMBER_RUN.fullmatch(piece := found[0][1].rstrip(".,;:!?*")) or piece.count("(") != piece.count(")") or re.fullmatch(r"\(\w\)", piece):
+    if (
+        not found
+        or NUMBER_RUN.fullmatch(piece := found[0][1].rstrip(".,;:!?*"))
+        or piece.count("(") != piece.count(")")
+        or re.fullmatch(r"\(\w\)", piece)
+    ):
         return None
-    return with_unit(piece, sentence[found[0].start(1) + len(piece) :]) if re.search(r"\d|[π√]|[²³]", piece) else None
+    return (
+        with_unit(piece, sentence[found[0].start(1) + len(piece) :])
+        if re.search(r"\d|[π√]|[²³]", piece)
+        else None
+    )
 
 
 def stated_value(sentence):
@@ -229,12 +315,22 @@ def stated_value(sentence):
     plain = SIZE.sub("square", plain)  # a 2x2 matrix
     if (value := marked_value(plain)) is not None:
         return value
-    copula = [one for one in COPULA.finditer(plain) if not re.search(r"\b(?:at|when|for|after|where|with|if)\s+\w{1,3}\s*$", plain[max(0, one.start() - 12) : one.start()])]  # at t = 2 s
+    copula = [
+        one
+        for one in COPULA.finditer(plain)
+        if not re.search(
+            r"\b(?:at|when|for|after|where|with|if)\s+\w{1,3}\s*$",
+            plain[max(0, one.start() - 12) : one.start()],
+        )
+    ]  # at t = 2 s
     runs = list(NUMBER_RUN.finditer(plain))
     if not runs:
         return plain_formula(plain, 0) or (word[1] if (word := COUNT_WORD.search(plain)) else None)
     at = runs[-1]
-    if len(runs) > 1 and re.fullmatch(r"[^,;:]{1,30}\s(?:after|at|within|when)(?:\s(?:t\s?=|about|approximately))?\s?", plain[runs[-2].end() : at.start()]):
+    if len(runs) > 1 and re.fullmatch(
+        r"[^,;:]{1,30}\s(?:after|at|within|when)(?:\s(?:t\s?=|about|approximately))?\s?",
+        plain[runs[-2].end() : at.start()],
+    ):
         at = runs[-2]  # 20.4 m after 2.04 s
     if copula:
         behind = [run for run in runs if run.start() >= copula[-1].end() - 1]
@@ -250,7 +346,11 @@ def stated_value(sentence):
         return head
     rest = plain[at.end() :]
     unit = unit_after(rest)
-    return at[0].strip() + (" " + unit if unit and (len(unit) > 1 or re.match(rf"\s?{re.escape(unit)}\s*(?:[,;()]|[. ]*$)", rest)) else "")
+    return at[0].strip() + (
+        " " + unit
+        if unit and (len(unit) > 1 or re.match(rf"\s?{re.escape(unit)}\s*(?:[,;()]|[. ]*$)", rest))
+        else ""
+    )
 
 
 def last_formula(sentence):
@@ -258,7 +358,10 @@ def last_formula(sentence):
     formulas = list(MATHS.finditer(sentence))
     if formulas:
         at = formulas[-1]
-        if len(formulas) > 1 and re.fullmatch(r"\s*[A-Za-zμΩ/^\d{}-]{0,10}\s+at\s+(?:an?\s+angle\s+of\s+)?", sentence[formulas[-2].end() : at.start()]):
+        if len(formulas) > 1 and re.fullmatch(
+            r"\s*[A-Za-zμΩ/^\d{}-]{0,10}\s+at\s+(?:an?\s+angle\s+of\s+)?",
+            sentence[formulas[-2].end() : at.start()],
+        ):
             at = formulas[-2]  # 5 N at 53°
         inner = next(g for g in at.groups() if g is not None).strip()
         rest = sentence[at.end() :]
@@ -269,7 +372,9 @@ def last_formula(sentence):
 
 def marked_value(plain):
     """A value that its form or its words mark: "of which 31", "2 hours and 30 minutes", "x = 2 and x = -3", a ratio, a vector; None without one."""
-    if part := re.search(r",\s*of\s+(?:which|these|those)\s[^\d,]{0,20}(\d[\d,]*)", plain):  # 32 subsets, of which 31 are not empty
+    if part := re.search(
+        r",\s*of\s+(?:which|these|those)\s[^\d,]{0,20}(\d[\d,]*)", plain
+    ):  # 32 subsets, of which 31 are not empty
         return part[1].rstrip(",")
     several = [found[0] for found in COMPOUND.finditer(plain) if parse_quantity(found[0])]
     if several:  # 2 hours and 30 minutes
@@ -278,7 +383,11 @@ def marked_value(plain):
         return assigned[0].rstrip(".")
     if re.search(r"\bratio\b", plain, re.I) and (ratios := list(RATIO.finditer(plain))):
         return ratios[-1][0]
-    if phrase := re.search(r"\ball\s+real\s+numbers?\s+except\b[^.,]{1,40}|\b(?:is|equals?|=)\s+((?:positive\s|negative\s|plus\s|minus\s)?infinity)\b", plain, re.I):
+    if phrase := re.search(
+        r"\ball\s+real\s+numbers?\s+except\b[^.,]{1,40}|\b(?:is|equals?|=)\s+((?:positive\s|negative\s|plus\s|minus\s)?infinity)\b",
+        plain,
+        re.I,
+    ):
         return phrase[1] or phrase[0]
     if vector := VECTOR.search(plain):
         return vector[1]

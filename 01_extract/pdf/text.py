@@ -10,15 +10,20 @@ import itertools
 import re
 import statistics
 
-from pdf_page import HYPHEN
+from pdf.page import HYPHEN
 
 BULLET = re.compile(r"[•‣◦⁃∙▪■●○►] ?\S")
-ITEM = re.compile(r"(?:[–—*-]|\(?(?:\d{1,2}|[a-z]|[ivx]{1,4})[.)]|\[\d{1,3}\]) ")   # begins an item only where the line before came to an end
+ITEM = re.compile(
+    r"(?:[–—*-]|\(?(?:\d{1,2}|[a-z]|[ivx]{1,4})[.)]|\[\d{1,3}\]) "
+)  # begins an item only where the line before came to an end
 ENDED = re.compile(r"[.!?:;]['”\")\]]*$")
-NUMBERED = re.compile(r"(?:(?:Chapter|Section|Appendix|Part|Lecture|Unit)\s+[\dIVXA-Z]+\b|\d+(?:\.\d+){1,3}\.?\s+[A-Z])[^.!?;]{0,80}$")   # a heading
+NUMBERED = re.compile(
+    r"(?:(?:Chapter|Section|Appendix|Part|Lecture|Unit)\s+[\dIVXA-Z]+\b|\d+(?:\.\d+){1,3}\.?\s+[A-Z])[^.!?;]{0,80}$"
+)  # a heading
 
 
 # ---- running headers, footers, page numbers ----
+
 
 def running_lines(pages):
     """Set of (page index, line index) of running headers, footers and page numbers among the two outermost lines at either end of a page.
@@ -28,26 +33,43 @@ def running_lines(pages):
     the page has at least five lines. A page number is one whose sequence the pages around carry on. The last line of a page is never taken.
     """
     found, keys = set(), [[line_key(line.text) for line in lines] for lines in pages]
-    steps = [b.base - a.base for lines in pages for a, b in itertools.pairwise(lines) if 0 < b.base - a.base < 60]
+    steps = [
+        b.base - a.base
+        for lines in pages
+        for a, b in itertools.pairwise(lines)
+        if 0 < b.base - a.base < 60
+    ]
     white = 1.3 * statistics.median(steps) if steps else 0
     for sign in (1, -1):
-        orders = [sorted(range(len(lines)), key=lambda i, lines=lines: sign * lines[i].base) for lines in pages]
-        edge = [[(keys[n][i], lines[i]) for i in order[:2]] for n, (order, lines) in enumerate(zip(orders, pages, strict=True))]
+        orders = [
+            sorted(range(len(lines)), key=lambda i, lines=lines: sign * lines[i].base)
+            for lines in pages
+        ]
+        edge = [
+            [(keys[n][i], lines[i]) for i in order[:2]]
+            for n, (order, lines) in enumerate(zip(orders, pages, strict=True))
+        ]
         inner = [{keys[n][i] for i in order[2:-2]} for n, order in enumerate(orders)]
         for n, (order, lines) in enumerate(zip(orders, pages, strict=True)):
             hits = []
-            for i in order[:min(2, len(order) - 1)]:
+            for i in order[: min(2, len(order) - 1)]:
                 near = [m for m in range(max(n - 8, 0), min(n + 9, len(pages))) if m != n]
                 if follows_sequence(n, lines[i], edge, near, page_number):
                     hits.append("number")
-                elif len(lines) >= 5 and (repeats(keys[n][i], lines[i], edge, inner, near)
-                                          or follows_sequence(n, lines[i], edge, near, outer_number)):
+                elif len(lines) >= 5 and (
+                    repeats(keys[n][i], lines[i], edge, inner, near)
+                    or follows_sequence(n, lines[i], edge, near, outer_number)
+                ):
                     hits.append("words")
                 else:
                     break
-            while hits and hits[-1] == "words" and abs(lines[order[len(hits)]].base - lines[order[len(hits) - 1]].base) < white:
+            while (
+                hits
+                and hits[-1] == "words"
+                and abs(lines[order[len(hits)]].base - lines[order[len(hits) - 1]].base) < white
+            ):
                 hits.pop()
-            found |= {(n, i) for i in order[:len(hits)]}
+            found |= {(n, i) for i in order[: len(hits)]}
     return found
 
 
@@ -61,7 +83,10 @@ def repeats(key, line, edge, inner, near):
     """True where the line's words stand at its height at the edge of two pages around, and not in the body of any."""
     if len(key) < 3 or any(key in inner[m] for m in near):
         return False
-    return sum(any(other == key and abs(there.top - line.top) < 8 for other, there in edge[m]) for m in near) >= min(2, max(len(near), 1))
+    return sum(
+        any(other == key and abs(there.top - line.top) < 8 for other, there in edge[m])
+        for m in near
+    ) >= min(2, max(len(near), 1))
 
 
 def follows_sequence(number, line, edge, near, value_of):
@@ -69,7 +94,9 @@ def follows_sequence(number, line, edge, near, value_of):
     value = value_of(line.text)
     if value is None:
         return False
-    right = sum(any(value_of(there.text) == value + m - number for _, there in edge[m]) for m in near)
+    right = sum(
+        any(value_of(there.text) == value + m - number for _, there in edge[m]) for m in near
+    )
     return right >= min(2, max(len(near), 1))
 
 
@@ -81,7 +108,11 @@ def outer_number(text):
 
 def page_number(text):
     """Value of a line that is a page number only (12, - 12 -, Page 12, xii), else None."""
-    match = re.fullmatch(r"\W*(?:page\s+)?(\d{1,4}|[ivxlc]{1,7})(?:\s*(?:of|/)\s*\d+)?\W*", text.strip(), re.IGNORECASE)
+    match = re.fullmatch(
+        r"\W*(?:page\s+)?(\d{1,4}|[ivxlc]{1,7})(?:\s*(?:of|/)\s*\d+)?\W*",
+        text.strip(),
+        re.IGNORECASE,
+    )
     if not match:
         return None
     if match[1].isdigit():
@@ -92,6 +123,7 @@ def page_number(text):
 
 # ---- words and paragraphs ----
 
+
 def mend_hyphen(first, second, known):
     """Join a word cut by a hyphen at a line end: as the book writes it elsewhere, else without the hyphen."""
     head = re.search(r"[\w’'-]*$", first)[0]
@@ -99,7 +131,10 @@ def mend_hyphen(first, second, known):
     if not head or not tail:
         return f"{first}-{second}"
     joined, hyphened = (head + tail).lower(), f"{head}-{tail}".lower()
-    keep = known[hyphened] > known[joined] or (not known[joined] and (tail[0].isupper() or tail[0].isdigit() or head[-1].isdigit() or "-" in head))
+    keep = known[hyphened] > known[joined] or (
+        not known[joined]
+        and (tail[0].isupper() or tail[0].isdigit() or head[-1].isdigit() or "-" in head)
+    )
     return f"{first}{'-' if keep else ''}{second}"
 
 
@@ -130,18 +165,33 @@ class Book:
         for line in lines:
             sizes[line.sizes[:1]] += len(line.text)
         self.size = (sizes.most_common(1)[0][0] or (0,))[0] if sizes else 0
-        self.bold_text = sum(len(line.text) for line in lines if line.bold) > 0.3 * sum(len(line.text) for line in lines)
-        steps = [b.base - a.base for page in pages for a, b in itertools.pairwise(page) if 0 < b.base - a.base < 60]
+        self.bold_text = sum(len(line.text) for line in lines if line.bold) > 0.3 * sum(
+            len(line.text) for line in lines
+        )
+        steps = [
+            b.base - a.base
+            for page in pages
+            for a, b in itertools.pairwise(page)
+            if 0 < b.base - a.base < 60
+        ]
         self.step = statistics.median(steps) if steps else 12
         self.known = vocabulary(pages)
 
     def is_heading(self, line):
         """A short line in letters clearly larger than the body's, or bold and without the end of a sentence."""
         text = line.text
-        if not line.sizes or line.kept or len(text) > 120 or not text[0].isalnum() or not re.search(r"[^\W\d_]{3}", text):
+        if (
+            not line.sizes
+            or line.kept
+            or len(text) > 120
+            or not text[0].isalnum()
+            or not re.search(r"[^\W\d_]{3}", text)
+        ):
             return False
         bold = line.bold and not self.bold_text and line.sizes[0] > 0.95 * self.size
-        return line.sizes[0] > 1.13 * self.size or (bold and len(text) < 80 and text[-1] not in ".,;:?!)" + HYPHEN and not text[0].islower())
+        return line.sizes[0] > 1.13 * self.size or (
+            bold and len(text) < 80 and text[-1] not in ".,;:?!)" + HYPHEN and not text[0].islower()
+        )
 
 
 def starts_paragraph(before, line, lines, book, count):
@@ -149,28 +199,46 @@ def starts_paragraph(before, line, lines, book, count):
     em = before.bottom - before.top
     if before.kept or line.kept or book.is_heading(before) or book.is_heading(line):
         return True
-    if line.top < before.top - 1:                       # next column: goes on unless a sentence ended
+    if line.top < before.top - 1:  # next column: goes on unless a sentence ended
         return bool(ENDED.search(before.text)) or not line.text[:1].islower()
     ended = bool(ENDED.search(before.text))
     if BULLET.match(line.text) or (ended and ITEM.match(line.text)):
         return True
-    mid = not ended and line.text[:1].islower()      # in mid-sentence a tall formula may push lines apart; OCR's boxes are rough
-    if line.base - before.base > (1.6 if mid else 1.28 if line.sizes else 1.45) * max(book.step, 0.8 * em):
+    mid = (
+        not ended and line.text[:1].islower()
+    )  # in mid-sentence a tall formula may push lines apart; OCR's boxes are rough
+    if line.base - before.base > (1.6 if mid else 1.28 if line.sizes else 1.45) * max(
+        book.step, 0.8 * em
+    ):
         return True
-    if before.sizes and line.sizes and " " in line.text and not any(abs(a - b) < 0.04 * a for a in before.sizes for b in line.sizes):
+    if (
+        before.sizes
+        and line.sizes
+        and " " in line.text
+        and not any(abs(a - b) < 0.04 * a for a in before.sizes for b in line.sizes)
+    ):
         return True
     if before.text.endswith(HYPHEN):
         return False
-    block = [other for other in lines if min(abs(other.x0 - before.x0), abs(other.x0 - line.x0)) < 0.5 * em and other.x1 > before.x0]
+    block = [
+        other
+        for other in lines
+        if min(abs(other.x0 - before.x0), abs(other.x0 - line.x0)) < 0.5 * em
+        and other.x1 > before.x0
+    ]
     left, right = min(other.x0 for other in block), max(other.x1 for other in block)
     word = (line.x1 - line.x0) * len(line.text.split(" ")[0]) / len(line.text)
-    room = right - before.x1     # the line before ended early where the next word would have found room in it
+    room = (
+        right - before.x1
+    )  # the line before ended early where the next word would have found room in it
     indented = line.x0 - left > 0.8 * em and before.x0 - left < 0.5 * em
     if room > word + 1.2 * em and (ended or indented or room > 0.25 * (right - left)):
         return True
-    if count > 1 and room > em and line.x0 - left < 0.5 * em and before.x0 - left > 0.8 * em:   # the next entry of a list with hanging indents
+    if (
+        count > 1 and room > em and line.x0 - left < 0.5 * em and before.x0 - left > 0.8 * em
+    ):  # the next entry of a list with hanging indents
         return True
-    return ended and indented                                                     # without an end it is a hanging indent
+    return ended and indented  # without an end it is a hanging indent
 
 
 def page_paragraphs(lines, book):
@@ -179,17 +247,38 @@ def page_paragraphs(lines, book):
     for line in lines:
         text = " " * line.indent + line.text
         fresh = before is None or starts_paragraph(before, line, lines, book, made[-1][3])
-        if before is not None and before.kept and line.kept and 0 < line.base - before.base < 1.8 * book.step:
+        if (
+            before is not None
+            and before.kept
+            and line.kept
+            and 0 < line.base - before.base < 1.8 * book.step
+        ):
             made[-1][1] += "\n" + text
         elif not fresh:
             made[-1][1] = join_lines(made[-1][1], text, book.known)
             made[-1][3] += 1
-        elif made and made[-1][0] == "heading" and book.is_heading(line) and line.sizes == before.sizes and line.top - before.bottom < line.sizes[0]:
+        elif (
+            made
+            and made[-1][0] == "heading"
+            and book.is_heading(line)
+            and line.sizes == before.sizes
+            and line.top - before.bottom < line.sizes[0]
+        ):
             made[-1][1] += " " + text
         else:
-            made.append(["kept" if line.kept else "heading" if book.is_heading(line) else "text", text, line.sizes[0] if line.sizes else 0, 1])
+            made.append(
+                [
+                    "kept" if line.kept else "heading" if book.is_heading(line) else "text",
+                    text,
+                    line.sizes[0] if line.sizes else 0,
+                    1,
+                ]
+            )
         before = line
-    return [["heading" if count == 1 and kind == "text" and NUMBERED.match(text) else kind, text, size] for kind, text, size, count in made]
+    return [
+        ["heading" if count == 1 and kind == "text" and NUMBERED.match(text) else kind, text, size]
+        for kind, text, size, count in made
+    ]
 
 
 def is_unfinished(kind, text):
@@ -198,14 +287,23 @@ def is_unfinished(kind, text):
 
 def footnotes_first(paragraphs, book):
     """Paragraphs of a page with its footnotes before a last paragraph that goes on overleaf, so that its halves meet."""
-    last = next((i for i in range(len(paragraphs) - 1, -1, -1) if paragraphs[i][2] > 0.95 * book.size), None)
-    notes = paragraphs[last + 1:] if last else []   # a first paragraph stays the first: the page before may end in its beginning
-    if not notes or not is_unfinished(*paragraphs[last][:2]) or any(kind != "text" or size > 0.93 * book.size for kind, _, size in notes):
+    last = next(
+        (i for i in range(len(paragraphs) - 1, -1, -1) if paragraphs[i][2] > 0.95 * book.size), None
+    )
+    notes = (
+        paragraphs[last + 1 :] if last else []
+    )  # a first paragraph stays the first: the page before may end in its beginning
+    if (
+        not notes
+        or not is_unfinished(*paragraphs[last][:2])
+        or any(kind != "text" or size > 0.93 * book.size for kind, _, size in notes)
+    ):
         return paragraphs
     return [*paragraphs[:last], *notes, paragraphs[last]]
 
 
 # ---- the book ----
+
 
 def assemble(pages):
     """Text of a book from the lines of its pages.
@@ -216,16 +314,31 @@ def assemble(pages):
     """
     lined = [lines if isinstance(lines, list) else [] for _, lines in pages]
     drop = running_lines(lined)
-    kept = [[line for i, line in enumerate(lines) if (number, i) not in drop] for number, lines in enumerate(lined)]
+    kept = [
+        [line for i, line in enumerate(lines) if (number, i) not in drop]
+        for number, lines in enumerate(lined)
+    ]
     book = Book(kept)
     offsets, open_end = [], False
-    parts, length = [], 0          # text is built from parts: a million characters are not copied for every page
+    parts, length = (
+        [],
+        0,
+    )  # text is built from parts: a million characters are not copied for every page
 
     for (number, given), lines in zip(pages, kept, strict=True):
-        paragraphs = [["text", given.strip(), 0]] if isinstance(given, str) and given.strip() else footnotes_first(page_paragraphs(lines, book), book)
+        paragraphs = (
+            [["text", given.strip(), 0]]
+            if isinstance(given, str) and given.strip()
+            else footnotes_first(page_paragraphs(lines, book), book)
+        )
         first = True
         for kind, paragraph, _ in paragraphs:
-            joins = first and open_end and kind == "text" and (parts[-1].endswith(HYPHEN) or paragraph[:1].islower())
+            joins = (
+                first
+                and open_end
+                and kind == "text"
+                and (parts[-1].endswith(HYPHEN) or paragraph[:1].islower())
+            )
             if joins:
                 last = parts.pop()
                 length -= len(last)

@@ -3,8 +3,6 @@
 read_unit("kJ/mol") -> ("(kilojoule)**1*(mole)**-1", 1.0)
 """
 
-# ruff: noqa: E501 (tables and patterns stand on one line)
-
 import functools
 import re
 import unicodedata
@@ -39,23 +37,45 @@ UNIT_WORDS = set(
     ohm pascal hertz liter electronvolt electron_volt calorie atmosphere radian degree steradian dalton angstrom inch foot yard mile pound ounce gallon parsec becquerel
     curie gray sievert lumen lux dyne poise debye byte bit hectare acre horsepower revolution ton tonne knot hartree quart pint cup turn micron""".split()
 )
-SHORT = "|".join("mmol mol rad kPa MPa MeV keV kg km cm mm dm nm μm kJ mJ kN mN kW kV mV mA Pa Hz eV m g s J K N W V C A T L Ω".split())  # not ms: kgms^-1
+SHORT = "|".join(
+    "mmol mol rad kPa MPa MeV keV kg km cm mm dm nm μm kJ mJ kN mN kW kV mV mA Pa Hz eV m g s J K N W V C A T L Ω".split()
+)  # not ms: kgms^-1
 GLUED = re.compile(f"(?:{SHORT}){{2,4}}")  # Jkg^-1
-GLUED_ALONE = re.compile("k?[NJ]m|k?[JNVW]s|[kM]?[NJV]m|[kmM]?Ω(?:m|cm)|kgm")  # without an exponent: anything else may be a word
-COUNTED = re.compile(r"(?:photon|particle|molecule|atom|electron|proton|neutron|ion|cycle|count|event|decay|disintegration|collision|fission|cell|person|beat|breath)s?|nucle(?:us|i)|people")
+GLUED_ALONE = re.compile(
+    "k?[NJ]m|k?[JNVW]s|[kM]?[NJV]m|[kmM]?Ω(?:m|cm)|kgm"
+)  # without an exponent: anything else may be a word
+COUNTED = re.compile(
+    r"(?:photon|particle|molecule|atom|electron|proton|neutron|ion|cycle|count|event|decay|disintegration|collision|fission|cell|person|beat|breath)s?|nucle(?:us|i)|people"
+)
 PREFIXES = "yocto zepto atto femto pico nano micro milli centi deci deca hecto kilo mega giga tera peta".split()
-NO_PREFIX = set("min h d yr y in ft mi lb oz u e ° °C °F deg AU ly P B R D M rpm ppm mph in hr t sec rev cc ha".split()) - {"M"}
+NO_PREFIX = set(
+    "min h d yr y in ft mi lb oz u e ° °C °F deg AU ly P B R D M rpm ppm mph in hr t sec rev cc ha".split()
+) - {"M"}
 
 
 def to_ascii_math(text):
     """Unicode signs of mathematics in the plain or LaTeX spelling: 10⁻³ -> 10^{-3}, H₂O -> H2O, − -> -, ½ -> 1/2."""
     if "<su" in text:
-        text = re.sub(r"<sup>([^<>]{1,40})</sup>", r"^{\1}", re.sub(r"<sub>([^<>]{1,40})</sub>", r"_{\1}", text))
+        text = re.sub(
+            r"<sup>([^<>]{1,40})</sup>",
+            r"^{\1}",
+            re.sub(r"<sub>([^<>]{1,40})</sub>", r"_{\1}", text),
+        )
     if text.isascii():
         return text
-    text = re.sub(r"[⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻ⁿ]+", lambda m: "^{" + m.group().translate(SUPERSCRIPTS) + "}", text)
-    text = re.sub(r"(\d?)([½⅓⅔¼¾⅕⅖⅗⅘⅙⅚⅛⅜⅝⅞])", lambda m: (m[1] + " " if m[1] else "") + unicodedata.normalize("NFKC", m[2]).replace("⁄", "/"), text)
-    text = re.sub(r"(?<=\d)[₀-₉]+", lambda m: "_{" + m[0].translate(SUBSCRIPTS) + "}", text)  # 1010₂
+    text = re.sub(
+        r"[⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻ⁿ]+", lambda m: "^{" + m.group().translate(SUPERSCRIPTS) + "}", text
+    )
+    text = re.sub(
+        r"(\d?)([½⅓⅔¼¾⅕⅖⅗⅘⅙⅚⅛⅜⅝⅞])",
+        lambda m: (
+            (m[1] + " " if m[1] else "") + unicodedata.normalize("NFKC", m[2]).replace("⁄", "/")
+        ),
+        text,
+    )
+    text = re.sub(
+        r"(?<=\d)[₀-₉]+", lambda m: "_{" + m[0].translate(SUBSCRIPTS) + "}", text
+    )  # 1010₂
     return text.translate(SUBSCRIPTS).translate(SYMBOL_TABLE)
 
 
@@ -63,13 +83,21 @@ def strip_wrappers(text):
     """LaTeX that changes the looks and not the meaning is taken off; \\text{ cm} -> cm."""
     text = to_ascii_math(text)
     if "\\" in text or "{" in text or "$" in text:
-        text = re.sub(r"(?<=\d)\s*,\s*\\!\s*(?=\d{3})", ",", text.replace("{,}", ",")).replace("\\!", "")
+        text = re.sub(r"(?<=\d)\s*,\s*\\!\s*(?=\d{3})", ",", text.replace("{,}", ",")).replace(
+            "\\!", ""
+        )
         text = re.sub(r"\^\s*\{\s*([-+]?\d+)\s*\}", r"^\1", text)
         text = re.sub(r"\\[,;:> ]|~|\\q?quad", " ", text).replace("{10}", "10")
         text = re.sub(
-            r"\\(?:text|textbf|textit|textrm|textnormal|textsf|texttt|mathrm|mathbf|mathit|mathsf|operatorname|mbox|hbox|rm|bf|unit|si)\s*\{([^{}]*)\}", r" \1 ", text
+            r"\\(?:text|textbf|textit|textrm|textnormal|textsf|texttt|mathrm|mathbf|mathit|mathsf|operatorname|mbox|hbox|rm|bf|unit|si)\s*\{([^{}]*)\}",
+            r" \1 ",
+            text,
         )
-        text = re.sub(r"\\[dtc]?frac\s*(?:\{\s*(-?[\d.]+)\s*\}\s*\{\s*([\d.]+)\s*\}|(\d)\s*(\d)(?!\d))", lambda m: f" {m[1] or m[3]}/{m[2] or m[4]} ", text)
+        text = re.sub(
+            r"\\[dtc]?frac\s*(?:\{\s*(-?[\d.]+)\s*\}\s*\{\s*([\d.]+)\s*\}|(\d)\s*(\d)(?!\d))",
+            lambda m: f" {m[1] or m[3]}/{m[2] or m[4]} ",
+            text,
+        )
         text = re.sub(r"\^\s*\{?\s*\\(?:circ|degree)\s*\}?|\\degree|\\circ", "°", text)
         text = re.sub(
             r"\\[,;:> ]|~|\\quad|\\qquad|\\left|\\right|\\displaystyle|\\rm\b|\\bf\b|\$",
@@ -77,7 +105,12 @@ def strip_wrappers(text):
             text.replace("\\$", "$ ") if text.count("$") == 1 else text.replace("\\$", ""),
         )
         text = (
-            text.replace("\\%", "%").replace("\\mu", "μ").replace("\\Omega", "Ω").replace("\\AA", "Å").replace("\\cdot", "*").replace("\\times", "*")
+            text.replace("\\%", "%")
+            .replace("\\mu", "μ")
+            .replace("\\Omega", "Ω")
+            .replace("\\AA", "Å")
+            .replace("\\cdot", "*")
+            .replace("\\times", "*")
         )
     return text.strip()
 
@@ -90,16 +123,35 @@ UNIT_TOKEN = re.compile(
 def unit_symbols(text):
     """The unit in one spelling: words such as "square", "per" and "degrees" as signs, fractions with a slash, mm of Hg, electron volts and psi as one name."""
     text = strip_wrappers(text).strip().rstrip(".").strip()
-    text = re.sub(r"μ\s+(?=[A-Za-zΩ])", "μ", text)  # \mu\mathrm{T}: the letter and its prefix are one unit
-    text = re.sub(r"\\[dtc]?frac\s*\{([^{}]{1,30})\}\s*\{([^{}]{1,30})\}", r"(\1)/(\2)", text)  # \frac{kJ}{mol}
+    text = re.sub(
+        r"μ\s+(?=[A-Za-zΩ])", "μ", text
+    )  # \mu\mathrm{T}: the letter and its prefix are one unit
+    text = re.sub(
+        r"\\[dtc]?frac\s*\{([^{}]{1,30})\}\s*\{([^{}]{1,30})\}", r"(\1)/(\2)", text
+    )  # \frac{kJ}{mol}
     text = re.sub(r"\\(?:alpha|beta|gamma)[\s-]*(?=particle|photon|ray|decay)", "", text)
     text = re.sub(r"\b(square|sq\.?)\s+([a-zA-Z]+)", r"\2^2", text)
     text = re.sub(r"\b(cubic|cu\.?)\s+([a-zA-Z]+)", r"\2^3", text)
-    text = re.sub(r"([a-zA-Z]+)\s+squared\b", r"\1^2", re.sub(r"([a-zA-Z]+)\s+cubed\b", r"\1^3", text))
-    text = re.sub(r"\b(?:mm|millimet(?:er|re)s?)\s+(?:of\s+)?(?:Hg|mercury)\b", "mmHg", re.sub(r"\belectron[\s-](volts?)\b", r"electron\1", text, flags=re.I))
-    text = re.sub(r"\blbs?\s*/\s*in\s*\^?\s*2(?!\d)", "psi", re.sub(r"\bper\b", "/", re.sub(r"\bdeg(?:ree)?s?\s", "°", text)))
+    text = re.sub(
+        r"([a-zA-Z]+)\s+squared\b", r"\1^2", re.sub(r"([a-zA-Z]+)\s+cubed\b", r"\1^3", text)
+    )
+    text = re.sub(
+        r"\b(?:mm|millimet(?:er|re)s?)\s+(?:of\s+)?(?:Hg|mercury)\b",
+        "mmHg",
+        re.sub(r"\belectron[\s-](volts?)\b", r"electron\1", text, flags=re.I),
+    )
+    text = re.sub(
+        r"\blbs?\s*/\s*in\s*\^?\s*2(?!\d)",
+        "psi",
+        re.sub(r"\bper\b", "/", re.sub(r"\bdeg(?:ree)?s?\s", "°", text)),
+    )
     text = re.sub(r"(?<=eV)\s*/\s*\(?c\)?(?![A-Za-z])", "/(speed_of_light)", text)
-    text = re.sub(r"°\s*(celsius|centigrade|c)\b", "°C", re.sub(r"°\s*(fahrenheit|f)\b", "°F", text, flags=re.I), flags=re.I)
+    text = re.sub(
+        r"°\s*(celsius|centigrade|c)\b",
+        "°C",
+        re.sub(r"°\s*(fahrenheit|f)\b", "°F", text, flags=re.I),
+        flags=re.I,
+    )
     text = re.sub(r"°\s*(?:kelvin|K\b)", "K", text, flags=re.I)
     return re.sub(r"(?<=[A-Za-z\d])-(?=[A-Za-z])", "*", text)
 
@@ -141,7 +193,13 @@ def read_unit(text):
                 return None
             depth_sign.pop()
             sign = depth_sign[-1] if depth_sign else -1 if below else 1
-    if not parts and factor == 1.0 or depth_sign or parts and all(name == "count" for name, _ in parts):
+    if (
+        not parts
+        and factor == 1.0
+        or depth_sign
+        or parts
+        and all(name == "count" for name, _ in parts)
+    ):
         return None  # "5 molecules" has a noun and no unit
     return "*".join(f"({name})**{power}" for name, power in parts), factor
 
@@ -153,7 +211,9 @@ def unit_names(name, rest):
     if (known := pint_name(name)) is not None:
         return [known]
     if GLUED_ALONE.fullmatch(name) or re.match(r"\s*(?:\^|\*\*|-\d)", rest):
-        return [pint_name(part) for part in re.findall(SHORT, name)] if GLUED.fullmatch(name) else []
+        return (
+            [pint_name(part) for part in re.findall(SHORT, name)] if GLUED.fullmatch(name) else []
+        )
     return []
 
 
@@ -175,13 +235,31 @@ def pint_name(name):
         return "deca" + UNIT_NAMES[name[2:]]
     word = name.lower().replace("metre", "meter").replace("litre", "liter")
     if len(word) < 3:
-        return {"kg": "kilogram", "km": "kilometer", "cm": "centimeter", "mm": "millimeter", "ml": "milliliter", "hz": "hertz"}.get(word)
-    for candidate in (word, word[:-1] if word.endswith("s") else word, word[:-2] if word.endswith("es") else word):
+        return {
+            "kg": "kilogram",
+            "km": "kilometer",
+            "cm": "centimeter",
+            "mm": "millimeter",
+            "ml": "milliliter",
+            "hz": "hertz",
+        }.get(word)
+    for candidate in (
+        word,
+        word[:-1] if word.endswith("s") else word,
+        word[:-2] if word.endswith("es") else word,
+    ):
         if candidate in ("celsius", "fahrenheit"):
             return UNIT_NAMES[candidate]
         if candidate in ("inches", "feet", "henries", "molar"):
             return UNIT_NAMES[candidate]
-        base = next((candidate[len(p) :] for p in PREFIXES if candidate.startswith(p) and candidate[len(p) :] in UNIT_WORDS), None)
+        base = next(
+            (
+                candidate[len(p) :]
+                for p in PREFIXES
+                if candidate.startswith(p) and candidate[len(p) :] in UNIT_WORDS
+            ),
+            None,
+        )
         if candidate in UNIT_WORDS or base:
             return candidate.replace("electronvolt", "electron_volt").replace("tonne", "metric_ton")
     return None
@@ -200,9 +278,16 @@ def unit_info(expression):
     ureg = registry()
     try:
         if expression in ("(degC)**1", "(degF)**1"):
-            one, zero = (ureg.Quantity(x, expression[1:5]).to("kelvin").magnitude for x in (1.0, 0.0))
+            one, zero = (
+                ureg.Quantity(x, expression[1:5]).to("kelvin").magnitude for x in (1.0, 0.0)
+            )
             return "[temperature]", one - zero, zero
-        unit = ureg.Quantity(1.0, ureg.parse_units(expression.replace("degC", "delta_degC").replace("degF", "delta_degF"))).to_base_units()
+        unit = ureg.Quantity(
+            1.0,
+            ureg.parse_units(
+                expression.replace("degC", "delta_degC").replace("degF", "delta_degF")
+            ),
+        ).to_base_units()
         return str(unit.dimensionality), float(unit.magnitude), 0.0
     except Exception:  # pint's own errors are many; each means: no such unit
         return "?", None, 0.0
@@ -216,6 +301,10 @@ def unit_after(text):
     parts = words[1].split()
     for n in range(len(parts), 0, -1):
         unit = " ".join(parts[:n]).rstrip(".,;:!?*")
-        if unit in ("%", "percent", "\\%") or read_unit(unit) and re.match(r"[A-Za-zμΩÅ°%\\]", unit):
+        if (
+            unit in ("%", "percent", "\\%")
+            or read_unit(unit)
+            and re.match(r"[A-Za-zμΩÅ°%\\]", unit)
+        ):
             return unit
     return ""

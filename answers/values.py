@@ -5,20 +5,32 @@ compare_values(r"\\frac{1}{2}", "0.5", None, None, None) -> True
 
 import re
 
-import answers_latex as latex
-from answers_quantity import Quantity, parse_quantity, read_number, same_quantity
-from answers_units import read_unit, strip_wrappers, to_ascii_math
-from answers_words import tokens
+from . import formula as latex
+from .quantity import Quantity, parse_quantity, read_number, same_quantity
+from .units import read_unit, strip_wrappers, to_ascii_math
+from .words import tokens
 
-BELOW = re.compile(r"/\s*(\d*(?:[A-Za-z](?:_\{?\w\}?)?){2,4}|\d+[A-Za-z](?:_\{?\w\}?)?)(?![A-Za-z(])")
+BELOW = re.compile(
+    r"/\s*(\d*(?:[A-Za-z](?:_\{?\w\}?)?){2,4}|\d+[A-Za-z](?:_\{?\w\}?)?)(?![A-Za-z(])"
+)
 
 
 def closed_with_unit(text):
     """A Quantity of a closed formula with a unit behind it: "2\\pi rad/s", "5\\sqrt{2} cm"; None of anything else."""
-    split = re.fullmatch(r"(.*?(?:[\d})\]]|\\pi(?=\s)))\s*([A-Za-zμΩ°][^\\{}]{0,40})", strip_wrappers(text)) if len(text) < 200 else None
+    split = (
+        re.fullmatch(
+            r"(.*?(?:[\d})\]]|\\pi(?=\s)))\s*([A-Za-zμΩ°][^\\{}]{0,40})", strip_wrappers(text)
+        )
+        if len(text) < 200
+        else None
+    )
     unit = read_unit(split[2]) if split and "\\" in split[1] else None
     factor = latex.number(split[1]) if unit else None
-    return Quantity(factor.real * unit[1], unit[0]) if factor is not None and abs(factor.imag) < 1e-9 else None
+    return (
+        Quantity(factor.real * unit[1], unit[0])
+        if factor is not None and abs(factor.imag) < 1e-9
+        else None
+    )
 
 
 def value_of(text):
@@ -35,7 +47,14 @@ def value_of(text):
             return Quantity(closed.real)
         head = read_number(strip_wrappers(piece))
         if head and (
-            unit := read_unit(re.split(r"\s+(?=[a-z]{3,}\b)|[,;(]", strip_wrappers(piece)[head[3] :].strip() + " ", maxsplit=1)[0].strip() or "?")
+            unit := read_unit(
+                re.split(
+                    r"\s+(?=[a-z]{3,}\b)|[,;(]",
+                    strip_wrappers(piece)[head[3] :].strip() + " ",
+                    maxsplit=1,
+                )[0].strip()
+                or "?"
+            )
         ):
             return Quantity(head[0] * unit[1], unit[0], head[1], scientific=head[2])
     return None
@@ -47,7 +66,10 @@ def worth_asking(answer, reference):
         return False
     if is_words(reference) or is_words(answer) or len(answer) > 400 or len(reference) > 600:
         return False
-    if re.search(r"(?<![\\a-zA-Z])(?!infinity|arcsin|arccos|arctan)[a-zA-Z]{5,}", re.sub(r"\\[a-zA-Z]+(?:\s*\{[a-z]*matrix\})?", "", answer)):
+    if re.search(
+        r"(?<![\\a-zA-Z])(?!infinity|arcsin|arccos|arctan)[a-zA-Z]{5,}",
+        re.sub(r"\\[a-zA-Z]+(?:\s*\{[a-z]*matrix\})?", "", answer),
+    ):
         return False  # prose
     return bool(re.search(r"[\d\\=<>^(\[{]", answer) and re.search(r"\w", reference))
 
@@ -58,7 +80,12 @@ def risky(text):
         return text.count("(") > 40 or text.count("{") > 120
     flat = re.sub(r"[\s{}()]", "", text).replace("**", "^")
     return (
-        bool(re.search(r"\^[-+]?\w{1,6}\^[-+]?\w{1,6}\^|(?<!\d)\d{2,9}\^\d{1,9}\^|\d\^\d{1,9}\^\d|\d{4}!|!!|!\^|\^\d{5}|\^[^,=]{0,20}!", flat))
+        bool(
+            re.search(
+                r"\^[-+]?\w{1,6}\^[-+]?\w{1,6}\^|(?<!\d)\d{2,9}\^\d{1,9}\^|\d\^\d{1,9}\^\d|\d{4}!|!!|!\^|\^\d{5}|\^[^,=]{0,20}!",
+                flat,
+            )
+        )
         or text.count("(") > 40
         or text.count("{") > 120
     )
@@ -86,18 +113,36 @@ def compare_words(answer, reference):
         return True
     if len(one) <= 12 and two and " ".join(two) in " ".join(one):
         spare = [w for w in one if w not in two]
-        return not any(w in ("not", "no", "never", "neither", "nor", "or") for w in spare) and f" {' '.join(two)} " in f" {' '.join(one)} "
+        return (
+            not any(w in ("not", "no", "never", "neither", "nor", "or") for w in spare)
+            and f" {' '.join(two)} " in f" {' '.join(one)} "
+        )
     return False
 
 
 def both_signs(text):
-    return [text.replace("\\pm", "+").replace("\\mp", "-"), text.replace("\\pm", "-").replace("\\mp", "+")] if "\\pm" in text else [text]
+    return (
+        [
+            text.replace("\\pm", "+").replace("\\mp", "-"),
+            text.replace("\\pm", "-").replace("\\mp", "+"),
+        ]
+        if "\\pm" in text
+        else [text]
+    )
 
 
 def compare_values(a, b, one, two, rel_tol):
     """Numbers, closed formulas and formulas with unknowns, perhaps with a unit or an approximation at the end."""
-    for turned, other in ((a, two), (b, one)):  # \pi/4 against 45 degrees: a bare multiple of pi is in radians
-        if "\\pi" in turned and other is not None and other.unit == "(degree)**1" and (angle := closed(turned, None)):
+    for turned, other in (
+        (a, two),
+        (b, one),
+    ):  # \pi/4 against 45 degrees: a bare multiple of pi is in radians
+        if (
+            "\\pi" in turned
+            and other is not None
+            and other.unit == "(degree)**1"
+            and (angle := closed(turned, None))
+        ):
             return same_quantity(Quantity(angle.value, "(radian)**1"), other, rel_tol)
     verdict = latex.agree(a, b)
     if verdict is False and "/" in a + b:  # t/RC is t/(RC), as physicists write it
@@ -105,15 +150,35 @@ def compare_values(a, b, one, two, rel_tol):
     if verdict is not None:
         if verdict:
             return True
-        x, y = closed(a, one) or (value_of(a) if two is not None and two.unit else None), closed(b, two)
+        x, y = (
+            closed(a, one) or (value_of(a) if two is not None and two.unit else None),
+            closed(b, two),
+        )
         return bool(x and y and same_quantity(x, y, rel_tol)) and (
             one is not None or rel_tol is not None or two is not None and two.digits is not None
         )
     x = one or closed(a, None) or value_of(a)
-    y = two or closed(b, None) or (value_of(b) if re.search(r"\\approx|\\sim", b) or two is None and re.match(r"[-+\d.]", b) else None)
+    y = (
+        two
+        or closed(b, None)
+        or (
+            value_of(b)
+            if re.search(r"\\approx|\\sim", b) or two is None and re.match(r"[-+\d.]", b)
+            else None
+        )
+    )
     if x and y:
         return same_quantity(x, y, rel_tol)
-    return False if latex.read(a) and latex.read(b) and not risky(a) and not risky(b) and len(a) < 40 and re.fullmatch(r"[-\d.]+", a) else None
+    return (
+        False
+        if latex.read(a)
+        and latex.read(b)
+        and not risky(a)
+        and not risky(b)
+        and len(a) < 40
+        and re.fullmatch(r"[-\d.]+", a)
+        else None
+    )
 
 
 NUMERAL = re.compile(
@@ -130,7 +195,12 @@ def compare_numerals(answer, reference):
         return None
     if said[1] and wanted[1]:
         return in_base(*said) == in_base(*wanted)
-    return said[0].upper() == wanted[0].upper() or wanted[1] is None and wanted[0].isdigit() and in_base(*said) == int(wanted[0])
+    return (
+        said[0].upper() == wanted[0].upper()
+        or wanted[1] is None
+        and wanted[0].isdigit()
+        and in_base(*said) == int(wanted[0])
+    )
 
 
 def numeral(text):
@@ -139,7 +209,11 @@ def numeral(text):
     if not match:
         return None
     prefix = (match["sign"] or match["word"] or "").lower()[:1]
-    base = int(match["base"]) if match["base"] else {"b": 2, "o": 8, "x": 16, "h": 16, "": None}[prefix]
+    base = (
+        int(match["base"])
+        if match["base"]
+        else {"b": 2, "o": 8, "x": 16, "h": 16, "": None}[prefix]
+    )
     digits = match["minus"] + (match["a"] or match["b"])
     return (digits, base) if base is None or in_base(digits, base) is not None else None
 
