@@ -49,6 +49,11 @@ MATRIX = re.compile(
 )
 
 
+def same(answer, reference, unit=None, rel_tol=None):
+    """(verdict, rule): True, False or None where the rules cannot tell, and the name of the rule that decided."""
+    return same_math(answer, reference, unit, rel_tol), "rules"
+
+
 def same_math(answer, reference, unit=None, rel_tol=None):
     """Is answer the reference? Numbers with units, structures, closed formulas, formulas with unknowns; then math-verify."""
     answer, reference = str(answer).strip(), str(reference).strip()
