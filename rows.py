@@ -18,15 +18,18 @@ A row is a dict with a stable string `id`; unknown fields are carried through. F
 import argparse
 import atexit
 import contextlib
+import errno
 import functools
 import gzip
 import hashlib
 import json
 import os
 import shlex
+import shutil
 import subprocess
 import sys
 import time
+import zlib
 from pathlib import Path
 
 import msgspec
@@ -56,6 +59,12 @@ class BadInput(Exception):
     """Something the user can mend: the message is one sentence that names the file, the line and the field."""
 
     exit_code = 2
+
+
+class NoRoom(BadInput):
+    """The disk is full (exit code 1): finished work is kept, the same command goes on."""
+
+    exit_code = 1
 
 
 class NoEndpoint(BadInput):
@@ -121,11 +130,38 @@ def parser(doc, *standard):
     return made
 
 
+def explain(error):
+    """The sentence of a disk that is full or a file that may not be touched; any other OSError is raised again: it is a defect."""
+    place = Path(os.fsdecode(error.filename or "."))
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        folder = next(p for p in (place, *place.absolute().parents) if p.is_dir())
+        free = shutil.disk_usage(folder).free
+        return NoRoom(
+            f"{folder}: the disk is full ({free / 1e6:.0f} MB free) while {place.name} was written; make room and give the same "
+            "command again: finished work is kept and it goes on from there"
+        )
+    if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS, errno.EIO) and error.filename:
+        return BadInput(f"{place}: {error.strerror.lower()}")
+    raise error
+
+
+@contextlib.contextmanager
+def naming(path):
+    """A failed write of a file that is open already names no file; give it one for the sentence of run()."""
+    try:
+        yield
+    except OSError as error:
+        if error.filename is None:
+            error.filename = str(path)
+        raise
+
+
 def run(main):
     """Call a script's main(): bad input ends with exit code 2 (no model server: 3) and one line, Ctrl-C with 130 and no traceback."""
     try:
         main()
-    except BadInput as error:
+    except (BadInput, OSError) as error:
+        error = error if isinstance(error, BadInput) else explain(error)
         sys.stderr.write(f"{Path(sys.argv[0]).name}: {' '.join(str(error).split())}\n")
         raise SystemExit(error.exit_code) from None
     except KeyboardInterrupt:
@@ -159,8 +195,11 @@ def file_hash(path):
             (str(p.relative_to(path)), file_hash(p)) for p in sorted(path.rglob("*")) if p.is_file()
         ]
         return hashlib.sha256(json.dumps(inside).encode()).hexdigest()
-    with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+    try:
+        with open(path, "rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise BadInput(f"{path}: cannot be read ({error.strerror})") from None
 
 
 encode_json = json.JSONEncoder(
@@ -168,6 +207,18 @@ encode_json = json.JSONEncoder(
 ).encode  # made once: json.dumps makes it anew at each call, a fifth more time
 quick_encode = msgspec.json.Encoder().encode
 PLAIN = {str, int, bool, type(None)}
+DEEPEST = 100  # levels of lists and objects in a row
+# Types of the fields that scripts ask for by name (DESIGN of the rows: README); every other field asked for is a text.
+FIELD_TYPES = {
+    "pages": list,
+    "options": list,
+    "prompt": list,
+    "completion": list,
+    "n_tokens": int,
+    "correct": bool,
+    "reference": (str, list),
+}
+TYPE_NAMES = {str: "a text", list: "a list", int: "a whole number", bool: "true or false"}
 quick_decode = (
     msgspec.json.Decoder().decode
 )  # a quarter of json's time (0.10 against 0.44 s for 100,000 rows of 620 bytes)
@@ -182,6 +233,21 @@ def decode(line):
         return quick_decode(line)
     except (msgspec.DecodeError, UnicodeDecodeError):
         return json.loads(line if line[:1] != b"{" else line.decode("utf-8", "surrogatepass"))
+
+
+def too_deep(value):
+    """Do lists and objects stand in each other more than DEEPEST times? json and every walk over the row would fail on it later."""
+    level = [value]
+    for _ in range(DEEPEST + 1):
+        level = [
+            inner
+            for outer in level
+            for inner in (outer.values() if isinstance(outer, dict) else outer)
+            if isinstance(inner, dict | list)
+        ]
+        if not level:
+            return False
+    return True
 
 
 def plain(values):
@@ -205,15 +271,38 @@ def dumps(row):
         return (json.dumps(row) + "\n").encode()
 
 
-def _raw_rows(path):
-    """Yield (line number, row) of any supported file; a parquet row's number is its position from 1."""
-    if path.suffix == ".parquet":
-        import pyarrow.parquet
+def _parquet_rows(path):
+    """Yield (position from 1, row); dates, times and decimals become texts, since JSON has none."""
+    import pyarrow.parquet
 
-        number = 0
+    number = 0
+    try:
         for batch in pyarrow.parquet.ParquetFile(path).iter_batches(batch_size=4096):
             for row in batch.to_pylist():
-                yield (number := number + 1), row
+                number += 1
+                yield number, {name: _as_json(value, path, name) for name, value in row.items()}
+    except (pyarrow.ArrowException, OSError) as error:
+        raise BadInput(f"{path}: not a whole parquet file ({error})") from None
+
+
+def _as_json(value, path, column):
+    if type(value) in PLAIN or type(value) is float:
+        return value
+    if isinstance(value, dict):
+        return {key: _as_json(inner, path, column) for key, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [_as_json(inner, path, column) for inner in value]
+    if isinstance(value, bytes):
+        raise BadInput(
+            f'{path}: column "{column}" holds bytes, which a JSON row cannot; leave the column out or turn it into text'
+        )
+    return str(value)
+
+
+def _raw_rows(path):
+    """Yield (line number, row) of any supported file."""
+    if path.suffix == ".parquet":
+        yield from _parquet_rows(path)
         return
     with (
         gzip.open(path) if path.suffix == ".gz" else open(path, "rb", buffering=1 << 20) as file
@@ -225,6 +314,8 @@ def _raw_rows(path):
                 row = decode(line)
             except (ValueError, RecursionError) as error:
                 raise BadInput(f"{path}, line {number}: not valid JSON ({error})") from None
+            if line.count(b"[") + line.count(b"{") > DEEPEST and too_deep(row):
+                raise BadInput(f"{path}, line {number}: nested more than {DEEPEST} deep")
             if not isinstance(row, dict):
                 raise BadInput(
                     f"{path}, line {number}: a row must be a JSON object, this is a {type(row).__name__}"
@@ -235,8 +326,10 @@ def _raw_rows(path):
 def read(path, *fields, limit=None, unique=True):
     """Yield the rows of a .jsonl, .jsonl.gz or .parquet file; each has an `id` (a content hash where it had none) and all of `fields`.
 
-    A field may be empty or null, but must be there. Raises BadInput for a missing file or field, broken JSON, or an id that occurs twice.
+    A field may be empty or null, but must be there ("subject?" may be absent too) and of its type (FIELD_TYPES; else a text).
+    Raises BadInput for a file that is missing or broken, a field that is missing or of another type, an id that occurs twice.
     """
+    wanted = [(name.removesuffix("?"), name.endswith("?")) for name in fields]
     path = Path(path)
     if not path.is_file():
         raise BadInput(
@@ -249,8 +342,10 @@ def read(path, *fields, limit=None, unique=True):
         for count, (number, row) in enumerate(_raw_rows(path)):
             if limit is not None and count >= limit:
                 return
-            for field in fields:
-                if field not in row:
+            for field, optional in wanted:
+                if field in row:
+                    _check_type(row[field], field, path, number)
+                elif not optional:
                     raise BadInput(
                         f'{path}, line {number}: field "{field}" is missing (this row has: {", ".join(row) or "nothing"})'
                     )
@@ -267,8 +362,16 @@ def read(path, *fields, limit=None, unique=True):
                     f'{path}, line {number}: id "{row["id"]}" stands already in line {seen[hash(row["id"])]}'
                 )
             yield row
-    except (gzip.BadGzipFile, EOFError, UnicodeDecodeError) as error:
+    except (OSError, EOFError, zlib.error, UnicodeDecodeError) as error:
         raise BadInput(f"{path}: cannot be read to its end ({error})") from None
+
+
+def _check_type(value, field, path, number):
+    kind = FIELD_TYPES.get(field, str)
+    if value is not None and not isinstance(value, kind):
+        raise BadInput(
+            f'{path}, line {number}: field "{field}" must be {TYPE_NAMES.get(kind, "a text or a list")}, this is {str(value)[:60]!r} ({type(value).__name__})'
+        )
 
 
 def check_text(row, path, *fields):
@@ -289,9 +392,8 @@ def write_aside(path, mode="wb"):
     path.parent.mkdir(parents=True, exist_ok=True)
     aside = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
-        with open(
-            aside, mode, **({} if "b" in mode else {"encoding": "utf-8", "newline": "\n"})
-        ) as file:
+        text = {} if "b" in mode else {"encoding": "utf-8", "newline": "\n"}
+        with naming(path), open(aside, mode, **text) as file:
             yield file
         os.replace(aside, path)
     finally:
@@ -309,8 +411,14 @@ def write(path, rows):
 
 
 def write_json(path, value):
-    with write_aside(path, "w") as file:
-        file.write(json.dumps(value, indent=2, ensure_ascii=False, default=str) + "\n")
+    """Write a value as indented JSON, whole or not at all; a lone surrogate, which has no UTF-8 form, is escaped."""
+    text = json.dumps(value, indent=2, ensure_ascii=False, default=str) + "\n"
+    try:
+        data = text.encode()
+    except UnicodeEncodeError:
+        data = (json.dumps(value, indent=2, default=str) + "\n").encode()
+    with write_aside(path) as file:
+        file.write(data)
 
 
 def beside(path, kind):
@@ -443,7 +551,8 @@ class Step:
             self._files = [open(p, "wb", buffering=1 << 20) for p in self._aside]
             atexit.register(self._clean)
         if row is not None:
-            self._files[index].write(dumps(row))
+            with naming(self.output):
+                self._files[index].write(dumps(row))
 
     def _clean(self):
         """Nothing half-written is left behind, whatever ends the script."""
@@ -482,8 +591,9 @@ class Step:
             f"rows were lost in {self.output}: {counts}"
         )
         self._write(0)  # opens the files where no row came: an empty result is a result
-        for file in self._files:
-            file.close()
+        with naming(self.output):
+            for file in self._files:
+                file.close()
         self.meta_path.unlink(
             missing_ok=True
         )  # a crash between the renames leaves an output without meta, which is made again

@@ -440,12 +440,18 @@ def main():
         return
     count, tokens = Counter(args.tokenizer), 0
     drawn = (
-        draw(filter(has_text, r.read(args.input, "text", limit=args.limit)), count, args)
+        draw(
+            filter(has_text, r.read(args.input, "text", "subject?", "pages?", limit=args.limit)),
+            count,
+            args,
+        )
         if args.sample
         else None
     )
     for row in r.progress(
-        step.read(args.input, "text", limit=args.limit), desc=step.output.name, unit="document"
+        step.read(args.input, "text", "subject?", "pages?", limit=args.limit),
+        desc=step.output.name,
+        unit="document",
     ):
         if not has_text(row):
             step.reject(row, "no text")

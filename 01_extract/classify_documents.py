@@ -155,7 +155,7 @@ def main():
         return
 
     def documents():
-        for row in r.read(args.input, "text", "subject", limit=args.limit):
+        for row in r.read(args.input, "text", "subject", "title?", limit=args.limit):
             r.check_text(row, args.input, "text")
             yield row
 
@@ -179,7 +179,7 @@ def main():
             fresh=args.fresh,
             **batch_generate.options(args),
         )
-    rows = step.read(args.input, "text", "subject", limit=args.limit)
+    rows = step.read(args.input, "text", "subject", "title?", limit=args.limit)
     for row, raw in (
         batch_generate.read_raw(rows, step.raw_path) if asked else ((row, None) for row in rows)
     ):

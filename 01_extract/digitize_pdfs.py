@@ -246,7 +246,7 @@ def refused(source, reason, detail=None):
 
 def read_rows(path, source, args):
     """Outcomes of a JSONL file's rows, one by one; their own title, subject, pages, source and license are kept."""
-    for row in r.read(path, limit=args.limit):
+    for row in r.read(path, "text?", "title?", "subject?", "pages?", limit=args.limit):
         if not isinstance(row.get("text"), str) or not row["text"].strip():
             yield {
                 "row": None,

@@ -428,7 +428,7 @@ def collect(chunks, raw_rows, prompts, standards, mode, step):
 
 
 def read_chunks(path, limit):
-    for row in r.read(path, "text", "subject", limit=limit):
+    for row in r.read(path, "text", "subject", "pages?", limit=limit):
         r.check_text(row, path, "text")
         yield row
 
@@ -509,7 +509,7 @@ def main():
     asked = requests(read_chunks(args.input, args.limit), prompts, standards, args.mode)
     raw_rows = batch_generate.read_raw(asked, step.raw_path)
     collect(
-        step.read(args.input, "text", "subject", limit=args.limit),
+        step.read(args.input, "text", "subject", "pages?", limit=args.limit),
         raw_rows,
         prompts,
         standards,

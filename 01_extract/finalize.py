@@ -77,6 +77,7 @@ SIZES = [
     (10**7, "1M<n<10M"),
     (10**8, "10M<n<100M"),
 ]
+OPTIONAL = ("subject?", "reference_answer?", "source?", "license?", "pages?")
 SIDE_FILES = ("README.md", "funnel.md", "funnel.png", "spot_check.html")
 
 
@@ -237,13 +238,13 @@ def final_row(row):
 def write_rows(step, args):
     """Pass every row on or reject it; returns statistics and the sample."""
     columns = {name: set() for name in final_row({})}
-    for row in r.read(args.input, "question", "answer"):
+    for row in r.read(args.input, "question", "answer", *OPTIONAL):
         for name, value in final_row(row).items():
             columns.setdefault(name, set()).add(Parquet.kind(value))
     statistics, sample, seen = Statistics(), Sample(args.spot_check, args.seed), {}
     with r.write_aside(args.output.with_suffix(".parquet")) as file:
         parquet = Parquet(columns, file)
-        for row in step.read(args.input, "question", "answer"):
+        for row in step.read(args.input, "question", "answer", *OPTIONAL):
             question, answer = (str(row[name] or "").strip() for name in ("question", "answer"))
             key = hashlib.sha256(
                 " ".join(question.lower().split()).encode("utf-8", "surrogatepass")

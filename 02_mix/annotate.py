@@ -60,7 +60,9 @@ def asked(args, sources):
     """The rows that the teacher is to answer."""
     return (
         row
-        for row in r.read(args.input, "question", "answer", limit=args.limit)
+        for row in r.read(
+            args.input, "question", "answer", "subject?", "reference_answer?", limit=args.limit
+        )
         if sources is None or row.get("source") in sources
     )
 
@@ -125,7 +127,9 @@ def assemble(args, step, sources, retry_path):
         else {}
     )
     chunk, told = [], {"agree": 0, "disagree": 0, "not checkable": 0, "not asked": 0}
-    for row in step.read(args.input, "question", "answer", limit=args.limit):
+    for row in step.read(
+        args.input, "question", "answer", "subject?", "reference_answer?", limit=args.limit
+    ):
         if sources is not None and row.get("source") not in sources:
             chunk.append((row, None, None))
         else:

@@ -183,7 +183,7 @@ def rows_in(args, recipe, step):
     """Every row to mix, counted: from --input files, or from the sources of the recipe as load_sources.py reads them."""
     seen = set()
     for path in args.input:
-        for row in step.read(path, "question", "answer"):
+        for row in step.read(path, "question", "answer", "subject?", "reference_answer?"):
             key = hash(row["id"])
             if key in seen:
                 raise r.BadInput(f'{path}: id "{row["id"]}" stands already in another --input file')

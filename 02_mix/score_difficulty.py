@@ -124,7 +124,7 @@ def unscorable(row, verify):
 
 def samples(args):
     """k requests for each row that can be scored, in the order of the file."""
-    for row in r.read(args.input, "question", "reference_answer", limit=args.limit):
+    for row in r.read(args.input, "question", "reference_answer", "subject?", limit=args.limit):
         if wanted(row, args) and unscorable(row, args.verify) is None:
             for number in range(args.k):
                 yield {"id": f"{row['id']}#{number}", "row": row}
@@ -203,7 +203,7 @@ def assemble(args, step, judge_path):
     sampled = batch_generate.read_raw(samples(args), step.raw_path)
     judged = batch_generate.read_raw(samples(args), judge_path) if args.verify == "judge" else None
     chunk = []
-    for row in step.read(args.input, "question", "reference_answer", limit=args.limit):
+    for row in step.read(args.input, "question", "reference_answer", "subject?", limit=args.limit):
         if not wanted(row, args):
             step.keep(row)
             continue

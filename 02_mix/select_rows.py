@@ -403,7 +403,9 @@ def main():
             + (" (characters)" if field != "annotator_tokens" else ""),
             file=sys.stderr,
         )
-    rows = r.progress(step.read(args.input, "question", "answer"), desc=step.output.name)
+    rows = r.progress(
+        step.read(args.input, "question", "answer", "subject?"), desc=step.output.name
+    )
     chosen = select(
         rows,
         step,

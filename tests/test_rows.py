@@ -3,6 +3,7 @@
 import argparse
 import gzip
 import json
+import os
 
 import pytest
 from conftest import read_jsonl, write_jsonl
@@ -237,3 +238,102 @@ def test_a_byte_order_mark_is_read_over(tmp_path):
 
 def test_names_strip_the_last_suffix():
     assert r.beside("x/a.out.jsonl", "rejected.jsonl").name == "a.out.rejected.jsonl"
+
+
+def nested(depth):
+    return b'{"id": "1", "question": ' + b"[" * depth + b"]" * depth + b"}\n"
+
+
+def gz(data, cut=None):
+    return gzip.compress(data)[:cut]
+
+
+@pytest.mark.parametrize(
+    "name,data,message",
+    [
+        ("a.jsonl", nested(450), "line 1: nested more than 100 deep"),
+        ("a.jsonl", nested(60_000), "line 1: not valid JSON"),
+        ("a.jsonl.gz", b"no gzip at all", "cannot be read to its end"),
+        ("a.jsonl.gz", gz(nested(3) * 9999, 60), "cannot be read to its end"),
+        ("a.jsonl.gz", gz(nested(3))[:10] + b"\xff\xff\xff" * 9, "cannot be read to its end"),
+        ("a.parquet", b"PAR1 garbage PAR1", "not a whole parquet file"),
+    ],
+)
+def test_broken_files_are_bad_input(tmp_path, name, data, message):
+    (tmp_path / name).write_bytes(data)
+    with pytest.raises(r.BadInput, match="a.jsonl|a.parquet") as error:
+        list(r.read(tmp_path / name))
+    assert message in str(error.value)
+
+
+def test_parquet_columns_that_json_lacks(tmp_path):
+    import datetime
+    import decimal
+
+    import pyarrow
+    import pyarrow.parquet
+
+    path = tmp_path / "a.parquet"
+    row = {
+        "id": "1",
+        "day": datetime.date(2026, 1, 2),
+        "price": decimal.Decimal("1.50"),
+        "x": {"y": [0.5]},
+    }
+    pyarrow.parquet.write_table(pyarrow.Table.from_pylist([row]), path)
+    assert list(r.read(path)) == [
+        {"id": "1", "day": "2026-01-02", "price": "1.50", "x": {"y": [0.5]}}
+    ]
+    path.write_bytes(path.read_bytes()[:-20])
+    with pytest.raises(r.BadInput, match="not a whole parquet file"):
+        list(r.read(path))
+    pyarrow.parquet.write_table(pyarrow.Table.from_pylist([{"id": "1", "image": b"\0"}]), path)
+    with pytest.raises(r.BadInput, match='column "image" holds bytes'):
+        list(r.read(path))
+
+
+@pytest.mark.parametrize(
+    "field,value", [("question", ["a"]), ("subject", {"a": 1}), ("pages", "3-4"), ("n_tokens", "9")]
+)
+def test_a_field_of_another_type_is_bad_input(tmp_path, field, value):
+    path = write_jsonl(tmp_path / "a.jsonl", [{"id": "1", "question": "q", field: value}])
+    with pytest.raises(r.BadInput, match=f'line 1: field "{field}" must be a'):
+        list(r.read(path, "question", "subject?", "pages?", "n_tokens?"))
+
+
+def test_null_and_absent_fields_are_no_error(tmp_path):
+    path = write_jsonl(tmp_path / "a.jsonl", [{"id": "1", "question": None}])
+    assert len(list(r.read(path, "question", "subject?"))) == 1
+
+
+def test_a_lone_surrogate_is_written_escaped(tmp_path):
+    r.write_json(tmp_path / "a.json", {"text": "\ud83d", "other": "é"})
+    assert json.loads((tmp_path / "a.json").read_text()) == {"text": "\ud83d", "other": "é"}
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs /dev/full")
+def test_a_full_disk_is_one_sentence_with_its_folder(three, monkeypatch, capsys):
+    """The device /dev/full answers every write as a full disk does."""
+    real = open
+
+    def full(path, mode="r", *more, **options):
+        return real("/dev/full" if str(path).endswith(".part") else path, mode, *more, **options)
+
+    monkeypatch.setattr("builtins.open", full)
+    with pytest.raises(SystemExit) as ended:
+        r.run(lambda: run_step(three))
+    said = capsys.readouterr().err.strip().splitlines()
+    assert ended.value.code == 1 and len(said) == 1
+    assert "the disk is full" in said[0] and str(three.output).rsplit("/", 1)[0] in said[0]
+
+
+def test_an_unreadable_file_is_one_sentence(three, monkeypatch, capsys):
+    def refuse(*_, **__):
+        raise PermissionError(13, "Permission denied", three.input)
+
+    monkeypatch.setattr("builtins.open", refuse)
+    with pytest.raises(r.BadInput, match=r"in.jsonl: cannot be read"):
+        list(r.read(three.input))
+    with pytest.raises(SystemExit) as ended:
+        r.run(refuse)
+    assert ended.value.code == 2 and "in.jsonl: permission denied" in capsys.readouterr().err
