@@ -272,7 +272,7 @@ def dumps(row):
 
 
 def _parquet_rows(path):
-    """Yield (position from 1, row); dates, times and decimals become texts, since JSON has none."""
+    """Yield (position from 1, row)."""
     import pyarrow.parquet
 
     number = 0
@@ -280,22 +280,19 @@ def _parquet_rows(path):
         for batch in pyarrow.parquet.ParquetFile(path).iter_batches(batch_size=4096):
             for row in batch.to_pylist():
                 number += 1
-                yield number, {name: _as_json(value, path, name) for name, value in row.items()}
+                yield number, as_json(row)
     except (pyarrow.ArrowException, OSError) as error:
         raise BadInput(f"{path}: not a whole parquet file ({error})") from None
 
 
-def _as_json(value, path, column):
+def as_json(value):
+    """A value of Arrow's types as JSON knows it: dates, times, decimals and bytes become text."""
     if type(value) in PLAIN or type(value) is float:
         return value
     if isinstance(value, dict):
-        return {key: _as_json(inner, path, column) for key, inner in value.items()}
+        return {key: as_json(inner) for key, inner in value.items()}
     if isinstance(value, list | tuple):
-        return [_as_json(inner, path, column) for inner in value]
-    if isinstance(value, bytes):
-        raise BadInput(
-            f'{path}: column "{column}" holds bytes, which a JSON row cannot; leave the column out or turn it into text'
-        )
+        return [as_json(inner) for inner in value]
     return str(value)
 
 

@@ -137,21 +137,11 @@ def is_array(path):
         return file.read(64).lstrip()[:1] == b"["
 
 
-def plain(row):
-    """A row of Arrow's types (dates, decimals, bytes) as JSON knows them; what JSON has no form for becomes text."""
-    return {
-        name: value
-        if isinstance(value, str | int | float | None)
-        else json.loads(json.dumps(value, default=str))
-        for name, value in row.items()
-    }
-
-
 def stream(source, limit=None):
     """Rows of a source as they are, each with `id` (its own, or a content hash)."""
     path = Path(source["path"]) if "path" in source else None
     if path is None:
-        rows = map(plain, from_hub(source))
+        rows = map(r.as_json, from_hub(source))
     elif path.suffix == ".json" and is_array(path):
         try:
             rows = json.loads(path.read_text(encoding="utf-8"))
@@ -159,7 +149,6 @@ def stream(source, limit=None):
             raise r.BadInput(f"{path}: not valid JSON ({error})") from None
     else:
         rows = r.read(path, limit=limit, unique=False)
-        rows = map(plain, rows) if path.suffix == ".parquet" else rows
     for number, row in enumerate(rows):
         if limit is not None and number >= limit:
             return

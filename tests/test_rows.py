@@ -261,7 +261,7 @@ def gz(data, cut=None):
 )
 def test_broken_files_are_bad_input(tmp_path, name, data, message):
     (tmp_path / name).write_bytes(data)
-    with pytest.raises(r.BadInput, match="a.jsonl|a.parquet") as error:
+    with pytest.raises(r.BadInput, match=r"a\.(jsonl|parquet)") as error:
         list(r.read(tmp_path / name))
     assert message in str(error.value)
 
@@ -279,16 +279,14 @@ def test_parquet_columns_that_json_lacks(tmp_path):
         "day": datetime.date(2026, 1, 2),
         "price": decimal.Decimal("1.50"),
         "x": {"y": [0.5]},
+        "bits": b"a",
     }
     pyarrow.parquet.write_table(pyarrow.Table.from_pylist([row]), path)
     assert list(r.read(path)) == [
-        {"id": "1", "day": "2026-01-02", "price": "1.50", "x": {"y": [0.5]}}
+        {"id": "1", "day": "2026-01-02", "price": "1.50", "x": {"y": [0.5]}, "bits": "b'a'"}
     ]
     path.write_bytes(path.read_bytes()[:-20])
     with pytest.raises(r.BadInput, match="not a whole parquet file"):
-        list(r.read(path))
-    pyarrow.parquet.write_table(pyarrow.Table.from_pylist([{"id": "1", "image": b"\0"}]), path)
-    with pytest.raises(r.BadInput, match='column "image" holds bytes'):
         list(r.read(path))
 
 
