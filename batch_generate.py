@@ -13,6 +13,7 @@ prompt or sampling are never mixed in: such a run is refused with both values.
 """
 
 import asyncio
+import dataclasses
 import fcntl
 import itertools
 import json
@@ -106,20 +107,50 @@ def add_options(parser, **defaults):
     parser.add_argument("--fresh", **r.STANDARD_OPTIONS["fresh"])
 
 
+@dataclasses.dataclass(frozen=True)
+class Sampling:
+    """How an answer is sampled; the raw rows keep what is set.
+
+    json_schema       dict: the answer must be JSON of this schema; choices: list of strings: the answer is one of them
+    thinking          True, False: passed to the chat template as enable_thinking; None: the template's default
+    retry_max_tokens  answers cut off at max_tokens are asked once more with this budget (`retried` is then true in the raw row)
+    seed              of the run; each row's own seed is a hash of it and of the row's id, so that rows do not depend on their order
+    extra             further sampling parameters of vLLM by name, e.g. {"top_k": 20}
+    """
+
+    temperature: float = 0.0
+    top_p: float = 1.0
+    max_tokens: int = 4096
+    seed: int = 42
+    stop: list | None = None
+    json_schema: dict | None = None
+    choices: list | None = None
+    thinking: bool | None = None
+    retry_max_tokens: int | None = None
+    extra: dict = dataclasses.field(default_factory=dict)
+
+    def stored(self):
+        """What is set, as a dict for the raw rows and the engine."""
+        values = {**dataclasses.asdict(self), **self.extra}
+        return {k: v for k, v in values.items() if v is not None and k != "extra"}
+
+
 def options(args):
     """The parsed options of add_options as keyword arguments of generate_jsonl."""
     return dict(
         model=args.model,
         base_url=args.base_url,
-        temperature=args.temperature,
-        top_p=args.top_p,
-        max_tokens=args.max_tokens,
-        seed=args.seed,
-        thinking={"on": True, "off": False, None: None}[args.thinking],
+        workers=args.workers,
         tensor_parallel=args.tensor_parallel,
         engine=args.engine,
-        workers=args.workers,
-        extra=args.sampling,
+        sampling=Sampling(
+            temperature=args.temperature,
+            top_p=args.top_p,
+            max_tokens=args.max_tokens,
+            seed=args.seed,
+            thinking={"on": True, "off": False, None: None}[args.thinking],
+            extra=args.sampling,
+        ),
     )
 
 
@@ -258,15 +289,7 @@ def generate_jsonl(
     *,
     model,
     base_url=None,
-    temperature=0.0,
-    top_p=1.0,
-    max_tokens=4096,
-    seed=42,
-    stop=None,
-    json_schema=None,
-    choices=None,
-    thinking=None,
-    retry_max_tokens=None,
+    sampling=None,
     adapter=None,
     workers=64,
     retries=6,
@@ -274,19 +297,15 @@ def generate_jsonl(
     engines=None,
     engine=None,
     fresh=False,
-    extra=None,
+    **changes,
 ):
     """Ask `model` about every row; its raw answers stand in out_path, one line per id, in the order of the rows.
 
-    rows              iterable of dicts with `id` (streamed; a second pass is not needed)
-    to_messages       function row -> list of chat messages, or a string: a plain completion prompt without chat template
-    json_schema       dict: the answer must be JSON of this schema; choices: list of strings: the answer is one of them
-    thinking          True, False: passed to the chat template as enable_thinking; None: the template's default
-    retry_max_tokens  answers cut off at max_tokens are asked once more with this budget (`retried` is then true in the raw row)
-    seed              an integer, or a function row -> integer
-    adapter           folder of a LoRA adapter (in-process engine only)
-    engine            further arguments of vllm.LLM; engines: number of engines (default: GPUs / tensor_parallel)
-    extra             further sampling parameters of vLLM by name, e.g. {"top_k": 20}
+    rows         iterable of dicts with `id` (streamed; a second pass is not needed)
+    to_messages  function row -> list of chat messages, or a string: a plain completion prompt without chat template
+    sampling     a Sampling; `changes` are fields of it that differ in this call, e.g. max_tokens=512
+    adapter      folder of a LoRA adapter (in-process engine only)
+    engine       further arguments of vllm.LLM; engines: number of engines (default: GPUs / tensor_parallel)
 
     Returns counts: rows, asked, failed, truncated, prompt_tokens, completion_tokens, seconds. Raises BadInput where stored answers belong to
     another experiment, the file is broken, or no endpoint answers. With base_url no tokenizer or model is loaded.
@@ -294,27 +313,15 @@ def generate_jsonl(
     if fresh:
         for path in (Path(out_path), r.beside(out_path, "rejected.jsonl")):
             path.unlink(missing_ok=True)
-    sampling = dict(
-        temperature=temperature,
-        top_p=top_p,
-        max_tokens=max_tokens,
-        stop=stop,
-        json_schema=json_schema,
-        choices=choices,
-        thinking=thinking,
-        retry_max_tokens=retry_max_tokens,
-        **(extra or {}),
-    )
-    sampling = {k: v for k, v in sampling.items() if v is not None}
+    sampling = dataclasses.replace(sampling or Sampling(), **changes).stored()
     name = (model if base_url else identify(model)) + (f"+{identify(adapter)}" if adapter else "")
     book = Book(
         out_path,
         name,
         sampling,
-        retry_max_tokens,
         total=len(rows) if hasattr(rows, "__len__") else None,
     )
-    requests = book.requests(rows, to_messages, seed)
+    requests = book.requests(rows, to_messages)
     try:
         if base_url:
             asyncio.run(
@@ -346,15 +353,16 @@ def generate_jsonl(
 class Book:
     """What is asked and what was answered in one run of generate_jsonl: requests() gives the rows still to ask, store() keeps an answer."""
 
-    def __init__(self, out_path, name, sampling, retry_max_tokens, total):
+    def __init__(self, out_path, name, sampling, total):
         self.raw, self.ids, self.failed, self.started = RawFile(out_path), [], [], time.time()
-        self.name, self.sampling, self.retry_max_tokens = name, sampling, retry_max_tokens
+        self.name, self.sampling = name, sampling
+        self.retry_max_tokens = sampling.get("retry_max_tokens")
         self.counts = dict(
             rows=0, asked=0, failed=0, truncated=0, prompt_tokens=0, completion_tokens=0
         )
         self.bar = r.progress(total=total, desc=self.raw.path.name)
 
-    def requests(self, rows, to_messages, seed):
+    def requests(self, rows, to_messages):
         """Requests of the rows that have no answer yet, or one that was cut off while a larger budget is at hand."""
         for row in rows:
             messages = to_messages(row)
@@ -362,12 +370,12 @@ class Book:
                 id=row["id"],
                 messages=messages,
                 max_tokens=self.sampling["max_tokens"],
-                seed=seed(row) if callable(seed) else seed,
+                seed=row_seed(self.sampling["seed"], row["id"]),
             )
             expected = dict(
                 id=row["id"],
                 model=self.name,
-                sampling={**self.sampling, "seed": request["seed"]},
+                sampling=self.sampling,
                 messages_hash=r.text_hash(messages),
             )
             self.ids.append(row["id"])
@@ -424,6 +432,11 @@ class Book:
         return None
 
 
+def row_seed(seed, id_):
+    """Seed of one row (31 bits): a hash of the run's seed and the row's id, so that its answer does not depend on other rows."""
+    return int(r.text_hash(str(seed), id_), 16) % 2**31
+
+
 def show_first(name, messages):
     text = (
         messages
@@ -469,6 +482,7 @@ async def ask_endpoints(requests, emit, urls, model, sampling, workers, retries)
             "temperature",
             "top_p",
             "max_tokens",
+            "seed",
             "stop",
             "json_schema",
             "choices",
@@ -662,7 +676,7 @@ def drive(setup, take, give):
     from vllm.sampling_params import RequestOutputKind, StructuredOutputsParams
 
     engine, tokenizer, sampling = llm.llm_engine, llm.get_tokenizer(), setup["sampling"]
-    own = ("json_schema", "choices", "thinking", "retry_max_tokens", "max_tokens")
+    own = ("json_schema", "choices", "thinking", "retry_max_tokens", "max_tokens", "seed")
     known = {k: v for k, v in sampling.items() if k not in own}
     if "json_schema" in sampling or "choices" in sampling:
         known["structured_outputs"] = StructuredOutputsParams(

@@ -158,13 +158,9 @@ def answered(args, raw_path):
 def ask(args, step, judge_path):
     """Sample all answers, then have them judged; returns what each of the two took."""
     options = batch_generate.options(args)
-    seeded = {
-        **options,
-        "seed": lambda sample: int(r.text_hash(str(args.seed), sample["id"]), 16) % 2**31,
-    }
     spent = {
         "samples": batch_generate.generate_jsonl(
-            samples(args), sample_messages, step.raw_path, **seeded
+            samples(args), sample_messages, step.raw_path, **options
         )
     }
     if args.verify == "judge":

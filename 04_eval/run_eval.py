@@ -104,7 +104,7 @@ def distinct(rows):
 
 
 def repeated(rows, repeats, seed):
-    """Every row `repeats` times, each time with a seed of its own."""
+    """Every row `repeats` times, each under an id, and so a seed, of its own."""
     for repeat in range(repeats):
         for row in rows:
             yield {
@@ -112,7 +112,7 @@ def repeated(rows, repeats, seed):
                 "id": row["id"] + (f"#{repeat}" if repeat else ""),
                 "question_id": row.get("question_id", row["id"]),
                 "repeat": repeat,
-                "seed": seed + repeat,
+                "seed": seed,
             }
 
 
@@ -297,7 +297,7 @@ def main():
         rows,
         to_messages,
         step.raw_path,
-        **{**batch_generate.options(args), "seed": lambda row: row["seed"]},
+        **batch_generate.options(args),
         adapter=args.adapter,
         stop=benchmark_prompts.COMPLETION_STOP if completion else None,
         retry_max_tokens=args.retry_truncated,

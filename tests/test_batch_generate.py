@@ -165,9 +165,7 @@ def test_a_truncated_answer_is_kept_where_the_longer_try_fails(tmp_path):
 def test_structured_output_thinking_and_plain_prompts_reach_the_endpoint(tmp_path):
     schema = {"type": "object", "properties": {"x": {"type": "string"}}}
     with FakeServer(lambda messages, body: "text") as server:
-        generate(
-            server, tmp_path, questions(1), json_schema=schema, thinking=False, seed=lambda row: 7
-        )
+        generate(server, tmp_path, questions(1), json_schema=schema, thinking=False, seed=7)
         bg.generate_jsonl(
             questions(1),
             lambda row: "Q: " + row["question"],
@@ -177,7 +175,9 @@ def test_structured_output_thinking_and_plain_prompts_reach_the_endpoint(tmp_pat
             choices=["A", "B"],
         )
     chat, plain = server.requests
-    assert chat["response_format"]["json_schema"]["schema"] == schema and chat["seed"] == 7
+    assert chat["response_format"]["json_schema"]["schema"] == schema and chat[
+        "seed"
+    ] == bg.row_seed(7, "q0")
     assert chat["chat_template_kwargs"] == {"enable_thinking": False}
     assert plain["prompt"] == "Q: question 0" and plain["structured_outputs"] == {
         "choice": ["A", "B"]
