@@ -628,3 +628,13 @@ def extract_choice(text, options=None):
     return found or (
         polarity(text, options) if options and not said and len(options) <= 3 else None
     )
+
+
+def read(text, options=None):
+    """(letter or None, rule)"""
+    letter = extract_choice(text, options)
+    return letter, "choice" if letter else None
+
+
+def steps(text, options=None):
+    yield "choice", extract_choice(text, options)

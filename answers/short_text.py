@@ -8,6 +8,7 @@ import functools
 import itertools
 import re
 
+from . import choice, trim
 from .chemistry import bare_formula, formulas_of, is_formula, isotopes, reaction, states_formula
 from .equal import INFINITE, same_math
 from .markup import boxes, plain
@@ -22,6 +23,7 @@ from .names import (
     spelt_out,
     without_eponym,
 )
+from .options import LETTERS
 from .quantity import RATIO, parse_quantity, ratio, same_quantity, words_to_number
 from .solution import LEADING, STATED
 from .units import strip_wrappers, to_ascii_math, unit_after
@@ -697,3 +699,28 @@ def states_quantity(statement, quantity):
     if words is not None and words == quantity.value:
         return True
     return f"{quantity.value:.15g}" in tokens(statement) and not re.search(r"\d", statement)
+
+
+def read(text, options=None):
+    """(answer or None, rule); with options the text of the option that was chosen."""
+    if options:
+        letter = choice.extract_choice(text, options)
+        found = None if letter is None else str(options[LETTERS.index(letter)])
+    else:
+        found = extract_text(text)
+    return found, "text" if found else None
+
+
+def steps(text, options=None):
+    yield "text", read(text, options)[0]
+
+
+def same(answer, reference, unit=None, rel_tol=None, response=None):
+    """(True, False or None, rule)"""
+    if unit:
+        right = same_math(answer, reference, unit, rel_tol) or same_text(
+            answer, f"{reference} {unit}"
+        )
+    else:
+        right = same_text(answer, reference, trim.final_part(response) if response else None)
+    return right, "words"

@@ -392,3 +392,13 @@ def marked_value(plain):
     if vector := VECTOR.search(plain):
         return vector[1]
     return None
+
+
+def read(text, options=None):
+    """(answer or None, rule)"""
+    answer = extract_math(text)
+    return answer, "solution" if answer else None
+
+
+def steps(text, options=None):
+    yield "solution", extract_math(text)

@@ -54,7 +54,7 @@ def judge(row):
     if gold is not None and options:
         read = extracted == (None if gold == "NONE" else gold)
     elif gold is not None:
-        read = extracted is not None and answers.compare(extracted, gold, kind)
+        read = extracted is not None and answers.compare(extracted, gold, kind)[0] is True
     if row["label"] is not None:
         verdict = answers.grade(row["response"], row["reference_answer"], kind, options)
         graded = verdict == row["label"]

@@ -1,0 +1,31 @@
+"""Explain a verdict: every step and the rule that decided.
+
+    python -m answers --kind math 'so \\boxed{0.05 m}' '5 cm'
+    python -m answers --kind choice --options '4 cm' '5 cm' -- 'The answer is (B).' B
+"""
+
+import argparse
+
+from . import KINDS, explain
+
+
+def main():
+    parser = argparse.ArgumentParser(
+        prog="python -m answers",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--kind", required=True, choices=KINDS)
+    parser.add_argument("--options", nargs="+", metavar="TEXT", help="the option texts, A first")
+    parser.add_argument("--unit", help="unit of the reference, where it stands apart")
+    parser.add_argument("--rel-tol", type=float, metavar="X", help="relative tolerance of numbers")
+    parser.add_argument("response", metavar="RESPONSE")
+    parser.add_argument("reference", metavar="REFERENCE")
+    args = parser.parse_args()
+    more = (args.options, args.unit, args.rel_tol)
+    for line in explain(args.response, args.reference, args.kind, *more):
+        print(line)
+
+
+if __name__ == "__main__":
+    main()
