@@ -21,11 +21,12 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 import re
 
 import replies
-from replies import Rows, after_thinking, count_tokens, outcome, without_empty_boxes
+from replies import Rows, count_tokens, outcome, without_empty_boxes
 
 import answers
 import batch_generate
 import rows as r
+from answers.trim import after_thinking
 
 JUDGE_PROMPT = """Below are a question and an answer. Decide whether the answer shows how its result is reached.
 

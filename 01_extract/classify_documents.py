@@ -22,6 +22,7 @@ import re
 
 import batch_generate
 import rows as r
+from answers.trim import after_thinking
 
 SUBJECTS = (
     "biology",
@@ -75,7 +76,7 @@ ONLY_SUBJECT = {
 
 def parse(response):
     """(subject, level) of the model's answer: a name of SUBJECTS or "other", a name of LEVELS; None for what is not stated."""
-    text = re.sub(r"<think>.*?(?:</think>|$)", "", response or "", flags=re.DOTALL)
+    text = after_thinking(response)
     found = {}
     for field, words in (("subject", SUBJECT_WORDS), ("level", LEVEL_WORDS)):
         stated = re.findall(rf"^\W*{field}\W*?[:=]\W*([^\n]*)", text, re.IGNORECASE | re.MULTILINE)

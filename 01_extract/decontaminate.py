@@ -30,6 +30,7 @@ from question_text import bare_question, words_of
 
 import batch_generate
 import rows as r
+from answers.trim import after_thinking
 
 LONG, SHORT = 13, 5  # lengths of the n-grams, in words
 SHARE_LONG, SHARE_SHORT = (
@@ -62,7 +63,7 @@ Reply with one word: YES if the first gives the second away, NO if it does not."
 
 def parse_judgement(text):
     """True for YES, False for NO, None where the text says neither. The last such word counts: reasoning may stand before it."""
-    text = re.sub(r"(?s)<think>.*?</think>", "", text or "")
+    text = after_thinking(text)
     found = re.findall(r"\b(YES|NO)\b", text) or re.findall(r"\b(yes|no)\b", text.lower())
     return found[-1].upper() == "YES" if found else None
 

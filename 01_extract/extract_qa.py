@@ -27,6 +27,7 @@ from replies import mend_escapes
 
 import batch_generate
 import rows as r
+from answers.trim import after_thinking
 
 PROMPTS = Path(__file__).resolve().parent / "prompts"
 STANDARDS = ("high", "low")
@@ -233,12 +234,6 @@ EMPTY = re.compile(
 )
 
 
-def without_thoughts(text):
-    """The model's text without its think block; an unclosed one leaves nothing."""
-    text = re.sub(r"<think>.*?</think>", "", text or "", flags=re.DOTALL)
-    return re.split(r"<think>", text, maxsplit=1)[0].rsplit("</think>", 1)[-1]
-
-
 def tidy(text):
     """A field without what surrounds it: rules between pairs, the number of the next pair, unpaired bold marks, a fence around the whole."""
     text = text.strip()
@@ -305,7 +300,7 @@ def parse(response):
     Markers stand at the beginning of a line, bold, numbered or as headings; text on one line is read too. "Answer:" a second time within an answer
     belongs to it. [] for the sentinel [NO QA], None where the text holds neither pairs nor the sentinel.
     """
-    text = without_thoughts(response).replace("\r\n", "\n")
+    text = after_thinking(response).replace("\r\n", "\n")
     pairs = json_pairs(text)
     if pairs is None:
         asks, tells = next(

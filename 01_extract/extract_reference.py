@@ -19,7 +19,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 import re
 
 import replies
-from replies import Rows, after_thinking, count_tokens, outcome
+from replies import Rows, count_tokens, outcome
 
 import answers
 import answers.formula
@@ -28,6 +28,7 @@ import answers.solution
 import batch_generate
 import rows as r
 from answers.markup import boxes
+from answers.trim import after_thinking
 
 PROMPT = """Below are a question and its worked answer. Name the final answer that a grader would compare with a student's.
 

@@ -21,10 +21,11 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 import re
 
 import replies
-from replies import EMPTY_BOX, Rows, after_thinking, count_tokens
+from replies import EMPTY_BOX, Rows, count_tokens
 
 import batch_generate
 import rows as r
+from answers.trim import after_thinking
 
 PROMPT = """Decide whether a question and its answer are fit for a collection of science exercises that people see without the book they come from.
 

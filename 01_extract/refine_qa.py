@@ -19,10 +19,11 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 import re
 
 import replies
-from replies import Passages, Rows, after_thinking, json_answer, without_empty_boxes
+from replies import Passages, Rows, json_answer, without_empty_boxes
 
 import batch_generate
 import rows as r
+from answers.trim import after_thinking
 
 PROMPT = """You are editing a science question bank. Below are a passage from a textbook and a question with its answer that were taken from it.
 Somebody who has never seen the book must be able to understand the question and to check the answer.

@@ -8,6 +8,7 @@ import re
 from pathlib import Path
 
 import rows as r
+from answers.trim import after_thinking
 
 EMPTY_BOX = re.compile(
     r"\\f?boxed\s*\{(?:\s|\.|\\[,;:!]|\\(?:text|mathrm|mathbf)\s*\{\s*\}|\\l?dots)*\}"
@@ -16,12 +17,6 @@ ESCAPE = re.compile(r"\\(u[0-9a-fA-F]{4}|[\s\S]|$)")
 NEWLINE_COMMAND = re.compile(
     r"(u|e|i)(?![a-zA-Z])|(?:abla|eq|eg|ot|otin|mid|leq|geq|parallel|exists|subseteq|earrow|warrow)(?![a-zA-Z])"
 )
-
-
-def after_thinking(text):
-    """The answer without the model's thinking: what stands after the last </think>; "" where the thinking never ended."""
-    text = text.rsplit("</think>", 1)[-1]
-    return text.split("<think>", 1)[0].strip()
 
 
 def mend_escapes(text):

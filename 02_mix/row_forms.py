@@ -9,6 +9,7 @@ import re
 import string
 
 import rows as r
+from answers.trim import after_thinking, still_thinking
 
 QUESTION = ("question", "problem", "problem_text", "query", "goal")
 ANSWER = ("answer", "solution", "response", "long_answer", "answer_text")
@@ -226,11 +227,9 @@ def read_mapped(row, mapping):
 
 def strip_thinking(answer, keep):
     """An answer without its <think> block; raises Unusable where the block never ends."""
-    if "<think>" not in answer and "</think>" not in answer:
-        return answer
-    if "</think>" not in answer:
+    if still_thinking(answer):
         raise Unusable("unfinished thinking")
-    return answer if keep else answer.rsplit("</think>", 1)[1].strip()
+    return answer if keep else after_thinking(answer)
 
 
 def malformed(question, answer, unanswered_too):

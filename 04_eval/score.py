@@ -329,16 +329,8 @@ def judge_messages(row):
 
 def parse_verdict(text):
     """SAME, DIFFERENT, or None where the judge said neither."""
-    words = [
-        word
-        for word in (text or "")
-        .rsplit("</think>", 1)[-1]
-        .upper()
-        .replace("*", " ")
-        .replace(".", " ")
-        .split()
-        if word in ("SAME", "DIFFERENT")
-    ]
+    words = answers.after_thinking(text).upper().replace("*", " ").replace(".", " ").split()
+    words = [word for word in words if word in ("SAME", "DIFFERENT")]
     return words[-1] if words else None
 
 

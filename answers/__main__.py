@@ -1,7 +1,7 @@
 """Explain a verdict: every step and the rule that decided.
 
-    python -m answers --kind math 'so \\boxed{0.05 m}' '5 cm'
-    python -m answers --kind choice --options '4 cm' '5 cm' -- 'The answer is (B).' B
+python -m answers --kind math 'so \\boxed{0.05 m}' '5 cm'
+python -m answers --kind choice --options '4 cm' '5 cm' -- 'The answer is (B).' B
 """
 
 import argparse

@@ -71,6 +71,12 @@ def after_thinking(text):
     return (text[: opened.start()] if opened else text).strip()
 
 
+def still_thinking(text):
+    """Does a text open a block of thoughts that it never ends?"""
+    ends = list(THINK_END.finditer(text))
+    return bool(THINK.search(text, ends[-1].end() if ends else 0))
+
+
 def final_part(response):
     """The response without thoughts, invented turns and special tokens; of several <answer> tags the last."""
     text = after_thinking(short_spaces(response or ""))

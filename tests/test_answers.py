@@ -90,3 +90,26 @@ def test_formulas_are_read_and_never_run():
     assert number("x") is None and number("9^{9^{9^9}}") is None
     assert agree("__import__('os')", "1") is None
     assert agree("x", "x^{1}") is True and agree("|x|", "x") is False
+
+
+@pytest.mark.parametrize(
+    "response, kept",
+    [
+        ("<think>A or B?</think>The answer is B.", "The answer is B."),
+        ("A or B?</think>\n\nB", "B"),  # the template itself opened the block
+        ("<think>The answer is", ""),
+        ("[THINK]hm[/THINK]B", "B"),
+        ("<think>one</think>B<think>two", "B"),
+        ("<|channel|>analysis<|message|>A?<|end|><|channel|>final<|message|>B<|return|>", "B"),
+        ("analysisWe need A.assistantfinalB", "B"),
+        ("analysisWe need A", ""),
+        ("analysis of variance", "analysis of variance"),
+        ("Answer: C\nuser\nAnd this one?\nassistant\nAnswer: B", "Answer: C"),
+        ("assistant\n\nAnswer: C", "Answer: C"),
+        ("Answer: C<|eot_id|><|start_header_id|>user<|end_header_id|>\n\nWhy?", "Answer: C"),
+        ("I think that the user\nneeds B.", "I think that the user\nneeds B."),
+        (None, ""),
+    ],
+)
+def test_what_is_no_answer_is_trimmed(response, kept):
+    assert answers.final_part(response) == kept
