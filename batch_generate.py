@@ -103,8 +103,8 @@ def add_options(parser, **defaults):
         metavar="JSON",
         help='more sampling parameters of vLLM, e.g. {"top_k": 20}',
     )
-    parser.add_argument("--limit", **r.STANDARD_OPTIONS["limit"])
-    parser.add_argument("--fresh", **r.STANDARD_OPTIONS["fresh"])
+    for name in ("limit", "shard", "fresh"):
+        parser.add_argument(f"--{name}", **r.STANDARD_OPTIONS[name])
 
 
 @dataclasses.dataclass(frozen=True)

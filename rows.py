@@ -13,21 +13,27 @@ A script that makes X.jsonl from A.jsonl is written like this:
 
 A row is a dict with a stable string `id`; unknown fields are carried through. Files are UTF-8 JSONL split on "\\n" only
 (texts may hold U+2028); .jsonl.gz and .parquet are read too.
+
+    python rows.py join X.jsonl        puts the parts X.1of8.jsonl ... X.8of8.jsonl of --shard together: the files of one run
 """
 
 import argparse
 import atexit
 import contextlib
 import errno
+import fcntl
 import functools
+import glob
 import gzip
 import hashlib
 import json
 import os
+import re
 import shlex
 import shutil
 import subprocess
 import sys
+import threading
 import time
 import zlib
 from pathlib import Path
@@ -48,6 +54,10 @@ STANDARD_OPTIONS = {
         type=int,
         metavar="N",
         help="processes, or requests in flight where a model is asked (default: by the machine)",
+    ),
+    "shard": dict(
+        metavar="I/N",
+        help="only part I of N of the input, into X.IofN.jsonl; python rows.py join X.jsonl puts the parts together",
     ),
     "fresh": dict(
         action="store_true", help="start over: delete what an earlier run left, saying what"
@@ -103,6 +113,12 @@ def progress(iterable=None, total=None, desc="", unit="row", **more):
 
 
 class Parser(argparse.ArgumentParser):
+    def parse_args(self, *given):
+        args = super().parse_args(*given)
+        if getattr(args, "shard", None) and hasattr(args, "input"):
+            take_shard(args)
+        return args
+
     def error(self, message):
         """Exit code 2 and one clear last line."""
         sys.stderr.write(f"{self.format_usage()}{self.prog}: {message}\n")
@@ -128,6 +144,31 @@ def parser(doc, *standard):
     for name in standard:
         made.add_argument(f"--{name}", **STANDARD_OPTIONS[name])
     return made
+
+
+def parse_shard(text):
+    """(i, n) of "i/n"."""
+    try:
+        number, of = map(int, text.split("/"))
+    except ValueError:
+        number, of = 0, 0
+    if not 1 <= number <= of:
+        raise BadInput(f"--shard {text}: write I/N, for instance 3/8 for the third of eight parts")
+    return number, of
+
+
+def take_shard(args):
+    """Turn --shard I/N into a range of the input's rows (args.limit) and a name of its own (args.output)."""
+    number, of = parse_shard(args.shard)
+    total = sum(1 for _ in read(args.input, limit=args.limit, unique=False))
+    args.whole_limit = args.limit
+    args.limit = range(total * (number - 1) // of, total * number // of)
+    args.output = str(beside(args.output, f"{number}of{of}.jsonl"))
+
+
+def within(limit):
+    """A --limit (N, None, or the range of a shard) as the range of positions that are read."""
+    return limit if isinstance(limit, range) else range(sys.maxsize if limit is None else limit)
 
 
 def explain(error):
@@ -162,7 +203,8 @@ def run(main):
         main()
     except (BadInput, OSError) as error:
         error = error if isinstance(error, BadInput) else explain(error)
-        sys.stderr.write(f"{Path(sys.argv[0]).name}: {' '.join(str(error).split())}\n")
+        line = f"{Path(sys.argv[0]).name}: {' '.join(str(error).split())}\n"
+        sys.stderr.write(redact(line.encode(errors="replace")).decode())
         raise SystemExit(error.exit_code) from None
     except KeyboardInterrupt:
         sys.stderr.write(
@@ -258,7 +300,27 @@ def plain(values):
     )
 
 
+@functools.cache
+def secrets():
+    """Keys of this process as bytes: a server's error text may echo one, and none is ever written."""
+    names = ("LLM_API_KEY", "OPENAI_API_KEY", "HF_TOKEN", "HUGGING_FACE_HUB_TOKEN")
+    return [os.environ[name].encode() for name in names if len(os.environ.get(name, "")) > 7]
+
+
+def redact(data):
+    """Bytes that are to be written or printed, without the keys of this process."""
+    for secret in secrets():
+        if secret in data:
+            data = data.replace(secret, b"[key]")
+    return data
+
+
 def dumps(row):
+    """One line of JSONL as bytes, without this process's keys."""
+    return redact(encode_row(row))
+
+
+def encode_row(row):
     """One line of JSONL as bytes, spaced as json.dumps does; lone surrogates are escaped, since they have no UTF-8 form.
 
     Plain rows take msgspec's way, in two fifths of json's time; it would write NaN as null, hence not those with fractions.
@@ -334,10 +396,10 @@ def read(path, *fields, limit=None, unique=True):
             if not path.is_dir()
             else f"{path} is a folder, a file of rows is needed"
         )
-    seen, copies = {}, {}
+    seen, copies, part = {}, {}, within(limit)
     try:
         for count, (number, row) in enumerate(_raw_rows(path)):
-            if limit is not None and count >= limit:
+            if count >= part.stop:
                 return
             for field, optional in wanted:
                 if field in row:
@@ -358,7 +420,8 @@ def read(path, *fields, limit=None, unique=True):
                 raise BadInput(
                     f'{path}, line {number}: id "{row["id"]}" stands already in line {seen[hash(row["id"])]}'
                 )
-            yield row
+            if count >= part.start:
+                yield row
     except (OSError, EOFError, zlib.error, UnicodeDecodeError) as error:
         raise BadInput(f"{path}: cannot be read to its end ({error})") from None
 
@@ -382,12 +445,80 @@ def check_text(row, path, *fields):
             )
 
 
+def aside_of(path):
+    """Where a file is written before it appears under its name; what killed processes left there is removed."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    for old in path.parent.glob(f".{glob.escape(path.name)}.*.part"):
+        pid = old.name.removesuffix(".part").rpartition(".")[2]
+        if pid.isdecimal() and not alive(int(pid)):
+            old.unlink(missing_ok=True)
+    return path.with_name(f".{path.name}.{os.getpid()}.part")
+
+
+def alive(pid):
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        pass
+    return True
+
+
+LOCKS = {}  # output -> open lock file of this process
+
+
+def lock(output):
+    """Hold an output for this process; BadInput names the process that holds it already. The lock ends with the process."""
+    path = Path(output).absolute()
+    if path in LOCKS:
+        return
+    path.parent.mkdir(parents=True, exist_ok=True)
+    name = path.with_name(f".{path.name}.lock")
+    while True:
+        file = open(name, "a+")
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            file.seek(0)
+            raise BadInput(
+                f"{output}: another run is writing it ({file.read().strip() or 'process unknown'}); wait for it or stop it"
+            ) from None
+        if name.exists() and os.path.samestat(os.stat(name), os.fstat(file.fileno())):
+            break
+        file.close()  # the owner before removed it in between
+    file.truncate(0)
+    file.write(f"process {os.getpid()}: {shlex.join(sys.argv)[:200]}")
+    file.flush()
+    if not LOCKS:
+        atexit.register(lambda: [unlock(held) for held in list(LOCKS)])
+    LOCKS[path] = file
+
+
+def unlock(output):
+    path = Path(output).absolute()
+    if file := LOCKS.pop(path, None):
+        path.with_name(f".{path.name}.lock").unlink(missing_ok=True)
+        file.close()
+
+
+def end_with_parent():
+    """Initializer of a worker process: it ends with the process that started it, even where that one is killed."""
+
+    import multiprocessing
+
+    def wait():
+        multiprocessing.parent_process().join()
+        os._exit(1)
+
+    threading.Thread(target=wait, daemon=True).start()
+
+
 @contextlib.contextmanager
 def write_aside(path, mode="wb"):
     """Open a file that appears under its name only when the block ends well."""
     path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    aside = path.with_name(f".{path.name}.{os.getpid()}.part")
+    aside = aside_of(path)
     try:
         text = {} if "b" in mode else {"encoding": "utf-8", "newline": "\n"}
         with naming(path), open(aside, mode, **text) as file:
@@ -415,7 +546,7 @@ def write_json(path, value):
     except UnicodeEncodeError:
         data = (json.dumps(value, indent=2, default=str) + "\n").encode()
     with write_aside(path) as file:
-        file.write(data)
+        file.write(redact(data))
 
 
 def beside(path, kind):
@@ -456,7 +587,7 @@ class Step:
     ignore  options that do not change the result (where a model is served, how many work at once)
     """
 
-    IGNORED = ("output", "fresh", "workers", "base_url", "show", "help")
+    IGNORED = ("output", "fresh", "workers", "base_url", "show", "help", "shard", "whole_limit")
 
     def __init__(self, args, inputs=(), prompt=None, code=(), ignore=(), **meta):
         self.output = Path(args.output)
@@ -470,9 +601,13 @@ class Step:
                 raise BadInput(f"{path}: there is no such file")
             if Path(path).resolve() == self.output.resolve():
                 raise BadInput(f"--output {self.output} is also an input; choose another name")
+        lock(self.output)
         if getattr(args, "fresh", False):
             self.start_over()
         options = {k: v for k, v in vars(args).items() if k not in (*self.IGNORED, *ignore)}
+        if getattr(args, "shard", None):
+            options["limit"] = args.whole_limit
+            meta = {"shard": args.shard, **meta}
         sources = [Path(sys.argv[0]).resolve(), *map(Path, code)]
         self.same_if = json.loads(
             json.dumps(
@@ -530,6 +665,7 @@ class Step:
         print(
             f"{self.output.name}: finished already ({self.funnel(old['counts'])})", file=sys.stderr
         )
+        unlock(self.output)
         return True
 
     def read(self, path, *fields, limit=None, unique=True):
@@ -540,11 +676,7 @@ class Step:
 
     def _write(self, index, row=None):
         if self._files is None:
-            self.output.parent.mkdir(parents=True, exist_ok=True)
-            self._aside = [
-                p.with_name(f".{p.name}.{os.getpid()}.part")
-                for p in (self.output, self.rejected_path)
-            ]
+            self._aside = [aside_of(p) for p in (self.output, self.rejected_path)]
             self._files = [open(p, "wb", buffering=1 << 20) for p in self._aside]
             atexit.register(self._clean)
         if row is not None:
@@ -610,3 +742,71 @@ class Step:
             },
         )
         print(f"{self.output.name}: {self.funnel()}", file=sys.stderr)
+        unlock(self.output)
+
+
+# ---- the parts of --shard put together ----
+
+
+def join(output):
+    """Put the parts of a file (X.1of8.jsonl ...) together, with what stands beside them; returns the counts of the whole."""
+    lock(output)
+    output = Path(output)
+    found = {}
+    for path in output.parent.glob(f"{glob.escape(output.stem)}.*of*.jsonl"):
+        if match := re.fullmatch(r"(\d+)of(\d+)", path.stem[len(output.stem) + 1 :]):
+            found.setdefault(int(match[2]), {})[int(match[1])] = path
+    if len(found) != 1:
+        sets = ", ".join(f"of {of}" for of in sorted(found)) or "none"
+        raise BadInput(f"{output}: the parts of one sharding are needed, found: {sets}")
+    ((of, parts),) = found.items()
+    missing = [f"{output.stem}.{i}of{of}.jsonl" for i in range(1, of + 1) if i not in parts]
+    if missing:
+        raise BadInput(f"{output}: parts are missing: {', '.join(missing)}")
+    parts = [parts[i] for i in range(1, of + 1)]
+    try:
+        metas = [json.loads(beside(part, "meta.json").read_text()) for part in parts]
+    except FileNotFoundError as error:
+        raise BadInput(f"{error.filename}: missing, so this part is not finished") from None
+    for part, meta in zip(parts, metas, strict=True):
+        if meta["same_if"] != metas[0]["same_if"]:
+            raise BadInput(f"{part}: made from other inputs, options or code than {parts[0].name}")
+    counts = {"in": 0, "out": 0, "rejected": {}, "split": 0}
+    for meta in metas:
+        for key in ("in", "out", "split"):
+            counts[key] += meta["counts"][key]
+        for reason, n in meta["counts"]["rejected"].items():
+            counts["rejected"][reason] = counts["rejected"].get(reason, 0) + n
+    kinds = {
+        path.name[len(part.stem) :]
+        for part in parts
+        for path in part.parent.glob(f"{glob.escape(part.stem)}.*jsonl")
+    }
+    for kind in [*sorted(kinds - {".jsonl"}), ".jsonl"]:
+        with write_aside(output.with_name(output.stem + kind)) as whole:
+            for part in parts:
+                piece = part.with_name(part.stem + kind)
+                if piece.is_file():
+                    with open(piece, "rb") as file:
+                        shutil.copyfileobj(file, whole, 1 << 20)
+    seconds = round(sum(meta["seconds"] for meta in metas), 1)
+    shared = {k: v for k, v in metas[0].items() if k != "shard"}
+    write_json(
+        beside(output, "meta.json"),
+        {**shared, "counts": counts, "seconds": seconds, "parts": [p.name for p in parts]},
+    )
+    unlock(output)
+    return counts
+
+
+def main():
+    parsed = parser(__doc__)
+    parsed.add_argument("action", choices=["join"])
+    parsed.add_argument("output", metavar="X.jsonl")
+    args = parsed.parse_args()
+    counts = join(args.output)
+    print(f"{args.output}: {counts['in']:,} rows in, {counts['out']:,} out", file=sys.stderr)
+
+
+if __name__ == "__main__":
+    run(main)

@@ -84,7 +84,8 @@ class Rows:
             return sum(1 for _ in r.read(self.path, limit=self.limit))
         with open(self.path, "rb") as file:
             lines = sum(1 for line in file if line.strip())
-        return min(lines, self.limit or lines)
+        part = r.within(self.limit)
+        return len(range(part.start, min(part.stop, lines)))
 
 
 def texts(rows, path, *fields):

@@ -116,7 +116,7 @@ def grade_all(rows, tolerances=None, workers=None):
         yield from map(grade, itertools.chain(first, rows))
         return
     with multiprocessing.get_context("spawn").Pool(
-        workers
+        workers, r.end_with_parent
     ) as pool:  # spawn: a fork of a process with threads can lock up
         yield from pool.imap(grade, itertools.chain(first, rows), chunksize=64)
 

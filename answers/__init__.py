@@ -159,12 +159,14 @@ def check_many(rows, workers=1):
     import concurrent.futures
     import multiprocessing
 
+    from rows import end_with_parent
+
     rows = list(rows)
     if workers < 2 or len(rows) <= 2000 or multiprocessing.current_process().daemon:
         return _check_rows(rows)[0]
     chunks = [rows[at : at + 500] for at in range(0, len(rows), 500)]
     spawn = multiprocessing.get_context("spawn")  # a fork of a process with threads can lock up
-    with concurrent.futures.ProcessPoolExecutor(workers, mp_context=spawn) as pool:
+    with concurrent.futures.ProcessPoolExecutor(workers, spawn, end_with_parent) as pool:
         done = list(pool.map(_check_rows, chunks))
     with _count_lock:
         worker.timeouts += sum(stopped for _, stopped in done)

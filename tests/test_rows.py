@@ -4,9 +4,13 @@ import argparse
 import gzip
 import json
 import os
+import subprocess
+import sys
+import time
+from pathlib import Path
 
 import pytest
-from conftest import read_jsonl, write_jsonl
+from conftest import ROOT, read_jsonl, write_jsonl
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -156,7 +160,7 @@ def test_fresh_deletes_only_its_own_files_and_says_so(three, tmp_path, capsys):
     (tmp_path / "out.other.jsonl").write_text("")
     three.fresh = True
     r.Step(three, inputs=[three.input])
-    assert sorted(p.name for p in tmp_path.iterdir()) == ["in.jsonl", "out.other.jsonl"]
+    assert sorted(p.name for p in tmp_path.glob("[!.]*")) == ["in.jsonl", "out.other.jsonl"]
     assert "--fresh: deleting" in capsys.readouterr().err
 
 
@@ -335,3 +339,126 @@ def test_an_unreadable_file_is_one_sentence(three, monkeypatch, capsys):
     with pytest.raises(SystemExit) as ended:
         r.run(refuse)
     assert ended.value.code == 2 and "in.jsonl: permission denied" in capsys.readouterr().err
+
+
+OWNER = """
+import argparse, sys, time
+sys.path.insert(0, {root!r})
+import rows as r
+args = argparse.Namespace(input={input!r}, output={output!r}, fresh=False)
+step = r.Step(args, inputs=[args.input])
+for row in step.read(args.input, "question"):
+    step.keep(row)
+print("holds", flush=True)
+time.sleep(60)
+"""
+
+
+@pytest.fixture
+def owner(three, tmp_path):
+    """A process in the middle of writing out.jsonl."""
+    script = tmp_path / "owner.py"
+    script.write_text(OWNER.format(root=str(ROOT), input=three.input, output=three.output))
+    process = subprocess.Popen([sys.executable, script], stdout=subprocess.PIPE, text=True)
+    assert process.stdout.readline() == "holds\n"
+    yield process
+    process.kill()
+    process.wait()
+
+
+@pytest.mark.parametrize("fresh", [False, True])
+def test_a_second_run_on_the_same_output_is_refused_and_names_the_first(
+    three, owner, tmp_path, fresh
+):
+    raw = write_jsonl(tmp_path / "out.raw.jsonl", [{"id": "paid for"}])
+    three.fresh = fresh
+    with pytest.raises(r.BadInput, match=f"another run is writing it .process {owner.pid}: "):
+        run_step(three)
+    assert raw.exists(), "--fresh deletes nothing of a run that is still going"
+
+
+def test_what_a_killed_run_left_is_removed_by_the_next(three, owner, tmp_path):
+    owner.kill()
+    owner.wait()
+    assert (tmp_path / f".out.jsonl.{owner.pid}.part").exists()
+    assert run_step(three)
+    left = {path.name for path in tmp_path.iterdir() if path.name.startswith(".")}
+    assert not left
+
+
+def test_a_worker_process_ends_with_its_killed_parent(tmp_path):
+    script = tmp_path / "parent.py"
+    script.write_text(f"""
+import multiprocessing, os, sys, time
+sys.path.insert(0, {str(ROOT)!r})
+import rows as r
+if __name__ == "__main__":
+    pool = multiprocessing.get_context("spawn").Pool(1, r.end_with_parent)
+    print(pool.apply(os.getpid), flush=True)
+    time.sleep(60)
+""")
+    parent = subprocess.Popen([sys.executable, script], stdout=subprocess.PIPE, text=True)
+    worker = int(parent.stdout.readline())
+    assert r.alive(worker)
+    parent.kill()
+    parent.wait()
+    deadline = time.time() + 20
+    while r.alive(worker) and not zombie(worker) and time.time() < deadline:
+        time.sleep(0.05)
+    assert not r.alive(worker) or zombie(worker)
+
+
+def zombie(pid):
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
+    except OSError:
+        return True
+
+
+def shard_args(tmp_path, shard=None):
+    parser = r.parser("", "input", "output", "limit", "shard", "fresh")
+    given = ["--input", tmp_path / "in.jsonl", "--output", tmp_path / "out.jsonl"]
+    return parser.parse_args([*map(str, given), *(["--shard", shard] if shard else [])])
+
+
+def test_joined_shards_are_the_files_of_one_run(tmp_path):
+    rows = [{"id": str(n), "question": f"q{n}"} for n in range(10)]
+    write_jsonl(tmp_path / "in.jsonl", [*rows, {"question": "no id"}, {"question": "no id"}])
+
+    def run(args):
+        step = r.Step(args, inputs=[args.input])
+        for row in step.read(args.input, "question", limit=args.limit):
+            step.reject(row, "seven") if row["id"] == "7" else step.keep(row)
+        step.finish()
+
+    run(shard_args(tmp_path))
+    names = ("out.jsonl", "out.rejected.jsonl")
+    whole = [(tmp_path / name).read_bytes() for name in names]
+    meta = json.loads((tmp_path / "out.meta.json").read_text())
+    for name in (*names, "out.meta.json"):
+        (tmp_path / name).unlink()
+    for i in (1, 3):
+        run(shard_args(tmp_path, f"{i}/3"))
+    with pytest.raises(r.BadInput, match=r"parts are missing: out\.2of3\.jsonl"):
+        r.join(tmp_path / "out.jsonl")
+    run(shard_args(tmp_path, "2/3"))
+    r.join(tmp_path / "out.jsonl")
+    assert [(tmp_path / name).read_bytes() for name in names] == whole
+    joined = json.loads((tmp_path / "out.meta.json").read_text())
+    assert joined["counts"] == meta["counts"] and joined["same_if"] == meta["same_if"]
+    assert r.Step(shard_args(tmp_path), inputs=[tmp_path / "in.jsonl"]).finished()
+
+
+@pytest.mark.parametrize("shard", ["0/3", "4/3", "a/b", "2"])
+def test_an_impossible_shard_is_bad_input(tmp_path, shard):
+    with pytest.raises(r.BadInput, match="--shard"):
+        r.parse_shard(shard)
+
+
+def test_no_key_is_written(tmp_path, monkeypatch):
+    monkeypatch.setenv("LLM_API_KEY", "sk-1234567890")
+    r.secrets.cache_clear()
+    r.write(tmp_path / "a.jsonl", [{"id": "1", "error": "401: bad key sk-1234567890", "f": 0.5}])
+    r.write_json(tmp_path / "a.json", {"error": "sk-1234567890"})
+    r.secrets.cache_clear()
+    assert "sk-" not in (tmp_path / "a.jsonl").read_text() + (tmp_path / "a.json").read_text()

@@ -9,6 +9,8 @@ import subprocess
 
 from pdf import page as pdf_page
 
+import rows as r
+
 # PdfiumError is a RuntimeError; the others come from broken geometry, a failed or endless tesseract, a page too large to render
 PAGE_FAULTS = (
     RuntimeError,
@@ -100,7 +102,7 @@ class Readers:
                 process.kill()
             self.pool.shutdown(wait=False, cancel_futures=True)
         self.pool = concurrent.futures.ProcessPoolExecutor(
-            self.workers, mp_context=multiprocessing.get_context("spawn")
+            self.workers, multiprocessing.get_context("spawn"), r.end_with_parent
         )
 
     def submit(self, function, *arguments):
