@@ -555,6 +555,23 @@ def beside(path, kind):
     return path.with_name(f"{path.stem}.{kind}")
 
 
+def copy_katex(folder):
+    """Names of the two scripts that draw formulas, copied into the folder of a page; none where they are not installed.
+
+    They travel in the wheel of sphinxcontrib-katex (KaTeX is MIT-licensed); as MathML they need neither fonts nor network.
+    """
+    import importlib.metadata
+
+    names = ("katex.min.js", "auto-render.min.js")
+    try:
+        found = importlib.metadata.distribution("sphinxcontrib-katex")
+    except importlib.metadata.PackageNotFoundError:
+        return ()
+    for name in names:
+        shutil.copyfile(found.locate_file(f"sphinxcontrib/{name}"), Path(folder) / name)
+    return names
+
+
 @functools.cache
 def git_commit():
     """Short commit of the scripts, with "+" where files differ from it; null outside a checkout."""

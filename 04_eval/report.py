@@ -18,6 +18,7 @@ import json
 import benchmarks
 import compare
 import report_plots
+import report_viewer
 import score
 
 import rows as r
@@ -155,64 +156,6 @@ def paper_rows(table, names):
 # ---- pages ----
 
 
-def script_json(value):
-    r"""JSON that is safe inside a script element: "<" (of "</script>" or "<!--") is written \u003c, which JSON reads as the same character."""
-    return (
-        json.dumps(value, ensure_ascii=False)
-        .replace("<", "\\u003c")
-        .replace("\u2028", "\\u2028")
-        .replace("\u2029", "\\u2029")
-        .encode("utf-8", "replace")
-        .decode()
-    )
-
-
-def viewer_data(paths, limit):
-    """The samples for the viewer: prompts that several models share stand once; past `limit` rows a sample by hash is shown."""
-    prompts, models, names, rows, left_out = {}, {}, {}, [], 0
-    ids = [r.text_hash(row["id"].rsplit("@", 1)[0]) for path in paths for row in r.read(path)]
-    edge = (
-        sorted(ids)[limit] if len(ids) > limit else None
-    )  # the same questions of every model stay
-    for path in paths:
-        for row in r.read(path, "benchmark", "response", "extracted", "correct"):
-            if edge is not None and r.text_hash(row["id"].rsplit("@", 1)[0]) >= edge:
-                left_out += 1
-                continue
-            text = " ".join(str(row.get("question") or row.get("prompt") or "").split())
-            rows.append(
-                dict(
-                    id=row["id"],
-                    q=f"{row['benchmark']}:{row.get('question_id') or row['id']}",
-                    m=models.setdefault(row.get("model", ""), len(models)),
-                    b=names.setdefault(row["benchmark"], len(names)),
-                    p=prompts.setdefault(
-                        row.get("prompt") or row.get("question") or "", len(prompts)
-                    ),
-                    t=text[:160],
-                    r=row["response"] or "",
-                    h=row.get("reasoning"),
-                    x=row["extracted"],
-                    c=row["correct"],
-                    g=row["reference"],
-                    u=row.get("unit"),
-                    s=row.get("subject"),
-                    k=row["kind"],
-                    f=row.get("finish_reason"),
-                    n=row.get("n_tokens"),
-                    j=row.get("judged"),
-                )
-            )
-    return dict(
-        models=list(models),
-        benchmarks=list(names),
-        titles=[benchmarks.title_of(name) for name in names],
-        prompts=list(prompts),
-        rows=rows,
-        left_out=left_out,
-    )
-
-
 def render(name, **context):
     import jinja2
 
@@ -284,11 +227,11 @@ def arguments():
         help="what this run can and cannot show; stands on top",
     )
     parser.add_argument(
-        "--viewer-rows",
+        "--viewer-mb",
         type=r.positive,
-        default=20000,
+        default=500,
         metavar="N",
-        help="most samples in the viewer (default 20,000)",
+        help="most megabytes of samples in the viewer (default 500)",
     )
     parser.add_argument(
         "--ablation",
@@ -366,13 +309,19 @@ def main():
     context = contents(args, folder)
     for name in ("report.md", "report.html"):
         write_text(folder / name, render(name, **context))
-    data = viewer_data(args.scored, args.viewer_rows)
+    index = report_viewer.write(folder, args.scored, args.viewer_mb * 1_000_000)
     write_text(
-        folder / "viewer.html", render("viewer.html", title=args.title, data=script_json(data))
+        folder / "viewer.html",
+        render(
+            "viewer.html",
+            title=args.title,
+            data=report_viewer.script_json(index),
+            katex=r.copy_katex(folder),
+        ),
     )
     print(
         f"{folder / 'report.html'}: {len(context['models'])} models, {len(context['names'])} benchmarks; "
-        f"viewer.html holds {len(data['rows']):,} samples",
+        f"viewer.html holds {len(index['samples']['id']):,} samples",
         file=sys.stderr,
     )
 

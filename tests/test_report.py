@@ -8,6 +8,7 @@ import subprocess
 
 import pytest
 import report
+import report_viewer
 import score
 from calling import call
 from conftest import read_jsonl, write_jsonl
@@ -45,6 +46,10 @@ def made(tmp_path_factory):
             )
         rows[3]["response"] = HOSTILE + "\nAnswer: A"
         rows[3]["prompt"] = HOSTILE
+        rows[4]["question"] = "The area of a circle"
+        rows[4]["response"] = (
+            "It is $\\pi r^2$, and \\\\(\\href{javascript:alert(1)}{x}\\\\).\nAnswer: A"
+        )
         inputs.append(write_jsonl(folder / f"{model[:4]}.jsonl", rows))
     call(score, "--input", *inputs, "--output", folder / "scored.jsonl")
     call(
@@ -142,29 +147,50 @@ def test_markdown_tables_are_whole(made):
             assert bars(line) == bars(lines[i - 1]), f"line {i + 1}: {line}"
 
 
-def test_the_data_of_the_viewer_cannot_leave_its_element(made):
-    page = (made / "viewer.html").read_text()
-    assert "</script><script>document" not in page
-    data = json.loads(
+def parts_of(folder):
+    """The texts of all parts, read as the page reads them."""
+    texts = {}
+    for path in (folder / "samples").glob("*.js"):
+        number, data = re.fullmatch(r"part\((\d+),(.*)\);\n", path.read_text(), re.S).groups()
+        texts[int(number)] = json.loads(data)
+    return texts
+
+
+def index_of(folder):
+    page = (folder / "viewer.html").read_text()
+    return json.loads(
         re.search(r'<script type="application/json" id="data">(.*?)</script>', page, re.S)[1]
     )
-    assert (
-        len(data["rows"]) == 120
-        and HOSTILE in data["prompts"]
-        and any(row["r"].startswith(HOSTILE) for row in data["rows"])
-    )
-    assert json.loads(report.script_json({"x": "\ud800 \u2029"})) == {"x": "? \u2029"}
+
+
+def test_the_data_of_the_viewer_cannot_leave_its_element(made):
+    files = [made / "viewer.html", *(made / "samples").glob("*.js")]
+    assert all("</script><script>document" not in path.read_text() for path in files)
+    texts, samples = parts_of(made), index_of(made)["samples"]
+    shown = [texts[part][at] for part, at in zip(samples["part"], samples["at"], strict=True)]
+    assert len(shown) == 120 and any(text[0] == HOSTILE for text in shown)
+    assert any(text[1].startswith(HOSTILE) for text in shown)
+    assert json.loads(report_viewer.script_json({"x": "\ud800 \u2029"})) == {"x": "? \u2029"}
 
 
 def test_past_its_limit_the_viewer_says_what_is_left_out(made, tmp_path):
-    data = report.viewer_data([made / "scored.jsonl"], 40)
-    assert len(data["rows"]) + data["left_out"] == 120 and len(data["rows"]) <= 40
-    questions = {}
-    for row in data["rows"]:
-        questions.setdefault(row["q"], set()).add(row["m"])
-    assert all(len(models) == 2 for models in questions.values()), (
-        "the same questions of both models"
-    )
+    size = (made / "scored.jsonl").stat().st_size
+    index = report_viewer.write(tmp_path, [made / "scored.jsonl"], size // 2)
+    samples = index["samples"]
+    assert 20 < len(samples["id"]) == 120 - index["left_out"] < 100
+    models = {}
+    for question, model in zip(samples["q"], samples["m"], strict=True):
+        models.setdefault(question, set()).add(model)
+    assert all(len(both) == 2 for both in models.values()), "the same questions of both models"
+
+
+def test_questions_of_gpqa_stay_out(tmp_path):
+    row = dict(sample(1, "A", benchmark="gpqa_diamond"), correct=True, extracted="A")
+    row |= dict(question="A secret question", prompt="A secret question?", model="m")
+    row["response"] = "The secret question says A"
+    index = report_viewer.write(tmp_path, [write_jsonl(tmp_path / "s.jsonl", [row])], 10**6)
+    written = json.dumps(index) + "".join(p.read_text() for p in (tmp_path / "samples").iterdir())
+    assert "secret" not in written and index["samples"]["c"] == [1]
 
 
 def test_a_table_of_other_samples_is_refused(made, tmp_path):
@@ -321,39 +347,46 @@ def browse(path, script="", width=1200, height=900, screenshot=None, budget=8000
 
 
 DRIVE = """
-const results = {};
-const set = (id, value) => {
-  const field = document.getElementById(id);
-  field.value = value;
-  field.dispatchEvent(new Event(id === "search" ? "input" : "change"));
-};
-const count = () => document.getElementById("count").textContent;
-const listed = () => document.querySelectorAll("#list li").length;
-const detail = () => document.getElementById("detail").textContent;
-results.title = document.title; results.all = count(); results.listed = listed();
-set("outcome", "unparsed"); results.unparsed = count();
-set("outcome", "truncated"); results.truncated = count();
-set("outcome", "right"); results.right = count();
-set("outcome", "differ"); results.differ = count();
-set("outcome", ""); set("benchmark", "1"); results.benchmark = count(); set("model", "1"); results.both = count();
-set("model", ""); set("benchmark", "");
-document.getElementById("next").click(); results.page = document.getElementById("page").textContent;
-document.querySelectorAll("#list li")[2].click(); results.chosen = detail();
-document.dispatchEvent(new KeyboardEvent("keydown", {key: "j", bubbles: true})); results.after_j = detail() !== results.chosen;
-set("search", "broken out");
-setTimeout(() => {
+(async () => {
+  const results = {}, wait = (ms = 150) => new Promise(go => setTimeout(go, ms));
+  const set = (id, value) => {
+    const field = document.getElementById(id);
+    if (field.type === "checkbox") field.checked = value; else field.value = value;
+    field.dispatchEvent(new Event(id === "search" ? "input" : "change"));
+  };
+  const count = () => document.getElementById("count").textContent;
+  const listed = () => document.querySelectorAll("#list li").length;
+  const detail = () => document.getElementById("detail").textContent;
+  results.title = document.title; results.all = count(); results.listed = listed();
+  results.first = document.querySelector("#list li").textContent;
+  set("outcome", "unparsed"); results.unparsed = count();
+  set("outcome", "truncated"); results.truncated = count();
+  set("outcome", "right"); results.right = count();
+  set("outcome", "differ"); results.differ = count();
+  set("outcome", ""); set("benchmark", "1"); results.benchmark = count(); set("model", "1"); results.both = count();
+  set("model", ""); set("benchmark", "");
+  document.getElementById("next").click(); results.page = document.getElementById("page").textContent;
+  document.querySelectorAll("#list li")[2].click(); await wait(); results.chosen = detail();
+  document.dispatchEvent(new KeyboardEvent("keydown", {key: "j", bubbles: true})); await wait();
+  results.after_j = detail() !== results.chosen;
+  results.parts = document.querySelectorAll("script[src^=samples]").length;
+  set("everywhere", true); set("search", "broken out"); await wait(FOUND_AFTER);
   results.found = count(); results.hostile = detail(); results.marks = document.querySelectorAll("mark").length;
   results.title_after = document.title;
   results.images = document.querySelectorAll("img").length;
-  set("search", "no such text anywhere");
-  setTimeout(() => { results.none = detail(); document.body.innerHTML = ""; const pre = document.createElement("pre"); pre.id = "results";
-                     pre.textContent = JSON.stringify(results); document.body.append(pre); }, 400);
-}, 400);
+  set("everywhere", false); set("search", "area of a circle"); await wait(400);
+  results.formulas = document.querySelectorAll("math").length;
+  set("search", "no such text anywhere"); await wait(400);
+  results.none = detail(); document.body.innerHTML = "";
+  const pre = document.createElement("pre"); pre.id = "results";
+  pre.textContent = JSON.stringify(results); document.body.append(pre);
+})();
 """
 
 
-def driven(page):
-    found = re.search(r'<pre id="results">(.*?)</pre>', browse(page, DRIVE), re.S)
+def driven(page, found_after=600):
+    script = DRIVE.replace("FOUND_AFTER", str(found_after))
+    found = re.search(r'<pre id="results">(.*?)</pre>', browse(page, script), re.S)
     assert found, "the script at the end of the page did not finish"
     return json.loads(html.unescape(found[1]))
 
@@ -395,6 +428,8 @@ def test_the_viewer_in_a_browser(made):
         "text of a sample never becomes markup"
     )
     assert its["none"] == "No sample matches these filters."
+    assert "right" not in its["first"] and its["parts"] == 1
+    assert its["formulas"] >= 1, "formulas are drawn"
 
 
 @needs_browser
@@ -417,39 +452,13 @@ def test_the_report_in_a_browser(made):
 
 @needs_browser
 @pytest.mark.slow
-def test_twenty_thousand_samples_in_a_browser(tmp_path):
-    rows = [
-        sample(
-            i,
-            "ABCD-"[i % 5].replace("-", ""),
-            model=f"m{i // 10000}",
-            question_id=f"q{i % 10000}",
-            subject=None,
-            prompt=f"Prompt {i % 10000} " + "word " * 150,
-            response=("thinking " * 200 if i else HOSTILE) + f"\nAnswer: {'ABCD'[i % 4]}",
-        )
-        for i in range(20_000)
-    ]
-    call(
-        score,
-        "--input",
-        write_jsonl(tmp_path / "s.jsonl", rows),
-        "--output",
-        tmp_path / "scored.jsonl",
-    )
-    call(
-        report,
-        "--csv",
-        tmp_path / "results.csv",
-        "--scored",
-        tmp_path / "scored.jsonl",
-        "--output",
-        tmp_path,
-    )
-    its = driven(tmp_path / "viewer.html")
-    assert (
-        its["all"] == "20,000 of 20,000 samples"
-        and its["listed"] == 50
-        and its["page"].startswith("page 2 of 400")
-        and its["found"].startswith("1 of 20,000")
-    )
+def test_a_hundred_thousand_samples_in_a_browser(tmp_path):
+    """Two models x 50,000 samples: the page holds an index, and one part of the texts is loaded (bench/viewer.py times it)."""
+    from bench.viewer import write_page
+
+    write_page(tmp_path, questions=50_000, words=20)
+    assert (tmp_path / "viewer.html").stat().st_size < 20_000_000
+    its = driven(tmp_path / "viewer.html", found_after=4000)
+    assert its["all"] == "100,000 of 100,000 samples" and its["listed"] == 50 and its["parts"] <= 3
+    assert its["page"].startswith("page 2 of 2000")
+    assert its["found"].startswith("1 of 100,000")
