@@ -567,6 +567,7 @@ def copy_katex(folder):
         found = importlib.metadata.distribution("sphinxcontrib-katex")
     except importlib.metadata.PackageNotFoundError:
         return ()
+    Path(folder).mkdir(parents=True, exist_ok=True)
     for name in names:
         shutil.copyfile(found.locate_file(f"sphinxcontrib/{name}"), Path(folder) / name)
     return names

@@ -3,7 +3,7 @@
     python 04_eval/report.py --csv results.csv --scored scored.jsonl --output 04_eval --note "A 135M model: the machinery, not the quality."
 
 in   results.csv and the scored files of score.py; with two models the second is compared with the first (compare.py); with --ablation the data of
-     02_mix/ablation_table.py, whose table then stands in the report too
+     02_mix/ablation_table.py, whose table then stands in the report too; with --run the rows, training and mixture behind the model
 out  OUTPUT/report.md, report.html, viewer.html (one static page with all samples: works from disk, no server), comparison.json and .md, plots/*.png
 """
 
@@ -18,6 +18,7 @@ import json
 import benchmarks
 import compare
 import report_plots
+import report_run
 import report_viewer
 import score
 
@@ -238,6 +239,11 @@ def arguments():
         metavar="FILE",
         help="ablation.json of 02_mix/ablate.sh: its table of selection methods is shown",
     )
+    parser.add_argument(
+        "--run",
+        metavar="DIR",
+        help="folder of the whole run (data/runs/NAME): funnel, mixture, loss curve and example rows are shown",
+    )
     args = parser.parse_args()
     if args.ablation and not Path(args.ablation).is_file():
         raise r.BadInput(f"{args.ablation}: there is no such file; 02_mix/ablate.sh makes it")
@@ -250,6 +256,7 @@ def arguments():
 def contents(args, folder):
     """What the templates show, by name; the plots are drawn into folder. Raises BadInput where the CSV holds no score."""
     facts = [row for path in args.scored for row in compare.read_facts(path)]
+    run = report_run.facts_of(args.run) if args.run else None
     table = details(read_csv(args.csv), facts, args.csv)
     if not table:
         raise r.BadInput(f"{args.csv}: there is no score in it")
@@ -294,6 +301,8 @@ def contents(args, folder):
         by_subject=by_subject(facts, names, models),
         letters=letters(facts, models),
         plots=report_plots.draw_plots(folder, table, names, models, comparison),
+        run=run,
+        loss_plot=report_plots.draw_loss(folder, run["training"]) if run else None,
         facts=[
             ("Prompt id", ", ".join(prompts)),
             ("Seed", ", ".join(sorted({row["seed"] for row in table}))),
@@ -307,8 +316,9 @@ def main():
     args = arguments()
     folder = Path(args.output)
     context = contents(args, folder)
+    katex = r.copy_katex(folder)
     for name in ("report.md", "report.html"):
-        write_text(folder / name, render(name, **context))
+        write_text(folder / name, render(name, katex=katex, **context))
     index = report_viewer.write(folder, args.scored, args.viewer_mb * 1_000_000)
     write_text(
         folder / "viewer.html",
@@ -316,7 +326,7 @@ def main():
             "viewer.html",
             title=args.title,
             data=report_viewer.script_json(index),
-            katex=r.copy_katex(folder),
+            katex=katex,
         ),
     )
     print(

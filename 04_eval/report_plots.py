@@ -209,9 +209,37 @@ def draw_plots(folder, table, names, models, comparison):
                 lambda theme: plot_differences(comparison, theme),
             )
         )
-    (folder / "plots").mkdir(parents=True, exist_ok=True)
     for name, _, plot in plots:
-        for theme, suffix in (("light", ""), ("dark", "_dark")):
-            with r.write_aside(folder / "plots" / f"{name}{suffix}.png") as file:
-                plot(theme).savefig(file, format="png", metadata={"Software": None})
+        save(folder, name, plot)
     return [(name, caption) for name, caption, _ in plots]
+
+
+def save(folder, name, plot):
+    """Write plots/NAME.png and NAME_dark.png."""
+    (folder / "plots").mkdir(parents=True, exist_ok=True)
+    for theme, suffix in (("light", ""), ("dark", "_dark")):
+        with r.write_aside(folder / "plots" / f"{name}{suffix}.png") as file:
+            plot(theme).savefig(file, format="png", metadata={"Software": None})
+
+
+def plot_loss(losses, theme):
+    """Training loss by step."""
+    made, axes = figure(theme, 3)
+    axes.plot(*zip(*losses, strict=True), color=COLORS[theme][0], linewidth=1.6)
+    axes.grid(axis="y", color=INK[theme][1], linewidth=0.8)
+    axes.xaxis.get_major_locator().set_params(integer=True)
+    axes.set_xlabel("step")
+    axes.set_ylabel("training loss", color=INK[theme][0])
+    return made
+
+
+def draw_loss(folder, training):
+    """(name, caption) of the loss curve, drawn where a training of more than one step was logged; else None."""
+    if not training or len(training["losses"]) < 2:
+        return None
+    losses = training["losses"]
+    save(folder, "loss", lambda theme: plot_loss(losses, theme))
+    return (
+        "loss",
+        f"Training loss, {losses[0][1]:.3f} at step {losses[0][0]} to {losses[-1][1]:.3f} at step {losses[-1][0]}.",
+    )

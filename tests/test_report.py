@@ -109,6 +109,50 @@ def test_the_numbers_of_the_table_stand_in_both_reports(made):
     )
 
 
+@pytest.fixture(scope="module")
+def of_a_run(made, tmp_path_factory, run_folder):
+    folder = tmp_path_factory.mktemp("of_a_run")
+    inputs = ("--csv", made / "results.csv", "--scored", made / "scored.jsonl")
+    call(report, *inputs, "--output", folder, "--run", run_folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def run_folder(tmp_path_factory):
+    """A run's folder: rows through dedup.py itself, three training rows, the meta file of a training."""
+    import dedup
+
+    run = tmp_path_factory.mktemp("run")
+    rows = [{"id": str(n), "question": f"What is {n // 2} plus 7 times 12?"} for n in range(4)]
+    source = write_jsonl(run / "in.jsonl", rows)
+    call(dedup, "--input", source, "--output", run / "01_extract/dedup.jsonl", "--field=question")
+    chat = [{"role": "user", "content": "What is $x^2$ at </pre><script>1</script> 3?"}]
+    row = dict(prompt=chat, completion=[dict(role="assistant", content="$3^2 = 9$")])
+    rows = [dict(row, id=str(n), source="ab"[n // 2]) for n in range(3)]
+    (run / "02_mix").mkdir()
+    write_jsonl(run / "02_mix/train.jsonl", rows)
+    (run / "03_sft/adapter").mkdir(parents=True)
+    log = [dict(step=n, loss=3 / n) for n in (1, 2, 3)]
+    meta = dict(
+        model="tiny", method="lora", steps=3, log=log, rows={"train": dict(rows=3, tokens=1234)}
+    )
+    (run / "03_sft/adapter/sft.meta.json").write_text(json.dumps(meta))
+    return run
+
+
+def test_the_report_shows_the_run_behind_the_scores(of_a_run):
+    page = (of_a_run / "report.html").read_text()
+    assert "duplicate 2" in page and "66.7 %" in page and "1,234" in page
+    assert "3.000 at step 1 to 1.000 at step 3" in page and (of_a_run / "plots/loss.png").is_file()
+    assert "<script>1</script>" not in page and "&lt;script&gt;1" in page
+
+
+def test_a_run_that_is_not_there_is_said(made, tmp_path):
+    inputs = ("--csv", made / "results.csv", "--scored", made / "scored.jsonl")
+    done = call(report, *inputs, "--output", tmp_path, "--run", tmp_path / "absent", code=2)
+    assert "no such folder" in done.stderr
+
+
 def test_the_letters_a_model_prefers():
     facts = [
         dict(kind="choice", reference=ref, options=list("wxyz"), extracted=got, model="m")
@@ -433,21 +477,22 @@ def test_the_viewer_in_a_browser(made):
 
 
 @needs_browser
-def test_the_report_in_a_browser(made):
+@pytest.mark.parametrize("width", [400, 700, 1600])
+def test_the_report_in_a_browser(of_a_run, width):
     dom = browse(
-        made / "report.html",
+        of_a_run / "report.html",
         """addEventListener("load", () => {
         for (const image of document.images) document.body.dataset[image.src.split("/").pop()[0]] = image.naturalWidth;
+        document.body.dataset.formulas = document.querySelectorAll("math").length;
         document.body.dataset.wide = document.documentElement.scrollWidth > innerWidth; });""",
-        width=700,
+        width=width,
     )
     assert dom.count("<table") > 6 and 'data-wide="false"' in dom, (
         "no sideways scrolling of the page on a narrow screen"
     )
-    assert (
-        all(int(width) > 800 for width in re.findall(r'data-[aod]="(\d+)"', dom))
-        and len(re.findall(r'data-[aod]="', dom)) == 3
-    )
+    widths = re.findall(r'data-[aodl]="(\d+)"', dom)
+    assert len(widths) == 4 and all(int(width) > 800 for width in widths)
+    assert 'data-formulas="4"' in dom
 
 
 @needs_browser
