@@ -1,4 +1,4 @@
-"""Choose which rows go into the mixture: at random, the longest answers, by difficulty, by a score of your own, or all.
+"""Choose which rows go into the mixture: random, the longest answers, by difficulty, by new 4-grams, by a score of your own, or all.
 
     python 02_mix/select_rows.py --input clean.jsonl --output selected.jsonl --method difficulty
     python 02_mix/select_rows.py --input clean.jsonl --output random.jsonl --method random --match-n selected.jsonl
@@ -14,7 +14,11 @@ length      --n rows with the longest answers of one annotator: `annotator_token
             annotator_response), else the characters of annotator_response, else of the answer; --length-field names another field. Random
             where equal
 difficulty  rows with a mean in --keep 1 9; with --n a random sample of these
+novelty     --n rows chosen one by one, each with the most word 4-grams that no chosen row has (novelty.py)
 all         every row (--n is then without effect)
+
+--only verifiable keeps to rows whose reference answer rules can check (a number, a formula, a letter, a short phrase), --only open to the
+others; `selection_score` of novelty is the number of 4-grams that the row added.
 
 --match-n FILE takes as many rows as FILE has; --match-tokens FILE takes rows, best first, until they hold as many tokens as FILE
 (--tokenizer; without it characters are counted). A scorer of your own is a function in a file: its float ranks the row, the highest are
@@ -41,10 +45,12 @@ import tempfile
 
 import count_tokens
 import load_sources
+import novelty
+import score_difficulty
 
 import rows as r
 
-METHODS = ("random", "length", "difficulty", "all")
+METHODS = ("random", "length", "difficulty", "novelty", "all")
 BUCKETS = 64  # temporary files of the sort: one in 64 of the data is in memory at a time
 
 
@@ -142,6 +148,16 @@ def why_not(method, score, keep):
     return "no score" if method not in METHODS and score is None else "not selected"
 
 
+def left_out(row, args):
+    """Reason why a row takes no part in the choice (--source, --only), or None."""
+    if args.source and row.get("source") != args.source:
+        return "other source"
+    if args.only:
+        kind = "verifiable" if score_difficulty.checkable(row) else "open"
+        return None if kind == args.only else f"{kind} question"
+    return None
+
+
 # ---- what a row is ranked by ----
 
 
@@ -170,6 +186,18 @@ def load_scorer(text):
     if not callable(getattr(module, name, None)):
         raise r.BadInput(f"--scorer {text}: {file} has no function {name}")
     return getattr(module, name)
+
+
+def novelty_scores(args, n):
+    """{id: 4-grams added} of the n rows that are chosen greedily; rows are offered in the order of seed and ids."""
+    texts = {
+        row["id"]: f"{row['question']}\n{row['answer']}"
+        for row in r.read(args.input, "question", "answer")
+        if left_out(row, args) is None
+    }
+    ids = sorted(texts, key=lambda id_: order_key(args.seed, id_, "select"))
+    found = novelty.gains((texts[id_] for id_ in ids), n)
+    return {id_: gain for id_, gain in zip(ids, found, strict=True) if gain is not None}
 
 
 def score_of(row, method, field, scorer, path):
@@ -232,7 +260,7 @@ def rules_of(args):
             size
             for _, size in counter(r.read(args.match_tokens, "question", "answer", unique=False))
         )
-    if method in ("random", "length", args.scorer) and n is None and tokens is None:
+    if method in ("random", "length", "novelty", args.scorer) and n is None and tokens is None:
         raise r.BadInput(
             f"--n: say how many rows {method} is to keep, or name a file with --match-n or --match-tokens"
         )
@@ -276,7 +304,7 @@ def select(rows, step, rules, args, seen_by, keep):
         for row, size in sizes(rows):
             group = None if None in rules else row.get("source")
             key, score, rule = order_key(args.seed, row["id"], "select"), None, rules.get(group)
-            if rule and not (args.source and row.get("source") != args.source):
+            if rule and left_out(row, args) is None:
                 score = seen_by(row, rule["method"])
                 pools.setdefault(group, Pool()).add(key, score, size)
             yield key, (row, score)
@@ -296,8 +324,8 @@ def select(rows, step, rules, args, seen_by, keep):
         group = None if None in rules else row.get("source")
         if group not in rules:
             step.reject(row, "not in the recipe")
-        elif args.source and row.get("source") != args.source:
-            step.reject(row, "other source")
+        elif reason := left_out(row, args):
+            step.reject(row, reason)
         else:
             keys, of = chosen[group]
             place, method = bisect.bisect_left(keys, key), rules[group]["method"]
@@ -329,6 +357,7 @@ def reason_for(method, score, n, of, seed, keep):
     how = {
         "random": "at random",
         "length": "longest",
+        "novelty": "most new 4-grams",
         "difficulty": f"mean difficulty in {keep[0]:g} to {keep[1]:g}",
     }.get(method, f"highest {method}")
     return f"{how}: {n:,} of {of:,}, seed {seed}" + (
@@ -371,6 +400,11 @@ def main():
     parser.add_argument(
         "--source", metavar="NAME", help="choose among the rows of this source only"
     )
+    parser.add_argument(
+        "--only",
+        choices=("verifiable", "open"),
+        help="choose among rows whose reference rules can check, or among the others",
+    )
     args = parser.parse_args()
     if (
         sum(map(bool, (args.method, args.scorer, args.recipe))) > 1
@@ -390,11 +424,23 @@ def main():
         if path
     ]
     step = r.Step(
-        args, inputs=[args.input, *others], code=[count_tokens.__file__, load_sources.__file__]
+        args,
+        inputs=[args.input, *others],
+        code=[
+            module.__file__ for module in (count_tokens, load_sources, novelty, score_difficulty)
+        ],
     )
     if step.finished():
         return
     rules, scorer = rules_of(args), load_scorer(args.scorer) if args.scorer else None
+    if any(rule["method"] == "novelty" for rule in rules.values()):
+        if args.recipe or rules[None]["n"] is None:
+            raise r.BadInput("--method novelty needs --n or --match-n; a recipe cannot name it")
+        added = novelty_scores(args, rules[None]["n"])
+
+        def scorer(row):
+            return added.get(row["id"])
+
     field = args.length_field
     if field is None and any(rule["method"] == "length" for rule in rules.values()):
         field = length_field([args.input], r.read)
