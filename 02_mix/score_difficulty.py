@@ -32,6 +32,7 @@ import load_sources
 import answers
 import batch_generate
 import rows as r
+from answers import kinds
 
 SAMPLE_PROMPT = """<question>
 
@@ -61,36 +62,9 @@ def parse_score(text):
     return float(found[-1]) if found and float(found[-1]) <= 10 else None
 
 
-def option_texts(row):
-    """The option texts of a row without their letters, or None."""
-    options = row.get("options")
-    options = list(options.values()) if isinstance(options, dict) else options
-    if not isinstance(options, list) or not options:
-        return None
-    return [re.sub(r"^\(?[A-Z][).:]\s*", "", str(option)) for option in options]
-
-
 def checkable(row):
-    """Kind under which answers.grade can compare with the row's reference (choice, math, short_text), or None where it is prose or a
-    proof."""
-    reference = row.get("reference_answer")
-    if (
-        not isinstance(reference, str)
-        or not 0 < len(reference.strip()) <= 120
-        or "\n" in reference.strip()
-    ):
-        return None
-    reference = reference.strip()
-    if re.fullmatch(r"\(?[A-J]\)?\.?", reference):
-        return (
-            "choice"
-            if option_texts(row) or re.search(r"(?m)^\s*\(?A[).:]\s*\S", row["question"])
-            else None
-        )
-    words = re.findall(r"[A-Za-z]{3,}", re.sub(r"\\[A-Za-z]+", " ", reference))
-    if re.search(r"\d|\\[a-z]|[=^_]", reference):
-        return "math" if len(words) <= 3 else None
-    return "short_text" if len(reference.split()) <= 4 else None
+    """Kind under which `answers` can compare with the row's reference, or None where it is prose or a proof."""
+    return kinds.kind_of(row.get("reference_answer"), row["question"], row.get("options"))
 
 
 def graded_row(row, response):
@@ -99,7 +73,7 @@ def graded_row(row, response):
         response=response,
         reference=row["reference_answer"],
         kind=checkable(row),
-        options=option_texts(row),
+        options=kinds.option_texts(row.get("options")),
     )
 
 

@@ -1,0 +1,31 @@
+"""Which kind of comparison a row's reference answer allows."""
+
+import re
+
+LONGEST = 120  # characters; longer references are prose or proofs
+
+
+def option_texts(options):
+    """The texts of options given as a list or by letter, without a letter in front; None where there are none."""
+    options = list(options.values()) if isinstance(options, dict) else options
+    if not isinstance(options, list) or not options:
+        return None
+    return [re.sub(r"^\(?[A-Z][).:]\s*", "", str(option)) for option in options]
+
+
+def kind_of(reference, question="", options=None):
+    """The kind under which `check` compares with this reference, or None where rules cannot tell (prose, a proof, nothing).
+
+    "C" is a choice where the row has options or the question lists them ("A) 3 m  B) 4 m"); a number or formula with at most three
+    words beside it ("4.2 m", "x = 3") is math; up to four words are a short text.
+    """
+    text = reference.strip() if isinstance(reference, str) else ""
+    if not 0 < len(text) <= LONGEST or "\n" in text:
+        return None
+    if re.fullmatch(r"\(?[A-J]\)?\.?", text):
+        listed = option_texts(options) or re.search(r"(?m)^\s*\(?A[).:]\s*\S", question)
+        return "choice" if listed else None
+    words = re.findall(r"[A-Za-z]{3,}", re.sub(r"\\[A-Za-z]+", " ", text))
+    if re.search(r"\d|\\[a-z]|[=^_]", text):
+        return "math" if len(words) <= 3 else None
+    return "short_text" if len(text.split()) <= 4 else None
