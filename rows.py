@@ -83,6 +83,10 @@ class NoEndpoint(BadInput):
     exit_code = 3
 
 
+class NoAccess(BadInput):
+    """A set or model of the hub that is gated or private, and no token at hand that opens it."""
+
+
 class ProgressFile:
     """Where progress bars go: a terminal as it is; elsewhere each update is a line of its own (tqdm then updates once a minute)."""
 
@@ -432,6 +436,86 @@ def _check_type(value, field, path, number):
         raise BadInput(
             f'{path}, line {number}: field "{field}" must be {TYPE_NAMES.get(kind, "a text or a list")}, this is {str(value)[:60]!r} ({type(value).__name__})'
         )
+
+
+def hub_commit(hub, revision):
+    """Full commit of a revision (branch, tag, short or full commit) of a hub data set; raises what the hub's client raises."""
+    from huggingface_hub import HfApi
+
+    if re.fullmatch("[0-9a-f]{7,39}", revision):  # the hub itself knows full commits only
+        commits = HfApi().list_repo_commits(hub, repo_type="dataset")
+        revision = next(
+            (c.commit_id for c in commits if c.commit_id.startswith(revision)), revision
+        )
+    return HfApi().dataset_info(hub, revision=revision).sha
+
+
+def hub_rows(place, hub, config, split, revision="main", file=None, stream=False, hint=""):
+    """A split of a hub data set at one commit, as a `datasets` object; BadInput says in one sentence why it cannot be had.
+
+    place, hint  how the message begins and what it offers instead;  file  one data file of the repository: its other files are not read
+    stream       rows come as they are read; what goes wrong on the way is then the caller's (`with hub_errors(...)`)
+    """
+    from huggingface_hub import constants
+
+    revision = revision or "main"
+    with hub_errors(f"{place} ({hub} at {revision[:12]})", hub, hint):
+        import datasets
+
+        if not Path(hub).is_dir() and not constants.HF_HUB_OFFLINE:
+            revision = hub_commit(hub, revision)
+        if not file:
+            return datasets.load_dataset(
+                hub, config, split=split, revision=revision, streaming=stream
+            )
+        url = f"hf://datasets/{hub}@{revision}/{file}"
+        kind = "json" if file.endswith((".json", ".jsonl")) else "parquet"
+        return datasets.load_dataset(kind, data_files={split: url}, split=split, streaming=stream)
+
+
+@contextlib.contextmanager
+def hub_errors(place, hub, hint=""):
+    """Turn what the hub's clients raise into BadInput (NoAccess where a token is missing), with what to do."""
+    try:
+        yield
+    except BadInput:
+        raise
+    except Exception as error:  # a dozen classes of four libraries, told apart by their names below
+        names = {kind.__name__ for cause in causes(error) for kind in type(cause).__mro__}
+        text = " ".join(str(cause) for cause in causes(error))
+        hint = f"; or {hint}" if hint else ""
+        if "GatedRepoError" in names or "gated" in text.lower():
+            where = f"https://huggingface.co/datasets/{hub}"
+            raise NoAccess(
+                f"{place}: the set is gated: accept its terms at {where}, then set HF_TOKEN or run `hf auth login`{hint}"
+            ) from None
+        if "RevisionNotFoundError" in names:
+            reason = "the hub has no such revision: mend it in the table"
+        elif names & {"RepositoryNotFoundError", "DatasetNotFoundError"}:
+            reason = "the hub knows no such set, or it is private (then run `hf auth login`)"
+        elif names & {"ValueError", "DatasetGenerationError"} and not names & set(UNREACHED):
+            reason = f"{str(error)[:200]}: mend the entry in the table"
+        elif names & {*UNREACHED, "HfHubHTTPError", "OSError"}:
+            reason = f"the hub cannot be reached ({type(error).__name__}): the same command goes on when it can"
+        else:
+            raise
+        raise BadInput(f"{place}: {reason}{hint}") from None
+
+
+UNREACHED = (
+    "HTTPError",
+    "ConnectionError",
+    "OfflineModeIsEnabled",
+    "TimeoutException",
+    "ClientError",
+)
+
+
+def causes(error):
+    """An exception and those it came from."""
+    while error is not None:
+        yield error
+        error = error.__cause__ or error.__context__
 
 
 def check_text(row, path, *fields):

@@ -95,40 +95,52 @@ def table_name(text, table):
 
 def plan(named, recipe=None):
     """List of sources to load, in order: dicts with name, path or hub, fields, license ... Raises BadInput for an unknown name."""
-    table, listed = read_table(), []
-    for entry in (recipe or {}).get("sources", []):
-        listed.append({**table.get(entry["source"], {}), **entry, "name": entry["source"]})
-    given = [part for text in named for part in text.split(",") if part]
-    for text in given:
-        name, path = text.split("=", 1) if "=" in text else (None, text)
-        known = table_name(name or text, table)
-        name = known or name
-        if path == text and known and not Path(path).is_file():
-            listed.append({**table[known], "name": known})
-        elif any(source["name"] == name for source in listed):
-            next(source for source in listed if source["name"] == name)["path"] = path
-        elif Path(path).is_file():
-            name = name or Path(path).name.split(".")[0]
-            listed.append({**table.get(name, {}), "name": name, "path": path})
-        else:
-            raise r.BadInput(
-                f"--sources {text}: neither a file nor a name of {TABLE.name} ({', '.join(table)})"
-            )
+    table = read_table()
+    listed = [
+        {**table.get(entry["source"], {}), **entry, "name": entry["source"]}
+        for entry in (recipe or {}).get("sources", [])
+    ]
+    for text in (part for option in named for part in option.split(",") if part):
+        add_source(listed, text, table)
     for source in listed:
-        hint = f"--sources {source['name']}=PATH"
-        if "path" in source and not Path(source["path"]).is_file():
-            raise r.BadInput(
-                f"source {source['name']}: {source['path']}: there is no such file; make it, or give another place with {hint}"
-            )
-        if "path" not in source and "hub" not in source:
-            raise r.BadInput(
-                f"source {source['name']}: not in {TABLE.name}, and the recipe gives neither path nor hub; give it with {hint}"
-            )
-    if len({source["name"] for source in listed}) < len(listed):
+        check_source(source)
+    names = [source["name"] for source in listed]
+    if len(set(names)) < len(names):
         raise r.BadInput(
-            f"--sources: a name occurs twice in {', '.join(source['name'] for source in listed)}; tell the files apart with NAME=PATH"
+            f"--sources: a name occurs twice in {', '.join(names)}; tell the files apart with NAME=PATH"
         )
     return listed
+
+
+def add_source(listed, text, table):
+    """Add what one entry of --sources names (NAME, PATH or NAME=PATH) to the list, or give a listed name its path."""
+    name, _, path = text.rpartition("=")
+    known = table_name(name or text, table)
+    name = known or name
+    same = next((source for source in listed if source["name"] == name), None)
+    if path == text and known and not Path(path).is_file():
+        listed.append({**table[known], "name": known})
+    elif same:
+        same["path"] = path
+    elif Path(path).is_file():
+        name = name or Path(path).name.split(".")[0]
+        listed.append({**table.get(name, {}), "name": name, "path": path})
+    else:
+        raise r.BadInput(
+            f"--sources {text}: neither a file nor a name of {TABLE.name} ({', '.join(table)})"
+        )
+
+
+def check_source(source):
+    hint = f"--sources {source['name']}=PATH"
+    if "path" in source and not Path(source["path"]).is_file():
+        raise r.BadInput(
+            f"source {source['name']}: {source['path']}: there is no such file; make it, or give another place with {hint}"
+        )
+    if "path" not in source and "hub" not in source:
+        raise r.BadInput(
+            f"source {source['name']}: not in {TABLE.name}, and the recipe gives neither path nor hub; give it with {hint}"
+        )
 
 
 def is_array(path):
@@ -160,43 +172,35 @@ def stream(source, limit=None):
 
 
 def from_hub(source):
-    """Stream a set of the hub; a set that is gated, gone or out of reach is BadInput with what to do."""
-    import datasets
-    from huggingface_hub.errors import HfHubHTTPError
+    """Stream a set of the hub at its commit; a set that is gated, gone or out of reach is BadInput with what to do."""
+    place, split = f"source {source['name']}", source.get("split", "train")
+    hint = f"read a copy of your own with --sources {source['name']}=PATH"
+    rows = r.hub_rows(
+        place,
+        source["hub"],
+        source.get("config"),
+        split,
+        source.get("revision"),
+        stream=True,
+        hint=hint,
+    )
+    with r.hub_errors(f"{place} ({source['hub']})", source["hub"], hint):
+        yield from rows
 
-    place = f"source {source['name']} ({source['hub']}, {source.get('config')}, split {source.get('split')})"
-    hint = f"or read a copy of your own with --sources {source['name']}=PATH"
-    try:
-        stream = datasets.load_dataset(
-            source["hub"],
-            source.get("config"),
-            split=source.get("split", "train"),
-            revision=source.get("revision"),
-            streaming=True,
-        )
-        first = next(iter(stream), None)
-    except datasets.exceptions.DatasetNotFoundError as error:
-        gated = "gated" in str(error).lower()
-        raise r.BadInput(
-            f"{place}: "
-            + (
-                f"the set is gated: accept its terms at https://huggingface.co/datasets/{source['hub']} and run `hf auth login`"
-                if gated
-                else "the hub knows no such set (or it is private: run `hf auth login`)"
-            )
-            + f", {hint}"
-        ) from None
-    except (ConnectionError, HfHubHTTPError, OSError) as error:
-        raise r.BadInput(
-            f"{place}: the hub cannot be reached ({type(error).__name__}); check the network, {hint}"
-        ) from None
-    except (ValueError, datasets.exceptions.DatasetGenerationError) as error:
-        raise r.BadInput(
-            f"{place}: {str(error)[:200]}; mend the entry in {TABLE.name}, {hint}"
-        ) from None
-    if first is None:
-        raise r.BadInput(f"{place}: the set is empty")
-    yield from stream
+
+def check_count(source, found, limit, other_rows):
+    """Raise BadInput where a hub set that was read to its end has another number of rows than the table says; only print it with other_rows."""
+    wanted = source.get("rows")
+    if (
+        "path" in source
+        or wanted is None
+        or found == (wanted if limit is None else min(wanted, limit))
+    ):
+        return
+    text = f"source {source['name']}: {source['hub']} at {source['revision'][:12]} gave {found:,} rows, {TABLE.name} says {wanted:,}"
+    if not other_rows:
+        raise r.BadInput(f"{text}; --allow-other-rows goes on with them")
+    print(text, file=sys.stderr)
 
 
 def load(source, step, seen, args):
@@ -230,6 +234,7 @@ def load(source, step, seen, args):
         else:
             seen.add(pair)
             step.keep(made)
+    check_count(source, forms["rows"], limit, args.allow_other_rows)
     return forms
 
 
@@ -267,6 +272,11 @@ def main():
         "--unanswered",
         action="store_true",
         help="keep rows without an answer, for annotate.py to answer",
+    )
+    parser.add_argument(
+        "--allow-other-rows",
+        action="store_true",
+        help="go on where a hub set has another number of rows than the table says",
     )
     args = parser.parse_args()
     recipe = read_recipe(args.recipe) if args.recipe else None

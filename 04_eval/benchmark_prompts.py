@@ -12,9 +12,10 @@ import json
 import re
 import string
 
+from benchmark_rows import KINDS
+
 import rows as r
 
-KINDS = ("choice", "math", "short_text")
 CHOICE_PROMPT = """Work out the answer to the multiple-choice question below, step by step.
 
 <passage>Question: <question>

@@ -64,6 +64,64 @@ def place_of(letter):
     )
 
 
+KINDS = ("choice", "math", "short_text")
+
+
+def read_own(row, where):
+    """A row of one's own: kind, question and reference, or question, options and answer (a letter, a place or an option); raises BadInput."""
+    kind = row.get("kind") or ("choice" if row.get("options") else None)
+    given = {"kind": kind, **{k: v for k, v in row.items() if k != "kind"}}
+    if "reference" not in row and "answer" in row:
+        given["reference"] = row["answer"]
+    missing = [name for name in ("kind", "question", "reference") if given.get(name) is None]
+    if missing == ["reference"] and "reference" in row:
+        missing = []  # null: a row that is asked and not graded
+    if missing:
+        raise r.BadInput(
+            f"{where}: {'fields' if len(missing) > 1 else 'field'} {' and '.join(missing)} missing (kind is one of {', '.join(KINDS)}); "
+            f"the row has {', '.join(row)}"
+        )
+    if kind not in KINDS:
+        raise r.BadInput(
+            f'{where}: field "kind" must be one of {", ".join(KINDS)}, this is {kind!r}'
+        )
+    if kind == "choice":
+        return {**given, "reference": letters_of(given, where)}
+    references = (
+        given["reference"] if isinstance(given["reference"], list) else [given["reference"]]
+    )
+    if not references or not all(
+        reference is None or isinstance(reference, str) and reference.strip()
+        for reference in references
+    ):
+        wrong(where, "reference", "a text or a list of texts", given["reference"])
+    return given
+
+
+def wrong(where, field, wanted, value):
+    raise r.BadInput(f'{where}: field "{field}" must be {wanted}, this is {value!r}'[:300])
+
+
+def letters_of(row, where):
+    """Reference of a choice row as a letter (a list where several are right, None where there is none)."""
+    options = row.get("options")
+    if not isinstance(options, list) or len(options) < 2:
+        wrong(where, "options", "a list of at least two texts for a choice row", options)
+    letters = string.ascii_uppercase[: len(options)]
+
+    def letter(answer):
+        if answer is None or isinstance(answer, str) and answer in letters and answer:
+            return answer
+        if isinstance(answer, int) and not isinstance(answer, bool) and 0 <= answer < len(options):
+            return letters[answer]
+        if options.count(answer) == 1:
+            return letters[options.index(answer)]
+        return wrong(where, "reference", f"a letter of the {len(options)} options", answer)
+
+    reference = row["reference"]
+    return [letter(one) for one in reference] if isinstance(reference, list) else letter(reference)
+
+
 def read_mmlu(row):
     return choice(
         row,
@@ -142,38 +200,34 @@ def read_olympicarena(row):
         return "not an English text-only problem"
     if row["answer_type"] in ("CODE", "OT") or row.get("subject") == "CS":
         return "a program or an essay is asked for"
-    answer = row.get("answer")
-    answer = (
-        ", ".join(map(str, answer)) if isinstance(answer, (list, tuple)) else answer
-    )  # sets and several quantities: all of them are the answer
-    fields = dict(
+    # lists of texts in every configuration: sets and several quantities, all of which are the answer, each with its unit
+    answer, unit, sequence = (
+        join_texts(row.get(name)) for name in ("answer", "unit", "answer_sequence")
+    )
+    question = row["problem"].strip()
+    if sequence:
+        question += "\nGive, in this order and separated by commas: " + sequence
+    return dict(
+        kind="short_text" if row["answer_type"] == "TF" else "math",
+        question=question,
+        options=None,
+        reference=answer,  # none in the test split: its authors grade it
+        unit=unit,
         subject=row.get("subject"),
-        unit=row.get("unit") or None,
         source_id=row["id"],
         answer_type=row["answer_type"],
     )
-    question = row["problem"]
-    if row.get("answer_sequence"):
-        question += "\nGive, in this order and separated by commas: " + ", ".join(
-            map(str, row["answer_sequence"])
-        )
-    kind = "short_text" if row["answer_type"] == "TF" else "math"
-    return (
-        open_answer(question, answer, kind, **fields)
-        if answer
-        else dict(kind=kind, question=question.strip(), options=None, reference=None, **fields)
-    )
+
+
+def join_texts(value):
+    """One text of a text or a list of texts; None where nothing stands in it."""
+    texts = value if isinstance(value, (list, tuple)) else [value]
+    return ", ".join(str(text) for text in texts if text not in (None, "")) or None
 
 
 def read_chembench(row):
-    example, more = (
-        row["examples"][0],
-        dict(
-            subject=row.get("subject") or row.get("name"),
-            source_id=row.get("uuid"),
-            canary=row.get("canary"),
-        ),
-    )
+    example = row["examples"][0]
+    more = dict(subject=row.get("subject"), source_id=row.get("uuid"), canary=row.get("canary"))
     scores = example.get("target_scores")
     if scores:
         scores = (
@@ -183,6 +237,8 @@ def read_chembench(row):
         )
         right = [place for place, score in enumerate(scores.values()) if float(score) > 0]
         return choice(row, example["input"], list(scores), right, shuffle=True, **more)
+    tolerance = row.get("relative_tolerance")
+    more |= {} if tolerance is None else {"rel_tol": float(tolerance)}
     return open_answer(example["input"], example["target"], **more)
 
 

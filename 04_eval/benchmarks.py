@@ -4,9 +4,10 @@ How a raw row is read stands in benchmark_rows.py, the prompts in benchmark_prom
 
     python 04_eval/benchmarks.py                        the table of the benchmarks
     python 04_eval/benchmarks.py --data DIR             what a folder holds: rows a benchmark, and the files that are not used, with the reason
-    python 04_eval/benchmarks.py --download DIR         all that can be had from the hub, as DIR/NAME.jsonl; a file that is there stays as it is
+    python 04_eval/benchmarks.py --download DIR         all from the hub, as DIR/NAME.jsonl; a file that is there stays as it is
 
-in   the fields of the hub data sets, the files of the paper's evaluator, or rows in the eval form; .json, .jsonl, .jsonl.gz, .parquet, .csv
+in   the fields of the hub data sets, the files of the paper's evaluator, or rows of your own: question, options and answer are enough
+     for a choice row, else kind, question and reference; .json, .jsonl, .jsonl.gz, .parquet, .csv
 out  rows with id, benchmark, category, subject, kind (choice | math | short_text), question, options, reference, unit, group, passage, option_order
 
 The options of GPQA and ChemBench come with the right one first or nearly so: they are shuffled by a hash of the row's own text, and `option_order`
@@ -18,22 +19,22 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
+import collections
 import csv
 import gzip
 import itertools
 import json
 import re
-import string
 
 import benchmark_rows
-from benchmark_prompts import KINDS
 
 import rows as r
 
 # ---- the fifteen ----
-# fields: a file is this benchmark's where its first row has them. n: rows of the whole benchmark, as the paper counts them.
-# averaged: counts in the paper's averages.
-# Revisions are commits of the hub repositories; where a data set exists there only as a script, its converted parquet branch is named.
+# fields: a file is this benchmark's where its first row has them. n: rows of the whole benchmark, as the paper counts them; raw: rows of a
+# configuration before any is left out; another number at loading is an error. leave_out: rows the paper does not count (--all keeps them).
+# averaged: counts in the paper's averages. revision: a commit of the hub repository; file: the one file of it that is read (where a set exists
+# as a script, a commit of its converted parquet branch). license: as the hub's card says it, in brackets where only another place says it.
 
 # fmt: off
 BENCHMARKS = {
@@ -59,11 +60,11 @@ BENCHMARKS = {
         citation="M-A-P et al. 2025, arXiv:2502.14739"),
     "scibench": dict(
         title="SciBench", category="General", n=640, hub="xw27/scibench", configs=["default"], split="train",
-        revision="67bc4705abf0968e388c3b1d77b0fe2cd2390511", license="MIT", read=benchmark_rows.read_scibench,
-        fields=[["problem_text", "answer_number", "unit"]],
+        revision="67bc4705abf0968e388c3b1d77b0fe2cd2390511", license="not stated (GitHub: MIT)", read=benchmark_rows.read_scibench,
+        fields=[["problem_text", "answer_number", "unit"]], leave_out=("source", ["calculus"], "the calculus book, which the paper does not count"),
         metric="equal quantity, unit converted", citation="Wang et al. 2023, arXiv:2307.10635"),
     "olympicarena": dict(
-        title="OlympicArena", category="General", n=None, hub="GAIR/OlympicArena",
+        title="OlympicArena", category="General", n=None, raw={"Math": 2977}, hub="GAIR/OlympicArena",
         configs=["Math", "Physics", "Chemistry", "Biology", "Geography", "Astronomy"], split="test", splits=["test", "val"],
         revision="001189f4e78bbdbe436770a2763a4283c6224709", license="CC BY-NC-SA 4.0", read=benchmark_rows.read_olympicarena,
         fields=[["id", "problem", "answer_type"]], metric="graded by its authors (submission file)",
@@ -77,13 +78,13 @@ BENCHMARKS = {
         citation="Mirza et al. 2024, arXiv:2404.01475"),
     "csbench": dict(
         title="CS-Bench", category="Specific", n=1778, hub="CS-Bench/CS-Bench", configs=["default"], split="test", revision="main",
-        license="not stated",
+        file="CS-Bench/English/test.jsonl", license="CC BY-NC 4.0",
         read=benchmark_rows.read_csbench, fields=[["Question", "Answer", "Format", "SubDomain"]], metric="exact letter",
         citation="Song et al. 2024, arXiv:2406.08587"),
     "medqa": dict(
         title="MedQA (US)", category="Specific", n=1273, hub="bigbio/med_qa", configs=["med_qa_en_source"], split="test",
-        revision="4a11321a82992ac1dfa5e16b88ed967efdbbf587", files="med_qa_en_source/med_qa-test.parquet",
-        license="MIT", read=benchmark_rows.read_medqa, fields=[["question", "options", "answer_idx"]], metric="exact letter",
+        revision="4a11321a82992ac1dfa5e16b88ed967efdbbf587", file="med_qa_en_source/med_qa-test.parquet",
+        license="unknown (GitHub: MIT)", read=benchmark_rows.read_medqa, fields=[["question", "options", "answer_idx"]], metric="exact letter",
         citation="Jin et al. 2020, arXiv:2009.13081"),
     "medmcqa": dict(
         title="MedMCQA", category="Specific", n=4183, hub="openlifescienceai/medmcqa", configs=["default"], split="validation",
@@ -91,13 +92,13 @@ BENCHMARKS = {
         fields=[["question", "opa", "opb", "opc", "opd", "cop"]], metric="exact letter", citation="Pal et al. 2022, arXiv:2203.14371"),
     "pubmedqa": dict(
         title="PubMedQA", category="Specific", n=500, hub="bigbio/pubmed_qa", configs=["pubmed_qa_labeled_fold0_source"], split="test",
-        revision="refs/convert/parquet", files="pubmed_qa_labeled_fold0_source/test/0000.parquet", license="MIT", read=benchmark_rows.read_pubmedqa,
+        revision="13a7d15476092370cbabb6475390e7e69b74d2f2", file="pubmed_qa_labeled_fold0_source/test/0000.parquet", license="MIT", read=benchmark_rows.read_pubmedqa,
         fields=[["final_decision", "context"], ["final_decision", "CONTEXTS"]], not_in_path="nontest", metric="exact letter",
         citation="Jin et al. 2019, arXiv:1909.06146"),
     "piqa": dict(
         title="PIQA", category="Specific", n=1838, hub="ybisk/piqa", configs=["plain_text"], split="validation",
-        revision="refs/convert/parquet",
-        files="plain_text/validation/0000.parquet", license="AFL-3.0", read=benchmark_rows.read_piqa, fields=[["goal", "sol1", "sol2", "label"]],
+        revision="142c51238b3ca2bc61e9a075913871b8b600e8e1",
+        file="plain_text/validation/0000.parquet", license="unknown (its authors: AFL-3.0)", read=benchmark_rows.read_piqa, fields=[["goal", "sol1", "sol2", "label"]],
         metric="exact letter",
         citation="Bisk et al. 2019, arXiv:1911.11641"),
     "gsm8k": dict(
@@ -192,21 +193,22 @@ def other_split(entry, path):
 
 
 def recognise(row, path):
-    """(benchmark, None) of a raw row, ("own", None) for the eval row form, or (None, reason)."""
+    """(benchmark, None) of a raw row, ("own", None) for a row of one's own, or (None, reason)."""
     if any(field in row for field in MODEL_TEXT):
         return None, "holds a model's outputs"
-    if "reference" in row and "kind" in row and "question" in row:
+    if {"kind", "reference", "question"} <= row.keys():
         return "own", None
     for name, entry in BENCHMARKS.items():
-        if not any(
-            all(field in row for field in fields) for fields in entry["fields"]
-        ) or not entry.get("sure", lambda row: True)(row):
+        has_fields = any(all(field in row for field in fields) for fields in entry["fields"])
+        if not has_fields or not entry.get("sure", lambda row: True)(row):
             continue
         if split := other_split(entry, path):
             return None, f"{entry['title']}: the {split} split, not {entry['split']}"
         if re.search(entry.get("not_in_path", "(?!)"), str(path), re.I):
             return None, f"{entry['title']}: another subset"
         return name, None
+    if "question" in row and (row.get("options") or "reference" in row):
+        return "own", None
     return None, "rows of no known benchmark"
 
 
@@ -222,70 +224,47 @@ def raw_rows(path):
             value = json.loads(file.read())
     except ValueError as error:
         raise r.BadInput(f"{path}: not valid JSON ({error})") from None
-    if isinstance(value, dict):
-        value = (
-            value["data"]
-            if isinstance(value.get("data"), list)
-            else [{"pubid": key, **row} for key, row in value.items() if isinstance(row, dict)]
-        )
+    if isinstance(value, dict) and not isinstance(value.get("data"), list):
+        value = [{"pubid": key, **row} for key, row in value.items() if isinstance(row, dict)]
+    elif isinstance(value, dict):
+        value = value["data"]
     return iter([row for row in value if isinstance(row, dict)] if isinstance(value, list) else [])
 
 
-def check_own(row, path, number):
-    """A row in the eval form, checked; raises BadInput."""
+def eval_row(name, source, path, number):
+    """Fields of one row of a benchmark or of one's own, or a text that says why it is left out; raises BadInput."""
     where = f"{path}, row {number}"
-    if row["kind"] not in KINDS:
+    if name == "own":
+        row = benchmark_rows.read_own(source, where)
+        named = row.get("benchmark") or path.name.split(".")[0].lower()
+        return {**row, "benchmark": named, "category": row.get("category") or category_of(named)}
+    entry = BENCHMARKS[name]
+    if len(entry["configs"]) > 1:  # ChemBench's rows do not say their subject, their folder does
+        config = next((part for part in path.parts if part in entry["configs"]), None)
+        source = {**source, "subject": source.get("subject") or config}
+    try:
+        fields = entry["read"](source)
+    except (KeyError, IndexError, TypeError, ValueError, AttributeError) as error:
         raise r.BadInput(
-            f'{where}: field "kind" must be one of {", ".join(KINDS)}, this is {row["kind"]!r}'
-        )
-    references = row["reference"] if isinstance(row["reference"], list) else [row["reference"]]
-    if not references or any(
-        not isinstance(reference, str) or not reference.strip()
-        for reference in references
-        if reference is not None
-    ):
-        raise r.BadInput(
-            f'{where}: field "reference" must be a text or a list of texts, this is {row["reference"]!r}'[
-                :300
-            ]
-        )
-    if row["kind"] == "choice":
-        options = row.get("options")
-        if not isinstance(options, list) or len(options) < 2:
-            raise r.BadInput(
-                f'{where}: field "options" must be a list of at least two texts for a choice row'
-            )
-        if any(
-            reference not in string.ascii_uppercase[: len(options)]
-            for reference in references
-            if reference is not None
-        ):
-            raise r.BadInput(
-                f'{where}: field "reference" must be a letter of the {len(options)} options, this is {row["reference"]!r}'[
-                    :300
-                ]
-            )
-    name = row.get("benchmark") or path.name.split(".")[0].lower()
-    return {**row, "benchmark": name, "category": row.get("category") or category_of(name)}
+            f"{where}: cannot be read as a row of {title_of(name)} ({type(error).__name__}: {error})"
+        ) from None
+    return (
+        fields
+        if isinstance(fields, str)
+        else dict(benchmark=name, category=category_of(name), **fields)
+    )
 
 
-def eval_rows(name, raw, path):
+def eval_rows(name, raw, path, keep_all=False):
     """Yield (row, None) or (raw row, reason) for the raw rows of one file; a row's id is a hash of its text, so that a changed text is a new id."""
     seen = {}
+    field, values, reason = BENCHMARKS.get(name, {}).get("leave_out", (None, (), None))
     for number, source in enumerate(raw, 1):
-        if name == "own":
-            row = check_own(source, path, number)
-        else:
-            try:
-                fields = BENCHMARKS[name]["read"](source)
-            except (KeyError, IndexError, TypeError, ValueError, AttributeError) as error:
-                raise r.BadInput(
-                    f"{path}, row {number}: cannot be read as a row of {title_of(name)} ({type(error).__name__}: {error})"
-                ) from None
-            if isinstance(fields, str):
-                yield {"benchmark": name, **source}, fields
-                continue
-            row = dict(benchmark=name, category=category_of(name), **fields)
+        left_out = not keep_all and field and source.get(field) in values
+        row = reason if left_out else eval_row(name, source, path, number)
+        if isinstance(row, str):
+            yield {"benchmark": name, **source}, row
+            continue
         row = dict.fromkeys(("subject", "options", "unit", "group", "passage", "source_id")) | row
         text = r.text_hash(
             row["question"], row["options"] or [], row["passage"] or "", row["subject"] or ""
@@ -307,13 +286,12 @@ def data_files(data):
     if data.is_file():
         return [data]
     beside = (".meta.json", ".raw.jsonl", ".rejected.jsonl")
+    kinds = (".json", ".jsonl", ".jsonl.gz", ".parquet", ".csv")
     return [
-        p
-        for p in sorted(data.rglob("*"))
-        if p.is_file()
-        and p.name.endswith((".json", ".jsonl", ".jsonl.gz", ".parquet", ".csv"))
-        and not p.name.endswith(beside)
-        and not p.name.startswith(".")
+        path
+        for path in sorted(data.rglob("*"))
+        if path.name.endswith(kinds) and not path.name.endswith(beside) and path.is_file()
+        if not path.name.startswith(".")
     ]
 
 
@@ -324,106 +302,112 @@ def load_folder(data, wanted=None):
     Rows that stand in two files of a benchmark count once.
     """
     found = dict(rows={}, files=[], unused={}, rejected=[])
-    ids = {}
-    root = Path(data)
+    places, root = {}, Path(data)
     for path in data_files(data):
         raw = raw_rows(path)
         first = next(raw, None)  # a file that is no benchmark is not read to its end, however large
-        name, reason = (
-            recognise(first, path.relative_to(root) if root.is_dir() else path.name)
-            if first
-            else (None, "no rows")
-        )
+        inside = path.relative_to(root) if root.is_dir() else Path(path.name)
+        name, reason = recognise(first, inside) if first else (None, "no rows")
         if name is None:
             found["unused"][str(path)] = reason
-            continue
-        if wanted is not None and name != "own" and name not in wanted:
-            continue
-        used = False
-        for row, reason in eval_rows(name, itertools.chain([first], raw), path):
-            if wanted is not None and row["benchmark"] not in wanted:
-                continue
-            used = True
-            if reason is None and ids.setdefault((row["benchmark"], row["id"]), path) != path:
-                reason = f"the same row stands in {ids[row['benchmark'], row['id']].name}"
-            elif reason is None:
-                found["rows"].setdefault(row["benchmark"], []).append(row)
-            if reason:
-                found["rejected"].append((row, reason))
-        if used:
-            found["files"].append(str(path))
+        elif wanted is None or name == "own" or name in wanted:
+            add_file(found, places, name, itertools.chain([first], raw), path, wanted)
     return found
 
 
-def load_hub(name):
-    """Rows of one benchmark from the Hugging Face hub at its pinned revision, as (rows, rejected); BadInput where it cannot be reached."""
-    import datasets
+def add_file(found, places, name, raw, path, wanted):
+    """Add the rows of one file to what load_folder found; places: where each (benchmark, id) stood first."""
+    used = False
+    for row, reason in eval_rows(name, raw, path):
+        if wanted is not None and row["benchmark"] not in wanted:
+            continue
+        used = True
+        if not reason:
+            first = places.setdefault((row["benchmark"], row["id"]), path)
+            reason = f"the same row stands in {first.name}" if first != path else None
+        if reason:
+            found["rejected"].append((row, reason))
+        else:
+            found["rows"].setdefault(row["benchmark"], []).append(row)
+    if used:
+        found["files"].append(str(path))
 
-    entry, raw = BENCHMARKS[name], []
-    try:
-        for config in entry["configs"]:
-            if "files" in entry:
-                url = f"hf://datasets/{entry['hub']}@{entry['revision'].replace('/', '%2F')}/{entry['files']}"
-                raw += datasets.load_dataset(
-                    "parquet", data_files={entry["split"]: url}, split=entry["split"]
-                )
-            else:
-                raw += datasets.load_dataset(
-                    entry["hub"], config, split=entry["split"], revision=entry["revision"]
-                )
-    except Exception as error:  # the hub client raises a dozen kinds, from DNS to gating; each means: these rows are not to be had
-        raise r.BadInput(
-            f"{entry['title']}: {entry['hub']} at {entry['revision'][:12]} could not be loaded from the hub "
-            f"({type(error).__name__}: {str(error)[:200]}); "
-            "give a folder of its files by --data, or log in where the data set is gated"
-        ) from None
-    made = list(eval_rows(name, raw, Path(entry["hub"])))
-    return [row for row, reason in made if not reason], [
-        (row, reason) for row, reason in made if reason
-    ]
+
+# ---- the hub ----
+
+
+def load_hub(name, keep_all=False, other_rows=False):
+    """Rows of one benchmark from the Hugging Face hub at its pinned commit, as (rows, rejected).
+
+    keep_all: rows that the paper does not count stay; other_rows: another number of rows than the table's is only said.
+    Raises BadInput where the set cannot be had or has another number of rows, NoAccess where a token is missing.
+    """
+    entry, made = BENCHMARKS[name], []
+    for config in entry["configs"]:
+        raw = r.hub_rows(
+            entry["title"],
+            entry["hub"],
+            config,
+            entry["split"],
+            entry["revision"],
+            entry.get("file"),
+            hint="give a folder of its files by --data",
+        )
+        check_count(name, len(raw), entry.get("raw", {}).get(config), config, other_rows)
+        made += eval_rows(name, raw, Path(entry["hub"]) / config, keep_all)
+    rows = [row for row, reason in made if not reason]
+    if not keep_all:
+        check_count(name, len(rows), entry["n"], entry["split"], other_rows)
+    return rows, [(row, reason) for row, reason in made if reason]
+
+
+def check_count(name, found, wanted, part, other_rows):
+    """Raise BadInput where a part of a benchmark has another number of rows than the table says; only print it with other_rows."""
+    if wanted is None or found == wanted:
+        return
+    entry = BENCHMARKS[name]
+    text = f"{entry['title']}: {entry['hub']} at {entry['revision'][:12]} gave {found:,} rows of {part}, the table says {wanted:,}"
+    if not other_rows:
+        raise r.BadInput(f"{text}; --allow-other-rows goes on with them")
+    print(text, file=sys.stderr)
 
 
 def name_of(text):
     """Id of a benchmark from the ways people write it: "MATH-500", "cs_bench", "gpqa"."""
     short = re.sub(r"[^a-z0-9]", "", text.lower())
-    known = {re.sub(r"[^a-z0-9]", "", name): name for name in BENCHMARKS} | {
-        "gpqa": "gpqa_diamond",
-        "medqaus": "medqa",
-    }
-    return known.get(short)
+    known = {re.sub(r"[^a-z0-9]", "", name): name for name in BENCHMARKS}
+    return (known | {"gpqa": "gpqa_diamond", "medqaus": "medqa"}).get(short)
 
 
-def download(folder):
-    """Write each benchmark of the hub to a file of eval rows; those that cannot be had (gated, private) are said, and tried again next time."""
-    import os
-    import urllib.error
-    import urllib.request
-
-    hub, missing = os.environ.get("HF_ENDPOINT", "https://huggingface.co"), []
-    try:
-        if not os.environ.get("HF_HUB_OFFLINE"):
-            urllib.request.urlopen(urllib.request.Request(hub, method="HEAD"), timeout=20).close()
-    except urllib.error.HTTPError:
-        pass
-    except OSError as error:
-        raise r.BadInput(
-            f"{hub} cannot be reached ({error}); name a folder of benchmark files instead (run_all.sh: BENCHMARK_DIR=...)"
-        ) from None
+def download(folder, keep_all=False, other_rows=False):
+    """Write each benchmark of the hub to a file of eval rows; one that needs a token is said and left out, and tried again next time."""
     for name in BENCHMARKS:
         path = Path(folder) / f"{name}.jsonl"
         if path.is_file():
             continue
         try:
-            rows, _ = load_hub(name)
-        except r.BadInput as error:
-            missing.append(name)
-            print(error, file=sys.stderr)
+            rows, _ = load_hub(name, keep_all, other_rows)
+        except r.NoAccess as error:
+            print(f"left out: {error}", file=sys.stderr)
         else:
             print(f"{path}: {r.write(path, rows):,} rows", file=sys.stderr)
-    if len(missing) == len(BENCHMARKS):
-        raise r.BadInput(
-            "no benchmark could be loaded from the hub; name a folder of benchmark files instead (run_all.sh: BENCHMARK_DIR=...)"
+
+
+def show(found):
+    """Print the table, with what a folder holds where `found` is given."""
+    own = sorted(found["rows"].keys() - BENCHMARKS.keys()) if found else []
+    for name in [*BENCHMARKS, *own]:
+        entry = BENCHMARKS.get(name, {"category": "own"})
+        have = f"{len(found['rows'].get(name, [])):>6,} rows of " if found else ""
+        print(
+            f"{name:13} {entry['category']:9} {have}{entry.get('n') or '?':>6}  {entry.get('hub', ''):38} {entry.get('license', '')}"
         )
+    if not found:
+        return
+    for path, reason in found["unused"].items():
+        print(f"not used: {path}: {reason}", file=sys.stderr)
+    for reason, count in collections.Counter(reason for _, reason in found["rejected"]).items():
+        print(f"rows left out: {count} {reason}", file=sys.stderr)
 
 
 def main():
@@ -432,23 +416,18 @@ def main():
     parser.add_argument(
         "--download", metavar="DIR", help="fetch the benchmarks from the hub into this folder"
     )
+    parser.add_argument(
+        "--all", action="store_true", help="keep rows that the paper does not count"
+    )
+    parser.add_argument(
+        "--allow-other-rows",
+        action="store_true",
+        help="go on where a set has another number of rows than the table says",
+    )
     args = parser.parse_args()
     if args.download:
-        return download(args.download)
-    found = load_folder(args.data) if args.data else None
-    for name in [*BENCHMARKS, *sorted(set(found["rows"]) - set(BENCHMARKS) if found else ())]:
-        entry = BENCHMARKS.get(name, {})
-        have = f"{len(found['rows'].get(name, [])):>6,} rows of " if found else ""
-        print(
-            f"{name:13} {entry.get('category', 'own'):9} {have}{entry.get('n') or '?':>6}  {entry.get('hub', ''):38} {entry.get('license', '')}"
-        )
-    for path, reason in (found["unused"] if found else {}).items():
-        print(f"not used: {path}: {reason}", file=sys.stderr)
-    for reason in sorted({reason for _, reason in found["rejected"]}) if found else ():
-        print(
-            f"rows left out: {sum(its == reason for _, its in found['rejected'])} {reason}",
-            file=sys.stderr,
-        )
+        return download(args.download, args.all, args.allow_other_rows)
+    show(load_folder(args.data) if args.data else None)
 
 
 if __name__ == "__main__":

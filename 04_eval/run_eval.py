@@ -33,55 +33,61 @@ import rows as r
 
 def choose(args):
     """The benchmarks' rows by the options, as (rows, rejected, files); prints what is there and what is missing."""
-    wanted, files, rejected, found = None, [], [], {}
+    names = None
     if Path(args.benchmarks).suffix in (".jsonl", ".gz", ".json", ".parquet"):
-        args.data, wanted = args.benchmarks, None
+        args.data = args.benchmarks
     elif args.benchmarks != "all":
-        wanted = [
-            benchmarks.name_of(name.strip()) or name.strip().lower()
-            for name in args.benchmarks.split(",")
-            if name.strip()
-        ]
-    if args.data:
-        loaded = benchmarks.load_folder(args.data, wanted)
-        found, files, rejected = loaded["rows"], loaded["files"], loaded["rejected"]
-        for path, reason in loaded["unused"].items():
-            print(f"not used: {path}: {reason}", file=sys.stderr)
-    else:
-        for name in wanted or benchmarks.BENCHMARKS:
-            if name not in benchmarks.BENCHMARKS:
-                raise r.BadInput(
-                    f"--benchmarks {name}: not one of {', '.join(benchmarks.BENCHMARKS)}; rows of one's own need --data or a file"
-                )
-            try:
-                found[name], more = benchmarks.load_hub(name)
-            except r.BadInput as error:
-                if wanted:
-                    raise
-                print(f"missing: {error}", file=sys.stderr)
-                continue
-            rejected += more
-    missing = [name for name in wanted or benchmarks.BENCHMARKS if name not in found]
-    if wanted and missing:
-        raise r.BadInput(
-            f"--benchmarks {', '.join(missing)}: not found in {args.data}; "
-            f"it holds {', '.join(benchmarks.load_folder(args.data)['rows']) or 'none'}"
-        )
+        given = [name.strip() for name in args.benchmarks.split(",") if name.strip()]
+        names = [benchmarks.name_of(name) or name.lower() for name in given]
+    loaded = from_folder(args, names) if args.data else from_hub(args, names)
+    found = loaded["rows"]
     if not found:
         raise r.BadInput(
             f"no benchmark found {'in ' + args.data if args.data else 'on the hub'}; see python 04_eval/benchmarks.py --data DIR"
         )
+    missing = [name for name in benchmarks.BENCHMARKS if name not in found]
     if missing and args.benchmarks == "all":
         print(
             f"missing: {', '.join(missing)}; averages will say how many of how many they hold",
             file=sys.stderr,
         )
-    order = [*benchmarks.BENCHMARKS, *sorted(set(found) - set(benchmarks.BENCHMARKS))]
-    return (
-        {name: limited(found[name], args.limit) for name in order if name in found},
-        rejected,
-        files,
-    )
+    order = [*benchmarks.BENCHMARKS, *sorted(found.keys() - benchmarks.BENCHMARKS.keys())]
+    rows = {name: limited(found[name], args.limit) for name in order if name in found}
+    return rows, loaded["rejected"], loaded["files"]
+
+
+def from_folder(args, names):
+    """What benchmarks.load_folder finds; a benchmark that was named and is not there is BadInput."""
+    loaded = benchmarks.load_folder(args.data, names)
+    for path, reason in loaded["unused"].items():
+        print(f"not used: {path}: {reason}", file=sys.stderr)
+    missing = [name for name in names or () if name not in loaded["rows"]]
+    if missing:
+        there = benchmarks.load_folder(args.data)["rows"]
+        raise r.BadInput(
+            f"--benchmarks {', '.join(missing)}: not found in {args.data}; it holds {', '.join(there) or 'none'}"
+        )
+    return loaded
+
+
+def from_hub(args, names):
+    """The benchmarks from the hub; one that needs a token is BadInput where it was named, else it is said and left out."""
+    loaded = dict(rows={}, rejected=[], files=[])
+    for name in names or benchmarks.BENCHMARKS:
+        if name not in benchmarks.BENCHMARKS:
+            raise r.BadInput(
+                f"--benchmarks {name}: not one of {', '.join(benchmarks.BENCHMARKS)}; rows of one's own need --data or a file"
+            )
+        try:
+            rows, rejected = benchmarks.load_hub(name, other_rows=args.allow_other_rows)
+        except r.NoAccess as error:
+            if names:
+                raise
+            print(f"left out: {error}", file=sys.stderr)
+            continue
+        loaded["rows"][name] = rows
+        loaded["rejected"] += rejected
+    return loaded
 
 
 def limited(rows, limit):
@@ -206,6 +212,11 @@ def parse():
         required=True,
         metavar="DIR",
         help="folder for samples.jsonl and what stands beside it",
+    )
+    parser.add_argument(
+        "--allow-other-rows",
+        action="store_true",
+        help="go on where a hub set has another number of rows than the table says",
     )
     parser.add_argument(
         "--retry-truncated",

@@ -83,7 +83,7 @@ def grade_row(row, tolerances=None):
     row["extracted"] = answers.extract(response, kind, options)
     row["correct"] = None
     if row["reference"] is not None:
-        rel_tol = tolerances.get(row["benchmark"], tolerances.get(None))
+        rel_tol = tolerances.get(row["benchmark"], tolerances.get(None, row.get("rel_tol")))
         row["correct"] = bool(
             answers.grade(
                 response,

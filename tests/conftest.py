@@ -10,7 +10,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
 SHARED = Path(os.environ.get("SHARED_DATA", ROOT.parent / "shared" / "data"))
-for folder in (ROOT, *sorted(ROOT.glob("0[1-4]_*"))):
+for folder in (ROOT, *sorted(ROOT.glob("0[1-4]_*")), ROOT / "tests/hub"):
     sys.path.insert(0, str(folder))
 
 
