@@ -2,6 +2,8 @@
 
 import json
 import os
+import subprocess
+import sys
 
 import benchmarks
 import data_sets
@@ -119,17 +121,22 @@ def test_a_wrong_revision_is_one_sentence(hub, tmp_path, run_script, revision):
     assert "mine=PATH" in last and "Traceback" not in done.stderr
 
 
-def test_uploads_arrive_in_regular_and_lfs_mode(hub, tmp_path, monkeypatch):
-    import huggingface_hub
+UPLOAD = """
+import huggingface_hub, sys
+api = huggingface_hub.HfApi()
+api.create_repo("me/mine", exist_ok=True)
+api.create_repo("me/mine", exist_ok=True)
+api.upload_folder(repo_id="me/mine", folder_path=sys.argv[1])
+"""
 
-    (tmp_path / "model").mkdir()
-    (tmp_path / "model" / "config.json").write_text(json.dumps({"model_type": "llama"}))
-    (tmp_path / "model" / "model.safetensors").write_bytes(os.urandom(local_hub.LFS_FROM))
-    monkeypatch.setattr("huggingface_hub._commit_api.is_xet_available", lambda: False)
-    api = huggingface_hub.HfApi(endpoint=hub.url, token="hf_x")
-    api.create_repo("me/mine", exist_ok=True)
-    api.create_repo("me/mine", exist_ok=True)
-    api.upload_folder(repo_id="me/mine", folder_path=tmp_path / "model")
+
+def test_uploads_arrive_in_regular_and_lfs_mode(hub, tmp_path):
+    folder = tmp_path / "model"
+    folder.mkdir()
+    (folder / "config.json").write_text(json.dumps({"model_type": "llama"}))
+    (folder / "model.safetensors").write_bytes(os.urandom(local_hub.LFS_FROM))
+    env = {**os.environ, **hub.env(tmp_path / "home", token="hf_x")}
+    subprocess.run([sys.executable, "-c", UPLOAD, folder], env=env, check=True, timeout=120)
     files = hub.repos["models", "me/mine"].files()
     for name in ("config.json", "model.safetensors"):
-        assert files[name] == (tmp_path / "model" / name).read_bytes()
+        assert files[name] == (folder / name).read_bytes()
