@@ -213,8 +213,9 @@ stop_teacher   # its memory is needed from here on
 E3=$OUT/03_sft
 if stage 3; then
     say "stage 3: $BASE_MODEL learns $E2/train.jsonl by $RECIPE"
-    launch=("$py")
-    if ((GPUS > 1)); then launch=("${py%python}accelerate" launch --config_file "${ACCELERATE:-03_sft/accelerate/fsdp2.yaml}" --num_processes "$GPUS"); fi
+    launch=("$py") sharing=ddp   # an adapter is small: each GPU holds the whole model
+    [[ $PROFILE == full ]] && sharing=fsdp2
+    if ((GPUS > 1)); then launch=("${py%python}accelerate" launch --config_file "${ACCELERATE:-03_sft/accelerate/$sharing.yaml}" --num_processes "$GPUS"); fi
     if [[ $GPUS == 0 ]]; then launch=(env MALLOC_MMAP_MAX_=0 MALLOC_TRIM_THRESHOLD_=8000000000 "$py"); fi   # memory stays between steps: a seventh faster
     target=$E3/model
     [[ $PROFILE == full ]] || target=$E3/adapter

@@ -27,6 +27,7 @@ import batch_generate
 import rows as r
 
 AGREE = 0.98  # share of equal top-1 tokens; rounding to bf16 moves about 1 in 300 on a 135M model
+SHARD = "2GB"  # of a weight file: from a GPU one file at a time is brought to the host
 CLOSE = 0.5  # logits; a token that led by more than this must not change
 
 
@@ -111,50 +112,22 @@ def finished(output, made):
 
 
 def merge(adapter, output, base=None, check=False, prompts=None, made=None):
-    """Write the merged model to `output`; returns the comparison, or None without check. Raises RuntimeError where it fails."""
-    import torch
-    from peft import PeftModel
-    from transformers import AutoModelForCausalLM, AutoTokenizer
+    """Write the merged model to `output`; returns the comparison, or None without check.
+
+    Memory: the model in 16 bits and one layer (small models on a CPU: in fp32). Raises RuntimeError where the comparison fails.
+    """
+    from transformers import AutoTokenizer
 
     output, base = Path(output), base_of(adapter, base)
     if output.exists() and any(output.iterdir()) and not (output / "config.json").is_file():
         raise r.BadInput(f"--output {output} holds other files; choose another folder")
     made = made or made_from(adapter, base, check, prompts)
     tokenizer = AutoTokenizer.from_pretrained(adapter)
-    device = "cuda" if torch.cuda.is_available() else "cpu"
-    try:
-        model = AutoModelForCausalLM.from_pretrained(base, dtype=torch.float32).to(device)
-    except (OSError, ValueError) as error:
-        raise r.BadInput(
-            f"the base model {base} cannot be loaded ({str(error).splitlines()[0]}); name it with --base"
-        ) from None
-    model = PeftModel.from_pretrained(model, adapter).eval()
-    sequences = held_out_tokens(adapter, prompts, tokenizer) if check else None
-    adapted = top_tokens(model, sequences) if check else None
-    model = model.merge_and_unload(safe_merge=True).to(torch.bfloat16)
-    from prepare_model import align_model
-
-    align_model(model, tokenizer)
+    sequences = held_out_tokens(adapter, prompts, tokenizer) if check else []
     aside = output.with_name(f".{output.name}.part")
     shutil.rmtree(aside, ignore_errors=True)
-    model.save_pretrained(aside)
-    tokenizer.save_pretrained(aside)
-    result = None
-    if check:  # what lies on the disk is compared, not what is in memory
-        del model
-        saved = AutoModelForCausalLM.from_pretrained(aside, dtype=torch.float32).to(device).eval()
-        result = compare(adapted, top_tokens(saved, sequences))
-        said = f"{100 * result['agree']:.2f} % of {result['tokens']:,} top tokens agree"
-        if result["agree"] < AGREE or result["largest_lead_lost"] > CLOSE:
-            shutil.rmtree(aside)
-            raise RuntimeError(
-                f"the merged model differs from base + adapter: {said} (at least {100 * AGREE:.0f} % wanted), largest lead lost "
-                f"{result['largest_lead_lost']} (at most {CLOSE}); nothing was written to {output}"
-            )
-        print(
-            f"merged = base + adapter: {said}, largest lead lost {result['largest_lead_lost']}",
-            file=sys.stderr,
-        )
+    adapted = write_merged(adapter, base, tokenizer, aside, sequences)
+    result = compare_saved(aside, adapted, sequences, base) if check else None
     meta = Path(adapter) / "sft.meta.json"
     merge_facts = {"adapter": str(adapter), "base": base, "made_from": made, **(result or {})}
     r.write_json(
@@ -165,6 +138,60 @@ def merge(adapter, output, base=None, check=False, prompts=None, made=None):
     output.parent.mkdir(parents=True, exist_ok=True)
     os.replace(aside, output)
     print(f"{output}: merged model in bf16", file=sys.stderr)
+    return result
+
+
+def write_merged(adapter, base, tokenizer, folder, sequences):
+    """Save base + adapter to a folder; returns top_tokens() of the two side by side, before they are merged.
+
+    PEFT adds each module's fp32 difference to its weight in place: W.float() + difference, rounded once to bf16.
+    """
+    import torch
+    from peft import PeftModel
+    from prepare_model import align_model
+    from training_checks import place_for
+    from transformers import AutoModelForCausalLM
+
+    try:
+        device, dtype = place_for(base)
+        model = AutoModelForCausalLM.from_pretrained(
+            base, dtype=torch.bfloat16, device_map=device
+        ).to(dtype)
+    except (OSError, ValueError) as error:
+        raise r.BadInput(
+            f"the base model {base} cannot be loaded ({str(error).splitlines()[0]}); name it with --base"
+        ) from None
+    model = PeftModel.from_pretrained(model, adapter).eval()
+    adapted = top_tokens(model, sequences)
+    model = model.merge_and_unload().to(torch.bfloat16)
+    broken = [name for name, weight in model.named_parameters() if not weight.isfinite().all()]
+    if broken:
+        raise RuntimeError(f"{adapter}: the merged {broken[0]} holds values that are no numbers")
+    align_model(model, tokenizer)
+    model.save_pretrained(folder, max_shard_size=SHARD)
+    tokenizer.save_pretrained(folder)
+    return adapted
+
+
+def compare_saved(folder, adapted, sequences, base):
+    """compare() with what lies on the disk, not with what is in memory; raises RuntimeError and deletes the folder where it differs."""
+    from training_checks import place_for
+    from transformers import AutoModelForCausalLM
+
+    device, dtype = place_for(base)
+    saved = AutoModelForCausalLM.from_pretrained(folder, dtype=dtype, device_map=device).eval()
+    result = compare(adapted, top_tokens(saved, sequences))
+    said = f"{100 * result['agree']:.2f} % of {result['tokens']:,} top tokens agree"
+    if result["agree"] < AGREE or result["largest_lead_lost"] > CLOSE:
+        shutil.rmtree(folder)
+        raise RuntimeError(
+            f"the merged model differs from base + adapter: {said} (at least {100 * AGREE:.0f} % wanted), largest "
+            f"lead lost {result['largest_lead_lost']} (at most {CLOSE}); nothing was written"
+        )
+    print(
+        f"merged = base + adapter: {said}, largest lead lost {result['largest_lead_lost']}",
+        file=sys.stderr,
+    )
     return result
 
 

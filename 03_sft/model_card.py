@@ -69,8 +69,9 @@ TEMPLATE = """---
 ## Checks of this run
 
 {% if checks.stop_test %}- {{ checks.stop_test.ended }} of {{ checks.stop_test.prompts }} held-out prompts were answered to an end of their own.
-{% endif %}- The chat template renders {{ checks.template_prompts_equal }} prompts byte for byte as in training.
-{% if merge and "tokens" in merge %}- The merged model and base + adapter agree on
+{% endif %}{% if checks.template_prompts_equal %}- The chat template renders {{ checks.template_prompts_equal }} prompts byte for byte as in training.
+{% endif %}{% for name, reason in failed_checks %}- {{ name }} could not run: {{ reason }}
+{% endfor %}{% if merge and "tokens" in merge %}- The merged model and base + adapter agree on
   {{ "%.2f" | format(100 * merge.agree) }} % of {{ merge.tokens }} top tokens.
 {% endif %}
 {% if scores %}## Evaluation
@@ -201,7 +202,10 @@ def card(meta, results, hub_id):
         speed_text=speed_text(meta),
         commit=meta["commit"],
         files=sorted(inputs.items()),
-        checks={"stop_test": None, **meta["checks"]},
+        checks={"stop_test": None, "template_prompts_equal": None, **meta["checks"]},
+        failed_checks=[
+            (name, reason.splitlines()[0]) for name, reason in meta.get("failed_checks", {}).items()
+        ],
         merge=meta.get("merge"),
         models=models,
         scores=scores,

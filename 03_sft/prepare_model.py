@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+import contextlib
 import itertools
 
 import packed_attention
@@ -251,18 +252,58 @@ def packing_leak(config, attention, trust_remote_code=False):
 
 
 def packing_is_safe(config, attention, trust_remote_code=False):
-    """(True, note) where packed rows do not see each other under this backend."""
+    """(True, note) where packed rows do not see each other under this backend; raises BadInput where that cannot be found out."""
     try:
-        leak = packing_leak(config, attention, trust_remote_code)
-    except (
-        Exception
-    ) as error:  # an architecture the small copy cannot be built for: unknown means no
-        return (
-            False,
-            f"the packing check could not run on this architecture ({type(error).__name__}: {str(error)[:160]})",
-        )
+        with apart_from_deepspeed():
+            leak = packing_leak(config, attention, trust_remote_code)
+    except Exception as error:  # whatever an architecture or a backend raises: unknown is no answer
+        raise r.BadInput(
+            f"the packing check cannot run on this architecture under {attention} ({type(error).__name__}: "
+            f"{str(error)[:160]}); train without packing (--packing false) or with another --attn_implementation"
+        ) from None
     limit = 0.05 if "flash" in attention else LEAK  # bf16 rounding against the size of the logits
     return (
         leak <= limit,
         f"packed and separate rows differ by {leak:.1e} under {attention} (limit {limit:g})",
     )
+
+
+@contextlib.contextmanager
+def apart_from_deepspeed():
+    """Models made in here belong to this process: under ZeRO-3 transformers would make them in shares, with weights of size 0."""
+    from transformers.integrations import deepspeed
+
+    kept = deepspeed._hf_deepspeed_config_weak_ref
+    deepspeed.unset_hf_deepspeed_config()
+    try:
+        yield
+    finally:
+        deepspeed._hf_deepspeed_config_weak_ref = kept
+
+
+def adapter_targets(wanted, experts):
+    """Names of the modules that get an adapter; "all-linear" of a mixture of experts means its attention.
+
+    PEFT's own all-linear adapts the fused experts and the router too: 1.0 B parameters of Qwen3-30B-A3B instead of 13 M.
+    """
+    whole = wanted in ("all-linear", ["all-linear"])
+    return ["q_proj", "k_proj", "v_proj", "o_proj"] if whole and experts > 1 else wanted
+
+
+def widen_for_scaler(model):
+    """Trainable weights in fp32, as the gradient scaler of fp16 wants them; TRL puts the adapters of a 4-bit base into bf16."""
+    for parameter in model.parameters():
+        if parameter.requires_grad:
+            parameter.data = parameter.data.float()
+
+
+def shard_exactly(trainer):
+    """FSDP2: gradients are summed over the GPUs in fp32, not in bf16 as accelerate's one word for the policy has it."""
+    import torch
+    from torch.distributed.fsdp import MixedPrecisionPolicy
+
+    plugin = getattr(trainer.accelerator.state, "fsdp_plugin", None)
+    if plugin and plugin.fsdp_version == 2 and trainer.args.bf16:
+        plugin.mixed_precision_policy = MixedPrecisionPolicy(
+            param_dtype=torch.bfloat16, reduce_dtype=torch.float32, output_dtype=None
+        )

@@ -18,7 +18,6 @@ import sys
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-import gc
 import json
 import os
 import shlex
@@ -27,7 +26,7 @@ import time
 from dataclasses import fields
 
 import fit_estimate
-import model_card
+from finish_run import finish
 from training_options import (
     OwnOptions,
     batch_plan,
@@ -258,68 +257,6 @@ def unsloth_model(args, model_args):
     )
 
 
-def save_16bit(folder):
-    """Turn fp32 weight files into bf16, one file at a time: the form in which the model is used and shared."""
-    import torch
-    from safetensors.torch import load_file, save_file
-
-    total = 0
-    for path in sorted(Path(folder).glob("model*.safetensors")):
-        tensors = {
-            name: t.to(torch.bfloat16) if t.dtype == torch.float32 else t
-            for name, t in load_file(path).items()
-        }
-        total += sum(t.numel() * t.element_size() for t in tensors.values())
-        aside = path.with_suffix(".part")
-        save_file(tensors, aside, metadata={"format": "pt"})
-        os.replace(aside, path)
-    for name, change in (
-        ("config.json", lambda c: c | {"dtype": "bfloat16"}),
-        (
-            "model.safetensors.index.json",
-            lambda c: c | {"metadata": {**c.get("metadata", {}), "total_size": total}},
-        ),
-    ):
-        if (Path(folder) / name).is_file():
-            r.write_json(Path(folder) / name, change(json.loads((Path(folder) / name).read_text())))
-
-
-def check_after(own, args, tokenizer, history):
-    """On the saved model: prompts render as in training, answers end by themselves; and the plot. Returns the results."""
-    import torch
-    import training_checks as c
-    import training_rows as t
-
-    folder, wanted = Path(args.output_dir), max(16, own.stop_test_prompts)
-    c.plot_loss(history, folder / "loss.png")
-    rows = list(r.read(folder / "sft.heldout.jsonl", limit=wanted)) or list(
-        r.read(own.train_file, limit=wanted)
-    )
-    chats = [t.conversation(row)[0] for row in rows]
-    prompts = [messages[:-1] for messages in chats]
-    results = {
-        "template_prompts_equal": c.check_template(
-            [(messages, t.render(tokenizer, messages, prompt=True)) for messages in prompts], folder
-        )
-    }
-    if not own.stop_test_prompts:
-        return results
-    gc.collect()  # the trainer stands in circles of references
-    if torch.cuda.is_available():
-        torch.cuda.empty_cache()
-    model, saved = c.load_for_use(str(folder))
-    chats, prompts = chats[: own.stop_test_prompts], prompts[: own.stop_test_prompts]
-    longest = max(len(saved(messages[-1]["content"]).input_ids) for messages in chats)
-    test = c.stop_test(model, saved, prompts, max(64, min(2048, longest + 64)))
-    test["passed"] = test["ended"] >= 0.95 * test["prompts"]
-    say(f"stop test: {test['ended']} of {test['prompts']} held-out prompts were answered to an end")
-    if not test["passed"]:
-        say(
-            "WARNING: fewer than 95 % end by themselves. The model has not learnt to stop: train longer, or look at the answers in sft.meta.json"
-        )
-    return results | {"stop_test": test}
-
-
 def show_plan(own, args, found, train_set, world):
     """Set batch and accumulation of the trainer, and say what one step holds; returns rows in a step."""
     per_sequence = found["train"]["rows"] / len(train_set)
@@ -337,7 +274,7 @@ def show_plan(own, args, found, train_set, world):
 def prepare(own, args, model_args, state):
     """Everything that can go wrong before training: model and fit, template and tokens, attention, packing, rows. Returns what training needs."""
     import torch
-    from prepare_model import choose_attention, load_tokenizer, packing_is_safe
+    from prepare_model import adapter_targets, choose_attention, load_tokenizer, packing_is_safe
     from transformers import AutoConfig, set_seed
 
     world = state.num_processes
@@ -356,6 +293,10 @@ def prepare(own, args, model_args, state):
         raise r.BadInput(
             f"--model_name_or_path {model}: no model is found there ({str(error).splitlines()[0]})"
         ) from None
+    shape = fit_estimate.shape_of(config)
+    model_args.lora_target_modules = adapter_targets(
+        model_args.lora_target_modules, shape.experts if shape else 1
+    )
     need = check_fit(config, own, args, model_args)
     tokenizer, notes = load_tokenizer(
         model, args.chat_template_path, model_args.model_revision, args.trust_remote_code
@@ -412,7 +353,7 @@ def make_meter(config, found, model_args, world):
 def train(own, args, model_args, given, same_if, checkpoint):
     import training_checks as c
     from accelerate import PartialState
-    from prepare_model import align_model
+    from prepare_model import align_model, shard_exactly, widen_for_scaler
 
     quiet()
     state, started = PartialState(), time.time()
@@ -432,12 +373,18 @@ def train(own, args, model_args, given, same_if, checkpoint):
     args.disable_tqdm = args.disable_tqdm or not sys.stderr.isatty()
     meter, gpu = make_meter(made["config"], made["found"], model_args, state.num_processes)
     meter.first_step = int(checkpoint.name.split("-")[1]) if checkpoint else 0
+    if is_on(os.environ.get("ACCELERATE_USE_FSDP", "")):
+        # else each GPU keeps the whole gradient from one accumulation step to the next
+        args.accelerator_config.gradient_accumulation_kwargs = {"sync_each_batch": True}
     trainer = build_trainer(
         own, args, model_args, made["tokenizer"], made["train_set"], made["held"], meter, state
     )
     align_model(
         trainer.model.get_base_model() if model_args.use_peft else trainer.model, made["tokenizer"]
     )
+    shard_exactly(trainer)
+    if args.fp16:
+        widen_for_scaler(trainer.model)
     trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
     trainer.save_model(args.output_dir)
     history, steps, peak_bytes = (
@@ -448,41 +395,18 @@ def train(own, args, model_args, given, same_if, checkpoint):
     state.wait_for_everyone()
     if not state.is_main_process:
         return
-    del trainer  # the stop test loads what was saved, into the memory this frees
+    (folder / "training_args.bin").unlink(missing_ok=True)  # a pickle; sft.meta.json says the same
     facts = {"steps": steps, "processes": state.num_processes, "gpu": gpu, "speed": meter.total()}
     facts["peak_memory_gib"] = round(peak_bytes / fit_estimate.GIB, 2)
-    finish(
-        own, args, model_args, made, history, facts, {"given": given, "same_if": same_if}, started
-    )
-
-
-def finish(own, args, model_args, made, history, facts, settings, started):
-    """Check the saved model, write its card and sft.meta.json, merge the adapter where that was asked for."""
-    folder = Path(args.output_dir)
-    (folder / "training_args.bin").unlink(missing_ok=True)  # a pickle; sft.meta.json says the same
-    if not model_args.use_peft:
-        save_16bit(folder)
-    checks = {"packing": args.packing, **check_after(own, args, made["tokenizer"], history)}
-    meta = (
-        meta_of(own, args, model_args, made, history)
-        | facts
-        | {"checks": checks, "seconds": round(time.time() - started, 1)}
-        | settings
-    )
-    with r.write_aside(
-        folder / "README.md", "w"
-    ) as file:  # in place of TRL's, which knows neither data nor checks
-        file.write(model_card.card(meta, ([], []), folder.resolve().name))
+    facts["seconds"] = round(time.time() - started, 1)
+    meta = meta_of(own, args, model_args, made, history) | facts
+    meta |= {"given": given, "same_if": same_if}
     r.write_json(folder / "sft.meta.json", meta)
     shutil.rmtree(folder / "tokens", ignore_errors=True)
     say(
-        f"{folder}: {facts['steps']} steps, loss {meta['first_loss']} -> {meta['final_loss']}, "
+        f"{folder}: {steps} steps, loss {meta['first_loss']} -> {meta['final_loss']}, "
         f"{meta['speed'].get('tokens_per_second', 0):,.0f} tokens/s, {meta['seconds']:.0f} s"
     )
-    if own.merge_to and model_args.use_peft:
-        import merge_adapter
-
-        merge_adapter.merge(str(folder), own.merge_to, check=True)
 
 
 def meta_of(own, args, model_args, made, history):
@@ -502,6 +426,8 @@ def meta_of(own, args, model_args, made, history):
         "rows_per_step": round(made["rows_per_step"], 1),
         "attention": model_args.attn_implementation,
         "notes": made["notes"],
+        "checks": {"packing": args.packing},
+        "failed_checks": {},
         "first_loss": losses[0],
         "final_loss": losses[-1],
         "eval_loss": next(
@@ -540,6 +466,8 @@ def main():
     checkpoint = agreed(lambda: look_back(args.output_dir, same_if, own.fresh))
     if checkpoint != "finished":
         train(own, args, model_args, given, same_if, checkpoint)
+    if not own.check_only and int(os.environ.get("RANK", 0)) == 0:
+        finish(own, args, model_args, given)
 
 
 if __name__ == "__main__":

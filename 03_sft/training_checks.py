@@ -15,6 +15,10 @@ import time
 import rows as r
 
 WHOLE = "whole.json"  # written last into a checkpoint: its files and their sizes
+SPARE = 2 * 2**30  # bytes beside the weights: one layer in fp32, the logits of one row
+SMALL = (
+    2**30
+)  # bytes in 16 bits up to which a CPU computes in fp32: without AMX bf16 takes 2 to 6 times as long
 
 
 def mark_whole(folder):
@@ -159,34 +163,59 @@ def peak_memory():
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
 
 
-def load_for_use(model, adapter=None):
-    """Model (16 bit; fp32 on CPU, where fp32 is the faster) and tokenizer as they are used after training.
+def place_for(model, revision="main"):
+    """Where a model is used in 16 bits, and in which type: ("cuda" or "cpu", torch dtype).
 
-    An adapter folder may be given as `model`: its base is then found in its adapter_config.json. Raises BadInput where nothing can be loaded.
+    model  folder or hub id, of which only the config is read.  Raises BadInput where neither the GPU nor this machine has room for
+    its 16-bit weights and one layer.
     """
+    import os
+
     import torch
+    from transformers import AutoConfig, AutoModelForCausalLM
+
+    config = AutoConfig.from_pretrained(model, revision=revision)
+    with torch.device("meta"):
+        shapes = AutoModelForCausalLM.from_config(config)
+    size = 2 * sum(parameter.numel() for parameter in shapes.parameters())
+    if torch.cuda.is_available() and torch.cuda.mem_get_info()[0] > size + SPARE:
+        return "cuda", torch.bfloat16
+    free = os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    if free < size:
+        raise r.BadInput(
+            f"{model} takes {size / 2**30:.1f} GiB in 16 bits, and this machine has {free / 2**30:.1f} GiB "
+            "free; use a machine with more memory, what is saved is whole"
+        )
+    return "cpu", torch.float32 if size < SMALL else torch.bfloat16
+
+
+def load_for_use(model, adapter=None, quantization=None):
+    """A model to generate with, and its tokenizer: (model, tokenizer).
+
+    An adapter's folder may be given as `model`: its base is then found in its adapter_config.json. quantization, a transformers
+    config, is the one of a QLoRA run: its base in 16 bits may not fit where it was trained.
+    Raises BadInput where nothing can be loaded.
+    """
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
     if adapter is None and (Path(model) / "adapter_config.json").is_file():
-        adapter, model = (
-            model,
-            json.loads((Path(model) / "adapter_config.json").read_text())[
-                "base_model_name_or_path"
-            ],
-        )
-    gpu = torch.cuda.is_available()
+        config = json.loads((Path(model) / "adapter_config.json").read_text())
+        adapter, model = model, config["base_model_name_or_path"]
     try:
         tokenizer = AutoTokenizer.from_pretrained(adapter or model)
-        loaded = AutoModelForCausalLM.from_pretrained(
-            model,
-            dtype=torch.bfloat16 if gpu else torch.float32,
-            device_map="cuda" if gpu else None,
-        )
+        if quantization:
+            loaded = AutoModelForCausalLM.from_pretrained(
+                model, quantization_config=quantization, dtype=quantization.bnb_4bit_compute_dtype
+            )
+        else:
+            device, dtype = place_for(model)
+            loaded = AutoModelForCausalLM.from_pretrained(model, dtype=dtype, device_map=device)
         if adapter:
             from peft import PeftModel
 
+            loaded = PeftModel.from_pretrained(loaded, adapter)
             # merged in memory: an adapter layer beside each of 210 matrices slows every generated token
-            loaded = PeftModel.from_pretrained(loaded, adapter).merge_and_unload()
+            loaded = loaded if quantization else loaded.merge_and_unload()
     except (OSError, ValueError) as error:
         raise r.BadInput(
             f"{adapter or model}: no model can be loaded from there ({str(error).splitlines()[0]})"

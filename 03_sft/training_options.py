@@ -46,6 +46,7 @@ NEUTRAL = {
     "save_steps",
     "deepspeed",
     "local_rank",
+    "ddp_timeout",
 }
 # Where TRL's own defaults would surprise: its max_length is 1024, and it neither packs, evaluates nor bounds the number of checkpoints.
 DEFAULTS = dict(
@@ -63,6 +64,7 @@ DEFAULTS = dict(
     seed=42,
     lora_target_modules=["all-linear"],
     lora_dropout=0.0,
+    ddp_timeout=86400,  # seconds: the first process of a node tokenises for hours while the others wait
     logging_nan_inf_filter=False,  # else a loss that is no number is shown as the mean of the earlier ones
 )
 # What --fresh may delete: the files of a run, nothing else that a folder may hold.

@@ -35,6 +35,12 @@ def test_a_dry_run_prints_the_four_stages_and_writes_nothing(profile, tmp_path):
     assert ("accelerate launch" in text) == (profile == "full")
 
 
+@pytest.mark.parametrize(("profile", "file"), [("lora", "ddp"), ("full", "fsdp2")])
+def test_adapters_are_trained_with_the_whole_model_on_each_gpu(profile, file):
+    commands = dry_run(PROFILE=profile, GPUS="4", STAGE="3", STOP="3")
+    assert f"03_sft/accelerate/{file}.yaml" in commands[0]
+
+
 @functools.cache
 def help_of(script):
     return subprocess.run(

@@ -354,7 +354,6 @@ def test_accelerate_files():
         assert files[f"{name}_two_nodes"] == files[name] | {
             "num_machines": 2,
             "num_processes": 16,
-            "rdzv_backend": "c10d",
             "main_process_ip": "10.0.0.1",
             "main_process_port": 29500,
         }
@@ -472,7 +471,7 @@ def test_modules_import_nothing_heavy():
     """--help and wrong options are told at once because torch and trl are imported late."""
     code = (
         "import sys; sys.path[:0] = sys.argv[1:]; import sft, training_options, training_rows, prepare_model, training_checks, fit_estimate; "
-        "import merge_adapter, chat, model_card; "
+        "import merge_adapter, chat, model_card, finish_run; "
         "print(sorted({'torch', 'transformers', 'trl', 'datasets', 'matplotlib', 'jinja2'} & set(sys.modules)))"
     )
     done = subprocess.run(
