@@ -38,7 +38,7 @@ def test_a_dry_run_prints_the_four_stages_and_writes_nothing(profile, tmp_path):
 @pytest.mark.parametrize(("profile", "file"), [("lora", "ddp"), ("full", "fsdp2")])
 def test_adapters_are_trained_with_the_whole_model_on_each_gpu(profile, file):
     commands = dry_run(PROFILE=profile, GPUS="4", STAGE="3", STOP="3")
-    assert f"03_sft/accelerate/{file}.yaml" in commands[0]
+    assert any(f"03_sft/accelerate/{file}.yaml" in command for command in commands)
 
 
 @functools.cache
