@@ -1,678 +1,645 @@
-"""Is an answer the reference? Cheap rules for values, sets, tuples, intervals, matrices, equations; math-verify in the guarded worker last.
+"""Is an answer the reference? Typed values (structure.of) compared by an ordered table of named rules; math-verify in the guarded worker last.
 
-same_math("0.5", r"\\frac{1}{2}") -> True        same_math("(3, 2]", "[2, 3)") -> False
+same("0.5", r"\\frac{1}{2}") -> (True, "numbers")        same("(3, 2]", "[2, 3)") -> (False, "regions")
+same("the cat", "a dog") -> (None, "undecided")          True is never a guess; None is for a judge
 """
 
-import functools
 import re
+from dataclasses import replace
 
-from . import formula as latex
-from . import worker as worker
+from . import formula, worker
 from .chemistry import compare_chemistry
-from .markup import boxes
-from .quantity import Quantity, parse_quantity, ratio, same_quantity
-from .solution import NUMBER_RUN, extract_math
-from .units import read_unit, strip_wrappers, to_ascii_math
-from .values import (
-    both_signs,
-    closed,
-    closed_with_unit,
-    compare_numerals,
-    compare_values,
-    compare_words,
-    is_words,
-    value_of,
-    worth_asking,
+from .markup import boxes, spell, squeeze
+from .quantity import Quantity, ratio, read_quantity, same_quantity
+from .structure import (
+    Formula,
+    Many,
+    Region,
+    Relation,
+    Words,
+    of,
+    read,
+    split_top,
 )
+from .units import read_unit
+from .words import tokens
 
+LOOSE = ("list", "set", "signs")  # kinds without an order
+MAX_ANSWER, MAX_REFERENCE = 2000, 4000
+PHRASES = [
+    re.compile(
+        rf"(?:(?:it|this|the\s(?:limit|expression|integral|value|function|equation|system|slope))\s)?(?:{words})[.! ]*",
+        re.I,
+    )
+    for words in (
+        r"(?:there\s(?:is|are)\s|has\s|have\s)?no\s(?:real\s|valid\s|such\s|possible\s)?(?:solutions?|roots?)(?:\sexists?)?|(?:the\s)?(?:empty|null)\sset|∅|\\\{\s*\\\}",
+        r"(?:does\snot|doesn['’]?t)\sexist|DNE|(?:is\s)?(?:undefined|not\sdefined)",
+        r"(?:all|any|every)\s(?:real\s(?:numbers?|values?)|reals?)(?:\sof\s[a-z])?|\\mathbb\s*\{?\s*R\s*\}?|\(\s*-\s*∞\s*,\s*\+?∞\s*\)",
+        r"(?:(?:there\sare\s|has\s)?(?:infinitely\smany|an\sinfinite\snumber\sof)(?:\ssolutions)?)|infinite\ssolutions",
+    )
+]
+INFINITY = re.compile(r"(?:\bpositive\s|\bplus\s|\+\s?)?(?:\binfinit(?:y|e)\b|∞)", re.I)
 INFINITE = re.compile(
     r"\s*\+?\s*(?:infinity|infinite|\\infty|∞|\\text\s*\{\s*infin(?:ity|ite)\s*\})\s*\.?", re.I
 )
-EMPTY_SET = r"\\(?:emptyset|varnothing)|∅|\\\{\s*\\\}"
-PHRASES = [re.compile(rf"(?:(?:it|this|the\s(?:limit|expression|integral|value|function|equation|system|slope))\s)?(?:{words})[.! ]*", re.I) for words in (
-    rf"(?:there\s(?:is|are)\s|has\s|have\s)?no\s(?:real\s|valid\s|such\s|possible\s)?(?:solutions?|roots?)(?:\sexists?)?|(?:the\s)?(?:empty|null)\sset|{EMPTY_SET}",
-    r"(?:does\snot|doesn['’]?t)\sexist|DNE|(?:is\s)?(?:undefined|not\sdefined)",
-    r"(?:all|any|every)\s(?:real\s(?:numbers?|values?)|reals?)(?:\sof\s[a-z])?|\\mathbb\s*\{?\s*R\s*\}?|ℝ|\(\s*[-−]\s*(?:\\infty|∞)\s*,\s*\+?(?:\\infty|∞)\s*\)",
-    r"(?:(?:there\sare\s|has\s)?(?:infinitely\smany|an\sinfinite\snumber\sof)(?:\ssolutions)?)|infinite\ssolutions",
-)]  # fmt: skip
 OTHER_SCRIPT = re.compile(
     r"[\u0600-\u06ff\u0900-\u097f\u0e00-\u0e7f\u3040-\u30ff\u4e00-\u9fff\uac00-\ud7af]"
 )
-CLOCK = re.compile(
-    r"0?(\d{1,2}:\d\d)\s*(?:\\text\{\s*)?([ap])?\.?\s?(?:(?<=[ap])m|(?<=[ap]\.)m|(?<=[ap]\. )m)?\.?\}?",
-    re.I,
+CLOCK = re.compile(r"0?(\d{1,2})(?::(\d\d))?\s*(?:([ap])\.?\s?m\.?)?", re.I)
+MODULUS = re.compile(r"\s*,?\s*\(?\s*\\?[bp]?mod(?![a-z])\s*\{?\s*(\d+)\s*\}?\s*\)?")
+FAMILY = re.compile(  # ", k ∈ Z", "where n is an integer", "for any integer k"
+    r"""[\s,;(]*\b(?:where\s|with\s|for\s)?(?:(?:any|all|every|some)\s)?(?:integers?\s)?([a-z])
+    (?:\s*∈\s*\\mathbb\s*\{?\s*Z\s*\}?(?:\^?\+)?|\s(?:is|are|being)\s(?:an?\s|any\s)?integers?|(?<=integer\s[a-z])|(?<=integers\s[a-z]))\)?\s*$""",
+    re.VERBOSE,
 )
-MODULUS = re.compile(r"\s*\(?\s*\\?[bp]?mod(?![a-z])\s*\{?\s*\d+\s*\}?\s*\)?")
-INTERVAL = re.compile(r"^([(\[])(.*)([)\]])$", re.S)
-MATRIX = re.compile(
-    r"\\begin\s*\{([pbvBV]?matrix|array)\}(?:\s*\{[^{}]*\})?(.*?)\\end\s*\{\1\}", re.S
+COMMA = re.compile(r"([-+]?\d+),(\d+)(\s*[a-zA-Zμ°%].{0,20})?")  # 22,5 J
+NUMERAL = re.compile(
+    r"""(?P<minus>-?)(?:0(?P<sign>[bxo])(?P<a>[0-9a-f]{1,60})
+    |\(?(?P<b>[0-9a-z]{1,60}?)\)?(?:_\(?(?P<base>\d{1,2})\)?|(?:in)?(?P<word>binary|octal|hex(?:adecimal)?))?)""",
+    re.I | re.VERBOSE,
 )
+UNIT_VECTOR = re.compile(
+    r"\\(?:hat|vec|mathbf|bar)\s*\{?\s*([ijk])\s*\}?|(?<![a-zA-Z\\])([ijk])(?![a-zA-Z])"
+)
+CONTRARY = {"not", "no", "never", "neither", "nor", "or", "non", "except"}
+TOWER = re.compile(  # 9^9^9^9, (10!)!, 2^100000: equal only when they are written alike
+    r"\^[-+]?\w{1,6}\^[-+]?\w{1,6}\^|(?<!\d)\d{2,9}\^\d{1,9}\^|\d\^\d{1,9}\^\d|\d{4}!|!!|!\^|\^\d{5}|\^[^,=]{0,20}!"
+)
+LEAD = re.compile(r"^(?:=>|→|⇒|=|:)\s*(?=\S)|^p(?:H|OH|K_?\{?[abw]\}?)\s+(?=[-\d.])")
+TUPLE = re.compile(r"^<([^<>=]+,[^<>=]+)>$")
+PROSE = re.compile(r"(?<![\\a-zA-Z])(?!infinity|arcsin|arccos|arctan)[a-zA-Z]{5,}")
 
 
 def same(answer, reference, unit=None, rel_tol=None):
-    """(verdict, rule): True, False or None where the rules cannot tell, and the name of the rule that decided."""
-    return same_math(answer, reference, unit, rel_tol), "rules"
+    """(verdict, rule): True, False or None where the rules cannot tell, and the name of the rule that decided.
+
+    answer, reference: texts, LaTeX or plain; unit: the reference's unit where it stands apart; rel_tol: see answers.grade.
+    """
+    answer, reference = str(answer).strip(), str(reference).strip()
+    if answer == reference != "":
+        return True, "same text"
+    if len(answer) > MAX_ANSWER or len(reference) > MAX_REFERENCE:
+        return None, "length"
+    answer, reference = unbox(answer), unbox(reference)
+    if "\\\\" in reference and "\\begin" not in reference:  # escaped twice: -2 \\le x
+        reference = re.sub(r"\\\\(?=[a-zA-Z])", r"\\", reference)
+    if unit and unit.strip():
+        return with_unit(answer, reference, unit, rel_tol)
+    return decide(answer, reference, rel_tol)
 
 
 def same_math(answer, reference, unit=None, rel_tol=None):
-    """Is answer the reference? Numbers with units, structures, closed formulas, formulas with unknowns; then math-verify."""
-    answer, reference = str(answer).strip(), str(reference).strip()
-    if len(answer) > 2000 or len(reference) > 4000:
-        return answer == reference
-    reference = unbox(reference)
-    answer = unbox(answer)
-    if re.match(r"\(?a[).]\s", answer) and re.search(
-        r"[,;\n]\s*(?:and\s+)?\(?b[).]\s", answer
-    ):  # (a) 12 N, (b) 5 m/s
-        answer, reference = PART_LABEL.sub("", answer), PART_LABEL.sub("", reference)
-    if unit and unit.strip():
-        return same_with_unit(answer, reference, unit, rel_tol)
-    if latex.squeeze(answer) == latex.squeeze(reference):
-        return True
-    answer, reference = one_way(answer, reference)
-    verdict = compare(answer, reference, rel_tol, 0)
-    if verdict is None and rel_tol is None and worth_asking(answer, reference):
-        verdict = worker.equal(reference, answer)
-    return bool(verdict)
-
-
-PART_LABEL = re.compile(r"(?:^|(?<=[,;\n]))\s*(?:and\s+)?\(?[a-h][).]\s+")
+    """same() as True or False."""
+    return same(answer, reference, unit, rel_tol)[0] is True
 
 
 def unbox(text):
-    """A reference may be a box, or a worked solution with boxes: its content counts."""
+    """What counts of a reference: the content of its boxes or of its formula signs; what a worked solution states."""
     found = boxes(text)
     if found:
         text = ", ".join(dict.fromkeys(part.strip() for _, _, part in found)) or text
-    elif (
-        "####" in text or len(text) > 60 and re.search(r"\n\s*(?:A|Answer)\s*:\s", text)
-    ):  # GSM8K's reference: the solution, then "#### 72"
+    elif "####" in text or len(text) > 60 and re.search(r"\n\s*(?:A|Answer)\s*:\s", text):
+        from .solution import extract_math  # GSM8K's reference: the solution, then "#### 72"
+
         text = extract_math(text) or text
-    text = re.sub(
-        r"^\s*\\\((.*)\\\)\s*\.?$|^\s*\\\[(.*)\\\]\s*\.?$|^\s*\$+([^$]*)\$+\s*\.?$",
-        lambda m: next(g for g in m.groups() if g is not None),
-        text,
-        flags=re.S,
-    )
-    return text.strip()
+    framed = re.fullmatch(r"\\\((.*)\\\)\s*\.?|\\\[(.*)\\\]\s*\.?|\$+([^$]*)\$+\s*\.?", text, re.S)
+    return next(part for part in framed.groups() if part is not None).strip() if framed else text
 
 
-def same_with_unit(answer, reference, unit, rel_tol):
+def with_unit(answer, reference, unit, rel_tol):
     """SciBench's way: the unit stands apart and may hold a power of ten ("10^{-19} C"); it may be missing in the answer, with or without the power."""
-    number = parse_quantity(reference)
-    said = parse_quantity(answer) or value_of(answer)
-    known = read_unit(unit)
-    if number is None:
-        return same_math(answer, reference, rel_tol=rel_tol) or same_math(
-            answer, f"{reference} {unit}", rel_tol=rel_tol
-        )
-    if said is None:
-        return same_math(answer, reference, rel_tol=rel_tol)
-    name, factor = known if known else ("", 1.0)
-    percent = "%" in unit
-    plain = Quantity(number.value, name, number.digits, percent)
-    scaled = Quantity(number.value * factor, name, number.digits, percent)
-    if factor == 1.0:
-        return same_quantity(said, plain, rel_tol)
-    if said.unit or said.scientific:
+    number, said = read_quantity(spell(reference)), last_quantity(of(answer))
+    if number is None or said is None:
+        verdict = decide(answer, reference, rel_tol)
         return (
-            same_quantity(said, scaled, rel_tol)
-            or not said.unit
-            and same_quantity(said, plain, rel_tol)
+            verdict
+            if verdict[0] or number is not None
+            else decide(answer, f"{reference} {unit}", rel_tol)
         )
-    return same_quantity(said, plain, rel_tol) or same_quantity(said, scaled, rel_tol)
+    name, factor = read_unit(unit) or ("", 1.0)
+    plain = replace(number, unit=name, percent="%" in unit)
+    scaled = replace(plain, value=number.value * factor)
+    wanted = [scaled] if said.unit and factor != 1.0 else [plain, scaled]
+    return any(same_quantity(said, one, rel_tol) for one in wanted), "number and unit apart"
 
 
-@functools.lru_cache(maxsize=2048)
-def split_top(text, separators=",;"):
-    """Text cut at the separators that stand outside brackets; a comma between thousands is no separator."""
-    text = re.sub(
-        r"\\(?:text|mathrm|mbox)\s*\{\s*,?\s*(?:and|or)\s*\}|(?<![a-zA-Z\\])(?:and|or)(?![a-zA-Z])",
-        ",",
-        text,
-    )
-    parts, depth, start = [], 0, 0
-    for at, sign in enumerate(text):
-        if sign in "([{":
-            depth += 1
-        elif sign in ")]}":
-            depth -= 1
-        elif sign in separators and depth <= 0:
-            parts.append(text[start:at])
-            start = at + 1
-    parts.append(text[start:])
-    return tuple(part.strip() for part in parts if part.strip())
+def last_quantity(value):
+    """The Quantity that a value is, or that its last side states: v = 3.2 m/s; None of others."""
+    if isinstance(value, Relation):
+        value = read(value.sides[-1])
+    return value if isinstance(value, Quantity) else None
 
 
-def compare(answer, reference, rel_tol, depth):
-    """True, False, or None where the cheap rules cannot tell."""
-    if depth > 6:
-        return None
-    if (
-        OTHER_SCRIPT.search(answer) and not OTHER_SCRIPT.search(reference) and depth == 0
-    ):  # a sentence in another script: its last number
-        numbers = NUMBER_RUN.findall(OTHER_SCRIPT.sub(" ", answer))
-        return bool(numbers) and compare(numbers[-1].strip(), reference, rel_tol, 1)
-    if (verdict := compare_special(answer, reference, rel_tol, depth)) is not None:
-        return verdict
-    one, two = parse_quantity(answer), parse_quantity(reference)
-    if one is None and (
-        comma := re.fullmatch(r"([-+]?\d+),(\d{1,2})(\s*[a-zA-Zμ°%].{0,20})", answer)
-    ):  # 22,5 J
-        one = parse_quantity(f"{comma[1]}.{comma[2]}{comma[3]}")
-    if (verdict := compare_quantities(answer, reference, one, two, rel_tol)) is not None:
-        return verdict
-    return compare_formulas(answer, reference, one, two, rel_tol, depth)
+def decide(answer, reference, rel_tol=None):
+    """(verdict, rule) of two texts: rules of texts, rules of types, math-verify."""
+    said, wanted = one_way(spell(answer), spell(reference))
+    for name, rule in TEXT_RULES:
+        if (verdict := rule(said, wanted, rel_tol)) is not None:
+            return verdict, name
+    marked = "\\text" in answer + reference or "\\math" in answer + reference or "\\mbox" in answer
+    return compare(read(said, marked), read(wanted, marked), rel_tol, (answer, reference))
 
 
-def compare_special(answer, reference, rel_tol, depth):
-    """What is no number and no formula: stock phrases, numerals with a base, words, chemistry, clock times; None for anything else."""
-    if (said := phrase(answer)) is not None and said == phrase(reference):
-        return True
-    if (verdict := compare_numerals(answer, reference)) is not None:
-        return verdict
-    if (left_out := all_but(answer)) and (wanted := all_but(reference)):
-        return equal(left_out, wanted, rel_tol, depth)
-    if (
-        is_words(reference)
-        and ratio(reference) is None
-        and parse_quantity(reference) is None
-        and not INFINITE.fullmatch(reference)
-    ):
-        return compare_words(answer, reference)
-    if (verdict := compare_chemistry(answer, reference)) is not None:
-        return verdict
-    if INFINITE.fullmatch(answer) and INFINITE.fullmatch(reference):
-        return True
-    said, wanted = CLOCK.fullmatch(answer), CLOCK.fullmatch(reference)
-    if said and wanted:
-        return said[1] == wanted[1] and (
-            not said[2] or not wanted[2] or said[2].lower() == wanted[2].lower()
-        )
-    return None
-
-
-def compare_quantities(answer, reference, one, two, rel_tol):
-    """Two numbers with units, or ratios; None where one of them is none."""
-    if ratio(reference) is not None or ratio(answer) is not None and two is not None:
-        sides_ = [
-            ratio(t) if ratio(t) is not None else q.value if q else None
-            for t, q in ((answer, one), (reference, two))
-        ]
-        return None not in sides_ and latex.near(complex(sides_[0]), complex(sides_[1]))
-    if one is not None and two is not None:
-        if same_quantity(one, two, rel_tol):
-            return True
-        decimal = re.fullmatch(
-            r"\s*(-?\d+),(\d{1,2}|\d{4,})\s*", answer
-        )  # 2,74 as Europeans write it
-        return bool(decimal) and same_quantity(
-            Quantity(float(f"{decimal[1]}.{decimal[2]}"), digits=len(decimal[1] + decimal[2])),
-            two,
-            rel_tol,
-        )
-    if two is not None and two.unit and one is None:
-        said = [
-            q
-            for piece in re.split(r",?\s+or\s+|\(|\bi\.e\.,?|=|\\approx|,\s", answer)
-            if (q := parse_quantity(piece.strip(" ),")))
-        ]
-        if said and all(q.unit for q in said) and any(same_quantity(q, two, rel_tol) for q in said):
-            return True
-    return None
-
-
-def compare_formulas(answer, reference, one, two, rel_tol, depth):
-    """Formulas, structures and relations of mathematics; one and two are their quantities, where they have them."""
-    a, b = latex.canonical(answer), latex.canonical(reference)
-    if latex.squeeze(a) == latex.squeeze(b) or same_closed(answer, reference, one, two, rel_tol):
-        return True
-    if two is not None and "array" in a and "=" in a:
-        return compare(sides(a)[-1], reference, rel_tol, depth + 1)
-    if "matrix" in a or "matrix" in b or "{array}" in a:
-        return compare_matrices(answer, reference, rel_tol, depth)
-    for swap in (False, True):  # a decimal comma on one side only
-        x, y = (b, a) if swap else (a, b)
-        match = re.fullmatch(r"(-?\d+),(\d+)", x)
-        if match and re.fullmatch(r"-?\d*\.\d+|-?\d+", y):
-            decimal = Quantity(float(f"{match[1]}.{match[2]}"), digits=len(match[1] + match[2]))
-            if same_quantity(decimal, parse_quantity(y), rel_tol):
-                return True
-    for rule in (compare_intervals, compare_collections, compare_relations):
-        verdict = rule(a, b, rel_tol, depth)
+def compare(said, wanted, rel_tol, texts=None):
+    """(verdict, rule) of two values; texts as they were written, for math-verify."""
+    for name, left, right, rule in RULES:
+        typed = isinstance(said, left) and isinstance(wanted, right)
+        verdict = rule(said, wanted, rel_tol) if typed else None
         if verdict is not None:
-            return verdict
-    if "\\pm" in a or "\\pm" in b or "\\mp" in b:
-        return compare_collections(", ".join(both_signs(a)), ", ".join(both_signs(b)), rel_tol, 5)
-    return compare_values(a, b, one, two, rel_tol)
+            return verdict, name
+    if isinstance(said, Many) and said.kind in LOOSE and not isinstance(wanted, Many):
+        return None, "several values"
+    answer, reference = texts or (said.text, wanted.text)
+    asked = rel_tol is None and worth_asking(answer, reference)
+    verdict = worker.equal(reference, answer) if asked else None
+    return verdict, "undecided" if verdict is None else "math-verify"
 
 
-def one_way(answer, reference):
-    """Both sides with the same habits: 3 mod 7 as 3 where only one side names its modulus, m2 as m_2, nested lists as matrices, infinity with its sign."""
-    answer, reference = (
-        re.sub(r"\\var(epsilon|phi|theta|rho|sigma|kappa)(?![a-z])", r"\\\1", text)
-        for text in (answer, reference)
-    )
-    moduli = [re.findall(r"\d+", "".join(MODULUS.findall(text))) for text in (answer, reference)]
+def equal(said, wanted, rel_tol):
+    """The verdict on two parts of a structure, which may be texts."""
+    said = read(said) if isinstance(said, str) else said
+    wanted = read(wanted) if isinstance(wanted, str) else wanted
+    if squeeze(said.text) == squeeze(wanted.text) != "":
+        return True
+    return compare(said, wanted, rel_tol)[0]
+
+
+def every(verdicts):
+    """False where one is False, else None where one is None, else True."""
+    verdicts = list(verdicts)
+    return False if False in verdicts else None if None in verdicts else True
+
+
+def one_way(said, wanted):
+    """Both sides with the same habits: the modulus and "k ∈ Z" where one side alone names it, infinity as a sign, a sentence in another script as its last number."""
+    if OTHER_SCRIPT.search(said) and not OTHER_SCRIPT.search(wanted):
+        numbers = re.findall(
+            r"\(?\\frac\{\d+\}\{\d+\}|[-+]?\d[\d.]*(?:/\d+)?", OTHER_SCRIPT.sub(" ", said)
+        )
+        said = numbers[-1].lstrip("(").rstrip(".") if numbers else said
+    moduli = [MODULUS.findall(text) for text in (said, wanted)]
     if any(moduli) and (moduli[0] == moduli[1] or not all(moduli)):
-        answer, reference = (
-            re.sub(r"≡|\\equiv\b", "=", MODULUS.sub("", text)) for text in (answer, reference)
-        )
-    if re.search(r"[A-Za-z]_\{?\d", reference) and "_" not in answer:
-        answer = re.sub(r"(?<![A-Za-z\\\d])([A-Za-z])(\d)(?!\d)", r"\1_\2", answer)
-    if "matrix" in reference and (
-        rows := re.fullmatch(r"\s*\[\s*(\[[^\[\]]*\](?:\s*,\s*\[[^\[\]]*\])*)\s*\]\s*", answer)
-    ):
-        answer = (
-            "\\begin{pmatrix}"
-            + r" \\ ".join(row.replace(",", "&") for row in re.findall(r"\[([^\[\]]*)\]", rows[1]))
-            + "\\end{pmatrix}"
-        )
-    return tuple(
-        re.sub(r"\b(?:minus|negative)\s+infinity\b", r"-\\infty", text, flags=re.I)
-        for text in (answer, reference)
+        said, wanted = (MODULUS.sub("", text).replace("≡", "=") for text in (said, wanted))
+    said, wanted = (
+        re.sub(r"\b(?:negative|minus)\s(?=infinity)", "-", text) for text in (said, wanted)
     )
+    said, wanted = (LEAD.sub("", TUPLE.sub(r"(\1)", text)) for text in (said, wanted))
+    if "infin" in said or "infin" in wanted or "+∞" in said + wanted:
+        said, wanted = (
+            INFINITY.sub("∞", text) if len(text) < 40 and not phrase(text) else text
+            for text in (said, wanted)
+        )
+    return said, wanted
 
 
-def all_but(text):
-    """The value that is left out: 2 of "x \\ne 2", of (-\\infty, 2) \\cup (2, \\infty) and of "all real numbers except 2"; None of anything else."""
-    if match := re.fullmatch(
-        r"\s*(?:[a-zA-Z]\s*(?:\\neq?(?![a-z])|≠|!=)|all\s+real\s+numbers?\s+except\s+(?:for\s+)?(?:[a-z]\s*=)?)\s*([^,=<>]{1,40}?)[\s.]*",
-        text,
-        re.I,
-    ):
-        return match[1]
-    gap = (
-        intervals(latex.canonical(text))
-        if "(" in text and ("cup" in text or "∪" in text or "U" in text)
-        else None
-    )
+# Rules of texts: verdict of two spelled texts, None where the rule does not apply.
+
+
+def same_spelling(said, wanted, rel_tol):
+    one, two = squeeze(said), squeeze(wanted)
     if (
-        gap
-        and len(gap) == 2
-        and gap[0][1].replace(" ", "") == "-\\infty"
-        and gap[1][2].replace(" ", "") == "\\infty"
-        and gap[0][3] + gap[1][0] == ")("
+        one == two
+        or re.fullmatch(r"\(?([A-Za-z])[).]?", one)
+        and one.strip("().") == two.strip("().")
     ):
-        return gap[0][2] if latex.squeeze(gap[0][2]) == latex.squeeze(gap[1][1]) else None
+        return True if wanted else None
     return None
 
 
 def phrase(text):
-    """Number of the stock phrase (no solution, does not exist, all real numbers) that a text is; None for any other text."""
-    flat = (
-        re.sub(r"\\text(?:bf|it|rm)?\s*\{([^{}]*)\}|\$", r"\1", text).strip()
-        if len(text) < 100
-        else ""
-    )
-    return next((number for number, pattern in enumerate(PHRASES) if pattern.fullmatch(flat)), None)
+    """1 for "no solution", 2 "does not exist", 3 "all real numbers", 4 "infinitely many"; 0 for any other text."""
+    numbers = (i for i, pattern in enumerate(PHRASES, 1) if pattern.fullmatch(text))
+    return next(numbers, 0) if len(text) < 100 else 0
 
 
-def same_closed(answer, reference, one, two, rel_tol):
-    """ "2\\sqrt{3}" and "2\\sqrt{3} cm": a closed formula with a unit. A bare letter may be a variable, so both sides must have it."""
-    x, y = (closed_with_unit(to_ascii_math(text)) for text in (answer, reference))
-    if not x and not y:
-        return False
-    if not x or not y:
-        text = answer if x else reference
-        if re.search(
-            r"[^A-Za-z][A-Za-z]\.?$", strip_wrappers(to_ascii_math(text)).strip()
-        ) and not re.search(r"\\(?:text|mathrm)", text):
-            return False
-    x, y = x or closed(latex.canonical(answer), one), y or closed(latex.canonical(reference), two)
-    return bool(x and y and same_quantity(x, y, rel_tol))
+def same_phrase(said, wanted, rel_tol):
+    one, two = phrase(said), phrase(wanted)
+    if one and two:
+        return one == two
+    return False if (one or two) and read_quantity(wanted if one else said) else None
 
 
-def matrix_rows(text):
-    """Cells of a matrix, or of a vector in brackets, as rows; None for anything else."""
-    text = re.sub(r"\\(?:left|right)\s*[()\[\]|.]|[$]", "", text)
-    match = MATRIX.search(text)
-    if match and re.fullmatch(r"[\w\s=]*", MATRIX.sub("", text, count=1)):
-        return [
-            [cell.strip() for cell in row.split("&")]
-            for row in re.split(r"\\\\|\\cr", match[2])
-            if row.strip()
-        ]
-    return None
-
-
-def compare_matrices(a, b, rel_tol, depth):
-    one, two = matrix_rows(a), matrix_rows(b)
-    if one is None or two is None:
-        cells = one or two
-        other = INTERVAL.match(b if one else a)
-        if not cells or not other or min(len(cells), len(cells[0])) != 1:
-            return None
-        flat, listed = [c for row in cells for c in row], split_top(other[2])
-        return len(flat) == len(listed) and all(
-            equal(x, y, rel_tol, depth) for x, y in zip(flat, listed, strict=False)
-        )
-    return [len(r) for r in one] == [len(r) for r in two] and all(
-        equal(x, y, rel_tol, depth)
-        for p, q in zip(one, two, strict=False)
-        for x, y in zip(p, q, strict=False)
-    )
-
-
-def equal(a, b, rel_tol, depth):
-    """compare() for the parts of a structure: what the rules cannot tell goes to the worker."""
-    verdict = compare(a, b, rel_tol, depth + 1)
-    if verdict is None:
-        verdict = worker.equal(b, a) if worth_asking(a, b) else False
-    return bool(verdict)
-
-
-def as_interval(text):
-    """An inequality in one unknown as an interval text: "-793 < a < 10" -> "(-793,10)", "x >= 5" -> "[5,\\infty)"; None else."""
-    parts = re.split(r"(<=|>=|<|>)", text)
-    if (
-        len(parts) == 5
-        and re.fullmatch(r"\s*[a-zA-Z](?:_\w)?\s*", parts[2])
-        and parts[1][0] == parts[3][0]
-    ):
-        low, first, high, second = (
-            (parts[0], parts[1], parts[4], parts[3])
-            if parts[1][0] == "<"
-            else (parts[4], parts[3], parts[0], parts[1])
-        )
-        return (
-            ("[" if "=" in first else "(")
-            + low.strip()
-            + ","
-            + high.strip()
-            + ("]" if "=" in second else ")")
-        )
-    if len(parts) == 3:
-        left, sign, right = (p.strip() for p in parts)
-        if re.fullmatch(r"[a-zA-Z](?:_\w)?", right):
-            left, right, sign = right, left, sign.translate(str.maketrans("<>", "><"))
-        if re.fullmatch(r"[a-zA-Z](?:_\w)?", left) and not re.search(
-            r"[a-zA-Z]", right.replace("\\sqrt", "").replace("\\frac", "").replace("\\pi", "")
-        ):
-            closed_end = "=" in sign
-            return (
-                f"(-\\infty,{right}" + ("]" if closed_end else ")")
-                if sign[0] == "<"
-                else ("[" if closed_end else "(") + f"{right},\\infty)"
-            )
-    return None
-
-
-def intervals(text):
-    """[(open, low, high, close), ...] of a union of intervals, or None."""
-    text = re.sub(r"^\s*[a-zA-Z]\s*\\in\s*", "", text)
-    found = []
-    for part in re.split(r"\\cup|\\bigcup|\bU\b|\s+or\s+", text):
-        part = part.strip()
-        part = as_interval(part) or part
-        match = INTERVAL.match(part)
-        ends = split_top(match[2]) if match else ()
-        if len(ends) != 2:
-            return None
-        found.append(
-            (
-                match[1],
-                ends[0].replace("+\\infty", "\\infty"),
-                ends[1].replace("+\\infty", "\\infty"),
-                match[3],
-            )
-        )
-    return found
-
-
-def compare_intervals(a, b, rel_tol, depth):
-    one, two = intervals(a), intervals(b)
-    if one is None or two is None:
+def same_numeral(said, wanted, rel_tol):
+    """1010_2, 0b1010, "1010 in binary": by value where both name a base, by digits or value where one does."""
+    one, two = numeral(said), numeral(wanted)
+    if not one or not two or one[1] is two[1] is None:
         return None
+    if one[1] and two[1]:
+        return in_base(*one) == in_base(*two)
+    if one[0].upper() == two[0].upper():
+        return True
+    return two[1] is None and two[0].isdigit() and in_base(*one) == int(two[0])
+
+
+def numeral(text):
+    """(digits, base) of a numeral, base None where it names none; None of anything else."""
+    match = NUMERAL.fullmatch(re.sub(r"[\s{}]", "", text)) if len(text) < 80 else None
+    if not match:
+        return None
+    prefix = (match["sign"] or match["word"] or "").lower()[:1]
+    named = {"b": 2, "o": 8, "x": 16, "h": 16, "": None}[prefix]
+    base = int(match["base"]) if match["base"] else named
+    digits = match["minus"] + (match["a"] or match["b"])
+    return (digits, base) if base is None or in_base(digits, base) is not None else None
+
+
+def in_base(digits, base):
+    try:
+        return int(digits, base) if 2 <= base <= 36 else None
+    except ValueError:
+        return None
+
+
+def same_clock(said, wanted, rel_tol):
+    """7:30 pm; a missing half of the day is accepted."""
+    one, two = CLOCK.fullmatch(said), CLOCK.fullmatch(wanted)
+    if not one or not two or not (two[2] or two[3]) or not (one[2] or one[3]):
+        return None
+    halves = {one[3] and one[3].lower(), two[3] and two[3].lower()} - {None}
+    return one[1] == two[1] and (one[2] or "00") == (two[2] or "00") and len(halves) < 2
+
+
+def same_ratio(said, wanted, rel_tol):
+    """3:2 and 1.5; 3:1 is not 1:3."""
+    if ratio(wanted) is None and (ratio(said) is None or read_quantity(wanted) is None):
+        return None
+    pair = []
+    for text in (said.rpartition("=")[2].strip(), wanted):
+        number = read_quantity(text)
+        pair.append(ratio(text) if ratio(text) is not None else number.value if number else None)
+    return None if None in pair else formula.near(*pair)
+
+
+def decimal_comma(said, wanted, rel_tol):
+    """2,74 as Europeans write it, where the other side is one number; True or None."""
+    for text, other in ((said, wanted), (wanted, said)):
+        match = COMMA.fullmatch(text)
+        if (
+            match
+            and (number := read_quantity(other))
+            and not ("." not in other and len(match[2]) == 3)
+        ):
+            point = read_quantity(f"{match[1]}.{match[2]}{match[3] or ''}")
+            pair = (point, number) if text is said else (number, point)
+            return True if point and same_quantity(*pair, rel_tol) else None
+    return None
+
+
+def same_family(said, wanted, rel_tol):
+    """π/4 + kπ with k ∈ Z: the values at small k of either are among those of the other."""
+    tails = [FAMILY.search(text) for text in (said, wanted)]
+    if not any(tails):
+        return None
+    heads = [
+        text[: tail.start()] if tail else text
+        for text, tail in zip((said, wanted), tails, strict=True)
+    ]
+    inner, outer = (
+        [members(head, tail, reach) for head, tail in zip(heads, tails, strict=True)]
+        for reach in (6, 40)
+    )
+    if None in inner or None in outer:
+        verdict = decide(*heads, rel_tol)[0] if "" not in heads else None
+        return verdict or None
+    return all(
+        any(formula.near(x, y) for y in outer[1 - side]) for side in (0, 1) for x in inner[side]
+    )
+
+
+def members(head, tail, reach):
+    """The values of the formulas of a family at -reach <= k <= reach; None where they cannot be read."""
+    found = []
+    for part in split_top(re.sub(r"\b(?:or|and)\b", ",", head), ",;"):
+        tree = formula.read(part.rpartition("=")[2].strip())
+        names = formula.symbols(tree) if tree else set()
+        if tree is None or len(names) != 1 or tail and names != {tail[1]}:
+            return None
+        for k in range(-reach, reach + 1):
+            try:
+                found.append(formula.value_at(tree, {name: complex(k) for name in names}))
+            except formula.Unreadable:
+                return None
+    return found or None
+
+
+TEXT_RULES = (
+    ("same spelling", same_spelling),
+    ("stock phrase", same_phrase),
+    ("numeral in a base", same_numeral),
+    ("clock time", same_clock),
+    ("chemistry", lambda said, wanted, rel_tol: compare_chemistry(said, wanted)),
+    ("ratio", same_ratio),
+    ("decimal comma", decimal_comma),
+    ("family over the integers", same_family),
+)
+
+
+# Rules of types: verdict of two values, None where they cannot tell.
+
+
+def numbers(said, wanted, rel_tol):
+    for one, two in (
+        (said, wanted),
+        (wanted, said),
+    ):  # π/4 against 45 degrees: π alone is in radians
+        if "π" in one.text and not one.unit and two.unit == "(degree)**1":
+            one, two = replace(one, unit="(radian)**1"), two
+            return same_quantity(*((one, two) if "π" in said.text else (two, one)), rel_tol)
+    bare = re.search(r"\d[A-Za-z]$", wanted.text) and not said.unit
+    verdict = same_quantity(said, wanted, rel_tol)
+    return (
+        None if verdict and bare and said.text != wanted.text else verdict
+    )  # 12h may be 12 times h
+
+
+def formulas(said, wanted, rel_tol):
+    if "∞" in said.text or "∞" in wanted.text:
+        return (
+            None if "lim" in said.text + wanted.text else squeeze(said.text) == squeeze(wanted.text)
+        )
+    return formula.agree(said.text, wanted.text)
+
+
+def unit_vectors(said, wanted, rel_tol):
+    """3i - 2j + k against (3, -2, 1)."""
+    vector, parts = (said, wanted) if isinstance(wanted, Many) else (wanted, said)
+    text = UNIT_VECTOR.sub(lambda m: f" u_{m[1] or m[2]} ", vector.text)
+    tree = formula.read(text)
+    if tree is None or len(parts.parts) not in (2, 3) or not {"u_i", "u_j"} & formula.symbols(tree):
+        return None
+    names = formula.symbols(tree) | {"u_i", "u_j", "u_k"}
+    if names != {"u_i", "u_j", "u_k"}:
+        return None
+    axes = ["u_i", "u_j", "u_k"][: len(parts.parts)]
+    try:
+        cells = [
+            formula.value_at(tree, {name: complex(name == axis) for name in names}) for axis in axes
+        ]
+    except formula.Unreadable:
+        return None
+    made = [Quantity(cell.real, text=f"{cell.real!r}") for cell in cells]
+    pairs = zip(made, parts.parts, strict=True)
+    return every(equal(*(pair if vector is said else pair[::-1]), rel_tol) for pair in pairs)
+
+
+def cases(said, wanted, rel_tol):
+    """Formulas with their conditions, in any order; "otherwise" agrees with any condition."""
+    if (said.kind == "cases") != (wanted.kind == "cases"):
+        return None
+    if said.kind != "cases":
+        return None
+    if len(said.parts) != len(wanted.parts) or any(
+        len(row) != 2 for row in said.parts + wanted.parts
+    ):
+        return None
+    return matched(said.parts, wanted.parts, lambda one, two: same_case(one, two, rel_tol))
+
+
+def same_case(one, two, rel_tol):
+    conditions = [
+        re.sub(r"^\s*(?:if|for|when|where)\s+|[.,;]\s*$", "", row[1]).strip() for row in (one, two)
+    ]
+    other = any(re.match(r"otherwise|else", condition) for condition in conditions)
+    return every(
+        (
+            equal(one[0].strip(" ,"), two[0].strip(" ,"), rel_tol),
+            other or equal(*conditions, rel_tol),
+        )
+    )
+
+
+def collections(said, wanted, rel_tol):
+    """Lists and sets in any order; tuples, vectors, labelled parts and distinct names in order."""
+    one, two = flat(said), flat(wanted)
+    if len(one.parts) != len(two.parts):
+        return False
+    names = [
+        [part.name if isinstance(part, Relation) else "" for part in many.parts]
+        for many in (one, two)
+    ]
+    named = [all(row) and len(set(row)) == len(row) for row in names]
+    if all(named) and set(names[0]) == set(names[1]):
+        found = dict(zip(names[0], one.parts, strict=True))
+        return every(
+            equal(found[name], part, rel_tol)
+            for name, part in zip(names[1], two.parts, strict=True)
+        )
+    kinds = {one.kind, two.kind}
+    if not any(named) and kinds <= set(LOOSE):
+        return matched(one.parts, two.parts, lambda x, y: equal(x, y, rel_tol))
+    if not any(named) and ("set" in kinds or len(one.parts) == 2 and kinds == {"()", "[]"}):
+        return False  # (1, 2) is not [1, 2]
+    pairs = [[plain_part(part) for part in many.parts] for many in (one, two)]
+    return every(equal(x, y, rel_tol) for x, y in zip(*pairs, strict=True))
+
+
+def plain_part(part):
+    """The value of a named part, or the part itself."""
+    return read(part.sides[-1]) if isinstance(part, Relation) and part.sign == "=" else part
+
+
+def flat(many):
+    """Lists inside a list as one list: 1 ± \\sqrt{2}, 3 has three values."""
+    if many.kind not in ("list", "set") or not any(
+        isinstance(p, Many) and p.kind == "signs" for p in many.parts
+    ):
+        return many
+    parts = [p.parts if isinstance(p, Many) and p.kind == "signs" else (p,) for p in many.parts]
+    return replace(many, parts=tuple(part for group in parts for part in group))
+
+
+def matched(one, two, rule):
+    """Is there a pairing of the parts, in any order? None where only undecided pairs could make it one."""
     if len(one) != len(two):
         return False
-    left = list(one)
-    for low in two:
-        hit = next(
-            (
-                x
-                for x in left
-                if x[0] == low[0]
-                and x[3] == low[3]
-                and equal_end(x[1], low[1], rel_tol, depth)
-                and equal_end(x[2], low[2], rel_tol, depth)
-            ),
-            None,
-        )
-        if hit is None:
+    left, doubt = list(one), False
+    for part in two:
+        verdicts = [rule(other, part) for other in left]
+        if True in verdicts:
+            left.pop(verdicts.index(True))
+        elif None in verdicts:
+            doubt = True
+        else:
             return False
-        left.remove(hit)
-    return True
+    return None if doubt else True
 
 
-def equal_end(a, b, rel_tol, depth):
-    if "infty" in a or "infty" in b:
-        return a.replace(" ", "") == b.replace(" ", "")
-    return equal(a, b, rel_tol, depth)
+def as_region(value):
+    """A tuple of two as the interval that it may be."""
+    if isinstance(value, Many) and len(value.parts) == 2 and value.kind in ("()", "[]"):
+        return Region(value.text, ((*value.parts, value.kind),))
+    return value
 
 
-def collection(text):
-    """(kind, parts): kind "set" (any order), "tuple" (ordered), "list" (bare, any order); None for a single value."""
-    text = text.strip()
-    braces = re.fullmatch(r"\\\{(.*)\\\}|\{(.*)\}", text, re.S)
-    if braces:
-        return (
-            ("list", split_top(braces[2])) if braces[1] is None else ("set", split_top(braces[1]))
-        )  # bare braces only group in LaTeX
-    parts = split_top(text)
-    if len(parts) > 1:
-        return "list", parts
-    match = INTERVAL.match(text)
-    if match:
-        inner = split_top(match[2])
-        if len(inner) > 1 and balanced(match[2]):
-            return match[1] + match[3], inner
-    return None
-
-
-def balanced(text):
-    depth = 0
-    for sign in text:
-        depth += sign in "([{"
-        depth -= sign in ")]}"
-        if depth < 0:
-            return False
-    return depth == 0
-
-
-def compare_collections(a, b, rel_tol, depth):
-    named = re.fullmatch(r"\s*(?:[a-zA-Z]_?\w?|\([^()=]*\))\s*(?:=|\\in)\s*(.*)", a, re.S)
-    a = named[1] if named and collection(named[1]) and "=" not in named[1] else a
-    named = re.fullmatch(r"\s*(?:[a-zA-Z]_?\w?|\([^()=]*\))\s*(?:=|\\in)\s*(.*)", b, re.S)
-    b = named[1] if named and collection(named[1]) and "=" not in named[1] else b
-    a, b = solution_tuples(a), solution_tuples(b)
-    one, two = collection(a), collection(b)
-    if one is None and two is None:
+def regions(said, wanted, rel_tol):
+    """Intervals, unions and inequalities: the same ends, open or closed alike, in any order."""
+    one, two = as_region(said), as_region(wanted)
+    if not (isinstance(one, Region) and isinstance(two, Region)):
         return None
-    if one is None or two is None:
-        kind, parts = one or two
-        if kind in ("list", "set"):
-            single = a if one is None else b
-            signs = both_signs(single)
-            if len(signs) == len(parts) == 2:
-                return matched(signs, parts, rel_tol, depth)
-            if len(parts) == 1:
-                return equal(single, parts[0], rel_tol, depth)
-            if any("=" in p for p in parts):
-                return None
-            numbers = [parse_quantity(p) for p in parts]
-            return False if all(numbers) and parse_quantity(single) else None
-        return False if len(parts) > 1 and parse_quantity(a if one is None else b) else None
-    parts_a = (
-        [x for p in one[1] for x in both_signs(p)] if one[0] in ("list", "set") else list(one[1])
+
+    def same_piece(x, y):
+        return every((x[2] == y[2], equal(x[0], y[0], rel_tol), equal(x[1], y[1], rel_tol)))
+
+    return matched(one.pieces, two.pieces, same_piece)
+
+
+def several_forms(said, wanted, rel_tol):
+    """5/2 or 2.5, 72 km/h (20 m/s): one value in several forms, all of them right; different values are not."""
+    many, other, reverse = (
+        (wanted, said, True) if isinstance(wanted, Many) else (said, wanted, False)
     )
-    parts_b = (
-        [x for p in two[1] for x in both_signs(p)] if two[0] in ("list", "set") else list(two[1])
-    )
-    if len(parts_a) != len(parts_b):
-        if any("=" in p for p in parts_a + parts_b):
-            return None
-        return False
-    kinds = {one[0], two[0]}
-    assigned = [assignment(p) for p in parts_a], [assignment(p) for p in parts_b]
-    if all(assigned[0]) and all(assigned[1]):
-        first, second = dict(assigned[0]), dict(assigned[1])
-        if len(first) == len(parts_a) and len(second) == len(parts_b):
-            return first.keys() == second.keys() and all(
-                equal(first[k], second[k], rel_tol, depth) for k in first
-            )
-    parts_a = [x[1] if x else p for x, p in zip(assigned[0], parts_a, strict=False)]
-    parts_b = [x[1] if x else p for x, p in zip(assigned[1], parts_b, strict=False)]
-    if kinds <= {"list", "set"}:
-        return matched(parts_a, parts_b, rel_tol, depth)
-    if len(parts_a) == 2 and len(kinds) == 2 and kinds <= {"()", "[]", "(]", "[)"}:
-        return False
-    if kinds & {"(]", "[)"} and len(kinds) > 1:
-        return False
-    if "set" in kinds and kinds != {"set"}:
-        return (
-            matched(parts_a, parts_b, rel_tol, depth) if "[]" in kinds or "list" in kinds else False
-        )
-    return all(equal(x, y, rel_tol, depth) for x, y in zip(parts_a, parts_b, strict=False))
-
-
-def solution_tuples(text):
-    """Solutions in several unknowns as tuples: "p=5, q=2; p=7, q=2" -> "(5,2),(7,2)"."""
-    if text.count("=") < 2:
-        return text
-    pairs = [assignment(p) for p in split_top(text)]
-    names = list(dict.fromkeys(p[0] for p in pairs if p))
-    if not all(pairs) or len(names) < 2 or len(pairs) % len(names) or len(pairs) == len(names):
-        return text
-    groups = [pairs[i : i + len(names)] for i in range(0, len(pairs), len(names))]
-    if any([name for name, _ in group] != names for group in groups):
-        return text
-    return ",".join("(" + ",".join(value for _, value in group) + ")" for group in groups)
-
-
-def assignment(text):
-    """("x", "5") of "x = 5"; None for anything else."""
-    match = re.fullmatch(r"\s*(\\?[a-zA-Z]+(?:_\{?\w+\}?)?(?:\([a-z]\))?)\s*=\s*([^=<>]+)", text)
-    return (match[1].replace("{", "").replace("}", ""), match[2].strip()) if match else None
-
-
-def matched(parts_a, parts_b, rel_tol, depth):
-    """Is there a pairing of the parts, in any order?"""
-    if len(parts_a) != len(parts_b):
-        return False
-    left = list(parts_a)
-    for part in parts_b:
-        hit = next((x for x in left if equal(x, part, rel_tol, depth)), None)
-        if hit is None:
-            return False
-        left.remove(hit)
-    return True
-
-
-def compare_relations(a, b, rel_tol, depth):
-    """Equations and inequalities; "x = 5" against "5" compares the right sides."""
-    if not re.search(r"[=<>]|\\ne(?![a-z])|\\approx|\\equiv", a + b):
+    if many.kind not in LOOSE or isinstance(other, Many | Words):
         return None
-    if "\\ne" in a or "\\ne" in b:
-        one, two = (re.split(r"\\ne(?![a-z])", t) for t in (a, b))
-        return len(one) == len(two) == 2 and (
-            equal(one[0], two[0], rel_tol, depth)
-            and equal(one[1], two[1], rel_tol, depth)
-            or equal(one[0], two[1], rel_tol, depth)
-            and equal(one[1], two[0], rel_tol, depth)
-        )
-    if re.search(r"[<>]", a) or re.search(r"[<>]", b):
-        return compare_inequalities(a, b, rel_tol, depth)
-    one, two = sides(a), sides(b)
-    if len(one) == 1 and len(two) == 1:
-        return (
-            equal(one[0], two[0], rel_tol, depth)
-            if one and two and (a, b) != (one[0], two[0])
-            else None
-        )
-    if len(one) == 1 or len(two) == 1:
-        single, chain = (one[0], two) if len(one) == 1 else (two[0], one)
-        if is_name(chain[0]) or len(chain) > 2 or "\\approx" in a + b:
-            return any(
-                equal(*((single, side) if len(one) == 1 else (side, single)), rel_tol, depth)
-                for side in chain[1 if is_name(chain[0]) else 0 :]
+    parts = [plain_part(part) for part in many.parts]
+    verdict = every(
+        equal(*((other, part) if reverse else (part, other)), rel_tol) for part in parts
+    )
+    named = all(isinstance(part, Relation) and part.name for part in many.parts)
+    if named and verdict is False and len({part.name for part in many.parts}) == len(parts):
+        return None  # t = 5 s, d = 10 m: which of them was asked for?
+    return verdict if parts else None
+
+
+def equations(said, wanted, rel_tol):
+    """Two relations: equations and inequalities up to a factor, proportions, chains by their last sides."""
+    if "∝" in (said.sign, wanted.sign):
+        return proportions(said, wanted, rel_tol)
+    if "≠" in (said.sign, wanted.sign):
+        ways = ((0, 1), (1, 0)) if said.sign == wanted.sign else ()
+        return any(
+            every(
+                (
+                    equal(said.sides[a], wanted.sides[0], rel_tol),
+                    equal(said.sides[b], wanted.sides[1], rel_tol),
+                )
             )
-        if len(one) == 1 and re.search(
-            r"\\frac|/|[A-Z]{2}|\(|:", chain[0]
-        ):  # "NO/BO = 1/\sqrt 6": the quantity asked for, then its value
-            return (
-                equal(single, chain[-1], rel_tol, depth)
-                if not re.search(r"(?<![a-zA-Z\\])[a-z](?![a-zA-Z])", chain[0])
-                or re.search(r"\([a-z]\)", chain[0])
-                else False
-            )
-        if len(two) == 1:
-            return equal(chain[-1], single, rel_tol, depth)
-        return False
-    if is_name(one[0]) and is_name(two[0]) and len(one) > 1 and len(two) > 1:
-        if len(one) > 2 or len(two) > 2:
-            return equal(one[-1], two[-1], rel_tol, depth)
-        if (
-            latex.squeeze(one[0]) == latex.squeeze(two[0])
-            and (verdict := compare(one[1], two[1], rel_tol, depth + 1)) is not None
-        ):
+            for a, b in ways
+        )
+    if said.sign[0] in "<>" or wanted.sign[0] in "<>":
+        return inequalities(said, wanted, rel_tol)
+    if said.name and wanted.name:
+        verdict = equal(said.sides[-1], wanted.sides[-1], rel_tol)
+        if verdict and not alike(said.name, wanted.name):
+            verdict = None
+        if verdict or said.name == wanted.name or len(said.sides) + len(wanted.sides) > 4:
             return verdict
-    if len(one) == len(two) == 2:
-        verdict = latex.proportional(f"({one[0]})-({one[1]})", f"({two[0]})-({two[1]})")
+    if len(said.sides) == len(wanted.sides) == 2:
+        verdict = formula.proportional(
+            *(f"({rel.sides[0]})-({rel.sides[1]})" for rel in (said, wanted))
+        )
         return None if verdict is None else bool(verdict)
-    return None
+    return equal(said.sides[-1], wanted.sides[-1], rel_tol) if wanted.name else None
 
 
-def sides(text):
-    """The sides of a chain of equations, cut at the equality signs that stand outside braces (not the one of \\sum_{k=0})."""
-    text, parts, depth, start = (
-        re.sub(r"\\(?:approx|simeq|sim|equiv)(?![a-z])", "=", text),
-        [],
-        0,
-        0,
-    )
-    for at, sign in enumerate(text):
-        depth += (sign in "{(") - (sign in "})")
-        if sign == "=" and depth <= 0:
-            parts.append(text[start:at])
-            start = at + 1
-    return [part.strip() for part in [*parts, text[start:]] if part.strip()]
-
-
-def is_name(text):
-    """One symbol, perhaps with an argument: x, X_{d}, f(x), \\theta, \\angle APC, V_max."""
+def alike(one, two):
+    """May two names mean one thing? y and f(x), v and v_max, speed and v; not x and y."""
+    words = re.match(r"[a-zA-Z]{3}", one) or re.match(r"[a-zA-Z]{3}", two)
     return (
-        bool(
-            re.fullmatch(
-                r"\s*(?:\\angle|\\triangle|\\overline|m\\angle)?\s*\{?(?:\\?[a-zA-Z]+|[A-Z]{1,4})\}?'?(?:_\{?[\w\s\\,]+\}?)?'?\s*(?:\([a-z](?:,\s*[a-z])*\))?\s*",
-                text,
-            )
-        )
-        and len(text) < 30
+        one[0] == two[0]
+        or "(" in one + two
+        or "y" in (one, two)
+        and len(one + two) > 2
+        or bool(words)
     )
 
 
-def compare_inequalities(a, b, rel_tol, depth):
-    one, two = re.split(r"(<=|>=|<|>)", a), re.split(r"(<=|>=|<|>)", b)
-    if len(one) == len(two) == 3:
-        ratio = latex.proportional(f"({one[0]})-({one[2]})", f"({two[0]})-({two[2]})")
-        if ratio is None:
-            return None
-        if ratio is False:
-            return False
-        flip = ratio.real < 0
-        return ("=" in one[1]) == ("=" in two[1]) and (one[1][0] != two[1][0]) == flip
-    if len(one) == len(two) == 5:
-        straight = (
-            all(equal(x, y, rel_tol, depth) for x, y in zip(one[::2], two[::2], strict=False))
-            and one[1::2] == two[1::2]
+def proportions(said, wanted, rel_tol):
+    """∼ 1/x^4 and ∝ x^{-4}: the same up to a constant factor."""
+    sides = [
+        value.sides[-1] if isinstance(value, Relation) else value.text for value in (said, wanted)
+    ]
+    verdict = formula.proportional(*sides)
+    return None if verdict is None else bool(verdict)
+
+
+def inequalities(said, wanted, rel_tol):
+    if (
+        len(said.sides) == len(wanted.sides) == 2
+        and said.sign[0] in "<>"
+        and wanted.sign[0] in "<>"
+    ):
+        factor = formula.proportional(
+            *(f"({rel.sides[0]})-({rel.sides[1]})" for rel in (said, wanted))
         )
-        flipped = [s.translate(str.maketrans("<>", "><")) for s in one[1::2]][::-1]
-        return (
-            straight
-            or flipped == two[1::2]
-            and all(
-                equal(x, y, rel_tol, depth) for x, y in zip(one[::2][::-1], two[::2], strict=False)
-            )
-        )
+        if not factor:
+            return factor
+        flipped = said.sign[0] != wanted.sign[0]
+        return ("=" in said.sign) == ("=" in wanted.sign) and flipped == (factor.real < 0)
+    if len(said.sides) == len(wanted.sides) == 3:
+        sides, sign = said.sides, said.sign
+        if sign[0] != wanted.sign[0]:
+            sides, sign = sides[::-1], mirrored(sign)
+        same_sides = every(equal(x, y, rel_tol) for x, y in zip(sides, wanted.sides, strict=True))
+        return same_sides if sign == wanted.sign else False
     return None
+
+
+def mirrored(signs):
+    """The signs of a chain read from its other end: "<<=" -> ">=>"."""
+    return "".join(re.findall(r"[<>]=?", signs)[::-1]).translate(str.maketrans("<>", "><"))
+
+
+def stated(said, wanted, rel_tol):
+    """A named value or a chain against a value: "x = 5", "x = 1/3 ≈ 0.33", "NO/BO = 1/\\sqrt{6}"."""
+    chain, value, reverse = (
+        (said, wanted, False) if isinstance(said, Relation) else (wanted, said, True)
+    )
+    if chain.sign == "∝":
+        return proportions(said, wanted, rel_tol)
+    if chain.sign not in "=≈":
+        return None if isinstance(value, Words) else False
+    sides = chain.sides[1:] if chain.name and len(chain.sides) > 1 else chain.sides
+    if not chain.name and chain.sign == "=" and len(chain.sides) == 2:
+        if reverse and not quantity_name(chain.sides[0]):
+            return False  # 1 is not the equation 2x + z = 1
+        sides = chain.sides[1:]
+    verdicts = [equal(*((value, side) if reverse else (side, value)), rel_tol) for side in sides]
+    return True if True in verdicts else verdicts[-1]
+
+
+def quantity_name(text):
+    """Does a side of an equation name what was asked for, such as NO/BO, A:B, |AB|, f(2) or f(x), and no equation in unknowns?"""
+    if not re.search(r"\\frac|/|[A-Z]{2}|\(|:|\|", text):
+        return not re.search("[a-zα-ω]", text)
+    return not re.search(r"(?<![a-zA-Z\\])[a-z](?![a-zA-Z(])", re.sub(r"\([a-z]\)", "()", text))
+
+
+def words(said, wanted, rel_tol):
+    """The same words, or a short text that holds them and denies nothing; another form of words is undecided."""
+    if isinstance(said, Quantity):
+        return None
+    one, two = (re.findall(r"[^\W_]+", value.text.lower()) for value in (said, wanted))
+    if one == two or tokens(said.text) == tokens(wanted.text):
+        return True
+    if len(one) <= 12 and f" {' '.join(two)} " in f" {' '.join(one)} ":
+        return None if CONTRARY & set(one) - set(two) else True
+    return False if set(one) ^ set(two) <= CONTRARY else None
+
+
+RULES = (
+    ("numbers", Quantity, Quantity, numbers),
+    ("regions", Region | Many, Region | Many, regions),
+    ("cases", Many, Many, cases),
+    ("collections", Many, Many, collections),
+    ("unit vectors", Formula, Many, unit_vectors),
+    ("unit vectors", Many, Formula, unit_vectors),
+    ("one value in several forms", Many, object, several_forms),
+    ("one value in several forms", object, Many, several_forms),
+    ("equations", Relation, Relation, equations),
+    ("named value", Relation, object, stated),
+    ("named value", object, Relation, stated),
+    ("formulas", Formula | Quantity, Formula | Quantity, formulas),
+    ("words", object, Words, words),
+)
+
+
+def worth_asking(answer, reference):
+    """Is there anything that math-verify could see and the rules could not? Words are not, towers of powers would only burn its time."""
+    if len(answer) > 400 or len(reference) > 600 or not re.search(r"\w", reference):
+        return False
+    for text in (answer, reference):
+        crowded = text.count("(") > 40 or text.count("{") > 120
+        if crowded or TOWER.search(re.sub(r"[\s{}()]", "", text).replace("**", "^")):
+            return False
+    plain = re.sub(r"\\[a-zA-Z]+(?:\s*\{[a-z]*matrix\})?", "", answer)
+    return bool(re.search(r"[\d\\=<>^(\[{]", answer)) and not PROSE.search(plain)

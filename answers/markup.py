@@ -1,22 +1,70 @@
-"""The looks of a response taken off: boxes, Markdown, LaTeX wrappers.
+"""One spelling for answers: boxes, Markdown, LaTeX and Unicode taken to plain text once, before anything is compared.
 
-plain("so **(B)**, \\\\boxed{5}") -> "so (B),  Answer: 5 \\n"
+plain("so **(B)**, \\\\boxed{5}") -> "so (B),  Answer: 5 \\n"          for words
+spell(r"\\dfrac{1}{2}\\,\\text{cm}") -> r"\\frac{1}{2} cm"               for mathematics
 """
 
+import csv
+import functools
 import re
+import unicodedata
+from pathlib import Path
 
-from .units import to_ascii_math
+TABLES = Path(__file__).parent / "tables"
+MAX_LENGTH = 4000  # characters; longer texts are no answers
+GREEK = """alpha beta gamma delta epsilon zeta eta theta iota kappa lambda mu nu xi pi rho sigma tau
+    upsilon phi chi psi omega""".split()
+
+
+def read_table(name):
+    """The rows of tables/NAME.csv as dicts."""
+    with open(TABLES / f"{name}.csv", encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+COMMANDS, CHARACTERS = {}, {}  # "\\le" -> "<=";  "≤" -> "<="
+for _row in read_table("spellings"):
+    COMMANDS.update((command, _row["sign"]) for command in _row["commands"].split())
+    CHARACTERS.update((char, _row["sign"]) for char in _row["characters"].split())
+for _name in GREEK:
+    _greek = _name.replace("lambda", "lamda").upper()  # as Unicode spells it
+    COMMANDS[f"\\{_name}"] = unicodedata.lookup(f"GREEK SMALL LETTER {_greek}")
+    COMMANDS[f"\\{_name.title()}"] = unicodedata.lookup(f"GREEK CAPITAL LETTER {_greek}")
+    COMMANDS[f"\\var{_name}"] = COMMANDS[f"\\{_name}"]
+COMMANDS["\\varnothing"] = "∅"
+CHARACTER_TABLE = str.maketrans(
+    CHARACTERS | {"\u200b": ""} | dict.fromkeys("\u00a0\u2009\u202f", " ")
+)
 
 WRAP = re.compile(
-    r"\\(?:text|textbf|textit|textrm|textnormal|textsf|texttt|mathrm|mathbf|mathsf|mathit|operatorname|mbox|bf|rm|bold|boldsymbol)\s*\{([^{}]{0,400})\}"
+    r"""\\(?:text(?:bf|it|rm|normal|sf|tt|up)?|math(?:rm|bf|sf|it|tt|normal)|operatorname\*?
+        |[mh]box|boldsymbol|bold|bf|rm|unit|si)\s*
+        \{((?:[^{}]|\{[^{}]{0,200}\}){0,400}+)\}""",
+    re.VERBOSE,
 )
 NOISE = re.compile(
-    r"\*{2,}|(?<![\d\s)])\*|\*(?![\d\s(])|`+|\\[()\[\],;:!> ]|\\q?quad\b|\$+|~|\\(?:left|right|displaystyle|bf|rm)\b|\\\\|</?(?:b|i|strong|em|u|p|answer|ans|final|br)\s*/?>|_{2,}|(?<!\w)_(?=\w)|(?<=\w)_(?![\w{])"
+    r"""\*{2,}|(?<![\d\s)])\*|\*(?![\d\s(])   # **bold**, *italic*, not 2 * 3
+    |`+|\$+|~|_{2,}|(?<!\w)_(?=\w)|(?<=\w)_(?![\w{])
+    |\\[()\[\],;:!> ]|\\q?quad\b|\\(?:left|right|displaystyle|bf|rm)\b|\\\\
+    |</?(?:b|i|strong|em|u|p|answer|ans|final|br)\s*/?>""",
+    re.VERBOSE,
 )
 BOX = re.compile(
     r"(?:\\(?:boxed|fbox|framebox)|\x08oxed|(?<![A-Za-z\\])boxed(?=\{))\s*(\{|[A-Za-z0-9])"
 )
 MARKS = re.compile(r"[*`\\$~<_]")
+SCRIPTS = {"^": ("⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻ⁿ", "0123456789+-n"), "_": ("₀₁₂₃₄₅₆₇₈₉₊₋ₙ", "0123456789+-n")}
+TAG = re.compile(r"<su([bp])>([^<>]{1,40})</su[bp]>")  # *k*[NO]<sup>2</sup>
+SIZES = re.compile(
+    r"""\\(?:left|right|[bB]igg?[lrm]?|displaystyle|textstyle|limits|rm|bf|it|q?quad)(?![a-zA-Z])\.?
+        |(?<!\\)\\[,;:>\ !()\[\]]|~""",
+    re.VERBOSE,
+)
+SMALL_SPACE = re.compile(r"(?<=\d)\s*,\s*\\!\s*(?=\d{3})|(?<=\d)\s?\{\s?,\s?\}\s?(?=\d{3})")
+THOUSANDS = re.compile(r"(?<![\d,.^_])([1-9]\d{0,2}(?:,\d{3})+)(?![\d,])")
+PAIR = re.compile(r"[(\[{]\s*\d+,\d+\s*[)\]}]")  # (100,200) are two numbers
+DEGREE = re.compile(r"\^\s*\{?\s*(?:\\circ|\\degree|°)(?![a-z])\s*\}?")
+COMMAND = re.compile(r"\\[a-zA-Z]+|\\[$%|]")
 
 
 def boxes(text):
@@ -39,6 +87,13 @@ def boxes(text):
     return found
 
 
+def unwrap(text):
+    """\\text{cm}, \\mathrm{cm} and their like as " cm "; two levels deep."""
+    for _ in range(2):
+        text = WRAP.sub(r" \1 ", re.sub(rf"([_^])\s*{WRAP.pattern}", r"\1{\2}", text, flags=re.X))
+    return text
+
+
 def plain(text):
     """Markdown, LaTeX wrappers and quotes of looks taken off; a box becomes a statement "Answer: ..."."""
     if "\\" in text or "oxed{" in text:
@@ -52,4 +107,63 @@ def plain(text):
         for _ in range(2):
             text = WRAP.sub(r"\1", text)
     text = NOISE.sub("", text.replace("~", " ")) if MARKS.search(text) else text
-    return text if text.isascii() else to_ascii_math(text)
+    return text if text.isascii() else flat_scripts(text)
+
+
+def scripts(text):
+    """10⁻³ as 10^{-3}, x₁ as x_{1}, <sup>2</sup> as ^{2}, ½ as 1/2."""
+    if "<su" in text:
+        text = TAG.sub(lambda m: f"{'^' if m[1] == 'p' else '_'}{{{m[2]}}}", text)
+    if text.isascii():
+        return text
+    for sign, (raised, flat) in SCRIPTS.items():
+        table = str.maketrans(raised, flat)
+        text = re.sub(f"[{raised}]+", lambda m: f"{sign}{{{m[0].translate(table)}}}", text)  # noqa: B023
+    return re.sub(
+        r"(\d?)([½⅓⅔¼¾⅕⅖⅗⅘⅙⅚⅛⅜⅝⅞])",
+        lambda m: (
+            (m[1] + " " if m[1] else "") + unicodedata.normalize("NFKC", m[2]).replace("⁄", "/")
+        ),
+        text,
+    )
+
+
+def flat_scripts(text):
+    """For words: 10⁻³ as 10^{-3}, H₂O as H2O, other signs in their plain spelling."""
+    text = re.sub(r"(?<!\d)[₀-₉]+", lambda m: unicodedata.normalize("NFKC", m[0]), text)
+    return scripts(text).translate(CHARACTER_TABLE)
+
+
+@functools.lru_cache(maxsize=2048)
+def spell(text):
+    """Mathematics in one spelling: signs as single characters, \\frac and \\sqrt as the only kinds kept, no looks."""
+    text = scripts(text.strip()[:MAX_LENGTH])
+    text = "∼" + text[1:] if text[:1] == "~" else text
+    if "\\" in text or "{" in text or "$" in text:
+        text = SMALL_SPACE.sub(",", text)
+        text = unwrap(DEGREE.sub("°", text.replace("\\ce{", "\\text{")))
+        dollar = "¤" if text.count("$") == 1 and re.match(r"\s*-?\s*\$\s*[\d.]", text) else " "
+        text = text.replace("\\$", "¤").replace("$", dollar).replace("{10}", "10")
+        text = SIZES.sub(" ", text)
+        text = COMMAND.sub(spell_command, text)
+    text = text.translate(CHARACTER_TABLE).replace("**", "^") if text else text
+    text = re.sub(r"(?<!\d)!=", "≠", text)
+    if "," in text and not PAIR.search(text):
+        text = THOUSANDS.sub(lambda m: m[1].replace(",", ""), text)
+    text = " ".join(text.split())
+    return (
+        text[:-1].rstrip() if text.endswith((".", ",", ";")) and not text.endswith("..") else text
+    )
+
+
+def spell_command(match):
+    """A command as its sign where it has one; "\\pi x" stays two words."""
+    return COMMANDS.get(match[0], match[0])
+
+
+def squeeze(text):
+    """Spelled text without spaces, stars and idle braces: equal squeezed texts are one answer."""
+    text = re.sub(r"\\(frac|sqrt)(?![a-zA-Z]) *(?=[a-zA-Z])", r"\\\1@", text)
+    text = re.sub(r"([_^])\{(\w)\}", r"\1\2", re.sub(r"\s+", "", text))
+    text = re.sub(r"\\frac(\d)(\d)(?!\d)", r"\\frac{\1}{\2}", text)
+    return re.sub(r"(?<!\d)\.(?=\d)", "0.", text).replace("*", "")

@@ -658,7 +658,7 @@ def states_quantity(statement, quantity):
     ):
         return same_math(statement, f"{quantity.value:.15g}")
     whole = parse_quantity(statement) or (
-        value_of(statement) if len(statement) < 60 and "\\" in statement else None
+        value_of(statement) if len(statement) < 60 and re.search(r"[\\π√]", statement) else None
     )
     if whole is not None:
         return same_quantity(whole, quantity)

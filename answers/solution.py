@@ -32,7 +32,7 @@ COMPOUND = re.compile(
     r"(?<![\d.])\d[\d.]{0,12}\s{0,3}[a-zA-Z]{1,8},?\s{1,3}(?:and\s{1,3})?\d[\d.]{0,12}\s{0,3}[a-zA-Z]{1,8}\b"
 )
 END = re.compile(
-    r"\.(?=\s|$)(?!\s*\d)|\n\s*\n|(?<=\S)\n|;\s|,?\s+(?:because|since|which|where\s|so\s|as\s+(?:the|we|it)|I\s+hope|when\s|given\s+that|due\s+to|for\s+a\s+total|per\s+the|in\s+total|if\s)|\s\((?=[a-z]{3})|。|，"
+    r"(?<!\bsq)\.(?=\s|$)(?!\s*\d)|\n\s*\n|(?<=\S)\n|;\s|,?\s+(?:because|since|which|where\s|so\s|as\s+(?:the|we|it)|I\s+hope|when\s|given\s+that|due\s+to|for\s+a\s+total|per\s+the|in\s+total|if\s)|\s\((?=[a-z]{3})|。|，"
 )
 REFUSAL = re.compile(
     r"\b(?:(?:can(?:not|'t|’t)|could\s?n[o']t|unable\s+to|not\s+(?:possible|able)\s+to|impossible\s+to|insufficient|not\s+enough|do(?:es)?\s+not\s+(?:provide|contain|have)\s+(?:enough|any|the)|no\s+way\s+to|more\s+information|undetermined|indeterminate|cannot\s+be\s+determined|not\s+given|sorry|do(?:n['’]?t|\s+not)\s+know|not\s+sure|no\s+idea|unsure)\b)",
