@@ -25,6 +25,7 @@ from .trim import after_thinking, final_part
 
 FILES = sorted(Path(__file__).parent.glob("*.*"))  # what a step that reads answers depends on
 KINDS = ("choice", "label", "math", "short_text")
+LETTERED = ("choice", "label")
 READERS = {
     "choice": choice.read,
     "label": choice.read,
@@ -75,7 +76,9 @@ def extract(response, kind, options=None):
     choice, label: an upper-case letter (options: the option texts, at most 26); math: the answer as
     written, LaTeX or prose; short_text: the stated words, or the option's text where there are options.
     """
-    return read(response, kind, options)[0]
+    answer = read(response, kind, options)[0]
+    several = kind in LETTERED and answer is not None and len(answer) > 1
+    return None if several else answer
 
 
 def check(response, reference, kind, options=None, unit=None, rel_tol=None):
@@ -91,6 +94,10 @@ def check(response, reference, kind, options=None, unit=None, rel_tol=None):
     if answer is None:
         return Verdict(unread(rule), None, rule, None)
     decided = []
+    if kind in LETTERED and len(answer) > 1:
+        return Verdict(
+            same_letters(answer, references, options), ", ".join(answer), rule, "letters"
+        )
     for wanted in references:
         correct, equal_by = compare(answer, wanted, kind, options, unit, rel_tol, response)
         if correct:
@@ -98,6 +105,12 @@ def check(response, reference, kind, options=None, unit=None, rel_tol=None):
         decided.append((correct, equal_by))
     correct, equal_by = next((pair for pair in decided if pair[0] is None), decided[0])
     return Verdict(correct, answer, rule, equal_by)
+
+
+def same_letters(letters, references, options):
+    """Several letters offered: right where each is among several right ones; undecided where one is asked for."""
+    right = {reference_letter(str(wanted).strip(), options) for wanted in references}
+    return set(letters) <= right if len(references) > 1 else None
 
 
 def unread(rule):
@@ -113,7 +126,7 @@ def grade(response, reference, kind, options=None, unit=None, rel_tol=None):
 def compare(answer, reference, kind, options=None, unit=None, rel_tol=None, response=None):
     """(True, False or None, rule): is an extracted answer the one reference?"""
     reference = str(reference).strip()
-    if kind in ("choice", "label"):
+    if kind in LETTERED:
         letter = reference_letter(reference, options)
         return (answer == letter, "letter") if letter else (None, "no such option")
     if kind == "math":

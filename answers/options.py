@@ -125,13 +125,20 @@ def by_value(text, options):
     return hits[0] if len(hits) == 1 else None
 
 
-def only_part(text, options):
-    """The letter of the only option that holds all words of a short response, at least two and by their stems: "the charges attract"; None else."""
-    said = set(stems(text).split()) - FILLER
-    holders = [
-        letter for letter, option in option_words(options, stems) if said <= set(option.split())
-    ]
-    return holders[0] if len(holders) == 1 and len(said) > 1 and len(text) < 100 else None
+def told_apart(text, options):
+    """Of two options, the one whose own words (those the other lacks) a short text uses, and none of the other's.
+
+    told_apart("with a sharp knife", ("use a sharp knife", "use a spoon")) -> "A"
+    """
+    if len(text) > 300 or re.search(
+        r"\b(?:not|never|neither|nor|instead|rather|than)\b|n['’]t", text
+    ):
+        return None
+    one, two = (set(stems(option).split()) - FILLER for option in options)
+    said = set(stems(text).split())
+    hits = [2 * len(own & said) >= max(len(own), 1) for own in (one - two, two - one)]
+    mixed = (one - two) & said and (two - one) & said
+    return None if mixed or hits[0] == hits[1] else LETTERS[hits.index(True)]
 
 
 def whole_option(line, options):

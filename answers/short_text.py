@@ -704,8 +704,8 @@ def states_quantity(statement, quantity):
 def read(text, options=None):
     """(answer or None, rule); with options the text of the option that was chosen."""
     if options:
-        letter = choice.extract_choice(text, options)
-        found = None if letter is None else str(options[LETTERS.index(letter)])
+        letter = choice.read(text, options)[0]
+        found = None if letter is None or len(letter) > 1 else str(options[LETTERS.index(letter)])
     else:
         found = extract_text(text)
     return found, "text" if found else None

@@ -1,6 +1,7 @@
 """The cases of tests/answers/*.jsonl, one a line: what a response says, and whether it is the reference.
 
-choice      response, options -> extracted (a letter, or null: nothing, or more than one thing, was committed)
+choice      response, options -> extracted (a letter, or null: nothing, or more than one thing, was
+            committed; undecided: the answer is there, and the rules abstain); letters: several right ones
 math, short_text  response, reference (unit, rel_tol) -> correct: true; false; null where the rules abstain
 units       one, other: two spellings of one unit
 misses      known wrong verdicts, of any kind: they may become right at any time
@@ -37,6 +38,12 @@ def explained(case, kind):
 def test_choice(case):
     found = answers.extract(case["response"], "choice", case["options"])
     assert found == case["extracted"], explained(case, "choice")
+    if (
+        "letters" in case
+    ):  # several called right: right where the question has several right options
+        right = {"reference": list(case["letters"]), **case}
+        assert verdict(right, "choice").correct is True, explained(right, "choice")
+        assert verdict(right | {"reference": case["letters"][0]}, "choice").correct is None
 
 
 @cases("math")
