@@ -539,6 +539,14 @@ def aside_of(path):
     return path.with_name(f".{path.name}.{os.getpid()}.part")
 
 
+def total_tokens(files):
+    """Prompt and completion tokens over the raw files of a step."""
+    return {
+        key: sum(tokens[key] for tokens in files.values())
+        for key in ("prompt_tokens", "completion_tokens")
+    }
+
+
 def alive(pid):
     try:
         os.kill(pid, 0)
@@ -549,6 +557,7 @@ def alive(pid):
     return True
 
 
+SPENT = {}  # raw file -> tokens of every run of this step, for the meta file
 LOCKS = {}  # output -> open lock file of this process
 
 
@@ -729,6 +738,7 @@ class Step:
         }
         self.counts = {"in": 0, "out": 0, "rejected": {}, "split": 0}
         self.started, self._files = time.time(), None
+        SPENT.clear()
 
     def start_over(self):
         """Delete what earlier runs left of this output, and say what."""
@@ -836,6 +846,7 @@ class Step:
                 "command": shlex.join(["python", *map(str, sys.argv)]),
                 "commit": git_commit(),
                 **self.meta,
+                **({"tokens": {**total_tokens(SPENT), "files": dict(SPENT)}} if SPENT else {}),
                 **meta,
                 "counts": counts,
                 "seconds": round(time.time() - self.started, 1),

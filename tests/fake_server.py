@@ -7,14 +7,31 @@
 `answer(messages, body)` returns the text, or (text, finish_reason), or an integer: that HTTP error status. For completions `messages` is the prompt.
 """
 
+import contextlib
 import json
+import socket
 import threading
 import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 
+class Server(ThreadingHTTPServer):
+    daemon_threads, allow_reuse_address, request_queue_size = True, True, 128
+
+    def __init__(self, *given):
+        self.sockets = set()
+        super().__init__(*given)
+
+    def process_request(self, request, address):
+        self.sockets.add(request)
+        super().process_request(request, address)
+
+    def handle_error(self, request, address):
+        pass  # a client that went away, or a killed server
+
+
 class FakeServer:
-    def __init__(self, answer, delay=0.0):
+    def __init__(self, answer, delay=0.0, port=0):
         self.answer, self.delay, self.requests, self.in_flight, self.most_in_flight = (
             answer,
             delay,
@@ -44,11 +61,12 @@ class FakeServer:
 
             def do_POST(self):
                 body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+                if not self.path.endswith("/completions"):  # /tokenize of a vLLM server
+                    return self.reply(404, {"error": "not served"})
                 status, value = outer.respond(body)
-                self.reply(status, value)
+                return self.reply(status, value)
 
-        self.http = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.http.daemon_threads = True
+        self.http = Server(("127.0.0.1", port), Handler)
         self.url = f"http://127.0.0.1:{self.http.server_port}/v1"
 
     def respond(self, body):
@@ -58,37 +76,52 @@ class FakeServer:
             self.most_in_flight = max(self.most_in_flight, self.in_flight)
         try:
             time.sleep(self.delay)
-            answer = self.answer(body.get("messages") or body["prompt"], body)
+            seeds = [body["seed"] + place for place in range(body.get("n", 1))]  # as vLLM has it
+            asked = body.get("messages") or body["prompt"]
+            answers = [self.answer(asked, {**body, "seed": seed}) for seed in seeds]
         finally:
             with self.lock:
                 self.in_flight -= 1
-        if isinstance(answer, int):
-            return answer, {"error": {"message": f"scripted error {answer}", "type": "scripted"}}
-        text, finish = answer if isinstance(answer, tuple) else (answer, "stop")
-        choice = {"index": 0, "finish_reason": finish}
-        choice |= (
-            {"message": {"role": "assistant", "content": text}}
-            if "messages" in body
-            else {"text": text}
-        )
+        failed = [answer for answer in answers if isinstance(answer, int)]
+        if failed:
+            error = {"message": f"scripted error {failed[0]}", "type": "scripted"}
+            return failed[0], {"error": error}
+        answers = [answer if isinstance(answer, tuple) else (answer, "stop") for answer in answers]
+        tokens = sum(len(text.split()) for text, _ in answers)
         return 200, {
             "id": "x",
             "object": "chat.completion" if "messages" in body else "text_completion",
             "created": 0,
             "model": body["model"],
-            "choices": [choice],
+            "choices": [self.choice(i, *answer, body) for i, answer in enumerate(answers)],
             "usage": {
                 "prompt_tokens": 10,
-                "completion_tokens": len(text.split()),
-                "total_tokens": 10,
+                "completion_tokens": tokens,
+                "total_tokens": 10 + tokens,
             },
         }
+
+    def choice(self, index, text, finish, body):
+        choice = {"index": index, "finish_reason": finish}
+        if body.get("return_token_ids"):
+            choice["token_ids"] = list(range(len(text.split())))
+        if "messages" in body:
+            return {**choice, "message": {"role": "assistant", "content": text}}
+        return {**choice, "text": text}
 
     def __enter__(self):
         threading.Thread(
             target=self.http.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True
         ).start()
         return self
+
+    def kill(self):
+        """As a process that is killed: no new connection, and the open ones break."""
+        self.http.shutdown()
+        self.http.server_close()
+        for one in self.http.sockets:
+            with contextlib.suppress(OSError):
+                one.shutdown(socket.SHUT_RDWR)
 
     def __exit__(self, *_):
         self.http.shutdown()

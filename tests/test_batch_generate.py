@@ -217,7 +217,7 @@ def test_no_server_and_unknown_model_end_the_run_with_one_line(tmp_path, run_scr
     assert done.returncode == 3 and "no server answers" in done.stderr.splitlines()[-1]
     with (
         FakeServer(lambda messages, body: 404) as server,
-        pytest.raises(r.BadInput, match="NotFoundError"),
+        pytest.raises(r.BadInput, match="404"),
     ):
         generate(server, tmp_path, questions(2))
 
@@ -292,6 +292,33 @@ if __name__ == "__main__":
         isinstance(json.loads(row["response"])["sum"], int)
         for row in read_jsonl(tmp_path / "json.raw.jsonl")
     )
+
+
+@pytest.mark.slow
+def test_a_row_that_the_real_engine_refuses_costs_that_row_alone(tmp_path, demo_model):
+    """A prompt longer than the context raises VLLMValidationError, which is no ValueError; sampled rows of one prompt are one request."""
+    script = f"""
+import sys; sys.path.insert(0, {str(ROOT)!r})
+import batch_generate as bg
+if __name__ == "__main__":
+    rows = [{{"id": f"q{{i}}", "question": "word " * (2000 if i == 1 else 5)}} for i in range(4)]
+    ask = lambda row: [{{"role": "user", "content": row["question"]}}]
+    options = dict(model={str(demo_model)!r}, engine={{"max_model_len": 512}})
+    print(bg.generate_jsonl(rows, ask, "a.raw.jsonl", max_tokens=8, **options))
+    same = [{{"id": f"s#{{k}}", "question": "Name a colour."}} for k in range(3)]
+    bg.generate_jsonl(same, ask, "n.raw.jsonl", max_tokens=12, temperature=1.0, **options)
+    bg.generate_jsonl(same, ask, "own.raw.jsonl", max_tokens=12, sampling=bg.Sampling(temperature=None, top_p=None), **options)
+"""
+    (tmp_path / "script.py").write_text(script)
+    subprocess.run([sys.executable, "script.py"], cwd=tmp_path, check=True, timeout=600)
+    assert [row["id"] for row in read_jsonl(tmp_path / "a.raw.jsonl")] == ["q0", "q2", "q3"]
+    (rejected,) = read_jsonl(tmp_path / "a.raw.rejected.jsonl")
+    assert rejected["id"] == "q1" and "512" in rejected["error"]
+    sampled = read_jsonl(tmp_path / "n.raw.jsonl")
+    assert len({row["response"] for row in sampled}) > 1
+    assert all(0 < row["completion_tokens"] <= 12 for row in sampled)
+    assert [row["prompt_tokens"] > 0 for row in sampled] == [True, False, False]
+    assert len(read_jsonl(tmp_path / "own.raw.jsonl")) == 3
 
 
 @pytest.mark.slow

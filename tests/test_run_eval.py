@@ -146,7 +146,8 @@ def test_repeats_have_seeds_of_their_own(tmp_path):
             "--seed",
             8,
         )
-        assert len({body["seed"] for body in server.requests}) == 32, "each row has its own"
+        assert [body["n"] for body in server.requests] == [4] * 8, "one request a question"
+        assert len({body["seed"] for body in server.requests}) == 8
         assert {body["temperature"] for body in server.requests} == {0.8}
     rows = read_jsonl(tmp_path / "out/samples.jsonl")
     assert (

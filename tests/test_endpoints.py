@@ -1,0 +1,261 @@
+"""Endpoints that misbehave, die and come back: what a run of batch_generate makes of them (tests/bench/endpoint_faults.py is the long form)."""
+
+import json
+import sys
+import threading
+import time
+
+import pytest
+from conftest import ROOT, read_jsonl, write_jsonl
+from fake_server import FakeServer
+
+import batch_generate as bg
+import rows as r
+
+sys.path.insert(0, str(ROOT / "tests/bench"))
+import endpoint_faults
+
+GOOD_AT_ONCE = {"usage null", "usage a text", "finish_reason null", "finish_reason unknown"}
+
+
+@pytest.fixture(autouse=True)
+def quick(monkeypatch):
+    monkeypatch.setattr(bg, "BACKOFF", 0.01)
+    monkeypatch.setattr(bg, "TIMEOUT", 1)
+    monkeypatch.setattr(bg, "LARGEST", 1 << 20)
+
+
+def questions(n):
+    return [{"id": f"q{i}", "question": f"question {i}"} for i in range(n)]
+
+
+def to_messages(row):
+    return [{"role": "user", "content": row["question"]}]
+
+
+def generate(urls, tmp_path, rows, **options):
+    options = {"model": "scripted", "retries": 2, "to_messages": to_messages, **options}
+    ask = options.pop("to_messages")
+    return bg.generate_jsonl(rows, ask, tmp_path / "a.raw.jsonl", base_url=urls, **options)
+
+
+@pytest.mark.parametrize("kind", endpoint_faults.FAULTS)
+def test_a_fault_costs_the_row_it_was_sent_for_and_is_not_stored(tmp_path, kind):
+    always = "question number 3."
+    counts, raw, rejected = endpoint_faults.run(kind, tmp_path, rows=6, always=always, retries=1)
+    stored = [json.loads(line) for line in raw.splitlines()]
+    assert all(row["response"] == "fine" and row["finish_reason"] == "stop" for row in stored)
+    if kind in GOOD_AT_ONCE:
+        assert len(stored) == 6 and not rejected
+        return
+    assert len(stored) == 5 and [row["id"] for row in rejected] == ["q3"] and counts["failed"] == 1
+    assert rejected[0]["reason"] == "generation failed" and 3 < len(rejected[0]["error"]) <= 1000
+
+
+def test_retry_after_is_waited_for(tmp_path):
+    times = []
+
+    def busy_once(messages, body):
+        times.append(time.monotonic())
+        return 503 if len(times) == 1 else "fine"
+
+    with FakeServer(busy_once) as server:
+        assert generate(server.url, tmp_path, questions(1))["failed"] == 0
+    assert (
+        bg.retry_after("2.5") == 2.5 and bg.retry_after("soon") == 0 and bg.retry_after(None) == 0
+    )
+    assert bg.retry_after("Wed, 21 Oct 2015 07:28:00 GMT") == 0
+    assert bg.retry_after("99999") == 300, "a server cannot stop a run for hours"
+
+
+def test_a_surrogate_in_a_prompt_costs_that_row(tmp_path):
+    rows = [*questions(2), {"id": "bad", "question": "half a \ud83d face"}]
+    with FakeServer(lambda messages, body: "fine") as server:
+        assert generate(server.url, tmp_path, rows)["failed"] == 1
+        assert len(server.requests) == 2
+    (rejected,) = read_jsonl(tmp_path / "a.raw.rejected.jsonl")
+    assert rejected["id"] == "bad" and "surrogate" in rejected["error"]
+
+
+def test_a_servers_error_text_does_not_write_the_key(tmp_path, run_script):
+    path = write_jsonl(tmp_path / "q.jsonl", questions(2))
+    command = ["--input", path, "--output", tmp_path / "a.jsonl", "--model", "m"]
+    with endpoint_faults.FaultyServer(
+        (400, {}, b"bad key " + endpoint_faults.KEY.encode()), "question"
+    ) as server:
+        done = run_script(
+            "batch_generate.py",
+            *[*command, "--prompt", "<question>", "--base-url", server.url],
+            env={"LLM_API_KEY": endpoint_faults.KEY},
+        )
+    written = "".join(path.read_text() for path in tmp_path.iterdir() if path.is_file())
+    assert "bad key [key]" in written and "2 rows got no answer" in done.stderr
+    assert endpoint_faults.KEY not in written + done.stdout + done.stderr
+
+
+def test_a_wrong_key_or_model_ends_the_run_with_one_line(tmp_path):
+    with FakeServer(lambda messages, body: 404) as server, pytest.raises(r.BadInput, match="404"):
+        generate(server.url, tmp_path, questions(2))
+
+
+def test_rows_of_a_dead_endpoint_go_to_the_others_and_back_when_it_is_there_again(tmp_path, capsys):
+    answer = {"n": 0}
+
+    def slow(messages, body):
+        time.sleep(0.02)
+        return "fine"
+
+    one, two = FakeServer(slow).__enter__(), FakeServer(slow).__enter__()
+    port = two.http.server_port
+
+    def kill_then_start():
+        while len(two.requests) < 10:
+            time.sleep(0.005)
+        two.kill()
+        answer["killed"] = len(two.requests)
+        while len(one.requests) < 60:
+            time.sleep(0.005)
+        answer["again"] = FakeServer(slow, port=port).__enter__()
+
+    killer = threading.Thread(target=kill_then_start)
+    killer.start()
+    counts = generate(f"{one.url},{two.url}", tmp_path, questions(400), workers=8)
+    killer.join()
+    again = answer["again"]
+    again.__exit__()
+    one.__exit__()
+    assert counts["failed"] == 0 and len(read_jsonl(tmp_path / "a.raw.jsonl")) == 400
+    assert len(again.requests) > 10, "the rows are shared again"
+    assert sum(counts["by_endpoint"].values()) == 400
+    told = capsys.readouterr().err
+    assert "does not answer any more" in told and "its rows go to the others" in told
+    assert "answers again" in told and f"{one.url} {counts['by_endpoint'][one.url]}" in told
+
+
+def test_the_run_ends_where_no_endpoint_is_left(tmp_path, monkeypatch):
+    monkeypatch.setattr(bg, "PATIENCE", 0.5)
+    with FakeServer(lambda messages, body: "fine", delay=0.02) as server:
+        threading.Timer(0.5, server.kill).start()
+        with pytest.raises(r.BadInput, match="no server has answered for"):
+            generate(server.url, tmp_path, questions(500), workers=2)
+    stored = len(read_jsonl(tmp_path / "a.raw.jsonl"))
+    assert 0 < stored < 500, "the answers so far are kept"
+
+
+def test_an_endpoint_that_refuses_leaves_its_rows_to_the_others(tmp_path, capsys):
+    with (
+        FakeServer(lambda messages, body: "fine", delay=0.01) as one,
+        FakeServer(lambda messages, body: 401) as two,
+    ):
+        counts = generate(f"{one.url},{two.url}", tmp_path, questions(30), workers=4)
+    assert counts["failed"] == 0 and counts["by_endpoint"][two.url] == 0
+    assert "refuses (401" in capsys.readouterr().err
+
+
+def test_unreadable_answers_are_asked_again_warmer_with_another_seed(tmp_path):
+    def judge(messages, body):
+        return "YES" if body["temperature"] > 0 else "hmm"
+
+    with FakeServer(judge) as server:
+        generate(server.url, tmp_path, questions(2), readable=lambda text: "YES" in text)
+        first, again = (next(b for b in server.requests if b["temperature"] == t) for t in (0, 0.7))
+    assert first["messages"] == again["messages"] or first["seed"] != again["seed"]
+    raw = read_jsonl(tmp_path / "a.raw.jsonl")
+    assert all(row["response"] == "YES" and row["asked_again"] for row in raw)
+    assert all(row["earlier"] == {"prompt_tokens": 10, "completion_tokens": 1} for row in raw)
+
+
+def test_a_larger_budget_asks_only_the_answers_that_were_cut_off(tmp_path):
+    def long(messages, body):
+        cut = body["max_tokens"] < 50 and messages[-1]["content"] != "question 0"
+        return ("it begins", "length") if cut else "whole"
+
+    with FakeServer(long) as server:
+        counts = generate(server.url, tmp_path, questions(3), max_tokens=20)
+        assert counts["truncated"] == 2 and len(server.requests) == 3
+        counts = generate(server.url, tmp_path, questions(3), max_tokens=100)
+        assert len(server.requests) == 5 and counts["asked"] == 2 and counts["truncated"] == 0
+        assert counts["all_runs"] == {"prompt_tokens": 50, "completion_tokens": 7}, (
+            "both runs count"
+        )
+        assert generate(server.url, tmp_path, questions(3), max_tokens=100)["asked"] == 0
+        with pytest.raises(r.BadInput, match="sampling"):
+            generate(server.url, tmp_path, questions(3), max_tokens=10)
+    raw = read_jsonl(tmp_path / "a.raw.jsonl")
+    assert [row["id"] for row in raw] == ["q0", "q1", "q2"]
+    assert all(row["response"] == "whole" for row in raw)
+
+
+def test_rows_with_the_same_messages_are_asked_in_one_request(tmp_path):
+    rows = [{"id": f"q{i}#{k}", "question": f"question {i}"} for i in range(3) for k in range(4)]
+    with FakeServer(lambda messages, body: "a b" if body["seed"] % 2 else "a") as server:
+        counts = generate(server.url, tmp_path, rows, temperature=1.0)
+        assert [body["n"] for body in server.requests] == [4, 4, 4]
+        assert counts["asked"] == 12 and counts["prompt_tokens"] == 30
+        generate(server.url, tmp_path, rows, temperature=0.0, fresh=True)
+        assert len(server.requests) == 3 + 12, "greedy answers would all be the same"
+    assert len(read_jsonl(tmp_path / "a.raw.jsonl")) == 12
+
+
+def test_an_endpoint_without_n_is_asked_row_by_row(tmp_path):
+    rows = [{"id": f"q#{k}", "question": "q"} for k in range(4)]
+    with FakeServer(lambda messages, body: 400 if body.get("n", 1) > 1 else "fine") as server:
+        assert generate(server.url, tmp_path, rows, temperature=1.0)["failed"] == 0
+        assert len(server.requests) == 5 and len({b["seed"] for b in server.requests[1:]}) == 4
+
+
+def test_budget_stops_a_run_cleanly_and_a_larger_one_goes_on(tmp_path, monkeypatch):
+    monkeypatch.setenv("PRICE_OUT", "1000000")  # one a token
+    monkeypatch.setenv("BUDGET", "12")
+    with FakeServer(lambda messages, body: "fine", delay=0.005) as server:
+        with pytest.raises(bg.OutOfBudget, match="BUDGET is spent"):
+            generate(server.url, tmp_path, questions(100), workers=2)
+        stored = read_jsonl(tmp_path / "a.raw.jsonl")
+        assert 12 <= len(stored) <= 16 and len(server.requests) == len(stored), "none is wasted"
+        monkeypatch.setenv("BUDGET", "1000")
+        assert generate(server.url, tmp_path, questions(100))["asked"] == 100 - len(stored)
+
+
+def test_system_prompt_template_arguments_and_the_models_own_sampling_reach_the_endpoint(
+    tmp_path, run_script
+):
+    path = write_jsonl(tmp_path / "q.jsonl", questions(1))
+    command = ["--input", path, "--output", tmp_path / "a.jsonl", "--model", "m", "--prompt", "Q"]
+    command += ["--system-prompt", "Be brief.", "--chat-template-args", '{"effort": "high"}']
+    with FakeServer(lambda messages, body: "fine") as server:
+        run_script(
+            "batch_generate.py", *command, "--base-url", server.url, *["--sampling", "model"]
+        )
+    (body,) = server.requests
+    assert body["messages"][0] == {"role": "system", "content": "Be brief."}
+    assert body["chat_template_kwargs"] == {"effort": "high"}
+    assert "temperature" not in body and "top_p" not in body
+    assert read_jsonl(tmp_path / "a.jsonl")[0]["sampling"]["temperature"] == "model"
+
+
+def test_thoughts_that_were_cut_off_are_marked_where_the_template_opened_the_tag():
+    opened = {"opened": True}
+    assert bg.ends_in_thinking("<|assistant|>\n<think>\n")
+    assert not bg.ends_in_thinking("<think>\n\n</think>\n\n")
+    assert bg.mark_thinking("so 2", None, opened) == "<think>\nso 2"
+    assert bg.mark_thinking("so 2</think>4", None, opened) == "so 2</think>4"
+    assert bg.mark_thinking("4 is", "so 2", opened) == "4 is", "a server that parts thoughts off"
+
+
+def test_a_thinking_model_asked_greedily_or_with_a_small_budget_is_warned_about(tmp_path, capsys):
+    with FakeServer(lambda messages, body: "<think>so</think>4") as server:
+        generate(server.url, tmp_path, questions(2), max_tokens=500)
+        assert capsys.readouterr().err.count("warning: this model reasons") == 1
+        generate(server.url, tmp_path, questions(2), temperature=0.6, max_tokens=9000, fresh=True)
+        assert "warning" not in capsys.readouterr().err
+
+
+def test_rows_do_not_depend_on_their_order_or_their_neighbours(tmp_path):
+    with FakeServer(lambda messages, body: str(body["seed"])) as server:
+        answers = []
+        for rows in (questions(6), questions(6)[::-1], questions(6)[2:4]):
+            generate(server.url, tmp_path, rows, temperature=1.0, fresh=True)
+            answers.append(
+                {row["id"]: row["response"] for row in read_jsonl(tmp_path / "a.raw.jsonl")}
+            )
+    assert answers[0] == answers[1] and answers[2].items() <= answers[0].items()
