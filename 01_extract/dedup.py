@@ -6,9 +6,11 @@ in   rows with a text in `question` (or --field)
 out  the rows that stand first among their duplicates; the others are in dedup.rejected.jsonl with reason `duplicate`, `duplicate_of` (id of a
      kept row) and `jaccard`, or with reason `semantic duplicate`, `duplicate_of` and `cosine`
 
-Words are lower-cased \\w+, shingles are three words in a row, a question of one or two words is one shingle, and none is too short. A question
-without any word is kept. Numbers count: questions that differ only in their numbers are different, unless --ignore-numbers is given.
---semantic 0.92 adds a pass with sentence embeddings for paraphrases. 1.25 million questions need less than 8 GB; the file is read twice.
+Words are lower-cased \\w+, shingles are three words in a row, a question of one or two words is one
+shingle, and none is too short. A question without any word is kept. Questions that differ in their
+numbers are two (--ignore-numbers: one), and so are short ones, or those whose last sentence is short,
+where each holds a content word that the other lacks ("treatments for Osteoporosis", "... for COPD").
+--semantic 0.92 adds a pass with sentence embeddings. About 1.5 KB a row; the file is read twice.
 """
 
 import sys
@@ -31,6 +33,7 @@ BATCH = 1024  # rows tokenised at once: their arrays stay near the processor's c
 FOUND_AT_THRESHOLD = 0.95  # share of pairs exactly at the threshold that the bands must find; above it the share rises steeply
 LARGEST_SIGNATURE = 256
 FAMILY = 32  # a bucket of more rows is one template with many fillings: it is split by the numbers, and pairs reach back this far
+BANDS_AT_ONCE = 10
 SEED = 42
 ODD = np.random.default_rng(SEED).integers(2**62, 2**63, 64, dtype=np.uint64) * np.uint64(
     2
@@ -160,24 +163,18 @@ class Shingles:
     def set_of(self, row):
         return set(self.values[self.starts[row] : self.starts[row + 1]].tolist())
 
-    def digests(self, chosen, size):
-        """RMinHash digest matrix of the chosen rows (an array of row numbers)."""
+    def digests(self, size, seed, rows=None):
+        """RMinHash digest matrix of all rows, or of the given ones (an array of row numbers)."""
         from rensa import RMinHash
 
-        counts = np.diff(self.starts)[chosen]
-        places = np.concatenate([[0], np.cumsum(counts)])
-        values = np.empty(places[-1], dtype=np.uint64)
-        for at in range(
-            0, len(chosen), 64 * BATCH
-        ):  # in blocks: the index of all shingles at once is as large as they are
-            part = slice(at, at + 64 * BATCH)
-            first, last = places[at], places[min(at + 64 * BATCH, len(chosen))]
-            shift = self.starts[:-1][chosen[part]] - places[:-1][part]
-            values[first:last] = self.values[
-                np.repeat(shift, counts[part]) + np.arange(first, last)
-            ]
+        values, starts = self.values, self.starts
+        if rows is not None:
+            counts = np.diff(starts)[rows]
+            places = np.concatenate([[0], np.cumsum(counts)])
+            shift = np.repeat(starts[:-1][rows] - places[:-1], counts)
+            values, starts = values[shift + np.arange(places[-1])], places
         return RMinHash.digest_matrix_from_flat_token_hashes(
-            values, places.astype(np.uint64), size, SEED
+            values, starts.astype(np.uint64), size, seed
         )
 
 
@@ -185,26 +182,32 @@ class Shingles:
 
 
 def rows_with_company(grams, rows, bands, per_band):
-    """Of the given rows those that share a whole band with another one, and their signatures as an array (n, bands * per_band) of uint32.
+    """Of the given rows those that share a whole band with another row, and their signatures as an
+    array (n, bands * per_band) of uint32.
 
-    Rensa marks them without giving its values out; only theirs, a fraction of all, are then computed again and copied to Python.
+    Rensa marks them without giving its values out; only theirs, a fraction of all, are computed
+    again and copied to Python. A few bands at a time: all at once would be most of the memory.
     """
     from rensa import RMinHashLSH
 
-    size = bands * per_band
-    flags = (
-        RMinHashLSH(0.5, size, bands).query_duplicate_flags_matrix_one_shot(
-            grams.digests(rows, size)
+    groups = [min(BANDS_AT_ONCE, bands - at) for at in range(0, bands, BANDS_AT_ONCE)]
+    company = np.zeros(len(grams.starts) - 1, dtype=bool)
+    for number, group in enumerate(groups if len(rows) else ()):
+        size = group * per_band
+        index = RMinHashLSH(0.5, size, group)
+        flags = index.query_duplicate_flags_matrix_one_shot(grams.digests(size, SEED + number))
+        company |= np.fromiter(flags, dtype=bool, count=len(company))
+    chosen = rows[company[rows]]
+    signatures = np.zeros((len(chosen), bands * per_band), dtype=np.uint32)
+    for at in range(0, len(chosen), BATCH):
+        parts = [
+            grams.digests(group * per_band, SEED + number, chosen[at : at + BATCH]).to_rows()
+            for number, group in enumerate(groups)
+        ]
+        signatures[at : at + BATCH] = np.concatenate(
+            [np.array(part, dtype=np.uint32) for part in parts], axis=1
         )
-        if len(rows)
-        else []
-    )
-    chosen = rows[np.fromiter(flags, dtype=bool, count=len(rows))]
-    parts = [
-        np.array(grams.digests(chosen[at : at + BATCH], size).to_rows(), dtype=np.uint32)
-        for at in range(0, len(chosen), BATCH)
-    ]
-    return chosen, np.concatenate(parts) if parts else np.zeros((0, size), dtype=np.uint32)
+    return chosen, signatures
 
 
 def split_families(keys, family_key):
@@ -248,7 +251,7 @@ def near_duplicates(grams, chosen, signatures, bands, threshold, differ, family_
     A candidate that was dropped itself stands for the row it is a duplicate of, so that every row is compared with kept rows only.
     """
     pairs = candidate_pairs(signatures, bands, family_key)
-    found, sets, tried, current = {}, {}, set(), None
+    found, tried, current, set_of = {}, set(), None, functools.lru_cache(8192)(grams.set_of)
     margin = 4 * math.sqrt(
         threshold * (1 - threshold) / signatures.shape[1]
     )  # of the estimate: pairs below it need no exact count
@@ -264,15 +267,11 @@ def near_duplicates(grams, chosen, signatures, bands, threshold, differ, family_
             if later in found or earlier in tried:
                 continue
             tried.add(earlier)
-            for row in (earlier, later):
-                if row not in sets:
-                    sets[row] = grams.set_of(row)
-            one, other = sets[earlier], sets[later]
+            one, other = set_of(earlier), set_of(later)
             common = len(one & other)
             jaccard = common / (len(one) + len(other) - common)
             if jaccard >= threshold and not differ(earlier, later):
                 found[later] = earlier, jaccard
-                del sets[later]
     return found
 
 
@@ -363,13 +362,15 @@ def semantic_duplicates(args, texts, rows, differ):
 def find_duplicates(args):
     """All duplicates of the input as a map row -> (reason, kept row, name of the score, score), and the ids by row."""
     grams, ids, texts, wholes = read_shingles(args)
-    differ = (
-        (lambda a, b: False)
-        if args.ignore_numbers
-        else (lambda a, b: question_text.other_numbers(texts[a], texts[b]))
-    )
+
+    def other_numbers(a, b):
+        return not args.ignore_numbers and question_text.other_numbers(texts[a], texts[b])
+
+    def differ(a, b):
+        return other_numbers(a, b) or question_text.other_words(texts[a], texts[b])
+
     lengths = np.diff(grams.starts)
-    exact = exact_duplicates(wholes, lengths, differ)
+    exact = exact_duplicates(wholes, lengths, other_numbers)
     rest = np.setdiff1d(
         np.flatnonzero(lengths > 0), np.fromiter(exact, dtype=np.int64, count=len(exact))
     )
@@ -392,7 +393,7 @@ def find_duplicates(args):
             [row for row in np.flatnonzero(lengths > 0).tolist() if row not in found],
             dtype=np.int64,
         )
-        semantic = semantic_duplicates(args, texts, rows, differ)
+        semantic = semantic_duplicates(args, texts, rows, other_numbers)
         found |= {row: ("semantic duplicate", *pair) for row, pair in semantic.items()}
     return found, ids, dict(bands=bands, rows_per_band=per_band, candidates=len(chosen))
 

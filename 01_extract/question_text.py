@@ -156,6 +156,70 @@ def digits_of(text):
     )
 
 
+# ---- what a question asks about ----
+
+SHORT_QUESTION = 20  # words up to which one other word makes another question
+FUNCTION_WORDS = frozenset(
+    "an the this that these those it its they them their theirs he she his her him hers who whom whose which what of in "
+    "on at to for by from as and or is are was were be been being am do does did has have had will would can could may "
+    "might shall should must there here you your we our us me my so then also such each please briefly following "
+    "figure fig table equation example see shown given text overline overset bar cap cup frac mathrm sqrt left right sup sub "
+    "start_smiles end_smiles".split()
+)
+NEGATIONS = frozenset(
+    "not no never none neither nor except incorrect incorrectly false without least".split()
+)
+SENTENCE = re.compile(r"(?<=[.?!:])\s+|\n+")
+WORD = re.compile(
+    r"(?<!['’])[^\W\d_]+\d*(?:_\w+)?"
+)  # "N", "H2", "START_SMILES"; not the s of "book's"
+ARTICLE = re.compile(r"\ba(?=\s+\w)", re.I)  # not "hepatitis A?", "A-type"
+ENDING = re.compile(r"(?<=\w{3})(?:ings?|ed|e?s|e)$")
+
+
+@functools.lru_cache(1 << 16)
+def subjects(text):
+    """(number of words, stems of the content words, those of the last sentence) of a question
+    without its options."""
+    question, options = split_options(text)
+    length = len(question.split())
+    everything = content(question) if length <= 2 * SHORT_QUESTION else frozenset()
+    if length <= SHORT_QUESTION:
+        return length, everything, everything
+    if any(
+        "?" in option for option in options
+    ):  # an exercise in parts: "a. What is X? b. Is it ...?"
+        return length, everything, frozenset()
+    sentences = [part for part in SENTENCE.split(question) if part.count(" ") >= 3] or [""]
+    last = next((part for part in sentences[::-1] if "?" in part), sentences[-1])
+    if len(last.split()) > SHORT_QUESTION:
+        return length, everything, frozenset()
+    # a word that the rest holds too is not what is asked for: "... the father ... Could he be the father?"
+    return length, everything, content(last) - content(question.replace(last, " "))
+
+
+def content(text):
+    words = (word.lower() for word in WORD.findall(ARTICLE.sub(" ", text)))
+    return frozenset(ENDING.sub("", word) for word in words if word not in FUNCTION_WORDS)
+
+
+def other_words(first, second):
+    """True where two questions that look alike ask about other things: each holds a content word
+    that the other lacks, or only one of them denies.
+
+    Short questions ("treatments for Osteoporosis", "... for abetalipoproteinemia") are compared
+    whole; of longer ones the last sentence, which asks ("Calculate q", "Calculate w").
+    """
+    (ours, all_ours, last_ours), (theirs, all_theirs, last_theirs) = (
+        subjects(first),
+        subjects(second),
+    )
+    if min(ours, theirs) > SHORT_QUESTION:
+        all_ours, all_theirs = last_ours, last_theirs
+    only_ours, only_theirs = all_ours - all_theirs, all_theirs - all_ours
+    return bool(only_ours and only_theirs or (only_ours | only_theirs) & NEGATIONS)
+
+
 # ---- what is compared with a benchmark ----
 
 LATEX_NOISE = re.compile(

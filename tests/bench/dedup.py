@@ -2,6 +2,7 @@
 
     python tests/bench/dedup.py --rows 100000 1000000 --rival-rows 100000
     python tests/bench/dedup.py --pairs DIR/natural_near_duplicates_openstax_stats.jsonl
+    python tests/bench/dedup.py --by-answer ../shared/data      (rows merged although their answers are other ones)
 
 Synthetic questions are 12 to 60 words drawn with Zipf's frequencies from 30,000 invented words; one in ten is a copy of an earlier one with up to
 a tenth of its words changed, dropped or added. User and system time are those of the whole command: start, reading, writing. The rival is what
@@ -16,7 +17,6 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 import argparse
 import hashlib
 import json
-import os
 import re
 import statistics
 import subprocess
@@ -168,14 +168,27 @@ def rival_datasketch(source, output):
 # ---- measuring ----
 
 
+MEASURE = """import json, resource, subprocess, sys
+done = subprocess.run(sys.argv[1:], stderr=subprocess.DEVNULL)
+used = resource.getrusage(resource.RUSAGE_CHILDREN)
+print(json.dumps([done.returncode, used.ru_utime + used.ru_stime, used.ru_maxrss / 1e6]))"""
+
+
 def timed(*command):
-    """(user + system seconds, peak memory in GB) of a command."""
-    child = subprocess.Popen([sys.executable, *map(str, command)], stderr=subprocess.DEVNULL)
-    _, status, usage = os.wait4(child.pid, 0)
-    child.returncode = os.waitstatus_to_exitcode(status)
-    if child.returncode:
-        raise SystemExit(f"{command} ended with {child.returncode}")
-    return usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1e6
+    """(user + system seconds, peak memory in GB) of a command.
+
+    A small process starts it: the peak that the kernel reports holds the starting process's own
+    memory at the fork, which here would be the synthetic data.
+    """
+    made = subprocess.run(
+        [sys.executable, "-c", MEASURE, sys.executable, *map(str, command)],
+        stdout=subprocess.PIPE,
+        check=True,
+    )
+    code, seconds, memory = json.loads(made.stdout.decode().splitlines()[-1])
+    if code:
+        raise SystemExit(f"{command} ended with {code}")
+    return seconds, memory
 
 
 def planted_found(source, output):
@@ -230,6 +243,48 @@ def labelled_pairs(path, folder):
     )
 
 
+def by_answer(data, folder, show=True):
+    """Rows merged wrongly: MedQuAD rows on another disease or of another kind than the kept row,
+    benchmark questions with another answer than the kept row's where their texts are not the same."""
+    sys.path[:0] = [str(r.ROOT / "04_eval")]
+    import benchmarks
+
+    medquad = [
+        {**row, "right": [row["focus"].lower(), row["qtype"]]}
+        for row in r.read(data / "qa" / "medquad.jsonl")
+    ]
+    found = benchmarks.load_folder(data / "benchmarks")["rows"]
+    expert = [
+        {"id": f"{row['benchmark']}-{number}", "question": row["question"], "right": answer_of(row)}
+        for number, row in enumerate(row for rows in found.values() for row in rows)
+    ]
+    for name, rows in (("MedQuAD", medquad), ("benchmark questions", expert)):
+        source, output = folder / "answers.jsonl", folder / "answers.out.jsonl"
+        r.write(source, rows)
+        timed(SCRIPT, "--input", source, "--output", output, "--fresh")
+        kept = {row["id"]: row for row in r.read(output)}
+        gone = list(r.read(r.beside(output, "rejected.jsonl")))
+        wrong = [
+            (row["question"], kept[row["duplicate_of"]]["question"])
+            for row in gone
+            if row["right"] != kept[row["duplicate_of"]]["right"]
+            and grams(row["question"]) != grams(kept[row["duplicate_of"]]["question"])
+        ]
+        print(
+            f"{name}: {len(rows):,} rows, {len(gone)} merged, {len(wrong)} wrongly ({len(wrong) / len(rows):.2%})"
+        )
+        for pair in wrong if show else ():
+            print("    " + " | ".join(" ".join(text.split())[-110:] for text in pair))
+
+
+def answer_of(row):
+    """The right answer's text: the option of the letter, or the reference."""
+    letters = row["reference"] if isinstance(row["reference"], list) else [row["reference"]]
+    if not row["options"]:
+        return [str(letter) for letter in letters]
+    return sorted(row["options"][ord(letter) - 65] for letter in letters)
+
+
 def main():
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
@@ -241,6 +296,7 @@ def main():
     parser.add_argument(
         "--runs", type=int, default=3, help="alternating runs side by side; medians are printed"
     )
+    parser.add_argument("--by-answer", type=Path, metavar="DIR", help="folder of real data")
     parser.add_argument("--pairs", help="labelled pairs with question_a, question_b")
     parser.add_argument(
         "--rival",
@@ -255,6 +311,8 @@ def main():
         )
     with tempfile.TemporaryDirectory() as folder:
         folder = Path(folder)
+        if args.by_answer:
+            return by_answer(args.by_answer, folder)
         if args.pairs:
             return labelled_pairs(args.pairs, folder)
         for count in args.rows:
