@@ -19,186 +19,15 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 import itertools
 import re
-from typing import NamedTuple
 
+import book_blocks
+from book_blocks import find_blocks, find_units
 from pdf import text as pdf_text
 
 import rows as r
 
-STARTS = r"(?:worked\s+)?examples?|exercises?|problems?|questions?|theorem|lemma|proposition|corollary|check\s+your\s+understanding|practice|try\s+it"
-PARTS = r"solutions?|answers?|proof|strategy|significance|discussion|explanation|hints?|analysis|approach|verification|check"
-LABEL = re.compile(
-    rf"(?:#{{1,6}}[ \t]+|>[ \t]*)?(?P<mark>\*\*\*?|__|\*|_)?[ \t]*(?:(?P<start>{STARTS})|(?P<part>{PARTS}))\b"
-    r"[ \t]*(?P<number>\(?[A-Z]?\d+(?:[.\-]\d+)*[a-z]?\)?)?",
-    re.IGNORECASE,
-)
-HEADING = re.compile(r"(#{1,6})[ \t]+\S")
-LIST_ITEM = re.compile(r"(?:[-*+•]|\(?[a-zA-Z0-9]{1,3}[.)]|\([ivx]+\)|\|)[ \t]")
 SENTENCE = re.compile(r"(?<=[.!?])[”\"')\]]*\s+(?=[A-Z0-9“\"$(\\*])|\n")
-LONGEST_FORMULA = 6000  # characters; a lone $$ must not swallow the rest of a book
 CUT_BACK = 0.75  # a chunk at least this full ends before the last heading rather than at the last unit that fits
-
-
-class Block(NamedTuple):
-    """A paragraph, heading, display, table or program text: where it stands in the document and what it is."""
-
-    start: int
-    end: int
-    level: int  # of a heading, 0 for anything else
-    kind: str  # "start" of an example or exercise, "part" (solution, proof, ...), or ""
-    number: str  # of the example or exercise, as printed
-
-
-# ---- paragraphs ----
-
-
-def is_open(text):
-    """True where a formula, environment or program text that began in this text has not ended."""
-    if text.count("```") % 2:
-        return True
-    plain = re.sub(r"```.*?```", "", text, flags=re.DOTALL)
-    return bool(
-        plain.count("$$") % 2
-        or plain.count("\\[") - plain.count("\\\\[") > plain.count("\\]") - plain.count("\\\\]")
-        or len(re.findall(r"\\begin\{", plain)) > len(re.findall(r"\\end\{", plain))
-    )
-
-
-def find_blocks(text):
-    """Blocks of a document in order: runs of lines without an empty line, where a display formula or fenced text is never parted."""
-    blocks, paragraphs = (
-        [],
-        [(m.start(), m.end()) for m in re.finditer(r"\S[^\n]*(?:\n[ \t]*\S[^\n]*)*", text)],
-    )
-    i = 0
-    while i < len(paragraphs):
-        start, end = paragraphs[i]
-        j = i
-        while (
-            is_open(text[start:end])
-            and j + 1 < len(paragraphs)
-            and paragraphs[j + 1][1] - start < LONGEST_FORMULA
-        ):
-            j += 1
-            end = paragraphs[j][1]
-        if j > i and is_open(text[start:end]):  # never closed: only a slip of the source
-            j, end = i, paragraphs[i][1]
-        blocks += heading_blocks(text, start, end)
-        i = j + 1
-    return blocks
-
-
-def heading_blocks(text, start, end):
-    """A run of lines as blocks: heading lines stand alone even where no empty line follows."""
-    made, at = [], start
-    if not text.startswith("```", start):
-        while (match := HEADING.match(text, at)) and at < end:
-            stop = text.find("\n", at, end)
-            stop = end if stop < 0 else stop
-            made.append(make_block(text, at, stop, len(match[1])))
-            at = stop + 1
-            while at < end and text[at] in " \t\n":
-                at += 1
-    return made + ([make_block(text, at, end, 0)] if at < end else [])
-
-
-def make_block(text, start, end, level):
-    match = LABEL.match(text, start, end)
-    if not match:
-        return Block(start, end, level, "", "")
-    number = (match["number"] or "").strip("()")
-    # a bare word that begins a sentence ("Problems of this kind ...") is no label: bold, a heading, a number, or a colon make one
-    labelled = (
-        level
-        or match["mark"]
-        or number
-        or text[match.end() : match.end() + 1] in (":", ".", "")
-        or match.end() == end
-    )
-    if not labelled:
-        return Block(start, end, level, "", "")
-    plural = re.fullmatch(
-        r"problems|exercises|questions|examples|answers|solutions",
-        match["start"] or match["part"],
-        re.IGNORECASE,
-    )
-    if level and plural and not number:
-        return Block(start, end, level, "", "")  # the heading of a section of exercises
-    return Block(start, end, level, "start" if match["start"] else "part", number)
-
-
-# ---- units: what should stay in one chunk ----
-
-
-def goes_on(text, before, block):
-    """True where a block continues the one before it: a formula, table or list after its introduction, the rest of a sentence after a formula."""
-    head, tail = (
-        text[block.start : block.start + 40],
-        text[max(before.start, before.end - 40) : before.end].rstrip(),
-    )
-    return bool(
-        before.level
-        or tail[-1:] in (":", ",", ";")
-        or head[:1].islower()
-        or head.startswith(("$$", "\\[", "\\begin", "|", "```"))
-    )
-
-
-def in_example(text, before, block):
-    """As goes_on, within an example or exercise: its parts (a), (b) and the text after a formula belong to it too."""
-    tail = text[max(before.start, before.end - 40) : before.end].rstrip("* ")
-    label_only = before.kind and before.end - before.start < 40
-    return (
-        goes_on(text, before, block)
-        or label_only
-        or tail.endswith(("$$", "\\]", "}", "```", "|"))
-        or bool(LIST_ITEM.match(text, block.start))
-    )
-
-
-def find_units(text, blocks):
-    """Groups of blocks that should stay together, as lists."""
-    units, i = [], 0
-    while i < len(blocks):
-        last = i
-        start = next(
-            (j for j in range(i, min(i + 4, len(blocks))) if not blocks[j].level or blocks[j].kind),
-            i,
-        )  # headings lead to what they head
-        if blocks[start].kind == "start":
-            last = end_of_example(text, blocks, start)
-        else:
-            while (
-                last + 1 < len(blocks)
-                and not (blocks[last + 1].level and not blocks[last].level)
-                and not (blocks[last + 1].kind == "start" and not blocks[last].level)
-                and goes_on(text, blocks[last], blocks[last + 1])
-            ):
-                last += 1
-                if blocks[last].kind == "start":
-                    last = end_of_example(text, blocks, last)
-                    break
-        units.append(blocks[i : last + 1])
-        i = last + 1
-    return units
-
-
-def end_of_example(text, blocks, start):
-    """Index of the last block of the example, exercise or theorem that begins at blocks[start]: its solution or proof included."""
-    last, first = start, blocks[start]
-    for j in range(start + 1, min(start + 60, len(blocks))):
-        block = blocks[j]
-        if block.kind == "start" or (
-            block.level and block.kind != "part" and (not first.level or block.level <= first.level)
-        ):
-            break
-        if block.kind == "part":
-            if first.number and block.number and first.number != block.number:
-                break
-            last = j
-        elif j == last + 1 and not block.level and in_example(text, blocks[j - 1], block):
-            last = j
-    return last
 
 
 # ---- packing ----
@@ -435,7 +264,7 @@ def main():
         raise r.BadInput(
             f"--overlap {args.overlap}: it must lie between 0 and half of --max-tokens"
         )
-    step = r.Step(args, inputs=[args.input], code=[pdf_text.__file__])
+    step = r.Step(args, inputs=[args.input], code=[pdf_text.__file__, book_blocks.__file__])
     if step.finished():
         return
     count, tokens = Counter(args.tokenizer), 0
