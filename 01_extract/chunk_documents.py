@@ -3,8 +3,8 @@
     python 01_extract/chunk_documents.py --input classified.jsonl --output chunks.jsonl --tokenizer Qwen/Qwen3-8B
 
 in   documents with text, subject, pages, source, license
-out  one row a chunk: id, doc_id, subject, text, n_tokens, pages ([first, last] page or null), start (character in the document), source,
-     license, and the document's other fields
+out  one row a chunk: id, doc_id, subject, text, n_tokens, pages ([first, last] page or null), start (character in the document),
+     page_starts ([[page, character of the chunk], ...] or null), source, license, and the document's other fields
 
 A chunk never ends inside a worked example, a display formula, program text or a table that fits into one, nor between a heading and its text, a
 theorem and its proof, or an exercise and the solution printed after it. What is longer than a chunk is cut at paragraphs, then sentences, then
@@ -203,6 +203,7 @@ def chunk_rows(row, count, max_tokens, overlap):
             "n_tokens": size,
             "pages": pdf_text.pages_of(pages, start, end),
             "start": start,
+            "page_starts": page_starts(pages, start, end),
         }
         rows.append(
             {
@@ -213,6 +214,14 @@ def chunk_rows(row, count, max_tokens, overlap):
             }
         )
     return rows
+
+
+def page_starts(pages, start, end):
+    """[[page, character of the chunk where it starts], ...], null for a document without pages."""
+    if not pages:
+        return None
+    first = max([offset for _, offset in pages if offset <= start], default=pages[0][1])
+    return [[page, max(at - start, 0)] for page, at in pages if first <= at < end]
 
 
 def draw(rows, count, args):

@@ -1,16 +1,16 @@
-"""Take question-answer pairs from chunks of textbooks with a language model, by a prompt for each subject and standard.
+"""Take question-answer pairs from chunks of textbooks: with a language model, or word for word where the book prints problems with solutions.
 
     python 01_extract/extract_qa.py --input chunks.jsonl --output qa.jsonl --model M [--base-url URL] --standard high,low
-    python 01_extract/extract_qa.py --input chunks.jsonl --model M --standard low --show 1       # try a prompt: print, write nothing
+    python 01_extract/extract_qa.py --input classified.jsonl --output worked.jsonl --mode worked          # no model
+    python 01_extract/extract_qa.py --input chunks.jsonl --model M --standard low --show 1                # try a prompt: print, write nothing
 
-in   chunks with text, subject, pages, source, license
-out  one row a pair: id, question, answer, subject, source_id (the chunk), pages, source, license, standard (high | low)
+in   chunks (or documents, with --mode worked) with text, subject, pages, source, license
+out  one row a pair: id, question, answer, subject, source_id, pages, source, license, standard (high | low), method (the mode), generator,
+     proof (characters and pages of the document that support the answer, and how they were found) and grounded (true | false)
 
---standard  high: several steps of reasoning and a full solution in the text; low: every complete question with its answer. The prompts stand in
-            01_extract/prompts/<subject>_<standard>.txt and are yours to edit; <chunk> is replaced by the text. Each chunk is asked once a standard.
---mode      document: all pairs of a chunk in one answer. paragraph: one pair a paragraph as JSON, for small models (--max-tokens 512 by default).
-An answer cut off at --max-tokens is asked again with four times the room, then rejected. Rejected rows: "no qa" (the model found none), "truncated",
-"unparsed", "question without answer", "repeated in the same chunk", "no prompt for this subject", "no paragraph", "generation failed".
+--mode document: all pairs of a chunk; the prompts stand in prompts/<subject>_<standard>.txt and are yours to edit. paragraph: one pair a paragraph
+as JSON, for small models. skeleton: claims, evidence and derivations first, then questions from four perspectives. worked: no model.
+An answer cut off at --max-tokens is asked again with four times the room; its whole pairs are kept. What does not go on stands in X.rejected.jsonl.
 """
 
 import sys
@@ -22,8 +22,13 @@ import json
 import re
 import tempfile
 
-import chunk_documents
-from replies import mend_escapes
+import book_blocks
+import grounding
+import parse_pairs
+import replies
+import worked_problems
+from parse_pairs import parse, read_pairs
+from pdf import text as pdf_text
 
 import batch_generate
 import rows as r
@@ -31,39 +36,8 @@ from answers.trim import after_thinking
 
 PROMPTS = Path(__file__).resolve().parent / "prompts"
 STANDARDS = ("high", "low")
-NO_QA = "[NO QA]"
-MAX_TOKENS = {"document": 4096, "paragraph": 512}
+MAX_TOKENS = {"document": 4096, "paragraph": 512, "skeleton": 4096}
 RETRY = 4  # times --max-tokens for answers that were cut off
-PARAGRAPH_PROMPTS = {
-    "high": """Write one exam question about this passage of a <subject> textbook that takes some reasoning, with its answer.
-The question must make sense to someone who cannot see the passage. The answer gives the reasons, in two to five sentences, by the passage alone.
-
-Passage:
-<paragraph>""",
-    "low": """Write one exam question that this passage of a <subject> textbook answers, with the answer.
-The question must make sense to someone who cannot see the passage. The answer is complete, in one to four sentences, by the passage alone.
-
-Passage:
-<paragraph>""",
-}
-# one worked turn goes before the passage: without it the 135M model fills the JSON with "The answer is: 6.1"
-EXAMPLE_PASSAGE = (
-    "Viscosity measures how strongly a fluid resists flowing. Honey has a high viscosity and pours slowly, while water has a low one. "
-    "When a liquid is heated, its molecules move faster and slide past each other more easily, so its viscosity falls. "
-    "This is why warm honey runs off a spoon much sooner than cold honey."
-)
-EXAMPLE_PAIRS = {
-    "high": {
-        "question": "Why does warm honey run off a spoon much sooner than cold honey?",
-        "answer": "Heating makes the molecules of a liquid move faster, so that they slide past each other more easily. The liquid then resists "
-        "flowing less, which means that its viscosity is lower. Warm honey therefore flows off the spoon faster than cold honey.",
-    },
-    "low": {
-        "question": "What does the viscosity of a fluid measure, and how does it change when a liquid is heated?",
-        "answer": "Viscosity measures how strongly a fluid resists flowing. It falls when a liquid is heated, because the molecules then move "
-        "faster and slide past each other more easily.",
-    },
-}
 PAIR_SCHEMA = {
     "type": "object",
     "properties": {
@@ -73,66 +47,83 @@ PAIR_SCHEMA = {
     "required": ["question", "answer"],
     "additionalProperties": False,
 }
-SHORTEST, LONGEST = (
-    40,
-    400,
-)  # words of a paragraph that is asked about; a worked example or exercise with its solution counts as one paragraph
+# words of a paragraph that is asked about; a worked example or exercise with its solution counts as one paragraph
+SHORTEST, LONGEST = 40, 400
+CODE = (book_blocks, grounding, parse_pairs, replies, worked_problems, pdf_text)
 
 
 # ---- prompts ----
 
 
 def load_prompts(standards, mode, folder=PROMPTS):
-    """{(subject, standard): prompt with <chunk>} of the prompt files, or of the two paragraph prompts for every subject."""
+    """{(subject, standard): prompt with <chunk>}: of the prompt files, or of paragraph/ and skeleton/ for every subject that has a file."""
     subjects = sorted({path.stem.rsplit("_", 1)[0] for path in folder.glob("*_*.txt")})
-    if mode == "paragraph":
-        return {
-            (s, standard): PARAGRAPH_PROMPTS[standard].replace("<subject>", s.replace("_", " "))
-            for s in subjects
-            for standard in standards
-        }
+    names = {
+        "document": lambda subject, standard: f"{subject}_{standard}.txt",
+        "paragraph": lambda _, standard: f"paragraph/{standard}.txt",
+        "skeleton": lambda *_: "skeleton/questions.txt",
+    }[mode]
     prompts = {}
     for subject in subjects:
         for standard in standards:
-            path = folder / f"{subject}_{standard}.txt"
+            path = folder / names(subject, standard)
             if path.is_file():
-                prompts[subject, standard] = path.read_text(encoding="utf-8")
-                if "<chunk>" not in prompts[subject, standard]:
-                    raise r.BadInput(
-                        f"{path}: the placeholder <chunk> is missing, the model would never see the text"
-                    )
+                prompts[subject, standard] = read_prompt(path, subject)
     if not prompts:
-        raise r.BadInput(f"{folder}: no prompt files named <subject>_<standard>.txt")
+        raise r.BadInput(f"{folder}: no prompt files named {names('<subject>', '<standard>')}")
     return prompts
+
+
+def read_prompt(path, subject):
+    text = path.read_text(encoding="utf-8")
+    if "<chunk>" not in text:
+        raise r.BadInput(
+            f"{path}: the placeholder <chunk> is missing, the model would never see the text"
+        )
+    return text.replace("<subject>", subject.replace("_", " "))
+
+
+def fill(prompt, chunk, **values):
+    """The prompt around a passage, which cannot close its own fence."""
+    return replies.fill(prompt, chunk=replies.unclosed("passage", chunk), **values)
+
+
+# ---- passages of a chunk for small models ----
 
 
 def is_unanswered(text, unit):
     """True for an exercise without its solution: a small model would invent one."""
     body = next((block for block in unit if not block.level or block.kind), unit[0])
-    return (
-        body.kind == "start"
-        and not any(block.kind == "part" for block in unit)
-        and re.match(
-            r"[#>*_ ]*(?:exercise|problem|question|check|practice|try)",
-            text[body.start : body.end],
-            re.IGNORECASE,
-        )
-        is not None
-    )
+    asks = re.match(
+        r"exercise|problem|question|check|practice|try", body.word
+    )  # "Example 5" and "Theorem 2" explain themselves
+    return body.kind == "start" and bool(asks) and not any(b.kind == "part" for b in unit)
+
+
+def unit_parts(text, unit):
+    """Texts of a unit's blocks; headings and one whole where that is not too long."""
+    parts = [text[block.start : block.end] for block in unit]
+    if len(text[unit[0].start : unit[-1].end].split()) > LONGEST:
+        return parts
+    first = next((i for i, block in enumerate(unit) if not block.level), 0)
+    return [*parts[:first], text[unit[first].start : unit[-1].end]]
+
+
+def is_prose(text):
+    """False for what is hardly text: an index, formulas, numbers."""
+    words = text.split()
+    letters = re.findall(r"[^\W\d_]{2,}", text)
+    return len(words) >= SHORTEST and len(letters) >= 0.4 * len(words)
 
 
 def paragraphs_of(text):
-    """Passages of a chunk for --mode paragraph, SHORTEST to LONGEST words: its units (chunk_documents.py), headings and short ones joined to the
-    next, those too long in parts. Exercises without a solution and what is hardly text (an index, formulas, numbers) are left out."""
+    """Passages of a chunk for --mode paragraph, SHORTEST to LONGEST words: its units (book_blocks.py), headings and short ones joined to the next,
+    those too long in parts. Exercises without a solution and what is hardly text are left out."""
     made, held = [], ""
-    for unit in chunk_documents.find_units(text, chunk_documents.find_blocks(text)):
+    for unit in book_blocks.find_units(text, book_blocks.find_blocks(text)):
         if is_unanswered(text, unit):
             continue
-        whole = text[unit[0].start : unit[-1].end]
-        parts = [text[block.start : block.end] for block in unit]
-        if len(whole.split()) <= LONGEST:
-            first = next((i for i, block in enumerate(unit) if not block.level), 0)
-            parts = [*parts[:first], text[unit[first].start : unit[-1].end]]
+        parts = unit_parts(text, unit)
         for number, part in enumerate(parts):
             heading = re.fullmatch(
                 r"#{1,6}[ \t]+(?:chapter[ \t]+)?(?:[\d.]+[ \t]+)?([^\n]*)", part, re.IGNORECASE
@@ -140,46 +131,43 @@ def paragraphs_of(text):
             part = heading[1] if heading else part  # small models ask about "Chapter 7"
             joined = f"{held}\n\n{part}" if held else part
             words = len(joined.split())
-            last = number == len(parts) - 1
             if words > LONGEST:
                 pieces = part.split()
-                made += [held] * (len(held.split()) >= SHORTEST) + [
-                    " ".join(pieces[i : i + LONGEST]) for i in range(0, len(pieces), LONGEST)
+                made += [
+                    held,
+                    *(" ".join(pieces[i : i + LONGEST]) for i in range(0, len(pieces), LONGEST)),
                 ]
                 held = ""
-            elif words < SHORTEST or not last or heading:
+            elif words < SHORTEST or heading or number < len(parts) - 1:
                 held = joined
             else:
                 made.append(joined)
                 held = ""
-    return [
-        p
-        for p in [*made, held]
-        if len(words := p.split()) >= SHORTEST
-        and len(re.findall(r"[^\W\d_]{2,}", p)) >= 0.4 * len(words)
-    ]
+    return [passage for passage in [*made, held] if is_prose(passage)]
 
 
-def requests(chunks, prompts, standards, mode):
+# ---- requests ----
+
+
+def requests(chunks, prompts, standards, mode, example=None):
     """Yield a request (id, prompt) for each chunk and standard, in paragraph mode for each of its paragraphs."""
-    placeholder = "<chunk>" if mode == "document" else "<paragraph>"
     for chunk in chunks:
         for standard in standards:
             prompt = prompts.get((chunk["subject"], standard))
             if prompt is None:
                 continue
-            passages = [chunk["text"]] if mode == "document" else paragraphs_of(chunk["text"])
-            for number, passage in enumerate(passages):
-                place = f"-{number}" if mode == "paragraph" else ""
-                request = {
-                    "id": f"{chunk['id']}-{standard}{place}",
-                    "prompt": prompt.replace(placeholder, passage),
-                }
-                if mode == "paragraph":
-                    request["example"] = [
-                        prompt.replace(placeholder, EXAMPLE_PASSAGE),
-                        json.dumps(EXAMPLE_PAIRS[standard]),
-                    ]
+            if mode != "paragraph":
+                asked = fill(prompt, chunk=chunk["text"])
+                yield {"id": f"{chunk['id']}-{standard}", "prompt": asked, "chunk": chunk}
+                continue
+            for number, passage in enumerate(paragraphs_of(chunk["text"])):
+                request = {"id": f"{chunk['id']}-{standard}-{number}"}
+                request["prompt"] = fill(prompt, chunk=passage)
+                if (
+                    example
+                ):  # without a worked turn the 135M model fills the JSON with "The answer is: 6.1"
+                    asked = fill(prompt, chunk=example["passage"])
+                    request["example"] = [asked, json.dumps(example[standard])]
                 yield request
 
 
@@ -192,157 +180,150 @@ def to_messages(request):
     ]
 
 
-# ---- parsing: pure functions of the model's text ----
+def with_skeletons(claims, prompts, standard):
+    """Requests of the second turn of --mode skeleton from [(request, raw), ...] of the first; `reason` stands where there is nothing to ask."""
+    for request, raw in claims:
+        chunk = request["chunk"]
+        text = after_thinking(raw["response"]) if raw else ""
+        if not raw or not text or parse_pairs.NO_QA in text[:200]:
+            reason = "no claims" if raw else "generation failed"
+            yield {"id": request["id"], "prompt": "", "reason": reason}
+            continue
+        skeleton = replies.fenced("skeleton", text)
+        prompt = prompts[chunk["subject"], standard]
+        asked = fill(prompt, chunk=chunk["text"], skeleton_text=skeleton)
+        yield {"id": request["id"], "prompt": asked}
 
 
-def marker(words, ends=r"[:.)]|(?=\n)"):
-    """Pattern of a marker at the beginning of a line: quoted, in a list, a heading, numbered before or after, bold."""
-    before = r"^[ \t>]*(?:[-*+•][ \t]+)?(?:\#{1,6}[ \t]*)?(?:[*_]{0,3}[(\[]?\d{1,3}[.):\]][ \t]*)?[*_]{0,3}[ \t]*"
-    after = (
-        rf"[ \t]*[#№]?[ \t]*(?:\(?\d{{1,3}}\)?)?[ \t]*[*_]{{0,3}}[ \t]*(?:{ends})[*_]{{0,3}}[ \t]*"
-    )
-    return re.compile(f"{before}(?:{words}){after}", re.IGNORECASE | re.MULTILINE)
+class Asker:
+    """The requests of a run and their answers, asked in one turn or, with --mode skeleton, in two."""
 
-
-def inline(word):
-    return re.compile(
-        rf"[*_]{{0,3}}\b{word}(?:[ \t]*\d{{1,3}})?[*_]{{0,3}}[ \t]*:[*_]{{0,3}}[ \t]*"
-    )
-
-
-FAMILIES = (  # tried in this order: the first of which both markers are there; "A." alone may be an option of a question, hence the colon
-    (marker("question"), marker("answer|solution")),
-    (marker("Q", ":|[.)](?=[ \t])"), marker("A", ":")),
-    (marker("problem|exercise"), marker("answer|solution")),
-    (inline("Question"), inline("Answer")),
-)
-# a backslash of LaTeX that a model left single inside JSON: "\frac" would become a form feed and "rac", "\sin" would be no JSON at all
-LATEX_IN_JSON = re.compile(
-    r"(?<!\\)\\(?=[^\"\\/bfnrtu]|u(?![0-9a-fA-F]{4})|(?:bar|begin|beta|big|binom|bmod|boldsymbol|bot|bullet|flat|"
-    r"forall|frac|nabla|neg?|neq|not|notin|nu|rangle|rho|right|rightarrow|rm|tan|tanh|tau|text|tfrac|theta|times|to|"
-    r"top|triangle)(?![a-z]))"
-)
-AFTER_PAIR = re.compile(  # a rule, the number of the next pair, a sentinel, marks left alone: on a line of their own after a pair
-    r"\n[ \t]*(?:[-*_=]{3,}|(?:\#{1,6}[ \t]*)?(?:[*_]{1,3})?"
-    r"(?:(?:QA|Q&A)?[ \t]*pair[ \t]*)?\(?\d{1,3}[.):]?(?:[*_]{1,3})?|\[NO QA\]|\#{1,6}|[*_]{1,3})[ \t]*$",
-    re.IGNORECASE,
-)
-EMPTY = re.compile(
-    r"[\W_]*(?:n/?a|none|null|nil|tbd|unknown|not\s+(?:given|provided|available|stated|specified|applicable)|"
-    r"no\s+answer(?:\s+provided)?|<?(?:the\s+)?complete\s+(?:question|answer|solution)>?|\.{3}|no\s+qa)?[\W_]*",
-    re.IGNORECASE,
-)
-
-
-def tidy(text):
-    """A field without what surrounds it: rules between pairs, the number of the next pair, unpaired bold marks, a fence around the whole."""
-    text = text.strip()
-    for _ in range(4):
-        before = text
-        text = AFTER_PAIR.sub("", text).strip()
-        text = re.sub(r"^(?:[-=_]{3,}|\*{3,})[ \t]*\n", "", text).strip()
-        if text == before:
-            break
-    if text.count("**") % 2:
-        text = (
-            text[2:].lstrip()
-            if text.startswith("**")
-            else text[:-2].rstrip()
-            if text.endswith("**")
-            else text
+    def __init__(self, args, standards, raw_path):
+        self.args, self.standards, self.raw_path = args, standards, Path(raw_path)
+        folder = Path(args.prompts)
+        self.prompts = load_prompts(standards, args.mode, folder)
+        self.claims, self.example = {}, None
+        self.claims_path = self.raw_path.with_name(
+            self.raw_path.name.replace(".raw.jsonl", ".skeleton.raw.jsonl")
         )
-    if len(text) > 4 and text.startswith("**") and text.endswith("**") and text.count("**") == 2:
-        text = text[2:-2].strip()
-    return text.removesuffix("\n```").rstrip() if text.count("```") % 2 else text
+        if args.mode == "skeleton":
+            path = folder / "skeleton/claims.txt"
+            self.claims = {key: read_prompt(path, key[0]) for key in self.prompts}
+        if args.mode == "paragraph" and (folder / "paragraph/example.json").is_file():
+            self.example = json.loads((folder / "paragraph/example.json").read_text())
+
+    def texts(self):
+        """Every text that a model is sent beside the passages."""
+        return [*self.prompts.values(), *self.claims.values(), self.example]
+
+    def first(self, limit):
+        chunks = read_chunks(self.args.input, limit)
+        prompts = self.claims or self.prompts
+        return requests(chunks, prompts, self.standards, self.args.mode, self.example)
+
+    def make(self, limit):
+        """All requests whose answers become pairs."""
+        if not self.claims:
+            return self.first(limit)
+        claims = batch_generate.read_raw(self.first(limit), self.claims_path)
+        return with_skeletons(claims, self.prompts, self.standards[0])
+
+    def ask(self, limit, fresh=False):
+        """Ask what has no answer yet; returns the counts of each turn."""
+        turns = {"claims": (self.first, self.claims_path)} if self.claims else {}
+        turns["generation"] = (self.make, self.raw_path)
+        how = batch_generate.options(self.args)
+        how |= {"retry_max_tokens": RETRY * self.args.max_tokens, "fresh": fresh}
+        if self.args.mode == "paragraph":
+            how["json_schema"] = PAIR_SCHEMA
+        counts = {}
+        for name, (make, path) in turns.items():
+            if self.args.changed == "ask" and not fresh:
+                set_aside(path, make(limit))
+            asked = (request for request in make(limit) if "reason" not in request)
+            counts[name] = batch_generate.generate_jsonl(asked, to_messages, path, **how)
+        return counts
+
+    def answers(self, limit):
+        return batch_generate.read_raw(self.make(limit), self.raw_path)
 
 
-def json_values(text):
-    """JSON values that stand one after the other in a text (an object, a list, or objects line by line), up to the first thing that is none."""
-    text, values, at, decoder = (
-        LATEX_IN_JSON.sub(r"\\\\", text),
-        [],
-        0,
-        json.JSONDecoder(strict=False),
+def set_aside(raw_path, asked):
+    """Move the stored answers to other prompts than those of `asked` to X.raw.old.jsonl, so that they are asked again."""
+    if not raw_path.is_file():
+        return
+    expected = {q["id"]: r.text_hash(to_messages(q)) for q in asked if "reason" not in q}
+    raw, kept, old = batch_generate.RawFile(raw_path), [], []
+    for id_ in raw.index:
+        row = raw.get(id_)
+        stale = expected.get(id_, row["messages_hash"]) != row["messages_hash"]
+        (old if stale else kept).append(row)
+    raw.file.close()
+    if not old:
+        return
+    aside = raw_path.with_name(raw_path.name.replace(".raw.jsonl", ".raw.old.jsonl"))
+    with open(aside, "ab") as file:
+        file.writelines(r.dumps(row) for row in old)
+    r.write(raw_path, kept)
+    print(
+        f"{raw_path.name}: {len(old)} answers to other prompts now stand in {aside.name}",
+        file=sys.stderr,
     )
-    while start := re.compile(r"[\s,]*(?=[\[{])").match(text, at):
-        try:
-            value, at = decoder.raw_decode(text, start.end())
-        except (ValueError, RecursionError):
-            break
-        values.append(value)
-    return values
-
-
-def json_pairs(text):
-    """Pairs of an answer that is JSON: an object, objects, a list of them, or {"pairs": [...]}; None where it is not JSON."""
-    fenced = re.search(r"```(?:json)?[ \t]*\n(\s*[\[{].*?)```", text, re.DOTALL)
-    items = []
-    for value in json_values(mend_escapes(fenced[1] if fenced else text.strip())):
-        if isinstance(value, dict) and not {"question", "answer"} & {str(k).lower() for k in value}:
-            value = next((v for v in value.values() if isinstance(v, list)), [])
-        items += value if isinstance(value, list) else [value]
-    pairs = []
-    for item in items:
-        fields = {str(k).lower(): v for k, v in item.items()} if isinstance(item, dict) else {}
-        if "question" in fields or "answer" in fields:
-            values = (fields.get(k) for k in ("question", "answer"))
-            pairs.append(
-                tuple(
-                    tidy(v) if isinstance(v, str) else "" if v is None else str(v) for v in values
-                )
-            )
-    return pairs or None
-
-
-def parse(response):
-    """[(question, answer), ...] of a model's text; either may be "" where it is missing. Never raises, whatever the text.
-
-    Markers stand at the beginning of a line, bold, numbered or as headings; text on one line is read too. "Answer:" a second time within an answer
-    belongs to it. [] for the sentinel [NO QA], None where the text holds neither pairs nor the sentinel.
-    """
-    text = after_thinking(response).replace("\r\n", "\n")
-    pairs = json_pairs(text)
-    if pairs is None:
-        asks, tells = next(
-            (family for family in FAMILIES if all(mark.search(text) for mark in family)),
-            next((family for family in FAMILIES if family[0].search(text)), FAMILIES[0]),
-        )
-        starts = list(asks.finditer(text))
-        pairs = []
-        for match, following in zip(starts, [*starts[1:], None], strict=False):
-            block = text[match.end() : following.start() if following else len(text)]
-            split = tells.search(block) or FAMILIES[-1][1].search(block)
-            question, answer = (
-                (block[: split.start()], block[split.end() :]) if split else (block, "")
-            )
-            pairs.append((tidy(question), tidy(answer)))
-    pairs = [("" if EMPTY.fullmatch(q) else q, "" if EMPTY.fullmatch(a) else a) for q, a in pairs]
-    pairs = [pair for pair in pairs if any(pair)]
-    if pairs:
-        return pairs
-    return [] if re.search(r"\[?\bNO[ _-]?QA\b\]?", text, re.IGNORECASE) else None
 
 
 # ---- from raw answers to rows ----
 
 
-def qa_row(chunk, standard, question, answer):
-    carried = {k: v for k, v in chunk.items() if k not in ("text", "n_tokens", "start")}
+def qa_row(chunk, standard, pair, args):
+    carried = {k: v for k, v in chunk.items() if k not in worked_problems.NOT_CARRIED}
+    proof, grounded = grounding.prove(pair.answer, pair.quote, chunk["text"])
+    pages = chunk.get("pages")
+    if proof:
+        starts = chunk.get("page_starts")
+        here = pdf_text.pages_of(starts, proof["start"], proof["end"]) if starts else pages
+        base = chunk.get("start") or 0
+        proof |= {"start": base + proof["start"], "end": base + proof["end"], "pages": here}
     return {
         **carried,
-        "id": f"qa-{r.text_hash(chunk['id'], standard, question, answer)}",
-        "question": question,
-        "answer": answer,
+        "id": f"qa-{r.text_hash(chunk['id'], standard, pair.question, pair.answer)}",
+        "question": pair.question,
+        "answer": pair.answer,
         "subject": chunk["subject"],
         "source_id": chunk["id"],
-        "pages": chunk.get("pages"),
+        "pages": pages,
         "source": chunk.get("source"),
         "license": chunk.get("license"),
         "standard": standard,
+        "method": args.mode,
+        "generator": replies.written_by(chunk, args.model),
+        "grounded": grounded,
+        "proof": proof,
+        **({"perspective": pair.perspective} if pair.perspective else {}),
     }
 
 
-def outcome(chunk, standard, answers):
+def whole_pairs(raw):
+    """The pairs of a raw answer; of one that was cut off those before the cut. None where it holds neither pairs nor [NO QA]."""
+    pairs = read_pairs(raw["response"])
+    if raw["finish_reason"] == "length" and pairs:
+        pairs = pairs[: -1 if raw["response"].lstrip()[:1] not in "[{" else None]
+    return pairs
+
+
+def fault(pair, seen, chunk):
+    """Why a pair does not become a row, or None."""
+    key = " ".join(pair.question.lower().split()), " ".join(pair.answer.lower().split())
+    if not pair.question or not pair.answer:
+        return "question without answer" if pair.question else "answer without question"
+    if key in seen:
+        return "repeated in the same chunk"
+    seen.add(key)
+    if grounding.is_unrelated(pair.question, pair.answer, chunk["text"]):
+        return "nothing of the passage in it"
+    return None
+
+
+def outcome(chunk, standard, answers, args):
     """(pairs kept, rejected rows) of a chunk at one standard from its [(request, raw or None), ...]."""
 
     def refuse(reason, request, **more):
@@ -360,66 +341,49 @@ def outcome(chunk, standard, answers):
 
     kept, rejected, seen = [], [], set()
     for request, raw in answers:
-        if raw is None or raw["finish_reason"] == "length":
-            refuse(
-                "generation failed" if raw is None else "truncated",
-                request,
-                **({"response": raw["response"][-500:]} if raw else {}),
-            )
+        if raw is None:
+            refuse(request.get("reason", "generation failed"), request)
             continue
-        pairs = parse(raw["response"])
-        if not pairs:
-            refuse(
-                "unparsed" if pairs is None else "no qa", request, response=raw["response"][:500]
-            )
-        for question, answer in pairs or ():
-            key = " ".join(question.lower().split()), " ".join(answer.lower().split())
-            if not (question and answer):
-                refuse(
-                    "question without answer" if question else "answer without question",
-                    request,
-                    question=question,
-                    answer=answer,
-                )
-            elif key in seen:
-                refuse("repeated in the same chunk", request, question=question, answer=answer)
+        pairs = whole_pairs(raw)
+        if raw["finish_reason"] == "length":
+            refuse("truncated", request, response=raw["response"][-500:])
+        elif not pairs:
+            reason = "unparsed" if pairs is None else "no qa"
+            refuse(reason, request, response=raw["response"][:500])
+        for pair in pairs or ():
+            if reason := fault(pair, seen, chunk):
+                refuse(reason, request, question=pair.question, answer=pair.answer)
             else:
-                seen.add(key)
-                kept.append(qa_row(chunk, standard, question, answer))
+                kept.append(qa_row(chunk, standard, pair, args))
     if not answers:
         refuse("no paragraph", {"id": f"{chunk['id']}-{standard}"})
     return kept, rejected
 
 
-def collect(chunks, raw_rows, prompts, standards, mode, step):
+def collect(chunks, raw_rows, asker, step):
     """Match raw answers (an iterator in the order of the requests) with their chunks; every chunk and standard ends in rows kept or rejected."""
+    args = asker.args
     for chunk in chunks:
-        made = []
-        for standard in standards:
-            if (chunk["subject"], standard) not in prompts:
-                made.append(
-                    (
-                        [],
-                        [
-                            {
-                                "id": f"{chunk['id']}-{standard}",
-                                "source_id": chunk["id"],
-                                "subject": chunk["subject"],
-                                "standard": standard,
-                                "reason": "no prompt for this subject",
-                            }
-                        ],
-                    )
-                )
+        kept, rejected = [], []
+        for standard in asker.standards:
+            if (chunk["subject"], standard) not in asker.prompts:
+                row = {"id": f"{chunk['id']}-{standard}", "source_id": chunk["id"]}
+                row |= {"subject": chunk["subject"], "standard": standard}
+                rejected.append({**row, "reason": "no prompt for this subject"})
                 continue
-            count = 1 if mode == "document" else len(paragraphs_of(chunk["text"]))
-            made.append(outcome(chunk, standard, [next(raw_rows) for _ in range(count)]))
-        step.split(sum(len(kept) + len(rejected) for kept, rejected in made))
-        for kept, rejected in made:
-            for row in kept:
-                step.keep(row)
-            for row in rejected:
-                step.reject(row, row.pop("reason"))
+            count = len(paragraphs_of(chunk["text"])) if args.mode == "paragraph" else 1
+            made = outcome(chunk, standard, [next(raw_rows) for _ in range(count)], args)
+            kept += made[0]
+            rejected += made[1]
+        step.split(len(kept) + len(rejected))
+        keep_and_reject(step, kept, rejected)
+
+
+def keep_and_reject(step, kept, rejected):
+    for row in kept:
+        step.keep(row)
+    for row in rejected:
+        step.reject(row, row.pop("reason"))
 
 
 def read_chunks(path, limit):
@@ -428,17 +392,50 @@ def read_chunks(path, limit):
         yield row
 
 
-def show(chunks, prompts, standards, args, how):
+# ---- the ways to run ----
+
+
+def take_worked(args, standards):
+    """--mode worked: pairs that the book prints, word for word."""
+    step = r.Step(args, inputs=[args.input], code=[module.__file__ for module in CODE])
+    if step.finished():
+        return None
+    rows = r.progress(
+        step.read(args.input, "text", "subject?", "pages?", limit=args.limit),
+        desc=step.output.name,
+        unit="row",
+    )
+    seen = set()
+    for stretch in worked_problems.stretches(
+        row for row in rows if r.check_text(row, args.input, "text") is None
+    ):
+        pairs, left = worked_problems.pair_rows(stretch)
+        kept, rejected = [], [{**row, "reason": "no answer in the book"} for row in left]
+        for row in pairs:
+            key = row["question"], row["answer"]
+            if row["standard"] not in standards:
+                rejected.append({**row, "reason": "of the other standard"})
+            elif key in seen:
+                rejected.append({**row, "reason": "repeated in the book"})
+            else:
+                seen.add(key)
+                kept.append(row)
+        if not kept and not rejected:
+            row = {k: v for k, v in stretch.rows[0].items() if k != "text"}
+            rejected.append({**row, "reason": "no worked problem"})
+        step.split(len(kept) + len(rejected))
+        for _ in stretch.rows[1:]:
+            step.split(0)
+        keep_and_reject(step, kept, rejected)
+    return step.finish()
+
+
+def show(args, standards):
     """Print prompt, answer and parsed pairs of the first chunks; everything else goes to a folder that is deleted."""
-    asked = [
-        request
-        for chunk in chunks
-        for request in list(requests([chunk], prompts, standards, args.mode))[: len(standards)]
-    ]
     with tempfile.TemporaryDirectory() as folder:
-        raw_path = Path(folder) / "show.raw.jsonl"
-        batch_generate.generate_jsonl(asked, to_messages, raw_path, **how)
-        for request, raw in batch_generate.read_raw(asked, raw_path):
+        asker = Asker(args, standards, Path(folder) / "show.raw.jsonl")
+        asker.ask(args.show)
+        for request, raw in asker.answers(args.show):
             pairs = parse(raw["response"]) if raw else None
             print(
                 f"=== {request['id']}: prompt\n{request['prompt']}\n=== answer ({raw['finish_reason'] if raw else 'generation failed'})\n"
@@ -448,20 +445,49 @@ def show(chunks, prompts, standards, args, how):
                 print(f"Q: {question}\nA: {answer}\n")
 
 
-def main():
+def take_generated(args, standards):
+    """All modes that ask a model."""
+    step_raw = r.beside(args.output, "raw.jsonl")
+    asker = Asker(args, standards, step_raw)
+    if args.fresh and asker.claims_path.is_file():
+        print(f"--fresh: deleting {asker.claims_path}", file=sys.stderr)
+        asker.claims_path.unlink()
+    step = r.Step(
+        args,
+        inputs=[args.input, args.prompts],
+        prompt=asker.texts(),
+        code=[module.__file__ for module in CODE],
+        ignore=("changed",),
+    )
+    if step.finished():
+        return None
+    try:
+        counts = asker.ask(args.limit, fresh=args.fresh)
+    except r.BadInput as error:
+        if "hash of the messages" in str(error):
+            raise r.BadInput(
+                f"{error}; --changed ask asks again only where the prompt changed"
+            ) from None
+        raise
+    chunks = step.read(args.input, "text", "subject", "pages?", limit=args.limit)
+    collect(chunks, asker.answers(args.limit), asker, step)
+    return step.finish(**counts)
+
+
+def parse_options():
     parser = r.parser(__doc__, "input")
     parser.add_argument(
         "--output", metavar="FILE", help="rows to write (.jsonl); not needed with --show"
     )
-    batch_generate.add_options(parser)
+    batch_generate.add_options(parser, model=None)
     parser.add_argument(
         "--standard", default="high,low", metavar="S", help="high, low, or high,low (default)"
     )
     parser.add_argument(
         "--mode",
-        choices=("document", "paragraph"),
+        choices=(*MAX_TOKENS, "worked"),
         default="document",
-        help="default document; paragraph for small models",
+        help="default document; paragraph for small models; worked needs no model",
     )
     parser.add_argument(
         "--prompts",
@@ -470,48 +496,38 @@ def main():
         help="folder of the prompt files (default 01_extract/prompts)",
     )
     parser.add_argument(
+        "--changed",
+        choices=("refuse", "ask"),
+        default="refuse",
+        help="ask: where a prompt was edited, its chunks are asked again, the old answers go to X.raw.old.jsonl (default refuse)",
+    )
+    parser.add_argument(
         "--show",
         type=r.positive,
         metavar="N",
         help="print prompt and answer for the first N chunks and write nothing",
     )
     parser.set_defaults(max_tokens=None)
-    args = parser.parse_args()
-    args.max_tokens = args.max_tokens or MAX_TOKENS[args.mode]
+    return parser.parse_args()
+
+
+def main():
+    args = parse_options()
     standards = [name.strip() for name in args.standard.split(",")]
     if not set(standards) <= set(STANDARDS) or len(set(standards)) < len(standards):
         raise r.BadInput(f"--standard {args.standard}: choose from high, low, or high,low")
-    prompts = load_prompts(standards, args.mode, Path(args.prompts))
-    schema = PAIR_SCHEMA if args.mode == "paragraph" else None
-    how = batch_generate.options(args) | {
-        "retry_max_tokens": RETRY * args.max_tokens,
-        "json_schema": schema,
-    }
-    if args.show:
-        return show(read_chunks(args.input, args.show), prompts, standards, args, how)
-    if not args.output:
+    if not args.output and not args.show:
         raise r.BadInput("--output: name the file to write (or --show N to print only)")
-    texts = [*(prompts[key] for key in sorted(prompts)), EXAMPLE_PASSAGE, EXAMPLE_PAIRS]
-    step = r.Step(
-        args, inputs=[args.input, args.prompts], prompt=texts, code=[chunk_documents.__file__]
-    )
-    if step.finished():
-        return None
-    asked = requests(read_chunks(args.input, args.limit), prompts, standards, args.mode)
-    counts = batch_generate.generate_jsonl(
-        asked, to_messages, step.raw_path, fresh=args.fresh, **how
-    )
-    asked = requests(read_chunks(args.input, args.limit), prompts, standards, args.mode)
-    raw_rows = batch_generate.read_raw(asked, step.raw_path)
-    collect(
-        step.read(args.input, "text", "subject", "pages?", limit=args.limit),
-        raw_rows,
-        prompts,
-        standards,
-        args.mode,
-        step,
-    )
-    return step.finish(generation=counts)
+    if args.mode == "worked":
+        return take_worked(args, standards)
+    if not args.model:
+        raise r.BadInput(
+            f"--model: --mode {args.mode} asks a model, name it (only worked needs none)"
+        )
+    args.max_tokens = args.max_tokens or MAX_TOKENS[args.mode]
+    if args.mode == "skeleton":  # its questions are of one kind
+        standards = ["high"]
+    return show(args, standards) if args.show else take_generated(args, standards)
 
 
 if __name__ == "__main__":

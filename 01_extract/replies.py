@@ -19,6 +19,51 @@ NEWLINE_COMMAND = re.compile(
 )
 
 
+CLOSING = re.compile(
+    r"""(?x)[*_(\[> #-]*(?:
+    let\s+me\s+know|i\s+hope|feel\s+free|please\s+let|hope\s+this|would\s+you\s+like|is\s+there\s+anything|
+    if\s+you\s+(?:need|want|would|have|'d|like)|
+    (?:these|the|all|both|each)\s+(?:\w+\s+){0,3}(?:questions|pairs|question-answer)\b[^\n]*\b(?:passage|text|cover|stand|based)|
+    (?:note:?\s+)?i\s+(?:have|'ve)\s+(?:made|rewritten|written|included|covered|extracted|provided|omitted|left)|
+    that(?:'s|\s+is)\s+all|end\s+of\b)""",
+    re.IGNORECASE,
+)
+
+
+def without_closing(text):
+    """A reply without the last paragraphs that speak to the user: "Let me know if you need more!"."""
+    text = text.rstrip()
+    for _ in range(3):
+        at = max(text.rfind("\n\n"), text.rfind("\n---\n"))
+        last = text[at:].strip().lstrip("-\n ") if at >= 0 else ""
+        if not last or len(last) > 400 or not CLOSING.match(last):
+            break
+        text = text[:at].rstrip()
+    return text
+
+
+def fenced(tag, text):
+    """A row's text between tags that it cannot close itself, so that instructions in it stay text: <passage> ... </passage>."""
+    return f"<{tag}>\n{unclosed(tag, text)}\n</{tag}>"
+
+
+def unclosed(tag, text):
+    """The text without closing tags of this name."""
+    return text.replace(f"</{tag}", f"< /{tag}")
+
+
+def fill(prompt, **values):
+    """The prompt with its placeholders <name> filled in one pass: a placeholder that stands in a text is left alone."""
+    return re.sub(f"<({'|'.join(values)})>", lambda match: values[match[1]], prompt)
+
+
+def written_by(row, model):
+    """The row's `generator` with one more model: all that wrote or changed it, in order."""
+    before = row.get("generator") or []
+    before = [before] if isinstance(before, str) else list(before)
+    return before if model in before else [*before, model]
+
+
 def mend_escapes(text):
     """Double the backslashes of LaTeX commands in JSON text: \\frac, \\times, \\beta, \\nu would become control characters, \\sqrt an error."""
 

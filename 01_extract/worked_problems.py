@@ -8,6 +8,9 @@ import re
 from typing import NamedTuple
 
 from book_blocks import Block, find_blocks, in_example
+from pdf import text as pdf_text
+
+import rows as r
 
 ANSWERS = ("solution", "solutions", "answer", "answers", "proof")
 LEADS = ("strategy", "approach", "analysis")  # the plan before a solution belongs to the answer
@@ -56,6 +59,7 @@ ASKS = re.compile(
     re.IGNORECASE,
 )
 DATUM = re.compile(r"\d+\.\d+|\d{3,}")  # a number that two texts hardly share by chance
+NOT_CARRIED = ("text", "n_tokens", "start", "page_starts", "n_pages", "empty_pages")
 HIGH_WORDS, HIGH_STEPS = 40, 2  # an answer this long, or with this many equals signs, is worked out
 
 
@@ -102,7 +106,7 @@ class Sections:
     """The kind of section the walk is in: a heading below "Answer Key", or a mere "Chapter 2", stays in it."""
 
     def __init__(self):
-        self.level, self.kind = 9, ""
+        self.level, self.kind, self.step = 9, "", 1
 
     def enter(self, level, title):
         kind = section_kind(title)
@@ -110,6 +114,7 @@ class Sections:
         if not kind and inner:
             return self.kind
         self.level, self.kind = level, kind
+        self.step = 2 if kind == "key" and re.search(r"\bodd\b", title, re.IGNORECASE) else 1
         return kind
 
 
@@ -121,12 +126,14 @@ def item_marks(text, block, kind):
     return [(m.start(), m.end(), m["plain"] or m["dotted"]) for m in found]
 
 
-def numbered_items(text, block, kind, last):
+def numbered_items(text, block, kind, last, step=1):
     """(the numbered items of one block as labelled blocks, or [block] where it has none; the last number). They must count on from `last`."""
     marks, number = [], last
     for mark in item_marks(text, block, kind):
         value = int(mark[2].rsplit(".", 1)[-1])
-        if number < value <= number + (6 if kind == "part" else 1) or (value == 1 and not marks):
+        if step == 2 and value % 2 == 0:
+            continue  # an item of a list within an answer
+        if number < value <= number + (6 if kind == "part" else 2):
             marks.append(mark)
             number = value
     if not marks:
@@ -137,6 +144,18 @@ def numbered_items(text, block, kind, last):
         stop = start + len(text[start:end].rstrip())
         made.append(Block(start, stop, 0, kind, printed, "item", body))
     return made, number
+
+
+def number_items(text, section, kind, step):
+    """The blocks of a section with its numbered items labelled."""
+    made, number = [], 0
+    for block in section:
+        items = [block]
+        if not block.level:
+            start = "part" if kind == "key" else "start"
+            items, number = numbered_items(text, block, start, number, step)
+        made += items
+    return made
 
 
 def label_items(text, blocks):
@@ -151,17 +170,9 @@ def label_items(text, blocks):
         if is_plain_heading(section[0]):
             title = text[section[0].start : section[0].end].lstrip("# ")
             kind = sections.enter(section[0].level, title)
-        if kind and not any(block.kind for block in section):
-            number = 0
-            for block in section:
-                items = [block]
-                if not block.level:
-                    items, number = numbered_items(
-                        text, block, "part" if kind == "key" else "start", number
-                    )
-                made += items
-        else:
-            made += section
+        words = [block for block in section if block.kind == "start" or block.word in ANSWERS]
+        items = number_items(text, section, kind, sections.step) if kind else []
+        made += items if sum(b.word == "item" for b in items) > len(words) else section
         at = stop
     return made
 
@@ -204,7 +215,7 @@ class Reader:
     def close(self):
         """The question that is waiting for its answer gets none after this."""
         asked, self.pending = self.pending, None
-        if asked and not self.unlabelled(asked):
+        if asked and not self.unlabelled(asked) and asked.start < asked.end:
             self.open.append(asked)
 
     def unlabelled(self, asked):
@@ -407,3 +418,109 @@ def standard_of(answer):
     """ "high" for a solution that is worked out, "low" for a result or a short statement."""
     steps = len(re.findall(r"(?<![<>!=])=(?!=)|\\(?:approx|implies|Rightarrow)\b|≈", answer))
     return "high" if len(answer.split()) >= HIGH_WORDS or steps >= HIGH_STEPS else "low"
+
+
+# ---- rows ----
+
+
+class Stretch:
+    """A document, or chunks of one that follow each other without a gap: their text, and what is known of its places."""
+
+    def __init__(self, row):
+        self.rows, self.text = [row], row["text"]
+        self.start = row.get("start", 0) if "doc_id" in row else 0  # of the text in the document
+
+    def takes(self, row):
+        """True where a chunk goes on with the text; what lies between two chunks is white space, a few characters of it."""
+        here = self.rows[-1]
+        if "doc_id" not in row or row["doc_id"] != here.get("doc_id") or "start" not in row:
+            return False
+        gap = row["start"] - self.start - len(self.text)
+        return 0 <= gap < 40
+
+    def add(self, row):
+        gap = row["start"] - self.start - len(self.text)
+        self.text += ("\n\n" + " " * gap)[:gap] + row["text"]
+        self.rows.append(row)
+
+    def row_at(self, at):
+        """The row (a document or chunk) that holds a character of the text."""
+        if len(self.rows) == 1:
+            return self.rows[0]
+        return [row for row in self.rows if row["start"] <= self.start + at][-1]
+
+    def pages(self, start, end):
+        """[first, last] page of text[start:end], or null."""
+        first, last = self.row_at(start), self.row_at(max(end - 1, start))
+        if "doc_id" not in first:
+            return pdf_text.pages_of(first.get("pages"), start, end)
+        starts = [
+            [page, row["start"] - self.start + offset]
+            for row in self.rows[self.rows.index(first) : self.rows.index(last) + 1]
+            for page, offset in row.get("page_starts") or ()
+        ]
+        if starts:
+            return pdf_text.pages_of(starts, start, end)
+        return first.get("pages") and [first["pages"][0], last["pages"][1]]
+
+
+def stretches(rows):
+    """Documents, or chunks put together again, one after the other."""
+    held = None
+    for row in rows:
+        if held and held.takes(row):
+            held.add(row)
+        else:
+            if held:
+                yield held
+            held = Stretch(row)
+    if held:
+        yield held
+
+
+def pair_rows(stretch):
+    """(rows of the pairs, rows of the questions without an answer) of a stretch."""
+    pairs, left = find_pairs(stretch.text)
+    return [pair_row(stretch, pair) for pair in pairs], [open_row(stretch, q) for q in left]
+
+
+def pair_row(stretch, pair):
+    """A pair as a row: where it stands is counted in characters of the document."""
+    row, base = stretch.row_at(pair.start), stretch.start
+    carried = {k: v for k, v in row.items() if k not in NOT_CARRIED}
+    answer = [base + pair.answer_start, base + pair.answer_end]
+    return {
+        **carried,
+        "id": f"qa-{r.text_hash(row['id'], 'worked', pair.question, pair.answer, str(answer))}",
+        "question": pair.question,
+        "answer": pair.answer,
+        "subject": row.get("subject"),
+        "source_id": row["id"],
+        "pages": stretch.pages(pair.start, pair.end),
+        "source": row.get("source"),
+        "license": row.get("license"),
+        "standard": standard_of(pair.answer),
+        "method": "worked",
+        "generator": [],
+        "label": pair.label,
+        "question_span": [base + pair.start, base + pair.end],
+        "grounded": True,
+        "proof": {
+            "start": answer[0],
+            "end": answer[1],
+            "pages": stretch.pages(pair.answer_start, pair.answer_end),
+            "by": "verbatim",
+        },
+    }
+
+
+def open_row(stretch, asked):
+    row, base = stretch.row_at(asked.start), stretch.start
+    return {
+        "id": f"{row['id']}-{base + asked.start}",
+        "source_id": row["id"],
+        "source": row.get("source"),
+        "pages": stretch.pages(asked.start, asked.end),
+        "question": stretch.text[asked.start : asked.end].strip(),
+        "question_span": [base + asked.start, base + asked.end],
+    }

@@ -1,0 +1,123 @@
+"""Where a passage supports a pair, and what of a pair it does not (used by extract_qa.py and refine_qa.py; no command of its own)."""
+
+import itertools
+import re
+from collections import Counter
+
+WORD = re.compile(r"\w+")
+NUMBER = re.compile(r"(?<![\w.])\d+(?:,\d{3})+(?:\.\d+)?|(?<![\w.])\d+(?:\.\d+)?|(?<=\w)\.\d+")
+SENTENCE = re.compile(r"(?<=[.!?])[\"”')\]]*\s+|\n\s*\n")
+COMMON = frozenset(
+    """about above after again also although among another answer because been before being between both cannot could does
+    doing each either every find following from further given gives have having here hold holds however into itself just
+    know less like made make makes many might more most much must need needs never often only other over question same
+    shall should show since some such than that their them then there therefore these they this those through thus under
+    until upon used using value very want well were what when where whether which while will with within without would
+    your text mathrm frac left right""".split()
+)
+RUN = 4  # words in a row that count as copied
+COPIED = 0.6  # share of a quote's runs that must stand in the passage, in their order
+COVERED = 0.5  # share of an answer's content words that its best sentences must hold
+LONGEST_PROOF = 4  # sentences
+
+
+def content_words(text):
+    """Words of at least four letters that carry meaning, in lower case and without plural s, and numbers."""
+    words = {word.lower() for word in WORD.findall(text)}
+    return {
+        word[:-1] if word.endswith("s") and len(word) > 4 else word
+        for word in words
+        if (len(word) > 3 and word not in COMMON and not word.isdigit())
+        or (word.isdigit() and len(word) > 1)
+    }
+
+
+def is_unrelated(question, answer, passage):
+    """True where no content word of question and answer stands in the passage: nonsense, or another book's."""
+    words = content_words(f"{question} {answer}")
+    return bool(words) and words.isdisjoint(content_words(passage))
+
+
+# ---- the place that supports an answer ----
+
+
+def find_quote(quote, passage):
+    """(start, end) of the place in the passage that a quote copies, None where it is no copy.
+
+    White space, case, punctuation and marks of Markdown and LaTeX do not count; left-out words ("...") and a changed word are forgiven, since the
+    place is the one where most runs of RUN words agree.
+    """
+    places = list(WORD.finditer(passage))
+    words = [place[0].lower() for place in places]
+    asked = [word.lower() for word in WORD.findall(quote)]
+    size = min(RUN, len(asked))
+    if size < 2:
+        return None
+    runs = {}
+    for at in range(len(words) - size + 1):
+        runs.setdefault(tuple(words[at : at + size]), []).append(at)
+    hits = [
+        (there, at)
+        for at in range(len(asked) - size + 1)
+        for there in runs.get(tuple(asked[at : at + size]), ())[:20]
+    ]
+    if not hits:
+        return None
+    near = Counter((there - at) // 8 for there, at in hits)  # a left-out word shifts what follows
+    shift = max(near, key=lambda key: near[key] + near[key + 1])
+    found = [(there, at) for there, at in hits if (there - at) // 8 in (shift, shift + 1)]
+    if len({at for _, at in found}) < COPIED * (len(asked) - size + 1):
+        return None
+    first, last = min(found)[0], max(found)[0] + size - 1
+    return places[first].start(), places[last].end()
+
+
+def find_support(answer, passage):
+    """((start, end), share) of the sentences, at most LONGEST_PROOF in a row, that hold most of an answer's content words."""
+    words = content_words(answer)
+    bounds = [0, *(match.end() for match in SENTENCE.finditer(passage)), len(passage)]
+    spans = [(a, b) for a, b in itertools.pairwise(bounds) if passage[a:b].strip()]
+    if not words or not spans:
+        return None, 0.0
+    held = [content_words(passage[a:b]) & words for a, b in spans]
+    best, place = 0.0, None
+    for first in range(len(spans)):
+        seen = set()
+        for last in range(first, min(first + LONGEST_PROOF, len(spans))):
+            seen |= held[last]
+            score = len(seen) - 0.1 * (last - first)  # of two equal places the shorter
+            if score > best:
+                best, place = score, (first, last, len(seen) / len(words))
+    if place is None:
+        return None, 0.0
+    start, end = spans[place[0]][0], spans[place[1]][1]
+    return (start, start + len(passage[start:end].rstrip())), place[2]
+
+
+def prove(answer, quote, passage):
+    """{"start", "end", "by", "share"} of the place that supports an answer: the model's quote where it is one, else the sentences nearest to it.
+
+    The second value says whether that is support: a quote that stands in the passage, or COVERED of the answer's content words.
+    """
+    if quote and (span := find_quote(quote, passage)):
+        return {"start": span[0], "end": span[1], "by": "quote", "share": 1.0}, True
+    span, share = find_support(answer, passage)
+    if span is None:
+        return None, False
+    proof = {"start": span[0], "end": span[1], "by": "words", "share": round(share, 2)}
+    return proof, not quote and share >= COVERED
+
+
+# ---- what a pair says that its sources do not ----
+
+
+def digits(number):
+    """The significant digits of a number: 0.05 and 5 are the same, since units may change ("5 cm" is "0.05 m")."""
+    return number.replace(",", "").replace(".", "").strip("0") or "0"
+
+
+def new_numbers(text, *sources):
+    """Numbers of a text that stand in none of the sources; small integers count steps and parts and are let go."""
+    known = {digits(number) for source in sources for number in NUMBER.findall(source)}
+    found = [n for n in NUMBER.findall(text) if not re.fullmatch(r"\d|10", n)]
+    return [n for n in dict.fromkeys(found) if digits(n) not in known]

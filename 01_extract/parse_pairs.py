@@ -1,0 +1,212 @@
+"""Question-answer pairs in a model's text (used by extract_qa.py; no command of its own). Pure functions that never raise, whatever the text."""
+
+import json
+import re
+from typing import NamedTuple
+
+from replies import mend_escapes, without_closing
+
+from answers.trim import after_thinking
+
+NO_QA = "[NO QA]"
+
+
+class Pair(NamedTuple):
+    """A pair as the model wrote it; a field it left out is ""."""
+
+    question: str
+    answer: str
+    quote: str = ""  # words of the passage on which the answer rests
+    perspective: str = ""
+
+
+# ---- markers ----
+
+BEFORE = r"""^[ \t>]*(?:[-*+•][ \t]+)?(?:\#{1,6}[ \t]*)?
+    (?:[*_]{0,3}[(\[]?\d{1,3}[.):\]][ \t]*)?[*_]{0,3}[ \t]*"""  # quoted, in a list, a heading, numbered, bold
+FLAGS = re.IGNORECASE | re.MULTILINE | re.VERBOSE
+
+
+def marker(words, ends=r"[:.)]|(?=\n)"):
+    """Pattern of a marker at the beginning of a line: "**Question 2:**", "### Answer", "3. Q:"."""
+    after = (
+        rf"[ \t]*[\#№]?[ \t]*(?:\(?\d{{1,3}}\)?)?[ \t]*[*_]{{0,3}}[ \t]*(?:{ends})[*_]{{0,3}}[ \t]*"
+    )
+    return re.compile(f"{BEFORE}(?:{words}){after}", FLAGS)
+
+
+def numbered(letter):
+    """ "**Q1.** What is 2+2?": a letter with its number, so that "A." stays an option of a question."""
+    return re.compile(
+        rf"{BEFORE}{letter}[ \t]*\d{{1,3}}[ \t]*[*_]{{0,3}}[.:)][*_]{{0,3}}[ \t]*", FLAGS
+    )
+
+
+def inline(word):
+    return re.compile(
+        rf"[*_]{{0,3}}\b{word}(?:[ \t]*\d{{1,3}})?[*_]{{0,3}}[ \t]*:[*_]{{0,3}}[ \t]*"
+    )
+
+
+FAMILIES = (  # tried in this order: the first of which both markers are there; "A." alone may be an option of a question, hence the colon
+    (marker("question"), marker("answer|solution")),
+    (marker("Q", ":|[.)](?=[ \t])"), marker("A", ":")),
+    (numbered("Q"), numbered("A")),
+    (marker("problem|exercise"), marker("answer|solution")),
+    (inline("Question"), inline("Answer")),
+)
+QUOTE = marker("quote|evidence|source[ ]sentence", ":")
+PERSPECTIVE = re.compile(
+    r"^[ \t>#*_-]{0,9}(?:\d{1,3}[.)][ \t]*)?[*_]{0,3}perspective[ \t]*\d?[*_]*[ \t]*:[*_ \t]*([a-z]+)[^\n]*$",
+    re.IGNORECASE | re.MULTILINE,
+)
+LONGEST_QUOTE = 1500  # characters; a longer one is the answer going on
+
+# ---- fields ----
+
+# a backslash of LaTeX that a model left single inside JSON: "\frac" would become a form feed and "rac", "\sin" would be no JSON at all
+LATEX_IN_JSON = re.compile(
+    r"""(?x)(?<!\\)\\(?=[^"\\/bfnrtu]|u(?![0-9a-fA-F]{4})|
+    (?:bar|begin|beta|big|binom|bmod|boldsymbol|bot|bullet|flat|forall|frac|nabla|neg?|neq|not|notin|nu|rangle|rho|
+    right|rightarrow|rm|tan|tanh|tau|text|tfrac|theta|times|to|top|triangle)(?![a-z]))"""
+)
+AFTER_PAIR = re.compile(  # a rule, the number of the next pair, a sentinel, marks left alone: on a line of their own after a pair
+    r"""(?x)\n[ \t]*(?:[-*_=]{3,}|
+    (?:\#{1,6}[ \t]*)?(?:[*_]{1,3})?(?:(?:QA|Q&A)?[ \t]*pair[ \t]*)?\(?\d{1,3}[.):]?(?:[*_]{1,3})?|
+    \[NO[ ]QA\]|\#{1,6}|[*_]{1,3})[ \t]*$""",
+    re.IGNORECASE,
+)
+EMPTY = re.compile(
+    r"""(?x)n/?a|none|null|nil|tbd|unknown|not\s+(?:given|provided|available|stated|specified|applicable)|
+    no\s+answer(?:\s+provided)?|(?:the\s+)?complete\s+(?:question|answer|solution)|no\s+qa""",
+    re.IGNORECASE,
+)
+EDGES = re.compile(r"^[\W_]+|[\W_]+$")
+
+
+def is_empty(text):
+    """True for "N/A", "<the complete answer>", marks alone."""
+    words = EDGES.sub("", text[:200])
+    return not words or (len(text) < 200 and EMPTY.fullmatch(words) is not None)
+
+
+def tidy(text):
+    """A field without what surrounds it: rules between pairs, the number of the next pair, unpaired bold marks, a fence around the whole."""
+    text = text.strip()
+    for _ in range(4):
+        before = text
+        text = AFTER_PAIR.sub("", text).strip()
+        text = re.sub(r"^(?:[-=_]{3,}|\*{3,})[ \t]*\n", "", text).strip()
+        if text == before:
+            break
+    if text.count("**") % 2:
+        if text.startswith("**"):
+            text = text[2:].lstrip()
+        elif text.endswith("**"):
+            text = text[:-2].rstrip()
+    if len(text) > 4 and text.startswith("**") and text.endswith("**") and text.count("**") == 2:
+        text = text[2:-2].strip()
+    return text.removesuffix("\n```").rstrip() if text.count("```") % 2 else text
+
+
+# ---- JSON ----
+
+
+def json_values(text):
+    """JSON values that stand one after the other in a text (an object, a list, or objects line by line), up to the first thing that is none."""
+    text = LATEX_IN_JSON.sub(r"\\\\", text)
+    values, at, decoder = [], 0, json.JSONDecoder(strict=False)
+    while start := re.compile(r"[\s,]*(?=[\[{])").match(text, at):
+        try:
+            value, at = decoder.raw_decode(text, start.end())
+        except (ValueError, RecursionError):
+            break
+        values.append(value)
+    return values
+
+
+def field_text(value):
+    return tidy(value) if isinstance(value, str) else "" if value is None else str(value)
+
+
+def json_pair(item):
+    """The pair of a JSON object, None where it is none; options of a multiple-choice question go under the question."""
+    fields = {str(k).lower(): v for k, v in item.items()} if isinstance(item, dict) else {}
+    if "question" not in fields and "answer" not in fields:
+        return None
+    question = field_text(fields.get("question"))
+    options = fields.get("options", fields.get("choices"))
+    if isinstance(options, list) and options and str(options[0]) not in question:
+        question += "".join(f"\n{'ABCDEFGHIJ'[n]}. {text}" for n, text in enumerate(options[:10]))
+    quote = fields.get("quote", fields.get("evidence"))
+    return Pair(question, field_text(fields.get("answer")), field_text(quote))
+
+
+def json_pairs(text):
+    """Pairs of an answer that is JSON: an object, objects, a list of them, or {"pairs": [...]}; None where it is not JSON."""
+    fenced = re.search(r"```(?:json)?[ \t]*\n(\s*[\[{].*?)```", text, re.DOTALL)
+    items = []
+    for value in json_values(mend_escapes(fenced[1] if fenced else text.strip())):
+        if isinstance(value, dict) and not {"question", "answer"} & {str(k).lower() for k in value}:
+            value = next((v for v in value.values() if isinstance(v, list)), [])
+        items += value if isinstance(value, list) else [value]
+    return [pair for item in items if (pair := json_pair(item))] or None
+
+
+# ---- the whole text ----
+
+
+def marked_pairs(text, perspective=""):
+    """Pairs between markers, in the family of markers that the text uses."""
+    whole = (family for family in FAMILIES if all(mark.search(text) for mark in family))
+    half = (family for family in FAMILIES if family[0].search(text))
+    asks, tells = next(whole, next(half, FAMILIES[0]))
+    starts = list(asks.finditer(text))
+    pairs = []
+    for match, following in zip(starts, [*starts[1:], None], strict=False):
+        block = text[match.end() : following.start() if following else len(text)]
+        split = tells.search(block) or FAMILIES[-1][1].search(block)
+        question, answer = (block[: split.start()], block[split.end() :]) if split else (block, "")
+        pairs.append(Pair(tidy(question), *answer_and_quote(answer), perspective))
+    return pairs
+
+
+def answer_and_quote(text):
+    """The parts of an answer before and after its last "Quote:" marker."""
+    marks = list(QUOTE.finditer(text))
+    if not marks or len(text) - marks[-1].end() > LONGEST_QUOTE:
+        return tidy(text), ""
+    return tidy(text[: marks[-1].start()]), tidy(text[marks[-1].end() :]).strip("\"“”'` ")
+
+
+def read_pairs(response):
+    """[Pair, ...] of a model's text; question or answer may be "" where it is missing. [] for the sentinel [NO QA], None where the text holds neither.
+
+    Markers stand at the beginning of a line, bold, numbered or as headings; text on one line is read too. "Answer:" a second time within an answer
+    belongs to it. What the model says to its user after the last pair goes.
+    """
+    text = after_thinking(response or "").replace("\r\n", "\n")
+    pairs = json_pairs(text)
+    if pairs is None:
+        text = without_closing(text)
+        parts = PERSPECTIVE.split(text)
+        pairs = marked_pairs(parts[0])
+        for name, part in zip(parts[1::2], parts[2::2], strict=True):
+            pairs += marked_pairs(part, name.lower())
+    pairs = [
+        pair._replace(
+            question="" if is_empty(pair.question) else pair.question,
+            answer="" if is_empty(pair.answer) else pair.answer,
+        )
+        for pair in pairs
+    ]
+    pairs = [pair for pair in pairs if pair.question or pair.answer]
+    if pairs:
+        return pairs
+    return [] if re.search(r"\[?\bNO[ _-]?QA\b\]?", text, re.IGNORECASE) else None
+
+
+def parse(response):
+    """read_pairs as [(question, answer), ...]."""
+    pairs = read_pairs(response)
+    return pairs and [(pair.question, pair.answer) for pair in pairs]

@@ -1,0 +1,245 @@
+"""Worked problems taken word for word: forms of labels and keys, places in the document, real chapters."""
+
+import importlib.util
+import re
+
+import chunk_documents
+import extract_qa
+import pytest
+import worked_problems as w
+from calling import call
+from conftest import ROOT, read_jsonl, write_jsonl
+
+
+def pairs_of(text):
+    pairs, left = w.find_pairs(text)
+    for pair in pairs:
+        assert text[pair.answer_start : pair.answer_end].strip() == pair.answer
+        assert text[pair.start : pair.end].strip() in pair.question
+    return [(pair.question, pair.answer) for pair in pairs], [q.number for q in left]
+
+
+FORMS = [  # (text, pairs, numbers of the questions left open)
+    (
+        "**Example 1.** A stone falls 20 m. How long?\n\n**Solution.** It takes 2.0 s.",
+        [("A stone falls 20 m. How long?", "It takes 2.0 s.")],
+        [],
+    ),
+    ("Example 10.1. Find a in x = a.\n\nSolution. a = x.", [("Find a in x = a.", "a = x.")], []),
+    (
+        "**Example 5.1: Braking.** A car stops. Why?\n\n**Solution.** Friction.",
+        [("A car stops. Why?", "Friction.")],
+        [],
+    ),
+    (  # University Physics: title, strategy, solution, significance
+        "##### Example 3\n\n**What *F* Does?**\n\nA car brakes. How far?\n\n**Strategy**\n\nUse energy.\n\n**Solution**\n\nIt goes\n\n$$s=5$$\n\n"
+        "**Significance**\n\nCars stop.\n\n## Next",
+        [
+            (
+                "A car brakes. How far?",
+                "**Strategy**\n\nUse energy.\n\n**Solution**\n\nIt goes\n\n$$s=5$$",
+            )
+        ],
+        [],
+    ),
+    (  # Chemistry 2e: the answer of "Check Your Learning" under a heading of its own, prose after it
+        "#### Example 1\n\nConvert 1 atm.\n\n**Solution**\n\nMultiply.\n\nThe result follows.\n\n**Check Your Learning**\n\nConvert 2 atm.\n\n"
+        "##### Note: Answer:\n\n1520 torr\n\nGases are measured by a barometer.",
+        [("Convert 1 atm.", "Multiply.\n\nThe result follows."), ("Convert 2 atm.", "1520 torr")],
+        [],
+    ),
+    (  # an answer in several paragraphs, bounded by the next exercise; one without an answer
+        "## Problems\n\n**Problem 1.** Find a.\n\n(i) twice\n\n**Solution 1.** First.\n\nThen.\n\n**Problem 2.** Find b.\n\n**Problem 3.** Find c.\n\n*Answer.* c = 3",
+        [("Find a.\n\n(i) twice", "First.\n\nThen."), ("Find c.", "c = 3")],
+        ["2"],
+    ),
+    (
+        "**Problem 13.** Solve $y' = x$.\n\n**Solution to the problem above.** $y = x^2/2$",
+        [("Solve $y' = x$.", "$y = x^2/2$")],
+        [],
+    ),
+    (  # prose after a run-in answer is not the answer, what works with the numbers of the question is
+        "**Example 2.** A buffer holds 0.20 mol. What is its pH?\n\n**Solution.** It is 5.\n\nWith 0.20 mol of salt it rises.\n\nSalts are common.",
+        [
+            (
+                "A buffer holds 0.20 mol. What is its pH?",
+                "It is 5.\n\nWith 0.20 mol of salt it rises.",
+            )
+        ],
+        [],
+    ),
+    (  # a shared introduction goes before each of its questions
+        "## Homework\n\n*Use the following information to answer the next two exercises:* A die is cast.\n\n**Problem 1.** Mean?\n\n**Solution 1.** 3.5\n\n"
+        "**Problem 2.** Mode?\n\n**Solution 2.** none\n\n**Problem 3.** Is 7 prime?\n\n**Solution 3.** yes",
+        [
+            (
+                "*Use the following information to answer the next two exercises:* A die is cast.\n\nMean?",
+                "3.5",
+            ),
+            (
+                "*Use the following information to answer the next two exercises:* A die is cast.\n\nMode?",
+                "none",
+            ),
+            ("Is 7 prime?", "yes"),
+        ],
+        [],
+    ),
+    (  # an example whose solution bears no label
+        "**Example 4.** Find the general solution of $y' = y^2$.\n\nWrite $x' = 1/y^2$, so $y = 1/(C-x)$.\n\nProse follows here.",
+        [("Find the general solution of $y' = y^2$.", "Write $x' = 1/y^2$, so $y = 1/(C-x)$.")],
+        [],
+    ),
+    (  # a key at the end of the book, by chapter; odd numbers only
+        "# Chapter 1. Motion\n\n## Exercises\n\n1. How fast?\n2. How far?\n   a. near\n   b. far\n3. Why?\n\n# Chapter 2. Force\n\n## Exercises\n\n1. What force?\n"
+        "2. Which law?\n\n# Answers to Selected Exercises\n\n## Chapter 1\n\n1. 50 km/h\n3. Because.\n\n## Chapter 2\n\n1. Friction,\n   the static one.",
+        [
+            ("How fast?", "50 km/h"),
+            ("Why?", "Because."),
+            ("What force?", "Friction,\n   the static one."),
+        ],
+        ["2", "2"],
+    ),
+    (
+        "## Review Questions\n\n1. Even?\n   A. 3\n   B. 4\n\n2. Odd?\n   A. 3\n   B. 4\n\n### Answer Key\n\n1. B  2. A",
+        [("Even?\n   A. 3\n   B. 4", "B"), ("Odd?\n   A. 3\n   B. 4", "A")],
+        [],
+    ),
+    (
+        "Problems of this kind are common.\n\nExample 5.1 shows that.\n\n## Analysis of Sorting\n\nText.",
+        [],
+        [],
+    ),
+    ("**Theorem 2.** All is one.\n\n*Proof.* Clear.", [], []),
+    ("**Problem 1.** Find a.\n\n## Other section\n\n**Solution 2.** b = 2", [], ["1"]),
+]
+
+
+@pytest.mark.parametrize(("text", "pairs", "left"), FORMS)
+def test_forms_of_books(text, pairs, left):
+    assert pairs_of(text) == (pairs, left)
+
+
+def test_two_exercises_of_one_number_take_no_answer_by_chance():
+    text = "## Exercises\n\n1. How fast?\n2. Far?\n\n## More Exercises\n\n1. Why?\n2. When?\n\n## Answers\n\n1. Because.\n2. Now."
+    assert pairs_of(text) == ([], ["1", "2", "1", "2"])
+
+
+def test_standards():
+    assert w.standard_of("B") == "low" and w.standard_of("$y = x$") == "low"
+    assert (
+        w.standard_of("$a = b$, so $b = c = 4$") == "high" and w.standard_of("word " * 50) == "high"
+    )
+
+
+def test_the_command_on_documents_and_on_chunks(tmp_path):
+    text = "Intro prose, a few words of it.\n\n**Example 1.** A stone falls. How long?\n\n**Solution.** It takes 2 s.\n\n## Problems\n\n**Problem 2.** Why?\n\n"
+    text += "**Problem 3.** When?\n\n*Answer.* Now."
+    page2 = text.index("**Solution.**")
+    document = {
+        "id": "d",
+        "title": "T",
+        "subject": "physics",
+        "text": text,
+        "pages": [[7, 0], [8, page2]],
+        "source": "b.pdf",
+        "license": "CC BY 4.0",
+    }
+    write_jsonl(tmp_path / "d.jsonl", [document])
+    call(
+        extract_qa,
+        "--input",
+        tmp_path / "d.jsonl",
+        "--output",
+        tmp_path / "w.jsonl",
+        "--mode",
+        "worked",
+    )
+    rows, rejected = read_jsonl(tmp_path / "w.jsonl"), read_jsonl(tmp_path / "w.rejected.jsonl")
+    assert [
+        (row["question"], row["answer"], row["pages"], row["proof"]["pages"]) for row in rows
+    ] == [
+        ("A stone falls. How long?", "It takes 2 s.", [7, 7], [8, 8]),
+        ("When?", "Now.", [8, 8], [8, 8]),
+    ]
+    for row in rows:
+        assert text[slice(*row["question_span"])] == row["question"] and row["grounded"]
+        assert text[row["proof"]["start"] : row["proof"]["end"]] == row["answer"]
+        assert row["license"] == "CC BY 4.0" and row["generator"] == [] and "text" not in row
+    assert [(row["question"], row["reason"]) for row in rejected] == [
+        ("Why?", "no answer in the book")
+    ]
+    call(
+        chunk_documents,
+        "--input",
+        tmp_path / "d.jsonl",
+        "--output",
+        tmp_path / "c.jsonl",
+        "--tokenizer",
+        "words",
+        "--max-tokens",
+        "15",
+    )
+    assert len(read_jsonl(tmp_path / "c.jsonl")) > 2
+    call(
+        extract_qa,
+        "--input",
+        tmp_path / "c.jsonl",
+        "--output",
+        tmp_path / "v.jsonl",
+        "--mode",
+        "worked",
+    )
+    again = read_jsonl(tmp_path / "v.jsonl")
+    for field in ("question", "answer", "pages", "proof", "question_span", "label"):
+        assert [row[field] for row in again] == [row[field] for row in rows]
+    assert {row["source_id"] for row in again} <= {
+        row["id"] for row in read_jsonl(tmp_path / "c.jsonl")
+    }
+
+
+def test_a_standard_that_is_not_asked_for_is_rejected(tmp_path):
+    text = "**Problem 1.** Why?\n\n**Solution 1.** So."
+    write_jsonl(
+        tmp_path / "d.jsonl",
+        [
+            {"id": "d", "subject": "physics", "text": text},
+            {"id": "e", "subject": None, "text": "Prose."},
+        ],
+    )
+    call(
+        extract_qa,
+        "--input",
+        tmp_path / "d.jsonl",
+        "--output",
+        tmp_path / "w.jsonl",
+        "--mode",
+        "worked",
+        "--standard",
+        "high",
+    )
+    assert read_jsonl(tmp_path / "w.jsonl") == []
+    reasons = [row["reason"] for row in read_jsonl(tmp_path / "w.rejected.jsonl")]
+    assert reasons == ["of the other standard", "no worked problem"]
+
+
+def test_the_sample_books_give_all_their_pairs():
+    for path in sorted((ROOT / "data/sample/textbooks").glob("*.md")):
+        text = path.read_text(encoding="utf-8")
+        pairs, left = w.find_pairs(text)
+        assert (
+            len(pairs) == len(re.findall(r"^(?:\*\*Solution|\*Answer)", text, re.MULTILINE)) >= 7
+        ), path.name
+        assert not left
+
+
+def test_real_chapters_give_what_a_person_counts(shared):
+    """The truth and the counting are those of tests/bench/worked.py."""
+    spec = importlib.util.spec_from_file_location("bench_worked", ROOT / "tests/bench/worked.py")
+    bench = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(bench)
+    found, counted, wrong, _ = bench.measure_chapters(shared / "textbooks")
+    assert found >= 0.9 * counted and wrong < 0.02 * found, (found, counted, wrong)
+    found, asked, wrong = bench.measure_keys(
+        shared / "qa" / "openstax_problem_solutions.jsonl", 600
+    )
+    assert found >= 0.9 * asked and wrong < 0.02 * found, (found, asked, wrong)
