@@ -253,20 +253,20 @@ def set_aside(raw_path, asked):
     if not raw_path.is_file():
         return
     expected = {q["id"]: r.text_hash(to_messages(q)) for q in asked if "reason" not in q}
-    raw, kept, old = batch_generate.RawFile(raw_path), [], []
-    for id_ in raw.index:
-        row = raw.get(id_)
-        stale = expected.get(id_, row["messages_hash"]) != row["messages_hash"]
-        (old if stale else kept).append(row)
-    raw.file.close()
-    if not old:
-        return
+    raw = batch_generate.RawFile(raw_path)  # nobody writes the file meanwhile
     aside = raw_path.with_name(raw_path.name.replace(".raw.jsonl", ".raw.old.jsonl"))
-    with open(aside, "ab") as file:
-        file.writelines(r.dumps(row) for row in old)
-    r.write(raw_path, kept)
+    stale = 0
+    with r.write_aside(raw_path) as kept, open(aside, "ab") as old, open(raw_path, "rb") as lines:
+        for line in lines:
+            row = json.loads(line)
+            changed = expected.get(row["id"], row["messages_hash"]) != row["messages_hash"]
+            (old if changed else kept).write(line)
+            stale += changed
+    raw.close()
+    if not stale:
+        return aside.unlink() if not aside.stat().st_size else None
     print(
-        f"{raw_path.name}: {len(old)} answers to other prompts now stand in {aside.name}",
+        f"{raw_path.name}: {stale} answers to other prompts now stand in {aside.name}",
         file=sys.stderr,
     )
 
