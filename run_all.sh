@@ -160,7 +160,7 @@ if stage 1; then
     say "stage 1: $INPUT -> textbook questions and answers"
     # a 135M model follows a JSON schema, not long instructions, and its judgements carry no information (it always says YES): rules judge in the demo
     if [[ $PROFILE == demo ]]; then
-        mode=(--mode paragraph --max-tokens 384) refine=(--mode json --max-tokens 384) judge=(--judge rules --max-tokens 256) no_judge=(--no-judge) classify=(--level-from-model off) no_reference=(--no-model --allow-missing)
+        mode=(--mode paragraph --worked --max-tokens 384) refine=(--mode json --keep-worked --max-tokens 384) judge=(--judge rules --keep-worked --max-tokens 256) no_judge=(--no-judge) classify=(--level-from-model off) no_reference=(--no-model --allow-missing)
         for step_options in mode refine judge; do   # without a penalty most answers of a model this small loop to the limit
             declare -n these=$step_options
             these+=(--sampling '{"repetition_penalty": 1.15}')
@@ -174,7 +174,7 @@ if stage 1; then
     ask "$TEACHER_MODEL" "$py" 01_extract/extract_qa.py --input "$E1/chunks.jsonl" --output "$E1/qa.jsonl" "${mode[@]}"
     step "$py" 01_extract/dedup.py --input "$E1/qa.jsonl" --output "$E1/dedup.jsonl" --field question --threshold 0.6
     ask "$REFINE_MODEL" "$py" 01_extract/refine_qa.py --input "$E1/dedup.jsonl" --chunks "$E1/chunks.jsonl" --output "$E1/refined.jsonl" "${refine[@]}"
-    ask "$REFINE_MODEL" "$py" 01_extract/add_cot.py --input "$E1/refined.jsonl" --output "$E1/cot.jsonl" "${judge[@]}"
+    ask "$REFINE_MODEL" "$py" 01_extract/add_cot.py --input "$E1/refined.jsonl" --chunks "$E1/chunks.jsonl" --output "$E1/cot.jsonl" "${judge[@]}"
     ask "$TEACHER_MODEL" "$py" 01_extract/filter_qa.py --input "$E1/cot.jsonl" --output "$E1/filtered.jsonl" "${no_judge[@]}"
     ask "$TEACHER_MODEL" "$py" 01_extract/decontaminate.py --input "$E1/filtered.jsonl" --output "$E1/clean.jsonl" --field question --benchmarks "$BENCHMARK_DIR" "${no_judge[@]}"
     ask "$TEACHER_MODEL" "$py" 01_extract/extract_reference.py --input "$E1/clean.jsonl" --output "$E1/reference.jsonl" "${no_reference[@]}"

@@ -116,12 +116,19 @@ def is_prose(text):
     return len(words) >= SHORTEST and len(letters) >= 0.4 * len(words)
 
 
-def paragraphs_of(text):
+def is_worked(unit):
+    """True for an example or exercise with its printed solution: --worked takes it word for word."""
+    return any(b.kind == "start" for b in unit) and any(
+        b.word in worked_problems.ANSWERS for b in unit
+    )
+
+
+def paragraphs_of(text, without_worked=False):
     """Passages of a chunk for --mode paragraph, SHORTEST to LONGEST words: its units (book_blocks.py), headings and short ones joined to the next,
     those too long in parts. Exercises without a solution and what is hardly text are left out."""
     made, held = [], ""
     for unit in book_blocks.find_units(text, book_blocks.find_blocks(text)):
-        if is_unanswered(text, unit):
+        if is_unanswered(text, unit) or (without_worked and is_worked(unit)):
             continue
         parts = unit_parts(text, unit)
         for number, part in enumerate(parts):
@@ -149,7 +156,7 @@ def paragraphs_of(text):
 # ---- requests ----
 
 
-def requests(chunks, prompts, standards, mode, example=None):
+def requests(chunks, prompts, standards, mode, example=None, worked=False):
     """Yield a request (id, prompt) for each chunk and standard, in paragraph mode for each of its paragraphs."""
     for chunk in chunks:
         for standard in standards:
@@ -160,7 +167,7 @@ def requests(chunks, prompts, standards, mode, example=None):
                 asked = fill(prompt, chunk=chunk["text"])
                 yield {"id": f"{chunk['id']}-{standard}", "prompt": asked, "chunk": chunk}
                 continue
-            for number, passage in enumerate(paragraphs_of(chunk["text"])):
+            for number, passage in enumerate(paragraphs_of(chunk["text"], worked)):
                 request = {"id": f"{chunk['id']}-{standard}-{number}"}
                 request["prompt"] = fill(prompt, chunk=passage)
                 if (
@@ -219,7 +226,9 @@ class Asker:
     def first(self, limit):
         chunks = read_chunks(self.args.input, limit)
         prompts = self.claims or self.prompts
-        return requests(chunks, prompts, self.standards, self.args.mode, self.example)
+        return requests(
+            chunks, prompts, self.standards, self.args.mode, self.example, self.args.worked
+        )
 
     def make(self, limit):
         """All requests whose answers become pairs."""
@@ -360,18 +369,26 @@ def outcome(chunk, standard, answers, args):
     return kept, rejected
 
 
+def worked_of(chunk, standards):
+    """(pairs that a chunk prints, of the standards asked for, []); what it leaves open is the model's to see."""
+    pairs, _ = worked_problems.pair_rows(worked_problems.Stretch(chunk))
+    return [row for row in pairs if row["standard"] in standards], []
+
+
 def collect(chunks, raw_rows, asker, step):
     """Match raw answers (an iterator in the order of the requests) with their chunks; every chunk and standard ends in rows kept or rejected."""
     args = asker.args
     for chunk in chunks:
-        kept, rejected = [], []
+        kept, rejected = worked_of(chunk, asker.standards) if args.worked else ([], [])
         for standard in asker.standards:
             if (chunk["subject"], standard) not in asker.prompts:
                 row = {"id": f"{chunk['id']}-{standard}", "source_id": chunk["id"]}
                 row |= {"subject": chunk["subject"], "standard": standard}
                 rejected.append({**row, "reason": "no prompt for this subject"})
                 continue
-            count = len(paragraphs_of(chunk["text"])) if args.mode == "paragraph" else 1
+            count = (
+                len(paragraphs_of(chunk["text"], args.worked)) if args.mode == "paragraph" else 1
+            )
             made = outcome(chunk, standard, [next(raw_rows) for _ in range(count)], args)
             kept += made[0]
             rejected += made[1]
@@ -488,6 +505,11 @@ def parse_options():
         choices=(*MAX_TOKENS, "worked"),
         default="document",
         help="default document; paragraph for small models; worked needs no model",
+    )
+    parser.add_argument(
+        "--worked",
+        action="store_true",
+        help="beside the model's pairs also those that a chunk prints with their solution, word for word",
     )
     parser.add_argument(
         "--prompts",

@@ -9,6 +9,7 @@ import pytest
 import worked_problems as w
 from calling import call
 from conftest import ROOT, read_jsonl, write_jsonl
+from fake_server import FakeServer
 
 
 def pairs_of(text):
@@ -195,6 +196,43 @@ def test_the_command_on_documents_and_on_chunks(tmp_path):
     assert {row["source_id"] for row in again} <= {
         row["id"] for row in read_jsonl(tmp_path / "c.jsonl")
     }
+
+
+def test_worked_pairs_beside_those_of_a_small_model(tmp_path):
+    prose = (
+        "Friction turns kinetic energy into heat wherever two surfaces slide over each other, and it grows with the load on them. "
+        * 3
+    )
+    text = f"{prose}\n\n**Example 1.** {prose} How long?\n\n**Solution.** {prose} It takes 2 s."
+    write_jsonl(
+        tmp_path / "c.jsonl",
+        [{"id": "c", "doc_id": "d", "start": 0, "subject": "physics", "text": text}],
+    )
+    answer = '{"question": "What does friction turn into heat?", "answer": "Kinetic energy."}'
+    with FakeServer(lambda messages, body: answer) as server:
+        call(
+            extract_qa,
+            "--input",
+            tmp_path / "c.jsonl",
+            "--output",
+            tmp_path / "o.jsonl",
+            "--mode",
+            "paragraph",
+            "--worked",
+            "--model",
+            "m",
+            "--base-url",
+            server.url,
+        )
+        assert len(server.requests) == 2 and not any(
+            "Example 1" in str(q["messages"][-1]) for q in server.requests
+        )
+    rows = read_jsonl(tmp_path / "o.jsonl")
+    assert [(row["method"], row["standard"], row["generator"]) for row in rows] == [
+        ("worked", "high", []),
+        ("paragraph", "high", ["m"]),
+        ("paragraph", "low", ["m"]),
+    ]
 
 
 def test_a_standard_that_is_not_asked_for_is_rejected(tmp_path):
