@@ -19,6 +19,7 @@ import contextlib
 import dataclasses
 import email.utils
 import fcntl
+import functools
 import itertools
 import json
 import os
@@ -196,6 +197,13 @@ def options(args):
     )
 
 
+def messages_hash(messages):
+    try:
+        return r.text_hash(r.quick_encode(messages).decode())
+    except UnicodeEncodeError:  # a lone surrogate
+        return r.text_hash(messages)
+
+
 def row_seed(seed, id_):
     """Seed of one row (31 bits): a hash of the run's seed and the row's id, so that its answer does not depend on other rows."""
     return int(r.text_hash(str(seed), id_), 16) % 2**31
@@ -308,8 +316,8 @@ class RawFile:
         )
 
     def check(self, id_, expected):
-        """True where the row's answer is there; BadInput where it belongs to another model, prompt or sampling; False where it is missing,
-        or was cut off at a smaller budget than there is now."""
+        """True where the row's answer is there, False where it is missing, None where it was cut off at a smaller budget than there is
+        now; BadInput where it belongs to another model, prompt or sampling."""
         if (found := self.find(id_)) is None:
             return False
         _, experiment, budget, cut = found
@@ -324,7 +332,7 @@ class RawFile:
                 f'{self.path}: row "{id_}" was made with {name} {json.dumps(stored[key])}, now it is '
                 f"{json.dumps(expected[key])}; use another output, or --fresh to start over"
             )
-        return not 0 < cut < largest_budget(sampling)
+        return None if 0 < cut < largest_budget(sampling) else True
 
     def spent(self):
         """Tokens of every answer in the file, with those of the tries before it."""
@@ -372,10 +380,14 @@ def largest_budget(sampling):
 
 def experiment_hash(row):
     """What must be the same for answers to stand in one file; the budgets may grow."""
-    sampling = {
-        k: v for k, v in row["sampling"].items() if k not in ("max_tokens", "retry_max_tokens")
-    }
-    return r.text_hash(row["model"], sampling, row["messages_hash"])
+    return hash_sampling(row["model"], r.quick_encode(row["sampling"])) + row["messages_hash"]
+
+
+@functools.lru_cache(64)
+def hash_sampling(model, encoded):
+    sampling = r.quick_decode(encoded)
+    budgets = ("max_tokens", "retry_max_tokens")
+    return r.text_hash(model, {k: v for k, v in sampling.items() if k not in budgets})
 
 
 def read_raw(rows, out_path):
@@ -508,11 +520,12 @@ class Book:
                 id=row["id"],
                 model=self.name,
                 sampling=self.sampling,
-                messages_hash=r.text_hash(messages),
+                messages_hash=messages_hash(messages),
             )
             there = self.raw.check(row["id"], expected)
             one = dict(expected=expected, messages=messages, max_tokens=self.sampling["max_tokens"])
-            if not there and (old := self.raw.get(row["id"])):  # cut off in an earlier run
+            if there is None:  # cut off in an earlier run
+                old = self.raw.get(row["id"])
                 one |= {"max_tokens": self.budget, **answer_of(old)}
             self.raw.place(row["id"], self.counts["rows"])
             self.counts["rows"] += 1
@@ -876,7 +889,9 @@ def unpack(data):
 
 def run_async(work):
     try:
-        return asyncio.run(work)
+        import uvloop
+
+        return uvloop.run(work)
     except BaseExceptionGroup as group:
         error = group
         while isinstance(error, BaseExceptionGroup):
