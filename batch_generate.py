@@ -197,13 +197,6 @@ def options(args):
     )
 
 
-def messages_hash(messages):
-    try:
-        return r.text_hash(r.quick_encode(messages).decode())
-    except UnicodeEncodeError:  # a lone surrogate
-        return r.text_hash(messages)
-
-
 def row_seed(seed, id_):
     """Seed of one row (31 bits): a hash of the run's seed and the row's id, so that its answer does not depend on other rows."""
     return int(r.text_hash(str(seed), id_), 16) % 2**31
@@ -520,7 +513,7 @@ class Book:
                 id=row["id"],
                 model=self.name,
                 sampling=self.sampling,
-                messages_hash=messages_hash(messages),
+                messages_hash=r.text_hash(messages),
             )
             there = self.raw.check(row["id"], expected)
             one = dict(expected=expected, messages=messages, max_tokens=self.sampling["max_tokens"])
@@ -682,7 +675,7 @@ class Money:
             return float(os.environ.get(name) or 0)
 
         self.budget = number("BUDGET")
-        self.hour = number("PRICE_PER_GPU_HOUR") * (number("GPUS") or 1)
+        self.hour = number("PRICE_PER_GPU_HOUR") * float(os.environ.get("GPUS") or 1)
         self.prices = {
             "prompt_tokens": number("PRICE_IN"),
             "completion_tokens": number("PRICE_OUT"),

@@ -5,6 +5,8 @@
 #   STAGE=3 STOP=4 bash run_all.sh                      only stages 3 and 4
 #   INPUT=my_books BENCHMARK_DIR=my_tests bash run_all.sh
 #   bash run_all.sh --dry-run | --fresh                 print every command | start over (deletes data/runs/$RUN, saying what)
+#   bash run_all.sh --estimate                          rows, tokens, GPU hours, disk and money of each step, before anything is paid
+#   BUDGET=50 PRICE_PER_GPU_HOUR=2 bash run_all.sh      stops (exit code 4) when so much is spent; a larger BUDGET goes on
 #
 # PROFILE  hardware                          models                                              time
 # demo     2 CPU cores, 8 GB, no hub         SmolLM2-135M-Instruct teaches and learns            about 14 minutes
@@ -17,13 +19,14 @@
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")"
 
-DRY_RUN=false FRESH=false
+DRY_RUN=false FRESH=false ESTIMATE=false
 for option in "$@"; do
     case $option in
     --dry-run) DRY_RUN=true ;;
     --fresh) FRESH=true ;;
+    --estimate) ESTIMATE=true ;;
     --help | -h) sed -n '2,/^set -e/{/^set -e/!p}' "$0" | sed 's/^# \{0,1\}//'; exit ;;
-    *) echo "run_all.sh: unknown option $option (there are --dry-run, --fresh and --help; settings are variables, see --help)" >&2; exit 2 ;;
+    *) echo "run_all.sh: unknown option $option (there are --dry-run, --estimate, --fresh and --help; settings are variables, see --help)" >&2; exit 2 ;;
     esac
 done
 if [[ -f .env ]]; then   # KEY=value lines; what is set already wins
@@ -47,7 +50,8 @@ INPUT=${INPUT:-data/sample/textbooks}          # folder of .pdf, .md, .txt, .jso
 SEED=${SEED:-42}
 LIMIT=${LIMIT:-}                               # at most so many chunks in stage 1, and questions per benchmark in stage 4
 THINKING=${THINKING-}                          # on | off, for teachers that can be told (Qwen3)
-LLM_BASE_URL=${LLM_BASE_URL:-}                 # an endpoint of your own instead of a teacher server started here
+LLM_BASE_URL=${LLM_BASE_URL:-}                 # an endpoint of your own (several: a,b) instead of a teacher server started here
+DETERMINISTIC=${DETERMINISTIC:-}               # 1: answers that do not depend on the batch, where vLLM's kernels can (slower)
 case $PROFILE in
 demo)
     TEACHER_MODEL=${TEACHER_MODEL:-$OUT/models/base} BASE_MODEL=${BASE_MODEL:-$OUT/models/base} TEXTBOOK_NAME=textbook MAX_LENGTH=${MAX_LENGTH:-640}
@@ -57,11 +61,12 @@ demo)
     ENGINE=${ENGINE:-'{"max_model_len": 2048}'}
     NOTE="Demo run. A model of 135 million parameters learns the form of an answer from a few hundred rows, and no science: look at the unparsed column, \
 which falls, and not at the accuracy, which stays near chance on multiple choice. What the teacher wrote in stage 1 shows the machinery, not the quality of a real teacher." ;;
-lora)
-    TEACHER_MODEL=${TEACHER_MODEL:-Qwen/Qwen3-8B} BASE_MODEL=${BASE_MODEL:-Qwen/Qwen3-4B-Base} TEXTBOOK_NAME=textbook MAX_LENGTH=${MAX_LENGTH:-4096}
+lora)   # below 23 GB an AWQ teacher: 6 GB of weights, where 16.4 GB of bf16 would not start
+    memory=$(gpu_gib)
+    TEACHER_MODEL=${TEACHER_MODEL:-$([[ ${memory:-80} -lt 23 ]] && echo Qwen/Qwen3-8B-AWQ || echo Qwen/Qwen3-8B)} BASE_MODEL=${BASE_MODEL:-Qwen/Qwen3-4B-Base} TEXTBOOK_NAME=textbook MAX_LENGTH=${MAX_LENGTH:-4096}
     BENCHMARK_DIR=${BENCHMARK_DIR:-} BENCHMARKS=${BENCHMARKS:-all}
     THINKING=${THINKING:-off} SOURCES=${SOURCES:-textbook_reasoning,natural_reasoning} SOURCE_LIMIT=${SOURCE_LIMIT:-20000} MIX_RECIPE=${MIX_RECIPE:-}
-    if [[ -z ${RECIPE:-} ]]; then memory=$(gpu_gib); RECIPE=03_sft/recipes/$([[ ${memory:-80} -lt 23 ]] && echo qlora_16gb || echo qwen3_4b_lora).yaml; fi
+    if [[ -z ${RECIPE:-} ]]; then RECIPE=03_sft/recipes/$([[ ${memory:-80} -lt 23 ]] && echo qlora_16gb || echo qwen3_4b_lora).yaml; fi
     CHUNK_TOKENS=${CHUNK_TOKENS:-4096} CHUNKS=${LIMIT:-} EVAL_LIMIT=${EVAL_LIMIT:-${LIMIT:-500}} MAX_TOKENS=${MAX_TOKENS:-4096} ENGINE=${ENGINE:-'{"max_model_len": 16384}'} ;;
 full)
     TEACHER_MODEL=${TEACHER_MODEL:-meta-llama/Llama-3.3-70B-Instruct} BASE_MODEL=${BASE_MODEL:-Qwen/Qwen3-8B-Base} MAX_LENGTH=${MAX_LENGTH:-4096}
@@ -71,6 +76,11 @@ full)
     CHUNK_TOKENS=${CHUNK_TOKENS:-4096} CHUNKS=${LIMIT:-} EVAL_LIMIT=${EVAL_LIMIT:-$LIMIT} MAX_TOKENS=${MAX_TOKENS:-10240} ENGINE=${ENGINE:-'{}'} ;;
 *) echo "run_all.sh: PROFILE=$PROFILE is not demo, lora or full" >&2; exit 2 ;;
 esac
+# JSON of vLLM's arguments for the teacher's server, e.g. {"max_model_len": 16384, "quantization": "fp8", "gpu_memory_utilization": 0.8}; ENGINE is that of
+# the evaluation. A model's own 40,960 tokens of cache do not fit beside 16 GB of weights on 24 GB.
+if [[ $GPUS == 0 ]]; then TEACHER_ENGINE=${TEACHER_ENGINE:-'{"max_model_len": 4096, "enforce_eager": true}'}
+elif [[ $PROFILE == full ]]; then TEACHER_ENGINE=${TEACHER_ENGINE:-'{"max_model_len": 32768}'}
+else TEACHER_ENGINE=${TEACHER_ENGINE:-'{"max_model_len": 16384}'}; fi
 TP=${TP:-1} TEACHER_TP=${TEACHER_TP:-${TP:-1}}   # GPUs an engine: of the models in training, of the teachers
 REFINE_MODEL=${REFINE_MODEL:-$TEACHER_MODEL}   # the paper refines and annotates with deepseek-ai/DeepSeek-V3: needs 8 GPUs of 141 GB, or an endpoint
 PORT=${PORT:-8765}
@@ -81,7 +91,22 @@ TEACHER_PID="" SERVED=""
 say() { printf '\n\033[1m%s\033[0m\n' "$*" >&2; }
 step() {   # print the command, then run it
     echo "+ $(printf '%q ' "$@" | sed "s|^$py|python|")" >&2
-    $DRY_RUN || "$@"
+    if $DRY_RUN; then return; fi
+    if [[ -n $BUDGET_OF_RUN ]]; then
+        BUDGET=$(BUDGET=$BUDGET_OF_RUN "$py" data/estimate_cost.py --left "$OUT") || exit 4
+        export BUDGET
+    fi
+    local status=0 began=$SECONDS
+    "$@" || status=$?
+    printf '%s\t%s\n' $((SECONDS - began)) "$2" >>"$OUT/seconds.tsv"   # counts towards BUDGET
+    return $status
+}
+engine_options() {   # {"max_model_len": 4096, "enforce_eager": true} -> --max-model-len 4096 --enforce-eager, one a line
+    "$py" -c 'import json, sys
+for name, value in json.loads(sys.argv[1]).items():
+    option = name.replace("_", "-")
+    text = value if isinstance(value, str) else json.dumps(value)
+    print("--" + option if value is True else "--no-" + option if value is False else f"--{option}\n{text}")' "$1"
 }
 stop_teacher() {
     [[ -n $TEACHER_PID ]] || return 0
@@ -94,17 +119,19 @@ trap stop_teacher EXIT
 trap 'exit 130' INT TERM
 start_teacher() {   # one vLLM server for stages 1 and 2: an engine start costs a minute or more
     stop_teacher
-    local engines=$((GPUS / TEACHER_TP)) options=() log=$OUT/teacher.log
-    if [[ $GPUS == 0 ]]; then options=(--enforce-eager --max-model-len 4096)
-    else options=(--tensor-parallel-size "$TEACHER_TP" --data-parallel-size "$((engines > 0 ? engines : 1))"); fi
+    local engines=$((GPUS / TEACHER_TP)) options log=$OUT/teacher.log
+    options=$(engine_options "$TEACHER_ENGINE") || { echo "run_all.sh: TEACHER_ENGINE=$TEACHER_ENGINE is not JSON" >&2; exit 2; }
+    mapfile -t options <<<"$options"
+    [[ -n ${options[0]} ]] || options=()
+    [[ $GPUS == 0 ]] || options+=(--tensor-parallel-size "$TEACHER_TP" --data-parallel-size "$((engines > 0 ? engines : 1))")
     say "starting a vLLM server for $1 (its log: $log)"
     set -m   # a process group of its own, so that all its workers can be stopped
-    "$py" -m vllm.entrypoints.openai.api_server --model "$1" --port "$PORT" --host 127.0.0.1 "${options[@]}" >"$log" 2>&1 &
+    "$py" -m vllm.entrypoints.openai.api_server --model "$1" --port "$PORT" --host 127.0.0.1 "${options[@]}" >"$log" 2>&1 9>&- &
     TEACHER_PID=$! SERVED=$1
     (   # should this shell be killed outright, the server ends too
         while kill -0 $$ 2>/dev/null; do sleep 2; done
         kill -TERM -- "-$TEACHER_PID" 2>/dev/null
-    ) >/dev/null 2>&1 &
+    ) >/dev/null 2>&1 9>&- &
     set +m
     local waited=0
     until curl -sf -m 5 --noproxy '*' "http://127.0.0.1:$PORT/health" >/dev/null; do
@@ -127,17 +154,40 @@ ask() {   # ask MODEL COMMAND...: a step that may need a model; the server is st
     fi
     return $status
 }
+estimate() {   # what is not known before the start is stated as assumed in the table
+    local chunks=${CHUNKS:-0} characters
+    if ((chunks == 0)); then   # four characters a token, a page of PDF as 3,000
+        characters=$(find "$INPUT" -type f ! -name '*.pdf' -print0 | xargs -0 -r cat | wc -c)
+        chunks=$(((characters / 4 + $(find "$INPUT" -name '*.pdf' | wc -l) * 300 * 750) / CHUNK_TOKENS + 1))
+    fi
+    local sources=(${SOURCES//,/ }) questions=$((${EVAL_LIMIT:-4500} * 15)) rows=${SOURCE_LIMIT:-609700}
+    rows=$((rows * (${#sources[@]} > 0 && ${#SOURCE_LIMIT} > 0 ? ${#sources[@]} : 1)))
+    if [[ $PROFILE == demo ]]; then rows=$(wc -l <data/sample/train.jsonl) questions=$(cat data/sample/benchmark/*.jsonl | wc -l); fi
+    LLM_BASE_URL=$LLM_BASE_URL GPUS=$GPUS "$py" data/estimate_cost.py --profile "$PROFILE" --chunks "$chunks" --source-rows "$rows" \
+        --eval-rows "$questions" --teacher "$TEACHER_MODEL" --base "$BASE_MODEL" --stage "$STAGE" --stop "$STOP" --run "$OUT" \
+        --card "$(nvidia-smi --query-gpu=name --format=csv,noheader 2>/dev/null | head -n 1)"
+}
 stage() { ((STAGE <= $1 && $1 <= STOP)); }
 limit() { [[ -n $1 ]] && echo "--limit $1" || true; }
 
+BUDGET_OF_RUN=${BUDGET:-}
+export GPUS
+if $ESTIMATE; then [[ -x $py ]] || bash setup.sh >&2; estimate; exit; fi
 if ! $DRY_RUN; then
+    mkdir -p "$OUT"
+    exec 9>>"$OUT/.lock"   # held by this shell and its steps, by the teacher's server not
+    if ! flock -n 9; then
+        echo "run_all.sh: another run is writing $OUT ($(tail -n 1 "$OUT/.lock")); wait for it or stop it" >&2
+        exit 2
+    fi
+    echo "process $$, since $(date +%FT%T)" >"$OUT/.lock"
     bash setup.sh
     if $FRESH && [[ -d $OUT ]]; then
         say "--fresh: deleting $OUT ($(find "$OUT" -type f | wc -l) files)"
-        find "$OUT" -mindepth 1 -maxdepth 1 ! -name models -exec rm -rf {} +
+        find "$OUT" -mindepth 1 -maxdepth 1 ! -name models ! -name .lock -exec rm -rf {} +
     fi
-    mkdir -p "$OUT"
 fi
+[[ -z $DETERMINISTIC ]] || export VLLM_BATCH_INVARIANT=1
 export PYTHONWARNINGS=${PYTHONWARNINGS:-ignore::FutureWarning} VLLM_NO_USAGE_STATS=1 DO_NOT_TRACK=1 VLLM_LOGGING_LEVEL=${VLLM_LOGGING_LEVEL:-WARNING} TOKENIZERS_PARALLELISM=false
 cache=$(realpath -m "$OUT/cache")
 export MPLCONFIGDIR=$cache/matplotlib VLLM_CACHE_ROOT=$cache/vllm   # nothing is written outside the run's folder
@@ -231,7 +281,7 @@ if stage 4; then
         model=$BASE_MODEL
         [[ $name == base ]] || model=$E3/model
         step "$py" 04_eval/run_eval.py --model "$model" --name "$name" --benchmarks "$BENCHMARKS" --data "$BENCHMARK_DIR" --output "$E4/$name" \
-            --max-tokens "$MAX_TOKENS" --seed "$SEED" --tensor-parallel "$TP" --engine "$ENGINE" ${EVAL_LIMIT:+--limit "$EVAL_LIMIT"}
+            --max-tokens "$MAX_TOKENS" --seed "$SEED" --tensor-parallel "$TP" --engine "$ENGINE" ${DETERMINISTIC:+--deterministic} ${EVAL_LIMIT:+--limit "$EVAL_LIMIT"}
     done
     step "$py" 04_eval/score.py --input "$E4/base/samples.jsonl" "$E4/tuned/samples.jsonl" --output "$E4/scored.jsonl" --csv "$OUT/results.csv"
     step "$py" 04_eval/compare.py "$E4/scored.jsonl:base" "$E4/scored.jsonl:tuned" --output "$E4/comparison.json"

@@ -21,7 +21,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 import re
 
 import replies
-from replies import Rows, count_tokens, outcome, without_empty_boxes
+from replies import Rows, outcome, without_empty_boxes
 
 import answers
 import batch_generate
@@ -185,6 +185,7 @@ def main():
             lambda row: filled(JUDGE_PROMPT, row),
             judge_path(step),
             retry_max_tokens=args.max_tokens,
+            readable=lambda text: parse_judge(text) is not None,
             **options | {"max_tokens": min(64, args.max_tokens)},
         )
     bare = (row for row, has in judged(args, step, rows) if not has)
@@ -195,7 +196,6 @@ def main():
         retry_max_tokens=2 * args.max_tokens,
         **options,
     )
-    tokens = {}
     counted = replies.texts(
         step.read(args.input, "question", "answer", limit=args.limit),
         args.input,
@@ -205,9 +205,8 @@ def main():
     for (row, has), (_, raw) in zip(
         judged(args, step, counted), batch_generate.read_raw(rows, step.raw_path), strict=True
     ):
-        count_tokens(tokens, raw)
         step.keep({**row, "reasoning": "given"}) if has else finish(step, row, raw, args)
-    step.finish(tokens=tokens)
+    step.finish()
 
 
 def finish(step, row, raw, args):

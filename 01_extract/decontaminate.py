@@ -282,7 +282,11 @@ def judge(args, step, index, audit, pairs):
         return [{"role": "user", "content": text}]
 
     counts = batch_generate.generate_jsonl(
-        list(unique.values()), to_messages, step.raw_path, **batch_generate.options(args)
+        list(unique.values()),
+        to_messages,
+        step.raw_path,
+        readable=lambda text: parse_judgement(text) is not None,
+        **batch_generate.options(args),
     )
     answers = {
         pair["id"]: raw for pair, raw in batch_generate.read_raw(unique.values(), step.raw_path)

@@ -19,7 +19,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 import re
 
 import replies
-from replies import Rows, count_tokens, outcome
+from replies import Rows, outcome
 
 import answers
 import answers.formula
@@ -197,15 +197,8 @@ def main():
             retry_max_tokens=4 * args.max_tokens,
             **batch_generate.options(args),
         )
-    counted, tokens = (
-        replies.texts(
-            step.read(args.input, "question", "answer", limit=args.limit),
-            args.input,
-            "question",
-            "answer",
-        ),
-        {},
-    )
+    rows = step.read(args.input, "question", "answer", limit=args.limit)
+    counted = replies.texts(rows, args.input, "question", "answer")
     for row, raw in (
         ((row, None) for row in counted)
         if args.no_model
@@ -216,7 +209,6 @@ def main():
         if reference is None and args.no_model:
             reason = "no reference"
         elif reference is None:
-            count_tokens(tokens, raw)
             reference, how = None if raw is None else parse(raw["response"]), "model"
             reason = outcome(raw) or (
                 "unparsed"
@@ -236,7 +228,7 @@ def main():
             )
         else:
             step.reject(row, reason, **more)
-    step.finish(tokens=tokens)
+    step.finish()
 
 
 if __name__ == "__main__":

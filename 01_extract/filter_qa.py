@@ -6,7 +6,7 @@
 in   question-answer rows: id, question, answer
 out  the rows that stay, unchanged. Rejected by rule: "outside reference", "no question", "no task", "no answer", "empty box", "box not closed",
      "refusal", "remark about itself", "answer repeats the question", "text repeats itself" (`matched` is what the rule saw, `matched_in` where);
-     by the judge: "judge: contradiction", "judge: outside reference", "judge: no answer", "judge: other", "judge unparsed" (`response` is what it
+     by the judge: "judge: contradiction", "judge: outside reference", "judge: no answer", "judge: other", "judge unreadable" (`response` is what it
      said), "generation failed"
 
 A reference is outside only where the pair does not hold what it points to: "the table below" followed by a table stays.
@@ -21,7 +21,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 import re
 
 import replies
-from replies import EMPTY_BOX, Rows, count_tokens
+from replies import EMPTY_BOX, Rows
 
 import batch_generate
 import rows as r
@@ -270,7 +270,7 @@ def parse_judge(text):
         r"^\W*(yes|no)\W*$", text, re.I
     )
     if not said:
-        return None, "judge unparsed"
+        return None, "judge unreadable"
     faults = re.findall(
         r"fault[\s*_`\"':：-]{1,10}(none|contradiction|outside reference|no answer)\b", text, re.I
     )
@@ -307,17 +307,11 @@ def main():
             to_messages,
             step.raw_path,
             retry_max_tokens=4 * args.max_tokens,
+            readable=lambda text: parse_judge(text)[0] is not None,
             **batch_generate.options(args),
         )
-    counted, tokens = (
-        replies.texts(
-            step.read(args.input, "question", "answer", limit=args.limit),
-            args.input,
-            "question",
-            "answer",
-        ),
-        {},
-    )
+    rows = step.read(args.input, "question", "answer", limit=args.limit)
+    counted = replies.texts(rows, args.input, "question", "answer")
     for row, raw in (
         ((row, None) for row in counted)
         if args.no_judge
@@ -331,10 +325,9 @@ def main():
         elif raw is None:
             step.reject(row, "generation failed")
         else:
-            count_tokens(tokens, raw)
             keep, reason = parse_judge(raw["response"])
             step.keep(row) if keep else step.reject(row, reason, response=raw["response"])
-    step.finish(tokens=tokens)
+    step.finish()
 
 
 if __name__ == "__main__":

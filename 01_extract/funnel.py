@@ -63,15 +63,17 @@ def rejected_text(reasons, most=None):
 def table(steps, by_subject=True):
     """The funnel as Markdown: one line a step, and rows by subject."""
     lines = [
-        "| step | rows in | rows out | rejected | share kept | why rejected | model | tokens | seconds |",
-        "|---|---:|---:|---:|---:|---|---|---:|---:|",
+        "| step | rows in | rows out | rejected | share kept | why rejected | model | tokens | a row kept | seconds |",
+        "|---|---:|---:|---:|---:|---|---|---:|---:|---:|",
     ]
     for step in steps:
         counts, rejected = step["counts"], sum(step["counts"]["rejected"].values())
-        spent = step.get("tokens") or step.get("generation") or {}
-        tokens = (
-            spent.get("completion_tokens") if isinstance(spent, dict) else None
-        )  # of the model; chunking counts its own tokens under this name
+        spent = step.get("tokens") or {}
+        if not isinstance(spent, dict):  # chunking counts its own tokens under this name
+            spent = {}
+        # what the models read and wrote in every run of the step
+        tokens = spent.get("prompt_tokens", 0) + spent.get("completion_tokens", 0)
+        each = f"{tokens / counts['out']:,.0f}" if tokens and counts["out"] else "-"
         total = counts["out"] + rejected
         lines.append(
             f"| {step['name']} | {counts['in']:,} | {counts['out']:,} | {rejected:,} | {counts['out'] / total:.1%} | "
@@ -80,7 +82,7 @@ def table(steps, by_subject=True):
         )
         lines[-1] += (
             f"{rejected_text(counts['rejected']).replace('|', '/') or '-'} | {Path(str(step.get('model') or '-')).name} | "
-            f"{f'{tokens:,}' if isinstance(tokens, int) and tokens else '-'} | {step.get('seconds', '-')} |"
+            f"{f'{tokens:,}' if tokens else '-'} | {each} | {step.get('seconds', '-')} |"
         )
     counted = (
         [(step["name"], step.get("subjects") or count_subjects(step["path"])) for step in steps]

@@ -197,11 +197,9 @@ def main():
         retry_max_tokens=2 * args.max_tokens,
         **batch_generate.options(args),
     )
-    tokens = {}
     for row, raw in batch_generate.read_raw(
         step.read(args.input, "question", "answer", limit=args.limit), step.raw_path
     ):
-        replies.count_tokens(tokens, raw)
         if is_kept(row, args):
             step.keep(row)
             continue
@@ -210,7 +208,7 @@ def main():
         raise r.BadInput(
             f"--chunks {args.chunks}: holds none of the chunks that {args.input} names in source_id; is it the right file?"
         )
-    step.finish(tokens=tokens)
+    step.finish()
 
 
 def is_kept(row, args):

@@ -182,9 +182,3 @@ def outcome(raw):
     if raw["finish_reason"] == "length":
         return "truncated"
     return None if after_thinking(raw["response"]) else "empty"
-
-
-def count_tokens(tokens, raw):
-    """Add a raw row's tokens to the sums of the meta file."""
-    for key in ("prompt_tokens", "completion_tokens"):
-        tokens[key] = tokens.get(key, 0) + (raw or {}).get(key, 0)

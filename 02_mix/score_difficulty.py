@@ -7,7 +7,7 @@
 in   rows with id, question, answer, reference_answer (the judge takes the answer where there is no reference)
 out  the rows with difficulty (mean score, 0 = never right, 10 = always right: the higher, the easier), difficulty_scores (k of them, null
      where the judge's reply held none), difficulty_tokens (sampled tokens of all k), difficulty_truncated (samples cut off), difficulty_by
-     (models, k, temperature). Rejected: "no reference answer", "reference not checkable" (rules), "generation failed" and "judge unparsed"
+     (models, k, temperature). Rejected: "no reference answer", "reference not checkable" (rules), "generation failed" and "judge unreadable"
      (fewer than half of the k scores are there) X.raw.jsonl holds the samples and X.judge.raw.jsonl the verdicts under the ids "row#0" ...
      "row#15": a stopped run goes on from there, a larger --k only adds samples
 
@@ -146,7 +146,12 @@ def ask(args, step, judge_path):
         }
         asked = answered(args, step.raw_path)
         spent["judge"] = batch_generate.generate_jsonl(
-            asked, judge_messages, judge_path, fresh=args.fresh, **judge
+            asked,
+            judge_messages,
+            judge_path,
+            fresh=args.fresh,
+            readable=lambda text: parse_score(text) is not None,
+            **judge,
         )
     return spent
 
@@ -196,7 +201,7 @@ def keep_chunk(chunk, args, step):
         if 2 * len(known) < args.k:
             step.reject(
                 row,
-                "generation failed" if 2 * len(made) < args.k else "judge unparsed",
+                "generation failed" if 2 * len(made) < args.k else "judge unreadable",
                 difficulty_scores=scores,
             )
             continue

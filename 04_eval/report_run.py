@@ -38,7 +38,7 @@ def funnel_rows(steps):
     for meta in steps:
         counts = meta["counts"]
         reasons = sorted(counts["rejected"].items(), key=lambda item: -item[1])
-        spent = meta.get("generation") or meta.get("tokens") or {}
+        spent = meta.get("tokens") or {}
         table.append(
             dict(
                 step=meta["step"],

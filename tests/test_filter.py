@@ -146,9 +146,9 @@ def test_answers_that_stay(answer):
         ("Decision: NO", (False, "judge: other")),
         ("At first Decision: NO\nFault: none\nDecision: YES", (True, None)),
         ("<think>Decision: NO</think>YES", (True, None)),
-        ("It looks fine to me", (None, "judge unparsed")),
-        ("", (None, "judge unparsed")),
-        ("<think>Decision: YES", (None, "judge unparsed")),
+        ("It looks fine to me", (None, "judge unreadable")),
+        ("", (None, "judge unreadable")),
+        ("<think>Decision: YES", (None, "judge unreadable")),
     ],
 )
 def test_decision_of_the_judge(text, expected):
@@ -200,7 +200,7 @@ def test_rules_come_first_and_the_judge_decides_the_rest(tmp_path):
     rejected = {row["id"]: row for row in read_jsonl(tmp_path / "out.rejected.jsonl")}
     assert {id_: row["reason"] for id_, row in rejected.items()} == {
         "q1": "judge: contradiction",
-        "q2": "judge unparsed",
+        "q2": "judge unreadable",
         "q3": "generation failed",
         "f": "outside reference",
         "e": "no answer",

@@ -123,9 +123,9 @@ def test_funnel_follows_the_inputs(run, capsys):
     steps = funnel.chain(run / "reference.jsonl")
     assert [step["name"] for step in steps] == ["documents", "chunks", "reference"]
     text = funnel.table(steps)
-    assert "| documents | 4 | 3 | 1 | 75.0% | encrypted 1 | - | - | 1.5 |" in text
+    assert "| documents | 4 | 3 | 1 | 75.0% | encrypted 1 | - | - | - | 1.5 |" in text
     assert (
-        "| reference | 90 | 80 | 10 | 88.9% | no reference 8, unparsed 2 | Qwen3-32B | 12,345 | 1.5 |"
+        "| reference | 90 | 80 | 10 | 88.9% | no reference 8, unparsed 2 | Qwen3-32B | 12,345 | 154 | 1.5 |"
         in text
     )
     assert "| rows after | biology | computer science | none | physics | all |" in text

@@ -140,3 +140,76 @@ def test_the_demo_runs_shows_its_claim_and_is_skipped_the_second_time(tmp_path):
         ).stdout
         == ""
     )
+
+
+def run_all(*options, **settings):
+    env = {**os.environ, "GPUS": "0", "VENV": sys.prefix, **settings}
+    return subprocess.run(
+        ["bash", "run_all.sh", *options], cwd=ROOT, env=env, capture_output=True, text=True
+    )
+
+
+def test_a_second_run_in_one_folder_is_refused_and_names_the_first(tmp_path):
+    folder = tmp_path / "demo"
+    folder.mkdir()
+    (folder / ".lock").write_text("process 4711, since yesterday\n")
+    holder = subprocess.Popen(
+        ["flock", folder / ".lock", "-c", "echo held; sleep 60"], stdout=subprocess.PIPE, text=True
+    )
+    assert holder.stdout.readline() == "held\n"
+    done = run_all("--fresh", PROFILE="demo", RUNS_DIR=str(tmp_path))
+    holder.terminate()
+    assert done.returncode == 2 and "another run is writing" in done.stderr
+    assert "process 4711" in done.stderr and (folder / ".lock").exists()
+
+
+@pytest.mark.parametrize("profile", PROFILES)
+def test_an_estimate_says_rows_tokens_hours_and_money_of_each_step(profile, tmp_path):
+    given = {"PRICE_PER_GPU_HOUR": "2", "GPUS": "1", "RUNS_DIR": str(tmp_path)}
+    done = run_all("--estimate", PROFILE=profile, **given)
+    assert done.returncode == 0, done.stderr
+    rows = [[cell.strip() for cell in line.split("|")[1:-1]] for line in done.stdout.splitlines()]
+    table = {row[0]: row for row in rows if len(row) == 8}
+    assert {"qa", "refined", "training", "evaluation, tuned", "all"} <= table.keys()
+    number = {
+        name: float(row[6].replace(",", "")) for name, row in table.items() if row[6][:1].isdigit()
+    }
+    total = number.pop("all")
+    assert total > 0 and abs(total - sum(number.values())) < 0.02 * total + 0.1
+    assert not list(tmp_path.iterdir()), "an estimate writes nothing"
+
+
+def test_an_estimate_takes_the_rates_of_a_run_that_is_there(tmp_path):
+    folder = tmp_path / "01_extract"
+    folder.mkdir()
+    counts = {"in": 10, "out": 40, "rejected": {}, "split": 30}
+    meta = {"counts": counts, "tokens": {"prompt_tokens": 7000, "completion_tokens": 3000}}
+    (folder / "qa.meta.json").write_text(json.dumps(meta))
+    done = subprocess.run(
+        [sys.executable, ROOT / "data/estimate_cost.py", "--chunks", "100", "--run", tmp_path],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    qa, dedup = (line.split("|") for line in done.stdout.splitlines()[3:5])
+    assert qa[3].strip() == "70,000" and qa[4].strip() == "30,000" and qa[8].strip() == "measured"
+    assert dedup[2].strip() == "400"
+
+
+def test_what_is_left_of_a_budget_counts_every_try_and_every_second(tmp_path):
+    raw = {"prompt_tokens": 100, "completion_tokens": 50}
+    raw["earlier"] = {"prompt_tokens": 100, "completion_tokens": 50}
+    (tmp_path / "qa.raw.jsonl").write_text(json.dumps(raw) + "\n")
+    (tmp_path / "seconds.tsv").write_text("1800\tsft.py\n")
+
+    def left(budget):
+        prices = {"PRICE_IN": "10000", "PRICE_OUT": "20000", "PRICE_PER_GPU_HOUR": "3", "GPUS": "2"}
+        return subprocess.run(
+            [sys.executable, ROOT / "data/estimate_cost.py", "--left", tmp_path],
+            env={**os.environ, **prices, "BUDGET": budget},
+            capture_output=True,
+            text=True,
+        )
+
+    assert float(left("10").stdout) == 10 - (2 + 2 + 3)
+    assert left("5").returncode == 4 and "is spent" in left("5").stderr
