@@ -136,7 +136,7 @@ def decide(answer, reference, rel_tol=None):
     for name, rule in TEXT_RULES:
         if (verdict := rule(said, wanted, rel_tol)) is not None:
             return verdict, name
-    marked = "\\text" in answer + reference or "\\math" in answer + reference or "\\mbox" in answer
+    marked = bool(re.search(r"\\(?:text|math|mbox)", answer + reference))
     return compare(read(said, marked), read(wanted, marked), rel_tol, (answer, reference))
 
 
@@ -365,7 +365,9 @@ def unit_vectors(said, wanted, rel_tol):
     vector, parts = (said, wanted) if isinstance(wanted, Many) else (wanted, said)
     text = UNIT_VECTOR.sub(lambda m: f" u_{m[1] or m[2]} ", vector.text)
     tree = formula.read(text)
-    if tree is None or len(parts.parts) not in (2, 3) or not {"u_i", "u_j"} & formula.symbols(tree):
+    if tree is None or len(parts.parts) not in (2, 3) or parts.kind in ("cases", *LOOSE):
+        return None
+    if not {"u_i", "u_j"} & formula.symbols(tree):
         return None
     names = formula.symbols(tree) | {"u_i", "u_j", "u_k"}
     if names != {"u_i", "u_j", "u_k"}:
@@ -384,14 +386,11 @@ def unit_vectors(said, wanted, rel_tol):
 
 def cases(said, wanted, rel_tol):
     """Formulas with their conditions, in any order; "otherwise" agrees with any condition."""
-    if (said.kind == "cases") != (wanted.kind == "cases"):
+    if "cases" not in (said.kind, wanted.kind):
         return None
-    if said.kind != "cases":
-        return None
-    if len(said.parts) != len(wanted.parts) or any(
-        len(row) != 2 for row in said.parts + wanted.parts
-    ):
-        return None
+    rows = said.parts + wanted.parts
+    if said.kind != wanted.kind or any(len(row) != 2 for row in rows):
+        return False
     return matched(said.parts, wanted.parts, lambda one, two: same_case(one, two, rel_tol))
 
 
@@ -425,6 +424,8 @@ def collections(said, wanted, rel_tol):
             for name, part in zip(names[1], two.parts, strict=True)
         )
     kinds = {one.kind, two.kind}
+    if not kinds <= set(LOOSE) and any(all(row) and len(set(row)) < len(row) for row in names):
+        return False  # x = 2, x = -3 is no point (2, -3)
     if not any(named) and kinds <= set(LOOSE):
         return matched(one.parts, two.parts, lambda x, y: equal(x, y, rel_tol))
     if not any(named) and ("set" in kinds or len(one.parts) == 2 and kinds == {"()", "[]"}):
@@ -585,12 +586,16 @@ def stated(said, wanted, rel_tol):
         (said, wanted, False) if isinstance(said, Relation) else (wanted, said, True)
     )
     if chain.sign == "∝":
-        return proportions(said, wanted, rel_tol)
+        return (
+            proportions(said, wanted, rel_tol)
+            if reverse
+            else equal(chain.sides[-1], value, rel_tol)
+        )
     if chain.sign not in "=≈":
         return None if isinstance(value, Words) else False
     sides = chain.sides[1:] if chain.name and len(chain.sides) > 1 else chain.sides
     if not chain.name and chain.sign == "=" and len(chain.sides) == 2:
-        if reverse and not quantity_name(chain.sides[0]):
+        if not quantity_name(chain.sides[0]) if reverse else in_unknowns(chain.sides[0]):
             return False  # 1 is not the equation 2x + z = 1
         sides = chain.sides[1:]
     verdicts = [equal(*((value, side) if reverse else (side, value)), rel_tol) for side in sides]
@@ -604,10 +609,18 @@ def quantity_name(text):
     return not re.search(r"(?<![a-zA-Z\\])[a-z](?![a-zA-Z(])", re.sub(r"\([a-z]\)", "()", text))
 
 
+def in_unknowns(text):
+    """Is a side a sum or power of unknowns, such as x^2 + y^2?"""
+    tree = formula.read(text)
+    return bool(tree and tree[0] in "+-^" and formula.symbols(tree))
+
+
 def words(said, wanted, rel_tol):
     """The same words, or a short text that holds them and denies nothing; another form of words is undecided."""
     if isinstance(said, Quantity):
         return None
+    if max(len(said.text), len(wanted.text)) < 5 and formula.agree(said.text, wanted.text):
+        return True  # abc and bca
     one, two = (re.findall(r"[^\W_]+", value.text.lower()) for value in (said, wanted))
     if one == two or tokens(said.text) == tokens(wanted.text):
         return True

@@ -12,6 +12,8 @@ import math
 import operator
 import re
 
+from .markup import COMMANDS, GREEK
+
 MAX_LENGTH, MAX_DEPTH = 600, 40
 FUNCTIONS = {
     name: getattr(cmath, name)
@@ -53,6 +55,7 @@ TAIL = re.compile(  # x_{max}, x_0, x0, y'
     r"(?:\s*_\s*(?:\{(?P<sub>[^{}]{0,30})\}|(?P<one>\w|\\[a-z]+))|(?P<digits>\d{1,2}(?![\d.])))?(?P<prime>(?:'|\^\s*\{\s*'+\s*\})*)"
 )
 WORD = re.compile(rf"(?<![\\a-zA-Z])(?!{NAMES})[a-zA-Z]{{5,}}")
+NAMED = re.compile(rf"(?<![\\a-zA-Z])(?:{'|'.join(GREEK)})(?![a-zA-Z])")  # omega
 SUBSCRIPT = re.compile(r"_\s*\{[^{}]*\}")
 BELOW = re.compile(
     r"/\s*(\d*(?:[A-Za-z](?:_\{?\w\}?)?){2,4}|\d+[A-Za-z](?:_\{?\w\}?)?)(?![A-Za-z(])"
@@ -65,6 +68,7 @@ class Unreadable(ValueError):
 
 def tokens_of(text):
     """[(kind, value), ...]: num, call, command, sym, op. Raises Unreadable."""
+    text = NAMED.sub(lambda m: COMMANDS["\\" + m[0]], text.strip())
     if len(text) > MAX_LENGTH or WORD.search(SUBSCRIPT.sub("", text)):
         raise Unreadable("too long, or words")
     tokens, at = [], 0
@@ -343,10 +347,15 @@ def values(one, two, negative=False):
 def agree(one, two):
     """Are two expressions the same function? True, False, or None where either cannot be read or evaluated."""
     pairs = values(one, two, negative="abs" in one + two or "|" in one + two)
-    if pairs and not all(near(a, b) for a, b in pairs) and "/" in one + two:
-        below = [BELOW.sub(r"/(\1)", text) for text in (one, two)]  # t/RC is t/(RC) to physicists
-        pairs = values(*below) or pairs
-    return None if pairs is None else all(near(a, b) for a, b in pairs)
+    if pairs is None or all(near(a, b) for a, b in pairs):
+        return None if pairs is None else True
+    below = as_below(one, two)
+    return agree(*below) if below != (one, two) else False
+
+
+def as_below(*texts):
+    """t/RC as t/(RC), dy/dx as dy/(dx), as physicists mean it."""
+    return tuple(BELOW.sub(r"/(\1)", text) for text in texts)
 
 
 def proportional(one, two):
@@ -357,5 +366,7 @@ def proportional(one, two):
     ratios = [a / b for a, b in pairs if abs(b) > 1e-9]
     if len(ratios) < 3:
         return None
-    first = ratios[0]
-    return first if abs(first) > 1e-9 and all(near(r, first) for r in ratios) else False
+    if abs(ratios[0]) > 1e-9 and all(near(ratio, ratios[0]) for ratio in ratios):
+        return ratios[0]
+    below = as_below(one, two)
+    return proportional(*below) if below != (one, two) else False

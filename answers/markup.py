@@ -147,7 +147,7 @@ def spell(text):
         text = SIZES.sub(" ", text)
         text = COMMAND.sub(spell_command, text)
     text = text.translate(CHARACTER_TABLE).replace("**", "^") if text else text
-    text = re.sub(r"(?<!\d)!=", "≠", text)
+    text = re.sub(r"(?<!\d)!=", "≠", text).replace("hbar", "ħ")
     if "," in text and not PAIR.search(text):
         text = THOUSANDS.sub(lambda m: m[1].replace(",", ""), text)
     text = " ".join(text.split())

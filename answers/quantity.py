@@ -186,7 +186,10 @@ def plain_quantity(text, rough):
         value, digits, scientific, end = found
         if rough and digits is None and value >= 100:
             digits = whole_digits(value)
-        return attach_unit(Quantity(value, "", digits, scientific=scientific), text[end:])
+        number = Quantity(value, "", digits, scientific=scientific)
+        if "¤" in text[:end] and not text[end:].strip():
+            return replace(number, unit="(dollar)**1")
+        return attach_unit(number, text[end:])
     value = words_to_number(text)
     if value is not None:
         return Quantity(value)

@@ -135,6 +135,7 @@ def read_matrix(text, marked, depth):
     """pmatrix, bmatrix, array: a vector where it has one row or column; None for anything else."""
     if "\\begin" not in text:
         return None
+    text = re.sub(r"^[^=\\]{1,20}=\s*(?=\\?\{?\s*\\begin)", "", text)  # f(x) = \begin{cases}
     if match := CASES.fullmatch(text):
         rows = [row for row in re.split(r"\\\\", match[1]) if row.strip()]
         return Many(
@@ -161,7 +162,9 @@ def read_parts(text, marked, depth):
     ):
         return None
     ends = [match.start() for match in found[1:]] + [len(text)]
-    pieces = [text[m.end() : end].strip(" ;,.") for m, end in zip(found, ends, strict=True)]
+    pieces = [
+        text[m.end() : end].strip(" ;,").rstrip(".") for m, end in zip(found, ends, strict=True)
+    ]
     pieces = [re.sub(r"[\s,;]+and$", "", piece) for piece in pieces]
     return Many(text, "parts", tuple(read(piece, marked, depth + 1) for piece in pieces))
 
@@ -281,7 +284,7 @@ def read_relation(text, marked, depth):
     if text[:1] == "∝" or "∝" in text:
         return Relation(text, "∝", (text.rpartition("∝")[2].strip(),))
     if text[:1] == "∼":
-        return Relation(text, "∝", (text[1:].strip(),))
+        return Relation(text, "∝", (text.lstrip("∼ "),))
     sides = split_top(SIDES.sub("=", text), "=")
     if len(sides) < 2 and sides[:1] == [text]:
         return None
@@ -347,4 +350,6 @@ def is_words(text):
     flat = text.strip("() .")
     if re.search(r"[\\^_=<>+*/\d{}\[\]|]", flat) or FUNCTION_WORD.match(flat):
         return False
-    return bool(re.search(r"[A-Za-z]{3}", flat))
+    return bool(
+        re.search(r"[A-Za-z]{4}|[A-Za-z]{0,2}[AEIOUYaeiouy][A-Za-z]{0,2}(?<=\b\w{3})\b", flat)
+    )
