@@ -3,6 +3,7 @@
 import csv
 import json
 import os
+import shlex
 import subprocess
 
 import ablation_table
@@ -10,6 +11,7 @@ import compare
 import pytest
 import test_mix
 from conftest import ROOT, read_jsonl, write_jsonl
+from test_run_all import assert_known
 
 call = test_mix.call  # the fixture that runs a script in this process
 
@@ -131,11 +133,16 @@ def test_table_from_real_comparisons(tmp_path, call):
     [
         ({}, "INPUT"),
         ({"INPUT": "/no/file"}, "no such file"),
-        ({"INPUT": str(ROOT / "rows.py"), "METHODS": "random"}, "two methods"),
+        ({"INPUT": str(ROOT / "rows.py"), "METHODS": "random", "N": "9"}, "two methods"),
+        ({"TABLE": "7"}, "none of 3, 8, 9, 10, 11"),
+        ({"TABLE": "3", "INPUT": str(ROOT / "rows.py")}, "ASK"),
+        ({"TABLE": "10", "RUN_DIR": "/no/run"}, "no such file"),
     ],
 )
 def test_ablate_says_what_is_missing(given, words):
-    env = {k: v for k, v in os.environ.items() if k not in ("INPUT", "METHODS", "N")} | given
+    env = {
+        k: v for k, v in os.environ.items() if k not in ("INPUT", "METHODS", "N", "TABLE")
+    } | given
     done = subprocess.run(
         ["bash", ROOT / "02_mix/ablate.sh"],
         env=env | {"BASE_MODEL": "x", "PROFILE": "full"},
@@ -143,6 +150,21 @@ def test_ablate_says_what_is_missing(given, words):
         text=True,
     )
     assert done.returncode != 0 and words in done.stderr.strip().split("\n")[-1], done.stderr
+
+
+@pytest.mark.parametrize("table", ["3", "8", "9", "10", "11"])
+def test_each_table_of_the_paper_is_a_list_of_commands_that_their_scripts_know(table):
+    """Two arms or more are trained and evaluated; every option is known to its script."""
+    env = {**os.environ, "DRY_RUN": "true", "ASK": "--model M --base-url U", "REFINERS": "a/b c/d"}
+    done = subprocess.run(
+        ["bash", "02_mix/ablate.sh", table], cwd=ROOT, env=env, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    commands = [shlex.split(line[2:]) for line in done.stderr.splitlines() if line[:2] == "+ "]
+    trained = [c[c.index("--train_file") + 1] for c in commands if "03_sft/sft.py" in c]
+    assert len(trained) == len(set(trained)) >= 2 and all("/all." in path for path in trained)
+    for command in commands:
+        assert_known(command)
 
 
 @pytest.mark.long
