@@ -116,7 +116,7 @@ def write(folder, paths, most_bytes):
                 row["id"],
                 questions(key),
                 models(row.get("model", "")),
-                STATE[row["correct"]],
+                STATE[None if row.get("undecided") and not row.get("judged") else row["correct"]],
                 row["extracted"],
                 int(row.get("finish_reason") == "length"),
                 row.get("n_tokens"),

@@ -77,6 +77,12 @@ def still_thinking(text):
     return bool(THINK.search(text, ends[-1].end() if ends else 0))
 
 
+def began_before(text):
+    """Does a text end a block of thoughts that it never opened, because the prompt template had opened it?"""
+    end = THINK_END.search(text)
+    return bool(end) and not THINK.search(text, 0, end.start())
+
+
 def final_part(response):
     """The response without thoughts, invented turns and special tokens; of several <answer> tags the last."""
     text = after_thinking(short_spaces(response or ""))
