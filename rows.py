@@ -904,6 +904,8 @@ def join(output):
                         shutil.copyfileobj(file, whole, 1 << 20)
     seconds = round(sum(meta["seconds"] for meta in metas), 1)
     shared = {k: v for k, v in metas[0].items() if k != "shard"}
+    if "files" in (shared.get("tokens") or {}):
+        shared["tokens"] = total_tokens({i: meta["tokens"] for i, meta in enumerate(metas)})
     write_json(
         beside(output, "meta.json"),
         {**shared, "counts": counts, "seconds": seconds, "parts": [p.name for p in parts]},

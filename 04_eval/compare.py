@@ -218,6 +218,27 @@ def difference(pairs, seed):
     return result, samples
 
 
+def batch_noise(pairs):
+    """How much two runs of one model differ on the same questions: rows whose verdict changed, and whose extracted answer did."""
+    verdicts = sum(x["correct"] != y["correct"] for x, y in pairs)
+    answers = sum(x["extracted"] != y["extracted"] for x, y in pairs)
+    runs = {str(row.get("deterministic") or False) for pair in pairs for row in pair}
+    return dict(rows=len(pairs), verdicts=verdicts, answers=answers, deterministic=runs == {"True"})
+
+
+def noise_text(noise):
+    share = {key: 100 * noise[key] / noise["rows"] for key in ("verdicts", "answers")}
+    return (
+        f"Two runs of one model: {noise['verdicts']:,} of {noise['rows']:,} rows ({share['verdicts']:.2f} %) changed their verdict, "
+        f"{noise['answers']:,} ({share['answers']:.2f} %) their answer. At one seed this is batch noise"
+        + (
+            "."
+            if noise["deterministic"]
+            else "; --deterministic takes it out where the engine can."
+        )
+    )
+
+
 def compare(rows_a, rows_b, name_a="A", name_b="B", seed=42):
     """The whole comparison as a dict: benchmarks = {name: ...}, all = every row, average = mean of the benchmarks."""
     pairs = pair(rows_a, rows_b, name_a, name_b)
@@ -333,10 +354,14 @@ def main():
         read_model(args.scored_a, args.models[0]),
         read_model(args.scored_b, args.models[1]),
     )
-    if name_a == name_b:
+    one_model = name_a == name_b
+    if one_model:
         name_a, name_b = f"{name_a} (first)", f"{name_b} (second)"
     result = compare(rows_a, rows_b, name_a, name_b, args.seed)
     text = markdown(result)
+    if one_model:
+        result["noise"] = batch_noise(pair(rows_a, rows_b))
+        text += noise_text(result["noise"]) + "\n"
     if args.output:
         path = Path(args.output)
         if path.suffix not in (".json", ".md"):

@@ -159,6 +159,8 @@ def shown(prompt):
 def sample(row, raw, prompt, args, prompt_id):
     """A row of samples.jsonl from a benchmark row and its raw answer."""
     keep = {key: raw[key] for key in ("reasoning", "retried") if raw.get(key)}
+    if raw["sampling"].get("deterministic"):
+        keep["deterministic"] = True
     return {
         **row,
         "prompt": shown(prompt),
@@ -255,6 +257,9 @@ def parse():
         parser.error(f"--adapter {args.adapter}: there is no adapter_config.json in it")
     args.name = args.name or args.model + (f"+{args.adapter}" if args.adapter else "")
     args.folder, args.output = Path(args.output), Path(args.output) / "samples.jsonl"
+    if args.shard:
+        number, of = r.parse_shard(args.shard)
+        args.output, args.whole_limit = r.beside(args.output, f"{number}of{of}.jsonl"), args.limit
     args.identity = (
         args.model if args.base_url else batch_generate.identify(args.model)
     )  # decides, with the adapter's, whether a finished file is still good
@@ -299,7 +304,12 @@ def main():
         (row for its in chosen.values() for row in its),
         key=lambda row: row["benchmark"] == "gpqa_diamond",
     )
-    rows = list(repeated(distinct(rows), args.repeats, args.seed))
+    rows = distinct(rows)
+    if args.shard:
+        number, of = r.parse_shard(args.shard)
+        rows = rows[len(rows) * (number - 1) // of : len(rows) * number // of]
+        rejected = rejected if number == 1 else []
+    rows = list(repeated(rows, args.repeats, args.seed))
 
     def to_messages(row):
         return benchmark_prompts.messages(row, shots, completion)

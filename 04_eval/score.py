@@ -6,7 +6,8 @@
 in   samples: benchmark, kind (choice | math | short_text), options, reference, unit, response; and model, group, finish_reason, n_tokens where known
 out  scored.jsonl: the same rows with extracted (text or null), correct (true, false; null where no reference is public), undecided (the rules
      cannot tell: not correct, unless a judge says so), read_by and equal_by (the rules that decided; `python -m answers` explains), judged, judged_by
-     results.csv: model,benchmark,category,n,accuracy,ci_low,ci_high,unparsed,truncated,mean_tokens,seed,prompt_id,commit,date,undecided,judged (shares in percent)
+     results.csv: model,benchmark,category,n,accuracy,ci_low,ci_high,unparsed,truncated,mean_tokens,seed,prompt_id,commit,date,undecided,judged,deterministic
+     (shares in percent)
 
 The interval is Wilson's; where questions share a passage, or were asked several times, its sample size is the effective one (cluster-robust).
 """
@@ -50,7 +51,7 @@ JUDGE_READS = (
 
 COLUMNS = (
     "model benchmark category n accuracy ci_low ci_high unparsed truncated mean_tokens seed prompt_id commit date "
-    "undecided judged"
+    "undecided judged deterministic"
 ).split()
 COMMITS = re.compile(  # an explicit statement of the answer, as against a step on the way to it
     r"\\(?:boxed|fbox)\s*\{|\banswer\b[^.\n]{0,40}?(?:\bis\b|:|=)|####|<answer>"
@@ -164,12 +165,27 @@ def cluster_of(row):
 
 
 def majority(rows):
-    """Was the most frequent extracted answer of these repeats right? Ties go to the answer that came first; nothing extracted has no vote."""
-    votes = {}
+    """Was the most frequent extracted answer of these repeats right? Equal answers vote together, however they are written (1/2 and 0.5);
+    ties go to the answer that came first; nothing extracted has no vote."""
+    votes = []  # lists of rows with one answer
     for row in rows:
         if row["extracted"] is not None:
-            votes.setdefault(" ".join(str(row["extracted"]).split()).casefold(), []).append(row)
-    return bool(votes) and max(votes.values(), key=len)[0]["correct"]
+            party = next((its for its in votes if same_answer(row, its[0])), None)
+            votes.append([row]) if party is None else party.append(row)
+    return bool(votes) and max(votes, key=len)[0]["correct"]
+
+
+def same_answer(row, other):
+    one, two = (" ".join(str(its["extracted"]).split()) for its in (row, other))
+    if one.casefold() == two.casefold() or row.get("kind") not in ("math", "short_text"):
+        return one.casefold() == two.casefold()
+    response = f"\\boxed{{{one}}}" if row["kind"] == "math" else one
+    return answers.grade(response, two, row["kind"])
+
+
+def pass_at(j, n, right):
+    """Chance that at least one of j answers, drawn from n of which `right` are right, is right (Chen et al. 2021, arXiv 2107.03374)."""
+    return 1 - math.comb(n - right, j) / math.comb(n, j)
 
 
 def repeats_of(rows, k):
@@ -188,10 +204,14 @@ def repeats_of(rows, k):
     def share(test):
         return 100 * sum(map(test, questions.values())) / len(questions)
 
+    def passes(its, j):
+        return pass_at(min(j, len(its)), len(its), sum(row["correct"] for row in its))
+
     return {
         "k": k,
         "avg@k": 100 * sum(means) / len(means),
         "pass@k": share(lambda its: any(row["correct"] for row in its)),
+        "pass": {j: share(lambda its, j=j: passes(its, j)) for j in range(1, k + 1)},
         "maj@k": share(majority),
         "noise_sd": 100 * spread,
         "unstable": share(lambda its: len({row["correct"] for row in its}) > 1),
@@ -265,7 +285,7 @@ def read_by(rows):
 
 
 FACTS = (
-    "question_id model benchmark category subject kind reference options group extracted correct undecided read_by equal_by judged finish_reason n_tokens seed prompt_id"
+    "question_id model benchmark category subject kind reference options group extracted correct undecided read_by equal_by judged finish_reason n_tokens seed prompt_id deterministic"
 ).split()
 
 
@@ -302,6 +322,7 @@ def results(rows):
                     prompt_id=only(its, "prompt_id"),
                     commit=r.git_commit() or "",
                     date=time.strftime("%Y-%m-%d"),
+                    deterministic=only(its, "deterministic") or "False",
                     **summary,
                 )
             )
@@ -434,11 +455,13 @@ def show(table):
     for row in table:
         more = f"  chance {row['chance']:.1f}" if row["chance"] else ""
         k = row.get("repeats")
-        more += (
-            f"  avg@{k['k']} {k['avg@k']:.1f}  pass@{k['k']} {k['pass@k']:.1f}  maj@{k['k']} {k['maj@k']:.1f}  noise {k['noise_sd']:.2f}"
-            if k
-            else ""
-        )
+        if k:
+            passes = [
+                f"pass@{j} {share:.1f}"
+                for j, share in k["pass"].items()
+                if j & (j - 1) == 0 or j == k["k"]
+            ]
+            more += f"  avg@{k['k']} {k['avg@k']:.1f}  {'  '.join(passes)}  maj@{k['k']} {k['maj@k']:.1f}  noise {k['noise_sd']:.2f}"
         print(
             f"{row['model']:24.24} {row['benchmark']:13} n {row['n']:>6,}  {row['accuracy']:6.2f} % [{row['ci_low']:.2f}, {row['ci_high']:.2f}]  "
             f"unparsed {row['unparsed']:.1f}  truncated {row['truncated']:.1f}  undecided {row['undecided']:.1f}{more}",

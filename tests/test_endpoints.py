@@ -5,7 +5,10 @@ import sys
 import threading
 import time
 
+import filter_qa
 import pytest
+import run_eval
+from calling import call
 from conftest import ROOT, read_jsonl, write_jsonl
 from fake_server import FakeServer
 
@@ -259,3 +262,65 @@ def test_rows_do_not_depend_on_their_order_or_their_neighbours(tmp_path):
                 {row["id"]: row["response"] for row in read_jsonl(tmp_path / "a.raw.jsonl")}
             )
     assert answers[0] == answers[1] and answers[2].items() <= answers[0].items()
+
+
+def test_shards_of_a_step_that_asks_join_to_the_files_of_one_run(tmp_path):
+    rows = [
+        {"id": f"q{i}", "question": f"What is {i} times {i}?", "answer": f"It is {i * i}."}
+        for i in range(11)
+    ]
+    write_jsonl(tmp_path / "in.jsonl", rows)
+
+    def judge(messages, body):
+        return "Decision: NO" if "What is 7" in messages[-1]["content"] else "Decision: YES"
+
+    def run(folder, *options):
+        out = tmp_path / folder / "out.jsonl"
+        given = ["--input", tmp_path / "in.jsonl", "--output", out, "--model", "m"]
+        call(filter_qa, *given, "--base-url", server.url, *options)
+        return out
+
+    with FakeServer(judge) as server:
+        whole = run("whole")
+        for i in (3, 1, 2):
+            parts = run("parts", "--shard", f"{i}/3")
+        assert len(server.requests) == 22
+        r.join(parts)
+        for kind in ("jsonl", "raw.jsonl", "rejected.jsonl"):
+            assert r.beside(parts, kind).read_bytes() == r.beside(whole, kind).read_bytes(), kind
+        tokens = [
+            json.loads(r.beside(out, "meta.json").read_text())["tokens"] for out in (whole, parts)
+        ]
+        assert tokens[0]["completion_tokens"] == tokens[1]["completion_tokens"] == 22
+        assert (
+            "finished already"
+            in call(
+                filter_qa, "--input", tmp_path / "in.jsonl", "--output", parts, "--model", "m"
+            ).stderr
+        )
+
+
+def test_shards_of_an_evaluation_join_too(tmp_path):
+    form = {"benchmark": "mine", "kind": "math", "reference": "4"}
+    write_jsonl(
+        tmp_path / "b.jsonl", [{"id": str(i), "question": f"{i}?", **form} for i in range(7)]
+    )
+    given = [
+        "--benchmarks",
+        tmp_path / "b.jsonl",
+        "--model",
+        "m",
+        "--repeats",
+        2,
+        "--temperature",
+        1,
+    ]
+
+    with FakeServer(lambda messages, body: "\\boxed{4}") as server:
+        for name, shards in (("whole", [None]), ("parts", ["1/2", "2/2"])):
+            for shard in shards:
+                more = ["--shard", shard] if shard else []
+                call(run_eval, *given, "--output", tmp_path / name, "--base-url", server.url, *more)
+    r.join(tmp_path / "parts/samples.jsonl")
+    whole, parts = (read_jsonl(tmp_path / name / "samples.jsonl") for name in ("whole", "parts"))
+    assert len(whole) == 14 and whole == parts

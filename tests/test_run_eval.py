@@ -155,7 +155,7 @@ def test_repeats_have_seeds_of_their_own(tmp_path):
         and {row["repeat"] for row in rows} == {0, 1, 2, 3}
         and {row["seed"] for row in rows} == {8}
     )
-    assert "avg@4 25.0  pass@4 100.0" in done.stderr
+    assert "avg@4 25.0  pass@1 25.0  pass@2 50.0  pass@4 100.0" in done.stderr
 
 
 def test_truncated_answers_get_a_larger_budget_and_are_marked(tmp_path):

@@ -124,6 +124,25 @@ def test_a_majority_of_nothing_has_no_vote():
     ), "of equal votes the first"
 
 
+def test_a_majority_votes_by_equality_and_not_by_string():
+    given = [("3", False), ("1/2", True), ("3.0", False), ("0.5", True), ("\\frac{1}{2}", True)]
+    rows = [dict(kind="math", extracted=text, correct=right) for text, right in given]
+    assert score.majority(rows)
+    assert not score.majority(rows[:3])
+
+
+def test_pass_at_j_is_unbiased():
+    assert [score.pass_at(j, 4, 1) for j in (1, 2, 3, 4)] == [0.25, 0.5, 0.75, 1.0]
+    assert score.pass_at(2, 4, 3) == 1 and score.pass_at(3, 4, 0) == 0
+    rows = [
+        score.grade_row(sample(number, letter, question_id=f"q{number}", repeat=k))
+        for number, letters in enumerate(["ABBB", "BBBB"])
+        for k, letter in enumerate(letters)
+    ]
+    passes = score.summarise(rows)["repeats"]["pass"]
+    assert passes == {1: 12.5, 2: 25.0, 3: 37.5, 4: 50.0}
+
+
 def test_chance_knows_options_and_several_right_answers():
     rows = [
         score.grade_row(row)
@@ -216,7 +235,7 @@ def test_scored_rows_and_the_table(tmp_path):
     text = (tmp_path / "out.csv").read_text()
     assert (
         text.splitlines()[0]
-        == "model,benchmark,category,n,accuracy,ci_low,ci_high,unparsed,truncated,mean_tokens,seed,prompt_id,commit,date,undecided,judged"
+        == "model,benchmark,category,n,accuracy,ci_low,ci_high,unparsed,truncated,mean_tokens,seed,prompt_id,commit,date,undecided,judged,deterministic"
     )
     first, second = csv.DictReader(text.splitlines())
     assert (
@@ -383,7 +402,7 @@ def test_the_rules_decide_first_and_a_judge_what_they_cannot_tell(tmp_path):
     assert "1 of 3 rows" in done.stderr and "50.0 % of all rows" in done.stderr
     with open(tmp_path / "results.csv", encoding="utf-8") as file:
         (row,) = csv.DictReader(file)
-    assert list(row)[-2:] == ["undecided", "judged"]
+    assert list(row)[-3:] == ["undecided", "judged", "deterministic"]
     assert (row["undecided"], row["judged"]) == ("50.00", "50.00")
 
 
