@@ -1191,6 +1191,31 @@ def visible_gpus():
     return [str(number) for number, line in enumerate(lines) if line.startswith("GPU")]
 
 
+def nvidia_smi(field):
+    """A field of the first GPU as nvidia-smi tells it (driver_version, compute_cap), or None where there is none."""
+    command = ["nvidia-smi", f"--query-gpu={field}", "--format=csv,noheader"]
+    try:
+        told = subprocess.run(command, capture_output=True, text=True, timeout=30)
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return told.stdout.split("\n")[0].strip() or None if told.returncode == 0 else None
+
+
+def check_gpu():
+    """Raise BadInput where nvidia-smi sees a GPU and torch does not: all would go on on the CPU without a word, a hundred times slower."""
+    driver = nvidia_smi("driver_version") if visible_gpus() else None
+    if not driver:
+        return
+    import torch
+
+    if not torch.cuda.is_available():
+        build = f"CUDA {torch.version.cuda}" if torch.version.cuda else "the CPU"
+        raise r.BadInput(
+            f"nvidia-smi sees a GPU (driver {driver}), but torch {torch.__version__}, built for {build}, cannot use it: run `bash setup.sh`, "
+            "which takes the build for this driver, or set CUDA_VISIBLE_DEVICES= to work on the CPU"
+        )
+
+
 def ask_engines(requests, emit, setup, tensor_parallel, engines):
     """Generate with vLLM here, or in one child process per group of GPUs where there are several."""
     first = next(requests, END)
@@ -1198,6 +1223,7 @@ def ask_engines(requests, emit, setup, tensor_parallel, engines):
         return  # nothing to ask: no engine is started
     requests = itertools.chain([first], requests)
     gpus = visible_gpus()
+    check_gpu()
     if gpus and len(gpus) < tensor_parallel:
         raise r.BadInput(
             f"--tensor-parallel {tensor_parallel}: only {len(gpus)} GPU(s) are visible"
