@@ -412,6 +412,7 @@ def generate_jsonl(
     tensor_parallel=1,
     engines=None,
     engine=None,
+    backend=None,
     fresh=False,
     **changes,
 ):
@@ -424,6 +425,7 @@ def generate_jsonl(
     readable     function text -> bool: an answer that cannot be read is asked for once more, with another seed and warmer
     adapter      folder of a LoRA adapter (in-process engine only)
     engine       further arguments of vllm.LLM; engines: number of engines (default: GPUs / tensor_parallel)
+    backend      function (requests, emit, setup) that answers in the place of vLLM, as run_eval's by transformers does
 
     Returns counts: rows, asked, failed, truncated, seconds, the tokens of this call and (`all_runs`) of every run. Raises BadInput where
     stored answers belong to another experiment, the file is broken, or no endpoint answers, OutOfBudget where BUDGET is spent. With
@@ -450,7 +452,10 @@ def generate_jsonl(
                 sampling=sampling,
                 engine=dict(engine or {}),
             )
-            ask_engines(requests, book.store, setup, tensor_parallel, engines)
+            if backend:
+                backend(requests, book.store, setup)
+            else:
+                ask_engines(requests, book.store, setup, tensor_parallel, engines)
         return book.finish()
     finally:
         book.bar.close()
@@ -1268,6 +1273,49 @@ def engine_for(setup):
     return ENGINE[key]
 
 
+TEMPLATES = r.ROOT / "03_sft" / "templates"
+# For a base model without a chat template, the first of these whose tokens its vocabulary holds: the trainer's choice too, so that
+# base and tuned model are asked alike.
+TEMPLATE_OF_TOKENS = [
+    ("chatml", ("<|im_start|>", "<|im_end|>")),
+    ("llama3", ("<|start_header_id|>", "<|eot_id|>")),
+    ("plain", ()),
+]
+MARK = "THE-ANSWER-ENDS-HERE"
+
+
+def add_template(tokenizer):
+    """Set the template of 03_sft/templates whose tokens the vocabulary holds, and say so; returns where it came from."""
+    vocabulary = tokenizer.get_vocab()
+    name = next(
+        name for name, tokens in TEMPLATE_OF_TOKENS if all(token in vocabulary for token in tokens)
+    )
+    tokenizer.chat_template = (TEMPLATES / f"{name}.jinja").read_text(encoding="utf-8")
+    return f"templates/{name}.jinja, since the model has none"
+
+
+def end_of_turn(tokenizer):
+    """Id of the special token the chat template puts behind an answer, or None."""
+    turns = [{"role": "user", "content": "?"}, {"role": "assistant", "content": MARK}]
+    text = tokenizer.apply_chat_template(turns, tokenize=False)
+    special = set(tokenizer.all_special_ids) | {
+        i for i, token in tokenizer.added_tokens_decoder.items() if token.special
+    }
+    behind = tokenizer(text[text.rfind(MARK) + len(MARK) :], add_special_tokens=False).input_ids
+    return next((token for token in behind if token in special), None)
+
+
+def prepare_chat(tokenizer):
+    """Give a tokenizer without chat template the trainer's; returns the ids at which an answer stops beside the model's own end.
+
+    A base model with a chat template knows only the end of a text as its end: without this it writes the next turns too.
+    """
+    if not tokenizer.chat_template:
+        print(f"chat template: {add_template(tokenizer)}", file=sys.stderr)
+    end = end_of_turn(tokenizer)
+    return [] if end is None else [end]
+
+
 def start_engine(setup):
     """vllm.LLM with defaults that suit the machine."""
     os.environ.setdefault("VLLM_LOGGING_STREAM", "ext://sys.stderr")
@@ -1326,8 +1374,7 @@ class Driver:
                 json=sampling.get("json_schema"), choice=sampling.get("choices")
             )
         self.template = template_args(sampling)
-        if not self.tokenizer.chat_template:
-            known["stop_token_ids"] = self.base_template()
+        known["stop_token_ids"] = prepare_chat(self.tokenizer)
         self.known = {**known, "output_kind": RequestOutputKind.FINAL_ONLY}
         self.lora = setup["adapter"] and vllm.lora.request.LoRARequest(
             "adapter", 1, setup["adapter"]
@@ -1339,15 +1386,6 @@ class Driver:
             vllm.exceptions.VLLMClientError,
             vllm.exceptions.GenerationError,
         )
-
-    def base_template(self):
-        """Give a base model the template that training would; returns the token that ends its turn."""
-        sys.path.append(str(r.ROOT / "03_sft"))
-        import prepare_model
-
-        print(f"chat template: {prepare_model.find_template(self.tokenizer)}", file=sys.stderr)
-        end = prepare_model.end_of_turn(self.tokenizer)
-        return [] if end is None else [end]
 
     def params(self, request):
         more = {k: request[k] for k in ("max_tokens", "seed", "temperature") if k in request}

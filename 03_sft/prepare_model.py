@@ -13,14 +13,8 @@ import itertools
 import packed_attention
 
 import rows as r
+from batch_generate import add_template, end_of_turn
 
-TEMPLATES = Path(__file__).resolve().parent / "templates"
-# For a base model without a template, the first of these whose tokens its vocabulary holds.
-TEMPLATE_OF_TOKENS = [
-    ("chatml", ("<|im_start|>", "<|im_end|>")),
-    ("llama3", ("<|start_header_id|>", "<|eot_id|>")),
-    ("plain", ()),
-]
 PAD_TOKENS = (
     "<|finetune_right_pad_id|>",
     "<pad>",
@@ -30,7 +24,6 @@ PAD_TOKENS = (
     "<|end_of_text|>",
     "<unk>",
 )
-MARK = "THE-ANSWER-ENDS-HERE"
 LEAK = 1e-3  # largest difference of fp32 logits that rounding explains; measured 6e-5, and 30 where packed rows see each other
 
 
@@ -47,24 +40,7 @@ def find_template(tokenizer, given=None):
         return given
     if tokenizer.chat_template:
         return "the model's own"
-    vocabulary = tokenizer.get_vocab()
-    name = next(
-        name for name, tokens in TEMPLATE_OF_TOKENS if all(token in vocabulary for token in tokens)
-    )
-    tokenizer.chat_template = (TEMPLATES / f"{name}.jinja").read_text(encoding="utf-8")
-    return f"templates/{name}.jinja, since the model has none"
-
-
-def end_of_turn(tokenizer):
-    """Id of the special token the template puts behind an answer, or None."""
-    text = tokenizer.apply_chat_template(
-        [{"role": "user", "content": "?"}, {"role": "assistant", "content": MARK}], tokenize=False
-    )
-    special = set(tokenizer.all_special_ids) | {
-        i for i, token in tokenizer.added_tokens_decoder.items() if token.special
-    }
-    behind = tokenizer(text[text.rfind(MARK) + len(MARK) :], add_special_tokens=False).input_ids
-    return next((token for token in behind if token in special), None)
+    return add_template(tokenizer)
 
 
 def load_tokenizer(model, template=None, revision="main", trust_remote_code=False):

@@ -19,6 +19,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 import collections
+import dataclasses
 import json
 import os
 
@@ -196,6 +197,12 @@ def parse():
         help="LoRA adapter on top of the model (merging it first is faster)",
     )
     parser.add_argument(
+        "--backend",
+        choices=("vllm", "transformers"),
+        default="vllm",
+        help="transformers: its generate, where vLLM cannot run; some ten times slower (default vllm)",
+    )
+    parser.add_argument(
         "--name", help="name of the model in samples and tables (default: as given by --model)"
     )
     parser.add_argument(
@@ -249,6 +256,8 @@ def parse():
     args = parser.parse_args()
     if args.base_model and args.thinking:
         parser.error("--thinking needs a chat template; leave out --base-model")
+    if args.backend == "transformers" and args.base_url:
+        parser.error("--backend transformers works in this process; leave out --base-url")
     if args.adapter and args.base_url:
         parser.error(
             "--adapter works in this process; an endpoint serves an adapter under a model name of its own"
@@ -265,6 +274,19 @@ def parse():
     )  # decides, with the adapter's, whether a finished file is still good
     args.identity += f"+{batch_generate.identify(args.adapter)}" if args.adapter else ""
     return args
+
+
+def generation_options(args):
+    """Keyword arguments of generate_jsonl; the raw rows say where transformers answered in the place of vLLM."""
+    options = batch_generate.options(args)
+    if args.backend == "vllm":
+        return options
+    import transformers_backend
+
+    print("answers come from transformers' generate: slow, vLLM is for whole runs", file=sys.stderr)
+    sampling = options["sampling"]
+    sampling = dataclasses.replace(sampling, extra={**sampling.extra, "backend": args.backend})
+    return {**options, "sampling": sampling, "backend": transformers_backend.ask}
 
 
 def lost(meta_path):
@@ -318,7 +340,7 @@ def main():
         rows,
         to_messages,
         step.raw_path,
-        **batch_generate.options(args),
+        **generation_options(args),
         adapter=args.adapter,
         stop=benchmark_prompts.COMPLETION_STOP if completion else None,
         retry_max_tokens=args.retry_truncated,

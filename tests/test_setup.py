@@ -103,9 +103,9 @@ def test_settings_of_pip_alone_reach_uv_and_a_cpu_wheel_is_out_of_the_gpu_lists_
     assert "UV_FIND_LINKS" not in machine("580.1", **links)[1]
 
 
+@pytest.mark.slow
 def test_a_gpu_that_torch_cannot_use_is_an_error_with_the_remedy(tmp_path, monkeypatch):
     """One function for engine, trainer and encoder; the torch of these tests is a CPU build."""
-    pytest.importorskip("torch")
     import torch
 
     if torch.cuda.is_available():
