@@ -26,7 +26,9 @@ def ask(requests, emit, setup):
     requests, again = itertools.chain([first], requests), []
     while batch := again[:BATCH] or list(itertools.islice(requests, BATCH)):
         again = again[BATCH:]
-        for request, made in zip(batch, answer(model, tokenizer, batch, setup["sampling"]), strict=True):
+        for request, made in zip(
+            batch, answer(model, tokenizer, batch, setup["sampling"]), strict=True
+        ):
             again += emit(request, made)
 
 
