@@ -52,6 +52,11 @@ LIMIT=${LIMIT:-}                               # at most so many chunks in stage
 THINKING=${THINKING-}                          # on | off, for teachers that can be told (Qwen3)
 LLM_BASE_URL=${LLM_BASE_URL:-}                 # an endpoint of your own (several: a,b) instead of a teacher server started here
 DETERMINISTIC=${DETERMINISTIC:-}               # 1: answers that do not depend on the batch, where vLLM's kernels can (slower)
+LAUNCH=${LAUNCH:-}                             # what starts sft.py in the place of python or accelerate: "srun torchrun ..."
+BACKEND=${BACKEND:-vllm}                       # of stage 4: vllm, or transformers where vLLM cannot run
+HUB_ID=${HUB_ID:-}                             # OWNER/NAME: push the tuned model and its card there
+ALLOW_OTHER_ROWS=${ALLOW_OTHER_ROWS:-}         # 1: go on where a hub set has another number of rows than the tables say
+other_rows=${ALLOW_OTHER_ROWS:+--allow-other-rows}
 case $PROFILE in
 demo)
     TEACHER_MODEL=${TEACHER_MODEL:-$OUT/models/base} BASE_MODEL=${BASE_MODEL:-$OUT/models/base} TEXTBOOK_NAME=textbook MAX_LENGTH=${MAX_LENGTH:-640}
@@ -201,7 +206,7 @@ fi
 
 if [[ -z $BENCHMARK_DIR ]]; then   # decontamination and evaluation read the same files
     BENCHMARK_DIR=$OUT/benchmarks
-    step "$py" 04_eval/benchmarks.py --download "$BENCHMARK_DIR"
+    step "$py" 04_eval/benchmarks.py --download "$BENCHMARK_DIR" $other_rows
 fi
 
 # ---- 1. textbooks -> question-answer pairs ----
@@ -239,13 +244,14 @@ if stage 2; then
     sources=(${SOURCES//,/ })
     if $DRY_RUN || [[ -s $E1/textbook_qa.jsonl ]]; then sources=("$TEXTBOOK_NAME=$E1/textbook_qa.jsonl" "${sources[@]}"); fi
     [[ $PROFILE == full ]] && sources+=("${recipe[@]}")
-    step "$py" 02_mix/load_sources.py --sources "${sources[@]}" --output "$E2/sources.jsonl" ${SOURCE_LIMIT:+--limit "$SOURCE_LIMIT"}
+    step "$py" 02_mix/load_sources.py --sources "${sources[@]}" --output "$E2/sources.jsonl" ${SOURCE_LIMIT:+--limit "$SOURCE_LIMIT"} $other_rows
     step "$py" 01_extract/dedup.py --input "$E2/sources.jsonl" --output "$E2/dedup.jsonl" --field question --threshold 0.6
     decontaminate=("$py" 01_extract/decontaminate.py --input "$E2/dedup.jsonl" --output "$E2/clean.jsonl" --field question --benchmarks "$BENCHMARK_DIR")
     if [[ $PROFILE == full ]]; then   # judge, difficulty and new solutions as in the paper, where the recipe says so
         ask "$TEACHER_MODEL" "${decontaminate[@]}"
         stop_teacher
-        step "$py" 02_mix/score_difficulty.py --input "$E2/clean.jsonl" --output "$E2/difficulty.jsonl" --model "$SAMPLER_MODEL" --judge-model "$JUDGE_MODEL" "${recipe[@]}"
+        step "$py" 02_mix/score_difficulty.py --input "$E2/clean.jsonl" --output "$E2/difficulty.jsonl" --model "$SAMPLER_MODEL" --judge-model "$JUDGE_MODEL" "${recipe[@]}" \
+            ${LLM_BASE_URL:+--base-url "$LLM_BASE_URL"}
         step "$py" 02_mix/select_rows.py --input "$E2/difficulty.jsonl" --output "$E2/selected.jsonl" --seed "$SEED" "${recipe[@]}"
         ask "$REFINE_MODEL" "$py" 02_mix/annotate.py --input "$E2/selected.jsonl" --output "$E2/annotated.jsonl" "${recipe[@]}"
         mixed=$E2/annotated.jsonl
@@ -267,6 +273,7 @@ if stage 3; then
     [[ $PROFILE == full ]] && sharing=fsdp2
     if ((GPUS > 1)); then launch=("${py%python}accelerate" launch --config_file "${ACCELERATE:-03_sft/accelerate/$sharing.yaml}" --num_processes "$GPUS"); fi
     if [[ $GPUS == 0 ]]; then launch=(env MALLOC_MMAP_MAX_=0 MALLOC_TRIM_THRESHOLD_=8000000000 "$py"); fi   # memory stays between steps: a seventh faster
+    [[ -n $LAUNCH ]] && launch=($LAUNCH)
     target=$E3/model
     [[ $PROFILE == full ]] || target=$E3/adapter
     step "${launch[@]}" 03_sft/sft.py --config "$RECIPE" --model_name_or_path "$BASE_MODEL" --train_file "$E2/train.jsonl" --output_dir "$target" --seed "$SEED"
@@ -281,7 +288,8 @@ if stage 4; then
         model=$BASE_MODEL
         [[ $name == base ]] || model=$E3/model
         step "$py" 04_eval/run_eval.py --model "$model" --name "$name" --benchmarks "$BENCHMARKS" --data "$BENCHMARK_DIR" --output "$E4/$name" \
-            --max-tokens "$MAX_TOKENS" --seed "$SEED" --tensor-parallel "$TP" --engine "$ENGINE" ${DETERMINISTIC:+--deterministic} ${EVAL_LIMIT:+--limit "$EVAL_LIMIT"}
+            --max-tokens "$MAX_TOKENS" --seed "$SEED" --tensor-parallel "$TP" --engine "$ENGINE" ${DETERMINISTIC:+--deterministic} ${EVAL_LIMIT:+--limit "$EVAL_LIMIT"} \
+            --backend "$BACKEND"
     done
     step "$py" 04_eval/score.py --input "$E4/base/samples.jsonl" "$E4/tuned/samples.jsonl" --output "$E4/scored.jsonl" --csv "$OUT/results.csv"
     step "$py" 04_eval/compare.py "$E4/scored.jsonl:base" "$E4/scored.jsonl:tuned" --output "$E4/comparison.json"
@@ -289,7 +297,7 @@ if stage 4; then
     [[ -f $E2/ablation/ablation.json ]] && ablation=(--ablation "$E2/ablation/ablation.json")   # of 02_mix/ablate.sh, where it was run on this run's rows
     step "$py" 04_eval/report.py --csv "$OUT/results.csv" --scored "$E4/scored.jsonl" --output "$E4" --title "$RUN: base and tuned model" --note "${NOTE:-}" \
         --run "$OUT" "${ablation[@]}"
-    step "$py" 03_sft/model_card.py --model "$E3/model" --results "$OUT/results.csv" --output "$E3/model/README.md"
+    step "$py" 03_sft/model_card.py --model "$E3/model" --results "$OUT/results.csv" --output "$E3/model/README.md" ${HUB_ID:+--push-to-hub --hub-id "$HUB_ID"}
 fi
 
 # ---- what came out ----
