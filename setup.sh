@@ -50,9 +50,14 @@ check_machine() {
 }
 
 make_venv() {   # a virtual environment needs no ensurepip: the outer pip installs uv into it
-    "$PYTHON" -m venv --without-pip --clear "$VENV"
+    if [[ ! -x $VENV/bin/python || $(cat "$VENV/.build" 2>/dev/null) != "$BUILD" ]]; then   # a changed list is installed into the one there is
+        "$PYTHON" -m venv --without-pip --clear "$VENV"
+        echo "$BUILD" >"$VENV/.build"
+    fi
     if command -v uv >/dev/null; then
         UV=uv
+    elif [[ -x $VENV/bin/uv ]]; then
+        UV=$VENV/bin/uv
     elif "$PYTHON" -m pip --python "$VENV/bin/python" install -q "uv==$UV_VERSION"; then
         UV=$VENV/bin/uv
     else
