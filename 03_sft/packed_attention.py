@@ -1,56 +1,170 @@
-"""SDPA that works through packed rows one by one: attention of a packed sequence costs what its rows cost, not the square of its length.
+"""Attention of packed rows without a mask: each row attends to itself alone, at the cost of its own length.
 
-    register() -> "sdpa_packed", a name for attn_implementation
+    register()                   -> "packed_rows", a name for attn_implementation
+    add_row_bounds(collate)      a collator whose batches say where the packed rows begin and end, once a batch
 
-Plain SDPA gets packed rows as one dense mask: on two CPU cores a third of a training step at 1,024 tokens. prepare_model.py checks, as for
-every backend, that packed rows give the logits they have alone.
+On GPUs from Ampere on (sm_80) one call of torch's varlen_attn (FlashAttention's kernel) does all rows of a batch; elsewhere SDPA goes
+through the rows one by one. Plain SDPA would get packed rows as one dense mask: at 8,192 tokens more work than the rest of the layer.
+prepare_model.py checks that packed rows give the logits they have alone under the model's own eager attention.
 """
 
-NAME = "sdpa_packed"
+import functools
+import inspect
+
+NAME = "packed_rows"
 
 
-def row_lengths(position_ids):
-    """Lengths of the rows packed into one sequence, read off their positions (each row counts from 0); [] where there is but one."""
-    starts = (position_ids[0] == 0).nonzero().flatten().tolist()
-    if len(starts) < 2 or starts[0] != 0:
-        return []
-    return [
-        after - start
-        for start, after in zip(starts, [*starts[1:], position_ids.shape[-1]], strict=True)
-    ]
+def row_bounds(position_ids):
+    """Where packed rows begin and end, under the names of transformers; each row counts its positions from 0.
+
+    position_ids  int tensor (1, tokens)  ->  cu_seq_lens_q and _k: int32 tensor (rows + 1), max_length_q and _k: int
+    """
+    import torch
+
+    positions = position_ids[0]
+    starts = (positions == 0).nonzero().flatten()
+    if not len(starts) or starts[0] != 0:
+        starts = torch.cat([starts.new_zeros(1), starts])
+    bounds = torch.cat([starts, starts.new_tensor([len(positions)])]).to(torch.int32)
+    longest = int(bounds.diff().max())
+    return {
+        "cu_seq_lens_q": bounds,
+        "cu_seq_lens_k": bounds,
+        "max_length_q": longest,
+        "max_length_k": longest,
+    }
 
 
-def attend(module, query, key, value, attention_mask, position_ids=None, **kwargs):
-    """Attention of (batch, heads, tokens, size) tensors as transformers' attention interface wants it; plain SDPA for whatever is not packed."""
+def collate_with_bounds(collate, examples):
+    batch = collate(examples)
+    if "position_ids" in batch and "attention_mask" not in batch:
+        batch |= row_bounds(batch["position_ids"])
+    return batch
+
+
+def add_row_bounds(collate):
+    return functools.partial(collate_with_bounds, collate)
+
+
+@functools.cache
+def kernel():
+    """torch's varlen_attn where this GPU and this torch can run it for training, else None."""
+    import torch
+
+    if not torch.cuda.is_available() or torch.cuda.get_device_capability() < (8, 0):
+        return None
+    try:
+        from torch.nn.attention.varlen import varlen_attn
+    except ImportError:  # came with torch 2.10
+        return None
+    # torch 2.10 has no window_size, and its causal flag is another one
+    return varlen_attn if "window_size" in inspect.signature(varlen_attn).parameters else None
+
+
+def varlen(module, query, key, value, bounds, longest, window, scaling):
+    """(1, heads, tokens, size) in 16 bit -> (1, tokens, heads, size) by one kernel call over all rows."""
+    from transformers.integrations.sdpa_attention import repeat_kv
+
+    attend_rows, more = kernel(), {}
+    if "enable_gqa" in inspect.signature(attend_rows).parameters:  # torch 2.12 and newer
+        more["enable_gqa"] = True
+    else:
+        groups = query.shape[1] // key.shape[1]
+        key, value = repeat_kv(key, groups), repeat_kv(value, groups)
+    query, key, value = (tensor[0].transpose(0, 1) for tensor in (query, key, value))
+    reach = (window - 1 if window else -1, 0)  # to the left, to the right
+    return attend_rows(
+        query,
+        key,
+        value,
+        bounds,
+        bounds,
+        longest,
+        longest,
+        scale=scaling,
+        window_size=reach,
+        **more,
+    ).unsqueeze(0)
+
+
+def row_by_row(module, query, key, value, bounds, window, **kwargs):
+    """The same by SDPA, one row after the other; what runs on a CPU and on GPUs before Ampere."""
     import torch
     from transformers.integrations.sdpa_attention import sdpa_attention_forward
 
-    lengths = (
-        row_lengths(position_ids)
-        if position_ids is not None and len(query) == 1 and query.shape[2] == key.shape[2]
-        else []
-    )
-    window = kwargs.get("sliding_window") or getattr(module, "sliding_window", None)
-    if not lengths or window and max(lengths) > window or not getattr(module, "is_causal", True):
-        return sdpa_attention_forward(
-            module, query, key, value, attention_mask, position_ids=position_ids, **kwargs
-        )
-    given = query.dtype
-    if (
-        query.device.type == "cpu"
-    ):  # its bf16 kernel takes twice the time of the fp32 one at these lengths
-        query, key, value = query.float(), key.float(), value.float()
-    rows = zip(*(tensor.split(lengths, dim=2) for tensor in (query, key, value)), strict=True)
+    def mask(length):
+        if not window or length <= window:
+            return None
+        near = torch.ones(length, length, dtype=torch.bool, device=query.device)
+        return near.tril().triu(1 - window)[None, None]
+
+    given, lengths = query.dtype, bounds.diff().tolist()
+    on_cpu = query.device.type == "cpu"  # its bf16 kernel takes twice the time of the fp32 one
+    dtype = torch.float32 if on_cpu else compute_dtype(value)
+    parts = (tensor.to(dtype).split(lengths, dim=2) for tensor in (query, key, value))
     with torch.autocast(query.device.type, enabled=False):
-        return torch.cat(
-            [sdpa_attention_forward(module, *row, None, **kwargs)[0] for row in rows], dim=1
-        ).to(given), None
+        done = [
+            sdpa_attention_forward(module, *row, mask(row[0].shape[2]), **kwargs)[0]
+            for row in zip(*parts, strict=True)
+        ]
+    return torch.cat(done, dim=1).to(given)
+
+
+def compute_dtype(value):
+    """The type attention runs in: autocast's where it is on, else that of the values."""
+    import torch
+
+    device = value.device.type
+    return torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else value.dtype
+
+
+def attend(
+    module,
+    query,
+    key,
+    value,
+    attention_mask,
+    position_ids=None,
+    cu_seq_lens_q=None,
+    max_length_q=None,
+    **kwargs,
+):
+    """Attention as transformers' interface wants it: (batch, heads, tokens, size) -> (batch, tokens, heads, size).
+
+    Batches with a mask (padding) and generation go to plain SDPA.
+    """
+    import torch
+    from transformers.integrations.sdpa_attention import sdpa_attention_forward
+
+    one_text = len(query) == 1 and query.shape[2] == key.shape[2] and position_ids is not None
+    if attention_mask is not None or not one_text or not getattr(module, "is_causal", True):
+        return sdpa_attention_forward(module, query, key, value, attention_mask, **kwargs)
+    if cu_seq_lens_q is None:  # no collator of ours: evaluation by hand, the packing check
+        found = row_bounds(position_ids)
+        cu_seq_lens_q, max_length_q = found["cu_seq_lens_q"], found["max_length_q"]
+    window = kwargs.pop("sliding_window", None) or getattr(module, "sliding_window", None)
+    dtype = compute_dtype(value)
+    if query.is_cuda and kernel() and dtype != torch.float32 and not kwargs.get("dropout"):
+        tensors = (tensor.to(dtype) for tensor in (query, key, value))
+        made = varlen(module, *tensors, cu_seq_lens_q, max_length_q, window, kwargs.get("scaling"))
+        return made, None
+    return row_by_row(module, query, key, value, cu_seq_lens_q, window, **kwargs), None
+
+
+def mask_of(batch_size, q_length, kv_length, *args, attention_mask=None, **kwargs):
+    """No mask for one flattened batch, which attend() takes apart; SDPA's for everything else."""
+    from transformers.masking_utils import sdpa_mask
+
+    if attention_mask is None and batch_size == 1 and q_length == kv_length:
+        return None
+    return sdpa_mask(
+        batch_size, q_length, kv_length, *args, attention_mask=attention_mask, **kwargs
+    )
 
 
 def register():
     from transformers import AttentionInterface, AttentionMaskInterface
-    from transformers.masking_utils import sdpa_mask
 
     AttentionInterface.register(NAME, attend)
-    AttentionMaskInterface.register(NAME, sdpa_mask)
+    AttentionMaskInterface.register(NAME, mask_of)
     return NAME

@@ -24,7 +24,7 @@ PAD_TOKENS = (
     "<|end_of_text|>",
     "<unk>",
 )
-LEAK = 1e-3  # largest difference of fp32 logits that rounding explains; measured 6e-5, and 30 where packed rows see each other
+LEAK = 1e-3  # difference of fp32 logits that rounding explains; measured 6e-5, and up to 30 where rows see each other
 
 
 def find_template(tokenizer, given=None):
@@ -117,38 +117,13 @@ def align_model(model, tokenizer):
 
 
 def choose_attention(wanted=None):
-    """Attention backend: the one asked for, else FlashAttention or its Hub kernel where installed, else SDPA; with the reason."""
-    import importlib.util
-
-    import torch
-
-    if wanted:
-        return (
-            packed_attention.register() if wanted == packed_attention.NAME else wanted,
-            "asked for",
-        )
-    if not torch.cuda.is_available():
-        return packed_attention.register(), "no GPU; packed rows one by one"
-    from transformers.utils import is_flash_attn_2_available
-
-    if is_flash_attn_2_available():
-        return "flash_attention_2", "flash-attn is installed"
-    if importlib.util.find_spec("kernels"):
-        name = (
-            "kernels-community/vllm-flash-attn3"
-            if torch.cuda.get_device_capability()[0] == 9
-            else "kernels-community/flash-attn2"
-        )
-        try:
-            from kernels import get_kernel
-
-            get_kernel(name)
-            return name, "kernel from the hub"
-        except (
-            Exception
-        ) as error:  # offline, or no build for this torch: whatever it is, SDPA works
-            return "sdpa", f"the hub kernel {name} could not be loaded: {type(error).__name__}"
-    return "sdpa", "neither flash-attn nor kernels is installed; with them packed rows train faster"
+    """Attention backend and the reason: the one asked for, else packed rows without a mask, by the fastest way this GPU has."""
+    name = packed_attention.register()
+    if wanted and wanted != name:
+        return wanted, "asked for"
+    if packed_attention.kernel():
+        return name, "torch's varlen kernel over all rows of a batch"
+    return name, "no GPU of sm_80 or newer with torch 2.11: SDPA, row by row"
 
 
 def small_copy(config):
@@ -167,6 +142,7 @@ def small_copy(config):
         num_experts=4,
         num_local_experts=4,
         num_experts_per_tok=2,
+        sliding_window=16,
     )
     for name, size in sizes.items():
         if getattr(text, name, None):
@@ -176,71 +152,75 @@ def small_copy(config):
     return small
 
 
-def packing_leak(config, attention, trust_remote_code=False):
-    """Largest difference of logits between rows packed into one sequence, as TRL's collator does, and the same rows alone.
+def packed_and_alone(config, attention, dtype, trust_remote_code=False):
+    """Logits of three rows packed as TRL's collator does it, the same rows alone, and alone in fp32 by the model's own eager attention.
 
-    A random model with the config's architecture and two small layers is used, in fp32 (bf16 where the backend has no fp32), so this
-    takes about a second and no download. A backend that keeps rows apart gives rounding noise (below LEAK), one that does not gives 1e-2 to 30.
+    A random model with the config's architecture and two small layers, where training will run: a second, and no download.
+    Three tensors (tokens, vocabulary) in fp32.
     """
     import torch
     from transformers import AutoModelForCausalLM
     from trl.trainer.sft_trainer import DataCollatorForLanguageModeling
 
-    small = small_copy(config)
-    flash = "flash" in attention
-    device = "cuda" if flash else "cpu"
+    device = "cuda" if torch.cuda.is_available() else "cpu"
     with torch.random.fork_rng():
         torch.manual_seed(0)
-        model = (
-            AutoModelForCausalLM.from_config(
-                small,
-                attn_implementation=attention,
-                dtype=torch.bfloat16 if flash else torch.float32,
-                trust_remote_code=trust_remote_code,
-            )
-            .to(device)
-            .eval()
+        model = AutoModelForCausalLM.from_config(
+            small_copy(config),
+            attn_implementation=attention,
+            dtype=dtype,
+            trust_remote_code=trust_remote_code,
         )
         parts = [torch.randint(1, 128, (n,)).tolist() for n in (23, 9, 40)]
-    packed = DataCollatorForLanguageModeling(pad_token_id=0, padding_free=True)(
-        [
-            {
-                "input_ids": list(itertools.chain(*parts)),
-                "labels": list(itertools.chain(*parts)),
-                "seq_lengths": [len(part) for part in parts],
-            }
-        ]
-    )
-    packed.pop("labels")
+    model = model.to(device).eval()
+    row = {"input_ids": list(itertools.chain(*parts)), "seq_lengths": [len(p) for p in parts]}
+    collate = DataCollatorForLanguageModeling(pad_token_id=0, padding_free=True)
+    if attention == packed_attention.NAME:
+        collate = packed_attention.add_row_bounds(collate)
+    batch = collate([row | {"labels": row["input_ids"]}])
+
+    def logits(**inputs):
+        inputs = {k: v.to(device) if isinstance(v, torch.Tensor) else v for k, v in inputs.items()}
+        return model(**inputs, use_cache=False).logits[0].float()
+
+    together = logits(**{key: value for key, value in batch.items() if key != "labels"})
+    together.sum().backward()  # a kernel without a backward pass must fail here
     with torch.no_grad():
-        together = (
-            model(**{k: v.to(device) for k, v in packed.items()}, use_cache=False).logits[0].float()
-        )
-        alone = torch.cat(
-            [
-                model(input_ids=torch.tensor([part], device=device), use_cache=False)
-                .logits[0]
-                .float()
-                for part in parts
-            ]
-        )
-    return (together - alone).abs().max().item() / (alone.abs().max().item() if flash else 1)
+        alone = torch.cat([logits(input_ids=torch.tensor([part])) for part in parts])
+        model.float().set_attn_implementation("eager")
+        exact = torch.cat([logits(input_ids=torch.tensor([part])) for part in parts])
+    return together.detach(), alone, exact
 
 
-def packing_is_safe(config, attention, trust_remote_code=False):
-    """(True, note) where packed rows do not see each other under this backend; raises BadInput where that cannot be found out."""
+def packing_leak(config, attention, dtype=None, trust_remote_code=False):
+    """(largest difference between packed rows and the same rows alone, the limit rounding explains).
+
+    In fp32 the limit is LEAK; in 16 bit it is three times what rounding does to the rows alone, measured, and LEAK.
+    """
+    import torch
+
+    dtype = dtype or torch.float32
+    together, alone, exact = packed_and_alone(config, attention, dtype, trust_remote_code)
+    rounding = (alone - exact).abs().max().item() if dtype != torch.float32 else 0.0
+    return (together - exact).abs().max().item(), LEAK + 3 * rounding
+
+
+def packing_is_safe(config, attention, dtype=None, trust_remote_code=False):
+    """(True, note) where packed rows do not see each other under this backend, in the type in which attention will run.
+
+    Raises BadInput where that cannot be found out.
+    """
     try:
         with apart_from_deepspeed():
-            leak = packing_leak(config, attention, trust_remote_code)
+            leak, limit = packing_leak(config, attention, dtype, trust_remote_code)
     except Exception as error:  # whatever an architecture or a backend raises: unknown is no answer
         raise r.BadInput(
             f"the packing check cannot run on this architecture under {attention} ({type(error).__name__}: "
             f"{str(error)[:160]}); train without packing (--packing false) or with another --attn_implementation"
         ) from None
-    limit = 0.05 if "flash" in attention else LEAK  # bf16 rounding against the size of the logits
     return (
         leak <= limit,
-        f"packed and separate rows differ by {leak:.1e} under {attention} (limit {limit:g})",
+        f"packed rows and rows alone differ by {leak:.1e} under {attention} (limit {limit:.1e})",
     )
 
 
@@ -283,3 +263,57 @@ def shard_exactly(trainer):
         plugin.mixed_precision_policy = MixedPrecisionPolicy(
             param_dtype=torch.bfloat16, reduce_dtype=torch.float32, output_dtype=None
         )
+
+
+def attention_for(config, wanted, packing, dtype=None, trust_remote_code=False):
+    """(backend, packing, notes): the first backend under which packed rows stay apart; packing is off where there is none.
+
+    Tried are the one asked for, or packed rows without a mask and then SDPA with one.
+    """
+    name, why = choose_attention(wanted)
+    if not packing:
+        return name, False, [f"attention: {name} ({why})"]
+    ways = [name] if wanted else [name, "sdpa"]
+    for attention in ways:
+        try:
+            safe, note = packing_is_safe(config, attention, dtype, trust_remote_code)
+        except r.BadInput as error:
+            if attention == ways[-1]:
+                raise
+            safe, note = False, str(error)
+        if safe:
+            break
+        why = note
+    verdict = "on" if safe else "SWITCHED OFF"
+    return attention, safe, [f"attention: {attention} ({why})", f"packing: {verdict}, {note}"]
+
+
+def packed_loss_is_right(trainer, rows):
+    """Does the model that is about to train keep packed rows apart? (True or False, note)
+
+    The same row twice in one batch, the second time alone trained: its loss must be that of the row by itself. A model that sees the
+    first copy repeats it, and its loss falls. This runs what training runs: Unsloth's attention, the trainer's collator and loss.
+
+    rows  [(input_ids, labels), ...]; one of up to 512 tokens is taken
+    """
+    import torch
+
+    ids, labels = next((row for row in rows if len(row[0]) <= 512), rows[0])
+    ids, labels = ids[:512], labels[:512]
+
+    def loss(copies):
+        masked = [-100] * len(ids) * (copies - 1)
+        row = {"input_ids": ids * copies, "labels": masked + labels}
+        batch = trainer.data_collator([row | {"seq_lengths": [len(ids)] * copies}])
+        with torch.no_grad(), trainer.compute_loss_context_manager():
+            return trainer.compute_loss(trainer.model, trainer._prepare_inputs(batch)).item()
+
+    was_training = trainer.model.training
+    trainer.model.train()
+    counted, alone, together = trainer._total_train_tokens, loss(1), loss(2)
+    trainer._total_train_tokens = counted
+    trainer._metrics["train"].clear()
+    trainer.model.train(was_training)
+    limit = 0.02 * max(1.0, abs(alone))  # bf16 rounding of a mean loss is below 0.005
+    note = f"the same row alone and packed behind itself: loss {alone:.4f} and {together:.4f}"
+    return abs(alone - together) <= limit, note

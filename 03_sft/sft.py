@@ -26,6 +26,7 @@ import time
 from dataclasses import fields
 
 import fit_estimate
+import packed_attention
 from finish_run import finish
 from training_options import (
     OwnOptions,
@@ -194,9 +195,13 @@ def build_trainer(own, args, model_args, tokenizer, train, held, meter, state):
     from trl import SFTTrainer, get_peft_config, get_quantization_config
 
     class MeasuredTrainer(SFTTrainer):
+        def training_step(self, model, inputs, *more, **named):
+            meter.count(inputs)
+            return super().training_step(model, inputs, *more, **named)
+
         def log(self, logs, start_time=None):
-            if "loss" in logs:  # TRL counts the non-padding tokens of all processes
-                logs |= meter.measure(self._total_train_tokens)
+            if "loss" in logs:
+                logs |= meter.measure(self.accelerator)
             super().log(logs, start_time)
 
     args.dataset_kwargs = {"skip_prepare_dataset": True}
@@ -223,6 +228,11 @@ def build_trainer(own, args, model_args, tokenizer, train, held, meter, state):
         quantization_config=quantization,
         callbacks=callbacks(state, meter),
     )
+    if args.packing and model_args.attn_implementation == packed_attention.NAME and not own.unsloth:
+        trainer.data_collator = packed_attention.add_row_bounds(trainer.data_collator)
+    for adapter in getattr(trainer.model, "peft_config", {}).values():
+        # Unsloth names its own 4-bit copy of the base; an adapter is merged onto the 16-bit one
+        adapter.base_model_name_or_path = model_args.model_name_or_path
     if args.disable_tqdm:
         from transformers import PrinterCallback
 
@@ -271,10 +281,21 @@ def show_plan(own, args, found, train_set, world):
     return sequences * per_sequence
 
 
+def compute_dtype(args, model_args):
+    """Type in which attention will run: autocast's, else the weights'; fp32 on a CPU, where 16 bit is slower."""
+    import torch
+
+    if not torch.cuda.is_available():
+        return torch.float32
+    if args.bf16 or args.fp16:
+        return torch.bfloat16 if args.bf16 else torch.float16
+    return getattr(torch, str(model_args.dtype), None)
+
+
 def prepare(own, args, model_args, state):
     """Everything that can go wrong before training: model and fit, template and tokens, attention, packing, rows. Returns what training needs."""
     import torch
-    from prepare_model import adapter_targets, choose_attention, load_tokenizer, packing_is_safe
+    from prepare_model import adapter_targets, attention_for, load_tokenizer
     from transformers import AutoConfig, set_seed
 
     world = state.num_processes
@@ -302,13 +323,14 @@ def prepare(own, args, model_args, state):
         model, args.chat_template_path, model_args.model_revision, args.trust_remote_code
     )
     args.chat_template_path = args.eos_token = None  # done here; the trainer must not do it again
-    model_args.attn_implementation, why = choose_attention(model_args.attn_implementation)
-    notes.append(f"attention: {model_args.attn_implementation} ({why})")
-    if args.packing:
-        args.packing, note = packing_is_safe(
-            config, model_args.attn_implementation, args.trust_remote_code
-        )
-        notes.append(f"packing: {'on' if args.packing else 'SWITCHED OFF'}, {note}")
+    model_args.attn_implementation, args.packing, about = attention_for(
+        config,
+        model_args.attn_implementation,
+        args.packing,
+        compute_dtype(args, model_args),
+        args.trust_remote_code,
+    )
+    notes += about
     for note in notes:
         say(note)
     train_set, held, found = prepare_data(own, args, tokenizer, state)
@@ -350,6 +372,17 @@ def make_meter(config, found, model_args, world):
     return Meter(flops, peak and peak * world), gpu
 
 
+def refuse_leaks(trainer, made):
+    """Unsloth has its own attention, which attention_for() could not try: its packed rows are tried on the model itself."""
+    from prepare_model import packed_loss_is_right
+
+    safe, note = packed_loss_is_right(trainer, [made["found"]["first"]])
+    made["notes"].append(f"packing under Unsloth: {note}")
+    say(made["notes"][-1])
+    if not safe:
+        raise r.BadInput(f"--unsloth: packed rows see each other ({note}); add --packing false")
+
+
 def train(own, args, model_args, given, same_if, checkpoint):
     import training_checks as c
     from accelerate import PartialState
@@ -379,6 +412,8 @@ def train(own, args, model_args, given, same_if, checkpoint):
     trainer = build_trainer(
         own, args, model_args, made["tokenizer"], made["train_set"], made["held"], meter, state
     )
+    if own.unsloth and args.packing:
+        refuse_leaks(trainer, made)
     align_model(
         trainer.model.get_base_model() if model_args.use_peft else trainer.model, made["tokenizer"]
     )

@@ -108,17 +108,26 @@ class Meter:
 
     def __init__(self, flops, peak):
         self.flops, self.peak = flops, peak
-        self.seconds = self.tokens = self.base_tokens = 0
+        self.seconds = self.tokens = self.seen = 0
         self.last = (0.0, 0)
 
     def step_begins(self):
-        self.begun = time.perf_counter()
+        self.begun = clock()
 
     def step_ends(self):
-        self.seconds += time.perf_counter() - self.begun
+        self.seconds += clock() - self.begun
 
-    def measure(self, tokens):
-        """Figures since the last call; tokens = non-padding tokens of all processes so far."""
+    def count(self, batch):
+        """Add the tokens of one batch of this process that are no padding."""
+        mask = batch.get("attention_mask")
+        self.seen = self.seen + (batch["input_ids"].numel() if mask is None else mask.sum())
+
+    def measure(self, accelerator):
+        """Figures since the last call, of all processes together; every process must call."""
+        import torch
+
+        seen = torch.as_tensor(self.seen, device=accelerator.device)
+        tokens = int(accelerator.reduce(seen, "sum"))
         seconds, new = self.seconds - self.last[0], tokens - self.last[1]
         self.last, self.tokens = (self.seconds, tokens), tokens
         return self.figures(new, seconds) if seconds > 0 else {}
@@ -150,6 +159,15 @@ class Meter:
             f"step {trainer_state.global_step}/{trainer_state.max_steps}  loss {logs['loss']:.4f}  lr {logs.get('learning_rate', 0):.2e}{speed}{mfu}"
             f"  {logs.get('peak_memory_gib', 0):.1f} GiB  left {time.strftime('%H:%M:%S', time.gmtime(left))}"
         )
+
+
+def clock():
+    """Seconds, read when this GPU has done all that was asked of it: else the last backward and the optimizer are not timed."""
+    import torch
+
+    if torch.cuda.is_available():
+        torch.cuda.synchronize()
+    return time.perf_counter()
 
 
 def peak_memory():

@@ -1,0 +1,203 @@
+"""What makes training fast: attention of packed rows without a mask, larger loss chunks, tokens and seconds counted right."""
+
+import json
+
+import pytest
+from test_sft_training import (  # noqa: F401
+    SMALL,
+    leaky,
+    losses,
+    rows_file,
+    sft,
+    tiny,
+)
+
+pytestmark = pytest.mark.slow
+STEPS = (*SMALL, "--max_steps", "3", "--save_strategy", "no", "--eval_strategy", "no")
+
+
+def packed_batch(*lengths):
+    import torch
+
+    positions = torch.cat([torch.arange(n) for n in lengths])[None]
+    return {"input_ids": torch.randint(1, 99, positions.shape), "position_ids": positions}
+
+
+def test_packed_rows_train_as_under_sdpa_without_a_mask(sft, tmp_path, monkeypatch):  # noqa: F811
+    """The same losses as SDPA with its dense mask; bounds are made once a batch, and no mask is made at all."""
+    import packed_attention
+    from transformers import masking_utils
+
+    dense = sft(*STEPS, "--attn_implementation", "sdpa", out=tmp_path / "dense")
+    made, bounds = [], packed_attention.row_bounds
+    monkeypatch.setattr(packed_attention, "row_bounds", lambda ids: made.append(1) or bounds(ids))
+    monkeypatch.setattr(masking_utils, "sdpa_mask", None)  # a call would be an error
+    packed = sft(*STEPS, out=tmp_path / "packed")
+    assert packed["attention"] == "packed_rows" and packed["checks"]["packing"] is True
+    assert losses(packed) == pytest.approx(losses(dense), abs=1e-4)
+    once = [entry for entry in made if entry == "collator"]
+    assert len(made) == len(once), "made by the collator, not by the layers"
+
+
+def test_bounds_of_packed_rows():
+    import packed_attention
+
+    found = packed_attention.row_bounds(packed_batch(5, 1, 7)["position_ids"])
+    assert found["cu_seq_lens_q"].tolist() == [0, 5, 6, 13] and found["max_length_q"] == 7
+    one = packed_attention.row_bounds(packed_batch(4)["position_ids"] + 3)
+    assert one["cu_seq_lens_q"].tolist() == [0, 4], "a text that does not begin at 0 is one row"
+
+
+@pytest.mark.parametrize("window", [None, 6])
+def test_row_by_row_is_eager_attention_and_varlen_takes_the_same(monkeypatch, window):
+    """Against the model's own eager attention with and without a window; torch's real varlen_attn accepts the call (meta tensors)."""
+    import packed_attention
+    import torch
+    from transformers import AutoModelForCausalLM, MistralConfig
+
+    config = MistralConfig(
+        hidden_size=64,
+        intermediate_size=64,
+        num_hidden_layers=2,
+        num_attention_heads=4,
+        num_key_value_heads=2,
+        vocab_size=99,
+        sliding_window=window,
+    )
+    batch = packed_batch(9, 3, 17)
+    model = AutoModelForCausalLM.from_config(config, attn_implementation="eager").eval()
+    eager = model(**batch, use_cache=False).logits
+    model.set_attn_implementation(packed_attention.register())
+    assert (model(**batch, use_cache=False).logits - eager).abs().max() < 1e-5
+    bounds = packed_attention.row_bounds(batch["position_ids"])
+    given = model(**batch, **bounds, use_cache=False).logits
+    assert (given - eager).abs().max() < 1e-5, "the same with the collator's bounds"
+
+    from torch.nn.attention.varlen import varlen_attn
+
+    monkeypatch.setattr(packed_attention, "kernel", lambda: varlen_attn)
+    query, key, value = (
+        torch.empty(1, heads, 29, 16, device="meta", dtype=torch.bfloat16, requires_grad=True)
+        for heads in (4, 2, 2)
+    )
+    cu = bounds["cu_seq_lens_q"].to("meta")
+    made = packed_attention.varlen(None, query, key, value, cu, 17, window, 0.25)
+    assert made.shape == (1, 29, 4, 16)
+    made.sum().backward()
+    assert key.grad.shape == key.shape
+
+
+@pytest.mark.parametrize(("capability", "there"), [((7, 5), False), ((8, 0), True)])
+def test_the_kernel_needs_ampere(monkeypatch, capability, there):
+    """A T4 (7.5) goes row by row; an A100 gets torch's kernel."""
+    import packed_attention
+    import torch
+    from prepare_model import choose_attention
+
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "get_device_capability", lambda *a: capability)
+    packed_attention.kernel.cache_clear()
+    try:
+        assert bool(packed_attention.kernel()) is there
+        assert ("varlen" in choose_attention()[1]) is there
+    finally:
+        packed_attention.kernel.cache_clear()
+
+
+def test_a_backend_that_leaks_gives_way_to_sdpa(monkeypatch):
+    import prepare_model
+    from transformers import AttentionInterface, LlamaConfig
+
+    AttentionInterface.register("leaky", leaky)
+    config = LlamaConfig(
+        hidden_size=64, intermediate_size=64, num_attention_heads=4, num_key_value_heads=2
+    )
+    monkeypatch.setattr(prepare_model, "choose_attention", lambda wanted: ("leaky", "new"))
+    chosen, packing, notes = prepare_model.attention_for(config, None, True)
+    assert chosen == "sdpa" and packing and "under leaky" in notes[0] and "packing: on" in notes[1]
+
+
+def test_bf16_rounding_is_no_leak(tiny):  # noqa: F811
+    """As on a GPU: in bf16 the limit is measured, and a leak is still found."""
+    import torch
+    from prepare_model import choose_attention, packing_leak
+    from transformers import AttentionInterface, LlamaConfig
+
+    AttentionInterface.register("leaky", leaky)
+    config = LlamaConfig(
+        hidden_size=1024, intermediate_size=64, num_attention_heads=8, num_key_value_heads=2
+    )
+    leak, limit = packing_leak(config, choose_attention()[0], torch.bfloat16)
+    assert leak <= limit
+    leak, limit = packing_leak(config, "leaky", torch.bfloat16)
+    assert leak > limit
+
+
+@pytest.fixture
+def unsloth(monkeypatch, tiny):  # noqa: F811
+    """sft.py with Unsloth's habits: its own 4-bit copy is named as base, compute_loss does not count tokens. `.attention` is its backend."""
+    import sft as script
+    import trl
+    from peft import LoraConfig, get_peft_model
+    from transformers import AutoModelForCausalLM
+
+    class Unsloth:
+        attention = "packed_rows"
+
+    def model_of(args, model_args):
+        model = AutoModelForCausalLM.from_pretrained(tiny, attn_implementation=Unsloth.attention)
+        model.name_or_path = "unsloth/tiny-bnb-4bit"
+        return get_peft_model(model, LoraConfig(r=4, target_modules="all-linear"))
+
+    def compute_loss(self, model, inputs, return_outputs=False, num_items_in_batch=None):
+        outputs = model(**inputs, num_items_in_batch=num_items_in_batch)
+        return (outputs.loss, outputs) if return_outputs else outputs.loss
+
+    monkeypatch.setattr(script, "start_unsloth", lambda: None)
+    monkeypatch.setattr(script, "unsloth_model", model_of)
+    monkeypatch.setattr(trl.SFTTrainer, "compute_loss", compute_loss)
+    return Unsloth
+
+
+def test_under_unsloth_tokens_are_counted_and_the_16_bit_base_is_named(sft, unsloth, tiny, capsys):  # noqa: F811
+    meta = sft(*STEPS, "--unsloth", "--use_peft", "--load_in_4bit")
+    assert meta["speed"]["tokens_per_second"] > 0
+    assert "packing under Unsloth: the same row alone" in capsys.readouterr().err
+    adapter = json.loads((sft.out / "adapter_config.json").read_text())
+    assert adapter["base_model_name_or_path"] == str(tiny)
+
+
+def test_unsloth_is_refused_where_its_packed_rows_see_each_other(sft, unsloth):  # noqa: F811
+    from transformers import AttentionInterface
+
+    import rows as r
+
+    AttentionInterface.register("leaky", leaky)
+    unsloth.attention = "leaky"
+    with pytest.raises(r.BadInput, match="packed rows see each other"):
+        sft(*STEPS, "--unsloth", "--use_peft", "--load_in_4bit")
+
+
+def test_seconds_and_tokens_of_a_step(monkeypatch):
+    """The clock is read after the GPU is done; padding does not count as tokens."""
+    import torch
+    import training_checks as checks
+    from accelerate import Accelerator
+
+    waited = []
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "synchronize", lambda: waited.append(1))
+    meter = checks.Meter(None, None)
+    meter.step_begins()
+    meter.step_ends()
+    assert len(waited) == 2
+    monkeypatch.undo()
+    meter.count(
+        {
+            "input_ids": torch.ones(2, 5),
+            "attention_mask": torch.tensor([[1] * 5, [1] * 2 + [0] * 3]),
+        }
+    )
+    meter.count(packed_batch(4, 3))
+    meter.seconds = 2.0
+    assert meter.measure(Accelerator(cpu=True))["tokens_per_second"] == 7.0
