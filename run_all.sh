@@ -71,12 +71,12 @@ lora)   # below 23 GB an AWQ teacher: 6 GB of weights, where 16.4 GB of bf16 wou
     TEACHER_MODEL=${TEACHER_MODEL:-$([[ ${memory:-80} -lt 23 ]] && echo Qwen/Qwen3-8B-AWQ || echo Qwen/Qwen3-8B)} BASE_MODEL=${BASE_MODEL:-Qwen/Qwen3-4B-Base} TEXTBOOK_NAME=textbook MAX_LENGTH=${MAX_LENGTH:-4096}
     BENCHMARK_DIR=${BENCHMARK_DIR:-} BENCHMARKS=${BENCHMARKS:-all}
     THINKING=${THINKING:-off} SOURCES=${SOURCES:-textbook_reasoning,natural_reasoning} SOURCE_LIMIT=${SOURCE_LIMIT:-20000} MIX_RECIPE=${MIX_RECIPE:-}
-    if [[ -z ${RECIPE:-} ]]; then RECIPE=03_sft/recipes/$([[ ${memory:-80} -lt 23 ]] && echo qlora_16gb || echo qwen3_4b_lora).yaml; fi
+    if [[ -z ${RECIPE:-} ]]; then RECIPE=03_sft/recipes/$([[ ${memory:-80} -lt 23 ]] && echo qwen3_4b_qlora_16gb || echo qwen3_4b_lora_16gb).yaml; fi
     CHUNK_TOKENS=${CHUNK_TOKENS:-4096} CHUNKS=${LIMIT:-} EVAL_LIMIT=${EVAL_LIMIT:-${LIMIT:-500}} MAX_TOKENS=${MAX_TOKENS:-4096} ENGINE=${ENGINE:-'{"max_model_len": 16384}'} ;;
 full)
     TEACHER_MODEL=${TEACHER_MODEL:-meta-llama/Llama-3.3-70B-Instruct} BASE_MODEL=${BASE_MODEL:-Qwen/Qwen3-8B-Base} MAX_LENGTH=${MAX_LENGTH:-4096}
     BENCHMARK_DIR=${BENCHMARK_DIR:-} BENCHMARKS=${BENCHMARKS:-all} TEXTBOOK_NAME=textbook_reasoning   # rows made here take the place of the hub's
-    SOURCES=${SOURCES:-} SOURCE_LIMIT=${SOURCE_LIMIT:-} MIX_RECIPE=${MIX_RECIPE:-02_mix/recipes/megascience.yaml} RECIPE=${RECIPE:-03_sft/recipes/qwen3_8b.yaml}
+    SOURCES=${SOURCES:-} SOURCE_LIMIT=${SOURCE_LIMIT:-} MIX_RECIPE=${MIX_RECIPE:-02_mix/recipes/megascience.yaml} RECIPE=${RECIPE:-03_sft/recipes/qwen3_8b_full.yaml}
     TEACHER_TP=${TEACHER_TP:-4} SAMPLER_MODEL=${SAMPLER_MODEL:-Qwen/Qwen2.5-7B-Instruct} JUDGE_MODEL=${JUDGE_MODEL:-Qwen/Qwen2.5-32B-Instruct}
     CHUNK_TOKENS=${CHUNK_TOKENS:-4096} CHUNKS=${LIMIT:-} EVAL_LIMIT=${EVAL_LIMIT:-$LIMIT} MAX_TOKENS=${MAX_TOKENS:-10240} ENGINE=${ENGINE:-'{}'} ;;
 *) echo "run_all.sh: PROFILE=$PROFILE is not demo, lora or full" >&2; exit 2 ;;

@@ -41,7 +41,7 @@ demo)
     BASE_MODEL=${BASE_MODEL:-data/runs/demo/models/base} RECIPE=${RECIPE:-03_sft/recipes/demo.yaml} MERGE=${MERGE:-true}
     BENCHMARK_DIR=${BENCHMARK_DIR-data/sample/benchmark} MAX_LENGTH=${MAX_LENGTH:-640} MAX_TOKENS=${MAX_TOKENS:-256} ENGINE=${ENGINE:-'{"max_model_len": 2048}'} ;;
 full)   # Qwen2.5-7B, full fine-tuning, 4,096 tokens, all benchmarks of the hub
-    BASE_MODEL=${BASE_MODEL:-Qwen/Qwen2.5-7B} RECIPE=${RECIPE:-03_sft/recipes/qwen2.5_7b.yaml} MERGE=${MERGE:-false}
+    BASE_MODEL=${BASE_MODEL:-Qwen/Qwen2.5-7B} RECIPE=${RECIPE:-03_sft/recipes/qwen2.5_7b_full.yaml} MERGE=${MERGE:-false}
     BENCHMARK_DIR=${BENCHMARK_DIR-} MAX_LENGTH=${MAX_LENGTH:-4096} MAX_TOKENS=${MAX_TOKENS:-10240} ENGINE=${ENGINE:-'{}'} ;;
 *) echo "ablate.sh: PROFILE=$PROFILE is not demo or full" >&2; exit 2 ;;
 esac

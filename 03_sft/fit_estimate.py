@@ -8,7 +8,7 @@ out  a table on stdout: GiB for full fine-tuning, LoRA and QLoRA
 
 How memory is counted, in bytes a parameter, W being all weights and A the adapter's:
     full, fp32 weights    4 W + gradients 4 W + AdamW 8 W, and 2 W for the bf16 copies autocast keeps through a forward pass
-    full, bf16 weights    2 W + 2 W + 4 W (the states have the weights' type; updates below 1/256 of a weight are rounded away)
+    full, bf16 weights    2 W + 2 W + 2 W (states in 8 bit, stochastic rounding: plain AdamW would need 4 W and lose most updates)
     LoRA                  2 W (16-bit base) + 16 A
     QLoRA                 0.53 of each linear weight, 2 of embedding, head and fused experts (bitsandbytes leaves them as they are), + 8 A
     activations           one layer input a layer (checkpointing), what one layer holds while it is recomputed, the loss chunk
@@ -26,6 +26,7 @@ import rows as r
 
 GIB = 2**30
 LOSS_CHUNK = 256  # tokens of TRL's chunked loss
+STATES_8BIT = 2.03  # bytes a parameter of two AdamW states in 8 bit, with a scale for each 256 of them
 SIZES = (16, 24, 40, 80, 141)  # memory of usual GPUs in GB: T4, 4090/L4, A100-40, A100/H100, H200
 PEAK_TFLOPS = {
     "H200": 989,
@@ -149,16 +150,19 @@ def memory(
     rank=16,
     checkpointing=True,
     chunked=True,
+    chunk=LOSS_CHUNK,
+    states=None,
     autocast=True,
 ):
     """Bytes one device needs: {weights, gradients, optimizer, activations, overhead, total}.
 
     method  full, lora or qlora;  tokens  in one forward pass of one device;  gpus  that share weights and states (1 = plain or DDP)
+    chunk  tokens of the chunked loss;  states  bytes a trained parameter that the optimizer keeps (default: AdamW in the weights' type)
     """
     total, wide = shape.parameters, 4 if dtype == "float32" else 2
     trained = shape.adapter(rank) if method != "full" else total
     if method == "full":
-        weights, gradients, optimizer = wide * total, wide * total, 2 * wide * total
+        weights, gradients, optimizer = wide * total, wide * total, (states or 2 * wide) * total
         weights += 2 * total if wide == 4 and autocast and gpus == 1 else 0
     elif method == "lora":
         weights, gradients, optimizer = wide * total + 4 * trained, 4 * trained, 8 * trained
@@ -184,7 +188,7 @@ def memory(
         * tokens
         * (8 * shape.hidden + 3 * shape.q + 3 * shape.kv + 5 * shape.inter * shape.active)
     )
-    logits = (12 * LOSS_CHUNK if chunked else 10 * tokens) * shape.vocab
+    logits = (12 * min(chunk, tokens) if chunked else 10 * tokens) * shape.vocab
     activations = (
         shape.layers * stream + 2 * inside + logits
         if checkpointing
@@ -234,8 +238,8 @@ def what_would_fit(shape, available, tokens, rank=16):
                 f"full fine-tuning on {gpus} such GPUs (accelerate/fsdp2.yaml, {memory(shape, gpus=gpus, tokens=tokens)['total'] / GIB:.0f} GiB each)"
             )
             break
-    if memory(shape, dtype="bfloat16", tokens=tokens)["total"] <= available:
-        ways.append("full fine-tuning with --dtype bfloat16 (less exact updates)")
+    if memory(shape, dtype="bfloat16", tokens=tokens, states=STATES_8BIT)["total"] <= available:
+        ways.append("full fine-tuning with --dtype bfloat16 (states in 8 bit, stochastic rounding)")
     for method, option in (("lora", "--use_peft"), ("qlora", "--use_peft --load_in_4bit")):
         for shorter in dict.fromkeys((tokens, tokens // 2, tokens // 4)):
             need = memory(shape, method, dtype="bfloat16", tokens=shorter, rank=rank)["total"]
@@ -273,7 +277,7 @@ def table(shapes, tokens):
                 for need in (
                     memory(shape, "qlora", tokens=tokens, dtype="bfloat16"),
                     memory(shape, "lora", tokens=tokens, dtype="bfloat16"),
-                    memory(shape, tokens=tokens, dtype="bfloat16"),
+                    memory(shape, tokens=tokens, dtype="bfloat16", states=STATES_8BIT),
                     memory(shape, tokens=tokens),
                     memory(shape, tokens=tokens, gpus=8),
                 )

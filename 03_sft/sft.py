@@ -1,8 +1,8 @@
 """Fine-tune a model on conversations: full, LoRA or QLoRA, on one process or many GPUs, with checks before and after.
 
-    python 03_sft/sft.py --config 03_sft/recipes/lora_24gb.yaml --train_file my_rows.jsonl --output_dir data/runs/my/adapter
+    python 03_sft/sft.py --config 03_sft/recipes/qwen3_8b_lora_24gb.yaml --train_file my_rows.jsonl --output_dir data/runs/my/adapter
     python 03_sft/sft.py --config 03_sft/recipes/demo.yaml --model_name_or_path MODEL --train_file ROWS --output_dir D    # CPU, minutes
-    accelerate launch --config_file 03_sft/accelerate/fsdp2.yaml 03_sft/sft.py --config 03_sft/recipes/qwen3_8b.yaml --train_file ROWS
+    accelerate launch --config_file 03_sft/accelerate/fsdp2.yaml 03_sft/sft.py --config 03_sft/recipes/qwen3_8b_full.yaml --train_file ROWS
 
 in   --train_file  .jsonl, .jsonl.gz or .parquet; each row has prompt + completion (chat lists or texts), messages, conversations (ShareGPT),
      instruction + output (Alpaca) or question + answer; only the assistant's turns are trained; the forms may be mixed
@@ -25,6 +25,7 @@ import shutil
 import time
 from dataclasses import fields
 
+import fast_training
 import fit_estimate
 import packed_attention
 from finish_run import finish
@@ -43,15 +44,26 @@ from training_options import (
 
 import rows as r
 
+# Of TRL's and PEFT's options those that people change; --help shows them beside the script's own.
+OFTEN = {
+    "config": "recipe (YAML, one option a line); the command line overrides it",
+    "model_name_or_path": "a folder or a hub id (required)",
+    "output_dir": "the folder that gets the model or the adapter (required)",
+    "learning_rate": "peak; 5e-6 for full fine-tuning in the paper, 2e-4 for LoRA here [2e-5]",
+    "num_train_epochs": "passes over the rows [3]; --max_steps ends earlier",
+    "max_length": "tokens of a packed sequence; longer rows are dropped [4096]",
+    "per_device_train_batch_size": "packed sequences of one forward pass, flattened [1]",
+    "use_peft": "train an adapter (LoRA); with --load_in_4bit QLoRA",
+    "lora_r": "rank of the adapter [16]; --lora_alpha goes with it [32]",
+}
+
 
 def help_text():
-    return (
-        __doc__
-        + "\n".join(
-            f"    --{f.name:<18} {f.metadata['help']} [{f.default}]" for f in fields(OwnOptions)
-        )
-        + "\n    --config             recipe (YAML, one option a line); the command line overrides it"
-    )
+    own = {f.name: f"{f.metadata['help']} [{f.default}]" for f in fields(OwnOptions)}
+    lines = [f"    --{name:<18} {text}" for name, text in own.items()]
+    lines += ["", "Options of TRL and PEFT that people change (their defaults here):"]
+    lines += [f"    --{name:<27} {text}" for name, text in OFTEN.items()]
+    return __doc__ + "\n".join(lines)
 
 
 def sharding():
@@ -69,20 +81,27 @@ def check_fit(config, own, args, model_args):
     shape = fit_estimate.shape_of(config)
     if shape is None:
         say("fit estimate: this architecture is not a plain decoder, so there is none")
+        if args.gradient_checkpointing is None:
+            args.gradient_checkpointing = torch.cuda.is_available()
         return None
     method = "full" if not model_args.use_peft else "qlora" if model_args.load_in_4bit else "lora"
     tokens = args.per_device_train_batch_size * args.max_length
-    need = fit_estimate.memory(
-        shape,
-        method,
-        tokens=tokens,
-        gpus=sharding(),
-        dtype=model_args.dtype,
-        rank=model_args.lora_r,
-        checkpointing=args.gradient_checkpointing,
-        chunked=args.loss_type in (None, "chunked_nll"),
-        autocast=args.bf16 or args.fp16,
-    )
+
+    def estimate(checkpointing, chunk):
+        return fit_estimate.memory(
+            shape,
+            method,
+            tokens=tokens,
+            gpus=sharding(),
+            dtype=model_args.dtype,
+            rank=model_args.lora_r,
+            checkpointing=checkpointing,
+            chunked=args.loss_type in (None, "chunked_nll"),
+            chunk=chunk,
+            states=fit_estimate.STATES_8BIT if "8bit" in args.optim else None,
+            autocast=args.bf16 or args.fp16,
+        )
+
     gpu = torch.cuda.is_available()
     # a machine's memory is shared with whatever else runs there: what is available counts, not what is built in
     available = (
@@ -90,12 +109,17 @@ def check_fit(config, own, args, model_args):
         if gpu
         else os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
     )
+    need = fast_training.fastest_that_fits(args, own, estimate, available)
     gib = {k: v / fit_estimate.GIB for k, v in need.items()}
     text = (
         f"{gib['total']:.1f} GiB (weights {gib['weights']:.1f}, gradients {gib['gradients']:.1f}, optimizer {gib['optimizer']:.1f}, activations "
         f"{gib['activations']:.1f}) of {available / fit_estimate.GIB:.1f} GiB {'on this GPU' if gpu else 'free'}"
     )
     say(f"fit estimate: {shape.parameters / 1e9:.2f} B parameters, {method}, {text}")
+    say(
+        f"layers are {'made again in the backward pass' if args.gradient_checkpointing else 'kept for the backward pass'}, "
+        f"the loss takes {own.loss_chunk:,} tokens at once"
+    )
     if need["total"] > available and not own.ignore_fit:
         ways = fit_estimate.what_would_fit(shape, available, tokens, model_args.lora_r)
         raise r.BadInput(
@@ -205,6 +229,7 @@ def build_trainer(own, args, model_args, tokenizer, train, held, meter, state):
             super().log(logs, start_time)
 
     args.dataset_kwargs = {"skip_prepare_dataset": True}
+    fast_training.set_loss_chunk(own.loss_chunk or fast_training.CHUNKS[-1])
     peft, quantization, model = (
         get_peft_config(model_args),
         get_quantization_config(model_args),
@@ -331,6 +356,8 @@ def prepare(own, args, model_args, state):
         args.trust_remote_code,
     )
     notes += about
+    if fast_training.wants_liger(own, args):
+        notes.append(fast_training.use_liger_layers(config))
     for note in notes:
         say(note)
     train_set, held, found = prepare_data(own, args, tokenizer, state)

@@ -13,6 +13,7 @@ import os
 import shutil
 from dataclasses import dataclass, field
 
+from fast_training import BF16_OPTIMIZER, refusal_of_16bit
 from training_checks import newest_whole
 
 import rows as r
@@ -110,6 +111,18 @@ class OwnOptions:
     unsloth: bool = field(
         default=False, metadata={"help": "train with Unsloth's kernels (one NVIDIA GPU)"}
     )
+    loss_chunk: int | None = field(
+        default=None,
+        metadata={
+            "help": "tokens of the chunked loss at once (default: 2048 on a GPU where they fit, else 256)"
+        },
+    )
+    liger_layers: bool | None = field(
+        default=None,
+        metadata={
+            "help": "Liger's RMSNorm, SwiGLU and RoPE under TRL's own loss (default: on a GPU that has liger-kernel)"
+        },
+    )
     check_only: bool = field(
         default=False,
         metadata={"help": "do the checks, show a row and the plan, and stop before training"},
@@ -172,6 +185,12 @@ def given_options(argv):
     return {k: v for k, v in from_file.items() if k not in given} | given
 
 
+def full_16bit(given):
+    """Are 16-bit weights to be trained whole?"""
+    narrow = str(given.get("dtype")) in ("bfloat16", "float16")
+    return narrow and not is_on(given.get("use_peft", False))
+
+
 def check_early(given):
     """What can be refused before torch is imported."""
     wanted = {
@@ -193,7 +212,15 @@ def check_early(given):
         raise r.BadInput(
             "load_in_4bit needs use_peft: weights of 4 bits cannot be trained themselves"
         )
-    for name in ("max_length", "global_batch_size", "limit", "per_device_train_batch_size"):
+    if full_16bit(given) and (reason := refusal_of_16bit(given)):
+        raise r.BadInput(reason)
+    for name in (
+        "max_length",
+        "global_batch_size",
+        "limit",
+        "per_device_train_batch_size",
+        "loss_chunk",
+    ):
         if name in given and not (str(given[name]).isdigit() and int(given[name]) > 0):
             raise r.BadInput(
                 f"--{name} {given[name]}: an integer of at least 1 is needed"
@@ -234,9 +261,11 @@ def machine_defaults(given):
     found = dict(
         DEFAULTS,
         dtype=("float16" if old else "bfloat16") if peft else "float32",
-        gradient_checkpointing=gpu,
+        gradient_checkpointing=None,  # where the estimate says that it is needed
         fp16=old,
     )
+    if full_16bit(given) and "optim" not in given:
+        found |= BF16_OPTIMIZER
     if gpu:
         return found | {"bf16": not old}
     # CPU: autocast over fp32 weights is unusable, over a bf16 LoRA base it gains a fifth (311 against 260 tok/s)

@@ -1,6 +1,7 @@
 """03_sft without torch: rows and their forms, refusals, options, batch size, checkpoints, re-runs, the fit estimate, recipes, the model card."""
 
 import json
+import re
 import subprocess
 import sys
 
@@ -8,6 +9,7 @@ import fit_estimate as fit
 import merge_adapter
 import model_card
 import pytest
+import sft
 import training_checks as checks
 import training_options as options
 import training_rows as t
@@ -290,54 +292,99 @@ def test_fit_table_is_printed(run_script):
     )
 
 
+def method_of(recipe):
+    if recipe.get("load_in_4bit"):
+        return "qlora"
+    return "lora" if recipe.get("use_peft") else "full"
+
+
 def test_recipes_stand_alone():
-    names = {path.stem for path in RECIPES}
-    assert {f"{kind}_{size}gb" for kind in ("lora", "qlora") for size in (16, 24, 40, 80)} | {
-        "demo",
-        "qwen3_4b_lora",
-    } <= names
+    """MODEL_METHOD.yaml, or MODEL_METHOD_16gb.yaml for one GPU of that size; one model and one size, one recipe."""
+    same = "learning_rate lr_scheduler_type warmup_steps num_train_epochs max_length".split()
+    same.append("global_batch_size")
     full = {}
     for path in RECIPES:
         recipe = yaml.safe_load(path.read_text())
-        assert {
-            "learning_rate",
-            "lr_scheduler_type",
-            "warmup_steps",
-            "num_train_epochs",
-            "max_length",
-            "global_batch_size",
-        } <= set(recipe), path.name
-        assert path.name == "demo.yaml" or "model_name_or_path" in recipe
-        if not recipe.get("use_peft"):
-            full[recipe["model_name_or_path"]] = [
-                recipe[key]
-                for key in (
-                    "learning_rate",
-                    "lr_scheduler_type",
-                    "warmup_steps",
-                    "num_train_epochs",
-                    "max_length",
-                    "global_batch_size",
-                )
-            ]
+        assert set(same) <= set(recipe), path.name
+        if path.name == "demo.yaml":
+            continue
+        model = recipe["model_name_or_path"].split("/")[1].lower()
+        words = path.stem.replace("30b_a3b", "30b-a3b").split("_")
+        family, size, method = words[:3]
+        assert f"{family}-{size}" in model.replace("llama-", "llama") and method == method_of(
+            recipe
+        ), path.name
+        assert not words[3:] or words[3].endswith("gb"), path.name
+        assert path.stem in path.read_text(), f"{path.name}: its header names another recipe"
+        if method == "full":
+            full[recipe["model_name_or_path"]] = [recipe[key] for key in same]
     assert set(full) == set(fit.KNOWN), "the nine models of the paper"
     assert all(settings == [5e-6, "cosine", 0.05, 3, 4096, 512] for settings in full.values())
 
 
 def test_recipes_fit_their_gpu():
-    for path in RECIPES:
+    sized = [path for path in RECIPES if path.stem.endswith("gb")]
+    assert len(sized) >= 6
+    for path in sized:
         recipe = yaml.safe_load(path.read_text())
-        size = path.stem.rsplit("_", 1)[-1].removesuffix("gb")
-        shape = fit.KNOWN.get(recipe.get("model_name_or_path"))
-        if size.isdigit() and shape:
-            method = "qlora" if recipe.get("load_in_4bit") else "lora"
-            tokens = recipe["per_device_train_batch_size"] * recipe["max_length"]
-            assert (
-                fit.memory(shape, method, tokens=tokens, dtype="bfloat16", rank=recipe["lora_r"])[
-                    "total"
-                ]
-                < 0.97 * int(size) * fit.GIB
-            ), path.name
+        shape, method = fit.KNOWN.get(recipe["model_name_or_path"]), method_of(recipe)
+        if shape is None:  # Qwen2.5-32B is none of the paper's nine
+            continue
+        need = fit.memory(
+            shape,
+            method,
+            tokens=recipe["per_device_train_batch_size"] * recipe["max_length"],
+            dtype="bfloat16",
+            rank=recipe.get("lora_r", 0),
+            states=fit.STATES_8BIT if method == "full" else None,
+        )
+        size = int(path.stem.rsplit("_", 1)[-1].removesuffix("gb"))
+        assert need["total"] < 0.97 * size * fit.GIB, path.name
+
+
+def test_below_23_gb_run_all_takes_a_recipe_of_the_model_it_trains():
+    text = (ROOT / "run_all.sh").read_text()
+    names = re.search(r"-lt 23 \]\] && echo (\w+) \|\| echo (\w+)\)", text).groups()
+    base = re.search(r"lora\)\n.*BASE_MODEL=\$\{BASE_MODEL:-(\S+?)\}", text).group(1)
+    recipes = [yaml.safe_load((ROOT / f"03_sft/recipes/{name}.yaml").read_text()) for name in names]
+    assert [recipe["model_name_or_path"] for recipe in recipes] == [base] * 2
+    assert [method_of(recipe) for recipe in recipes] == ["qlora", "lora"]
+
+
+@pytest.mark.parametrize(
+    ("given", "part"),
+    [
+        ({"dtype": "bfloat16", "optim": "adamw_torch", "learning_rate": "5e-6"}, "loses most"),
+        ({"dtype": "bfloat16", "optim": "adamw_torch_8bit"}, "loses most"),
+        ({"dtype": "float16"}, "float16 weights cannot be trained"),
+        ({"dtype": "bfloat16", "optim": "adamw_torch", "learning_rate": 1e-3}, None),
+        ({"dtype": "bfloat16", "learning_rate": 5e-6}, None),
+        ({"dtype": "bfloat16", "optim": "adamw_torch", "use_peft": True}, None),
+        ({"dtype": "float32", "optim": "adamw_torch", "learning_rate": 5e-6}, None),
+        (
+            {
+                "dtype": "bfloat16",
+                "optim": "adamw_torch_8bit",
+                "optim_args": "bf16_stochastic_round=True",
+            },
+            None,
+        ),
+    ],
+)
+def test_bf16_weights_need_an_optimizer_that_keeps_small_updates(tmp_path, given, part):
+    rows = write_jsonl(tmp_path / "rows.jsonl", [{"id": "1", "question": "q", "answer": "a"}])
+    given = given | {"train_file": str(rows), "model_name_or_path": "m", "output_dir": "o"}
+    if part is None:
+        return options.check_early(given)
+    with pytest.raises(r.BadInput, match=part):
+        options.check_early(given)
+
+
+def test_help_shows_what_people_change(run_script):
+    text = run_script("03_sft/sft.py", "--help").stdout
+    for name in sft.OFTEN:
+        assert f"--{name} " in text, name
+    assert "--lora_r " in text and "--learning_rate " in text and len(sft.OFTEN) == 9
 
 
 def test_accelerate_files():

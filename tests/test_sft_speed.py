@@ -1,8 +1,12 @@
 """What makes training fast: attention of packed rows without a mask, larger loss chunks, tokens and seconds counted right."""
 
 import json
+import os
+import subprocess
+import sys
 
 import pytest
+from conftest import ROOT
 from test_sft_training import (  # noqa: F401
     SMALL,
     leaky,
@@ -26,17 +30,20 @@ def packed_batch(*lengths):
 def test_packed_rows_train_as_under_sdpa_without_a_mask(sft, tmp_path, monkeypatch):  # noqa: F811
     """The same losses as SDPA with its dense mask; bounds are made once a batch, and no mask is made at all."""
     import packed_attention
-    from transformers import masking_utils
 
     dense = sft(*STEPS, "--attn_implementation", "sdpa", out=tmp_path / "dense")
     made, bounds = [], packed_attention.row_bounds
     monkeypatch.setattr(packed_attention, "row_bounds", lambda ids: made.append(1) or bounds(ids))
-    monkeypatch.setattr(masking_utils, "sdpa_mask", None)  # a call would be an error
+    masks, mask_of = [], packed_attention.mask_of
+    monkeypatch.setattr(
+        packed_attention, "mask_of", lambda *a, **k: masks.append(mask_of(*a, **k)) or masks[-1]
+    )
     packed = sft(*STEPS, out=tmp_path / "packed")
     assert packed["attention"] == "packed_rows" and packed["checks"]["packing"] is True
     assert losses(packed) == pytest.approx(losses(dense), abs=1e-4)
-    once = [entry for entry in made if entry == "collator"]
-    assert len(made) == len(once), "made by the collator, not by the layers"
+    assert masks and all(mask is None for mask in masks)
+    alone = 2 * 3  # layers and rows of the packing check, which read them one by one
+    assert made.count("") <= alone, "made by the collator once a batch, not by every layer"
 
 
 def test_bounds_of_packed_rows():
@@ -147,6 +154,9 @@ def unsloth(monkeypatch, tiny):  # noqa: F811
     def model_of(args, model_args):
         model = AutoModelForCausalLM.from_pretrained(tiny, attn_implementation=Unsloth.attention)
         model.name_or_path = "unsloth/tiny-bnb-4bit"
+        for layer in model.model.layers:  # attention of random weights says next to nothing
+            for linear in (layer.self_attn.v_proj, layer.self_attn.o_proj):
+                linear.weight.data *= 10
         return get_peft_model(model, LoraConfig(r=4, target_modules="all-linear"))
 
     def compute_loss(self, model, inputs, return_outputs=False, num_items_in_batch=None):
@@ -201,3 +211,131 @@ def test_seconds_and_tokens_of_a_step(monkeypatch):
     meter.count(packed_batch(4, 3))
     meter.seconds = 2.0
     assert meter.measure(Accelerator(cpu=True))["tokens_per_second"] == 7.0
+
+
+def test_chunk_checkpointing_and_flattening_change_no_loss(sft, tmp_path, monkeypatch):  # noqa: F811
+    """One flattened batch of three packed sequences, layers made again, chunks of 32 = three batches, layers kept, chunks of 256."""
+    from trl.trainer import sft_trainer
+
+    sizes, chunk = set(), sft_trainer._chunk
+    monkeypatch.setattr(
+        sft_trainer, "_chunk", lambda h, *rest: sizes.add(len(h)) or chunk(h, *rest)
+    )
+    plain = sft(*STEPS, out=tmp_path / "plain")
+    assert max(sizes) > 32
+    sizes.clear()
+    other = sft(
+        *STEPS,
+        *("--gradient_checkpointing", "true", "--loss_chunk", "32"),
+        *("--per_device_train_batch_size", "3"),
+        out=tmp_path / "other",
+    )
+    assert max(sizes) == 32
+    assert losses(other) == pytest.approx(losses(plain), abs=1e-4)
+    assert losses(other, "grad_norm") == pytest.approx(losses(plain, "grad_norm"), rel=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("asked", "gib", "found"),
+    [
+        (None, 100, (False, 2048)),
+        (None, 62, (False, 256)),
+        (None, 30, (True, 2048)),
+        (None, 24, (True, 256)),
+        (True, 100, (True, 2048)),
+    ],
+)
+def test_layers_are_made_again_only_where_they_must(monkeypatch, asked, gib, found):
+    from types import SimpleNamespace
+
+    import fast_training
+    import torch
+
+    def estimate(checkpointing, chunk):
+        return {"total": (20 if checkpointing else 50) + (6 if chunk == 2048 else 2)}
+
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    args, own = SimpleNamespace(gradient_checkpointing=asked), SimpleNamespace(loss_chunk=None)
+    fast_training.fastest_that_fits(args, own, estimate, gib)
+    assert (args.gradient_checkpointing, own.loss_chunk) == found
+
+
+def moved(folder, base):
+    """Share of a saved model's weights that differ from the bf16 values they started from."""
+    import torch
+    from safetensors.torch import load_file
+
+    now, before = (load_file(path / "model.safetensors") for path in (folder, base))
+    changed = [(now[key] != before[key].to(torch.bfloat16)).flatten() for key in now]
+    return torch.cat(changed).float().mean().item()
+
+
+def test_bf16_weights_learn_by_the_default_optimizer(sft, tiny, tmp_path, monkeypatch):  # noqa: F811
+    """At 5e-6 plain AdamW loses nearly every update to rounding; the default does not, and goes on after an interruption."""
+    import shutil
+
+    import torch
+    import training_options
+
+    torch.compiler.set_stance("force_eager")  # torchao compiles its steps: minutes on a CPU
+    bf16 = (*SMALL, "--dtype", "bfloat16", "--learning_rate", "5e-6", "--max_steps", "6")
+    bf16 = (*bf16, "--lr_scheduler_type", "constant", "--eval_strategy", "no")
+    saves = ("--save_strategy", "steps", "--save_steps", "3")
+    meta = sft(*bf16, *saves, out=tmp_path / "default")
+    share = moved(sft.out, tiny)
+    shutil.copytree(sft.out / "checkpoint-3", tmp_path / "cut" / "checkpoint-3")
+    shutil.copyfile(sft.out / "sft.started.json", tmp_path / "cut" / "sft.started.json")
+    again = sft(*bf16, *saves, out=tmp_path / "cut")
+    assert again["steps"] == 6 and losses(again) == pytest.approx(losses(meta), abs=1e-3)
+    monkeypatch.setattr(training_options, "refusal_of_16bit", lambda given: None)
+    sft(*bf16, "--save_strategy", "no", "--optim", "adamw_torch", out=tmp_path / "plain")
+    assert share > 2 * moved(sft.out, tiny) and share > 0.1
+
+
+def test_ligers_layers_give_the_same_losses(tmp_path):
+    """Liger's kernels through Triton's interpreter, which has to be chosen before Triton is imported."""
+    script = tmp_path / "liger.py"
+    script.write_text(LIGER)
+    done = subprocess.run(
+        [sys.executable, str(script), str(ROOT / "03_sft")],
+        env={**os.environ, "TRITON_INTERPRET": "1"},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+    plain, liger = json.loads(done.stdout.strip().split("\n")[-1])
+    assert liger == pytest.approx(plain, rel=1e-4)
+
+
+LIGER = """
+import json, sys
+sys.path.insert(0, sys.argv[1])
+import torch
+from fast_training import use_liger_layers
+from transformers import AutoModelForCausalLM, Qwen3Config
+
+class Epsilon(float):   # a plain number has no .to() in the interpreter
+    def to(self, dtype):
+        return self
+
+config = Qwen3Config(hidden_size=32, intermediate_size=64, num_hidden_layers=1, num_attention_heads=2,
+                     num_key_value_heads=1, head_dim=16, vocab_size=64)
+ids = torch.arange(12)[None] * 5 % 64
+
+def figures():
+    torch.manual_seed(0)
+    model = AutoModelForCausalLM.from_config(config)
+    for module in model.modules():
+        if hasattr(module, "variance_epsilon"):
+            module.variance_epsilon = Epsilon(module.variance_epsilon)
+    loss = model(input_ids=ids, labels=ids).loss
+    loss.backward()
+    used = {type(module).__module__.split(".")[0] for module in model.modules()}
+    return used, [loss.item(), *(p.grad.norm().item() for p in model.parameters())]
+
+_, plain = figures()
+use_liger_layers(config)
+used, liger = figures()
+assert "liger_kernel" in used, used
+print(json.dumps([plain, liger]))
+"""

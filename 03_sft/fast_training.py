@@ -1,0 +1,96 @@
+"""What makes training fast or exact without changing the losses: checkpointing only where needed, the loss chunk, Liger's layers, the optimizer.
+
+Imported by sft.py and training_options.py; no command of its own.
+"""
+
+import importlib.util
+import itertools
+
+CHUNKS = (
+    2048,
+    256,
+)  # tokens of TRL's chunked loss at once: the first is faster, the second is TRL's own
+# Share of the memory that an estimate may take: what is kept of every layer is estimated less exactly than a layer made again.
+ROOM = {False: 0.85, True: 1.0}
+# Full fine-tuning of 16-bit weights below this learning rate loses most of its updates under plain AdamW: AdamW moves a weight by
+# about the learning rate, bf16 values near 0.02 are 1.2e-4 apart. Figures: tests/bench/sft_optimizers.py.
+PLAIN_BF16 = 1e-4
+BF16_OPTIMIZER = dict(optim="adamw_torch_8bit", optim_args="bf16_stochastic_round=True")
+EXACT = ("adamw_torch_8bit", "adamw_torch_4bit", "stable_adamw")  # with their options for bf16
+
+
+def fastest_that_fits(args, own, estimate, available):
+    """Choose checkpointing and loss chunk, where the user named neither, by what the estimate says fits; returns the estimate.
+
+    estimate  function of (checkpointing, chunk) -> fit_estimate.memory();  available  bytes.
+    Sets args.gradient_checkpointing and own.loss_chunk; the slowest way is taken where none fits.
+    """
+    import torch
+
+    asked = args.gradient_checkpointing
+    stored = (False, True) if asked is None else (asked,)
+    usual = CHUNKS if torch.cuda.is_available() else CHUNKS[1:]
+    chunks = (own.loss_chunk,) if own.loss_chunk else usual
+    for checkpointing, chunk in itertools.product(stored, chunks):
+        need = estimate(checkpointing, chunk)
+        if need["total"] <= ROOM[checkpointing] * available:
+            break
+    args.gradient_checkpointing, own.loss_chunk = checkpointing, chunk
+    return need
+
+
+def set_loss_chunk(tokens):
+    """TRL 1.14 has no option for it: SFTTrainer reads this constant of its module when it is built."""
+    from trl.trainer import sft_trainer
+
+    if not hasattr(sft_trainer, "_CHUNKED_LM_HEAD_CHUNK_SIZE"):
+        raise RuntimeError(
+            "this version of TRL keeps the chunk of its loss elsewhere; pin trl 1.14.2"
+        )
+    sft_trainer._CHUNKED_LM_HEAD_CHUNK_SIZE = tokens
+
+
+def use_liger_layers(config):
+    """Liger's RMSNorm, SwiGLU and RoPE for models of this type that are built from now on, without its loss; returns a note.
+
+    Their sums are formed in fp32 as transformers' are; one kernel takes the place of five to ten reads and writes of all tokens.
+    """
+    from liger_kernel.transformers.monkey_patch import MODEL_TYPE_TO_APPLY_LIGER_FN as PATCHES
+
+    patch = PATCHES.get(config.model_type)
+    if patch is None:
+        return f"Liger has no layers for {config.model_type}"
+    patch(
+        rope=True,
+        rms_norm=True,
+        swiglu=True,
+        cross_entropy=False,
+        fused_linear_cross_entropy=False,
+    )
+    return f"Liger's RMSNorm, SwiGLU and RoPE for {config.model_type}; the loss is TRL's"
+
+
+def wants_liger(own, args):
+    """As asked; else where a GPU and the package are there and nothing else patches the layers."""
+    import torch
+
+    if own.liger_layers is not None:
+        return own.liger_layers
+    there = torch.cuda.is_available() and importlib.util.find_spec("liger_kernel")
+    return bool(there) and not own.unsloth and not args.use_liger_kernel
+
+
+def refusal_of_16bit(given):
+    """Why full fine-tuning of 16-bit weights would not train with these options, or None. given  options as text or values."""
+    if str(given.get("dtype")) == "float16":
+        return "float16 weights cannot be trained whole (the gradient scaler needs fp32 ones); use --dtype float32, or bfloat16"
+    rate, optim = float(given.get("learning_rate", 2e-5)), given.get("optim")  # 2e-5 is TRL's
+    rounded = str(given.get("optim_args")).lower().replace(" ", "")
+    exact = optim in EXACT and (optim == "stable_adamw" or "bf16_stochastic_round=true" in rounded)
+    if optim is None or exact or rate >= PLAIN_BF16:
+        return None
+    return (
+        f"--dtype bfloat16 with --optim {optim} at a learning rate of {rate:g} loses most of every update to rounding (bf16 values near "
+        f"0.02 are 1.2e-4 apart); leave --optim out (then: {BF16_OPTIMIZER['optim']} with {BF16_OPTIMIZER['optim_args']}), "
+        f"use --dtype float32, or a rate from {PLAIN_BF16:g} on"
+    )
