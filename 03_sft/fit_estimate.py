@@ -26,7 +26,9 @@ import rows as r
 
 GIB = 2**30
 LOSS_CHUNK = 256  # tokens of TRL's chunked loss
-STATES_8BIT = 2.03  # bytes a parameter of two AdamW states in 8 bit, with a scale for each 256 of them
+STATES_8BIT = (
+    2.03  # bytes a parameter of two AdamW states in 8 bit, with a scale for each 256 of them
+)
 SIZES = (16, 24, 40, 80, 141)  # memory of usual GPUs in GB: T4, 4090/L4, A100-40, A100/H100, H200
 PEAK_TFLOPS = {
     "H200": 989,
