@@ -4,12 +4,11 @@
     python tests/bench/sft_optimizers.py --output DIR --report        # Markdown table of all runs in DIR
 
 Every run trains the same batches in the same order with a constant learning rate: the top --layers of the model, over hidden states that
-the layers below made once (a CPU has no time for all). Losses are means over held-out rows, computed in fp32 from the weights as they
-are. `arrived` is the projection of a run's change of weights on that of the fp32 run with the same rate: 1 = the whole update, 0 =
+the layers below made once (a CPU has no time for all). Weights, gradients and states have the run's type; the passes themselves run in
+fp32 from these weights, so that nothing but the update differs. Losses are means over held-out rows. `arrived` is the projection of a run's change of weights on that of the fp32 run with the same rate: 1 = the whole update, 0 =
 rounded away; fp32 must come first. FlashAdamW of flashoptim needs a GPU: add flashoptim to --runs there.
 """
 
-import copy
 import sys
 import time
 from pathlib import Path
@@ -45,14 +44,14 @@ def optimizer(name, parameters, rate):
 
 
 def batches(path, model, tokens, steps):
-    """`steps` lists of (ids, labels) that hold at least `tokens` tokens each, and 16 held-out rows."""
+    """`steps` lists of (ids, labels) that hold at least `tokens` tokens each, and 8 held-out rows."""
     import training_rows as t
     from prepare_model import load_tokenizer
 
     tokenizer, _ = load_tokenizer(model)
     encoded = t.encode(tokenizer, [t.conversation(row) for row in r.read(path)])
-    encoded = [row for row in encoded if len(row[0]) <= 512]
-    held, train, made, place = encoded[:16], encoded[16:], [], 0
+    encoded = [row for row in encoded if len(row[0]) <= 2 * tokens]
+    held, train, made, place = encoded[:8], encoded[8:], [], 0
     while len(made) < steps:
         batch = []
         while sum(len(ids) for ids, _ in batch) < tokens:
@@ -93,37 +92,49 @@ def top_of(model, layers, texts):
     return made
 
 
-def train(base, name, rate, texts, held):
+def train(model, name, rate, texts, held):
+    """Train `model` (fp32) in place of weights of the run's own type, and put it back; returns (change of weights, figures)."""
     import torch
 
     torch.manual_seed(0)  # of stochastic rounding
-    model = copy.deepcopy(base).to(torch.float32 if name == "fp32" else torch.bfloat16)
-    trained = {key: value for key, value in model.named_parameters() if value.requires_grad}
+    wide = {key: value for key, value in model.named_parameters() if value.requires_grad}
+    dtype = torch.float32 if name == "fp32" else torch.bfloat16
+    trained = {
+        key: torch.nn.Parameter(value.detach().to(dtype, copy=True)) for key, value in wide.items()
+    }
     before = {key: value.detach().float().cpu() for key, value in trained.items()}
+    base = {key: value.detach().clone() for key, value in wide.items()}
+
+    def load(weights):
+        with torch.no_grad():
+            for key, value in wide.items():
+                value.copy_(weights[key])
 
     def held_out():
+        load(trained)
         with torch.no_grad():
-            return round(loss_of(copy.deepcopy(model).float(), held).item(), 4)
+            return round(loss_of(model, held).item(), 4)
 
     first, stepper = held_out(), optimizer(name, trained.values(), rate)
-    began, losses = time.time(), []
+    began = time.time()
     for batch in r.progress(texts, total=len(texts), desc=name):
-        loss = loss_of(model, batch)
-        loss.backward()
+        load(trained)
+        loss_of(model, batch).backward()
+        for key, value in wide.items():
+            trained[key].grad, value.grad = value.grad.to(dtype), None
         stepper.step()
-        stepper.zero_grad(set_to_none=True)
-        losses.append(loss.item())
-    seconds = time.time() - began
+    seconds, after = time.time() - began, held_out()
+    load(base)
     change = {key: value.detach().float().cpu() - before[key] for key, value in trained.items()}
     moved = sum(int((part != 0).sum()) for part in change.values())
     return change, {
         "run": name,
         "rate": rate,
-        "steps": len(losses),
+        "steps": len(texts),
         "before": first,
-        "after": held_out(),
+        "after": after,
         "moved": round(100 * moved / sum(part.numel() for part in change.values()), 1),
-        "seconds_a_step": round(seconds / len(losses), 2),
+        "seconds_a_step": round(seconds / len(texts), 2),
     }
 
 
