@@ -1,42 +1,31 @@
 #!/usr/bin/env bash
-# Full fine-tuning, LoRA and QLoRA of Qwen3-shaped models with random weights on one GPU: tokens/s, MFU, peak memory, beside plain TRL defaults.
+# Training speed and memory on one GPU, row by row: full, LoRA, QLoRA, Unsloth, plain TRL beside them. Models of the right shape with random weights.
 #
-#   bash tests/bench/gpu_sft.sh                         # one H200: about 25 minutes; prints a table, keeps the meta files in $OUT
-#   WHEELS=dir bash tests/bench/gpu_sft.sh              # a bare machine without a package index: packages are installed from these wheels
+#   bash tests/bench/gpu_sft.sh                              # every row; each row is one process of 2 to 4 minutes; ends with the table
+#   RUNS="full-8b trl-full-8b" bash tests/bench/gpu_sft.sh   # some rows: pieces of under 10 minutes; the table grows
+#   WHEELS=dir bash tests/bench/gpu_sft.sh                   # a bare rented machine: its own torch, transformers, accelerate and peft stay, wheels of dir
+#                                                            # are added without an index (trl datasets dill multiprocess msgspec liger_kernel torchao
+#                                                            # bitsandbytes); at most 64 MiB a call, so it may be called with several folders, RUNS=" "
+#   REHEARSE=1 bash tests/bench/gpu_sft.sh                   # tiny shapes, also without a GPU: shows that every row runs
 #
-# Settings by environment: SHAPES (default "qwen3_4b qwen3_8b"), STEPS (8), ROWS (2000), OUT (data/runs/gpu_sft), PYTHON.
-# Goals on one H200: full 8B above 10,500 non-padding tokens/s (57.8 % MFU, non-causal count), LoRA 8B above 11,600.
+# Settings: OUT (results, data/runs/gpu_sft), KEEP (models, rows and packages, kept while the machine is warm, /tmp/gpu_sft), STEPS (6), PYTHON.
+# One formula for MFU everywhere (03_sft/fit_estimate.py): 10,500 tokens/s of a full 8B on an H200 are 51.4 %. Nothing that is trained is saved.
+# Goals: one H200, full 8B above 10,500 non-padding tokens/s; one H100, LoRA 8B above 12,500, LoRA 4B above 16,000, QLoRA 8B above 9,600.
 set -euo pipefail
-cd "$(dirname "$0")/../.."
-OUT=${OUT:-data/runs/gpu_sft} SHAPES=${SHAPES:-"qwen3_4b qwen3_8b"} STEPS=${STEPS:-8} ROWS=${ROWS:-2000}
-if [ -n "${WHEELS:-}" ]; then
-    python3 -m venv "$OUT/venv"
-    "$OUT/venv/bin/pip" install -q --no-index --find-links "$WHEELS" torch transformers trl peft accelerate datasets bitsandbytes pyyaml tensorboard matplotlib pyarrow tqdm
-    for extra in flash_attn liger_kernel; do "$OUT/venv/bin/pip" install -q --no-index --find-links "$WHEELS" $extra || echo "without $extra"; done
-    PYTHON="$OUT/venv/bin/python"
+cd "$(dirname "${BASH_SOURCE[0]}")/../.."
+OUT=${OUT:-data/runs/gpu_sft} KEEP=${KEEP:-/tmp/gpu_sft} STEPS=${STEPS:-6}
+RUNS=${RUNS-"full-4b full-8b lora-4b lora-8b qlora-8b unsloth-8b trl-full-8b trl-lora-8b"}
+PYTHON=${PYTHON:-$([[ -x .venv/bin/python ]] && echo .venv/bin/python || echo python3)}
+mkdir -p "$OUT" "$KEEP"
+if [[ -n ${WHEELS:-} ]]; then
+    [[ -x $KEEP/venv/bin/python ]] || python3 -m venv --system-site-packages "$KEEP/venv"
+    "$KEEP/venv/bin/python" -m pip install -q --no-index --no-deps "$WHEELS"/*.whl
 fi
-PYTHON=${PYTHON:-$([ -x .venv/bin/python ] && echo .venv/bin/python || echo python3)}
-nvidia-smi --query-gpu=name,memory.total,driver_version --format=csv,noheader
-$PYTHON tests/bench/gpu_sft_models.py --output "$OUT" --shapes $SHAPES --rows "$ROWS"
-
-run() {   # name, model folder, options of sft.py
-    local name=$1 model=$2; shift 2
-    echo "== $name"
-    $PYTHON 03_sft/sft.py --model_name_or_path "$OUT/$model" --train_file "$OUT/rows.jsonl" --output_dir "$OUT/$name" --max_length 4096 --max_steps "$STEPS" \
-        --global_batch_size 64 --eval_rows 0 --stop_test_prompts 0 --save_strategy no --report_to none --logging_steps 1 --fresh "$@" 2> "$OUT/$name.log" \
-        || { echo "$name failed:"; tail -n 3 "$OUT/$name.log"; return 0; }
-    rm -f "$OUT/$name"/*.safetensors   # 16 GB each
-}
-
-for shape in $SHAPES; do
-    run "$shape-full-bf16" "$shape" --dtype bfloat16 --bf16 true --learning_rate 5e-6
-    run "$shape-full-bf16-liger" "$shape" --dtype bfloat16 --bf16 true --use_liger_kernel true --learning_rate 5e-6
-    run "$shape-full-bf16-nockpt" "$shape" --dtype bfloat16 --bf16 true --gradient_checkpointing false --learning_rate 5e-6
-    run "$shape-full-fp32" "$shape" --dtype float32 --bf16 true --learning_rate 5e-6
-    run "$shape-lora" "$shape" --use_peft --lora_r 16 --learning_rate 2e-4
-    run "$shape-lora-nockpt" "$shape" --use_peft --lora_r 16 --gradient_checkpointing false --learning_rate 2e-4
-    run "$shape-qlora" "$shape" --use_peft --load_in_4bit --lora_r 16 --learning_rate 2e-4
-    # TRL as it comes: no packing, SDPA, rows padded to the longest of 8
-    run "$shape-trl-defaults" "$shape" --packing false --attn_implementation sdpa --per_device_train_batch_size 8 --dtype bfloat16 --bf16 true --learning_rate 5e-6
+if [[ -x $KEEP/venv/bin/python ]]; then PYTHON=$KEEP/venv/bin/python; fi
+command -v nvidia-smi >/dev/null && nvidia-smi --query-gpu=name,memory.total,driver_version --format=csv,noheader
+for run in $RUNS; do
+    echo "== $run"
+    $PYTHON tests/bench/gpu_sft_run.py --run "$run" --output "$OUT" --keep "$KEEP" --steps "$STEPS" ${REHEARSE:+--rehearse} 2>"$OUT/$run.log" \
+        || { echo "$run failed:"; tail -n 4 "$OUT/$run.log"; }
 done
-$PYTHON tests/bench/gpu_sft_models.py --output "$OUT" --report
+$PYTHON tests/bench/gpu_sft_run.py --output "$OUT" --report

@@ -1,0 +1,47 @@
+"""Rehearsal of the GPU benchmarks on a CPU: tiny shapes, the same commands."""
+
+import json
+import os
+import subprocess
+
+import pytest
+from conftest import ROOT
+
+pytestmark = pytest.mark.slow
+
+
+def run(script, **settings):
+    done = subprocess.run(
+        ["bash", str(ROOT / "tests/bench" / script)],
+        env={**os.environ, "REHEARSE": "1", **settings},
+        capture_output=True,
+        text=True,
+        timeout=500,
+    )
+    assert done.returncode == 0, (done.stdout + done.stderr)[-4000:]
+    return done.stdout
+
+
+def test_rows_of_gpu_sft(tmp_path):
+    """Full in bf16 with the default optimizer and plain TRL; a row that cannot run (Unsloth, no GPU) is told and ends nothing."""
+    out = tmp_path / "out"
+    said = run(
+        "gpu_sft.sh",
+        OUT=str(out),
+        KEEP=str(tmp_path / "keep"),
+        STEPS="3",
+        RUNS="unsloth-8b qlora-8b trl-lora-8b",
+    )
+    assert "unsloth-8b failed" in said and "needs an NVIDIA GPU" in said
+    for name in ("qlora-8b", "trl-lora-8b"):
+        found = json.loads((out / f"{name}.json").read_text())
+        assert found["tokens_per_second"] > 0 and len(found["losses"]) == 3, name
+        assert f"| {name} |" in said
+    assert not list((tmp_path / "keep/tiny/out").glob("**/*.safetensors")), "nothing is saved"
+
+
+def test_the_whole_path(tmp_path, demo_model):
+    run("gpu_path.sh", OUT=str(tmp_path / "out"), MODEL=str(demo_model), KEEP=str(tmp_path))
+    found = json.loads((tmp_path / "out/path.json").read_text())
+    assert found["questions"] == 4 and found["merge"] >= 0.98 and found["stop_test"] is not None
+    assert found["tokens_per_second"] > 0 and not found["failed"]
