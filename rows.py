@@ -18,6 +18,7 @@ A row is a dict with a stable string `id`; unknown fields are carried through. F
 """
 
 import argparse
+import ast
 import atexit
 import contextlib
 import errno
@@ -516,6 +517,171 @@ def causes(error):
     while error is not None:
         yield error
         error = error.__cause__ or error.__context__
+
+
+# ---- question and options of rows in any form ----
+
+QUESTION_FIELDS = (
+    "question",
+    "problem",
+    "problem_text",
+    "goal",
+    "query",
+    "prompt",
+    "input",
+    "instruction",
+)
+OPTION_FIELDS = ("options", "choices", "endings")
+LETTERED_FIELDS = (  # columns, one an option
+    tuple("abcdefghij"),
+    ("opa", "opb", "opc", "opd", "ope"),
+    ("sol1", "sol2"),
+    ("option_a", "option_b", "option_c", "option_d", "option_e"),
+    ("option1", "option2", "option3", "option4", "option5"),
+    ("correct answer", "incorrect answer 1", "incorrect answer 2", "incorrect answer 3"),
+)
+
+
+def lower_names(row):
+    """The row with its field names in lower case; the first of two such names counts."""
+    return {str(name).lower(): row[name] for name in reversed(row)}
+
+
+def literal(text):
+    """A list or dict from its JSON or Python text (literals only), else None."""
+    for parse in (json.loads, ast.literal_eval):
+        try:
+            return parse(text)
+        except (ValueError, SyntaxError, RecursionError, MemoryError, TypeError):
+            continue
+    return None
+
+
+def first_example(low):
+    """The one entry of ChemBench's `examples`, also where an export wrote the list as text; else {}."""
+    examples = low.get("examples")
+    examples = literal(examples) if isinstance(examples, str) else examples
+    found = examples[0] if isinstance(examples, list | tuple) and examples else None
+    return found if isinstance(found, dict) else {}
+
+
+def question_of(row):
+    """The question's text under any of its names, or None."""
+    low = lower_names(row)
+    for field in QUESTION_FIELDS:
+        if isinstance(low.get(field), str) and low[field].strip():
+            return low[field]
+    asked = first_example(low).get("input")
+    return asked if isinstance(asked, str) else None
+
+
+def options_of(row):
+    """Option texts in order, [] where the question has none: a list, a dict by letter, ARC's
+    {"text": [...], "label": [...]}, [{"key", "value"}, ...], lettered columns, target_scores."""
+    low = lower_names(row)
+    for field in OPTION_FIELDS:
+        value = literal(low[field]) if isinstance(low.get(field), str) else low.get(field)
+        if isinstance(value, dict):
+            texts = value.get("text")
+            value = (
+                texts if isinstance(texts, list) else [t for t in value.values() if t is not None]
+            )
+        if isinstance(value, list | tuple) and value:
+            return [option_text(option) for option in value]
+    for fields in LETTERED_FIELDS:
+        if all(low.get(field) is not None for field in fields[:2]):
+            return [str(low[field]) for field in fields if low.get(field) not in (None, "")]
+    scores = first_example(low).get("target_scores")
+    scores = literal(scores) if isinstance(scores, str) else scores
+    return list(map(str, scores)) if isinstance(scores, dict) else []
+
+
+def option_text(option):
+    if isinstance(option, dict):
+        option = next(
+            (option[name] for name in ("text", "value", "content") if name in option), option
+        )
+    return str(option)
+
+
+def option_letter(answer, options):
+    """The letter that an answer means among the options: an index, a letter, or an option's text; else None."""
+    letters = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"[: len(options)]
+    if isinstance(answer, bool) or answer is None:
+        return None
+    if (
+        isinstance(answer, int)
+        or str(answer).strip().isdigit()
+        and str(answer).strip() not in options
+    ):
+        return letters[int(answer)] if 0 <= int(answer) < len(letters) else None
+    text = str(answer).strip()
+    if text.strip("().").upper() in letters and len(text.strip("().")) == 1:
+        return text.strip("().").upper()
+    return letters[options.index(text)] if text in options else None
+
+
+# ---- licences: of rows, and of the models that wrote them ----
+
+CC_ADDRESS = re.compile(r"creativecommons\.org/(?:licenses|publicdomain)/([a-z-]+)(?:/(\d\.\d))?")
+CC_NAME = re.compile(
+    r"\bcc[ -]?by((?:[ -](?:nc|sa|nd))*)(?:[ -]*\(?v?(\d\.\d))?"
+)  # "cc by (2.5 canada)"
+CC_WORDS = (
+    ("creative commons", "cc"),
+    ("attribution", "by"),
+    ("sharealike", "sa"),
+    ("noncommercial", "nc"),
+)
+COMMON_NAMES = (
+    ("cc0|cc zero", "cc0-1.0"),
+    ("apache", "apache-2.0"),
+    (r"(?:the )?mit\b", "mit"),
+    ("gnu free doc|gfdl", "gfdl-1.3"),
+    ("odc[ -]by", "odc-by-1.0"),
+)
+TERMS = (  # of the models that write rows, as their licences ask for them on 25 November 2026
+    (r"llama", "Built with Llama: the rows were made with {model}, whose licence (Llama Community License) asks models "
+     "trained on them to bear `Llama` at the beginning of their name and copies to hold its notice."),
+    (r"qwen2\.5-(?:72b|3b)", "Built with Qwen: the rows were made with {model}, whose Qwen licence asks for these words."),
+    (r"gemma", "The rows were made with {model}: the Gemma Terms of Use hold for models trained on them."),
+)  # fmt: skip
+
+
+@functools.lru_cache(4096)
+def license_id(text):
+    """Licence as its SPDX identifier in lower case: "CC BY-NC 4.0" or its address -> cc-by-nc-4.0.
+    None where none is named; what SPDX does not know stays as it is, with hyphens."""
+    plain = re.sub(
+        r"(?<=share|ative)-|(?<=non)-(?=commercial)", "", " ".join(str(text or "").lower().split())
+    )
+    if plain in ("", "unknown", "none", "null", "not stated", "n/a", "-"):
+        return None
+    from license_expression import ExpressionError, ExpressionParseError, get_spdx_licensing
+
+    try:
+        return str(get_spdx_licensing().parse(plain, validate=True)).lower()
+    except (ExpressionError, ExpressionParseError):
+        pass
+    if found := CC_ADDRESS.search(plain):
+        special = {"zero": "cc0-1.0", "mark": "public-domain"}
+        return special.get(found[1]) or "-".join(filter(None, ("cc", found[1], found[2])))
+    for words, short in (*CC_WORDS, ("noderivatives", "nd"), ("noderivs", "nd")):
+        plain = plain.replace(words, short)
+    if found := CC_NAME.search(plain):
+        return "-".join(filter(None, ("cc-by" + found[1].replace(" ", "-"), found[2])))
+    known = (name for pattern, name in COMMON_NAMES if re.match(pattern, plain))
+    return next(known, re.sub(r"[\s_]+", "-", plain))
+
+
+def model_terms(models):
+    """What the licences of generating models ask of a data set's card: a list of sentences."""
+    return [
+        text.replace("{model}", model)
+        for model in sorted(models)
+        for pattern, text in TERMS
+        if re.search(pattern, model, re.I)
+    ]
 
 
 def check_text(row, path, *fields):

@@ -47,6 +47,8 @@ RUN=${RUN:-$PROFILE}                           # name of this run
 RUNS_DIR=${RUNS_DIR:-data/runs}
 OUT=$RUNS_DIR/$RUN
 INPUT=${INPUT:-data/sample/textbooks}          # folder of .pdf, .md, .txt, .jsonl
+METADATA=${METADATA:-}                        # table of the books (.csv): file, title, authors, url, isbn, license, restricted
+ALLOW_LICENSES=${ALLOW_LICENSES:-}            # rows under other licences are left out, e.g. cc-by-4.0,cc0-1.0
 SEED=${SEED:-42}
 LIMIT=${LIMIT:-}                               # at most so many chunks in stage 1, and questions per benchmark in stage 4
 THINKING=${THINKING-}                          # on | off, for teachers that can be told (Qwen3)
@@ -223,7 +225,7 @@ if stage 1; then
     else
         mode=(--mode document) refine=() judge=() no_judge=() classify=() no_reference=()
     fi
-    step "$py" 01_extract/digitize_pdfs.py --input "$INPUT" --output "$E1/documents.jsonl"
+    step "$py" 01_extract/digitize_pdfs.py --input "$INPUT" --output "$E1/documents.jsonl" ${METADATA:+--metadata "$METADATA"}
     ask "$TEACHER_MODEL" "$py" 01_extract/classify_documents.py --input "$E1/documents.jsonl" --output "$E1/classified.jsonl" "${classify[@]}"
     step "$py" 01_extract/chunk_documents.py --input "$E1/classified.jsonl" --output "$E1/chunks.jsonl" --tokenizer "${TOKENIZER:-$TEACHER_MODEL}" --max-tokens "$CHUNK_TOKENS" ${CHUNKS:+--sample "$CHUNKS"}
     ask "$TEACHER_MODEL" "$py" 01_extract/extract_qa.py --input "$E1/chunks.jsonl" --output "$E1/qa.jsonl" "${mode[@]}"
@@ -233,7 +235,7 @@ if stage 1; then
     ask "$TEACHER_MODEL" "$py" 01_extract/filter_qa.py --input "$E1/cot.jsonl" --output "$E1/filtered.jsonl" "${no_judge[@]}"
     ask "$TEACHER_MODEL" "$py" 01_extract/decontaminate.py --input "$E1/filtered.jsonl" --output "$E1/clean.jsonl" --field question --benchmarks "$BENCHMARK_DIR" "${no_judge[@]}"
     ask "$TEACHER_MODEL" "$py" 01_extract/extract_reference.py --input "$E1/clean.jsonl" --output "$E1/reference.jsonl" "${no_reference[@]}"
-    step "$py" 01_extract/finalize.py --input "$E1/reference.jsonl" --output "$E1/textbook_qa.jsonl"
+    step "$py" 01_extract/finalize.py --input "$E1/reference.jsonl" --output "$E1/textbook_qa.jsonl" ${ALLOW_LICENSES:+--allow-licenses "$ALLOW_LICENSES"}
 fi
 
 # ---- 2. textbook rows and public sets -> training rows ----
@@ -244,7 +246,8 @@ if stage 2; then
     sources=(${SOURCES//,/ })
     if $DRY_RUN || [[ -s $E1/textbook_qa.jsonl ]]; then sources=("$TEXTBOOK_NAME=$E1/textbook_qa.jsonl" "${sources[@]}"); fi
     [[ $PROFILE == full ]] && sources+=("${recipe[@]}")
-    step "$py" 02_mix/load_sources.py --sources "${sources[@]}" --output "$E2/sources.jsonl" ${SOURCE_LIMIT:+--limit "$SOURCE_LIMIT"} $other_rows
+    step "$py" 02_mix/load_sources.py --sources "${sources[@]}" --output "$E2/sources.jsonl" ${ALLOW_LICENSES:+--allow-licenses "$ALLOW_LICENSES"} \
+        ${SOURCE_LIMIT:+--limit "$SOURCE_LIMIT"} $other_rows
     step "$py" 01_extract/dedup.py --input "$E2/sources.jsonl" --output "$E2/dedup.jsonl" --field question --threshold 0.6
     decontaminate=("$py" 01_extract/decontaminate.py --input "$E2/dedup.jsonl" --output "$E2/clean.jsonl" --field question --benchmarks "$BENCHMARK_DIR")
     if [[ $PROFILE == full ]]; then   # judge, difficulty and new solutions as in the paper, where the recipe says so

@@ -1,10 +1,9 @@
 """Read the questions of benchmarks in the many forms their files have, and name the benchmark each belongs to.
 
 Read by decontaminate.py. Understands .json (an array, an object that holds one, or rows by id), .jsonl, .jsonl.gz, .parquet and .csv; the question
-under any of the names in QUESTION_FIELDS or in examples[0].input; options as a list, a dict, or lettered fields.
+and the options in any of the forms that rows.question_of() and rows.options_of() know.
 """
 
-import ast
 import csv
 import json
 import re
@@ -14,27 +13,6 @@ from typing import NamedTuple
 import rows as r
 
 SUFFIXES = (".json", ".jsonl", ".gz", ".parquet", ".csv")
-QUESTION_FIELDS = (
-    "question",
-    "Question",
-    "problem",
-    "problem_text",
-    "goal",
-    "input",
-    "prompt",
-    "query",
-    "instruction",
-    "Problem",
-    "QUESTION",
-)
-OPTION_FIELDS = ("options", "choices", "Options", "endings")
-LETTERED_FIELDS = (
-    tuple("ABCDEFGHIJ"),
-    ("opa", "opb", "opc", "opd", "ope"),
-    ("sol1", "sol2"),
-    ("option_a", "option_b", "option_c", "option_d"),
-    ("Correct Answer", "Incorrect Answer 1", "Incorrect Answer 2", "Incorrect Answer 3"),
-)
 ID_FIELDS = (
     "id",
     "uuid",
@@ -97,59 +75,6 @@ def benchmark_name(path, row):
         if parts[0] not in generic and parts[1] in generic
         else path.stem.removesuffix(".jsonl")
     )
-
-
-def question_of(row):
-    """The question's text, or None. The passage of a shared group stands in the question field already."""
-    for field in QUESTION_FIELDS:
-        if isinstance(row.get(field), str) and row[field].strip():
-            return row[field]
-    examples = row.get("examples")
-    if isinstance(examples, str):  # a list that some exports write as its Python or JSON text
-        examples = literal(examples)
-    if (
-        isinstance(examples, list | tuple)
-        and examples
-        and isinstance(examples[0], dict)
-        and isinstance(examples[0].get("input"), str)
-    ):
-        return examples[0]["input"]
-    return None
-
-
-def literal(text):
-    """A list or dict from its JSON or Python text (literals only), else None."""
-    for read in (json.loads, ast.literal_eval):
-        try:
-            return read(text)
-        except (ValueError, SyntaxError, RecursionError, MemoryError, TypeError):
-            continue
-    return None
-
-
-def options_of(row):
-    """Option texts in order; () where the question has none."""
-    for field in OPTION_FIELDS:
-        value = row.get(field)
-        value = literal(value) if isinstance(value, str) else value
-        if isinstance(value, dict):
-            value = value["text"] if isinstance(value.get("text"), list) else list(value.values())
-        if isinstance(value, list | tuple) and value:
-            return tuple(
-                str(option["text"] if isinstance(option, dict) and "text" in option else option)
-                for option in value
-            )
-    for fields in LETTERED_FIELDS:
-        if all(row.get(field) is not None for field in fields[:2]):
-            return tuple(str(row[field]) for field in fields if row.get(field) is not None)
-    examples = row.get("examples")
-    examples = literal(examples) if isinstance(examples, str) else examples
-    if isinstance(examples, list) and examples and isinstance(examples[0], dict):
-        scores = examples[0].get("target_scores")
-        scores = literal(scores) if isinstance(scores, str) else scores
-        if isinstance(scores, dict):
-            return tuple(map(str, scores))
-    return ()
 
 
 def file_rows(path):
@@ -220,7 +145,7 @@ def read_benchmarks(paths):
             continue
         before = len(items)
         for number, row in enumerate(rows):
-            question = question_of(row)
+            question = r.question_of(row)
             if question is None:
                 continue
             name = next(
@@ -231,7 +156,7 @@ def read_benchmarks(paths):
                     benchmark_name(path, row),
                     f"{path.stem}:{number}" if name is None else name.strip(),
                     question,
-                    options_of(row),
+                    tuple(r.options_of(row)),
                 )
             )
         if len(items) - before < len(rows) or not rows:

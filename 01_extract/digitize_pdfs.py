@@ -23,6 +23,8 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 import collections
+import csv
+import functools
 import json
 import os
 import re
@@ -96,8 +98,14 @@ def find_files(inputs):
 LICENSE_NAMES = re.compile(
     r"CC[ -](?:BY(?:[ -](?:NC|SA|ND))*|0|Zero)(?:[ -]?(?:v(?:ersion)? ?)?\d\.\d)?|Creative\s+Commons\s+(?:Attribution|Zero)"
     r"(?:[- ]*(?:Non-?Commercial|Share-?Alike|No-?Deriv\w+))*(?:\s+(?:\d\.\d|v?\d\b))?(?:\s+International)?|"
-    r"GNU\s+Free\s+Documentation\s+Licen[cs]e|public\s+domain",
+    r"GNU\s+Free\s+Documentation\s+Licen[cs]e",
     re.IGNORECASE,
+)
+PUBLIC_DOMAIN = re.compile(  # of the work itself; not "Dickens is in the public domain; all rights reserved for the rest"
+    r"""(?xi)
+    \A\W*(?:licen[cs]e\W+)?public\s+domain\W*\Z          # "License: public domain"
+    | \b(?:this|the)\s(?:\w+\s){0,2}(?:book|work|text|edition|document|chapter)s?\b[^.;]{0,60}\bpublic\s+domain
+    | \b(?:released|placed|dedicated)\s+(?:in)?to\s+the\s+public\s+domain""",
 )
 LICENSE_URL = re.compile(
     r"creativecommons\.org/(licenses|publicdomain)/([a-z-]+)/(\d\.\d)", re.IGNORECASE
@@ -123,7 +131,52 @@ def find_license(start):
         name = LICENSE_NAMES.search(paragraph)
         if name:
             return short_license(re.sub(r"\s+", " ", name[0]))
+        if PUBLIC_DOMAIN.search(paragraph) and not re.search(
+            r"all\s+rights\s+reserved", paragraph, re.I
+        ):
+            return "public domain"
     return None
+
+
+BOOK_FIELDS = ("title", "authors", "url", "isbn", "license", "restricted")
+
+
+@functools.cache
+def read_metadata(path):
+    """What a table of books (CSV with a column `file` and any of BOOK_FIELDS) says: {file name or
+    path below the input: fields}. Raises BadInput for another column, or a file named twice."""
+    if path is None:
+        return {}
+    books = {}
+    try:
+        with open(path, newline="", encoding="utf-8-sig") as file:
+            table = csv.DictReader(file)
+            wrong = set(table.fieldnames or ["file"]) - {"file", *BOOK_FIELDS}
+            if wrong or "file" not in (table.fieldnames or ()):
+                raise r.BadInput(
+                    f"--metadata {path}, line 1: {f'unknown column {min(wrong)!r}' if wrong else 'no column `file`'}; "
+                    f"there are file, {', '.join(BOOK_FIELDS)}"
+                )
+            for number, row in enumerate(table, 2):
+                if row["file"] in books:
+                    raise r.BadInput(
+                        f"--metadata {path}, line {number}: {row['file']} is named twice"
+                    )
+                books[row["file"]] = {
+                    k: v.strip() for k, v in row.items() if k in BOOK_FIELDS and v and v.strip()
+                }
+    except (OSError, UnicodeDecodeError) as error:
+        raise r.BadInput(f"--metadata {path}: cannot be read ({error})") from None
+    return books
+
+
+def book_of(source, path):
+    """The fields that the table of books has for a document; `restricted` as true or absent."""
+    books = read_metadata(path)
+    book = dict(books.get(source) or books.get(Path(source).name) or {})
+    if book.pop("restricted", "no").lower() in ("yes", "true", "1", "x", "restricted"):
+        book["restricted"] = True
+    return book
 
 
 def short_license(name):
@@ -181,14 +234,17 @@ def make_row(
     """A document row; the id is made of the file's name and a hash of the text."""
     text = text.strip("\n")
     name = re.sub(r"[^\w.-]+", "_", Path(source).stem)[:60]
+    book = book_of(source, args.metadata)
+    stated = book.pop("license", None) or args.license or license
     return {
         "id": f"{name}-{r.text_hash(text)[:10]}",
-        "title": title_of(text, title, source),
+        "title": title_of(text, book.pop("title", None) or title, source),
         "subject": args.subject or subject or subject_of(source),
         "text": text,
         "pages": pages,
         "source": source,
-        "license": args.license or license or find_license(start or text[:3000]),
+        "license": stated or find_license(start or text[:3000]),
+        **book,
         **more,
     }
 
@@ -437,6 +493,11 @@ def main():
         help="subject of all documents (default: by the file name's prefix, else null)",
     )
     parser.add_argument(
+        "--metadata",
+        metavar="FILE",
+        help=f"table of the books (.csv): file, {', '.join(BOOK_FIELDS)}; what it says comes first",
+    )
+    parser.add_argument(
         "--license",
         metavar="L",
         help="licence of all documents, e.g. 'CC BY 4.0' (default: what the document states, else null)",
@@ -462,7 +523,7 @@ def main():
     files = find_files(args.input)[: args.limit]
     step = r.Step(
         args,
-        inputs=args.input,
+        inputs=[*args.input, *([args.metadata] if args.metadata else [])],
         code=[module.__file__ for module in (pdf_page, pdf_text, pdf_workers, ocr_olmocr)],
     )
     if step.finished():

@@ -5,9 +5,11 @@
 in   question-answer rows: id, question, answer; subject, reference_answer, source, license, pages, source_id, standard are used where they are there
 out  textbook_qa.jsonl and textbook_qa.parquet  the rows, main fields first, all others carried through
      README.md (dataset card), funnel.md, funnel.png, spot_check.html (source passages from --chunks), all in the folder of the output.
-     Rejected: "empty question", "empty answer", "same question" (duplicate_of: refinement can make two questions one)
+     Rejected: "empty question", "empty answer", "same question" (duplicate_of: refinement can make two questions one), "license not allowed",
+     "restricted" (--allow-licenses)
 
---push-to-hub uploads parquet, card and plot to a dataset repository with the token of HF_TOKEN or `hf auth login`; it is private unless --public.
+--push-to-hub uploads parquet, card and plot to a dataset repository with the token of HF_TOKEN or `hf auth login`; it is private unless
+--public, which is refused while a row names no licence.
 """
 
 import sys
@@ -34,7 +36,9 @@ FIELDS = {
     "reference_answer": "short final answer, for graders",
     "reference_by": "where the reference answer was found: box, stated, whole, or named by a model",
     "source": "book or chapter",
-    "license": "licence of the source",
+    "license": "licence of the source, null where none is stated",
+    "generator": "models that wrote or changed the row",
+    "grounded": "the answer's numbers and formulas stand in the passage",
     "pages": "pages of the source that the passage covers",
     "source_id": "passage (chunk) of the source",
     "standard": "`high`: needs reasoning and the source holds a full solution; `low`: complete question and answer",
@@ -54,20 +58,13 @@ CONTRACT = (
     "license",
 )  # there in every row, null where nothing is known
 MARKS = ["good", "wrong answer", "not self-contained", "unclear question", "not in the passage"]
-CC_VERSIONS = {  # Creative Commons licences that the hub has an id for
-    "by": ("2.0", "2.5", "3.0", "4.0"),
-    "by-sa": ("3.0", "4.0"),
-    "by-nc": ("2.0", "3.0", "4.0"),
-    "by-nd": ("4.0",),
-    "by-nc-nd": ("3.0", "4.0"),
-    "by-nc-sa": ("2.0", "3.0", "4.0"),
-}
-LICENSES = {
-    r"cc[ -]?0": "cc0-1.0",
-    r"mit\b": "mit",
-    r"apache": "apache-2.0",
-    r"gfdl|gnu free doc": "gfdl",
-    r"odc[ -]by": "odc-by",
+HUB_LICENSES = {  # licences that the hub has an id for
+    *(f"cc-by-{v}" for v in ("2.0", "2.5", "3.0", "4.0")),
+    *(f"cc-by-sa-{v}" for v in ("3.0", "4.0")),
+    *(f"cc-by-nc-{v}" for v in ("2.0", "3.0", "4.0")),
+    *(f"cc-by-nc-nd-{v}" for v in ("3.0", "4.0")),
+    *(f"cc-by-nc-sa-{v}" for v in ("2.0", "3.0", "4.0")),
+    *("cc-by-nd-4.0", "cc0-1.0", "mit", "apache-2.0", "gfdl", "odc-by"),
 }
 SIZES = [
     (10**3, "n<1K"),
@@ -82,20 +79,31 @@ SIDE_FILES = ("README.md", "funnel.md", "funnel.png", "spot_check.html")
 
 
 def hub_license(text):
-    """Licence id of the hub for a licence as the sources spell it (the first one named); "other" where it is not known."""
-    name = str(text or "").lower()
-    for long, short in (
-        ("creative commons", "cc"),
-        ("attribution", "by"),
-        ("sharealike", "sa"),
-        ("noncommercial", "nc"),
-        ("noderivatives", "nd"),
-    ):
-        name = name.replace(long, short)
-    if found := re.search(r"\bcc[ -]by((?:[ -](?:nc|sa|nd))*)[ -]*\(?v?(\d\.\d)", name):
-        kind = "by" + found[1].replace(" ", "-")
-        return f"cc-{kind}-{found[2]}" if found[2] in CC_VERSIONS.get(kind, ()) else "other"
-    return next((id_ for pattern, id_ in LICENSES.items() if re.match(pattern, name)), "other")
+    """Licence id of the hub for a licence as the sources spell it; "other" where it has none."""
+    found = re.sub(r"^(gfdl|odc-by)-.*", r"\1", r.license_id(text) or "other")
+    return found if found in HUB_LICENSES else "other"
+
+
+def not_allowed(row, allowed):
+    """Why a row may not go into a set under the licences allowed (None: any), or None."""
+    if allowed is None or r.license_id(row.get("license")) in allowed and not row.get("restricted"):
+        return None
+    return "restricted" if row.get("restricted") else "license not allowed"
+
+
+def check_public(path):
+    """Raise BadInput unless each row of a set that goes to everybody names a licence and is not restricted."""
+    unfit = Counter(
+        str(row.get("source"))
+        for row in r.read(path)
+        if r.license_id(row.get("license")) is None or row.get("restricted")
+    )
+    if unfit:
+        books = ", ".join(f"{name} ({n:,} rows)" for name, n in unfit.most_common(5))
+        raise r.BadInput(
+            f"--public {path}: {unfit.total():,} rows name no licence or are restricted, of {books}; state it by "
+            "digitize_pdfs.py --metadata, leave them out by --allow-licenses, or push without --public"
+        )
 
 
 class Parquet:
@@ -194,12 +202,8 @@ class Statistics:
     """Counts for the card: rows by field, subject, standard, licence and book, lengths in words."""
 
     def __init__(self):
-        self.fields, self.subjects, self.licenses, self.books = (
-            Counter(),
-            Counter(),
-            Counter(),
-            set(),
-        )
+        self.fields, self.subjects, self.licenses = Counter(), Counter(), Counter()
+        self.books, self.generators = set(), Counter()
         self.lengths = {name: Counter() for name in ("question", "answer", "reference_answer")}
 
     def add(self, row):
@@ -207,6 +211,8 @@ class Statistics:
         self.subjects[str(row.get("subject") or "none"), str(row.get("standard") or "no")] += 1
         self.licenses[str(row.get("license") or "not stated")] += 1
         self.books.add(row.get("source"))
+        named = row.get("generator") or []
+        self.generators.update([named] if isinstance(named, str) else named)
         for name, lengths in self.lengths.items():
             if row.get(name) is not None:
                 lengths[len(str(row[name]).split())] += 1
@@ -242,6 +248,9 @@ def write_rows(step, args):
         for name, value in final_row(row).items():
             columns.setdefault(name, set()).add(Parquet.kind(value))
     statistics, sample, seen = Statistics(), Sample(args.spot_check, args.seed), {}
+    allowed = args.allow_licenses and {
+        r.license_id(name) for text in args.allow_licenses for name in text.split(",")
+    }
     with r.write_aside(args.output.with_suffix(".parquet")) as file:
         parquet = Parquet(columns, file)
         for row in step.read(args.input, "question", "answer", *OPTIONAL):
@@ -251,6 +260,8 @@ def write_rows(step, args):
             ).digest()[:8]
             if not question or not answer:
                 step.reject(row, "empty answer" if question else "empty question")
+            elif reason := not_allowed(row, allowed):
+                step.reject(row, reason)
             elif seen.setdefault(key, row["id"]) != row["id"]:
                 step.reject(row, "same question", duplicate_of=seen[key])
             else:
@@ -342,6 +353,9 @@ def write_card(statistics, sample, table, args):
         ],
         lengths=list(statistics.length_table()),
         licenses=sorted(statistics.licenses.items(), key=lambda item: (-item[1], item[0])),
+        stated=100 * (1 - statistics.licenses["not stated"] / max(1, n)),
+        generators=statistics.generators.most_common(),
+        terms=r.model_terms(statistics.generators),
     )
     with r.write_aside(args.output.with_name("README.md"), "w") as file:
         file.write(text)
@@ -436,6 +450,12 @@ def main():
         help="rows of the spot check (default 50)",
     )
     parser.add_argument(
+        "--allow-licenses",
+        nargs="+",
+        metavar="L",
+        help="reject rows under other licences, without one, or restricted, e.g. cc-by-4.0,cc0-1.0",
+    )
+    parser.add_argument(
         "--push-to-hub", metavar="USER/NAME", help="upload to this dataset repository"
     )
     parser.add_argument(
@@ -477,6 +497,8 @@ def main():
         write_spot_check(sample, step.counts["out"], args)
         step.finish()
     if args.push_to_hub:
+        if args.public:
+            check_public(args.output)
         push(args, token)
 
 

@@ -100,7 +100,13 @@ def keep_chunk(chunk, args, step, told):
         if raw is None:
             step.keep(row)
             continue
-        made = {**row, "annotator": args.model, "annotator_tokens": raw["completion_tokens"]}
+        written_by = list(dict.fromkeys([*(row.get("generator") or []), args.model]))
+        made = {
+            **row,
+            "generator": written_by,
+            "annotator": args.model,
+            "annotator_tokens": raw["completion_tokens"],
+        }
         if args.field == "answer":
             made |= {"original_answer": row["answer"], "answer": answer}
         else:

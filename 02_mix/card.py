@@ -83,7 +83,7 @@ def shares(tally, place):
     total, all_tokens = max(1, rows.total()), max(1, tokens.total())
     return [
         (
-            name,
+            name,  # a licence may be null
             n,
             f"{100 * n / total:.1f} %",
             tokens[name],
@@ -200,13 +200,22 @@ def manifest(step, files, recipe, recipe_hash, tokenizer):
     }
 
 
-def card_head(recipe, recipe_hash, stem, tally):
+def generators_of(path):
+    """Names of the models that wrote rows of the mixture (`generator` stands in their field `extra`)."""
+    with open(path, "rb") as file:
+        extras = (json.loads(line).get("extra") for line in file if b"generator" in line)
+        return {
+            name for extra in extras for name in json.loads(extra or "{}").get("generator") or []
+        }
+
+
+def card_head(recipe, recipe_hash, stem, tally, generators=()):
     """First paragraphs of the card: the hub's front matter, what it is and how it was made, what its licences forbid."""
     licenses = shares(tally, 3)
     rows, tokens = (
         sum(n for key, n in tally.items() if key[0] == unit) for unit in ("rows", "tokens")
     )
-    license_ = licenses[0][0] if len(licenses) == 1 and licenses[0][0] != "unknown" else "other"
+    license_ = licenses[0][0] if len(licenses) == 1 and licenses[0][0] else "other"
     front = f"pretty_name: {recipe['name']}\ntask_categories: [text-generation]\ntags: [science, reasoning, sft]\nlicense: {license_}\n"
     front += f"configs:\n- config_name: default\n  data_files:\n  - split: train\n    path: data/{stem}-*.parquet"
     text = [
@@ -231,25 +240,25 @@ def card_head(recipe, recipe_hash, stem, tally):
         text.append(
             f"**Not for commercial use as a whole:** {share} come from non-commercial sources: {', '.join(closed)}."
         )
-    if unknown := sum(n for name, n, *_ in licenses if name == "unknown"):
+    if unknown := sum(n for name, n, *_ in licenses if not name):
         text.append(
-            f"**Licence unknown** for {unknown:,} rows: look it up before you publish them."
+            f"**Licence not stated** for {unknown:,} rows: look it up before you publish them."
         )
-    return text
+    return [*text, *r.model_terms(generators)]
 
 
 def card_text(step, steps, before, files, tally, recipe, recipe_hash):
     """The dataset card as Markdown; returns it with the list of rows that no file accounts for."""
     stem, sources = step.output.stem, shares(tally, 1)
     went, unexplained = where_rows_went(steps, tally)
-    text = card_head(recipe, recipe_hash, stem, tally)
+    text = card_head(recipe, recipe_hash, stem, tally, generators_of(step.output))
     text += [
         "## Where every row went",
         went,
         *[f"**Does not add up:** {line}" for line in unexplained],
     ]
     marked = [
-        (name + " (non-commercial)" * row_forms.non_commercial(name), *rest)
+        ((name or "not stated") + " (non-commercial)" * row_forms.non_commercial(name), *rest)
         for name, *rest in shares(tally, 3)
     ]
     for title, lines in (("source", sources), ("subject", shares(tally, 2)), ("licence", marked)):

@@ -211,9 +211,7 @@ def load(source, step, seen, args):
         if source.get("limit") is None
         else min(source["limit"], args.limit or source["limit"])
     )
-    allowed = [
-        row_forms.spdx(name) for text in args.allow_licenses or () for name in text.split(",")
-    ]
+    allowed = [r.license_id(name) for text in args.allow_licenses or () for name in text.split(",")]
     for row in r.progress(stream(source, limit), desc=source["name"]):
         step.counts["in"] += 1
         forms["rows"] += 1
@@ -222,7 +220,7 @@ def load(source, step, seen, args):
             form, made = row_forms.to_row(row, source, args.thinking, args.unanswered, args.license)
         except row_forms.Unusable as reason:
             forms["unusable"] += 1
-            license_ = row_forms.spdx(row.get("license") or source.get("license") or args.license)
+            license_ = row_forms.license_of(row, source, args.license)
             origin = {"origin_source": row["source"]} if row.get("source") else {}
             step.reject({**row, **origin, **named, "license": license_}, str(reason))
             continue
@@ -260,7 +258,7 @@ def main():
     parser.add_argument(
         "--license",
         metavar="L",
-        help="licence of the rows of local files that name none (default: unknown)",
+        help="licence of the rows of local files that name none (default: null)",
     )
     parser.add_argument(
         "--thinking",

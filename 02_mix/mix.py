@@ -191,7 +191,7 @@ def rows_in(args, recipe, step):
             row.setdefault("source", Path(path).stem)
             row["source"] = row["source"] or Path(path).stem
             row.setdefault("source_id", row["id"])
-            row["license"] = row_forms.spdx(row.get("license"))
+            row["license"] = r.license_id(row.get("license"))
             yield row
     if args.input:
         return

@@ -79,27 +79,48 @@ def turns(messages):
 
 def options_text(question, options):
     """The question with its options as lettered lines, unless it holds them already."""
-    if isinstance(options, dict):
-        options = [f"{letter}) {text_of(text)}" for letter, text in options.items()]
-    options = [text_of(option) for option in options]
-    if not options or all(
-        option and re.sub(r"^\(?[A-Z][).:]\s*", "", option) in question for option in options
-    ):
+    options = [option.strip() for option in options]
+    bare = [re.sub(r"^\(?[A-Z][).:]\s*", "", option) for option in options]
+    if not options or all(bare) and all(option in question for option in bare):
         return question
-    lettered = all(re.match(r"\(?[A-Z][).:]", option) for option in options)
-    return "\n".join(
-        [
-            question,
-            *(
-                options
-                if lettered
-                else [
-                    f"{letter}) {text}"
-                    for letter, text in zip(string.ascii_uppercase, options, strict=False)
-                ]
-            ),
+    if not all(re.match(r"\(?[A-Z][).:]", option) for option in options):
+        options = [
+            f"{letter}) {text}"
+            for letter, text in zip(string.ascii_uppercase, options, strict=False)
         ]
+    return "\n".join([question, *options])
+
+
+def with_options(low, question, answer, reference):
+    """(question with its options, answer, reference) where the row has options: an index, a letter
+    or an option's text alone becomes "B) text", and the reference its letter."""
+    options = [re.sub(r"^\(?[A-Z][).:]\s*", "", option) for option in r.options_of(low)]
+    if len(options) < 2:
+        return question, answer, reference
+    names = (
+        "answer_index",
+        "answer_idx",
+        "answerkey",
+        "cop",
+        "label",
+        "correct",
+        "answer",
+        *REFERENCE,
     )
+    right = next((letter for name in names if (letter := letter_of(low, name, options))), None)
+    own = r.option_letter(answer, options)
+    if right and (own or not answer):
+        answer = f"{right}) {options[ord(right) - 65]}"
+    return options_text(question, r.options_of(low)), answer, right or reference
+
+
+def letter_of(low, name, options):
+    """Letter that a field means; ARC's own labels ("1", "2", ...) come before positions from 0."""
+    value, choices = low.get(name), low.get("choices")
+    labels = choices.get("label") if isinstance(choices, dict) else None
+    if isinstance(labels, list) and str(value) in labels:
+        return string.ascii_uppercase[labels.index(str(value))]
+    return r.option_letter(value, options)
 
 
 def first_of(row, names):
@@ -140,9 +161,7 @@ def read_pair(low, reference):
         reference, answer, used = reference or answer, worked, (asked, given, reasoned)
         if reference and not re.search(rf"(?<!\w){re.escape(reference)}(?!\w)", worked[-80:]):
             answer += f"\nAnswer: {reference}"
-    if isinstance(low.get("options"), list | dict):
-        question = options_text(question, low["options"])
-    return question, answer, reference, used
+    return *with_options(low, question, answer, reference), used
 
 
 def read_form(row):
@@ -225,8 +244,21 @@ def read_mapped(row, mapping):
     )
 
 
+MARKED_THINKING = re.compile(  # OpenThoughts; Nemotron's switch is no system prompt of a user
+    r"<\|begin_of_thought\|>(.*?)<\|end_of_thought\|>\s*", re.S
+)
+MARKED_ANSWER = re.compile(r"<\|(?:begin|end)_of_solution\|>\s*")
+SWITCH = re.compile(r"\s*detailed thinking (?:on|off)\s*", re.I)
+
+
 def strip_thinking(answer, keep):
-    """An answer without its <think> block; raises Unusable where the block never ends."""
+    """An answer without its <think> block or OpenThoughts' markers; raises Unusable where the block
+    never ends."""
+    if "<|begin_of_thought|>" in answer:
+        answer = MARKED_THINKING.sub(r"<think>\1</think>\n", answer).replace(
+            "<|begin_of_thought|>", "<think>"
+        )
+    answer = MARKED_ANSWER.sub("", answer).strip() if "_of_solution|>" in answer else answer
     if still_thinking(answer):
         raise Unusable("unfinished thinking")
     return answer if keep else after_thinking(answer)
@@ -245,13 +277,16 @@ def malformed(question, answer, unanswered_too):
     return None
 
 
-def spdx(license_):
-    """Licence names as hub identifiers: "CC BY-NC 4.0" -> cc-by-nc-4.0; unknown where there is none."""
-    return re.sub(r"[\s_]+", "-", str(license_ or "unknown").strip().lower())
+def license_of(row, source, stated=None):
+    """A row's own licence, where it has the field (null stays null, unless the user states one);
+    else the one that the table gives for the whole set."""
+    return r.license_id(row.get("license")) or r.license_id(
+        stated if "license" in row else source.get("license") or stated
+    )
 
 
 def non_commercial(license_):
-    return bool(re.search(r"(^|-)nc(-|$)|non-?commercial", spdx(license_)))
+    return bool(re.search(r"(^|-)nc(-|$)|non-?commercial", license_ or ""))
 
 
 def to_row(row, source, thinking="drop", unanswered=False, license_=None):
@@ -263,7 +298,7 @@ def to_row(row, source, thinking="drop", unanswered=False, license_=None):
     bare = strip_thinking(answer, keep=False)
     if mapping and mapping.get("reference_answer") == "after_thinking":
         reference = bare or None
-    answer = answer if thinking == "keep" else bare
+    answer = strip_thinking(answer, keep=True) if thinking == "keep" else bare
     subject_field = (
         mapping.get("subject", "subject")
         if mapping
@@ -278,12 +313,12 @@ def to_row(row, source, thinking="drop", unanswered=False, license_=None):
         subject=(text_of(row.get(subject_field)) or None) if subject_field else None,
         source=source["name"],
         source_id=own,
-        license=spdx(row.get("license") or source.get("license") or license_),
+        license=license_of(row, source, license_),
     )
     reason = malformed(question, answer, unanswered)
     if reason:
         raise Unusable(reason)
-    if system:
+    if system and not SWITCH.fullmatch(system):
         made["system"] = system
     for name, value in row.items():
         if name in ("source", "source_id") and value != made[name]:

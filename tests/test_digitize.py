@@ -630,3 +630,48 @@ def test_parsers_of_model_text_and_licences_never_fail(text):
     assert isinstance(digitize_pdfs.split_front_matter("---\n" + text + "\n---\nbody")[1], str)
     digitize_pdfs.find_license(text)
     assert digitize_pdfs.title_of(text, text, "a.pdf")
+
+
+@pytest.mark.parametrize(
+    "text, expected",
+    [
+        ("Dickens is in the public domain; all rights reserved for the rest.", None),
+        ("The photographs of NASA are in the public domain. Copyright 2020 the author.", None),
+        ("License: public domain", "public domain"),
+        ("This book is in the public domain.", "public domain"),
+    ],
+)
+def test_public_domain_is_said_of_the_book(text, expected):
+    assert digitize_pdfs.find_license(f"# A book\n\n{text}\n\nChapter 1.") == expected
+
+
+def test_a_table_of_books_states_licences(tmp_path, run_script):
+    (tmp_path / "in").mkdir()
+    for name in ("physics_a.md", "physics_b.md"):
+        (tmp_path / "in" / name).write_text("# Heat\n\nHeat flows from hot to cold bodies.\n")
+    table = tmp_path / "books.csv"
+    table.write_text(
+        "file,title,authors,url,license,restricted\nphysics_a.md,Heat and work,A. Author,https://example.org/heat,CC BY 4.0,\nphysics_b.md,,,,,yes\n"
+    )
+    command = (
+        "01_extract/digitize_pdfs.py",
+        "--input",
+        tmp_path / "in",
+        "--output",
+        tmp_path / "d.jsonl",
+        "--metadata",
+        table,
+    )
+    run_script(*command)
+    rows = {row["source"]: row for row in read_jsonl(tmp_path / "d.jsonl")}
+    a, b = rows["physics_a.md"], rows["physics_b.md"]
+    assert (a["title"], a["authors"], a["license"], "restricted" in a) == (
+        "Heat and work",
+        "A. Author",
+        "CC BY 4.0",
+        False,
+    )
+    assert b["license"] is None and b["restricted"] is True
+    table.write_text("file,licence\nphysics_a.md,CC BY 4.0\n")
+    done = run_script(*command, check=False)
+    assert done.returncode == 2 and "unknown column 'licence'" in done.stderr.splitlines()[-1]

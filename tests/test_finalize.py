@@ -383,3 +383,26 @@ def test_rows_load_with_datasets(run):
         str(run / "textbook_qa.parquet"), cache_dir=str(run / "cache")
     )
     assert loaded.num_rows == 80 and loaded[3]["reference_answer"] == "6"
+
+
+def test_licences_are_a_gate_and_models_have_terms(run):
+    rows = read_jsonl(run / "reference.jsonl")
+    rows[0] |= {"license": None}
+    rows[1] |= {"restricted": True}
+    for row in rows:
+        row["generator"] = ["meta-llama/Llama-3.3-70B-Instruct", "Qwen/Qwen2.5-72B-Instruct"]
+    write_jsonl(run / "reference.jsonl", rows)
+    options = ("--input", run / "reference.jsonl", "--output", run / "t.jsonl")
+    call(finalize, *options)
+    text = (run / "README.md").read_text()
+    assert "98.8 % of the rows name the licence" in text and "Built with Qwen" in text
+    assert "Built with Llama" in text and "| Qwen/Qwen2.5-72B-Instruct | 80 |" in text
+    with pytest.raises(r.BadInput, match=r"2 rows name no licence or are restricted"):
+        finalize.check_public(run / "t.jsonl")
+    call(finalize, *options, "--allow-licenses", "https://creativecommons.org/licenses/by/4.0/")
+    gone = read_jsonl(run / "t.rejected.jsonl")
+    assert (
+        sorted({row["reason"] for row in gone}) == ["license not allowed", "restricted"]
+        and len(gone) == 41
+    )
+    finalize.check_public(run / "t.jsonl")

@@ -52,7 +52,81 @@ FORMS = [
 def test_forms_are_told_apart(form, row):
     told, made = one(row)
     assert (told, made["question"], made["answer"]) == (form, "Q?", "It is so.")
-    assert made["source"] == "s" and made["source_id"] == "7" and made["license"] == "unknown"
+    assert made["source"] == "s" and made["source_id"] == "7" and made["license"] is None
+
+
+@pytest.mark.parametrize(
+    "row, reference",
+    [
+        ({"question": "Which?", "choices": ["red", "blue"], "answer": 1}, "B"),
+        (
+            {
+                "question": "Which?",
+                "choices": {"text": ["red", "blue"], "label": ["A", "B"]},
+                "answerKey": "B",
+            },
+            "B",
+        ),
+        (
+            {
+                "question": "Which?",
+                "choices": {"text": ["red", "blue"], "label": ["1", "2"]},
+                "answerKey": "1",
+            },
+            "A",
+        ),
+        ({"Question": "Which?", "A": "red", "B": "blue", "Answer": "B"}, "B"),
+        ({"question": "Which?", "opa": "red", "opb": "blue", "cop": 0}, "A"),
+        ({"goal": "Which?", "sol1": "red", "sol2": "blue", "label": 1}, "B"),
+        ({"question": "Which?", "options": ["red", "blue"], "answer": "blue"}, "B"),
+    ],
+)
+def test_options_in_any_form_stay_with_the_question(row, reference):
+    """`choices` with an index became a question without options and the answer "1"."""
+    made = one(row)[1]
+    assert made["question"] == "Which?\nA) red\nB) blue" and made["reference_answer"] == reference
+    assert made["answer"] == {"A": "A) red", "B": "B) blue"}[reference]
+
+
+def test_markers_of_openthoughts_and_nemotron():
+    said = "<|begin_of_thought|>\nhm\n<|end_of_thought|>\n\n<|begin_of_solution|>\nIt is 4.\n<|end_of_solution|>"
+    talk = [
+        {"from": "system", "value": "detailed thinking off"},
+        {"from": "user", "value": "Q?"},
+        {"from": "assistant", "value": said},
+    ]
+    made = one({"conversations": talk})[1]
+    assert made["answer"] == "It is 4." and "system" not in made
+    kept = one({"conversations": talk}, thinking="keep")[1]["answer"]
+    assert kept.startswith("<think>") and kept.endswith("</think>\nIt is 4.")
+    with pytest.raises(row_forms.Unusable, match="unfinished thinking"):
+        one({"question": "Q?", "answer": "<|begin_of_thought|>hm"})
+
+
+def test_a_null_licence_stays_null():
+    """Rows of one's own book became cc-by-nc-sa-4.0 where they stood in for textbook_reasoning."""
+    source = {"name": "textbook_reasoning", "license": "cc-by-nc-sa-4.0"}
+    row = {"question": "Q?", "answer": "It is so."}
+    assert one({**row, "license": None}, source)[1]["license"] is None
+    assert one(row, source)[1]["license"] == "cc-by-nc-sa-4.0"
+    assert one({**row, "license": None}, source, license_="CC BY 4.0")[1]["license"] == "cc-by-4.0"
+    address = "https://creativecommons.org/licenses/by-sa/4.0/"
+    assert one({**row, "license": address})[1]["license"] == "cc-by-sa-4.0"
+
+
+@pytest.mark.parametrize(
+    "text, expected",
+    [
+        ("CC-BY-4.0 OR MIT", "cc-by-4.0 or mit"),
+        ("Creative Commons Attribution-NonCommercial 4.0 International", "cc-by-nc-4.0"),
+        ("http://creativecommons.org/publicdomain/zero/1.0", "cc0-1.0"),
+        ("Apache License 2.0", "apache-2.0"),
+        ("public domain", "public-domain"),
+        ("Not stated", None),
+    ],
+)
+def test_licences_have_one_name(text, expected):
+    assert load_sources.r.license_id(text) == expected
 
 
 def test_alpaca_input_joins_the_question_and_system_is_kept():
