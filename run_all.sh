@@ -217,7 +217,7 @@ if stage 1; then
     say "stage 1: $INPUT -> textbook questions and answers"
     # a 135M model follows a JSON schema, not long instructions, and its judgements carry no information (it always says YES): rules judge in the demo
     if [[ $PROFILE == demo ]]; then
-        mode=(--mode paragraph --worked --max-tokens 384) refine=(--mode json --keep-worked --max-tokens 384) judge=(--judge rules --keep-worked --max-tokens 256) no_judge=(--no-judge) classify=(--level-from-model off) no_reference=(--no-model --allow-missing)
+        mode=(--mode paragraph --worked --max-tokens 384) refine=(--mode json --keep-worked --max-tokens 384) judge=(--judge rules --keep-worked --max-tokens 256) no_judge=(--no-judge) classify=(--level-from-model off) no_reference=(--no-model)
         for step_options in mode refine judge; do   # without a penalty most answers of a model this small loop to the limit
             declare -n these=$step_options
             these+=(--sampling '{"repetition_penalty": 1.15}')

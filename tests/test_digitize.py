@@ -648,7 +648,9 @@ def test_public_domain_is_said_of_the_book(text, expected):
 def test_a_table_of_books_states_licences(tmp_path, run_script):
     (tmp_path / "in").mkdir()
     for name in ("physics_a.md", "physics_b.md"):
-        (tmp_path / "in" / name).write_text(f"# Heat\n\nHeat flows from hot to cold bodies, says {name}.\n")
+        (tmp_path / "in" / name).write_text(
+            f"# Heat\n\nHeat flows from hot to cold bodies, says {name}.\n"
+        )
     table = tmp_path / "books.csv"
     table.write_text(
         "file,title,authors,url,license,restricted\nphysics_a.md,Heat and work,A. Author,https://example.org/heat,CC BY 4.0,\nphysics_b.md,,,,,yes\n"

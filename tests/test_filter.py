@@ -313,6 +313,7 @@ ANSWER = "The kinetic energy is $E = \\frac{1}{2} m v^2 = 25$ J, so the speed do
         ("14 m/s", True),
         ("The speed does not double; it grows by $\\sqrt{2}$", True),
         ("kinetic energy of 25 J", True),
+        ("14 metres per second", True),
         ("5 J", False),
         ("4 m/s", False),
         ("26 J", False),
@@ -358,7 +359,7 @@ def test_references_by_rule_by_model_and_rejected(tmp_path):
             "--base-url",
             server.url,
         )
-        call(extract_reference, *options)
+        call(extract_reference, *options, "--require-reference")
         kept = {
             row["id"]: (row["reference_answer"], row["reference_by"])
             for row in read_jsonl(tmp_path / "out.jsonl")
@@ -371,9 +372,17 @@ def test_references_by_rule_by_model_and_rejected(tmp_path):
             "m3": "truncated",
             "m4": "unparsed",
         }
-        call(extract_reference, *options, "--allow-missing")
-        references = [row["reference_answer"] for row in read_jsonl(tmp_path / "out.jsonl")]
-        assert len(references) == 6 and references.count(None) == 4
+        call(extract_reference, *options)
+        rows = read_jsonl(tmp_path / "out.jsonl")
+        assert [row.get("reference_missing") for row in rows] == [
+            None,
+            None,
+            "reference not supported",
+            "no reference",
+            "truncated",
+            "unparsed",
+        ]
+        assert [row["reference_answer"] is None for row in rows] == [False] * 2 + [True] * 4
     call(
         extract_reference,
         "--input",
@@ -381,6 +390,7 @@ def test_references_by_rule_by_model_and_rejected(tmp_path):
         "--output",
         tmp_path / "rules.jsonl",
         "--no-model",
+        "--require-reference",
     )
     assert [row["id"] for row in read_jsonl(tmp_path / "rules.jsonl")] == ["box"]
     assert json.loads((tmp_path / "rules.meta.json").read_text())["counts"]["rejected"] == {
