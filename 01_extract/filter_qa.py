@@ -4,7 +4,7 @@
     python 01_extract/filter_qa.py --input cot.jsonl --output filtered.jsonl --no-judge
 
 in   question-answer rows: id, question, answer
-out  the rows that stay, unchanged. Rejected by rule: "outside reference", "no question", "no task", "no answer", "empty box", "box not closed",
+out  the rows that stay, unchanged (without a judge with `doubtful`, words that may point outside). Rejected by rule: "outside reference", "no question", "no task", "no answer", "empty box", "box not closed",
      "refusal", "remark about itself", "answer repeats the question", "text repeats itself" (`matched` is what the rule saw, `matched_in` where);
      by the judge: "judge: contradiction", "judge: outside reference", "judge: no answer", "judge: other", "judge unreadable" (`response` is what it
      said), "generation failed"
@@ -30,12 +30,8 @@ from answers.trim import after_thinking
 PROMPT = """Decide whether a question and its answer are fit for a collection of science exercises that people see without the book they come from.
 
 <question>
-{question}
-</question>
 
 <answer>
-{answer}
-</answer>
 
 Look for these faults, in the question and in the answer:
 - contradiction: the answer contradicts itself, gives different results in different places, or concludes what its own reasoning does not support.
@@ -53,7 +49,11 @@ DRAWN = r"(?:figures?|diagrams?|illustrations?|schematics?|charts?)"  # words th
 SEEN = (
     rf"(?:{DRAWN}|pictures?|images?|drawings?|photo(?:graph)?s?|sketch(?:es)?|plots?|maps?|graphs?)"
 )
-TEXT = r"(?:textbook|chapter|section|passage|excerpt|source text|provided text|given text)"
+VERDICT = re.compile(
+    r"\W*(?:the (?:statement|claim) is )?(?:true|false|correct|incorrect|right|wrong|yes|no)\b",
+    re.I,
+)
+TEXT = r"(?:textbook|chapter|passage|excerpt|source text|provided text|given text)"
 ITEM = r"(?:examples?|exercises?|problems?|questions?|theorems?|lemmas?|propositions?|corollar(?:y|ies)|discussion|experiment|derivation)"
 NUMBERED = re.compile(
     r"\b(Figs?\.?|Figures?|Tables?|Eqs?\.|Eqns?\.?|Equations?|Chapters?|Chap\.|Sections?|Sect?\.|Examples?|Exercises?|Ex\.|Problems?|Theorems?|Thm\.|"
@@ -68,7 +68,6 @@ BEFORE = r"(?:following|accompanying|above|preceding|adjacent|provided)"
 POINTING = {
     "visual": re.compile(
         rf"\b(?:(?:in|from|see|to|of|on) (?:the|this|that) {DRAWN}(?! of\b| that\b|\w)"
-        r"|(?:in|see) (?:the|this) (?:graph|plot|picture|photo(?:graph)?|image)(?! of\b| that\b|\w| plane)"
         rf"|{BEFORE} {SEEN}(?! of\b|\w)"
         rf"|{SEEN} (?:shown |given |displayed )?(?:above|below|at (?:the )?(?:right|left)|on the (?:right|left|next page|facing page))\b"
         rf"|(?:shown|depicted|illustrated|pictured|sketched) (?:in|on) (?:the |this |that |a )?{SEEN}(?! of\b|\w)"
@@ -76,7 +75,7 @@ POINTING = {
         re.I,
     ),
     "table": re.compile(
-        rf"\b(?:(?:in|from|see|use|using) (?:the|this|that) (?:{BEFORE} )?table(?! of\b| lists?\b|\w)|{BEFORE} tables?\b"
+        rf"\b(?:see (?:the|this|that) table(?! of\b| lists?\b|\w)|{BEFORE} tables?\b"
         r"|tables? (?:shown |given )?(?:above|below)\b|(?:shown|given|listed|as) in tables?\b)",
         re.I,
     ),
@@ -94,6 +93,38 @@ POINTING = {
         r"|as (?:we )?(?:have )?(?:mentioned|discussed|described|seen|defined|noted|explained|introduced) (?:above|earlier|previously|before)\b"
         r"|(?:discussed|described|mentioned|introduced|derived|proved|proven) (?:earlier|previously|in class)\b)",
         re.I,
+    ),
+}
+# what may as well stand in the matter: "in the graph" G, "in the table" of a database, "in this section"
+# of a program. With a judge it decides, and is told; without one the row stays and `doubtful` says why.
+DOUBTFUL = re.compile(
+    r"""(?xi)\b(?:
+      (?:in|see)\s(?:the|this)\s(?:graph|plot|picture|photo(?:graph)?|image)(?!\sof\b|\sthat\b|\w|\splane)
+    | (?:in|from|use|using)\s(?:the|this|that)\stable(?!\sof\b|\slists?\b|\w)
+    | (?:in|of|from)\s(?:the|this|that)\ssection(?!\sof\b|\w)
+    | (?:in|of|from)\s(?:the|this)\sexample(?!\sof\b|\w)               # "the train in the example"
+    )"""
+)
+# what the question points to, and what must stand in the question so that it is there
+NEEDED = {
+    "part": (  # "use the result of part (a)"
+        re.compile(r"\b(?:in|from|of|to)\spart\s\(?([a-h])\)?(?!\w)", re.I),
+        re.compile(r"\A\b"),  # its own letter is looked for
+    ),
+    "shown": (  # "the product in the reaction shown"
+        re.compile(
+            r"\b(?:reaction|circuit|structure|compound|molecule|scheme|code|network|mechanism|graph)s?\s"
+            r"(?:shown|depicted|drawn)(?!\s(?:to|that)\b)",
+            re.I,
+        ),
+        re.compile(r"->|→|⟶|=>|⇌|\\\w*arrow|\\ce\b|```|\$|\[[A-Z]{2,}|\n"),
+    ),
+    "data": (  # "using the data given"
+        re.compile(
+            r"\b(?:using|from|with|by)\sthe\s(?:data|values|information)\s(?:given|provided|shown)",
+            re.I,
+        ),
+        re.compile(r"\d.*\d", re.S),
     ),
 }
 IMAGE = re.compile(r"!\[[^\]\n]*\]\([^)\n]*\)|\\includegraphics|<img\b", re.I)
@@ -185,26 +216,44 @@ def outside_reference(question, answer):
             around = text[max(0, seen.start() - 80) : seen.end() + 60]
             if not NAMES.search(around) and not is_given(seen[1], seen[2], at_hand):
                 return field, seen[0]
-        for name, pattern in POINTING.items():
-            if name == "earlier" and field == "answer":
-                continue
-            for seen in pattern.finditer(text):
-                if name in ("table", "visual") and (
-                    HOLDS_TABLE.search(at_hand) or HOLDS_VISUAL.search(at_hand)
-                ):
-                    break
-                if (
-                    name == "text" and len(question.split()) > 150
-                ):  # a reading task that brings its passage along
-                    break
-                if (
-                    name == "earlier"
-                    and seen.start() > 200
-                    and not re.search("previous|preceding", seen[0], re.I)
-                ):  # may be its own start
-                    continue
-                return field, seen[0]
+        if seen := pointing(field, text, at_hand, len(question.split())):
+            return field, seen
+    for name, (pattern, held) in NEEDED.items():
+        for seen in pattern.finditer(question):
+            there = held.search(question)
+            if name == "part":
+                there = re.search(rf"(?:^|(?<!part)[\s.;:])\(?{seen[1]}[).]\s", question, re.I | re.M)
+            if not there:
+                return "question", seen[0]
     return None
+
+
+def pointing(field, text, at_hand, length):
+    """Words that point to a figure, a table, the book or something earlier that is not at hand, or None."""
+    for name, pattern in POINTING.items():
+        if name == "earlier" and field == "answer":
+            continue
+        if name in ("table", "visual") and (
+            HOLDS_TABLE.search(at_hand) or HOLDS_VISUAL.search(at_hand)
+        ):
+            continue
+        if name == "text" and length > 150:  # a reading task that brings its passage along
+            continue
+        for seen in pattern.finditer(text):
+            late = seen.start() > 200 and not re.search("previous|preceding", seen[0], re.I)
+            if name != "earlier" or not late:  # "above" may mean the question's own start
+                return seen[0]
+    return None
+
+
+def doubtful(question):
+    """Words that may point to something outside, or None; a question that holds a table or drawing is clear."""
+    seen = DOUBTFUL.search(question)
+    return (
+        seen[0]
+        if seen and not HOLDS_TABLE.search(question) and not HOLDS_VISUAL.search(question)
+        else None
+    )
 
 
 def repeats_itself(text):
@@ -235,7 +284,10 @@ def rule(question, answer):
         return "remark about itself", "question" if REMARK.search(question) else "answer", seen[0]
     english = sum(c.isascii() for c in question) > len(question) / 2  # the list of tasks is English
     if (
-        english and re.search(r"[.!][\s\"'”)$*]*$", question) and not TASK.search(question)
+        english
+        and re.search(r"[.!][\s\"'”)$*]*$", question)
+        and not TASK.search(question)
+        and not VERDICT.match(answer)  # a statement to be judged
     ):  # a full sentence; open ones are to be completed
         return "no task", "question", question[:200]
     if flat(answer) == flat(question) and flat(answer):
@@ -281,12 +333,14 @@ def parse_judge(text):
 
 
 def to_messages(row):
-    return [
-        {
-            "role": "user",
-            "content": re.sub(r"\{(question|answer)\}", lambda match: row[match[1]], PROMPT),
-        }
-    ]
+    blocks = {name: replies.fenced(name, row[name]) for name in ("question", "answer")}
+    text = replies.fill(PROMPT, **blocks)
+    if seen := doubtful(row["question"]):
+        text = text.replace(
+            "\nThink it through",
+            f'\nThe question says "{seen}": look whether that is there.\nThink it through',
+        )
+    return [{"role": "user", "content": text}]
 
 
 def main():
@@ -321,7 +375,8 @@ def main():
             reason, field, matched = broken
             step.reject(row, reason, matched=matched, matched_in=field)
         elif args.no_judge:
-            step.keep(row)
+            seen = doubtful(row["question"])
+            step.keep({**row, "doubtful": seen} if seen else row)
         elif raw is None:
             step.reject(row, "generation failed")
         else:

@@ -414,3 +414,52 @@ def test_rules_on_real_questions(shared):
     assert len(leaning) >= 20 and all(
         filter_qa.rule(row["question"], row["answer"]) for row in leaning
     )
+
+
+@pytest.mark.parametrize(
+    ("question", "lost"),
+    [
+        (
+            "How many edges must be removed so that no cycle is left in the graph with 5 nodes and 7 edges?",
+            False,
+        ),
+        (
+            "A hash table has 5 rows. Which keys in the table collide under h(k) = k mod 5 for 3, 8, 10?",
+            False,
+        ),
+        ("A thread waits in this section of code for a lock. What is this called?", False),
+        ("Use the result of part (a) to find the current.", True),
+        ("(a) Find the charge. (b) Use the result of part (a) to find the current.", False),
+        ("Name the product in the reaction shown.", True),
+        ("Name the product in the reaction shown: CH4 + 2 O2 -> ?", False),
+        ("Calculate the mean speed using the data given.", True),
+        ("A car goes 30 km in 2 hours. Calculate the mean speed using the data given.", False),
+    ],
+)
+def test_references_that_hold_are_told_from_those_that_do_not(question, lost):
+    broken = filter_qa.rule(question, "It is so, since it must be.")
+    assert (broken is not None and broken[0] == "outside reference") == lost, broken
+
+
+def test_a_statement_to_be_judged_is_a_task():
+    statement = "Every bounded sequence converges."
+    assert filter_qa.rule(statement, "False: 1, -1, 1, ... is bounded.") is None
+    assert filter_qa.rule(statement, "It has a bound.")[0] == "no task"
+
+
+def test_doubtful_words_go_to_the_judge(tmp_path):
+    rows = [
+        {
+            "id": "a",
+            "question": "What is the speed of the train in the example?",
+            "answer": "It is 5 m/s, as it goes 10 m in 2 s.",
+        }
+    ]
+    write_jsonl(tmp_path / "in.jsonl", rows)
+    options = ("--input", tmp_path / "in.jsonl", "--output", tmp_path / "out.jsonl")
+    call(filter_qa, *options, "--no-judge")
+    assert read_jsonl(tmp_path / "out.jsonl")[0]["doubtful"] == "in the example"
+    with FakeServer(lambda messages, body: "Fault: outside reference\nDecision: NO") as server:
+        call(filter_qa, *options, "--model", "scripted", "--base-url", server.url)
+        assert 'says "in the example"' in server.requests[0]["messages"][-1]["content"]
+    assert read_jsonl(tmp_path / "out.rejected.jsonl")[0]["reason"] == "judge: outside reference"
