@@ -222,7 +222,9 @@ def outside_reference(question, answer):
         for seen in pattern.finditer(question):
             there = held.search(question)
             if name == "part":
-                there = re.search(rf"(?:^|(?<!part)[\s.;:])\(?{seen[1]}[).]\s", question, re.I | re.M)
+                there = re.search(
+                    rf"(?:^|(?<!part)[\s.;:])\(?{seen[1]}[).]\s", question, re.I | re.M
+                )
             if not there:
                 return "question", seen[0]
     return None
