@@ -52,6 +52,7 @@ class Item(NamedTuple):
     id: str
     question: str
     options: tuple
+    answer: str = ""
 
 
 def benchmark_name(path, row):
@@ -75,6 +76,19 @@ def benchmark_name(path, row):
         if parts[0] not in generic and parts[1] in generic
         else path.stem.removesuffix(".jsonl")
     )
+
+
+def answer_of(row):
+    """The benchmark's answer as the judge is shown it, or ""."""
+    low, options = r.lower_names(row), r.options_of(row)
+    names = ("reference", "answer_idx", "answer_index", "answerkey", "cop", "label", "answer")
+    letters = (r.option_letter(low.get(name), options) for name in names if options)
+    if letter := next(filter(None, letters), None):
+        return options[ord(letter) - 65]
+    found = next(
+        (low[name] for name in (*names, "final_answer", "answer_number") if low.get(name)), ""
+    )
+    return str(found)[-300:]
 
 
 def file_rows(path):
@@ -157,6 +171,7 @@ def read_benchmarks(paths):
                     f"{path.stem}:{number}" if name is None else name.strip(),
                     question,
                     tuple(r.options_of(row)),
+                    answer_of(row),
                 )
             )
         if len(items) - before < len(rows) or not rows:

@@ -8,9 +8,10 @@ out  the clean rows; the others are in clean.rejected.jsonl with reason `contami
 
 Cheapest first. exact: the same words after normalisation (case, punctuation, LaTeX mark-up, options and instructions taken off, number words as
 digits). ngram: the share of the benchmark question's 13-grams, or of its 5-grams, that the row holds; one shared 13-gram decides nothing.
-embedding: the 5 nearest questions, contaminated from --embedding-threshold on. Then pairs with other numbers are spared: another number is another
-question. With --model or --base-url an LLM judges the pairs that the embedding found (from --judge-from on) in place of the threshold; any YES
-drops the row. The default encoder is the embedded all-MiniLM-L6-v2; --encoder BAAI/bge-large-en-v1.5 is the paper's.
+embedding: the 5 nearest questions, contaminated from --embedding-threshold on; long texts in windows. Without a judge pairs with other numbers are
+spared: another number is another question (25 %, 1/4 and 0.25 are one, and so are 1.5 km and 1500 m). With --model or --base-url an LLM decides on
+the pairs that the embedding found (from --judge-from on) and on n-gram matches with another number, denial or key word; any YES drops the row. The
+default encoder is the embedded all-MiniLM-L6-v2; --encoder BAAI/bge-large-en-v1.5 is the paper's, intfloat/multilingual-e5-large reads translations.
 """
 
 import sys
@@ -26,6 +27,7 @@ import re
 import benchmark_texts
 import embed_texts
 import question_text
+import replies
 from question_text import bare_question, words_of
 
 import batch_generate
@@ -40,8 +42,19 @@ SHARE_LONG, SHARE_SHORT = (
 SHARED_TEXT = (
     20  # a 5-gram of more benchmark questions than this is instruction text and counts for none
 )
+SHOWN = 1000  # characters of a row's answer, from its end, that the judge is shown
 NEAREST = 5
-EMBEDDING_THRESHOLD = 0.82
+WINDOW, STEP = (
+    120,
+    80,
+)  # words of a long row embedded apart: an encoder reads 256 tokens, a copy may stand anywhere
+LAST_SENTENCE = 10  # words from which a benchmark question's last sentence is looked for by itself
+LAST_SENTENCE_MORE = (
+    0.1  # cosine above the threshold that a last sentence alone needs: almost the same words
+)
+# cosine from which a pair is contaminated without a judge; a row here is measured by tests/bench/decontaminate.py
+DEFAULT_ENCODER = "all-MiniLM-L6-v2"
+THRESHOLDS = {DEFAULT_ENCODER: 0.82}
 
 PROMPT = """Two questions are shown. The first is from training data, the second from a public benchmark. Decide whether the first gives the \
 second away: whether somebody who has studied the first with its solution would know the answer of the second without new work.
@@ -50,14 +63,10 @@ It does when both ask the same thing about the same situation, even in other wor
 with the options left out or shuffled. It does not when they only share a topic, a method or a style, or when a quantity, condition or asked-for \
 result is different.
 
-<training_question>
-[[QUESTION]]
-</training_question>
+<training_row>
 
 <benchmark_question>
-[[BENCHMARK]]
-</benchmark_question>
-
+<differences>
 Reply with one word: YES if the first gives the second away, NO if it does not."""
 
 
@@ -73,6 +82,18 @@ def parse_judgement(text):
 
 def ngrams(words, n):
     return {hash(tuple(words[i : i + n])) for i in range(len(words) - n + 1)}
+
+
+SENTENCE = re.compile(r"(?<=[.?!])\s+")
+
+
+def windows(text):
+    """The text itself, and windows of WINDOW words where it has more: what lies past 256 tokens is seen too."""
+    words = text.split()
+    if len(words) <= WINDOW:
+        return [text]
+    starts = range(0, len(words) - WINDOW + STEP, STEP)
+    return [text, *(" ".join(words[at : at + WINDOW]) for at in starts)]
 
 
 class Index:
@@ -108,12 +129,17 @@ class Index:
         )
 
     def views(self):
-        """(item number, text to embed): each question, and the last paragraph alone of those that a long passage opens."""
-        found = list(enumerate(self.bare))
+        """(item number, text to embed, cosine that it needs beyond the threshold): each question, in
+        windows where it is long; the last paragraph alone after a long passage; the last sentence."""
+        found = []
         for number, text in enumerate(self.bare):
+            found += [(number, part, 0.0) for part in windows(text)]
             passage, _, last = text.rpartition("\n")
             if len(passage.split()) >= 40 and len(last.split()) >= 8:
-                found.append((number, last.strip()))
+                found.append((number, last.strip(), 0.0))
+            sentences = SENTENCE.split(text.strip())
+            if len(sentences) > 1 and len(sentences[-1].split()) >= LAST_SENTENCE:
+                found.append((number, sentences[-1], LAST_SENTENCE_MORE))
         return found
 
     def matches(self, question, options):
@@ -177,6 +203,7 @@ class Audit:
 
     def __init__(self, index):
         self.index, self.pairs, self.verdict = index, collections.defaultdict(list), {}
+        self.shown = {}  # row: its text for the judge
 
     def add(self, row, question, match, decision):
         """Note a pair; a decision "dropped" settles the row, the first one counts."""
@@ -212,8 +239,9 @@ class Audit:
 
 
 def match_words(args, index, audit):
-    """First pass: exact and n-gram matches go to the audit; returns ids of all rows and (row, bare question, options) of the undecided ones."""
-    ids, rest = [], []
+    """First pass: exact and n-gram matches go to the audit; returns the ids of all rows, (row, bare
+    question, options) of the undecided ones, and the pairs that are left to the judge."""
+    ids, rest, unsure = [], [], []
     for number, row in enumerate(
         r.progress(r.read(args.input, args.field, limit=args.limit), desc="exact and n-gram")
     ):
@@ -226,12 +254,29 @@ def match_words(args, index, audit):
             )
         ids.append(row["id"])
         question, options = bare_question(text or "")
+        if args.model and question:
+            answer = row.get("answer") if isinstance(row.get("answer"), str) else ""
+            audit.shown[number] = pair_text(question, options, answer[-SHOWN:])
         for match in index.matches(question, options):
-            other = question_text.other_numbers(question, index.bare[match[0]])
-            audit.add(number, question, match, "kept: other numbers" if other else "dropped")
+            decide_words(args, index, audit, number, question, match, unsure)
         if number not in audit.verdict and question:
             rest.append((number, question, options))
-    return ids, rest
+    return ids, rest, unsure
+
+
+def decide_words(args, index, audit, row, question, match, unsure):
+    """Settle an exact or n-gram match, or leave it to the judge where numbers, a denial or a key word differ."""
+    texts = question, index.bare[match[0]]
+    other = question_text.other_numbers(*texts)
+    doubt = (
+        other
+        or match[1] == "ngram"
+        and question_text.tell_apart(*map(question_text.content, texts))
+    )
+    if args.model and doubt:
+        unsure.append((row, question, match[0], match[2]))
+    else:
+        audit.add(row, question, match, "kept: other numbers" if other else "dropped")
 
 
 def match_vectors(args, index, audit, rest, floor):
@@ -240,22 +285,42 @@ def match_vectors(args, index, audit, rest, floor):
         return []
     folder = args.cache or r.beside(args.output, "embeddings")
     views = index.views()
-    theirs = embed_texts.embed([text for _, text in views], args.encoder, folder)
-    ours = embed_texts.embed([question for _, question, _ in rest], args.encoder, folder)
+    theirs = embed_texts.embed([text for _, text, _ in views], args.encoder, folder)
+    parts = [(place, part) for place, row in enumerate(rest) for part in windows(row[1])]
+    ours = embed_texts.embed([part for _, part in parts], args.encoder, folder)
+    best = collections.defaultdict(dict)  # row: {item: its best cosine over all windows}
+    for part, near in embed_texts.nearest(ours, theirs, NEAREST):
+        place = parts[part][0]
+        for view, cosine in near:
+            number, _, more = views[view]
+            best[place][number] = max(cosine - more, best[place].get(number, 0.0))
     found = []
-    for place, best in embed_texts.nearest(ours, theirs, NEAREST):
-        row, question, options = rest[place]
-        seen = set()
-        for view, cosine in best:
-            number = views[view][0]
-            if cosine < floor or number in seen or not index.same_options(number, options):
+    for place, (row, question, options) in enumerate(rest):
+        near = sorted(best[place].items(), key=lambda pair: -pair[1])[:NEAREST]
+        for number, cosine in near:
+            if cosine < floor or not index.same_options(number, options):
                 continue
-            seen.add(number)
-            if question_text.other_numbers(question, index.bare[number]):
+            other = question_text.other_numbers(question, index.bare[number])
+            if other and not args.model:
                 audit.add(row, question, (number, "embedding", cosine), "kept: other numbers")
             else:
                 found.append((row, question, number, cosine))
     return found
+
+
+def pair_text(question, options, answer):
+    """A question with its options and its answer, as the judge sees them."""
+    lines = [question, *(f"- {option}" for option in options)]
+    return "\n".join([*lines, f"Answer: {answer}"] if answer else lines)
+
+
+def differences(question, other):
+    """What the judge is told of numbers that only one of the two has, or ""."""
+    if not question_text.other_numbers(question, other):
+        return ""
+    ours, theirs = (set(question_text.numbers(text)) for text in (question, other))
+    only = [", ".join(sorted(some)) or "none" for some in (ours - theirs, theirs - ours)]
+    return f"\nNumbers that only the first has: {only[0]}; only the second: {only[1]}. Say whether that makes it another question.\n"
 
 
 def judge(args, step, index, audit, pairs):
@@ -265,19 +330,24 @@ def judge(args, step, index, audit, pairs):
         item = index.items[number]
         asked.append(
             {
-                "id": r.text_hash(question, item.benchmark, item.id, item.question),
+                "id": r.text_hash(audit.shown[row], item.benchmark, item.id, item.question),
+                "shown": audit.shown[row],
                 "question": question,
                 "benchmark": item.benchmark,
                 "benchmark_id": item.id,
-                "benchmark_question": item.question,
+                "benchmark_question": pair_text(item.question, item.options, item.answer),
+                "differences": differences(question, index.bare[number]),
             }
         )
         numbers.append((row, number, cosine))
     unique = {pair["id"]: pair for pair in asked}
 
     def to_messages(pair):
-        text = PROMPT.replace("[[BENCHMARK]]", pair["benchmark_question"]).replace(
-            "[[QUESTION]]", pair["question"]
+        text = replies.fill(
+            PROMPT,
+            training_row=replies.fenced("training_row", pair["shown"]),
+            benchmark_question=replies.fenced("benchmark_question", pair["benchmark_question"]),
+            differences=pair["differences"],
         )
         return [{"role": "user", "content": text}]
 
@@ -285,6 +355,7 @@ def judge(args, step, index, audit, pairs):
         list(unique.values()),
         to_messages,
         step.raw_path,
+        choices=["YES", "NO"],
         readable=lambda text: parse_judgement(text) is not None,
         **batch_generate.options(args),
     )
@@ -299,7 +370,7 @@ def judge(args, step, index, audit, pairs):
             silent.add(row)
             audit.add(row, pair["question"], (number, "judge", cosine), "no answer")
         elif said is None:
-            over = cosine >= args.embedding_threshold
+            over = cosine >= (args.embedding_threshold or 1.0)
             audit.add(
                 row,
                 pair["question"],
@@ -378,9 +449,8 @@ def parse_options():
     parser.add_argument(
         "--embedding-threshold",
         type=float,
-        default=EMBEDDING_THRESHOLD,
         metavar="C",
-        help=f"cosine from which a pair counts without a judge (default {EMBEDDING_THRESHOLD})",
+        help="cosine from which a pair counts without a judge (default: that of THRESHOLDS, where the encoder stands there)",
     )
     parser.add_argument(
         "--judge-from",
@@ -403,6 +473,13 @@ def parse_options():
         args.model = args.base_url = None
     elif args.base_url and not args.model:
         args.model = model_of_endpoint(args.base_url)
+    if args.embedding_threshold is None and not args.no_embedding:
+        args.embedding_threshold = THRESHOLDS.get(args.encoder or DEFAULT_ENCODER)
+        if args.embedding_threshold is None and not args.model:
+            parser.error(
+                f"--encoder {args.encoder}: no threshold of it was measured; give --embedding-threshold "
+                "(tests/bench/decontaminate.py --encoder prints the one that loses 1 % of clean rows), or a judge"
+            )
     return args
 
 
@@ -420,16 +497,18 @@ def main():
         raise r.BadInput(f"--benchmarks {' '.join(args.benchmarks)}: no question was found there")
     index = Index(items)
     audit, silent, counts = Audit(index), set(), {}
-    ids, rest = match_words(args, index, audit)
+    ids, rest, unsure = match_words(args, index, audit)
+    pairs = []
     if not args.no_embedding:
-        pairs = match_vectors(
-            args, index, audit, rest, args.judge_from if args.model else args.embedding_threshold
-        )
-        if args.model:
-            silent, counts = judge(args, step, index, audit, pairs)
-        else:
-            for row, question, number, cosine in pairs:
-                audit.add(row, question, (number, "embedding", cosine), "dropped")
+        floor = args.judge_from if args.model else args.embedding_threshold
+        pairs = match_vectors(args, index, audit, rest, floor)
+    if args.model:
+        known = {pair[:3:2] for pair in unsure}  # row and item: asked about once
+        pairs = unsure + [pair for pair in pairs if pair[:3:2] not in known]
+        silent, counts = judge(args, step, index, audit, pairs)
+    else:
+        for row, question, number, cosine in pairs:
+            audit.add(row, question, (number, "embedding", cosine), "dropped")
     for number, row in enumerate(step.read(args.input, args.field, limit=args.limit)):
         if number in audit.verdict:
             which, method, score = audit.verdict[number]

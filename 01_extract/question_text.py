@@ -119,6 +119,29 @@ def numbers(text):
     return tuple(found)
 
 
+FACTORS = {  # of a unit or a per cent sign behind a number
+    "%": 0.01, "percent": 0.01, "km": 1000, "kilometers": 1000, "kilometres": 1000, "cm": 0.01, "centimeters": 0.01, "mm": 0.001,
+    "kg": 1000, "kilograms": 1000, "mg": 0.001, "kj": 1000, "ml": 0.001, "hours": 3600, "hour": 3600, "minutes": 60, "minute": 60,
+    "min": 60, "cents": 0.01, "feet": 12, "foot": 12, "weeks": 7, "week": 7, "dozen": 12,
+}  # fmt: skip
+AMOUNT = re.compile(r"(?<![\w.])(-?\d*\.?\d+)(?:\s*/\s*(\d+(?:\.\d+)?))?\s*(%|[a-z]+)?")
+FRACTION = re.compile(r"\\[dt]?frac\s*\{(\d+)\}\s*\{(\d+)\}")
+
+
+@functools.lru_cache(1 << 16)
+def amounts(text):
+    """Values of the numbers of a text, as a set of rounded floats: 25 %, 1/4 and 0.25 are one, and so
+    are 1.5 km and 1500 m, half an hour and 30 minutes."""
+    text = FRACTION.sub(r" \1/\2 ", plain_characters(text).lower().replace("\\%", "%"))
+    text = QUANTITY_WORDS.sub(lambda match: OTHERS[match.group()], digits_for_words(text))
+    text = re.sub(r"(\d)\s+(?:an?|of an?)\s+(hour|minute|dozen)", r"\1 \2", THOUSANDS.sub("", text))
+    found = set()
+    for value, below, unit in AMOUNT.findall(text):
+        value = float(value) / (float(below) if below and float(below) else 1.0)
+        found.add(float(f"{value * FACTORS.get(unit, 1):.6g}"))
+    return frozenset(found)
+
+
 def words_between(text):
     """Words of a text without its numbers."""
     return re.findall(r"[^\W\d_]+", digits_for_words(plain_characters(text).lower()))
@@ -134,7 +157,8 @@ def other_numbers(first, second):
     if ours == theirs or digits_of(first) == digits_of(second):
         return False
     if set(ours) - set(theirs) - {"~1"} and set(theirs) - set(ours) - {"~1"}:
-        return True
+        mine, other = amounts(first), amounts(second)
+        return bool(mine - other and other - mine)
     left = [collections.Counter(found) for found in (ours, theirs)]
     for some, more in (left, left[::-1]):
         matched = min(some.pop("~1", 0), max(0, more["1"] - some["1"]))
@@ -216,7 +240,12 @@ def other_words(first, second):
     )
     if min(ours, theirs) > SHORT_QUESTION:
         all_ours, all_theirs = last_ours, last_theirs
-    only_ours, only_theirs = all_ours - all_theirs, all_theirs - all_ours
+    return tell_apart(all_ours, all_theirs)
+
+
+def tell_apart(ours, theirs):
+    """Does each of two sets of content words hold one that the other lacks, or only one a denial?"""
+    only_ours, only_theirs = ours - theirs, theirs - ours
     return bool(only_ours and only_theirs or (only_ours | only_theirs) & NEGATIONS)
 
 

@@ -2,6 +2,7 @@
 
 import csv
 import json
+from types import SimpleNamespace
 
 import benchmark_texts
 import decontaminate
@@ -427,3 +428,75 @@ def test_the_judge_with_a_real_engine(run_script, tmp_path, demo_model):
             *options,
         )[2].stderr
     )
+
+
+def test_a_judge_is_asked_where_numbers_or_a_denial_differ():
+    """The number check overruled the judge; an n-gram hit with a NOT in it was dropped unasked."""
+    stem = "A bag holds 5 red and 7 blue marbles and two of them are drawn one after the other without looking; "
+    items = [
+        benchmark_texts.Item("b", "1", stem + "which of the outcomes is possible?", ("a", "b"), "a")
+    ]
+    index = decontaminate.Index(items)
+    other_number = stem.replace("5 red", "6 red") + "which of the outcomes is possible?"
+    denied = stem + "which of the outcomes is not possible?"
+    for question, alone in ((other_number, "kept: other numbers"), (denied, "dropped")):
+        for model in (None, "scripted"):
+            audit, unsure = decontaminate.Audit(index), []
+            (match,) = index.matches(question, ())
+            decontaminate.decide_words(
+                SimpleNamespace(model=model), index, audit, 0, question, match, unsure
+            )
+            decided = [decision for _, _, _, decision in audit.pairs["b"]]
+            assert decided == ([] if model else [alone]) and len(unsure) == bool(model)
+    assert "only the first has: 6; only the second: 5" in decontaminate.differences(
+        other_number, items[0].question
+    )
+    assert (
+        decontaminate.pair_text("Q?", items[0].options, items[0].answer)
+        == "Q?\n- a\n- b\nAnswer: a"
+    )
+
+
+def test_long_texts_and_last_sentences_are_views():
+    long = " ".join(f"word{i}" for i in range(400))
+    parts = decontaminate.windows(long)
+    assert parts[0] == long and {w for p in parts[1:] for w in p.split()} == set(long.split())
+    assert max(len(part.split()) for part in parts[1:]) <= decontaminate.WINDOW
+    last = "How many of the marbles that he bought does he have in the end?"
+    index = decontaminate.Index([benchmark_texts.Item("b", "1", "Tom buys 5 marbles. " + last, ())])
+    assert [(text, more > 0) for _, text, more in index.views()][1:] == [(last, True)]
+
+
+def test_an_encoder_without_a_measured_threshold_needs_one(run_script, tmp_path):
+    write_jsonl(tmp_path / "a.jsonl", [{"id": "1", "question": "Q?"}])
+    options = (
+        "--input",
+        tmp_path / "a.jsonl",
+        "--output",
+        tmp_path / "b.jsonl",
+        "--benchmarks",
+        tmp_path / "a.jsonl",
+    )
+    done = run_script(
+        "01_extract/decontaminate.py", *options, "--no-judge", "--encoder", "x/y", check=False
+    )
+    assert (
+        done.returncode == 2 and "no threshold of it was measured" in done.stderr.splitlines()[-1]
+    )
+
+
+@pytest.mark.parametrize(
+    "one, other, differ",
+    [
+        ("25% of the 8 men", "a quarter of the 8 men", False),
+        ("25% of the 8 men", "1/4 of the 8 men", False),
+        ("0.25 of the 8 men", "25 percent of the 8 men", False),
+        (r"$\frac{3}{4}$ of it", "75% of it", False),
+        ("1.5 km away", "1500 m away", False),
+        ("half an hour later", "30 minutes later", False),
+        ("20% of the 8 men", "1/4 of the 8 men", True),
+        ("1.5 km away", "150 m away", True),
+    ],
+)
+def test_one_number_in_two_spellings(one, other, differ):
+    assert question_text.other_numbers(one, other) == differ

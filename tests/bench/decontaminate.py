@@ -15,6 +15,7 @@ import argparse
 import collections
 import csv
 import os
+import re
 import subprocess
 import tempfile
 
@@ -144,6 +145,51 @@ def rephrased(data, work):
             )
 
 
+def hidden(data, work):
+    """Benchmark questions wrapped into lines of 8 words, inside a longer text, and cut to their last sentence."""
+    import random
+
+    chosen = list(r.read(data / "benchmarks" / "gsm8k" / "test.jsonl"))
+    chosen += [
+        row
+        for row in r.read(data / "benchmarks" / "medqa" / "medqa_US_test.jsonl")
+        if row.get("question")
+    ][:100]
+    stories = [
+        row["answer"]
+        for row in r.read(data / "qa" / "medquad.jsonl")
+        if 150 < len(row["answer"].split()) < 300
+    ]
+    generator, made = random.Random(42), []
+    for number, row in enumerate(chosen):
+        words = row["question"].split()
+        lines = "\n".join(" ".join(words[at : at + 8]) for at in range(0, len(words), 8))
+        before, after = generator.sample(stories, 2)
+        last = re.split(r"(?<=[.?!])\s+", row["question"].strip())[-1]
+        forms = {
+            "wrapped": lines,
+            "embedded": f"{before}\n\n{row['question']}\n\n{after}",
+            "last sentence": last,
+        }
+        made += [
+            {"id": f"{number} {form}", "form": form, "question": text}
+            for form, text in forms.items()
+            if form != "last sentence" or len(last.split()) >= 10
+        ]
+    r.write(work / "hidden_in.jsonl", made)
+    _, rejected, _, _ = decontaminate(
+        work / "hidden_in.jsonl",
+        work / "hidden.jsonl",
+        [data / "benchmarks"],
+        "--cache",
+        work / "vectors",
+    )
+    gone = {row["id"] for row in rejected}
+    for form in ("wrapped", "embedded", "last sentence"):
+        rows = [row for row in made if row["form"] == form]
+        print(f"{form}: found {share([row for row in rows if row['id'] in gone], rows)}")
+
+
 def in_the_wild(data, work):
     """GSM8K test questions inside the LLM-Adapters file: those that share 13-grams with the benchmark must all be found."""
     source = data / "qa" / "llm_adapters_math_data.jsonl"
@@ -186,6 +232,7 @@ def main():
         in_the_wild(args.data, work)
         labelled(args.data, work)
         rephrased(args.data, work)
+        hidden(args.data, work)
 
 
 if __name__ == "__main__":
