@@ -17,7 +17,6 @@ import asyncio
 import collections
 import contextlib
 import dataclasses
-import email.utils
 import fcntl
 import functools
 import itertools
@@ -32,7 +31,6 @@ import threading
 import time
 import urllib.parse
 import urllib.request
-import zlib
 from pathlib import Path
 
 import msgspec
@@ -157,12 +155,8 @@ class Sampling:
 
 def sampler(sampling):
     """The parameters of the sampler itself among a raw row's `sampling`; the model's own are left out."""
-    fields = {field.name for field in dataclasses.fields(Sampling)} - {
-        "temperature",
-        "top_p",
-        "stop",
-    }
-    return {k: v for k, v in sampling.items() if k not in fields and v != "model"}
+    ours = {field.name for field in dataclasses.fields(Sampling)} - {"temperature", "top_p", "stop"}
+    return {k: v for k, v in sampling.items() if k not in ours and v != "model"}
 
 
 def template_args(sampling):
@@ -831,7 +825,7 @@ class Endpoint:
                 if len(data) > LARGEST:
                     raise Fault(f"bad reply: more than {LARGEST >> 20} MiB")
             if reply.headers.get("Content-Encoding", "identity") != "identity":
-                data = unpack(data)
+                raise Fault("bad reply: it is compressed, which was not asked for")  # or a bomb
             return reply.status, reply.headers, data
 
     async def answers(self):
@@ -873,18 +867,6 @@ class Endpoint:
             self.ready.set()
 
 
-def unpack(data):
-    """The bytes of a compressed reply, which none was asked for; a bomb is a Fault."""
-    try:
-        unpacker = zlib.decompressobj(wbits=47)  # zlib or gzip
-        text = unpacker.decompress(data, LARGEST)
-    except zlib.error as error:
-        raise Fault(f"bad reply: {error}") from None
-    if unpacker.unconsumed_tail:
-        raise Fault(f"bad reply: unpacked it has more than {LARGEST >> 20} MiB")
-    return text
-
-
 def run_async(work):
     try:
         import uvloop
@@ -904,11 +886,6 @@ class Client:
     def __init__(self, urls, model, sampling, workers, retries):
         self.urls, self.workers, self.retries = urls, workers, retries
         self.fixed = {"model": model, **sampler(sampling)}
-        self.fixed |= {
-            k: sampling[k]
-            for k in ("temperature", "top_p", "stop")
-            if sampling.get(k, "model") != "model"
-        }
         if "choices" in sampling:
             self.fixed["structured_outputs"] = {"choice": sampling["choices"]}
         if arguments := template_args(sampling):
@@ -1150,15 +1127,11 @@ class Client:
 
 
 def retry_after(value):
-    """Seconds of a Retry-After header (a number, or a date), at most five minutes."""
+    """Seconds of a Retry-After header, at most five minutes; a date is not waited for."""
     try:
-        seconds = float(value or 0)
+        return min(max(float(value or 0), 0.0), 300.0)
     except ValueError:
-        try:
-            seconds = email.utils.parsedate_to_datetime(value).timestamp() - time.time()
-        except ValueError:
-            return 0.0
-    return min(max(seconds, 0.0), 300.0)
+        return 0.0
 
 
 async def opens_thinking(endpoint, named, messages):
@@ -1268,7 +1241,8 @@ def engine_for(setup):
 
             ENGINE.popitem()[1].llm_engine.engine_core.shutdown()
             gc.collect()
-        os.environ["VLLM_BATCH_INVARIANT"] = str(int(deterministic))
+        if deterministic:
+            os.environ["VLLM_BATCH_INVARIANT"] = "1"
         ENGINE[key] = start_engine(setup)
     return ENGINE[key]
 
@@ -1352,7 +1326,7 @@ class Driver:
     """One engine and its tokenizer: makes vLLM's prompts and parameters of our requests, and our answers of its outputs."""
 
     def __init__(self, setup):
-        import vllm
+        import vllm.exceptions
         from vllm.sampling_params import RequestOutputKind, StructuredOutputsParams
 
         llm, self.sampling = engine_for(setup), setup["sampling"]
@@ -1364,11 +1338,6 @@ class Driver:
             else vllm.SamplingParams()
         )
         sampling, known = self.sampling, sampler(self.sampling)
-        known |= {
-            k: sampling[k]
-            for k in ("temperature", "top_p", "stop")
-            if sampling.get(k, "model") != "model"
-        }
         if "json_schema" in sampling or "choices" in sampling:
             known["structured_outputs"] = StructuredOutputsParams(
                 json=sampling.get("json_schema"), choice=sampling.get("choices")
