@@ -1,0 +1,183 @@
+"""Kill steps at random moments and see what it costs: rows lost, rows doubled, files that differ from an uninterrupted run.
+
+    python tests/bench/kills.py --kills 100 [--rows 300] [--seed 1] [--only dedup]
+
+Each step runs once undisturbed; then it is started again and again in a new folder and killed (SIGKILL, with its children) after a random
+share of that time, --kills in all over the steps; the last start runs to its end. Its X.jsonl and X.rejected.jsonl must be byte for byte
+those of the undisturbed run. Steps that ask a model ask a scripted endpoint; answers asked twice are the cost of a crash.
+"""
+
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+sys.path[:0] = [str(ROOT), str(ROOT / "tests")]
+
+import os
+import random
+import signal
+import subprocess
+import tempfile
+import time
+
+from fake_server import FakeServer
+
+import rows as r
+
+WORDS = "heat light mass force cell gene acid base loop tree price market field charge wave".split()
+
+
+def answer_to(messages, body):
+    """One text that every step's parser can read something in: a pair, a verdict, a score, a solution."""
+    text = messages[-1]["content"] if isinstance(messages, list) else messages
+    if "Score:" in text:
+        return f"Score: {len(text) % 11}"
+    if "YES" in text:
+        return "Reasoning: YES\nDecision: YES"
+    return (
+        f"Refined Question: What is {len(text)} plus 1?\nRefined Answer: \\boxed{{{len(text) + 1}}}"
+    )
+
+
+def make_rows(folder, count, seed):
+    """Question rows with references, some of them alike, and the chunk that each came from."""
+    chance, made = random.Random(seed), []
+    for number in range(count):
+        words = " ".join(chance.choice(WORDS) for _ in range(8))
+        question = (
+            made[-1]["question"] + "!" if made and number % 9 == 0 else f"What of {words} {number}?"
+        )
+        made.append(
+            dict(
+                id=f"r{number}",
+                question=question,
+                answer=f"Because of {words}, it is {number}.",
+                reference_answer=str(number),
+                source_id=f"c{number % 20}",
+                subject="physics",
+                source="book",
+                license=None,
+            )
+        )
+    chunks = [
+        dict(id=f"c{n}", text=f"It is {n}. " + " ".join(WORDS) * 5, subject="physics", pages=None)
+        for n in range(20)
+    ]
+    r.write(folder / "rows.jsonl", made)
+    r.write(folder / "chunks.jsonl", chunks)
+
+
+def steps(folder, url):
+    """{name: (script, options)} of the steps that are killed."""
+    rows, chunks = folder / "rows.jsonl", folder / "chunks.jsonl"
+    ask = ("--model", "scripted", "--base-url", url, "--workers", "8")
+    return {
+        "dedup": ("01_extract/dedup.py", ("--input", rows, "--field", "question")),
+        "select": ("02_mix/select_rows.py", ("--input", rows, "--method", "random", "--n", "99")),
+        "filter": ("01_extract/filter_qa.py", ("--input", rows, *ask)),
+        "refine": ("01_extract/refine_qa.py", ("--input", rows, "--chunks", chunks, *ask)),
+        "add_cot": ("01_extract/add_cot.py", ("--input", rows, *ask)),
+        "annotate": ("02_mix/annotate.py", ("--input", rows, *ask)),
+        "difficulty": (
+            "02_mix/score_difficulty.py",
+            ("--input", rows, "--k", "2", "--judge-model", "scripted", *ask),
+        ),
+        "measure": ("01_extract/measure_qa.py", ("--input", rows, *ask)),
+    }
+
+
+def start(script, options, output):
+    command = [sys.executable, ROOT / script, *options, "--output", output]
+    return subprocess.Popen(
+        list(map(str, command)),
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        start_new_session=True,
+    )
+
+
+def finish(script, options, output):
+    """Run to the end; seconds. Raises RuntimeError with what it said where it fails."""
+    begun, process = time.time(), start(script, options, output)
+    said = process.communicate()[1].decode()
+    if process.returncode:
+        raise RuntimeError(f"{script} ended with {process.returncode}: {said[-800:]}")
+    return time.time() - begun
+
+
+def files_of(output):
+    return [path.read_bytes() for path in (output, r.beside(output, "rejected.jsonl"))]
+
+
+def kill_at(script, options, output, seconds):
+    """Start the step and kill it with its children after so many seconds; False where it was done before."""
+    process = start(script, options, output)
+    time.sleep(seconds)
+    done = process.poll() is not None
+    if not done:
+        os.killpg(process.pid, signal.SIGKILL)
+    process.communicate()
+    return not done
+
+
+def torment(name, step, folder, kills, chance, server):
+    """Kill one step `kills` times; a dict of what was seen."""
+    script, options = step
+    whole, broken = folder / f"{name}.whole.jsonl", folder / f"{name}.jsonl"
+    asked = len(server.requests)
+    seconds = finish(script, options, whole)
+    once, asked = len(server.requests) - asked, len(server.requests)
+    killed = 0
+    for _ in range(kills):
+        killed += kill_at(script, options, broken, chance.uniform(0.05, 1.0) * seconds)
+    finish(script, options, broken)
+    ids = [
+        row["id"] for path in (broken, r.beside(broken, "rejected.jsonl")) for row in r.read(path)
+    ]
+    wanted = [
+        row["id"] for path in (whole, r.beside(whole, "rejected.jsonl")) for row in r.read(path)
+    ]
+    return dict(
+        killed=killed,
+        lost=len(set(wanted) - set(ids)),
+        doubled=len(ids) - len(set(ids)),
+        differ=sum(a != b for a, b in zip(files_of(whole), files_of(broken), strict=True)),
+        left=len(list(folder.glob(f".{name}.*part"))),
+        again=max(0, len(server.requests) - asked - once),
+        once=once,
+    )
+
+
+def main():
+    parser = r.parser(__doc__)
+    parser.add_argument("--kills", type=r.positive, default=100)
+    parser.add_argument("--rows", type=r.positive, default=300)
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--only", default="", metavar="STEP")
+    args = parser.parse_args()
+    chance, total, bad = random.Random(args.seed), 0, 0
+    with tempfile.TemporaryDirectory() as name, FakeServer(answer_to, delay=0.02) as server:
+        folder = Path(name)
+        make_rows(folder, args.rows, args.seed)
+        chosen = {k: v for k, v in steps(folder, server.url).items() if args.only in k}
+        print(
+            f"{'step':12} kills  lost  doubled  files that differ  parts left  answers asked again"
+        )
+        for number, (name, step) in enumerate(chosen.items()):
+            kills = args.kills // len(chosen) + (number < args.kills % len(chosen))
+            seen = torment(name, step, folder, kills, chance, server)
+            total += seen["killed"]
+            bad += seen["lost"] + seen["doubled"] + seen["differ"] + seen["left"]
+            again = f"{seen['again']} of {seen['once']}" if seen["once"] else "-"
+            print(
+                f"{name:12} {seen['killed']:5}  {seen['lost']:4}  {seen['doubled']:7}  {seen['differ']:17}  "
+                f"{seen['left']:10}  {again}",
+                flush=True,
+            )
+    print(f"{total} kills over {len(chosen)} steps: {bad} rows or files hurt")
+    if bad:
+        raise SystemExit(1)
+
+
+if __name__ == "__main__":
+    r.run(main)
