@@ -23,10 +23,12 @@ import re
 import book_blocks
 from book_blocks import find_blocks, find_units
 from pdf import text as pdf_text
+from pdf.formulas import MARK
 
 import rows as r
 
 SENTENCE = re.compile(r"(?<=[.!?])[”\"')\]]*\s+(?=[A-Z0-9“\"$(\\*])|\n")
+WORDS_A_FORMULA = 120  # a chunk with fewer words for each formula that could not be read is no source of questions
 CUT_BACK = 0.75  # a chunk at least this full ends before the last heading rather than at the last unit that fits
 
 
@@ -236,6 +238,11 @@ def draw(rows, count, args):
     return {chunk_id for *_, chunk_id in sorted(ranked)[: args.sample]}
 
 
+def rests_on_formulas(chunk):
+    """True for a chunk with more than one unread formula in WORDS_A_FORMULA words."""
+    return chunk["text"].count(MARK) * WORDS_A_FORMULA > max(len(chunk["text"].split()), 1)
+
+
 def has_text(row):
     return isinstance(row["text"], str) and bool(row["text"].strip())
 
@@ -268,6 +275,12 @@ def main():
         metavar="N",
         help="keep N chunks, drawn evenly from the documents; the others are rejected",
     )
+    parser.add_argument(
+        "--formulas",
+        choices=("reject", "keep"),
+        default="reject",
+        help="chunks that are full of formulas which a PDF's text layer does not hold (default reject)",
+    )
     args = parser.parse_args()
     if not 0 <= args.overlap <= args.max_tokens // 2:
         raise r.BadInput(
@@ -297,6 +310,9 @@ def main():
         chunks = chunk_rows(row, count, args.max_tokens, args.overlap)
         step.split(len(chunks))
         for chunk in chunks:
+            if args.formulas == "reject" and rests_on_formulas(chunk):
+                step.reject(chunk, "rests on formulas that could not be read")
+                continue
             if drawn is not None and chunk["id"] not in drawn:
                 step.reject(chunk, "not sampled")
                 continue

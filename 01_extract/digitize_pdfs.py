@@ -5,13 +5,14 @@
 in   files, or folders that are walked: .pdf .md .txt .jsonl(.gz) (rows with `text`); README, LICENSE and SOURCES files are skipped and listed
 out  one row a document: id, title, subject (one of the seven by the file name's prefix, e.g. physics_mechanics.pdf, else null), text (headings
      marked "#"), pages ([[page number, character offset where it starts], ...], null where the source has no pages), source (file name),
-     license (from --license, front matter, or a statement on the first pages, else null), empty_pages (page numbers, only where there are some)
+     license (from --license, front matter, or a statement on the first pages, else null); where there are some: empty_pages, formula_pages (with
+     fractions, roots or sums, which stand as "[unread formula]" in the text) and unread_formulas (their number)
 
 One bad page costs that page: it stands in documents.rejected.jsonl with doc and page, reason "page unreadable", "no text layer" (a scan and no
 OCR at hand) or "ocr failed". A broken or encrypted PDF, an empty file and a second copy of the same text are rejected with their name.
 
 Scanned pages (--ocr auto): olmOCR where it is installed (it needs an NVIDIA GPU) or served behind --base-url, else tesseract, else rejected.
-    pip install olmocr                                                         # its command line is called on the scanned pages only
+    --olmocr PYTHON                                      # of an environment with olmocr: its command line reads those pages
     vllm serve allenai/olmOCR-2-7B-1025-FP8    then  --ocr olmocr --base-url http://localhost:8000/v1 --model allenai/olmOCR-2-7B-1025-FP8
     apt-get install tesseract-ocr
 A killed run goes on where it stopped, document by document. About 80 pages/s a core with a text layer, 0.7 with tesseract.
@@ -28,7 +29,9 @@ import functools
 import json
 import os
 import re
+import shutil
 
+from pdf import formulas as pdf_formulas
 from pdf import olmocr as ocr_olmocr
 from pdf import page as pdf_page
 from pdf import text as pdf_text
@@ -221,7 +224,7 @@ def split_front_matter(text):
     if match:
         try:
             fields = yaml.safe_load(match[1])
-        except yaml.YAMLError:
+        except (yaml.YAMLError, RecursionError, ValueError):  # "[[[[..." nests too deep
             fields = None
         if isinstance(fields, dict):
             return {str(k).lower(): v for k, v in fields.items()}, text[match.end() :]
@@ -349,6 +352,11 @@ def finish_pdf(source, title, found, args, path):
         return outcome
     start = next((offset for page, offset in offsets if page > 8), len(text))
     blank = [index + 1 for index, (kind, _) in sorted(found.items()) if kind == "blank"]
+    unread = {
+        index + 1: formulas_of(value)
+        for index, (kind, value) in sorted(found.items())
+        if kind == "lines" and formulas_of(value)
+    }
     row = make_row(
         text,
         source,
@@ -358,6 +366,11 @@ def finish_pdf(source, title, found, args, path):
         start=text[:start],
         n_pages=len(found),
         **({"empty_pages": blank} if blank else {}),
+        **(
+            {"formula_pages": list(unread), "unread_formulas": sum(unread.values())}
+            if unread
+            else {}
+        ),
     )
     rejected = [
         {
@@ -420,13 +433,13 @@ def read_pdfs(todo, ocr, raw_path, done, args):
 
     def end(path, source, key, title, futures):
         found = readers.collect(str(path), futures, bar)
-        scans = [index for index, (kind, _) in sorted(found.items()) if kind == "scan"]
-        if scans and ocr == "tesseract":
+        asked = pages_to_ocr(found, args.ocr_pages)
+        if asked and ocr == "tesseract":
             found |= readers.collect(
-                str(path), readers.ask(str(path), scans, 1, args.language), bar, args.language
+                str(path), readers.ask(str(path), asked, 1, args.language), bar, args.language
             )
-        elif scans and ocr == "olmocr":
-            pending.append((path, source, key, title, found, scans))
+        elif asked and ocr == "olmocr":
+            pending.append((path, source, key, title, found, asked))
             return
         done.put(key, finish_pdf(source, title, found, args, path))
 
@@ -441,23 +454,39 @@ def read_pdfs(todo, ocr, raw_path, done, args):
         readers.close()
         bar.close()
     if pending:
-        scans = [(str(path), index) for path, *_, indices in pending for index in indices]
+        asked = [(str(path), index) for path, *_, indices in pending for index in indices]
         answers = (
-            ocr_olmocr.ask_endpoint(scans, raw_path, args)
+            ocr_olmocr.ask_endpoint(asked, raw_path, args)
             if args.base_url
-            else ocr_olmocr.run_command(scans, args)
+            else ocr_olmocr.run_command(asked, r.beside(args.output, "olmocr"), args)
         )
         for path, source, key, title, found, indices in pending:
             for index in indices:
-                text = answers.get((str(path), index))
-                found[index] = (
-                    ("ocr failed", "olmOCR gave no whole answer")
-                    if text is None
-                    else ("markdown", text)
-                    if text
-                    else ("blank", None)
-                )
+                found[index] = ocr_outcome(found[index], answers.get((str(path), index)))
             done.put(key, finish_pdf(source, title, found, args, path))
+
+
+def pages_to_ocr(found, which):
+    """Indices of the pages that go to OCR: scans, also those with formulas that no line of text holds, or all that are not blank."""
+    return [
+        index
+        for index, (kind, value) in sorted(found.items())
+        if kind == "scan"
+        or (which == "all" and kind == "lines")
+        or (which == "formulas" and kind == "lines" and formulas_of(value))
+    ]
+
+
+def ocr_outcome(before, text):
+    """What a page is after OCR; where that failed, a page with a text layer keeps it."""
+    if text is None:
+        return before if before[0] == "lines" else ("ocr failed", "olmOCR gave no whole answer")
+    return ("markdown", text) if text else ("blank", None)
+
+
+def formulas_of(lines):
+    """Number of formulas on a page that could not be read."""
+    return sum(line.text.count(pdf_formulas.MARK) for line in lines)
 
 
 def emit(outcome, step, seen, source):
@@ -518,13 +547,28 @@ def main():
         "--base-url", metavar="URL", help="OpenAI-compatible endpoint of olmOCR's model"
     )
     parser.add_argument("--model", metavar="M", help="name of olmOCR's model at the endpoint")
+    parser.add_argument(
+        "--ocr-pages",
+        choices=("scans", "formulas", "all"),
+        default="scans",
+        help="pages that go to OCR: those without text (default), also those with fractions, roots and sums, or all",
+    )
+    parser.add_argument(
+        "--olmocr",
+        default=os.environ.get("OLMOCR_PYTHON", sys.executable),
+        metavar="PYTHON",
+        help="Python of the environment that has olmocr (default: OLMOCR_PYTHON, else this one)",
+    )
     args = parser.parse_args()
     args.workers = args.workers or len(os.sched_getaffinity(0))
     files = find_files(args.input)[: args.limit]
     step = r.Step(
         args,
         inputs=[*args.input, *([args.metadata] if args.metadata else [])],
-        code=[module.__file__ for module in (pdf_page, pdf_text, pdf_workers, ocr_olmocr)],
+        code=[
+            module.__file__
+            for module in (pdf_page, pdf_text, pdf_formulas, pdf_workers, ocr_olmocr)
+        ],
     )
     if step.finished():
         return
@@ -571,6 +615,7 @@ def main():
                 emit(outcome, step, seen, source)
     step.finish(ocr=ocr)
     done_path.unlink()
+    shutil.rmtree(r.beside(args.output, "olmocr"), ignore_errors=True)
 
 
 if __name__ == "__main__":

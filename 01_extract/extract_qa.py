@@ -29,6 +29,7 @@ import replies
 import worked_problems
 from parse_pairs import parse, read_pairs
 from pdf import text as pdf_text
+from pdf.formulas import MARK
 
 import batch_generate
 import rows as r
@@ -327,6 +328,8 @@ def fault(pair, seen, chunk):
     if key in seen:
         return "repeated in the same chunk"
     seen.add(key)
+    if MARK in pair.question + pair.answer:
+        return "holds a formula that could not be read"
     if grounding.is_unrelated(pair.question, pair.answer, chunk["text"]):
         return "nothing of the passage in it"
     return None
@@ -372,7 +375,8 @@ def outcome(chunk, standard, answers, args):
 def worked_of(chunk, standards):
     """(pairs that a chunk prints, of the standards asked for, []); what it leaves open is the model's to see."""
     pairs, _ = worked_problems.pair_rows(worked_problems.Stretch(chunk))
-    return [row for row in pairs if row["standard"] in standards], []
+    kept = [row for row in pairs if row["standard"] in standards]
+    return [row for row in kept if MARK not in row["question"] + row["answer"]], []
 
 
 def collect(chunks, raw_rows, asker, step):
@@ -432,6 +436,8 @@ def take_worked(args, standards):
             key = row["question"], row["answer"]
             if row["standard"] not in standards:
                 rejected.append({**row, "reason": "of the other standard"})
+            elif MARK in row["question"] + row["answer"]:
+                rejected.append({**row, "reason": "holds a formula that could not be read"})
             elif key in seen:
                 rejected.append({**row, "reason": "repeated in the book"})
             else:

@@ -5,6 +5,7 @@ import re
 
 import chunk_documents as c
 import pytest
+from calling import call
 from conftest import read_jsonl, write_jsonl
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -129,6 +130,44 @@ def test_a_lone_formula_mark_does_not_swallow_the_book():
         len(c.find_blocks(text)) == 201
         and max(len(chunk.split()) for chunk in chunks(text, 100)) <= 100
     )
+
+
+def test_no_boundary_parts_exercise_and_answer_in_real_chapters(shared):
+    """7 of 26 boundaries of the chemistry chapters stood between "Check Your Learning" and its answer."""
+    for path in sorted((shared / "textbooks").glob("*.md")):
+        text = path.read_text(encoding="utf-8")
+        for limit in (300, 600, 1500):
+            for part in chunks(text, limit)[1:]:
+                assert not re.match(r"#+ Note: Answer|\*\*Solution\*\*", part) or limit < 600, (
+                    path.name,
+                    part[:60],
+                )
+
+
+def test_chunks_full_of_unread_formulas_are_rejected(tmp_path):
+    text = f"{filler(40)}\n\nSo it is\n\n{c.MARK}, {c.MARK} and\n\n{c.MARK}."
+    write_jsonl(
+        tmp_path / "d.jsonl",
+        [
+            {"id": "d", "subject": "physics", "text": text},
+            {"id": "e", "subject": "physics", "text": f"{filler(300)} {c.MARK}"},
+        ],
+    )
+    files = (
+        "--input",
+        tmp_path / "d.jsonl",
+        "--output",
+        tmp_path / "c.jsonl",
+        "--tokenizer",
+        "words",
+    )
+    call(c, *files)
+    assert [row["doc_id"] for row in read_jsonl(tmp_path / "c.jsonl")] == ["e"]
+    assert [row["reason"] for row in read_jsonl(tmp_path / "c.rejected.jsonl")] == [
+        "rests on formulas that could not be read"
+    ]
+    call(c, *files, "--formulas", "keep")
+    assert len(read_jsonl(tmp_path / "c.jsonl")) == 2
 
 
 @pytest.fixture(scope="module")

@@ -4,6 +4,7 @@ import io
 import json
 import multiprocessing
 import os
+import re
 import shutil
 import sys
 
@@ -14,6 +15,7 @@ from conftest import read_jsonl, write_jsonl
 from fake_server import FakeServer
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from pdf import formulas as pdf_formulas
 from pdf import olmocr as ocr_olmocr
 from pdf import page as pdf_page
 from pdf import text as pdf_text
@@ -161,6 +163,136 @@ def test_broken_and_encrypted_files_are_rejected_by_name(run_script, tmp_path):
         "binary.txt": "broken file",
         "empty.md": "no text",
     }
+
+
+def test_zero_pages_truncated_files_and_garbage_are_a_row_each(run_script, tmp_path):
+    good = make_pdf([paragraph(SENTENCE)] * 3)
+    (tmp_path / "garbage.pdf").write_bytes(bytes(range(256)) * 40)
+    (tmp_path / "none.pdf").write_bytes(make_pdf([]))
+    (tmp_path / "half.pdf").write_bytes(good[: len(good) // 2])
+    (tmp_path / "nested.md").write_text(f"---\na: {'[' * 5000}\n---\nThe text below it stays.")
+    documents, rejected, _ = digitize(run_script, tmp_path, tmp_path, options=["--ocr", "none"])
+    reasons = {row["source"]: row["reason"] for row in rejected}
+    assert reasons["garbage.pdf"] == reasons["none.pdf"] == "broken PDF"
+    assert {row["source"] for row in rejected} | {d["source"] for d in documents} == {
+        path.name for path in tmp_path.iterdir() if path.is_file()
+    }
+    assert any("The text below it stays." in d["text"] for d in documents)
+
+
+# (text, what the page must say); on a line of its own each, set by matplotlib's mathtext in Computer Modern
+FORMULAS = [
+    (
+        r"The mean is $m = \frac{x/y^2 + 2y}{3}$ where x and y are known.",
+        "The mean is m = [unread formula] where x and y are known.",
+    ),
+    (r"It is $f(x) = exp(-\frac{1}{2} x)$ for every x.", "[unread formula]x) for every x."),
+    (r"A sum $\sum_{i=1}^{n} a_i$ grows.", "A sum [unread formula] a_i grows."),
+    (r"Letters such as $y_1$ and $E = mc^2$ stay.", "Letters such as y_1 and E = mc"),
+]
+
+
+def formula_pdf(path, columns=1):
+    """A page of lines with formulas; with two columns each line of prose around them says L or R."""
+    import matplotlib
+
+    matplotlib.use("pdf")
+    from matplotlib import pyplot as plt
+
+    with matplotlib.rc_context({"pdf.fonttype": 42, "mathtext.fontset": "cm"}):
+        figure = plt.figure(figsize=(8.27, 11.69))
+        for column in range(columns):
+            size, y = (11, 0.95) if columns == 1 else (7, 0.95)
+            for number in range(24 if columns > 1 else len(FORMULAS)):
+                text = FORMULAS[number % len(FORMULAS)][0]
+                if columns > 1:
+                    text = (
+                        f"{'LR'[column]}{number} {text}"
+                        if number % 6 == 0
+                        else f"{'LR'[column]}{number} A line of plain prose goes on and on in this column."
+                    )
+                figure.text(0.08 + 0.46 * column, y, text, fontsize=size)
+                y -= 0.05 if columns == 1 else 0.035
+        for number in range(3 if columns == 1 else 0):
+            figure.text(0.08, 0.7 - 0.05 * number, SENTENCE[:90], fontsize=9)
+        line = plt.Line2D([0.30, 0.40], [0.5, 0.5], lw=0.6, color="k")  # a rule with nothing near
+        figure.add_artist(line)
+        figure.savefig(path)
+        plt.close(figure)
+
+
+def test_formulas_that_no_line_holds_are_marked_and_others_stay(run_script, tmp_path):
+    formula_pdf(tmp_path / "f.pdf")
+    (document,), _, _ = digitize(
+        run_script, tmp_path, tmp_path / "f.pdf", options=["--ocr", "none"]
+    )
+    for _, said in FORMULAS:
+        assert said in document["text"], document["text"]
+    assert (document["formula_pages"], document["unread_formulas"]) == ([1], 3)
+    assert "x/y" not in document["text"] and "-12" not in document["text"]
+
+
+def test_an_underlined_word_and_a_table_rule_are_no_fractions():
+    bar = pdf_formulas.Bar(100, 130, 50)
+
+    def signs(text, x, base, size=10):
+        return [
+            (c, (x + 6 * i, base - 8, x + 6 * i + 6, base + 2, base, 0)) for i, c in enumerate(text)
+        ]
+
+    underlined = [*signs("an under lined", 70, 48), *signs("the next line goes on", 70, 60)]
+    assert pdf_formulas.mark_fractions(underlined, [bar], 10, lambda *_: False) == underlined
+    fraction = [*signs("y = ", 70, 53), *signs("a + b", 100, 45), *signs("c", 112, 60)]
+    marked = pdf_formulas.mark_fractions(fraction, [bar], 10, lambda *_: False)
+    assert [char for char, _ in marked] == ["y", " ", "=", " ", pdf_formulas.MARK]
+
+
+def test_two_columns_with_formulas_are_read_one_after_the_other(tmp_path):
+    formula_pdf(tmp_path / "two.pdf", columns=2)
+    text, _ = text_of((tmp_path / "two.pdf").read_bytes())
+    assert re.findall(r"\b[LR]\d+\b", text) == [f"L{n}" for n in range(24)] + [
+        f"R{n}" for n in range(24)
+    ]
+
+
+def test_pages_with_formulas_go_to_olmocr_on_demand_and_keep_their_text_where_it_fails(
+    run_script, tmp_path
+):
+    formula_pdf(tmp_path / "f.pdf")
+    options = ["--ocr-pages", "formulas"]
+    done = digitize_fails(run_script, tmp_path, options)
+    assert done.returncode == 2 and "--ocr-pages formulas" in done.stderr.strip().split("\n")[-1]
+    answers = iter(
+        [
+            "---\nis_rotation_valid: False\nrotation_correction: 90\n---\n",
+            "The mean is $m = \\frac{a}{3}$.",
+        ]
+    )
+    with FakeServer(lambda messages, body: next(answers)) as server:
+        endpoint = ["--base-url", server.url, "--model", "olmocr"]
+        (document,), rejected, _ = digitize(
+            run_script, tmp_path, tmp_path / "f.pdf", options=[*options, *endpoint]
+        )
+        assert len(server.requests) == 2, "turned once, then read"
+    assert document["text"] == "The mean is $m = \\frac{a}{3}$." and not rejected
+    with FakeServer(lambda messages, body: ("cut", "length")) as server:
+        endpoint = ["--base-url", server.url, "--model", "olmocr", "--fresh"]
+        (document,), rejected, _ = digitize(
+            run_script, tmp_path, tmp_path / "f.pdf", options=[*options, *endpoint]
+        )
+        assert len(server.requests) == 3
+    assert document["unread_formulas"] == 3 and not rejected
+
+
+def digitize_fails(run_script, tmp_path, options):
+    files = ["--input", tmp_path / "f.pdf", "--output", tmp_path / "out" / "documents.jsonl"]
+    return run_script(
+        "01_extract/digitize_pdfs.py",
+        *files,
+        *options,
+        check=False,
+        env={"CUDA_VISIBLE_DEVICES": ""},
+    )
 
 
 def test_running_headers_and_page_numbers_go_and_the_body_stays():

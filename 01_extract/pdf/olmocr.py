@@ -7,19 +7,17 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 import base64
 import collections
-import importlib.util
 import io
 import json
-import os
 import re
 import shutil
 import subprocess
-import tempfile
 
 import batch_generate
 import rows as r
 
 OCR_LONGEST_SIDE = 1288  # pixels; what olmOCR 2 was trained on
+TEMPERATURES = (0.0, 0.3, 0.7)  # of the tries of a page
 OCR_PROMPT = """The image is one page of a textbook. Write down its text as a person would read it aloud, in Markdown: headings with #,
 formulas in LaTeX ($...$ and $$...$$), tables as HTML, program text in fences.
 Leave out page numbers and running headers. Do not describe pictures beyond their captions, and add nothing that is not on the page."""
@@ -32,106 +30,145 @@ def parse(response):
     return (fenced[1] if fenced else text).strip()
 
 
-def ask_endpoint(scans, raw_path, args):
-    """{(path, index): Markdown} of scanned pages, asked from olmOCR's model; raw answers are kept and not asked twice."""
-    try:
-        from olmocr.prompts import (
-            build_no_anchoring_v4_yaml_prompt,  # the model's own prompt, where the package is there
-        )
+def rotation_of(response):
+    """Degrees by which olmOCR wants the page turned, 0 where it stands upright: "is_rotation_valid: False, rotation_correction: 90"."""
+    wrong = re.search(r"is_rotation_valid:\s*false", response[:400], re.IGNORECASE)
+    degrees = re.search(r"rotation_correction:\s*(90|180|270)\b", response[:400])
+    return int(degrees[1]) if wrong and degrees else 0
 
-        prompt = build_no_anchoring_v4_yaml_prompt()
+
+def own_prompt():
+    """The model's own prompt where the package is there."""
+    try:
+        from olmocr.prompts import build_no_anchoring_v4_yaml_prompt
     except ImportError:
-        prompt = OCR_PROMPT
+        return OCR_PROMPT
+    return build_no_anchoring_v4_yaml_prompt()
+
+
+def to_messages(row):
+    """The page of a row ({path, index, turn}) as a picture, turned clockwise."""
     import pypdfium2
 
-    def to_messages(row):
-        pdf = pypdfium2.PdfDocument(row["path"])
-        page = pdf[row["index"]]
-        width, height = page.get_size()
-        out = io.BytesIO()
-        page.render(scale=OCR_LONGEST_SIDE / max(width, height)).to_pil().save(out, "PNG")
-        pdf.close()
-        picture = {
-            "type": "image_url",
-            "image_url": {
-                "url": f"data:image/png;base64,{base64.b64encode(out.getvalue()).decode()}"
-            },
-        }
-        return [{"role": "user", "content": [{"type": "text", "text": prompt}, picture]}]
+    pdf = pypdfium2.PdfDocument(row["path"])
+    page = pdf[row["index"]]
+    out, longest = io.BytesIO(), max(page.get_size())
+    page.render(scale=OCR_LONGEST_SIDE / longest, rotation=row["turn"]).to_pil().save(out, "PNG")
+    pdf.close()
+    data = base64.b64encode(out.getvalue()).decode()
+    picture = {"type": "image_url", "image_url": {"url": f"data:image/png;base64,{data}"}}
+    return [{"role": "user", "content": [{"type": "text", "text": own_prompt()}, picture]}]
 
-    rows = [
-        {"id": f"{r.file_hash(path)[:16]}-{index + 1}", "path": path, "index": index}
-        for path, index in scans
-    ]
-    batch_generate.generate_jsonl(
-        rows,
-        to_messages,
-        raw_path,
-        model=args.model,
-        base_url=args.base_url,
-        max_tokens=8000,
-        workers=args.workers,
-    )
-    answers = {}
-    for row, raw in batch_generate.read_raw(rows, raw_path):
-        if raw and raw["finish_reason"] != "length":
-            answers[row["path"], row["index"]] = parse(raw["response"])
+
+def ask_endpoint(scans, raw_path, args):
+    """{(path, index): Markdown} of pages, asked from olmOCR's model; raw answers are kept and not asked twice.
+
+    A page that was cut off, or that the model found turned, is asked again, warmer and upright: at most len(TEMPERATURES) times.
+    """
+    answers, left = {}, [{"path": path, "index": index, "turn": 0} for path, index in scans]
+    for number, temperature in enumerate(TEMPERATURES):
+        rows = [
+            {**row, "id": f"{r.file_hash(row['path'])[:16]}-{row['index'] + 1}-{number}"}
+            for row in left
+        ]
+        path = raw_path.with_name(raw_path.name.replace(".raw.", f".ocr{number}.raw."))
+        sampling = batch_generate.Sampling(temperature=temperature, max_tokens=8000)
+        batch_generate.generate_jsonl(
+            rows,
+            to_messages,
+            path,
+            model=args.model,
+            base_url=args.base_url,
+            workers=args.workers,
+            sampling=sampling,
+            fresh=args.fresh,
+        )
+        left = []
+        for row, raw in batch_generate.read_raw(rows, path):
+            turn = rotation_of(raw["response"]) if raw else 0
+            if raw and raw["finish_reason"] != "length" and not turn:
+                answers[row["path"], row["index"]] = parse(raw["response"])
+            else:
+                left.append({**row, "turn": (row["turn"] + turn) % 360})
+        if not left:
+            break
     return answers
 
 
-def run_command(scans, args):
-    """{(path, index): Markdown} of scanned pages by olmOCR's own command line, which starts its engine once for all."""
+def run_command(scans, workspace, args):
+    """{(path, index): Markdown} of pages by olmOCR's own command line, which starts its engine once for all. Its workspace stays until the run has
+    ended, so that pages are not read twice; one bad page costs itself (--max_page_error_rate 1)."""
     import pypdfium2
 
     by_path, answers = collections.defaultdict(list), {}
     for path, index in scans:
         by_path[path].append(index)
-    with tempfile.TemporaryDirectory() as folder:
-        names = {}
-        for number, (path, indices) in enumerate(by_path.items()):
-            part = pypdfium2.PdfDocument.new()
-            part.import_pages(pypdfium2.PdfDocument(path), indices)
-            names[f"scan{number}.pdf"] = path
-            part.save(os.path.join(folder, f"scan{number}.pdf"))
-        done = subprocess.run(
-            [
-                sys.executable,
-                "-m",
-                "olmocr.pipeline",
-                os.path.join(folder, "workspace"),
-                "--pdfs",
-                *(os.path.join(folder, name) for name in names),
-            ],
-            stdout=sys.stderr,
+    workspace.mkdir(parents=True, exist_ok=True)
+    names = {}
+    for path, indices in by_path.items():
+        name = f"{r.text_hash(r.file_hash(path), indices)[:16]}.pdf"
+        part = pypdfium2.PdfDocument.new()
+        part.import_pages(pypdfium2.PdfDocument(path), indices)
+        names[name] = path
+        part.save(str(workspace / name))
+    command = [
+        args.olmocr,
+        "-m",
+        "olmocr.pipeline",
+        workspace / "work",
+        "--max_page_error_rate",
+        "1",
+    ]
+    done = subprocess.run(
+        [*map(str, command), "--pdfs", *(str(workspace / name) for name in names)],
+        stdout=sys.stderr,
+    )
+    if done.returncode:
+        raise r.BadInput(
+            f"olmOCR ended with code {done.returncode}; its messages stand above. --ocr tesseract or none goes without it"
         )
-        if done.returncode:
-            raise r.BadInput(
-                f"olmOCR ended with code {done.returncode}; its messages stand above. --ocr tesseract or none goes without it"
-            )
-        for result in Path(folder, "workspace", "results").glob("*.jsonl"):
-            for line in result.read_text(encoding="utf-8").split("\n"):
-                row = json.loads(line) if line.strip() else None
-                path = row and names.get(Path(row["metadata"]["Source-File"]).name)
-                for start, end, page in row["attributes"]["pdf_page_numbers"] if path else ():
-                    answers[path, by_path[path][page - 1]] = row["text"][start:end].strip()
+    for result in Path(workspace, "work", "results").glob("*.jsonl"):
+        for line in result.read_text(encoding="utf-8").split("\n"):
+            row = json.loads(line) if line.strip() else None
+            path = row and names.get(Path(row["metadata"]["Source-File"]).name)
+            for start, end, page in row["attributes"]["pdf_page_numbers"] if path else ():
+                answers[path, by_path[path][page - 1]] = row["text"][start:end].strip()
     return answers
+
+
+def has_olmocr(python):
+    """True where a Python (of this or another environment: olmOCR's pins are its own) has the package, and there is a GPU for it."""
+    if not batch_generate.visible_gpus():
+        return False
+    check = [
+        python,
+        "-c",
+        "import importlib.util as u, sys; sys.exit(u.find_spec('olmocr') is None)",
+    ]
+    try:
+        return subprocess.run(check, capture_output=True).returncode == 0
+    except OSError:
+        return False
 
 
 def choose(args):
     """ "olmocr", "tesseract" or "none" for --ocr auto; BadInput where what is asked for is not there."""
     have = {
-        "olmocr": bool(args.base_url and args.model)
-        or (importlib.util.find_spec("olmocr") is not None and bool(batch_generate.visible_gpus())),
+        "olmocr": bool(args.base_url and args.model) or has_olmocr(args.olmocr),
         "tesseract": shutil.which("tesseract") is not None,
         "none": True,
     }
     if args.base_url and not args.model:
         raise r.BadInput("--base-url: name the OCR model with --model")
+    if args.ocr_pages != "scans" and not have["olmocr"]:
+        raise r.BadInput(
+            f"--ocr-pages {args.ocr_pages}: tesseract cannot read formulas; give --base-url and --model of olmOCR, or --olmocr"
+        )
     if args.ocr == "auto":
         return next(name for name in ("olmocr", "tesseract", "none") if have[name])
     if not have[args.ocr]:
         raise r.BadInput(
-            "--ocr olmocr: give --base-url and --model, or pip install olmocr on a machine with a GPU"
+            "--ocr olmocr: give --base-url and --model, or on a machine with a GPU --olmocr, the Python of an environment with olmocr"
             if args.ocr == "olmocr"
             else "--ocr tesseract: the command tesseract is not there (apt-get install tesseract-ocr)"
         )

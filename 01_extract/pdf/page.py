@@ -17,6 +17,8 @@ import unicodedata
 import zlib
 from typing import NamedTuple
 
+from pdf.formulas import MARK, MARKS, mark_formulas
+
 # ligatures as letters, invisible signs as nothing, and the alphabets of mathematical fonts as plain letters: tokenizers know x, hardly 𝑥
 LETTERS = {code: unicodedata.normalize("NFKC", chr(code)) for code in range(0x1D400, 0x1D800)} | {
     0xFB00: "ff",
@@ -70,7 +72,7 @@ def text_direction(raw, count):
     return angles.most_common(1)[0][0] if angles else 0
 
 
-def page_chars(page, textpage):
+def page_chars(page, textpage, turn=None):
     """Yield (character, (x0, top, x1, bottom, baseline, number)) of a page in the order of its content; line ends and spaces have no box but None.
 
     The page is turned so that its text runs from left to right (pages stored sideways, wide tables); text across that direction (stamps in the
@@ -79,9 +81,9 @@ def page_chars(page, textpage):
     import pypdfium2.raw as pdfium
 
     raw, count = textpage.raw, pdfium.FPDFText_CountChars(textpage.raw)
+    turn = text_direction(raw, count) if turn is None else turn
     box, x, y = pdfium.FS_RECTF(), ctypes.c_double(), ctypes.c_double()
     at, to_x, to_y = ctypes.byref(box), ctypes.byref(x), ctypes.byref(y)
-    turn = text_direction(raw, count)
     place, level = placer(page, turn), math.radians(turn)
     high = 0
     for i in range(count):
@@ -294,6 +296,24 @@ def in_columns(runs, height, depth=0):
     return groups + ([wide] if wide else [])
 
 
+def content_columns(runs, height):
+    """Two columns as the content has them, or None: formulas hide the white strip between columns, but the page's program writes one column, then
+    goes up to the top of the other."""
+    left, right = min(run.x0 for run in runs), max(run.x1 for run in runs)
+    middle = (left + right) / 2
+    for at in range(10, len(runs) - 10):
+        before, run = runs[at - 1], runs[at]
+        if run.top > before.top - 12 * height or run.x0 < middle - 0.05 * (right - left):
+            continue
+        crossing = [r for r in runs[:at] if r.x1 > run.x0 + height and r.x1 - r.x0 < right - middle]
+        astray = [r for r in runs[at:] if r.x0 < middle - 0.05 * (right - left)]
+        if len(crossing) <= 0.02 * at and len(astray) <= 0.1 * (len(runs) - at):
+            tail = [r for r in runs[at:] if r in astray]
+            second = [r for r in runs[at:] if r not in astray]
+            return [c for c in (runs[:at], second, tail) if c]
+    return None
+
+
 def rows_of(runs):
     """Runs of one column as rows from top to bottom, each from left to right."""
     rows = []
@@ -383,6 +403,8 @@ def column_lines(runs, textpage):
             ) + segment_text(run)
         if not text.strip():
             continue
+        if MARK in text:
+            text = MARKS.sub(MARK, text)
         longest = max(row, key=lambda run: len(run.chars))
         kept = (
             n in code
@@ -413,12 +435,17 @@ def column_lines(runs, textpage):
 
 def read_text_layer(page):
     """Lines of a page from its text layer, in reading order ([] where there is none)."""
+    import pypdfium2.raw as pdfium
+
     textpage = page.get_textpage()
-    runs = segments(page_chars(page, textpage))
+    turn = text_direction(textpage.raw, pdfium.FPDFText_CountChars(textpage.raw))
+    chars = list(page_chars(page, textpage, turn))
+    runs = segments(mark_formulas(page, textpage, chars, placer(page, turn)))
     if not runs:
         return []
     height = statistics.median(run.height for run in runs)
-    return [line for column in in_columns(runs, height) for line in column_lines(column, textpage)]
+    columns = content_columns(runs, height) or in_columns(runs, height)
+    return [line for column in columns for line in column_lines(column, textpage)]
 
 
 def is_readable(lines):
@@ -474,7 +501,7 @@ def content_is_lost(pdf, index):
         )
         content = stream[1] if stream else b""
         try:
-            content = zlib.decompress(content)
+            content = zlib.decompressobj().decompress(content, 1_000_000)
         except zlib.error:
             pass  # not compressed, or damaged: then it holds other bytes than these
         if not all(BLANK_TOKEN.fullmatch(token) for token in content[:100_000].split()):

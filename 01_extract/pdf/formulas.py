@@ -1,0 +1,201 @@
+"""Formulas that a line of text cannot hold (used by pdf/page.py; no command of its own).
+
+A fraction, a root or a sum with limits is two-dimensional: read as text, (x/y^2 + 2y)/3 becomes "x/y^2 + 2y" and a stray 3, exp(-1/2) becomes "-12". Such
+places are found by their rules and fonts and replaced by MARK, so that nothing false stands in the text. Letters and signs in a line stay as they are.
+"""
+
+import ctypes
+import re
+import statistics
+from typing import NamedTuple
+
+MARK = "[unread formula]"
+MARKS = re.compile(
+    rf"(?:[_^]?\{{?{re.escape(MARK)}\}}?[ \t]*)+(?<![ \t])"
+)  # neighbours, raised or not
+EXTENSION = re.compile(
+    rb"(?i)(?:\+|^)(?:cmex|lmex|lmmathextension|eurex|mathext|mt-?extra|txex|pxex|stixsize|ntxexx|libertinus-?ex)"
+)  # fonts of large sums, integrals, roots, brackets: TeX, MathType
+MATH = re.compile(
+    rb"(?i)(?:\+|^)(?:cmmi|cmsy|cmex|lmm|lmsy|lmex|eur[mx]|msam|msbm|mt-?extra|mathtype|symbol|stix.*math|cambria-?math|txmi|txsy|pxmi)|math"
+)
+LARGE = frozenset("∑∏∫∮√⎧⎨⎩⎛⎝⎞⎠⎡⎣⎤⎦")  # of other fonts, where they stand higher than the text
+THIN, SHORTEST_BAR = 1.6, 2.5  # points
+MOST_PATHS = 3000  # drawings of more are figures; a page takes no more time than this
+
+
+class Bar(NamedTuple):
+    """A thin horizontal rule: of a fraction, a root, a table, or below a word."""
+
+    x0: float
+    x1: float
+    y: float
+
+
+def font_name(textpage, number):
+    import pypdfium2.raw as pdfium
+
+    name = ctypes.create_string_buffer(128)
+    pdfium.FPDFText_GetFontInfo(textpage.raw, number, name, 128, None)
+    return name.value
+
+
+def find_bars(page, place):
+    """Rules of a page from the narrowest to the widest; `place` turns PDF coordinates into those of the characters."""
+    import pypdfium2.raw as pdfium
+
+    width, bars = page.get_size()[0], []
+    paths = page.get_objects(filter=[pdfium.FPDF_PAGEOBJ_PATH], max_depth=3)
+    for path, _ in zip(paths, range(MOST_PATHS), strict=False):
+        left, bottom, right, top = path.get_bounds()
+        x0, y0, x1, y1, _ = place(left, bottom, right, top, left, bottom)
+        if y1 - y0 <= THIN and SHORTEST_BAR <= x1 - x0 <= 0.6 * width:
+            bars.append(Bar(x0, x1, (y0 + y1) / 2))
+    return sorted(bars, key=lambda bar: bar.x1 - bar.x0)
+
+
+def near(chars, bar, text_height):
+    """(indices of the characters above, below) a bar, as far as a numerator and a denominator reach."""
+    above, below = [], []
+    for index, (_, box) in enumerate(chars):
+        if box is None or not bar.x0 - 1 <= (box[0] + box[2]) / 2 <= bar.x1 + 1:
+            continue
+        height, rise = max(box[3] - box[1], 0.9 * text_height), bar.y - box[4]
+        if -0.1 * height < rise < 0.8 * height:
+            above.append(index)
+        elif 0.25 * height < -rise < 1.5 * height:
+            below.append(index)
+    return above, below
+
+
+def span(chars, indices):
+    boxes = [chars[i][1] for i in indices]
+    return min(box[0] for box in boxes), max(box[2] for box in boxes)
+
+
+def fits(chars, indices, bar):
+    """True where characters stand centred at a bar and within its ends."""
+    x0, x1 = span(chars, indices)
+    room = bar.x1 - bar.x0
+    off = abs((x0 + x1) / 2 - (bar.x0 + bar.x1) / 2)
+    return off < 0.12 * room + 1 and x1 - x0 < room + 4
+
+
+def goes_on(chars, indices, bar, taken):
+    """True where the line of these characters runs on beyond the bar's ends: an underlined word, a rule of a table."""
+    boxes = [chars[i][1] for i in indices]
+    base = statistics.median(box[4] for box in boxes)
+    reach = 0.8 * statistics.median(box[3] - box[1] for box in boxes)
+    for index, (_, box) in enumerate(chars):
+        if box is None or index in taken or abs(box[4] - base) > 1.5:
+            continue
+        if bar.x0 - reach < box[2] <= bar.x0 + 1 or bar.x1 - 1 <= box[0] < bar.x1 + reach:
+            return True
+    return False
+
+
+def is_fraction(chars, bar, above, below, taken):
+    if not above or not below or not fits(chars, above, bar) or not fits(chars, below, bar):
+        return False
+    widest = max(b - a for a, b in (span(chars, above), span(chars, below)))
+    if widest < 0.6 * (bar.x1 - bar.x0):
+        return False
+    return not goes_on(chars, above, bar, taken) and not goes_on(chars, below, bar, taken)
+
+
+def is_root(chars, bar, below, is_large):
+    """True where a radical sign stands at the bar's left end."""
+    return bool(below) and any(
+        box
+        and abs(box[2] - bar.x0) < 2.5
+        and box[1] - 4 < bar.y < box[3]
+        and (char == "√" or is_large(char, box))
+        for char, box in chars
+    )
+
+
+def mark_at(chars, indices, y):
+    """A mark in place of characters: one sign as wide as they are, on the line whose middle is y."""
+    x0, x1 = span(chars, indices)
+    height = statistics.median(chars[i][1][3] - chars[i][1][1] for i in indices)
+    return MARK, (
+        x0,
+        y - 0.6 * height,
+        x1,
+        y + 0.6 * height,
+        y + 0.3 * height,
+        chars[indices[0]][1][5],
+    )
+
+
+def replace(chars, indices, y):
+    """The characters with some of them replaced by a mark where the first stood."""
+    gone, first = set(indices), min(indices)
+    mark = mark_at(chars, sorted(indices), y)
+    return [
+        *(c for c in chars[:first]),
+        mark,
+        *(c for i, c in enumerate(chars) if i > first and i not in gone),
+    ]
+
+
+def mark_fractions(chars, bars, text_height, is_large):
+    """Replace numerators, denominators and what stands below roots, inner ones first."""
+    zones = [near(chars, bar, text_height) for bar in bars]
+    under_a_bar = {id(chars[i][1]) for above, below in zones for i in (*above, *below)}
+    for bar in bars:
+        above, below = near(chars, bar, text_height)
+        taken = {i for i, (char, box) in enumerate(chars) if id(box) in under_a_bar or char == MARK}
+        if is_fraction(chars, bar, above, below, taken):
+            chars = replace(chars, [*above, *below], bar.y)
+        elif is_root(chars, bar, below, is_large):
+            middle = statistics.median((chars[i][1][1] + chars[i][1][3]) / 2 for i in below)
+            chars = replace(chars, below, middle)
+    return chars
+
+
+def mark_large_signs(chars, text_height, is_large):
+    """Replace sums, integrals and tall brackets with their limits: the signs above and below them."""
+    at = 0
+    while at < len(chars):
+        char, box = chars[at]
+        if box is None or char == MARK or not is_large(char, box):
+            at += 1
+            continue
+        height = box[3] - box[1]
+        limits = [
+            i
+            for i, (other, there) in enumerate(chars)
+            if there
+            and other != MARK
+            and box[0] - 6 <= (there[0] + there[2]) / 2 <= box[2] + 6
+            and abs((there[1] + there[3]) / 2 - (box[1] + box[3]) / 2) < height
+            and there[3] - there[1] < 0.85 * text_height
+            and not box[1] + 0.3 * height < (there[1] + there[3]) / 2 < box[3] - 0.3 * height
+        ]
+        chars = replace(chars, [at, *limits], (box[1] + box[3]) / 2)
+        at = min([at, *limits]) + 1
+    return chars
+
+
+def mark_formulas(page, textpage, chars, place):
+    """The characters of a page with MARK in place of each two-dimensional formula."""
+    numbers = [box[5] for _, box in chars if box]
+    if not numbers:
+        return chars
+    fonts = {n: font_name(textpage, n) for n in numbers[::5]}
+    mathematical = any(MATH.search(name) for name in fonts.values())
+    text_height = statistics.median(box[3] - box[1] for _, box in chars if box)
+
+    def is_large(char, box):
+        if char == MARK or not mathematical and char not in LARGE:
+            return False
+        name = fonts.get(box[5]) or font_name(textpage, box[5])
+        tall = box[3] - box[1] > 1.25 * text_height
+        return bool(EXTENSION.search(name)) or (char in LARGE and tall)
+
+    if bars := find_bars(page, place):
+        chars = mark_fractions(chars, bars, text_height, is_large)
+    if mathematical or any(char in LARGE for char, _ in chars):
+        chars = mark_large_signs(chars, text_height, is_large)
+    return chars
