@@ -18,16 +18,17 @@ import sys
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-import json
 import os
 import shlex
 import shutil
 import time
+import uuid
 from dataclasses import fields
 
 import fast_training
 import fit_estimate
 import packed_attention
+import token_files
 from finish_run import finish
 from training_options import (
     OwnOptions,
@@ -143,41 +144,6 @@ def check_fit(config, own, args, model_args):
 def existing(path):
     """The path, or its nearest parent that exists."""
     return next(p for p in (Path(path).resolve(), *Path(path).resolve().parents) if p.exists())
-
-
-def prepare_data(own, args, tokenizer, state):
-    """Tokenised and packed data sets, and what is in them: (train, eval or None, counts). The first process of a node writes, the others read."""
-    import training_rows as t
-    from datasets import Dataset
-    from trl import pack_dataset
-
-    folder = Path(args.output_dir)
-    tokens = folder / "tokens" / f"node{int(os.environ.get('GROUP_RANK', 0))}"
-    if state.is_local_main_process:
-        shutil.rmtree(tokens, ignore_errors=True)
-        found = t.tokenize_file(
-            own.train_file,
-            tokenizer,
-            args.max_length,
-            tokens,
-            own.eval_rows,
-            own.eval_file,
-            own.limit,
-        )
-        r.write_json(tokens / "counts.json", found)
-        if state.is_main_process:
-            for name in ("sft.rejected.jsonl", "sft.heldout.jsonl"):
-                shutil.copyfile(tokens / name, folder / name)
-    state.wait_for_everyone()
-    found = json.loads((tokens / "counts.json").read_text())
-    with state.local_main_process_first():
-        train, held = (
-            Dataset.from_file(str(tokens / f"{part}.arrow")) for part in ("train", "eval")
-        )
-        if args.packing:
-            train = pack_dataset(train, args.max_length, "bfd")
-            held = pack_dataset(held, args.max_length, "bfd") if len(held) else held
-    return train, held if len(held) else None, found
 
 
 def quiet():
@@ -360,7 +326,7 @@ def prepare(own, args, model_args, state):
         notes.append(fast_training.use_liger_layers(config))
     for note in notes:
         say(note)
-    train_set, held, found = prepare_data(own, args, tokenizer, state)
+    train_set, held, found = token_files.prepare_data(own, args, tokenizer, state)
     describe_data(found, tokenizer, args)
     rows_per_step = show_plan(own, args, found, train_set, world)
     if held is None:
@@ -423,6 +389,7 @@ def train(own, args, model_args, given, same_if, checkpoint):
         import deepspeed
 
         deepspeed.init_distributed(dist_backend="gloo")
+    check_shared(Path(args.output_dir), state)
     made = prepare(own, args, model_args, state)
     if own.check_only:
         say("--check_only: all checks passed, nothing was trained")
@@ -510,6 +477,27 @@ def agreed(decide):
     decided = [decide() if int(os.environ["RANK"]) == 0 else None]
     broadcast_object_list(decided)
     return decided[0]
+
+
+def check_shared(folder, state):
+    """Raise BadInput where a machine does not see the output_dir of the first one: checkpoints would be lost to it."""
+    if os.environ.get("LOCAL_WORLD_SIZE", "1") == os.environ.get("WORLD_SIZE", "1"):
+        return
+    from accelerate.utils import gather_object
+
+    mark = folder / agreed(lambda: f"seen-{uuid.uuid4().hex}")
+    if state.is_main_process:
+        folder.mkdir(parents=True, exist_ok=True)
+        mark.touch()
+    state.wait_for_everyone()
+    seen = gather_object([mark.is_file()])
+    if state.is_main_process:
+        mark.unlink()
+    if not all(seen):
+        raise r.BadInput(
+            f"--output_dir {folder} is not the same folder on all machines ({seen.count(False)} of {len(seen)} "
+            "processes do not see what the first one wrote); name one on a file system that they share"
+        )
 
 
 def main():

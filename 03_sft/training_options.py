@@ -21,7 +21,13 @@ import rows as r
 HERE = Path(__file__).resolve().parent
 CODE = [
     HERE / name
-    for name in ("sft.py", "training_options.py", "training_rows.py", "prepare_model.py")
+    for name in (
+        "sft.py",
+        "training_options.py",
+        "training_rows.py",
+        "token_files.py",
+        "prepare_model.py",
+    )
 ]
 # Options that do not change the model: a finished run stays finished when they differ.
 NEUTRAL = {
@@ -393,7 +399,8 @@ def look_back(output_dir, same_if, fresh):
             return "finished"
         say(f"{output_dir}: made again, since its {' and '.join(changed)} changed")
         if first:
-            remove([*output_dir.glob("checkpoint-*"), meta], "made again")
+            old_files = [*output_dir.glob("checkpoint-*"), *output_dir.glob("tokens"), meta]
+            remove(old_files, "made again")
         return None
     checkpoint, skipped = newest_whole(output_dir)
     for path in skipped:

@@ -7,15 +7,13 @@ Forms that are told apart by their fields (the first that fits):
     instruction, output          Alpaca (+ input, system)                        output is trained
     question, answer             one question and its answer                     answer is trained
 
-sft.py calls tokenize_file(); `python 03_sft/training_rows.py --input ROWS --model M` prints the preview alone.
+token_files.py tokenises a whole file with these functions; `python 03_sft/training_rows.py --input ROWS --model M` prints the preview alone.
 """
 
 import sys
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-import heapq
-
 import rows as r
 
 SHAREGPT = {
@@ -28,7 +26,6 @@ SHAREGPT = {
 }
 FORMS = "prompt+completion, messages, conversations, instruction+output or question+answer"
 IGNORED = -100  # label of a token that is read but not trained
-BATCH = 1000  # rows tokenised at once; the fast tokenizers then use every core
 
 
 def conversation(row):
@@ -176,116 +173,6 @@ def preview(tokenizer, ids, labels, color=False, limit=3000):
     if len(text) > limit:
         text = f"{text[: limit * 2 // 3]}\n[... {len(text) - limit:,} characters ...]\n{text[-limit // 3 :]}"
     return f"--- first row: {len(ids)} tokens, {trained} of them trained (marked) ---\n{text}\n---"
-
-
-def held_out_ids(path, wanted, limit=None):
-    """Ids of the rows kept back for evaluation: those with the smallest hashes, so that the choice does not hang on the order of rows.
-
-    wanted  number of rows, or None: 1 % but at least 16 and at most 500, and none where fewer than 64 rows are given
-    """
-    ids = [row["id"] for row in r.read(path, limit=limit)]
-    if wanted is None:
-        wanted = min(500, max(16, len(ids) // 100)) if len(ids) >= 64 else 0
-    if wanted >= len(ids):
-        raise r.BadInput(f"--eval_rows {wanted}: {path} has only {len(ids)} rows")
-    return set(
-        heapq.nsmallest(wanted, ids, key=lambda row_id: r.text_hash("held out", row_id))
-    ), len(ids)
-
-
-def batches(sources, tokenizer):
-    """Lists of up to BATCH (part, source, row, conversation); raises BadInput at a row that has no known form."""
-    batch = []
-    for part, source, row in sources:
-        try:
-            batch.append((part, source, row, conversation(row)))
-            if len(batch) == 1:
-                pieces(tokenizer, *batch[0][3])
-        except ValueError as error:
-            raise r.BadInput(f'{source}, row "{row["id"]}": {error}') from None
-        if len(batch) == BATCH:
-            yield batch
-            batch = []
-    if batch:
-        yield batch
-
-
-def tokenize_batch(batch, tokenizer, max_length, found, rejected, kept_back):
-    """{"train": (input_ids, labels), "eval": ...} of a batch; counts into `found`, writes long rows to rejected and eval rows to kept_back."""
-    columns = {"train": ([], []), "eval": ([], [])}
-    for (part, source, row, _), (ids, labels) in zip(
-        batch, encode(tokenizer, [chat for *_, chat in batch]), strict=True
-    ):
-        if reason := refusal(ids, labels, tokenizer.eos_token_id):
-            raise r.BadInput(f'{source}, row "{row["id"]}": {reason}')
-        if len(ids) > max_length:
-            found["too_long"] += 1
-            rejected.write(r.dumps({**row, "reason": "too long", "n_tokens": len(ids)}))
-            continue
-        found["first"] = found["first"] or (ids, labels)
-        count = found[part]
-        count["rows"] += 1
-        count["tokens"] += len(ids)
-        count["trained_tokens"] += sum(label != IGNORED for label in labels)
-        count["longest"] = max(count["longest"], len(ids))
-        count["squares"] += len(ids) ** 2  # for the attention part of the FLOPs
-        columns[part][0].append(ids)
-        columns[part][1].append(labels)
-        if part == "eval":
-            kept_back.write(r.dumps(row))
-    return columns
-
-
-def tokenize_file(path, tokenizer, max_length, folder, eval_rows=None, eval_path=None, limit=None):
-    """Write the rows of a file as Arrow files of input_ids and labels; returns what is in them.
-
-    folder  gets train.arrow and eval.arrow (memory-mapped later, so memory does not grow with the rows), sft.heldout.jsonl (the rows
-            kept back) and sft.rejected.jsonl (rows longer than max_length: dropped whole, never cut)
-    returns {"train": {rows, tokens, trained_tokens, longest, squares}, "eval": {...}, "too_long": n, "first": (ids, labels)}
-    Raises BadInput that names file and row where a row has no known form or would train the wrong tokens.
-    """
-    import pyarrow
-
-    folder = Path(folder)
-    folder.mkdir(parents=True, exist_ok=True)
-    held, total = (set(), None) if eval_path else held_out_ids(path, eval_rows, limit)
-    schema = pyarrow.schema(
-        [(name, pyarrow.list_(pyarrow.int32())) for name in ("input_ids", "labels")]
-    )
-    counts = {
-        part: dict(rows=0, tokens=0, trained_tokens=0, longest=0, squares=0)
-        for part in ("train", "eval")
-    }
-    found = {**counts, "too_long": 0, "first": None}
-
-    def sources():
-        for row in r.progress(r.read(path, limit=limit), total=total, desc="tokenise"):
-            yield ("eval" if row["id"] in held else "train"), path, row
-        for row in r.read(eval_path) if eval_path else ():
-            yield "eval", eval_path, row
-
-    with (
-        r.write_aside(folder / "train.arrow") as train,
-        r.write_aside(folder / "eval.arrow") as held_file,
-        r.write_aside(folder / "sft.rejected.jsonl") as rejected,
-        r.write_aside(folder / "sft.heldout.jsonl") as kept_back,
-        pyarrow.ipc.new_stream(train, schema) as train_writer,
-        pyarrow.ipc.new_stream(held_file, schema) as eval_writer,
-    ):
-        writers = {"train": train_writer, "eval": eval_writer}
-        for batch in batches(sources(), tokenizer):
-            columns = tokenize_batch(batch, tokenizer, max_length, found, rejected, kept_back)
-            for part, writer in writers.items():
-                writer.write_batch(
-                    pyarrow.record_batch(
-                        [pyarrow.array(c, schema[0].type) for c in columns[part]], schema=schema
-                    )
-                )
-    if not counts["train"]["rows"]:
-        raise r.BadInput(
-            f"{path}: no row is left to train on ({found['too_long']} are longer than --max_length {max_length})"
-        )
-    return found
 
 
 def main():

@@ -10,6 +10,7 @@ import merge_adapter
 import model_card
 import pytest
 import sft
+import token_files
 import training_checks as checks
 import training_options as options
 import training_rows as t
@@ -96,12 +97,12 @@ def test_refusals_of_what_would_be_trained():
 
 def test_held_out_rows_do_not_hang_on_the_order(tmp_path):
     rows = [{"id": f"r{i}", "question": "q", "answer": "a"} for i in range(200)]
-    one, _ = t.held_out_ids(write_jsonl(tmp_path / "a.jsonl", rows), None)
-    two, total = t.held_out_ids(write_jsonl(tmp_path / "b.jsonl", rows[::-1]), None)
+    one, _ = token_files.held_out_ids(write_jsonl(tmp_path / "a.jsonl", rows), None)
+    two, total = token_files.held_out_ids(write_jsonl(tmp_path / "b.jsonl", rows[::-1]), None)
     assert one == two and len(one) == 16 and total == 200
-    assert t.held_out_ids(write_jsonl(tmp_path / "c.jsonl", rows[:20]), None)[0] == set()
+    assert token_files.held_out_ids(write_jsonl(tmp_path / "c.jsonl", rows[:20]), None)[0] == set()
     with pytest.raises(r.BadInput, match="has only 20 rows"):
-        t.held_out_ids(tmp_path / "c.jsonl", 20)
+        token_files.held_out_ids(tmp_path / "c.jsonl", 20)
 
 
 @pytest.mark.parametrize("world", [1, 2, 4, 8, 16])
@@ -517,7 +518,7 @@ def test_gguf_calls_the_converter(tmp_path, monkeypatch):
 def test_modules_import_nothing_heavy():
     """--help and wrong options are told at once because torch and trl are imported late."""
     code = (
-        "import sys; sys.path[:0] = sys.argv[1:]; import sft, training_options, training_rows, prepare_model, training_checks, fit_estimate; "
+        "import sys; sys.path[:0] = sys.argv[1:]; import sft, training_options, training_rows, token_files, prepare_model, training_checks, fit_estimate; "
         "import merge_adapter, chat, model_card, finish_run; "
         "print(sorted({'torch', 'transformers', 'trl', 'datasets', 'matplotlib', 'jinja2'} & set(sys.modules)))"
     )

@@ -200,3 +200,17 @@ def test_a_mixture_of_experts_is_adapted_in_its_attention(sft, tmp_path, tiny): 
     merge_adapter.merge(str(sft.out), str(tmp_path / "merged"), check=True)
     assert adapter_targets(["down_proj"], 4) == ["down_proj"]
     assert adapter_targets(["all-linear"], 1) == ["all-linear"]
+
+
+def test_two_machines_without_a_shared_folder_are_told_so(tiny, rows_file, tmp_path):  # noqa: F811
+    """Two nodes of one process each, on this machine; a relative output_dir means another folder on each."""
+    nodes = []
+    for rank in "01":
+        (tmp_path / rank).mkdir()
+        launch = ("--nnodes", "2", "--node_rank", rank, "--nproc_per_node", "1")
+        launch += ("--master_addr", "127.0.0.1")
+        words = arguments(tiny, rows_file, "out")
+        nodes.append(two([SFT], words, 29623, {}, launch, cwd=tmp_path / rank))
+    said = [node.communicate(timeout=300)[1] for node in nodes]
+    assert all(node.returncode for node in nodes)
+    assert "--output_dir out is not the same folder on all machines (1 of 2" in "".join(said)

@@ -1,0 +1,52 @@
+"""03_sft: tokens are kept under a key and used again, refused where a run began with others, and the same by one process or several."""
+
+import json
+
+import pytest
+import token_files
+from conftest import write_jsonl
+from test_sft_training import SMALL, rows_file, sft, tiny  # noqa: F401
+
+import rows as r
+
+pytestmark = pytest.mark.slow
+
+
+def test_tokens_are_used_again_or_refused(sft, capsys):  # noqa: F811
+    sft(*SMALL, "--check_only")
+    arrow = sft.out / "tokens" / "node0" / "train.arrow"
+    first, said = arrow.stat().st_mtime_ns, capsys.readouterr().err
+    key = json.loads((arrow.parent / "key.json").read_text())
+    assert set(key) == {"rows", "tokenizer", "template", "max_length", "packing", "code"}
+    assert f"tokens: rows {key['rows']}, tokenizer {key['tokenizer']}" in said
+    sft(*SMALL, "--check_only")
+    assert "are used again" in capsys.readouterr().err and arrow.stat().st_mtime_ns == first
+    sft(*SMALL, "--check_only", "--max_length", "200")  # nothing was trained with them yet
+    assert arrow.stat().st_mtime_ns != first
+    (sft.out / "sft.started.json").write_text("{}")
+    with pytest.raises(r.BadInput, match=r"made with .*max_length 200.*now it is .*max_length 256"):
+        sft(*SMALL)
+    meta = sft(*SMALL, "--fresh", "--max_steps", "1")
+    assert meta["steps"] == 1 and not arrow.exists(), "a finished run needs them no more"
+
+
+def test_several_processes_write_the_same_tokens(tiny, tmp_path):  # noqa: F811
+    from prepare_model import load_tokenizer
+
+    tokenizer, _ = load_tokenizer(str(tiny))
+    rows = [
+        {"id": f"r{i}", "question": f"heat {i}?", "answer": "wave " * (1 + i % 60)}
+        for i in range(3500)
+    ]
+    path = write_jsonl(tmp_path / "rows.jsonl", rows)
+    found = [
+        token_files.tokenize_file(path, tokenizer, 256, tmp_path / str(n), 20, workers=n)
+        for n in (1, 2)
+    ]
+    assert found[0] == found[1] and found[0]["too_long"] > 0
+    for name in ("train.arrow", "eval.arrow", *token_files.FILES):
+        one, two = ((tmp_path / n / name).read_bytes() for n in "12")
+        assert one == two and one, name
+    bad = write_jsonl(tmp_path / "bad.jsonl", [*rows[:2000], {"id": "x", "question": "no answer"}])
+    with pytest.raises(r.BadInput, match=r'bad.jsonl, row "x"'):
+        token_files.tokenize_file(bad, tokenizer, 256, tmp_path / "bad", 20, workers=2)
