@@ -302,7 +302,10 @@ def offered(tail, options):
 def named_behind(tail, line, options):
     """The one option that is named behind a cue; "" where the options are said not to hold the answer."""
     body = tail[FILLS.match(tail).end() :]
-    hits = named_loosely(line, options, exact=True) or named_loosely(body, options, prefix=True)
+    hits = named_loosely(line, options, exact=True)
+    if not hits and re.search(r"\bor\b", line) and len(named_loosely(line, options)) > 1:
+        return ""  # the nucleus or the ribosome
+    hits = hits or named_loosely(body, options, prefix=True)
     if not hits and (letter := by_value(body, options)):
         return letter
     if not hits:
@@ -388,7 +391,8 @@ def mentions(text, options):
         if numeral or letter in found or not is_option(letter, options):
             continue
         if not denied(text, match.start(), match.end()):
-            found.append(letter)
+            more = MORE.match(text, match.end())  # options B and D
+            found += [letter, more["letter"]] if more else [letter]
     return found
 
 

@@ -200,6 +200,8 @@ def yes_or_no(answer, reference):
 def polarity(text):
     """True, False or None: does a text open with yes or no, or state one of them?"""
     words = re.findall(r"[a-z']+", text.lower())[:60]
+    if {*AFFIRM} & {*words[:3]} and {*DENY} & {*words[:3]}:
+        return None  # yes or no
     if (
         words
         and words[0] in (*AFFIRM, *DENY)
@@ -338,7 +340,9 @@ def denied(before, after):
 
 
 def items(text):
-    parts = re.split(r",\s*(?:and\s+)?|\s+and\s+|;\s*|\n", text.strip().rstrip("."))
+    parts = re.split(
+        r",\s*(?:and\s+)?|\s+and\s+|;\s*|\n|(?<=[a-z]{3})/(?=[A-Za-z]{3})", text.strip().rstrip(".")
+    )
     return [part for part in parts if part.strip()]
 
 

@@ -6,6 +6,7 @@ extract_math("... so $x = \\\\boxed{\\\\frac12}$.") -> "\\\\frac12"
 import itertools
 import re
 
+from .choice import REMARK as HYPOTHETICAL
 from .markup import boxes
 from .quantity import RATIO, parse_quantity, ratio, words_to_number
 from .units import unit_after
@@ -75,19 +76,31 @@ COUNT_WORD = re.compile(
 CALC = re.compile(r"<<[^<>\n]{0,200}>>")
 
 
-def extract_math(text):
-    """The committed answer of text as it was written (LaTeX or prose), or None."""
-    text = text[-MAX_READ:] if len(text) > MAX_READ else text
-    text = CALC.sub("", text).replace("\r", "")
+def prepared(text):
+    """The end of a long text; without GSM8K's calculator marks, with the boxes of JSON as boxes."""
+    text = CALC.sub("", text[-MAX_READ:]).replace("\r", "")
     if "\\\\boxed" in text or '"answer"' in text:
         text = text.replace("\\\\boxed", "\\boxed")
+    return text
+
+
+def last_box(text):
+    """The last box, unless a statement behind it gives another value."""
     found = [box for box in boxes(text) if box[2].strip()]
+    said = last_statement(text) if found else None
+    if not found or said and said[0] > found[-1][0] and looks_maths(said[1]):
+        return None
+    return joined_boxes(text, found)
+
+
+def statement(text):
     said = last_statement(text)
-    if found and (said is None or said[0] < found[-1][0]):
-        return joined_boxes(text, found)
-    if said is not None and (not found or looks_maths(said[1])):
-        return said[1]
-    return joined_boxes(text, found) if found else last_value(text)
+    return said[1] if said else None
+
+
+def extract_math(text):
+    """The committed answer of text as it was written (LaTeX or prose), or None."""
+    return read(text)[0]
 
 
 def joined_boxes(text, found):
@@ -115,26 +128,46 @@ def joined_boxes(text, found):
     return ", ".join(parts)
 
 
+DOUBT = re.compile(r"(?i)\b(?:if|whether|not|wrong|incorrect|check|verify|previous)\b[^.\n]{0,20}$")
+PARTIAL = re.compile(  # "multiply the result by 100 to get", "the answer for the first day is"
+    r"\b(?:not|cannot|can't|if|by|to\s+(?:get|find|obtain)|for\s+(?:the\s+)?(?:first|second|each)|to\s+part)\b"
+)
+POINTER = re.compile(  # "the answer is within \\boxed{}"
+    r"(?:with)?in(?:side)?\s|(?:shown|given|written|placed)\s|(?:as\s)?(?:follows|above|below)\b"
+)
+SENTENCE = re.compile(
+    r"(?:The|There|It|She|He|They|We|So|In|[A-Z][a-z]+\s(?:has|have|is|are|needs?))\s"
+)
+CLOSER = re.compile(  # what a chat model says when it is done
+    r"(?i)\s*\b(?:let\s+me\s+know|feel\s+free|I\s+hope|if\s+you\s+have\s+(?:any|more))\b[^\n]{0,200}$"
+)
+
+
 def last_statement(text):
-    """(position, answer) of the last "answer is ..." whose rest can be an answer; None without one."""
+    """(position, answer) of the last "answer is ..." whose rest can be an answer and that is no remark; None without one."""
     for match in reversed(list(itertools.islice(STATED.finditer(text), 2000))):
-        if re.search(
-            r"\b(?:if|whether|not|wrong|incorrect|check|verify|previous)\b[^.\n]{0,20}$",
-            text[max(0, match.start() - 25) : match.start()],
-            re.I,
-        ):
+        start = max(text.rfind("\n", 0, match.start()), match.start() - 200) + 1
+        before = re.split(r"[.!?]\s", text[start : match.start()])[-1]
+        if DOUBT.search(before[-25:]) or HYPOTHETICAL.search(before + match[0]):
             continue
-        if match["mid"] and re.search(
-            r"\b(?:not|cannot|can't|if|by|to\s+(?:get|find|obtain))\b", match["mid"]
-        ):  # "multiply the result by 100 to get the rate: ..."
+        if PARTIAL.search(match["mid"] or ""):
             continue
-        value = head_of(text[match.end() : match.end() + 1500])
-        if value and not re.match(
-            r"(?:with)?in(?:side)?\s|(?:shown|given|written|placed)\s|(?:as\s)?(?:follows|above|below)\b",
-            value + " ",
-        ):  # "the answer is within \\boxed{}"
-            return match.start(), value
+        tail = text[match.end() : match.end() + 1500]
+        if "\n" in match[0] or tail.startswith(("\n", "**\n")):
+            tail = re.sub(r"^[\s*]*[-*•]\s+(?=[\d$\\\[(])", "", tail)  # a list mark
+        value = head_of(tail)
+        if value and not POINTER.match(value + " "):
+            return match.start(), undressed(value)
     return None
+
+
+def undressed(value):
+    """A value without the brackets or the sentence around it: "[300] (in MPa)", "The teacher needs 20 candies"."""
+    if framed := re.fullmatch(r"\[([^\[\],]+)\]\s*(?:\(?in\s+([^()]{1,20})\)?)?", value):
+        return f"{framed[1].strip()} {framed[2] or ''}".strip()
+    if SENTENCE.match(value) and len(value.split()) > 3 and re.search(r"\d", value):
+        return stated_value(value) or value
+    return value
 
 
 def head_of(tail):
@@ -208,7 +241,7 @@ def looks_maths(text):
 
 def last_value(text):
     """No box and no statement: the number or formula of the last sentence that states one, unless the text gives up."""
-    text = SHOWN.sub(last_row, text.strip())
+    text = CLOSER.sub("", SHOWN.sub(last_row, text.strip()))
     if remark := REMARK.search(text):  # "17 kN (using 1 J = 1 N m)"
         text = text[: remark.start()].rstrip()
     bare = text.rstrip(".").strip("*`").strip()
@@ -234,6 +267,7 @@ def last_value(text):
     if bold and not REFUSAL.search(text[-200:]):
         return bold[-1].strip(" .:$")
     sentences = [s for s in re.split(r"(?<=[.!?。])\s+(?=[^a-z])|\n+", text) if s.strip()]
+    sentences = [s for s in sentences if not HYPOTHETICAL.search(s)] or sentences
     for back, sentence in enumerate(reversed(sentences[-6:])):
         if REFUSAL.search(sentence) and not re.search(
             r"(?:estimate|would be|answer|maybe|perhaps|probably|guess|likely|think)\D{0,40}\d",
@@ -335,7 +369,8 @@ def stated_value(sentence):
     if copula:
         behind = [run for run in runs if run.start() >= copula[-1].end() - 1]
         at = behind[0] if behind else at
-        if (several := LISTED.match(plain, at.start())) and PLURAL.search(plain[: at.start()]):
+        several = LISTED.match(plain, at.start())
+        if several and (" or " in several[0] or PLURAL.search(plain[: at.start()])):
             return several[0]
     if (formula := plain_formula(plain, copula[-1].start() if copula else 0)) is not None:
         return formula
@@ -394,11 +429,22 @@ def marked_value(plain):
     return None
 
 
-def read(text, options=None):
-    """(answer or None, rule)"""
-    answer = extract_math(text)
-    return answer, "solution" if answer else None
+RULES = (("box", last_box), ("statement", statement), ("last value", last_value))
 
 
 def steps(text, options=None):
-    yield "solution", extract_math(text)
+    """(rule, what it said) up to the rule that decided."""
+    text = prepared(text)
+    for name, rule in RULES:
+        answer = rule(text)
+        yield name, answer
+        if answer is not None:
+            return
+
+
+def read(text, options=None):
+    """(answer, rule); (None, rule) where the text gives up, (None, None) where no rule reads it."""
+    *_, (name, answer) = steps(text)
+    if answer is not None:
+        return answer, name
+    return None, "gives up" if REFUSAL.search(text[-300:]) else None

@@ -4,6 +4,7 @@ choice      response, options -> extracted (a letter, or null: nothing, or more 
             committed; undecided: the answer is there, and the rules abstain); letters: several right ones
 math, short_text  response, reference (unit, rel_tol) -> correct: true; false; null where the rules abstain
 units       one, other: two spellings of one unit
+several     responses that offer several different answers at once: none of `offered` is accepted
 misses      known wrong verdicts, of any kind: they may become right at any time
 `seen` says where a form was met (a model, a data set), null where it was written by hand.
 """
@@ -61,6 +62,12 @@ def assert_as_marked(case, kind):
     correct = verdict(case, kind).correct
     allowed = {True: (True,), False: (False, None), None: (None,)}[case["correct"]]
     assert correct in allowed, explained(case, kind)
+
+
+@cases("several")
+def test_several_answers_at_once_are_none(case):
+    for wanted in case["offered"]:
+        assert verdict({"reference": wanted, **case}, case["kind"]).correct is not True, wanted
 
 
 @cases("units")

@@ -105,6 +105,32 @@ def table_of_labelled(half, errors):
         print(f"{kind:8} {labeller:9} {c['n']:5} {share[0]:>18} {share[1]:>18} {c['fp']:10}")
 
 
+def table_of_rules(half):
+    """Which rules read and compared the labelled rows; share that the rules decide, and errors among the decided."""
+    read_by, equal_by, decided, wrong, rows = Counter(), Counter(), 0, Counter(), 0
+    for row in labelled_rows(half):
+        if row["label"] is None:
+            continue
+        kind, options = row["kind"], row["options"]
+        verdict = answers.check(row["response"], row["reference_answer"], kind, options)
+        rows += 1
+        read_by[verdict.read_by] += 1
+        equal_by[verdict.equal_by] += 1
+        if verdict.correct is not None:
+            decided += 1
+            labeller = "model" if row["label_by"] == "gpt4" else "others"
+            wrong[labeller] += verdict.correct != row["label"]
+    errors = ", ".join(f"{n} by labels of {who}" for who, n in sorted(wrong.items()))
+    share = 100 * sum(wrong.values()) / decided
+    print(
+        f"\ndecided by rules {100 * decided / rows:.1f} % of {rows}; wrong {share:.2f} % of them ({errors})"
+    )
+    for title, counts in (("read by", read_by), ("equal by", equal_by)):
+        print(
+            f"{title}: " + ", ".join(f"{name or 'no rule'} {n}" for name, n in counts.most_common())
+        )
+
+
 def benchmark_rows(folder):
     """(benchmark, kind, options, reference, unit, rel_tol) of every row of the shared benchmarks."""
     for path in sorted(folder.glob("*/*.json*")):
@@ -307,6 +333,7 @@ def main():
     args = parser.parse_args()
     if args.part in (None, "labelled"):
         table_of_labelled(args.half, args.errors)
+        table_of_rules(args.half)
     if args.part in (None, "references"):
         failed = table_of_references()
         for line in failed if args.errors else failed[:5]:
