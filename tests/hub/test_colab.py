@@ -11,6 +11,7 @@ NAME = "Qwen/Qwen3-1.7B-Base"
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_the_notebook_trains_evaluates_chats_and_saves(tmp_path, demo_model, monkeypatch):
     import nbclient
     import nbformat

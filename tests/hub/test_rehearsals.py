@@ -18,6 +18,9 @@ from conftest import ROOT, read_jsonl
 from fake_server import FakeServer
 
 SMALL = {"GPUS": "0", "EVAL_LIMIT": "1", "MAX_TOKENS": "16", "ALLOW_OTHER_ROWS": "1"}
+SMALL |= {
+    "BACKEND": "transformers"
+}  # vLLM's own start is in the demo's test: it would cost a minute each time
 
 
 @pytest.fixture
@@ -63,28 +66,19 @@ def check_end(hub, out, hub_id, benchmarks):
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_the_lora_profile_from_hub_data_to_the_pushed_model(rehearse):
     """Without a token GPQA is left out in one sentence; the hub goes down on the way, and the same command goes on."""
-    hub, out, call = rehearse(
-        ["Qwen/Qwen3-4B-Base"],
-        "lora",
-        STAGE="2",
-        HUB_ID="me/tuned",
-        ENGINE='{"max_model_len": 2048}',
-    )
+    hub, out, call = rehearse(["Qwen/Qwen3-4B-Base"], "lora", STAGE="2", HUB_ID="me/tuned")
     hub.down_after = 120
     down = call()
     last = down.stderr.strip().splitlines()[-1]
     assert down.returncode == 2 and "the hub cannot be reached" in last, down.stderr[-3000:]
+    assert "left out: GPQA-Diamond" in down.stderr
     hub.down_after = None
-    done = call(HF_TOKEN="")
-    assert done.returncode == 1 or "left out: GPQA-Diamond" in done.stderr
-    if done.returncode:  # an upload needs a token; all before it is done
-        assert "HF_TOKEN" in done.stderr.strip().splitlines()[-1] or "token" in done.stderr[-600:]
-        assert (out / "04_eval/report.html").is_file(), done.stderr[-4000:]
-        done = call(HF_TOKEN="hf_x")
+    done = call(HF_TOKEN="hf_x")
     assert done.returncode == 0, done.stderr[-4000:]
-    check_end(hub, out, "me/tuned", 13)
+    check_end(hub, out, "me/tuned", 15)
     rows = read_jsonl(out / "02_mix/train.jsonl")
     assert {row["source"] for row in rows} == {"textbook_reasoning", "natural_reasoning"}
 
@@ -128,6 +122,7 @@ class Teacher:
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_the_full_profile_from_textbooks_to_the_pushed_model(rehearse, tmp_path):
     """Teachers and judges at one endpoint, training by two processes, evaluation by transformers."""
     recipe = {
@@ -147,7 +142,6 @@ def test_the_full_profile_from_textbooks_to_the_pushed_model(rehearse, tmp_path)
         LIMIT="3",
         EVAL_LIMIT="1",
         LAUNCH=two,
-        BACKEND="transformers",
         MIX_RECIPE=str(tmp_path / "small.yaml"),
     )
     with FakeServer(Teacher()) as teacher:
