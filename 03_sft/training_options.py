@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from fast_training import BF16_OPTIMIZER, refusal_of_16bit
 from training_checks import newest_whole
 
+import batch_generate
 import rows as r
 
 HERE = Path(__file__).resolve().parent
@@ -259,6 +260,8 @@ def start_unsloth():
 def machine_defaults(given):
     """Defaults that hang on the machine and on the way to train."""
     import torch
+
+    batch_generate.check_gpu()
 
     peft, gpu = is_on(given.get("use_peft", False)), torch.cuda.is_available()
     old = gpu and not torch.cuda.is_bf16_supported(
