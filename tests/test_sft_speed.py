@@ -1,12 +1,9 @@
 """What makes training fast: attention of packed rows without a mask, larger loss chunks, tokens and seconds counted right."""
 
 import json
-import os
-import subprocess
 import sys
 
 import pytest
-from conftest import ROOT
 from test_sft_training import (  # noqa: F401
     SMALL,
     leaky,
@@ -290,52 +287,3 @@ def test_bf16_weights_learn_by_the_default_optimizer(sft, tiny, tmp_path, monkey
     monkeypatch.setattr(training_options, "refusal_of_16bit", lambda given: None)
     sft(*bf16, "--save_strategy", "no", "--optim", "adamw_torch", out=tmp_path / "plain")
     assert share > 2 * moved(sft.out, tiny) and share > 0.1
-
-
-def test_ligers_layers_give_the_same_losses(tmp_path):
-    """Liger's kernels through Triton's interpreter, which has to be chosen before Triton is imported."""
-    script = tmp_path / "liger.py"
-    script.write_text(LIGER)
-    done = subprocess.run(
-        [sys.executable, str(script), str(ROOT / "03_sft")],
-        env={**os.environ, "TRITON_INTERPRET": "1"},
-        capture_output=True,
-        text=True,
-    )
-    assert done.returncode == 0, done.stderr[-3000:]
-    plain, liger = json.loads(done.stdout.strip().split("\n")[-1])
-    assert liger == pytest.approx(plain, rel=1e-4)
-
-
-LIGER = """
-import json, sys
-sys.path.insert(0, sys.argv[1])
-import torch
-from fast_training import use_liger_layers
-from transformers import AutoModelForCausalLM, Qwen3Config
-
-class Epsilon(float):   # a plain number has no .to() in the interpreter
-    def to(self, dtype):
-        return self
-
-config = Qwen3Config(hidden_size=32, intermediate_size=64, num_hidden_layers=1, num_attention_heads=2,
-                     num_key_value_heads=1, head_dim=16, vocab_size=64)
-ids = torch.arange(12)[None] * 5 % 64
-
-def figures():
-    torch.manual_seed(0)
-    model = AutoModelForCausalLM.from_config(config)
-    for module in model.modules():
-        if hasattr(module, "variance_epsilon"):
-            module.variance_epsilon = Epsilon(module.variance_epsilon)
-    loss = model(input_ids=ids, labels=ids).loss
-    loss.backward()
-    used = {type(module).__module__.split(".")[0] for module in model.modules()}
-    return used, [loss.item(), *(p.grad.norm().item() for p in model.parameters())]
-
-_, plain = figures()
-use_liger_layers(config)
-used, liger = figures()
-assert "liger_kernel" in used, used
-print(json.dumps([plain, liger]))
-"""
