@@ -7,13 +7,12 @@ in   --max-length N      tokens in one packed sequence (default 4096), one seque
 out  a table on stdout: GiB for full fine-tuning, LoRA and QLoRA
 
 How memory is counted, in bytes a parameter, W being all weights and A the adapter's:
-    full, fp32 weights    4 W + gradients 4 W + AdamW 8 W, and 2 W for the bf16 copies autocast keeps through a forward pass
-    full, bf16 weights    2 W + 2 W + 2 W (states in 8 bit, stochastic rounding: plain AdamW would need 4 W and lose most updates)
-    LoRA                  2 W (16-bit base) + 16 A
-    QLoRA                 0.53 of each linear weight, 2 of embedding, head and fused experts (bitsandbytes leaves them as they are), + 8 A
-    activations           one layer input a layer (checkpointing), what one layer holds while it is recomputed, the loss chunk
-FSDP2 and ZeRO-3 divide weights, gradients and states by the number of GPUs; two layers are gathered whole at a time.
-5 % are added for fragmentation and 1 GiB for the CUDA context.
+    full    weights, gradients and AdamW's two states in the weights' type: 16 W in fp32; in bf16 with states of 8 bits 6 W (STATES)
+    LoRA    2 W (16-bit base) + 16 A;  QLoRA  0.52 of each matrix, 2 of embedding, head and fused experts, + 8 A
+    and the largest of: one layer recomputed, the loss with the head's gradient, the loss with autocast's bf16 copies;
+    one layer input a layer (checkpointing) or all that a layer leaves (without); DDP's buckets; what FSDP2 has gathered.
+FSDP2 and ZeRO-3 divide weights, gradients and states by the GPUs. 5 % are added for fragmentation, 1 GiB for the CUDA context.
+tests/bench/count_memory.py checks these terms against what torch allocates.
 """
 
 import sys
@@ -25,10 +24,8 @@ from dataclasses import dataclass
 import rows as r
 
 GIB = 2**30
+QK_NORM = ("qwen3", "olmo2", "gemma3")  # architectures that normalise queries and keys
 LOSS_CHUNK = 256  # tokens of TRL's chunked loss
-STATES_8BIT = (
-    2.03  # bytes a parameter of two AdamW states in 8 bit, with a scale for each 256 of them
-)
 SIZES = (16, 24, 40, 80, 141)  # memory of usual GPUs in GB: T4, 4090/L4, A100-40, A100/H100, H200
 PEAK_TFLOPS = {
     "H200": 989,
@@ -56,6 +53,21 @@ FLOPS_FORMULA = (
 )
 
 
+# Bytes of optimizer states a trained weight, beside the weight and its gradient; a part of the name that --optim has.
+STATES = {
+    "flash": 3.13,  # flashoptim 0.1.4: two states of 8 bits with 16-bit scales a group of 32, and 8 bits of the weight (24 in all)
+    "8bit": 2.04,  # torchao 0.18 and bitsandbytes: two states of 8 bits, one fp32 scale a block of 256
+    "optimi": 6,  # torch-optimi 0.3.3 on bf16 weights: two bf16 states and the Kahan sum
+    "kahan": 6,
+    "adafactor": 0.01,  # a row and a column of each matrix
+}
+LAYER = 1.5  # times what a layer leaves: while it is recomputed, gradients of it are there too
+NF4 = 0.52  # bytes a weight: half a byte, and scales of 64 weights that are quantized themselves (0.56 where they are not)
+# Bytes a parameter of one checkpoint. FSDP: weights twice (model.safetensors and pytorch_model_fsdp.bin, transformers trainer.py
+# _save_optimizer_and_scheduler) and AdamW's states, fp32. ZeRO-3: bf16 weights, then fp32 weights and states.
+CHECKPOINT = {"fsdp": 16, "zero3": 14}
+
+
 @dataclass
 class Shape:
     """What a decoder's config.json says about its size; q = heads x head_dim, kv = key/value heads x head_dim."""
@@ -69,6 +81,7 @@ class Shape:
     tied: bool
     experts: int = 1
     active: int = 1
+    qk_norm: bool = False
 
     @property
     def layer(self):
@@ -78,6 +91,21 @@ class Shape:
             + self.experts * 3 * self.hidden * self.inter
             + (self.experts * self.hidden if self.experts > 1 else 0)
         )
+
+    @property
+    def expert_weights(self):
+        """Parameters of one layer's experts: one fused tensor each, which bitsandbytes leaves as it is."""
+        return self.experts * 3 * self.hidden * self.inter if self.experts > 1 else 0
+
+    def inside(self, wide):
+        """Bytes a token that one layer leaves for its backward pass where it computes in bf16 (tests/bench/count_memory.py).
+
+        Norms in fp32, attention with repeated keys and values, the gated MLP of the active experts. Over fp32 weights (wide 4)
+        the norms' results are fp32, and autocast makes a bf16 copy for each matrix that reads them.
+        """
+        norms = 8 * (self.q + self.kv) if self.qk_norm else 0
+        narrow = 16 * self.hidden + 10 * self.q + 8 * self.inter * self.active + norms
+        return narrow + (10 * self.hidden if wide == 4 else 0)
 
     @property
     def embedding(self):
@@ -105,11 +133,11 @@ KNOWN = {
     "Qwen/Qwen2.5-1.5B": Shape(1536, 28, 1536, 256, 8960, 151936, True),
     "Qwen/Qwen2.5-3B": Shape(2048, 36, 2048, 256, 11008, 151936, True),
     "Qwen/Qwen2.5-7B": Shape(3584, 28, 3584, 512, 18944, 152064, False),
-    "Qwen/Qwen3-1.7B-Base": Shape(2048, 28, 2048, 1024, 6144, 151936, True),
-    "Qwen/Qwen3-4B-Base": Shape(2560, 36, 4096, 1024, 9728, 151936, True),
-    "Qwen/Qwen3-8B-Base": Shape(4096, 36, 4096, 1024, 12288, 151936, False),
-    "Qwen/Qwen3-14B-Base": Shape(5120, 40, 5120, 1024, 17408, 151936, False),
-    "Qwen/Qwen3-30B-A3B-Base": Shape(2048, 48, 4096, 512, 768, 151936, False, 128, 8),
+    "Qwen/Qwen3-1.7B-Base": Shape(2048, 28, 2048, 1024, 6144, 151936, True, qk_norm=True),
+    "Qwen/Qwen3-4B-Base": Shape(2560, 36, 4096, 1024, 9728, 151936, True, qk_norm=True),
+    "Qwen/Qwen3-8B-Base": Shape(4096, 36, 4096, 1024, 12288, 151936, False, qk_norm=True),
+    "Qwen/Qwen3-14B-Base": Shape(5120, 40, 5120, 1024, 17408, 151936, False, qk_norm=True),
+    "Qwen/Qwen3-30B-A3B-Base": Shape(2048, 48, 4096, 512, 768, 151936, False, 128, 8, True),
     "meta-llama/Llama-3.1-8B": Shape(4096, 32, 4096, 1024, 14336, 128256, False),
 }
 
@@ -139,7 +167,65 @@ def shape_of(config):
         bool(get("tie_word_embeddings", False)),
         experts,
         get("num_experts_per_tok") or 1,
+        str(get("model_type")).startswith(QK_NORM),
     )
+
+
+def state_bytes(optimizer, dtype):
+    """Bytes of optimizer states a trained weight takes, by the name --optim has (STATES), else AdamW's two of the weights' type."""
+    found = [size for name, size in STATES.items() if name in optimizer.lower()]
+    return found[0] if found else 2 * (4 if dtype == "float32" else 2)
+
+
+def held(shape, method, wide, rank, states):
+    """Bytes of (weights, gradients, optimizer states) before they are shared out."""
+    total, trained = shape.parameters, shape.adapter(rank)
+    if method == "full":
+        return wide * total, wide * total, states * total
+    if method == "lora":  # PEFT makes the adapter fp32: autocast_adapter_dtype
+        return 2 * total + 4 * trained, 4 * trained, 8 * trained
+    packed = shape.layers * (shape.layer - shape.expert_weights)
+    # trl sft_trainer.py puts the adapters of a quantized model into bf16
+    return NF4 * packed + 2 * (total - packed) + 2 * trained, 2 * trained, 4 * trained
+
+
+def in_use(shape, method, gpus, ddp, gradients):
+    """Bytes of copies that are made of weights and gradients while they are used."""
+    if gpus > 1:
+        # FSDP2: two units gathered in bf16 (the second is fetched ahead), the gradient of one in bf16 and, to be summed, in fp32.
+        # Between accumulation steps nothing whole stays: sft.py sets sync_each_batch, else 2 bytes of every weight would.
+        return (2 + 2 + 2 + 4) * max(shape.layer, shape.embedding)
+    copies = (
+        gradients if ddp else 0
+    )  # DDP: buckets beside the gradients (gradient_as_bucket_view is off)
+    if method == "qlora":  # bitsandbytes unpacks the matrix in hand
+        return copies + 2 * shape.hidden * max(shape.inter, shape.q)
+    return copies
+
+
+def activations_of(shape, tokens, wide, autocast, checkpointing, loss, chunk, whole):
+    """Bytes of what the forward pass leaves for the backward pass and of what both take in passing, at the largest moment.
+
+    whole  all weights are trained, and on one GPU: then the head's gradient and autocast's copies count
+    """
+    narrow = 1 if autocast or wide == 2 else 2
+    stream = wide * shape.hidden * tokens  # the residual stream that enters a layer
+    inside = tokens * shape.inside(wide) * narrow
+    if (
+        loss == "chunked"
+    ):  # TRL: bf16 and fp32 logits of a chunk, their log-softmax, two products of it, gradients
+        scores = 20 * min(chunk, tokens) * shape.vocab
+    elif loss == "liger":  # chunks of tokens x hidden / vocab tokens
+        scores = 8 * tokens * shape.hidden
+    else:  # logits in bf16 and fp32, log-softmax
+        scores = 10 * tokens * shape.vocab
+    # the head's gradient in bf16, of one chunk and summed; with fp32 weights their copy and the gradient in fp32 too
+    head = (11 if wide == 4 else 5) * shape.embedding if whole else 0
+    # torch.autocast keeps bf16 copies of fp32 matrices through a forward pass, and those that a backward pass needs beyond it
+    copies = 2 * (shape.layers * shape.layer + shape.embedding) if whole and wide == 4 else 0
+    if not checkpointing:
+        return shape.layers * inside + scores + copies + head
+    return shape.layers * stream + max(LAYER * inside, scores + head, scores + copies)
 
 
 def memory(
@@ -148,53 +234,27 @@ def memory(
     *,
     tokens=4096,
     gpus=1,
+    ddp=False,
     dtype="float32",
     rank=16,
     checkpointing=True,
-    chunked=True,
+    loss="chunked",
     chunk=LOSS_CHUNK,
-    states=None,
     autocast=True,
+    states=None,
 ):
     """Bytes one device needs: {weights, gradients, optimizer, activations, overhead, total}.
 
     method  full, lora or qlora;  tokens  in one forward pass of one device;  gpus  that share weights and states (1 = plain or DDP)
-    chunk  tokens of the chunked loss;  states  bytes a trained parameter that the optimizer keeps (default: AdamW in the weights' type)
+    loss    chunked (TRL's own, of so many tokens: chunk), liger or whole;  states  bytes of optimizer states a trained weight (default: AdamW's two)
     """
-    total, wide = shape.parameters, 4 if dtype == "float32" else 2
-    trained = shape.adapter(rank) if method != "full" else total
-    if method == "full":
-        weights, gradients, optimizer = wide * total, wide * total, (states or 2 * wide) * total
-        weights += 2 * total if wide == 4 and autocast and gpus == 1 else 0
-    elif method == "lora":
-        weights, gradients, optimizer = wide * total + 4 * trained, 4 * trained, 8 * trained
-    else:
-        packed = shape.layers * (
-            shape.layer
-            - (shape.experts * 3 * shape.hidden * shape.inter if shape.experts > 1 else 0)
-        )
-        weights, gradients, optimizer = (
-            0.53 * packed + 2 * (total - packed) + 2 * trained,
-            2 * trained,
-            4 * trained,
-        )
-    weights, gradients, optimizer = (part / gpus for part in (weights, gradients, optimizer))
-    if gpus > 1 or method == "qlora":
-        weights += (
-            2 * 2 * max(shape.layer, shape.embedding)
-        )  # what is gathered, or unpacked to 16 bit, while it is used
-    narrow = 2 if autocast or wide == 2 else 4
-    stream = (4 if wide == 4 else 2) * shape.hidden * tokens
-    inside = (
-        narrow
-        * tokens
-        * (8 * shape.hidden + 3 * shape.q + 3 * shape.kv + 5 * shape.inter * shape.active)
-    )
-    logits = (12 * min(chunk, tokens) if chunked else 10 * tokens) * shape.vocab
-    activations = (
-        shape.layers * stream + 2 * inside + logits
-        if checkpointing
-        else shape.layers * (stream + inside) + logits
+    wide = 4 if dtype == "float32" else 2
+    states = 2 * wide if states is None else states
+    parts = held(shape, method, wide, rank, states)
+    weights, gradients, optimizer = (part / gpus for part in parts)
+    weights += in_use(shape, method, gpus, ddp, gradients)
+    activations = activations_of(
+        shape, tokens, wide, autocast, checkpointing, loss, chunk, method == "full" and gpus == 1
     )
     total = weights + gradients + optimizer + activations
     overhead = 0.05 * total + GIB
@@ -223,12 +283,14 @@ def peak_flops(name):
     return PEAK_TFLOPS[max(found, key=len)] * 1e12 if found else None
 
 
-def disk(shape, method, dtype="float32", checkpoints=2, rank=16):
-    """Bytes written: so many checkpoints (weights and optimizer states) and the final model."""
+def disk(shape, method, dtype="float32", checkpoints=2, rank=16, backend="plain"):
+    """Bytes written: so many checkpoints (weights and optimizer states) and the final model, while it is turned into 16 bits."""
     wide = 4 if dtype == "float32" else 2
-    trained = shape.adapter(rank) if method != "full" else shape.parameters
-    one = trained * (3 * wide if method == "full" else 12)
-    return int(checkpoints * one + trained * (wide if method == "full" else 4)) + 64 * 2**20
+    if method != "full":
+        return int((checkpoints * 12 + 4) * shape.adapter(rank)) + 64 * 2**20
+    final = wide + 2 if wide == 4 else wide
+    one = CHECKPOINT.get(backend, 3 * wide)
+    return int((checkpoints * one + final) * shape.parameters) + 64 * 2**20
 
 
 def what_would_fit(shape, available, tokens, rank=16):
@@ -240,7 +302,8 @@ def what_would_fit(shape, available, tokens, rank=16):
                 f"full fine-tuning on {gpus} such GPUs (accelerate/fsdp2.yaml, {memory(shape, gpus=gpus, tokens=tokens)['total'] / GIB:.0f} GiB each)"
             )
             break
-    if memory(shape, dtype="bfloat16", tokens=tokens, states=STATES_8BIT)["total"] <= available:
+    narrow = memory(shape, dtype="bfloat16", tokens=tokens, states=STATES["8bit"])
+    if narrow["total"] <= available:
         ways.append("full fine-tuning with --dtype bfloat16 (states in 8 bit, stochastic rounding)")
     for method, option in (("lora", "--use_peft"), ("qlora", "--use_peft --load_in_4bit")):
         for shorter in dict.fromkeys((tokens, tokens // 2, tokens // 4)):
@@ -279,7 +342,7 @@ def table(shapes, tokens):
                 for need in (
                     memory(shape, "qlora", tokens=tokens, dtype="bfloat16"),
                     memory(shape, "lora", tokens=tokens, dtype="bfloat16"),
-                    memory(shape, tokens=tokens, dtype="bfloat16", states=STATES_8BIT),
+                    memory(shape, tokens=tokens, dtype="bfloat16", states=STATES["8bit"]),
                     memory(shape, tokens=tokens),
                     memory(shape, tokens=tokens, gpus=8),
                 )

@@ -29,6 +29,7 @@ import fast_training
 import fit_estimate
 import packed_attention
 import token_files
+from check_fit import check_fit
 from finish_run import finish
 from training_options import (
     OwnOptions,
@@ -65,85 +66,6 @@ def help_text():
     lines += ["", "Options of TRL and PEFT that people change (their defaults here):"]
     lines += [f"    --{name:<27} {text}" for name, text in OFTEN.items()]
     return __doc__ + "\n".join(lines)
-
-
-def sharding():
-    """Over how many processes this launch shares out weights and states (1 = plain or DDP)."""
-    sharded = is_on(os.environ.get("ACCELERATE_USE_FSDP", "")) or is_on(
-        os.environ.get("ACCELERATE_USE_DEEPSPEED", "")
-    )
-    return int(os.environ.get("WORLD_SIZE", 1)) if sharded else 1
-
-
-def check_fit(config, own, args, model_args):
-    """Refuse, before any weights are fetched, what will not fit into memory or onto the disk; returns the estimate in bytes, or None."""
-    import torch
-
-    shape = fit_estimate.shape_of(config)
-    if shape is None:
-        say("fit estimate: this architecture is not a plain decoder, so there is none")
-        if args.gradient_checkpointing is None:
-            args.gradient_checkpointing = torch.cuda.is_available()
-        return None
-    method = "full" if not model_args.use_peft else "qlora" if model_args.load_in_4bit else "lora"
-    tokens = args.per_device_train_batch_size * args.max_length
-
-    def estimate(checkpointing, chunk):
-        return fit_estimate.memory(
-            shape,
-            method,
-            tokens=tokens,
-            gpus=sharding(),
-            dtype=model_args.dtype,
-            rank=model_args.lora_r,
-            checkpointing=checkpointing,
-            chunked=args.loss_type in (None, "chunked_nll"),
-            chunk=chunk,
-            states=fit_estimate.STATES_8BIT if "8bit" in args.optim else None,
-            autocast=args.bf16 or args.fp16,
-        )
-
-    gpu = torch.cuda.is_available()
-    # a machine's memory is shared with whatever else runs there: what is available counts, not what is built in
-    available = (
-        torch.cuda.get_device_properties(0).total_memory
-        if gpu
-        else os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    )
-    need = fast_training.fastest_that_fits(args, own, estimate, available)
-    gib = {k: v / fit_estimate.GIB for k, v in need.items()}
-    text = (
-        f"{gib['total']:.1f} GiB (weights {gib['weights']:.1f}, gradients {gib['gradients']:.1f}, optimizer {gib['optimizer']:.1f}, activations "
-        f"{gib['activations']:.1f}) of {available / fit_estimate.GIB:.1f} GiB {'on this GPU' if gpu else 'free'}"
-    )
-    say(f"fit estimate: {shape.parameters / 1e9:.2f} B parameters, {method}, {text}")
-    say(
-        f"layers are {'made again in the backward pass' if args.gradient_checkpointing else 'kept for the backward pass'}, "
-        f"the loss takes {own.loss_chunk:,} tokens at once"
-    )
-    if need["total"] > available and not own.ignore_fit:
-        ways = fit_estimate.what_would_fit(shape, available, tokens, model_args.lora_r)
-        raise r.BadInput(
-            f"{model_args.model_name_or_path} will not fit: about {text}. What would fit: {'; '.join(ways) or 'a smaller model'}. "
-            "--ignore_fit tries all the same"
-        )
-    room, wanted = (
-        shutil.disk_usage(existing(args.output_dir)).free,
-        fit_estimate.disk(
-            shape, method, model_args.dtype, (args.save_total_limit or 3) + 1, model_args.lora_r
-        ),
-    )
-    if room < wanted:
-        raise r.BadInput(
-            f"{args.output_dir}: {wanted / 1e9:.1f} GB are needed for the checkpoints, {room / 1e9:.1f} GB are free; "
-            "lower --save_total_limit or choose another --output_dir"
-        )
-    return need["total"]
-
-
-def existing(path):
-    """The path, or its nearest parent that exists."""
-    return next(p for p in (Path(path).resolve(), *Path(path).resolve().parents) if p.exists())
 
 
 def quiet():
@@ -217,7 +139,7 @@ def build_trainer(own, args, model_args, tokenizer, train, held, meter, state):
         processing_class=tokenizer,
         peft_config=peft,
         quantization_config=quantization,
-        callbacks=callbacks(state, meter),
+        callbacks=callbacks(state, meter, first_save=args.save_strategy != "no"),
     )
     if args.packing and model_args.attn_implementation == packed_attention.NAME and not own.unsloth:
         trainer.data_collator = packed_attention.add_row_bounds(trainer.data_collator)
@@ -309,7 +231,7 @@ def prepare(own, args, model_args, state):
     model_args.lora_target_modules = adapter_targets(
         model_args.lora_target_modules, shape.experts if shape else 1
     )
-    need = check_fit(config, own, args, model_args)
+    need = check_fit(shape, own, args, model_args)
     tokenizer, notes = load_tokenizer(
         model, args.chat_template_path, model_args.model_revision, args.trust_remote_code
     )

@@ -276,14 +276,39 @@ def test_memory_estimate_follows_what_is_known():
         "weights, gradients and AdamW alone are 16 bytes a parameter"
     )
     one, eight = fit.memory(shape), fit.memory(shape, gpus=8)
-    assert eight["optimizer"] == one["optimizer"] / 8 and eight["activations"] == one["activations"]
-    assert fit.memory(shape, checkpointing=False)["activations"] > 5 * one["activations"]
-    assert fit.memory(shape, chunked=False)["activations"] - one["activations"] == pytest.approx(
-        10 * 4096 * shape.vocab, rel=0.1
+    assert eight["optimizer"] == one["optimizer"] / 8 and eight["total"] < one["total"] / 5
+    kept, stored = (
+        fit.memory(shape, "lora", checkpointing=on)["activations"] for on in (True, False)
     )
+    assert stored > 5 * kept
+    whole, liger = (fit.memory(shape, loss=loss)["activations"] for loss in ("whole", "liger"))
+    assert whole - liger > 4 * 4096 * shape.vocab, "Liger never makes the logits"
+    ddp, half = fit.memory(shape, ddp=True), fit.memory(shape, dtype="bfloat16")
+    assert ddp["weights"] - one["weights"] == one["gradients"], "buckets beside the gradients"
+    flash = fit.memory(shape, dtype="bfloat16", states=fit.state_bytes("flash_adamw24", "bfloat16"))
+    assert half["total"] - flash["total"] == pytest.approx((4 - 3.13) * 1.05 * shape.parameters)
+    assert fit.state_bytes("adamw_torch_8bit", "bfloat16") == 2.04
+    assert fit.state_bytes("adamw_torch_fused", "float32") == 8
     ways = fit.what_would_fit(shape, 80 * gib, 4096)
     assert "full fine-tuning on 2 such GPUs" in ways[0] and any("LoRA" in way for way in ways)
     assert fit.what_would_fit(fit.KNOWN["Qwen/Qwen3-14B-Base"], 4 * gib, 4096) == []
+
+
+@pytest.mark.parametrize(
+    ("backend", "dtype", "bytes_each"),
+    [
+        ("plain", "float32", 12),
+        ("ddp", "float32", 12),
+        ("fsdp", "float32", 16),
+        ("zero3", "float32", 14),
+        ("plain", "bfloat16", 6),
+    ],
+)
+def test_checkpoints_take_what_their_backend_writes(backend, dtype, bytes_each):
+    shape = fit.KNOWN["Qwen/Qwen3-1.7B-Base"]
+    none, two = (fit.disk(shape, "full", dtype, n, backend=backend) for n in (0, 2))
+    assert two - none == pytest.approx(2 * bytes_each * shape.parameters)
+    assert none < 6.1 * shape.parameters, "the final model alone where nothing is saved on the way"
 
 
 def test_fit_table_is_printed(run_script):
@@ -337,7 +362,7 @@ def test_recipes_fit_their_gpu():
             tokens=recipe["per_device_train_batch_size"] * recipe["max_length"],
             dtype="bfloat16",
             rank=recipe.get("lora_r", 0),
-            states=fit.STATES_8BIT if method == "full" else None,
+            states=fit.STATES["8bit"] if method == "full" else None,
         )
         size = int(path.stem.rsplit("_", 1)[-1].removesuffix("gb"))
         assert need["total"] < 0.97 * size * fit.GIB, path.name

@@ -40,7 +40,7 @@ def test_several_processes_write_the_same_tokens(tiny, tmp_path):  # noqa: F811
     ]
     path = write_jsonl(tmp_path / "rows.jsonl", rows)
     found = [
-        token_files.tokenize_file(path, tokenizer, 256, tmp_path / str(n), 20, workers=n)
+        token_files.tokenize_file(path, tokenizer, 64, tmp_path / str(n), 20, workers=n)
         for n in (1, 2)
     ]
     assert found[0] == found[1] and found[0]["too_long"] > 0
@@ -49,4 +49,4 @@ def test_several_processes_write_the_same_tokens(tiny, tmp_path):  # noqa: F811
         assert one == two and one, name
     bad = write_jsonl(tmp_path / "bad.jsonl", [*rows[:2000], {"id": "x", "question": "no answer"}])
     with pytest.raises(r.BadInput, match=r'bad.jsonl, row "x"'):
-        token_files.tokenize_file(bad, tokenizer, 256, tmp_path / "bad", 20, workers=2)
+        token_files.tokenize_file(bad, tokenizer, 64, tmp_path / "bad", 20, workers=2)

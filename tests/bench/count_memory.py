@@ -6,8 +6,7 @@
 in   nothing: the models are made from their shapes, without storage;  --tokens N (default 4096) in one packed sequence
 out  a Markdown table on stdout: counted, estimated, their ratio. No GPU, no weights; about 10 s a cell on one core
 
-One optimizer step and a second forward and backward pass are recorded (gradients and states are then all there) by MemTracker under
-FakeTensorMode, with the project's settings: autocast to bf16, gradient checkpointing, TRL's chunked loss, fully_shard over a fake process
+One optimizer step and a second forward and backward pass are recorded (gradients and states are then all there) under torch's FakeTensorMode, with the project's settings: autocast to bf16, gradient checkpointing, TRL's chunked loss, fully_shard over a fake process
 group for 8 GPUs. Two small numbers of layers are counted and the difference is extended to all: layers are alike.
 Left out: the CUDA context, fragmentation and the workspaces of kernels (fit_estimate's "overhead").
 """
@@ -34,9 +33,10 @@ WAYS = {
 
 def config_of(shape, layers):
     """transformers config of a Shape with so many layers."""
-    from transformers import Qwen3Config, Qwen3MoeConfig
+    from transformers import LlamaConfig, Qwen3Config, Qwen3MoeConfig
 
-    kind = Qwen3MoeConfig if shape.experts > 1 else Qwen3Config
+    kind = Qwen3Config if shape.qk_norm else LlamaConfig
+    kind = Qwen3MoeConfig if shape.experts > 1 else kind
     return kind(
         hidden_size=shape.hidden,
         num_hidden_layers=layers,
@@ -57,13 +57,15 @@ def config_of(shape, layers):
 
 
 def build(shape, layers, method, dtype, gpus, checkpointing, rank):
-    """The model as sft.py trains it, on the fake device in hand."""
+    """The model as sft.py trains it, of fake tensors."""
     import torch
+    from torch._subclasses.fake_tensor import unset_fake_temporarily
     from transformers import AutoModelForCausalLM
 
-    model = AutoModelForCausalLM.from_config(
-        config_of(shape, layers), dtype=getattr(torch, dtype), attn_implementation="sdpa"
-    )
+    with torch.device("meta"), unset_fake_temporarily():
+        model = AutoModelForCausalLM.from_config(
+            config_of(shape, layers), dtype=getattr(torch, dtype), attn_implementation="sdpa"
+        )
     if checkpointing:
         model.gradient_checkpointing_enable({"use_reentrant": False})
     if method == "lora":
@@ -72,14 +74,42 @@ def build(shape, layers, method, dtype, gpus, checkpointing, rank):
 
         targets = adapter_targets("all-linear", shape.experts)
         model.enable_input_require_grads()
-        model = get_peft_model(model, LoraConfig(r=rank, target_modules=targets))
+        with unset_fake_temporarily():
+            model = get_peft_model(model, LoraConfig(r=rank, target_modules=targets))
+    give_storage(model)
     if gpus > 1:
         from torch.distributed.fsdp import MixedPrecisionPolicy, fully_shard
 
         policy = MixedPrecisionPolicy(torch.bfloat16, torch.float32, None)
-        for part in (*model.model.layers, model):
-            fully_shard(part, mp_policy=policy)
+        with unset_fake_temporarily():
+            mesh = torch.distributed.init_device_mesh("cpu", (gpus,))
+        tail = [model.model.norm, model.lm_head]  # the units of accelerate's fsdp2_prepare_model
+        tail += [model.model.embed_tokens] if shape.tied else []
+        head = [] if shape.tied else [model.model.embed_tokens]
+        for part in (*model.model.layers, *head, tail, model):
+            fully_shard(part, mp_policy=policy, mesh=mesh, reshard_after_forward=part is not tail)
     return model.train()
+
+
+def give_storage(model):
+    """Put fake CPU tensors in the place of meta tensors; tied weights stay one."""
+    import torch
+
+    made = {}
+    for module in model.modules():
+        for held in (module._parameters, module._buffers):
+            for name, tensor in held.items():
+                if tensor is None:
+                    continue
+                if id(tensor) not in made:
+                    new = torch.empty(tensor.shape, dtype=tensor.dtype)
+                    if isinstance(tensor, torch.nn.Parameter):
+                        new = torch.nn.Parameter(new, tensor.requires_grad)
+                    made[id(tensor)] = (
+                        new,
+                        tensor,
+                    )  # the old one is kept, so that no other gets its id
+                held[name] = made[id(tensor)][0]
 
 
 def loss_of(model, ids):
@@ -98,36 +128,77 @@ def loss_of(model, ids):
     return loss
 
 
+def recorder():
+    """A dispatch mode that follows every storage torch makes from its first to its last use: .live and .peak in bytes."""
+    import weakref
+
+    import torch
+    from torch.utils._python_dispatch import TorchDispatchMode
+    from torch.utils._pytree import tree_iter
+    from torch.utils.weak import WeakIdKeyDictionary
+
+    class Recorder(TorchDispatchMode):
+        def __init__(self):
+            super().__init__()
+            self.live = self.peak = 0
+            self.seen = WeakIdKeyDictionary()
+
+        def follow(self, tensor):
+            storage = tensor.untyped_storage()
+            if storage not in self.seen:
+                size = storage.nbytes()
+                self.seen[storage] = size
+                self.live += size
+                self.peak = max(self.peak, self.live)
+                weakref.finalize(storage, self.release, size)
+
+        def release(self, size):
+            self.live -= size
+
+        def __torch_dispatch__(self, function, types, args=(), kwargs=None):
+            made = function(*args, **kwargs or {})
+            for tensor in tree_iter(made):
+                if isinstance(tensor, torch.Tensor):
+                    self.follow(tensor)
+            return made
+
+    return Recorder()
+
+
 def count(shape, layers, method, dtype, *, gpus=1, tokens=4096, checkpointing=True, rank=16):
-    """Peak bytes of one device that torch's MemTracker records for so many layers."""
+    """Largest numbers of bytes alive at once on one device with so many layers: (in the forward pass, in the backward pass)."""
     import torch
     from torch._subclasses.fake_tensor import FakeTensorMode
-    from torch.distributed._tools.mem_tracker import MemTracker
 
+    if gpus > 1 and not torch.distributed.is_initialized():
+        from torch.testing._internal.distributed.fake_pg import FakeStore
+
+        torch.distributed.init_process_group("fake", store=FakeStore(), rank=0, world_size=gpus)
     with FakeTensorMode(allow_non_fake_inputs=True):
         model = build(shape, layers, method, dtype, gpus, checkpointing, rank)
         trained = [p for p in model.parameters() if p.requires_grad]
-        optimizer = torch.optim.AdamW(trained)
-        tracker = MemTracker()
-        tracker.track_external(model, optimizer)
+        optimizer = torch.optim.AdamW(trained, fused=True)
         ids = torch.zeros((1, tokens), dtype=torch.int64)
-        with tracker:
-            for _ in range(2):
+        with recorder() as record:
+            for tensor in (*model.parameters(), *model.buffers()):
+                record.follow(tensor)
+            for _ in range(2):  # the second time gradients and states are there
+                record.peak = 0
                 with torch.autocast("cpu", torch.bfloat16):
                     loss = loss_of(model, ids)
+                forward, record.peak = record.peak, 0
                 loss.backward()
                 del loss
-                tracker.reset_mod_stats()
                 if not optimizer.state:
                     optimizer.step()
-        peak = tracker.get_tracker_snapshot("peak")
-    return sum(kinds["Total"] for kinds in peak.values())
+    return forward, record.peak
 
 
-def extended(shape, few=(2, 3), **settings):
-    """count() of all layers, from two small numbers of them."""
+def extended(shape, few=(1, 2), **settings):
+    """Peak bytes with all layers, from two small numbers of them: in each pass every layer adds as much as the one before."""
     small, large = (count(shape, layers, **settings) for layers in few)
-    return small + (shape.layers - few[0]) * (large - small) / (few[1] - few[0])
+    times = (shape.layers - few[0]) / (few[1] - few[0])
+    return max(one + times * (two - one) for one, two in zip(small, large, strict=True))
 
 
 def main():

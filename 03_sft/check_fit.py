@@ -1,0 +1,122 @@
+"""Refuse, before any weights are fetched, a run that will not fit into memory or onto the disk.
+
+Imported by sft.py; no command of its own. The figures are those of fit_estimate.py.
+"""
+
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+import os
+import shutil
+
+import fast_training
+import fit_estimate as fit
+from training_options import is_on, say
+
+import rows as r
+
+
+def backend():
+    """How this launch shares the model among its processes: plain, ddp, fsdp or zero3."""
+    if is_on(os.environ.get("ACCELERATE_USE_FSDP", "")):
+        return "fsdp"
+    if is_on(os.environ.get("ACCELERATE_USE_DEEPSPEED", "")):
+        return "zero3"
+    return "ddp" if int(os.environ.get("WORLD_SIZE", 1)) > 1 else "plain"
+
+
+def available_memory():
+    """Bytes of this GPU, or what is free on this machine: its memory is shared with whatever else runs there."""
+    import torch
+
+    if torch.cuda.is_available():
+        return torch.cuda.get_device_properties(0).total_memory, "on this GPU"
+    return os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"), "free"
+
+
+def loss_kind(args):
+    """Which of the three losses of fit_estimate.memory() this run has."""
+    if args.use_liger_kernel:
+        return "liger"
+    return "chunked" if args.loss_type in (None, "chunked_nll") else "whole"
+
+
+def settings_of(args, model_args):
+    """Keyword arguments of fit_estimate.memory() for this run."""
+    shared = backend()
+    processes = int(os.environ.get("WORLD_SIZE", 1))
+    lora = "qlora" if model_args.load_in_4bit else "lora"
+    dtype = str(model_args.dtype).removeprefix("torch.")
+    return {
+        "method": lora if model_args.use_peft else "full",
+        "tokens": args.per_device_train_batch_size * args.max_length,
+        "gpus": processes if shared in ("fsdp", "zero3") else 1,
+        "ddp": shared == "ddp",
+        "dtype": dtype,
+        "rank": model_args.lora_r,
+        "loss": loss_kind(args),
+        "autocast": args.bf16 or args.fp16,
+        "states": fit.state_bytes(str(getattr(args.optim, "value", args.optim)), dtype),
+    }
+
+
+def check_memory(shape, own, args, model_args):
+    settings, (available, where) = settings_of(args, model_args), available_memory()
+
+    def estimate(checkpointing, chunk):
+        return fit.memory(shape, checkpointing=checkpointing, chunk=chunk, **settings)
+
+    need = fast_training.fastest_that_fits(args, own, estimate, available)
+    gib = {part: size / fit.GIB for part, size in need.items()}
+    text = (
+        f"{gib['total']:.1f} GiB (weights {gib['weights']:.1f}, gradients {gib['gradients']:.1f}, optimizer "
+        f"{gib['optimizer']:.1f}, activations {gib['activations']:.1f}) of {available / fit.GIB:.1f} GiB {where}"
+    )
+    say(f"fit estimate: {shape.parameters / 1e9:.2f} B parameters, {settings['method']}, {text}")
+    say(
+        f"layers are {'made again in the backward pass' if args.gradient_checkpointing else 'kept for the backward pass'}, "
+        f"the loss takes {own.loss_chunk:,} tokens at once"
+    )
+    if need["total"] > available and not own.ignore_fit:
+        ways = fit.what_would_fit(shape, available, settings["tokens"], model_args.lora_r)
+        raise r.BadInput(
+            f"{model_args.model_name_or_path} will not fit: about {text}. What would fit: "
+            f"{'; '.join(ways) or 'a smaller model'}. --ignore_fit tries all the same"
+        )
+    return settings, need["total"]
+
+
+def check_disk(shape, own, args, settings):
+    """Room for the checkpoints that are kept, one more while it is written, and the final model."""
+    kept = 0 if args.save_strategy == "no" else (args.save_total_limit or 3) + 1
+    wanted = fit.disk(
+        shape, settings["method"], settings["dtype"], kept, settings["rank"], backend()
+    )
+    folder = Path(args.output_dir).resolve()
+    room = shutil.disk_usage(next(p for p in (folder, *folder.parents) if p.exists())).free
+    if room >= wanted:
+        return
+    text = f"{args.output_dir}: {wanted / 1e9:.1f} GB are needed for checkpoints and model, {room / 1e9:.1f} GB are free"
+    if not own.ignore_fit:
+        raise r.BadInput(
+            f"{text}; lower --save_total_limit, take --save_strategy no, or choose another --output_dir"
+        )
+    say(f"WARNING: {text}")
+
+
+def check_fit(shape, own, args, model_args):
+    """Raises BadInput where memory or disk is too small (--ignore_fit: never); returns the estimate in bytes, or None without one.
+
+    shape  fit_estimate.Shape, or None for an architecture that is no plain decoder
+    """
+    if shape is None:
+        import torch
+
+        say("fit estimate: this architecture is not a plain decoder, so there is none")
+        if args.gradient_checkpointing is None:
+            args.gradient_checkpointing = torch.cuda.is_available()
+        return None
+    settings, need = check_memory(shape, own, args, model_args)
+    check_disk(shape, own, args, settings)
+    return need
