@@ -28,6 +28,11 @@ PARTS = {
     "tenth": 10,
 }
 
+TAILS = (  # two dozen, two and a half
+    (["dozen"], lambda count: 12 * count),
+    (["and", "a", "half"], lambda whole: whole + 0.5),
+)
+
 
 @dataclass(frozen=True)
 class Quantity:
@@ -93,23 +98,25 @@ RATIO = re.compile(r"(?<![\w.:])(\d+(?:\.\d+)?)\s*(?::|\s+to\s+)\s*(\d+(?:\.\d+)
 
 
 def words_to_number(text):
-    """ "twenty-three" -> 23, "two and a half" -> 2.5; None for anything else."""
+    """ "twenty-three" -> 23, "two and a half" -> 2.5, "a dozen" -> 12; None for anything else."""
     words = re.findall(r"[a-z]+|[^\sa-z-]", text.lower())
     if not words or len(words) > 12:
         return None
+    for tail, change in TAILS:
+        if words[-len(tail) :] == tail and len(words) > len(tail):
+            before = 1.0 if words[0] == "a" else words_to_number(" ".join(words[: -len(tail)]))
+            return None if before is None else change(before)
     if words[0] in ("minus", "negative"):
         below = words_to_number(" ".join(words[1:]))
         return None if below is None else -below
-    if words[-1] == "dozen":
-        count = 1.0 if words[:-1] in ([], ["a"]) else words_to_number(" ".join(words[:-1]))
-        return None if count is None else 12 * count
-    if words[-3:] == ["and", "a", "half"]:
-        whole = words_to_number(" ".join(words[:-3]))
-        return None if whole is None else whole + 0.5
-    part = PARTS.get(words[-1].removesuffix("s"))
-    if part and len(words) <= 2:
+    if (part := PARTS.get(words[-1].removesuffix("s"))) and len(words) <= 2:
         top = 1 if words[:-1] in ([], ["a"]) else WORD_NUMBERS.get(words[0])
         return top / part if top and (len(words) == 2 or words[0] == "half") else None
+    return whole_number(words)
+
+
+def whole_number(words):
+    """two million three hundred and five -> 2000305; None for anything else."""
     total = current = 0
     for word in words:
         if word in WORD_NUMBERS:

@@ -71,6 +71,7 @@ LABEL = re.compile(
     r"((?:[a-zA-Z]{2,20}(?:\s[a-zA-Z]{2,20}){0,3}|\[\w{1,8}[-+]?\]|[a-zA-Zα-ω]_?\w?)):\s*(?=[^\s=])([^:]+)"
 )
 SIDES = re.compile(r"[=≈≡]|(?<=\S)\s*∼(?=\s*[-+\d.])")
+NOT_EQUAL = re.compile(r"(≠)")
 BOUNDS = re.compile(r"(<=|>=|<|>)")
 AND = re.compile(r"(?<![a-zA-Z\\])(?:and|or|i\.e\.|that is,?)(?![a-zA-Z])")
 LINK = re.compile(r"^(?:so|then|thus|with|where)\s+(?=\S)")
@@ -132,23 +133,25 @@ def split_top(text, separators):
 
 
 def read_matrix(text, marked, depth):
-    """pmatrix, bmatrix, array: a vector where it has one row or column; None for anything else."""
-    if "\\begin" not in text:
+    """pmatrix, bmatrix, array, cases: a vector where it has one row or column; None for anything else."""
+    if "\\begin" not in text or len(text) > 2000:
         return None
     text = re.sub(r"^[^=\\]{1,20}=\s*(?=\\?\{?\s*\\begin)", "", text)  # f(x) = \begin{cases}
     if match := CASES.fullmatch(text):
-        rows = [row for row in re.split(r"\\\\", match[1]) if row.strip()]
-        return Many(
-            text, "cases", tuple(tuple(c.strip(" ,") for c in row.split("&")) for row in rows)
-        )
+        rows = tuple(tuple(cell.strip(" ,") for cell in row) for row in cells_of(match[1]))
+        return Many(text, "cases", rows)
     match = MATRIX.fullmatch(text)
-    if not match or len(text) > 2000 or "\\begin" in match[3]:
+    if not match or "\\begin" in match[3]:
         return None
-    rows = [row.split("&") for row in re.split(r"\\\\|\\cr", match[3]) if row.strip()]
-    cells = [tuple(read(cell.strip(), marked, depth + 1) for cell in row) for row in rows]
-    if len(cells) == 1 or all(len(row) == 1 for row in cells):
-        return Many(text, "vector", tuple(cell for row in cells for cell in row))
-    return Many(text, "matrix", tuple(Many("", "vector", row) for row in cells))
+    rows = [tuple(read(c.strip(), marked, depth + 1) for c in row) for row in cells_of(match[3])]
+    if len(rows) == 1 or {len(row) for row in rows} == {1}:
+        return Many(text, "vector", sum(rows, ()))
+    return Many(text, "matrix", tuple(Many("", "vector", row) for row in rows))
+
+
+def cells_of(body):
+    """The cells of the rows between \\begin and \\end."""
+    return [row.split("&") for row in re.split(r"\\\\|\\cr(?![a-z])", body) if row.strip()]
 
 
 def read_parts(text, marked, depth):
@@ -200,23 +203,22 @@ def interval(text):
 def bounds(text):
     """An inequality in one unknown as an interval: "-793 < a < 10" -> ("-793", "10", "()"); None else."""
     parts = [part.strip() for part in BOUNDS.split(text)]
-    signs = parts[1::2]
-    if len(parts) == 5 and VARIABLE.fullmatch(parts[2]) and signs[0][0] == signs[1][0]:
-        if signs[0][0] == ">":
-            parts = parts[::-1]
-        ends = ("[" if "=" in parts[1] else "(") + ("]" if "=" in parts[3] else ")")
-        return parts[0], parts[4], ends
-    if len(parts) != 3:
+    if len(parts) == 3:  # x < 5 as -∞ < x < 5, 5 > x as 5 > x > -∞
+        ends = {"<": ("-∞", "∞"), ">": ("∞", "-∞")}[parts[1][0]]
+        if VARIABLE.fullmatch(parts[0]) and is_closed(parts[2]):
+            parts = [ends[0], parts[1][0], *parts]
+        elif VARIABLE.fullmatch(parts[2]) and is_closed(parts[0]):
+            parts = [*parts, parts[1][0], ends[1]]
+    if len(parts) != 5 or not VARIABLE.fullmatch(parts[2]) or parts[1][0] != parts[3][0]:
         return None
-    left, sign, right = parts
-    if VARIABLE.fullmatch(right) and not VARIABLE.fullmatch(left):
-        left, right, sign = right, left, sign.translate(str.maketrans("<>", "><"))
-    tree = formula.read(right) if VARIABLE.fullmatch(left) else None
-    if tree is None or formula.symbols(tree):
-        return None
-    if sign[0] == "<":
-        return "-∞", right, "(" + ("]" if "=" in sign else ")")
-    return right, "∞", ("[" if "=" in sign else "(") + ")"
+    low, first, _, second, high = parts if parts[1][0] == "<" else parts[::-1]
+    return low, high, ("[" if "=" in first else "(") + ("]" if "=" in second else ")")
+
+
+def is_closed(text):
+    """Is a text a formula without unknowns?"""
+    tree = formula.read(text)
+    return tree is not None and not formula.symbols(tree)
 
 
 def balanced(text):
@@ -229,33 +231,40 @@ def balanced(text):
 
 
 def read_many(text, marked, depth):
-    """Lists, sets and tuples, perhaps behind "x ∈"."""
+    """Lists, sets and tuples, perhaps behind "x ∈"; one value in two forms."""
     text = re.sub(rf"^{VARIABLE.pattern}∈\s*", "", text)
-    if match := ASIDE.fullmatch(text):  # 72 km/h (20 m/s): one value in two forms
+    if found := read_forms(text, marked, depth):
+        return found
+    inner, kind = opened(text)
+    separators = ";" if kind == "list" and split_top(inner, ";")[1:] else ",;"
+    parts = [LINK.sub("", part) for part in split_top(AND.sub(",", inner), separators)]
+    if len(parts) > MAX_PARTS:
+        return None
+    if len(parts) < 2 and kind != "set":
+        grouped = inner is not text and kind in ("list", "()")  # (5) is 5, [5] is a list
+        return read(inner.strip(), marked, depth + 1) if grouped else None
+    return Many(text, kind, regrouped([read(part, marked, depth + 1) for part in parts]))
+
+
+def read_forms(text, marked, depth):
+    """72 km/h (20 m/s) as a list of two quantities, 1 ± \\sqrt{2} as the values of both signs; None of anything else."""
+    if match := ASIDE.fullmatch(text):
         both = tuple(read_quantity(part.strip()) for part in match.groups())
         if all(both) and (both[0].unit or both[0].percent or both[1].percent or "." in text):
             return Many(text, "list", both)
-    if ("±" in text or "∓" in text) and not split_top(text, ",;")[1:]:
-        signs = (("±", "+"), ("∓", "-")), (("±", "-"), ("∓", "+"))
-        parts = [text.replace(*one).replace(*two) for one, two in signs]
-        return Many(text, "signs", tuple(read(part, marked, depth + 1) for part in parts))
-    inner, kind = text, "list"
+    if not re.search("[±∓]", text) or split_top(text, ",;")[1:]:
+        return None
+    parts = [text.translate(str.maketrans("±∓", signs)) for signs in ("+-", "-+")]
+    return Many(text, "signs", tuple(read(part, marked, depth + 1) for part in parts))
+
+
+def opened(text):
+    """(what stands inside, kind) of a text in brackets; (the text, "list") of any other. Bare braces only group in LaTeX."""
     if text[:2] == "\\{" and text[-2:] == "\\}" and balanced(text[2:-2].replace("\\", "")):
-        inner, kind = text[2:-2], "set"
-    elif text[:1] == "{" and text[-1:] == "}" and balanced(text[1:-1]):
-        inner = text[1:-1]  # bare braces only group in LaTeX
-    elif text[:1] in ("(", "[") and text[-1:] in (")", "]") and balanced(text[1:-1]):
-        inner, kind = text[1:-1], text[0] + text[-1]
-    separators = ";" if kind == "list" and split_top(inner, ";")[1:] else ",;"
-    parts = [LINK.sub("", part) for part in split_top(AND.sub(",", inner), separators)]
-    if len(parts) < 2 and kind != "set" and inner is text:
-        return None
-    if len(parts) < 2 and kind != "set":
-        return read(inner.strip(), marked, depth + 1) if kind == "list" or kind[0] == "(" else None
-    if len(parts) > MAX_PARTS:
-        return None
-    values = regrouped([read(part, marked, depth + 1) for part in parts])
-    return Many(text, kind, values)
+        return text[2:-2], "set"
+    if text[:1] not in CLOSING or text[-1:] not in (")", "]", "}") or not balanced(text[1:-1]):
+        return text, "list"
+    return text[1:-1], "list" if text[0] == "{" else text[0] + text[-1]
 
 
 def regrouped(parts):
@@ -273,22 +282,19 @@ def regrouped(parts):
 
 def read_relation(text, marked, depth):
     """Equations, chains, inequalities in several unknowns, labels ("minimum: 1"); None for anything else."""
-    if (match := LABEL.fullmatch(text)) and ratio(text) is None and not SIDES.search(match[2]):
-        return Relation(text, "=", (match[1], match[2]))
-    if "≠" in text:
-        sides = tuple(side.strip() for side in text.split("≠"))
-        return Relation(text, "≠", sides) if len(sides) == 2 and all(sides) else None
-    if BOUNDS.search(text):
-        parts = [part.strip() for part in BOUNDS.split(text)]
-        return Relation(text, "".join(parts[1::2]), tuple(parts[::2])) if all(parts[::2]) else None
-    if text[:1] == "∝" or "∝" in text:
-        return Relation(text, "∝", (text.rpartition("∝")[2].strip(),))
-    if text[:1] == "∼":
-        return Relation(text, "∝", (text.lstrip("∼ "),))
+    label = LABEL.fullmatch(text)
+    if label and ratio(text) is None and not SIDES.search(label[2]):
+        return Relation(text, "=", (label[1], label[2]))
+    if "∝" in text or text[:1] == "∼":
+        return Relation(text, "∝", (text.rpartition("∝")[2].strip("∼ "),))
+    for splitter in (NOT_EQUAL, BOUNDS):
+        if splitter.search(text):
+            parts = [part.strip() for part in splitter.split(text)]
+            return Relation(text, "".join(parts[1::2]), tuple(parts[::2])) if all(parts) else None
     sides = split_top(SIDES.sub("=", text), "=")
-    if len(sides) < 2 and sides[:1] == [text]:
+    if not sides or sides == [text]:
         return None
-    return Relation(text, "≈" if "≈" in text else "=", tuple(sides)) if sides else None
+    return Relation(text, "≈" if "≈" in text else "=", tuple(sides))
 
 
 def read_closed(text, marked, depth):
