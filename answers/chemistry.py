@@ -39,9 +39,9 @@ def compare_chemistry(said, wanted):
     """True or False of two chemical formulas, isotopes, configurations or equations by their signs; None where they are not both chemistry."""
     if len(said) > 200 or len(wanted) > 200 or not re.search("[A-Za-z]", wanted):
         return None
-    said, wanted = (NAMES.get(text.lower(), text) for text in (said, wanted))
-    if said == wanted:
-        return True
+    named = [NAMES.get(text.lower()) for text in (said, wanted)]
+    if any(named):  # hydrogen is H and H2: no name contradicts a formula
+        return named[0] in (named[1], bare(wanted)) or named[1] == bare(said) or None
     texts = [bare(text) for text in (said, wanted)]
     for reader in (reaction, isotope, symbol, shells, oxidation):
         source = (said, wanted) if reader in (reaction, isotope) else texts

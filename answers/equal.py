@@ -39,9 +39,6 @@ PHRASES = [
     )
 ]
 INFINITY = re.compile(r"(?:\bpositive\s|\bplus\s|\+\s?)?(?:\binfinit(?:y|e)\b|∞)", re.I)
-INFINITE = re.compile(
-    r"\s*\+?\s*(?:infinity|infinite|\\infty|∞|\\text\s*\{\s*infin(?:ity|ite)\s*\})\s*\.?", re.I
-)
 OTHER_SCRIPT = re.compile(
     r"[\u0600-\u06ff\u0900-\u097f\u0e00-\u0e7f\u3040-\u30ff\u4e00-\u9fff\uac00-\ud7af]"
 )
@@ -86,11 +83,6 @@ def same(answer, reference, unit=None, rel_tol=None):
     if unit and unit.strip():
         return with_unit(answer, reference, unit, rel_tol)
     return decide(answer, reference, rel_tol)
-
-
-def same_math(answer, reference, unit=None, rel_tol=None):
-    """same() as True or False."""
-    return same(answer, reference, unit, rel_tol)[0] is True
 
 
 def unbox(text):

@@ -8,9 +8,8 @@ import functools
 import re
 import string
 
-from .markup import MARKS, NOISE, WRAP, plain
+from .markup import MARKS, NOISE, WRAP, flat_scripts, plain
 from .quantity import parse_quantity, same_quantity
-from .units import to_ascii_math
 from .words import stem
 
 LETTERS = string.ascii_uppercase
@@ -23,7 +22,7 @@ FILLER = set(
 @functools.lru_cache(maxsize=4096)
 def words(text):
     """The text as " token token " for containment tests: lower case, no articles, no punctuation, LaTeX flattened."""
-    text = to_ascii_math(text).lower()
+    text = flat_scripts(text).lower()
     text = NOISE.sub(" ", WRAP.sub(r"\1", text)) if MARKS.search(text) else text
     text = re.sub(r"\\(?:d|t|c)frac", r"\\frac", text)
     text = re.sub(r"\^\s*\{?\s*\\circ\s*\}?|°|\bdegrees?\b", " deg ", text)

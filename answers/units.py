@@ -7,10 +7,7 @@ unit_info("(kilometer)**1*(hour)**-1") -> ("[length] / [time]", 0.2777..., 0.0)
 import functools
 import re
 
-from .markup import flat_scripts as to_ascii_math  # noqa: F401
 from .markup import read_table, spell
-
-strip_wrappers = spell  # until short_text and words ask markup
 
 PREFIXES = dict(
     zip(
