@@ -43,6 +43,7 @@ OTHER_SCRIPT = re.compile(
     r"[\u0600-\u06ff\u0900-\u097f\u0e00-\u0e7f\u3040-\u30ff\u4e00-\u9fff\uac00-\ud7af]"
 )
 CLOCK = re.compile(r"0?(\d{1,2})(?::(\d\d))?\s*(?:([ap])\.?\s?m\.?)?", re.I)
+LAST_NUMBER = re.compile(r"\(?\\frac\{\d+\}\{\d+\}|[-+]?\d[\d.]*(?:/\d+)?")
 MODULUS = re.compile(r"\s*,?\s*\(?\s*\\?[bp]?mod(?![a-z])\s*\{?\s*(\d+)\s*\}?\s*\)?")
 FAMILY = re.compile(  # ", k ∈ Z", "where n is an integer", "for any integer k"
     r"""[\s,;(]*\b(?:where\s|with\s|for\s)?(?:(?:any|all|every|some)\s)?(?:integers?\s)?([a-z])
@@ -163,25 +164,22 @@ def every(verdicts):
 
 
 def one_way(said, wanted):
-    """Both sides with the same habits: the modulus and "k ∈ Z" where one side alone names it, infinity as a sign, a sentence in another script as its last number."""
+    """Both sides with the same habits: a modulus that one side alone names, infinity as a sign, a sentence in another script as its last number."""
     if OTHER_SCRIPT.search(said) and not OTHER_SCRIPT.search(wanted):
-        numbers = re.findall(
-            r"\(?\\frac\{\d+\}\{\d+\}|[-+]?\d[\d.]*(?:/\d+)?", OTHER_SCRIPT.sub(" ", said)
-        )
-        said = numbers[-1].lstrip("(").rstrip(".") if numbers else said
+        numbers = LAST_NUMBER.findall(OTHER_SCRIPT.sub(" ", said))
+        said = numbers[-1].strip("(.") if numbers else said
     moduli = [MODULUS.findall(text) for text in (said, wanted)]
     if any(moduli) and (moduli[0] == moduli[1] or not all(moduli)):
         said, wanted = (MODULUS.sub("", text).replace("≡", "=") for text in (said, wanted))
-    said, wanted = (
-        re.sub(r"\b(?:negative|minus)\s(?=infinity)", "-", text) for text in (said, wanted)
-    )
-    said, wanted = (LEAD.sub("", TUPLE.sub(r"(\1)", text)) for text in (said, wanted))
-    if "infin" in said or "infin" in wanted or "+∞" in said + wanted:
-        said, wanted = (
-            INFINITY.sub("∞", text) if len(text) < 40 and not phrase(text) else text
-            for text in (said, wanted)
-        )
-    return said, wanted
+    return tidy(said), tidy(wanted)
+
+
+def tidy(text):
+    """Without "=>" and "pH" in front; <1, 2> as a tuple; infinity as its sign."""
+    text = LEAD.sub("", TUPLE.sub(r"(\1)", text))
+    if len(text) > 40 or phrase(text) or not ("infin" in text.lower() or "+∞" in text):
+        return text
+    return INFINITY.sub("∞", re.sub(r"\b(?:negative|minus)\s(?=infinity)", "-", text))
 
 
 # Rules of texts: verdict of two spelled texts, None where the rule does not apply.
@@ -404,24 +402,32 @@ def collections(said, wanted, rel_tol):
     one, two = flat(said), flat(wanted)
     if len(one.parts) != len(two.parts):
         return False
-    names = [
-        [part.name if isinstance(part, Relation) else "" for part in many.parts]
-        for many in (one, two)
-    ]
-    named = [all(row) and len(set(row)) == len(row) for row in names]
-    if all(named) and set(names[0]) == set(names[1]):
+    names = [names_of(one), names_of(two)]
+    if all(names) and set(names[0]) == set(names[1]):
         found = dict(zip(names[0], one.parts, strict=True))
         return every(
             equal(found[name], part, rel_tol)
             for name, part in zip(names[1], two.parts, strict=True)
         )
     kinds = {one.kind, two.kind}
-    if not kinds <= set(LOOSE) and any(all(row) and len(set(row)) < len(row) for row in names):
+    if not any(names):
+        if kinds <= set(LOOSE):
+            return matched(one.parts, two.parts, lambda x, y: equal(x, y, rel_tol))
+        if "set" in kinds or len(one.parts) == 2 and kinds == {"()", "[]"}:
+            return False  # (1, 2) is not [1, 2]
+    if not names[0] and isinstance(one.parts[0], Relation) and not kinds <= set(LOOSE):
         return False  # x = 2, x = -3 is no point (2, -3)
-    if not any(named) and kinds <= set(LOOSE):
-        return matched(one.parts, two.parts, lambda x, y: equal(x, y, rel_tol))
-    if not any(named) and ("set" in kinds or len(one.parts) == 2 and kinds == {"()", "[]"}):
-        return False  # (1, 2) is not [1, 2]
+    return every_pair(one, two, rel_tol)
+
+
+def names_of(many):
+    """The names of the parts where each has one of its own, else []."""
+    names = [part.name if isinstance(part, Relation) else "" for part in many.parts]
+    return names if all(names) and len(set(names)) == len(names) else []
+
+
+def every_pair(one, two, rel_tol):
+    """The parts in order, without their names."""
     pairs = [[plain_part(part) for part in many.parts] for many in (one, two)]
     return every(equal(x, y, rel_tol) for x, y in zip(*pairs, strict=True))
 
@@ -495,21 +501,15 @@ def several_forms(said, wanted, rel_tol):
 
 def equations(said, wanted, rel_tol):
     """Two relations: equations and inequalities up to a factor, proportions, chains by their last sides."""
-    if "∝" in (said.sign, wanted.sign):
-        return proportions(said, wanted, rel_tol)
-    if "≠" in (said.sign, wanted.sign):
-        ways = ((0, 1), (1, 0)) if said.sign == wanted.sign else ()
-        return any(
-            every(
-                (
-                    equal(said.sides[a], wanted.sides[0], rel_tol),
-                    equal(said.sides[b], wanted.sides[1], rel_tol),
-                )
-            )
-            for a, b in ways
-        )
-    if said.sign[0] in "<>" or wanted.sign[0] in "<>":
-        return inequalities(said, wanted, rel_tol)
+    signs = said.sign + wanted.sign
+    for mark, rule in (
+        ("∝", proportions),
+        ("≠", unequal),
+        ("<", inequalities),
+        (">", inequalities),
+    ):
+        if mark in signs:
+            return rule(said, wanted, rel_tol)
     if said.name and wanted.name:
         verdict = equal(said.sides[-1], wanted.sides[-1], rel_tol)
         if verdict and not alike(said.name, wanted.name):
@@ -517,11 +517,24 @@ def equations(said, wanted, rel_tol):
         if verdict or said.name == wanted.name or len(said.sides) + len(wanted.sides) > 4:
             return verdict
     if len(said.sides) == len(wanted.sides) == 2:
-        verdict = formula.proportional(
-            *(f"({rel.sides[0]})-({rel.sides[1]})" for rel in (said, wanted))
-        )
+        verdict = formula.proportional(difference(said), difference(wanted))
         return None if verdict is None else bool(verdict)
     return equal(said.sides[-1], wanted.sides[-1], rel_tol) if wanted.name else None
+
+
+def difference(relation):
+    """Left side minus right side, as a text."""
+    return f"({relation.sides[0]})-({relation.sides[1]})"
+
+
+def unequal(said, wanted, rel_tol):
+    """x ≠ 2 and 2 ≠ x."""
+    if said.sign != wanted.sign:
+        return False
+    ways = (said.sides, said.sides[::-1])
+    return any(
+        every(equal(x, y, rel_tol) for x, y in zip(way, wanted.sides, strict=True)) for way in ways
+    )
 
 
 def alike(one, two):
@@ -551,9 +564,7 @@ def inequalities(said, wanted, rel_tol):
         and said.sign[0] in "<>"
         and wanted.sign[0] in "<>"
     ):
-        factor = formula.proportional(
-            *(f"({rel.sides[0]})-({rel.sides[1]})" for rel in (said, wanted))
-        )
+        factor = formula.proportional(difference(said), difference(wanted))
         if not factor:
             return factor
         flipped = said.sign[0] != wanted.sign[0]

@@ -48,11 +48,12 @@ class Quantity:
     text: str = ""
 
 
+FRACTION = re.compile(  # \frac{1}{2}, \frac12; 1\frac{4}{5} is 1 4/5
+    r"(\d?)\s*\\frac\s*(?:\{\s*(-?[\d.]{1,15})\s*\}\s*\{\s*([\d.]{1,15})\s*\}|(\d)\s?(\d)(?!\d))"
+)
 NUMBER = re.compile(
     r"""(?P<sign>[-+]?)\s*(?:¤|USD|€|£)?\s*(?P<sign2>-?)
-    (?:(?P<whole>\d{1,6})(?:\s+(?P<num>\d{1,4})/(?P<den>\d{1,4})(?![\d.])   # 1 4/5
-        |\s*\\frac\s*(?:\{\s*(?P<num2>\d{1,4})\s*\}\s*\{\s*(?P<den2>\d{1,4})\s*\}|(?P<num3>\d)\s?(?P<den3>\d)(?!\d)))
-    |\\frac\s*(?:\{\s*(?P<top>-?\d{1,15}(?:\.\d{1,15})?)\s*\}\s*\{\s*(?P<low>\d{1,15}(?:\.\d{1,15})?)\s*\}|(?P<top1>\d)\s?(?P<low1>\d)(?!\d))
+    (?:(?P<whole>\d{1,6})\s+(?P<num>\d{1,4})/(?P<den>\d{1,4})(?![\d.])           # 1 4/5
     |(?P<dec>[1-9]\d{0,2}(?:[ ]\d{3})+(?![\d.])|\d+(?:\.\d*)?|\.\d+)
      (?P<again>(?:\\overline|\\bar)\s*\{\d{1,9}\}|\.\.\.)?                     # 0.\overline{3}, 0.333...
      (?:\s*/\s*(?P<over>\d+(?:\.\d+)?)(?!\s*\^|\d))?)
@@ -141,6 +142,9 @@ def read_quantity(text):
     if len(text) > 200 or not re.search(r"\d|[a-z]{3}", text):
         return None
     given, rough = text, ABOUT.match(text)
+    if "\\frac" in text:
+        text = FRACTION.sub(lambda m: f"{m[1]} {m[2] or m[4]}/{m[3] or m[5]}", text).strip()
+        text = re.sub(r"^- (?=\d)", "-", text)
     for _ in range(2):
         text = LEAD.sub("", ABOUT.sub("", text, count=1), count=1)
     text = VECTOR.sub("", text).strip()
@@ -168,22 +172,25 @@ def special(text):
         return Quantity(float(odds[1]) / float(odds[2])) if float(odds[2]) else None
     if speed := re.fullmatch(r"(0?\.\d{1,6})\s*c", text):
         return Quantity(float(speed[1]), "(speed_of_light)**1", len(speed[1].lstrip("0.")))
-    if not COMPOUND.fullmatch(text):
-        return None
+    return compound(text) if COMPOUND.fullmatch(text) else None
+
+
+def compound(text):
+    """Several units of one dimension, the larger first, as one quantity: 3 h 20 min, 5 ft 6 in."""
     pairs = re.findall(r"(\d+(?:\.\d+)?)\s*([a-zA-Z°]+)", text.replace("and", " "))
-    pieces = [(float(number), read_unit(unit)) for number, unit in pairs]
-    if len(pieces) < 2 or not all(unit for _, unit in pieces):
+    units = [read_unit(unit) for _, unit in pairs]
+    if len(pairs) < 2 or None in units:
         return None
-    infos = [unit_info(unit[0]) for _, unit in pieces]
-    sizes = [info[1] for info in infos]
+    infos = [unit_info(unit[0]) for unit in units]
+    sizes = [info[1] or 0.0 for info in infos]
     if (
         len({info[0] for info in infos}) > 1
-        or None in sizes
         or sizes != sorted(sizes, reverse=True)
+        or not sizes[-1]
     ):
         return None
-    total = sum(number * size for (number, _), size in zip(pieces, sizes, strict=True))
-    return Quantity(total / sizes[0], pieces[0][1][0], 6)
+    total = sum(float(number) * size for (number, _), size in zip(pairs, sizes, strict=True))
+    return Quantity(total / sizes[0], units[0][0], 6)
 
 
 def plain_quantity(text, rough):
@@ -242,15 +249,14 @@ def read_number(text):
         exponent = int(power["ten"].replace(" ", ""))
         value = scale(-1.0 if power["sign"] == "-" else 1.0, exponent)
         return (value, None, True, power.end()) if abs(exponent) < 300 else None
-    if not match:
+    value, digits = mantissa(match) if match else (None, None)
+    if value is None:
         return None
-    value, digits = mantissa(match)
     exponent = (match["e"] or match["one"] or "e")[1:] or (match["ten"] or "").replace(" ", "")
-    if value is None or exponent and abs(int(exponent)) > 290:
-        return None
     if exponent:
-        if digits is None and match["dec"]:
-            digits = max(1, len(match["dec"].replace(" ", "").strip("0")))
+        if abs(int(exponent)) > 290:
+            return None
+        digits = digits or max(1, len((match["dec"] or "0").replace(" ", "").strip("0")))
         value = scale(value, int(exponent))
     end = match.end()
     if word := SCALE.match(text, end):
@@ -261,28 +267,23 @@ def read_number(text):
 
 def mantissa(match):
     """(value, digits) of a match of NUMBER, (None, None) of a division by zero."""
-    fields = match.groupdict()
-    top, low = (
-        (fields["num"] or fields["num2"] or fields["num3"]),
-        (fields["den"] or fields["den2"] or fields["den3"]),
-    )
-    if fields["whole"]:
-        return (int(fields["whole"]) + int(top) / int(low), None) if int(low) else (None, None)
-    if top := fields["top"] or fields["top1"]:
-        low = float(fields["low"] or fields["low1"])
-        return (float(top) / low, 2 if "." in match[0] else None) if low else (None, None)
-    plain = fields["dec"].replace(" ", "")
+    if match["whole"]:
+        low = int(match["den"])
+        return (int(match["whole"]) + int(match["num"]) / low, None) if low else (None, None)
+    plain = match["dec"].replace(" ", "")
     if len(plain) > 300:
         return None, None
-    value = float(plain)
+    if match["again"]:
+        return repeating(plain, re.sub(r"\D", "", match["again"])), None
     digits = len(plain.replace(".", "").lstrip("0")) or 1 if "." in plain else None
-    if again := fields["again"]:
-        return repeating(plain, re.sub(r"\D", "", again)), None
-    if fields["over"]:
-        low = float(fields["over"])
-        digits = digits if "." in fields["over"] else None
-        return (value / low, digits) if low else (None, None)
-    return value, digits
+    if not (over := match["over"]):
+        return float(plain), digits
+    exact = "." not in plain + over
+    return (
+        (float(plain) / float(over), None if exact else digits or 3)
+        if float(over)
+        else (None, None)
+    )
 
 
 def repeating(plain, period):
