@@ -147,7 +147,9 @@ def letters_at(tail, options):
     if len(several) != 1:
         return several
     if AFTER_NEGATED.match(after[:90]) and letter.upper() not in text:
-        return ""
+        # "D) The pressures cannot be compared": the words are the option's own
+        own = named(after.lstrip(" ).:]")[:300], options, prefix=True) if options else []
+        return letter.upper() if letter.upper() in own else ""
     return letter.upper()
 
 
