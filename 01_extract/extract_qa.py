@@ -373,10 +373,17 @@ def outcome(chunk, standard, answers, args):
 
 
 def worked_of(chunk, standards):
-    """(pairs that a chunk prints, of the standards asked for, []); what it leaves open is the model's to see."""
+    """(pairs that a chunk prints, those of them left out with the reason); exercises without an answer are the model's to see."""
     pairs, _ = worked_problems.pair_rows(worked_problems.Stretch(chunk))
-    kept = [row for row in pairs if row["standard"] in standards]
-    return [row for row in kept if MARK not in row["question"] + row["answer"]], []
+    kept, rejected = [], []
+    for row in pairs:
+        reason = None
+        if row["standard"] not in standards:
+            reason = "standard not asked for"
+        elif MARK in row["question"] + row["answer"]:
+            reason = "unread formula"
+        (rejected if reason else kept).append({**row, **({"reason": reason} if reason else {})})
+    return kept, rejected
 
 
 def collect(chunks, raw_rows, asker, step):
