@@ -116,6 +116,9 @@ def supported(reference, answer):
         return True  # "E = \\frac{1}{2}mv^2" of "E = \\frac{1}{2} m v^2"
     if any(answers.check(answer, reference, kind).correct for kind in ("math", "short_text")):
         return True
+    clauses = re.split(r"[;,]\s|\.\s|\n", answer)  # "..., to 14 m/s" for "14 metres per second"
+    if any(answers.check(clause, reference, "math").correct for clause in clauses[:50]):
+        return True
     said, wanted = set(said.split()), wanted.split()
     must = {w for w in wanted if w[0].isdigit() or w in question_text.NEGATIONS}
     words = [w for w in wanted if w not in must and w not in question_text.FUNCTION_WORDS]

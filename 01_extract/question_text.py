@@ -156,6 +156,9 @@ def other_numbers(first, second):
     ours, theirs = numbers(first), numbers(second)
     if ours == theirs or digits_of(first) == digits_of(second):
         return False
+    signs = [[value for value in found if value in ("+", "*", "^")] for found in (ours, theirs)]
+    if all(signs) and signs[0] != signs[1]:
+        return True  # 3 + 4 and 3 * 4
     if set(ours) - set(theirs) - {"~1"} and set(theirs) - set(ours) - {"~1"}:
         mine, other = amounts(first), amounts(second)
         return bool(mine - other and other - mine)
