@@ -85,7 +85,9 @@ full)
 esac
 # JSON of vLLM's arguments for the teacher's server, e.g. {"max_model_len": 16384, "quantization": "fp8", "gpu_memory_utilization": 0.8}; ENGINE is that of
 # the evaluation. A model's own 40,960 tokens of cache do not fit beside 16 GB of weights on 24 GB.
-if [[ $GPUS == 0 ]]; then TEACHER_ENGINE=${TEACHER_ENGINE:-'{"max_model_len": 4096, "enforce_eager": true}'}
+if [[ $GPUS == 0 ]]; then   # without bf16 instructions a processor is a hundred times slower in bf16 than in float32
+    cpu_dtype=$(grep -qE 'avx512_bf16|amx_bf16' /proc/cpuinfo && echo auto || echo float32)
+    TEACHER_ENGINE=${TEACHER_ENGINE:-"{\"max_model_len\": 4096, \"enforce_eager\": true, \"dtype\": \"$cpu_dtype\"}"}
 elif [[ $PROFILE == full ]]; then TEACHER_ENGINE=${TEACHER_ENGINE:-'{"max_model_len": 32768}'}
 else TEACHER_ENGINE=${TEACHER_ENGINE:-'{"max_model_len": 16384}'}; fi
 TP=${TP:-1} TEACHER_TP=${TEACHER_TP:-${TP:-1}}   # GPUs an engine: of the models in training, of the teachers

@@ -46,12 +46,8 @@ def load_encoder(name):
 
         name = str(get_model_path())
     try:
-        has_bf16 = (
-            torch.cuda.is_available()
-            or torch.cpu._is_avx512_bf16_supported()
-            or torch.cpu._is_amx_tile_supported()
-        )
-        dtype = torch.bfloat16 if has_bf16 else torch.float32
+        fast = torch.cuda.is_available() or batch_generate.cpu_has_bf16()
+        dtype = torch.bfloat16 if fast else torch.float32
         return SentenceTransformer(name, model_kwargs={"dtype": dtype})
     except OSError as error:
         raise r.BadInput(
