@@ -330,7 +330,7 @@ def test_paraphrases_with_the_embedded_encoder_and_the_cache(run_script, tmp_pat
     assert (
         kept == [1, 2, 3]
         and gone[0]["method"] == "embedding"
-        and gone[0]["score"] >= decontaminate.EMBEDDING_THRESHOLD
+        and gone[0]["score"] >= decontaminate.THRESHOLDS[decontaminate.DEFAULT_ENCODER]
     )
     assert "embedding 3 texts" in done.stderr
     vectors = sorted((tmp_path / "vectors").glob("*[0-9].npy"))
