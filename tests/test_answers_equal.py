@@ -106,6 +106,7 @@ print(json.dumps([verdicts, answers.timeouts()]))
 """
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_a_loaded_machine_gives_the_same_verdicts(tmp_path):
     """300 rows, 12 of them for math-verify and one that it never ends, quiet and beside six busy processes."""

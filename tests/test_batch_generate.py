@@ -294,6 +294,7 @@ if __name__ == "__main__":
     )
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_a_row_that_the_real_engine_refuses_costs_that_row_alone(tmp_path, demo_model):
     """A prompt longer than the context raises VLLMValidationError, which is no ValueError; sampled rows of one prompt are one request."""
