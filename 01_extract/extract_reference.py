@@ -116,8 +116,9 @@ def supported(reference, answer):
         return True  # "E = \\frac{1}{2}mv^2" of "E = \\frac{1}{2} m v^2"
     if any(answers.check(answer, reference, kind).correct for kind in ("math", "short_text")):
         return True
-    clauses = re.split(r"[;,]\s|\.\s|\n", answer)  # "..., to 14 m/s" for "14 metres per second"
-    if any(answers.check(clause, reference, "math").correct for clause in clauses[:50]):
+    # "..., to 14 m/s" says "14 metres per second": each number with what stands behind it
+    values = re.findall(r"(?<![\d.])-?\d[\d.]*\s?[^\s;,]{0,12}", answer)[:50]
+    if any(answers.check(value.rstrip("."), reference, "math").correct for value in values):
         return True
     said, wanted = set(said.split()), wanted.split()
     must = {w for w in wanted if w[0].isdigit() or w in question_text.NEGATIONS}
