@@ -322,6 +322,7 @@ if __name__ == "__main__":
     assert len(read_jsonl(tmp_path / "own.raw.jsonl")) == 3
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_a_killed_run_leaves_no_engine_behind(tmp_path, demo_model):
     import psutil
