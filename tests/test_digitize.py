@@ -703,27 +703,25 @@ def test_olmocr_behind_an_endpoint_reads_only_the_scanned_pages(run_script, tmp_
         pypdfium2.PdfDocument(image_only(make_pdf([paragraph(SENTENCE), paragraph(SENTENCE)])))
     )
     mixed.save(str(tmp_path / "mixed.pdf"))
-    out_raw = tmp_path / "out" / "documents.raw.jsonl"
-    answers = iter(
-        [
-            "---\nprimary_language: en\nis_table: False\n---\n# Scanned\n\nRead by a model.",
-            ("cut off", "length"),
-        ]
-    )
-    with FakeServer(lambda messages, body: next(answers)) as server:
-        options = ["--base-url", server.url, "--model", "m"]
+    read = "---\nprimary_language: en\nis_table: False\n---\n# Scanned\n\nRead by a model."
+    answers = iter([read])
+    cut_off = ("cut off", "length")  # however warm the page is asked
+    with FakeServer(lambda messages, body: next(answers, cut_off)) as server:
+        options = ["--base-url", server.url, "--model", "m", "--workers", "1"]
         (document,), rejected, _ = digitize(
             run_script, tmp_path, tmp_path / "mixed.pdf", options=options
         )
         kinds = [part["type"] for part in server.requests[0]["messages"][0]["content"]]
-        assert len(server.requests) == 2 and kinds == ["text", "image_url"]
+        asked = [body["temperature"] for body in server.requests]
+        assert asked == [0.0, 0.0, 0.3, 0.7] and kinds == ["text", "image_url"]
     assert (
         "Printed page." in document["text"]
         and "# Scanned\n\nRead by a model." in document["text"]
         and "primary_language" not in document["text"]
     )
     assert [(row["page"], row["reason"]) for row in rejected] == [(3, "ocr failed")]
-    assert len(read_jsonl(out_raw)) == 2
+    raws = sorted((tmp_path / "out").glob("documents.ocr*.raw.jsonl"))
+    assert [len(read_jsonl(path)) for path in raws] == [2, 1, 1]
 
 
 OLMOCR = """

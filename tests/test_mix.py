@@ -653,7 +653,7 @@ def test_prompts_are_filled_whatever_the_question_holds():
 @pytest.mark.parametrize(
     "script, more, per_row",
     [
-        ("02_mix/score_difficulty.py", ("--k", "4", "--judge-model", "judge"), 8),
+        ("02_mix/score_difficulty.py", ("--k", "4", "--judge-model", "judge"), 5),
         ("02_mix/annotate.py", (), 1),
     ],
 )
@@ -706,7 +706,7 @@ def test_killed_and_run_again_loses_and_doubles_nothing(
         ids = [row["id"] for row in read_jsonl(path)]
         assert ids == (
             [f"q{i}#{j}" for i in range(n) for j in range(4)]
-            if per_row == 8
+            if "--k" in more
             else [f"q{i}" for i in range(n)]
         ), path.name
 
