@@ -108,7 +108,7 @@ PUBLIC_DOMAIN = re.compile(  # of the work itself; not "Dickens is in the public
     r"""(?xi)
     \A\W*(?:licen[cs]e\W+)?public\s+domain\W*\Z          # "License: public domain"
     | \b(?:this|the)\s(?:\w+\s){0,2}(?:book|work|text|edition|document|chapter)s?\b[^.;]{0,60}\bpublic\s+domain
-    | \b(?:released|placed|dedicated)\s+(?:in)?to\s+the\s+public\s+domain""",
+    | \b(?:released|placed|dedicated)\s+(?:in)?to\s+the\s+public\s+domain"""
 )
 LICENSE_URL = re.compile(
     r"creativecommons\.org/(licenses|publicdomain)/([a-z-]+)/(\d\.\d)", re.IGNORECASE

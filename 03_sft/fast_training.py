@@ -61,11 +61,7 @@ def use_liger_layers(config):
     if patch is None:
         return f"Liger has no layers for {config.model_type}"
     patch(
-        rope=True,
-        rms_norm=True,
-        swiglu=True,
-        cross_entropy=False,
-        fused_linear_cross_entropy=False,
+        rope=True, rms_norm=True, swiglu=True, cross_entropy=False, fused_linear_cross_entropy=False
     )
     return f"Liger's RMSNorm, SwiGLU and RoPE for {config.model_type}; the loss is TRL's"
 

@@ -113,10 +113,7 @@ def run_stop_test(own, folder, quantization):
     chats = check_rows(own, folder, own.stop_test_prompts)
     longest = max(len(tokenizer(messages[-1]["content"]).input_ids) for messages in chats)
     test = c.stop_test(
-        model,
-        tokenizer,
-        [messages[:-1] for messages in chats],
-        max(64, min(2048, longest + 64)),
+        model, tokenizer, [messages[:-1] for messages in chats], max(64, min(2048, longest + 64))
     )
     test["passed"] = test["ended"] >= ENDED * test["prompts"]
     say(f"stop test: {test['ended']} of {test['prompts']} held-out prompts were answered to an end")

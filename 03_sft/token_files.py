@@ -208,14 +208,7 @@ def sources(path, held, total, eval_path, limit):
 
 
 def tokenize_file(
-    path,
-    tokenizer,
-    max_length,
-    folder,
-    eval_rows=None,
-    eval_path=None,
-    limit=None,
-    workers=None,
+    path, tokenizer, max_length, folder, eval_rows=None, eval_path=None, limit=None, workers=None
 ):
     """Write the rows of a file as Arrow files of input_ids and labels (memory-mapped later); returns what is in them.
 

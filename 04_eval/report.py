@@ -322,12 +322,7 @@ def main():
     index = report_viewer.write(folder, args.scored, args.viewer_mb * 1_000_000)
     write_text(
         folder / "viewer.html",
-        render(
-            "viewer.html",
-            title=args.title,
-            data=report_viewer.script_json(index),
-            katex=katex,
-        ),
+        render("viewer.html", title=args.title, data=report_viewer.script_json(index), katex=katex),
     )
     print(
         f"{folder / 'report.html'}: {len(context['models'])} models, {len(context['names'])} benchmarks; "

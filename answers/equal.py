@@ -11,16 +11,7 @@ from . import formula, worker
 from .chemistry import compare_chemistry
 from .markup import boxes, spell, squeeze
 from .quantity import Quantity, ratio, read_quantity, same_quantity
-from .structure import (
-    Formula,
-    Many,
-    Region,
-    Relation,
-    Words,
-    of,
-    read,
-    split_top,
-)
+from .structure import Formula, Many, Region, Relation, Words, of, read, split_top
 from .units import read_unit
 from .words import tokens
 

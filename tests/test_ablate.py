@@ -113,11 +113,7 @@ def test_table_from_real_comparisons(tmp_path, call):
     made = json.loads((tmp_path / "t.json").read_text())["all"]
     assert made["winner"] == "z" and {
         (p["a"], p["b"]): round(p["difference"]) for p in made["pairs"]
-    } == {
-        ("x", "y"): 1,
-        ("x", "z"): 30,
-        ("y", "z"): 29,
-    }
+    } == {("x", "y"): 1, ("x", "z"): 30, ("y", "z"): 29}
     assert (tmp_path / "t.md").read_text().count("| winner |") == 1
     lines = (tmp_path / "results.csv").read_text().splitlines(keepends=True)
     (tmp_path / "results.csv").write_text("".join(line for line in lines if ".z." not in line))

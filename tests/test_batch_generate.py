@@ -215,10 +215,7 @@ def test_no_server_and_unknown_model_end_the_run_with_one_line(tmp_path, run_scr
         check=False,
     )
     assert done.returncode == 3 and "no server answers" in done.stderr.splitlines()[-1]
-    with (
-        FakeServer(lambda messages, body: 404) as server,
-        pytest.raises(r.BadInput, match="404"),
-    ):
+    with FakeServer(lambda messages, body: 404) as server, pytest.raises(r.BadInput, match="404"):
         generate(server, tmp_path, questions(2))
 
 

@@ -245,13 +245,7 @@ def test_every_benchmark_is_described_in_full():
     assert [
         benchmarks.name_of(text)
         for text in ("MATH-500", "super_gpqa", "CS-Bench", "gpqa", "nothing")
-    ] == [
-        "math500",
-        "supergpqa",
-        "csbench",
-        "gpqa_diamond",
-        None,
-    ]
+    ] == ["math500", "supergpqa", "csbench", "gpqa_diamond", None]
 
 
 def test_shuffled_options_depend_on_the_row_alone_and_every_letter_is_right_about_as_often():

@@ -40,8 +40,7 @@ def test_the_gate_on_real_chapters(tmp_path):
     found = write_jsonl(tmp_path / "found.jsonl", pairs)
     out = tmp_path / "likely.jsonl"
     done = call(
-        gate_chunks,
-        *("--input", source, "--asked", asked, "--found", found, "--output", out),
+        gate_chunks, *("--input", source, "--asked", asked, "--found", found, "--output", out)
     )
     kept, rejected = read_jsonl(out), read_jsonl(tmp_path / "likely.rejected.jsonl")
     assert len(kept) + len(rejected) == len(rows) and "cross-validated" in done.stderr

@@ -575,10 +575,7 @@ def test_cot_is_added_where_it_is_missing_and_checked(tmp_path, capsys):
         call(add_cot, *options, "--disagree", "reject")
         assert {
             row["id"]: row["reason"] for row in read_jsonl(tmp_path / "out.rejected.jsonl")
-        } == {
-            "q5": "solution disagrees with the known answer",
-            "q8": "empty",
-        }
+        } == {"q5": "solution disagrees with the known answer", "q8": "empty"}
         asked = len(server.requests)
         call(add_cot, *options, "--disagree", "reject", "--fresh")
         assert len(server.requests) == 2 * asked and "deleting" in capsys.readouterr().err

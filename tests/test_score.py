@@ -245,14 +245,7 @@ def test_scored_rows_and_the_table(tmp_path):
         first["unparsed"],
         first["truncated"],
         first["mean_tokens"],
-    ) == (
-        "base",
-        "40",
-        "20.00",
-        "20.00",
-        "10.00",
-        "10.00",
-    )
+    ) == ("base", "40", "20.00", "20.00", "10.00", "10.00")
     assert (
         second["model"],
         second["accuracy"],
@@ -260,14 +253,7 @@ def test_scored_rows_and_the_table(tmp_path):
         second["category"],
         second["seed"],
         second["prompt_id"],
-    ) == (
-        "tuned",
-        "50.00",
-        "0.00",
-        "Own",
-        "1",
-        "p",
-    )
+    ) == ("tuned", "50.00", "0.00", "Own", "1", "p")
     rows = read_jsonl(tmp_path / "scored.jsonl")
     assert (
         len({row["id"] for row in rows}) == 80

@@ -370,10 +370,7 @@ def natural_reasoning():
         )
         for q, a, ref, s in facts("Somebody wants to know, and needs the reasons as well:")
     ]
-    return {
-        "README.md": card(("default", {"train": "full.jsonl"})),
-        "full.jsonl": jsonl(rows),
-    }
+    return {"README.md": card(("default", {"train": "full.jsonl"})), "full.jsonl": jsonl(rows)}
 
 
 def nemotron_science():
