@@ -17,7 +17,7 @@ import unicodedata
 import zlib
 from typing import NamedTuple
 
-from pdf.formulas import MARK, MARKS, mark_formulas
+from pdf.formulas import MARK, MARKS, font_name, mark_formulas
 
 # ligatures as letters, invisible signs as nothing, and the alphabets of mathematical fonts as plain letters: tokenizers know x, hardly 𝑥
 LETTERS = {code: unicodedata.normalize("NFKC", chr(code)) for code in range(0x1D400, 0x1D800)} | {
@@ -172,100 +172,83 @@ def segments(chars):
     return runs
 
 
+ORDINALS = frozenset(("st", "nd", "rd", "th", "′", "’", "'", "″", "*", "†", "°", "TM"))
+
+
 def segment_text(run):
     """Text of a run; raised and lowered small signs become ^ and _, since 10^5 must not become 105."""
-    heights = sorted(box[3] - box[1] for _, box in run.chars if box)
+    out = ""
+    for mark, group in itertools.groupby(marked_chars(run), key=lambda pair: pair[0]):
+        text = "".join(char for _, char in group)
+        if mark and not out:
+            out = text + " "
+        elif not mark or (mark == "^" and text in ORDINALS):
+            out += text
+        else:
+            out += mark + (text if len(text) == 1 else f"{{{text}}}")
+    return out.translate(LETTERS)
+
+
+def marked_chars(run):
+    """Yield (mark, character) of a run; the mark is "^" for a small raised sign, "_" for a lowered one, else ""."""
+    boxes = [box for _, box in run.chars if box]
+    heights = sorted(box[3] - box[1] for box in boxes)
     full = heights[int(len(heights) * 0.7)]
-    base = statistics.median_low(
-        [box[4] for _, box in run.chars if box and box[3] - box[1] > 0.88 * full] or [run.base]
-    )
-    out, mark, held, level = [], "", "", 0.0
-
-    def close():
-        nonlocal held, mark
-        if mark:
-            plain = (
-                not out
-                or mark == "^"
-                and held in ("st", "nd", "rd", "th", "′", "’", "'", "″", "*", "†", "°", "TM")
-            )
-            out.append(
-                held + " " * (not out)
-                if plain
-                else f"{mark}{held}"
-                if len(held) == 1
-                else f"{mark}{{{held}}}"
-            )
-        mark, held = "", ""
-
+    lines = [box[4] for box in boxes if box[3] - box[1] > 0.88 * full]
+    base = statistics.median_low(lines or [run.base])
+    mark, level = "", 0.0
     for char, box in run.chars:
-        now = ""
         if box is None:
-            close()
+            mark = ""
         else:
             raised = (base - box[4]) / full
-            if mark and abs(raised - level) < 0.05:
-                now = mark
-            elif box[3] - box[1] < 0.88 * full:
-                now = "^" if raised > 0.18 else "_" if raised < -0.06 else ""
+            if not mark or abs(raised - level) >= 0.05:  # a full-sized sign may stand raised too
+                small = box[3] - box[1] < 0.88 * full
+                mark = "" if not small else "^" if raised > 0.18 else "_" if raised < -0.06 else ""
             level = raised
-        if now != mark:
-            close()
-            mark = now
-        if mark:
-            held += char
-        else:
-            out.append(char)
-    close()
-    return "".join(out).translate(LETTERS)
+        yield mark, char
 
 
 def advance(run):
     """Width of the letters where all are equally wide (program text in most books), else 0."""
     widths = [box[2] - box[0] for _, box in run.chars if box]
     step = statistics.median(widths)
-    return (
-        step
-        if step > 0 and sum(abs(width - step) < 0.04 * step for width in widths) > 0.9 * len(widths)
-        else 0
-    )
+    alike = sum(abs(width - step) < 0.04 * step for width in widths)
+    return step if step > 0 and alike > 0.9 * len(widths) else 0
 
 
 # ---- reading order ----
 
 
 def find_gutter(runs, height):
-    """x of a white strip that parts the page into columns, or None.
-
-    A strip counts when few runs cross it, and both sides hold at least five rows whose wider ones fill a good part of the side; narrow cells
-    of a table do not.
-    """
+    """x of a white strip that parts the page into columns, or None; of several the one that the fewest runs cross."""
     left, right = min(run.x0 for run in runs), max(run.x1 for run in runs)
     width = right - left
     if len(runs) < 10 or width < 20 * height:
         return None
-    best = None
-    for x in sorted(
-        {run.x0 - 0.5 for run in runs if left + 0.25 * width < run.x0 < left + 0.75 * width}
-    ):
-        before, after = [run for run in runs if run.x1 <= x], [run for run in runs if run.x0 >= x]
-        crossing = len(runs) - len(before) - len(after)
-        if len(before) < 5 or len(after) < 5 or crossing > 0.35 * len(runs):
-            continue
-        filled = [
-            statistics.quantiles([run.x1 - run.x0 for run in side], n=10)[7] / room
-            for side, room in ((before, x - left), (after, right - x))
-        ]
-        spans = [
-            max(run.bottom for run in side) - min(run.top for run in side)
-            for side in (before, after)
-        ]
-        starts = collections.Counter(round(run.x0) for run in after).most_common(1)[0][1]
-        if min(filled) < 0.55 or min(spans) < 6 * height or starts < 0.3 * len(after):
-            continue
-        if best is None or crossing < best[0]:
-            best = (crossing, x)
-    return best and best[1]
+    middle = (left + 0.25 * width, left + 0.75 * width)
+    starts = sorted({run.x0 - 0.5 for run in runs if middle[0] < run.x0 < middle[1]})
+    found = [(crossing(runs, x), x) for x in starts if is_gutter(runs, x, left, right, height)]
+    return min(found)[1] if found else None
+
+
+def crossing(runs, x):
+    return sum(run.x0 < x < run.x1 for run in runs)
+
+
+def is_gutter(runs, x, left, right, height):
+    """True where few runs cross x, and both sides hold at least five rows whose wider ones fill a good part of the side; narrow cells of a
+    table do not."""
+    sides = [run for run in runs if run.x1 <= x], [run for run in runs if run.x0 >= x]
+    if min(map(len, sides)) < 5 or crossing(runs, x) > 0.35 * len(runs):
+        return False
+    for side, room in zip(sides, (x - left, right - x), strict=True):
+        wide = statistics.quantiles([run.x1 - run.x0 for run in side], n=10)[7]
+        high = max(run.bottom for run in side) - min(run.top for run in side)
+        if wide < 0.55 * room or high < 6 * height:
+            return False
+    starts = collections.Counter(round(run.x0) for run in sides[1])
+    return starts.most_common(1)[0][1] >= 0.3 * len(sides[1])
 
 
 def in_columns(runs, height, depth=0):
@@ -301,16 +284,16 @@ def content_columns(runs, height):
     goes up to the top of the other."""
     left, right = min(run.x0 for run in runs), max(run.x1 for run in runs)
     middle = (left + right) / 2
+    inner = middle - 0.05 * (right - left)  # where the second column may begin
     for at in range(10, len(runs) - 10):
-        before, run = runs[at - 1], runs[at]
-        if run.top > before.top - 12 * height or run.x0 < middle - 0.05 * (right - left):
+        run, first, rest = runs[at], runs[:at], runs[at:]
+        if run.top > runs[at - 1].top - 12 * height or run.x0 < inner:
             continue
-        crossing = [r for r in runs[:at] if r.x1 > run.x0 + height and r.x1 - r.x0 < right - middle]
-        astray = [r for r in runs[at:] if r.x0 < middle - 0.05 * (right - left)]
-        if len(crossing) <= 0.02 * at and len(astray) <= 0.1 * (len(runs) - at):
-            tail = [r for r in runs[at:] if r in astray]
-            second = [r for r in runs[at:] if r not in astray]
-            return [c for c in (runs[:at], second, tail) if c]
+        wide = sum(r.x1 > run.x0 + height and r.x1 - r.x0 < right - middle for r in first)
+        astray = [r for r in rest if r.x0 < inner]
+        if wide <= 0.02 * at and len(astray) <= 0.1 * len(rest):
+            second = [r for r in rest if r.x0 >= inner]
+            return [column for column in (first, second, astray) if column]
     return None
 
 
@@ -336,28 +319,22 @@ def find_code(rows):
     Digits are equally wide in most fonts, so that a row of a few digits is code only where its width is that of a surer row.
     """
     alone = [advance(row[0]) if len(row) == 1 else 0 for row in rows]
-    sure = [
-        step
-        for step, row in zip(alone, rows, strict=True)
-        if step and sum(c.isalpha() or c in "()[]{};=" for c, _ in row[0].chars) > 5
-    ]
+    sure = [step for step, row in zip(alone, rows, strict=True) if step and is_typed(row[0])]
     if not sure:
         return set(), 0
     step = statistics.median(sure)
     code = {n for n, width in enumerate(alone) if abs(width - step) < 0.04 * step}
     for n, row in enumerate(rows):
-        widths = [
-            abs(box[2] - box[0] - step) < 0.04 * step for run in row for _, box in run.chars if box
-        ]
-        if (
-            n not in code
-            and (n - 1 in code or n + 1 in code)
-            and widths[0]
-            and widths[-1]
-            and sum(widths) >= 0.5 * len(widths)
-        ):
-            code.add(n)
+        if {n - 1, n + 1} & code and n not in code:
+            widths = [box[2] - box[0] for run in row for _, box in run.chars if box]
+            same = [abs(width - step) < 0.04 * step for width in widths]
+            if same[0] and same[-1] and sum(same) >= 0.5 * len(same):
+                code.add(n)
     return code, step
+
+
+def is_typed(run):
+    return sum(char.isalpha() or char in "()[]{};=" for char, _ in run.chars) > 5
 
 
 def heights_of(run):
@@ -370,67 +347,63 @@ def is_bold(textpage, run):
     """True where the font of a run's middle character says so in its name or weight."""
     import pypdfium2.raw as pdfium
 
-    number = [box for _, box in run.chars if box][len([box for _, box in run.chars if box]) // 2][5]
-    name = ctypes.create_string_buffer(128)
-    pdfium.FPDFText_GetFontInfo(textpage.raw, number, name, 128, None)
-    return (
-        bool(re.search(rb"bold|black|heavy|-sb|demi", name.value, re.IGNORECASE))
-        or pdfium.FPDFText_GetFontWeight(textpage.raw, number) >= 700
-    )
+    numbers = [box[5] for _, box in run.chars if box]
+    number = numbers[len(numbers) // 2]
+    named = re.search(rb"(?i)bold|black|heavy|-sb|demi", font_name(textpage, number))
+    return bool(named) or pdfium.FPDFText_GetFontWeight(textpage.raw, number) >= 700
 
 
 def column_lines(runs, textpage):
     """Lines of one column."""
     rows = rows_of(runs)
     code, step = find_code(rows)
+    left = min(run.x0 for run in runs)
+    ends = collections.Counter(round(row[-1].x1) for row in rows)
     made = []
-    left, ends = min(run.x0 for run in runs), collections.Counter(round(row[-1].x1) for row in rows)
     for n, row in enumerate(rows):
-        gaps = [run.x0 - before.x1 for before, run in itertools.pairwise(row)]
-        # a justified line of few words has gaps as wide as those of a table, but equal ones, and ends where others end
-        words = all(box for run in row for _, box in run.chars)  # no run has a space
-        justified = (
-            words
-            and len(gaps) > 1
-            and min(gaps) > 0.8 * max(gaps)
-            and row[0].x0 - left < 2
-            and ends[round(row[-1].x1)] > 1
-        )
-        text = segment_text(row[0])
-        for run, gap, before in zip(row[1:], gaps, row, strict=False):
-            text += (
-                "  " if gap > GUTTER * before.height and not justified else " "
-            ) + segment_text(run)
+        justified = row[0].x0 - left < 2 and ends[round(row[-1].x1)] > 1 and has_even_gaps(row)
+        text = row_text(row, cells=not justified)
         if not text.strip():
             continue
-        if MARK in text:
-            text = MARKS.sub(MARK, text)
+        table = (len(row) > 2 and not justified) or "  " in text or bool(LEADER.search(text))
         longest = max(row, key=lambda run: len(run.chars))
-        kept = (
-            n in code
-            or (len(row) > 2 and not justified)
-            or "  " in text
-            or LEADER.search(text) is not None
+        line = Line(
+            text.strip(),
+            row[0].x0,
+            min(run.top for run in row),
+            row[-1].x1,
+            max(run.bottom for run in row),
+            longest.base,
+            heights_of(longest),
+            kept=n in code or table,
+            indent=-1 if n in code else 0,
+            bold=is_bold(textpage, longest),
         )
-        made.append(
-            Line(
-                text.strip(),
-                row[0].x0,
-                min(r.top for r in row),
-                row[-1].x1,
-                max(r.bottom for r in row),
-                longest.base,
-                heights_of(longest),
-                kept,
-                indent=-1 if n in code else 0,
-                bold=is_bold(textpage, longest),
-            )
-        )
+        made.append(line)
     margin = min((line.x0 for line in made if line.indent), default=0)
     return [
         line._replace(indent=min(round((line.x0 - margin) / step), 60)) if line.indent else line
         for line in made
     ]
+
+
+def gaps_of(row):
+    return [run.x0 - before.x1 for before, run in itertools.pairwise(row)]
+
+
+def has_even_gaps(row):
+    """True where the gaps of a row are as wide as those of a table, but equal: a justified line of few words."""
+    words = all(box for run in row for _, box in run.chars)  # no run has a space
+    return words and len(row) > 2 and min(gaps_of(row)) > 0.8 * max(gaps_of(row))
+
+
+def row_text(row, cells):
+    """Text of a row; two spaces part the cells of a table."""
+    text = segment_text(row[0])
+    for before, run, gap in zip(row, row[1:], gaps_of(row), strict=False):
+        wide = cells and gap > GUTTER * before.height
+        text += ("  " if wide else " ") + segment_text(run)
+    return MARKS.sub(MARK, text)
 
 
 def read_text_layer(page):

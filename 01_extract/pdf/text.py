@@ -26,51 +26,50 @@ NUMBERED = re.compile(
 
 
 def running_lines(pages):
-    """Set of (page index, line index) of running headers, footers and page numbers among the two outermost lines at either end of a page.
+    """Set of (page index, line index) of running headers, footers and page numbers among the two
+    outermost lines at either end of a page.
 
-    Words count as running where the same words, numbers aside, stand at the same height on at least two of the eight pages before and after (left
-    and right pages differ, chapters change), or where they begin or end with a page number; in both cases white space parts them from the body, and
-    the page has at least five lines. A page number is one whose sequence the pages around carry on. The last line of a page is never taken.
+    Words count as running where the same words, numbers aside, stand at the same height on at least
+    two of the eight pages before and after (left and right pages differ, chapters change), or where
+    they begin or end with a page number; in both cases white space parts them from the body, and the
+    page has at least five lines. A page number is one whose sequence the pages around carry on. The
+    last line of a page is never taken.
     """
-    found, keys = set(), [[line_key(line.text) for line in lines] for lines in pages]
-    steps = [
-        b.base - a.base
-        for lines in pages
-        for a, b in itertools.pairwise(lines)
-        if 0 < b.base - a.base < 60
-    ]
-    white = 1.3 * statistics.median(steps) if steps else 0
+    white = 1.3 * usual_step(pages, 0)
+    found = set()
     for sign in (1, -1):
-        orders = [
-            sorted(range(len(lines)), key=lambda i, lines=lines: sign * lines[i].base)
-            for lines in pages
-        ]
-        edge = [
-            [(keys[n][i], lines[i]) for i in order[:2]]
-            for n, (order, lines) in enumerate(zip(orders, pages, strict=True))
-        ]
-        inner = [{keys[n][i] for i in order[2:-2]} for n, order in enumerate(orders)]
-        for n, (order, lines) in enumerate(zip(orders, pages, strict=True)):
-            hits = []
-            for i in order[: min(2, len(order) - 1)]:
-                near = [m for m in range(max(n - 8, 0), min(n + 9, len(pages))) if m != n]
-                if follows_sequence(n, lines[i], edge, near, page_number):
-                    hits.append("number")
-                elif len(lines) >= 5 and (
-                    repeats(keys[n][i], lines[i], edge, inner, near)
-                    or follows_sequence(n, lines[i], edge, near, outer_number)
-                ):
-                    hits.append("words")
-                else:
-                    break
-            while (
-                hits
-                and hits[-1] == "words"
-                and abs(lines[order[len(hits)]].base - lines[order[len(hits) - 1]].base) < white
-            ):
-                hits.pop()
-            found |= {(n, i) for i in order[: len(hits)]}
+        orders = [sorted(range(len(lines)), key=lambda i: sign * lines[i].base) for lines in pages]
+        ordered = [[lines[i] for i in order] for lines, order in zip(pages, orders, strict=True)]
+        edges = [[(line_key(line.text), line) for line in lines[:2]] for lines in ordered]
+        inner = [{line_key(line.text) for line in lines[2:-2]} for lines in ordered]
+        for n, lines in enumerate(ordered):
+            near = [m for m in range(max(n - 8, 0), min(n + 9, len(pages))) if m != n]
+            count = running_at_edge(n, lines, edges, inner, near, white)
+            found |= {(n, i) for i in orders[n][:count]}
     return found
+
+
+def running_at_edge(n, lines, edges, inner, near, white):
+    """How many lines of a page, counted from its edge, run on over the pages `near`."""
+    count = 0  # lines that run on; words only where white space follows
+    for at, (key, line) in enumerate(edges[n][: len(lines) - 1]):
+        if follows_sequence(n, line, edges, near, page_number):
+            count = at + 1
+        elif len(lines) < 5 or not (
+            repeats(key, line, edges, inner, near)
+            or follows_sequence(n, line, edges, near, outer_number)
+        ):
+            break
+        elif abs(lines[at + 1].base - line.base) >= white:
+            count = at + 1
+    return count
+
+
+def usual_step(pages, otherwise):
+    """Median distance of the baselines of neighbouring lines."""
+    pairs = (pair for lines in pages for pair in itertools.pairwise(lines))
+    steps = [b.base - a.base for a, b in pairs if 0 < b.base - a.base < 60]
+    return statistics.median(steps) if steps else otherwise
 
 
 def line_key(text):
@@ -165,16 +164,9 @@ class Book:
         for line in lines:
             sizes[line.sizes[:1]] += len(line.text)
         self.size = (sizes.most_common(1)[0][0] or (0,))[0] if sizes else 0
-        self.bold_text = sum(len(line.text) for line in lines if line.bold) > 0.3 * sum(
-            len(line.text) for line in lines
-        )
-        steps = [
-            b.base - a.base
-            for page in pages
-            for a, b in itertools.pairwise(page)
-            if 0 < b.base - a.base < 60
-        ]
-        self.step = statistics.median(steps) if steps else 12
+        letters = sum(len(line.text) for line in lines)
+        self.bold_text = sum(len(line.text) for line in lines if line.bold) > 0.3 * letters
+        self.step = usual_step(pages, 12)
         self.known = vocabulary(pages)
 
     def is_heading(self, line):
@@ -195,90 +187,82 @@ class Book:
 
 
 def starts_paragraph(before, line, lines, book, count):
-    """True where a line does not go on with the paragraph of the line before it, which has `count` lines so far (all of one page)."""
-    em = before.bottom - before.top
+    """True where a line does not go on with the paragraph of the line before it, which has `count`
+    lines so far (all of one page)."""
     if before.kept or line.kept or book.is_heading(before) or book.is_heading(line):
         return True
-    if line.top < before.top - 1:  # next column: goes on unless a sentence ended
-        return bool(ENDED.search(before.text)) or not line.text[:1].islower()
     ended = bool(ENDED.search(before.text))
+    mid_sentence = not ended and line.text[:1].islower()
+    if line.top < before.top - 1:  # next column
+        return not mid_sentence
     if BULLET.match(line.text) or (ended and ITEM.match(line.text)):
         return True
-    mid = (
-        not ended and line.text[:1].islower()
-    )  # in mid-sentence a tall formula may push lines apart; OCR's boxes are rough
-    if line.base - before.base > (1.6 if mid else 1.28 if line.sizes else 1.45) * max(
-        book.step, 0.8 * em
-    ):
+    # a tall formula may push lines apart; OCR's boxes are rough
+    white = 1.6 if mid_sentence else 1.28 if line.sizes else 1.45
+    em = before.bottom - before.top
+    if line.base - before.base > white * max(book.step, 0.8 * em):
         return True
-    if (
-        before.sizes
-        and line.sizes
-        and " " in line.text
-        and not any(abs(a - b) < 0.04 * a for a in before.sizes for b in line.sizes)
-    ):
+    if " " in line.text and other_letters(before, line):
         return True
-    if before.text.endswith(HYPHEN):
-        return False
+    return not before.text.endswith(HYPHEN) and margins_part(before, line, lines, ended, count)
+
+
+def other_letters(before, line):
+    """True where two lines have no letter height in common."""
+    pairs = list(itertools.product(before.sizes, line.sizes))
+    return bool(pairs) and not any(abs(a - b) < 0.04 * a for a, b in pairs)
+
+
+def margins_part(before, line, lines, ended, count):
+    """True where the left and right ends of two lines say that a paragraph ends between them."""
+    em = before.bottom - before.top
+    starts = (before.x0, line.x0)
     block = [
         other
         for other in lines
-        if min(abs(other.x0 - before.x0), abs(other.x0 - line.x0)) < 0.5 * em
-        and other.x1 > before.x0
+        if min(abs(other.x0 - x0) for x0 in starts) < 0.5 * em and other.x1 > before.x0
     ]
     left, right = min(other.x0 for other in block), max(other.x1 for other in block)
     word = (line.x1 - line.x0) * len(line.text.split(" ")[0]) / len(line.text)
-    room = (
-        right - before.x1
-    )  # the line before ended early where the next word would have found room in it
+    room = right - before.x1
     indented = line.x0 - left > 0.8 * em and before.x0 - left < 0.5 * em
+    # the line before ended early where the next word would have found room in it
     if room > word + 1.2 * em and (ended or indented or room > 0.25 * (right - left)):
         return True
-    if (
-        count > 1 and room > em and line.x0 - left < 0.5 * em and before.x0 - left > 0.8 * em
-    ):  # the next entry of a list with hanging indents
+    # the next entry of a list with hanging indents
+    hanging = line.x0 - left < 0.5 * em and before.x0 - left > 0.8 * em
+    if count > 1 and room > em and hanging:
         return True
     return ended and indented  # without an end it is a hanging indent
 
 
 def page_paragraphs(lines, book):
-    """Paragraphs of one page as [kind, text, letter height]; kind is "text", "heading" or "kept" (code and table rows, a line a line)."""
+    """Paragraphs of one page as [kind, text, letter height]; kind is "text", "heading" or "kept" (code
+    and table rows, a line a line)."""
     made, before = [], None
     for line in lines:
         text = " " * line.indent + line.text
-        fresh = before is None or starts_paragraph(before, line, lines, book, made[-1][3])
-        if (
-            before is not None
-            and before.kept
-            and line.kept
-            and 0 < line.base - before.base < 1.8 * book.step
-        ):
-            made[-1][1] += "\n" + text
-        elif not fresh:
-            made[-1][1] = join_lines(made[-1][1], text, book.known)
-            made[-1][3] += 1
-        elif (
-            made
-            and made[-1][0] == "heading"
-            and book.is_heading(line)
-            and line.sizes == before.sizes
-            and line.top - before.bottom < line.sizes[0]
-        ):
-            made[-1][1] += " " + text
+        kind = "kept" if line.kept else "heading" if book.is_heading(line) else "text"
+        last = made[-1] if made else None
+        if last and kind == last[0] == "kept" and 0 < line.base - before.base < 1.8 * book.step:
+            last[1] += "\n" + text
+        elif last and kind == last[0] == "heading" and goes_on(before, line):
+            last[1] += " " + text
+        elif last and not starts_paragraph(before, line, lines, book, last[3]):
+            last[1] = join_lines(last[1], text, book.known)
+            last[3] += 1
         else:
-            made.append(
-                [
-                    "kept" if line.kept else "heading" if book.is_heading(line) else "text",
-                    text,
-                    line.sizes[0] if line.sizes else 0,
-                    1,
-                ]
-            )
+            made.append([kind, text, line.sizes[0] if line.sizes else 0, 1])
         before = line
-    return [
-        ["heading" if count == 1 and kind == "text" and NUMBERED.match(text) else kind, text, size]
-        for kind, text, size, count in made
-    ]
+    for paragraph in made:
+        if paragraph[0] == "text" and paragraph[3] == 1 and NUMBERED.match(paragraph[1]):
+            paragraph[0] = "heading"
+    return [paragraph[:3] for paragraph in made]
+
+
+def goes_on(before, line):
+    """True where a heading of two lines goes on."""
+    return line.sizes == before.sizes and line.top - before.bottom < line.sizes[0]
 
 
 def is_unfinished(kind, text):
@@ -319,52 +303,41 @@ def assemble(pages):
         for number, lines in enumerate(lined)
     ]
     book = Book(kept)
-    offsets, open_end = [], False
-    parts, length = (
-        [],
-        0,
-    )  # text is built from parts: a million characters are not copied for every page
+    parts, offsets, length, open_end = [], [], 0, False
 
     for (number, given), lines in zip(pages, kept, strict=True):
-        paragraphs = (
-            [["text", given.strip(), 0]]
-            if isinstance(given, str) and given.strip()
-            else footnotes_first(page_paragraphs(lines, book), book)
-        )
-        first = True
+        if isinstance(given, str):
+            paragraphs = [["text", given.strip(), 0]] if given.strip() else []
+        else:
+            paragraphs = footnotes_first(page_paragraphs(lines, book), book)
+        start = None
         for kind, paragraph, _ in paragraphs:
-            joins = (
-                first
-                and open_end
-                and kind == "text"
-                and (parts[-1].endswith(HYPHEN) or paragraph[:1].islower())
-            )
-            if joins:
+            last = ""
+            if start is None and open_end and kind == "text" and runs_over(parts[-1], paragraph):
                 last = parts.pop()
                 length -= len(last)
-                whole = join_lines(last, paragraph, book.known)
-                offsets.append([number, length + len(whole) - len(paragraph)])
-                parts.append(whole)
-                length += len(whole)
+                text = join_lines(last, paragraph, book.known)
             else:
                 if parts:
                     parts.append("\n\n")
                     length += 2
-                if first:
-                    offsets.append([number, length])
-                parts.append(f"## {paragraph}" if kind == "heading" else paragraph)
-                length += len(parts[-1])
-            first, open_end = False, is_unfinished(kind, paragraph)
-        if first:
-            offsets.append([number, length])
-    text = "".join(parts)
-    return tidy(text, offsets)
-
-
-def tidy(text, offsets):
-    """Replace what marks of hyphens and control characters are left; the offsets stay right, since every character stays one character."""
-    text = re.sub(r"[\x00-\x08\x0b-\x1f\x7f]", lambda m: "-" if m[0] == HYPHEN else " ", text)
+                text = f"## {paragraph}" if kind == "heading" else paragraph
+            if start is None:
+                start = length + (len(text) - len(paragraph) if last else 0)
+            parts.append(text)
+            length += len(text)
+            open_end = is_unfinished(kind, paragraph)
+        offsets.append([number, length if start is None else start])
+    # marks of hyphens and control characters that are left; every character stays one character
+    text = re.sub(
+        r"[\x00-\x08\x0b-\x1f\x7f]", lambda m: "-" if m[0] == HYPHEN else " ", "".join(parts)
+    )
     return text, offsets
+
+
+def runs_over(last, paragraph):
+    """True where an unfinished paragraph goes on with the first one of the next page."""
+    return last.endswith(HYPHEN) or paragraph[:1].islower()
 
 
 def pages_of(offsets, start, end):
