@@ -7,6 +7,7 @@ sources.yaml. All functions are pure; a row that cannot train anything raises Un
 import collections
 import re
 import string
+from typing import NamedTuple
 
 import rows as r
 from answers.trim import after_thinking, still_thinking
@@ -46,6 +47,7 @@ ROLES = {
     "model": "assistant",
     "chatgpt": "assistant",
 }
+TALKS = ("messages", "conversations", "conversation")
 OWN = ("id", "question", "answer", "reference_answer", "subject", "source", "source_id", "license")
 
 
@@ -147,75 +149,83 @@ def final_of(answer):
     return answer if 0 < len(answer) <= 40 and "\n" not in answer else None
 
 
-def read_pair(low, reference):
-    """Question and answer in their many names: (question, answer, reference, fields used up); low: the row with lower-cased names."""
+class Pair(NamedTuple):
+    """A row of any form, read; used: the names of the fields that went into it."""
+
+    form: str
+    question: str
+    answer: str
+    used: set
+    reference: str = ""
+    system: str | None = None
+
+
+def read_talk(low):
+    """Chat messages or ShareGPT; low: the row with lower-cased names."""
+    name = next(name for name in TALKS if isinstance(low.get(name), list))
+    system, question, answer = turns(low[name])
+    form = "chat messages" if name == "messages" else "ShareGPT"
+    return Pair(form, question, answer, {name}, system=system)
+
+
+def read_alpaca(low):
+    parts = filter(None, (text_of(low["instruction"]), text_of(low.get("input"))))
+    used = {"instruction", "input", "output", "answer"}
+    answer, short = text_of(low["output"]), text_of(low.get("answer"))
+    return Pair("alpaca", "\n\n".join(parts), answer, used, short)
+
+
+def read_completion(low):
+    second = "completion" if "completion" in low else "response"
+    talk = []
+    for name, role in (("prompt", "user"), (second, "assistant")):
+        value = low[name]
+        talk += value if isinstance(value, list) else [{"role": role, "content": value}]
+    system, question, answer = turns(talk)
+    return Pair("prompt/completion", question, answer, {"prompt", second}, system=system)
+
+
+def read_pair(low):
+    """Question and answer in their many names, a short answer beside its worked solution, options."""
     if not any(name in low for name in QUESTION):
         raise Unusable("unknown form")
     asked, question = first_of(low, QUESTION)
     given, answer = first_of(low, ANSWER)
     reasoned, worked = first_of(low, REASONED)
-    used = (asked, given)
-    if (
-        worked and reasoned != given and len(worked) > max(len(answer), 20)
-    ):  # a short answer beside its worked solution
-        reference, answer, used = reference or answer, worked, (asked, given, reasoned)
+    _, reference = reference_in(low)
+    used = {asked, given}
+    if worked and reasoned != given and len(worked) > max(len(answer), 20):
+        reference, answer, used = reference or answer, worked, {asked, given, reasoned}
         if reference and not re.search(rf"(?<!\w){re.escape(reference)}(?!\w)", worked[-80:]):
             answer += f"\nAnswer: {reference}"
-    return *with_options(low, question, answer, reference), used
+    question, answer, reference = with_options(low, question, answer, reference)
+    return Pair("question/answer", question, answer, used, reference)
+
+
+def reference_in(low):
+    """(name, text) of the field that holds a reference; `correct: true` is a grade."""
+    return first_of(low, [name for name in REFERENCE if not isinstance(low.get(name), bool)])
 
 
 def read_form(row):
-    """Tell the form of a row apart: (form, question, answer, reference, system, fields used up). Raises Unusable."""
-    fields = {str(name).lower(): name for name in row}
-    low = {name: row[own] for name, own in fields.items()}
-    system = text_of(low.get("system")) or None
-    reference_field, reference = first_of(
-        low, [name for name in REFERENCE if not isinstance(low.get(name), bool)]
-    )  # `correct: true` is a grade
-    talk = next(
-        (
-            name
-            for name in ("messages", "conversations", "conversation")
-            if isinstance(low.get(name), list)
-        ),
-        None,
-    )
-    inside = None
-    if talk:
-        inside, question, answer = turns(low[talk])
-        form, used = "chat messages" if talk == "messages" else "ShareGPT", (talk,)
-    elif "instruction" in low and "output" in low:
-        form, used = "alpaca", ("instruction", "input", "output")
-        question = "\n\n".join(
-            part for part in (text_of(low["instruction"]), text_of(low.get("input"))) if part
-        )
-        answer = text_of(low["output"])
-        if not reference and low.get("answer") is not None:
-            reference, used = text_of(low["answer"]), (*used, "answer")
-    elif "prompt" in low and ("completion" in low or "response" in low):
-        form, used = (
-            "prompt/completion",
-            ("prompt", second := "completion" if "completion" in low else "response"),
-        )
-        asked = (
-            low["prompt"]
-            if isinstance(low["prompt"], list)
-            else [{"role": "user", "content": low["prompt"]}]
-        )
-        given = (
-            low[second]
-            if isinstance(low[second], list)
-            else [{"role": "assistant", "content": low[second]}]
-        )
-        inside, question, answer = turns([*asked, *given])
+    """Tell the form of a row apart and read it; raises Unusable."""
+    low = {str(name).lower(): value for name, value in row.items()}
+    if any(isinstance(low.get(name), list) for name in TALKS):
+        pair = read_talk(low)
+    elif {"instruction", "output"} <= low.keys():
+        pair = read_alpaca(low)
+    elif "prompt" in low and {"completion", "response"} & low.keys():
+        pair = read_completion(low)
     else:
-        form = "question/answer"
-        question, answer, reference, used = read_pair(low, reference)
-    reference = reference or final_of(answer)
-    used = {fields[name] for name in (*used, reference_field) if name in fields} | (
-        {fields["system"]} if system else set()
+        pair = read_pair(low)
+    name, stated = reference_in(low)
+    used = {*pair.used, name, "system"}
+    return pair._replace(
+        # options turn a reference into its letter; elsewhere the field says it best
+        reference=pair.reference if pair.form == "question/answer" else stated or pair.reference,
+        system=pair.system or text_of(low.get("system")) or None,
+        used={name for name in row if str(name).lower() in used},
     )
-    return form, question, answer, reference or None, inside or system, used
 
 
 def read_mapped(row, mapping):
@@ -223,25 +233,16 @@ def read_mapped(row, mapping):
     named = {
         ours: theirs if isinstance(theirs, list) else [theirs] for ours, theirs in mapping.items()
     }
-    if not any(name in row for name in named["question"]):
+    asked = next((name for name in named["question"] if name in row), None)
+    if asked is None:
         raise Unusable("unknown form")
-    _, question = first_of(row, named["question"])
-    name = next(n for n in named["question"] if n in row)
-    system = None
-    if isinstance(row[name], list):  # a prompt in chat form
-        system, question, _ = turns(row[name])
+    system, question = None, first_of(row, named["question"])[1]
+    if isinstance(row[asked], list):  # a prompt in chat form
+        system, question, _ = turns(row[asked])
     _, answer = first_of(row, named["answer"])
-    _, reference = first_of(
-        row, [n for n in named.get("reference_answer", []) if n != "after_thinking"]
-    )
-    return (
-        "as in the table",
-        question,
-        answer,
-        reference or None,
-        system,
-        {n for names in named.values() for n in names} & row.keys(),
-    )
+    _, reference = first_of(row, named.get("reference_answer", []))
+    used = row.keys() & {name for names in named.values() for name in names}
+    return Pair("as in the table", question, answer, used, reference, system)
 
 
 MARKED_THINKING = re.compile(  # OpenThoughts; Nemotron's switch is no system prompt of a user
@@ -291,38 +292,39 @@ def non_commercial(license_):
 
 def to_row(row, source, thinking="drop", unanswered=False, license_=None):
     """One row of any form -> (form, row of ours); raises Unusable with the reason."""
-    mapping = source.get("fields")
-    form, question, answer, reference, system, used = (
-        read_mapped(row, mapping) if mapping else read_form(row)
-    )
-    bare = strip_thinking(answer, keep=False)
-    if mapping and mapping.get("reference_answer") == "after_thinking":
-        reference = bare or None
-    answer = strip_thinking(answer, keep=True) if thinking == "keep" else bare
-    subject_field = (
-        mapping.get("subject", "subject")
-        if mapping
-        else next((name for name in SUBJECT if isinstance(row.get(name), str) and row[name]), None)
-    )
+    mapping = source.get("fields") or {}
+    pair = read_mapped(row, mapping) if mapping else read_form(row)
+    bare = strip_thinking(pair.answer, keep=False)
+    answer = strip_thinking(pair.answer, keep=True) if thinking == "keep" else bare
+    if reason := malformed(pair.question, answer, unanswered):
+        raise Unusable(reason)
+    if mapping.get("reference_answer") == "after_thinking":
+        reference = bare
+    else:
+        reference = pair.reference or ("" if mapping else final_of(pair.answer))
+    subject = mapping.get("subject") or first_text(row, ("subject",) if mapping else SUBJECT)
     own = next((str(row[name]) for name in IDS if isinstance(row.get(name), str | int)), row["id"])
     made = dict(
-        id=f"{source['name']}-{r.text_hash(own, question, answer)}",
-        question=question,
+        id=f"{source['name']}-{r.text_hash(own, pair.question, answer)}",
+        question=pair.question,
         answer=answer,
-        reference_answer=reference,
-        subject=(text_of(row.get(subject_field)) or None) if subject_field else None,
+        reference_answer=reference or None,
+        subject=text_of(row.get(subject)) or None,
         source=source["name"],
         source_id=own,
         license=license_of(row, source, license_),
     )
-    reason = malformed(question, answer, unanswered)
-    if reason:
-        raise Unusable(reason)
-    if system and not SWITCH.fullmatch(system):
-        made["system"] = system
-    for name, value in row.items():
-        if name in ("source", "source_id") and value != made[name]:
-            made[f"origin_{name}"] = value
-        elif name not in OWN and name not in used and name != subject_field:
-            made[name] = value
-    return form, made
+    if pair.system and not SWITCH.fullmatch(pair.system):
+        made["system"] = pair.system
+    origin = {
+        f"origin_{name}": row[name]
+        for name in ("source", "source_id")
+        if name in row and row[name] != made[name]
+    }
+    spent = {*OWN, *pair.used, subject}
+    return pair.form, made | origin | {k: v for k, v in row.items() if k not in spent}
+
+
+def first_text(row, names):
+    """Name of the first of the fields that holds a text, or None."""
+    return next((name for name in names if isinstance(row.get(name), str) and row[name]), None)
