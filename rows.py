@@ -20,6 +20,7 @@ A row is a dict with a stable string `id`; unknown fields are carried through. F
 import argparse
 import ast
 import atexit
+import collections
 import contextlib
 import errno
 import fcntl
@@ -393,33 +394,25 @@ def read(path, *fields, limit=None, unique=True):
     A field may be empty or null, but must be there ("subject?" may be absent too) and of its type (FIELD_TYPES; else a text).
     Raises BadInput for a file that is missing or broken, a field that is missing or of another type, an id that occurs twice.
     """
-    wanted = [(name.removesuffix("?"), name.endswith("?")) for name in fields]
     path = Path(path)
+    if path.is_dir():
+        raise BadInput(f"{path} is a folder, a file of rows is needed")
     if not path.is_file():
-        raise BadInput(
-            f"{path}: there is no such file"
-            if not path.is_dir()
-            else f"{path} is a folder, a file of rows is needed"
-        )
-    seen, copies, part = {}, {}, within(limit)
+        raise BadInput(f"{path}: there is no such file")
+    seen, copies, part = {}, collections.Counter(), within(limit)
     try:
         for count, (number, row) in enumerate(_raw_rows(path)):
             if count >= part.stop:
                 return
-            for field, optional in wanted:
-                if field in row:
-                    _check_type(row[field], field, path, number)
-                elif not optional:
-                    raise BadInput(
-                        f'{path}, line {number}: field "{field}" is missing (this row has: {", ".join(row) or "nothing"})'
-                    )
+            for field in fields:
+                _check_field(row, field, path, number)
             if row.get("id") is None:
                 row["id"] = content_id(row)
                 if (
                     unique and hash(row["id"]) in seen
-                ):  # the same row once more: its copies are told apart by their count
-                    copies[row["id"]] = copies.get(row["id"], 1) + 1
-                    row["id"] += f"-{copies[row['id']]}"
+                ):  # the same row once more: its copies are counted
+                    copies[row["id"]] += 1
+                    row["id"] += f"-{copies[row['id']] + 1}"
             row["id"] = str(row["id"])
             if unique and seen.setdefault(hash(row["id"]), number) != number:
                 raise BadInput(
@@ -431,11 +424,20 @@ def read(path, *fields, limit=None, unique=True):
         raise BadInput(f"{path}: cannot be read to its end ({error})") from None
 
 
-def _check_type(value, field, path, number):
-    kind = FIELD_TYPES.get(field, str)
+def _check_field(row, wanted, path, number):
+    """Raise BadInput where a row lacks a field ("subject?" may be absent) or has it with a value of another type."""
+    field = wanted.removesuffix("?")
+    if field not in row:
+        if wanted.endswith("?"):
+            return
+        raise BadInput(
+            f'{path}, line {number}: field "{field}" is missing (this row has: {", ".join(row) or "nothing"})'
+        )
+    value, kind = row[field], FIELD_TYPES.get(field, str)
     if value is not None and not isinstance(value, kind):
         raise BadInput(
-            f'{path}, line {number}: field "{field}" must be {TYPE_NAMES.get(kind, "a text or a list")}, this is {str(value)[:60]!r} ({type(value).__name__})'
+            f'{path}, line {number}: field "{field}" must be {TYPE_NAMES.get(kind, "a text or a list")}, '
+            f"this is {str(value)[:60]!r} ({type(value).__name__})"
         )
 
 
@@ -1031,6 +1033,34 @@ def join(output):
     """Put the parts of a file (X.1of8.jsonl ...) together, with what stands beside them; returns the counts of the whole."""
     lock(output)
     output = Path(output)
+    parts = parts_of(output)
+    try:
+        metas = [json.loads(beside(part, "meta.json").read_text()) for part in parts]
+    except FileNotFoundError as error:
+        raise BadInput(f"{error.filename}: missing, so this part is not finished") from None
+    for part, meta in zip(parts, metas, strict=True):
+        if meta["same_if"] != metas[0]["same_if"]:
+            raise BadInput(f"{part}: made from other inputs, options or code than {parts[0].name}")
+    kinds = {
+        path.name[len(part.stem) + 1 :]
+        for part in parts
+        for path in part.parent.glob(f"{glob.escape(part.stem)}.*jsonl")
+    }
+    for kind in sorted(kinds, key=lambda kind: kind == "jsonl"):  # the output itself comes last
+        concatenate([beside(part, kind) for part in parts], beside(output, kind))
+    whole = {k: v for k, v in metas[0].items() if k != "shard"}
+    whole["counts"] = total_counts([meta["counts"] for meta in metas])
+    whole["seconds"] = round(sum(meta["seconds"] for meta in metas), 1)
+    whole["parts"] = [part.name for part in parts]
+    if "files" in (whole.get("tokens") or {}):
+        whole["tokens"] = total_tokens({i: meta["tokens"] for i, meta in enumerate(metas)})
+    write_json(beside(output, "meta.json"), whole)
+    unlock(output)
+    return whole["counts"]
+
+
+def parts_of(output):
+    """Paths of the parts of a file in order; BadInput where one is missing, or parts of two shardings stand there."""
     found = {}
     for path in output.parent.glob(f"{glob.escape(output.stem)}.*of*.jsonl"):
         if match := re.fullmatch(r"(\d+)of(\d+)", path.stem[len(output.stem) + 1 :]):
@@ -1042,42 +1072,23 @@ def join(output):
     missing = [f"{output.stem}.{i}of{of}.jsonl" for i in range(1, of + 1) if i not in parts]
     if missing:
         raise BadInput(f"{output}: parts are missing: {', '.join(missing)}")
-    parts = [parts[i] for i in range(1, of + 1)]
-    try:
-        metas = [json.loads(beside(part, "meta.json").read_text()) for part in parts]
-    except FileNotFoundError as error:
-        raise BadInput(f"{error.filename}: missing, so this part is not finished") from None
-    for part, meta in zip(parts, metas, strict=True):
-        if meta["same_if"] != metas[0]["same_if"]:
-            raise BadInput(f"{part}: made from other inputs, options or code than {parts[0].name}")
-    counts = {"in": 0, "out": 0, "rejected": {}, "split": 0}
-    for meta in metas:
-        for key in ("in", "out", "split"):
-            counts[key] += meta["counts"][key]
-        for reason, n in meta["counts"]["rejected"].items():
-            counts["rejected"][reason] = counts["rejected"].get(reason, 0) + n
-    kinds = {
-        path.name[len(part.stem) :]
-        for part in parts
-        for path in part.parent.glob(f"{glob.escape(part.stem)}.*jsonl")
-    }
-    for kind in [*sorted(kinds - {".jsonl"}), ".jsonl"]:
-        with write_aside(output.with_name(output.stem + kind)) as whole:
-            for part in parts:
-                piece = part.with_name(part.stem + kind)
-                if piece.is_file():
-                    with open(piece, "rb") as file:
-                        shutil.copyfileobj(file, whole, 1 << 20)
-    seconds = round(sum(meta["seconds"] for meta in metas), 1)
-    shared = {k: v for k, v in metas[0].items() if k != "shard"}
-    if "files" in (shared.get("tokens") or {}):
-        shared["tokens"] = total_tokens({i: meta["tokens"] for i, meta in enumerate(metas)})
-    write_json(
-        beside(output, "meta.json"),
-        {**shared, "counts": counts, "seconds": seconds, "parts": [p.name for p in parts]},
-    )
-    unlock(output)
-    return counts
+    return [parts[i] for i in range(1, of + 1)]
+
+
+def concatenate(pieces, output):
+    with write_aside(output) as whole:
+        for piece in filter(Path.is_file, pieces):
+            with open(piece, "rb") as file:
+                shutil.copyfileobj(file, whole, 1 << 20)
+
+
+def total_counts(counts):
+    """The sum of the counts of several parts, rejected rows by their reason."""
+    rejected = collections.Counter()
+    for count in counts:
+        rejected.update(count["rejected"])
+    total = {key: sum(count[key] for count in counts) for key in ("in", "out", "split")}
+    return {**total, "rejected": dict(rejected)}
 
 
 def main():

@@ -109,19 +109,31 @@ def supported(reference, answer):
     if not reference.strip() or len(reference.split()) > LONGEST:
         return False
     said, wanted = (f" {' '.join(question_text.words_of(text))} " for text in (answer, reference))
-    if wanted.strip() and wanted in said:
-        return True
+    return (
+        bool(wanted.strip())
+        and wanted in said
+        or says_formula(answer, reference)
+        or says_value(answer, reference)
+        or says_most_words(set(said.split()), wanted.split())
+    )
+
+
+def says_formula(answer, reference):
+    """ "E = \\frac{1}{2}mv^2" of "E = \\frac{1}{2} m v^2": white space aside."""
     formula, text = ("".join(text.split()) for text in (reference, answer))
-    if len(formula) > 3 and re.search(rf"(?<![\d.]){re.escape(formula)}(?![\d]|\.\d)", text):
-        return True  # "E = \\frac{1}{2}mv^2" of "E = \\frac{1}{2} m v^2"
-    if any(answers.check(answer, reference, kind).correct for kind in ("math", "short_text")):
-        return True
-    # "..., to 14 m/s" says "14 metres per second": each number with what stands behind it
+    pattern = rf"(?<![\d.]){re.escape(formula)}(?![\d]|\.\d)"
+    return len(formula) > 3 and bool(re.search(pattern, text))
+
+
+def says_value(answer, reference):
+    """The whole answer is equal to the reference, or a number in it with what stands behind: "..., to 14 m/s" says "14 metres per second"."""
     values = re.findall(r"(?<![\d.])-?\d[\d.]*\s?[^\s;,]{0,12}", answer)[:50]
-    if any(answers.check(value.rstrip("."), reference, "math").correct for value in values):
-        return True
-    said, wanted = set(said.split()), wanted.split()
-    must = {w for w in wanted if w[0].isdigit() or w in question_text.NEGATIONS}
+    tries = [(answer, "math"), (answer, "short_text"), *((v.rstrip("."), "math") for v in values)]
+    return any(answers.check(text, reference, kind).correct for text, kind in tries)
+
+
+def says_most_words(said, wanted):
+    must = {word for word in wanted if word[0].isdigit() or word in question_text.NEGATIONS}
     words = [w for w in wanted if w not in must and w not in question_text.FUNCTION_WORDS]
     found = sum(word in said for word in words)
     return must <= said and len(words) >= 2 and found >= 0.8 * len(words)

@@ -24,7 +24,6 @@ SHAREGPT = {
     "chatgpt": "assistant",
     "system": "system",
 }
-FORMS = "prompt+completion, messages, conversations, instruction+output or question+answer"
 IGNORED = -100  # label of a token that is read but not trained
 
 
@@ -33,63 +32,76 @@ def conversation(row):
 
     row  dict in one of the forms above  ->  ([{"role", "content"}, ...], int)
     """
-
-    def turns(value, role):
-        if isinstance(value, str):
-            return [{"role": role, "content": value}]
-        return [{"role": turn["role"], "content": turn["content"]} for turn in value]
-
+    read = next((read for fields, read in FORMS if all(field in row for field in fields)), None)
+    if read is None:
+        forms = [" and ".join(fields) for fields, _ in FORMS]
+        raise ValueError(
+            f"needs the fields {', '.join(forms[:-1])} or {forms[-1]}; this row has {', '.join(row)}"
+        )
     try:
-        if "prompt" in row and "completion" in row:
-            prompt = turns(row["prompt"], "user")
-            messages, first = prompt + turns(row["completion"], "assistant"), len(prompt)
-        elif "messages" in row:
-            messages, first = turns(row["messages"], "user"), 0
-        elif "conversations" in row:
-            system = [{"role": "system", "content": row["system"]}] if row.get("system") else []
-            messages, first = (
-                system
-                + [
-                    {"role": SHAREGPT[t["from"]], "content": t["value"]}
-                    for t in row["conversations"]
-                ],
-                0,
-            )
-        elif "instruction" in row and "output" in row:
-            system = [{"role": "system", "content": row["system"]}] if row.get("system") else []
-            asked = "\n\n".join(text for text in (row["instruction"], row.get("input")) if text)
-            messages, first = (
-                [
-                    *system,
-                    {"role": "user", "content": asked},
-                    {"role": "assistant", "content": row["output"]},
-                ],
-                0,
-            )
-        elif "question" in row and "answer" in row:
-            messages, first = (
-                [
-                    {"role": "user", "content": row["question"]},
-                    {"role": "assistant", "content": row["answer"]},
-                ],
-                0,
-            )
-        else:
-            raise ValueError(f"needs the fields {FORMS}; this row has {', '.join(row)}")
+        prompt, answer = read(row)
     except (KeyError, TypeError) as error:
         raise ValueError(
             f"a turn is not in the form of its kind ({type(error).__name__}: {error})"
         ) from None
-    for number, message in enumerate(messages):
-        if message["role"] not in ("system", "user", "assistant"):
+    messages = prompt + answer
+    check_turns(messages)
+    return messages, len(prompt)
+
+
+def turns(value, role="user"):
+    if isinstance(value, str):
+        return [{"role": role, "content": value}]
+    return [{"role": turn["role"], "content": turn["content"]} for turn in value]
+
+
+def system_of(row):
+    return turns(row["system"], "system") if row.get("system") else []
+
+
+def read_completion(row):
+    return turns(row["prompt"]), turns(row["completion"], "assistant")
+
+
+def read_messages(row):
+    return [], turns(row["messages"])
+
+
+def read_sharegpt(row):
+    said = [{"role": SHAREGPT[t["from"]], "content": t["value"]} for t in row["conversations"]]
+    return [], system_of(row) + said
+
+
+def read_alpaca(row):
+    asked = "\n\n".join(text for text in (row["instruction"], row.get("input")) if text)
+    return system_of(row) + turns(asked), turns(row["output"], "assistant")
+
+
+def read_pair(row):
+    return turns(row["question"]), turns(row["answer"], "assistant")
+
+
+FORMS = (  # the first whose fields a row has
+    (("prompt", "completion"), read_completion),
+    (("messages",), read_messages),
+    (("conversations",), read_sharegpt),
+    (("instruction", "output"), read_alpaca),
+    (("question", "answer"), read_pair),
+)
+
+
+def check_turns(messages):
+    """Raise ValueError where a conversation has an unknown role, an empty turn or no answer at its end."""
+    for number, message in enumerate(messages, 1):
+        role, text = message["role"], message["content"]
+        if role not in ("system", "user", "assistant"):
             raise ValueError(
-                f'turn {number + 1} has the role "{message["role"]}"; known are system, user and assistant'
+                f'turn {number} has the role "{role}"; known are system, user and assistant'
             )
-        if not isinstance(message["content"], str) or not message["content"].strip():
-            raise ValueError(f"turn {number + 1} ({message['role']}) has no text")
+        if not isinstance(text, str) or not text.strip():
+            raise ValueError(f"turn {number} ({role}) has no text")
     if not messages or messages[-1]["role"] != "assistant":
         raise ValueError("the last turn must be the assistant's answer")
-    return messages, first
 
 
 def render(tokenizer, messages, prompt=False):

@@ -141,10 +141,7 @@ def paper_rows(table, names):
         if paper is not None:
             same.append({**row, "paper": paper})
     columns = [name for name in names if any(name in scores for scores in published.values())]
-    ours = [
-        (model, {row["benchmark"]: row["accuracy"] for row in table if row["model"] == model}, True)
-        for model in dict.fromkeys(row["model"] for row in table)
-    ]
+    ours = [(model, accuracies(table, model), True) for model in distinct(table, "model")]
     return (
         same,
         [*ours, *((model, scores, False) for model, scores in published.items())]
@@ -256,44 +253,30 @@ def arguments():
 def contents(args, folder):
     """What the templates show, by name; the plots are drawn into folder. Raises BadInput where the CSV holds no score."""
     facts = [row for path in args.scored for row in compare.read_facts(path)]
-    run = report_run.facts_of(args.run) if args.run else None
     table = details(read_csv(args.csv), facts, args.csv)
     if not table:
         raise r.BadInput(f"{args.csv}: there is no score in it")
-    models, present = (
-        list(dict.fromkeys(row["model"] for row in table)),
-        {row["benchmark"] for row in table},
-    )
-    names = [name for name in benchmarks.BENCHMARKS if name in present] + sorted(
-        present - set(benchmarks.BENCHMARKS)
-    )
+    models, present = distinct(table, "model"), distinct(table, "benchmark")
+    known = list(benchmarks.BENCHMARKS)
+    names = [name for name in known if name in present] + sorted({*present} - {*known})
     comparison, refused = compared(facts, models, folder)
     same_model, published, columns = paper_rows(table, names)
-    prompts = sorted({row["prompt_id"] for row in table if row["prompt_id"]})
-    dates = sorted({row["date"] for row in table})
+    run = report_run.facts_of(args.run) if args.run else None
+    dates = [row["date"] for row in table]
     return dict(
         title=args.title,
         note=args.note,
         models=models,
         names=names,
         n_rows=len(facts),
-        dates=" to ".join(dict.fromkeys((dates[0], dates[-1]))),
+        dates=" to ".join(dict.fromkeys((min(dates), max(dates)))),
         by_category=by_category(table, names),
         pooled={model: pool(facts, table, model) for model in models},
-        averages={
-            model: benchmarks.averages(
-                {row["benchmark"]: row["accuracy"] for row in table if row["model"] == model}
-            )
-            for model in models
-        },
-        missing=[
-            benchmarks.title_of(name) for name in benchmarks.BENCHMARKS if name not in present
-        ],
+        averages={model: benchmarks.averages(accuracies(table, model)) for model in models},
+        missing=[benchmarks.title_of(name) for name in known if name not in present],
         comparison=comparison,
         refused=refused,
-        ablation=json.loads(Path(args.ablation).read_text(encoding="utf-8"))
-        if args.ablation
-        else {},
+        ablation=json.loads(Path(args.ablation).read_text("utf-8")) if args.ablation else {},
         same_model=same_model,
         published=published,
         published_names=columns,
@@ -304,12 +287,21 @@ def contents(args, folder):
         run=run,
         loss_plot=report_plots.draw_loss(folder, run["training"]) if run else None,
         facts=[
-            ("Prompt id", ", ".join(prompts)),
-            ("Seed", ", ".join(sorted({row["seed"] for row in table}))),
-            ("Commit", ", ".join(sorted({row["commit"] for row in table}))),
+            ("Prompt id", ", ".join(sorted(distinct(table, "prompt_id")))),
+            ("Seed", ", ".join(sorted(distinct(table, "seed")))),
+            ("Commit", ", ".join(sorted(distinct(table, "commit")))),
             *judge_facts(table),
         ],
     )
+
+
+def distinct(rows, field):
+    """The values of a field, each once, in order of appearance; empty ones aside."""
+    return list(dict.fromkeys(row[field] for row in rows if row[field]))
+
+
+def accuracies(table, model):
+    return {row["benchmark"]: row["accuracy"] for row in table if row["model"] == model}
 
 
 def main():
