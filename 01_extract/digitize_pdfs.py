@@ -290,17 +290,13 @@ def read_plain(path, source, args):
 
 def refused(source, reason, detail=None):
     """Outcome of a document that gave no text."""
-    return {
-        "row": None,
-        "rejected": [
-            {
-                "id": f"{source}#file",
-                "source": source,
-                "reason": reason,
-                **({"detail": detail} if detail else {}),
-            }
-        ],
-    }
+    return {"row": None, "rejected": [bad_row(f"{source}#file", source, reason, detail)]}
+
+
+def bad_row(id_, source, reason, detail=None, **more):
+    """A rejected row that says which document or page gave no text."""
+    more |= {"detail": detail} if detail else {}
+    return {"id": id_, "source": source, "reason": reason, **more}
 
 
 def read_rows(path, source, args):
@@ -330,58 +326,36 @@ def read_rows(path, source, args):
 # ---- a PDF from its pages ----
 
 
-def finish_pdf(source, title, found, args, path):
+PAGES = ("lines", "markdown", "blank")  # kinds of pages that were read; all others are reasons
+
+
+def finish_pdf(source, title, found, args):
     """Outcome of a PDF: its row, and a rejected row for each page that gave none."""
-    bad = {
-        index: (kind, value)
-        for index, (kind, value) in found.items()
-        if kind not in ("lines", "blank", "markdown")
-    }
-    pages = [
-        (index + 1, value)
-        for index, (kind, value) in sorted(found.items())
-        if kind in ("lines", "markdown")
-    ]
-    text, offsets = pdf_text.assemble(pages)
+    found = {index + 1: page for index, page in sorted(found.items())}
+
+    def of_kind(*kinds):
+        return {number: value for number, (kind, value) in found.items() if kind in kinds}
+
+    text, offsets = pdf_text.assemble(list(of_kind("lines", "markdown").items()))
+    bad = found.keys() - of_kind(*PAGES)
+    reasons = {n: "no text layer" if found[n][0] == "scan" else found[n][0] for n in sorted(bad)}
     if not text.strip():
-        reasons = collections.Counter(
-            "no text layer" if kind == "scan" else kind for kind, _ in bad.values()
-        )
-        outcome = refused(source, reasons.most_common(1)[0][0] if reasons else "no text")
+        common = collections.Counter(reasons.values()) or {"no text": 1}
+        outcome = refused(source, max(common, key=common.get))
         outcome["rejected"][0]["n_pages"] = len(found)
         return outcome
+    more = {"n_pages": len(found)}
+    if blank := of_kind("blank"):
+        more["empty_pages"] = list(blank)
+    unread = {number: formulas_of(lines) for number, lines in of_kind("lines").items()}
+    if any(unread.values()):
+        more["formula_pages"] = [number for number, count in unread.items() if count]
+        more["unread_formulas"] = sum(unread.values())
     start = next((offset for page, offset in offsets if page > 8), len(text))
-    blank = [index + 1 for index, (kind, _) in sorted(found.items()) if kind == "blank"]
-    unread = {
-        index + 1: formulas_of(value)
-        for index, (kind, value) in sorted(found.items())
-        if kind == "lines" and formulas_of(value)
-    }
-    row = make_row(
-        text,
-        source,
-        args,
-        offsets,
-        title,
-        start=text[:start],
-        n_pages=len(found),
-        **({"empty_pages": blank} if blank else {}),
-        **(
-            {"formula_pages": list(unread), "unread_formulas": sum(unread.values())}
-            if unread
-            else {}
-        ),
-    )
+    row = make_row(text, source, args, offsets, title, start=text[:start], **more)
     rejected = [
-        {
-            "id": f"{row['id']}#page{index + 1}",
-            "doc": row["id"],
-            "page": index + 1,
-            "source": source,
-            "reason": "no text layer" if kind == "scan" else kind,
-            **({"detail": value} if value else {}),
-        }
-        for index, (kind, value) in sorted(bad.items())
+        bad_row(f"{row['id']}#page{n}", source, reason, found[n][1], doc=row["id"], page=n)
+        for n, reason in reasons.items()
     ]
     return {"row": row, "rejected": rejected}
 
@@ -441,7 +415,7 @@ def read_pdfs(todo, ocr, raw_path, done, args):
         elif asked and ocr == "olmocr":
             pending.append((path, source, key, title, found, asked))
             return
-        done.put(key, finish_pdf(source, title, found, args, path))
+        done.put(key, finish_pdf(source, title, found, args))
 
     try:
         for item in todo:
@@ -463,7 +437,7 @@ def read_pdfs(todo, ocr, raw_path, done, args):
         for path, source, key, title, found, indices in pending:
             for index in indices:
                 found[index] = ocr_outcome(found[index], answers.get((str(path), index)))
-            done.put(key, finish_pdf(source, title, found, args, path))
+            done.put(key, finish_pdf(source, title, found, args))
 
 
 def pages_to_ocr(found, which):
@@ -511,7 +485,8 @@ def emit(outcome, step, seen, source):
     step.keep(row)
 
 
-def main():
+def options_of():
+    """The options of the command."""
     parser = r.parser(__doc__, "output", "limit", "workers", "fresh")
     parser.add_argument(
         "--input", nargs="+", required=True, metavar="PATH", help="files or folders"
@@ -561,15 +536,28 @@ def main():
     )
     args = parser.parse_args()
     args.workers = args.workers or len(os.sched_getaffinity(0))
-    files = find_files(args.input)[: args.limit]
-    step = r.Step(
-        args,
-        inputs=[*args.input, *([args.metadata] if args.metadata else [])],
-        code=[
-            module.__file__
-            for module in (pdf_page, pdf_text, pdf_formulas, pdf_workers, ocr_olmocr)
-        ],
+    return args
+
+
+def outcomes_of(path, source, key, done, args):
+    """Outcomes of the documents in a file; those of PDFs stand in `done`."""
+    kind = suffix_of(path)
+    if kind == ".pdf":
+        return [done.get(key)]
+    return (
+        read_rows(path, source, args)
+        if kind.startswith(".jsonl")
+        else [read_plain(path, source, args)]
     )
+
+
+def main():
+    args = options_of()
+    files = find_files(args.input)[: args.limit]
+    modules = (pdf_page, pdf_text, pdf_formulas, pdf_workers, ocr_olmocr)
+    tables = [args.metadata] if args.metadata else []
+    code = [module.__file__ for module in modules]
+    step = r.Step(args, inputs=[*args.input, *tables], code=code)
     if step.finished():
         return
     ocr = ocr_olmocr.choose(args)
@@ -578,39 +566,17 @@ def main():
         done_path.unlink(missing_ok=True)
     done_path.parent.mkdir(parents=True, exist_ok=True)
     done, same = Done(done_path), r.text_hash(step.same_if["options"], step.same_if["code"], ocr)
-    keys = {
-        path: r.text_hash(source, r.file_hash(str(path)), same)
+    keys = {path: r.text_hash(source, r.file_hash(str(path)), same) for path, source in files}
+    todo = {
+        keys[path]: (path, source, keys[path])
         for path, source in files
-        if not suffix_of(path).startswith(".jsonl")
+        if suffix_of(path) == ".pdf" and keys[path] not in done.index
     }
-    first = {}  # copies of a file are read once
-    for path, _ in files:
-        if path in keys:
-            first.setdefault(r.file_hash(str(path)), path)
-    todo = [
-        (path, source, keys[path])
-        for path, source in files
-        if suffix_of(path) == ".pdf"
-        and keys[path] not in done.index
-        and first[r.file_hash(str(path))] == path
-    ]
     if todo:
-        read_pdfs(todo, ocr, step.raw_path, done, args)
+        read_pdfs(todo.values(), ocr, step.raw_path, done, args)
     seen, limit = {}, args.limit or sys.maxsize
     for path, source in files:
-        if suffix_of(path).startswith(".jsonl"):
-            outcomes = read_rows(path, source, args)
-        elif first[r.file_hash(str(path))] != path:
-            copy = {**refused(source, "duplicate")}
-            copy["rejected"][0]["duplicate_of"] = dict(files)[first[r.file_hash(str(path))]]
-            outcomes = [copy]
-        else:
-            outcomes = [
-                done.get(keys[path])
-                if suffix_of(path) == ".pdf"
-                else read_plain(path, source, args)
-            ]
-        for outcome in outcomes:
+        for outcome in outcomes_of(path, source, keys[path], done, args):
             if step.counts["in"] < limit:
                 emit(outcome, step, seen, source)
     step.finish(ocr=ocr)

@@ -25,6 +25,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 import collections
+import itertools
 import json
 import re
 
@@ -121,15 +122,8 @@ class Shards:
     """Parquet files of at most `size` rows, written aside and named once all are there."""
 
     def __init__(self, folder, stem, size):
-        self.folder, self.stem, self.size, self.rows, self.batch, self.writer, self.aside = (
-            Path(folder),
-            stem,
-            size,
-            0,
-            [],
-            None,
-            [],
-        )
+        self.folder, self.stem, self.size = Path(folder), stem, size
+        self.rows, self.batch, self.writer, self.aside = 0, [], None, []
         self.folder.mkdir(parents=True, exist_ok=True)
 
     def add(self, row):
@@ -215,14 +209,8 @@ def rows_in(args, recipe, step):
 def usable(rows, step, rules, append):
     """Rows that can be trained on and that the recipe knows; the others are rejected."""
     for row in rows:
-        reason = next(
-            (
-                f"empty {name}"
-                for name in ("question", "answer")
-                if not str(row[name] or "").strip()
-            ),
-            None,
-        )
+        empty = [name for name in ("question", "answer") if not str(row[name] or "").strip()]
+        reason = f"empty {empty[0]}" if empty else None
         if rules and row["source"] not in rules:
             reason = "not in the recipe"
         if reason:
@@ -244,46 +232,39 @@ def fitting(rows, step, tokenizer, max_tokens):
 
 def mixed(pairs, step, rules, seed):
     """Yield (row, tokens) in the order of the seed, after the recipe's selection of the rows that bear none yet."""
-    pools = {}
+    pools, keep = {}, (1, 9)
+
+    def key_of(row):
+        return select_rows.order_key(seed, row["id"], "select")
 
     def keyed():
         for row, tokens in pairs:
-            rule = rules.get(row["source"])
+            rule, score = rules.get(row["source"]), None
             if rule and not row.get("selection"):
-                score = select_rows.score_of(row, rule["method"], "answer", None, step.output)
-                pools.setdefault(row["source"], select_rows.Pool()).add(
-                    select_rows.order_key(seed, row["id"], "select"), score
-                )
-            yield select_rows.order_key(seed, row["id"], "mix"), (row, tokens)
+                score = select_rows.score_of(row, rule["method"], step.output)
+                pools.setdefault(row["source"], select_rows.Pool()).add(key_of(row), score)
+            yield select_rows.order_key(seed, row["id"], "mix"), (row, tokens, score)
 
-    chosen = None
-    for _, (row, tokens) in select_rows.in_key_order(keyed(), step.output.parent):
-        if chosen is None:
-            select_rows.fill_weights(rules, pools, (1, 9))
-            chosen = {}
-            for name, pool in pools.items():
-                keys, of = pool.choose(rules[name]["method"], (1, 9), rules[name]["n"])
-                chosen[name] = set(keys), of
+    ordered = select_rows.in_key_order(keyed(), step.output.parent)
+    first = next(ordered, None)  # all rows have been read by now
+    select_rows.fill_weights(rules, pools, keep)
+    chosen = {
+        name: pool.choose(rules[name]["method"], keep, rules[name]["n"])
+        for name, pool in pools.items()
+    }
+    chosen = {name: (set(keys), of) for name, (keys, of) in chosen.items()}
+    for _, (row, tokens, score) in itertools.chain([first] if first else [], ordered):
         if row.get("selection"):
             yield row, tokens
         elif row["source"] not in chosen:
             yield {**row, "selection": "all rows of the input"}, tokens
         else:
-            (keys, of), rule = chosen[row["source"]], rules[row["source"]]
-            score = select_rows.score_of(row, rule["method"], "answer", None, step.output)
-            if select_rows.order_key(seed, row["id"], "select") in keys:
-                yield (
-                    {
-                        **row,
-                        "selection": select_rows.reason_for(
-                            rule["method"], score, len(keys), of, seed, (1, 9)
-                        ),
-                        "selection_score": score,
-                    },
-                    tokens,
-                )
-            else:
-                step.reject(row, select_rows.why_not(rule["method"], score, (1, 9)))
+            (keys, of), method = chosen[row["source"]], rules[row["source"]]["method"]
+            if key_of(row) not in keys:
+                step.reject(row, select_rows.why_not(method, score, keep))
+                continue
+            why = select_rows.reason_for(method, score, len(keys), of, seed, keep)
+            yield {**row, "selection": why, "selection_score": score}, tokens
 
 
 def settings(args, recipe):
@@ -308,7 +289,8 @@ def settings(args, recipe):
     }
 
 
-def main():
+def options_of():
+    """The options of the command."""
     parser = r.parser(__doc__, "output", "fresh")
     parser.add_argument("--input", nargs="+", default=[], metavar="FILE", help="rows to mix")
     parser.add_argument(
@@ -349,49 +331,37 @@ def main():
     args = parser.parse_args()
     if not args.input and not args.recipe:
         raise r.BadInput("--input: name the files to mix, or a --recipe whose sources are read")
+    return args
+
+
+def main():
+    args = options_of()
     recipe = load_sources.read_recipe(args.recipe) if args.recipe else {"name": "inputs"}
     made_by = settings(args, recipe)
     recipe_hash = r.text_hash(made_by)
     tokenizer = count_tokens.Tokenizer(args.tokenizer) if args.tokenizer else None
     named = tokenizer and {"name": Path(tokenizer.name).name, "sha256": tokenizer.hash}
-    local = (
-        []
-        if args.input
-        else [
-            source["path"] for source in load_sources.plan(args.sources, recipe) if "path" in source
-        ]
-    )
-    step = r.Step(
-        args,
-        inputs=[*args.input, *local, *([args.recipe] if args.recipe else [])],
-        code=[
-            module.__file__ for module in (card, count_tokens, load_sources, row_forms, select_rows)
-        ]
-        + [load_sources.TABLE],
-        recipe=made_by,
-        recipe_hash=recipe_hash,
-        tokenizer=named,
-    )
+    inputs = list(args.input)
+    if not inputs:
+        plan = load_sources.plan(args.sources, recipe)
+        inputs = [source["path"] for source in plan if "path" in source]
+    inputs += [args.recipe] if args.recipe else []
+    modules = (card, count_tokens, load_sources, row_forms, select_rows)
+    code = [*(module.__file__ for module in modules), load_sources.TABLE]
+    made = dict(recipe=made_by, recipe_hash=recipe_hash, tokenizer=named)
+    step = r.Step(args, inputs=inputs, code=code, **made)
     if step.finished():
-        if not r.beside(
-            step.output, "manifest.json"
-        ).is_file():  # stopped between the rows and the card
+        # without a manifest it was stopped between the rows and the card
+        if not r.beside(step.output, "manifest.json").is_file():
             card.rebuild(step.output)
         return
     rules = select_rows.rules_of(args) if args.recipe else {}
-    shards, tally = (
-        Shards(step.output.parent / "data", step.output.stem, args.shard_rows),
-        collections.Counter(),
-    )
-    rows = usable(
-        r.progress(rows_in(args, recipe, step), desc=step.output.name),
-        step,
-        rules,
-        args.append_reference,
-    )
-    for row, tokens in mixed(
-        fitting(rows, step, tokenizer, args.max_tokens or sys.maxsize), step, rules, args.seed
-    ):
+    shards = Shards(step.output.parent / "data", step.output.stem, args.shard_rows)
+    tally = collections.Counter()
+    rows = r.progress(rows_in(args, recipe, step), desc=step.output.name)
+    rows = usable(rows, step, rules, args.append_reference)
+    pairs = fitting(rows, step, tokenizer, args.max_tokens or sys.maxsize)
+    for row, tokens in mixed(pairs, step, rules, args.seed):
         made = train_row(row, tokens, recipe["name"], recipe_hash)
         step.keep(made)
         shards.add(made)

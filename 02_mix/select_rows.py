@@ -40,6 +40,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 import array
 import bisect
 import importlib.util
+import itertools
 import math
 import tempfile
 
@@ -51,6 +52,7 @@ import score_difficulty
 import rows as r
 
 METHODS = ("random", "length", "difficulty", "novelty", "all")
+TEXTS = ("answer", "annotator_response")  # fields whose characters measure a length
 BUCKETS = 64  # temporary files of the sort: one in 64 of the data is in memory at a time
 
 
@@ -161,15 +163,13 @@ def left_out(row, args):
 # ---- what a row is ranked by ----
 
 
-def length_field(paths, rows_of):
+def length_field(path):
     """The field that measures the answers of these rows: the first of three that every row has."""
-    counts = dict.fromkeys(("annotator_tokens", "annotator_response"), 0)
-    total = 0
-    for path in paths:
-        for row in rows_of(path):
-            total += 1
-            for field in counts:
-                counts[field] += row.get(field) is not None
+    total, counts = 0, dict.fromkeys(("annotator_tokens", "annotator_response"), 0)
+    for row in r.read(path):
+        total += 1
+        for field in counts:
+            counts[field] += row.get(field) is not None
     return next((field for field, count in counts.items() if count == total and total), "answer")
 
 
@@ -200,53 +200,50 @@ def novelty_scores(args, n):
     return {id_: gain for id_, gain in zip(ids, found, strict=True) if gain is not None}
 
 
-def score_of(row, method, field, scorer, path):
-    """Number a row is ranked by, or None; raises BadInput where the field it needs is missing or no number."""
-    if scorer:
-        value = scorer(row)
-    elif method == "length":
-        value = row.get(field)
-        value = (
-            len(str(value or ""))
-            if isinstance(value, str) or field in ("answer", "annotator_response")
-            else value
-        )
-    elif method == "difficulty":
-        if "difficulty" not in row:
-            raise r.BadInput(
-                f'{path}, row "{row["id"]}": field "difficulty" is missing; run score_difficulty.py first'
-            )
-        value = row["difficulty"]
-    else:
-        return None
-    if value is not None and (
-        isinstance(value, bool) or not isinstance(value, int | float) or math.isnan(value)
-    ):
+def score_of(row, method, path, field="answer"):
+    """Number a row is ranked by under difficulty or length, None under other methods; BadInput where it is no number."""
+    value = row.get("difficulty") if method == "difficulty" else None
+    if method == "difficulty" and "difficulty" not in row:
         raise r.BadInput(
-            f'{path}, row "{row["id"]}": the score must be a number or null, this is {value!r}'[
-                :300
-            ]
+            f'{path}, row "{row["id"]}": field "difficulty" is missing; run score_difficulty.py first'
         )
-    return value
+    if method == "length":
+        value = row.get(field)
+        value = len(value or "") if isinstance(value, str) or field in TEXTS else value
+    return checked(value, row, path)
+
+
+def checked(value, row, path):
+    if value is None or (type(value) in (int, float) and not math.isnan(value)):
+        return value
+    raise r.BadInput(
+        f'{path}, row "{row["id"]}": the score must be a number or null, this is {value!r}'[:300]
+    )
+
+
+def scorer_of(args, rules):
+    """Function (row, method) -> number a row is ranked by, or None."""
+    methods = {rule["method"] for rule in rules.values()}
+    if args.scorer:
+        user = load_scorer(args.scorer)
+        return lambda row, method: checked(user(row), row, args.input)
+    if "novelty" in methods:
+        if args.recipe or rules[None]["n"] is None:
+            raise r.BadInput("--method novelty needs --n or --match-n; a recipe cannot name it")
+        added = novelty_scores(args, rules[None]["n"])
+        return lambda row, method: added.get(row["id"])
+    field = args.length_field
+    if "length" in methods and field is None:
+        field = length_field(args.input)
+        unit = "" if field == "annotator_tokens" else " (characters)"
+        print(f"length: measured by {field}{unit}", file=sys.stderr)
+    return lambda row, method: score_of(row, method, args.input, field)
 
 
 def rules_of(args):
     """How each source is chosen: {source: rule}, or {None: rule} for all rows together; a rule has method, n, tokens, weight."""
     if args.recipe:
-        rules = {}
-        for entry in load_sources.read_recipe(args.recipe)["sources"]:
-            if (
-                method := entry.get(
-                    "method", "all" if "count" not in entry and "weight" not in entry else "random"
-                )
-            ) not in METHODS:
-                raise r.BadInput(
-                    f'--recipe {args.recipe}: source {entry["source"]}: method "{method}" is none of {", ".join(METHODS)}'
-                )
-            rules[entry["source"]] = dict(
-                method=method, n=entry.get("count"), tokens=None, weight=entry.get("weight")
-            )
-        return rules
+        return recipe_rules(args.recipe)
     method, n, tokens = args.scorer or args.method, args.n, None
     if method is None:
         raise r.BadInput(
@@ -255,16 +252,27 @@ def rules_of(args):
     if args.match_n:
         n = sum(1 for _ in r.read(args.match_n, unique=False))
     if args.match_tokens:
-        counter = size_counter(args.tokenizer)
-        tokens = sum(
-            size
-            for _, size in counter(r.read(args.match_tokens, "question", "answer", unique=False))
-        )
-    if method in ("random", "length", "novelty", args.scorer) and n is None and tokens is None:
+        rows = r.read(args.match_tokens, "question", "answer", unique=False)
+        tokens = sum(size for _, size in size_counter(args.tokenizer)(rows))
+    if method not in ("difficulty", "all") and n is None and tokens is None:
         raise r.BadInput(
             f"--n: say how many rows {method} is to keep, or name a file with --match-n or --match-tokens"
         )
     return {None: dict(method=method, n=n, tokens=tokens, weight=None)}
+
+
+def recipe_rules(path):
+    rules = {}
+    for entry in load_sources.read_recipe(path)["sources"]:
+        default = "random" if {"count", "weight"} & entry.keys() else "all"
+        method = entry.get("method", default)
+        if method not in METHODS:
+            raise r.BadInput(
+                f'--recipe {path}: source {entry["source"]}: method "{method}" is none of {", ".join(METHODS)}'
+            )
+        n, weight = entry.get("count"), entry.get("weight")
+        rules[entry["source"]] = dict(method=method, n=n, tokens=None, weight=weight)
+    return rules
 
 
 def size_counter(tokenizer):
@@ -277,73 +285,67 @@ def size_counter(tokenizer):
 
 def fill_weights(rules, pools, keep):
     """Turn the weights of a recipe into counts."""
-    weights = {name: rule["weight"] for name, rule in rules.items() if rule["weight"] is not None}
-    if not weights:
+    weighted = {name: rule for name, rule in rules.items() if rule["weight"] is not None}
+    if not weighted:
         return
     available = {
-        name: len(pools[name].ranked(rules[name]["method"], keep)) if name in pools else 0
-        for name in weights
+        name: len(pools[name].ranked(rule["method"], keep)) if name in pools else 0
+        for name, rule in weighted.items()
     }
+    weights = {name: rule["weight"] for name, rule in weighted.items()}
     for name, n in share_out(weights, available).items():
         rules[name]["n"] = n
-        rules[name]["method"] = (
-            "random" if rules[name]["method"] == "all" else rules[name]["method"]
-        )
+        if rules[name]["method"] == "all":
+            rules[name]["method"] = "random"
 
 
-def select(rows, step, rules, args, seen_by, keep):
+def select(rows, step, rules, args, score_of):
     """Read all rows, choose, and write every one of them to the output or, with a reason, to the rejected file."""
-    pools, sizes = (
-        {},
+    pools = {}
+    sized = (
         size_counter(args.tokenizer)
         if args.match_tokens
-        else (lambda rows: ((row, 1) for row in rows)),
+        else (lambda rows: ((row, 1) for row in rows))
     )
 
+    def group_of(row):
+        return None if None in rules else row.get("source")
+
     def keyed():
-        for row, size in sizes(rows):
-            group = None if None in rules else row.get("source")
-            key, score, rule = order_key(args.seed, row["id"], "select"), None, rules.get(group)
+        for row, size in sized(rows):
+            key, score, rule = (
+                order_key(args.seed, row["id"], "select"),
+                None,
+                rules.get(group_of(row)),
+            )
             if rule and left_out(row, args) is None:
-                score = seen_by(row, rule["method"])
-                pools.setdefault(group, Pool()).add(key, score, size)
+                score = score_of(row, rule["method"])
+                pools.setdefault(group_of(row), Pool()).add(key, score, size)
             yield key, (row, score)
 
     ordered = in_key_order(keyed(), step.output.parent)
-    chosen, first = {}, True
-    for key, (row, score) in ordered:
-        if first:  # all rows have been read by now
-            fill_weights(rules, pools, keep)
-            chosen = {
-                group: pool.choose(
-                    rules[group]["method"], keep, rules[group]["n"], rules[group]["tokens"]
-                )
-                for group, pool in pools.items()
-            }
-            first = False
-        group = None if None in rules else row.get("source")
-        if group not in rules:
+    first = next(ordered, None)  # all rows have been read by now
+    fill_weights(rules, pools, args.keep)
+    chosen = {
+        group: pool.choose(
+            rules[group]["method"], args.keep, rules[group]["n"], rules[group]["tokens"]
+        )
+        for group, pool in pools.items()
+    }
+    for key, (row, score) in itertools.chain([first] if first else [], ordered):
+        if group_of(row) not in rules:
             step.reject(row, "not in the recipe")
         elif reason := left_out(row, args):
             step.reject(row, reason)
         else:
-            keys, of = chosen[group]
-            place, method = bisect.bisect_left(keys, key), rules[group]["method"]
-            if place < len(keys) and keys[place] == key:
-                step.keep(
-                    {
-                        **row,
-                        "selection": reason_for(method, score, len(keys), of, args.seed, keep),
-                        "selection_score": score,
-                    }
-                )
+            (keys, of), method = chosen[group_of(row)], rules[group_of(row)]["method"]
+            place = bisect.bisect_left(keys, key)
+            if keys[place : place + 1] == [key]:
+                why = reason_for(method, score, len(keys), of, args.seed, args.keep)
+                step.keep({**row, "selection": why, "selection_score": score})
             else:
-                step.reject(
-                    row,
-                    why_not(method, score, keep),
-                    selection_method=method,
-                    selection_score=score,
-                )
+                why = why_not(method, score, args.keep)
+                step.reject(row, why, selection_method=method, selection_score=score)
     return {
         str(group): dict(method=rules[group]["method"], chosen=len(keys), of=of)
         for group, (keys, of) in chosen.items()
@@ -365,7 +367,8 @@ def reason_for(method, score, n, of, seed, keep):
     )
 
 
-def main():
+def options_of():
+    """The options of the command, checked."""
     parser = r.parser(__doc__, "input", "output", "seed", "fresh")
     parser.add_argument("--method", choices=METHODS)
     parser.add_argument("--n", type=r.positive, metavar="N", help="rows to keep")
@@ -406,60 +409,29 @@ def main():
         help="choose among rows whose reference rules can check, or among the others",
     )
     args = parser.parse_args()
+    counts = (args.n, args.match_n, args.match_tokens, args.recipe)
     if (
-        sum(map(bool, (args.method, args.scorer, args.recipe))) > 1
-        or sum(map(bool, (args.n, args.match_n, args.match_tokens, args.recipe))) > 1
+        max(sum(map(bool, given)) for given in ((args.method, args.scorer, args.recipe), counts))
+        > 1
     ):
         raise r.BadInput(
             "give one of --method, --scorer and --recipe, and one of --n, --match-n and --match-tokens (a recipe has its own counts)"
         )
-    others = [
-        path
-        for path in (
-            args.match_n,
-            args.match_tokens,
-            args.recipe,
-            args.scorer and args.scorer.partition(":")[0],
-        )
-        if path
-    ]
-    step = r.Step(
-        args,
-        inputs=[args.input, *others],
-        code=[
-            module.__file__ for module in (count_tokens, load_sources, novelty, score_difficulty)
-        ],
-    )
+    return args
+
+
+def main():
+    args = options_of()
+    scorer = args.scorer and args.scorer.partition(":")[0]
+    others = filter(None, (args.match_n, args.match_tokens, args.recipe, scorer))
+    modules = (count_tokens, load_sources, novelty, score_difficulty)
+    step = r.Step(args, inputs=[args.input, *others], code=[m.__file__ for m in modules])
     if step.finished():
         return
-    rules, scorer = rules_of(args), load_scorer(args.scorer) if args.scorer else None
-    if any(rule["method"] == "novelty" for rule in rules.values()):
-        if args.recipe or rules[None]["n"] is None:
-            raise r.BadInput("--method novelty needs --n or --match-n; a recipe cannot name it")
-        added = novelty_scores(args, rules[None]["n"])
-
-        def scorer(row):
-            return added.get(row["id"])
-
-    field = args.length_field
-    if field is None and any(rule["method"] == "length" for rule in rules.values()):
-        field = length_field([args.input], r.read)
-        print(
-            f"length: measured by {field}"
-            + (" (characters)" if field != "annotator_tokens" else ""),
-            file=sys.stderr,
-        )
-    rows = r.progress(
-        step.read(args.input, "question", "answer", "subject?"), desc=step.output.name
-    )
-    chosen = select(
-        rows,
-        step,
-        rules,
-        args,
-        lambda row, method: score_of(row, method, field, scorer, args.input),
-        args.keep,
-    )
+    rules = rules_of(args)
+    score_of = scorer_of(args, rules)
+    rows = step.read(args.input, "question", "answer", "subject?")
+    chosen = select(r.progress(rows, desc=step.output.name), step, rules, args, score_of)
     step.finish(chosen=chosen)
     for name, rule in rules.items():
         got = chosen.get(str(name), {"chosen": 0, "of": 0})
