@@ -834,6 +834,31 @@ def copy_katex(folder):
     return names
 
 
+def duration(seconds):
+    """3.2 s, 4 min 10 s, 2 h 5 min."""
+    if seconds < 60:
+        return f"{seconds:.1f} s" if seconds < 10 else f"{seconds:.0f} s"
+    minutes, seconds = divmod(round(seconds), 60)
+    return f"{minutes} min {seconds} s" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min"
+
+
+def starting(output, *details):
+    """The one line that a step prints at its start; its last one has the rows in and out and the time."""
+    script = Path(sys.argv[0]).stem
+    print(", ".join([f"{script} -> {output}", *filter(None, details)]), file=sys.stderr)
+
+
+def count_rows(path):
+    """Rows of a .jsonl file by its meta file, else by its lines; None for other files and folders."""
+    path = Path(path)
+    if path.suffix != ".jsonl" or not path.is_file():
+        return None
+    with contextlib.suppress(OSError, ValueError, KeyError):
+        return json.loads(beside(path, "meta.json").read_text())["counts"]["out"]
+    with open(path, "rb") as file:
+        return sum(piece.count(b"\n") for piece in iter(lambda: file.read(1 << 20), b""))
+
+
 @functools.cache
 def git_commit():
     """Short commit of the scripts, with "+" where files differ from it; null outside a checkout."""
@@ -905,7 +930,7 @@ class Step:
             **meta,
         }
         self.counts = {"in": 0, "out": 0, "rejected": {}, "split": 0}
-        self.started, self._files = time.time(), None
+        self.args, self.started, self._files = vars(args), time.time(), None
         SPENT.clear()
 
     def start_over(self):
@@ -923,8 +948,9 @@ class Step:
                 path.unlink()
 
     def finished(self):
-        """True, with a line that says so, where the output stands already and was made from the same inputs, options and code."""
+        """True where the output stands already and was made from the same inputs, options and code; a line says so, or what starts now."""
         if not (self.output.is_file() and self.meta_path.is_file()):
+            self.announce()
             return False
         old = json.loads(self.meta_path.read_text())
         changed = [
@@ -935,18 +961,32 @@ class Step:
                 f"{self.output.name}: made again, since its {' and '.join(changed)} changed",
                 file=sys.stderr,
             )
+            self.announce(old)
             return False
         if old["counts"]["rejected"].get("generation failed"):
             print(
                 f"{self.output.name}: made again, since some rows got no answer last time",
                 file=sys.stderr,
             )
+            self.announce(old)
             return False
         print(
             f"{self.output.name}: finished already ({self.funnel(old['counts'])})", file=sys.stderr
         )
         unlock(self.output)
         return True
+
+    def announce(self, old=None):
+        """The line at the start: what is made of how many rows, and how long it took last time."""
+        source, limit = self.args.get("input"), self.args.get("limit")
+        number = count_rows(source) if isinstance(source, str) else None
+        if number is not None:
+            number = len(range(number)[within(limit).start : within(limit).stop])
+        starting(
+            self.output.name,
+            f"{number:,} rows of {Path(source).name}" if number is not None else None,
+            f"{duration(old['seconds'])} last time" if old and "seconds" in old else None,
+        )
 
     def read(self, path, *fields, limit=None, unique=True):
         """Rows of an input file, counted; each must then be kept, rejected or split."""
@@ -1022,7 +1062,8 @@ class Step:
                 "same_if": self.same_if,
             },
         )
-        print(f"{self.output.name}: {self.funnel()}", file=sys.stderr)
+        took = duration(time.time() - self.started)
+        print(f"{self.output.name}: {self.funnel()}; {took}", file=sys.stderr)
         unlock(self.output)
 
 

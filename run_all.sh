@@ -5,6 +5,7 @@
 #   STAGE=3 STOP=4 bash run_all.sh                      only stages 3 and 4
 #   INPUT=my_books BENCHMARK_DIR=my_tests bash run_all.sh
 #   bash run_all.sh --dry-run | --fresh                 print every command | start over (deletes data/runs/$RUN, saying what)
+#   bash run_all.sh --status                            where the run stands: each step done, running or not started, with rows and time
 #   bash run_all.sh --estimate                          rows, tokens, GPU hours, disk and money of each step, before anything is paid
 #   BUDGET=50 PRICE_PER_GPU_HOUR=2 bash run_all.sh      stops (exit code 4) when so much is spent; a larger BUDGET goes on
 #
@@ -19,14 +20,15 @@
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")"
 
-DRY_RUN=false FRESH=false ESTIMATE=false
+DRY_RUN=false FRESH=false ESTIMATE=false STATUS=false
 for option in "$@"; do
     case $option in
     --dry-run) DRY_RUN=true ;;
     --fresh) FRESH=true ;;
     --estimate) ESTIMATE=true ;;
+    --status) STATUS=true ;;
     --help | -h) sed -n '2,/^set -e/{/^set -e/!p}' "$0" | sed 's/^# \{0,1\}//'; exit ;;
-    *) echo "run_all.sh: unknown option $option (there are --dry-run, --estimate, --fresh and --help; settings are variables, see --help)" >&2; exit 2 ;;
+    *) echo "run_all.sh: unknown option $option (there are --dry-run, --estimate, --fresh, --status and --help; settings are variables, see --help)" >&2; exit 2 ;;
     esac
 done
 if [[ -f .env ]]; then   # KEY=value lines; what is set already wins
@@ -97,17 +99,22 @@ PORT=${PORT:-8765}
 # ---- how a step runs ----
 py=${VENV:-.venv}/bin/python
 TEACHER_PID="" SERVED=""
-say() { printf '\n\033[1m%s\033[0m\n' "$*" >&2; }
-step() {   # print the command, then run it
-    echo "+ $(printf '%q ' "$@" | sed "s|^$py|python|")" >&2
-    if $DRY_RUN; then return; fi
+bold="" plain=""
+if [[ -t 2 && -z ${NO_COLOR:-} ]]; then bold=$'\033[1m' plain=$'\033[0m'; fi
+say() { printf '\n%s%s%s\n' "$bold" "$*" "$plain" >&2; }
+step() {   # run a command: what it prints stands in logs/SCRIPT.log, and on the console without what no user can act on
+    if $DRY_RUN; then
+        echo "+ $(printf '%q ' "$@" | sed "s|^$py|python|")" >&2
+        return
+    fi
     if [[ -n $BUDGET_OF_RUN ]]; then
         BUDGET=$(BUDGET=$BUDGET_OF_RUN "$py" data/estimate_cost.py --left "$OUT") || exit 4
         export BUDGET
     fi
-    local status=0 began=$SECONDS
-    "$@" || status=$?
-    printf '%s\t%s\n' $((SECONDS - began)) "$2" >>"$OUT/seconds.tsv"   # counts towards BUDGET
+    local status=0 began=$SECONDS script
+    for script in "$@"; do [[ $script == *.py ]] && break; done
+    "$py" data/console.py --log "$OUT/logs/$(basename "$script" .py).log" "$@" || status=$?
+    printf '%s\t%s\n' $((SECONDS - began)) "$script" >>"$OUT/seconds.tsv"   # counts towards BUDGET
     return $status
 }
 engine_options() {   # {"max_model_len": 4096, "enforce_eager": true} -> --max-model-len 4096 --enforce-eager, one a line
@@ -155,7 +162,7 @@ ask() {   # ask MODEL COMMAND...: a step that may need a model; the server is st
     shift
     if [[ -z $LLM_BASE_URL && -n $SERVED && $SERVED != "$model" ]]; then stop_teacher; fi
     set -- "$@" --model "$model" --base-url "$url" ${THINKING:+--thinking "$THINKING"}
-    step "$@" || status=$?
+    SERVER_COMES=$([[ -n $LLM_BASE_URL ]] || echo 1) step "$@" || status=$?
     if [[ $status == 3 && -z $LLM_BASE_URL ]]; then
         start_teacher "$model"
         status=0
@@ -181,6 +188,11 @@ limit() { [[ -n $1 ]] && echo "--limit $1" || true; }
 
 BUDGET_OF_RUN=${BUDGET:-}
 export GPUS
+if $STATUS; then
+    [[ -x $py ]] || { echo "run_all.sh: nothing has run here yet: there is no $py" >&2; exit 2; }
+    bash run_all.sh --dry-run 2>&1 | "$py" data/run_status.py "$OUT"
+    exit
+fi
 if $ESTIMATE; then [[ -x $py ]] || bash setup.sh >&2; estimate; exit; fi
 if ! $DRY_RUN; then
     mkdir -p "$OUT"

@@ -229,6 +229,7 @@ def main():
         raise r.BadInput(f"--prompts {args.prompts}: there is no such file")
     made = made_from(args.adapter, base, args.check, args.prompts)
     if not finished(args.output, made):
+        r.starting(args.output, f"{args.adapter} on {base}")
         merge(args.adapter, args.output, base, args.check, args.prompts, made)
     if args.gguf:
         to_gguf(args.output, args.gguf)

@@ -437,6 +437,9 @@ def main():
     same_if = fingerprint(given, own, model_args.model_name_or_path)
     checkpoint = agreed(lambda: look_back(args.output_dir, same_if, own.fresh))
     if checkpoint != "finished":
+        if int(os.environ.get("RANK", 0)) == 0:
+            rows = r.count_rows(own.train_file)
+            r.starting(args.output_dir, f"{rows:,} rows of {own.train_file}" if rows else None)
         train(own, args, model_args, given, same_if, checkpoint)
     if not own.check_only and int(os.environ.get("RANK", 0)) == 0:
         finish(own, args, model_args, given)

@@ -61,6 +61,7 @@ def main():
     if (folder / "config.json").is_file():
         print(f"{folder}: unpacked already", file=sys.stderr)
         return
+    r.starting(folder, "270 MB, about 20 s")
     folder.parent.mkdir(parents=True, exist_ok=True)
     unpack(folder)
     print(f"{folder}: unpacked", file=sys.stderr)

@@ -325,8 +325,8 @@ def test_a_full_disk_is_one_sentence_with_its_folder(three, monkeypatch, capsys)
     with pytest.raises(SystemExit) as ended:
         r.run(lambda: run_step(three))
     said = capsys.readouterr().err.strip().splitlines()
-    assert ended.value.code == 1 and len(said) == 1
-    assert "the disk is full" in said[0] and str(three.output).rsplit("/", 1)[0] in said[0]
+    assert ended.value.code == 1 and len(said) == 2 and " -> " in said[0]
+    assert "the disk is full" in said[1] and str(three.output).rsplit("/", 1)[0] in said[1]
 
 
 def test_an_unreadable_file_is_one_sentence(three, monkeypatch, capsys):

@@ -1,0 +1,136 @@
+"""Run one step for run_all.sh: all that it prints stands in a log, the console gets what a user can act on.
+
+    python data/console.py --log data/runs/demo/logs/sft.log python 03_sft/sft.py --config 03_sft/recipes/demo.yaml ...
+
+NOISE is the one list of lines that are kept off the console. On a terminal the step sees a terminal too, so that bars and
+colours stay. Exit code: the step's; where it is none that a script chose (0, 2, 3, 4, 130), a last line names the log.
+"""
+
+import contextlib
+import os
+import re
+import select
+import shlex
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+# Lines that no user can act on, as they were seen in the demo's console on 25 November 2026, by who prints them.
+NOISE = re.compile(
+    r"""(?x)^(?:
+      Failed\ to\ load\ .*/torchao/                             # kernels of other processors
+    | W\d{4}\ .*torch/utils/_pytree\.py                         # torchao under torch 2.13: an enum was registered
+    | \[W\d+\ .*\.cpp:\d+\]\ Warning:\ NUMA\ binding            # vLLM on a CPU
+    | \[.*\]\ \[WARNING\]\ \[real_accelerator\.py               # DeepSpeed: no GPU here
+    | Triton\ is\ installed,\ but                               # vLLM on a CPU
+    | \(\w+(?:-\d+)?\ pid=\d+\)\ WARNING\ .*(?:                 # vLLM's processes: (EngineCore pid=4530) WARNING 11-25 ...
+        Enforce\ eager\ set | Inductor\ compilation\ was\ disabled | Triton\ is\ not\ installed
+      | requires\ Triton;\ using\ the\ V1 | is\ not\ found\ in\ LD_PRELOAD | OMP_NUM_THREADS=\d+\ is\ set
+      | Passing\ raw\ prompts\ to\ InputProcessor | \[shutdown\] | ulimit\ of\ \d+)
+    | \[transformers\]\ Ignoring\ clean_up_tokenization_spaces
+    | .*DeprecationWarning: | .*FutureWarning: | .*resource_tracker.*UserWarning:
+    | \s+warnings\.warn\(                                       # the second line of such a warning
+    | (?:Loading\ weights|Writing\ model\ shards|Converting\ and\ de-quantizing\ GGUF\ tensors\S*):   # bars of a second
+    )"""
+)
+NO_SERVER = re.compile(r".*: no server answers there; start it")  # run_all.sh starts it then
+FIRST = re.compile(r"--- first (prompt|row)\b")  # an example follows, up to a line of ---
+OWN_CODES = (0, 2, 3, 4, 130)  # the step's last line says all that there is to say
+
+
+class Console:
+    """Which of a step's lines the console gets."""
+
+    def __init__(self, log, out):
+        self.log, self.out, self.inside = log, out, False
+
+    def show(self, data):
+        """One line with its end; a progress bar's updates end with a carriage return, or not at all."""
+        text = data.decode(errors="replace")
+        if data.endswith(b"\n"):
+            self.log.write(data)
+            self.log.flush()
+        first = FIRST.match(text)
+        if first:
+            self.inside = True
+            text = f"(the first {first[1]} stands in {self.log.name})\n"
+        elif self.inside:
+            self.inside = text.rstrip() != "---"
+            return
+        if not NOISE.match(text.lstrip("\r")) and not (
+            os.environ.get("SERVER_COMES") and NO_SERVER.match(text)
+        ):
+            self.out.write(text)
+            self.out.flush()
+
+
+def open_channel(terminal):
+    """(where this process reads, what the step gets as its stderr): a terminal of its own where the console is one."""
+    if not terminal:
+        return os.pipe()
+    import pty
+    import termios
+    import tty
+
+    ours, its = pty.openpty()
+    tty.setraw(its)  # no carriage returns of the line discipline
+    with contextlib.suppress(termios.error):
+        termios.tcsetwinsize(its, termios.tcgetwinsize(sys.stderr))
+    return ours, its
+
+
+def relay(source, child, console):
+    """Pass on what the step prints until it ends; what outlives it (an engine that is being stopped) is not waited for."""
+    rest = b""
+    while True:
+        ready = select.select([source], [], [], 0.2)[0]
+        if not ready:
+            if rest.startswith(b"\r"):  # a bar, which comes without an end of line
+                console.show(rest)
+                rest = b""
+            if child.poll() is not None:
+                break
+            continue
+        try:
+            data = os.read(source, 1 << 16)
+        except OSError:  # a terminal whose other side is closed
+            data = b""
+        if not data:
+            break
+        *lines, rest = re.split(rb"(?<=\n)|(?<=[^\n])(?=\r)", rest + data)
+        for line in lines:
+            console.show(line)
+    if rest:
+        console.show(rest)
+
+
+def run(command, log_path):
+    """The step's exit code; 128 and more where a signal ended it."""
+    log_path.parent.mkdir(parents=True, exist_ok=True)
+    ours, its = open_channel(sys.stderr.isatty())
+    with open(log_path, "ab") as log:
+        log.write(f"\n+ {time.strftime('%F %T')} {shlex.join(command)}\n".encode())
+        child = subprocess.Popen(command, stderr=its)
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # the step gets it too, and ends by itself
+        signal.signal(signal.SIGTERM, lambda *_: child.terminate())
+        os.close(its)
+        relay(ours, child, Console(log, sys.stderr))
+        code = child.wait()
+    code = code if code >= 0 else 128 - code
+    if code not in OWN_CODES:
+        print(f"exit code {code}; all that it printed: {log_path}", file=sys.stderr)
+    return code
+
+
+def main():
+    arguments = sys.argv[1:]
+    if len(arguments) < 3 or arguments[0] != "--log":
+        print(__doc__, file=sys.stderr if arguments[:1] != ["--help"] else sys.stdout)
+        raise SystemExit(0 if arguments[:1] == ["--help"] else 2)
+    raise SystemExit(run(arguments[2:], Path(arguments[1])))
+
+
+if __name__ == "__main__":
+    main()
