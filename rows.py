@@ -256,6 +256,7 @@ encode_json = json.JSONEncoder(
 quick_encode = msgspec.json.Encoder().encode
 PLAIN = {str, int, bool, type(None)}
 DEEPEST = 100  # levels of lists and objects in a row
+LONGEST = 1 << 26  # bytes of a row: a small .gz or .parquet may unpack to more than the memory
 # Types of the fields that scripts ask for by name (DESIGN of the rows: README); every other field asked for is a text.
 FIELD_TYPES = {
     "pages": list,
@@ -345,10 +346,19 @@ def _parquet_rows(path):
 
     number = 0
     try:
-        for batch in pyarrow.parquet.ParquetFile(path).iter_batches(batch_size=4096):
-            for row in batch.to_pylist():
-                number += 1
-                yield number, as_json(row)
+        file = pyarrow.parquet.ParquetFile(path)
+        for group in map(file.metadata.row_group, range(file.num_row_groups)):
+            columns = map(group.column, range(group.num_columns))
+            packed = sum(column.total_compressed_size for column in columns)
+            if group.total_byte_size > max(LONGEST, 100 * packed):
+                raise BadInput(f"{path}: {packed:,} bytes unpack to {group.total_byte_size:,}")
+        for batch in file.iter_batches(batch_size=64):
+            if batch.nbytes > 16 * LONGEST:
+                raise BadInput(f"{path}, row {number + 1}: 64 rows take {batch.nbytes:,} bytes")
+            for rows in [batch.slice(i, 1) for i in range(64)] if batch.nbytes > 1e7 else [batch]:
+                for row in rows.to_pylist():
+                    number += 1
+                    yield number, as_json(row)
     except (pyarrow.ArrowException, OSError) as error:
         raise BadInput(f"{path}: not a whole parquet file ({error})") from None
 
@@ -372,7 +382,9 @@ def _raw_rows(path):
     with (
         gzip.open(path) if path.suffix == ".gz" else open(path, "rb", buffering=1 << 20) as file
     ):  # binary files split on b"\n" only
-        for number, line in enumerate(file, 1):
+        for number, line in enumerate(iter(lambda: file.readline(LONGEST), b""), 1):
+            if len(line) == LONGEST:
+                raise BadInput(f"{path}, line {number}: longer than {LONGEST >> 20} MB")
             if line.isspace():
                 continue
             try:

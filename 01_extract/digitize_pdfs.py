@@ -227,7 +227,9 @@ def split_front_matter(text):
         except (yaml.YAMLError, RecursionError, ValueError):  # "[[[[..." nests too deep
             fields = None
         if isinstance(fields, dict):
-            return {str(k).lower(): v for k, v in fields.items()}, text[match.end() :]
+            # lists that hold each other ("&b [*a, *a]" nine times over) become 10 GB as a text
+            plain = {k: v for k, v in fields.items() if isinstance(v, str | int | float)}
+            return {str(k).lower(): v for k, v in plain.items()}, text[match.end() :]
     return {}, text
 
 

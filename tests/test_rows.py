@@ -260,6 +260,7 @@ def gz(data, cut=None):
         ("a.jsonl.gz", b"no gzip at all", "cannot be read to its end"),
         ("a.jsonl.gz", gz(nested(3) * 9999, 60), "cannot be read to its end"),
         ("a.jsonl.gz", gz(nested(3))[:10] + b"\xff\xff\xff" * 9, "cannot be read to its end"),
+        ("a.jsonl.gz", gz(b'{"id": "' + bytes(r.LONGEST)), "line 1: longer than 64 MB"),
         ("a.parquet", b"PAR1 garbage PAR1", "not a whole parquet file"),
     ],
 )
@@ -268,6 +269,24 @@ def test_broken_files_are_bad_input(tmp_path, name, data, message):
     with pytest.raises(r.BadInput, match=r"a\.(jsonl|parquet)") as error:
         list(r.read(tmp_path / name))
     assert message in str(error.value)
+
+
+@pytest.mark.parametrize(
+    "size,message", [(1.5, "bytes unpack to 1,"), (0.5, "row 1: 64 rows take 33,")]
+)
+def test_a_small_parquet_file_of_huge_rows_is_bad_input(tmp_path, monkeypatch, size, message):
+    import pyarrow
+    import pyarrow.parquet
+
+    monkeypatch.setattr(r, "LONGEST", 1 << 20)
+    column = pyarrow.DictionaryArray.from_arrays([0] * 1000, ["x" * int(size * r.LONGEST)])
+    options = dict(compression="zstd", store_schema=False)
+    pyarrow.parquet.write_table(
+        pyarrow.table({"question": column}), tmp_path / "a.parquet", **options
+    )
+    assert (tmp_path / "a.parquet").stat().st_size < 5000
+    with pytest.raises(r.BadInput, match=message):
+        list(r.read(tmp_path / "a.parquet"))
 
 
 def test_parquet_columns_that_json_lacks(tmp_path):

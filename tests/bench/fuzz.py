@@ -1,10 +1,12 @@
 """Hostile texts through every parser and grader: crashes, and calls that take long.
 
-    python tests/bench/fuzz.py --strings 20000 [--seed 1] [--workers 2] [--only answers]
+    python tests/bench/fuzz.py --strings 20000 [--seed 1] [--seconds 280] [--only answers]
 
-A text is put together from pieces that parsers meet (LaTeX, brackets, options, JSON, tags, markers, odd Unicode), some of them repeated many
-times. Each call runs in a worker process and is timed by its CPU; a worker that does not come back within 60 s is killed and its text
-counted. Ends with exit code 1 where a call crashed or took over 3 s; finds are printed as Python strings for tests/fuzz_corpus.jsonl.
+A text is put together from pieces that parsers meet (LaTeX, brackets, options, JSON, tags, markers, odd
+Unicode). Most are short; in one of --long (default 100) a unit comes up to 20,000 times. One worker process
+makes and calls all, timed by its CPU; only a call over 20 s of CPU ends it, and the next text starts another.
+Math-verify, four fifths of the time, sees one text of 20.
+Exit code 1 where a call crashed or took over 3 s; finds are printed as rows for tests/fuzz_corpus.jsonl.
 """
 
 import sys
@@ -18,11 +20,13 @@ import multiprocessing
 import random
 import time
 
+import psutil
+
 import rows as r
 
 LIMIT = 3.0  # seconds of CPU a call may take
-STUCK = 60  # seconds of the clock after which a worker is given up
-CORPUS = ROOT / "tests" / "fuzz_corpus.jsonl"
+STUCK = 20.0  # seconds of CPU in one call after which the worker is given up
+MATH_VERIFY = 20  # one text of so many reaches it
 PIECES = r"""
 \frac{1}{2}|\sqrt{|\text{|\boxed{|\boxed{}|\left(|\right)|\begin{array}{c}|\end{array}|\begin{pmatrix}1&2\\3&4\end{pmatrix}|$|$$|\[|\]|\(|\)
 {|}|[|]|(|)|[[|]]|](|{"a":|{"a":1}|"|:|,|;|.|...|=|==|<|>|<=|≤|≠|±|×10^|10^{-3}|1e5|3.14|0|-1|1,234,567|½|π|∞|x|x^2|x_1|i|e|nan|inf
@@ -43,15 +47,21 @@ PIECES = [
 PIECES += ["\u2028", "\x00", "\ud83d", "|", "<|im_end|>", "<|im_start|>user\n"]
 
 
-def text_of(seed):
-    """A text from its seed: up to 40 pieces; in one of three a unit of 1 to 3 pieces comes up to 20,000 times."""
-    chance = random.Random(seed)
-    parts = [chance.choice(PIECES) for _ in range(chance.randint(1, 40))]
-    if chance.random() < 1 / 3:
-        unit = "".join(chance.choice(PIECES) for _ in range(chance.randint(1, 3)))
-        times = int(10 ** chance.uniform(1, 4.3))
-        parts.insert(chance.randrange(len(parts) + 1), unit * times)
-    return chance.choice(["", " "]).join(parts)[:60_000]
+def parts_of(seed, number, long=100):
+    """Text number `number` of a seed as [[text, times], ...]: 1 to 30 pieces; in one of `long` a unit comes up to 20,000 times."""
+    chance = random.Random(f"{seed}:{number}")
+    between = chance.choice(["", " "])
+    before, after = (
+        between.join(chance.choices(PIECES, k=int(30 ** chance.random()))) for _ in range(2)
+    )
+    if chance.random() * long >= 1:
+        return [[before, 1]]
+    unit = "".join(chance.choices(PIECES, k=chance.randint(1, 3)))
+    return [[before, 1], [unit, int(10 ** chance.uniform(1, 4.3))], [after, 1]]
+
+
+def text_of(parts):
+    return "".join(text * times for text, times in parts)[:60_000]
 
 
 def targets(only):
@@ -124,107 +134,111 @@ def accepted():
     return (r.BadInput, row_forms.Unusable)
 
 
-def work(pipe, only):
-    """Call every target with each text that comes down the pipe; report (name, error or None, CPU seconds)."""
-    functions, fine = targets(only), accepted()
-    while (text := pipe.recv()) is not None:
-        for name, function in functions.items():
-            pipe.send(("begin", name))
-            start, error = time.process_time(), None
-            try:
-                function(text)
-            except fine:
-                pass
-            except Exception as problem:
-                error = f"{type(problem).__name__}: {str(problem)[:200]}"
-            pipe.send(("end", name, error, time.process_time() - start))
-        pipe.send(("next",))
+def call(function, text, fine):
+    """(error or None, seconds of CPU) of one call."""
+    start, error = time.process_time(), None
+    try:
+        function(text)
+    except fine:
+        pass
+    except Exception as problem:
+        error = f"{type(problem).__name__}: {str(problem)[:200]}"
+    return error, time.process_time() - start
+
+
+def work(pipe, at, args, numbers):
+    """Call every target with the texts of these numbers; the pipe gets the finds, `at` where it is."""
+    from answers import worker
+
+    functions, fine, longest = targets(args.only), accepted(), worker.MAX_LENGTH
+    for at[0] in numbers:
+        if time.time() > args.end:
+            break
+        worker.MAX_LENGTH = 0 if at[0] % MATH_VERIFY else longest
+        text = text_of(parts_of(args.seed, at[0], args.long))
+        for at[1], (name, function) in enumerate(functions.items()):
+            error, seconds = call(function, text, fine)
+            at[2] += 1
+            if error or seconds > LIMIT:
+                pipe.send((at[0], name, error or "slow", seconds))
+    else:
+        at[0] = numbers.stop
+    pipe.send(None)
 
 
 class Worker:
-    """A process that calls the targets; started anew where it hangs."""
+    """A process that goes through texts; its place is read from outside, so that a hang can be named."""
 
-    def __init__(self, only):
-        self.only = only
-        self.start()
-
-    def start(self):
+    def __init__(self, args, numbers):
+        self.at = multiprocessing.Array("q", 3, lock=False)
+        self.at[0], self.numbers = numbers.start, numbers
         self.pipe, child = multiprocessing.Pipe()
-        self.process = multiprocessing.get_context("spawn").Process(
-            target=work, args=(child, self.only), daemon=False
-        )
+        context = multiprocessing.get_context("spawn")
+        self.process = context.Process(target=work, args=(child, self.at, args, numbers))
         self.process.start()
         child.close()
+        self.cpu = psutil.Process(self.process.pid).cpu_times
 
-    def run(self, text):
-        """Yield (name, error, seconds) of each call; a hang ends the text."""
-        self.pipe.send(text)
-        name = "start"
+    def finds(self, bar):
+        """Yield (number, target, error, seconds); the last may be "stuck" or "killed" (the process died)."""
+        seen, since = None, 0.0
         while True:
-            if not self.pipe.poll(STUCK):
-                self.process.kill()
-                self.process.join()
-                self.start()
-                yield name, f"no return within {STUCK} s", float(STUCK)
+            if self.pipe.poll(0.5):
+                try:
+                    found = self.pipe.recv()
+                except EOFError:
+                    yield *self.at[:2], "killed", 0.0
+                    return
+                if found is None:
+                    return
+                yield found
+            bar.update(self.at[0] - bar.n)
+            if (now := self.at[:]) != seen:
+                seen, since = now, self.cpu().user
+            elif self.cpu().user - since > STUCK:
+                yield *self.at[:2], "stuck", STUCK
                 return
-            kind, *rest = self.pipe.recv()
-            if kind == "next":
-                return
-            name = rest[0]
-            if kind == "end":
-                yield tuple(rest)
 
     def stop(self):
-        self.pipe.send(None)
-        self.process.join(10)
         self.process.kill()
+        self.process.join()
 
 
-def corpus():
-    """Texts that failed once: [{"target", "text"}]."""
-    return [row["text"] for row in r.read(CORPUS)] if CORPUS.is_file() else []
-
-
-def search(texts, only, limit=LIMIT, bar=lambda texts: texts):
-    """(calls, [(name, error or "slow", seconds, text)]) of all texts, one worker."""
-    worker, calls, finds = Worker(only), 0, []
-    try:
-        for text in bar(texts):
-            for name, error, seconds in worker.run(text):
-                calls += 1
-                if error or seconds > limit:
-                    finds.append((name, error or "slow", seconds, text))
-    finally:
-        worker.stop()
-    return calls, finds
+def search(args):
+    """(texts, calls, [(parts, target, error or "slow", seconds)]) of args.strings texts, or of what args.seconds allow."""
+    finds, calls, first, names = [], 0, 0, list(targets(args.only))
+    args.end, done = time.time() + args.seconds, False
+    with r.progress(total=args.strings, desc="fuzz", unit="text") as bar:
+        while not done:
+            worker, done = Worker(args, range(first, args.strings)), True
+            for number, name, error, seconds in worker.finds(bar):
+                if error in ("stuck", "killed"):
+                    name, done = names[name], False
+                finds.append((parts_of(args.seed, number, args.long), name, error, seconds))
+            worker.stop()
+            calls, first = calls + worker.at[2], worker.at[0] + (not done)
+    return first, calls, finds
 
 
 def main():
     parser = r.parser(__doc__)
     parser.add_argument("--strings", type=r.positive, default=2000, metavar="N")
+    parser.add_argument("--seconds", type=float, default=1e9, help="begin no text after")
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--long", type=float, default=100, metavar="N", help="one of N is long")
     parser.add_argument("--only", default="", metavar="PREFIX", help="targets by their beginning")
     args = parser.parse_args()
-    seeds = (f"{args.seed}:{number}" for number in range(args.strings))
-    texts = (*corpus(), *map(text_of, seeds)) if args.strings < 10_000 else map(text_of, seeds)
     start = time.time()
-    calls, finds = search(
-        texts, args.only, bar=lambda t: r.progress(t, total=args.strings, desc="fuzz", unit="text")
-    )
+    texts, calls, finds = search(args)
     seen = set()
-    for name, error, seconds, text in finds:
+    for parts, name, error, seconds in finds:
         if (name, error) not in seen:
             seen.add((name, error))
-            shown = text if len(text) < 300 else text[:150] + "…" + text[-150:]
-            print(
-                json.dumps(
-                    {"target": name, "error": error, "cpu": round(seconds, 1), "text": shown}
-                )
-            )
-    crashes = sum(error != "slow" for _, error, _, _ in finds)
+            print(json.dumps(dict(target=name, error=error, cpu=round(seconds, 1), parts=parts)))
+    slow = sum(error in ("slow", "stuck") for _, _, error, _ in finds)
     print(
-        f"{args.strings:,} texts, {calls:,} calls in {time.time() - start:.0f} s: "
-        f"{crashes} crashes, {len(finds) - crashes} calls over {LIMIT:g} s of CPU"
+        f"seed {args.seed}: {texts:,} texts, {calls:,} calls in {time.time() - start:.0f} s: "
+        f"{len(finds) - slow} crashes, {slow} calls over {LIMIT:g} s of CPU"
     )
     if finds:
         raise SystemExit(1)
