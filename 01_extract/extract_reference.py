@@ -56,7 +56,7 @@ LONGEST_WHOLE = 12  # words of an answer that is its own reference
 LONGEST = 80  # words of any reference
 BOX = re.compile(r"\\f?boxed\b")
 NOTHING = re.compile(
-    r"\W*(?:none|n/?a|null|no (?:final )?answer|<?the final answer>?|\(the final answer\))?\W*",
+    r"\W*(?:(?:none|n/?a|null|no (?:final )?answer|<?the final answer>?|\(the final answer\))\W*)?",
     re.I,
 )
 

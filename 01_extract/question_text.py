@@ -277,7 +277,7 @@ INSTRUCTIONS = [
 ]
 SENTENCE_END = re.compile(r"((?<=[.:?!])\s+|\n+)")
 LABEL = re.compile(
-    r"(?:^|\n)[#*\s]*(?:problem|question|exercise|instruction|input|task|q)(?:\s+\d+)?\s*\**[:.]\**\s*",
+    r"(?:^|\n)[#* \t]*(?:problem|question|exercise|instruction|input|task|q)(?:\s+\d+)?\s*\**[:.]\**\s*",
     re.I,
 )
 OPTIONS_HEAD = re.compile(r"\s*(?:answer choices|options|choices)\s*:?\s*$", re.I)
