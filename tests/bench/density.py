@@ -14,10 +14,22 @@ sys.path.insert(0, str(ROOT))
 
 import ast
 import collections
+import re
 
 import rows as r
 
 BRANCHES = (ast.If, ast.For, ast.While, ast.IfExp, ast.ExceptHandler, ast.match_case)
+TO_COME = {  # functions over the limit of .ci/run that are to come down; no other may join them
+    f"answers/{place}"
+    for place in (
+        "options.py named",
+        "short_text.py stated",
+        "solution.py head_of",
+        "solution.py last_value",
+        "solution.py stated_value",
+        "units.py read_unit",
+    )
+}
 FOLDERS = ("answers", "01_extract", "02_mix", "03_sft", "04_eval", "data")
 
 
@@ -72,8 +84,9 @@ def main():
     )
     for own, length, place in sorted(functions, reverse=True)[: args.most]:
         print(f"  {own:3} decisions in {length:3} lines  {place}")
-    if args.over and max(own for own, _, _ in functions) > args.over:
-        raise SystemExit(1)
+    over = [place for own, _, place in functions if args.over and own > args.over]
+    if refused := [place for place in over if re.sub(r":\d+", "", place) not in TO_COME]:
+        raise SystemExit(f"over {args.over} decisions: {', '.join(refused)}")
 
 
 if __name__ == "__main__":
