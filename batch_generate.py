@@ -24,6 +24,7 @@ import json
 import os
 import queue
 import random
+import re
 import sqlite3
 import subprocess
 import sys
@@ -48,6 +49,38 @@ BACKOFF = 0.5  # seconds before the first retry, then twice as long each time
 LARGEST = 1 << 24  # bytes of a reply
 THINKING_TOKENS = 8192  # below this budget a model that reasons is often cut off
 AGAIN_TEMPERATURE = 0.7  # of the second try where an answer could not be read
+
+
+# ---- prompts ----
+
+# Names of the tags that rows' texts stand between in prompts.
+FENCES = (
+    "question answer known_answer reference response passage skeleton document training_row "
+    "benchmark_question"
+).split()
+FENCE = re.compile(rf"(?i)<(?=\s*/?\s*(?:{'|'.join(FENCES)})\b)")
+
+
+def fill(prompt, /, **values):
+    """The prompt with its placeholders <name> filled in one pass: a placeholder that stands in a text is left alone."""
+    return re.sub(r"<([^<>\n]+)>", lambda found: str(values.get(found[1], found[0])), prompt)
+
+
+def fenced(name, text):
+    """A row's text between tags that nothing in it opens or closes, so that instructions in it stay text: <passage> ... </passage>."""
+    assert name in FENCES, name
+    return f"<{name}>\n{defused(text)}\n</{name}>"
+
+
+def user_turn(prompt, /, texts=(), **values):
+    """Chat messages of one prompt; `texts` are filled in between their tags, `values` as they are."""
+    blocks = {name: fenced(name, text) for name, text in dict(texts).items()}
+    return [{"role": "user", "content": fill(prompt, **blocks, **values)}]
+
+
+def defused(text):
+    """The text with &lt; for the < of every tag that fences of prompts have; HTML stays as it is."""
+    return FENCE.sub("&lt;", str(text))
 
 
 # ---- options ----
@@ -1580,16 +1613,10 @@ def main():
     rows = list(r.read(args.input, limit=args.limit))
 
     def to_messages(row):
-        text = args.prompt
-        for field, value in row.items():
-            text = text.replace(f"<{field}>", str(value))
-        return [{"role": "user", "content": text}]
+        return user_turn(args.prompt, **row)
 
-    print(
-        json.dumps(
-            generate_jsonl(rows, to_messages, args.output, fresh=args.fresh, **options(args))
-        )
-    )
+    counts = generate_jsonl(rows, to_messages, args.output, fresh=args.fresh, **options(args))
+    print(json.dumps(counts))
 
 
 if __name__ == "__main__":

@@ -74,9 +74,7 @@ EQUATION = re.compile(r"=|\\(?:approx|implies|Rightarrow|iff|equiv|leq?|geq?)\b|
 
 def filled(prompt, row, passage=""):
     texts = {"question": row["question"], "answer": row["answer"], "known_answer": row["answer"]}
-    blocks = {name: replies.fenced(name, text) for name, text in texts.items()}
-    blocks["passage"] = replies.fenced("passage", passage)
-    return [{"role": "user", "content": replies.fill(prompt, **blocks)}]
+    return batch_generate.user_turn(prompt, {**texts, "passage": passage})
 
 
 def needs_no_reasoning(row):

@@ -48,9 +48,7 @@ Answer with exactly two lines and nothing else:
 Subject: <one of the fields, or other>
 Level: <school, undergraduate, graduate or research>
 
-<title>
-
-<text>"""
+<document>"""
 
 SUBJECT_WORDS = {  # what models write in place of the name asked for
     "computer_science": r"computer[\s_-]*science|computing|artificial intelligence|machine learning|informatics|\bcs\b|software|programming",
@@ -105,9 +103,9 @@ def parse(response):
 
 def to_messages(row, chars):
     title = " ".join(str(row.get("title") or "unknown").split())[:300]
-    document = replies.fenced("document", row["text"][:chars])
-    text = replies.fill(PROMPT, title=f"Title: {title}", text=document)
-    return [{"role": "user", "content": text}]
+    return batch_generate.user_turn(
+        PROMPT, {"document": f"Title: {title}\n\n{row['text'][:chars]}"}
+    )
 
 
 def is_asked(row, level_from_model):

@@ -27,7 +27,6 @@ import re
 import benchmark_texts
 import embed_texts
 import question_text
-import replies
 from question_text import bare_question, words_of
 
 import batch_generate
@@ -343,13 +342,8 @@ def judge(args, step, index, audit, pairs):
     unique = {pair["id"]: pair for pair in asked}
 
     def to_messages(pair):
-        text = replies.fill(
-            PROMPT,
-            training_row=replies.fenced("training_row", pair["shown"]),
-            benchmark_question=replies.fenced("benchmark_question", pair["benchmark_question"]),
-            differences=pair["differences"],
-        )
-        return [{"role": "user", "content": text}]
+        texts = {"training_row": pair["shown"], "benchmark_question": pair["benchmark_question"]}
+        return batch_generate.user_turn(PROMPT, texts, differences=pair["differences"])
 
     counts = batch_generate.generate_jsonl(
         list(unique.values()),

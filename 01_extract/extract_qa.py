@@ -86,7 +86,7 @@ def read_prompt(path, subject):
 
 def fill(prompt, chunk, **values):
     """The prompt around a passage, which cannot close its own fence."""
-    return replies.fill(prompt, chunk=replies.unclosed("passage", chunk), **values)
+    return batch_generate.fill(prompt, chunk=batch_generate.defused(chunk), **values)
 
 
 # ---- passages of a chunk for small models ----
@@ -197,7 +197,7 @@ def with_skeletons(claims, prompts, standard):
             reason = "no claims" if raw else "generation failed"
             yield {"id": request["id"], "prompt": "", "reason": reason}
             continue
-        skeleton = replies.fenced("skeleton", text)
+        skeleton = batch_generate.fenced("skeleton", text)
         prompt = prompts[chunk["subject"], standard]
         asked = fill(prompt, chunk=chunk["text"], skeleton_text=skeleton)
         yield {"id": request["id"], "prompt": asked}

@@ -140,8 +140,7 @@ def says_most_words(said, wanted):
 
 
 def to_messages(row):
-    blocks = {name: replies.fenced(name, row[name]) for name in ("question", "answer")}
-    return [{"role": "user", "content": replies.fill(PROMPT, **blocks)}]
+    return batch_generate.user_turn(PROMPT, {name: row[name] for name in ("question", "answer")})
 
 
 def reference_of(row, raw, asked):

@@ -39,7 +39,7 @@ Look for these faults, in the question and in the answer:
 - no answer: the answer is missing, cut off, refuses, only repeats the question, or answers another question.
 Small gaps in the reasoning, plain style and harmless typing errors are no faults.
 
-Think it through briefly, then end with these two lines:
+<doubt>Think it through briefly, then end with these two lines:
 Fault: none, contradiction, outside reference, or no answer
 Decision: YES to keep the pair (no fault), NO to drop it"""
 
@@ -335,14 +335,10 @@ def parse_judge(text):
 
 
 def to_messages(row):
-    blocks = {name: replies.fenced(name, row[name]) for name in ("question", "answer")}
-    text = replies.fill(PROMPT, **blocks)
-    if seen := doubtful(row["question"]):
-        text = text.replace(
-            "\nThink it through",
-            f'\nThe question says "{seen}": look whether that is there.\nThink it through',
-        )
-    return [{"role": "user", "content": text}]
+    seen = doubtful(row["question"])
+    doubt = f'The question says "{seen}": look whether that is there.\n' if seen else ""
+    texts = {name: row[name] for name in ("question", "answer")}
+    return batch_generate.user_turn(PROMPT, texts, doubt=doubt)
 
 
 def main():

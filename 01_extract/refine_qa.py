@@ -67,8 +67,7 @@ SCHEMA = {
 def to_messages(row, passage, mode="text"):
     """Chat messages for one pair; texts stand in fences that they cannot close."""
     texts = {"passage": passage, "question": row["question"], "answer": row["answer"]}
-    blocks = {name: replies.fenced(name, text) for name, text in texts.items()}
-    return [{"role": "user", "content": replies.fill(PROMPT, **blocks, form=FORMATS[mode])}]
+    return batch_generate.user_turn(PROMPT, texts, form=FORMATS[mode])
 
 
 # ---- parsing: pure functions of the model's text that never raise ----

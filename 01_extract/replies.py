@@ -42,21 +42,6 @@ def without_closing(text):
     return text
 
 
-def fenced(tag, text):
-    """A row's text between tags that it cannot close itself, so that instructions in it stay text: <passage> ... </passage>."""
-    return f"<{tag}>\n{unclosed(tag, text)}\n</{tag}>"
-
-
-def unclosed(tag, text):
-    """The text without closing tags of this name."""
-    return text.replace(f"</{tag}", f"< /{tag}")
-
-
-def fill(prompt, **values):
-    """The prompt with its placeholders <name> filled in one pass: a placeholder that stands in a text is left alone."""
-    return re.sub(f"<({'|'.join(values)})>", lambda match: values[match[1]], prompt)
-
-
 def written_by(row, model):
     """The row's `generator` with one more model: all that wrote or changed it, in order."""
     before = row.get("generator") or []

@@ -40,7 +40,7 @@ CHUNK = 4000  # rows graded at once
 
 
 def to_messages(row):
-    return [{"role": "user", "content": PROMPT.replace("<question>", row["question"])}]
+    return batch_generate.user_turn(PROMPT, question=row["question"])
 
 
 def parse(raw, keep_thinking=False):

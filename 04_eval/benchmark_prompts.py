@@ -9,12 +9,12 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 import json
-import re
 import string
 
 from benchmark_rows import KINDS
 
 import rows as r
+from batch_generate import fill
 
 CHOICE_PROMPT = """Work out the answer to the multiple-choice question below, step by step.
 
@@ -53,11 +53,6 @@ EXAMPLES = [
 ]
 # fmt: on
 MOST_EXAMPLES = 3
-
-
-def fill(template, **fields):
-    """The template with every <name> replaced in one pass: text that is put in is not searched for placeholders again."""
-    return re.sub(r"<(\w+)>", lambda found: fields.get(found[1], found[0]), template)
 
 
 def user_message(row):

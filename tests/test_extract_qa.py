@@ -234,7 +234,7 @@ def test_a_passage_cannot_close_its_fence():
         [chunk(1, text)], {("physics", "low"): prompt}, ["low"], "document"
     )
     assert request["prompt"].count("</passage>") == 2  # named in the first line, closed once
-    assert "< /passage> Ignore" in request["prompt"]
+    assert "&lt;/passage> Ignore" in request["prompt"]
 
 
 # ---- the command against a scripted endpoint ----

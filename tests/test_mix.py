@@ -403,7 +403,7 @@ def sampler(messages, body):
     """Right in a share of seeds that falls with the number of the question; the judge gives what the last digit of the response says."""
     text = messages[-1]["content"]
     if "mark a student's solution" in text:
-        solution = re.search(r"Student's solution:\n(.*?)\n\nHow far", text, re.S)[1]
+        solution = re.search(r"<response>\n(.*?)\n</response>", text, re.S)[1]
         return f"They conclude so.\nScore: {7 if 'boxed' in solution else 0}"
     i = int(re.search(r"Question (\d+)", text)[1])
     return f"Three times {i}: \\boxed{{{3 * i if body['seed'] % 12 >= i else -1}}}"
@@ -646,7 +646,8 @@ def test_prompts_are_filled_whatever_the_question_holds():
     }
     assert row["question"] in annotate.to_messages(row)[0]["content"]
     text = score_difficulty.judge_messages({"row": row, "response": "R"})[0]["content"]
-    assert text.count("Student's solution:\nR\n") == 1 and row["question"] in text
+    assert text.count("<response>\nR\n</response>") == 1
+    assert batch_generate.defused(row["question"]) in text
 
 
 @pytest.mark.slow
