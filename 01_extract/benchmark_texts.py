@@ -10,6 +10,8 @@ import re
 from pathlib import Path
 from typing import NamedTuple
 
+import yaml
+
 import rows as r
 
 SUFFIXES = (".json", ".jsonl", ".gz", ".parquet", ".csv")
@@ -25,23 +27,11 @@ ID_FIELDS = (
     "Record ID",
     "name",
 )
-# The 15 benchmarks of the evaluation, each with a pattern of its path once only letters and digits are left; the first that matches names it.
+# the 15 benchmarks of the evaluation, with what the path of their files says
+TABLE = r.ROOT / "04_eval" / "benchmarks.yaml"
 BENCHMARKS = {
-    "mmlu_pro": "mmlupro(?!fessional)",
-    "mmlu": "mmlu",
-    "supergpqa": "supergpqa",
-    "gpqa_diamond": "gpqa",
-    "scibench": "scibench",
-    "olympicarena": "olympicarena",
-    "chembench": "chembench",
-    "csbench": "csbench",
-    "medmcqa": "medmcqa",
-    "pubmedqa": "pubmedqa",
-    "medqa": "medqa",
-    "piqa": "piqa",
-    "gsm8k": "gsm8k",
-    "math500": "math500",
-    "math": None,
+    name: re.compile(entry.get("path", name.replace("_", "")))
+    for name, entry in yaml.safe_load(TABLE.read_text(encoding="utf-8")).items()
 }
 
 
@@ -59,23 +49,14 @@ def benchmark_name(path, row):
     """Name of a row's benchmark: its own field, else one of the 15 that its path names, else the folder or the file."""
     if isinstance(row.get("benchmark"), str) and row["benchmark"]:
         return row["benchmark"]
-    parts = [
-        re.sub("[^a-z0-9]", "", part.lower())
-        for part in (path.parent.name, path.stem.removesuffix(".jsonl"))
-    ]
-    for name, key in BENCHMARKS.items():
-        if (
-            any(part == "math" or part.startswith("hendrycksmath") for part in parts)
-            if key is None
-            else any(re.search(key, part) for part in parts)
-        ):
+    names = (path.parent.name, path.stem.removesuffix(".jsonl"))
+    parts = [re.sub("[^a-z0-9]", "", name.lower()) for name in names]
+    for name, pattern in BENCHMARKS.items():
+        if any(map(pattern.search, parts)):
             return name
     generic = ("benchmarks", "benchmark", "data", "test", "val", "valid", "validation", "dev", "")
-    return (
-        path.parent.name.lower()
-        if parts[0] not in generic and parts[1] in generic
-        else path.stem.removesuffix(".jsonl")
-    )
+    by_folder = parts[0] not in generic and parts[1] in generic
+    return names[0].lower() if by_folder else names[1]
 
 
 def answer_of(row):
@@ -93,55 +74,43 @@ def answer_of(row):
 
 def file_rows(path):
     """Rows of one file as dicts; raises ValueError, OSError, csv.Error or BadInput where it cannot be read."""
-    if path.suffix == ".json":
-        text = path.read_text(encoding="utf-8-sig")
-        try:
-            value = json.loads(text)
-        except ValueError:
-            value = [
-                json.loads(line) for line in text.split("\n") if line.strip()
-            ]  # JSONL under another name
-        if (
-            isinstance(value, dict)
-            and value
-            and all(isinstance(row, dict) for row in value.values())
-        ):
-            value = [
-                {"id": key, **row} for key, row in value.items()
-            ]  # rows by id, as PubMedQA has them
-        elif isinstance(value, dict):
-            value = next(
-                (v for v in value.values() if isinstance(v, list) and v and isinstance(v[0], dict)),
-                [value],
-            )
-        return [row for row in value if isinstance(row, dict)] if isinstance(value, list) else []
     if path.suffix == ".csv":
         with open(path, newline="", encoding="utf-8-sig") as file:
             return list(csv.DictReader(file))
-    return [row for _, row in r._raw_rows(path)]
+    if path.suffix != ".json":
+        return [row for _, row in r._raw_rows(path)]
+    text = path.read_text(encoding="utf-8-sig")
+    try:
+        value = json.loads(text)
+    except ValueError:  # JSONL under another name
+        value = [json.loads(line) for line in text.split("\n") if line.strip()]
+    if isinstance(value, dict):
+        value = rows_inside(value)
+    return [row for row in value if isinstance(row, dict)] if isinstance(value, list) else []
+
+
+def rows_inside(value):
+    """Rows of a JSON object: rows by id, as PubMedQA has them, the first list of rows in it, or itself."""
+    if value and all(isinstance(row, dict) for row in value.values()):
+        return [{"id": key, **row} for key, row in value.items()]
+    lists = (v for v in value.values() if isinstance(v, list) and v and isinstance(v[0], dict))
+    return next(lists, [value])
 
 
 def files_below(paths):
     """Files named or found below the folders named, sorted, each once; hidden files and rejected or meta files of a run are passed over."""
     found = []
     for path in map(Path, paths):
-        if path.is_dir():
-            inside = (
-                p
-                for p in path.rglob("*")
-                if p.is_file()
-                and not any(part.startswith(".") for part in p.relative_to(path).parts)
-            )
-            found += sorted(
-                p
-                for p in inside
-                if not re.search(r"\.(rejected\.jsonl|raw\.jsonl|meta\.json)$", p.name)
-            )
-        elif path.is_file():
-            found.append(path)
-        else:
+        if not path.exists():
             raise r.BadInput(f"--benchmarks {path}: there is no such file or folder")
+        inside = sorted(p for p in path.rglob("*") if p.is_file()) if path.is_dir() else [path]
+        found += [
+            p for p in inside if p == path or not BESIDE.search(p.relative_to(path).as_posix())
+        ]
     return list(dict.fromkeys(found))
+
+
+BESIDE = re.compile(r"(?:^|/)\.|\.(?:rejected\.jsonl|raw\.jsonl|meta\.json)$")
 
 
 def read_benchmarks(paths):
@@ -157,30 +126,21 @@ def read_benchmarks(paths):
         except (ValueError, OSError, csv.Error, r.BadInput) as error:
             unread.append((path, " ".join(str(error).split())[:200]))
             continue
-        before = len(items)
-        for number, row in enumerate(rows):
-            question = r.question_of(row)
-            if question is None:
-                continue
-            name = next(
-                (str(row[field]) for field in ID_FIELDS if row.get(field) not in (None, "")), None
-            )
-            items.append(
-                Item(
-                    benchmark_name(path, row),
-                    f"{path.stem}:{number}" if name is None else name.strip(),
-                    question,
-                    tuple(r.options_of(row)),
-                    answer_of(row),
-                )
-            )
-        if len(items) - before < len(rows) or not rows:
-            unread.append(
-                (
-                    path,
-                    f"{len(rows) - len(items) + before} of {len(rows)} rows have no question in a known field"
-                    if rows
-                    else "no rows",
-                )
-            )
+        asked = [(number, row) for number, row in enumerate(rows) if r.question_of(row) is not None]
+        items += [item_of(path, number, row) for number, row in asked]
+        missing = len(rows) - len(asked)
+        if missing or not rows:
+            why = f"{missing} of {len(rows)} rows have no question in a known field"
+            unread.append((path, why if rows else "no rows"))
     return items, unread
+
+
+def item_of(path, number, row):
+    named = (str(row[field]).strip() for field in ID_FIELDS if row.get(field) not in (None, ""))
+    return Item(
+        benchmark_name(path, row),
+        next(named, f"{path.stem}:{number}"),
+        r.question_of(row),
+        tuple(r.options_of(row)),
+        answer_of(row),
+    )

@@ -479,7 +479,12 @@ def parse_options():
 
 def main():
     args = parse_options()
-    code = [question_text.__file__, benchmark_texts.__file__, embed_texts.__file__]
+    code = [
+        question_text.__file__,
+        benchmark_texts.__file__,
+        benchmark_texts.TABLE,
+        embed_texts.__file__,
+    ]
     step = r.Step(
         args, inputs=[args.input, *args.benchmarks], prompt=PROMPT, code=code, ignore=("cache",)
     )

@@ -1,5 +1,5 @@
 """How the rows of each benchmark are read: a function of a raw row (hub fields, or the paper's evaluator's) gives the fields of an eval row,
-or a text that says why the row has no place in the benchmark. The readers are named in the table of benchmarks.py.
+or a text that says why the row has no place in the benchmark. read_NAME reads the rows of the benchmark NAME of benchmarks.yaml.
 
     read_gsm8k({"question": "2 + 2?", "answer": "It is 4.\\n#### 4"}) -> {"kind": "math", "question": "2 + 2?", "reference": "4", ...}
 """
@@ -68,58 +68,54 @@ KINDS = ("choice", "math", "short_text")
 
 
 def read_own(row, where):
-    """A row of one's own: kind, question and reference, or question, options and answer (a letter, a place or an option); raises BadInput."""
-    kind = row.get("kind") or ("choice" if row.get("options") else None)
-    given = {"kind": kind, **{k: v for k, v in row.items() if k != "kind"}}
-    if "reference" not in row and "answer" in row:
-        given["reference"] = row["answer"]
-    missing = [name for name in ("kind", "question", "reference") if given.get(name) is None]
-    if missing == ["reference"] and "reference" in row:
-        missing = []  # null: a row that is asked and not graded
-    if missing:
-        raise r.BadInput(
-            f"{where}: {'fields' if len(missing) > 1 else 'field'} {' and '.join(missing)} missing (kind is one of {', '.join(KINDS)}); "
-            f"the row has {', '.join(row)}"
-        )
-    if kind not in KINDS:
-        raise r.BadInput(
-            f'{where}: field "kind" must be one of {", ".join(KINDS)}, this is {kind!r}'
-        )
-    if kind == "choice":
-        return {**given, "reference": letters_of(given, where)}
-    references = (
-        given["reference"] if isinstance(given["reference"], list) else [given["reference"]]
+    """A row of one's own: kind, question and reference, or question, options and answer (a letter, a place or an option); raises BadInput.
+
+    A reference that is null is a row that is asked and not graded.
+    """
+    options = r.options_of(row) or None
+    given = dict(
+        kind=row.get("kind") or ("choice" if options else None),
+        question=r.question_of(row),
+        reference=row["reference"] if "reference" in row else row.get("answer"),
     )
-    if not references or not all(
-        reference is None or isinstance(reference, str) and reference.strip()
-        for reference in references
-    ):
-        wrong(where, "reference", "a text or a list of texts", given["reference"])
-    return given
+    missing = [name for name, value in given.items() if value is None]
+    if missing and not (missing == ["reference"] and "reference" in row):
+        raise r.BadInput(
+            f"{where}: {'fields' if len(missing) > 1 else 'field'} {' and '.join(missing)} missing "
+            f"(kind is one of {', '.join(KINDS)}); the row has {', '.join(row)}"
+        )
+    if given["kind"] not in KINDS:
+        wrong(where, "kind", f"one of {', '.join(KINDS)}", given["kind"])
+    if given["kind"] != "choice":
+        check_reference(given["reference"], where)
+        return {**row, **given}
+    if not options or len(options) < 2:
+        wrong(where, "options", "a list of at least two texts for a choice row", row.get("options"))
+    right = given["reference"]
+    letters = (
+        [letter_of(answer, options, where) for answer in right]
+        if isinstance(right, list)
+        else letter_of(right, options, where)
+    )
+    return {**row, **given, "options": options, "reference": letters}
+
+
+def check_reference(reference, where):
+    texts = reference if isinstance(reference, list) else [reference or "null"]
+    if not texts or not all(isinstance(text, str) and text.strip() for text in texts):
+        wrong(where, "reference", "a text or a list of texts", reference)
+
+
+def letter_of(answer, options, where):
+    """Letter of a right option; None where no answer is public."""
+    letter = r.option_letter(answer, options)
+    if letter is None and answer is not None:
+        wrong(where, "reference", f"a letter of the {len(options)} options", answer)
+    return letter
 
 
 def wrong(where, field, wanted, value):
     raise r.BadInput(f'{where}: field "{field}" must be {wanted}, this is {value!r}'[:300])
-
-
-def letters_of(row, where):
-    """Reference of a choice row as a letter (a list where several are right, None where there is none)."""
-    options = row.get("options")
-    if not isinstance(options, list) or len(options) < 2:
-        wrong(where, "options", "a list of at least two texts for a choice row", options)
-    letters = string.ascii_uppercase[: len(options)]
-
-    def letter(answer):
-        if answer is None or isinstance(answer, str) and answer in letters and answer:
-            return answer
-        if isinstance(answer, int) and not isinstance(answer, bool) and 0 <= answer < len(options):
-            return letters[answer]
-        if options.count(answer) == 1:
-            return letters[options.index(answer)]
-        return wrong(where, "reference", f"a letter of the {len(options)} options", answer)
-
-    reference = row["reference"]
-    return [letter(one) for one in reference] if isinstance(reference, list) else letter(reference)
 
 
 def read_mmlu(row):
@@ -148,7 +144,7 @@ def read_mmlu_pro(row):
     )
 
 
-def read_gpqa(row):
+def read_gpqa_diamond(row):
     options = [row["Correct Answer"], *(row[f"Incorrect Answer {i}"] for i in (1, 2, 3))]
     return choice(
         row,

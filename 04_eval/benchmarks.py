@@ -1,6 +1,6 @@
 """The fifteen benchmarks: where each comes from, what the paper measured, and how files and hub sets become rows.
 
-How a raw row is read stands in benchmark_rows.py, the prompts in benchmark_prompts.py.
+The table is benchmarks.yaml; how a raw row is read stands in benchmark_rows.py, the prompts in benchmark_prompts.py.
 
     python 04_eval/benchmarks.py                        the table of the benchmarks
     python 04_eval/benchmarks.py --data DIR             what a folder holds: rows a benchmark, and the files that are not used, with the reason
@@ -27,102 +27,15 @@ import json
 import re
 
 import benchmark_rows
+import yaml
 
 import rows as r
 
-# ---- the fifteen ----
-# fields: a file is this benchmark's where its first row has them. n: rows of the whole benchmark, as the paper counts them; raw: rows of a
-# configuration before any is left out; another number at loading is an error. leave_out: rows the paper does not count (--all keeps them).
-# averaged: counts in the paper's averages. revision: a commit of the hub repository; file: the one file of it that is read (where a set exists
-# as a script, a commit of its converted parquet branch). license: as the hub's card says it, in brackets where only another place says it.
-
-# fmt: off
-BENCHMARKS = {
-    "mmlu": dict(
-        title="MMLU", category="General", averaged=False, n=14042, hub="cais/mmlu", configs=["all"], split="test",
-        revision="c30699e8356da336a370243923dbaf21066bb9fe", license="MIT", read=benchmark_rows.read_mmlu,
-        fields=[["question", "choices", "answer"], ["question", "options", "answer", "topic"]], metric="exact letter",
-        citation="Hendrycks et al. 2021, arXiv:2009.03300"),
-    "gpqa_diamond": dict(
-        title="GPQA-Diamond", category="General", n=198, hub="Idavidrein/gpqa", configs=["gpqa_diamond"], split="train",
-        revision="90b8e5be2b1d3d2dbfe016cdab47981150600c4a", license="CC BY 4.0, gated", read=benchmark_rows.read_gpqa,
-        fields=[["Question", "Correct Answer", "Incorrect Answer 1"]], not_in_path=r"main|extended|experts", metric="exact letter",
-        citation="Rein et al. 2023, arXiv:2311.12022"),
-    "mmlu_pro": dict(
-        title="MMLU-Pro", category="General", n=12032, hub="TIGER-Lab/MMLU-Pro", configs=["default"], split="test",
-        revision="b189ec765aa7ed75c8acfea42df31fdae71f97be", license="MIT", read=benchmark_rows.read_mmlu_pro,
-        fields=[["question", "options", "answer_index", "question_id"]], metric="exact letter",
-        citation="Wang et al. 2024, arXiv:2406.01574"),
-    "supergpqa": dict(
-        title="SuperGPQA", category="General", n=26529, hub="m-a-p/SuperGPQA", configs=["default"], split="train",
-        revision="4430d4458112c7d4497fdcf94d7cc223313d6acf", license="ODC-BY", read=benchmark_rows.read_supergpqa,
-        fields=[["question", "options", "answer_letter", "discipline"]], metric="exact letter",
-        citation="M-A-P et al. 2025, arXiv:2502.14739"),
-    "scibench": dict(
-        title="SciBench", category="General", n=640, hub="xw27/scibench", configs=["default"], split="train",
-        revision="67bc4705abf0968e388c3b1d77b0fe2cd2390511", license="not stated (GitHub: MIT)", read=benchmark_rows.read_scibench,
-        fields=[["problem_text", "answer_number", "unit"]], leave_out=("source", ["calculus"], "the calculus book, which the paper does not count"),
-        metric="equal quantity, unit converted", citation="Wang et al. 2023, arXiv:2307.10635"),
-    "olympicarena": dict(
-        title="OlympicArena", category="General", n=None, raw={"Math": 2977}, hub="GAIR/OlympicArena",
-        configs=["Math", "Physics", "Chemistry", "Biology", "Geography", "Astronomy"], split="test", splits=["test", "val"],
-        revision="001189f4e78bbdbe436770a2763a4283c6224709", license="CC BY-NC-SA 4.0", read=benchmark_rows.read_olympicarena,
-        fields=[["id", "problem", "answer_type"]], metric="graded by its authors (submission file)",
-        citation="Huang et al. 2024, arXiv:2406.12753"),
-    "chembench": dict(
-        title="ChemBench", category="Specific", n=2788, hub="jablonkagroup/ChemBench", configs=[
-            "analytical_chemistry", "chemical_preference", "general_chemistry", "inorganic_chemistry", "materials_science", "organic_chemistry",
-            "physical_chemistry", "technical_chemistry", "toxicity_and_safety"], split="train",
-        revision="d07135a6733dff77ae0ac372d49842f928b6bc4a",
-        license="MIT", read=benchmark_rows.read_chembench, fields=[["examples", "metrics"]], metric="any right letter; equal number",
-        citation="Mirza et al. 2024, arXiv:2404.01475"),
-    "csbench": dict(
-        title="CS-Bench", category="Specific", n=1778, hub="CS-Bench/CS-Bench", configs=["default"], split="test", revision="main",
-        file="CS-Bench/English/test.jsonl", license="CC BY-NC 4.0",
-        read=benchmark_rows.read_csbench, fields=[["Question", "Answer", "Format", "SubDomain"]], metric="exact letter",
-        citation="Song et al. 2024, arXiv:2406.08587"),
-    "medqa": dict(
-        title="MedQA (US)", category="Specific", n=1273, hub="bigbio/med_qa", configs=["med_qa_en_source"], split="test",
-        revision="4a11321a82992ac1dfa5e16b88ed967efdbbf587", file="med_qa_en_source/med_qa-test.parquet",
-        license="unknown (GitHub: MIT)", read=benchmark_rows.read_medqa, fields=[["question", "options", "answer_idx"]], metric="exact letter",
-        citation="Jin et al. 2020, arXiv:2009.13081"),
-    "medmcqa": dict(
-        title="MedMCQA", category="Specific", n=4183, hub="openlifescienceai/medmcqa", configs=["default"], split="validation",
-        revision="91c6572c454088bf71b679ad90aa8dffcd0d5868", license="Apache-2.0", read=benchmark_rows.read_medmcqa,
-        fields=[["question", "opa", "opb", "opc", "opd", "cop"]], metric="exact letter", citation="Pal et al. 2022, arXiv:2203.14371"),
-    "pubmedqa": dict(
-        title="PubMedQA", category="Specific", n=500, hub="bigbio/pubmed_qa", configs=["pubmed_qa_labeled_fold0_source"], split="test",
-        revision="13a7d15476092370cbabb6475390e7e69b74d2f2", file="pubmed_qa_labeled_fold0_source/test/0000.parquet", license="MIT", read=benchmark_rows.read_pubmedqa,
-        fields=[["final_decision", "context"], ["final_decision", "CONTEXTS"]], not_in_path="nontest", metric="exact letter",
-        citation="Jin et al. 2019, arXiv:1909.06146"),
-    "piqa": dict(
-        title="PIQA", category="Specific", n=1838, hub="ybisk/piqa", configs=["plain_text"], split="validation",
-        revision="142c51238b3ca2bc61e9a075913871b8b600e8e1",
-        file="plain_text/validation/0000.parquet", license="unknown (its authors: AFL-3.0)", read=benchmark_rows.read_piqa, fields=[["goal", "sol1", "sol2", "label"]],
-        metric="exact letter",
-        citation="Bisk et al. 2019, arXiv:1911.11641"),
-    "gsm8k": dict(
-        title="GSM8K", category="Math", n=1319, hub="openai/gsm8k", configs=["main"], split="test",
-        revision="740312add88f781978c0658806c59bc2815b9866",
-        license="MIT", read=benchmark_rows.read_gsm8k, fields=[["question", "answer"]], sure=lambda row: "####" in str(row["answer"]) or "cot" in row,
-        metric="equal number", citation="Cobbe et al. 2021, arXiv:2110.14168"),
-    "math": dict(
-        title="MATH", category="Math", n=5000, hub="EleutherAI/hendrycks_math", configs=[
-            "algebra", "counting_and_probability", "geometry", "intermediate_algebra", "number_theory", "prealgebra", "precalculus"],
-        split="test",
-        revision="21a5633873b6a120296cce3e2df9d5550074f4a3", license="MIT", read=benchmark_rows.read_math,
-        fields=[["problem", "solution", "level", "type"]],
-        metric="equal expression", citation="Hendrycks et al. 2021, arXiv:2103.03874"),
-    "math500": dict(
-        title="MATH-500", category="Math", n=500, hub="HuggingFaceH4/MATH-500", configs=["default"], split="test",
-        revision="6e4ed1a2a79af7d8630a6b768ec859cb5af4d3be", license="MIT", read=benchmark_rows.read_math500,
-        fields=[["problem", "answer", "unique_id"], ["problem", "answer", "subject", "level"]], metric="equal expression",
-        citation="Lightman et al. 2023, arXiv:2305.20050"),
-}
-# fmt: on
+TABLE = Path(__file__).with_name("benchmarks.yaml")
+BENCHMARKS = yaml.safe_load(TABLE.read_text(encoding="utf-8"))
 FILES = sorted(
-    Path(__file__).parent.glob("benchmark*.py")
-)  # the code that a step which reads benchmarks depends on
+    Path(__file__).parent.glob("benchmark*")
+)  # what a step that reads benchmarks depends on
 PAPER_SCORES = Path(__file__).with_name(
     "paper_scores.csv"
 )  # arXiv 2507.16812 v2, tables 6, 12 and 13, in percent
@@ -198,16 +111,20 @@ def recognise(row, path):
         return None, "holds a model's outputs"
     if {"kind", "reference", "question"} <= row.keys():
         return "own", None
+
+    def has(field):
+        name, _, text = field.partition(": ")
+        return name in row and text in str(row[name])
+
     for name, entry in BENCHMARKS.items():
-        has_fields = any(all(field in row for field in fields) for fields in entry["fields"])
-        if not has_fields or not entry.get("sure", lambda row: True)(row):
+        if not any(all(map(has, fields)) for fields in entry["fields"]):
             continue
         if split := other_split(entry, path):
             return None, f"{entry['title']}: the {split} split, not {entry['split']}"
         if re.search(entry.get("not_in_path", "(?!)"), str(path), re.I):
             return None, f"{entry['title']}: another subset"
         return name, None
-    if "question" in row and (row.get("options") or "reference" in row):
+    if r.question_of(row) and (r.options_of(row) or "reference" in row):
         return "own", None
     return None, "rows of no known benchmark"
 
@@ -243,7 +160,7 @@ def eval_row(name, source, path, number):
         config = next((part for part in path.parts if part in entry["configs"]), None)
         source = {**source, "subject": source.get("subject") or config}
     try:
-        fields = entry["read"](source)
+        fields = getattr(benchmark_rows, f"read_{name}")(source)
     except (KeyError, IndexError, TypeError, ValueError, AttributeError) as error:
         raise r.BadInput(
             f"{where}: cannot be read as a row of {title_of(name)} ({type(error).__name__}: {error})"

@@ -237,7 +237,6 @@ def test_every_benchmark_is_described_in_full():
             "split",
             "revision",
             "license",
-            "read",
             "metric",
             "citation",
         } <= entry.keys(), name
@@ -251,11 +250,11 @@ def test_every_benchmark_is_described_in_full():
 def test_shuffled_options_depend_on_the_row_alone_and_every_letter_is_right_about_as_often():
     letters = collections.Counter()
     for number in range(400):
-        row = benchmark_rows.read_gpqa({**GPQA, "Question": f"Which one of {number}?"})
+        row = benchmark_rows.read_gpqa_diamond({**GPQA, "Question": f"Which one of {number}?"})
         assert [["yes", "no", "maybe", "never"][source] for source in row["option_order"]] == row[
             "options"
         ]
-        assert row == benchmark_rows.read_gpqa({**GPQA, "Question": f"Which one of {number}?"})
+        assert row == benchmark_rows.read_gpqa_diamond({**GPQA, "Question": f"Which one of {number}?"})
         letters[row["reference"]] += 1
     assert all(70 < letters[letter] < 130 for letter in "ABCD"), (
         letters
@@ -276,7 +275,7 @@ def test_options_that_speak_of_other_options_keep_their_places():
 
 
 def test_the_canary_travels_with_the_row_but_is_in_no_prompt():
-    row = benchmark_rows.read_gpqa(GPQA)
+    row = benchmark_rows.read_gpqa_diamond(GPQA)
     assert row["canary"] == GPQA["Canary String"]
     assert (
         "canary"

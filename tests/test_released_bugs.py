@@ -30,7 +30,7 @@ def test_1_gpqa_the_right_letter_is_not_always_the_same():
             "Correct Answer": f"right {number}",
             **{f"Incorrect Answer {i}": f"wrong {i} {number}" for i in (1, 2, 3)},
         }
-        ours[benchmark_rows.read_gpqa(row)["reference"]] += 1
+        ours[benchmark_rows.read_gpqa_diamond(row)["reference"]] += 1
     assert theirs == {"D"} and min(ours[letter] for letter in "ABCD") > 30
 
 
@@ -291,5 +291,7 @@ def test_9_a_resumed_run_scores_all_rows_not_the_last_ones(tmp_path):
 
 def test_10_nothing_is_evaluated_from_names_in_options():
     """The released code calls eval() on names of functions from its configuration."""
-    assert all(callable(entry["read"]) for entry in benchmarks.BENCHMARKS.values())
+    assert all(
+        callable(getattr(benchmarks.benchmark_rows, f"read_{n}")) for n in benchmarks.BENCHMARKS
+    )
     assert benchmarks.name_of("__import__('os').getcwd()") is None and run_eval.limited([], 3) == []
