@@ -40,10 +40,8 @@ import rows as r
 
 END = object()
 GROUP = 32  # consecutive rows with the same messages that are asked in one request
-START, MOST = (
-    64,
-    2048,
-)  # requests in flight at an endpoint: at first, and where its queue stays empty
+# requests in flight at an endpoint: at first, and where its queue stays empty
+START, MOST = (64, 2048)
 TIMEOUT, PATIENCE = 3600, 60  # seconds for one answer; without any endpoint before the run ends
 BACKOFF = 0.5  # seconds before the first retry, then twice as long each time
 LARGEST = 1 << 24  # bytes of a reply
@@ -638,9 +636,8 @@ class Book:
         if "error" not in answer and (change := self.further_try(request, answer)):
             earlier = {k: n + earlier.get(k, 0) for k, n in tokens.items()}
             return [{**request, **change, "earlier": earlier, "first": answer}]
-        if (
-            "error" in answer and "first" in request
-        ):  # a longer try does not fit the context: what was there stands
+        # a longer try does not fit the context: what was there stands
+        if "error" in answer and "first" in request:
             failed, answer = answer, {**request["first"], "retry_error": answer["error"]}
             earlier = {k: n - answer.get(k, 0) for k, n in earlier.items()}
         (expected,) = request["expected"]
@@ -1343,9 +1340,8 @@ def start_engine(setup):
         arguments |= {"enable_lora": True, "max_lora_rank": config["r"]}
     if not visible_gpus():
         cores = sorted(os.sched_getaffinity(0))
-        os.environ.setdefault(
-            "VLLM_CPU_OMP_THREADS_BIND", ",".join(map(str, cores))
-        )  # "auto" keeps one core back
+        # "auto" keeps one core back
+        os.environ.setdefault("VLLM_CPU_OMP_THREADS_BIND", ",".join(map(str, cores)))
         os.environ.setdefault("VLLM_CPU_KVCACHE_SPACE", "2")  # GiB
         # torch.compile pays back only after about 60,000 tokens on 2 cores
         plain = {} if cpu_has_bf16() else {"dtype": "float32"}
@@ -1511,9 +1507,8 @@ class Children:
                 else:
                     request = child.waiting.pop(message.pop("key"))
                     self.back += self.emit(request, message)
-                if all(
-                    other.window for other in living
-                ):  # dealt in turn, so that a small file is split evenly
+                # dealt in turn, so that a small file is split evenly
+                if all(other.window for other in living):
                     self.deal(living)
         finally:
             for child in self.children:

@@ -54,11 +54,12 @@ methods and notation of the passage; mention neither the passage nor that you we
 state. If your reasoning leads to another result than the known answer, check it once more and then give the result that you can justify.
 If the result is a number, a formula, a letter or a short phrase, put it at the end inside \\boxed{...}."""
 
+# questions whose answer is a statement: a solution would only wrap it in words
 DEFINITION = re.compile(
     r"""(?x)\W*(?:what\s+(?:is|are|was|were|does)\s+(?:a|an|the\s+(?:term|definition|meaning|name)|\w+\s+mean)\b|
     define\b|name\b|list\b|state\b|which\s+(?:term|word|name)\b|what\s+do(?:es)?\s+.{2,60}\s+(?:mean|stand\s+for)\b)""",
     re.IGNORECASE,
-)  # questions whose answer is a statement: a solution would only wrap it in words
+)
 VERDICT = re.compile(r"reasoning[\s*_`\"':：-]{1,10}(yes|no)\b", re.I)
 CONNECTIVE = re.compile(
     r"\b(?:because|since|therefore|thus|hence|consequently|it follows|which (?:means|implies|gives|yields|leads)|so that|as a result|due to|"
@@ -66,9 +67,8 @@ CONNECTIVE = re.compile(
     r"finally|step \d|if\b[^.\n]{1,80}\bthen|in order to|leads to|causes?|reason)\b",
     re.I,
 )
-PARTS = re.compile(
-    r"(?:^|[\s;])\(?b[.)]\s", re.I
-)  # "a. 5; b. 6": the last number is not the whole answer
+# "a. 5; b. 6": the last number is not the whole answer
+PARTS = re.compile(r"(?:^|[\s;])\(?b[.)]\s", re.I)
 EQUATION = re.compile(r"=|\\(?:approx|implies|Rightarrow|iff|equiv|leq?|geq?)\b|[≈⇒⟹≤≥→]")
 
 

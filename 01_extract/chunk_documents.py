@@ -146,9 +146,8 @@ def pack(units, limit):
                 if k and (level and filled >= CUT_BACK * limit):
                     cut = k
                 filled += size
-            while (
-                cut > 1 and held[cut - 1][1] and cut == len(held)
-            ):  # a heading goes with what follows it
+            # a heading goes with what follows it
+            while cut > 1 and held[cut - 1][1] and cut == len(held):
                 cut -= 1
             starts.append(held[0][0])
             held = held[cut:]

@@ -66,12 +66,13 @@ LEVEL_WORDS = {
     "research": r"research\w*|specialist\w*|monograph",
 }
 
+# with --level-from-model off: the form that also a small model keeps
 ONLY_SUBJECT = {
     "type": "object",
     "properties": {"subject": {"type": "string", "enum": [*SUBJECTS, "other"]}},
     "required": ["subject"],
     "additionalProperties": False,
-}  # with --level-from-model off: the form that also a small model keeps
+}
 
 
 def stated(field, text):
@@ -135,9 +136,8 @@ def judge(row, raw, level_from_model, step):
 
 def main():
     parser = r.parser(__doc__, "input", "output")
-    batch_generate.add_options(
-        parser, max_tokens=64, model=None
-    )  # none is needed where nothing is asked
+    # none is needed where nothing is asked
+    batch_generate.add_options(parser, max_tokens=64, model=None)
     parser.add_argument(
         "--level-from-model",
         choices=("on", "off"),

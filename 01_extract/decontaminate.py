@@ -34,19 +34,15 @@ import rows as r
 from answers.trim import after_thinking
 
 LONG, SHORT = 13, 5  # lengths of the n-grams, in words
-SHARE_LONG, SHARE_SHORT = (
-    0.5,
-    0.6,
-)  # shares of the benchmark question's n-grams from which a row holds it
+# shares of the benchmark question's n-grams from which a row holds it
+SHARE_LONG, SHARE_SHORT = (0.5, 0.6)
 SHARED_TEXT = (
     20  # a 5-gram of more benchmark questions than this is instruction text and counts for none
 )
 SHOWN = 1000  # characters of a row's answer, from its end, that the judge is shown
 NEAREST = 5
-WINDOW, STEP = (
-    120,
-    80,
-)  # words of a long row embedded apart: an encoder reads 256 tokens, a copy may stand anywhere
+# words of a long row embedded apart: an encoder reads 256 tokens, a copy may stand anywhere
+WINDOW, STEP = (120, 80)
 LAST_SENTENCE = 10  # words from which a benchmark question's last sentence is looked for by itself
 LAST_SENTENCE_MORE = (
     0.1  # cosine above the threshold that a last sentence alone needs: almost the same words
@@ -174,9 +170,8 @@ class Index:
         if len(theirs) < LONG:
             return share if share >= 0.8 else 0.0
         if len(words) >= LONG:
-            share = max(
-                share, count / len(ours) if len(words) >= 2 * LONG else 0.0
-            )  # a benchmark question with its passage cut away
+            # a benchmark question with its passage cut away
+            share = max(share, count / len(ours) if len(words) >= 2 * LONG else 0.0)
         if share >= SHARE_SHORT:
             return share
         long = ngrams(theirs, LONG)

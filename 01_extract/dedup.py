@@ -98,9 +98,8 @@ def word_hashes(texts):
     """64-bit hashes of the lower-cased words of all texts in one array, and the place where each text's words start (and the last end)."""
     lowered = "\n".join(texts).lower()
     lengths = np.fromiter(map(len, texts), dtype=np.int64, count=len(texts))
-    if (
-        len(lowered) != lengths.sum() + len(texts) - 1
-    ):  # a few capitals have longer lower-case forms
+    # a few capitals have longer lower-case forms
+    if len(lowered) != lengths.sum() + len(texts) - 1:
         texts = [text.lower() for text in texts]
         lengths = np.fromiter(map(len, texts), dtype=np.int64, count=len(texts))
         lowered = "\n".join(texts)
@@ -129,9 +128,8 @@ def shingles(texts):
     grams = padded[:-2] * ODD[3]
     grams += np.where(index + 1 < last, padded[1:-1], 0) * ODD[4]
     grams += np.where(index + 2 < last, padded[2:], 0) * ODD[5]
-    used = (index + 2 < last) | (
-        index == np.repeat(places[:-1], counts)
-    )  # the first word always starts a shingle, however short the text
+    # the first word always starts a shingle, however short the text
+    used = (index + 2 < last) | (index == np.repeat(places[:-1], counts))
     per_text = np.where(counts >= 3, counts - 2, np.minimum(counts, 1))
     return mix(grams[used]), np.concatenate([[0], np.cumsum(per_text)]), whole
 
@@ -252,9 +250,8 @@ def near_duplicates(grams, chosen, signatures, bands, threshold, differ, family_
     """
     pairs = candidate_pairs(signatures, bands, family_key)
     found, tried, current, set_of = {}, set(), None, functools.lru_cache(8192)(grams.set_of)
-    margin = 4 * math.sqrt(
-        threshold * (1 - threshold) / signatures.shape[1]
-    )  # of the estimate: pairs below it need no exact count
+    # of the estimate: pairs below it need no exact count
+    margin = 4 * math.sqrt(threshold * (1 - threshold) / signatures.shape[1])
     for at in range(0, len(pairs), 1 << 16):
         part = pairs[at : at + (1 << 16)]
         likely = (signatures[part[:, 0]] == signatures[part[:, 1]]).mean(
@@ -437,9 +434,8 @@ def main():
         return
     gc.disable()  # rows are plain trees: reference counts free them, and the collector's walks cost a fifth of the time
     found, ids, meta = find_duplicates(args)
-    reader = step.read(
-        args.input, args.field, limit=args.limit, unique=False
-    )  # the first pass has seen to the ids
+    # the first pass has seen to the ids
+    reader = step.read(args.input, args.field, limit=args.limit, unique=False)
     for number, row in enumerate(r.progress(reader, total=len(ids), desc="writing")):
         row["id"] = ids[number]
         if number in found:

@@ -319,9 +319,8 @@ def read_rows(path, source, args):
             row.get("subject"),
             row.get("license"),
         )
-        text = (
-            row["text"] if row.get("pages") else made["text"]
-        )  # offsets count from the text as it came
+        # offsets count from the text as it came
+        text = row["text"] if row.get("pages") else made["text"]
         yield {"row": {**row, **made, "text": text, "id": row["id"]}, "rejected": []}
 
 

@@ -95,9 +95,8 @@ def fill(prompt, chunk, **values):
 def is_unanswered(text, unit):
     """True for an exercise without its solution: a small model would invent one."""
     body = next((block for block in unit if not block.level or block.kind), unit[0])
-    asks = re.match(
-        r"exercise|problem|question|check|practice|try", body.word
-    )  # "Example 5" and "Theorem 2" explain themselves
+    # "Example 5" and "Theorem 2" explain themselves
+    asks = re.match(r"exercise|problem|question|check|practice|try", body.word)
     return body.kind == "start" and bool(asks) and not any(b.kind == "part" for b in unit)
 
 
@@ -171,9 +170,8 @@ def requests(chunks, prompts, standards, mode, example=None, worked=False):
             for number, passage in enumerate(paragraphs_of(chunk["text"], worked)):
                 request = {"id": f"{chunk['id']}-{standard}-{number}"}
                 request["prompt"] = fill(prompt, chunk=passage)
-                if (
-                    example
-                ):  # without a worked turn the 135M model fills the JSON with "The answer is: 6.1"
+                # without a worked turn the 135M model fills the JSON with "The answer is: 6.1"
+                if example:
                     asked = fill(prompt, chunk=example["passage"])
                     request["example"] = [asked, json.dumps(example[standard])]
                 yield request

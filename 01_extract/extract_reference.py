@@ -48,9 +48,8 @@ MARKER = re.compile(
     re.I,
 )
 SAID = re.compile(r"####|\b(?:answer|ans)\b\W*(?:is|are|:|=)|答案", re.I)
-PARTS = re.compile(
-    r"^\s*\(?a[.)]\s.*?(?:^|;|\s)\s*\(?b[.)]\s", re.I | re.S | re.M
-)  # "a. ...; b. ...": no one statement is the whole answer
+# "a. ...; b. ...": no one statement is the whole answer
+PARTS = re.compile(r"^\s*\(?a[.)]\s.*?(?:^|;|\s)\s*\(?b[.)]\s", re.I | re.S | re.M)
 LONGEST_STATED = 20  # words of a reference by "the answer is ..."
 LONGEST_WHOLE = 12  # words of an answer that is its own reference
 LONGEST = 80  # words of any reference

@@ -128,9 +128,8 @@ NEEDED = {
     ),
 }
 IMAGE = re.compile(r"!\[[^\]\n]*\]\([^)\n]*\)|\\includegraphics|<img\b", re.I)
-LATEX_REFERENCE = re.compile(
-    r"\\(?:eq|page|auto|[cC])?(?:ref|ite[pt]?)\{([^{}\n]*)\}"
-)  # \ref, \eqref, \cite
+# \ref, \eqref, \cite
+LATEX_REFERENCE = re.compile(r"\\(?:eq|page|auto|[cC])?(?:ref|ite[pt]?)\{([^{}\n]*)\}")
 HOLDS_TABLE = re.compile(
     r"^[ \t]*\|.*\|[ \t]*$|\\begin\{(?:array|tabular|[pbv]?matrix|cases)|<table\b|\t[^\t\n]+\t"
     r"|^(?:[^,\n]+,){2,}[^,\n]+\n(?:[^,\n]+,){2,}",
@@ -163,6 +162,7 @@ REMARK = re.compile(  # the writer speaks of its work, not of the matter
     r"|i (?:apologi[sz]e|made (?:a|an) (?:mistake|error))|there (?:seems|appears) to be (?:an? |some )(?:mistake|error|typo|confusion))\b",
     re.I,
 )
+# blanks and options are tasks too
 TASK = re.compile(
     r"[?？؟]|_{2,}|\b(?:account|add|analy[sz]e|answer|apply|approximate|argue|arrange|assess|assume|balance|characteri[sz]e|check|choose|classify|compare|"
     r"complete|compute|calculate|consider|construct|contrast|convert|create|decide|deduce|define|demonstrate|derive|describe|design|determine|develop|"
@@ -173,7 +173,7 @@ TASK = re.compile(
     r"what|which|why|how|when|where|who|whose)\b"
     r"|^\W*(?:is|are|was|were|does|do|did|can|will)\b|[(\[]\s*[)\]]|…|\.\.\.|^\W*\(?[ab][.)]\s",
     re.I | re.M,
-)  # blanks and options are tasks too
+)
 
 
 def flat(text):
@@ -285,12 +285,13 @@ def rule(question, answer):
     if seen := REMARK.search(question) or REMARK.search(answer):
         return "remark about itself", "question" if REMARK.search(question) else "answer", seen[0]
     english = sum(c.isascii() for c in question) > len(question) / 2  # the list of tasks is English
+    # a full sentence; open ones are to be completed
     if (
         english
         and re.search(r"[.!][\s\"'”)$*]*$", question)
         and not TASK.search(question)
         and not VERDICT.match(answer)  # a statement to be judged
-    ):  # a full sentence; open ones are to be completed
+    ):
         return "no task", "question", question[:200]
     if flat(answer) == flat(question) and flat(answer):
         return "answer repeats the question", "answer", answer[:200]

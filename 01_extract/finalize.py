@@ -48,15 +48,8 @@ FIELDS = {
     "cot_agrees": "the added reasoning comes to the known answer",
     "short_answer": "answer before reasoning was added",
 }
-CONTRACT = (
-    "id",
-    "question",
-    "answer",
-    "subject",
-    "reference_answer",
-    "source",
-    "license",
-)  # there in every row, null where nothing is known
+# there in every row, null where nothing is known
+CONTRACT = ("id", "question", "answer", "subject", "reference_answer", "source", "license")
 MARKS = ["good", "wrong answer", "not self-contained", "unclear question", "not in the passage"]
 HUB_LICENSES = {  # licences that the hub has an id for
     *(f"cc-by-{v}" for v in ("2.0", "2.5", "3.0", "4.0")),

@@ -15,10 +15,8 @@ import json
 
 import rows as r
 
-KEPT, REJECTED = (
-    "#2c6e91",
-    ["#c8553d", "#e0876a", "#eeb79b", "#f3d6c3"],
-)  # at most four reasons a step are drawn apart
+# at most four reasons a step are drawn apart
+KEPT, REJECTED = ("#2c6e91", ["#c8553d", "#e0876a", "#eeb79b", "#f3d6c3"])
 
 
 def read_meta(path):

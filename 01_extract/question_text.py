@@ -38,20 +38,15 @@ QUANTITY_WORDS = re.compile(rf"\b(?:{'|'.join(OTHERS)})\b")
 WORDS = frozenset((*UNITS, *TENS, *SCALES, *OTHERS))
 THOUSANDS = re.compile(r"(?<=\d)(?:,|\{,\}|\\,)(?=\d{3}(?!\d))")
 VALUE = re.compile(r"\d+(?:\.\d+)?|\.\d+")
-JOINED = re.compile(
-    r"[\w)\]}]\s*([-+*/^=<>])\s*$"
-)  # a value, then an operator: "2 + 3", "x - 3"; a minus with no value before it is a sign
+# a value, then an operator: "2 + 3", "x - 3"; a minus with no value before it is a sign
+JOINED = re.compile(r"[\w)\]}]\s*([-+*/^=<>])\s*$")
 DASHES = str.maketrans("−–—‐‑×⋅·∙÷⁄", "-----****//")
 
 
 def spell_digits(match):
     """Digits of a spelled number: "one thousand nine hundred and fifty" -> 1950, "twenty-one" -> 21, "one two" -> "1 2"."""
-    numbers, total, value, room = (
-        [],
-        0,
-        None,
-        0,
-    )  # room: what a following word must be smaller than to belong to this number
+    # room: what a following word must be smaller than to belong to this number
+    numbers, total, value, room = ([], 0, None, 0)
     for word in re.findall("[a-z]+", match.group()):
         if word == "and":
             continue
@@ -197,9 +192,8 @@ NEGATIONS = frozenset(
     "not no never none neither nor except incorrect incorrectly false without least".split()
 )
 SENTENCE = re.compile(r"(?<=[.?!:])\s+|\n+")
-WORD = re.compile(
-    r"(?<!['’])[^\W\d_]+\d*(?:_\w+)?"
-)  # "N", "H2", "START_SMILES"; not the s of "book's"
+# "N", "H2", "START_SMILES"; not the s of "book's"
+WORD = re.compile(r"(?<!['’])[^\W\d_]+\d*(?:_\w+)?")
 ARTICLE = re.compile(r"\ba(?=\s+\w)", re.I)  # not "hepatitis A?", "A-type"
 ENDING = re.compile(r"(?<=\w{3})(?:ings?|ed|e?s|e)$")
 
@@ -213,9 +207,8 @@ def subjects(text):
     everything = content(question) if length <= 2 * SHORT_QUESTION else frozenset()
     if length <= SHORT_QUESTION:
         return length, everything, everything
-    if any(
-        "?" in option for option in options
-    ):  # an exercise in parts: "a. What is X? b. Is it ...?"
+    # an exercise in parts: "a. What is X? b. Is it ...?"
+    if any("?" in option for option in options):
         return length, everything, frozenset()
     sentences = [part for part in SENTENCE.split(question) if part.count(" ") >= 3] or [""]
     last = next((part for part in sentences[::-1] if "?" in part), sentences[-1])
@@ -259,9 +252,8 @@ LATEX_NOISE = re.compile(
     r"|q?quad|begin|end|ce|pu|overline|underline|bar|hat|vec|rm|bf|limits|over)(?![a-zA-Z])"
     r"|\\[,;!: ]|(?<=\{)(?:aligned|align|array|cases|tabular|equation)\*?(?=\})"
 )
-TOKEN = re.compile(
-    r"\d+(?:\.\d+)?|\.\d+|[\u0e00-\u0e7f\u3040-\u30ff\u3400-\u9fff]|[^\W\d_]+"
-)  # scripts without spaces: letter by letter
+# scripts without spaces: letter by letter
+TOKEN = re.compile(r"\d+(?:\.\d+)?|\.\d+|[\u0e00-\u0e7f\u3040-\u30ff\u3400-\u9fff]|[^\W\d_]+")
 # sentences that tell how to answer; looked for only where one of the hints stands in the text
 HINTS = ("step", "carefully", "final answer", "following", "below", "answer", "option", "reasoning")
 INSTRUCTIONS = [

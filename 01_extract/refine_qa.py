@@ -53,6 +53,7 @@ FORMATS = {
     f"If what the question needs stands in neither passage nor pair (a figure that is not described, a table that is missing), reply only: {CANNOT}",
     "json": 'Reply with one JSON object: {"question": the new question, "answer": the new answer}. Write each backslash of a formula twice.',
 }
+# lengths end the loops of small models
 SCHEMA = {
     "type": "object",
     "properties": {
@@ -61,7 +62,7 @@ SCHEMA = {
     },
     "required": ["question", "answer"],
     "additionalProperties": False,
-}  # lengths end the loops of small models
+}
 
 
 def to_messages(row, passage, mode="text"):
@@ -111,9 +112,8 @@ def tidy(text):
     if (quoted := re.fullmatch(r"\*\*([^*]+)\*\*", text)) is not None:
         text = quoted[1]
     lines = text.split("\n")
-    while lines and re.fullmatch(
-        r"\s*[#>*_-]{0,6}\s*", lines[-1]
-    ):  # Markdown of a heading that was the next marker's
+    # Markdown of a heading that was the next marker's
+    while lines and re.fullmatch(r"\s*[#>*_-]{0,6}\s*", lines[-1]):
         lines.pop()
     text = "\n".join(lines).strip()
     return "" if PLACEHOLDER.fullmatch(text) else text

@@ -60,9 +60,8 @@ def mend_escapes(text):
             return match[0]
         if kind == "n":
             command = NEWLINE_COMMAND.match(after)
-            if (
-                not command or command[1] and match.string.count("$", 0, match.start()) % 2 == 0
-            ):  # "Given:\nu = 5" outside of $...$ is a new line
+            # "Given:\nu = 5" outside of $...$ is a new line
+            if not command or command[1] and match.string.count("$", 0, match.start()) % 2 == 0:
                 return match[0]
         return "\\" + match[0]
 
@@ -71,10 +70,8 @@ def mend_escapes(text):
 
 def json_answer(text):
     """The JSON object in a model's text as a dict, or None; a Markdown fence, text around it and undoubled LaTeX backslashes are survived."""
-    start, end = (
-        re.search(r"\{\s*\"", text),
-        text.rfind("}"),
-    )  # not the brace of a formula before it
+    # not the brace of a formula before it
+    start, end = (re.search(r"\{\s*\"", text), text.rfind("}"))
     if not start or end < start.start():
         return None
     try:

@@ -21,15 +21,15 @@ EXERCISES = re.compile(
     review|self-?check|quiz|connections)\b""",
     re.IGNORECASE,
 )
-KEYS = re.compile(
-    r"\b(?:answers?(?:\s+key)?|solutions?|key)\b(?!\s+of\b)", re.IGNORECASE
-)  # "Answers to Odd-Numbered Exercises"
+# "Answers to Odd-Numbered Exercises"
+KEYS = re.compile(r"\b(?:answers?(?:\s+key)?|solutions?|key)\b(?!\s+of\b)", re.IGNORECASE)
 AMID_TEXT = re.compile(r"check\s+your|try\s+it", re.IGNORECASE)  # prose goes on after the answer
+# "*Use the following information to answer the next five exercises:* A company ..."
 STEM = re.compile(
     r"""(?x)[*_>\s]*(?:use|for|refer\s+to|consider)\s+(?:the\s+)?(?:following|next|this|these)\b
     [^\n]{0,120}?\b(?:answer|next|exercises?|problems?|questions?)\b""",
     re.IGNORECASE,
-)  # "*Use the following information to answer the next five exercises:* A company ..."
+)
 COUNTS = {
     "two": 2,
     "three": 3,

@@ -347,9 +347,10 @@ def rebuild(output):
     for row in r.read(output):
         for unit, n in (("rows", 1), ("tokens", row["n_tokens"] or 0)):
             tally[unit, row["source"], row["subject"] or "none", row["license"]] += n
+    # what write() reads of a Step
     finished = types.SimpleNamespace(
         output=output, counts=meta["counts"], rejected_path=r.beside(output, "rejected.jsonl")
-    )  # what write() reads of a Step
+    )
     write(
         finished,
         [output.parent / name for name in meta["files"]],

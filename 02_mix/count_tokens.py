@@ -89,9 +89,8 @@ class Tokenizer:
         def refuse(message):
             raise r.BadInput(f"the chat template refuses the row: {message}")
 
-        class Generation(
-            jinja2.ext.Extension
-        ):  # {% generation %} marks the answer for masks; it changes no text
+        # {% generation %} marks the answer for masks; it changes no text
+        class Generation(jinja2.ext.Extension):
             tags = frozenset({"generation"})
 
             def parse(self, parser):

@@ -156,9 +156,8 @@ class Shards:
             self._flush(close=True)
         elif self.writer:
             self.writer.close()
-        stale = set(self.folder.glob(f".{self.stem}-*.part")) - set(
-            self.aside
-        )  # of a run that was killed
+        # of a run that was killed
+        stale = set(self.folder.glob(f".{self.stem}-*.part")) - set(self.aside)
         for old in [*self.folder.glob(f"{self.stem}-*-of-*.parquet"), *stale]:
             old.unlink()
         names = [

@@ -14,12 +14,8 @@ from answers.trim import after_thinking, still_thinking
 
 QUESTION = ("question", "problem", "problem_text", "query", "goal")
 ANSWER = ("answer", "solution", "response", "long_answer", "answer_text")
-REASONED = (
-    "rationale",
-    "cot",
-    "solution",
-    "explanation",
-)  # a worked solution beside a short `answer` or `correct`
+# a worked solution beside a short `answer` or `correct`
+REASONED = ("rationale", "cot", "solution", "explanation")
 REFERENCE = (
     "reference_answer",
     "ground_truth",
@@ -30,14 +26,8 @@ REFERENCE = (
     "answer_letter",
 )
 SUBJECT = ("subject", "domain", "category", "topic", "field", "subject_name")
-IDS = (
-    "uuid",
-    "qid",
-    "pubid",
-    "question_id",
-    "unique_id",
-    "id",
-)  # a set that has one of the longer names uses `id`, if at all, for a mere number
+# a set that has one of the longer names uses `id`, if at all, for a mere number
+IDS = ("uuid", "qid", "pubid", "question_id", "unique_id", "id")
 ROLES = {
     "human": "user",
     "gpt": "assistant",

@@ -6,10 +6,8 @@ Imported by sft.py and training_options.py; no command of its own.
 import importlib.util
 import itertools
 
-CHUNKS = (
-    2048,
-    256,
-)  # tokens of TRL's chunked loss at once: the first is faster, the second is TRL's own
+# tokens of TRL's chunked loss at once: the first is faster, the second is TRL's own
+CHUNKS = (2048, 256)
 # Share of the memory that an estimate may take: what is kept of every layer is estimated less exactly than a layer made again.
 ROOM = {False: 0.85, True: 1.0}
 # Full fine-tuning of 16-bit weights below this learning rate loses most of its updates under plain AdamW: AdamW moves a weight by

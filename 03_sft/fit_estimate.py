@@ -27,6 +27,7 @@ GIB = 2**30
 QK_NORM = ("qwen3", "olmo2", "gemma3")  # architectures that normalise queries and keys
 LOSS_CHUNK = 256  # tokens of TRL's chunked loss
 SIZES = (16, 24, 40, 80, 141)  # memory of usual GPUs in GB: T4, 4090/L4, A100-40, A100/H100, H200
+# dense bf16/fp16 of the makers' data sheets
 PEAK_TFLOPS = {
     "H200": 989,
     "H100": 989,
@@ -44,7 +45,7 @@ PEAK_TFLOPS = {
     "3090": 71,
     "T4": 65,
     "V100": 125,
-}  # dense bf16/fp16 of the makers' data sheets
+}
 
 
 FLOPS_FORMULA = (
@@ -195,9 +196,8 @@ def in_use(shape, method, gpus, ddp, gradients):
         # FSDP2: two units gathered in bf16 (the second is fetched ahead), the gradient of one in bf16 and, to be summed, in fp32.
         # Between accumulation steps nothing whole stays: sft.py sets sync_each_batch, else 2 bytes of every weight would.
         return (2 + 2 + 2 + 4) * max(shape.layer, shape.embedding)
-    copies = (
-        gradients if ddp else 0
-    )  # DDP: buckets beside the gradients (gradient_as_bucket_view is off)
+    # DDP: buckets beside the gradients (gradient_as_bucket_view is off)
+    copies = gradients if ddp else 0
     if method == "qlora":  # bitsandbytes unpacks the matrix in hand
         return copies + 2 * shape.hidden * max(shape.inter, shape.q)
     return copies
@@ -211,9 +211,8 @@ def activations_of(shape, tokens, wide, autocast, checkpointing, loss, chunk, wh
     narrow = 1 if autocast or wide == 2 else 2
     stream = wide * shape.hidden * tokens  # the residual stream that enters a layer
     inside = tokens * shape.inside(wide) * narrow
-    if (
-        loss == "chunked"
-    ):  # TRL: bf16 and fp32 logits of a chunk, their log-softmax, two products of it, gradients
+    # TRL: bf16 and fp32 logits of a chunk, their log-softmax, two products of it, gradients
+    if loss == "chunked":
         scores = 20 * min(chunk, tokens) * shape.vocab
     elif loss == "liger":  # chunks of tokens x hidden / vocab tokens
         scores = 8 * tokens * shape.hidden
@@ -321,9 +320,8 @@ def table(shapes, tokens):
     """Markdown: GiB and the smallest usual GPU for each way to train."""
 
     def cell(bytes_needed):
-        fits = [
-            size for size in SIZES if bytes_needed <= size * GIB * 0.97
-        ]  # the driver keeps about 3 %
+        # the driver keeps about 3 %
+        fits = [size for size in SIZES if bytes_needed <= size * GIB * 0.97]
         return (
             f"{bytes_needed / GIB:.0f} GiB → {fits[0]} GB"
             if fits

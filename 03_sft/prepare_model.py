@@ -85,9 +85,8 @@ def load_tokenizer(model, template=None, revision="main", trust_remote_code=Fals
             ),
             None,
         )
-        if (
-            choice is None
-        ):  # labels are masked by position, not by id, so this still trains the end of turn
+        # labels are masked by position, not by id, so this still trains the end of turn
+        if choice is None:
             notes.append("pad token: equal to eos, since the vocabulary has no other special token")
             tokenizer.pad_token = tokenizer.eos_token
         else:

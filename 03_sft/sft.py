@@ -305,9 +305,8 @@ def train(own, args, model_args, given, same_if, checkpoint):
 
     quiet()
     state, started = PartialState(), time.time()
-    if (
-        args.deepspeed and args.use_cpu
-    ):  # TrainingArguments starts gloo but does not tell DeepSpeed, which then sees one process
+    # TrainingArguments starts gloo but does not tell DeepSpeed, which then sees one process
+    if args.deepspeed and args.use_cpu:
         import deepspeed
 
         deepspeed.init_distributed(dist_backend="gloo")

@@ -186,9 +186,8 @@ def tokenized(batches, tokenizer, max_length, workers):
     if workers == 1:
         yield from (tokenize_batch(batch, tokenizer, max_length) for batch in batches)
         return
-    started = multiprocessing.get_context(
-        "spawn"
-    )  # a fork would copy the threads of torch and NCCL
+    # a fork would copy the threads of torch and NCCL
+    started = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(workers, started, start_worker, (tokenizer, max_length)) as pool:
         waiting = collections.deque()
         for batch in batches:

@@ -17,9 +17,8 @@ import rows as r
 
 WHOLE = "whole.json"  # written last into a checkpoint: its files and their sizes
 SPARE = 2 * 2**30  # bytes beside the weights: one layer in fp32, the logits of one row
-SMALL = (
-    2**30
-)  # bytes in 16 bits up to which a CPU computes in fp32: without AMX bf16 takes 2 to 6 times as long
+# bytes in 16 bits up to which a CPU computes in fp32: without AMX bf16 takes 2 to 6 times as long
+SMALL = 2**30
 
 
 def mark_whole(folder):
@@ -72,10 +71,8 @@ def callbacks(state, meter, first_save=True):
         def on_step_end(self, args, trainer_state, control, **kwargs):
             meter.step_ends()
             if trainer_state.global_step == 1 and first_save and trainer_state.max_steps > 1:
-                self.trial, control.should_save = (
-                    not control.should_save,
-                    True,
-                )  # full disk or unsavable state shows now, not in hours
+                # full disk or unsavable state shows now, not in hours
+                self.trial, control.should_save = (not control.should_save, True)
 
         def on_save(self, args, trainer_state, control, **kwargs):
             state.wait_for_everyone()  # the other ranks write their random states

@@ -264,9 +264,8 @@ def machine_defaults(given):
     batch_generate.check_gpu()
 
     peft, gpu = is_on(given.get("use_peft", False)), torch.cuda.is_available()
-    old = gpu and not torch.cuda.is_bf16_supported(
-        including_emulation=False
-    )  # before Ampere: fp16 with loss scaling
+    # before Ampere: fp16 with loss scaling
+    old = gpu and not torch.cuda.is_bf16_supported(including_emulation=False)
     found = dict(
         DEFAULTS,
         dtype=("float16" if old else "bfloat16") if peft else "float32",
@@ -314,11 +313,12 @@ def parse(argv, given, description):
                 + (f'; did you mean "{near[0]}"?' if near else " (--help-all lists them)")
             )
     parser.set_defaults_with_config(**machine_defaults(given))
+    # TrlParser knows only "--config X"
     words = [
         part
         for word in argv
         for part in (word.split("=", 1) if word.startswith("--config=") else [word])
-    ]  # TrlParser knows only "--config X"
+    ]
     try:
         return parser.parse_args_and_config(words)
     except (ValueError, TypeError) as error:

@@ -24,9 +24,8 @@ def choice(row, question, options, right, shuffle=False, **more):
     if not right or not all(0 <= place < len(options) for place in right):
         return "no reference answer"
     if shuffle and not any(NAMES_POSITION.search(option) for option in options):
-        random.Random(r.text_hash(question, *options)).shuffle(
-            order
-        )  # of the row's own text: no seed that is the same for every row
+        # of the row's own text: no seed that is the same for every row
+        random.Random(r.text_hash(question, *options)).shuffle(order)
     letters = [
         string.ascii_uppercase[place] for place, source in enumerate(order) if source in right
     ]
@@ -172,9 +171,8 @@ def read_supergpqa(row):
 
 def read_scibench(row):
     unit = " ".join(str(row["unit"]).split())
-    unit = (
-        unit[1:-1].strip() if len(unit) > 2 and unit[0] == unit[-1] == "$" else unit
-    )  # "$" alone means dollars
+    # "$" alone means dollars
+    unit = unit[1:-1].strip() if len(unit) > 2 and unit[0] == unit[-1] == "$" else unit
     return open_answer(
         row["problem_text"],
         str(row["answer_number"]).strip(),

@@ -33,18 +33,12 @@ import rows as r
 
 TABLE = Path(__file__).with_name("benchmarks.yaml")
 BENCHMARKS = yaml.safe_load(TABLE.read_text(encoding="utf-8"))
-FILES = sorted(
-    Path(__file__).parent.glob("benchmark*")
-)  # what a step that reads benchmarks depends on
-PAPER_SCORES = Path(__file__).with_name(
-    "paper_scores.csv"
-)  # arXiv 2507.16812 v2, tables 6, 12 and 13, in percent
-MODEL_TEXT = (
-    "response",
-    "generated_text",
-    "model_outputs",
-    "pred",
-)  # a row with one of these is a model's output, not a benchmark
+# what a step that reads benchmarks depends on
+FILES = sorted(Path(__file__).parent.glob("benchmark*"))
+# arXiv 2507.16812 v2, tables 6, 12 and 13, in percent
+PAPER_SCORES = Path(__file__).with_name("paper_scores.csv")
+# a row with one of these is a model's output, not a benchmark
+MODEL_TEXT = ("response", "generated_text", "model_outputs", "pred")
 
 
 def category_of(name):

@@ -106,9 +106,8 @@ def pair(rows_a, rows_b, name_a="A", name_b="B"):
             lambda x, y, field=field: x.get(field) != y.get(field),
             f"made with other {what}{values}",
         )
-    if any(x["judged"] for x, _ in pairs) != any(
-        y["judged"] for _, y in pairs
-    ):  # the difference would be the judge's
+    # the difference would be the judge's
+    if any(x["judged"] for x, _ in pairs) != any(y["judged"] for _, y in pairs):
         refuse(pairs, lambda x, y: x["judged"] != y["judged"], "graded by other judges")
     if not pairs:
         raise r.BadInput("there is no row with a reference to compare")
@@ -202,9 +201,8 @@ def difference(pairs, seed):
         sums = cluster_sums(pairs, measure)
         samples[name] = 100 * bootstrap(sums, [seed, number])
         low, high = percentiles(samples[name])
-        if not any(
-            total for total, _ in sums.values()
-        ):  # no difference was seen, which is not to say that there is none: exact bound of 0 in n
+        # no difference was seen, which is not to say that there is none: exact bound of 0 in n
+        if not any(total for total, _ in sums.values()):
             high = 100 * (1 - 0.025 ** (1 / len(sums)))
             low = -high
         a, b = (100 * sum(measure(pair[i]) for pair in pairs) / len(pairs) for i in (0, 1))

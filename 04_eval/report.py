@@ -178,9 +178,8 @@ def render(name, **context):
 
 def write_text(path, text):
     with r.write_aside(path) as file:
-        file.write(
-            (text.rstrip("\n") + "\n").encode("utf-8", "replace")
-        )  # a lone surrogate of a model's output becomes "?"
+        # a lone surrogate of a model's output becomes "?"
+        file.write((text.rstrip("\n") + "\n").encode("utf-8", "replace"))
 
 
 def compared(facts, models, folder):

@@ -16,10 +16,8 @@ COLORS = {
     "light": ["#1f6feb", "#d9730d", "#1a7f4b", "#8250df", "#b3372f", "#0a7f8f"],
     "dark": ["#6cb0ff", "#f0a35e", "#4cc38a", "#c09bff", "#ff8a80", "#5fd0de"],
 }
-INK = {
-    "light": ("#1b1f24", "#dfe3e8", "#ffffff"),
-    "dark": ("#e6e9ee", "#313943", "#14171c"),
-}  # text, lines, page: those of templates/style.css
+# text, lines, page: those of templates/style.css
+INK = {"light": ("#1b1f24", "#dfe3e8", "#ffffff"), "dark": ("#e6e9ee", "#313943", "#14171c")}
 OUTCOMES = (("right", "#2da562"), ("wrong", "#9aa4b1"), ("unparsed", "#e3a51a"))
 
 

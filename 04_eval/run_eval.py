@@ -269,9 +269,8 @@ def parse():
     if args.shard:
         number, of = r.parse_shard(args.shard)
         args.output, args.whole_limit = r.beside(args.output, f"{number}of{of}.jsonl"), args.limit
-    args.identity = (
-        args.model if args.base_url else batch_generate.identify(args.model)
-    )  # decides, with the adapter's, whether a finished file is still good
+    # decides, with the adapter's, whether a finished file is still good
+    args.identity = args.model if args.base_url else batch_generate.identify(args.model)
     args.identity += f"+{batch_generate.identify(args.adapter)}" if args.adapter else ""
     return args
 

@@ -56,10 +56,8 @@ COMMITS = re.compile(  # an explicit statement of the answer, as against a step 
     re.I,
 )
 Z = 1.959963984540054  # 97.5th percentile of the normal distribution
-LETTERED = (
-    "choice",
-    "label",
-)  # kinds whose answer is a letter; labels are options such as yes and no
+# kinds whose answer is a letter; labels are options such as yes and no
+LETTERED = ("choice", "label")
 ASKED_FORM = ("box", "only letters", "statement")  # rules that read what the prompts ask for
 IN_PROCESS = 1500  # below this many rows a pool of processes costs more than it saves
 

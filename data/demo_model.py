@@ -39,10 +39,8 @@ def unpack(folder):
     model.config.eos_token_id, model.config.pad_token_id = 2, 0
     model.to(torch.bfloat16).save_pretrained(aside)
     tokenizer = AutoTokenizer.from_pretrained(source, gguf_file=name)
-    tokenizer.eos_token, tokenizer.pad_token = (
-        "<|im_end|>",
-        "<|endoftext|>",
-    )  # read from GGUF both come out wrong: <|im_start|> and none
+    # read from GGUF both come out wrong: <|im_start|> and none
+    tokenizer.eos_token, tokenizer.pad_token = ("<|im_end|>", "<|endoftext|>")
     tokenizer.save_pretrained(aside)
     model.generation_config.eos_token_id, model.generation_config.pad_token_id = (
         tokenizer.eos_token_id,

@@ -254,7 +254,9 @@ def test_shuffled_options_depend_on_the_row_alone_and_every_letter_is_right_abou
         assert [["yes", "no", "maybe", "never"][source] for source in row["option_order"]] == row[
             "options"
         ]
-        assert row == benchmark_rows.read_gpqa_diamond({**GPQA, "Question": f"Which one of {number}?"})
+        assert row == benchmark_rows.read_gpqa_diamond(
+            {**GPQA, "Question": f"Which one of {number}?"}
+        )
         letters[row["reference"]] += 1
     assert all(70 < letters[letter] < 130 for letter in "ABCD"), (
         letters

@@ -10,12 +10,12 @@ import statistics
 from typing import NamedTuple
 
 MARK = "[unread formula]"
-MARKS = re.compile(
-    rf"(?:[_^]?\{{?{re.escape(MARK)}\}}?[ \t]*)+(?<![ \t])"
-)  # neighbours, raised or not
+# neighbours, raised or not
+MARKS = re.compile(rf"(?:[_^]?\{{?{re.escape(MARK)}\}}?[ \t]*)+(?<![ \t])")
+# fonts of large sums, integrals, roots, brackets: TeX, MathType
 EXTENSION = re.compile(
     rb"(?i)(?:\+|^)(?:cmex|lmex|lmmathextension|eurex|mathext|mt-?extra|txex|pxex|stixsize|ntxexx|libertinus-?ex)"
-)  # fonts of large sums, integrals, roots, brackets: TeX, MathType
+)
 MATH = re.compile(
     rb"(?i)(?:\+|^)(?:cmmi|cmsy|cmex|lmm|lmsy|lmex|eur[mx]|msam|msbm|mt-?extra|mathtype|symbol|stix.*math|cambria-?math|txmi|txsy|pxmi)|math"
 )

@@ -33,9 +33,8 @@ LETTERS = {code: unicodedata.normalize("NFKC", chr(code)) for code in range(0x1D
     0xFEFF: "",
     0xA0: " ",
 }
-LEADER = re.compile(
-    r"(?:[.·…] ?){4,}\s*[\divxlc]*$|(?: [.·…]){2,} *\d+$"
-)  # a line of a table of contents
+# a line of a table of contents
+LEADER = re.compile(r"(?:[.·…] ?){4,}\s*[\divxlc]*$|(?: [.·…]){2,} *\d+$")
 HYPHEN = "\x02"  # PDFium's mark of a hyphen at a line end
 GUTTER = 1.5  # a gap wider than this many line heights parts two columns or cells
 SCAN_DPI = 300  # what tesseract is trained on

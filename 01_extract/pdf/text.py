@@ -13,13 +13,13 @@ import statistics
 from pdf.page import HYPHEN
 
 BULLET = re.compile(r"[•‣◦⁃∙▪■●○►] ?\S")
-ITEM = re.compile(
-    r"(?:[–—*-]|\(?(?:\d{1,2}|[a-z]|[ivx]{1,4})[.)]|\[\d{1,3}\]) "
-)  # begins an item only where the line before came to an end
+# begins an item only where the line before came to an end
+ITEM = re.compile(r"(?:[–—*-]|\(?(?:\d{1,2}|[a-z]|[ivx]{1,4})[.)]|\[\d{1,3}\]) ")
 ENDED = re.compile(r"[.!?:;]['”\")\]]*$")
+# a heading
 NUMBERED = re.compile(
     r"(?:(?:Chapter|Section|Appendix|Part|Lecture|Unit)\s+[\dIVXA-Z]+\b|\d+(?:\.\d+){1,3}\.?\s+[A-Z])[^.!?;]{0,80}$"
-)  # a heading
+)
 
 
 # ---- running headers, footers, page numbers ----
@@ -274,9 +274,8 @@ def footnotes_first(paragraphs, book):
     last = next(
         (i for i in range(len(paragraphs) - 1, -1, -1) if paragraphs[i][2] > 0.95 * book.size), None
     )
-    notes = (
-        paragraphs[last + 1 :] if last else []
-    )  # a first paragraph stays the first: the page before may end in its beginning
+    # a first paragraph stays the first: the page before may end in its beginning
+    notes = paragraphs[last + 1 :] if last else []
     if (
         not notes
         or not is_unfinished(*paragraphs[last][:2])

@@ -96,9 +96,8 @@ class Readers:
 
     def start(self):
         if self.pool:
-            for process in list(
-                (self.pool._processes or {}).values()
-            ):  # a hung process never ends by itself
+            # a hung process never ends by itself
+            for process in list((self.pool._processes or {}).values()):
                 process.kill()
             self.pool.shutdown(wait=False, cancel_futures=True)
         self.pool = concurrent.futures.ProcessPoolExecutor(

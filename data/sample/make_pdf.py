@@ -166,9 +166,8 @@ def write_pdf(lines, output):
     import matplotlib
 
     matplotlib.use("Agg")
-    matplotlib.rcParams.update(
-        {"pdf.fonttype": 42, "font.family": "DejaVu Serif"}
-    )  # 42: TrueType with a Unicode map, so text can be read back
+    # 42: TrueType with a Unicode map, so text can be read back
+    matplotlib.rcParams.update({"pdf.fonttype": 42, "font.family": "DejaVu Serif"})
     from matplotlib.backends.backend_pdf import PdfPages
     from matplotlib.figure import Figure
 
