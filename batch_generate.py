@@ -41,7 +41,7 @@ import rows as r
 END = object()
 GROUP = 32  # consecutive rows with the same messages that are asked in one request
 # requests in flight at an endpoint: at first, and where its queue stays empty
-START, MOST = (64, 2048)
+START, MOST = 64, 2048
 TIMEOUT, PATIENCE = 3600, 60  # seconds for one answer; without any endpoint before the run ends
 BACKOFF = 0.5  # seconds before the first retry, then twice as long each time
 LARGEST = 1 << 24  # bytes of a reply

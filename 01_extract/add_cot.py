@@ -172,10 +172,8 @@ def main():
         judge_path(step).unlink()
     if step.finished():
         return
-    rows, options = (
-        Rows(args.input, "question", "answer", limit=args.limit),
-        batch_generate.options(args),
-    )
+    rows = Rows(args.input, "question", "answer", limit=args.limit)
+    options = batch_generate.options(args)
     passages = replies.Passages(args.chunks) if args.chunks else {}
     if args.judge == "model":
         batch_generate.generate_jsonl(

@@ -35,18 +35,16 @@ from answers.trim import after_thinking
 
 LONG, SHORT = 13, 5  # lengths of the n-grams, in words
 # shares of the benchmark question's n-grams from which a row holds it
-SHARE_LONG, SHARE_SHORT = (0.5, 0.6)
-SHARED_TEXT = (
-    20  # a 5-gram of more benchmark questions than this is instruction text and counts for none
-)
+SHARE_LONG, SHARE_SHORT = 0.5, 0.6
+# a 5-gram of more benchmark questions than this is instruction text and counts for none
+SHARED_TEXT = 20
 SHOWN = 1000  # characters of a row's answer, from its end, that the judge is shown
 NEAREST = 5
 # words of a long row embedded apart: an encoder reads 256 tokens, a copy may stand anywhere
-WINDOW, STEP = (120, 80)
+WINDOW, STEP = 120, 80
 LAST_SENTENCE = 10  # words from which a benchmark question's last sentence is looked for by itself
-LAST_SENTENCE_MORE = (
-    0.1  # cosine above the threshold that a last sentence alone needs: almost the same words
-)
+# cosine above the threshold that a last sentence alone needs: almost the same words
+LAST_SENTENCE_MORE = 0.1
 # cosine from which a pair is contaminated without a judge; a row here is measured by tests/bench/decontaminate.py
 DEFAULT_ENCODER = "all-MiniLM-L6-v2"
 THRESHOLDS = {DEFAULT_ENCODER: 0.785}

@@ -389,12 +389,10 @@ class Done:
 
 def read_pdfs(todo, ocr, raw_path, done, args):
     """Read the PDFs of todo ((path, source, key), ...) and put their outcomes into `done`; several are under way at once."""
-    readers, bar, waiting, pending = (
-        pdf_workers.Readers(args.workers),
-        r.progress(total=0, desc="pages", unit="page"),
-        collections.deque(),
-        [],
-    )
+    readers = pdf_workers.Readers(args.workers)
+    bar = r.progress(total=0, desc="pages", unit="page")
+    waiting = collections.deque()
+    pending = []
 
     def begin(path, source, key):
         count, title = readers.probe(str(path))

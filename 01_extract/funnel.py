@@ -16,7 +16,7 @@ import json
 import rows as r
 
 # at most four reasons a step are drawn apart
-KEPT, REJECTED = ("#2c6e91", ["#c8553d", "#e0876a", "#eeb79b", "#f3d6c3"])
+KEPT, REJECTED = "#2c6e91", ["#c8553d", "#e0876a", "#eeb79b", "#f3d6c3"]
 
 
 def read_meta(path):
@@ -112,10 +112,8 @@ def plot(steps, path):
     widest = max([*totals, 1])
     figure, axes = plt.subplots(figsize=(11, 1.3 + 0.52 * max(len(steps), 1)), layout="constrained")
     for place, (step, total) in enumerate(zip(steps, totals, strict=True)):
-        kept, reasons = (
-            step["counts"]["out"],
-            sorted(step["counts"]["rejected"].items(), key=lambda item: (-item[1], item[0])),
-        )
+        kept = step["counts"]["out"]
+        reasons = sorted(step["counts"]["rejected"].items(), key=lambda item: (-item[1], item[0]))
         axes.barh(place, kept, color=KEPT, height=0.66)
         left = kept
         for i, (_, n) in enumerate(reasons):

@@ -46,7 +46,7 @@ DASHES = str.maketrans("−–—‐‑×⋅·∙÷⁄", "-----****//")
 def spell_digits(match):
     """Digits of a spelled number: "one thousand nine hundred and fifty" -> 1950, "twenty-one" -> 21, "one two" -> "1 2"."""
     # room: what a following word must be smaller than to belong to this number
-    numbers, total, value, room = ([], 0, None, 0)
+    numbers, total, value, room = [], 0, None, 0
     for word in re.findall("[a-z]+", match.group()):
         if word == "and":
             continue
@@ -230,10 +230,8 @@ def other_words(first, second):
     Short questions ("treatments for Osteoporosis", "... for abetalipoproteinemia") are compared
     whole; of longer ones the last sentence, which asks ("Calculate q", "Calculate w").
     """
-    (ours, all_ours, last_ours), (theirs, all_theirs, last_theirs) = (
-        subjects(first),
-        subjects(second),
-    )
+    ours, all_ours, last_ours = subjects(first)
+    theirs, all_theirs, last_theirs = subjects(second)
     if min(ours, theirs) > SHORT_QUESTION:
         all_ours, all_theirs = last_ours, last_theirs
     return tell_apart(all_ours, all_theirs)

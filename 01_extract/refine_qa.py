@@ -178,10 +178,8 @@ def main():
     )
     if step.finished():
         return
-    pairs, passages = (
-        Rows(args.input, "question", "answer", limit=args.limit),
-        Passages(args.chunks),
-    )
+    pairs = Rows(args.input, "question", "answer", limit=args.limit)
+    passages = Passages(args.chunks)
 
     def with_passage():
         for row in pairs:

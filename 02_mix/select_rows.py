@@ -313,11 +313,9 @@ def select(rows, step, rules, args, score_of):
 
     def keyed():
         for row, size in sized(rows):
-            key, score, rule = (
-                order_key(args.seed, row["id"], "select"),
-                None,
-                rules.get(group_of(row)),
-            )
+            key = order_key(args.seed, row["id"], "select")
+            score = None
+            rule = rules.get(group_of(row))
             if rule and left_out(row, args) is None:
                 score = score_of(row, rule["method"])
                 pools.setdefault(group_of(row), Pool()).add(key, score, size)

@@ -146,10 +146,8 @@ def read_results(path):
 
 
 def speed_text(meta):
-    speed, hardware = (
-        meta["speed"],
-        f"{meta['processes']} × {meta['gpu']}" if meta.get("gpu") else "CPU",
-    )
+    speed = meta["speed"]
+    hardware = f"{meta['processes']} × {meta['gpu']}" if meta.get("gpu") else "CPU"
     if "tokens_per_second" not in speed:
         return None
     return (
@@ -165,10 +163,8 @@ def card(meta, results, hub_id):
     import yaml
 
     models, scores = results
-    given, losses = (
-        meta.get("given", {}),
-        [entry["loss"] for entry in meta["log"] if "loss" in entry],
-    )
+    given = meta.get("given", {})
+    losses = [entry["loss"] for entry in meta["log"] if "loss" in entry]
     inputs = {
         Path(name).name: digest
         for name, digest in meta["same_if"]["inputs"].items()

@@ -109,10 +109,8 @@ def align_model(model, tokenizer):
     generation.eos_token_id = stops if len(stops) > 1 else stops[0]
     generation.pad_token_id = tokenizer.pad_token_id
     text_config = model.config.get_text_config()
-    text_config.eos_token_id, text_config.pad_token_id = (
-        tokenizer.eos_token_id,
-        tokenizer.pad_token_id,
-    )
+    text_config.eos_token_id = tokenizer.eos_token_id
+    text_config.pad_token_id = tokenizer.pad_token_id
 
 
 def choose_attention(wanted=None):

@@ -118,11 +118,9 @@ def build_trainer(own, args, model_args, tokenizer, train, held, meter, state):
 
     args.dataset_kwargs = {"skip_prepare_dataset": True}
     fast_training.set_loss_chunk(own.loss_chunk or fast_training.CHUNKS[-1])
-    peft, quantization, model = (
-        get_peft_config(model_args),
-        get_quantization_config(model_args),
-        model_args.model_name_or_path,
-    )
+    peft = get_peft_config(model_args)
+    quantization = get_quantization_config(model_args)
+    model = model_args.model_name_or_path
     if own.unsloth:
         model, peft, quantization = unsloth_model(args, model_args), None, None
     else:
@@ -270,14 +268,10 @@ def make_meter(config, found, model_args, world):
     import torch
     from training_checks import Meter
 
-    shape, gpu = (
-        fit_estimate.shape_of(config),
-        torch.cuda.get_device_name(0) if torch.cuda.is_available() else None,
-    )
-    context, method = (
-        found["train"]["squares"] / found["train"]["tokens"],
-        "lora" if model_args.use_peft else "full",
-    )
+    shape = fit_estimate.shape_of(config)
+    gpu = torch.cuda.get_device_name(0) if torch.cuda.is_available() else None
+    context = found["train"]["squares"] / found["train"]["tokens"]
+    method = "lora" if model_args.use_peft else "full"
     flops = (
         [fit_estimate.flops_per_token(shape, context, method, causal) for causal in (False, True)]
         if shape
@@ -337,11 +331,9 @@ def train(own, args, model_args, given, same_if, checkpoint):
         widen_for_scaler(trainer.model)
     trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
     trainer.save_model(args.output_dir)
-    history, steps, peak_bytes = (
-        trainer.state.log_history,
-        trainer.state.global_step,
-        c.peak_memory(),
-    )
+    history = trainer.state.log_history
+    steps = trainer.state.global_step
+    peak_bytes = c.peak_memory()
     state.wait_for_everyone()
     if not state.is_main_process:
         return

@@ -348,10 +348,8 @@ def main():
         "--output", metavar="FILE.json", help="write the comparison here, and as Markdown beside it"
     )
     args = parser.parse_args()
-    (name_a, rows_a), (name_b, rows_b) = (
-        read_model(args.scored_a, args.models[0]),
-        read_model(args.scored_b, args.models[1]),
-    )
+    name_a, rows_a = read_model(args.scored_a, args.models[0])
+    name_b, rows_b = read_model(args.scored_b, args.models[1])
     one_model = name_a == name_b
     if one_model:
         name_a, name_b = f"{name_a} (first)", f"{name_b} (second)"

@@ -11,9 +11,8 @@ import benchmarks
 
 import rows as r
 
-PART_BYTES = (
-    1_000_000  # texts in one file: loads in an instant, and a run of any size stays readable
-)
+# texts in one file: loads in an instant, and a run of any size stays readable
+PART_BYTES = 1_000_000
 STATE = {False: 0, True: 1, None: 2}
 # GPQA's authors ask that its questions do not appear in plain text on the web (canary of the data set).
 HIDDEN = ("gpqa_diamond",)

@@ -42,9 +42,8 @@ JUDGE_PROMPT = """You compare a student's final answer, the response, with the r
 The two agree when they name the same thing or the same value; spelling, word order, case and extra words that add nothing wrong do not matter.
 They differ when the student's answer is another thing, is less specific than the question asks for, adds something false, offers several different answers or none.
 Reply with one word: SAME or DIFFERENT."""
-JUDGE_READS = (
-    2000  # characters of an answer, or of the end of a response in which no answer was found
-)
+# characters of an answer, or of the end of a response in which no answer was found
+JUDGE_READS = 2000
 
 COLUMNS = (
     "model benchmark category n accuracy ci_low ci_high unparsed truncated mean_tokens seed prompt_id commit date "
@@ -129,10 +128,8 @@ def wilson(p, n):
     """95 % interval of a share p measured on n independent rows (Wilson 1927), in the same unit as p."""
     if n <= 0:
         return 0.0, 1.0
-    middle, spread = (
-        (p + Z * Z / (2 * n)) / (1 + Z * Z / n),
-        Z / (1 + Z * Z / n) * math.sqrt(max(p * (1 - p) / n + Z * Z / (4 * n * n), 0)),
-    )
+    middle = (p + Z * Z / (2 * n)) / (1 + Z * Z / n)
+    spread = Z / (1 + Z * Z / n) * math.sqrt(max(p * (1 - p) / n + Z * Z / (4 * n * n), 0))
     return max(0.0, min(middle - spread, p)), min(1.0, max(middle + spread, p))
 
 
@@ -238,10 +235,8 @@ def summarise(rows):
     p, low, high, effective = interval(
         [float(row["correct"]) for row in rows], [cluster_of(row) for row in rows]
     )
-    n, tokens = (
-        len({row["question_id"] for row in rows}),
-        [row["n_tokens"] for row in rows if row.get("n_tokens") is not None],
-    )
+    n = len({row["question_id"] for row in rows})
+    tokens = [row["n_tokens"] for row in rows if row.get("n_tokens") is not None]
 
     def share(test):
         return 100 * sum(map(test, rows)) / len(rows)

@@ -42,10 +42,8 @@ def unpack(folder):
     # read from GGUF both come out wrong: <|im_start|> and none
     tokenizer.eos_token, tokenizer.pad_token = ("<|im_end|>", "<|endoftext|>")
     tokenizer.save_pretrained(aside)
-    model.generation_config.eos_token_id, model.generation_config.pad_token_id = (
-        tokenizer.eos_token_id,
-        tokenizer.pad_token_id,
-    )
+    model.generation_config.eos_token_id = tokenizer.eos_token_id
+    model.generation_config.pad_token_id = tokenizer.pad_token_id
     model.generation_config.save_pretrained(aside)
     aside.rename(folder)
 

@@ -108,7 +108,7 @@ def state_of(step, logs):
     newer = [p for p in step["inputs"] if p.is_file() and p.stat().st_mtime > made]
     if newer:
         return "to be made again", f"{newer[0].name} is newer", None
-    detail, seconds = ("", None)
+    detail, seconds = "", None
     if with_rows:
         detail, seconds = describe_meta(step["name"], json.loads(meta_path.read_text()))
     return "done", detail, seconds
