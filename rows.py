@@ -514,13 +514,7 @@ def hub_errors(place, hub, hint=""):
         raise BadInput(f"{place}: {reason}{hint}") from None
 
 
-UNREACHED = (
-    "HTTPError",
-    "ConnectionError",
-    "OfflineModeIsEnabled",
-    "TimeoutException",
-    "ClientError",
-)
+UNREACHED = "HTTPError ConnectionError OfflineModeIsEnabled TimeoutException ClientError".split()
 
 
 def causes(error):
@@ -532,16 +526,7 @@ def causes(error):
 
 # ---- question and options of rows in any form ----
 
-QUESTION_FIELDS = (
-    "question",
-    "problem",
-    "problem_text",
-    "goal",
-    "query",
-    "prompt",
-    "input",
-    "instruction",
-)
+QUESTION_FIELDS = "question problem problem_text goal query prompt input instruction".split()
 OPTION_FIELDS = ("options", "choices", "endings")
 LETTERED_FIELDS = (  # columns, one an option
     tuple("abcdefghij"),

@@ -183,15 +183,7 @@ class Index:
 class Audit:
     """Matched pairs by row, the decision on each, and the CSV files at the end."""
 
-    COLUMNS = (
-        "id",
-        "benchmark_id",
-        "method",
-        "score",
-        "decision",
-        "question",
-        "benchmark_question",
-    )
+    COLUMNS = "id benchmark_id method score decision question benchmark_question".split()
 
     def __init__(self, index):
         self.index, self.pairs, self.verdict = index, collections.defaultdict(list), {}

@@ -39,15 +39,7 @@ from pdf import workers as pdf_workers
 
 import rows as r
 
-SUBJECTS = (
-    "biology",
-    "chemistry",
-    "computer_science",
-    "economics",
-    "mathematics",
-    "medicine",
-    "physics",
-)
+SUBJECTS = "biology chemistry computer_science economics mathematics medicine physics".split()
 SUFFIXES = (".pdf", ".md", ".markdown", ".txt", ".jsonl", ".jsonl.gz")
 NOT_BOOKS = re.compile(
     r"(readme|licen[cs]e|sources|copying|notice|contributing|changelog)\b.*", re.IGNORECASE

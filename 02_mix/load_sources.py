@@ -52,22 +52,12 @@ def read_recipe(path):
     except yaml.YAMLError as error:
         raise r.BadInput(f"--recipe {path}: not valid YAML ({error})") from None
     known = {"name", "about", "seed", "tokenizer", "max_tokens", "append_reference", "sources"}
-    known_source = {
-        "source",
-        "path",
-        "hub",
-        "config",
-        "split",
-        "fields",
-        "license",
-        "citation",
-        "revision",
-        "method",
-        "count",
-        "weight",
-        "annotate",
-        "limit",
-    }
+    known_source = set(
+        (
+            "source path hub config split fields license citation revision method count weight annotate "
+            "limit"
+        ).split()
+    )
     if not isinstance(recipe, dict) or not isinstance(recipe.get("sources"), list):
         raise r.BadInput(f"--recipe {path}: a recipe is a mapping with a list `sources`")
     for entry in [recipe, *recipe["sources"]]:

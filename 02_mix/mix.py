@@ -37,15 +37,7 @@ import select_rows
 
 import rows as r
 
-COLUMNS = (
-    "source",
-    "source_id",
-    "subject",
-    "license",
-    "reference_answer",
-    "selection",
-    "selection_score",
-)
+COLUMNS = "source source_id subject license reference_answer selection selection_score".split()
 USED = {"id", "question", "answer", "system", *COLUMNS}
 
 

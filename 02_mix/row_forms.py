@@ -16,15 +16,7 @@ QUESTION = ("question", "problem", "problem_text", "query", "goal")
 ANSWER = ("answer", "solution", "response", "long_answer", "answer_text")
 # a worked solution beside a short `answer` or `correct`
 REASONED = ("rationale", "cot", "solution", "explanation")
-REFERENCE = (
-    "reference_answer",
-    "ground_truth",
-    "final_answer",
-    "correct",
-    "final_decision",
-    "answer_number",
-    "answer_letter",
-)
+REFERENCE = "reference_answer ground_truth final_answer correct final_decision answer_number answer_letter".split()
 SUBJECT = ("subject", "domain", "category", "topic", "field", "subject_name")
 # a set that has one of the longer names uses `id`, if at all, for a mere number
 IDS = ("uuid", "qid", "pubid", "question_id", "unique_id", "id")

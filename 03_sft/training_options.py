@@ -31,31 +31,14 @@ CODE = [
     )
 ]
 # Options that do not change the model: a finished run stays finished when they differ.
-NEUTRAL = {
-    "config",
-    "output_dir",
-    "fresh",
-    "ignore_fit",
-    "check_only",
-    "report_to",
-    "disable_tqdm",
-    "logging_steps",
-    "dataset_num_proc",
-    "save_total_limit",
-    "stop_test_prompts",
-    "merge_to",
-    "push_to_hub",
-    "hub_model_id",
-    "hub_private_repo",
-    "run_name",
-    "log_level",
-    "dataloader_num_workers",
-    "save_strategy",
-    "save_steps",
-    "deepspeed",
-    "local_rank",
-    "ddp_timeout",
-}
+NEUTRAL = set(
+    (
+        "config output_dir fresh ignore_fit check_only report_to disable_tqdm logging_steps "
+        "dataset_num_proc save_total_limit stop_test_prompts merge_to push_to_hub hub_model_id "
+        "hub_private_repo run_name log_level dataloader_num_workers save_strategy save_steps deepspeed "
+        "local_rank ddp_timeout"
+    ).split()
+)
 # Where TRL's own defaults would surprise: its max_length is 1024, and it neither packs, evaluates nor bounds the number of checkpoints.
 DEFAULTS = dict(
     max_length=4096,
@@ -77,20 +60,9 @@ DEFAULTS = dict(
 )
 # What --fresh may delete: the files of a run, nothing else that a folder may hold.
 OF_A_RUN = (
-    "checkpoint-*",
-    "tokens",
-    "runs",
-    "sft.*",
-    "loss.png",
-    "adapter_*",
-    "model*.safetensors*",
-    "config.json",
-    "generation_config.json",
-    "tokenizer*",
-    "special_tokens_map.json",
-    "chat_template.jinja",
-    "README.md",
-)
+    "checkpoint-* tokens runs sft.* loss.png adapter_* model*.safetensors* config.json "
+    "generation_config.json tokenizer* special_tokens_map.json chat_template.jinja README.md"
+).split()
 
 
 @dataclass
