@@ -3,14 +3,7 @@
 import json
 
 import pytest
-from test_sft_training import (  # noqa: F401
-    SMALL,
-    leaky,
-    losses,
-    rows_file,
-    sft,
-    tiny,
-)
+from test_sft_training import SMALL, leaky, losses, rows_file, sft, tiny  # noqa: F401
 
 pytestmark = pytest.mark.slow
 STEPS = (*SMALL, "--max_steps", "3", "--save_strategy", "no", "--eval_strategy", "no")
