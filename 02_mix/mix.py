@@ -1,22 +1,17 @@
-"""Make the training file: chat-form rows in the order of a seed, whole rows within the token limit, each with its provenance, and a card
-that accounts for all.
+"""Make the training file: chat-form rows in the order of a seed, whole rows within the token limit, each with its provenance, and a card.
 
     python 02_mix/mix.py --input selected.jsonl --recipe 02_mix/recipes/demo.yaml --tokenizer MODEL --output train.jsonl
     python 02_mix/mix.py --recipe my_recipe.yaml --tokenizer MODEL --output train.jsonl        (reads the sources of the recipe itself)
 
-in   rows with question, answer and, where they are known, source, source_id, subject, license, reference_answer, selection (files of
-     select_rows.py, annotate.py)
-out  X.jsonl: id, prompt and completion (chat messages), question, source, source_id, subject, license, reference_answer, selection (why the
-     row is here), selection_score, recipe, recipe_hash, n_tokens (prompt and completion in the student's chat template), extra (JSON text
-     of all other fields). Rejected: "too long" (whole rows, never cut), "empty question", "empty answer", "not selected", "not in the
-     recipe" beside it: data/X-*.parquet (the same rows in shards), X.manifest.json (hashes of all files), X.mixture.png, README.md (dataset
-     card: where every row of every source went, shares by source, subject and licence, non-commercial sources, citations)
+in   rows with question, answer and, where they are known, source, source_id, subject, license, reference_answer, selection
+out  X.jsonl: id, prompt and completion (chat messages), question, source, source_id, subject, license, reference_answer, selection,
+     selection_score, recipe, recipe_hash, n_tokens (in the student's chat template), extra (JSON of all other fields). Rejected: "too
+     long" (never cut), "empty question", "empty answer", "not selected", "not in the recipe". Beside it: data/X-*.parquet (the same
+     rows), X.manifest.json (hashes of all files), X.mixture.png, README.md (dataset card: where every row of every source went)
 
-The order and the rows depend on the seed and the ids alone, not on the order or the number of input files. A recipe that has a count,
-weight or method for a source applies it here to rows that bear no `selection` yet. --append-reference ends answers that commit to nothing
-with a line "The final answer is \\boxed{x}" ("Answer: B" for a letter), where the reference is at most eight words. Files that were cleaned
-apart and are mixed here should go through 01_extract/dedup.py and decontaminate.py once more: both read X.jsonl as it is (--field
-question), and what they keep can be trained on.
+Order and rows depend on the seed and the ids alone. A recipe's count, weight or method is applied to rows that bear no `selection` yet.
+--append-reference ends answers that commit to nothing with "The final answer is \\boxed{x}" ("Answer: B" for a letter), where the
+reference is at most eight words. Files that were cleaned apart should go through dedup.py and decontaminate.py once more: both read X.jsonl.
 """
 
 import sys

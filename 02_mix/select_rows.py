@@ -1,35 +1,20 @@
-"""Choose which rows go into the mixture: random, the longest answers, by difficulty, by new 4-grams, by a score of your own, or all.
+"""Choose which rows go into the mixture: random, the longest answers, by difficulty, by new 4-grams, by
+a score of your own, or all.
 
     python 02_mix/select_rows.py --input clean.jsonl --output selected.jsonl --method difficulty
     python 02_mix/select_rows.py --input clean.jsonl --output random.jsonl --method random --match-n selected.jsonl
+    python 02_mix/select_rows.py --input clean.jsonl --output mine.jsonl --scorer my_scorer.py:steps --n 50000
     python 02_mix/select_rows.py --input clean.jsonl --output selected.jsonl --recipe 02_mix/recipes/megascience.yaml
 
-in   rows with id, question, answer; difficulty (0-10, from score_difficulty.py) where the method is difficulty; any sources together
-out  the chosen rows with `selection` (why the row is here) and `selection_score` (what it was ranked by, or null), in an order that depends
-     on seed and ids alone: the same rows in any order give the same file. Rejected: "not selected"; under difficulty also "too easy" (mean
-     > 9), "too hard (noisy)" (mean < 1) and "no difficulty score"; "other source" with --source; "not in the recipe"
+in   rows with id, question, answer; difficulty (0-10, of score_difficulty.py) where the method is difficulty
+out  the chosen rows with `selection` (why) and `selection_score` (what it was ranked by, or null); which, and in what order,
+     depends on seed and ids alone. Rejected: "not selected"; "too easy" (mean > 9), "too hard (noisy)" (mean < 1), "no difficulty
+     score"; "other source" with --source; "not in the recipe"
 
-random      --n rows, those with the smallest hash of seed and id
-length      --n rows with the longest answers of one annotator: `annotator_tokens` where every row has it (annotate.py --field
-            annotator_response), else the characters of annotator_response, else of the answer; --length-field names another field. Random
-            where equal
-difficulty  rows with a mean in --keep 1 9; with --n a random sample of these
-novelty     --n rows chosen one by one, each with the most word 4-grams that no chosen row has (novelty.py)
-all         every row (--n is then without effect)
-
---only verifiable keeps to rows whose reference answer rules can check (a number, a formula, a letter, a short phrase), --only open to the
-others; `selection_score` of novelty is the number of 4-grams that the row added.
-
---match-n FILE takes as many rows as FILE has; --match-tokens FILE takes rows, best first, until they hold as many tokens as FILE
-(--tokenizer; without it characters are counted). A scorer of your own is a function in a file: its float ranks the row, the highest are
-kept, None rejects the row:
-
-    # my_scorer.py                                                  python 02_mix/select_rows.py ... --scorer my_scorer.py:steps --n 50000
-    def steps(row):
-        return row["answer"].count("\\n")
-
-A recipe gives each source its method and its count, or a weight: weighted sources share the mixture in that proportion, as large as the
-rows allow.
+length measures `annotator_tokens` where every row has it, else the characters of annotator_response, else of the answer. A scorer is
+a function of a row: the highest numbers are kept, None rejects. novelty takes rows one by one, each with the most word 4-grams that no
+chosen row has. --match-tokens takes the best until they hold as many tokens as FILE (without --tokenizer: characters). In a recipe
+weighted sources share the mixture in that proportion, as large as the rows allow.
 """
 
 import sys

@@ -20,16 +20,8 @@ import batch_generate
 import rows as r
 
 HERE = Path(__file__).resolve().parent
-CODE = [
-    HERE / name
-    for name in (
-        "sft.py",
-        "training_options.py",
-        "training_rows.py",
-        "token_files.py",
-        "prepare_model.py",
-    )
-]
+SOURCES = "sft training_options training_rows token_files prepare_model".split()
+CODE = [HERE / f"{name}.py" for name in SOURCES]
 # Options that do not change the model: a finished run stays finished when they differ.
 NEUTRAL = set(
     (
@@ -65,62 +57,41 @@ OF_A_RUN = (
 ).split()
 
 
+def option(default, text):
+    return field(default=default, metadata={"help": text})
+
+
 @dataclass
 class OwnOptions:
-    train_file: str | None = field(default=None, metadata={"help": "rows to train on (required)"})
-    eval_file: str | None = field(
-        default=None,
-        metadata={"help": "rows to evaluate on; without it some of train_file are kept back"},
+    train_file: str | None = option(None, "rows to train on (required)")
+    eval_file: str | None = option(
+        None, "rows to evaluate on; without it some of train_file are kept back"
     )
-    eval_rows: int | None = field(
-        default=None,
-        metadata={
-            "help": "how many rows are kept back (default: 1 percent, 16 to 500; none below 64 rows)"
-        },
+    eval_rows: int | None = option(
+        None, "how many rows are kept back (default: 1 percent, 16 to 500; none below 64 rows)"
     )
-    limit: int | None = field(
-        default=None, metadata={"help": "only the first N rows of train_file"}
+    limit: int | None = option(None, "only the first N rows of train_file")
+    global_batch_size: int = option(
+        512, "rows of one optimizer step over all GPUs; accumulation is computed from it"
     )
-    global_batch_size: int = field(
-        default=512,
-        metadata={
-            "help": "rows of one optimizer step over all GPUs; accumulation is computed from it"
-        },
+    unsloth: bool = option(False, "train with Unsloth's kernels (one NVIDIA GPU)")
+    loss_chunk: int | None = option(
+        None, "tokens of the chunked loss at once (default: 2048 on a GPU where they fit, else 256)"
     )
-    unsloth: bool = field(
-        default=False, metadata={"help": "train with Unsloth's kernels (one NVIDIA GPU)"}
+    liger_layers: bool | None = option(
+        None,
+        "Liger's RMSNorm, SwiGLU and RoPE under TRL's own loss (default: on a GPU that has liger-kernel)",
     )
-    loss_chunk: int | None = field(
-        default=None,
-        metadata={
-            "help": "tokens of the chunked loss at once (default: 2048 on a GPU where they fit, else 256)"
-        },
+    check_only: bool = option(
+        False, "do the checks, show a row and the plan, and stop before training"
     )
-    liger_layers: bool | None = field(
-        default=None,
-        metadata={
-            "help": "Liger's RMSNorm, SwiGLU and RoPE under TRL's own loss (default: on a GPU that has liger-kernel)"
-        },
+    ignore_fit: bool = option(False, "train although the estimate says that it does not fit")
+    stop_test_prompts: int = option(
+        16, "held-out prompts answered after training, to see that answers end (0: none)"
     )
-    check_only: bool = field(
-        default=False,
-        metadata={"help": "do the checks, show a row and the plan, and stop before training"},
-    )
-    ignore_fit: bool = field(
-        default=False, metadata={"help": "train although the estimate says that it does not fit"}
-    )
-    stop_test_prompts: int = field(
-        default=16,
-        metadata={
-            "help": "held-out prompts answered after training, to see that answers end (0: none)"
-        },
-    )
-    merge_to: str | None = field(
-        default=None, metadata={"help": "merge the adapter into this folder when done, and compare"}
-    )
-    fresh: bool = field(
-        default=False,
-        metadata={"help": "start over: delete what an earlier run left in output_dir, saying what"},
+    merge_to: str | None = option(None, "merge the adapter into this folder when done, and compare")
+    fresh: bool = option(
+        False, "start over: delete what an earlier run left in output_dir, saying what"
     )
 
 
@@ -170,45 +141,37 @@ def full_16bit(given):
     return narrow and not is_on(given.get("use_peft", False))
 
 
+REQUIRED = {
+    "train_file": "rows to train on (prompt and completion, messages, or question and answer)",
+    "model_name_or_path": "a folder or a hub id",
+    "output_dir": "the folder that gets the model",
+}
+COUNTS = "max_length global_batch_size limit per_device_train_batch_size loss_chunk".split()
+
+
 def check_early(given):
     """What can be refused before torch is imported."""
-    wanted = {
-        "train_file": "rows to train on (prompt and completion, messages, or question and answer)",
-        "model_name_or_path": "a folder or a hub id",
-        "output_dir": "the folder that gets the model",
-    }
-    for name, meaning in wanted.items():
+    for name, meaning in REQUIRED.items():
         if given.get(name) in (None, "", True):
             raise r.BadInput(f"--{name} is missing: {meaning}")
     for name in ("train_file", "eval_file"):
         if given.get(name) and not Path(given[name]).is_file():
             raise r.BadInput(f"--{name} {given[name]}: there is no such file")
-    if is_on(given.get("use_liger_kernel", False)) and given.get("loss_type") == "chunked_nll":
+    on = {name for name, value in given.items() if is_on(value)}
+    if "use_liger_kernel" in on and given.get("loss_type") == "chunked_nll":
         raise r.BadInput(
             "use_liger_kernel and loss_type chunked_nll exclude each other; leave one out"
         )
-    if is_on(given.get("load_in_4bit", False)) and not is_on(given.get("use_peft", False)):
+    if "load_in_4bit" in on and "use_peft" not in on:
         raise r.BadInput(
             "load_in_4bit needs use_peft: weights of 4 bits cannot be trained themselves"
         )
     if full_16bit(given) and (reason := refusal_of_16bit(given)):
         raise r.BadInput(reason)
-    for name in (
-        "max_length",
-        "global_batch_size",
-        "limit",
-        "per_device_train_batch_size",
-        "loss_chunk",
-    ):
+    for name in COUNTS:
         if name in given and not (str(given[name]).isdigit() and int(given[name]) > 0):
-            raise r.BadInput(
-                f"--{name} {given[name]}: an integer of at least 1 is needed"
-                + (
-                    " (rows longer than max_length are dropped, so it is always explicit)"
-                    if name == "max_length"
-                    else ""
-                )
-            )
+            why = " (longer rows are dropped, so it is always explicit)" * (name == "max_length")
+            raise r.BadInput(f"--{name} {given[name]}: an integer of at least 1 is needed{why}")
 
 
 def start_unsloth():

@@ -247,7 +247,7 @@ def test_pdf_has_a_text_layer_a_header_page_numbers_and_a_broken_word():
 
 @pytest.mark.slow
 def test_pdf_is_what_its_script_makes(tmp_path, run_script):
-    run_script("data/sample/make_pdf.py", "--output", tmp_path / "again.pdf")
+    run_script("tests/make_sample_pdf.py", "--output", tmp_path / "again.pdf")
     assert pdf_pages(tmp_path / "again.pdf") == pdf_pages(
         SAMPLE / "textbooks" / "physics_fluids.pdf"
     )

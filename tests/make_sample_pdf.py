@@ -1,6 +1,6 @@
 """Set the sample chapter on fluids as a PDF of two pages with a text layer, a running header, page numbers and hyphenated line breaks.
 
-    python data/sample/make_pdf.py [--output data/sample/textbooks/physics_fluids.pdf]
+    python tests/make_sample_pdf.py [--output data/sample/textbooks/physics_fluids.pdf]
 
 in    the chapter below, CHAPTER: an empty line ends a paragraph, "#" starts a heading, "~" marks where a word may be broken
 out   the PDF; the same bytes on every run with the pinned matplotlib
@@ -9,6 +9,7 @@ out   the PDF; the same bytes on every run with the pinned matplotlib
 import argparse
 from pathlib import Path
 
+SAMPLE = Path(__file__).resolve().parents[1] / "data" / "sample"
 HEADER = "Chapter 10 · Fluids at rest and in motion"
 FIRST_PAGE = 141
 CHARS_PER_LINE = 88
@@ -191,7 +192,5 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument(
-        "--output", default=str(Path(__file__).parent / "textbooks" / "physics_fluids.pdf")
-    )
+    parser.add_argument("--output", default=str(SAMPLE / "textbooks" / "physics_fluids.pdf"))
     write_pdf(layout(CHAPTER), parser.parse_args().output)
