@@ -409,7 +409,10 @@ def hash_sampling(model, encoded):
 
 
 def read_raw(rows, out_path):
-    """Yield (row, raw row or None) for each row, in order; None where the model gave no answer."""
+    """Yield (row, raw row or None) for each row, in order; None where the model gave no answer, or was not asked (out_path is None)."""
+    if out_path is None:
+        yield from ((row, None) for row in rows)
+        return
     raw = RawFile(out_path)
     try:
         for row in rows:

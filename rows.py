@@ -401,7 +401,7 @@ def _raw_rows(path):
 def read(path, *fields, limit=None, unique=True):
     """Yield the rows of a .jsonl, .jsonl.gz or .parquet file; each has an `id` (a content hash where it had none) and all of `fields`.
 
-    A field may be empty or null, but must be there ("subject?" may be absent too) and of its type (FIELD_TYPES; else a text).
+    A field must be there ("subject?" may be absent) and of its type (FIELD_TYPES; else a text) or null (not "question!").
     Raises BadInput for a file that is missing or broken, a field that is missing or of another type, an id that occurs twice.
     """
     path = Path(path)
@@ -434,8 +434,8 @@ def read(path, *fields, limit=None, unique=True):
 
 
 def _check_field(row, wanted, path, number):
-    """Raise BadInput where a row lacks a field ("subject?" may be absent) or has it with a value of another type."""
-    field = wanted.removesuffix("?")
+    """Raise BadInput where a row lacks a field, or has it with a value of another type."""
+    field = wanted.rstrip("?!")
     if field not in row:
         if wanted.endswith("?"):
             return
@@ -443,10 +443,10 @@ def _check_field(row, wanted, path, number):
             f'{path}, line {number}: field "{field}" is missing (this row has: {", ".join(row) or "nothing"})'
         )
     value, kind = row[field], FIELD_TYPES.get(field, str)
-    if value is not None and not isinstance(value, kind):
+    if not isinstance(value, kind) and (value is not None or wanted.endswith("!")):
         raise BadInput(
             f'{path}, line {number}: field "{field}" must be {TYPE_NAMES.get(kind, "a text or a list")}, '
-            f"this is {str(value)[:60]!r} ({type(value).__name__})"
+            f"this is {'null' if value is None else f'{str(value)[:60]!r} ({type(value).__name__})'}"
         )
 
 

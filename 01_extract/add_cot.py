@@ -172,7 +172,7 @@ def main():
         judge_path(step).unlink()
     if step.finished():
         return
-    rows = Rows(args.input, "question", "answer", limit=args.limit)
+    rows = Rows(args.input, "question!", "answer!", limit=args.limit)
     options = batch_generate.options(args)
     passages = replies.Passages(args.chunks) if args.chunks else {}
     if args.judge == "model":
@@ -192,15 +192,9 @@ def main():
         retry_max_tokens=2 * args.max_tokens,
         **options,
     )
-    counted = replies.texts(
-        step.read(args.input, "question", "answer", limit=args.limit),
-        args.input,
-        "question",
-        "answer",
-    )
-    for (row, has), (_, raw) in zip(
-        judged(args, step, counted), batch_generate.read_raw(rows, step.raw_path), strict=True
-    ):
+    counted = judged(args, step, step.read(args.input, "question!", "answer!", limit=args.limit))
+    raws = batch_generate.read_raw(rows, step.raw_path)
+    for (row, has), (_, raw) in zip(counted, raws, strict=True):
         step.keep({**row, "reasoning": "given"}) if has else finish(step, row, raw, args)
     step.finish()
 

@@ -9,7 +9,7 @@ out  the same rows with subject (biology chemistry computer_science economics ma
 
 A given subject is respected; the model is still asked for the level. With --level-from-model off only documents without a subject are asked about,
 and where all have one no model is started: the way for books one has chosen oneself, and for small models, whose judgements carry no information.
-The model sees the title and the first --chars characters. Rejected with reason: "below university level", "subject not among the seven",
+The model sees the title and the first 8,000 characters. Rejected with reason: "below university level", "subject not among the seven",
 "unparsed", "truncated", "generation failed".
 """
 
@@ -42,6 +42,7 @@ Level: <school, undergraduate, graduate or research>
 
 <document>"""
 
+SHOWN = 8000  # characters of a document
 SUBJECT_WORDS = {  # what models write in place of the name asked for
     "computer_science": r"computer[\s_-]*science|computing|artificial intelligence|machine learning|informatics|\bcs\b|software|programming",
     "mathematics": r"math\w*|statistics|probability",
@@ -94,10 +95,10 @@ def parse(response):
     return subject, first_named(stated("level", text), LEVEL_WORDS)
 
 
-def to_messages(row, chars):
+def to_messages(row):
     title = " ".join(str(row.get("title") or "unknown").split())[:300]
     return batch_generate.user_turn(
-        PROMPT, {"document": f"Title: {title}\n\n{row['text'][:chars]}"}
+        PROMPT, {"document": f"Title: {title}\n\n{row['text'][:SHOWN]}"}
     )
 
 
@@ -136,13 +137,6 @@ def main():
         default="on",
         help="off: the level is not asked and stays null (default on)",
     )
-    parser.add_argument(
-        "--chars",
-        type=r.positive,
-        default=8000,
-        metavar="N",
-        help="characters of the document shown to the model (default 8000)",
-    )
     args = parser.parse_args()
     ask_level = args.level_from_model == "on"
     step = r.Step(args, inputs=[args.input], prompt=PROMPT, code=[replies.__file__])
@@ -167,7 +161,7 @@ def main():
         rows = (row for row in documents() if is_asked(row, ask_level))
         counts = batch_generate.generate_jsonl(
             rows,
-            lambda row: to_messages(row, args.chars),
+            to_messages,
             step.raw_path,
             retry_max_tokens=8 * args.max_tokens,
             json_schema=None if ask_level else ONLY_SUBJECT,
@@ -175,9 +169,7 @@ def main():
             **batch_generate.options(args),
         )
     rows = step.read(args.input, "text", "subject", "title?", limit=args.limit)
-    for row, raw in (
-        batch_generate.read_raw(rows, step.raw_path) if asked else ((row, None) for row in rows)
-    ):
+    for row, raw in batch_generate.read_raw(rows, step.raw_path if asked else None):
         judge(row, raw, ask_level, step)
     step.finish(generation=counts)
 

@@ -152,11 +152,8 @@ def reference_of(row, raw, asked):
     reference = parse(raw["response"])
     if reference and supported(reference, row["answer"]):
         return reference, "model", None
-    return (
-        None,
-        None,
-        {None: "unparsed", "": "no reference"}.get(reference, "reference not supported"),
-    )
+    why = {None: "unparsed", "": "no reference"}.get(reference, "reference not supported")
+    return None, None, why
 
 
 def main():
@@ -179,7 +176,7 @@ def main():
     )
     if step.finished():
         return
-    rows = Rows(args.input, "question", "answer", limit=args.limit)
+    rows = Rows(args.input, "question!", "answer!", limit=args.limit)
     if not args.no_model:
         unclear = (row for row in rows if by_rule(row["answer"])[0] is None)
         batch_generate.generate_jsonl(
@@ -189,13 +186,8 @@ def main():
             retry_max_tokens=4 * args.max_tokens,
             **batch_generate.options(args),
         )
-    rows = step.read(args.input, "question", "answer", limit=args.limit)
-    counted = replies.texts(rows, args.input, "question", "answer")
-    for row, raw in (
-        ((row, None) for row in counted)
-        if args.no_model
-        else batch_generate.read_raw(counted, step.raw_path)
-    ):
+    rows = step.read(args.input, "question!", "answer!", limit=args.limit)
+    for row, raw in batch_generate.read_raw(rows, None if args.no_model else step.raw_path):
         reference, how, reason = reference_of(row, raw, not args.no_model)
         more = {} if raw is None else {"response": raw["response"]}
         if reason == "generation failed" or reason and args.require_reference:

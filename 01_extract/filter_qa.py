@@ -352,7 +352,7 @@ def main():
     step = r.Step(args, inputs=[args.input], prompt=PROMPT, code=[replies.__file__])
     if step.finished():
         return
-    rows = Rows(args.input, "question", "answer", limit=args.limit)
+    rows = Rows(args.input, "question!", "answer!", limit=args.limit)
     if not args.no_judge:
         unbroken = (row for row in rows if rule(row["question"], row["answer"]) is None)
         batch_generate.generate_jsonl(
@@ -363,13 +363,8 @@ def main():
             readable=lambda text: parse_judge(text)[0] is not None,
             **batch_generate.options(args),
         )
-    rows = step.read(args.input, "question", "answer", limit=args.limit)
-    counted = replies.texts(rows, args.input, "question", "answer")
-    for row, raw in (
-        ((row, None) for row in counted)
-        if args.no_judge
-        else batch_generate.read_raw(counted, step.raw_path)
-    ):
+    rows = step.read(args.input, "question!", "answer!", limit=args.limit)
+    for row, raw in batch_generate.read_raw(rows, None if args.no_judge else step.raw_path):
         if broken := rule(row["question"], row["answer"]):
             reason, field, matched = broken
             step.reject(row, reason, matched=matched, matched_in=field)

@@ -178,7 +178,7 @@ def main():
     )
     if step.finished():
         return
-    pairs = Rows(args.input, "question", "answer", limit=args.limit)
+    pairs = Rows(args.input, "question!", "answer!", limit=args.limit)
     passages = Passages(args.chunks)
 
     def with_passage():
@@ -194,13 +194,12 @@ def main():
         retry_max_tokens=2 * args.max_tokens,
         **batch_generate.options(args),
     )
-    for row, raw in batch_generate.read_raw(
-        step.read(args.input, "question", "answer", limit=args.limit), step.raw_path
-    ):
+    rows = step.read(args.input, "question", "answer", limit=args.limit)
+    for row, raw in batch_generate.read_raw(rows, step.raw_path):
         if is_kept(row, args):
             step.keep(row)
-            continue
-        finish(step, row, raw, args.mode, passages.get(row.get("source_id")), args.model)
+        else:
+            finish(step, row, raw, args.mode, passages.get(row.get("source_id")), args.model)
     if step.counts["in"] and step.counts["rejected"].get("no source passage") == step.counts["in"]:
         raise r.BadInput(
             f"--chunks {args.chunks}: holds none of the chunks that {args.input} names in source_id; is it the right file?"

@@ -243,7 +243,7 @@ def test_without_judge_no_model_is_named(tmp_path, run_script):
 def test_a_field_that_is_no_text_is_named(tmp_path, script):
     write_jsonl(tmp_path / "in.jsonl", [{"id": "a", "question": "What?", "answer": None}])
     with pytest.raises(
-        r.BadInput, match=r'in.jsonl, row "a": field "answer" must be a text, this is null'
+        r.BadInput, match=r'in.jsonl, line 1: field "answer" must be a text, this is null'
     ):
         call(
             script,

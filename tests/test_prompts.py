@@ -51,7 +51,7 @@ def outside(text):
     [
         filter_qa.to_messages(ROW),
         extract_reference.to_messages(ROW),
-        classify_documents.to_messages(ROW, 5000),
+        classify_documents.to_messages(ROW),
         refine_qa.to_messages(ROW, ATTACK),
         add_cot.filled(add_cot.JUDGE_PROMPT, ROW),
         add_cot.filled(add_cot.SOLVE_PROMPT, ROW, ATTACK),
