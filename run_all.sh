@@ -184,6 +184,7 @@ estimate() {   # what is not known before the start is stated as assumed in the 
         --card "$(nvidia-smi --query-gpu=name --format=csv,noheader 2>/dev/null | head -n 1)"
 }
 stage() { ((STAGE <= $1 && $1 <= STOP)); }
+minutes() { [[ $PROFILE != demo ]] || echo " (about $1 on two cores)"; }   # as seen on 25 November 2026, without bf16 instructions
 limit() { [[ -n $1 ]] && echo "--limit $1" || true; }
 
 BUDGET_OF_RUN=${BUDGET:-}
@@ -228,7 +229,7 @@ fi
 # ---- 1. textbooks -> question-answer pairs ----
 E1=$OUT/01_extract
 if stage 1; then
-    say "stage 1: $INPUT -> textbook questions and answers"
+    say "stage 1: $INPUT -> textbook questions and answers$(minutes "6 minutes")"
     # a 135M model follows a JSON schema, not long instructions, and its judgements carry no information (it always says YES): rules judge in the demo
     if [[ $PROFILE == demo ]]; then
         mode=(--mode paragraph --worked --max-tokens 384) refine=(--mode json --keep-worked --max-tokens 384) judge=(--judge rules --keep-worked --max-tokens 256) no_judge=(--no-judge) classify=(--level-from-model off) no_reference=(--no-model)
@@ -256,7 +257,7 @@ fi
 E2=$OUT/02_mix
 recipe=(${MIX_RECIPE:+--recipe "$MIX_RECIPE"})
 if stage 2; then
-    say "stage 2: sources -> training mixture"
+    say "stage 2: sources -> training mixture$(minutes "a minute")"
     sources=(${SOURCES//,/ })
     if $DRY_RUN || [[ -s $E1/textbook_qa.jsonl ]]; then sources=("$TEXTBOOK_NAME=$E1/textbook_qa.jsonl" "${sources[@]}"); fi
     [[ $PROFILE == full ]] && sources+=("${recipe[@]}")
@@ -280,12 +281,22 @@ if stage 2; then
     step "$py" 02_mix/mix.py --input "$mixed" "${recipe[@]}" --tokenizer "$BASE_MODEL" --max-tokens "$MAX_LENGTH" --output "$E2/train.jsonl" --seed "$SEED" \
         --append-reference
 fi
+
+# ---- 4, first half: where the teacher is the base model, its server answers the benchmarks for it (an engine start less) ----
+E4=$OUT/04_eval
+evaluation=("$py" 04_eval/run_eval.py --benchmarks "$BENCHMARKS" --data "$BENCHMARK_DIR" --max-tokens "$MAX_TOKENS" --seed "$SEED" ${EVAL_LIMIT:+--limit "$EVAL_LIMIT"})
+base_answered=false
+if stage 4 && [[ $TEACHER_MODEL == "$BASE_MODEL" && -z $LLM_BASE_URL && $BACKEND == vllm && -z $DETERMINISTIC ]]; then
+    say "stage 4, first the base model, whose server is up$(minutes "3 minutes")"
+    ask "$BASE_MODEL" "${evaluation[@]}" --name base --output "$E4/base"
+    base_answered=true
+fi
 stop_teacher   # its memory is needed from here on
 
 # ---- 3. fine-tuning ----
 E3=$OUT/03_sft
 if stage 3; then
-    say "stage 3: $BASE_MODEL learns $E2/train.jsonl by $RECIPE"
+    say "stage 3: $BASE_MODEL learns $E2/train.jsonl by $RECIPE$(minutes "6 minutes")"
     launch=("$py") sharing=ddp   # an adapter is small: each GPU holds the whole model
     [[ $PROFILE == full ]] && sharing=fsdp2
     if ((GPUS > 1)); then launch=("${py%python}accelerate" launch --config_file "${ACCELERATE:-03_sft/accelerate/$sharing.yaml}" --num_processes "$GPUS"); fi
@@ -298,16 +309,11 @@ if stage 3; then
 fi
 
 # ---- 4. evaluation of the base and the tuned model ----
-E4=$OUT/04_eval
 if stage 4; then
-    say "stage 4: base and tuned model on the benchmarks of $BENCHMARK_DIR"
-    for name in base tuned; do
-        model=$BASE_MODEL
-        [[ $name == base ]] || model=$E3/model
-        step "$py" 04_eval/run_eval.py --model "$model" --name "$name" --benchmarks "$BENCHMARKS" --data "$BENCHMARK_DIR" --output "$E4/$name" \
-            --max-tokens "$MAX_TOKENS" --seed "$SEED" --tensor-parallel "$TP" --engine "$ENGINE" ${DETERMINISTIC:+--deterministic} ${EVAL_LIMIT:+--limit "$EVAL_LIMIT"} \
-            --backend "$BACKEND"
-    done
+    say "stage 4: base and tuned model on the benchmarks of $BENCHMARK_DIR$(minutes "4 minutes")"
+    in_process=(--tensor-parallel "$TP" --engine "$ENGINE" ${DETERMINISTIC:+--deterministic} --backend "$BACKEND")
+    $base_answered || step "${evaluation[@]}" --model "$BASE_MODEL" --name base --output "$E4/base" "${in_process[@]}"
+    step "${evaluation[@]}" --model "$E3/model" --name tuned --output "$E4/tuned" "${in_process[@]}"
     step "$py" 04_eval/score.py --input "$E4/base/samples.jsonl" "$E4/tuned/samples.jsonl" --output "$E4/scored.jsonl" --csv "$OUT/results.csv"
     step "$py" 04_eval/compare.py "$E4/scored.jsonl:base" "$E4/scored.jsonl:tuned" --output "$E4/comparison.json"
     ablation=()

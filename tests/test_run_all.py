@@ -76,6 +76,23 @@ def test_the_profile_follows_the_gpus_and_stages_can_be_chosen():
     assert words == {"03_sft/sft.py", "03_sft/recipes/demo.yaml", "03_sft/merge_adapter.py"}
 
 
+def evaluations(commands):
+    return [c for c in commands if any(word.endswith("run_eval.py") for word in c)]
+
+
+def test_the_teachers_server_answers_for_the_base_model_where_they_are_the_same():
+    """An engine start less; the base model's answers are then asked before the server ends for the training."""
+    commands = dry_run(PROFILE="demo")
+    base, tuned = evaluations(commands)
+    scripts = [next(word for word in command if word.endswith(".py")) for command in commands]
+    assert "--base-url" in base and "--base-url" not in tuned and "tuned" in tuned
+    assert scripts.index("04_eval/run_eval.py") < scripts.index("03_sft/sft.py")
+    for settings in ({"TEACHER_MODEL": "other"}, {"BACKEND": "transformers"}, {"GPUS": "1"}):
+        base, tuned = evaluations(dry_run(**{"PROFILE": "demo", **settings}))[:2]
+        assert ("--base-url" in base) == ("GPUS" in settings)
+    assert not evaluations(dry_run(PROFILE="demo", STOP="3"))
+
+
 @pytest.mark.parametrize("arguments,settings", [(["--no-such"], {}), ([], {"PROFILE": "huge"})])
 def test_bad_settings_end_with_exit_code_2_and_one_line(arguments, settings):
     done = subprocess.run(
@@ -131,6 +148,7 @@ def test_the_demo_runs_shows_its_claim_and_is_skipped_the_second_time(tmp_path):
     )
     assert again.returncode == 0, again.stderr[-3000:]
     assert "starting a vLLM server" not in again.stderr
+    assert done.stderr.count("torchao") == 0 and (run / "logs/sft.log").stat().st_size > 0
     assert written == {path: path.stat().st_mtime_ns for path in written}, (
         "nothing is made a second time"
     )
