@@ -31,11 +31,11 @@ NOISE = re.compile(
       | Passing\ raw\ prompts\ to\ InputProcessor | \[shutdown\] | ulimit\ of\ \d+)
     | \[transformers\]\ Ignoring\ clean_up_tokenization_spaces
     | .*DeprecationWarning: | .*FutureWarning: | .*resource_tracker.*UserWarning:
-    | \s+warnings\.warn\(                                       # the second line of such a warning
     | (?:Loading\ weights|Writing\ model\ shards|Converting\ and\ de-quantizing\ GGUF\ tensors\S*):   # bars of a second
     )"""
 )
 NO_SERVER = re.compile(r".*: no server answers there; start it")  # run_all.sh starts it then
+WARNING = re.compile(r".*:\d+: \w*Warning: ")  # Python's; an indented line of its source follows
 FIRST = re.compile(r"--- first (prompt|row)\b")  # an example follows, up to a line of ---
 OWN_CODES = (0, 2, 3, 4, 130)  # the step's last line says all that there is to say
 
@@ -44,7 +44,8 @@ class Console:
     """Which of a step's lines the console gets."""
 
     def __init__(self, log, out):
-        self.log, self.out, self.inside = log, out, False
+        self.log, self.out = log, out
+        self.inside = self.source_follows = False
 
     def show(self, data):
         """One line with its end; a progress bar's updates end with a carriage return, or not at all."""
@@ -59,9 +60,10 @@ class Console:
         elif self.inside:
             self.inside = text.rstrip() != "---"
             return
-        if not NOISE.match(text.lstrip("\r")) and not (
-            os.environ.get("SERVER_COMES") and NO_SERVER.match(text)
-        ):
+        coming = os.environ.get("SERVER_COMES") and NO_SERVER.match(text)
+        noise = NOISE.match(text.lstrip("\r")) or self.source_follows and text.startswith("  ")
+        self.source_follows = bool(noise and WARNING.match(text))
+        if not noise and not coming:
             self.out.write(text)
             self.out.flush()
 
