@@ -263,6 +263,8 @@ def test_active_parameters_and_flops():
         and fit.peak_flops("cpu") is None
     )
     assert fit.peak_flops("NVIDIA L40S") == 362e12, "the longest name counts, not L4"
+    for name, tera in {"H100 PCIe": 756, "H100 80GB HBM3": 989, "H20": 148, "A10G": 70}.items():
+        assert fit.peak_flops(f"NVIDIA {name}") == tera * 1e12, name
 
 
 def test_memory_estimate_follows_what_is_known():

@@ -102,7 +102,10 @@ def train(model, name, rate, texts, held):
     trained = {
         key: torch.nn.Parameter(value.detach().to(dtype, copy=True)) for key, value in wide.items()
     }
-    before = {key: value.detach().float().cpu() for key, value in trained.items()}
+    # a copy: of fp32 weights on the CPU .float().cpu() would be the very weights that are trained
+    before = {
+        key: value.detach().to("cpu", torch.float32, copy=True) for key, value in trained.items()
+    }
     base = {key: value.detach().clone() for key, value in wide.items()}
 
     def load(weights):

@@ -1,5 +1,10 @@
 """The Colab notebook, executed cell by cell on the CPU against the local hub."""
 
+import json
+import re
+import subprocess
+import sys
+
 import data_sets
 import local_hub
 import models
@@ -8,6 +13,29 @@ from conftest import ROOT, read_jsonl
 
 NOTEBOOK = ROOT / "03_sft" / "colab_lora.ipynb"
 NAME = "Qwen/Qwen3-1.7B-Base"
+
+
+def cells():
+    return ["".join(cell["source"]) for cell in json.loads(NOTEBOOK.read_text())["cells"]]
+
+
+def test_away_from_the_scripts_the_notebook_asks_for_the_repository(tmp_path):
+    """Opened from a fork: nothing in it names one repository, and its recipe is there."""
+    settings, scripts = cells()[1:3]
+    recipe = re.search(r'"(03_sft/recipes/[^"]+)"', settings)[1]
+    assert (ROOT / recipe).is_file()
+
+    def run(**env):
+        command = [sys.executable, "-c", settings + scripts]
+        return subprocess.run(command, cwd=tmp_path, env=env, capture_output=True, text=True).stderr
+
+    assert "into REPOSITORY above" in run().splitlines()[-1]
+    missing = tmp_path / "none"
+    assert (
+        run(REPOSITORY=str(missing), PATH="/usr/bin:/bin")
+        .splitlines()[-1]
+        .endswith(f"REPOSITORY={missing} cannot be cloned; the reason stands above")
+    )
 
 
 @pytest.mark.slow
