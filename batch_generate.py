@@ -1474,13 +1474,15 @@ def drive(setup, take, give, ready=lambda window: None):
 class Children:
     """One child process per engine; requests and answers travel as JSON lines, and only this process writes files."""
 
+    COMMAND = (sys.executable, __file__, "--engine-worker")
+
     def __init__(self, requests, emit):
         self.requests, self.emit = requests, emit
         self.back, self.messages, self.children = collections.deque(), queue.Queue(), []
 
     def start(self, setup, place):
         child = subprocess.Popen(
-            [sys.executable, __file__, "--engine-worker", json.dumps(setup)],
+            [*self.COMMAND, json.dumps(setup)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
@@ -1520,7 +1522,7 @@ class Children:
     def lost(self, child, living):
         """An engine ended: its rows go to the others; the run ends where none is left."""
         code = child.wait()
-        if not child.waiting and code == 0:
+        if not child.waiting and (code == 0 or child.stdin.closed):  # its work was done
             return
         rows = sum(len(request["ids"]) for request in child.waiting.values())
         self.back += child.waiting.values()

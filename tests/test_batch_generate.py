@@ -266,6 +266,56 @@ def test_kill_in_the_middle_then_again_equals_an_uninterrupted_run(tmp_path, run
     assert (tmp_path / "killed.jsonl").read_bytes() == (tmp_path / "whole.jsonl").read_bytes()
 
 
+# A child process as batch_generate.engine_worker is one, without an engine: two requests at once. The second engine ends at its
+# third request where DEATH=1, both do where DEATH=2; where DEATH=end it ends badly after its work.
+WORKER = """
+import json, os, sys
+death, second = os.environ["DEATH"], "engine1" in os.environ.get("VLLM_CACHE_ROOT", "")
+print(json.dumps({"window": 2}), flush=True)
+for number, line in enumerate(sys.stdin):
+    request = json.loads(line)
+    if number == 2 and (death == "2" or death == "1" and second):
+        os._exit(7)
+    text = {"response": request["messages"][-1]["content"], "finish_reason": "stop", "completion_tokens": 1}
+    print(json.dumps({"key": request["ids"][0], "texts": [text], "prompt_tokens": 1}), flush=True)
+os._exit(7 if death == "end" else 0)
+"""
+
+
+@pytest.fixture
+def two_engines(tmp_path, monkeypatch):
+    """two_engines(death): 20 questions to two such processes."""
+    (tmp_path / "worker.py").write_text(WORKER)
+    monkeypatch.setattr(bg.Children, "COMMAND", (sys.executable, str(tmp_path / "worker.py")))
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
+    monkeypatch.setenv("VLLM_CACHE_ROOT", str(tmp_path / "cache"))
+
+    def run(death):
+        monkeypatch.setenv("DEATH", death)
+        path = tmp_path / "e.raw.jsonl"
+        return bg.generate_jsonl(questions(20), to_messages, path, model="none", engines=2)
+
+    return run
+
+
+def test_an_engine_that_dies_leaves_its_rows_to_the_others(two_engines, tmp_path, capfd):
+    assert two_engines("1")["failed"] == 0
+    raw = read_jsonl(tmp_path / "e.raw.jsonl")
+    assert [row["response"] for row in raw] == [f"question {i}" for i in range(20)]
+    said = capfd.readouterr().err
+    assert "engine 1 ended with code 7" in said and "rows go to the others" in said
+
+
+def test_where_no_engine_is_left_the_answers_stay_and_the_same_command_goes_on(
+    two_engines, tmp_path
+):
+    with pytest.raises(r.BadInput, match="No engine is left"):
+        two_engines("2")
+    assert len(read_jsonl(tmp_path / "e.raw.jsonl")) == 4
+    assert two_engines("end")["asked"] == 16, "engines that end badly after their work lose nothing"
+    assert len(read_jsonl(tmp_path / "e.raw.jsonl")) == 20
+
+
 @pytest.mark.long
 @pytest.mark.slow
 def test_real_engine_in_two_processes_and_in_this_one_with_a_schema(tmp_path, demo_model):

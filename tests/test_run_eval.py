@@ -159,34 +159,48 @@ def test_repeats_have_seeds_of_their_own(tmp_path):
 
 
 def test_truncated_answers_get_a_larger_budget_and_are_marked(tmp_path):
+    """In the same run, and on a finished run, where only what was cut off is asked again."""
+
     def answer(messages, body):
-        return (
-            ("Let me see, the first", "length")
-            if body["max_tokens"] < 100 or "Number 3?" in messages[-1]["content"]
-            else "Answer: A"
-        )
+        enough = 300 if "Number 3?" in messages[-1]["content"] else 100
+        return ("Let me see", "length") if body["max_tokens"] < enough else "Answer: A"
+
+    def run(*budgets):
+        server.requests.clear()
+        call(run_eval, *options, *budgets)
+        return read_jsonl(tmp_path / "out/samples.jsonl")
 
     with FakeServer(answer) as server:
+        options = ["--model", "m", "--base-url", server.url, "--benchmarks", own(tmp_path, 4)]
+        options += ["--output", tmp_path / "out"]
+        rows = run("--max-tokens", 50, "--retry-truncated", 200)
+        assert [row["finish_reason"] for row in rows] == ["stop"] * 3 + ["length"]
+        assert all(row["retried"] for row in rows) and len(server.requests) == 8
+        assert [row["extracted"] for row in rows] == ["A", "A", "A", None]
+        rows = run("--max-tokens", 50, "--retry-truncated", 400)
+        assert [body["max_tokens"] for body in server.requests] == [400]
+        assert [row["extracted"] for row in rows] == ["A"] * 4
+        run("--max-tokens", 500)
+        assert not server.requests, "nothing is cut off any more"
+
+
+def test_an_evaluation_says_that_it_does_not_depend_on_the_batch(tmp_path):
+    with FakeServer(lambda messages, body: "Answer: A") as server:
         call(
             run_eval,
-            "--model",
-            "m",
-            "--base-url",
-            server.url,
-            "--benchmarks",
-            own(tmp_path, 4),
-            "--output",
-            tmp_path / "out",
-            "--max-tokens",
-            50,
-            "--retry-truncated",
-            200,
+            *("--model", "m", "--base-url", server.url, "--benchmarks", own(tmp_path, 2)),
+            *("--output", tmp_path / "out", "--deterministic"),
         )
-    rows = read_jsonl(tmp_path / "out/samples.jsonl")
-    assert [row["finish_reason"] for row in rows] == ["stop"] * 3 + ["length"] and all(
-        row["retried"] for row in rows
-    )
-    assert [row["extracted"] for row in rows] == ["A", "A", "A", None]
+    samples = tmp_path / "out/samples.jsonl"
+    assert all(row["deterministic"] is True for row in read_jsonl(samples))
+    import csv
+
+    import score
+
+    table = tmp_path / "results.csv"
+    call(score, "--input", samples, "--output", tmp_path / "scored.jsonl", "--csv", table)
+    (row,) = csv.DictReader(table.open())
+    assert row["deterministic"] == "True"
 
 
 def test_rows_that_fail_are_rejected_and_asked_again(tmp_path):
