@@ -189,7 +189,7 @@ def main():
         reference = torch.load(kept, weights_only=True)
         result = {"id": f"{name}-{args.rate:g}", **result, "arrived": arrived(change, reference)}
         with open(folder / "runs.jsonl", "ab") as file:
-            file.write(r.dumps(result) + "\n")
+            file.write(r.dumps(result))
         print(result, flush=True)
     if args.report:
         report(folder)

@@ -7,6 +7,7 @@ import csv
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 
@@ -85,7 +86,7 @@ def test_the_lora_profile_from_hub_data_to_the_pushed_model(rehearse):
 
 REPLIES = [  # (what stands in a prompt, the teacher's reply): the first that fits
     (r"You catalogue books", "Subject: physics\nLevel: undergraduate"),
-    (r"editing a science question bank", None),
+    (r"editing a science question bank", "echo"),
     (r"shows how its result is reached", "Reasoning: YES"),
     (r"fit for a collection of science exercises", "Fault: none\nDecision: YES"),
     (r"gives the second away|second from a public benchmark", "NO"),
@@ -99,17 +100,25 @@ PAIR = (
 SOLVED = "The kinetic energy is half the mass times the speed squared, because work builds it up: 0.5 * {i} * {v} * {v} = {e}. So it is \\boxed{{{e}}}."
 
 
+def echo(prompt):
+    """The pair of a prompt as it stands there: a refinement may not invent numbers."""
+    found = [
+        re.search(f"<{name}>\n(.*?)\n</{name}>", prompt, re.S) for name in ("question", "answer")
+    ]
+    return "Refined Question: {}\nRefined Answer: {}".format(*(match[1] for match in found))
+
+
 class Teacher:
     """All models of the full profile behind one endpoint; each chunk yields another pair."""
 
     def __init__(self):
         self.count = 0
 
-    def pair(self, question="Question", answer="Answer"):
+    def pair(self):
         self.count += 1
         i, v = 2 * self.count, 3 + self.count
         numbers = {"i": i, "v": v, "e": i * v * v // 2}
-        return f"{question}: {PAIR.format(**numbers)}\n{answer}: {SOLVED.format(**numbers)}"
+        return f"Question: {PAIR.format(**numbers)}\nAnswer: {SOLVED.format(**numbers)}"
 
     def __call__(self, messages, body):
         text = messages if isinstance(messages, str) else messages[-1]["content"]
@@ -117,7 +126,7 @@ class Teacher:
             if re.search(pattern, text):
                 if reply == "pairs":
                     return self.pair()
-                return reply or self.pair("Refined Question", "Refined Answer")
+                return echo(text) if reply == "echo" else reply
         return "We go step by step, because each step follows. It is so. \\boxed{12}"
 
 
@@ -144,6 +153,10 @@ def test_the_full_profile_from_textbooks_to_the_pushed_model(rehearse, tmp_path)
         LAUNCH=two,
         MIX_RECIPE=str(tmp_path / "small.yaml"),
     )
+    books = tmp_path / "books"  # the scripted pairs are about energy
+    books.mkdir()
+    shutil.copy(ROOT / "data/sample/textbooks/physics_energy_and_momentum.md", books)
+    settings["INPUT"] = str(books)
     with FakeServer(Teacher()) as teacher:
         hub, out, call = rehearse(names, "full", LLM_BASE_URL=teacher.url, **settings)
         done = call()
