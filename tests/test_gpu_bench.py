@@ -23,7 +23,7 @@ def run(script, **settings):
 
 
 def test_rows_of_gpu_sft(tmp_path):
-    """Full in bf16 with the default optimizer and plain TRL; a row that cannot run (Unsloth, no GPU) is told and ends nothing."""
+    """QLoRA and plain TRL; a row that cannot run (Unsloth, no GPU) is told and ends nothing."""
     out = tmp_path / "out"
     said = run(
         "gpu_sft.sh",

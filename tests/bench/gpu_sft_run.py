@@ -198,13 +198,12 @@ def plain_trl(way, argv):
 
 
 def made_rows(own, args, tokenizer, state):
-    """Tokenised rows, not packed; sft.py's own function, wherever it stands."""
-    import sft
+    """Tokenised rows, not packed; sft.py's own function."""
+    import token_files
 
     args.packing = False
     tokenizer.eos_token, tokenizer.pad_token = "<|im_end|>", "<|endoftext|>"
-    prepare_data = getattr(sft, "prepare_data", None) or sft.token_files.prepare_data
-    return prepare_data(own, args, tokenizer, state)
+    return token_files.prepare_data(own, args, tokenizer, state)
 
 
 def measure(args):
