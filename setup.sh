@@ -91,6 +91,9 @@ install() {
             [[ -n $found ]] || options+=(--torch-backend cpu) ;;
         cu129) options+=(--torch-backend cu129 --extra-index-url "https://wheels.vllm.ai/$vllm/cu129") ;;
         esac
+        # Python writes the bytecode of a module when it first reads it. Where it may not (containers), every start of a script would
+        # compile torch, transformers and datasets anew: 20 s instead of 9 for a step that reads 24 rows. Here it takes 80 s of CPU once.
+        [[ -z ${PYTHONDONTWRITEBYTECODE:-} ]] || options+=(--compile-bytecode)
         "$UV" pip install "${options[@]}" -r "$REQUIREMENTS"
         "$UV" pip install --python "$VENV/bin/python" --no-deps "${NO_DEPS[@]}"
     else

@@ -4,7 +4,7 @@
 
 in   --adapter  folder of sft.py (adapter, tokenizer, sft.heldout.jsonl); its base is looked up in adapter_config.json, or given by --base
      --check    compare the merged model with base + adapter: the likeliest next token at every position of held-out rows
-     --prompts  rows for that comparison (default: the adapter's sft.heldout.jsonl); any form that sft.py reads
+     --prompts  rows for that comparison (default: the adapter's sft.heldout.jsonl, or the rows trained on); any form that sft.py reads
      --gguf     also write FILE in GGUF, by llama.cpp's convert_hf_to_gguf.py (found on PATH or in $LLAMA_CPP)
 out  --output   a folder: 16-bit weights, tokenizer, chat template, sft.meta.json with the comparison under "merge"
 
@@ -81,9 +81,17 @@ def compare(adapted, merged):
     }
 
 
-def held_out_tokens(adapter, prompts, tokenizer, limit=16):
-    path = Path(prompts) if prompts else Path(adapter) / "sft.heldout.jsonl"
-    rows = list(r.read(path, limit=limit)) if path.is_file() or prompts else []
+def rows_to_compare(adapter, prompts=None):
+    """Path of the rows to compare on: the file named, the held-out rows, or the rows trained on where none were kept back."""
+    held, meta = Path(adapter) / "sft.heldout.jsonl", Path(adapter) / "sft.meta.json"
+    if prompts or (held.is_file() and held.stat().st_size):
+        return Path(prompts or held)
+    given = json.loads(meta.read_text()).get("given", {}) if meta.is_file() else {}
+    return Path(given.get("train_file") or held)
+
+
+def held_out_tokens(path, tokenizer, limit=16):
+    rows = list(r.read(path, limit=limit)) if path.is_file() else []
     if not rows:
         raise r.BadInput(f"{path}: no rows to compare on; name some with --prompts")
     try:
@@ -97,8 +105,8 @@ def made_from(adapter, base, check, prompts):
     weights = [
         r.file_hash(str(path)) for path in sorted(Path(adapter).glob("adapter_*")) if path.is_file()
     ]
-    prompts = prompts or Path(adapter) / "sft.heldout.jsonl"
-    compared = r.file_hash(str(prompts)) if check and Path(prompts).is_file() else check
+    path = rows_to_compare(adapter, prompts)
+    compared = r.file_hash(str(path)) if check and path.is_file() else check
     return r.text_hash(weights, batch_generate.identify(base), compared, r.file_hash(__file__))[:16]
 
 
@@ -123,7 +131,8 @@ def merge(adapter, output, base=None, check=False, prompts=None, made=None):
         raise r.BadInput(f"--output {output} holds other files; choose another folder")
     made = made or made_from(adapter, base, check, prompts)
     tokenizer = AutoTokenizer.from_pretrained(adapter)
-    sequences = held_out_tokens(adapter, prompts, tokenizer) if check else []
+    path = rows_to_compare(adapter, prompts)
+    sequences = held_out_tokens(path, tokenizer) if check else []
     aside = output.with_name(f".{output.name}.part")
     shutil.rmtree(aside, ignore_errors=True)
     adapted = write_merged(adapter, base, tokenizer, aside, sequences)

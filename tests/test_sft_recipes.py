@@ -53,15 +53,7 @@ def kind_of(recipe):
     return next(kind for part, kind in kinds.items() if part in name)
 
 
-# One recipe of each architecture and method runs in CI, the others with tests/run.sh --all.
-IN_CI = ("demo", "llama3.1_8b_full", "qwen2.5_1.5b_full", "qwen3_4b_qlora_16gb")
-CHOSEN = [
-    pytest.param(path, id=path.stem, marks=[] if path.stem in IN_CI else [pytest.mark.long])
-    for path in RECIPES
-]
-
-
-@pytest.mark.parametrize("path", CHOSEN)
+@pytest.mark.parametrize("path", RECIPES, ids=[path.stem for path in RECIPES])
 def test_recipe(path, miniatures, rows_file, tmp_path, monkeypatch):  # noqa: F811
     import sft
     import torch

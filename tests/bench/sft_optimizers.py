@@ -28,9 +28,8 @@ def optimizer(name, parameters, rate):
     if name == "torchao":
         from torchao.optim import AdamW8bit
 
-        torch._dynamo.config.disable = (
-            not torch.cuda.is_available()
-        )  # compiling costs a CPU minutes
+        if not torch.cuda.is_available():
+            torch.compiler.set_stance("force_eager")  # compiling costs a CPU minutes
         return AdamW8bit(parameters, bf16_stochastic_round=True, **same)
     if name == "optimi":
         from optimi import AdamW
