@@ -560,8 +560,6 @@ def test_modules_import_nothing_heavy():
 
 def test_a_merge_is_compared_on_the_rows_trained_on_where_none_were_kept_back(tmp_path):
     """Below 64 rows nothing is held out: merge_adapter.py --check, and with it run_all.sh, ended there."""
-    import merge_adapter
-
     held, rows = tmp_path / "sft.heldout.jsonl", tmp_path / "train.jsonl"
     assert merge_adapter.rows_to_compare(tmp_path) == held
     held.touch()
