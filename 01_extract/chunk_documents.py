@@ -21,6 +21,7 @@ import itertools
 import re
 
 import book_blocks
+import worked_problems
 from book_blocks import find_blocks, find_units
 from pdf import text as pdf_text
 from pdf.formulas import MARK
@@ -95,10 +96,27 @@ def pieces_of(text, start, end, limit, count):
     return made
 
 
+def whole_units(text):
+    """find_units(), those joined that hold one problem and the solution printed after it: a solution may go on in prose ("Therefore, ...")."""
+    units, spans = [], []
+    for pair in worked_problems.find_pairs(text)[0]:
+        if pair.kind != "key":
+            spans.append((pair.start, pair.answer_end))
+    spans.sort(reverse=True)
+    end = 0
+    for unit in find_units(text, find_blocks(text)):
+        if unit[0].start < end:
+            units[-1] = units[-1] + unit
+        else:
+            units.append(unit)
+        while spans and spans[-1][0] < unit[-1].end:
+            end = max(end, spans.pop()[1])
+    return units
+
+
 def fitting_units(text, limit, count):
     """[(start, heading level or 0, tokens), ...] of a document: units that fit into a chunk; longer ones in parts, as few as possible."""
-    blocks = find_blocks(text)
-    units = find_units(text, blocks)
+    units = whole_units(text)
     made = []
     if not units:
         return made
@@ -285,7 +303,11 @@ def main():
         raise r.BadInput(
             f"--overlap {args.overlap}: it must lie between 0 and half of --max-tokens"
         )
-    step = r.Step(args, inputs=[args.input], code=[pdf_text.__file__, book_blocks.__file__])
+    step = r.Step(
+        args,
+        inputs=[args.input],
+        code=[pdf_text.__file__, book_blocks.__file__, worked_problems.__file__],
+    )
     if step.finished():
         return
     count, tokens = Counter(args.tokenizer), 0

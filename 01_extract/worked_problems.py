@@ -316,19 +316,17 @@ class Reader:
         asked = self.pending
         fits = asked and (not block.number or not asked.number or block.number == asked.number)
         if fits and block.word != "item":
-            lead = self.lead_before(asked, block)
+            lead = self.lead_between(asked, at)
             self.add(asked, (lead if lead is not None else span[0], span[1]), asked.kind)
             self.pending = None
         elif block.number:
             self.keys.append((block.number, self.place, span))
         return at_end
 
-    def lead_before(self, asked, block):
-        """Where the strategy printed before the solution begins, or None; it ended the question."""
-        for other in self.blocks:
-            if asked.end <= other.start < block.start and other.word in LEADS:
-                return other.start
-        return None
+    def lead_between(self, asked, at):
+        """Where the strategy printed before the solution, blocks[at], begins, or None; it ended the question."""
+        leads = (b.start for b in self.blocks[asked.stop : at] if b.word in LEADS)
+        return next(leads, None)
 
     def answer_span(self, at, stop):
         """((start, end) of the answer whose label is blocks[at], index after it)."""

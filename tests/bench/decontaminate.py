@@ -1,9 +1,9 @@
 """Measure 01_extract/decontaminate.py without a judge on labelled rows, on real LLM rephrasings, and on contamination found in the wild.
 
-    python tests/bench/decontaminate.py --data DIR [--work FOLDER]
+    python tests/bench/decontaminate.py --data DIR [--work FOLDER] [--parts clean]
 
 --data holds benchmarks/ and qa/ (contamination_labelled.jsonl, contaminated_real_llm_rephrased_*.jsonl, llm_adapters_math_data.jsonl,
-real_13gram_overlaps.jsonl). --work keeps the vectors between runs: the first run on two cores embeds about 6,000 texts.
+real_13gram_overlaps.jsonl, and the sets of CLEAN). --work keeps the vectors between runs: the first run on two cores embeds about 12,000 texts.
 """
 
 import sys
@@ -22,6 +22,15 @@ import tempfile
 import rows as r
 
 SCRIPT = r.ROOT / "01_extract" / "decontaminate.py"
+# sets on which no threshold was chosen and that are no part of a benchmark: name, field of the question
+CLEAN = {
+    "medquad": "question",
+    "openstax_problem_solutions": "question",
+    "gsm8k_train": "question",
+    "arc_challenge_train_alpaca": "instruction",
+    "aqua_rat_dev": "question",
+    "pubmedqa_labeled_nontest": "QUESTION",
+}
 
 
 def decontaminate(source, output, benchmarks, *options):
@@ -219,20 +228,56 @@ def in_the_wild(data, work):
         )
 
 
+def other_clean_sets(data, work, shown=200):
+    """Share of the rows of sets beside the labelled ones that the embedding pass drops, and every such pair, to be read."""
+    for name, field in CLEAN.items():
+        rows = list(r.read(data / "qa" / f"{name}.jsonl"))
+        r.write(
+            work / f"{name}_in.jsonl", [{"id": row["id"], "question": row[field]} for row in rows]
+        )
+        _, rejected, _, _ = decontaminate(
+            work / f"{name}_in.jsonl",
+            work / f"{name}.jsonl",
+            [data / "benchmarks"],
+            "--cache",
+            work / "vectors",
+        )
+        near = [row for row in rejected if row["method"] == "embedding"]
+        methods = collections.Counter(row["method"] for row in rejected)
+        print(
+            f"{name}: dropped by embedding {share(near, rows)}, at 0.82 "
+            f"{share([row for row in near if row['score'] >= 0.82], rows)}; by method {dict(methods)}"
+        )
+        for row in rejected[:shown]:
+            print(
+                f"    {row['method']} {row['score']:.3f} {row['benchmark']} {row['benchmark_id']}: {' '.join(row['question'].split())[:300]}"
+            )
+
+
+PARTS = {
+    "wild": in_the_wild,
+    "labelled": labelled,
+    "rephrased": rephrased,
+    "hidden": hidden,
+    "clean": other_clean_sets,
+}
+
+
 def main():
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--data", required=True, type=Path)
     parser.add_argument("--work", type=Path, help="folder to keep (default: a temporary one)")
+    parser.add_argument(
+        "--parts", nargs="+", choices=PARTS, default=list(PARTS), help="default: all"
+    )
     args = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         work = args.work or Path(folder)
         work.mkdir(parents=True, exist_ok=True)
-        in_the_wild(args.data, work)
-        labelled(args.data, work)
-        rephrased(args.data, work)
-        hidden(args.data, work)
+        for name in args.parts:
+            PARTS[name](args.data, work)
 
 
 if __name__ == "__main__":
