@@ -4,7 +4,8 @@
 
 in   rows with a text in `question` (or --field)
 out  the rows that stand first among their duplicates; the others are in dedup.rejected.jsonl with reason `duplicate`, `duplicate_of` (id of a
-     kept row) and `jaccard`, or with reason `semantic duplicate`, `duplicate_of` and `cosine`
+     kept row) and `jaccard`, or with reason `semantic duplicate`, `duplicate_of` and `cosine`. Equal questions with unequal answers: "other
+     answer" (the kept row's is better backed) or "answers disagree" (none stays), with all `answers`; the rule stands in equal_questions.py
 
 Words are lower-cased \\w+, shingles are three words in a row, a question of one or two words is one
 shingle, and none is too short. A question without any word is kept. Questions that differ in their
@@ -24,6 +25,7 @@ import itertools
 import math
 import re
 
+import equal_questions
 import numpy as np
 import question_text
 
@@ -357,7 +359,7 @@ def semantic_duplicates(args, texts, rows, differ):
 
 
 def find_duplicates(args):
-    """All duplicates of the input as a map row -> (reason, kept row, name of the score, score), and the ids by row."""
+    """All rows to leave out as a map row -> (reason, more fields of the rejected row), and what the meta file says."""
     grams, ids, texts, wholes = read_shingles(args)
 
     def other_numbers(a, b):
@@ -367,10 +369,12 @@ def find_duplicates(args):
         return other_numbers(a, b) or question_text.other_words(texts[a], texts[b])
 
     lengths = np.diff(grams.starts)
-    exact = exact_duplicates(wholes, lengths, other_numbers)
-    rest = np.setdiff1d(
-        np.flatnonzero(lengths > 0), np.fromiter(exact, dtype=np.int64, count=len(exact))
+    same_words = exact_duplicates(wholes, lengths, other_numbers)
+    exact, lost, unsettled = equal_questions.settle(
+        same_words, lambda: r.read(args.input, args.field, limit=args.limit, unique=False)
     )
+    gone = np.array([*exact, *unsettled], dtype=np.int64)
+    rest = np.setdiff1d(np.flatnonzero(lengths > 0), gone)
     bands, per_band = bands_and_rows(args.threshold)
     chosen, signatures = rows_with_company(grams, rest, bands, per_band)
     family_key = (
@@ -381,17 +385,20 @@ def find_duplicates(args):
         )
     )
     near = near_duplicates(grams, chosen, signatures, bands, args.threshold, differ, family_key)
-    found = {row: ("duplicate", *pair) for row, pair in near.items()}
-    for row, first in exact.items():
-        kept, jaccard = near.get(first, (first, 1.0))
-        found[row] = "duplicate", kept, jaccard
+    near |= {row: near.get(kept, (kept, 1.0)) for row, kept in exact.items()}
+    found = {
+        row: ("duplicate", {"duplicate_of": ids[kept], "jaccard": round(jaccard, 4)})
+        for row, (kept, jaccard) in near.items()
+    }
+    for row, known in lost.items():
+        found[row] = "other answer", {**found[row][1], "answers": known}
+    for row, known in unsettled.items():
+        found[row] = "answers disagree", {"answers": known}
     if args.semantic:
-        rows = np.array(
-            [row for row in np.flatnonzero(lengths > 0).tolist() if row not in found],
-            dtype=np.int64,
-        )
-        semantic = semantic_duplicates(args, texts, rows, other_numbers)
-        found |= {row: ("semantic duplicate", *pair) for row, pair in semantic.items()}
+        rows = np.setdiff1d(np.flatnonzero(lengths > 0), np.array([*found], dtype=np.int64))
+        for row, (kept, cosine) in semantic_duplicates(args, texts, rows, other_numbers).items():
+            more = {"duplicate_of": ids[kept], "cosine": round(cosine, 4)}
+            found[row] = "semantic duplicate", more
     return found, ids, dict(bands=bands, rows_per_band=per_band, candidates=len(chosen))
 
 
@@ -429,7 +436,7 @@ def main():
             parser.error(
                 f"argument --{name}: must be above 0 and at most 1, this is {getattr(args, name)}"
             )
-    step = r.Step(args, inputs=[args.input], code=[question_text.__file__])
+    step = r.Step(args, inputs=[args.input], code=[question_text.__file__, *equal_questions.CODE])
     if step.finished():
         return
     gc.disable()  # rows are plain trees: reference counts free them, and the collector's walks cost a fifth of the time
@@ -439,9 +446,8 @@ def main():
     for number, row in enumerate(r.progress(reader, total=len(ids), desc="writing")):
         row["id"] = ids[number]
         if number in found:
-            reason, kept, score = found[number]
-            more = {"jaccard" if reason == "duplicate" else "cosine": round(score, 4)}
-            step.reject(row, reason, duplicate_of=ids[kept], **more)
+            reason, more = found[number]
+            step.reject(row, reason, **more)
         else:
             step.keep(row)
     step.finish(**meta)

@@ -10,6 +10,7 @@ import dedup
 import numpy as np
 import pytest
 import question_text
+from calling import call
 from conftest import read_jsonl, write_jsonl
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -245,6 +246,59 @@ def test_ugly_rows(run_script, tmp_path):
     kept, gone = run(run_script, tmp_path, texts)
     assert kept == [0, 1, 2, 3, 4, 5, 7, 9, 10, 11] and set(gone) == {6, 8, 12}
     assert (tmp_path / "b.jsonl").read_text().count("\n") == len(kept)
+
+
+def answered(*answers, **more):
+    """Rows of one question, one for each (answer, reference)."""
+    return [
+        {"question": BASE + " When do they meet?", "answer": a, "reference_answer": ref, **more}
+        for a, ref in answers
+    ]
+
+
+CONFLICTS = [  # (rows, numbers of those kept, reasons of the others)
+    (answered(("So \\boxed{4 h}.", None), ("\\boxed{240 min}", None)), [0], ["duplicate"]),
+    (answered(("\\boxed{4}", None), ("\\boxed{5}", "5")), [1], ["other answer"]),  # a reference
+    (answered(("\\boxed{4}", None), ("\\boxed{5}", None)), [], ["answers disagree"] * 2),
+    (  # most rows
+        answered(*[(f"\\boxed{{{n}}}", None) for n in (4, 5, 5)]),
+        [1],
+        ["other answer", "duplicate"],
+    ),
+    (  # a row whose answer is not its reference is no witness; prose is no answer to compare
+        answered(
+            ("\\boxed{4}", "7"), ("\\boxed{5}", None), ("They meet late. Since ... so it is.", None)
+        ),
+        [1],
+        ["other answer", "duplicate"],
+    ),
+    (  # a solver of measure_qa.py agreed with one of the two
+        answered(("\\boxed{4}", "4"), consistent=0.2)
+        + answered(("\\boxed{5}", "5"), consistent=1.0),
+        [1],
+        ["other answer"],
+    ),
+    (answered(("Paris", None), ("The town of light", None)), [0], ["duplicate"]),  # cannot tell
+]
+
+
+@pytest.mark.parametrize(("rows", "stay", "reasons"), CONFLICTS)
+def test_equal_questions_with_unequal_answers_are_resolved(tmp_path, rows, stay, reasons):
+    near = {"question": BASE + " when do they meet then?", "answer": "x", "reference_answer": None}
+    rows = [{"id": f"q{i}", **row} for i, row in enumerate([*rows, near])]
+    write_jsonl(tmp_path / "a.jsonl", rows)
+    call(dedup, "--input", tmp_path / "a.jsonl", "--output", tmp_path / "b.jsonl")
+    kept = {row["id"] for row in read_jsonl(tmp_path / "b.jsonl")}
+    gone = read_jsonl(tmp_path / "b.rejected.jsonl")
+    of_near = [row for row in gone if row["id"] == rows[-1]["id"]]
+    assert kept == {f"q{i}" for i in stay or [len(rows) - 1]}, (
+        "a near-duplicate stays if no other does"
+    )
+    assert [row["reason"] for row in gone if row not in of_near] == reasons
+    for row in gone:
+        assert row["reason"] == "answers disagree" or row["duplicate_of"] in kept
+        if row["reason"] in ("other answer", "answers disagree"):
+            assert len(row["answers"]) == 2 and all(found["answer"] for found in row["answers"])
 
 
 def test_rows_without_id_and_other_fields(run_script, tmp_path):
