@@ -51,6 +51,10 @@ OUT=$RUNS_DIR/$RUN
 INPUT=${INPUT:-data/sample/textbooks}          # folder of .pdf, .md, .txt, .jsonl
 METADATA=${METADATA:-}                        # table of the books (.csv): file, title, authors, url, isbn, license, restricted
 ALLOW_LICENSES=${ALLOW_LICENSES:-}            # rows under other licences are left out, e.g. cc-by-4.0,cc0-1.0
+OCR=${OCR:-} OCR_PAGES=${OCR_PAGES:-}         # auto | olmocr | tesseract | none; scans | formulas | all (digitize_pdfs.py)
+OLMOCR=${OLMOCR:-} OLMOCR_URL=${OLMOCR_URL:-} OLMOCR_MODEL=${OLMOCR_MODEL:-allenai/olmOCR-2-7B-1025-FP8}   # Python that has olmocr, or an endpoint
+MEASURE=${MEASURE:-} MEASURE_SAMPLE=${MEASURE_SAMPLE:-300}   # judge and solver model: measures so many textbook rows, for the card
+MARKS=${MARKS:-}                               # CSV files that people saved from spot_check.html, for the card
 SEED=${SEED:-42}
 LIMIT=${LIMIT:-}                               # at most so many chunks in stage 1, and questions per benchmark in stage 4
 THINKING=${THINKING-}                          # on | off, for teachers that can be told (Qwen3)
@@ -66,7 +70,7 @@ demo)
     TEACHER_MODEL=${TEACHER_MODEL:-$OUT/models/base} BASE_MODEL=${BASE_MODEL:-$OUT/models/base} TEXTBOOK_NAME=textbook MAX_LENGTH=${MAX_LENGTH:-640}
     BENCHMARK_DIR=${BENCHMARK_DIR:-data/sample/benchmark} BENCHMARKS=${BENCHMARKS:-all}
     SOURCES=${SOURCES:-sample=data/sample/train.jsonl} MIX_RECIPE=${MIX_RECIPE:-02_mix/recipes/demo.yaml} RECIPE=${RECIPE:-03_sft/recipes/demo.yaml}
-    CHUNK_TOKENS=${CHUNK_TOKENS:-450} CHUNKS=${LIMIT:-8} EVAL_LIMIT=${EVAL_LIMIT:-$LIMIT} MAX_TOKENS=${MAX_TOKENS:-256} SOURCE_LIMIT=${SOURCE_LIMIT:-}
+    CHUNK_TOKENS=${CHUNK_TOKENS:-450} CHUNKS=${LIMIT:-14} EVAL_LIMIT=${EVAL_LIMIT:-$LIMIT} MAX_TOKENS=${MAX_TOKENS:-256} SOURCE_LIMIT=${SOURCE_LIMIT:-}
     ENGINE=${ENGINE:-'{"max_model_len": 2048}'}
     NOTE="Demo run. A model of 135 million parameters learns the form of an answer from a few hundred rows, and no science: look at the unparsed column, \
 which falls, and not at the accuracy, which stays near chance on multiple choice. What the teacher wrote in stage 1 shows the machinery, not the quality of a real teacher." ;;
@@ -232,7 +236,7 @@ if stage 1; then
     say "stage 1: $INPUT -> textbook questions and answers$(minutes "6 minutes")"
     # a 135M model follows a JSON schema, not long instructions, and its judgements carry no information (it always says YES): rules judge in the demo
     if [[ $PROFILE == demo ]]; then
-        mode=(--mode paragraph --worked --max-tokens 384) refine=(--mode json --keep-worked --max-tokens 384) judge=(--judge rules --keep-worked --max-tokens 256) no_judge=(--no-judge) classify=(--level-from-model off) no_reference=(--no-model)
+        mode=(--mode paragraph --worked --require-grounded --max-tokens 384) refine=(--mode json --keep-worked --max-tokens 384) judge=(--judge rules --keep-worked --max-tokens 256) no_judge=(--no-judge) classify=(--level-from-model off) no_reference=(--no-model)
         for step_options in mode refine judge; do   # without a penalty most answers of a model this small loop to the limit
             declare -n these=$step_options
             these+=(--sampling '{"repetition_penalty": 1.15}')
@@ -240,7 +244,8 @@ if stage 1; then
     else
         mode=(--mode document) refine=() judge=() no_judge=() classify=() no_reference=()
     fi
-    step "$py" 01_extract/digitize_pdfs.py --input "$INPUT" --output "$E1/documents.jsonl" ${METADATA:+--metadata "$METADATA"}
+    ocr=(${OCR:+--ocr "$OCR"} ${OCR_PAGES:+--ocr-pages "$OCR_PAGES"} ${OLMOCR:+--olmocr "$OLMOCR"} ${OLMOCR_URL:+--base-url "$OLMOCR_URL" --model "$OLMOCR_MODEL"})
+    step "$py" 01_extract/digitize_pdfs.py --input "$INPUT" --output "$E1/documents.jsonl" ${METADATA:+--metadata "$METADATA"} "${ocr[@]}"
     ask "$TEACHER_MODEL" "$py" 01_extract/classify_documents.py --input "$E1/documents.jsonl" --output "$E1/classified.jsonl" "${classify[@]}"
     step "$py" 01_extract/chunk_documents.py --input "$E1/classified.jsonl" --output "$E1/chunks.jsonl" --tokenizer "${TOKENIZER:-$TEACHER_MODEL}" --max-tokens "$CHUNK_TOKENS" ${CHUNKS:+--sample "$CHUNKS"}
     ask "$TEACHER_MODEL" "$py" 01_extract/extract_qa.py --input "$E1/chunks.jsonl" --output "$E1/qa.jsonl" "${mode[@]}"
@@ -250,7 +255,12 @@ if stage 1; then
     ask "$TEACHER_MODEL" "$py" 01_extract/filter_qa.py --input "$E1/cot.jsonl" --output "$E1/filtered.jsonl" "${no_judge[@]}"
     ask "$TEACHER_MODEL" "$py" 01_extract/decontaminate.py --input "$E1/filtered.jsonl" --output "$E1/clean.jsonl" --field question --benchmarks "$BENCHMARK_DIR" "${no_judge[@]}"
     ask "$TEACHER_MODEL" "$py" 01_extract/extract_reference.py --input "$E1/clean.jsonl" --output "$E1/reference.jsonl" "${no_reference[@]}"
-    step "$py" 01_extract/finalize.py --input "$E1/reference.jsonl" --output "$E1/textbook_qa.jsonl" ${ALLOW_LICENSES:+--allow-licenses "$ALLOW_LICENSES"}
+    final=$E1/reference.jsonl
+    if [[ -n $MEASURE ]]; then
+        ask "$MEASURE" "$py" 01_extract/measure_qa.py --input "$final" --output "$E1/measured.jsonl" --sample "$MEASURE_SAMPLE"
+        final=$E1/measured.jsonl
+    fi
+    step "$py" 01_extract/finalize.py --input "$final" --output "$E1/textbook_qa.jsonl" ${ALLOW_LICENSES:+--allow-licenses "$ALLOW_LICENSES"} ${MARKS:+--marks $MARKS}
 fi
 
 # ---- 2. textbook rows and public sets -> training rows ----

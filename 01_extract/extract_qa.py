@@ -361,10 +361,13 @@ def outcome(chunk, standard, answers, args):
             reason = "unparsed" if pairs is None else "no qa"
             refuse(reason, request, response=raw["response"][:500])
         for pair in pairs or ():
-            if reason := fault(pair, seen, chunk):
+            reason, row = fault(pair, seen, chunk), qa_row(chunk, standard, pair, args)
+            if args.require_grounded and not row["grounded"]:
+                reason = reason or "no support in the passage"
+            if reason:
                 refuse(reason, request, question=pair.question, answer=pair.answer)
             else:
-                kept.append(qa_row(chunk, standard, pair, args))
+                kept.append(row)
     if not answers:
         refuse("no paragraph", {"id": f"{chunk['id']}-{standard}"})
     return kept, rejected
@@ -521,6 +524,11 @@ def parse_options():
         "--worked",
         action="store_true",
         help="beside the model's pairs also those that a chunk prints with their solution, word for word",
+    )
+    parser.add_argument(
+        "--require-grounded",
+        action="store_true",
+        help="reject the model's pairs whose answer no place of the passage supports (default: grounded is false)",
     )
     parser.add_argument(
         "--prompts",

@@ -24,6 +24,7 @@ import re
 from collections import Counter
 
 import funnel
+import quality
 from replies import Passages
 
 import rows as r
@@ -38,7 +39,12 @@ FIELDS = {
     "source": "book or chapter",
     "license": "licence of the source, null where none is stated",
     "generator": "models that wrote or changed the row",
-    "grounded": "the answer's numbers and formulas stand in the passage",
+    "grounded": "a place of the passage supports the answer",
+    "proof": "that place: characters and pages of the source, and how it was found",
+    "self_contained": "a judge's view: can the question be answered without the book",
+    "missing": "what the question leaves out, by the same judge",
+    "level": "recall, routine or multi-step, by the same judge",
+    "consistent": "share of an independent solver's answers that agree with the reference",
     "pages": "pages of the source that the passage covers",
     "source_id": "passage (chunk) of the source",
     "standard": "`high`: needs reasoning and the source holds a full solution; `low`: complete question and answer",
@@ -50,7 +56,6 @@ FIELDS = {
 }
 # there in every row, null where nothing is known
 CONTRACT = ("id", "question", "answer", "subject", "reference_answer", "source", "license")
-MARKS = ["good", "wrong answer", "not self-contained", "unclear question", "not in the passage"]
 HUB_LICENSES = {  # licences that the hub has an id for
     *(f"cc-by-{v}" for v in ("2.0", "2.5", "3.0", "4.0")),
     *(f"cc-by-sa-{v}" for v in ("3.0", "4.0")),
@@ -194,9 +199,10 @@ class Sample:
 class Statistics:
     """Counts for the card: rows by field, subject, standard, licence and book, lengths in words."""
 
-    def __init__(self):
+    def __init__(self, marked=()):
         self.fields, self.subjects, self.licenses = Counter(), Counter(), Counter()
         self.books, self.generators = set(), Counter()
+        self.grounded, self.marked, self.alone = Counter(), set(marked), {}
         self.lengths = {name: Counter() for name in ("question", "answer", "reference_answer")}
 
     def add(self, row):
@@ -204,6 +210,10 @@ class Statistics:
         self.subjects[str(row.get("subject") or "none"), str(row.get("standard") or "no")] += 1
         self.licenses[str(row.get("license") or "not stated")] += 1
         self.books.add(row.get("source"))
+        if row.get("grounded") is not None:
+            self.grounded[bool(row["grounded"])] += 1
+        if row["id"] in self.marked:
+            self.alone[row["id"]] = row.get("self_contained")
         named = row.get("generator") or []
         self.generators.update([named] if isinstance(named, str) else named)
         for name, lengths in self.lengths.items():
@@ -234,13 +244,14 @@ def final_row(row):
     return {**{name: row.get(name) for name in FIELDS if name in row or name in CONTRACT}, **row}
 
 
-def write_rows(step, args):
+def write_rows(step, args, marks):
     """Pass every row on or reject it; returns statistics and the sample."""
     columns = {name: set() for name in final_row({})}
     for row in r.read(args.input, "question", "answer", *OPTIONAL):
         for name, value in final_row(row).items():
             columns.setdefault(name, set()).add(Parquet.kind(value))
-    statistics, sample, seen = Statistics(), Sample(args.spot_check, args.seed), {}
+    marked = {id_ for of in marks.values() for id_ in of}
+    statistics, sample, seen = Statistics(marked), Sample(args.spot_check, args.seed), {}
     allowed = args.allow_licenses and {
         r.license_id(name) for text in args.allow_licenses for name in text.split(",")
     }
@@ -302,7 +313,19 @@ def front_matter(statistics, args):
     return yaml.safe_dump(meta, sort_keys=False, allow_unicode=True)
 
 
-def write_card(statistics, sample, table, args):
+def quality_of(statistics, before, marks):
+    """What the card says of the rows' worth: lines of its two tables, measures and agreement."""
+    quality.check_ids(marks, statistics.alone)
+    measured = next((meta for meta in reversed(before) if meta.get("measures")), {})
+    judge = Path(str(measured.get("model"))).name
+    grounded = list(statistics.grounded.elements())
+    return {
+        "measures": quality.table(grounded, measured.get("measures"), judge, marks),
+        "agreement": quality.agreements(marks, statistics.alone),
+    }
+
+
+def write_card(statistics, sample, table, worth, args):
     """README.md from dataset_card.md."""
     import jinja2
 
@@ -331,6 +354,7 @@ def write_card(statistics, sample, table, args):
         repo=args.push_to_hub or "USER/NAME",
         examples=examples,
         funnel=table,
+        worth=worth,
         books=f"{books:,} book{'s' * (books != 1)} or chapters" if books else "textbooks",
         subjects=subjects,
         standards=standards,
@@ -378,7 +402,8 @@ def write_spot_check(sample, total, args):
         name=args.name,
         seed=args.seed,
         total=f"{total:,}",
-        marks=MARKS,
+        marks=quality.MARKS,
+        katex=r.copy_katex(args.output.parent),
         key=r.text_hash([row["id"] for row in rows]),
     )
     with r.write_aside(args.output.with_name("spot_check.html"), "w") as file:
@@ -449,6 +474,13 @@ def main():
         help="reject rows under other licences, without one, or restricted, e.g. cc-by-4.0,cc0-1.0",
     )
     parser.add_argument(
+        "--marks",
+        nargs="+",
+        default=[],
+        metavar="FILE",
+        help="marks that people saved from spot_check.html, a CSV each: they go into the card with their agreement",
+    )
+    parser.add_argument(
         "--push-to-hub", metavar="USER/NAME", help="upload to this dataset repository"
     )
     parser.add_argument(
@@ -458,16 +490,17 @@ def main():
     args.output = Path(args.output)
     beside = Path(args.input).with_name("chunks.jsonl")
     args.chunks = args.chunks or (str(beside) if beside.is_file() else None)
+    marks = quality.read_marks(args.marks)
     token = hub_token() if args.push_to_hub else None
     before = funnel.chain(args.input)
     metas = [r.beside(step["path"], "meta.json") for step in before]
     step = r.Step(
         args,
-        inputs=[args.input, *([args.chunks] if args.chunks else []), *metas],
+        inputs=[args.input, *([args.chunks] if args.chunks else []), *metas, *args.marks],
         ignore=("public",),
         code=[
             Path(__file__).parent / name
-            for name in ("funnel.py", "dataset_card.md", "spot_check.html.jinja")
+            for name in ("funnel.py", "quality.py", "dataset_card.md", "spot_check.html.jinja")
         ],
     )
     side_files = [
@@ -475,7 +508,8 @@ def main():
         *(args.output.with_name(name) for name in SIDE_FILES),
     ]
     if not (all(path.is_file() for path in side_files) and step.finished()):
-        statistics, sample = write_rows(step, args)
+        statistics, sample = write_rows(step, args, marks)
+        worth = quality_of(statistics, before, marks)
         own = {
             "name": args.output.stem,
             "counts": step.counts,
@@ -486,9 +520,9 @@ def main():
         with r.write_aside(args.output.with_name("funnel.md"), "w") as file:
             file.write(table)
         funnel.plot([*before, own], args.output.with_name("funnel.png"))
-        write_card(statistics, sample, table, args)
+        write_card(statistics, sample, table, worth, args)
         write_spot_check(sample, step.counts["out"], args)
-        step.finish()
+        step.finish(quality=worth)
     if args.push_to_hub:
         if args.public:
             check_public(args.output)

@@ -4,7 +4,7 @@
 
 in   question-answer rows: id, question, answer, source_id (id of a row of --chunks, which holds the passage in `text`)
 out  the same rows with the new question and answer, and original_question, original_answer, original_id; the id is new, since the text is.
-     Rejected: "no source passage", "cannot be made self-contained", "number from nowhere" (neither passage nor pair holds it), "generation failed", "truncated", "unparsed", "empty question", "empty answer"
+     Rejected: "no source passage", "cannot be made self-contained", "number from nowhere" (neither passage nor pair holds it), "another question", "generation failed", "truncated", "unparsed", "empty question", "empty answer"
 
 --mode json asks for a JSON object under a schema instead of two markers: for models too small to keep to a text format. Such models also fall into
 loops, so that --max-tokens is 512 there by default, not 4096.
@@ -220,6 +220,12 @@ def inventions(question, answer, passage, row):
     return found
 
 
+def is_another(question, row):
+    """True for a refined question without one content word of the pair: "The answer should contain a title case capitalized sentence." """
+    words = grounding.content_words(f"{row['question']} {row['answer']}")
+    return len(words) > 2 and words.isdisjoint(grounding.content_words(question))
+
+
 def finish(step, row, raw, mode, passage, model):
     """Keep or reject one pair."""
     if not passage:
@@ -236,6 +242,8 @@ def finish(step, row, raw, mode, passage, model):
             row, "empty answer" if pair[0] else "empty question", response=raw["response"]
         )
     question, answer = pair
+    if is_another(question, row):
+        return step.reject(row, "another question", refined_question=question)
     if invented := inventions(question, answer, passage, row):
         refined = {"refined_question": question, "refined_answer": answer}
         return step.reject(row, "number from nowhere", invented=invented, **refined)

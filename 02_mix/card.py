@@ -271,6 +271,12 @@ def card_text(step, steps, before, files, tally, recipe, recipe_hash):
         "## Steps",
         steps_table(before + steps),
     ]
+    for path, meta in before + steps:  # of finalize.py: what it measured, people's marks
+        if lines := (meta.get("quality") or {}).get("measures"):
+            text += [
+                f"## What was measured in {Path(path).name}",
+                table(["rows with this property", "rows looked at", "%", "95 % interval"], lines),
+            ]
     known = {
         **load_sources.read_table(),
         **{entry["source"]: entry for entry in recipe.get("sources", []) if "citation" in entry},

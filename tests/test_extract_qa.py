@@ -402,7 +402,11 @@ def test_a_quote_that_is_no_copy_does_not_ground_a_pair(call, tmp_path):
     answer = "Question: What grows with the load?\nAnswer: The force of friction.\nQuote: Friction was found by Amontons in the year 1699"
     with FakeServer(lambda messages, body: answer) as server:
         pairs, _, _ = extract(call, server, tmp_path, [chunk(1, text)], "--standard", "low")
+        options = ("--standard", "low", "--require-grounded", "--fresh")
+        none, rejected, _ = extract(call, server, tmp_path, [chunk(1, text)], *options)
     assert not pairs[0]["grounded"] and pairs[0]["proof"]["by"] == "words"
+    assert none == [] and rejected[0]["reason"] == "no support in the passage"
+    assert rejected[0]["question"] == "What grows with the load?"
 
 
 def test_a_changed_prompt_of_one_subject_asks_that_subject_again(call, tmp_path):

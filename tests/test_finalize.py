@@ -1,14 +1,17 @@
 """finalize.py and funnel.py: final rows, parquet, card, plot, spot check, upload; all of it also for an empty run."""
 
 import base64
+import html
 import json
 import random
+import re
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import finalize
 import funnel
 import pytest
+from browser import HOSTILE, browse, needs_browser
 from conftest import read_jsonl, write_jsonl
 from test_refine import call
 
@@ -224,6 +227,112 @@ def test_spot_check_is_a_seeded_sample_with_passages(run):
         )
         != first
     )
+
+
+MARKED = """addEventListener("load", async () => {
+  let saved
+  URL.createObjectURL = blob => { saved = blob; return "#" }
+  HTMLAnchorElement.prototype.click = () => {}
+  const radios = number => document.querySelectorAll("article")[number].querySelectorAll("input[type=radio]")
+  radios(0)[0].click(); radios(1)[2].click()
+  document.getElementById("save").click()
+  const found = { csv: await saved.text(), title: document.title, images: document.images.length,
+    formulas: document.querySelectorAll("math").length, state: document.getElementById("state").textContent }
+  document.body.innerHTML = "<pre id=found></pre>"
+  document.getElementById("found").textContent = JSON.stringify(found)
+})"""
+
+
+@needs_browser
+def test_the_spot_check_in_a_browser(run):
+    """Formulas are drawn, text of a row runs nothing, and the marks that a person saves go into the card."""
+    rows = read_jsonl(run / "reference.jsonl")[:4]
+    rows[0] |= {"question": HOSTILE, "answer": "$\\href{javascript:alert(1)}{x}$ <img src=y>"}
+    write_jsonl(run / "reference.jsonl", rows)
+    options = ("--input", run / "reference.jsonl", "--output", run / "textbook_qa.jsonl")
+    call(finalize, *options)
+    dom = browse(run / "spot_check.html", MARKED)
+    found = json.loads(html.unescape(re.search(r'<pre id="found">(.*?)</pre>', dom, re.S)[1]))
+    assert found["title"].startswith("Spot check") and found["images"] == 0
+    assert found["formulas"] >= 4 and found["state"] == "2 of 4 marked, 1 good"
+    (run / "anna.csv").write_text(found["csv"])
+    call(finalize, *options, "--marks", run / "anna.csv")
+    card = (run / "README.md").read_text()
+    assert 'marked "good" by people | 2 | 50.0 %' in card and 'marked "not self-contained"' in card
+
+
+def share(n, percent):
+    return {"n": n, "share": percent, "low": percent - 5, "high": percent + 5}
+
+
+@pytest.fixture
+def measured(run):
+    """The run with rows as measure_qa.py leaves them."""
+    rows = [
+        row | {"grounded": number % 4 > 0, "self_contained": number % 2 == 0}
+        for number, row in enumerate(read_jsonl(run / "reference.jsonl"))
+    ]
+    measures = {
+        "self_contained": share(80, 50.0),
+        "level": {"recall": share(80, 25.0), "routine": share(80, 75.0), "multi-step": None},
+        "consistent": share(41, 70.73),
+    }
+    counts = {"in": 80, "out": 80, "rejected": {}}
+    before = str(run / "reference.jsonl")
+    meta(run, "measured", before, counts, model="org/Judge-1", measures=measures)
+    write_jsonl(run / "measured.jsonl", rows)
+    return run
+
+
+def save_marks(path, marks):
+    lines = [f'"{id_}","{mark}","a remark, with ""quotes"""' for id_, mark in marks.items()]
+    path.write_text("\n".join(["id,mark,remark", *lines]))
+    return path
+
+
+def test_measures_marks_and_agreement_stand_in_the_card(measured):
+    good, alone = "good", "not self-contained"
+    ids = [f"r{n:03}" for n in range(10)]
+    anna = dict.fromkeys(ids, good) | {"r001": alone, "r003": alone, "r009": ""}
+    ben = dict.fromkeys(ids[:4], good) | {"r001": alone, "r002": "wrong answer"}
+    files = [save_marks(measured / f"{n}.csv", of) for n, of in enumerate((anna, ben))]
+    output = measured / "textbook_qa.jsonl"
+    call(finalize, "--input", measured / "measured.jsonl", "--output", output, "--marks", *files)
+    card = (measured / "README.md").read_text()
+    for line in (
+        "| answer supported by a place of the passage (`grounded`) | 80 | 75.0 % | 64.5 to 83.2 |",
+        "| self-contained, says Judge-1 | 80 | 50.0 % | 45.0 to 55.0 |",
+        "| level routine, says Judge-1 | 80 | 75.0 % | 70.0 to 80.0 |",
+        "| an independent solver comes to the reference | 41 | 70.7 % | 65.7 to 75.7 |",
+        '| marked "good" by people | 13 | 69.2 % | 42.4 to 87.3 |',
+        '| marked "wrong answer" by people | 13 | 7.7 % |',
+        # equal: r000 good, r001 alone; kappa of (good, alone, good, alone) and (good, alone, wrong, good)
+        "| two people, pair 1 | 4 | 50.0 % | 0.20 |",
+        # the judge says even rows are self-contained; Anna good on 5 even and 2 odd rows, not on 2 odd ones
+        "| person 1 and the judge: self-contained | 9 | 77.8 % | 0.53 |",
+        "| person 2 and the judge: self-contained | 3 | 66.7 % |",
+    ):
+        assert line in card, (line, card)
+    saved = json.loads((measured / "textbook_qa.meta.json").read_text())["quality"]
+    assert ["two people, pair 1", 4, 50.0, 0.2] in saved["agreement"]
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("id,mark\nr001,splendid\n", '"splendid" is no mark'),
+        ("id,mark\nelse,good\n", 'other rows, e.g. id "else"'),
+        ("a,b\n1,2\n", "columns id and mark"),
+        (None, "cannot be read"),
+    ],
+)
+def test_marks_that_do_not_fit_are_refused(run, text, message):
+    if text:
+        (run / "m.csv").write_text(text)
+    options = ("--input", run / "reference.jsonl", "--output", run / "q.jsonl")
+    with pytest.raises(r.BadInput, match=re.escape(message)):
+        call(finalize, *options, "--marks", run / "m.csv")
+    assert not (run / "q.jsonl").exists()
 
 
 def test_a_finished_data_set_is_left_alone_and_a_missing_part_made_again(run, capsys):

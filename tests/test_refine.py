@@ -478,6 +478,20 @@ def test_a_number_from_nowhere_and_a_pair_that_cannot_stand_alone_are_rejected(t
     ]
 
 
+@pytest.mark.parametrize(
+    ("question", "answer", "refined", "another"),
+    [  # the first two as SmolLM2-135M wrote them
+        ("How do you calculate momenta?", "Mass times velocity, summed.", "6", True),
+        ("What is the velocity of air at rest?", "Zero.", "The answer should be in title case.", True),
+        ("How far does the car slide?", "Friction brakes it: 45 m", "A car brakes. How far?", False),
+        ("Solve it: $y' = y$.", "The solution is $y = Ce^x$.", "Find the general solution of $y'=y$.", False),
+        ("Why?", "So.", "Why does ice float?", False),  # too short to tell
+    ],
+)  # fmt: skip
+def test_a_refined_question_is_still_about_the_same(question, answer, refined, another):
+    assert refine_qa.is_another(refined, {"question": question, "answer": answer}) == another
+
+
 def test_definitions_are_not_rewritten_and_the_solver_sees_the_passage(tmp_path):
     rows = [
         {

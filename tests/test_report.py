@@ -3,24 +3,15 @@
 import html
 import json
 import re
-import shutil
-import subprocess
 
 import pytest
 import report
 import report_viewer
 import score
+from browser import HOSTILE, browse, needs_browser
 from calling import call
 from conftest import read_jsonl, write_jsonl
 from test_score import sample
-
-HOSTILE = "</script><script>document.title='broken out'</script><!--<img src=x onerror=\"document.title='broken out'\"> \u2028 & \U0001f600"
-BROWSER = (
-    shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-)
-needs_browser = pytest.mark.skipif(
-    BROWSER is None, reason="needs a browser: apt-get install chromium"
-)
 
 
 @pytest.fixture(scope="module")
@@ -126,7 +117,7 @@ def run_folder(tmp_path_factory):
     rows = [{"id": str(n), "question": f"What is {n // 2} plus 7 times 12?"} for n in range(4)]
     source = write_jsonl(run / "in.jsonl", rows)
     call(dedup, "--input", source, "--output", run / "01_extract/dedup.jsonl", "--field=question")
-    chat = [{"role": "user", "content": "What is $x^2$ at </pre><script>1</script> 3?"}]
+    chat = [{"role": "user", "content": f"What is $x^2$ at </pre><script>1</script> 3? {HOSTILE}"}]
     row = dict(prompt=chat, completion=[dict(role="assistant", content="$3^2 = 9$")])
     rows = [dict(row, id=str(n), source="ab"[n // 2]) for n in range(3)]
     (run / "02_mix").mkdir()
@@ -360,36 +351,6 @@ def test_one_model_and_models_that_cannot_be_compared(tmp_path):
 # ---- a real browser ----
 
 
-def browse(path, script="", width=1200, height=900, screenshot=None, budget=8000):
-    """Open a page of the disk in headless Chromium, run a script at its end, and return the text of the document afterwards."""
-    page = path
-    if script:
-        page = path.with_name(f"driven_{path.name}")
-        page.write_text(
-            path.read_text(encoding="utf-8").replace(
-                "</body>", f"<script>{script}</script></body>"
-            ),
-            encoding="utf-8",
-        )
-    command = [
-        BROWSER,
-        "--headless",
-        "--no-sandbox",
-        "--disable-gpu",
-        "--no-first-run",
-        "--disable-background-networking",
-        "--hide-scrollbars",
-        "--enable-logging=stderr",
-        f"--user-data-dir={path.parent / 'profile'}",
-        f"--window-size={width},{height}",
-        f"--virtual-time-budget={budget}",
-    ]
-    command += [f"--screenshot={screenshot}"] if screenshot else ["--dump-dom"]
-    done = subprocess.run([*command, page.as_uri()], capture_output=True, text=True, timeout=120)
-    assert "CONSOLE" not in done.stderr or "Uncaught" not in done.stderr, done.stderr[-2000:]
-    return done.stdout
-
-
 DRIVE = """
 (async () => {
   const results = {}, wait = (ms = 150) => new Promise(go => setTimeout(go, ms));
@@ -483,6 +444,7 @@ def test_the_report_in_a_browser(of_a_run, width):
         of_a_run / "report.html",
         """addEventListener("load", () => {
         for (const image of document.images) document.body.dataset[image.src.split("/").pop()[0]] = image.naturalWidth;
+        document.body.dataset.title = document.title;
         document.body.dataset.formulas = document.querySelectorAll("math").length;
         document.body.dataset.wide = document.documentElement.scrollWidth > innerWidth; });""",
         width=width,
@@ -493,6 +455,10 @@ def test_the_report_in_a_browser(of_a_run, width):
     widths = re.findall(r'data-[aodl]="(\d+)"', dom)
     assert len(widths) == 4 and all(int(width) > 800 for width in widths)
     assert 'data-formulas="4"' in dom
+    assert 'data-title="Results' in dom and "onerror" in dom, (
+        "text of a row is shown and never runs"
+    )
+    assert dom.count("<img") == 4
 
 
 @needs_browser

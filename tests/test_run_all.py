@@ -8,6 +8,7 @@ import re
 import shlex
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 from conftest import ROOT
@@ -39,6 +40,27 @@ def test_a_dry_run_prints_the_four_stages_and_writes_nothing(profile, tmp_path):
 def test_adapters_are_trained_with_the_whole_model_on_each_gpu(profile, file):
     commands = dry_run(PROFILE=profile, GPUS="4", STAGE="3", STOP="3")
     assert any(f"03_sft/accelerate/{file}.yaml" in command for command in commands)
+
+
+def test_ocr_measures_and_marks_are_settings():
+    commands = dry_run(
+        PROFILE="lora", GPUS="1", STOP="1", OCR="olmocr", OCR_PAGES="formulas", OLMOCR="/opt/my ocr/python",
+        OLMOCR_URL="http://h:1/v1", MEASURE="org/judge", MARKS="anna.csv ben.csv",
+    )  # fmt: skip
+    script = {Path(word).name: command for command in commands for word in command if ".py" in word}
+    read = script["digitize_pdfs.py"]
+    assert read[read.index("--ocr") :] == [
+        *("--ocr", "olmocr", "--ocr-pages", "formulas", "--olmocr", "/opt/my ocr/python"),
+        *("--base-url", "http://h:1/v1", "--model", "allenai/olmOCR-2-7B-1025-FP8"),
+    ]
+    measured, final = script["measure_qa.py"], script["finalize.py"]
+    assert measured[measured.index("--model") + 1] == "org/judge" and "--sample" in measured
+    assert final[final.index("--input") + 1].endswith("/measured.jsonl")
+    assert final[-3:] == ["--marks", "anna.csv", "ben.csv"]
+    for command in commands:
+        assert_known(command)
+    plain = str(dry_run(PROFILE="lora", GPUS="1", STOP="1"))
+    assert "--ocr" not in plain and "measure_qa" not in plain and "--marks" not in plain
 
 
 @functools.cache
