@@ -129,9 +129,10 @@ OPTIONS = {
 
 def add_options(parser, **defaults):
     """Add the options of every script that asks a model; `defaults` overrides e.g. max_tokens=512, and model=None makes the model optional."""
+    add = parser.add_argument
     given = dict(temperature=0.0, top_p=1.0, max_tokens=4096, seed=42, tensor_parallel=1)
     given = {**given, "engine": {}, "sampling": "{}", **defaults}
-    parser.add_argument(
+    add(
         "--model",
         required="model" not in defaults,
         metavar="M",
@@ -145,9 +146,9 @@ def add_options(parser, **defaults):
             else option["help"]
         )
         more = {} if option.get("action") else {"default": default}
-        parser.add_argument(f"--{name}", **{**option, "help": text, **more})
+        add(f"--{name}", **{**option, "help": text, **more})
     for name in ("limit", "shard", "fresh"):
-        parser.add_argument(f"--{name}", **r.STANDARD_OPTIONS[name])
+        add(f"--{name}", **r.STANDARD_OPTIONS[name])
 
 
 @dataclasses.dataclass(frozen=True)

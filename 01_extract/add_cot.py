@@ -139,22 +139,21 @@ def judge_path(step):
 
 def main():
     parser = r.parser(__doc__, "input", "output")
-    parser.add_argument(
+    add = parser.add_argument
+    add(
         "--judge",
         choices=("model", "rules"),
         default="model",
         help="who decides whether reasoning is there (default model)",
     )
-    parser.add_argument(
+    add(
         "--disagree",
         choices=("original", "reject"),
         default="original",
         help="a solution that misses the known answer: keep the row with its original answer (default), or reject the row",
     )
-    parser.add_argument(
-        "--chunks", metavar="FILE", help="the chunks of the pairs: the solver sees its passage"
-    )
-    parser.add_argument(
+    add("--chunks", metavar="FILE", help="the chunks of the pairs: the solver sees its passage")
+    add(
         "--keep-worked",
         action="store_true",
         help="pairs that the book prints (method worked) go on as they are",

@@ -266,33 +266,34 @@ def has_text(row):
 
 def main():
     parser = r.parser(__doc__, "input", "output", "limit", "seed", "fresh")
-    parser.add_argument(
+    add = parser.add_argument
+    add(
         "--tokenizer",
         required=True,
         metavar="T",
         help='hub id, folder or tokenizer.json, or "words"',
     )
-    parser.add_argument(
+    add(
         "--max-tokens",
         type=r.positive,
         default=4096,
         metavar="N",
         help="longest chunk (default 4096)",
     )
-    parser.add_argument(
+    add(
         "--overlap",
         type=int,
         default=0,
         metavar="N",
         help="tokens of the chunk before that are repeated at most (default 0)",
     )
-    parser.add_argument(
+    add(
         "--sample",
         type=r.positive,
         metavar="N",
         help="keep N chunks, drawn evenly from the documents; the others are rejected",
     )
-    parser.add_argument(
+    add(
         "--formulas",
         choices=("reject", "keep"),
         default="reject",

@@ -400,45 +400,44 @@ def model_of_endpoint(url):
 
 def parse_options():
     parser = r.parser(__doc__, "input", "output")
-    parser.add_argument(
-        "--field", default="question", help="field with the text (default question)"
-    )
-    parser.add_argument(
+    add = parser.add_argument
+    add("--field", default="question", help="field with the text (default question)")
+    add(
         "--benchmarks",
         nargs="+",
         required=True,
         metavar="PATH",
         help="folders or files of benchmark questions",
     )
-    parser.add_argument(
+    add(
         "--no-judge",
         action="store_true",
         help="the threshold decides, no model is asked (also where no model is named)",
     )
-    parser.add_argument(
+    add(
         "--encoder",
         metavar="M",
         help="sentence-transformers model (default: the embedded all-MiniLM-L6-v2)",
     )
-    parser.add_argument(
+    add(
         "--no-embedding",
         action="store_true",
         help="words only: exact and n-gram matches, no encoder",
     )
-    parser.add_argument(
+    add(
         "--embedding-threshold",
         type=float,
         metavar="C",
         help="cosine from which a pair counts without a judge (default: that of THRESHOLDS, where the encoder stands there)",
     )
-    parser.add_argument(
+    add(
         "--judge-from",
         type=float,
         default=0.6,
         metavar="C",
         help="cosine from which pairs are shown to the judge (default 0.6)",
     )
-    parser.add_argument(
+    add(
         "--cache",
         metavar="DIR",
         help="folder of the vectors, to share them between runs (default: OUTPUT.embeddings/)",

@@ -404,28 +404,27 @@ def find_duplicates(args):
 
 def main():
     parser = r.parser(__doc__, "input", "output", "limit", "fresh")
-    parser.add_argument(
-        "--field", default="question", help="field with the text (default question)"
-    )
-    parser.add_argument(
+    add = parser.add_argument
+    add("--field", default="question", help="field with the text (default question)")
+    add(
         "--threshold",
         type=float,
         default=0.6,
         metavar="J",
         help="Jaccard similarity from which rows are duplicates (default 0.6)",
     )
-    parser.add_argument(
+    add(
         "--ignore-numbers",
         action="store_true",
         help="questions that differ only in their numbers are duplicates too",
     )
-    parser.add_argument(
+    add(
         "--semantic",
         type=float,
         metavar="C",
         help="also drop paraphrases from this cosine of their embeddings on, e.g. 0.92",
     )
-    parser.add_argument(
+    add(
         "--encoder",
         metavar="M",
         help="sentence-transformers model of --semantic (default: the embedded all-MiniLM-L6-v2)",

@@ -479,47 +479,44 @@ def emit(outcome, step, seen, source):
 def options_of():
     """The options of the command."""
     parser = r.parser(__doc__, "output", "limit", "workers", "fresh")
-    parser.add_argument(
-        "--input", nargs="+", required=True, metavar="PATH", help="files or folders"
-    )
-    parser.add_argument(
+    add = parser.add_argument
+    add("--input", nargs="+", required=True, metavar="PATH", help="files or folders")
+    add(
         "--subject",
         choices=SUBJECTS,
         help="subject of all documents (default: by the file name's prefix, else null)",
     )
-    parser.add_argument(
+    add(
         "--metadata",
         metavar="FILE",
         help=f"table of the books (.csv): file, {', '.join(BOOK_FIELDS)}; what it says comes first",
     )
-    parser.add_argument(
+    add(
         "--license",
         metavar="L",
         help="licence of all documents, e.g. 'CC BY 4.0' (default: what the document states, else null)",
     )
-    parser.add_argument(
+    add(
         "--ocr",
         choices=("auto", "olmocr", "tesseract", "none"),
         default="auto",
         help="reader of pages without a text layer",
     )
-    parser.add_argument(
+    add(
         "--language",
         default="eng",
         metavar="L",
         help="tesseract's language, e.g. eng or eng+deu (default eng)",
     )
-    parser.add_argument(
-        "--base-url", metavar="URL", help="OpenAI-compatible endpoint of olmOCR's model"
-    )
-    parser.add_argument("--model", metavar="M", help="name of olmOCR's model at the endpoint")
-    parser.add_argument(
+    add("--base-url", metavar="URL", help="OpenAI-compatible endpoint of olmOCR's model")
+    add("--model", metavar="M", help="name of olmOCR's model at the endpoint")
+    add(
         "--ocr-pages",
         choices=("scans", "formulas", "all"),
         default="scans",
         help="pages that go to OCR: those without text (default), also those with fractions, roots and sums, or all",
     )
-    parser.add_argument(
+    add(
         "--olmocr",
         default=os.environ.get("OLMOCR_PYTHON", sys.executable),
         metavar="PYTHON",

@@ -507,42 +507,39 @@ def take_generated(args, standards):
 
 def parse_options():
     parser = r.parser(__doc__, "input")
-    parser.add_argument(
-        "--output", metavar="FILE", help="rows to write (.jsonl); not needed with --show"
-    )
+    add = parser.add_argument
+    add("--output", metavar="FILE", help="rows to write (.jsonl); not needed with --show")
     batch_generate.add_options(parser, model=None)
-    parser.add_argument(
-        "--standard", default="high,low", metavar="S", help="high, low, or high,low (default)"
-    )
-    parser.add_argument(
+    add("--standard", default="high,low", metavar="S", help="high, low, or high,low (default)")
+    add(
         "--mode",
         choices=(*MAX_TOKENS, "worked"),
         default="document",
         help="default document; paragraph for small models; worked needs no model",
     )
-    parser.add_argument(
+    add(
         "--worked",
         action="store_true",
         help="beside the model's pairs also those that a chunk prints with their solution, word for word",
     )
-    parser.add_argument(
+    add(
         "--require-grounded",
         action="store_true",
         help="reject the model's pairs whose answer no place of the passage supports (default: grounded is false)",
     )
-    parser.add_argument(
+    add(
         "--prompts",
         default=str(PROMPTS),
         metavar="DIR",
         help="folder of the prompt files (default 01_extract/prompts)",
     )
-    parser.add_argument(
+    add(
         "--changed",
         choices=("refuse", "ask"),
         default="refuse",
         help="ask: where a prompt was edited, its chunks are asked again, the old answers go to X.raw.old.jsonl (default refuse)",
     )
-    parser.add_argument(
+    add(
         "--show",
         type=r.positive,
         metavar="N",

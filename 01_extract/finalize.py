@@ -450,42 +450,39 @@ def hub_token():
 
 def main():
     parser = r.parser(__doc__, "input", "output", "seed", "fresh")
-    parser.add_argument(
+    add = parser.add_argument
+    add(
         "--chunks",
         metavar="FILE",
         help="passages for the spot check (default: chunks.jsonl beside the input, where it is)",
     )
-    parser.add_argument(
+    add(
         "--name",
         default="Textbook QA",
         help="name of the data set in the card (default Textbook QA)",
     )
-    parser.add_argument(
+    add(
         "--spot-check",
         type=int,
         default=50,
         metavar="N",
         help="rows of the spot check (default 50)",
     )
-    parser.add_argument(
+    add(
         "--allow-licenses",
         nargs="+",
         metavar="L",
         help="reject rows under other licences, without one, or restricted, e.g. cc-by-4.0,cc0-1.0",
     )
-    parser.add_argument(
+    add(
         "--marks",
         nargs="+",
         default=[],
         metavar="FILE",
         help="marks that people saved from spot_check.html, a CSV each: they go into the card with their agreement",
     )
-    parser.add_argument(
-        "--push-to-hub", metavar="USER/NAME", help="upload to this dataset repository"
-    )
-    parser.add_argument(
-        "--public", action="store_true", help="a new repository is public (default: private)"
-    )
+    add("--push-to-hub", metavar="USER/NAME", help="upload to this dataset repository")
+    add("--public", action="store_true", help="a new repository is public (default: private)")
     args = parser.parse_args()
     args.output = Path(args.output)
     beside = Path(args.input).with_name("chunks.jsonl")

@@ -87,11 +87,12 @@ def train(table, labels, recall):
 
 def main():
     parser = r.parser(__doc__, "input", "output", "fresh")
-    parser.add_argument("--asked", type=r.positive, required=True, metavar="N")
-    parser.add_argument("--found", required=True, metavar="FILE", help="pairs of extract_qa.py")
-    parser.add_argument("--recall", type=float, default=0.95, help="default 0.95")
-    parser.add_argument("--encoder", metavar="M", help="default: the embedded MiniLM")
-    parser.add_argument("--cache", metavar="DIR", help="folder of the vectors")
+    add = parser.add_argument
+    add("--asked", type=r.positive, required=True, metavar="N")
+    add("--found", required=True, metavar="FILE", help="pairs of extract_qa.py")
+    add("--recall", type=float, default=0.95, help="default 0.95")
+    add("--encoder", metavar="M", help="default: the embedded MiniLM")
+    add("--cache", metavar="DIR", help="folder of the vectors")
     args = parser.parse_args()
     if not 0 < args.recall <= 1:
         raise r.BadInput(f"--recall {args.recall}: a share above 0 and at most 1 is needed")

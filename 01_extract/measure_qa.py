@@ -172,24 +172,21 @@ def assemble(args, step, ids, judge_path):
 
 def options_of():
     parser = r.parser(__doc__, "input", "output")
+    add = parser.add_argument
     batch_generate.add_options(parser, max_tokens=512)
-    parser.add_argument("--sample", type=r.positive, metavar="N", help="measure N rows only")
-    parser.add_argument(
-        "--k", type=int, default=1, metavar="N", help="solver answers a row (default 1; 0: none)"
-    )
-    parser.add_argument("--solver-model", metavar="M", help="who solves (default: --model)")
-    parser.add_argument("--solver-base-url", metavar="URL", help="default: --base-url")
-    parser.add_argument("--solver-max-tokens", type=r.positive, default=4096, metavar="N")
-    parser.add_argument(
+    add("--sample", type=r.positive, metavar="N", help="measure N rows only")
+    add("--k", type=int, default=1, metavar="N", help="solver answers a row (default 1; 0: none)")
+    add("--solver-model", metavar="M", help="who solves (default: --model)")
+    add("--solver-base-url", metavar="URL", help="default: --base-url")
+    add("--solver-max-tokens", type=r.positive, default=4096, metavar="N")
+    add(
         "--require",
         nargs="+",
         default=[],
         choices=("self_contained", "consistent"),
         help="reject rows that are not so",
     )
-    parser.add_argument(
-        "--min-level", choices=LEVELS, default="recall", help="reject rows below this level"
-    )
+    add("--min-level", choices=LEVELS, default="recall", help="reject rows below this level")
     args = parser.parse_args()
     if args.sample and (args.require or args.min_level != "recall"):
         raise r.BadInput("--sample measures only some rows: leave out --require and --min-level")

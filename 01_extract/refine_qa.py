@@ -152,16 +152,15 @@ def parse(text, mode="text"):
 
 def main():
     parser = r.parser(__doc__, "input", "output")
-    parser.add_argument(
-        "--chunks", required=True, metavar="FILE", help="the chunks that the pairs were taken from"
-    )
-    parser.add_argument(
+    add = parser.add_argument
+    add("--chunks", required=True, metavar="FILE", help="the chunks that the pairs were taken from")
+    add(
         "--mode",
         choices=FORMATS,
         default="text",
         help="form of the model's answer (default text; json for small models)",
     )
-    parser.add_argument(
+    add(
         "--keep-worked",
         action="store_true",
         help="pairs that the book prints (method worked) go on as they are, without the model",

@@ -179,15 +179,16 @@ def markdown(sources):
 
 def main():
     parser = r.parser(__doc__)
-    parser.add_argument("--csv", required=True, metavar="FILE", help="scores of all arms")
-    parser.add_argument(
+    add = parser.add_argument
+    add("--csv", required=True, metavar="FILE", help="scores of all arms")
+    add(
         "--comparisons",
         nargs="+",
         required=True,
         metavar="FILE",
         help="comparisons of the pairs (.json)",
     )
-    parser.add_argument(
+    add(
         "--output",
         required=True,
         metavar="FILE.md",

@@ -157,23 +157,22 @@ def assemble(args, step, sources, retry_path):
 
 def main():
     parser = r.parser(__doc__, "input", "output")
+    add = parser.add_argument
     batch_generate.add_options(parser, max_tokens=4096)
-    parser.add_argument(
+    add(
         "--field",
         choices=("answer", "annotator_response"),
         default="answer",
         help="where the teacher's text goes (default answer)",
     )
-    parser.add_argument(
+    add(
         "--disagree",
         choices=("keep", "mark", "drop"),
         default="mark",
         help="rows whose answer is not the reference (default mark)",
     )
-    parser.add_argument(
-        "--recipe", metavar="FILE", help="ask only about the sources that say `annotate: true`"
-    )
-    parser.add_argument(
+    add("--recipe", metavar="FILE", help="ask only about the sources that say `annotate: true`")
+    add(
         "--keep-thinking",
         action="store_true",
         help="keep <think> blocks of the teacher in the answer",

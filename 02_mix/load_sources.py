@@ -228,40 +228,39 @@ def load(source, step, seen, args):
 
 def main():
     parser = r.parser(__doc__, "output", "fresh")
-    parser.add_argument(
+    add = parser.add_argument
+    add(
         "--sources",
         nargs="+",
         default=[],
         metavar="S",
         help="names of sources.yaml, paths, or NAME=PATH; commas separate too",
     )
-    parser.add_argument("--recipe", metavar="FILE", help="take the sources from a recipe")
-    parser.add_argument(
-        "--limit", type=r.positive, metavar="N", help="only the first N rows of each source"
-    )
-    parser.add_argument(
+    add("--recipe", metavar="FILE", help="take the sources from a recipe")
+    add("--limit", type=r.positive, metavar="N", help="only the first N rows of each source")
+    add(
         "--allow-licenses",
         nargs="+",
         metavar="L",
         help="reject rows under other licences, e.g. cc-by-4.0,mit,apache-2.0",
     )
-    parser.add_argument(
+    add(
         "--license",
         metavar="L",
         help="licence of the rows of local files that name none (default: null)",
     )
-    parser.add_argument(
+    add(
         "--thinking",
         choices=("drop", "keep"),
         default="drop",
         help="<think> blocks in answers: drop them (default) or keep them",
     )
-    parser.add_argument(
+    add(
         "--unanswered",
         action="store_true",
         help="keep rows without an answer, for annotate.py to answer",
     )
-    parser.add_argument(
+    add(
         "--allow-other-rows",
         action="store_true",
         help="go on where a hub set has another number of rows than the table says",

@@ -278,42 +278,37 @@ def settings(args, recipe):
 def options_of():
     """The options of the command."""
     parser = r.parser(__doc__, "output", "fresh")
-    parser.add_argument("--input", nargs="+", default=[], metavar="FILE", help="rows to mix")
-    parser.add_argument(
-        "--recipe", metavar="FILE", help="recipe; without --input its sources are read"
-    )
-    parser.add_argument(
+    add = parser.add_argument
+    add("--input", nargs="+", default=[], metavar="FILE", help="rows to mix")
+    add("--recipe", metavar="FILE", help="recipe; without --input its sources are read")
+    add(
         "--sources",
         nargs="+",
         default=[],
         metavar="NAME=PATH",
         help="places of the recipe's sources",
     )
-    parser.add_argument(
-        "--tokenizer", metavar="NAME_OR_FOLDER", help="the student's (default: the recipe's)"
-    )
-    parser.add_argument(
+    add("--tokenizer", metavar="NAME_OR_FOLDER", help="the student's (default: the recipe's)")
+    add(
         "--max-tokens",
         type=int,
         metavar="N",
         help="longest row in tokens; 0: no limit (default: the recipe's, else 4096)",
     )
-    parser.add_argument(
+    add(
         "--append-reference",
         action="store_true",
         default=None,
         help="end answers that commit to nothing with their reference, boxed",
     )
-    parser.add_argument(
+    add(
         "--shard-rows",
         type=r.positive,
         default=250_000,
         metavar="N",
         help="rows a parquet shard (default 250,000)",
     )
-    parser.add_argument(
-        "--seed", type=int, metavar="N", help="seed of the order (default: the recipe's, else 42)"
-    )
+    add("--seed", type=int, metavar="N", help="seed of the order (default: the recipe's, else 42)")
     args = parser.parse_args()
     if not args.input and not args.recipe:
         raise r.BadInput("--input: name the files to mix, or a --recipe whose sources are read")

@@ -215,33 +215,34 @@ def keep_chunk(chunk, args, step):
 
 def main():
     parser = r.parser(__doc__, "input", "output")
+    add = parser.add_argument
     batch_generate.add_options(parser, temperature=1.0, max_tokens=2048)
-    parser.add_argument(
+    add(
         "--k",
         type=r.positive,
         default=16,
         metavar="N",
         help="answers sampled for each question (default 16)",
     )
-    parser.add_argument(
+    add(
         "--verify",
         choices=("judge", "rules"),
         help="who scores the answers (default: the judge where one is named, else rules)",
     )
-    parser.add_argument("--judge-model", metavar="M", help="model that scores the answers")
-    parser.add_argument(
+    add("--judge-model", metavar="M", help="model that scores the answers")
+    add(
         "--judge-base-url",
         metavar="URL",
         help="endpoint of the judge (default: that of the sampler)",
     )
-    parser.add_argument(
+    add(
         "--judge-max-tokens",
         type=r.positive,
         default=512,
         metavar="N",
         help="longest verdict (default 512)",
     )
-    parser.add_argument(
+    add(
         "--recipe",
         metavar="FILE",
         help="score only the sources that say `method: difficulty`; the others pass as they are",

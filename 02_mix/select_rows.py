@@ -353,16 +353,17 @@ def reason_for(method, score, n, of, seed, keep):
 def options_of():
     """The options of the command, checked."""
     parser = r.parser(__doc__, "input", "output", "seed", "fresh")
-    parser.add_argument("--method", choices=METHODS)
-    parser.add_argument("--n", type=r.positive, metavar="N", help="rows to keep")
-    parser.add_argument("--match-n", metavar="FILE", help="keep as many rows as FILE has")
-    parser.add_argument("--match-tokens", metavar="FILE", help="keep as many tokens as FILE has")
-    parser.add_argument(
+    add = parser.add_argument
+    add("--method", choices=METHODS)
+    add("--n", type=r.positive, metavar="N", help="rows to keep")
+    add("--match-n", metavar="FILE", help="keep as many rows as FILE has")
+    add("--match-tokens", metavar="FILE", help="keep as many tokens as FILE has")
+    add(
         "--tokenizer",
         metavar="NAME_OR_FOLDER",
         help="tokenizer of --match-tokens (default: characters are counted)",
     )
-    parser.add_argument(
+    add(
         "--keep",
         nargs=2,
         type=float,
@@ -370,23 +371,19 @@ def options_of():
         metavar=("LOW", "HIGH"),
         help="difficulty: means to keep (default 1 9)",
     )
-    parser.add_argument(
+    add(
         "--length-field",
         metavar="FIELD",
         help="length: field to measure (a number, or a text whose characters count)",
     )
-    parser.add_argument(
+    add(
         "--scorer",
         metavar="FILE.py:FUNCTION",
         help="rank by a function of your own instead of a --method",
     )
-    parser.add_argument(
-        "--recipe", metavar="FILE", help="method and count of each source from a recipe instead"
-    )
-    parser.add_argument(
-        "--source", metavar="NAME", help="choose among the rows of this source only"
-    )
-    parser.add_argument(
+    add("--recipe", metavar="FILE", help="method and count of each source from a recipe instead")
+    add("--source", metavar="NAME", help="choose among the rows of this source only")
+    add(
         "--only",
         choices=("verifiable", "open"),
         help="choose among rows whose reference rules can check, or among the others",

@@ -46,34 +46,33 @@ def answer(model, tokenizer, messages, args, show=True):
 
 def main():
     parser = r.parser(__doc__)
-    parser.add_argument("--model", required=True, metavar="M", help="folder or hub id")
-    parser.add_argument("--adapter", metavar="DIR", help="adapter on top of the model")
-    parser.add_argument("--prompt", metavar="TEXT", help="ask this one thing and end")
-    parser.add_argument("--system", metavar="TEXT", help="system prompt")
-    parser.add_argument(
+    add = parser.add_argument
+    add("--model", required=True, metavar="M", help="folder or hub id")
+    add("--adapter", metavar="DIR", help="adapter on top of the model")
+    add("--prompt", metavar="TEXT", help="ask this one thing and end")
+    add("--system", metavar="TEXT", help="system prompt")
+    add(
         "--temperature",
         type=float,
         default=0.0,
         metavar="X",
         help="0 = always the likeliest token (default)",
     )
-    parser.add_argument(
+    add(
         "--top-p",
         type=float,
         default=1.0,
         metavar="X",
         help="sample among the likeliest tokens of this mass (default 1)",
     )
-    parser.add_argument(
+    add(
         "--max-new-tokens",
         type=r.positive,
         default=1024,
         metavar="N",
         help="longest answer (default 1024)",
     )
-    parser.add_argument(
-        "--seed", type=int, default=42, metavar="N", help="seed of sampling (default 42)"
-    )
+    add("--seed", type=int, default=42, metavar="N", help="seed of sampling (default 42)")
     args = parser.parse_args()
     from training_checks import load_for_use
     from transformers import set_seed

@@ -219,19 +219,18 @@ def to_gguf(model, target):
 
 def main():
     parser = r.parser(__doc__)
-    parser.add_argument("--adapter", required=True, metavar="DIR", help="folder of the adapter")
-    parser.add_argument(
+    add = parser.add_argument
+    add("--adapter", required=True, metavar="DIR", help="folder of the adapter")
+    add(
         "--output",
         required=True,
         metavar="DIR",
         help="folder for the merged model (a folder, not a file)",
     )
-    parser.add_argument("--base", metavar="M", help="base model, where it moved since training")
-    parser.add_argument(
-        "--check", action="store_true", help="compare with base + adapter on held-out rows"
-    )
-    parser.add_argument("--prompts", metavar="FILE", help="rows to compare on")
-    parser.add_argument("--gguf", metavar="FILE", help="also write a GGUF file")
+    add("--base", metavar="M", help="base model, where it moved since training")
+    add("--check", action="store_true", help="compare with base + adapter on held-out rows")
+    add("--prompts", metavar="FILE", help="rows to compare on")
+    add("--gguf", metavar="FILE", help="also write a GGUF file")
     args = parser.parse_args()
     base = base_of(args.adapter, args.base)
     if args.prompts and not Path(args.prompts).is_file():

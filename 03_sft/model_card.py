@@ -212,17 +212,12 @@ def card(meta, results, hub_id):
 
 def main():
     parser = r.parser(__doc__)
-    parser.add_argument(
-        "--model", required=True, metavar="DIR", help="folder of the trained or merged model"
-    )
-    parser.add_argument("--results", metavar="FILE", help="results.csv of 04_eval")
-    parser.add_argument("--output", required=True, metavar="FILE", help="the card, Markdown")
-    parser.add_argument(
-        "--hub-id", metavar="OWNER/NAME", help="name on the hub (default: the folder's name)"
-    )
-    parser.add_argument(
-        "--push-to-hub", action="store_true", help="upload folder and card (needs `hf auth login`)"
-    )
+    add = parser.add_argument
+    add("--model", required=True, metavar="DIR", help="folder of the trained or merged model")
+    add("--results", metavar="FILE", help="results.csv of 04_eval")
+    add("--output", required=True, metavar="FILE", help="the card, Markdown")
+    add("--hub-id", metavar="OWNER/NAME", help="name on the hub (default: the folder's name)")
+    add("--push-to-hub", action="store_true", help="upload folder and card (needs `hf auth login`)")
     args = parser.parse_args()
     path = Path(args.model) / "sft.meta.json"
     if not path.is_file():

@@ -323,14 +323,11 @@ def show(found):
 
 def main():
     parser = r.parser(__doc__)
-    parser.add_argument("--data", metavar="DIR", help="count the rows that this folder holds")
-    parser.add_argument(
-        "--download", metavar="DIR", help="fetch the benchmarks from the hub into this folder"
-    )
-    parser.add_argument(
-        "--all", action="store_true", help="keep rows that the paper does not count"
-    )
-    parser.add_argument(
+    add = parser.add_argument
+    add("--data", metavar="DIR", help="count the rows that this folder holds")
+    add("--download", metavar="DIR", help="fetch the benchmarks from the hub into this folder")
+    add("--all", action="store_true", help="keep rows that the paper does not count")
+    add(
         "--allow-other-rows",
         action="store_true",
         help="go on where a set has another number of rows than the table says",

@@ -333,18 +333,17 @@ def markdown(result):
 
 def main():
     parser = r.parser(__doc__, "seed")
-    parser.add_argument(
-        "scored_a", metavar="SCORED_A", help="scored file of the first model (FILE or FILE:MODEL)"
-    )
-    parser.add_argument("scored_b", metavar="SCORED_B", help="scored file of the second model")
-    parser.add_argument(
+    add = parser.add_argument
+    add("scored_a", metavar="SCORED_A", help="scored file of the first model (FILE or FILE:MODEL)")
+    add("scored_b", metavar="SCORED_B", help="scored file of the second model")
+    add(
         "--models",
         nargs=2,
         metavar=("A", "B"),
         default=(None, None),
         help="which models, where a file holds several",
     )
-    parser.add_argument(
+    add(
         "--output", metavar="FILE.json", help="write the comparison here, and as Markdown beside it"
     )
     args = parser.parse_args()

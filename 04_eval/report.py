@@ -207,35 +207,36 @@ def compared(facts, models, folder):
 def arguments():
     """The options, with the files they name checked."""
     parser = r.parser(__doc__)
-    parser.add_argument("--csv", metavar="FILE", required=True, help="results.csv of score.py")
-    parser.add_argument(
+    add = parser.add_argument
+    add("--csv", metavar="FILE", required=True, help="results.csv of score.py")
+    add(
         "--scored",
         nargs="+",
         metavar="FILE",
         required=True,
         help="scored.jsonl of score.py, one or more",
     )
-    parser.add_argument("--output", metavar="DIR", required=True, help="folder for the report")
-    parser.add_argument("--title", default="Evaluation report", help="heading of the report")
-    parser.add_argument(
+    add("--output", metavar="DIR", required=True, help="folder for the report")
+    add("--title", default="Evaluation report", help="heading of the report")
+    add(
         "--note",
         default="",
         metavar="TEXT",
         help="what this run can and cannot show; stands on top",
     )
-    parser.add_argument(
+    add(
         "--viewer-mb",
         type=r.positive,
         default=500,
         metavar="N",
         help="most megabytes of samples in the viewer (default 500)",
     )
-    parser.add_argument(
+    add(
         "--ablation",
         metavar="FILE",
         help="ablation.json of 02_mix/ablate.sh: its table of selection methods is shown",
     )
-    parser.add_argument(
+    add(
         "--run",
         metavar="DIR",
         help="folder of the whole run (data/runs/NAME): funnel, mixture, loss curve and example rows are shown",

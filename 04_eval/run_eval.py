@@ -187,60 +187,59 @@ def write_submission(path, samples):
 
 def parse():
     parser = r.parser(__doc__)
+    add = parser.add_argument
     batch_generate.add_options(parser, max_tokens=2048)
     for action in parser._actions:
         if action.dest == "limit":
             action.help = "only N rows of each benchmark, chosen by hash"
-    parser.add_argument(
+    add(
         "--adapter",
         metavar="DIR",
         help="LoRA adapter on top of the model (merging it first is faster)",
     )
-    parser.add_argument(
+    add(
         "--backend",
         choices=("vllm", "transformers"),
         default="vllm",
         help="transformers: its generate, where vLLM cannot run; some ten times slower (default vllm)",
     )
-    parser.add_argument(
-        "--name", help="name of the model in samples and tables (default: as given by --model)"
-    )
-    parser.add_argument(
+    add("--name", help="name of the model in samples and tables (default: as given by --model)")
+    add(
         "--benchmarks",
         default="all",
         metavar="A,B",
         help="names, all, or a file of rows in the eval form (default all)",
     )
-    parser.add_argument(
+    add(
         "--data",
         metavar="DIR",
         help="folder with the benchmarks' files (default: the Hugging Face hub)",
     )
-    parser.add_argument(
+    add(
         "--output",
         required=True,
         metavar="DIR",
         help="folder for samples.jsonl and what stands beside it",
     )
-    parser.add_argument(
+    add(
         "--allow-other-rows",
         action="store_true",
         help="go on where a hub set has another number of rows than the table says",
     )
-    parser.add_argument(
+    add(
         "--retry-truncated",
         type=r.positive,
         metavar="N",
         help="ask answers cut off at --max-tokens once more with this budget",
     )
-    parser.add_argument(
+    add(
         "--repeats",
         type=r.positive,
         default=1,
         metavar="K",
         help="ask every row K times with K seeds (default 1)",
     )
-    parser.add_argument(
+    add(
         "--few-shot",
         type=int,
         default=0,
@@ -248,7 +247,7 @@ def parse():
         metavar="K",
         help="worked examples before each question (0 to 3)",
     )
-    parser.add_argument(
+    add(
         "--base-model",
         action="store_true",
         help="plain completion prompt, for a model without chat template",

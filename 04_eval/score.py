@@ -455,27 +455,24 @@ def show(table):
 
 def main():
     parser = r.parser(__doc__, "output", "workers", "fresh")
-    parser.add_argument(
-        "--input", nargs="+", required=True, metavar="FILE", help="samples of one or more models"
-    )
-    parser.add_argument(
+    add = parser.add_argument
+    add("--input", nargs="+", required=True, metavar="FILE", help="samples of one or more models")
+    add(
         "--csv", metavar="FILE", help="table of the scores (default: results.csv beside the output)"
     )
-    parser.add_argument(
+    add(
         "--rel-tol",
         nargs="*",
         metavar="X",
         help="relative tolerance of numbers, for all or for one benchmark: 0.05, scibench=0.05",
     )
-    parser.add_argument(
+    add(
         "--judge",
         metavar="MODEL",
         help="model that decides the rows of every kind which the rules cannot decide",
     )
-    parser.add_argument(
-        "--base-url", metavar="URL", help="endpoint of the judge; default: vLLM in this process"
-    )
-    parser.add_argument(
+    add("--base-url", metavar="URL", help="endpoint of the judge; default: vLLM in this process")
+    add(
         "--judge-tokens",
         type=r.positive,
         default=512,

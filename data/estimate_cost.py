@@ -194,20 +194,19 @@ def spent(folder):
 
 def main():
     parser = r.parser(__doc__)
-    parser.add_argument("--profile", choices=("demo", "lora", "full"), default="lora")
-    parser.add_argument("--chunks", type=int, default=1000, help="chunks of textbooks (stage 1)")
-    parser.add_argument(
-        "--source-rows", type=int, default=40000, help="rows of public sets (stage 2)"
-    )
-    parser.add_argument("--eval-rows", type=int, default=7500, help="benchmark questions (stage 4)")
-    parser.add_argument("--epochs", type=float, default=3)
-    parser.add_argument("--teacher", default="Qwen/Qwen3-8B")
-    parser.add_argument("--base", default="Qwen/Qwen3-4B-Base")
-    parser.add_argument("--card", default="", help="name of the GPU, as nvidia-smi has it")
-    parser.add_argument("--stage", type=int, default=1)
-    parser.add_argument("--stop", type=int, default=4)
-    parser.add_argument("--run", metavar="DIR", help="a run whose steps give their own rates")
-    parser.add_argument("--left", metavar="DIR", help="print what is left of BUDGET for this run")
+    add = parser.add_argument
+    add("--profile", choices=("demo", "lora", "full"), default="lora")
+    add("--chunks", type=int, default=1000, help="chunks of textbooks (stage 1)")
+    add("--source-rows", type=int, default=40000, help="rows of public sets (stage 2)")
+    add("--eval-rows", type=int, default=7500, help="benchmark questions (stage 4)")
+    add("--epochs", type=float, default=3)
+    add("--teacher", default="Qwen/Qwen3-8B")
+    add("--base", default="Qwen/Qwen3-4B-Base")
+    add("--card", default="", help="name of the GPU, as nvidia-smi has it")
+    add("--stage", type=int, default=1)
+    add("--stop", type=int, default=4)
+    add("--run", metavar="DIR", help="a run whose steps give their own rates")
+    add("--left", metavar="DIR", help="print what is left of BUDGET for this run")
     args = parser.parse_args()
     if args.left:
         taken, budget = spent(args.left), number("BUDGET")
