@@ -880,7 +880,7 @@ class Step:
     args    the parsed options; `output` is the file to make, `fresh` deletes what stands there, the rest goes into the fingerprint
     inputs  files or folders the result depends on (their hashes decide whether a finished output is still good)
     prompt  the prompt text where a model is asked
-    code    further source files whose change makes the output stale (the script itself always counts)
+    code    modules, or source files, whose change makes the output stale (the script itself always counts)
     ignore  options that do not change the result (where a model is served, how many work at once)
     """
 
@@ -905,7 +905,10 @@ class Step:
         if getattr(args, "shard", None):
             options["limit"] = args.whole_limit
             meta = {"shard": args.shard, **meta}
-        sources = [Path(sys.argv[0]).resolve(), *map(Path, code)]
+        sources = [
+            Path(sys.argv[0]).resolve(),
+            *(Path(getattr(source, "__file__", source)) for source in code),
+        ]
         self.same_if = json.loads(
             json.dumps(
                 dict(

@@ -164,7 +164,7 @@ def main():
         args,
         inputs=[args.input, *([args.chunks] if args.chunks else [])],
         prompt=JUDGE_PROMPT + SOLVE_PROMPT,
-        code=[replies.__file__, *answers.FILES],
+        code=[replies, *answers.FILES],
     )
     if args.fresh and judge_path(step).exists():
         print(f"--fresh: deleting {judge_path(step)}", file=sys.stderr)

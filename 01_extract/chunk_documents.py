@@ -304,11 +304,7 @@ def main():
         raise r.BadInput(
             f"--overlap {args.overlap}: it must lie between 0 and half of --max-tokens"
         )
-    step = r.Step(
-        args,
-        inputs=[args.input],
-        code=[pdf_text.__file__, book_blocks.__file__, worked_problems.__file__],
-    )
+    step = r.Step(args, inputs=[args.input], code=[pdf_text, book_blocks, worked_problems])
     if step.finished():
         return
     count, tokens = Counter(args.tokenizer), 0

@@ -139,7 +139,7 @@ def main():
     )
     args = parser.parse_args()
     ask_level = args.level_from_model == "on"
-    step = r.Step(args, inputs=[args.input], prompt=PROMPT, code=[replies.__file__])
+    step = r.Step(args, inputs=[args.input], prompt=PROMPT, code=[replies])
     if step.finished():
         return
 

@@ -463,12 +463,7 @@ def parse_options():
 
 def main():
     args = parse_options()
-    code = [
-        question_text.__file__,
-        benchmark_texts.__file__,
-        benchmark_texts.TABLE,
-        embed_texts.__file__,
-    ]
+    code = [question_text, benchmark_texts, benchmark_texts.TABLE, embed_texts]
     step = r.Step(
         args, inputs=[args.input, *args.benchmarks], prompt=PROMPT, code=code, ignore=("cache",)
     )

@@ -435,7 +435,7 @@ def main():
             parser.error(
                 f"argument --{name}: must be above 0 and at most 1, this is {getattr(args, name)}"
             )
-    step = r.Step(args, inputs=[args.input], code=[question_text.__file__, *equal_questions.CODE])
+    step = r.Step(args, inputs=[args.input], code=[question_text, *equal_questions.CODE])
     if step.finished():
         return
     gc.disable()  # rows are plain trees: reference counts free them, and the collector's walks cost a fifth of the time

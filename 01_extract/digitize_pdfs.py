@@ -544,8 +544,7 @@ def main():
     files = find_files(args.input)[: args.limit]
     modules = (pdf_page, pdf_text, pdf_formulas, pdf_workers, ocr_olmocr)
     tables = [args.metadata] if args.metadata else []
-    code = [module.__file__ for module in modules]
-    step = r.Step(args, inputs=[*args.input, *tables], code=code)
+    step = r.Step(args, inputs=[*args.input, *tables], code=modules)
     if step.finished():
         return
     ocr = ocr_olmocr.choose(args)

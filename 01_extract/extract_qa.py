@@ -426,7 +426,7 @@ def read_chunks(path, limit):
 
 def take_worked(args, standards):
     """--mode worked: pairs that the book prints, word for word."""
-    step = r.Step(args, inputs=[args.input], code=[module.__file__ for module in CODE])
+    step = r.Step(args, inputs=[args.input], code=CODE)
     if step.finished():
         return None
     rows = r.progress(
@@ -487,7 +487,7 @@ def take_generated(args, standards):
         args,
         inputs=[args.input, args.prompts],
         prompt=asker.texts(),
-        code=[module.__file__ for module in CODE],
+        code=CODE,
         ignore=("changed",),
     )
     if step.finished():

@@ -169,10 +169,7 @@ def main():
     if not args.no_model and not args.model:
         parser.error("--model is needed for answers without a box; --no-model uses the rules alone")
     step = r.Step(
-        args,
-        inputs=[args.input],
-        prompt=PROMPT,
-        code=[replies.__file__, question_text.__file__, *answers.FILES],
+        args, inputs=[args.input], prompt=PROMPT, code=[replies, question_text, *answers.FILES]
     )
     if step.finished():
         return

@@ -349,7 +349,7 @@ def main():
     args = parser.parse_args()
     if not args.no_judge and not args.model:
         parser.error("--model is needed for the judge; --no-judge uses the rules alone")
-    step = r.Step(args, inputs=[args.input], prompt=PROMPT, code=[replies.__file__])
+    step = r.Step(args, inputs=[args.input], prompt=PROMPT, code=[replies])
     if step.finished():
         return
     rows = Rows(args.input, "question!", "answer!", limit=args.limit)

@@ -173,7 +173,7 @@ def main():
         args,
         inputs=[args.input, args.chunks],
         prompt=PROMPT + FORMATS[args.mode],
-        code=[replies.__file__, grounding.__file__],
+        code=[replies, grounding],
     )
     if step.finished():
         return

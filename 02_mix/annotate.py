@@ -191,10 +191,7 @@ def main():
         args,
         inputs=[args.input, *([args.recipe] if args.recipe else [])],
         prompt=PROMPT,
-        code=[
-            *answers.FILES,
-            *(module.__file__ for module in (score_difficulty, load_sources, row_forms)),
-        ],
+        code=[*answers.FILES, score_difficulty, load_sources, row_forms],
     )
     if step.finished():
         return

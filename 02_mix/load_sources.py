@@ -275,7 +275,7 @@ def main():
     step = r.Step(
         args,
         inputs=[source["path"] for source in sources if "path" in source],
-        code=[TABLE, row_forms.__file__],
+        code=[TABLE, row_forms],
         sources={
             source["name"]: {k: v for k, v in source.items() if k != "name"} for source in sources
         },

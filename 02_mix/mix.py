@@ -328,7 +328,7 @@ def main():
         inputs = [source["path"] for source in plan if "path" in source]
     inputs += [args.recipe] if args.recipe else []
     modules = (card, count_tokens, load_sources, row_forms, select_rows)
-    code = [*(module.__file__ for module in modules), load_sources.TABLE]
+    code = [*modules, load_sources.TABLE]
     made = dict(recipe=made_by, recipe_hash=recipe_hash, tokenizer=named)
     step = r.Step(args, inputs=inputs, code=code, **made)
     if step.finished():

@@ -405,7 +405,7 @@ def main():
     scorer = args.scorer and args.scorer.partition(":")[0]
     others = filter(None, (args.match_n, args.match_tokens, args.recipe, scorer))
     modules = (count_tokens, load_sources, novelty, score_difficulty)
-    step = r.Step(args, inputs=[args.input, *others], code=[m.__file__ for m in modules])
+    step = r.Step(args, inputs=[args.input, *others], code=modules)
     if step.finished():
         return
     rules = rules_of(args)

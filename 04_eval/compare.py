@@ -72,45 +72,38 @@ def refuse(pairs, differ, what):
         )
 
 
+def by_question(rows):
+    """{(benchmark, question, repeat): row} of the rows that have a reference."""
+    return {
+        (row["benchmark"], row["question_id"], row["repeat"]): row
+        for row in rows
+        if row["correct"] is not None
+    }
+
+
 def pair(rows_a, rows_b, name_a="A", name_b="B"):
     """[(row of A, row of B)] on the same questions, prompts and graders; raises BadInput that names what differs.
 
     Rows without a reference are left out.
     """
-    a, b = (
-        {
-            (row["benchmark"], row["question_id"], row["repeat"]): row
-            for row in rows
-            if row["correct"] is not None
-        }
-        for rows in (rows_a, rows_b)
-    )
+    a, b = by_question(rows_a), by_question(rows_b)
     for name, more, less in ((name_a, a, b), (name_b, b, a)):
-        alone = [
-            f"{key[0]}:{key[1]}" + (f"#{key[2]}" if key[2] else "")
-            for key in more.keys() - less.keys()
-        ]
+        alone = [f"{bench}:{id_}#{n}".removesuffix("#0") for bench, id_, n in more.keys() - less]
         if alone:
             raise r.BadInput(
                 f'the two were not asked the same rows: {len(alone)} only of "{name}": {named(alone)}'
             )
     pairs = [(a[key], b[key]) for key in a]
-    for field, what in (("prompt_id", "prompts"), ("prompt_hash", "prompt texts")):
-        values = (
-            f" ({score.only([x for x, _ in pairs], field)} and {score.only([y for _, y in pairs], field)})"
-            if field == "prompt_id"
-            else ""
-        )
-        refuse(
-            pairs,
-            lambda x, y, field=field: x.get(field) != y.get(field),
-            f"made with other {what}{values}",
-        )
+    if not pairs:
+        raise r.BadInput("there is no row with a reference to compare")
+    ids = (score.only(rows, "prompt_id") for rows in (a.values(), b.values()))
+    prompts = f"made with other prompts ({' and '.join(ids)})"
+    refuse(pairs, lambda x, y: x.get("prompt_id") != y.get("prompt_id"), prompts)
+    prompts = "made with other prompt texts"
+    refuse(pairs, lambda x, y: x.get("prompt_hash") != y.get("prompt_hash"), prompts)
     # the difference would be the judge's
     if any(x["judged"] for x, _ in pairs) != any(y["judged"] for _, y in pairs):
         refuse(pairs, lambda x, y: x["judged"] != y["judged"], "graded by other judges")
-    if not pairs:
-        raise r.BadInput("there is no row with a reference to compare")
     return pairs
 
 

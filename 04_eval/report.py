@@ -26,6 +26,7 @@ import rows as r
 
 TEMPLATES = Path(__file__).with_name("templates")
 SUBJECTS_SHOWN = 100
+VIEWER_BYTES = 500_000_000  # most of samples in the viewer
 
 
 # ---- numbers ----
@@ -89,27 +90,24 @@ def by_subject(facts, names, models):
     """[(benchmark, [(part, questions, {model: summary})])]: the subjects, largest first, then the kinds of question; one part alone is left out."""
     result = []
     for name in names:
-        its, table = [row for row in facts if row["benchmark"] == name], []
-        for field in ("subject", "kind"):
-            parts = []
-            for (part,), rows in score.groups(its, field).items():
-                of_model = {
-                    model: score.summarise([row for row in rows if row["model"] == model])
-                    for model in models
-                }
-                of_model = {model: summary for model, summary in of_model.items() if summary}
-                if of_model:
-                    label = str(part or "not named").replace("_", " ") + (
-                        " questions" if field == "kind" else ""
-                    )
-                    parts.append(
-                        (label, max(summary["n"] for summary in of_model.values()), of_model)
-                    )
-            if len(parts) > 1:
-                table += sorted(parts, key=lambda part: (-part[1], part[0]))[:SUBJECTS_SHOWN]
+        rows = [row for row in facts if row["benchmark"] == name]
+        table = parts_of(rows, "subject", models) + parts_of(rows, "kind", models)
         if table:
             result.append((name, table))
     return result
+
+
+def parts_of(rows, field, models):
+    """[(value of the field, questions, {model: summary})], the largest first; [] where there is one value."""
+    parts = []
+    for (part,), its in score.groups(rows, field).items():
+        summaries = {m: score.summarise([row for row in its if row["model"] == m]) for m in models}
+        summaries = {model: summary for model, summary in summaries.items() if summary}
+        if summaries:
+            label = str(part or "not named").replace("_", " ") + " questions" * (field == "kind")
+            parts.append((label, max(s["n"] for s in summaries.values()), summaries))
+    parts.sort(key=lambda part: (-part[1], part[0]))
+    return parts[:SUBJECTS_SHOWN] if len(parts) > 1 else []
 
 
 def letters(facts, models):
@@ -225,13 +223,6 @@ def arguments():
         help="what this run can and cannot show; stands on top",
     )
     add(
-        "--viewer-mb",
-        type=r.positive,
-        default=500,
-        metavar="N",
-        help="most megabytes of samples in the viewer (default 500)",
-    )
-    add(
         "--ablation",
         metavar="FILE",
         help="ablation.json of 02_mix/ablate.sh: its table of selection methods is shown",
@@ -311,7 +302,7 @@ def main():
     katex = r.copy_katex(folder)
     for name in ("report.md", "report.html"):
         write_text(folder / name, render(name, katex=katex, **context))
-    index = report_viewer.write(folder, args.scored, args.viewer_mb * 1_000_000)
+    index = report_viewer.write(folder, args.scored, VIEWER_BYTES)
     write_text(
         folder / "viewer.html",
         render("viewer.html", title=args.title, data=report_viewer.script_json(index), katex=katex),

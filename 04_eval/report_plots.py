@@ -38,7 +38,10 @@ def figure(theme, height):
     return made, axes
 
 
-def legend(axes, theme, columns):
+def finish(axes, theme, columns, names, label):
+    """Labels of a plot with one row a benchmark, from top to bottom, and its legend above."""
+    axes.set_ylim(len(names) - 0.45, -0.55)
+    axes.set_xlabel(label)
     axes.legend(
         loc="lower center",
         bbox_to_anchor=(0.5, 1),
@@ -49,61 +52,43 @@ def legend(axes, theme, columns):
     )
 
 
+def intervals(axes, points, color, label):
+    """Points with their intervals: [(low, value, high, height), ...]."""
+    low, x, high, y = zip(*points, strict=True)
+    spread = [
+        [v - n for v, n in zip(x, low, strict=True)],
+        [n - v for v, n in zip(x, high, strict=True)],
+    ]
+    axes.errorbar(
+        x, y, xerr=spread, fmt="o", color=color, markersize=5.5, elinewidth=1.8, label=label
+    )
+
+
 def plot_accuracy(table, names, models, theme):
     """Accuracy with its interval, a row a benchmark, a colour a model; the tick is chance, the hollow mark the paper's figure."""
     made, axes = figure(theme, 1.1 + len(names) * (0.22 + 0.17 * len(models)))
-    published = {
-        benchmarks.short_name(model): scores for model, scores in benchmarks.paper_scores().items()
-    }
+    scores = benchmarks.paper_scores().items()
+    published = {benchmarks.short_name(model): found for model, found in scores}
     for place, model in enumerate(models):
-        color, rows = COLORS[theme][place % 6], [row for row in table if row["model"] == model]
-        y = [
-            names.index(row["benchmark"]) + (place - (len(models) - 1) / 2) * 0.7 / len(models)
-            for row in rows
-        ]
-        x = [row["accuracy"] for row in rows]
-        axes.errorbar(
-            x,
-            y,
-            xerr=[
-                [row["accuracy"] - row["ci_low"] for row in rows],
-                [row["ci_high"] - row["accuracy"] for row in rows],
-            ],
-            fmt="o",
-            color=color,
-            markersize=5.5,
-            elinewidth=1.8,
-            label=model,
-        )
-        paper = [
-            (published.get(benchmarks.short_name(model), {}).get(row["benchmark"]), at)
-            for row, at in zip(rows, y, strict=True)
-        ]
-        paper = [(value, at) for value, at in paper if value is not None]
+        color, points, paper = COLORS[theme][place % 6], [], []
+        printed = published.get(benchmarks.short_name(model), {})
+        for row in (row for row in table if row["model"] == model):
+            shift = (place - (len(models) - 1) / 2) * 0.7 / len(models)
+            y = names.index(row["benchmark"]) + shift
+            points.append((row["ci_low"], row["accuracy"], row["ci_high"], y))
+            paper += [(printed[row["benchmark"]], y)] if row["benchmark"] in printed else []
+        intervals(axes, points, color, model)
         if paper:
-            axes.plot(
-                *zip(*paper, strict=True),
-                "D",
-                markerfacecolor="none",
-                markeredgecolor=color,
-                markersize=6,
-                label=f"{model} in the paper",
-            )
+            hollow = dict(markerfacecolor="none", markeredgecolor=color, markersize=6)
+            label = f"{model} in the paper"
+            axes.plot(*zip(*paper, strict=True), "D", label=label, **hollow)
     guess = {row["benchmark"]: row["chance"] for row in table if row.get("chance")}
-    axes.plot(
-        list(guess.values()),
-        [names.index(name) for name in guess],
-        "|",
-        color=INK[theme][0],
-        markersize=13,
-        markeredgewidth=1.4,
-        label="chance",
-    ) if guess else None
+    if guess:
+        tick = dict(color=INK[theme][0], markersize=13, markeredgewidth=1.4, label="chance")
+        axes.plot(list(guess.values()), [names.index(name) for name in guess], "|", **tick)
     axes.set_yticks(range(len(names)), [benchmarks.title_of(name) for name in names])
-    axes.set_ylim(len(names) - 0.45, -0.55)
     axes.set_xlim(0, 100)
-    axes.set_xlabel("accuracy (%) with 95 % interval")
-    legend(axes, theme, 4)
+    finish(axes, theme, 4, names, "accuracy (%) with 95 % interval")
     return made
 
 
@@ -111,43 +96,24 @@ def plot_outcomes(table, names, models, theme):
     """What became of the responses: right, wrong, unparsed; a stacked bar a benchmark and model, with the truncated share beside it."""
     made, axes = figure(theme, 1.1 + len(names) * (0.2 + 0.2 * len(models)))
     ticks, labels, height = [], [], 0.8 / len(models)
-    for place, model in enumerate(models):
-        for row in (row for row in table if row["model"] == model):
-            y, left = names.index(row["benchmark"]) + (place - (len(models) - 1) / 2) * height, 0
-            parts = dict(
-                right=row["accuracy"],
-                wrong=100 - row["accuracy"] - row["unparsed"],
-                unparsed=row["unparsed"],
-            )
-            for name, color in OUTCOMES:
-                axes.barh(
-                    y,
-                    parts[name],
-                    left=left,
-                    height=height * 0.86,
-                    color=color,
-                    label=name if not ticks else None,
-                )
-                left += parts[name]
-            if row["truncated"]:
-                axes.text(
-                    101,
-                    y,
-                    f"{row['truncated']:.0f} % cut off",
-                    va="center",
-                    fontsize=8,
-                    color=INK[theme][0],
-                )
-            ticks.append(y)
-            labels.append(
-                benchmarks.title_of(row["benchmark"])
-                + (f" · {model[-24:]}" if len(models) > 1 else "")
-            )
+    for row in table:
+        shift = (models.index(row["model"]) - (len(models) - 1) / 2) * height
+        y, left = names.index(row["benchmark"]) + shift, 0
+        wrong = 100 - row["accuracy"] - row["unparsed"]
+        shares = (row["accuracy"], wrong, row["unparsed"])
+        for (name, color), share in zip(OUTCOMES, shares, strict=True):
+            label = None if ticks else name
+            axes.barh(y, share, left=left, height=height * 0.86, color=color, label=label)
+            left += share
+        if row["truncated"]:
+            text = f"{row['truncated']:.0f} % cut off"
+            axes.text(101, y, text, va="center", fontsize=8, color=INK[theme][0])
+        ticks.append(y)
+        model = f" · {row['model'][-24:]}" if len(models) > 1 else ""
+        labels.append(benchmarks.title_of(row["benchmark"]) + model)
     axes.set_yticks(ticks, labels)
-    axes.set_ylim(len(names) - 0.45, -0.55)
     axes.set_xlim(0, 100)
-    axes.set_xlabel("share of responses (%)")
-    legend(axes, theme, 4)
+    finish(axes, theme, 4, names, "share of responses (%)")
     return made
 
 
@@ -155,61 +121,43 @@ def plot_differences(comparison, theme):
     """Differences of accuracy and of the unparsed share with their intervals."""
     rows = [*comparison["benchmarks"].items(), ("all rows", comparison["all"])]
     made, axes = figure(theme, 1.2 + 0.42 * len(rows))
-    for place, (measure, label) in enumerate(
-        (("accuracy", "accuracy"), ("unparsed", "unparsed share"))
-    ):
-        its = [row[measure] for _, row in rows]
-        y = [at + (place - 0.5) * 0.34 for at in range(len(rows))]
-        x = [m["difference"] for m in its]
-        axes.errorbar(
-            x,
-            y,
-            xerr=[
-                [m["difference"] - m["low"] for m in its],
-                [m["high"] - m["difference"] for m in its],
-            ],
-            fmt="o",
-            color=COLORS[theme][place],
-            markersize=5.5,
-            elinewidth=1.8,
-            label=label,
-        )
+    for place, measure in enumerate(("accuracy", "unparsed")):
+        found = [row[measure] for _, row in rows]
+        points = [
+            (m["low"], m["difference"], m["high"], at + (place - 0.5) * 0.34)
+            for at, m in enumerate(found)
+        ]
+        label = measure if measure == "accuracy" else "unparsed share"
+        intervals(axes, points, COLORS[theme][place], label)
     axes.axvline(0, color=INK[theme][0], linewidth=1)
     axes.set_yticks(range(len(rows)), [benchmarks.title_of(name) for name, _ in rows])
-    axes.set_ylim(len(rows) - 0.45, -0.55)
-    axes.set_xlabel(
-        f"{comparison['model_b']} minus {comparison['model_a']} (points) with 95 % paired interval"
-    )
-    legend(axes, theme, 2)
+    names = f"{comparison['model_b']} minus {comparison['model_a']}"
+    finish(axes, theme, 2, rows, f"{names} (points) with 95 % paired interval")
     return made
 
 
 def draw_plots(folder, table, names, models, comparison):
     """Write plots/NAME.png and NAME_dark.png; returns [(name, caption)]."""
+    save(folder, "accuracy", lambda theme: plot_accuracy(table, names, models, theme))
+    save(folder, "outcomes", lambda theme: plot_outcomes(table, names, models, theme))
     plots = [
         (
             "accuracy",
             "Accuracy with its 95 % interval. The tick is chance; a hollow mark is what the paper published for the same model.",
-            lambda theme: plot_accuracy(table, names, models, theme),
         ),
         (
             "outcomes",
             "What became of the responses. Unparsed ones commit to no answer; the share that was cut off at the token budget stands at the right.",
-            lambda theme: plot_outcomes(table, names, models, theme),
         ),
     ]
     if comparison:
-        plots.append(
-            (
-                "differences",
-                f"Differences, {comparison['model_b']} minus {comparison['model_a']}, with 95 % paired intervals; among many benchmarks "
-                "some exclude zero by chance, which the p values (Holm) take into account.",
-                lambda theme: plot_differences(comparison, theme),
-            )
+        save(folder, "differences", lambda theme: plot_differences(comparison, theme))
+        caption = (
+            f"Differences, {comparison['model_b']} minus {comparison['model_a']}, with 95 % paired intervals; among many benchmarks "
+            "some exclude zero by chance, which the p values (Holm) take into account."
         )
-    for name, _, plot in plots:
-        save(folder, name, plot)
-    return [(name, caption) for name, caption, _ in plots]
+        plots.append(("differences", caption))
+    return plots
 
 
 def save(folder, name, plot):

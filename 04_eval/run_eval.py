@@ -301,7 +301,7 @@ def main():
     chosen, rejected, files = choose(args)
     shots, completion = args.few_shot, args.base_model
     prompt_id = benchmark_prompts.prompt_id(shots, completion, args.thinking)
-    code = [score.__file__, *benchmarks.FILES, *answers.FILES]
+    code = [score, *benchmarks.FILES, *answers.FILES]
     step = r.Step(
         args,
         inputs=files,
