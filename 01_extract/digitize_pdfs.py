@@ -52,39 +52,37 @@ PAGES_A_TASK = 16
 
 def suffix_of(path):
     name = path.name.lower()
-    return next(
-        (suffix for suffix in sorted(SUFFIXES, key=len, reverse=True) if name.endswith(suffix)),
-        None,
-    )
+    return next((suffix for suffix in reversed(SUFFIXES) if name.endswith(suffix)), None)
+
+
+def is_book(path):
+    return suffix_of(path) and not NOT_BOOKS.fullmatch(path.name)
+
+
+def files_of(given):
+    """[(path, source name)] of an input; raises BadInput for a path that is not there or of an unknown kind."""
+    if not given.exists():
+        raise r.BadInput(f"--input {given}: there is no such file or folder")
+    if given.is_dir():
+        inside = sorted(p for p in given.rglob("*") if p.is_file() and p.name[0] != ".")
+        return [(path, path.relative_to(given).as_posix()) for path in inside]
+    if not suffix_of(given):
+        raise r.BadInput(f"--input {given}: only {', '.join(SUFFIXES)} can be read")
+    return [(given, given.name)]
 
 
 def find_files(inputs):
-    """(files to read as (path, source name), names skipped); raises BadInput for a path that is not there or of an unknown kind."""
-    found, skipped = [], []
-    for given in map(Path, inputs):
-        if given.is_dir():
-            for path in sorted(
-                p for p in given.rglob("*") if p.is_file() and not p.name.startswith(".")
-            ):
-                wanted = suffix_of(path) and not NOT_BOOKS.fullmatch(path.name)
-                (found if wanted else skipped).append((path, path.relative_to(given).as_posix()))
-        elif not given.exists():
-            raise r.BadInput(f"--input {given}: there is no such file or folder")
-        elif not suffix_of(given):
-            raise r.BadInput(f"--input {given}: only {', '.join(SUFFIXES)} can be read")
-        else:  # `books/*.md` names a README as well
-            (skipped if NOT_BOOKS.fullmatch(given.name) and len(inputs) > 1 else found).append(
-                (given, given.name)
-            )
+    """[(path, source name)] of the files to read; says which were skipped. A README that is named alone is meant."""
+    alone = len(inputs) == 1 and Path(inputs[0]).is_file()
+    every = [pair for given in inputs for pair in files_of(Path(given))]
+    found = [pair for pair in every if alone or is_book(pair[0])]
     if not found:
         raise r.BadInput(
             f"--input {' '.join(map(str, inputs))}: no file of a kind that can be read ({', '.join(SUFFIXES)})"
         )
-    if skipped:
-        print(
-            f"skipped {len(skipped)}: {', '.join(name for _, name in skipped[:20])}{' ...' if len(skipped) > 20 else ''}",
-            file=sys.stderr,
-        )
+    if skipped := [source for path, source in every if (path, source) not in found]:
+        names = ", ".join(skipped[:20]) + " ..." * (len(skipped) > 20)
+        print(f"skipped {len(skipped)}: {names}", file=sys.stderr)
     return found
 
 
@@ -383,8 +381,7 @@ def read_pdfs(todo, ocr, raw_path, done, args):
     """Read the PDFs of todo ((path, source, key), ...) and put their outcomes into `done`; several are under way at once."""
     readers = pdf_workers.Readers(args.workers)
     bar = r.progress(total=0, desc="pages", unit="page")
-    waiting = collections.deque()
-    pending = []
+    waiting, pending = collections.deque(), []
 
     def begin(path, source, key):
         count, title = readers.probe(str(path))
@@ -418,17 +415,16 @@ def read_pdfs(todo, ocr, raw_path, done, args):
     finally:
         readers.close()
         bar.close()
-    if pending:
-        asked = [(str(path), index) for path, *_, indices in pending for index in indices]
-        answers = (
-            ocr_olmocr.ask_endpoint(asked, raw_path, args)
-            if args.base_url
-            else ocr_olmocr.run_command(asked, r.beside(args.output, "olmocr"), args)
-        )
-        for path, source, key, title, found, indices in pending:
-            for index in indices:
-                found[index] = ocr_outcome(found[index], answers.get((str(path), index)))
-            done.put(key, finish_pdf(source, title, found, args))
+    asked = [(str(path), index) for path, *_, indices in pending for index in indices]
+    if not asked:
+        return
+    if args.base_url:
+        texts = ocr_olmocr.ask_endpoint(asked, raw_path, args)
+    else:
+        texts = ocr_olmocr.run_command(asked, r.beside(args.output, "olmocr"), args)
+    for path, source, key, title, found, indices in pending:
+        found |= {i: ocr_outcome(found[i], texts.get((str(path), i))) for i in indices}
+        done.put(key, finish_pdf(source, title, found, args))
 
 
 def pages_to_ocr(found, which):

@@ -223,7 +223,8 @@ class Asker:
         return [*self.prompts.values(), *self.claims.values(), self.example]
 
     def first(self, limit):
-        chunks = read_chunks(self.args.input, limit)
+        rows = r.read(self.args.input, "text", "subject", "pages?", limit=limit)
+        chunks = with_text(rows, self.args.input)
         prompts = self.claims or self.prompts
         return requests(
             chunks, prompts, self.standards, self.args.mode, self.example, self.args.worked
@@ -415,8 +416,8 @@ def keep_and_reject(step, kept, rejected):
         step.reject(row, row.pop("reason"))
 
 
-def read_chunks(path, limit):
-    for row in r.read(path, "text", "subject", "pages?", limit=limit):
+def with_text(rows, path):
+    for row in rows:
         r.check_text(row, path, "text")
         yield row
 
@@ -429,27 +430,16 @@ def take_worked(args, standards):
     step = r.Step(args, inputs=[args.input], code=CODE)
     if step.finished():
         return None
-    rows = r.progress(
-        step.read(args.input, "text", "subject?", "pages?", limit=args.limit),
-        desc=step.output.name,
-        unit="row",
-    )
+    rows = step.read(args.input, "text", "subject?", "pages?", limit=args.limit)
+    rows = with_text(r.progress(rows, desc=step.output.name, unit="row"), args.input)
     seen = set()
-    for stretch in worked_problems.stretches(
-        row for row in rows if r.check_text(row, args.input, "text") is None
-    ):
+    for stretch in worked_problems.stretches(rows):
         pairs, left = worked_problems.pair_rows(stretch)
         kept, rejected = [], [{**row, "reason": "no answer in the book"} for row in left]
         for row in pairs:
-            key = row["question"], row["answer"]
-            if row["standard"] not in standards:
-                rejected.append({**row, "reason": "of the other standard"})
-            elif MARK in row["question"] + row["answer"]:
-                rejected.append({**row, "reason": "holds a formula that could not be read"})
-            elif key in seen:
-                rejected.append({**row, "reason": "repeated in the book"})
+            if reason := left_out(row, standards, seen):
+                rejected.append({**row, "reason": reason})
             else:
-                seen.add(key)
                 kept.append(row)
         if not kept and not rejected:
             row = {k: v for k, v in stretch.rows[0].items() if k != "text"}
@@ -459,6 +449,18 @@ def take_worked(args, standards):
             step.split(0)
         keep_and_reject(step, kept, rejected)
     return step.finish()
+
+
+def left_out(row, standards, seen):
+    """Reason why a printed pair is left out, or None; seen: the pairs before it."""
+    if row["standard"] not in standards:
+        return "of the other standard"
+    if MARK in row["question"] + row["answer"]:
+        return "holds a formula that could not be read"
+    pair = row["question"], row["answer"]
+    if pair in seen:
+        return "repeated in the book"
+    return seen.add(pair)
 
 
 def show(args, standards):

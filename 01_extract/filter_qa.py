@@ -251,11 +251,8 @@ def pointing(field, text, at_hand, length):
 def doubtful(question):
     """Words that may point to something outside, or None; a question that holds a table or drawing is clear."""
     seen = DOUBTFUL.search(question)
-    return (
-        seen[0]
-        if seen and not HOLDS_TABLE.search(question) and not HOLDS_VISUAL.search(question)
-        else None
-    )
+    holds = HOLDS_TABLE.search(question) or HOLDS_VISUAL.search(question)
+    return seen[0] if seen and not holds else None
 
 
 def repeats_itself(text):
@@ -270,39 +267,61 @@ def repeats_itself(text):
     return None
 
 
-def rule(question, answer):
-    """(reason, field, text seen) of the first rule that a pair breaks, or None."""
+def unanswered(question, answer):
     if not question.strip():
         return "no question", "question", ""
     if not answer.strip() or NO_ANSWER.fullmatch(answer.strip()):
         return "no answer", "answer", answer.strip()[:200]
+    return None
+
+
+def broken_box(question, answer):
     if seen := EMPTY_BOX.search(answer):
         return "empty box", "answer", seen[0]
-    if (place := answer.rfind("\\boxed{")) >= 0 and not closes(answer, place + 7):
+    place = answer.rfind("\\boxed{")
+    if place >= 0 and not closes(answer, place + 7):
         return "box not closed", "answer", answer[place : place + 200]
+    return None
+
+
+def talk(question, answer):
     if seen := REFUSAL.search(answer):
         return "refusal", "answer", seen[0]
-    if seen := REMARK.search(question) or REMARK.search(answer):
-        return "remark about itself", "question" if REMARK.search(question) else "answer", seen[0]
-    english = sum(c.isascii() for c in question) > len(question) / 2  # the list of tasks is English
-    # a full sentence; open ones are to be completed
-    if (
-        english
-        and re.search(r"[.!][\s\"'”)$*]*$", question)
-        and not TASK.search(question)
-        and not VERDICT.match(answer)  # a statement to be judged
-    ):
-        return "no task", "question", question[:200]
-    if flat(answer) == flat(question) and flat(answer):
-        return "answer repeats the question", "answer", answer[:200]
-    if (field := "answer", seen := repeats_itself(answer))[1] or (
-        field := "question",
-        seen := repeats_itself(question),
-    )[1]:
-        return "text repeats itself", field, seen
-    if seen := outside_reference(question, answer):
-        return "outside reference", *seen
+    for field, text in (("question", question), ("answer", answer)):
+        if seen := REMARK.search(text):
+            return "remark about itself", field, seen[0]
     return None
+
+
+def no_task(question, answer):
+    """A full sentence that asks nothing; open ones are to be completed, statements to be judged."""
+    english = sum(c.isascii() for c in question) > len(question) / 2  # the list of tasks is English
+    whole = re.search(r"[.!][\s\"'”)$*]*$", question)
+    if english and whole and not TASK.search(question) and not VERDICT.match(answer):
+        return "no task", "question", question[:200]
+    return None
+
+
+def repetition(question, answer):
+    if flat(answer) == flat(question) != "":
+        return "answer repeats the question", "answer", answer[:200]
+    for field, text in (("answer", answer), ("question", question)):
+        if seen := repeats_itself(text):
+            return "text repeats itself", field, seen
+    return None
+
+
+def outside(question, answer):
+    seen = outside_reference(question, answer)
+    return ("outside reference", *seen) if seen else None
+
+
+RULES = (unanswered, broken_box, talk, no_task, repetition, outside)
+
+
+def rule(question, answer):
+    """(reason, field, text seen) of the first rule that a pair breaks, or None."""
+    return next(filter(None, (broken(question, answer) for broken in RULES)), None)
 
 
 def closes(text, start):
