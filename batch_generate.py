@@ -883,11 +883,9 @@ class Endpoint:
             for line in data.decode(errors="replace").split("\n")
             if line.startswith("vllm:num_requests_waiting{")
         ]
-        return (
-            sum(float(line.rsplit(" ", 1)[1]) for line in found)
-            if status == 200 and found
-            else None
-        )
+        if status == 200 and found:
+            return sum(float(line.rsplit(" ", 1)[1]) for line in found)
+        return None
 
     def pause(self, seconds):
         """The server asked for time: nothing is sent meanwhile, and afterwards half as much at once."""

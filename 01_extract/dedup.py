@@ -238,11 +238,9 @@ def candidate_pairs(signatures, bands, family_key=None):
         if band % 8 == 7:
             codes = [np.unique(np.concatenate(codes))]
     codes = np.unique(np.concatenate(codes))
-    return (
-        np.stack([codes % count, codes // count], axis=1)
-        if count
-        else np.zeros((0, 2), dtype=np.int64)
-    )
+    if count:
+        return np.stack([codes % count, codes // count], axis=1)
+    return np.zeros((0, 2), dtype=np.int64)
 
 
 def near_duplicates(grams, chosen, signatures, bands, threshold, differ, family_key):

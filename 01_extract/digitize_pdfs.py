@@ -528,11 +528,9 @@ def outcomes_of(path, source, key, done, args):
     kind = suffix_of(path)
     if kind == ".pdf":
         return [done.get(key)]
-    return (
-        read_rows(path, source, args)
-        if kind.startswith(".jsonl")
-        else [read_plain(path, source, args)]
-    )
+    if kind.startswith(".jsonl"):
+        return read_rows(path, source, args)
+    return [read_plain(path, source, args)]
 
 
 def main():

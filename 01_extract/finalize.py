@@ -162,11 +162,9 @@ class Parquet:
             return json.dumps(value)
         if isinstance(value, list):
             return [self.value(None, item) for item in value]
-        return (
-            value.encode("utf-8", "replace").decode()
-            if isinstance(value, str) and not value.isascii()
-            else value
-        )
+        if isinstance(value, str) and not value.isascii():
+            return value.encode("utf-8", "replace").decode()
+        return value
 
     def flush(self):
         self.writer.write_table(self.pa.Table.from_pylist(self.rows, schema=self.schema))

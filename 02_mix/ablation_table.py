@@ -43,11 +43,9 @@ def mean_of(lines):
         sum(((float(line["ci_high"]) - float(line["ci_low"])) / 2) ** 2 for line in lines)
     ) / len(lines)
     mean = sum(float(line["accuracy"]) for line in lines) / len(lines)
-    return (
-        (mean, float(lines[0]["ci_low"]), float(lines[0]["ci_high"]))
-        if len(lines) == 1
-        else (mean, max(0.0, mean - half), min(100.0, mean + half))
-    )
+    if len(lines) == 1:
+        return (mean, float(lines[0]["ci_low"]), float(lines[0]["ci_high"]))
+    return (mean, max(0.0, mean - half), min(100.0, mean + half))
 
 
 def holm(values):

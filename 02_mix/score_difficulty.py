@@ -84,11 +84,9 @@ def unscorable(row, verify):
     """Reason why this row cannot be scored, or None."""
     if verify == "rules" and row.get("reference_answer") and checkable(row) is None:
         return "reference not checkable"
-    return (
-        None
-        if row.get("reference_answer") or (verify == "judge" and row.get("answer"))
-        else "no reference answer"
-    )
+    if row.get("reference_answer") or (verify == "judge" and row.get("answer")):
+        return None
+    return "no reference answer"
 
 
 # ---- samples and verdicts ----

@@ -328,11 +328,9 @@ def table(shapes, tokens):
     def cell(bytes_needed):
         # the driver keeps about 3 %
         fits = [size for size in SIZES if bytes_needed <= size * GIB * 0.97]
-        return (
-            f"{bytes_needed / GIB:.0f} GiB → {fits[0]} GB"
-            if fits
-            else f"{bytes_needed / GIB:.0f} GiB → none"
-        )
+        if fits:
+            return f"{bytes_needed / GIB:.0f} GiB → {fits[0]} GB"
+        return f"{bytes_needed / GIB:.0f} GiB → none"
 
     lines = [
         "| model | parameters | QLoRA, one GPU | LoRA, one GPU | full (bf16 weights), one GPU | "

@@ -56,11 +56,9 @@ def open_answer(question, reference, kind="math", **more):
 
 def place_of(letter):
     """Position of an answer given as a letter or a number."""
-    return (
-        letter
-        if isinstance(letter, int)
-        else string.ascii_uppercase.index(str(letter).strip().strip("()").upper())
-    )
+    if isinstance(letter, int):
+        return letter
+    return string.ascii_uppercase.index(str(letter).strip().strip("()").upper())
 
 
 KINDS = ("choice", "math", "short_text")

@@ -159,11 +159,9 @@ def eval_row(name, source, path, number):
         raise r.BadInput(
             f"{where}: cannot be read as a row of {title_of(name)} ({type(error).__name__}: {error})"
         ) from None
-    return (
-        fields
-        if isinstance(fields, str)
-        else dict(benchmark=name, category=category_of(name), **fields)
-    )
+    if isinstance(fields, str):
+        return fields
+    return dict(benchmark=name, category=category_of(name), **fields)
 
 
 def eval_rows(name, raw, path, keep_all=False):

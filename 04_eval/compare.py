@@ -278,13 +278,11 @@ def average(by_benchmark, samples):
 def verdict(its):
     """The sign of a difference whose interval excludes zero and whose p value (by Holm, where there are several benchmarks) is below 0.05."""
     sure = its.get("p_holm", its.get("p", 0.0)) < 0.05
-    return (
-        "higher"
-        if sure and its["low"] > 0
-        else "lower"
-        if sure and its["high"] < 0
-        else "no clear difference"
-    )
+    if sure and its["low"] > 0:
+        return "higher"
+    if sure and its["high"] < 0:
+        return "lower"
+    return "no clear difference"
 
 
 def p_text(p):

@@ -150,11 +150,9 @@ def shown(prompt):
     """A prompt as one text: the message itself, or the turns with their roles."""
     if isinstance(prompt, str):
         return prompt
-    return (
-        prompt[0]["content"]
-        if len(prompt) == 1
-        else "\n\n".join(f"[{message['role']}]\n{message['content']}" for message in prompt)
-    )
+    if len(prompt) == 1:
+        return prompt[0]["content"]
+    return "\n\n".join(f"[{message['role']}]\n{message['content']}" for message in prompt)
 
 
 def sample(row, raw, prompt, args, prompt_id):
@@ -289,11 +287,9 @@ def generation_options(args):
 
 def lost(meta_path):
     """How many rows got no answer last time; they are asked again, since a server may only have been busy."""
-    return (
-        json.loads(meta_path.read_text())["counts"]["rejected"].get("generation failed", 0)
-        if meta_path.is_file()
-        else 0
-    )
+    if meta_path.is_file():
+        return json.loads(meta_path.read_text())["counts"]["rejected"].get("generation failed", 0)
+    return 0
 
 
 def main():
