@@ -278,7 +278,7 @@ class RawFile:
         offset = 0
         for number, line in enumerate(self.reader, 1):
             if not line.endswith(b"\n"):
-                print(f"{self.path.name}: the last line was torn by a crash; cut", file=sys.stderr)
+                r.say(f"{self.path.name}: the last line was torn by a crash; cut")
                 self.file.truncate(offset)
                 break
             try:
@@ -460,9 +460,10 @@ def generate_jsonl(
     stored answers belong to another experiment, the file is broken, or no endpoint answers, OutOfBudget where BUDGET is spent. With
     base_url no tokenizer or model is loaded.
     """
-    if fresh:
-        for path in (Path(out_path), r.beside(out_path, "rejected.jsonl")):
-            path.unlink(missing_ok=True)
+    for path in (Path(out_path), r.beside(out_path, "rejected.jsonl")):
+        if fresh and path.exists():
+            r.say(f"--fresh: deleting {path}")
+            path.unlink()
     if "temperature" in changes:
         changes = {"top_p": 1.0, **changes}
     sampling = dataclasses.replace(sampling or Sampling(), **changes).stored()
@@ -587,10 +588,9 @@ class Book:
         if self.sampling.get("thinking"):
             self.warn_thinking()
         if self.bar.total:
-            print(
+            r.say(
                 f"{self.raw.path.name}: at most {self.bar.total - self.bar.n:,} rows to ask ({self.bar.n:,} are there), up to "
-                f"{self.sampling['max_tokens']:,} tokens each; the bar shows tokens/s and the time left",
-                file=sys.stderr,
+                f"{self.sampling['max_tokens']:,} tokens each; the bar shows tokens/s and the time left"
             )
 
     def warn_thinking(self):
@@ -603,10 +603,7 @@ class Book:
                 f"{self.budget:,} tokens cut it off (--max-tokens {THINKING_TOKENS} or more)"
             )
         if faults and not self.warned:
-            print(
-                f"warning: this model reasons before it answers: {'; '.join(faults)}",
-                file=sys.stderr,
-            )
+            r.say(f"warning: this model reasons before it answers: {'; '.join(faults)}")
         self.warned = True
 
     def store(self, request, answer):
@@ -687,10 +684,9 @@ class Book:
         self.counts["seconds"] = round(time.time() - self.started, 1)
         r.SPENT[self.raw.path.name] = self.counts["all_runs"]
         if self.failed:
-            print(
+            r.say(
                 f"{self.raw.path.name}: {len(self.failed)} rows got no answer, see {self.raw.rejected_path.name}; "
-                f"first: {self.failed[0]['error'][:200]}",
-                file=sys.stderr,
+                f"first: {self.failed[0]['error'][:200]}"
             )
         if self.stopped:
             raise OutOfBudget(
@@ -728,7 +724,7 @@ def show_first(name, messages):
     shown = (
         f"--- first prompt of {name} ---\n{text[:1500]}{' ...' if len(text) > 1500 else ''}\n---"
     )
-    print(shown.encode(errors="replace").decode(), file=sys.stderr)
+    r.say(shown.encode(errors="replace").decode())
 
 
 # ---- an endpoint ----
@@ -959,10 +955,7 @@ class Client:
                         self.tasks.create_task(self.adapt(endpoint))
         shares = {endpoint.url: endpoint.answered for endpoint in self.endpoints}
         if len(shares) > 1:
-            print(
-                "answers: " + ", ".join(f"{url} {n:,}" for url, n in shares.items()),
-                file=sys.stderr,
-            )
+            r.say("answers: " + ", ".join(f"{url} {n:,}" for url, n in shares.items()))
         return shares
 
     async def start(self, first):
@@ -974,10 +967,7 @@ class Client:
                 continue
             endpoint.down = True
             if any(there):
-                print(
-                    f"{endpoint.url}: no server answers there; its rows go to the others",
-                    file=sys.stderr,
-                )
+                r.say(f"{endpoint.url}: no server answers there; its rows go to the others")
         if not any(there):
             raise r.NoEndpoint(
                 f"--base-url {','.join(self.urls)}: no server answers there; start it, or leave --base-url out to run vLLM in this process"
@@ -1119,10 +1109,7 @@ class Client:
                 f"--base-url {endpoint.url}: {Fault(text)}; the answers so far are kept, the same command goes on"
             )
         if endpoint.refusals == 1 or endpoint.answered:
-            print(
-                f"{endpoint.url}: refuses ({Fault(text)}); its rows go to the others",
-                file=sys.stderr,
-            )
+            r.say(f"{endpoint.url}: refuses ({Fault(text)}); its rows go to the others")
         raise Gone(str(Fault(text)))
 
     async def is_gone(self, endpoint, why):
@@ -1137,7 +1124,7 @@ class Client:
             if any(e.ready.is_set() for e in self.endpoints)
             else "waiting for it"
         )
-        print(f"{endpoint.url}: does not answer any more ({why}); {others}", file=sys.stderr)
+        r.say(f"{endpoint.url}: does not answer any more ({why}); {others}")
         self.tasks.create_task(self.revive(endpoint))
         return True
 
@@ -1146,7 +1133,7 @@ class Client:
         since = time.monotonic()
         while not self.ended:
             if await endpoint.answers():
-                print(f"{endpoint.url}: answers again", file=sys.stderr)
+                r.say(f"{endpoint.url}: answers again")
                 endpoint.down = False
                 return endpoint.ready.set()
             if any(e.ready.is_set() for e in self.endpoints):
@@ -1317,7 +1304,7 @@ def prepare_chat(tokenizer):
     A base model with a chat template knows only the end of a text as its end: without this it writes the next turns too.
     """
     if not tokenizer.chat_template:
-        print(f"chat template: {add_template(tokenizer)}", file=sys.stderr)
+        r.say(f"chat template: {add_template(tokenizer)}")
     end = end_of_turn(tokenizer)
     return [] if end is None else [end]
 
@@ -1531,7 +1518,7 @@ class Children:
             raise r.BadInput(
                 f"{text}. No engine is left; the answers so far are kept, the same command goes on"
             )
-        print(f"{text}. Its {rows} rows go to the others", file=sys.stderr)
+        r.say(f"{text}. Its {rows} rows go to the others")
 
     def deal(self, living):
         """Fill the windows in turn; where nothing is left to ask or to wait for, the engines are told to end."""

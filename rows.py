@@ -99,6 +99,11 @@ class ProgressFile:
         sys.stderr.flush()
 
 
+def say(*words):
+    """A line on stderr: what a step tells its user."""
+    print(*words, file=sys.stderr)
+
+
 def progress(iterable=None, total=None, desc="", unit="row", **more):
     """tqdm bar on stderr; one line a minute when stderr is not a terminal."""
     from tqdm import tqdm
@@ -838,7 +843,7 @@ def duration(seconds):
 def starting(output, *details):
     """The one line that a step prints at its start; its last one has the rows in and out and the time."""
     script = Path(sys.argv[0]).stem
-    print(", ".join([f"{script} -> {output}", *filter(None, details)]), file=sys.stderr)
+    say(", ".join([f"{script} -> {output}", *filter(None, details)]))
 
 
 def count_rows(path):
@@ -940,7 +945,7 @@ class Step:
                 ".rejected.jsonl",
                 ".meta.json",
             ):
-                print(f"--fresh: deleting {path}", file=sys.stderr)
+                say(f"--fresh: deleting {path}")
                 path.unlink()
 
     def finished(self):
@@ -953,22 +958,14 @@ class Step:
             key for key in self.same_if if old.get("same_if", {}).get(key) != self.same_if[key]
         ]
         if changed:
-            print(
-                f"{self.output.name}: made again, since its {' and '.join(changed)} changed",
-                file=sys.stderr,
-            )
+            say(f"{self.output.name}: made again, since its {' and '.join(changed)} changed")
             self.announce(old)
             return False
         if old["counts"]["rejected"].get("generation failed"):
-            print(
-                f"{self.output.name}: made again, since some rows got no answer last time",
-                file=sys.stderr,
-            )
+            say(f"{self.output.name}: made again, since some rows got no answer last time")
             self.announce(old)
             return False
-        print(
-            f"{self.output.name}: finished already ({self.funnel(old['counts'])})", file=sys.stderr
-        )
+        say(f"{self.output.name}: finished already ({self.funnel(old['counts'])})")
         unlock(self.output)
         return True
 
@@ -1058,7 +1055,7 @@ class Step:
             },
         )
         took = duration(time.time() - self.started)
-        print(f"{self.output.name}: {self.funnel()}; {took}", file=sys.stderr)
+        say(f"{self.output.name}: {self.funnel()}; {took}")
         unlock(self.output)
 
 
@@ -1133,7 +1130,7 @@ def main():
     parsed.add_argument("output", metavar="X.jsonl")
     args = parsed.parse_args()
     counts = join(args.output)
-    print(f"{args.output}: {counts['in']:,} rows in, {counts['out']:,} out", file=sys.stderr)
+    say(f"{args.output}: {counts['in']:,} rows in, {counts['out']:,} out")
 
 
 if __name__ == "__main__":

@@ -166,9 +166,6 @@ def main():
         prompt=JUDGE_PROMPT + SOLVE_PROMPT,
         code=[replies, *answers.FILES],
     )
-    if args.fresh and judge_path(step).exists():
-        print(f"--fresh: deleting {judge_path(step)}", file=sys.stderr)
-        judge_path(step).unlink()
     if step.finished():
         return
     rows = Rows(args.input, "question!", "answer!", limit=args.limit)
@@ -179,6 +176,7 @@ def main():
             (row for row in rows if not is_kept(row, args)),
             lambda row: filled(JUDGE_PROMPT, row),
             judge_path(step),
+            fresh=args.fresh,
             retry_max_tokens=args.max_tokens,
             readable=lambda text: parse_judge(text) is not None,
             **options | {"max_tokens": min(64, args.max_tokens)},

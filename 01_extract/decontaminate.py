@@ -369,14 +369,11 @@ def judge(args, step, index, audit, pairs):
 def report(items, unread):
     """Say which benchmarks were found and what could not be read."""
     counts = collections.Counter(item.benchmark for item in items)
-    print(
-        "benchmarks: " + ", ".join(f"{name} {count:,}" for name, count in sorted(counts.items())),
-        file=sys.stderr,
-    )
+    r.say("benchmarks: " + ", ".join(f"{name} {count:,}" for name, count in sorted(counts.items())))
     if absent := [name for name in benchmark_texts.BENCHMARKS if name not in counts]:
-        print(f"not among them, of the 15 of the evaluation: {', '.join(absent)}", file=sys.stderr)
+        r.say(f"not among them, of the 15 of the evaluation: {', '.join(absent)}")
     for path, why in unread:
-        print(f"could not be read: {path}: {why}", file=sys.stderr)
+        r.say(f"could not be read: {path}: {why}")
     return dict(benchmarks=dict(counts), unread=[f"{path}: {why}" for path, why in unread])
 
 
@@ -505,9 +502,8 @@ def main():
     audit.write(r.beside(step.output, "audit"), ids)
     methods = collections.Counter(method for _, method, _ in audit.verdict.values())
     step.finish(**found, methods=dict(methods), judge=counts)
-    print(
-        f"contaminated by method: {dict(methods) or 'none'}; pairs in {r.beside(step.output, 'audit').name}/",
-        file=sys.stderr,
+    r.say(
+        f"contaminated by method: {dict(methods) or 'none'}; pairs in {r.beside(step.output, 'audit').name}/"
     )
 
 

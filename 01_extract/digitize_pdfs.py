@@ -82,7 +82,7 @@ def find_files(inputs):
         )
     if skipped := [source for path, source in every if (path, source) not in found]:
         names = ", ".join(skipped[:20]) + " ..." * (len(skipped) > 20)
-        print(f"skipped {len(skipped)}: {names}", file=sys.stderr)
+        r.say(f"skipped {len(skipped)}: {names}")
     return found
 
 

@@ -1,7 +1,6 @@
 """Sentence vectors of texts with a cache on disk, and the nearest neighbours among them; for dedup.py --semantic and decontaminate.py."""
 
 import hashlib
-import sys
 import time
 from pathlib import Path
 
@@ -82,9 +81,8 @@ def embed(texts, encoder, folder):
     if missing:
         model, started = load_encoder(encoder), time.time()
         bar = r.progress(total=len(missing), desc="embedding", unit="text")
-        print(
-            f"embedding {len(missing):,} texts ({len(set(keys)) - len(missing):,} from the cache)",
-            file=sys.stderr,
+        r.say(
+            f"embedding {len(missing):,} texts ({len(set(keys)) - len(missing):,} from the cache)"
         )
         for at in range(0, len(missing), BLOCK):
             block, path = missing[at : at + BLOCK], folder / f"{prefix}-{len(files):05d}.npy"
@@ -101,9 +99,8 @@ def embed(texts, encoder, folder):
                 )
                 bar.update(len(chosen))
                 if at == start == 0 and len(missing) > 2048:
-                    print(
-                        f"about {(time.time() - started) * len(missing) / 512 / 60:.0f} min at this speed",
-                        file=sys.stderr,
+                    r.say(
+                        f"about {(time.time() - started) * len(missing) / 512 / 60:.0f} min at this speed"
                     )
             with r.write_aside(path.with_suffix(".keys.npy")) as file:
                 np.save(

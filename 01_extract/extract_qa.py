@@ -274,10 +274,7 @@ def set_aside(raw_path, asked):
     raw.close()
     if not stale:
         return aside.unlink() if not aside.stat().st_size else None
-    print(
-        f"{raw_path.name}: {stale} answers to other prompts now stand in {aside.name}",
-        file=sys.stderr,
-    )
+    r.say(f"{raw_path.name}: {stale} answers to other prompts now stand in {aside.name}")
 
 
 # ---- from raw answers to rows ----
@@ -482,9 +479,6 @@ def take_generated(args, standards):
     """All modes that ask a model."""
     step_raw = r.beside(args.output, "raw.jsonl")
     asker = Asker(args, standards, step_raw)
-    if args.fresh and asker.claims_path.is_file():
-        print(f"--fresh: deleting {asker.claims_path}", file=sys.stderr)
-        asker.claims_path.unlink()
     step = r.Step(
         args,
         inputs=[args.input, args.prompts],

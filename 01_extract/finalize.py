@@ -431,7 +431,7 @@ def push(args, token):
         raise r.BadInput(
             f"--push-to-hub {args.push_to_hub}: the hub refused: {str(error)[:300]}; the files are in {folder}"
         ) from None
-    print(f"uploaded: {getattr(done, 'repo_url', None) or args.push_to_hub}", file=sys.stderr)
+    r.say(f"uploaded: {getattr(done, 'repo_url', None) or args.push_to_hub}")
 
 
 def hub_token():

@@ -123,10 +123,9 @@ def main():
         else:
             step.keep({**chunk, "gate_probability": probability})
     step.finish(threshold=threshold, cross_validated=measured)
-    print(
+    r.say(
         f"cross-validated: {measured['recall']} % of the chunks with pairs are kept, "
-        f"{measured['kept']} % of all chunks are read",
-        file=sys.stderr,
+        f"{measured['kept']} % of all chunks are read"
     )
 
 

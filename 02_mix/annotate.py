@@ -209,9 +209,7 @@ def main():
         retry_path.unlink(missing_ok=True)
     again = list(failed(args, sources, step.raw_path))
     if again:
-        print(
-            f"{len(again):,} answers are truncated, empty or missing: one more try", file=sys.stderr
-        )
+        r.say(f"{len(again):,} answers are truncated, empty or missing: one more try")
         spent["retry"] = batch_generate.generate_jsonl(
             again,
             to_messages,
@@ -225,10 +223,7 @@ def main():
         )
     told = assemble(args, step, sources, retry_path)
     step.finish(spent=spent, reference=told)
-    print(
-        f"reference answers: {', '.join(f'{n:,} {name}' for name, n in told.items())}",
-        file=sys.stderr,
-    )
+    r.say(f"reference answers: {', '.join(f'{n:,} {name}' for name, n in told.items())}")
 
 
 if __name__ == "__main__":

@@ -337,8 +337,8 @@ def write(step, files, tally, recipe, recipe_hash, tokenizer):
     with r.write_aside(step.output.parent / "README.md", "w") as file:
         file.write(text)
     for line in unexplained:
-        print(f"does not add up: {line}", file=sys.stderr)
-    print(text.split("## Where every row went\n\n")[1].split("\n\n")[0], file=sys.stderr)
+        r.say(f"does not add up: {line}")
+    r.say(text.split("## Where every row went\n\n")[1].split("\n\n")[0])
 
 
 def rebuild(output):

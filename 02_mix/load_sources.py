@@ -190,7 +190,7 @@ def check_count(source, found, limit, other_rows):
     text = f"source {source['name']}: {source['hub']} at {source['revision'][:12]} gave {found:,} rows, {TABLE.name} says {wanted:,}"
     if not other_rows:
         raise r.BadInput(f"{text}; --allow-other-rows goes on with them")
-    print(text, file=sys.stderr)
+    r.say(text)
 
 
 def load(source, step, seen, args):
@@ -293,10 +293,9 @@ def main():
                 f"source {source['name']}: no row could be used; the first has the fields {', '.join(first)}; "
                 f"rename them to question and answer, or give the mapping in {TABLE.name}"
             )
-        print(
+        r.say(
             f"{source['name']}: "
-            + ", ".join(f"{n:,} rows {form}" for form, n in forms.most_common()),
-            file=sys.stderr,
+            + ", ".join(f"{n:,} rows {form}" for form, n in forms.most_common())
         )
     step.finish(loaded=loaded)
 

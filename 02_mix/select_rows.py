@@ -221,7 +221,7 @@ def scorer_of(args, rules):
     if "length" in methods and field is None:
         field = length_field(args.input)
         unit = "" if field == "annotator_tokens" else " (characters)"
-        print(f"length: measured by {field}{unit}", file=sys.stderr)
+        r.say(f"length: measured by {field}{unit}")
     return lambda row, method: score_of(row, method, args.input, field)
 
 
@@ -416,9 +416,8 @@ def main():
     for name, rule in rules.items():
         got = chosen.get(str(name), {"chosen": 0, "of": 0})
         if rule["n"] is not None and rule["method"] != "all" and got["chosen"] < rule["n"]:
-            print(
-                f"{name or 'input'}: only {got['chosen']:,} rows for the {rule['n']:,} asked for ({got['of']:,} in all)",
-                file=sys.stderr,
+            r.say(
+                f"{name or 'input'}: only {got['chosen']:,} rows for the {rule['n']:,} asked for ({got['of']:,} in all)"
             )
 
 

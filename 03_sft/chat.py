@@ -40,7 +40,7 @@ def answer(model, tokenizer, messages, args, show=True):
         )
     new = made[0, batch["input_ids"].shape[1] :]
     if new[-1] != tokenizer.eos_token_id:
-        print(f"(cut at --max-new-tokens {args.max_new_tokens})", file=sys.stderr)
+        r.say(f"(cut at --max-new-tokens {args.max_new_tokens})")
     return tokenizer.decode(new, skip_special_tokens=True)
 
 

@@ -115,7 +115,7 @@ def finished(output, made):
     meta = Path(output) / "sft.meta.json"
     if not meta.is_file() or json.loads(meta.read_text()).get("merge", {}).get("made_from") != made:
         return False
-    print(f"{output}: finished already (merged model)", file=sys.stderr)
+    r.say(f"{output}: finished already (merged model)")
     return True
 
 
@@ -146,7 +146,7 @@ def merge(adapter, output, base=None, check=False, prompts=None, made=None):
     shutil.rmtree(output, ignore_errors=True)
     output.parent.mkdir(parents=True, exist_ok=True)
     os.replace(aside, output)
-    print(f"{output}: merged model in bf16", file=sys.stderr)
+    r.say(f"{output}: merged model in bf16")
     return result
 
 
@@ -197,10 +197,7 @@ def compare_saved(folder, adapted, sequences, base):
             f"the merged model differs from base + adapter: {said} (at least {100 * AGREE:.0f} % wanted), largest "
             f"lead lost {result['largest_lead_lost']} (at most {CLOSE}); nothing was written"
         )
-    print(
-        f"merged = base + adapter: {said}, largest lead lost {result['largest_lead_lost']}",
-        file=sys.stderr,
-    )
+    r.say(f"merged = base + adapter: {said}, largest lead lost {result['largest_lead_lost']}")
     return result
 
 

@@ -235,7 +235,7 @@ def main():
     text = card(meta, read_results(args.results), args.hub_id or Path(args.model).resolve().name)
     with r.write_aside(args.output, "w") as file:
         file.write(text)
-    print(f"{args.output}: model card, {len(text.splitlines())} lines", file=sys.stderr)
+    r.say(f"{args.output}: model card, {len(text.splitlines())} lines")
     if args.push_to_hub:
         push(args.model, args.output, args.hub_id)
 
@@ -259,7 +259,7 @@ def push(folder, readme, hub_id):
         ],
     )
     api.upload_file(repo_id=hub_id, path_or_fileobj=readme, path_in_repo="README.md")
-    print(f"pushed to https://huggingface.co/{hub_id}", file=sys.stderr)
+    r.say(f"pushed to https://huggingface.co/{hub_id}")
 
 
 if __name__ == "__main__":

@@ -81,7 +81,7 @@ def callbacks(state, meter, first_save=True):
                 mark_whole(folder)
                 if self.trial and trainer_state.global_step == 1:
                     shutil.rmtree(folder)
-                    print("test save after the first step: whole", file=sys.stderr)
+                    r.say("test save after the first step: whole")
             state.wait_for_everyone()
 
         def on_log(self, args, trainer_state, control, logs=None, **kwargs):

@@ -278,7 +278,7 @@ def check_count(name, found, wanted, part, other_rows):
     text = f"{entry['title']}: {entry['hub']} at {entry['revision'][:12]} gave {found:,} rows of {part}, the table says {wanted:,}"
     if not other_rows:
         raise r.BadInput(f"{text}; --allow-other-rows goes on with them")
-    print(text, file=sys.stderr)
+    r.say(text)
 
 
 def name_of(text):
@@ -297,9 +297,9 @@ def download(folder, keep_all=False, other_rows=False):
         try:
             rows, _ = load_hub(name, keep_all, other_rows)
         except r.NoAccess as error:
-            print(f"left out: {error}", file=sys.stderr)
+            r.say(f"left out: {error}")
         else:
-            print(f"{path}: {r.write(path, rows):,} rows", file=sys.stderr)
+            r.say(f"{path}: {r.write(path, rows):,} rows")
 
 
 def show(found):
@@ -314,9 +314,9 @@ def show(found):
     if not found:
         return
     for path, reason in found["unused"].items():
-        print(f"not used: {path}: {reason}", file=sys.stderr)
+        r.say(f"not used: {path}: {reason}")
     for reason, count in collections.Counter(reason for _, reason in found["rejected"]).items():
-        print(f"rows left out: {count} {reason}", file=sys.stderr)
+        r.say(f"rows left out: {count} {reason}")
 
 
 def main():

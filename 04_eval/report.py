@@ -307,10 +307,9 @@ def main():
         folder / "viewer.html",
         render("viewer.html", title=args.title, data=report_viewer.script_json(index), katex=katex),
     )
-    print(
+    r.say(
         f"{folder / 'report.html'}: {len(context['models'])} models, {len(context['names'])} benchmarks; "
-        f"viewer.html holds {len(index['samples']['id']):,} samples",
-        file=sys.stderr,
+        f"viewer.html holds {len(index['samples']['id']):,} samples"
     )
 
 

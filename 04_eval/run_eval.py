@@ -48,10 +48,7 @@ def choose(args):
         )
     missing = [name for name in benchmarks.BENCHMARKS if name not in found]
     if missing and args.benchmarks == "all":
-        print(
-            f"missing: {', '.join(missing)}; averages will say how many of how many they hold",
-            file=sys.stderr,
-        )
+        r.say(f"missing: {', '.join(missing)}; averages will say how many of how many they hold")
     order = [*benchmarks.BENCHMARKS, *sorted(found.keys() - benchmarks.BENCHMARKS.keys())]
     rows = {name: limited(found[name], args.limit) for name in order if name in found}
     return rows, loaded["rejected"], loaded["files"]
@@ -61,7 +58,7 @@ def from_folder(args, names):
     """What benchmarks.load_folder finds; a benchmark that was named and is not there is BadInput."""
     loaded = benchmarks.load_folder(args.data, names)
     for path, reason in loaded["unused"].items():
-        print(f"not used: {path}: {reason}", file=sys.stderr)
+        r.say(f"not used: {path}: {reason}")
     missing = [name for name in names or () if name not in loaded["rows"]]
     if missing:
         there = benchmarks.load_folder(args.data)["rows"]
@@ -84,7 +81,7 @@ def from_hub(args, names):
         except r.NoAccess as error:
             if names:
                 raise
-            print(f"left out: {error}", file=sys.stderr)
+            r.say(f"left out: {error}")
             continue
         loaded["rows"][name] = rows
         loaded["rejected"] += rejected
@@ -140,9 +137,8 @@ def set_aside_other_model(raw_path, identity):
     ):
         old = r.beside(raw_path, f"{stored.rsplit('@', 1)[1]}.jsonl")
         os.replace(raw_path, old)
-        print(
-            f"the model was trained again ({stored} is now {identity}): its answers are asked anew, the old ones stand in {old.name}",
-            file=sys.stderr,
+        r.say(
+            f"the model was trained again ({stored} is now {identity}): its answers are asked anew, the old ones stand in {old.name}"
         )
 
 
@@ -177,9 +173,8 @@ def write_submission(path, samples):
     """{problem id: answer}, the JSON file that the authors of OlympicArena grade."""
     if samples:
         r.write_json(path, {row["source_id"]: row["extracted"] for row in samples})
-        print(
-            f"{path}: {len(samples)} answers; submit it at huggingface.co/spaces/GAIR/OlympicArenaSubmission",
-            file=sys.stderr,
+        r.say(
+            f"{path}: {len(samples)} answers; submit it at huggingface.co/spaces/GAIR/OlympicArenaSubmission"
         )
 
 
@@ -279,7 +274,7 @@ def generation_options(args):
         return options
     import transformers_backend
 
-    print("answers come from transformers' generate: slow, vLLM is for whole runs", file=sys.stderr)
+    r.say("answers come from transformers' generate: slow, vLLM is for whole runs")
     sampling = options["sampling"]
     sampling = dataclasses.replace(sampling, extra={**sampling.extra, "backend": args.backend})
     return {**options, "sampling": sampling, "backend": transformers_backend.ask}
@@ -311,9 +306,8 @@ def main():
     step.output.parent.mkdir(parents=True, exist_ok=True)
     set_aside_other_model(step.raw_path, args.identity)
     for name, rows in chosen.items():
-        print(
-            f"{name:14} {len(rows):>7,} rows" + (f" x {args.repeats}" if args.repeats > 1 else ""),
-            file=sys.stderr,
+        r.say(
+            f"{name:14} {len(rows):>7,} rows" + (f" x {args.repeats}" if args.repeats > 1 else "")
         )
     # rows of GPQA go last: their authors ask that no question is printed in the clear, and the first prompt is
     rows = sorted(

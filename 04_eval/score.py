@@ -392,10 +392,9 @@ def judge(rows, args, raw_path):
         row["judged_by"] = args.judge
         row["correct"] = row["judged"] == "SAME"
     right = sum(row["correct"] for row in asked)
-    print(
+    r.say(
         f"judge {args.judge}: {right} of {len(asked)} rows that the rules could not decide are right "
-        f"(asked about {100 * len(asked) / max(len(rows), 1):.1f} % of all rows)",
-        file=sys.stderr,
+        f"(asked about {100 * len(asked) / max(len(rows), 1):.1f} % of all rows)"
     )
 
 
@@ -446,10 +445,9 @@ def show(table):
                 if j & (j - 1) == 0 or j == k["k"]
             ]
             more += f"  avg@{k['k']} {k['avg@k']:.1f}  {'  '.join(passes)}  maj@{k['k']} {k['maj@k']:.1f}  noise {k['noise_sd']:.2f}"
-        print(
+        r.say(
             f"{row['model']:24.24} {row['benchmark']:13} n {row['n']:>6,}  {row['accuracy']:6.2f} % [{row['ci_low']:.2f}, {row['ci_high']:.2f}]  "
-            f"unparsed {row['unparsed']:.1f}  truncated {row['truncated']:.1f}  undecided {row['undecided']:.1f}{more}",
-            file=sys.stderr,
+            f"unparsed {row['unparsed']:.1f}  truncated {row['truncated']:.1f}  undecided {row['undecided']:.1f}{more}"
         )
 
 

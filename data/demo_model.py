@@ -55,12 +55,12 @@ def main():
     )
     folder = Path(parser.parse_args().output)
     if (folder / "config.json").is_file():
-        print(f"{folder}: unpacked already", file=sys.stderr)
+        r.say(f"{folder}: unpacked already")
         return
     r.starting(folder, "270 MB, about 20 s")
     folder.parent.mkdir(parents=True, exist_ok=True)
     unpack(folder)
-    print(f"{folder}: unpacked", file=sys.stderr)
+    r.say(f"{folder}: unpacked")
 
 
 if __name__ == "__main__":

@@ -212,10 +212,7 @@ def main():
         taken, budget = spent(args.left), number("BUDGET")
         print(f"{budget - taken:.4f}")
         if taken >= budget:
-            print(
-                f"BUDGET={budget:g} is spent ({taken:,.2f}); a larger one goes on from here",
-                file=sys.stderr,
-            )
+            r.say(f"BUDGET={budget:g} is spent ({taken:,.2f}); a larger one goes on from here")
             raise SystemExit(4)
         return
     write, train = card_speeds(args.card)
