@@ -33,86 +33,7 @@ RECIPE = {
     "seed": "Seed",
 }
 METHODS = {"full": "full fine-tuning", "lora": "LoRA", "qlora": "QLoRA"}
-TEMPLATE = """---
-{{ header }}
----
-
-# {{ title }}
-
-{{ base }} after supervised fine-tuning ({{ method }}) on {{ train_rows }} question-answer rows, made with
-[MegaScience-style scripts](https://arxiv.org/abs/2507.16812): the recipe, the data and the checks of this run stand below as they were recorded.
-
-## Training recipe
-
-| | |
-|---|---|
-| Base model | `{{ base }}` |
-| Method | {{ method }} |
-{% for name, value in recipe %}| {{ name }} | {{ value }} |
-{% endfor %}| Steps | {{ "{:,}".format(steps) }} |
-| Training loss, first and last step | {{ losses }} |
-{% if eval_loss %}| Held-out loss | {{ "%.4f" | format(eval_loss) }} |
-{% endif %}{% if speed_text %}| Speed | {{ speed_text }} |
-{% endif %}| Code | commit `{{ commit }}` |
-
-## Data
-
-| file | SHA-256 |
-|---|---|
-{% for name, digest in files %}| {{ name }} | `{{ digest }}` |
-{% endfor %}
-{{ train_rows }} rows with {{ tokens }} tokens were trained on ({{ trained }} of them in answers);
-{{ rows.eval.rows }} rows were held out and {{ rows.too_long }} were dropped as too long.
-{% if checks.packing %}Rows were packed; a test showed that packed rows do not see each other.
-{% endif %}
-
-## Checks of this run
-
-{% if checks.stop_test %}- {{ checks.stop_test.ended }} of {{ checks.stop_test.prompts }} held-out prompts were answered to an end of their own.
-{% endif %}{% if checks.template_prompts_equal %}- The chat template renders {{ checks.template_prompts_equal }} prompts byte for byte as in training.
-{% endif %}{% for name, reason in failed_checks %}- {{ name }} could not run: {{ reason }}
-{% endfor %}{% if merge and "tokens" in merge %}- The merged model and base + adapter agree on
-  {{ "%.2f" | format(100 * merge.agree) }} % of {{ merge.tokens }} top tokens.
-{% endif %}
-{% if scores %}## Evaluation
-
-Accuracy in percent with its 95 % interval; in brackets the answers in which no final answer was found.
-
-| benchmark | n | {{ models | join(" | ") }} |
-|---|---|{{ "---|" * models | length }}
-{% for line in scores %}| {{ line | join(" | ") }} |
-{% endfor %}
-{% endif %}## Use
-
-```python
-from transformers import AutoModelForCausalLM, AutoTokenizer
-
-name = "{{ hub_id }}"
-tokenizer = AutoTokenizer.from_pretrained(name)
-model = AutoModelForCausalLM.from_pretrained(name, dtype="auto", device_map="auto")
-messages = [{"role": "user", "content": "A ball falls from 20 m. How long does it fall? Put the final answer in \\\\boxed{}."}]
-inputs = tokenizer.apply_chat_template(messages, add_generation_prompt=True, return_dict=True, return_tensors="pt").to(model.device)
-print(tokenizer.decode(model.generate(**inputs, max_new_tokens=1024)[0, inputs["input_ids"].shape[1]:], skip_special_tokens=True))
-```
-
-## Limits
-
-- The model can state wrong things with confidence; it is no source for medical, legal or financial decisions.
-- It was trained on answers in the language and form of the data above; other tasks may have become worse than in the base model.
-{% if unstopped %}- **The stop test failed**: fewer than 95 % of the held-out prompts were answered to an end.
-{% endif %}- Small differences between scores lie within the intervals and say nothing.
-
-## Citation
-
-```bibtex
-@article{fan2025megascience,
-  title   = {MegaScience: Pushing the Frontiers of Post-Training Datasets for Science Reasoning},
-  author  = {Fan, Run-Ze and Wang, Zengzhi and Liu, Pengfei},
-  journal = {arXiv preprint arXiv:2507.16812},
-  year    = {2025}
-}
-```
-"""
+TEMPLATE = Path(__file__).with_name("templates") / "model_card.md"
 
 
 def read_results(path):
@@ -182,7 +103,7 @@ def card(meta, results, hub_id):
         ),
     }
     environment = jinja2.Environment(undefined=jinja2.StrictUndefined, keep_trailing_newline=True)
-    return environment.from_string(TEMPLATE).render(
+    return environment.from_string(TEMPLATE.read_text(encoding="utf-8")).render(
         header=yaml.safe_dump(header, sort_keys=False).strip(),
         title=hub_id.split("/")[-1],
         base=base if header.get("base_model") else Path(base).name,
