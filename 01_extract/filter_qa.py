@@ -25,6 +25,7 @@ from replies import EMPTY_BOX, Rows
 
 import batch_generate
 import rows as r
+from answers.markup import boxes
 from answers.trim import after_thinking
 
 PROMPT = """Decide whether a question and its answer are fit for a collection of science exercises that people see without the book they come from.
@@ -279,7 +280,7 @@ def broken_box(question, answer):
     if seen := EMPTY_BOX.search(answer):
         return "empty box", "answer", seen[0]
     place = answer.rfind("\\boxed{")
-    if place >= 0 and not closes(answer, place + 7):
+    if place >= 0 and not any(start <= place < end for start, end, _ in boxes(answer)):
         return "box not closed", "answer", answer[place : place + 200]
     return None
 
@@ -322,16 +323,6 @@ RULES = (unanswered, broken_box, talk, no_task, repetition, outside)
 def rule(question, answer):
     """(reason, field, text seen) of the first rule that a pair breaks, or None."""
     return next(filter(None, (broken(question, answer) for broken in RULES)), None)
-
-
-def closes(text, start):
-    """True where the brace opened before `start` is closed again."""
-    depth = 1
-    for match in re.finditer(r"\\.|[{}]", text[start:], re.S):
-        depth += {"{": 1, "}": -1}.get(match[0], 0)
-        if depth == 0:
-            return True
-    return False
 
 
 # ---- judge ----

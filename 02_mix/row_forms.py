@@ -10,6 +10,7 @@ import string
 from typing import NamedTuple
 
 import rows as r
+from answers.markup import boxes
 from answers.trim import after_thinking, still_thinking
 
 QUESTION = ("question", "problem", "problem_text", "query", "goal")
@@ -120,14 +121,11 @@ def final_of(answer):
     """The short final answer of an answer: itself where it is short, GSM8K's "#### x", the last \\boxed{x}, a last line "Answer: x"; None
     without."""
     line = re.search(r"(?:^|\n)(?:####|\**(?:Final )?Answer:?\**:?) *(\S.{0,80}?)\s*$", answer)
-    start = answer.rfind("\\boxed{")
+    start, _, boxed = (boxes(answer) or [(-1, -1, None)])[-1]
     if line and line.start() > start:
         return line[1]
-    depth = 0
-    for place in range(start + 6, len(answer)) if start >= 0 else ():
-        depth += {"{": 1, "}": -1}.get(answer[place], 0)
-        if depth == 0:
-            return answer[start + 7 : place].strip() or None
+    if boxed is not None:
+        return boxed.strip() or None
     return answer if 0 < len(answer) <= 40 and "\n" not in answer else None
 
 

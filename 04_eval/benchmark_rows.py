@@ -15,6 +15,7 @@ import re
 import string
 
 import rows as r
+from answers.markup import boxes
 
 
 def choice(row, question, options, right, shuffle=False, **more):
@@ -318,17 +319,9 @@ def read_gsm8k(row):
 
 
 def last_box(text):
-    r"""Content of the last \boxed{...} with its braces balanced, or None."""
-    start = max(text.rfind("\\boxed{"), text.rfind("\\fbox{"))
-    if start < 0:
-        plain = re.findall(r"\\boxed\s+(\S+?)\$", text)  # "\boxed 2$" in a few solutions of MATH
-        return plain[-1] if plain else None
-    start, depth = text.index("{", start) + 1, 1
-    for end in range(start, len(text)):
-        depth += {"{": 1, "}": -1}.get(text[end], 0)
-        if not depth:
-            return text[start:end]
-    return None
+    r"""Content of the last \boxed{...}, or None; "\boxed 2$" stands in a few solutions of MATH."""
+    found = boxes(re.sub(r"\\boxed\s+([^\s{]+?)\$", r"\\boxed{\1}$", text))
+    return found[-1][2] if found else None
 
 
 def read_math(row):
