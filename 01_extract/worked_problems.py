@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 from book_blocks import Block, find_blocks, in_example
 from pdf import text as pdf_text
+from question_text import SMALL
 
 import rows as r
 
@@ -30,17 +31,6 @@ STEM = re.compile(
     [^\n]{0,120}?\b(?:answer|next|exercises?|problems?|questions?)\b""",
     re.IGNORECASE,
 )
-COUNTS = {
-    "two": 2,
-    "three": 3,
-    "four": 4,
-    "five": 5,
-    "six": 6,
-    "seven": 7,
-    "eight": 8,
-    "nine": 9,
-    "ten": 10,
-}
 ITEM = re.compile(
     r"""(?x)[ \t]*\*{0,2}(?:
     (?P<plain>\d{1,3}(?:\.\d{1,3}){0,3})(?:[.)]\*{0,2}|\*\*)      # "12. ", "**12.** ", "**2.1** "
@@ -225,17 +215,16 @@ class Reader:
         following = self.blocks[asked.stop] if asked.stop < len(self.blocks) else None
         first = self.blocks[asked.first]
         question = first._replace(start=max(first.start, asked.start))
-        if (following and following.kind == "part") or not ASKS.search(self.words(question)):
+        words = self.words(question)
+        # a long one goes on to the solution
+        if not ASKS.search(words) or words.count("$$") > 2 or len(words) > 1500:
             return False
-        if self.words(question).count("$$") > 2 or len(self.words(question)) > 1500:
-            return False  # the paragraph goes on to the solution
-        boxed = following is not None and is_plain_heading(following)
-        if boxed and not AMID_TEXT.search(self.words(following)):
-            boxed = False
-        if asked.block.level and not boxed:
+        closed = following is not None and is_plain_heading(following)
+        closed = closed and bool(AMID_TEXT.search(self.words(following)))
+        if (following and following.kind == "part") or (asked.block.level and not closed):
             return False
-        data, last = set(DATUM.findall(self.words(question))), asked.first + 1
-        while last + 1 < asked.stop and (boxed or self.continues(last + 1, data)):
+        data, last = set(DATUM.findall(words)), asked.first + 1
+        while last + 1 < asked.stop and (closed or self.continues(last + 1, data)):
             last += 1
         last = self.without_furniture(asked.first + 1, last)
         answer = (self.blocks[asked.first + 1].start, self.blocks[last].end)
@@ -271,7 +260,7 @@ class Reader:
             r"next\s+(\w+)\s+(?:exercise|problem|question)", self.words(self.blocks[at]), re.I
         )
         self.stem = (self.blocks[at].start, self.blocks[stop - 1].end)
-        self.stem_left = COUNTS.get(said[1].lower(), 99) if said else 99
+        self.stem_left = SMALL.get(said[1].lower(), 99) if said else 99
         self.close()
         return stop
 
@@ -283,24 +272,19 @@ class Reader:
         first = at + (block.body >= block.end)  # the label stands alone: the question follows
         while first < stop - 1 and self.is_title(self.blocks[first]):
             first += 1
-        if first >= stop:
-            start = end = block.end
-        else:
+        start = end = block.end
+        if first < stop:
             start = block.body if first == at else self.blocks[first].start
             end = self.blocks[stop - 1].end
-        inside = (
-            self.pending is not None
-            and self.pending.kind == "example"
-            and block.word not in EXAMPLES
-        )
-        stem = (self.pending.start, self.pending.end) if inside else None
-        if inside:  # "Example 2. Suppose Nancy has classes ... Problem 2. a. Let X be ..."
-            self.pending = None
-        elif self.stem and self.stem_left > 0 and block.word not in EXAMPLES:
+        is_example, before, stem = block.word in EXAMPLES, self.pending, None
+        if before is not None and before.kind == "example" and not is_example:
+            # "Example 2. Suppose Nancy has classes ... Problem 2. a. Let X be ..."
+            stem, self.pending = (before.start, before.end), None
+        elif self.stem and self.stem_left > 0 and not is_example:
             stem = self.stem
             self.stem_left -= 1
         self.close()
-        kind = "example" if block.word in EXAMPLES and not inside else "exercise"
+        kind = "example" if is_example else "exercise"
         self.pending = Question(
             block, start, end, block.number, self.place, kind, stem, first, stop
         )

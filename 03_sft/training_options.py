@@ -327,9 +327,9 @@ def look_back(output_dir, same_if, fresh):
     output_dir, first = Path(output_dir), int(os.environ.get("RANK", 0)) == 0
     if fresh and first:
         remove({path for pattern in OF_A_RUN for path in output_dir.glob(pattern)}, "--fresh")
-    meta, started = output_dir / "sft.meta.json", output_dir / "sft.started.json"
     if fresh or not output_dir.is_dir():
         return None
+    meta = output_dir / "sft.meta.json"
     if meta.is_file():
         old = json.loads(meta.read_text())
         changed = [key for key in same_if if old["same_if"].get(key) != same_if[key]]
@@ -346,18 +346,23 @@ def look_back(output_dir, same_if, fresh):
     checkpoint, skipped = newest_whole(output_dir)
     for path in skipped:
         say(f"{path.name} is half-written and is skipped")
-    if checkpoint is None:
-        return None
+    if checkpoint is not None:
+        refuse_other_run(output_dir, same_if)
+        say(f"going on from {checkpoint.name}")
+    return checkpoint
+
+
+def refuse_other_run(output_dir, same_if):
+    """Raise BadInput where checkpoints were made with other options or data."""
+    started = output_dir / "sft.started.json"
     old = json.loads(started.read_text()) if started.is_file() else {}
     for part in ("options", "inputs"):
-        for key in sorted({*old.get(part, {}), *same_if[part]}):
-            before, now = old.get(part, {}).get(key), same_if[part].get(key)
-            if before != now:
+        before, now = old.get(part, {}), same_if[part]
+        for key in sorted(before.keys() | now.keys()):
+            if before.get(key) != now.get(key):
                 raise r.BadInput(
-                    f"{output_dir} holds checkpoints of another run: {key} was {before} and is now {now}; "
+                    f"{output_dir} holds checkpoints of another run: {key} was {before.get(key)} and is now {now.get(key)}; "
                     "choose another --output_dir, or start over with --fresh"
                 )
     if old.get("code") != same_if["code"]:
         say("note: the scripts changed since these checkpoints were written")
-    say(f"going on from {checkpoint.name}")
-    return checkpoint

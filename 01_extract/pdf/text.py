@@ -295,7 +295,7 @@ def assemble(pages):
     Returns (text, offsets): paragraphs parted by an empty line, headings marked "## ", and [[page number, character offset where it starts], ...].
     A paragraph that runs over a page end is one paragraph; its second page starts inside it.
     """
-    lined = [lines if isinstance(lines, list) else [] for _, lines in pages]
+    lined = [[] if isinstance(given, str) else given for _, given in pages]
     drop = running_lines(lined)
     kept = [
         [line for i, line in enumerate(lines) if (number, i) not in drop]
@@ -303,35 +303,39 @@ def assemble(pages):
     ]
     book = Book(kept)
     parts, offsets, length, open_end = [], [], 0, False
-
     for (number, given), lines in zip(pages, kept, strict=True):
-        if isinstance(given, str):
-            paragraphs = [["text", given.strip(), 0]] if given.strip() else []
-        else:
-            paragraphs = footnotes_first(page_paragraphs(lines, book), book)
         start = None
-        for kind, paragraph, _ in paragraphs:
-            last = ""
-            if start is None and open_end and kind == "text" and runs_over(parts[-1], paragraph):
+        for kind, paragraph, _ in paragraphs_on(given, lines, book):
+            joins = (
+                start is None and open_end and kind == "text" and runs_over(parts[-1], paragraph)
+            )
+            if joins:
                 last = parts.pop()
                 length -= len(last)
                 text = join_lines(last, paragraph, book.known)
             else:
-                if parts:
-                    parts.append("\n\n")
-                    length += 2
                 text = f"## {paragraph}" if kind == "heading" else paragraph
+                parts += ["\n\n"] if parts else []
+                length += 2 * (len(parts) > 0)
             if start is None:
-                start = length + (len(text) - len(paragraph) if last else 0)
+                start = length + (len(text) - len(paragraph) if joins else 0)
             parts.append(text)
             length += len(text)
             open_end = is_unfinished(kind, paragraph)
         offsets.append([number, length if start is None else start])
     # marks of hyphens and control characters that are left; every character stays one character
-    text = re.sub(
-        r"[\x00-\x08\x0b-\x1f\x7f]", lambda m: "-" if m[0] == HYPHEN else " ", "".join(parts)
-    )
+    text = CONTROL.sub(lambda m: "-" if m[0] == HYPHEN else " ", "".join(parts))
     return text, offsets
+
+
+CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f]")
+
+
+def paragraphs_on(given, lines, book):
+    """[kind, text, letter height] of the paragraphs of one page."""
+    if isinstance(given, str):
+        return [["text", given.strip(), 0]] if given.strip() else []
+    return footnotes_first(page_paragraphs(lines, book), book)
 
 
 def runs_over(last, paragraph):
