@@ -83,7 +83,8 @@ def needs_no_reasoning(row):
 
 
 def parse_judge(text):
-    """True where the model says that there is reasoning, False where not, None where it cannot be read; the last verdict counts."""
+    """True where the model says that there is reasoning, False where not, None where it cannot be
+    read; the last verdict counts."""
     text = after_thinking(text)
     said = (
         VERDICT.findall(text)
@@ -94,14 +95,16 @@ def parse_judge(text):
 
 
 def shows_reasoning(answer):
-    """Rule: at least 12 words and two signs of an argument (connectives, relations between formulas), one sign for each 60 words."""
+    """Rule: at least 12 words and two signs of an argument (connectives, relations between
+    formulas), one sign for each 60 words."""
     words = len(answer.split())
     signs = len(CONNECTIVE.findall(answer)) + len(EQUATION.findall(answer))
     return words >= 12 and signs >= max(2, words / 60)
 
 
 def agrees(solution, known):
-    """Does a solution come to the known answer? None where the known answer is no short result that a rule can compare."""
+    """Does a solution come to the known answer? None where the known answer is no short result that
+    a rule can compare."""
     words, boxed = len(known.split()), "\\boxed" in known
     if PARTS.search(known) and not boxed:
         return None
@@ -119,7 +122,8 @@ def is_kept(row, args):
 
 
 def judged(args, step, rows):
-    """Yield (row, has reasoning, or needs none) in the order of the file, with the model's judgement or by rule."""
+    """Yield (row, has reasoning, or needs none) in the order of the file, with the model's
+    judgement or by rule."""
     if args.judge == "rules":
         for row in rows:
             yield row, is_kept(row, args) or by_rule(row)

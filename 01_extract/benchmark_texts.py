@@ -36,7 +36,8 @@ BENCHMARKS = {
 
 
 class Item(NamedTuple):
-    """One benchmark question: where it stands, its text without options, and the texts of its options (empty where it has none)."""
+    """One benchmark question: where it stands, its text without options, and the texts of its
+    options (empty where it has none)."""
 
     benchmark: str
     id: str
@@ -46,7 +47,8 @@ class Item(NamedTuple):
 
 
 def benchmark_name(path, row):
-    """Name of a row's benchmark: its own field, else one of the 15 that its path names, else the folder or the file."""
+    """Name of a row's benchmark: its own field, else one of the 15 that its path names, else the
+    folder or the file."""
     if isinstance(row.get("benchmark"), str) and row["benchmark"]:
         return row["benchmark"]
     names = (path.parent.name, path.stem.removesuffix(".jsonl"))
@@ -73,7 +75,8 @@ def answer_of(row):
 
 
 def file_rows(path):
-    """Rows of one file as dicts; raises ValueError, OSError, csv.Error or BadInput where it cannot be read."""
+    """Rows of one file as dicts; raises ValueError, OSError, csv.Error or BadInput where it cannot
+    be read."""
     if path.suffix == ".csv":
         with open(path, newline="", encoding="utf-8-sig") as file:
             return list(csv.DictReader(file))
@@ -90,7 +93,8 @@ def file_rows(path):
 
 
 def rows_inside(value):
-    """Rows of a JSON object: rows by id, as PubMedQA has them, the first list of rows in it, or itself."""
+    """Rows of a JSON object: rows by id, as PubMedQA has them, the first list of rows in it, or
+    itself."""
     if value and all(isinstance(row, dict) for row in value.values()):
         return [{"id": key, **row} for key, row in value.items()]
     lists = (v for v in value.values() if isinstance(v, list) and v and isinstance(v[0], dict))
@@ -98,7 +102,8 @@ def rows_inside(value):
 
 
 def files_below(paths):
-    """Files named or found below the folders named, sorted, each once; hidden files and rejected or meta files of a run are passed over."""
+    """Files named or found below the folders named, sorted, each once; hidden files and rejected or
+    meta files of a run are passed over."""
     found = []
     for path in map(Path, paths):
         if not path.exists():

@@ -69,7 +69,8 @@ class Open:
 
 
 def find_blocks(text):
-    """Blocks of a document in order: runs of lines without an empty line; a display formula or fenced text is one block."""
+    """Blocks of a document in order: runs of lines without an empty line; a display formula or
+    fenced text is one block."""
     spans = [(m.start(), m.end()) for m in re.finditer(r"\S[^\n]*(?:\n[ \t]*\S[^\n]*)*", text)]
     marks = [OPENING.findall(text, *span) for span in spans]
     blocks, i = [], 0
@@ -113,7 +114,8 @@ def make_block(text, start, end, level):
 
 
 def is_label(text, match, level, end):
-    """False for a word that only begins a sentence or title: "Problems of this kind", "Example 5.1 shows that", "## Answer Key"."""
+    """False for a word that only begins a sentence or title: "Problems of this kind", "Example 5.1
+    shows that", "## Answer Key"."""
     if match.end() == end:
         return True
     if level:
@@ -126,7 +128,8 @@ def is_label(text, match, level, end):
 
 
 def body_start(text, match, end):
-    """Where the text after a label begins; a title in the same bold run goes: "**Example 5.1: Braking.** A car ..."."""
+    """Where the text after a label begins; a title in the same bold run goes: "**Example 5.1:
+    Braking.** A car ..."."""
     at = LABEL_END.match(text, match.end(), end).end()
     mark = match["mark"]
     closed = text.find(mark, match.end(), at) >= 0 if mark else True
@@ -143,7 +146,8 @@ def body_start(text, match, end):
 
 
 def goes_on(text, before, block):
-    """True where a block continues the one before it: a formula, table or list after its introduction, the rest of a sentence after a formula."""
+    """True where a block continues the one before it: a formula, table or list after its
+    introduction, the rest of a sentence after a formula."""
     head = text[block.start : block.start + 40]
     tail = text[max(before.start, before.end - 40) : before.end].rstrip()
     return bool(
@@ -155,7 +159,8 @@ def goes_on(text, before, block):
 
 
 def in_example(text, before, block):
-    """As goes_on, within an example or exercise: its parts (a), (b) and the text after a formula belong to it too."""
+    """As goes_on, within an example or exercise: its parts (a), (b) and the text after a formula
+    belong to it too."""
     tail = text[max(before.start, before.end - 40) : before.end].rstrip("* ")
     label_only = before.kind and before.end - before.start < 40
     return (
@@ -196,7 +201,8 @@ def end_of_prose(text, blocks, last):
 
 
 def end_of_example(text, blocks, start):
-    """Index of the last block of the example, exercise or theorem that begins at blocks[start]: its solution or proof included."""
+    """Index of the last block of the example, exercise or theorem that begins at blocks[start]: its
+    solution or proof included."""
     last, first = start, blocks[start]
     for j in range(start + 1, min(start + 60, len(blocks))):
         block = blocks[j]

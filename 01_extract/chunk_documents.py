@@ -73,7 +73,8 @@ class Counter:
 
 
 def pieces_of(text, start, end, limit, count):
-    """Cut text[start:end], too long for a chunk, at sentences, then at words, then anywhere: [(start, end), ...] of at most `limit` tokens."""
+    """Cut text[start:end], too long for a chunk, at sentences, then at words, then anywhere:
+    [(start, end), ...] of at most `limit` tokens."""
     for pattern in (SENTENCE, re.compile(r"\s+"), None):
         cuts = (
             [m.end() for m in pattern.finditer(text, start, end)]
@@ -97,7 +98,8 @@ def pieces_of(text, start, end, limit, count):
 
 
 def whole_units(text):
-    """find_units(), those joined that hold one problem and the solution printed after it: a solution may go on in prose ("Therefore, ...")."""
+    """find_units(), those joined that hold one problem and the solution printed after it: a
+    solution may go on in prose ("Therefore, ...")."""
     units, spans = [], []
     for pair in worked_problems.find_pairs(text)[0]:
         if pair.kind != "key":
@@ -115,7 +117,8 @@ def whole_units(text):
 
 
 def fitting_units(text, limit, count):
-    """[(start, heading level or 0, tokens), ...] of a document: units that fit into a chunk; longer ones in parts, as few as possible."""
+    """[(start, heading level or 0, tokens), ...] of a document: units that fit into a chunk; longer
+    ones in parts, as few as possible."""
     units = whole_units(text)
     made = []
     if not units:
@@ -155,7 +158,8 @@ def fitting_units(text, limit, count):
 
 
 def pack(units, limit):
-    """Starts of chunks over units in order: as many as fit, cut back to a heading where that leaves the chunk CUT_BACK full or more."""
+    """Starts of chunks over units in order: as many as fit, cut back to a heading where that leaves
+    the chunk CUT_BACK full or more."""
     starts, held, total = [], [], 0
     for unit in units:
         while held and total + unit[2] > limit:
@@ -176,7 +180,8 @@ def pack(units, limit):
 
 
 def overlap_start(text, floor, start, overlap, count):
-    """Where a chunk begins that repeats at most `overlap` tokens, whole sentences, of what stands before `start`."""
+    """Where a chunk begins that repeats at most `overlap` tokens, whole sentences, of what stands
+    before `start`."""
     cuts = [m.end() for m in SENTENCE.finditer(text, floor, start)]
     best = start
     for cut in reversed(cuts):
@@ -187,7 +192,8 @@ def overlap_start(text, floor, start, overlap, count):
 
 
 def chunk_text(text, count, max_tokens, overlap=0):
-    """[(start, end, tokens), ...] of a document's chunks; text[start:end] has no white space at its ends and at most max_tokens tokens."""
+    """[(start, end, tokens), ...] of a document's chunks; text[start:end] has no white space at its
+    ends and at most max_tokens tokens."""
     room = max_tokens - overlap
     while True:  # the tokens of a whole may be a few more than those of its parts
         starts = pack(fitting_units(text, room, count), room)

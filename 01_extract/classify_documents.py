@@ -69,7 +69,8 @@ ONLY_SUBJECT = {
 
 
 def stated(field, text):
-    """What stands after the last "Field:" of a model's text, in lower case; the patterns stay within a line, so that they are linear."""
+    """What stands after the last "Field:" of a model's text, in lower case; the patterns stay
+    within a line, so that they are linear."""
     found = re.findall(
         rf"^[^\w\n]{{0,20}}{field}[^\w\n:=]{{0,20}}[:=][^\w\n]{{0,20}}([^\n]*)",
         text,
@@ -79,14 +80,16 @@ def stated(field, text):
 
 
 def first_named(value, words):
-    """The name whose words stand first: of "physics and mathematics" physics; None where there is none."""
+    """The name whose words stand first: of "physics and mathematics" physics; None where there is
+    none."""
     places = {name: re.search(pattern, value) for name, pattern in words.items()}
     found = {name: match.start() for name, match in places.items() if match}
     return min(found, key=found.get) if found else None
 
 
 def parse(response):
-    """(subject, level) of the model's answer: a name of SUBJECTS or "other", a name of LEVELS; None for what is not stated."""
+    """(subject, level) of the model's answer: a name of SUBJECTS or "other", a name of LEVELS; None
+    for what is not stated."""
     text = after_thinking(response or "")
     value = stated("subject", text)
     subject = first_named(value, SUBJECT_WORDS)
@@ -107,7 +110,8 @@ def is_asked(row, level_from_model):
 
 
 def judge(row, raw, level_from_model, step):
-    """Keep or reject one document by the model's raw answer (None: it was not asked or gave none)."""
+    """Keep or reject one document by the model's raw answer (None: it was not asked or gave
+    none)."""
     subject, level = row.get("subject"), None
     if is_asked(row, level_from_model):
         if raw is None:

@@ -45,7 +45,8 @@ WINDOW, STEP = 120, 80
 LAST_SENTENCE = 10  # words from which a benchmark question's last sentence is looked for by itself
 # cosine above the threshold that a last sentence alone needs: almost the same words
 LAST_SENTENCE_MORE = 0.1
-# cosine from which a pair is contaminated without a judge; a row here is measured by tests/bench/decontaminate.py
+# cosine from which a pair is contaminated without a judge; a row here is measured by
+# tests/bench/decontaminate.py
 DEFAULT_ENCODER = "all-MiniLM-L6-v2"
 THRESHOLDS = {DEFAULT_ENCODER: 0.785}
 
@@ -64,7 +65,8 @@ Reply with one word: YES if the first gives the second away, NO if it does not."
 
 
 def parse_judgement(text):
-    """True for YES, False for NO, None where the text says neither. The last such word counts: reasoning may stand before it."""
+    """True for YES, False for NO, None where the text says neither. The last such word counts:
+    reasoning may stand before it."""
     text = after_thinking(text)
     found = re.findall(r"\b(YES|NO)\b", text) or re.findall(r"\b(yes|no)\b", text.lower())
     return found[-1].upper() == "YES" if found else None
@@ -81,7 +83,8 @@ SENTENCE = re.compile(r"(?<=[.?!])\s+")
 
 
 def windows(text):
-    """The text itself, and windows of WINDOW words where it has more: what lies past 256 tokens is seen too."""
+    """The text itself, and windows of WINDOW words where it has more: what lies past 256 tokens is
+    seen too."""
     words = text.split()
     if len(words) <= WINDOW:
         return [text]
@@ -112,7 +115,8 @@ class Index:
                 self.by_gram[gram].append(number)
 
     def same_options(self, number, options):
-        """False where a short question has options in both texts and they are others: "Which of these is true?" is many questions."""
+        """False where a short question has options in both texts and they are others: "Which of
+        these is true?" is many questions."""
         ours = {tuple(words_of(option)) for option in options}
         return (
             len(self.words[number]) >= LONG
@@ -122,8 +126,9 @@ class Index:
         )
 
     def views(self):
-        """(item number, text to embed, cosine that it needs beyond the threshold): each question, in
-        windows where it is long; the last paragraph alone after a long passage; the last sentence."""
+        """(item number, text to embed, cosine that it needs beyond the threshold): each question,
+        in windows where it is long; the last paragraph alone after a long passage; the last
+        sentence."""
         found = []
         for number, text in enumerate(self.bare):
             found += [(number, part, 0.0) for part in windows(text)]
@@ -136,7 +141,8 @@ class Index:
         return found
 
     def matches(self, question, options):
-        """Pairs (item number, method, score) for the bare question of a row, the best first: exact ones, or those above the n-gram shares."""
+        """Pairs (item number, method, score) for the bare question of a row, the best first: exact
+        ones, or those above the n-gram shares."""
         words = words_of(question)
         exact = [
             number
@@ -160,7 +166,8 @@ class Index:
         return sorted(found, key=lambda match: (-match[2], match[0]))[:NEAREST]
 
     def overlap(self, number, words, ours, count):
-        """Share of the shorter text's n-grams that both hold, or 0 where it is too small to decide."""
+        """Share of the shorter text's n-grams that both hold, or 0 where it is too small to
+        decide."""
         theirs = self.words[number]
         if len(theirs) < 10 and len(words) > 4 * len(theirs):
             return 0.0  # a few words inside a much longer question are a phrase
@@ -249,7 +256,8 @@ def match_words(args, index, audit):
 
 
 def decide_words(args, index, audit, row, question, match, unsure):
-    """Settle an exact or n-gram match, or leave it to the judge where numbers, a denial or a key word differ."""
+    """Settle an exact or n-gram match, or leave it to the judge where numbers, a denial or a key
+    word differ."""
     texts = question, index.bare[match[0]]
     other = question_text.other_numbers(*texts)
     doubt = (
@@ -264,7 +272,8 @@ def decide_words(args, index, audit, row, question, match, unsure):
 
 
 def match_vectors(args, index, audit, rest, floor):
-    """Pairs (row, question, item number, cosine) among the nearest questions from `floor` on that have the same numbers."""
+    """Pairs (row, question, item number, cosine) among the nearest questions from `floor` on that
+    have the same numbers."""
     if not rest or not index.items:
         return []
     folder = args.cache or r.beside(args.output, "embeddings")
@@ -308,7 +317,8 @@ def differences(question, other):
 
 
 def judge(args, step, index, audit, pairs):
-    """Ask the model about each pair; returns the rows that got no answer. An answer that is neither YES nor NO leaves the pair to the threshold."""
+    """Ask the model about each pair; returns the rows that got no answer. An answer that is neither
+    YES nor NO leaves the pair to the threshold."""
     asked, numbers = [], []
     for row, question, number, cosine in pairs:
         item = index.items[number]

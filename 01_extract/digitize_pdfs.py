@@ -60,7 +60,8 @@ def is_book(path):
 
 
 def files_of(given):
-    """[(path, source name)] of an input; raises BadInput for a path that is not there or of an unknown kind."""
+    """[(path, source name)] of an input; raises BadInput for a path that is not there or of an
+    unknown kind."""
     if not given.exists():
         raise r.BadInput(f"--input {given}: there is no such file or folder")
     if given.is_dir():
@@ -72,7 +73,8 @@ def files_of(given):
 
 
 def find_files(inputs):
-    """[(path, source name)] of the files to read; says which were skipped. A README that is named alone is meant."""
+    """[(path, source name)] of the files to read; says which were skipped. A README that is named
+    alone is meant."""
     alone = len(inputs) == 1 and Path(inputs[0]).is_file()
     every = [pair for given in inputs for pair in files_of(Path(given))]
     found = [pair for pair in every if alone or is_book(pair[0])]
@@ -106,7 +108,8 @@ LICENSE_URL = re.compile(
 
 
 def find_license(start):
-    """Licence stated near a book's beginning, or null: its name or address in a paragraph that speaks of licence, copyright or rights.
+    """Licence stated near a book's beginning, or null: its name or address in a paragraph that
+    speaks of licence, copyright or rights.
 
     Credits of pictures are passed over: they speak of the picture alone.
     """
@@ -173,7 +176,8 @@ def book_of(source, path):
 
 
 def short_license(name):
-    """CC BY-SA 4.0 for "Creative Commons Attribution-ShareAlike 4.0 International"; other names as they are."""
+    """CC BY-SA 4.0 for "Creative Commons Attribution-ShareAlike 4.0 International"; other names as
+    they are."""
     if not name.lower().startswith("creative"):
         return name
     words = (
@@ -248,7 +252,8 @@ def make_row(
 
 
 def decode(data):
-    """Text of a file's bytes: UTF-8, UTF-16 with its mark, else Windows-1252. Raises ValueError for binary data."""
+    """Text of a file's bytes: UTF-8, UTF-16 with its mark, else Windows-1252. Raises ValueError for
+    binary data."""
     if data[:2] in (b"\xff\xfe", b"\xfe\xff"):
         return data.decode("utf-16")
     if b"\0" in data[:100_000]:
@@ -292,7 +297,8 @@ def bad_row(id_, source, reason, detail=None, **more):
 
 
 def read_rows(path, source, args):
-    """Outcomes of a JSONL file's rows, one by one; their own title, subject, pages, source and license are kept."""
+    """Outcomes of a JSONL file's rows, one by one; their own title, subject, pages, source and
+    license are kept."""
     for row in r.read(path, "text?", "title?", "subject?", "pages?", limit=args.limit):
         if not isinstance(row.get("text"), str) or not row["text"].strip():
             yield {
@@ -352,7 +358,8 @@ def finish_pdf(source, title, found, args):
 
 
 class Done:
-    """Outcomes on disk while a run is under way, so that a killed run keeps the documents it had read."""
+    """Outcomes on disk while a run is under way, so that a killed run keeps the documents it had
+    read."""
 
     def __init__(self, path):
         self.index = {}
@@ -378,7 +385,8 @@ class Done:
 
 
 def read_pdfs(todo, ocr, raw_path, done, args):
-    """Read the PDFs of todo ((path, source, key), ...) and put their outcomes into `done`; several are under way at once."""
+    """Read the PDFs of todo ((path, source, key), ...) and put their outcomes into `done`; several
+    are under way at once."""
     readers = pdf_workers.Readers(args.workers)
     bar = r.progress(total=0, desc="pages", unit="page")
     waiting, pending = collections.deque(), []
@@ -428,7 +436,8 @@ def read_pdfs(todo, ocr, raw_path, done, args):
 
 
 def pages_to_ocr(found, which):
-    """Indices of the pages that go to OCR: scans, also those with formulas that no line of text holds, or all that are not blank."""
+    """Indices of the pages that go to OCR: scans, also those with formulas that no line of text
+    holds, or all that are not blank."""
     return [
         index
         for index, (kind, value) in sorted(found.items())
@@ -451,7 +460,8 @@ def formulas_of(lines):
 
 
 def emit(outcome, step, seen, source):
-    """Hand a document and its rejected pages to the step; a text that was there already is rejected."""
+    """Hand a document and its rejected pages to the step; a text that was there already is
+    rejected."""
     row, rejected = outcome["row"], outcome["rejected"]
     step.counts["in"] += 1
     step.split(len(rejected) + (row is not None))

@@ -11,7 +11,8 @@ BLOCK = 8192  # texts of one file of vectors: what an interrupted run has to do 
 
 
 class Vectors:
-    """Rows of float16 vectors that lie in several memory-mapped files; indexing by a slice or an array gives them as float32."""
+    """Rows of float16 vectors that lie in several memory-mapped files; indexing by a slice or an
+    array gives them as float32."""
 
     def __init__(self, files, places):
         self.files, self.places = files, places  # places: array (n, 2) of file and row
@@ -31,10 +32,11 @@ class Vectors:
 
 
 def load_encoder(name):
-    """SentenceTransformer by hub id or folder, or the embedded all-MiniLM-L6-v2; on a GPU where there is one.
+    """SentenceTransformer by hub id or folder, or the embedded all-MiniLM-L6-v2; on a GPU where
+    there is one.
 
-    bfloat16 where the processor has it: it is six times slower than fp32 on one that has not (AVX2 only: 45 against 8 s for 32 texts of
-    256 tokens).
+    bfloat16 where the processor has it: it is six times slower than fp32 on one that has not (AVX2
+    only: 45 against 8 s for 32 texts of 256 tokens).
     """
     import torch
     from sentence_transformers import SentenceTransformer
@@ -55,9 +57,11 @@ def load_encoder(name):
 
 
 def embed(texts, encoder, folder):
-    """Normalised sentence vectors of the texts, as Vectors of shape (len(texts), dimension), from the cache in `folder` where they are there.
+    """Normalised sentence vectors of the texts, as Vectors of shape (len(texts), dimension), from
+    the cache in `folder` where they are there.
 
-    The cache holds pairs of files: float16 vectors and the 128-bit hashes of their texts; a block is on disk as soon as it is computed.
+    The cache holds pairs of files: float16 vectors and the 128-bit hashes of their texts; a block
+    is on disk as soon as it is computed.
     """
     import numpy as np
 
@@ -114,7 +118,8 @@ def embed(texts, encoder, folder):
 
 
 def nearest(vectors, others, count):
-    """The `count` nearest of `others` for each vector, in blocks: yields (row, [(number, cosine), ...]), best first."""
+    """The `count` nearest of `others` for each vector, in blocks: yields (row, [(number, cosine),
+    ...]), best first."""
     import torch
 
     device = "cuda" if torch.cuda.is_available() else "cpu"
@@ -129,7 +134,8 @@ def nearest(vectors, others, count):
 
 
 def pairs_from(ours, theirs, cosine):
-    """Index pairs (i, j), as a list, of the rows of two float arrays whose cosine reaches a bound."""
+    """Index pairs (i, j), as a list, of the rows of two float arrays whose cosine reaches a
+    bound."""
     import torch
 
     device = "cuda" if torch.cuda.is_available() else "cpu"

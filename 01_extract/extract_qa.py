@@ -48,7 +48,8 @@ PAIR_SCHEMA = {
     "required": ["question", "answer"],
     "additionalProperties": False,
 }
-# words of a paragraph that is asked about; a worked example or exercise with its solution counts as one paragraph
+# words of a paragraph that is asked about; a worked example or exercise with its solution counts as
+# one paragraph
 SHORTEST, LONGEST = 40, 400
 CODE = (book_blocks, grounding, parse_pairs, replies, worked_problems, pdf_text)
 
@@ -57,7 +58,8 @@ CODE = (book_blocks, grounding, parse_pairs, replies, worked_problems, pdf_text)
 
 
 def load_prompts(standards, mode, folder=PROMPTS):
-    """{(subject, standard): prompt with <chunk>}: of the prompt files, or of paragraph/ and skeleton/ for every subject that has a file."""
+    """{(subject, standard): prompt with <chunk>}: of the prompt files, or of paragraph/ and
+    skeleton/ for every subject that has a file."""
     subjects = sorted({path.stem.rsplit("_", 1)[0] for path in folder.glob("*_*.txt")})
     names = {
         "document": lambda subject, standard: f"{subject}_{standard}.txt",
@@ -117,15 +119,17 @@ def is_prose(text):
 
 
 def is_worked(unit):
-    """True for an example or exercise with its printed solution: --worked takes it word for word."""
+    """True for an example or exercise with its printed solution: --worked takes it word for
+    word."""
     return any(b.kind == "start" for b in unit) and any(
         b.word in worked_problems.ANSWERS for b in unit
     )
 
 
 def paragraphs_of(text, without_worked=False):
-    """Passages of a chunk for --mode paragraph, SHORTEST to LONGEST words: its units (book_blocks.py), headings and short ones joined to the next,
-    those too long in parts. Exercises without a solution and what is hardly text are left out."""
+    """Passages of a chunk for --mode paragraph, SHORTEST to LONGEST words: its units
+    (book_blocks.py), headings and short ones joined to the next, those too long in parts. Exercises
+    without a solution and what is hardly text are left out."""
     made, held = [], ""
     for unit in book_blocks.find_units(text, book_blocks.find_blocks(text)):
         if is_unanswered(text, unit) or (without_worked and is_worked(unit)):
@@ -157,7 +161,8 @@ def paragraphs_of(text, without_worked=False):
 
 
 def requests(chunks, prompts, standards, mode, example=None, worked=False):
-    """Yield a request (id, prompt) for each chunk and standard, in paragraph mode for each of its paragraphs."""
+    """Yield a request (id, prompt) for each chunk and standard, in paragraph mode for each of its
+    paragraphs."""
     for chunk in chunks:
         for standard in standards:
             prompt = prompts.get((chunk["subject"], standard))
@@ -187,7 +192,8 @@ def to_messages(request):
 
 
 def with_skeletons(claims, prompts, standard):
-    """Requests of the second turn of --mode skeleton from [(request, raw), ...] of the first; `reason` stands where there is nothing to ask."""
+    """Requests of the second turn of --mode skeleton from [(request, raw), ...] of the first;
+    `reason` stands where there is nothing to ask."""
     for request, raw in claims:
         chunk = request["chunk"]
         text = after_thinking(raw["response"]) if raw else ""
@@ -202,7 +208,8 @@ def with_skeletons(claims, prompts, standard):
 
 
 class Asker:
-    """The requests of a run and their answers, asked in one turn or, with --mode skeleton, in two."""
+    """The requests of a run and their answers, asked in one turn or, with --mode skeleton, in
+    two."""
 
     def __init__(self, args, standards, raw_path):
         self.args, self.standards, self.raw_path = args, standards, Path(raw_path)
@@ -258,7 +265,8 @@ class Asker:
 
 
 def set_aside(raw_path, asked):
-    """Move the stored answers to other prompts than those of `asked` to X.raw.old.jsonl, so that they are asked again."""
+    """Move the stored answers to other prompts than those of `asked` to X.raw.old.jsonl, so that
+    they are asked again."""
     if not raw_path.is_file():
         return
     expected = {q["id"]: r.text_hash(to_messages(q)) for q in asked if "reason" not in q}
@@ -309,7 +317,8 @@ def qa_row(chunk, standard, pair, args):
 
 
 def whole_pairs(raw):
-    """The pairs of a raw answer; of one that was cut off those before the cut. None where it holds neither pairs nor [NO QA]."""
+    """The pairs of a raw answer; of one that was cut off those before the cut. None where it holds
+    neither pairs nor [NO QA]."""
     pairs = read_pairs(raw["response"])
     if raw["finish_reason"] == "length" and pairs:
         pairs = pairs[: -1 if raw["response"].lstrip()[:1] not in "[{" else None]
@@ -332,7 +341,8 @@ def fault(pair, seen, chunk):
 
 
 def outcome(chunk, standard, answers, args):
-    """(pairs kept, rejected rows) of a chunk at one standard from its [(request, raw or None), ...]."""
+    """(pairs kept, rejected rows) of a chunk at one standard from its [(request, raw or None),
+    ...]."""
 
     def refuse(reason, request, **more):
         rejected.append(
@@ -372,7 +382,8 @@ def outcome(chunk, standard, answers, args):
 
 
 def worked_of(chunk, standards):
-    """(pairs that a chunk prints, those of them left out with the reason); exercises without an answer are the model's to see."""
+    """(pairs that a chunk prints, those of them left out with the reason); exercises without an
+    answer are the model's to see."""
     pairs, _ = worked_problems.pair_rows(worked_problems.Stretch(chunk))
     kept, rejected = [], []
     for row in pairs:
@@ -386,7 +397,8 @@ def worked_of(chunk, standards):
 
 
 def collect(chunks, raw_rows, asker, step):
-    """Match raw answers (an iterator in the order of the requests) with their chunks; every chunk and standard ends in rows kept or rejected."""
+    """Match raw answers (an iterator in the order of the requests) with their chunks; every chunk
+    and standard ends in rows kept or rejected."""
     args = asker.args
     for chunk in chunks:
         kept, rejected = worked_of(chunk, asker.standards) if args.worked else ([], [])
@@ -461,7 +473,8 @@ def left_out(row, standards, seen):
 
 
 def show(args, standards):
-    """Print prompt, answer and parsed pairs of the first chunks; everything else goes to a folder that is deleted."""
+    """Print prompt, answer and parsed pairs of the first chunks; everything else goes to a folder
+    that is deleted."""
     with tempfile.TemporaryDirectory() as folder:
         asker = Asker(args, standards, Path(folder) / "show.raw.jsonl")
         asker.ask(args.show)

@@ -103,8 +103,8 @@ NEXT_PART = re.compile(r"\n[ \t]*\n|\n(?=[ \t]*[*_(]*(?:note|explanation)\b)", r
 
 
 def supported(reference, answer):
-    """Does the answer say the reference: in its words, as an equal answer (answers.check), or with all
-    its numbers and denials and 80 % of its other words (key statements of proofs)?"""
+    """Does the answer say the reference: in its words, as an equal answer (answers.check), or with
+    all its numbers and denials and 80 % of its other words (key statements of proofs)?"""
     if not reference.strip() or len(reference.split()) > LONGEST:
         return False
     said, wanted = (f" {' '.join(question_text.words_of(text))} " for text in (answer, reference))
@@ -125,7 +125,8 @@ def says_formula(answer, reference):
 
 
 def says_value(answer, reference):
-    """The whole answer is equal to the reference, or a number in it with what stands behind: "..., to 14 m/s" says "14 metres per second"."""
+    """The whole answer is equal to the reference, or a number in it with what stands behind: "...,
+    to 14 m/s" says "14 metres per second"."""
     values = re.findall(r"(?<![\d.])-?\d[\d.]*\s?[^\s;,]{0,12}", answer)[:50]
     tries = [(answer, "math"), (answer, "short_text"), *((v.rstrip("."), "math") for v in values)]
     return any(answers.check(text, reference, kind).correct for text, kind in tries)
@@ -143,7 +144,8 @@ def to_messages(row):
 
 
 def reference_of(row, raw, asked):
-    """(reference or None, how, why it is missing): by rule, else by the model's reply where it was asked."""
+    """(reference or None, how, why it is missing): by rule, else by the model's reply where it was
+    asked."""
     reference, how = by_rule(row["answer"])
     if reference is not None or not asked:
         return reference, how, None if reference else "no reference"

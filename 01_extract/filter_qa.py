@@ -96,8 +96,10 @@ POINTING = {
         re.I,
     ),
 }
-# what may as well stand in the matter: "in the graph" G, "in the table" of a database, "in this section"
-# of a program. With a judge it decides, and is told; without one the row stays and `doubtful` says why.
+# what may as well stand in the matter: "in the graph" G, "in the table" of a database, "in this
+# section"
+# of a program. With a judge it decides, and is told; without one the row stays and `doubtful` says
+# why.
 DOUBTFUL = re.compile(
     r"""(?xi)\b(?:
       (?:in|see)\s(?:the|this)\s(?:graph|plot|picture|photo(?:graph)?|image)(?!\sof\b|\sthat\b|\w|\splane)
@@ -183,7 +185,8 @@ def flat(text):
 
 
 def is_given(kind, number, text):
-    """Does the text itself hold the numbered thing: "Table 1: ...", \\tag{2.5}, "(2.5)" at the end of a displayed formula?"""
+    """Does the text itself hold the numbered thing: "Table 1: ...", \\tag{2.5}, "(2.5)" at the end
+    of a displayed formula?"""
     number = re.escape(number)
     titled = rf"(?:^\W*|[.;:]\s+){kind[:3]}\w*\.?[\s~]*\(?{number}\)?[*_]*\s*(?:[:：—–]|\([^)\n]{{4,}}\)\s*[:.])"
     headed = rf"^\W*{kind}[\s~]*\(?{number}\)?[*_]*\s?[.:)]"  # of an exercise, theorem or equation that follows
@@ -202,7 +205,8 @@ def is_given(kind, number, text):
 def outside_reference(question, answer):
     """First reference to something that neither text holds; (field, text seen) or None.
 
-    The words "above" and "earlier" are looked for in the question only: a solution may speak of its own lines.
+    The words "above" and "earlier" are looked for in the question only: a solution may speak of its
+    own lines.
     """
     for field, text, at_hand in (
         ("question", question, question),
@@ -232,7 +236,8 @@ def outside_reference(question, answer):
 
 
 def pointing(field, text, at_hand, length):
-    """Words that point to a figure, a table, the book or something earlier that is not at hand, or None."""
+    """Words that point to a figure, a table, the book or something earlier that is not at hand, or
+    None."""
     for name, pattern in POINTING.items():
         if name == "earlier" and field == "answer":
             continue
@@ -250,14 +255,16 @@ def pointing(field, text, at_hand, length):
 
 
 def doubtful(question):
-    """Words that may point to something outside, or None; a question that holds a table or drawing is clear."""
+    """Words that may point to something outside, or None; a question that holds a table or drawing
+    is clear."""
     seen = DOUBTFUL.search(question)
     holds = HOLDS_TABLE.search(question) or HOLDS_VISUAL.search(question)
     return seen[0] if seen and not holds else None
 
 
 def repeats_itself(text):
-    """A sentence of four words or more that stands there five times or more and makes up 40 % of the text: a model in a loop."""
+    """A sentence of four words or more that stands there five times or more and makes up 40 % of
+    the text: a model in a loop."""
     seen, total = {}, len(text.split())
     for part in re.split(r"\n|(?<=[.!?]) ", text):
         words = flat(part)
@@ -329,7 +336,8 @@ def rule(question, answer):
 
 
 def parse_judge(text):
-    """(keep, reason) of the judge's text; keep is None where no decision can be read. The last decision counts; "no" keeps the named fault."""
+    """(keep, reason) of the judge's text; keep is None where no decision can be read. The last
+    decision counts; "no" keeps the named fault."""
     text = after_thinking(text)
     said = re.findall(r"decision[\s*_`\"':：-]{1,10}(yes|no)\b", text, re.I) or re.findall(
         r"^\W*(yes|no)\W*$", text, re.I

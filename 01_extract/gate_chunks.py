@@ -34,7 +34,8 @@ SIGNS = re.compile(
 
 
 def features(chunks, args):
-    """Array (chunks, 2 x dimension + 2): mean and maximum of the vectors of each chunk's parts, signs of exercises, length."""
+    """Array (chunks, 2 x dimension + 2): mean and maximum of the vectors of each chunk's parts,
+    signs of exercises, length."""
     import numpy as np
 
     parts, owner = [], []

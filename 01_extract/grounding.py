@@ -22,7 +22,8 @@ LONGEST_PROOF = 4  # sentences
 
 
 def content_words(text):
-    """Words of at least four letters that carry meaning, in lower case and without plural s, and numbers."""
+    """Words of at least four letters that carry meaning, in lower case and without plural s, and
+    numbers."""
     words = {word.lower() for word in WORD.findall(text)}
     return {
         word[:-1] if word.endswith("s") and len(word) > 4 else word
@@ -33,7 +34,8 @@ def content_words(text):
 
 
 def is_unrelated(question, answer, passage):
-    """True where no content word of question and answer stands in the passage: nonsense, or another book's."""
+    """True where no content word of question and answer stands in the passage: nonsense, or another
+    book's."""
     words = content_words(f"{question} {answer}")
     return bool(words) and words.isdisjoint(content_words(passage))
 
@@ -44,8 +46,9 @@ def is_unrelated(question, answer, passage):
 def find_quote(quote, passage):
     """(start, end) of the place in the passage that a quote copies, None where it is no copy.
 
-    White space, case, punctuation and marks of Markdown and LaTeX do not count; left-out words ("...") and a changed word are forgiven, since the
-    place is the one where most runs of RUN words agree.
+    White space, case, punctuation and marks of Markdown and LaTeX do not count; left-out words
+    ("...") and a changed word are forgiven, since the place is the one where most runs of RUN words
+    agree.
     """
     places = list(WORD.finditer(passage))
     words = [place[0].lower() for place in places]
@@ -73,7 +76,8 @@ def find_quote(quote, passage):
 
 
 def find_support(answer, passage):
-    """((start, end), share) of the sentences, at most LONGEST_PROOF in a row, that hold most of an answer's content words."""
+    """((start, end), share) of the sentences, at most LONGEST_PROOF in a row, that hold most of an
+    answer's content words."""
     words = content_words(answer)
     bounds = [0, *(match.end() for match in SENTENCE.finditer(passage)), len(passage)]
     spans = [(a, b) for a, b in itertools.pairwise(bounds) if passage[a:b].strip()]
@@ -95,9 +99,11 @@ def find_support(answer, passage):
 
 
 def prove(answer, quote, passage):
-    """{"start", "end", "by", "share"} of the place that supports an answer: the model's quote where it is one, else the sentences nearest to it.
+    """{"start", "end", "by", "share"} of the place that supports an answer: the model's quote where
+    it is one, else the sentences nearest to it.
 
-    The second value says whether that is support: a quote that stands in the passage, or COVERED of the answer's content words.
+    The second value says whether that is support: a quote that stands in the passage, or COVERED of
+    the answer's content words.
     """
     if quote and (span := find_quote(quote, passage)):
         return {"start": span[0], "end": span[1], "by": "quote", "share": 1.0}, True
@@ -112,12 +118,14 @@ def prove(answer, quote, passage):
 
 
 def digits(number):
-    """The significant digits of a number: 0.05 and 5 are the same, since units may change ("5 cm" is "0.05 m")."""
+    """The significant digits of a number: 0.05 and 5 are the same, since units may change ("5 cm"
+    is "0.05 m")."""
     return number.replace(",", "").replace(".", "").strip("0") or "0"
 
 
 def new_numbers(text, *sources):
-    """Numbers of a text that stand in none of the sources; small integers count steps and parts and are let go."""
+    """Numbers of a text that stand in none of the sources; small integers count steps and parts and
+    are let go."""
     known = {digits(number) for source in sources for number in NUMBER.findall(source)}
     found = [n for n in NUMBER.findall(text) if not re.fullmatch(r"\d|10", n)]
     return [n for n in dict.fromkeys(found) if digits(n) not in known]

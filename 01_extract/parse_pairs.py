@@ -36,7 +36,8 @@ def marker(words, ends=r"[:.)]|(?=\n)"):
 
 
 def numbered(letter):
-    """ "**Q1.** What is 2+2?": a letter with its number, so that "A." stays an option of a question."""
+    """ "**Q1.** What is 2+2?": a letter with its number, so that "A." stays an option of a
+    question."""
     return re.compile(
         rf"{BEFORE}{letter}[ \t]*\d{{1,3}}[ \t]*[*_]{{0,3}}[.:)][*_]{{0,3}}[ \t]*", FLAGS
     )
@@ -64,7 +65,8 @@ LONGEST_QUOTE = 1500  # characters; a longer one is the answer going on
 
 # ---- fields ----
 
-# a backslash of LaTeX that a model left single inside JSON: "\frac" would become a form feed and "rac", "\sin" would be no JSON at all
+# a backslash of LaTeX that a model left single inside JSON: "\frac" would become a form feed and
+# "rac", "\sin" would be no JSON at all
 LATEX_IN_JSON = re.compile(
     r"""(?x)(?<!\\)\\(?=[^"\\/bfnrtu]|u(?![0-9a-fA-F]{4})|
     (?:bar|begin|beta|big|binom|bmod|boldsymbol|bot|bullet|flat|forall|frac|nabla|neg?|neq|not|notin|nu|rangle|rho|
@@ -91,7 +93,8 @@ def is_empty(text):
 
 
 def tidy(text):
-    """A field without what surrounds it: rules between pairs, the number of the next pair, unpaired bold marks, a fence around the whole."""
+    """A field without what surrounds it: rules between pairs, the number of the next pair, unpaired
+    bold marks, a fence around the whole."""
     text = text.strip()
     for _ in range(4):
         before = text
@@ -113,7 +116,8 @@ def tidy(text):
 
 
 def json_values(text):
-    """JSON values that stand one after the other in a text (an object, a list, or objects line by line), up to the first thing that is none."""
+    """JSON values that stand one after the other in a text (an object, a list, or objects line by
+    line), up to the first thing that is none."""
     text = LATEX_IN_JSON.sub(r"\\\\", text)
     values, at, decoder = [], 0, json.JSONDecoder(strict=False)
     while start := re.compile(r"[\s,]*(?=[\[{])").match(text, at):
@@ -130,7 +134,8 @@ def field_text(value):
 
 
 def json_pair(item):
-    """The pair of a JSON object, None where it is none; options of a multiple-choice question go under the question."""
+    """The pair of a JSON object, None where it is none; options of a multiple-choice question go
+    under the question."""
     fields = {str(k).lower(): v for k, v in item.items()} if isinstance(item, dict) else {}
     if "question" not in fields and "answer" not in fields:
         return None
@@ -143,7 +148,8 @@ def json_pair(item):
 
 
 def json_pairs(text):
-    """Pairs of an answer that is JSON: an object, objects, a list of them, or {"pairs": [...]}; None where it is not JSON."""
+    """Pairs of an answer that is JSON: an object, objects, a list of them, or {"pairs": [...]};
+    None where it is not JSON."""
     fenced = re.search(r"```(?:json)?[ \t]*\n(\s*[\[{].*?)```", text, re.DOTALL)
     items = []
     for value in json_values(mend_escapes(fenced[1] if fenced else text.strip())):
@@ -180,10 +186,12 @@ def answer_and_quote(text):
 
 
 def read_pairs(response):
-    """[Pair, ...] of a model's text; question or answer may be "" where it is missing. [] for the sentinel [NO QA], None where the text holds neither.
+    """[Pair, ...] of a model's text; question or answer may be "" where it is missing. [] for the
+    sentinel [NO QA], None where the text holds neither.
 
-    Markers stand at the beginning of a line, bold, numbered or as headings; text on one line is read too. "Answer:" a second time within an answer
-    belongs to it. What the model says to its user after the last pair goes.
+    Markers stand at the beginning of a line, bold, numbered or as headings; text on one line is
+    read too. "Answer:" a second time within an answer belongs to it. What the model says to its
+    user after the last pair goes.
     """
     text = after_thinking(response or "").replace("\r\n", "\n")
     pairs = json_pairs(text)

@@ -90,7 +90,8 @@ PLACEHOLDER = re.compile(
 
 
 def without_notes(text):
-    """Drop the last paragraphs where they speak about the editing; one that holds the box is kept."""
+    """Drop the last paragraphs where they speak about the editing; one that holds the box is
+    kept."""
     parts = re.split(r"(\n\s*\n|\n(?=[ \t]*[*_(\[]{0,3}note\b))", text, flags=re.I)
     while len(parts) > 1:
         last = parts[-1].strip().lstrip("*_([> #-")
@@ -105,7 +106,8 @@ def without_notes(text):
 
 
 def tidy(text):
-    """One field as it will stand in the row: no Markdown around it, no rule lines, no fence left open."""
+    """One field as it will stand in the row: no Markdown around it, no rule lines, no fence left
+    open."""
     text = re.sub(
         r"^\s*(?:-{3,}|\*{3,}|_{3,}|=+)[ \t]*$|^\s*```\w*[ \t]*$", "", text, flags=re.M
     ).strip()
@@ -120,9 +122,11 @@ def tidy(text):
 
 
 def parse(text, mode="text"):
-    """(question, answer) of a model's text, or None where the form was not kept; either may be "" where nothing of use was in it.
+    """(question, answer) of a model's text, or None where the form was not kept; either may be ""
+    where nothing of use was in it.
 
-    The last answer marker counts, and the question marker before it: drafts before them are dropped.
+    The last answer marker counts, and the question marker before it: drafts before them are
+    dropped.
     """
     text = replies.without_closing(after_thinking(text))
     if mode == "json":
@@ -211,7 +215,8 @@ def is_kept(row, args):
 
 
 def inventions(question, answer, passage, row):
-    """Numbers of the refined pair that stand in neither passage nor pair; in an answer that calculates, new numbers are results."""
+    """Numbers of the refined pair that stand in neither passage nor pair; in an answer that
+    calculates, new numbers are results."""
     sources = passage, row["question"], row["answer"]
     found = grounding.new_numbers(question, *sources)
     if not re.search(r"=|\\approx|≈|\\times|×", answer):

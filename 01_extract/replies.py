@@ -31,7 +31,8 @@ CLOSING = re.compile(
 
 
 def without_closing(text):
-    """A reply without the last paragraphs that speak to the user: "Let me know if you need more!"."""
+    """A reply without the last paragraphs that speak to the user: "Let me know if you need
+    more!"."""
     text = text.rstrip()
     for _ in range(3):
         at = max(text.rfind("\n\n"), text.rfind("\n---\n"))
@@ -50,7 +51,8 @@ def written_by(row, model):
 
 
 def mend_escapes(text):
-    """Double the backslashes of LaTeX commands in JSON text: \\frac, \\times, \\beta, \\nu would become control characters, \\sqrt an error."""
+    """Double the backslashes of LaTeX commands in JSON text: \\frac, \\times, \\beta, \\nu would
+    become control characters, \\sqrt an error."""
 
     def mend(match):
         kind, after = match[1], match.string[match.end() : match.end() + 12]
@@ -69,7 +71,8 @@ def mend_escapes(text):
 
 
 def json_answer(text):
-    """The JSON object in a model's text as a dict, or None; a Markdown fence, text around it and undoubled LaTeX backslashes are survived."""
+    """The JSON object in a model's text as a dict, or None; a Markdown fence, text around it and
+    undoubled LaTeX backslashes are survived."""
     # not the brace of a formula before it
     start, end = (re.search(r"\{\s*\"", text), text.rfind("}"))
     if not start or end < start.start():
@@ -82,7 +85,8 @@ def json_answer(text):
 
 
 def without_empty_boxes(text):
-    """Drop the sentence or display formula that holds an empty box, e.g. "The final answer is \\boxed{}."."""
+    """Drop the sentence or display formula that holds an empty box, e.g. "The final answer is
+    \\boxed{}."."""
     while match := EMPTY_BOX.search(text):
         before, after = text[: match.start()], text[match.end() :]
         display = re.search(r"(?:\\\[|\$\$)\s*$", before)
@@ -98,7 +102,8 @@ def without_empty_boxes(text):
 
 
 class Rows:
-    """The rows of a file, read anew each time, with their number for the progress bar: nothing is held in memory."""
+    """The rows of a file, read anew each time, with their number for the progress bar: nothing is
+    held in memory."""
 
     def __init__(self, path, *fields, limit=None):
         self.path, self.fields, self.limit = Path(path), fields, limit
@@ -116,7 +121,8 @@ class Rows:
 
 
 class Passages:
-    """Text of source chunks by id. Only the places in the file are held (a few bytes a chunk); .gz and .parquet are read whole."""
+    """Text of source chunks by id. Only the places in the file are held (a few bytes a chunk); .gz
+    and .parquet are read whole."""
 
     def __init__(self, path):
         self.path, self.places, self.texts = Path(path), {}, {}
@@ -147,7 +153,8 @@ class Passages:
 
 
 def outcome(raw):
-    """Why a raw row cannot be used: "generation failed", "truncated" or "empty"; None where it can."""
+    """Why a raw row cannot be used: "generation failed", "truncated" or "empty"; None where it
+    can."""
     if raw is None:
         return "generation failed"
     if raw["finish_reason"] == "length":

@@ -93,7 +93,8 @@ def section_kind(title):
 
 
 class Sections:
-    """The kind of section the walk is in: a heading below "Answer Key", or a mere "Chapter 2", stays in it."""
+    """The kind of section the walk is in: a heading below "Answer Key", or a mere "Chapter 2",
+    stays in it."""
 
     def __init__(self):
         self.level, self.kind, self.step = 9, "", 1
@@ -109,7 +110,8 @@ class Sections:
 
 
 def item_marks(text, block, kind):
-    """[(start, end of the mark, number), ...] of what looks like numbered items in a block; a key may have several on a line."""
+    """[(start, end of the mark, number), ...] of what looks like numbered items in a block; a key
+    may have several on a line."""
     if kind == "part" and len(short := list(SHORT_KEY.finditer(text, block.start, block.end))) > 1:
         return [(m.start(), m.start(2), m[1]) for m in short]
     found = ITEM_LINE.finditer(text, block.start, block.end)
@@ -117,7 +119,8 @@ def item_marks(text, block, kind):
 
 
 def numbered_items(text, block, kind, last, step=1):
-    """(the numbered items of one block as labelled blocks, or [block] where it has none; the last number). They must count on from `last`."""
+    """(the numbered items of one block as labelled blocks, or [block] where it has none; the last
+    number). They must count on from `last`."""
     marks, number = [], last
     for mark in item_marks(text, block, kind):
         value = int(mark[2].rsplit(".", 1)[-1])
@@ -149,7 +152,8 @@ def number_items(text, section, kind, step):
 
 
 def label_items(text, blocks):
-    """Blocks with the numbered items of exercise and key sections labelled, where those sections use no words for labels."""
+    """Blocks with the numbered items of exercise and key sections labelled, where those sections
+    use no words for labels."""
     made, at, sections = [], 0, Sections()
     while at < len(blocks):
         stop = at + 1
@@ -171,7 +175,8 @@ def label_items(text, blocks):
 
 
 class Reader:
-    """Walk over the blocks of a book once; pairs, open questions and answers without a question are gathered."""
+    """Walk over the blocks of a book once; pairs, open questions and answers without a question are
+    gathered."""
 
     def __init__(self, text):
         self.text = text
@@ -209,7 +214,8 @@ class Reader:
             self.open.append(asked)
 
     def unlabelled(self, asked):
-        """Take an example whose solution bears no label: a first paragraph that asks, then the answer. False where it is not of that form."""
+        """Take an example whose solution bears no label: a first paragraph that asks, then the
+        answer. False where it is not of that form."""
         if asked.kind != "example" or asked.stop - asked.first < 2:
             return False
         following = self.blocks[asked.stop] if asked.stop < len(self.blocks) else None
@@ -244,7 +250,8 @@ class Reader:
         return at + 1
 
     def run_of(self, at):
-        """Index of the first block after blocks[at] that is labelled, a heading or a shared introduction."""
+        """Index of the first block after blocks[at] that is labelled, a heading or a shared
+        introduction."""
         stop = at + 1
         while stop < len(self.blocks):
             block = self.blocks[stop]
@@ -254,7 +261,8 @@ class Reader:
         return stop
 
     def shared(self, at):
-        """ "Use the following information to answer the next five exercises": its span goes before those questions."""
+        """ "Use the following information to answer the next five exercises": its span goes before
+        those questions."""
         stop = self.run_of(at)
         said = re.search(
             r"next\s+(\w+)\s+(?:exercise|problem|question)", self.words(self.blocks[at]), re.I
@@ -336,7 +344,8 @@ class Reader:
         return last
 
     def is_bounded(self, block, alone, following):
-        """True where the text up to the next label or heading is the answer: no prose of the chapter can stand between."""
+        """True where the text up to the next label or heading is the answer: no prose of the
+        chapter can stand between."""
         if block.word == "item" or self.section in ("exercises", "key"):
             return True
         if following is None:
@@ -346,7 +355,8 @@ class Reader:
         return alone and following.kind == "part"
 
     def continues(self, j, data):
-        """True where blocks[j] goes on with the answer: by its form, or since it works with the numbers of the question."""
+        """True where blocks[j] goes on with the answer: by its form, or since it works with the
+        numbers of the question."""
         before, block = self.blocks[j - 1], self.blocks[j]
         return in_example(self.text, before, block) or not data.isdisjoint(
             DATUM.findall(self.words(block))
@@ -364,7 +374,8 @@ class Reader:
         self.open = left
 
     def asked_by(self, number, place, before, questions):
-        """The question with a number: in the same section, the same chapter, or the book, where only one bears it; None where several do."""
+        """The question with a number: in the same section, the same chapter, or the book, where
+        only one bears it; None where several do."""
         same = [
             q for q in questions if q.kind == "exercise" and q.number == number and q.end <= before
         ]
@@ -406,14 +417,16 @@ def standard_of(answer):
 
 
 class Stretch:
-    """A document, or chunks of one that follow each other without a gap: their text, and what is known of its places."""
+    """A document, or chunks of one that follow each other without a gap: their text, and what is
+    known of its places."""
 
     def __init__(self, row):
         self.rows, self.text = [row], row["text"]
         self.start = row.get("start", 0) if "doc_id" in row else 0  # of the text in the document
 
     def takes(self, row):
-        """True where a chunk goes on with the text; what lies between two chunks is white space, a few characters of it."""
+        """True where a chunk goes on with the text; what lies between two chunks is white space, a
+        few characters of it."""
         here = self.rows[-1]
         if "doc_id" not in row or row["doc_id"] != here.get("doc_id") or "start" not in row:
             return False

@@ -38,7 +38,8 @@ def name_parts(model):
 
 
 def mean_of(lines):
-    """(mean accuracy over benchmarks, low, high): the interval of independent benchmarks with the given half-widths."""
+    """(mean accuracy over benchmarks, low, high): the interval of independent benchmarks with the
+    given half-widths."""
     half = math.sqrt(
         sum(((float(line["ci_high"]) - float(line["ci_low"])) / 2) ** 2 for line in lines)
     ) / len(lines)
@@ -58,8 +59,8 @@ def holm(values):
 
 
 def winner(methods, pairs):
-    """The method that is clearly better than each other one with every seed, or None; pairs: dicts with a, b, low, high, p_holm (difference
-    b - a)."""
+    """The method that is clearly better than each other one with every seed, or None; pairs: dicts
+    with a, b, low, high, p_holm (difference b - a)."""
     for method in methods:
         won = collections.Counter()
         for pair in pairs:

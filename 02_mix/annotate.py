@@ -74,7 +74,8 @@ def failed(args, sources, raw_path):
 
 
 def agreements(rows):
-    """For each (row, answer): True or False where rules can compare it with the reference, else None."""
+    """For each (row, answer): True or False where rules can compare it with the reference, else
+    None."""
     checked = [
         answer is not None and score_difficulty.checkable(row) is not None for row, answer in rows
     ]
@@ -88,7 +89,8 @@ def agreements(rows):
 
 
 def keep_chunk(chunk, args, step, told):
-    """Keep or reject the rows of a chunk of (row, answer, raw); raw is None where the teacher was not asked."""
+    """Keep or reject the rows of a chunk of (row, answer, raw); raw is None where the teacher was
+    not asked."""
     for (row, answer, raw), agrees in zip(
         chunk, agreements([(row, answer) for row, answer, _ in chunk]), strict=True
     ):
@@ -120,7 +122,8 @@ def keep_chunk(chunk, args, step, told):
 
 
 def assemble(args, step, sources, retry_path):
-    """Read the raw answers and keep or reject every row of the input; returns how many agree with their reference."""
+    """Read the raw answers and keep or reject every row of the input; returns how many agree with
+    their reference."""
     first = batch_generate.read_raw(asked(args, sources), step.raw_path)
     again = (
         {

@@ -22,8 +22,8 @@ BATCH = 512  # rows tokenized at once, over all cores
 
 
 def file_of(name, file):
-    """A small file of a model: from its folder, or from the hub; None where it has none. Raises BadInput where the model is not to be
-    had."""
+    """A small file of a model: from its folder, or from the hub; None where it has none. Raises
+    BadInput where the model is not to be had."""
     if Path(name).is_dir():
         path = Path(name) / file
         return path if path.is_file() else None

@@ -41,7 +41,8 @@ def read_table(path=TABLE):
 
 
 def read_recipe(path):
-    """A recipe as a dict with `name` and `sources` (a list of dicts with `source`); raises BadInput where it is not one."""
+    """A recipe as a dict with `name` and `sources` (a list of dicts with `source`); raises BadInput
+    where it is not one."""
     import yaml
 
     path = Path(path)
@@ -75,7 +76,8 @@ def read_recipe(path):
 
 
 def table_name(text, table):
-    """Name of the table that is meant, whatever its case and punctuation (NaturalReasoning, SCP-116K), or None."""
+    """Name of the table that is meant, whatever its case and punctuation (NaturalReasoning,
+    SCP-116K), or None."""
 
     def bare(name):
         return re.sub(r"[^a-z0-9]", "", name.lower())
@@ -84,7 +86,8 @@ def table_name(text, table):
 
 
 def plan(named, recipe=None):
-    """List of sources to load, in order: dicts with name, path or hub, fields, license ... Raises BadInput for an unknown name."""
+    """List of sources to load, in order: dicts with name, path or hub, fields, license ... Raises
+    BadInput for an unknown name."""
     table = read_table()
     listed = [
         {**table.get(entry["source"], {}), **entry, "name": entry["source"]}
@@ -103,7 +106,8 @@ def plan(named, recipe=None):
 
 
 def add_source(listed, text, table):
-    """Add what one entry of --sources names (NAME, PATH or NAME=PATH) to the list, or give a listed name its path."""
+    """Add what one entry of --sources names (NAME, PATH or NAME=PATH) to the list, or give a listed
+    name its path."""
     name, _, path = text.rpartition("=")
     known = table_name(name or text, table)
     name = known or name
@@ -162,7 +166,8 @@ def stream(source, limit=None):
 
 
 def from_hub(source):
-    """Stream a set of the hub at its commit; a set that is gated, gone or out of reach is BadInput with what to do."""
+    """Stream a set of the hub at its commit; a set that is gated, gone or out of reach is BadInput
+    with what to do."""
     place, split = f"source {source['name']}", source.get("split", "train")
     hint = f"read a copy of your own with --sources {source['name']}=PATH"
     rows = r.hub_rows(
@@ -179,7 +184,8 @@ def from_hub(source):
 
 
 def check_count(source, found, limit, other_rows):
-    """Raise BadInput where a hub set that was read to its end has another number of rows than the table says; only print it with other_rows."""
+    """Raise BadInput where a hub set that was read to its end has another number of rows than the
+    table says; only print it with other_rows."""
     wanted = source.get("rows")
     if (
         "path" in source

@@ -37,8 +37,8 @@ USED = {"id", "question", "answer", "system", *COLUMNS}
 
 
 def with_reference(row):
-    """The row with its reference as a last line, where the answer commits to nothing and the reference is short: boxed, or "Answer: B" for
-    a letter."""
+    """The row with its reference as a last line, where the answer commits to nothing and the
+    reference is short: boxed, or "Answer: B" for a letter."""
     reference = row.get("reference_answer")
     reference = reference.strip() if isinstance(reference, str) else ""
     if not 0 < len(reference) <= 80 or "\n" in reference or len(reference.split()) > 8:
@@ -57,7 +57,8 @@ def with_reference(row):
 
 
 def train_row(row, tokens, recipe, recipe_hash):
-    """A row in TRL's conversational prompt-completion form, with the same columns and types whatever its source."""
+    """A row in TRL's conversational prompt-completion form, with the same columns and types
+    whatever its source."""
     chat = count_tokens.conversation(row)
     extra = {name: value for name, value in row.items() if name not in USED}
     made = {
@@ -138,7 +139,8 @@ class Shards:
             self.writer = None
 
     def finish(self):
-        """Give the shards their names; returns the paths. Shards of an earlier run of this name are removed."""
+        """Give the shards their names; returns the paths. Shards of an earlier run of this name are
+        removed."""
         if self.batch or not self.aside:
             self._flush(close=True)
         elif self.writer:
@@ -160,7 +162,8 @@ class Shards:
 
 
 def rows_in(args, recipe, step):
-    """Every row to mix, counted: from --input files, or from the sources of the recipe as load_sources.py reads them."""
+    """Every row to mix, counted: from --input files, or from the sources of the recipe as
+    load_sources.py reads them."""
     seen = set()
     for path in args.input:
         for row in step.read(path, "question", "answer", "subject?", "reference_answer?"):
@@ -217,7 +220,8 @@ def fitting(rows, step, tokenizer, max_tokens):
 
 
 def mixed(pairs, step, rules, seed):
-    """Yield (row, tokens) in the order of the seed, after the recipe's selection of the rows that bear none yet."""
+    """Yield (row, tokens) in the order of the seed, after the recipe's selection of the rows that
+    bear none yet."""
     pools, keep = {}, (1, 9)
 
     def key_of(row):
@@ -254,7 +258,8 @@ def mixed(pairs, step, rules, seed):
 
 
 def settings(args, recipe):
-    """What the mixture is made by, as one dict: the recipe, or the options where there is none. Its hash stands in every row."""
+    """What the mixture is made by, as one dict: the recipe, or the options where there is none. Its
+    hash stands in every row."""
     for name, default in (
         ("seed", 42),
         ("tokenizer", None),

@@ -12,7 +12,8 @@ WORDS = 4  # of a gram
 
 
 def grams(text):
-    """64-bit hashes of the distinct 4-grams of a text's lower-cased words; of all its words where it has fewer."""
+    """64-bit hashes of the distinct 4-grams of a text's lower-cased words; of all its words where
+    it has fewer."""
     import xxhash
 
     words = re.findall(r"\w+", text.lower())
@@ -22,9 +23,11 @@ def grams(text):
 
 
 def gains(texts, n):
-    """[new 4-grams the text added when it was chosen, or None where it was not], for the n texts chosen greedily.
+    """[new 4-grams the text added when it was chosen, or None where it was not], for the n texts
+    chosen greedily.
 
-    Memory: 16 bytes a gram (a row of 100 words: 1.6 KB). Equal gains go to the earlier text, so the caller orders the texts by seed.
+    Memory: 16 bytes a gram (a row of 100 words: 1.6 KB). Equal gains go to the earlier text, so the
+    caller orders the texts by seed.
     """
     import numpy as np
 

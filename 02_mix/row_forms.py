@@ -39,7 +39,8 @@ class Unusable(Exception):
 
 
 def text_of(value):
-    """Text of a field: a string, a number, a list of answers (the first), or a dict that holds a response."""
+    """Text of a field: a string, a number, a list of answers (the first), or a dict that holds a
+    response."""
     if isinstance(value, list):
         value = value[0] if value else None
     if isinstance(value, dict):
@@ -48,7 +49,8 @@ def text_of(value):
 
 
 def turns(messages):
-    """(system or None, question, answer) of a conversation; raises Unusable unless it is one question and one answer."""
+    """(system or None, question, answer) of a conversation; raises Unusable unless it is one
+    question and one answer."""
     said = collections.defaultdict(list)
     for message in messages:
         if not isinstance(message, dict):
@@ -118,8 +120,8 @@ def first_of(row, names):
 
 
 def final_of(answer):
-    """The short final answer of an answer: itself where it is short, GSM8K's "#### x", the last \\boxed{x}, a last line "Answer: x"; None
-    without."""
+    """The short final answer of an answer: itself where it is short, GSM8K's "#### x", the last
+    \\boxed{x}, a last line "Answer: x"; None without."""
     line = re.search(r"(?:^|\n)(?:####|\**(?:Final )?Answer:?\**:?) *(\S.{0,80}?)\s*$", answer)
     start, _, boxed = (boxes(answer) or [(-1, -1, None)])[-1]
     if line and line.start() > start:
@@ -166,7 +168,8 @@ def read_completion(low):
 
 
 def read_pair(low):
-    """Question and answer in their many names, a short answer beside its worked solution, options."""
+    """Question and answer in their many names, a short answer beside its worked solution,
+    options."""
     if not any(name in low for name in QUESTION):
         raise Unusable("unknown form")
     asked, question = first_of(low, QUESTION)

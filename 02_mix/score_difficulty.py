@@ -55,13 +55,15 @@ Score: N"""
 
 
 def parse_score(text):
-    """The score of a judge's reply: the number after its last "Score:", or None where there is none between 0 and 10."""
+    """The score of a judge's reply: the number after its last "Score:", or None where there is none
+    between 0 and 10."""
     found = re.findall(r"score\W{0,6}(\d+(?:\.\d+)?)", text, re.I)
     return float(found[-1]) if found and float(found[-1]) <= 10 else None
 
 
 def checkable(row):
-    """Kind under which `answers` can compare with the row's reference, or None where it is prose or a proof."""
+    """Kind under which `answers` can compare with the row's reference, or None where it is prose or
+    a proof."""
     return kinds.kind_of(row.get("reference_answer"), row["question"], row.get("options"))
 
 
@@ -76,7 +78,8 @@ def graded_row(row, response):
 
 
 def wanted(row, args):
-    """Is the row's source one that is selected by difficulty? Without a recipe every row is scored."""
+    """Is the row's source one that is selected by difficulty? Without a recipe every row is
+    scored."""
     return args.scored_sources is None or row.get("source") in args.scored_sources
 
 
@@ -148,7 +151,8 @@ def ask(args, step, judge_path):
 
 
 def scores_of(chunk, args):
-    """The k scores of each row of a chunk of (row, sample raws, judge raws): a list of numbers and None."""
+    """The k scores of each row of a chunk of (row, sample raws, judge raws): a list of numbers and
+    None."""
     if args.verify == "judge":
         return [
             [None if verdict is None else parse_score(verdict["response"]) for verdict in verdicts]

@@ -45,14 +45,16 @@ BUCKETS = 64  # temporary files of the sort: one in 64 of the data is in memory 
 
 
 def order_key(seed, id_, use):
-    """64-bit place of a row in the order of `use` ("select", "mix"); another seed or use gives an unrelated order."""
+    """64-bit place of a row in the order of `use` ("select", "mix"); another seed or use gives an
+    unrelated order."""
     import xxhash
 
     return xxhash.xxh3_64_intdigest(f"{use}\x1f{seed}\x1f{id_}".encode("utf-8", "surrogatepass"))
 
 
 def in_key_order(keyed, folder, buckets=BUCKETS):
-    """Sort (key, row) pairs of any number through temporary files without a name (nothing is left after a crash); yields (key, row)."""
+    """Sort (key, row) pairs of any number through temporary files without a name (nothing is left
+    after a crash); yields (key, row)."""
     Path(folder).mkdir(parents=True, exist_ok=True)
     files = [tempfile.TemporaryFile(dir=folder, buffering=1 << 18) for _ in range(buckets)]
     try:
@@ -101,7 +103,8 @@ class Pool:
         ]
 
     def choose(self, method, keep=(1, 9), n=None, tokens=None):
-        """Sorted keys of the chosen rows: n of them, or as many as come nearest to `tokens`, or all that may be."""
+        """Sorted keys of the chosen rows: n of them, or as many as come nearest to `tokens`, or all
+        that may be."""
         import numpy as np
 
         places = self.ranked(method, keep)
@@ -119,7 +122,8 @@ class Pool:
 
 
 def share_out(weights, available):
-    """Rows of each weighted source: in proportion to the weights, as many as the scarcest source allows, none repeated."""
+    """Rows of each weighted source: in proportion to the weights, as many as the scarcest source
+    allows, none repeated."""
     total = min(available[name] / weight for name, weight in weights.items())
     return {name: math.floor(total * weight + 1e-9) for name, weight in weights.items()}
 
@@ -159,7 +163,8 @@ def length_field(path):
 
 
 def load_scorer(text):
-    """The function named FILE.py:FUNCTION; raises BadInput where there is none. It is the user's own code and is run as such."""
+    """The function named FILE.py:FUNCTION; raises BadInput where there is none. It is the user's
+    own code and is run as such."""
     file, _, name = text.partition(":")
     if not Path(file).is_file() or not name:
         raise r.BadInput(
@@ -174,7 +179,8 @@ def load_scorer(text):
 
 
 def novelty_scores(args, n):
-    """{id: 4-grams added} of the n rows that are chosen greedily; rows are offered in the order of seed and ids."""
+    """{id: 4-grams added} of the n rows that are chosen greedily; rows are offered in the order of
+    seed and ids."""
     texts = {
         row["id"]: f"{row['question']}\n{row['answer']}"
         for row in r.read(args.input, "question", "answer")
@@ -186,7 +192,8 @@ def novelty_scores(args, n):
 
 
 def score_of(row, method, path, field="answer"):
-    """Number a row is ranked by under difficulty or length, None under other methods; BadInput where it is no number."""
+    """Number a row is ranked by under difficulty or length, None under other methods; BadInput
+    where it is no number."""
     value = row.get("difficulty") if method == "difficulty" else None
     if method == "difficulty" and "difficulty" not in row:
         raise r.BadInput(
@@ -226,7 +233,8 @@ def scorer_of(args, rules):
 
 
 def rules_of(args):
-    """How each source is chosen: {source: rule}, or {None: rule} for all rows together; a rule has method, n, tokens, weight."""
+    """How each source is chosen: {source: rule}, or {None: rule} for all rows together; a rule has
+    method, n, tokens, weight."""
     if args.recipe:
         return recipe_rules(args.recipe)
     method, n, tokens = args.scorer or args.method, args.n, None
@@ -261,7 +269,8 @@ def recipe_rules(path):
 
 
 def size_counter(tokenizer):
-    """Function rows -> (row, size): tokens of the tokenizer, or characters of question and answer."""
+    """Function rows -> (row, size): tokens of the tokenizer, or characters of question and
+    answer."""
     if tokenizer:
         loaded = count_tokens.Tokenizer(tokenizer)
         return lambda rows: count_tokens.counted(rows, loaded)
@@ -285,7 +294,8 @@ def fill_weights(rules, pools, keep):
 
 
 def select(rows, step, rules, args, score_of):
-    """Read all rows, choose, and write every one of them to the output or, with a reason, to the rejected file."""
+    """Read all rows, choose, and write every one of them to the output or, with a reason, to the
+    rejected file."""
     pools = {}
     sized = (
         size_counter(args.tokenizer)

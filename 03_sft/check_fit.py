@@ -27,7 +27,8 @@ def backend():
 
 
 def available_memory():
-    """Bytes of this GPU, or what is free on this machine: its memory is shared with whatever else runs there."""
+    """Bytes of this GPU, or what is free on this machine: its memory is shared with whatever else
+    runs there."""
     import torch
 
     if torch.cuda.is_available():
@@ -106,7 +107,8 @@ def check_disk(shape, own, args, settings):
 
 
 def check_fit(shape, own, args, model_args):
-    """Raises BadInput where memory or disk is too small (--ignore_fit: never); returns the estimate in bytes, or None without one.
+    """Raises BadInput where memory or disk is too small (--ignore_fit: never); returns the estimate
+    in bytes, or None without one.
 
     shape  fit_estimate.Shape, or None for an architecture that is no plain decoder
     """

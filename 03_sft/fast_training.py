@@ -8,17 +8,21 @@ import itertools
 
 # tokens of TRL's chunked loss at once: the first is faster, the second is TRL's own
 CHUNKS = (2048, 256)
-# Share of the memory that an estimate may take: what is kept of every layer is estimated less exactly than a layer made again.
+# Share of the memory that an estimate may take: what is kept of every layer is estimated less
+# exactly than a layer made again.
 ROOM = {False: 0.85, True: 1.0}
-# Full fine-tuning of 16-bit weights below this learning rate loses most of its updates under plain AdamW: AdamW moves a weight by
-# about the learning rate, bf16 values near 0.02 are 1.2e-4 apart. Figures: tests/bench/sft_optimizers.py.
+# Full fine-tuning of 16-bit weights below this learning rate loses most of its updates under plain
+# AdamW: AdamW moves a weight by
+# about the learning rate, bf16 values near 0.02 are 1.2e-4 apart. Figures:
+# tests/bench/sft_optimizers.py.
 PLAIN_BF16 = 1e-4
 BF16_OPTIMIZER = dict(optim="adamw_torch_8bit", optim_args="bf16_stochastic_round=True")
 EXACT = ("adamw_torch_8bit", "adamw_torch_4bit", "stable_adamw")  # with their options for bf16
 
 
 def fastest_that_fits(args, own, estimate, available):
-    """Choose checkpointing and loss chunk, where the user named neither, by what the estimate says fits; returns the estimate.
+    """Choose checkpointing and loss chunk, where the user named neither, by what the estimate says
+    fits; returns the estimate.
 
     estimate  function of (checkpointing, chunk) -> fit_estimate.memory();  available  bytes.
     Sets args.gradient_checkpointing and own.loss_chunk; the slowest way is taken where none fits.
@@ -38,7 +42,8 @@ def fastest_that_fits(args, own, estimate, available):
 
 
 def set_loss_chunk(tokens):
-    """TRL 1.14 has no option for it: SFTTrainer reads this constant of its module when it is built."""
+    """TRL 1.14 has no option for it: SFTTrainer reads this constant of its module when it is
+    built."""
     from trl.trainer import sft_trainer
 
     if not hasattr(sft_trainer, "_CHUNKED_LM_HEAD_CHUNK_SIZE"):
@@ -49,9 +54,11 @@ def set_loss_chunk(tokens):
 
 
 def use_liger_layers(config):
-    """Liger's RMSNorm, SwiGLU and RoPE for models of this type that are built from now on, without its loss; returns a note.
+    """Liger's RMSNorm, SwiGLU and RoPE for models of this type that are built from now on, without
+    its loss; returns a note.
 
-    Their sums are formed in fp32 as transformers' are; one kernel takes the place of five to ten reads and writes of all tokens.
+    Their sums are formed in fp32 as transformers' are; one kernel takes the place of five to ten
+    reads and writes of all tokens.
     """
     from liger_kernel.transformers.monkey_patch import MODEL_TYPE_TO_APPLY_LIGER_FN as PATCHES
 

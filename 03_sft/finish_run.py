@@ -21,7 +21,8 @@ ENDED = 0.95  # share of held-out prompts that must be answered to an end
 
 
 def leave_distribution():
-    """From here on one process works alone: no model it loads may be shared out over processes that are gone."""
+    """From here on one process works alone: no model it loads may be shared out over processes that
+    are gone."""
     from transformers.integrations.deepspeed import unset_hf_deepspeed_config
 
     unset_hf_deepspeed_config()
@@ -30,9 +31,11 @@ def leave_distribution():
 
 
 def to_16bit(folder):
-    """Turn fp32 weight files into bf16 ones, tensor by tensor: the form in which the model is used and shared.
+    """Turn fp32 weight files into bf16 ones, tensor by tensor: the form in which the model is used
+    and shared.
 
-    A file whose weights are 16 bits wide already is left alone, so this can be called again. Memory: the largest tensor.
+    A file whose weights are 16 bits wide already is left alone, so this can be called again.
+    Memory: the largest tensor.
     """
     from safetensors import safe_open
 
@@ -54,9 +57,11 @@ def to_16bit(folder):
 
 
 def write_narrow(path, file, slices):
-    """Write an open safetensors file anew with bf16 in place of fp32, one tensor in memory at a time.
+    """Write an open safetensors file anew with bf16 in place of fp32, one tensor in memory at a
+    time.
 
-    The format: length of the header in 8 bytes, header (JSON: type, shape and place of each tensor), bytes of the tensors.
+    The format: length of the header in 8 bytes, header (JSON: type, shape and place of each
+    tensor), bytes of the tensors.
     """
     import torch
 
@@ -85,7 +90,8 @@ def free_memory():
 
 
 def check_rows(own, folder, wanted):
-    """Conversations to check on: held-out rows, or the first rows trained on where none were kept back."""
+    """Conversations to check on: held-out rows, or the first rows trained on where none were kept
+    back."""
     import training_rows as t
 
     rows = list(r.read(folder / "sft.heldout.jsonl", limit=wanted))
@@ -105,7 +111,8 @@ def check_template(own, folder, tokenizer):
 
 
 def run_stop_test(own, folder, quantization):
-    """Answers of the saved model end by themselves; an adapter is tested on the base it was trained on, of 4 bits where that was so."""
+    """Answers of the saved model end by themselves; an adapter is tested on the base it was trained
+    on, of 4 bits where that was so."""
     import training_checks as c
 
     free_memory()
@@ -142,7 +149,8 @@ def attempt(name, check, meta, path):
 
 
 def finish(own, args, model_args, given):
-    """Do what is not done yet after training: 16 bits, checks, plot, card, merged adapter. Called by one process."""
+    """Do what is not done yet after training: 16 bits, checks, plot, card, merged adapter. Called
+    by one process."""
     import training_checks as c
     from prepare_model import load_tokenizer
     from trl import get_quantization_config

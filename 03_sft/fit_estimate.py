@@ -60,7 +60,8 @@ FLOPS_FORMULA = (
 )
 
 
-# Bytes of optimizer states a trained weight, beside the weight and its gradient; a part of the name that --optim has.
+# Bytes of optimizer states a trained weight, beside the weight and its gradient; a part of the name
+# that --optim has.
 STATES = {
     "flash": 3.13,  # flashoptim 0.1.4: two states of 8 bits with 16-bit scales a group of 32, and 8 bits of the weight (24 in all)
     "8bit": 2.04,  # torchao 0.18 and bitsandbytes: two states of 8 bits, one fp32 scale a block of 256
@@ -70,14 +71,17 @@ STATES = {
 }
 LAYER = 1.5  # times what a layer leaves: while it is recomputed, gradients of it are there too
 NF4 = 0.52  # bytes a weight: half a byte, and scales of 64 weights that are quantized themselves (0.56 where they are not)
-# Bytes a parameter of one checkpoint. FSDP: weights twice (model.safetensors and pytorch_model_fsdp.bin, transformers trainer.py
-# _save_optimizer_and_scheduler) and AdamW's states, fp32. ZeRO-3: bf16 weights, then fp32 weights and states.
+# Bytes a parameter of one checkpoint. FSDP: weights twice (model.safetensors and
+# pytorch_model_fsdp.bin, transformers trainer.py
+# _save_optimizer_and_scheduler) and AdamW's states, fp32. ZeRO-3: bf16 weights, then fp32 weights
+# and states.
 CHECKPOINT = {"fsdp": 16, "zero3": 14}
 
 
 @dataclass
 class Shape:
-    """What a decoder's config.json says about its size; q = heads x head_dim, kv = key/value heads x head_dim."""
+    """What a decoder's config.json says about its size; q = heads x head_dim, kv = key/value heads
+    x head_dim."""
 
     hidden: int
     layers: int
@@ -101,14 +105,17 @@ class Shape:
 
     @property
     def expert_weights(self):
-        """Parameters of one layer's experts: one fused tensor each, which bitsandbytes leaves as it is."""
+        """Parameters of one layer's experts: one fused tensor each, which bitsandbytes leaves as it
+        is."""
         return self.experts * 3 * self.hidden * self.inter if self.experts > 1 else 0
 
     def inside(self, wide):
-        """Bytes a token that one layer leaves for its backward pass where it computes in bf16 (tests/bench/count_memory.py).
+        """Bytes a token that one layer leaves for its backward pass where it computes in bf16
+        (tests/bench/count_memory.py).
 
-        Norms in fp32, attention with repeated keys and values, the gated MLP of the active experts. Over fp32 weights (wide 4)
-        the norms' results are fp32, and autocast makes a bf16 copy for each matrix that reads them.
+        Norms in fp32, attention with repeated keys and values, the gated MLP of the active experts.
+        Over fp32 weights (wide 4) the norms' results are fp32, and autocast makes a bf16 copy for
+        each matrix that reads them.
         """
         norms = 8 * (self.q + self.kv) if self.qk_norm else 0
         narrow = 16 * self.hidden + 10 * self.q + 8 * self.inter * self.active + norms
@@ -124,12 +131,14 @@ class Shape:
 
     @property
     def used(self):
-        """Parameters multiplied for one token: active experts, and the head, but no embedding look-up."""
+        """Parameters multiplied for one token: active experts, and the head, but no embedding
+        look-up."""
         idle = (self.experts - self.active) * 3 * self.hidden * self.inter
         return self.layers * (self.layer - idle) + self.embedding
 
     def adapter(self, rank):
-        """LoRA parameters on all linear layers; the experts of a mixture are left out, as PEFT's all-linear does for fused experts."""
+        """LoRA parameters on all linear layers; the experts of a mixture are left out, as PEFT's
+        all-linear does for fused experts."""
         h, inter = self.hidden, self.inter
         mlp = 3 * (h + inter) if self.experts == 1 else 0
         return self.layers * rank * ((h + self.q) * 2 + (h + self.kv) * 2 + mlp)
@@ -179,7 +188,8 @@ def shape_of(config):
 
 
 def state_bytes(optimizer, dtype):
-    """Bytes of optimizer states a trained weight takes, by the name --optim has (STATES), else AdamW's two of the weights' type."""
+    """Bytes of optimizer states a trained weight takes, by the name --optim has (STATES), else
+    AdamW's two of the weights' type."""
     found = [size for name, size in STATES.items() if name in optimizer.lower()]
     return found[0] if found else 2 * (4 if dtype == "float32" else 2)
 
@@ -199,8 +209,10 @@ def held(shape, method, wide, rank, states):
 def in_use(shape, method, gpus, ddp, gradients):
     """Bytes of copies that are made of weights and gradients while they are used."""
     if gpus > 1:
-        # FSDP2: two units gathered in bf16 (the second is fetched ahead), the gradient of one in bf16 and, to be summed, in fp32.
-        # Between accumulation steps nothing whole stays: sft.py sets sync_each_batch, else 2 bytes of every weight would.
+        # FSDP2: two units gathered in bf16 (the second is fetched ahead), the gradient of one in
+        # bf16 and, to be summed, in fp32.
+        # Between accumulation steps nothing whole stays: sft.py sets sync_each_batch, else 2 bytes
+        # of every weight would.
         return (2 + 2 + 2 + 4) * max(shape.layer, shape.embedding)
     # DDP: buckets beside the gradients (gradient_as_bucket_view is off)
     copies = gradients if ddp else 0
@@ -210,7 +222,8 @@ def in_use(shape, method, gpus, ddp, gradients):
 
 
 def activations_of(shape, tokens, wide, autocast, checkpointing, loss, chunk, whole):
-    """Bytes of what the forward pass leaves for the backward pass and of what both take in passing, at the largest moment.
+    """Bytes of what the forward pass leaves for the backward pass and of what both take in passing,
+    at the largest moment.
 
     whole  all weights are trained, and on one GPU: then the head's gradient and autocast's copies count
     """
@@ -224,9 +237,11 @@ def activations_of(shape, tokens, wide, autocast, checkpointing, loss, chunk, wh
         scores = 8 * tokens * shape.hidden
     else:  # logits in bf16 and fp32, log-softmax
         scores = 10 * tokens * shape.vocab
-    # the head's gradient in bf16, of one chunk and summed; with fp32 weights their copy and the gradient in fp32 too
+    # the head's gradient in bf16, of one chunk and summed; with fp32 weights their copy and the
+    # gradient in fp32 too
     head = (11 if wide == 4 else 5) * shape.embedding if whole else 0
-    # torch.autocast keeps bf16 copies of fp32 matrices through a forward pass, and those that a backward pass needs beyond it
+    # torch.autocast keeps bf16 copies of fp32 matrices through a forward pass, and those that a
+    # backward pass needs beyond it
     copies = 2 * (shape.layers * shape.layer + shape.embedding) if whole and wide == 4 else 0
     if not checkpointing:
         return shape.layers * inside + scores + copies + head
@@ -274,7 +289,8 @@ def memory(
 
 
 def flops_per_token(shape, context, method="full", causal=False):
-    """FLOPs of training one token (FLOPS_FORMULA); context is the mean number of tokens that a token's own text has.
+    """FLOPs of training one token (FLOPS_FORMULA); context is the mean number of tokens that a
+    token's own text has.
 
     That mean is sum of squared lengths / sum of lengths, so packed neighbours are not counted.
     """
@@ -289,7 +305,8 @@ def peak_flops(name):
 
 
 def disk(shape, method, dtype="float32", checkpoints=2, rank=16, backend="plain"):
-    """Bytes written: so many checkpoints (weights and optimizer states) and the final model, while it is turned into 16 bits."""
+    """Bytes written: so many checkpoints (weights and optimizer states) and the final model, while
+    it is turned into 16 bits."""
     wide = 4 if dtype == "float32" else 2
     if method != "full":
         return int((checkpoints * 12 + 4) * shape.adapter(rank)) + 64 * 2**20
@@ -299,7 +316,8 @@ def disk(shape, method, dtype="float32", checkpoints=2, rank=16, backend="plain"
 
 
 def what_would_fit(shape, available, tokens, rank=16):
-    """Other ways to train this model that fit in `available` bytes a device, as sentences, the nearest to full fine-tuning first."""
+    """Other ways to train this model that fit in `available` bytes a device, as sentences, the
+    nearest to full fine-tuning first."""
     ways = []
     for gpus in (2, 4, 8, 16, 32, 64):
         if memory(shape, gpus=gpus, tokens=tokens)["total"] <= available:

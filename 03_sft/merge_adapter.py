@@ -52,7 +52,8 @@ def base_of(adapter, base=None):
 
 
 def top_tokens(model, batches):
-    """For each token sequence: the likeliest next tokens and the leads over the second, as two tensors."""
+    """For each token sequence: the likeliest next tokens and the leads over the second, as two
+    tensors."""
     import torch
 
     found = []
@@ -69,7 +70,8 @@ def top_tokens(model, batches):
 
 
 def compare(adapted, merged):
-    """Agreement of two lists of top_tokens(): {"tokens", "agree", "largest_lead_lost"}; the lead is the first model's."""
+    """Agreement of two lists of top_tokens(): {"tokens", "agree", "largest_lead_lost"}; the lead is
+    the first model's."""
     import torch
 
     first, second = (torch.cat([tokens for tokens, _ in side]) for side in (adapted, merged))
@@ -82,7 +84,8 @@ def compare(adapted, merged):
 
 
 def rows_to_compare(adapter, prompts=None):
-    """Path of the rows to compare on: the file named, the held-out rows, or the rows trained on where none were kept back."""
+    """Path of the rows to compare on: the file named, the held-out rows, or the rows trained on
+    where none were kept back."""
     held, meta = Path(adapter) / "sft.heldout.jsonl", Path(adapter) / "sft.meta.json"
     if prompts or (held.is_file() and held.stat().st_size):
         return Path(prompts or held)
@@ -101,7 +104,8 @@ def held_out_tokens(path, tokenizer, limit=16):
 
 
 def made_from(adapter, base, check, prompts):
-    """What a merged model depends on: the weights of both, the comparison asked for, this script."""
+    """What a merged model depends on: the weights of both, the comparison asked for, this
+    script."""
     weights = [
         r.file_hash(str(path)) for path in sorted(Path(adapter).glob("adapter_*")) if path.is_file()
     ]
@@ -122,7 +126,8 @@ def finished(output, made):
 def merge(adapter, output, base=None, check=False, prompts=None, made=None):
     """Write the merged model to `output`; returns the comparison, or None without check.
 
-    Memory: the model in 16 bits and one layer (small models on a CPU: in fp32). Raises RuntimeError where the comparison fails.
+    Memory: the model in 16 bits and one layer (small models on a CPU: in fp32). Raises RuntimeError
+    where the comparison fails.
     """
     from transformers import AutoTokenizer
 
@@ -151,9 +156,11 @@ def merge(adapter, output, base=None, check=False, prompts=None, made=None):
 
 
 def write_merged(adapter, base, tokenizer, folder, sequences):
-    """Save base + adapter to a folder; returns top_tokens() of the two side by side, before they are merged.
+    """Save base + adapter to a folder; returns top_tokens() of the two side by side, before they
+    are merged.
 
-    PEFT adds each module's fp32 difference to its weight in place: W.float() + difference, rounded once to bf16.
+    PEFT adds each module's fp32 difference to its weight in place: W.float() + difference, rounded
+    once to bf16.
     """
     import torch
     from peft import PeftModel
@@ -183,7 +190,8 @@ def write_merged(adapter, base, tokenizer, folder, sequences):
 
 
 def compare_saved(folder, adapted, sequences, base):
-    """compare() with what lies on the disk, not with what is in memory; raises RuntimeError and deletes the folder where it differs."""
+    """compare() with what lies on the disk, not with what is in memory; raises RuntimeError and
+    deletes the folder where it differs."""
     from training_checks import place_for
     from transformers import AutoModelForCausalLM
 

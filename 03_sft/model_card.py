@@ -37,7 +37,8 @@ TEMPLATE = Path(__file__).with_name("templates") / "model_card.md"
 
 
 def read_results(path):
-    """(names of models, lines of the table) of a results.csv: one line a benchmark, one cell a model."""
+    """(names of models, lines of the table) of a results.csv: one line a benchmark, one cell a
+    model."""
     if path is None:
         return [], []
     if not Path(path).is_file():

@@ -15,7 +15,8 @@ NAME = "packed_rows"
 
 
 def row_bounds(position_ids):
-    """Where packed rows begin and end, under the names of transformers; each row counts its positions from 0.
+    """Where packed rows begin and end, under the names of transformers; each row counts its
+    positions from 0.
 
     position_ids  int tensor (1, tokens)  ->  cu_seq_lens_q and _k: int32 tensor (rows + 1), max_length_q and _k: int
     """
@@ -62,7 +63,8 @@ def kernel():
 
 
 def varlen(module, query, key, value, bounds, longest, window, scaling):
-    """(1, heads, tokens, size) in 16 bit -> (1, tokens, heads, size) by one kernel call over all rows."""
+    """(1, heads, tokens, size) in 16 bit -> (1, tokens, heads, size) by one kernel call over all
+    rows."""
     from transformers.integrations.sdpa_attention import repeat_kv
 
     attend_rows, more = kernel(), {}
@@ -129,7 +131,8 @@ def attend(
     max_length_q=None,
     **kwargs,
 ):
-    """Attention as transformers' interface wants it: (batch, heads, tokens, size) -> (batch, tokens, heads, size).
+    """Attention as transformers' interface wants it: (batch, heads, tokens, size) -> (batch,
+    tokens, heads, size).
 
     Batches with a mask (padding) and generation go to plain SDPA.
     """

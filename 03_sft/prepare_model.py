@@ -22,8 +22,8 @@ LEAK = 1e-3  # difference of fp32 logits that rounding explains; measured 6e-5, 
 
 
 def find_template(tokenizer, given=None):
-    """Set the chat template: `given` (a .jinja file, or a model whose template is taken), the tokenizer's own, or one that suits a base
-    model's vocabulary. Returns where it came from."""
+    """Set the chat template: `given` (a .jinja file, or a model whose template is taken), the
+    tokenizer's own, or one that suits a base model's vocabulary. Returns where it came from."""
     if given and Path(given).is_file():
         tokenizer.chat_template = Path(given).read_text(encoding="utf-8")
         return given
@@ -38,7 +38,8 @@ def find_template(tokenizer, given=None):
 
 
 def load_tokenizer(model, template=None, revision="main", trust_remote_code=False):
-    """Tokenizer whose eos_token is the token that ends a turn and whose pad_token is another one; and notes on what was changed."""
+    """Tokenizer whose eos_token is the token that ends a turn and whose pad_token is another one;
+    and notes on what was changed."""
     from transformers import AutoTokenizer
 
     try:
@@ -90,7 +91,8 @@ def load_tokenizer(model, template=None, revision="main", trust_remote_code=Fals
 
 
 def align_model(model, tokenizer):
-    """Let config and generation_config stop where the tokenizer does: end of turn first, then the ids they had."""
+    """Let config and generation_config stop where the tokenizer does: end of turn first, then the
+    ids they had."""
     generation = model.generation_config
     old = (
         generation.eos_token_id
@@ -108,7 +110,8 @@ def align_model(model, tokenizer):
 
 
 def choose_attention(wanted=None):
-    """Attention backend and the reason: the one asked for, else packed rows without a mask, by the fastest way this GPU has."""
+    """Attention backend and the reason: the one asked for, else packed rows without a mask, by the
+    fastest way this GPU has."""
     name = packed_attention.register()
     if wanted and wanted != name:
         return wanted, "asked for"
@@ -144,10 +147,11 @@ def small_copy(config):
 
 
 def packed_and_alone(config, attention, dtype, trust_remote_code=False):
-    """Logits of three rows packed as TRL's collator does it, the same rows alone, and alone in fp32 by the model's own eager attention.
+    """Logits of three rows packed as TRL's collator does it, the same rows alone, and alone in fp32
+    by the model's own eager attention.
 
-    A random model with the config's architecture and two small layers, where training will run: a second, and no download.
-    Three tensors (tokens, vocabulary) in fp32.
+    A random model with the config's architecture and two small layers, where training will run: a
+    second, and no download. Three tensors (tokens, vocabulary) in fp32.
     """
     import torch
     from transformers import AutoModelForCausalLM
@@ -184,9 +188,11 @@ def packed_and_alone(config, attention, dtype, trust_remote_code=False):
 
 
 def packing_leak(config, attention, dtype=None, trust_remote_code=False):
-    """(largest difference between packed rows and the same rows alone, the limit rounding explains).
+    """(largest difference between packed rows and the same rows alone, the limit rounding
+    explains).
 
-    In fp32 the limit is LEAK; in 16 bit it is three times what rounding does to the rows alone, measured, and LEAK.
+    In fp32 the limit is LEAK; in 16 bit it is three times what rounding does to the rows alone,
+    measured, and LEAK.
     """
     import torch
 
@@ -197,7 +203,8 @@ def packing_leak(config, attention, dtype=None, trust_remote_code=False):
 
 
 def packing_is_safe(config, attention, dtype=None, trust_remote_code=False):
-    """(True, note) where packed rows do not see each other under this backend, in the type in which attention will run.
+    """(True, note) where packed rows do not see each other under this backend, in the type in which
+    attention will run.
 
     Raises BadInput where that cannot be found out.
     """
@@ -217,7 +224,8 @@ def packing_is_safe(config, attention, dtype=None, trust_remote_code=False):
 
 @contextlib.contextmanager
 def apart_from_deepspeed():
-    """Models made in here belong to this process: under ZeRO-3 transformers would make them in shares, with weights of size 0."""
+    """Models made in here belong to this process: under ZeRO-3 transformers would make them in
+    shares, with weights of size 0."""
     from transformers.integrations import deepspeed
 
     kept = deepspeed._hf_deepspeed_config_weak_ref
@@ -229,23 +237,27 @@ def apart_from_deepspeed():
 
 
 def adapter_targets(wanted, experts):
-    """Names of the modules that get an adapter; "all-linear" of a mixture of experts means its attention.
+    """Names of the modules that get an adapter; "all-linear" of a mixture of experts means its
+    attention.
 
-    PEFT's own all-linear adapts the fused experts and the router too: 1.0 B parameters of Qwen3-30B-A3B instead of 13 M.
+    PEFT's own all-linear adapts the fused experts and the router too: 1.0 B parameters of
+    Qwen3-30B-A3B instead of 13 M.
     """
     whole = wanted in ("all-linear", ["all-linear"])
     return ["q_proj", "k_proj", "v_proj", "o_proj"] if whole and experts > 1 else wanted
 
 
 def widen_for_scaler(model):
-    """Trainable weights in fp32, as the gradient scaler of fp16 wants them; TRL puts the adapters of a 4-bit base into bf16."""
+    """Trainable weights in fp32, as the gradient scaler of fp16 wants them; TRL puts the adapters
+    of a 4-bit base into bf16."""
     for parameter in model.parameters():
         if parameter.requires_grad:
             parameter.data = parameter.data.float()
 
 
 def shard_exactly(trainer):
-    """FSDP2: gradients are summed over the GPUs in fp32, not in bf16 as accelerate's one word for the policy has it."""
+    """FSDP2: gradients are summed over the GPUs in fp32, not in bf16 as accelerate's one word for
+    the policy has it."""
     import torch
     from torch.distributed.fsdp import MixedPrecisionPolicy
 
@@ -257,7 +269,8 @@ def shard_exactly(trainer):
 
 
 def attention_for(config, wanted, packing, dtype=None, trust_remote_code=False):
-    """(backend, packing, notes): the first backend under which packed rows stay apart; packing is off where there is none.
+    """(backend, packing, notes): the first backend under which packed rows stay apart; packing is
+    off where there is none.
 
     Tried are the one asked for, or packed rows without a mask and then SDPA with one.
     """
@@ -282,8 +295,9 @@ def attention_for(config, wanted, packing, dtype=None, trust_remote_code=False):
 def packed_loss_is_right(trainer, rows):
     """Does the model that is about to train keep packed rows apart? (True or False, note)
 
-    The same row twice in one batch, the second time alone trained: its loss must be that of the row by itself. A model that sees the
-    first copy repeats it, and its loss falls. This runs what training runs: Unsloth's attention, the trainer's collator and loss.
+    The same row twice in one batch, the second time alone trained: its loss must be that of the row
+    by itself. A model that sees the first copy repeats it, and its loss falls. This runs what
+    training runs: Unsloth's attention, the trainer's collator and loss.
 
     rows  [(input_ids, labels), ...]; one of up to 512 tokens is taken
     """

@@ -102,7 +102,8 @@ def describe_data(found, tokenizer, args):
 
 
 def build_trainer(own, args, model_args, tokenizer, train, held, meter, state):
-    """TRL's SFTTrainer over token ids and labels that are ready, with the figures of Meter in its log."""
+    """TRL's SFTTrainer over token ids and labels that are ready, with the figures of Meter in its
+    log."""
     from training_checks import callbacks
     from trl import SFTTrainer, get_peft_config, get_quantization_config
 
@@ -179,7 +180,8 @@ def unsloth_model(args, model_args):
 
 
 def show_plan(own, args, found, train_set, world):
-    """Set batch and accumulation of the trainer, and say what one step holds; returns rows in a step."""
+    """Set batch and accumulation of the trainer, and say what one step holds; returns rows in a
+    step."""
     per_sequence = found["train"]["rows"] / len(train_set)
     args.per_device_train_batch_size, args.gradient_accumulation_steps = batch_plan(
         own.global_batch_size, per_sequence, args.per_device_train_batch_size, world
@@ -193,7 +195,8 @@ def show_plan(own, args, found, train_set, world):
 
 
 def compute_dtype(args, model_args):
-    """Type in which attention will run: autocast's, else the weights'; fp32 on a CPU, where 16 bit is slower."""
+    """Type in which attention will run: autocast's, else the weights'; fp32 on a CPU, where 16 bit
+    is slower."""
     import torch
 
     if not torch.cuda.is_available():
@@ -204,7 +207,8 @@ def compute_dtype(args, model_args):
 
 
 def prepare(own, args, model_args, state):
-    """Everything that can go wrong before training: model and fit, template and tokens, attention, packing, rows. Returns what training needs."""
+    """Everything that can go wrong before training: model and fit, template and tokens, attention,
+    packing, rows. Returns what training needs."""
     import torch
     from prepare_model import adapter_targets, attention_for, load_tokenizer
     from transformers import AutoConfig, set_seed
@@ -264,7 +268,8 @@ def prepare(own, args, model_args, state):
 
 
 def make_meter(config, found, model_args, world):
-    """Meter with the FLOPs of one token of these rows and the peak of these GPUs (none is known for a CPU)."""
+    """Meter with the FLOPs of one token of these rows and the peak of these GPUs (none is known for
+    a CPU)."""
     import torch
     from training_checks import Meter
 
@@ -282,7 +287,8 @@ def make_meter(config, found, model_args, world):
 
 
 def refuse_leaks(trainer, made):
-    """Unsloth has its own attention, which attention_for() could not try: its packed rows are tried on the model itself."""
+    """Unsloth has its own attention, which attention_for() could not try: its packed rows are tried
+    on the model itself."""
     from prepare_model import packed_loss_is_right
 
     safe, note = packed_loss_is_right(trainer, [made["found"]["first"]])
@@ -352,7 +358,8 @@ def train(own, args, model_args, given, same_if, checkpoint):
 
 
 def meta_of(own, args, model_args, made, history):
-    """What sft.meta.json says of the run, as far as it does not come from the clock or the machine."""
+    """What sft.meta.json says of the run, as far as it does not come from the clock or the
+    machine."""
     losses = [round(entry["loss"], 4) for entry in history if "loss" in entry] or [None]
     return {
         "command": shlex.join(["python", *sys.argv]),
@@ -382,7 +389,8 @@ def meta_of(own, args, model_args, made, history):
 
 
 def agreed(decide):
-    """What the first process decides, in all processes: the others must not look at files that it is just deleting."""
+    """What the first process decides, in all processes: the others must not look at files that it
+    is just deleting."""
     if int(os.environ.get("WORLD_SIZE", 1)) == 1:
         return decide()
     from accelerate.utils import broadcast_object_list
@@ -393,7 +401,8 @@ def agreed(decide):
 
 
 def check_shared(folder, state):
-    """Raise BadInput where a machine does not see the output_dir of the first one: checkpoints would be lost to it."""
+    """Raise BadInput where a machine does not see the output_dir of the first one: checkpoints
+    would be lost to it."""
     if os.environ.get("LOCAL_WORLD_SIZE", "1") == os.environ.get("WORLD_SIZE", "1"):
         return
     from accelerate.utils import gather_object

@@ -26,7 +26,8 @@ FILES = ("sft.rejected.jsonl", "sft.heldout.jsonl")
 
 
 def held_out_ids(path, wanted, limit=None):
-    """Ids of the rows kept back for evaluation: those with the smallest hashes, so that the choice does not hang on the order of rows.
+    """Ids of the rows kept back for evaluation: those with the smallest hashes, so that the choice
+    does not hang on the order of rows.
 
     wanted  number of rows, or None: 1 % but at least 16 and at most 500, and none where fewer than 64 rows are given
     """
@@ -128,7 +129,8 @@ def column_type():
 
 
 def tokenize_batch(batch, tokenizer, max_length):
-    """Tokens of some rows, counted: {"train": part, "eval": part, "rejected": lines, "kept_back": lines, "first": (ids, labels) or None}.
+    """Tokens of some rows, counted: {"train": part, "eval": part, "rejected": lines, "kept_back":
+    lines, "first": (ids, labels) or None}.
 
     batch  [(part, source, row), ...];  a part is {"columns": two Arrow arrays, rows, tokens, trained_tokens, longest, squares}
     """
@@ -179,7 +181,8 @@ def work(batch):
 
 
 def tokenized(batches, tokenizer, max_length, workers):
-    """tokenize_batch() of each batch, in their order, by so many processes; few batches wait, so memory does not grow with the rows."""
+    """tokenize_batch() of each batch, in their order, by so many processes; few batches wait, so
+    memory does not grow with the rows."""
     import multiprocessing
     from concurrent.futures import ProcessPoolExecutor
 
@@ -209,11 +212,13 @@ def sources(path, held, total, eval_path, limit):
 def tokenize_file(
     path, tokenizer, max_length, folder, eval_rows=None, eval_path=None, limit=None, workers=None
 ):
-    """Write the rows of a file as Arrow files of input_ids and labels (memory-mapped later); returns what is in them.
+    """Write the rows of a file as Arrow files of input_ids and labels (memory-mapped later);
+    returns what is in them.
 
     workers  processes; by default one a core, and a single one for up to ALONE rows
-    returns {"train": {rows, tokens, trained_tokens, longest, squares}, "eval": {...}, "too_long": n, "first": (ids, labels)}
-    Raises BadInput that names file and row where a row has no known form or would train the wrong tokens.
+    returns {"train": {rows, tokens, trained_tokens, longest, squares}, "eval": {...}, "too_long":
+    n, "first": (ids, labels)} Raises BadInput that names file and row where a row has no known form
+    or would train the wrong tokens.
     """
     import pyarrow
 

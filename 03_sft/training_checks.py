@@ -41,7 +41,8 @@ def is_whole(folder):
 
 
 def newest_whole(output_dir):
-    """Newest whole checkpoint of a run and the half-written ones that are newer: (path or None, [paths])."""
+    """Newest whole checkpoint of a run and the half-written ones that are newer: (path or None,
+    [paths])."""
     numbered = [
         (int(p.name.split("-")[1]), p)
         for p in Path(output_dir).glob("checkpoint-*")
@@ -56,7 +57,8 @@ def newest_whole(output_dir):
 
 
 def callbacks(state, meter, first_save=True):
-    """Trainer callbacks: marks checkpoints whole, saves once after the first step, times the steps, stops at a loss that is no number.
+    """Trainer callbacks: marks checkpoints whole, saves once after the first step, times the steps,
+    stops at a loss that is no number.
 
     state  accelerate's PartialState;  meter  Meter
     """
@@ -98,7 +100,8 @@ def callbacks(state, meter, first_save=True):
 
 
 class Meter:
-    """Tokens, seconds, memory and FLOPs of a training run; only the time inside steps counts, not evaluation or saving.
+    """Tokens, seconds, memory and FLOPs of a training run; only the time inside steps counts, not
+    evaluation or saving.
 
     flops_per_token   (non-causal, causal) from fit_estimate.flops_per_token, or None;  peak  FLOP/s of all GPUs together, or None
     MFU = tokens per second x FLOPs per token / peak
@@ -160,7 +163,8 @@ class Meter:
 
 
 def clock():
-    """Seconds, read when this GPU has done all that was asked of it: else the last backward and the optimizer are not timed."""
+    """Seconds, read when this GPU has done all that was asked of it: else the last backward and the
+    optimizer are not timed."""
     import torch
 
     if torch.cuda.is_available():
@@ -210,9 +214,9 @@ def place_for(model, revision="main"):
 def load_for_use(model, adapter=None, quantization=None):
     """A model to generate with, and its tokenizer: (model, tokenizer).
 
-    An adapter's folder may be given as `model`: its base is then found in its adapter_config.json. quantization, a transformers
-    config, is the one of a QLoRA run: its base in 16 bits may not fit where it was trained.
-    Raises BadInput where nothing can be loaded.
+    An adapter's folder may be given as `model`: its base is then found in its adapter_config.json.
+    quantization, a transformers config, is the one of a QLoRA run: its base in 16 bits may not fit
+    where it was trained. Raises BadInput where nothing can be loaded.
     """
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
@@ -232,7 +236,8 @@ def load_for_use(model, adapter=None, quantization=None):
             from peft import PeftModel
 
             loaded = PeftModel.from_pretrained(loaded, adapter)
-            # merged in memory: an adapter layer beside each of 210 matrices slows every generated token
+            # merged in memory: an adapter layer beside each of 210 matrices slows every generated
+            # token
             loaded = loaded if quantization else loaded.merge_and_unload()
     except (OSError, ValueError) as error:
         raise r.BadInput(
@@ -278,7 +283,8 @@ def stop_test(model, tokenizer, prompts, max_new_tokens):
 
 
 def check_template(rendered, folder):
-    """The saved tokenizer must render each prompt to the very bytes that were trained on, as evaluation and chat will.
+    """The saved tokenizer must render each prompt to the very bytes that were trained on, as
+    evaluation and chat will.
 
     rendered  [(messages, text used in training), ...];  raises RuntimeError with the first difference
     """

@@ -31,7 +31,8 @@ NEUTRAL = set(
         "local_rank ddp_timeout"
     ).split()
 )
-# Where TRL's own defaults would surprise: its max_length is 1024, and it neither packs, evaluates nor bounds the number of checkpoints.
+# Where TRL's own defaults would surprise: its max_length is 1024, and it neither packs, evaluates
+# nor bounds the number of checkpoints.
 DEFAULTS = dict(
     max_length=4096,
     packing=True,
@@ -211,7 +212,8 @@ def machine_defaults(given):
         found |= BF16_OPTIMIZER
     if gpu:
         return found | {"bf16": not old}
-    # CPU: autocast over fp32 weights is unusable, over a bf16 LoRA base it gains a fifth (311 against 260 tok/s) where the
+    # CPU: autocast over fp32 weights is unusable, over a bf16 LoRA base it gains a fifth (311
+    # against 260 tok/s) where the
     # processor has bf16 at all
     narrow = peft and batch_generate.cpu_has_bf16()
     found["dtype"] = "bfloat16" if narrow else "float32"
@@ -219,7 +221,8 @@ def machine_defaults(given):
 
 
 def parse(argv, given, description):
-    """(OwnOptions, SFTConfig, ModelConfig) by TRL's parser; a wrong option is BadInput with the nearest right one."""
+    """(OwnOptions, SFTConfig, ModelConfig) by TRL's parser; a wrong option is BadInput with the
+    nearest right one."""
     from trl import ModelConfig, SFTConfig, TrlParser
 
     class Parser(TrlParser):
@@ -261,9 +264,11 @@ def parse(argv, given, description):
 
 
 def batch_plan(global_rows, rows_per_sequence, per_device, world):
-    """(sequences of a device, accumulation steps) so that one optimizer step sees `global_rows` rows on any number of devices.
+    """(sequences of a device, accumulation steps) so that one optimizer step sees `global_rows`
+    rows on any number of devices.
 
-    Where rows are packed, so many packed sequences are taken as hold that many rows on average, rounded to a number that 1 to 16 devices divide.
+    Where rows are packed, so many packed sequences are taken as hold that many rows on average,
+    rounded to a number that 1 to 16 devices divide.
     """
     packed = rows_per_sequence > 1
     sequences = max(1, round(global_rows / rows_per_sequence))
@@ -323,7 +328,8 @@ def remove(paths, reason):
 
 
 def look_back(output_dir, same_if, fresh):
-    """What an earlier run left: "finished", a whole checkpoint to go on from, or None. Refuses checkpoints of another experiment."""
+    """What an earlier run left: "finished", a whole checkpoint to go on from, or None. Refuses
+    checkpoints of another experiment."""
     output_dir, first = Path(output_dir), int(os.environ.get("RANK", 0)) == 0
     if fresh and first:
         remove({path for pattern in OF_A_RUN for path in output_dir.glob(pattern)}, "--fresh")

@@ -28,7 +28,8 @@ IGNORED = -100  # label of a token that is read but not trained
 
 
 def conversation(row):
-    """Messages of one row and the index of the first that may be trained; raises ValueError that says what is wrong.
+    """Messages of one row and the index of the first that may be trained; raises ValueError that
+    says what is wrong.
 
     row  dict in one of the forms above  ->  ([{"role", "content"}, ...], int)
     """
@@ -91,7 +92,8 @@ FORMS = (  # the first whose fields a row has
 
 
 def check_turns(messages):
-    """Raise ValueError where a conversation has an unknown role, an empty turn or no answer at its end."""
+    """Raise ValueError where a conversation has an unknown role, an empty turn or no answer at its
+    end."""
     for number, message in enumerate(messages, 1):
         role, text = message["role"], message["content"]
         if role not in ("system", "user", "assistant"):
@@ -105,15 +107,17 @@ def check_turns(messages):
 
 
 def render(tokenizer, messages, prompt=False):
-    """Text of a conversation; prompt=True ends with the opening of the answer, as the model reads it at evaluation and in chat."""
+    """Text of a conversation; prompt=True ends with the opening of the answer, as the model reads
+    it at evaluation and in chat."""
     return tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=prompt)
 
 
 def pieces(tokenizer, messages, first=0):
     """Rendered conversation cut into (text, trained) at the bounds of the trained turns.
 
-    Pieces are tokenised one by one, so that a prompt has the very tokens it has at evaluation: no token spans a bound. White space
-    that the template puts behind the end of a turn is read but not trained.
+    Pieces are tokenised one by one, so that a prompt has the very tokens it has at evaluation: no
+    token spans a bound. White space that the template puts behind the end of a turn is read but not
+    trained.
     """
     full, done, cut = render(tokenizer, messages), 0, []
     for number, message in enumerate(messages):
@@ -136,7 +140,8 @@ def pieces(tokenizer, messages, first=0):
 
 
 def encode(tokenizer, conversations):
-    """Token ids and labels of many conversations: [(messages, first), ...] -> [(input_ids, labels), ...]; untrained labels are -100."""
+    """Token ids and labels of many conversations: [(messages, first), ...] -> [(input_ids, labels),
+    ...]; untrained labels are -100."""
     cut = [pieces(tokenizer, messages, first) for messages, first in conversations]
     flat = iter(
         tokenizer(
@@ -155,7 +160,8 @@ def encode(tokenizer, conversations):
 
 
 def refusal(ids, labels, eos_id):
-    """Why this row would train the wrong thing, or None. Every trained stretch must end with the end-of-turn token."""
+    """Why this row would train the wrong thing, or None. Every trained stretch must end with the
+    end-of-turn token."""
     if all(label == IGNORED for label in labels):
         return "no token of it is trained"
     if IGNORED not in labels:
@@ -171,7 +177,8 @@ def refusal(ids, labels, eos_id):
 
 
 def preview(tokenizer, ids, labels, color=False, limit=3000):
-    """One row as text with the trained tokens marked: green on a terminal, between [[ and ]] elsewhere."""
+    """One row as text with the trained tokens marked: green on a terminal, between [[ and ]]
+    elsewhere."""
     begin, end = ("\033[32m", "\033[0m") if color else ("[[", "]]")
     text, start = "", 0
     for place in range(1, len(ids) + 1):

@@ -30,7 +30,8 @@ OPEN_PROMPT = """<passage><question>
 PASSAGE = "Passage: <passage>\n\n"
 UNIT = "State the answer in this unit: <unit>\n"
 
-# Worked examples for --few-shot, in the format the prompts ask for: (kind, question, options, answer)
+# Worked examples for --few-shot, in the format the prompts ask for: (kind, question, options,
+# answer)
 # fmt: off
 EXAMPLES = [
     ("choice", "Which gas do plants take up for photosynthesis?", ["Nitrogen", "Oxygen", "Carbon dioxide", "Helium"],
@@ -99,7 +100,8 @@ COMPLETION_STOP = ["\nProblem:", "\n\n\n"]
 
 
 def prompt_id(shots=0, completion=False, thinking=None):
-    """Hash of everything in the prompts that is not the row's own: scores with different ids are not comparable."""
+    """Hash of everything in the prompts that is not the row's own: scores with different ids are
+    not comparable."""
     shown = [example for kind in KINDS for example in examples(kind, shots)]
     return r.text_hash(
         CHOICE_PROMPT, OPEN_PROMPT, PASSAGE, UNIT, json.dumps([shown, completion, thinking])

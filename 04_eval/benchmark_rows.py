@@ -66,7 +66,8 @@ KINDS = ("choice", "math", "short_text")
 
 
 def read_own(row, where):
-    """A row of one's own: kind, question and reference, or question, options and answer (a letter, a place or an option); raises BadInput.
+    """A row of one's own: kind, question and reference, or question, options and answer (a letter,
+    a place or an option); raises BadInput.
 
     A reference that is null is a row that is asked and not graded.
     """
@@ -193,7 +194,8 @@ def read_olympicarena(row):
         return "not an English text-only problem"
     if row["answer_type"] in ("CODE", "OT") or row.get("subject") == "CS":
         return "a program or an essay is asked for"
-    # lists of texts in every configuration: sets and several quantities, all of which are the answer, each with its unit
+    # lists of texts in every configuration: sets and several quantities, all of which are the
+    # answer, each with its unit
     answer, unit, sequence = (
         join_texts(row.get(name)) for name in ("answer", "unit", "answer_sequence")
     )

@@ -50,7 +50,8 @@ def title_of(name):
 
 
 def short_name(model):
-    """ "Qwen/Qwen2.5-7B-Instruct" and ".../Qwen2.5-7B-Instruct" name the same model, whatever the case."""
+    """ "Qwen/Qwen2.5-7B-Instruct" and ".../Qwen2.5-7B-Instruct" name the same model, whatever the
+    case."""
     return model.rstrip("/").rsplit("/", 1)[-1].lower().replace("llama-3.1", "llama3.1")
 
 
@@ -64,9 +65,11 @@ def paper_scores():
 
 
 def averages(scores):
-    """Averages as the paper counts them, of {benchmark: value}: {category: (mean or None, benchmarks found, benchmarks there are)}.
+    """Averages as the paper counts them, of {benchmark: value}: {category: (mean or None,
+    benchmarks found, benchmarks there are)}.
 
-    General is the mean of its five without MMLU, Specific of six, Math of three, All of the fourteen benchmarks (not of the categories).
+    General is the mean of its five without MMLU, Specific of six, Math of three, All of the
+    fourteen benchmarks (not of the categories).
     """
     counted = {
         name: entry["category"] for name, entry in BENCHMARKS.items() if entry.get("averaged", True)
@@ -93,7 +96,8 @@ SPLITS = {
 
 
 def other_split(entry, path):
-    """The split that the path names, where it is not the benchmark's; None where it fits or names none."""
+    """The split that the path names, where it is not the benchmark's; None where it fits or names
+    none."""
     named = {SPLITS[word] for word in re.split(r"[^a-z]+", str(path).lower()) if word in SPLITS}
     wanted = {SPLITS[split] for split in entry.get("splits", [entry["split"]])}
     return None if not named or named & wanted else sorted(named)[0]
@@ -124,7 +128,8 @@ def recognise(row, path):
 
 
 def raw_rows(path):
-    """Iterator over the rows of a file: JSONL, a JSON array, a JSON object of rows by id, parquet, or CSV with a header."""
+    """Iterator over the rows of a file: JSONL, a JSON array, a JSON object of rows by id, parquet,
+    or CSV with a header."""
     if path.suffix == ".csv":
         with open(path, encoding="utf-8-sig", newline="") as file:
             return iter(list(csv.DictReader(file)))
@@ -143,7 +148,8 @@ def raw_rows(path):
 
 
 def eval_row(name, source, path, number):
-    """Fields of one row of a benchmark or of one's own, or a text that says why it is left out; raises BadInput."""
+    """Fields of one row of a benchmark or of one's own, or a text that says why it is left out;
+    raises BadInput."""
     where = f"{path}, row {number}"
     if name == "own":
         row = benchmark_rows.read_own(source, where)
@@ -165,7 +171,8 @@ def eval_row(name, source, path, number):
 
 
 def eval_rows(name, raw, path, keep_all=False):
-    """Yield (row, None) or (raw row, reason) for the raw rows of one file; a row's id is a hash of its text, so that a changed text is a new id."""
+    """Yield (row, None) or (raw row, reason) for the raw rows of one file; a row's id is a hash of
+    its text, so that a changed text is a new id."""
     seen = {}
     field, values, reason = BENCHMARKS.get(name, {}).get("leave_out", (None, (), None))
     for number, source in enumerate(raw, 1):
@@ -207,8 +214,9 @@ def data_files(data):
 def load_folder(data, wanted=None):
     """All rows of the benchmarks that a folder (or file) holds.
 
-    wanted: names, or None for all. Returns dict(rows={benchmark: [row]}, files=[path used], unused={path: reason}, rejected=[(row, reason)]).
-    Rows that stand in two files of a benchmark count once.
+    wanted: names, or None for all. Returns dict(rows={benchmark: [row]}, files=[path used],
+    unused={path: reason}, rejected=[(row, reason)]). Rows that stand in two files of a benchmark
+    count once.
     """
     found = dict(rows={}, files=[], unused={}, rejected=[])
     places, root = {}, Path(data)
@@ -225,7 +233,8 @@ def load_folder(data, wanted=None):
 
 
 def add_file(found, places, name, raw, path, wanted):
-    """Add the rows of one file to what load_folder found; places: where each (benchmark, id) stood first."""
+    """Add the rows of one file to what load_folder found; places: where each (benchmark, id) stood
+    first."""
     used = False
     for row, reason in eval_rows(name, raw, path):
         if wanted is not None and row["benchmark"] not in wanted:
@@ -248,8 +257,9 @@ def add_file(found, places, name, raw, path, wanted):
 def load_hub(name, keep_all=False, other_rows=False):
     """Rows of one benchmark from the Hugging Face hub at its pinned commit, as (rows, rejected).
 
-    keep_all: rows that the paper does not count stay; other_rows: another number of rows than the table's is only said.
-    Raises BadInput where the set cannot be had or has another number of rows, NoAccess where a token is missing.
+    keep_all: rows that the paper does not count stay; other_rows: another number of rows than the
+    table's is only said. Raises BadInput where the set cannot be had or has another number of rows,
+    NoAccess where a token is missing.
     """
     entry, made = BENCHMARKS[name], []
     for config in entry["configs"]:
@@ -271,7 +281,8 @@ def load_hub(name, keep_all=False, other_rows=False):
 
 
 def check_count(name, found, wanted, part, other_rows):
-    """Raise BadInput where a part of a benchmark has another number of rows than the table says; only print it with other_rows."""
+    """Raise BadInput where a part of a benchmark has another number of rows than the table says;
+    only print it with other_rows."""
     if wanted is None or found == wanted:
         return
     entry = BENCHMARKS[name]
@@ -289,7 +300,8 @@ def name_of(text):
 
 
 def download(folder, keep_all=False, other_rows=False):
-    """Write each benchmark of the hub to a file of eval rows; one that needs a token is said and left out, and tried again next time."""
+    """Write each benchmark of the hub to a file of eval rows; one that needs a token is said and
+    left out, and tried again next time."""
     for name in BENCHMARKS:
         path = Path(folder) / f"{name}.jsonl"
         if path.is_file():

@@ -82,7 +82,8 @@ def by_question(rows):
 
 
 def pair(rows_a, rows_b, name_a="A", name_b="B"):
-    """[(row of A, row of B)] on the same questions, prompts and graders; raises BadInput that names what differs.
+    """[(row of A, row of B)] on the same questions, prompts and graders; raises BadInput that names
+    what differs.
 
     Rows without a reference are left out.
     """
@@ -111,7 +112,8 @@ def pair(rows_a, rows_b, name_a="A", name_b="B"):
 
 
 def mcnemar(only_a, only_b):
-    """Exact two-sided p value of McNemar's test: only_a rows that A alone had right, only_b that B alone had right."""
+    """Exact two-sided p value of McNemar's test: only_a rows that A alone had right, only_b that B
+    alone had right."""
     n, k = only_a + only_b, min(only_a, only_b)
     if n == 0:
         return 1.0
@@ -132,7 +134,8 @@ def cluster_sums(pairs, measure):
 def bootstrap(sums, seed, draws=DRAWS):
     """Mean differences of `draws` samples of clusters with replacement; array of floats.
 
-    Equal clusters are drawn together (a multinomial over the kinds of cluster), so that 20,000 questions cost no more than 20.
+    Equal clusters are drawn together (a multinomial over the kinds of cluster), so that 20,000
+    questions cost no more than 20.
     """
     import numpy
 
@@ -148,7 +151,8 @@ def bootstrap(sums, seed, draws=DRAWS):
 
 
 def sign_flips(sums, seed, draws=DRAWS):
-    """Two-sided p value of a paired permutation test: the sign of each cluster's difference is as likely plus as minus where the models are equal."""
+    """Two-sided p value of a paired permutation test: the sign of each cluster's difference is as
+    likely plus as minus where the models are equal."""
     import numpy
 
     totals = numpy.array([total for total, _ in sums.values() if total])
@@ -180,7 +184,8 @@ def percentiles(sample):
 
 
 def difference(pairs, seed):
-    """Statistics of one set of pairs, shares in percent; and the bootstrap samples of each measure."""
+    """Statistics of one set of pairs, shares in percent; and the bootstrap samples of each
+    measure."""
     plain = len({score.cluster_of(row) for row, _ in pairs}) == len(pairs)
     wins = [int(row_b["correct"]) - int(row_a["correct"]) for row_a, row_b in pairs]
     result = dict(
@@ -210,7 +215,8 @@ def difference(pairs, seed):
 
 
 def batch_noise(pairs):
-    """How much two runs of one model differ on the same questions: rows whose verdict changed, and whose extracted answer did."""
+    """How much two runs of one model differ on the same questions: rows whose verdict changed, and
+    whose extracted answer did."""
     verdicts = sum(x["correct"] != y["correct"] for x, y in pairs)
     answers = sum(x["extracted"] != y["extracted"] for x, y in pairs)
     runs = {str(row.get("deterministic") or False) for pair in pairs for row in pair}
@@ -231,7 +237,8 @@ def noise_text(noise):
 
 
 def compare(rows_a, rows_b, name_a="A", name_b="B", seed=42):
-    """The whole comparison as a dict: benchmarks = {name: ...}, all = every row, average = mean of the benchmarks."""
+    """The whole comparison as a dict: benchmarks = {name: ...}, all = every row, average = mean of
+    the benchmarks."""
     pairs = pair(rows_a, rows_b, name_a, name_b)
     by_benchmark, samples = {}, {}
     for (name,), its in score.groups([row for row, _ in pairs], "benchmark").items():
@@ -259,7 +266,8 @@ def compare(rows_a, rows_b, name_a="A", name_b="B", seed=42):
 
 
 def average(by_benchmark, samples):
-    """Unweighted mean of the differences over the benchmarks, with the interval of its bootstrap."""
+    """Unweighted mean of the differences over the benchmarks, with the interval of its
+    bootstrap."""
     mean = {}
     for measure in MEASURES:
         low, high = percentiles(sum(its[measure] for its in samples.values()) / len(samples))
@@ -276,7 +284,8 @@ def average(by_benchmark, samples):
 
 
 def verdict(its):
-    """The sign of a difference whose interval excludes zero and whose p value (by Holm, where there are several benchmarks) is below 0.05."""
+    """The sign of a difference whose interval excludes zero and whose p value (by Holm, where there
+    are several benchmarks) is below 0.05."""
     sure = its.get("p_holm", its.get("p", 0.0)) < 0.05
     if sure and its["low"] > 0:
         return "higher"

@@ -60,7 +60,8 @@ def read_csv(path):
 
 
 def details(table, facts, path):
-    """Add to the rows of the CSV what only the samples tell: chance, repeats; BadInput where the two do not belong together."""
+    """Add to the rows of the CSV what only the samples tell: chance, repeats; BadInput where the
+    two do not belong together."""
     fresh = {(row["model"], row["benchmark"]): row for row in score.results(facts)}
     for row in table:
         its = fresh.get((row["model"], row["benchmark"]))
@@ -87,7 +88,8 @@ def by_category(table, names):
 
 
 def by_subject(facts, names, models):
-    """[(benchmark, [(part, questions, {model: summary})])]: the subjects, largest first, then the kinds of question; one part alone is left out."""
+    """[(benchmark, [(part, questions, {model: summary})])]: the subjects, largest first, then the
+    kinds of question; one part alone is left out."""
     result = []
     for name in names:
         rows = [row for row in facts if row["benchmark"] == name]
@@ -98,7 +100,8 @@ def by_subject(facts, names, models):
 
 
 def parts_of(rows, field, models):
-    """[(value of the field, questions, {model: summary})], the largest first; [] where there is one value."""
+    """[(value of the field, questions, {model: summary})], the largest first; [] where there is one
+    value."""
     parts = []
     for (part,), its in score.groups(rows, field).items():
         summaries = {m: score.summarise([row for row in its if row["model"] == m]) for m in models}
@@ -111,7 +114,8 @@ def parts_of(rows, field, models):
 
 
 def letters(facts, models):
-    """[(letter, share of the choice rows where it is right, {model: share of its answers that name it})] in percent: shows a bias to a place."""
+    """[(letter, share of the choice rows where it is right, {model: share of its answers that name
+    it})] in percent: shows a bias to a place."""
     rows = [row for row in facts if row["kind"] == "choice" and row["reference"]]
     chosen = {
         model: [row["extracted"] for row in rows if row["model"] == model and row["extracted"]]
@@ -131,7 +135,8 @@ def letters(facts, models):
 
 
 def paper_rows(table, names):
-    """(rows of ours for models that the paper measured, with `paper`; all published rows on our benchmarks, with ours marked; the benchmarks)."""
+    """(rows of ours for models that the paper measured, with `paper`; all published rows on our
+    benchmarks, with ours marked; the benchmarks)."""
     published, same = benchmarks.paper_scores(), []
     by_name = {benchmarks.short_name(model): scores for model, scores in published.items()}
     for row in table:
@@ -242,7 +247,8 @@ def arguments():
 
 
 def contents(args, folder):
-    """What the templates show, by name; the plots are drawn into folder. Raises BadInput where the CSV holds no score."""
+    """What the templates show, by name; the plots are drawn into folder. Raises BadInput where the
+    CSV holds no score."""
     facts = [row for path in args.scored for row in compare.read_facts(path)]
     table = details(read_csv(args.csv), facts, args.csv)
     if not table:

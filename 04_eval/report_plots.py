@@ -65,7 +65,8 @@ def intervals(axes, points, color, label):
 
 
 def plot_accuracy(table, names, models, theme):
-    """Accuracy with its interval, a row a benchmark, a colour a model; the tick is chance, the hollow mark the paper's figure."""
+    """Accuracy with its interval, a row a benchmark, a colour a model; the tick is chance, the
+    hollow mark the paper's figure."""
     made, axes = figure(theme, 1.1 + len(names) * (0.22 + 0.17 * len(models)))
     scores = benchmarks.paper_scores().items()
     published = {benchmarks.short_name(model): found for model, found in scores}
@@ -93,7 +94,8 @@ def plot_accuracy(table, names, models, theme):
 
 
 def plot_outcomes(table, names, models, theme):
-    """What became of the responses: right, wrong, unparsed; a stacked bar a benchmark and model, with the truncated share beside it."""
+    """What became of the responses: right, wrong, unparsed; a stacked bar a benchmark and model,
+    with the truncated share beside it."""
     made, axes = figure(theme, 1.1 + len(names) * (0.2 + 0.2 * len(models)))
     ticks, labels, height = [], [], 0.8 / len(models)
     for row in table:
@@ -180,7 +182,8 @@ def plot_loss(losses, theme):
 
 
 def draw_loss(folder, training):
-    """(name, caption) of the loss curve, drawn where a training of more than one step was logged; else None."""
+    """(name, caption) of the loss curve, drawn where a training of more than one step was logged;
+    else None."""
     if not training or len(training["losses"]) < 2:
         return None
     losses = training["losses"]

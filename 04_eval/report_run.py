@@ -13,7 +13,8 @@ LONGEST = 1500  # characters of a text that is shown as an example
 
 
 def read_json(path):
-    """The value of a JSON file, or None where there is none or it cannot be read: a report does without."""
+    """The value of a JSON file, or None where there is none or it cannot be read: a report does
+    without."""
     try:
         return json.loads(Path(path).read_text(encoding="utf-8"))
     except (OSError, ValueError):
@@ -21,7 +22,8 @@ def read_json(path):
 
 
 def steps_of(run):
-    """[meta of each step of stages 1 and 2 with `step` and `stage`], in the order in which they ended."""
+    """[meta of each step of stages 1 and 2 with `step` and `stage`], in the order in which they
+    ended."""
     found = []
     for stage in ("01_extract", "02_mix"):
         for path in sorted((run / stage).glob("*.meta.json")):
@@ -55,7 +57,8 @@ def funnel_rows(steps):
 
 
 def mixture_of(path):
-    """[(source, rows, share in percent)] of the training rows, largest first, and the first EXAMPLES of them."""
+    """[(source, rows, share in percent)] of the training rows, largest first, and the first
+    EXAMPLES of them."""
     counts, examples = {}, []
     for row in r.read(path, unique=False) if path.is_file() else ():
         source = str(row.get("source") or "unknown")
@@ -106,7 +109,8 @@ def training_of(run):
 
 
 def facts_of(run):
-    """dict(funnel, mixture, examples, training) of a run's folder; BadInput where the folder is not there."""
+    """dict(funnel, mixture, examples, training) of a run's folder; BadInput where the folder is not
+    there."""
     run = Path(run)
     if not run.is_dir():
         raise r.BadInput(f"--run {run}: there is no such folder")

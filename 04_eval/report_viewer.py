@@ -14,13 +14,15 @@ import rows as r
 # texts in one file: loads in an instant, and a run of any size stays readable
 PART_BYTES = 1_000_000
 STATE = {False: 0, True: 1, None: 2}
-# GPQA's authors ask that its questions do not appear in plain text on the web (canary of the data set).
+# GPQA's authors ask that its questions do not appear in plain text on the web (canary of the data
+# set).
 HIDDEN = ("gpqa_diamond",)
 HIDDEN_TEXT = "not shown: the authors of this benchmark ask to keep its questions off the web"
 
 
 def script_json(value):
-    r"""JSON that is safe inside a script element: "<" (of "</script>" or "<!--") is written \u003c, which JSON reads as the same character."""
+    r"""JSON that is safe inside a script element: "<" (of "</script>" or "<!--") is written \u003c,
+    which JSON reads as the same character."""
     return (
         json.dumps(value, ensure_ascii=False, separators=(",", ":"))
         .replace("<", "\\u003c")
@@ -68,7 +70,8 @@ def question_key(row):
 
 
 def edge_of(paths, most_bytes):
-    """The largest hash of a question that is shown, so that about most_bytes are: the same questions of every model stay."""
+    """The largest hash of a question that is shown, so that about most_bytes are: the same
+    questions of every model stay."""
     share = most_bytes / max(1, sum(Path(path).stat().st_size for path in paths))
     return f"{min(int(share * 16**8), 16**8 - 1):08x}" if share < 1 else None
 
@@ -82,7 +85,8 @@ def texts_of(row):
 
 
 def write(folder, paths, most_bytes):
-    """Write the texts below folder/samples; returns the index for the page: columns of equal length, one entry a sample.
+    """Write the texts below folder/samples; returns the index for the page: columns of equal
+    length, one entry a sample.
 
     Samples past most_bytes are left out by the hash of their question; `left_out` says how many.
     """

@@ -33,7 +33,8 @@ import rows as r
 
 
 def choose(args):
-    """The benchmarks' rows by the options, as (rows, rejected, files); prints what is there and what is missing."""
+    """The benchmarks' rows by the options, as (rows, rejected, files); prints what is there and
+    what is missing."""
     names = None
     if Path(args.benchmarks).suffix in (".jsonl", ".gz", ".json", ".parquet"):
         args.data = args.benchmarks
@@ -55,7 +56,8 @@ def choose(args):
 
 
 def from_folder(args, names):
-    """What benchmarks.load_folder finds; a benchmark that was named and is not there is BadInput."""
+    """What benchmarks.load_folder finds; a benchmark that was named and is not there is
+    BadInput."""
     loaded = benchmarks.load_folder(args.data, names)
     for path, reason in loaded["unused"].items():
         r.say(f"not used: {path}: {reason}")
@@ -69,7 +71,8 @@ def from_folder(args, names):
 
 
 def from_hub(args, names):
-    """The benchmarks from the hub; one that needs a token is BadInput where it was named, else it is said and left out."""
+    """The benchmarks from the hub; one that needs a token is BadInput where it was named, else it
+    is said and left out."""
     loaded = dict(rows={}, rejected=[], files=[])
     for name in names or benchmarks.BENCHMARKS:
         if name not in benchmarks.BENCHMARKS:
@@ -89,7 +92,8 @@ def from_hub(args, names):
 
 
 def limited(rows, limit):
-    """The first `limit` rows by the hash of their ids: a fair sample whatever the file's order, and a larger limit holds the smaller one's."""
+    """The first `limit` rows by the hash of their ids: a fair sample whatever the file's order, and
+    a larger limit holds the smaller one's."""
     if limit is None or limit >= len(rows):
         return rows
     chosen = {row["id"] for row in sorted(rows, key=lambda row: r.text_hash(row["id"]))[:limit]}
@@ -121,7 +125,8 @@ def repeated(rows, repeats, seed):
 
 
 def set_aside_other_model(raw_path, identity):
-    """Move away the answers of a model that stood under the same path before it was trained again; nothing is deleted."""
+    """Move away the answers of a model that stood under the same path before it was trained again;
+    nothing is deleted."""
     if not raw_path.is_file():
         return
     with open(raw_path, "rb") as file:
@@ -268,7 +273,8 @@ def parse():
 
 
 def generation_options(args):
-    """Keyword arguments of generate_jsonl; the raw rows say where transformers answered in the place of vLLM."""
+    """Keyword arguments of generate_jsonl; the raw rows say where transformers answered in the
+    place of vLLM."""
     options = batch_generate.options(args)
     if args.backend == "vllm":
         return options
@@ -281,7 +287,8 @@ def generation_options(args):
 
 
 def lost(meta_path):
-    """How many rows got no answer last time; they are asked again, since a server may only have been busy."""
+    """How many rows got no answer last time; they are asked again, since a server may only have
+    been busy."""
     if meta_path.is_file():
         return json.loads(meta_path.read_text())["counts"]["rejected"].get("generation failed", 0)
     return 0
@@ -309,7 +316,8 @@ def main():
         r.say(
             f"{name:14} {len(rows):>7,} rows" + (f" x {args.repeats}" if args.repeats > 1 else "")
         )
-    # rows of GPQA go last: their authors ask that no question is printed in the clear, and the first prompt is
+    # rows of GPQA go last: their authors ask that no question is printed in the clear, and the
+    # first prompt is
     rows = sorted(
         (row for its in chosen.values() for row in its),
         key=lambda row: row["benchmark"] == "gpqa_diamond",

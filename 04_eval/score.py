@@ -77,9 +77,11 @@ def parse_tolerances(texts):
 
 
 def grade_row(row, tolerances=None):
-    """The row with `extracted`, `correct`, `undecided` and the names of the rules; `correct` is None where the row has no reference.
+    """The row with `extracted`, `correct`, `undecided` and the names of the rules; `correct` is
+    None where the row has no reference.
 
-    A response that was cut off answers only by an explicit statement: the last letter or number in it is where it happened to stop.
+    A response that was cut off answers only by an explicit statement: the last letter or number in
+    it is where it happened to stop.
     """
     tolerances = tolerances or {}
     response, kind, options = row.get("response") or "", row["kind"], row.get("options")
@@ -108,7 +110,8 @@ class Grader:
 
 
 def grade_all(rows, tolerances=None, workers=None):
-    """Yield the graded rows in order; many rows are shared out to `workers` processes (default: the cores of the machine)."""
+    """Yield the graded rows in order; many rows are shared out to `workers` processes (default: the
+    cores of the machine)."""
     rows = iter(rows)
     first, grade = list(itertools.islice(rows, IN_PROCESS)), Grader(tolerances)
     workers = workers or len(os.sched_getaffinity(0))
@@ -125,7 +128,8 @@ def grade_all(rows, tolerances=None, workers=None):
 
 
 def wilson(p, n):
-    """95 % interval of a share p measured on n independent rows (Wilson 1927), in the same unit as p."""
+    """95 % interval of a share p measured on n independent rows (Wilson 1927), in the same unit as
+    p."""
     if n <= 0:
         return 0.0, 1.0
     middle = (p + Z * Z / (2 * n)) / (1 + Z * Z / n)
@@ -136,9 +140,10 @@ def wilson(p, n):
 def interval(values, clusters):
     """Mean of values in [0, 1] with its 95 % interval; rows of one cluster are not independent.
 
-    The cluster-robust variance of the mean gives the effective number of rows n* = p(1-p)/variance, never more than there are rows, and Wilson's
-    interval is taken at n* (Dean and Pagano 2015). Where all values are equal the variance says nothing: n* is then the number of clusters.
-    Returns (mean, low, high, n*).
+    The cluster-robust variance of the mean gives the effective number of rows n* = p(1-p)/variance,
+    never more than there are rows, and Wilson's interval is taken at n* (Dean and Pagano 2015).
+    Where all values are equal the variance says nothing: n* is then the number of clusters. Returns
+    (mean, low, high, n*).
     """
     n, p = len(values), sum(values) / len(values)
     sums = {}
@@ -157,8 +162,9 @@ def cluster_of(row):
 
 
 def majority(rows):
-    """Was the most frequent extracted answer of these repeats right? Equal answers vote together, however they are written (1/2 and 0.5);
-    ties go to the answer that came first; nothing extracted has no vote."""
+    """Was the most frequent extracted answer of these repeats right? Equal answers vote together,
+    however they are written (1/2 and 0.5); ties go to the answer that came first; nothing extracted
+    has no vote."""
     votes = []  # lists of rows with one answer
     for row in rows:
         if row["extracted"] is not None:
@@ -176,7 +182,8 @@ def same_answer(row, other):
 
 
 def pass_at(j, n, right):
-    """Chance that at least one of j answers, drawn from n of which `right` are right, is right (Chen et al. 2021, arXiv 2107.03374)."""
+    """Chance that at least one of j answers, drawn from n of which `right` are right, is right
+    (Chen et al. 2021, arXiv 2107.03374)."""
     return 1 - math.comb(n - right, j) / math.comb(n, j)
 
 
@@ -225,7 +232,8 @@ def chance(rows):
 
 
 def summarise(rows):
-    """Scores of a set of rows of one model and benchmark: a dict with shares in percent. Rows without a public reference are not counted.
+    """Scores of a set of rows of one model and benchmark: a dict with shares in percent. Rows
+    without a public reference are not counted.
 
     n counts questions; a question asked k times counts once, with its mean.
     """
@@ -264,7 +272,8 @@ def summarise(rows):
 
 
 def read_by(rows):
-    """Share of the responses in percent that were read by the form the prompt asks for, by other rules, and not at all."""
+    """Share of the responses in percent that were read by the form the prompt asks for, by other
+    rules, and not at all."""
     counts = {"asked form": 0, "other rules": 0, "unparsed": 0}
     for row in rows:
         asked = row.get("read_by") in ASKED_FORM
@@ -375,7 +384,8 @@ def parse_verdict(text):
 
 
 def judge(rows, args, raw_path):
-    """Ask the judge about the undecided rows of every kind and set `judged` and `judged_by`; what the rules decided stands."""
+    """Ask the judge about the undecided rows of every kind and set `judged` and `judged_by`; what
+    the rules decided stands."""
     asked = [row for row in rows if row["undecided"]]
     batch_generate.generate_jsonl(
         asked,
@@ -399,9 +409,11 @@ def judge(rows, args, raw_path):
 
 
 def template_opens_thoughts(path):
-    """The models of a file whose responses end a block of thoughts that their prompt template had opened.
+    """The models of a file whose responses end a block of thoughts that their prompt template had
+    opened.
 
-    A response of such a model that was cut off before that end is thoughts alone, though it has no mark of them.
+    A response of such a model that was cut off before that end is thoughts alone, though it has no
+    mark of them.
     """
     default = Path(path).resolve().parent.name
     ended = (row for row in r.read(path, "response") if answers.trim.began_before(row["response"]))
@@ -409,7 +421,8 @@ def template_opens_thoughts(path):
 
 
 def read_samples(step, paths):
-    """Samples of all inputs, with an id that names the model too, so that samples of several models stand in one file."""
+    """Samples of all inputs, with an id that names the model too, so that samples of several models
+    stand in one file."""
     seen = set()
     for path in paths:
         opened = template_opens_thoughts(path)

@@ -17,7 +17,8 @@ BATCH = 16  # prompts answered together; one of 2,048 tokens with 2,048 new ones
 
 
 def ask(requests, emit, setup):
-    """Answer every request as batch_generate's engines do; emit(request, answer) -> requests to ask again. setup: model, adapter, sampling."""
+    """Answer every request as batch_generate's engines do; emit(request, answer) -> requests to ask
+    again. setup: model, adapter, sampling."""
     first = next(requests, None)
     if first is None:
         return
@@ -33,7 +34,8 @@ def ask(requests, emit, setup):
 
 
 def load(name, adapter):
-    """Model in 16 bits on the GPU where there is one (float16 before Ampere), in float32 on the CPU; and its tokenizer."""
+    """Model in 16 bits on the GPU where there is one (float16 before Ampere), in float32 on the
+    CPU; and its tokenizer."""
     import torch
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
@@ -56,7 +58,8 @@ def load(name, adapter):
 
 
 def answer(model, tokenizer, batch, sampling):
-    """Answers of one batch, as the raw file keeps them; a prompt that leaves no room for an answer is this request's error."""
+    """Answers of one batch, as the raw file keeps them; a prompt that leaves no room for an answer
+    is this request's error."""
     import torch
 
     ends = {tokenizer.eos_token_id, *as_list(model.generation_config.eos_token_id)} - {None}

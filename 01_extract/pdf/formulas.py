@@ -41,7 +41,8 @@ def font_name(textpage, number):
 
 
 def find_bars(page, place):
-    """Rules of a page from the narrowest to the widest; `place` turns PDF coordinates into those of the characters."""
+    """Rules of a page from the narrowest to the widest; `place` turns PDF coordinates into those of
+    the characters."""
     import pypdfium2.raw as pdfium
 
     width, bars = page.get_size()[0], []
@@ -55,7 +56,8 @@ def find_bars(page, place):
 
 
 def near(chars, bar, text_height):
-    """(indices of the characters above, below) a bar, as far as a numerator and a denominator reach."""
+    """(indices of the characters above, below) a bar, as far as a numerator and a denominator
+    reach."""
     above, below = [], []
     for index, (_, box) in enumerate(chars):
         if box is None or not bar.x0 - 1 <= (box[0] + box[2]) / 2 <= bar.x1 + 1:
@@ -82,7 +84,8 @@ def fits(chars, indices, bar):
 
 
 def goes_on(chars, indices, bar, taken):
-    """True where the line of these characters runs on beyond the bar's ends: an underlined word, a rule of a table."""
+    """True where the line of these characters runs on beyond the bar's ends: an underlined word, a
+    rule of a table."""
     boxes = [chars[i][1] for i in indices]
     base = statistics.median(box[4] for box in boxes)
     reach = 0.8 * statistics.median(box[3] - box[1] for box in boxes)
@@ -115,7 +118,8 @@ def is_root(chars, bar, below, is_large):
 
 
 def mark_at(chars, indices, y):
-    """A mark in place of characters: one sign as wide as they are, on the line whose middle is y."""
+    """A mark in place of characters: one sign as wide as they are, on the line whose middle is
+    y."""
     x0, x1 = span(chars, indices)
     height = statistics.median(chars[i][1][3] - chars[i][1][1] for i in indices)
     return MARK, (
@@ -155,7 +159,8 @@ def mark_fractions(chars, bars, text_height, is_large):
 
 
 def mark_large_signs(chars, text_height, is_large):
-    """Replace sums, integrals and tall brackets with their limits: the signs above and below them."""
+    """Replace sums, integrals and tall brackets with their limits: the signs above and below
+    them."""
     at = 0
     while at < len(chars):
         char, box = chars[at]

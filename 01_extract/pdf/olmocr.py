@@ -31,7 +31,8 @@ def parse(response):
 
 
 def rotation_of(response):
-    """Degrees by which olmOCR wants the page turned, 0 where it stands upright: "is_rotation_valid: False, rotation_correction: 90"."""
+    """Degrees by which olmOCR wants the page turned, 0 where it stands upright: "is_rotation_valid:
+    False, rotation_correction: 90"."""
     wrong = re.search(r"is_rotation_valid:\s*false", response[:400], re.IGNORECASE)
     degrees = re.search(r"rotation_correction:\s*(90|180|270)\b", response[:400])
     return int(degrees[1]) if wrong and degrees else 0
@@ -61,9 +62,11 @@ def to_messages(row):
 
 
 def ask_endpoint(scans, raw_path, args):
-    """{(path, index): Markdown} of pages, asked from olmOCR's model; raw answers are kept and not asked twice.
+    """{(path, index): Markdown} of pages, asked from olmOCR's model; raw answers are kept and not
+    asked twice.
 
-    A page that was cut off, or that the model found turned, is asked again, warmer and upright: at most len(TEMPERATURES) times.
+    A page that was cut off, or that the model found turned, is asked again, warmer and upright: at
+    most len(TEMPERATURES) times.
     """
     answers, left = {}, [{"path": path, "index": index, "turn": 0} for path, index in scans]
     for number, temperature in enumerate(TEMPERATURES):
@@ -96,8 +99,9 @@ def ask_endpoint(scans, raw_path, args):
 
 
 def run_command(scans, workspace, args):
-    """{(path, index): Markdown} of pages by olmOCR's own command line, which starts its engine once for all. Its workspace stays until the run has
-    ended, so that pages are not read twice; one bad page costs itself (--max_page_error_rate 1)."""
+    """{(path, index): Markdown} of pages by olmOCR's own command line, which starts its engine once
+    for all. Its workspace stays until the run has ended, so that pages are not read twice; one bad
+    page costs itself (--max_page_error_rate 1)."""
     import pypdfium2
 
     by_path, answers = collections.defaultdict(list), {}
@@ -137,7 +141,8 @@ def run_command(scans, workspace, args):
 
 
 def has_olmocr(python):
-    """True where a Python (of this or another environment: olmOCR's pins are its own) has the package, and there is a GPU for it."""
+    """True where a Python (of this or another environment: olmOCR's pins are its own) has the
+    package, and there is a GPU for it."""
     if not batch_generate.visible_gpus():
         return False
     check = [
@@ -152,7 +157,8 @@ def has_olmocr(python):
 
 
 def choose(args):
-    """ "olmocr", "tesseract" or "none" for --ocr auto; BadInput where what is asked for is not there."""
+    """ "olmocr", "tesseract" or "none" for --ocr auto; BadInput where what is asked for is not
+    there."""
     have = {
         "olmocr": bool(args.base_url and args.model) or has_olmocr(args.olmocr),
         "tesseract": shutil.which("tesseract") is not None,

@@ -19,7 +19,8 @@ from typing import NamedTuple
 
 from pdf.formulas import MARK, MARKS, font_name, mark_formulas
 
-# ligatures as letters, invisible signs as nothing, and the alphabets of mathematical fonts as plain letters: tokenizers know x, hardly 𝑥
+# ligatures as letters, invisible signs as nothing, and the alphabets of mathematical fonts as plain
+# letters: tokenizers know x, hardly 𝑥
 LETTERS = {code: unicodedata.normalize("NFKC", chr(code)) for code in range(0x1D400, 0x1D800)} | {
     0xFB00: "ff",
     0xFB01: "fi",
@@ -42,7 +43,8 @@ PAGE_SECONDS = 300  # a page that takes tesseract longer than this is given up
 
 
 class Line(NamedTuple):
-    """One line of a column: text, box, baseline, heights of its letters; kept = code or a table row, which stays a line of its own."""
+    """One line of a column: text, box, baseline, heights of its letters; kept = code or a table
+    row, which stays a line of its own."""
 
     text: str
     x0: float
@@ -60,7 +62,8 @@ class Line(NamedTuple):
 
 
 def text_direction(raw, count):
-    """Direction in which most of a page's text runs: 0, 90 (upwards), 180 or 270 degrees (PDFium counts clockwise)."""
+    """Direction in which most of a page's text runs: 0, 90 (upwards), 180 or 270 degrees (PDFium
+    counts clockwise)."""
     import pypdfium2.raw as pdfium
 
     angles = collections.Counter(
@@ -72,10 +75,12 @@ def text_direction(raw, count):
 
 
 def page_chars(page, textpage, turn=None):
-    """Yield (character, (x0, top, x1, bottom, baseline, number)) of a page in the order of its content; line ends and spaces have no box but None.
+    """Yield (character, (x0, top, x1, bottom, baseline, number)) of a page in the order of its
+    content; line ends and spaces have no box but None.
 
-    The page is turned so that its text runs from left to right (pages stored sideways, wide tables); text across that direction (stamps in the
-    margin, labels of an axis) is left out. The number is PDFium's of the character.
+    The page is turned so that its text runs from left to right (pages stored sideways, wide
+    tables); text across that direction (stamps in the margin, labels of an axis) is left out. The
+    number is PDFium's of the character.
     """
     import pypdfium2.raw as pdfium
 
@@ -107,7 +112,8 @@ def page_chars(page, textpage, turn=None):
 
 
 def placer(page, turn):
-    """Function that turns PDF coordinates (origin below left, page unturned) into (x0, top, x1, bottom, baseline) of the turned page."""
+    """Function that turns PDF coordinates (origin below left, page unturned) into (x0, top, x1,
+    bottom, baseline) of the turned page."""
     left, bottom, right, top = page.get_mediabox()
 
     def place(x0, y0, x1, y1, x, y):
@@ -175,7 +181,8 @@ ORDINALS = frozenset(("st", "nd", "rd", "th", "′", "’", "'", "″", "*", "�
 
 
 def segment_text(run):
-    """Text of a run; raised and lowered small signs become ^ and _, since 10^5 must not become 105."""
+    """Text of a run; raised and lowered small signs become ^ and _, since 10^5 must not become
+    105."""
     out = ""
     for mark, group in itertools.groupby(marked_chars(run), key=lambda pair: pair[0]):
         text = "".join(char for _, char in group)
@@ -189,7 +196,8 @@ def segment_text(run):
 
 
 def marked_chars(run):
-    """Yield (mark, character) of a run; the mark is "^" for a small raised sign, "_" for a lowered one, else ""."""
+    """Yield (mark, character) of a run; the mark is "^" for a small raised sign, "_" for a lowered
+    one, else ""."""
     boxes = [box for _, box in run.chars if box]
     heights = sorted(box[3] - box[1] for box in boxes)
     full = heights[int(len(heights) * 0.7)]
@@ -220,7 +228,8 @@ def advance(run):
 
 
 def find_gutter(runs, height):
-    """x of a white strip that parts the page into columns, or None; of several the one that the fewest runs cross."""
+    """x of a white strip that parts the page into columns, or None; of several the one that the
+    fewest runs cross."""
     left, right = min(run.x0 for run in runs), max(run.x1 for run in runs)
     width = right - left
     if len(runs) < 10 or width < 20 * height:
@@ -236,8 +245,8 @@ def crossing(runs, x):
 
 
 def is_gutter(runs, x, left, right, height):
-    """True where few runs cross x, and both sides hold at least five rows whose wider ones fill a good part of the side; narrow cells of a
-    table do not."""
+    """True where few runs cross x, and both sides hold at least five rows whose wider ones fill a
+    good part of the side; narrow cells of a table do not."""
     sides = [run for run in runs if run.x1 <= x], [run for run in runs if run.x0 >= x]
     if min(map(len, sides)) < 5 or crossing(runs, x) > 0.35 * len(runs):
         return False
@@ -251,7 +260,8 @@ def is_gutter(runs, x, left, right, height):
 
 
 def in_columns(runs, height, depth=0):
-    """Runs as a list of columns in reading order: what crosses the gutter (a title, a wide figure) parts what stands above from what stands below."""
+    """Runs as a list of columns in reading order: what crosses the gutter (a title, a wide figure)
+    parts what stands above from what stands below."""
     x = find_gutter(runs, height) if runs and depth < 3 else None
     if x is None:
         return [runs] if runs else []
@@ -279,8 +289,8 @@ def in_columns(runs, height, depth=0):
 
 
 def content_columns(runs, height):
-    """Two columns as the content has them, or None: formulas hide the white strip between columns, but the page's program writes one column, then
-    goes up to the top of the other."""
+    """Two columns as the content has them, or None: formulas hide the white strip between columns,
+    but the page's program writes one column, then goes up to the top of the other."""
     left, right = min(run.x0 for run in runs), max(run.x1 for run in runs)
     middle = (left + right) / 2
     inner = middle - 0.05 * (right - left)  # where the second column may begin
@@ -313,9 +323,11 @@ def rows_of(runs):
 
 
 def find_code(rows):
-    """(rows that are program text, advance width of its letters): rows in letters of one width, and rows between them that are so for the most part.
+    """(rows that are program text, advance width of its letters): rows in letters of one width, and
+    rows between them that are so for the most part.
 
-    Digits are equally wide in most fonts, so that a row of a few digits is code only where its width is that of a surer row.
+    Digits are equally wide in most fonts, so that a row of a few digits is code only where its
+    width is that of a surer row.
     """
     alone = [advance(row[0]) if len(row) == 1 else 0 for row in rows]
     sure = [step for step, row in zip(alone, rows, strict=True) if step and is_typed(row[0])]
@@ -391,7 +403,8 @@ def gaps_of(row):
 
 
 def has_even_gaps(row):
-    """True where the gaps of a row are as wide as those of a table, but equal: a justified line of few words."""
+    """True where the gaps of a row are as wide as those of a table, but equal: a justified line of
+    few words."""
     words = all(box for run in row for _, box in run.chars)  # no run has a space
     return words and len(row) > 2 and min(gaps_of(row)) > 0.8 * max(gaps_of(row))
 
@@ -421,7 +434,8 @@ def read_text_layer(page):
 
 
 def is_readable(lines):
-    """False where a text layer is missing or garbage: private-use and replacement characters come from fonts without a character map."""
+    """False where a text layer is missing or garbage: private-use and replacement characters come
+    from fonts without a character map."""
     text = "".join(line.text for line in lines)
     bad = sum(
         1 for c in text if c == "\ufffd" or "\ue000" <= c <= "\uf8ff" or (c < " " and c != HYPHEN)
@@ -430,7 +444,8 @@ def is_readable(lines):
 
 
 def picture_share(page):
-    """Share of the page that its largest picture or drawing covers, 0 to 1; a page without text and pictures is blank."""
+    """Share of the page that its largest picture or drawing covers, 0 to 1; a page without text and
+    pictures is blank."""
     import pypdfium2.raw as pdfium
 
     width, height = page.get_size()
@@ -452,9 +467,11 @@ BLANK_TOKEN = re.compile(
 
 
 def content_is_lost(pdf, index):
-    """True where a page on which nothing was found has a content stream that says otherwise: damaged, so that PDFium passed over it in silence.
+    """True where a page on which nothing was found has a content stream that says otherwise:
+    damaged, so that PDFium passed over it in silence.
 
-    The page is written to a file of its own, where its stream is easy to find. A blank page's stream sets colours and frames at most.
+    The page is written to a file of its own, where its stream is easy to find. A blank page's
+    stream sets colours and frames at most.
     """
     import pypdfium2
 
@@ -485,7 +502,8 @@ def content_is_lost(pdf, index):
 
 
 def page_png(page, dpi=SCAN_DPI):
-    """PNG bytes of a rendered page; at most 30 million pixels, whatever the page claims to measure."""
+    """PNG bytes of a rendered page; at most 30 million pixels, whatever the page claims to
+    measure."""
     width, height = page.get_size()
     scale = min(dpi / 72, (30e6 / max(width * height, 1)) ** 0.5)
     out = io.BytesIO()
@@ -494,7 +512,8 @@ def page_png(page, dpi=SCAN_DPI):
 
 
 def read_tesseract(page, language="eng"):
-    """Lines of a page by tesseract's command line; its own layout analysis gives the order. Raises RuntimeError where it fails."""
+    """Lines of a page by tesseract's command line; its own layout analysis gives the order. Raises
+    RuntimeError where it fails."""
     png, scale = page_png(page)
     command = [
         "tesseract",

@@ -31,9 +31,9 @@ def running_lines(pages):
 
     Words count as running where the same words, numbers aside, stand at the same height on at least
     two of the eight pages before and after (left and right pages differ, chapters change), or where
-    they begin or end with a page number; in both cases white space parts them from the body, and the
-    page has at least five lines. A page number is one whose sequence the pages around carry on. The
-    last line of a page is never taken.
+    they begin or end with a page number; in both cases white space parts them from the body, and
+    the page has at least five lines. A page number is one whose sequence the pages around carry on.
+    The last line of a page is never taken.
     """
     white = 1.3 * usual_step(pages, 0)
     found = set()
@@ -79,7 +79,8 @@ def line_key(text):
 
 
 def repeats(key, line, edge, inner, near):
-    """True where the line's words stand at its height at the edge of two pages around, and not in the body of any."""
+    """True where the line's words stand at its height at the edge of two pages around, and not in
+    the body of any."""
     if len(key) < 3 or any(key in inner[m] for m in near):
         return False
     return sum(
@@ -89,7 +90,8 @@ def repeats(key, line, edge, inner, near):
 
 
 def follows_sequence(number, line, edge, near, value_of):
-    """True where the line bears a page number: two pages around (one, in a paper of two pages) bear the number that goes with it."""
+    """True where the line bears a page number: two pages around (one, in a paper of two pages) bear
+    the number that goes with it."""
     value = value_of(line.text)
     if value is None:
         return False
@@ -124,7 +126,8 @@ def page_number(text):
 
 
 def mend_hyphen(first, second, known):
-    """Join a word cut by a hyphen at a line end: as the book writes it elsewhere, else without the hyphen."""
+    """Join a word cut by a hyphen at a line end: as the book writes it elsewhere, else without the
+    hyphen."""
     head = re.search(r"[\w’'-]*$", first)[0]
     tail = re.match(r"[\w’'-]*", second)[0]
     if not head or not tail:
@@ -156,7 +159,8 @@ def join_lines(first, second, known):
 
 
 class Book:
-    """What the pages have in common: size of the body text, usual distance of lines, right margin of each column."""
+    """What the pages have in common: size of the body text, usual distance of lines, right margin
+    of each column."""
 
     def __init__(self, pages):
         lines = [line for page in pages for line in page]
@@ -170,7 +174,8 @@ class Book:
         self.known = vocabulary(pages)
 
     def is_heading(self, line):
-        """A short line in letters clearly larger than the body's, or bold and without the end of a sentence."""
+        """A short line in letters clearly larger than the body's, or bold and without the end of a
+        sentence."""
         text = line.text
         if (
             not line.sizes
@@ -237,8 +242,8 @@ def margins_part(before, line, lines, ended, count):
 
 
 def page_paragraphs(lines, book):
-    """Paragraphs of one page as [kind, text, letter height]; kind is "text", "heading" or "kept" (code
-    and table rows, a line a line)."""
+    """Paragraphs of one page as [kind, text, letter height]; kind is "text", "heading" or "kept"
+    (code and table rows, a line a line)."""
     made, before = [], None
     for line in lines:
         text = " " * line.indent + line.text
@@ -270,7 +275,8 @@ def is_unfinished(kind, text):
 
 
 def footnotes_first(paragraphs, book):
-    """Paragraphs of a page with its footnotes before a last paragraph that goes on overleaf, so that its halves meet."""
+    """Paragraphs of a page with its footnotes before a last paragraph that goes on overleaf, so
+    that its halves meet."""
     last = next(
         (i for i in range(len(paragraphs) - 1, -1, -1) if paragraphs[i][2] > 0.95 * book.size), None
     )
@@ -292,8 +298,9 @@ def assemble(pages):
     """Text of a book from the lines of its pages.
 
     pages    list of (page number from 1, list of Line, or a string where a model already wrote the page as Markdown)
-    Returns (text, offsets): paragraphs parted by an empty line, headings marked "## ", and [[page number, character offset where it starts], ...].
-    A paragraph that runs over a page end is one paragraph; its second page starts inside it.
+    Returns (text, offsets): paragraphs parted by an empty line, headings marked "## ", and [[page
+    number, character offset where it starts], ...]. A paragraph that runs over a page end is one
+    paragraph; its second page starts inside it.
     """
     lined = [[] if isinstance(given, str) else given for _, given in pages]
     drop = running_lines(lined)

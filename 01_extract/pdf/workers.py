@@ -11,7 +11,8 @@ from pdf import page as pdf_page
 
 import rows as r
 
-# PdfiumError is a RuntimeError; the others come from broken geometry, a failed or endless tesseract, a page too large to render
+# PdfiumError is a RuntimeError; the others come from broken geometry, a failed or endless
+# tesseract, a page too large to render
 PAGE_FAULTS = (
     RuntimeError,
     OSError,
@@ -37,7 +38,8 @@ def open_pdf(path):
 
 
 def probe(path):
-    """(number of pages, title) of a PDF; ("encrypted PDF" or "broken PDF", message) where it cannot be opened."""
+    """(number of pages, title) of a PDF; ("encrypted PDF" or "broken PDF", message) where it cannot
+    be opened."""
     try:
         pdf = open_pdf(path)
         if not len(pdf):
@@ -50,7 +52,8 @@ def probe(path):
 
 
 def read_pages(path, indices, ocr_language=None):
-    """[(page index, kind, value), ...]: "lines" with a list of Line, "blank", "scan" (no usable text layer), or a reason with a message.
+    """[(page index, kind, value), ...]: "lines" with a list of Line, "blank", "scan" (no usable
+    text layer), or a reason with a message.
 
     With ocr_language the pages are read by tesseract instead. No page's fault reaches another page.
     """
@@ -88,7 +91,8 @@ def read_pages(path, indices, ocr_language=None):
 
 
 class Readers:
-    """Worker processes that read pages; a page on which the PDF library crashes or hangs takes a process with it, not the run."""
+    """Worker processes that read pages; a page on which the PDF library crashes or hangs takes a
+    process with it, not the run."""
 
     def __init__(self, workers):
         self.workers, self.pool = workers, None
@@ -124,7 +128,8 @@ class Readers:
         return [(self.submit(read_pages, path, task, *more), task) for task in tasks]
 
     def collect(self, path, futures, bar, *more):
-        """{page index: (kind, value)}; where a process died or hung, its pages are asked one at a time to find the one at fault."""
+        """{page index: (kind, value)}; where a process died or hung, its pages are asked one at a
+        time to find the one at fault."""
         found, left = {}, []
         for future, task in futures:
             try:
