@@ -281,12 +281,14 @@ def to_row(row, source, thinking="drop", unanswered=False, license_=None):
     answer = strip_thinking(pair.answer, keep=True) if thinking == "keep" else bare
     if reason := malformed(pair.question, answer, unanswered):
         raise Unusable(reason)
+    reference = pair.reference
     if mapping.get("reference_answer") == "after_thinking":
         reference = bare
-    else:
-        reference = pair.reference or ("" if mapping else final_of(pair.answer))
-    subject = mapping.get("subject") or first_text(row, ("subject",) if mapping else SUBJECT)
-    own = next((str(row[name]) for name in IDS if isinstance(row.get(name), str | int)), row["id"])
+    elif not reference and not mapping:
+        reference = final_of(pair.answer)
+    names = ("subject",) if mapping else SUBJECT
+    subject = mapping.get("subject") or next(of_type(row, names, str), None)
+    own = next((str(row[name]) for name in of_type(row, IDS, str | int)), row["id"])
     made = dict(
         id=f"{source['name']}-{r.text_hash(own, pair.question, answer)}",
         question=pair.question,
@@ -299,15 +301,16 @@ def to_row(row, source, thinking="drop", unanswered=False, license_=None):
     )
     if pair.system and not SWITCH.fullmatch(pair.system):
         made["system"] = pair.system
-    origin = {
-        f"origin_{name}": row[name]
-        for name in ("source", "source_id")
-        if name in row and row[name] != made[name]
-    }
     spent = {*OWN, *pair.used, subject}
-    return pair.form, made | origin | {k: v for k, v in row.items() if k not in spent}
+    return pair.form, made | origin_of(row, made) | {k: row[k] for k in row if k not in spent}
 
 
-def first_text(row, names):
-    """Name of the first of the fields that holds a text, or None."""
-    return next((name for name in names if isinstance(row.get(name), str) and row[name]), None)
+def of_type(row, names, kind):
+    """Names of the fields that hold something of a type."""
+    return (name for name in names if isinstance(row.get(name), kind) and row[name] != "")
+
+
+def origin_of(row, made):
+    """What the file itself says of its source, where that is another."""
+    names = [name for name in ("source", "source_id") if name in row and row[name] != made[name]]
+    return {f"origin_{name}": row[name] for name in names}

@@ -100,8 +100,13 @@ def limited(rows, limit):
     return [row for row in rows if row["id"] in chosen]
 
 
-def distinct(rows):
-    """Rows whose id stands in two benchmarks get the benchmark's name before it."""
+def rows_to_ask(chosen):
+    """The rows of all benchmarks; an id that stands in two of them gets the benchmark's name before it.
+
+    GPQA goes last: its authors ask that no question is printed in the clear, and the first prompt is.
+    """
+    rows = [row for its in chosen.values() for row in its]
+    rows.sort(key=lambda row: row["benchmark"] == "gpqa_diamond")
     times = collections.Counter(row["id"] for row in rows)
     return [
         row
@@ -251,6 +256,20 @@ def parse():
         help="plain completion prompt, for a model without chat template",
     )
     args = parser.parse_args()
+    check(args, parser)
+    args.name = args.name or args.model + (f"+{args.adapter}" if args.adapter else "")
+    args.folder, args.output = Path(args.output), Path(args.output) / "samples.jsonl"
+    if args.shard:
+        number, of = r.parse_shard(args.shard)
+        args.output, args.whole_limit = r.beside(args.output, f"{number}of{of}.jsonl"), args.limit
+    # decides, with the adapter's, whether a finished file is still good
+    args.identity = args.model if args.base_url else batch_generate.identify(args.model)
+    args.identity += f"+{batch_generate.identify(args.adapter)}" if args.adapter else ""
+    return args
+
+
+def check(args, parser):
+    """End with exit code 2 where options exclude each other."""
     if args.base_model and args.thinking:
         parser.error("--thinking needs a chat template; leave out --base-model")
     if args.backend == "transformers" and args.base_url:
@@ -261,15 +280,6 @@ def parse():
         )
     if args.adapter and not (Path(args.adapter) / "adapter_config.json").is_file():
         parser.error(f"--adapter {args.adapter}: there is no adapter_config.json in it")
-    args.name = args.name or args.model + (f"+{args.adapter}" if args.adapter else "")
-    args.folder, args.output = Path(args.output), Path(args.output) / "samples.jsonl"
-    if args.shard:
-        number, of = r.parse_shard(args.shard)
-        args.output, args.whole_limit = r.beside(args.output, f"{number}of{of}.jsonl"), args.limit
-    # decides, with the adapter's, whether a finished file is still good
-    args.identity = args.model if args.base_url else batch_generate.identify(args.model)
-    args.identity += f"+{batch_generate.identify(args.adapter)}" if args.adapter else ""
-    return args
 
 
 def generation_options(args):
@@ -316,13 +326,7 @@ def main():
         r.say(
             f"{name:14} {len(rows):>7,} rows" + (f" x {args.repeats}" if args.repeats > 1 else "")
         )
-    # rows of GPQA go last: their authors ask that no question is printed in the clear, and the
-    # first prompt is
-    rows = sorted(
-        (row for its in chosen.values() for row in its),
-        key=lambda row: row["benchmark"] == "gpqa_diamond",
-    )
-    rows = distinct(rows)
+    rows = rows_to_ask(chosen)
     if args.shard:
         number, of = r.parse_shard(args.shard)
         rows = rows[len(rows) * (number - 1) // of : len(rows) * number // of]

@@ -185,12 +185,12 @@ def mark_large_signs(chars, text_height, is_large):
 
 def mark_formulas(page, textpage, chars, place):
     """The characters of a page with MARK in place of each two-dimensional formula."""
-    numbers = [box[5] for _, box in chars if box]
-    if not numbers:
+    boxes = [box for _, box in chars if box]
+    if not boxes:
         return chars
-    fonts = {n: font_name(textpage, n) for n in numbers[::5]}
-    mathematical = any(MATH.search(name) for name in fonts.values())
-    text_height = statistics.median(box[3] - box[1] for _, box in chars if box)
+    fonts = {box[5]: font_name(textpage, box[5]) for box in boxes[::5]}
+    mathematical = any(map(MATH.search, fonts.values()))
+    text_height = statistics.median(box[3] - box[1] for box in boxes)
 
     def is_large(char, box):
         if char == MARK or not mathematical and char not in LARGE:
@@ -199,8 +199,7 @@ def mark_formulas(page, textpage, chars, place):
         tall = box[3] - box[1] > 1.25 * text_height
         return bool(EXTENSION.search(name)) or (char in LARGE and tall)
 
-    if bars := find_bars(page, place):
-        chars = mark_fractions(chars, bars, text_height, is_large)
-    if mathematical or any(char in LARGE for char, _ in chars):
+    chars = mark_fractions(chars, find_bars(page, place), text_height, is_large)
+    if mathematical or LARGE & {char for char, _ in chars}:
         chars = mark_large_signs(chars, text_height, is_large)
     return chars

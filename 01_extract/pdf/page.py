@@ -336,12 +336,16 @@ def find_code(rows):
     step = statistics.median(sure)
     code = {n for n, width in enumerate(alone) if abs(width - step) < 0.04 * step}
     for n, row in enumerate(rows):
-        if {n - 1, n + 1} & code and n not in code:
-            widths = [box[2] - box[0] for run in row for _, box in run.chars if box]
-            same = [abs(width - step) < 0.04 * step for width in widths]
-            if same[0] and same[-1] and sum(same) >= 0.5 * len(same):
-                code.add(n)
+        if {n - 1, n + 1} & code and is_mostly_typed(row, step):
+            code.add(n)
     return code, step
+
+
+def is_mostly_typed(row, step):
+    """True where most letters of a row, the first and the last among them, are of the width."""
+    boxes = [box for run in row for _, box in run.chars if box]
+    same = [abs(box[2] - box[0] - step) < 0.04 * step for box in boxes]
+    return same[0] and same[-1] and sum(same) >= 0.5 * len(same)
 
 
 def is_typed(run):

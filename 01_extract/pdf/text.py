@@ -248,21 +248,23 @@ def page_paragraphs(lines, book):
     for line in lines:
         text = " " * line.indent + line.text
         kind = "kept" if line.kept else "heading" if book.is_heading(line) else "text"
-        last = made[-1] if made else None
-        if last and kind == last[0] == "kept" and 0 < line.base - before.base < 1.8 * book.step:
+        last = made[-1] if made else [None]
+        if kind == last[0] == "kept" and 0 < line.base - before.base < 1.8 * book.step:
             last[1] += "\n" + text
-        elif last and kind == last[0] == "heading" and goes_on(before, line):
+        elif kind == last[0] == "heading" and goes_on(before, line):
             last[1] += " " + text
-        elif last and not starts_paragraph(before, line, lines, book, last[3]):
+        elif made and not starts_paragraph(before, line, lines, book, last[3]):
             last[1] = join_lines(last[1], text, book.known)
             last[3] += 1
         else:
             made.append([kind, text, line.sizes[0] if line.sizes else 0, 1])
         before = line
-    for paragraph in made:
-        if paragraph[0] == "text" and paragraph[3] == 1 and NUMBERED.match(paragraph[1]):
-            paragraph[0] = "heading"
-    return [paragraph[:3] for paragraph in made]
+    return [[number_heading(*paragraph), *paragraph[1:3]] for paragraph in made]
+
+
+def number_heading(kind, text, size, count):
+    """ "heading" for one line of text that is numbered as headings are, else its kind."""
+    return "heading" if kind == "text" and count == 1 and NUMBERED.match(text) else kind
 
 
 def goes_on(before, line):
