@@ -18,11 +18,13 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 import csv
+import functools
 import itertools
 import math
 import multiprocessing
 import os
 import re
+import string
 import time
 
 import benchmarks
@@ -99,28 +101,18 @@ def grade_row(row, tolerances=None):
     return row | verdict._asdict() | dict(correct=verdict.correct is True, undecided=undecided)
 
 
-class Grader:
-    """grade_row with the tolerances bound, so that it can travel to a process."""
-
-    def __init__(self, tolerances):
-        self.tolerances = tolerances
-
-    def __call__(self, row):
-        return grade_row(row, self.tolerances)
-
-
 def grade_all(rows, tolerances=None, workers=None):
     """Yield the graded rows in order; many rows are shared out to `workers` processes (default: the
     cores of the machine)."""
     rows = iter(rows)
-    first, grade = list(itertools.islice(rows, IN_PROCESS)), Grader(tolerances)
+    first = list(itertools.islice(rows, IN_PROCESS))
+    grade = functools.partial(grade_row, tolerances=tolerances)
     workers = workers or len(os.sched_getaffinity(0))
     if len(first) < IN_PROCESS or workers == 1:
         yield from map(grade, itertools.chain(first, rows))
         return
-    with multiprocessing.get_context("spawn").Pool(
-        workers, r.end_with_parent
-    ) as pool:  # spawn: a fork of a process with threads can lock up
+    # a fork of a process with threads can lock up
+    with multiprocessing.get_context("spawn").Pool(workers, r.end_with_parent) as pool:
         yield from pool.imap(grade, itertools.chain(first, rows), chunksize=64)
 
 
@@ -219,16 +211,10 @@ def repeats_of(rows, k):
 
 def chance(rows):
     """Accuracy in percent of blind guessing; a row without options cannot be guessed."""
-    right = [len(row["reference"]) if isinstance(row["reference"], list) else 1 for row in rows]
-    return (
-        100
-        * sum(
-            n / len(row["options"])
-            for n, row in zip(right, rows, strict=True)
-            if row["kind"] in LETTERED
-        )
-        / len(rows)
-    )
+    lettered = [row for row in rows if row["kind"] in LETTERED]
+    right = [len(row["reference"]) if isinstance(row["reference"], list) else 1 for row in lettered]
+    guessed = sum(n / len(row["options"]) for n, row in zip(right, lettered, strict=True))
+    return 100 * guessed / len(rows)
 
 
 def summarise(rows):
@@ -276,15 +262,14 @@ def read_by(rows):
     rules, and not at all."""
     counts = {"asked form": 0, "other rules": 0, "unparsed": 0}
     for row in rows:
-        asked = row.get("read_by") in ASKED_FORM
-        counts[
-            "unparsed" if row["extracted"] is None else "asked form" if asked else "other rules"
-        ] += 1
+        name = "asked form" if row.get("read_by") in ASKED_FORM else "other rules"
+        counts["unparsed" if row["extracted"] is None else name] += 1
     return {name: 100 * count / len(rows) for name, count in counts.items()}
 
 
 FACTS = (
-    "question_id model benchmark category subject kind reference options group extracted correct undecided read_by equal_by judged finish_reason n_tokens seed prompt_id deterministic"
+    "question_id model benchmark category subject kind reference options group extracted correct "
+    "undecided read_by equal_by judged finish_reason n_tokens seed prompt_id deterministic"
 ).split()
 
 
@@ -309,48 +294,29 @@ def only(rows, field, mixed="mixed"):
 
 def results(rows):
     """One dict a model and benchmark, with the columns of results.csv."""
-    table, order = [], list(benchmarks.BENCHMARKS)
+    table = []
     for (model, name), its in groups(rows, "model", "benchmark").items():
-        if (summary := summarise(its)) is not None:
-            table.append(
-                dict(
-                    model=model,
-                    benchmark=name,
-                    category=only(its, "category"),
-                    seed=only(its, "seed"),
-                    prompt_id=only(its, "prompt_id"),
-                    commit=r.git_commit() or "",
-                    date=time.strftime("%Y-%m-%d"),
-                    deterministic=only(its, "deterministic") or "False",
-                    **summary,
-                )
-            )
+        if (summary := summarise(its)) is None:
+            continue
+        own = {field: only(its, field) for field in ("category", "seed", "prompt_id")}
+        own |= {"commit": r.git_commit() or "", "date": time.strftime("%Y-%m-%d")}
+        own["deterministic"] = only(its, "deterministic") or "False"
+        table.append({"model": model, "benchmark": name, **own, **summary})
     models = list(dict.fromkeys(row["model"] for row in table))
+    order = [*benchmarks.BENCHMARKS, *sorted({row["benchmark"] for row in table})]
     return sorted(
-        table,
-        key=lambda row: (
-            models.index(row["model"]),
-            order.index(row["benchmark"]) if row["benchmark"] in order else len(order),
-            row["benchmark"],
-        ),
+        table, key=lambda row: (models.index(row["model"]), order.index(row["benchmark"]))
     )
 
 
 def write_csv(path, table):
+    def cell(value):
+        return f"{value:.2f}" if isinstance(value, float) else value  # None: an empty cell
+
     with r.write_aside(path, "w") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(COLUMNS)
-        for row in table:
-            writer.writerow(
-                [
-                    f"{row[c]:.2f}"
-                    if isinstance(row[c], float)
-                    else ""
-                    if row[c] is None
-                    else row[c]
-                    for c in COLUMNS
-                ]
-            )
+        writer.writerows([cell(row[column]) for column in COLUMNS] for row in table)
 
 
 # ---- the judge of what the rules cannot tell ----
@@ -359,12 +325,8 @@ def write_csv(path, table):
 def judge_messages(row):
     reference = row["reference"]
     wanted = reference if isinstance(reference, str) else " or: ".join(map(str, reference))
-    options = [
-        f"{letter}. {option}"
-        for letter, option in zip(
-            "ABCDEFGHIJKLMNOPQRSTUVWXYZ", row.get("options") or (), strict=False
-        )
-    ]
+    lettered = zip(string.ascii_uppercase, row.get("options") or (), strict=False)
+    options = [f"{letter}. {option}" for letter, option in lettered]
     answer = row["extracted"]
     if answer is None:
         answer = "(the end of the response) " + answers.final_part(row["response"])[-JUDGE_READS:]
