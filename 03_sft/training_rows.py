@@ -51,7 +51,7 @@ def conversation(row):
 
 
 def turns(value, role="user"):
-    if isinstance(value, str):
+    if not isinstance(value, list):  # also null, which check_turns names
         return [{"role": role, "content": value}]
     return [{"role": turn["role"], "content": turn["content"]} for turn in value]
 
