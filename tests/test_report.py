@@ -4,6 +4,7 @@ import html
 import json
 import re
 
+import dedup
 import pytest
 import report
 import report_viewer
@@ -111,8 +112,6 @@ def of_a_run(made, tmp_path_factory, run_folder):
 @pytest.fixture(scope="module")
 def run_folder(tmp_path_factory):
     """A run's folder: rows through dedup.py itself, three training rows, the meta file of a training."""
-    import dedup
-
     run = tmp_path_factory.mktemp("run")
     rows = [{"id": str(n), "question": f"What is {n // 2} plus 7 times 12?"} for n in range(4)]
     source = write_jsonl(run / "in.jsonl", rows)
