@@ -15,7 +15,7 @@ from fake_server import FakeServer
 import batch_generate as bg
 import rows as r
 
-sys.path.insert(0, str(ROOT / "tests/bench"))
+sys.path.append(str(ROOT / "tests/bench"))
 import endpoint_faults
 
 GOOD_AT_ONCE = {"usage null", "usage a text", "finish_reason null", "finish_reason unknown"}

@@ -6,7 +6,7 @@ import fit_estimate as fit
 import pytest
 from conftest import ROOT
 
-sys.path.insert(0, str(ROOT / "tests" / "bench"))
+sys.path.append(str(ROOT / "tests/bench"))
 import count_memory
 
 LLAMA, MOE, SMALL = "meta-llama/Llama-3.1-8B", "Qwen/Qwen3-30B-A3B-Base", "Qwen/Qwen3-1.7B-Base"

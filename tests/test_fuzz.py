@@ -7,7 +7,7 @@ from types import SimpleNamespace
 import pytest
 from conftest import ROOT, read_jsonl
 
-sys.path.insert(0, str(ROOT / "tests/bench"))
+sys.path.append(str(ROOT / "tests/bench"))
 import fuzz
 
 
