@@ -6,6 +6,7 @@ Two exercises with other numbers are different questions, so both scripts must a
 
 import collections
 import functools
+import itertools
 import re
 import unicodedata
 
@@ -223,6 +224,21 @@ def content(text):
     return frozenset(ENDING.sub("", word) for word in words if word not in FUNCTION_WORDS)
 
 
+SAME_TASK = 0.5  # Jaccard of the words of two tasks after one introduction from which they are one
+
+
+def other_tasks(first, second):
+    """True where two questions begin with the same paragraphs and then ask other things: "Let X be the
+    years of a new hire ... P(x >= 5) = ____" and "... What does the column sum to?"."""
+    ours, theirs = first.split("\n\n"), second.split("\n\n")
+    pairs = zip(ours, theirs, strict=False)
+    shared = sum(1 for _ in itertools.takewhile(lambda pair: pair[0] == pair[1], pairs))
+    rests = [set(re.findall(r"\w+", " ".join(some[shared:]).lower())) for some in (ours, theirs)]
+    if not shared or not all(rests):
+        return False
+    return len(rests[0] & rests[1]) < SAME_TASK * len(rests[0] | rests[1])
+
+
 def other_words(first, second):
     """True where two questions that look alike ask about other things: each holds a content word
     that the other lacks, or only one of them denies.
@@ -230,6 +246,8 @@ def other_words(first, second):
     Short questions ("treatments for Osteoporosis", "... for abetalipoproteinemia") are compared
     whole; of longer ones the last sentence, which asks ("Calculate q", "Calculate w").
     """
+    if other_tasks(first, second):
+        return True
     ours, all_ours, last_ours = subjects(first)
     theirs, all_theirs, last_theirs = subjects(second)
     if min(ours, theirs) > SHORT_QUESTION:

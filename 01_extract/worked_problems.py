@@ -166,7 +166,10 @@ def label_items(text, blocks):
             kind = sections.enter(section[0].level, title)
         words = [block for block in section if block.kind == "start" or block.word in ANSWERS]
         items = number_items(text, section, kind, sections.step) if kind else []
-        made += items if sum(b.word == "item" for b in items) > len(words) else section
+        # a problem and a solution with labels of their own: the numbers within are options
+        labelled = {"start", "part"} <= {block.kind for block in words}
+        numbered = sum(b.word == "item" for b in items) > len(words)
+        made += items if numbered and not labelled else section
         at = stop
     return made
 

@@ -256,6 +256,27 @@ def answered(*answers, **more):
     ]
 
 
+def test_questions_after_one_introduction_are_two(tmp_path):
+    """Illowsky, Introductory Statistics: five exercises on one table; dedup kept the first."""
+    stem = (
+        "*Use the following information to answer the next seven exercises:* A ballet instructor wants to know what "
+        "percent of each year's class will continue on to the next, so that she can plan what classes to offer.\n\n"
+        "- Let *X* = the number of years a student will study ballet with the teacher.\n"
+        "- Let *P*(*x*) = the probability that a student will study ballet *x* years."
+    )
+    tasks = [
+        "In words, define the random variable *X*.",
+        "*P*(*x* < 4) = ____",
+        "*P*(*x* < 4) = __ ?",
+    ]
+    rows = [{"id": f"q{i}", "question": f"{stem}\n\n{task}"} for i, task in enumerate(tasks)]
+    write_jsonl(tmp_path / "a.jsonl", rows)
+    call(dedup, "--input", tmp_path / "a.jsonl", "--output", tmp_path / "b.jsonl")
+    assert [row["id"] for row in read_jsonl(tmp_path / "b.jsonl")] == ["q0", "q1"]
+    gone = read_jsonl(tmp_path / "b.rejected.jsonl")
+    assert [(row["id"], row["duplicate_of"]) for row in gone] == [("q2", "q1")]
+
+
 CONFLICTS = [  # (rows, numbers of those kept, reasons of the others)
     (answered(("So \\boxed{4 h}.", None), ("\\boxed{240 min}", None)), [0], ["duplicate"]),
     (answered(("\\boxed{4}", None), ("\\boxed{5}", "5")), [1], ["other answer"]),  # a reference

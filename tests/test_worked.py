@@ -111,6 +111,11 @@ FORMS = [  # (text, pairs, numbers of the questions left open)
         [],
     ),
     ("**Theorem 2.** All is one.\n\n*Proof.* Clear.", [], []),
+    (  # OpenStax Biology: the last option of the only problem of a section was its question
+        "### Review Questions\n\n**Problem.** What occurs?\n\n1.  ATP is used.\n2.  Fructose splits.\n3.  ATP is made.\n\n**Solution.** C\n\n### Next",
+        [("What occurs?\n\n1.  ATP is used.\n2.  Fructose splits.\n3.  ATP is made.", "C")],
+        [],
+    ),
     ("**Problem 1.** Find a.\n\n## Other section\n\n**Solution 2.** b = 2", [], ["1"]),
 ]
 
