@@ -106,7 +106,8 @@ def plain(text):
             text = "".join(parts) + text[at:]
         for _ in range(2):
             text = WRAP.sub(r"\1", text)
-    text = NOISE.sub("", text.replace("~", " ")) if MARKS.search(text) else text
+    if MARKS.search(text):  # "A*~~~~~~": long runs of spaces take cubic time in the readers
+        text = re.sub(r" {4,}", "   ", NOISE.sub("", text.replace("~", " ")))
     return text if text.isascii() else flat_scripts(text)
 
 

@@ -37,10 +37,7 @@ Reasoning: NO|Example 3|Solution|Exercise 1.2|Proof.|QED|Figure 2|in the table|s
 H_2SO_4|Na+|[OH-]|C_{2v}|sp^3|1s^2 2s^2|n choose k|\binom{n}{k}|\sum_{k=1}^{n}|\int_0^1|d/dx|lim|\lim_{x\to 0}|f(x)|{1,2,3}|(0,1]|x>2|or|and|if|otherwise
 """
 PIECES = [
-    piece.replace(r"\n", "\n")
-    .replace(r"\t", "\t")
-    .encode("utf-8", "surrogatepass")
-    .decode("utf-8", "surrogatepass")
+    {r"\n": "\n", r"\n\n": "\n\n", r"\t": "\t"}.get(piece, piece)
     for line in PIECES.strip("\n").split("\n")
     for piece in line.split("|")
 ]

@@ -34,55 +34,83 @@ def answer_to(messages, body):
         return f"Score: {len(text) % 11}"
     if "YES" in text:
         return "Reasoning: YES\nDecision: YES"
+    number = len(text)
     return (
-        f"Refined Question: What is {len(text)} plus 1?\nRefined Answer: \\boxed{{{len(text) + 1}}}"
+        f"Question: What is {number} plus 1?\nAnswer: It is {number + 1}.\n"
+        f"Refined Question: What is {number} plus 1?\nRefined Answer: \\boxed{{{number + 1}}}\n"
+        f"Final answer: {number + 1}\n"
+    )
+
+
+def question_of(number, chance):
+    words = " ".join(chance.choice(WORDS) for _ in range(8))
+    return dict(
+        id=f"r{number}",
+        question=f"What of {words} {number}?",
+        answer=f"Because of {words}, it is {number}.",
+        reference_answer=str(number),
+        source_id=f"c{number % 20}",
+        subject="physics",
+        source="book",
+        license=None,
     )
 
 
 def make_rows(folder, count, seed):
-    """Question rows with references, some of them alike, and the chunk that each came from."""
-    chance, made = random.Random(seed), []
-    for number in range(count):
-        words = " ".join(chance.choice(WORDS) for _ in range(8))
-        question = (
-            made[-1]["question"] + "!" if made and number % 9 == 0 else f"What of {words} {number}?"
-        )
-        made.append(
-            dict(
-                id=f"r{number}",
-                question=question,
-                answer=f"Because of {words}, it is {number}.",
-                reference_answer=str(number),
-                source_id=f"c{number % 20}",
-                subject="physics",
-                source="book",
-                license=None,
-            )
-        )
-    chunks = [
-        dict(id=f"c{n}", text=f"It is {n}. " + " ".join(WORDS) * 5, subject="physics", pages=None)
-        for n in range(20)
-    ]
+    """What the steps read: questions (some alike), chunks, a folder of books, benchmark questions and answers to them."""
+    chance = random.Random(seed)
+    made = [question_of(number, chance) for number in range(count)]
+    for number in range(9, count, 9):
+        made[number]["question"] = made[number - 1]["question"] + "!"
     r.write(folder / "rows.jsonl", made)
+    text = " ".join(WORDS) * 5
+    chunk = dict(subject="physics", pages=None, source="book", license=None, n_tokens=80)
+    chunks = [dict(chunk, id=f"c{n}", doc_id="d", text=f"It is {n}. {text}") for n in range(count)]
     r.write(folder / "chunks.jsonl", chunks)
+    documents = [dict(chunk, title="A book") for chunk in chunks[:40]]
+    r.write(folder / "documents.jsonl", documents)
+    (folder / "books").mkdir()
+    for number in range(40):
+        (folder / "books" / f"b{number}.md").write_text(f"# Book {number}\n\n{text * 50}\n")
+    tests = [
+        dict(row, benchmark="b", category="c", kind="math", options=None, group=None, unit=None)
+        for row in made
+    ]
+    r.write(folder / "tests.jsonl", [dict(row, reference=row["reference_answer"]) for row in tests])
 
 
 def steps(folder, url):
     """{name: (script, options)} of the steps that are killed."""
     rows, chunks = folder / "rows.jsonl", folder / "chunks.jsonl"
-    ask = ("--model", "scripted", "--base-url", url, "--workers", "8")
+    model = ("--model", "scripted", "--base-url", url)
+    ask = ("--input", rows, *model, "--workers", "8")
+    words = ("--tokenizer", "words", "--max-tokens", "50")
     return {
+        "digitize": ("01_extract/digitize_pdfs.py", ("--input", folder / "books")),
+        "classify": (
+            "01_extract/classify_documents.py",
+            ("--input", folder / "documents.jsonl", *model),
+        ),
+        "chunk": ("01_extract/chunk_documents.py", ("--input", chunks, *words)),
+        "extract": ("01_extract/extract_qa.py", ("--input", chunks, "--limit", "100", *model)),
         "dedup": ("01_extract/dedup.py", ("--input", rows, "--field", "question")),
-        "select": ("02_mix/select_rows.py", ("--input", rows, "--method", "random", "--n", "99")),
-        "filter": ("01_extract/filter_qa.py", ("--input", rows, *ask)),
-        "refine": ("01_extract/refine_qa.py", ("--input", rows, "--chunks", chunks, *ask)),
-        "add_cot": ("01_extract/add_cot.py", ("--input", rows, *ask)),
-        "annotate": ("02_mix/annotate.py", ("--input", rows, *ask)),
+        "refine": ("01_extract/refine_qa.py", ("--chunks", chunks, *ask)),
+        "add_cot": ("01_extract/add_cot.py", ask),
+        "filter": ("01_extract/filter_qa.py", ask),
+        "decontaminate": (
+            "01_extract/decontaminate.py",
+            ("--input", rows, "--benchmarks", folder / "tests.jsonl", "--no-embedding"),
+        ),
+        "reference": ("01_extract/extract_reference.py", ask),
+        "measure": ("01_extract/measure_qa.py", ask),
+        "finalize": ("01_extract/finalize.py", ("--input", rows)),
+        "load": ("02_mix/load_sources.py", ("--sources", f"own={rows}")),
         "difficulty": (
             "02_mix/score_difficulty.py",
-            ("--input", rows, "--k", "2", "--judge-model", "scripted", *ask),
+            ("--k", "2", "--judge-model", "scripted", *ask),
         ),
-        "measure": ("01_extract/measure_qa.py", ("--input", rows, *ask)),
+        "select": ("02_mix/select_rows.py", ("--input", rows, "--method", "random", "--n", "99")),
+        "annotate": ("02_mix/annotate.py", ask),
     }
 
 
