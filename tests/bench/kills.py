@@ -27,19 +27,23 @@ import rows as r
 WORDS = "heat light mass force cell gene acid base loop tree price market field charge wave".split()
 
 
+REPLIES = {  # what stands in a prompt -> a reply that its step can read
+    "Score:": "Score: 7",
+    "Level:": "Subject: physics\nLevel: undergraduate",
+    '"self_contained"': '{"missing": "", "self_contained": true, "level": "routine"}',
+    "Refined Question:": "Refined Question: What is <n> plus 1?\nRefined Answer: It is \\boxed{<n>1}.",
+    "Quote:": "Question: What is <n> plus 1?\nAnswer: It is \\boxed{<n>1}.",
+    "Final answer:": "Final answer: <n>1",
+    "YES": "Reasoning: YES\nDecision: YES",
+    "": "Question <n> has the answer \\boxed{<n>1}.",
+}
+
+
 def answer_to(messages, body):
-    """One text that every step's parser can read something in: a pair, a verdict, a score, a solution."""
+    """A function of the prompt, so that every run gives the same text."""
     text = messages[-1]["content"] if isinstance(messages, list) else messages
-    if "Score:" in text:
-        return f"Score: {len(text) % 11}"
-    if "YES" in text:
-        return "Reasoning: YES\nDecision: YES"
-    number = len(text)
-    return (
-        f"Question: What is {number} plus 1?\nAnswer: It is {number + 1}.\n"
-        f"Refined Question: What is {number} plus 1?\nRefined Answer: \\boxed{{{number + 1}}}\n"
-        f"Final answer: {number + 1}\n"
-    )
+    reply = next(reply for mark, reply in REPLIES.items() if mark in text)
+    return reply.replace("<n>", str(len(text)))
 
 
 def question_of(number, chance):
