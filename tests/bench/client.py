@@ -22,19 +22,23 @@ import batch_generate as bg
 import rows as r
 
 TEXT = "The force is mass times acceleration, hence 12 N. " * 25
-BODY = json.dumps(
-    {
-        "choices": [{"finish_reason": "stop", "message": {"role": "assistant", "content": TEXT}}],
-        "usage": {"prompt_tokens": 120, "completion_tokens": 300},
-    }
-).encode()
-REPLY = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n" % len(
-    BODY
-)
+
+
+def reply(text):
+    """The bytes of a whole reply with this text."""
+    message = {"role": "assistant", "content": text}
+    usage = {"prompt_tokens": 120, "completion_tokens": 300}
+    choices = [{"finish_reason": "stop", "message": message}]
+    body = json.dumps({"choices": choices, "usage": usage}).encode()
+    head = f"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: {len(body)}"
+    return head.encode() + b"\r\n\r\n" + body
 
 
 class Instant(asyncio.Protocol):
     """Just enough HTTP: each whole request gets the same reply."""
+
+    def __init__(self, reply):
+        self.reply = reply
 
     def connection_made(self, transport):
         self.transport, self.data = transport, b""
@@ -51,13 +55,16 @@ class Instant(asyncio.Protocol):
             if len(self.data) < end + 4 + length:
                 return
             self.data = self.data[end + 4 + length :]
-            self.transport.write(REPLY + BODY)
+            self.transport.write(self.reply)
 
 
-def serve(port):
+def serve(port, text=TEXT):
+    """Answer every request with the text; the number of the port goes into the queue."""
+    whole = reply(text)
+
     async def run():
         loop = asyncio.get_running_loop()
-        server = await loop.create_server(Instant, "127.0.0.1", 0)
+        server = await loop.create_server(lambda: Instant(whole), "127.0.0.1", 0)
         port.put(server.sockets[0].getsockname()[1])
         await server.serve_forever()
 
