@@ -2,9 +2,10 @@
 
     python tests/bench/kills.py --kills 100 [--rows 300] [--seed 1] [--only dedup]
 
-Each step runs once undisturbed; then it is started again and again in a new folder and killed (SIGKILL, with its children) after a random
-share of that time, --kills in all over the steps; the last start runs to its end. Its X.jsonl and X.rejected.jsonl must be byte for byte
-those of the undisturbed run. Steps that ask a model ask a scripted endpoint; answers asked twice are the cost of a crash.
+Each step runs once undisturbed; then it is started again and again in a new folder and killed (SIGKILL, with its
+children) after a random share of that time, --kills in all over the steps; where it is done before that, it begins anew.
+Each time it is done its X.jsonl and X.rejected.jsonl must be byte for byte those of the undisturbed run. Steps that ask
+a model ask a scripted endpoint; answers asked twice are the cost of a crash.
 """
 
 import sys
@@ -15,6 +16,7 @@ sys.path[:0] = [str(ROOT), str(ROOT / "tests")]
 
 import os
 import random
+import shutil
 import signal
 import subprocess
 import tempfile
@@ -155,13 +157,20 @@ def kill_at(script, options, output, seconds):
 def torment(name, step, folder, kills, chance, server):
     """Kill one step `kills` times; a dict of what was seen."""
     script, options = step
-    whole, broken = folder / f"{name}.whole.jsonl", folder / f"{name}.jsonl"
+    whole, broken = (folder / name / kind / f"{name}.jsonl" for kind in ("whole", "broken"))
     asked = len(server.requests)
     seconds = finish(script, options, whole)
     once, asked = len(server.requests) - asked, len(server.requests)
-    killed = 0
-    for _ in range(kills):
-        killed += kill_at(script, options, broken, chance.uniform(0.05, 1.0) * seconds)
+    killed, hurt, rounds = 0, 0, 1
+    for _ in range(10 * kills):
+        if killed == kills:
+            break
+        if kill_at(script, options, broken, chance.uniform(0.1, 1.0) * seconds):
+            killed += 1
+        else:  # done before the kill: the next one begins anew
+            hurt += files_of(broken) != files_of(whole)
+            shutil.rmtree(broken.parent)
+            rounds += 1
     finish(script, options, broken)
     ids = [
         row["id"] for path in (broken, r.beside(broken, "rejected.jsonl")) for row in r.read(path)
@@ -173,10 +182,10 @@ def torment(name, step, folder, kills, chance, server):
         killed=killed,
         lost=len(set(wanted) - set(ids)),
         doubled=len(ids) - len(set(ids)),
-        differ=sum(a != b for a, b in zip(files_of(whole), files_of(broken), strict=True)),
-        left=len(list(folder.glob(f".{name}.*part"))),
-        again=max(0, len(server.requests) - asked - once),
-        once=once,
+        differ=hurt + (files_of(whole) != files_of(broken)),
+        left=len(list(broken.parent.glob(".*part"))),
+        again=max(0, len(server.requests) - asked - once * rounds),
+        once=once * rounds,
     )
 
 
