@@ -295,6 +295,20 @@ def test_card_follows_the_steps_back_and_adds_up(tmp_path, student, call):
     assert "does not add up" in call(card, "--input", tmp_path / "m" / "train.jsonl")
 
 
+def test_what_finalize_measured_stands_in_the_card(tmp_path, call):
+    rows = [{"id": str(i), "question": f"What is {i}?", "answer": f"{i}."} for i in range(3)]
+    write_jsonl(tmp_path / "textbook_qa.jsonl", rows)
+    line = ['marked "good" by people', 40, 92.5, "80.1 to 97.4"]
+    meta = {"counts": {"in": 3, "out": 3, "rejected": {}}, "command": "python finalize.py"}
+    meta |= {"quality": {"measures": [line], "agreement": []}, "same_if": {"options": {}}}
+    (tmp_path / "textbook_qa.meta.json").write_text(json.dumps(meta))
+    options = ("--output", tmp_path / "m" / "train.jsonl", "--max-tokens", 0)
+    call(mix, "--input", tmp_path / "textbook_qa.jsonl", *options)
+    text = (tmp_path / "m" / "README.md").read_text()
+    assert "## What was measured in textbook_qa.jsonl" in text
+    assert '| marked "good" by people | 40 | 92.5 | 80.1 to 97.4 |' in text
+
+
 def test_odd_text_goes_through_jsonl_and_parquet(tmp_path, call):
     odd = [
         {"id": str(i), "question": f"Q{i} {text}?", "answer": f"It is {text}."}
