@@ -102,7 +102,7 @@ PORT=${PORT:-8765}
 
 # ---- how a step runs ----
 py=${VENV:-.venv}/bin/python
-TEACHER_PID="" SERVED=""
+TEACHER_PID="" SERVED="" STEP_PID=""
 bold="" plain=""
 if [[ -t 2 && -z ${NO_COLOR:-} ]]; then bold=$'\033[1m' plain=$'\033[0m'; fi
 say() { printf '\n%s%s%s\n' "$bold" "$*" "$plain" >&2; }
@@ -117,7 +117,10 @@ step() {   # run a command: what it prints stands in logs/SCRIPT.log, and on the
     fi
     local status=0 began=$SECONDS script
     for script in "$@"; do [[ $script == *.py ]] && break; done
-    "$py" data/console.py --log "$OUT/logs/$(basename "$script" .py).log" "$@" || status=$?
+    "$py" data/console.py --log "$OUT/logs/$(basename "$script" .py).log" "$@" &   # waited for, so that a signal is heard at once
+    STEP_PID=$!
+    wait "$STEP_PID" || status=$?
+    STEP_PID=""
     printf '%s\t%s\n' $((SECONDS - began)) "$script" >>"$OUT/seconds.tsv"   # counts towards BUDGET
     return $status
 }
@@ -136,7 +139,16 @@ stop_teacher() {
     TEACHER_PID="" SERVED=""
 }
 trap stop_teacher EXIT
-trap 'exit 130' INT TERM
+stop() {   # the step ends as by Ctrl-C, whoever got the signal: finished work is kept
+    trap '' INT TERM
+    if [[ -n $STEP_PID ]]; then
+        kill -TERM "$STEP_PID" 2>/dev/null || true
+        wait "$STEP_PID" || true
+    fi
+    exit "$1"
+}
+trap 'stop 130' INT
+trap 'stop 143' TERM
 start_teacher() {   # one vLLM server for stages 1 and 2: an engine start costs a minute or more
     stop_teacher
     local engines=$((GPUS / TEACHER_TP)) options log=$OUT/teacher.log

@@ -37,6 +37,7 @@ NOISE = re.compile(
 NO_SERVER = re.compile(r".*: no server answers there; start it")  # run_all.sh starts it then
 WARNING = re.compile(r".*:\d+: \w*Warning: ")  # Python's; an indented line of its source follows
 FIRST = re.compile(r"--- first (prompt|row)\b")  # an example follows, up to a line of ---
+PATIENCE = 30  # seconds that an interrupted step has to end
 OWN_CODES = (0, 2, 3, 4, 130)  # the step's last line says all that there is to say
 
 
@@ -108,15 +109,29 @@ def relay(source, child, console):
         console.show(rest)
 
 
+def pass_on(child):
+    """Ctrl-C at a terminal reaches the step too, which ends by itself; a SIGTERM to this process alone becomes one for it."""
+    heard = []
+
+    def interrupt(*_):
+        if not heard:
+            child.send_signal(signal.SIGINT)
+            signal.alarm(PATIENCE)
+
+    signal.signal(signal.SIGINT, lambda *_: heard.append(1) or signal.alarm(PATIENCE))
+    signal.signal(signal.SIGTERM, interrupt)
+    signal.signal(signal.SIGALRM, lambda *_: child.kill())
+
+
 def run(command, log_path):
     """The step's exit code; 128 and more where a signal ended it."""
     log_path.parent.mkdir(parents=True, exist_ok=True)
     ours, its = open_channel(sys.stderr.isatty())
     with open(log_path, "ab") as log:
         log.write(f"\n+ {time.strftime('%F %T')} {shlex.join(command)}\n".encode())
+        signal.signal(signal.SIGINT, signal.default_int_handler)  # a background job starts deaf
         child = subprocess.Popen(command, stderr=its)
-        signal.signal(signal.SIGINT, signal.SIG_IGN)  # the step gets it too, and ends by itself
-        signal.signal(signal.SIGTERM, lambda *_: child.terminate())
+        pass_on(child)
         os.close(its)
         relay(ours, child, Console(log, sys.stderr))
         code = child.wait()

@@ -4,7 +4,7 @@
         run_script("01_extract/filter_qa.py", ..., "--base-url", server.url, "--model", "scripted")
         server.requests        # bodies of all requests, in order of arrival
 
-`answer(messages, body)` returns the text, or (text, finish_reason), or an integer: that HTTP error status. For completions `messages` is the prompt.
+`answer(messages, body)` returns the text, or (text, finish_reason), or an integer: that HTTP error status, with `error` as its text. For completions `messages` is the prompt.
 """
 
 import contextlib
@@ -31,7 +31,8 @@ class Server(ThreadingHTTPServer):
 
 
 class FakeServer:
-    def __init__(self, answer, delay=0.0, port=0):
+    def __init__(self, answer, delay=0.0, port=0, error="scripted error"):
+        self.error = error
         self.answer, self.delay, self.requests, self.in_flight, self.most_in_flight = (
             answer,
             delay,
@@ -84,7 +85,7 @@ class FakeServer:
                 self.in_flight -= 1
         failed = [answer for answer in answers if isinstance(answer, int)]
         if failed:
-            error = {"message": f"scripted error {failed[0]}", "type": "scripted"}
+            error = {"message": f"{self.error} {failed[0]}", "type": "scripted"}
             return failed[0], {"error": error}
         answers = [answer if isinstance(answer, tuple) else (answer, "stop") for answer in answers]
         tokens = sum(len(text.split()) for text, _ in answers)
