@@ -108,6 +108,7 @@ def steps(folder, url):
         "finalize": ("01_extract/finalize.py", rows),
         "load_sources": ("02_mix/load_sources.py", ("--sources", f"own={folder / 'rows.jsonl'}")),
         "select_rows": ("02_mix/select_rows.py", (*rows, "--method", "random", "--n", "999")),
+        "mix": ("02_mix/mix.py", (*rows, "--max-tokens", "0")),
         "score": ("04_eval/score.py", ("--input", folder / "samples.jsonl")),
         "classify_documents": ("01_extract/classify_documents.py", (*documents, *model)),
         "extract_qa": ("01_extract/extract_qa.py", (*documents, "--standard", "high", *model)),
