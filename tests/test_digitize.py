@@ -7,6 +7,7 @@ import os
 import re
 import shutil
 import sys
+import zlib
 
 import digitize_pdfs
 import pypdfium2
@@ -178,6 +179,31 @@ def test_zero_pages_truncated_files_and_garbage_are_a_row_each(run_script, tmp_p
         path.name for path in tmp_path.iterdir() if path.is_file()
     }
     assert any("The text below it stays." in d["text"] for d in documents)
+
+
+@pytest.mark.slow
+def test_a_small_file_that_unpacks_to_gigabytes_is_one_broken_file(tmp_path, monkeypatch):
+    packer, parts = zlib.compressobj(9), []
+    for _ in range(1200):
+        parts.append(packer.compress(b" " * (1 << 20)))
+    stream = zlib.compress(b"".join(parts) + packer.flush(), 9)
+    page = b"<< /Length %d /Filter [/FlateDecode /FlateDecode] >>\nstream\n%s\nendstream"
+    good = make_pdf([paragraph(SENTENCE)])
+    at = good.index(b"6 0 obj") + len(b"6 0 obj")
+    end = good.index(b"endobj", at)
+    path = tmp_path / "bomb.pdf"
+    path.write_bytes(
+        good[:at] + page % (len(stream), stream) + good[end:]
+    )  # pdfium mends the table
+    assert path.stat().st_size < 20_000
+    monkeypatch.setattr(pdf_workers, "MEMORY", 1 << 30)
+    readers = pdf_workers.Readers(1)
+    try:
+        pages, _ = readers.probe(str(path))
+        found = readers.collect(path, readers.ask(str(path), [0], 4), r.progress(total=1))
+    finally:
+        readers.close()
+    assert pages == 1 and found[0][0] == "page unreadable"
 
 
 # (text, what the page must say); on a line of its own each, set by matplotlib's mathtext in Computer Modern

@@ -5,6 +5,7 @@ A page that cannot be read, or on which the PDF library crashes or hangs, costs 
 
 import concurrent.futures
 import multiprocessing
+import resource
 import subprocess
 
 from pdf import page as pdf_page
@@ -22,7 +23,14 @@ PAGE_FAULTS = (
     subprocess.SubprocessError,
     MemoryError,
 )
+MEMORY = 3 << 30  # bytes of a process: a stream of 10 kB may unpack to gigabytes
 _open = {}
+
+
+def start_reader(memory):
+    """Initializer of a process that reads pages: it ends with its parent, and where it takes more memory."""
+    r.end_with_parent()
+    resource.setrlimit(resource.RLIMIT_AS, (memory, memory))
 
 
 def open_pdf(path):
@@ -105,7 +113,7 @@ class Readers:
                 process.kill()
             self.pool.shutdown(wait=False, cancel_futures=True)
         self.pool = concurrent.futures.ProcessPoolExecutor(
-            self.workers, multiprocessing.get_context("spawn"), r.end_with_parent
+            self.workers, multiprocessing.get_context("spawn"), start_reader, (MEMORY,)
         )
 
     def submit(self, function, *arguments):
