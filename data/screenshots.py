@@ -1,0 +1,93 @@
+"""Pictures of a run's report and viewer for the README, as a browser shows them.
+
+    python data/screenshots.py --run data/runs/demo --output docs/images
+
+in   RUN/04_eval/report.html and viewer.html, RUN/01_extract/spot_check.html; chromium (or google-chrome, or BROWSER=...) on the path
+out  report.png, viewer.png, spot_check.png in the folder, each under 150 KB
+"""
+
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+import os
+import shutil
+import subprocess
+import tempfile
+
+import rows as r
+
+# Page, what follows its address, width and height of the window in pixels.
+PAGES = {
+    "report": ("04_eval/report.html", "", 1000, 760),
+    "viewer": ("04_eval/viewer.html", "", 1000, 760),
+    "spot_check": ("01_extract/spot_check.html", "", 1000, 760),
+}
+LARGEST = 150_000  # bytes of a picture
+COLOURS = 64  # of a picture: text and plots need no more
+
+
+def browser():
+    names = (os.environ.get("BROWSER"), "chromium", "chromium-browser", "google-chrome")
+    found = next(filter(None, (shutil.which(name) for name in names if name)), None)
+    if found is None:
+        raise r.BadInput("no chromium is installed; BROWSER=/path/to/chrome names another one")
+    return found
+
+
+def photograph(page, address, size, picture):
+    """Write what a headless browser shows of a page; BadInput where it wrote nothing."""
+    with tempfile.TemporaryDirectory() as profile:
+        done = subprocess.run(
+            [
+                browser(),
+                "--headless=new",
+                "--no-sandbox",
+                "--disable-gpu",
+                "--hide-scrollbars",
+                f"--user-data-dir={profile}",
+                f"--window-size={size[0]},{size[1]}",
+                "--virtual-time-budget=8000",
+                f"--screenshot={picture}",
+                page.resolve().as_uri() + address,
+            ],
+            capture_output=True,
+            text=True,
+            timeout=120,
+        )
+    if not picture.is_file():
+        raise r.BadInput(f"{page}: the browser made no picture: {done.stderr.strip()[-300:]}")
+
+
+def shrink(picture):
+    """Few colours and the best compression; BadInput where the file stays too large."""
+    from PIL import Image
+
+    with Image.open(picture) as image:
+        small = image.convert("RGB").quantize(COLOURS, method=Image.Quantize.MEDIANCUT)
+    small.save(picture, optimize=True)
+    size = picture.stat().st_size
+    if size > LARGEST:
+        raise r.BadInput(f"{picture}: {size:,} bytes, more than {LARGEST:,}; make the window smaller")
+    return size
+
+
+def main():
+    parser = r.parser(__doc__)
+    parser.add_argument("--run", required=True, metavar="DIR", help="folder of a finished run")
+    parser.add_argument("--output", required=True, metavar="DIR", help="folder of the pictures")
+    args = parser.parse_args()
+    folder = Path(args.output)
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, (page, address, *size) in PAGES.items():
+        page = Path(args.run) / page
+        if not page.is_file():
+            raise r.BadInput(f"{page}: there is no such file; is the run finished?")
+        picture = folder / f"{name}.png"
+        photograph(page, address, size, picture)
+        print(f"{picture}: {shrink(picture):,} bytes", file=sys.stderr)
+
+
+if __name__ == "__main__":
+    r.run(main)
