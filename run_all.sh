@@ -334,6 +334,8 @@ fi
 if stage 4; then
     say "stage 4: base and tuned model on the benchmarks of $BENCHMARK_DIR$(minutes "4 minutes")"
     in_process=(--tensor-parallel "$TP" --engine "$ENGINE" ${DETERMINISTIC:+--deterministic} --backend "$BACKEND")
+    # on a CPU one process in the place of vLLM's three: an engine starts in half the time, since each imports torch and vLLM
+    [[ $GPUS != 0 ]] || export VLLM_ENABLE_V1_MULTIPROCESSING=${VLLM_ENABLE_V1_MULTIPROCESSING:-0}
     $base_answered || step "${evaluation[@]}" --model "$BASE_MODEL" --name base --output "$E4/base" "${in_process[@]}"
     step "${evaluation[@]}" --model "$E3/model" --name tuned --output "$E4/tuned" "${in_process[@]}"
     step "$py" 04_eval/score.py --input "$E4/base/samples.jsonl" "$E4/tuned/samples.jsonl" --output "$E4/scored.jsonl" --csv "$OUT/results.csv"

@@ -69,7 +69,9 @@ def shrink(picture):
     small.save(picture, optimize=True)
     size = picture.stat().st_size
     if size > LARGEST:
-        raise r.BadInput(f"{picture}: {size:,} bytes, more than {LARGEST:,}; make the window smaller")
+        raise r.BadInput(
+            f"{picture}: {size:,} bytes, more than {LARGEST:,}; make the window smaller"
+        )
     return size
 
 
