@@ -27,7 +27,8 @@ NOISE = re.compile(
     | Triton\ is\ installed,\ but                               # vLLM on a CPU
     | \(\w+(?:-\d+)?\ pid=\d+\)\ WARNING\ .*(?:                 # vLLM's processes: (EngineCore pid=4530) WARNING 11-25 ...
         Enforce\ eager\ set | Inductor\ compilation\ was\ disabled | Triton\ is\ not\ installed
-      | requires\ Triton;\ using\ the\ V1 | is\ not\ found\ in\ LD_PRELOAD | OMP_NUM_THREADS=\d+\ is\ set | CPU\ backend\ doesn't\ allow\ to\ use
+      | requires\ Triton;\ using\ the\ V1 | is\ not\ found\ in\ LD_PRELOAD | OMP_NUM_THREADS=\d+\ is\ set
+      | CPU\ backend\ doesn't\ allow\ to\ use | The\ global\ random\ seed\ is\ set
       | Passing\ raw\ prompts\ to\ InputProcessor | \[shutdown\] | ulimit\ of\ \d+)
     | \[transformers\]\ Ignoring\ clean_up_tokenization_spaces
     | .*DeprecationWarning: | .*FutureWarning: | .*resource_tracker.*UserWarning:
