@@ -141,7 +141,7 @@ report() {
         echo "next           bash setup.sh   (installs $REQUIREMENTS into $VENV)"
         return
     fi
-    "$VENV/bin/python" - "$REQUIREMENTS" <<'PY' 2>/dev/null
+    "$VENV/bin/python" - "$REQUIREMENTS" <<'PY' 2>/dev/null || echo "next           bash setup.sh   (something of $REQUIREMENTS is missing in $VENV)"
 import importlib.metadata, os, platform, re, shutil, sys, urllib.request
 print(f"python         {platform.python_version()} on {platform.system()} {platform.machine()}, {len(os.sched_getaffinity(0))} cores")
 for name, _ in re.findall(r"^([\w-]+)==(\S+)", open(sys.argv[1]).read(), re.M):
@@ -152,7 +152,7 @@ print(f"memory         {memory['MemAvailable']:.1f} of {memory['MemTotal']:.1f} 
 print(f"disk           {shutil.disk_usage('.').free / 2**30:.0f} GiB free here")
 sys.path.insert(0, ".")
 import batch_generate, rows
-next_step = "bash run_all.sh"
+next_step = None
 try:
     batch_generate.check_gpu()
 except rows.BadInput as error:
@@ -174,7 +174,9 @@ try:
     print(f"model hub      reachable ({hub}), token {'set' if os.environ.get('HF_TOKEN') else 'not set'}")
 except OSError:
     print(f"model hub      not reachable ({hub}); local models and data work, hub ids do not")
-print(f"next           {next_step}")
+profile = ("demo", "lora", "full")[min(torch.cuda.device_count(), 2)]
+ways = {"demo": "bash run_all.sh   (the demo, some 10 to 25 minutes)"}
+print(f"next           {next_step or ways.get(profile, f'bash run_all.sh --estimate   (profile {profile}: what it takes), then without --estimate')}")
 PY
 }
 

@@ -1,5 +1,6 @@
 """setup.sh: the driver decides the build, said before anything is installed. nvidia-smi and uv on PATH are scripted; nothing is installed."""
 
+import json
 import os
 import subprocess
 import sys
@@ -86,6 +87,14 @@ def test_check_says_the_build_and_what_to_do_next(machine):
     assert done.stdout.splitlines()[-1].split()[:3] == ["next", "bash", "setup.sh"]
 
 
+def test_check_of_an_environment_that_lacks_a_package_says_to_run_setup(machine, tmp_path):
+    wanted = tmp_path / "cpu.txt"
+    wanted.write_text("unsloth==1.0\n")
+    done, _ = machine(None, "--check", VENV=sys.prefix, REQUIREMENTS=str(wanted))
+    last = done.stdout.strip().splitlines()[-1]
+    assert last.startswith("next           bash setup.sh") and str(wanted) in last
+
+
 def test_a_hidden_gpu_is_none_and_a_list_can_be_named(machine):
     assert "requirements-cpu.txt" in machine("580.1", CUDA_VISIBLE_DEVICES="")[1]
     asked = machine(None, REQUIREMENTS="requirements.txt")[1]
@@ -144,3 +153,39 @@ def test_both_lists_resolve(list_, tmp_path):
     ]
     done = subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stderr[-2000:]
+
+
+def audit_with(tmp_path, dependencies):
+    """dependencies.py audit with a scripted uv, which writes what pip-audit would; None: it writes nothing, as without a network."""
+    report = tmp_path / "answer.json"
+    report.write_text(json.dumps({"dependencies": dependencies}))
+    uv = tmp_path / "uv"
+    copy = f'cp {report} "${{@: -1}}"' if dependencies is not None else "echo no route to host >&2"
+    uv.write_text(f"#!/bin/bash\n{copy}\n")
+    uv.chmod(0o755)
+    return subprocess.run(
+        [sys.executable, ROOT / "tests/bench/dependencies.py", "audit"],
+        env={**os.environ, "PATH": f"{tmp_path}:{os.environ['PATH']}"},
+        capture_output=True,
+        text=True,
+    )
+
+
+def test_an_audit_says_what_is_known_and_never_takes_no_answer_for_a_good_one(tmp_path):
+    clean = {"name": "tqdm", "version": "4.70.1", "vulns": []}
+    known = {"id": "PYSEC-1", "fix_versions": ["2"], "aliases": [], "description": "x"}
+    skipped = {"name": "torch", "skip_reason": "not found on PyPI"}
+    good = audit_with(tmp_path, [clean, skipped])
+    assert good.returncode == 0 and "requirements.txt: 1 packages asked about, 0" in good.stdout
+    assert "torch" in good.stderr
+    bad = audit_with(tmp_path, [{**clean, "vulns": [known]}])
+    assert bad.returncode == 1 and "tqdm 4.70.1  PYSEC-1  mended in: 2" in bad.stdout
+    for answer, words in (([skipped], "none of 1 packages"), (None, "no route to host")):
+        silent = audit_with(tmp_path, answer)
+        assert silent.returncode == 1 and words in silent.stderr.strip().splitlines()[-1]
+        assert not silent.stdout
+
+
+def test_the_licence_of_every_package_is_printed(run_script):
+    table = run_script("tests/bench/dependencies.py", "licences").stdout
+    assert "| tqdm | 4.70.1 | MPL-2.0 AND MIT |" in table and "| trl |" in table
