@@ -1,5 +1,6 @@
 """The commands of README, docs and CONTRIBUTING: every script, file, option and setting that they name is there."""
 
+import ast
 import re
 import shlex
 import subprocess
@@ -10,6 +11,9 @@ import pytest
 from conftest import ROOT
 
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
+PAGES += [ROOT / "data/README.md", ROOT / "tests/bench/README.md"]
+PAGES += [ROOT / "01_extract/dataset_card.md", ROOT / "03_sft/templates/model_card.md"]
+SCRIPTS = [path for folder in ("0[1-4]_*", "data") for path in sorted(ROOT.glob(f"{folder}/*.py"))]
 SCRIPT = re.compile(r"(?:0[1-4]_\w+|data|tests/bench)/\w+\.(?:py|sh)|rows\.py|batch_generate\.py")
 OURS = re.compile(
     r"(?:0[1-4]_\w+|docs|answers|data/sample|tests)/[\w./*-]*\w"
@@ -89,17 +93,28 @@ def check(words):
             return
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 def test_every_command_of_a_page_names_scripts_files_options_and_settings_that_exist(page):
     for text in [*blocks(page), *spans(page)]:
         for words in commands(text):
             check(words)
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+@pytest.mark.parametrize("path", SCRIPTS, ids=lambda path: str(path.relative_to(ROOT)))
+def test_every_command_of_a_docstring_exists(path):
+    docstring = (ast.get_docstring(ast.parse(path.read_text())) or "").replace("\\\n", " ")
+    for line in re.findall(r"^    ((?:python|accelerate|bash) .*)", docstring, re.M):
+        for words in commands(re.sub(r"   .*|[][|]", " ", line)):
+            check([word for word in words if word != "..."])
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 def test_every_link_of_a_page_leads_to_a_file(page):
     for target in re.findall(r"\]\(([^)#\s]+)", page.read_text()):
-        assert "://" in target or (page.parent / target).exists(), f"{page.name}: {target}"
+        beside = page.name.endswith("_card.md")  # a card's pictures are made beside it
+        assert "://" in target or beside or (page.parent / target).exists(), (
+            f"{page.name}: {target}"
+        )
 
 
 def test_a_page_with_a_wrong_name_is_seen():
