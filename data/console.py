@@ -3,7 +3,7 @@
     python data/console.py --log data/runs/demo/logs/sft.log python 03_sft/sft.py --config 03_sft/recipes/demo.yaml ...
 
 NOISE is the one list of lines that are kept off the console. On a terminal the step sees a terminal too, so that bars and
-colours stay. Exit code: the step's; where it is none that a script chose (0, 2, 3, 4, 130), a last line names the log.
+colours stay. Exit code: the step's; where it is none that a script chose (0, 2, 3, 4, 130, 143), a last line names the log.
 """
 
 import contextlib
@@ -39,7 +39,7 @@ NO_SERVER = re.compile(r".*: no server answers there; start it")  # run_all.sh s
 WARNING = re.compile(r".*:\d+: \w*Warning: ")  # Python's; an indented line of its source follows
 FIRST = re.compile(r"--- first (prompt|row)\b")  # an example follows, up to a line of ---
 PATIENCE = 30  # seconds that an interrupted step has to end
-OWN_CODES = (0, 2, 3, 4, 130)  # the step's last line says all that there is to say
+OWN_CODES = (0, 2, 3, 4, 130, 143)  # the step's last line says all that there is to say
 
 
 class Console:
