@@ -37,6 +37,8 @@ def start(tmp_path, url, **settings):
         stderr=subprocess.STDOUT,
         text=True,
         start_new_session=True,
+        # a test run in the background was started with SIGINT ignored, which no shell can undo
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
 
 
