@@ -267,7 +267,7 @@ def last_value(text):
     if bold and not REFUSAL.search(text[-200:]):
         return bold[-1].strip(" .:$")
     sentences = [s for s in re.split(r"(?<=[.!?。])\s+(?=[^a-z])|\n+", text) if s.strip()]
-    sentences = [s for s in sentences if not HYPOTHETICAL.search(s)] or sentences
+    sentences = [s for s in sentences if not HYPOTHETICAL.search(s[:300])] or sentences
     for back, sentence in enumerate(reversed(sentences[-6:])):
         if REFUSAL.search(sentence) and not re.search(
             r"(?:estimate|would be|answer|maybe|perhaps|probably|guess|likely|think)\D{0,40}\d",
