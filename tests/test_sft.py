@@ -425,6 +425,7 @@ def test_accelerate_files():
         files["fsdp2"]["fsdp_config"]["fsdp_version"] == 2
         and files["zero3"]["deepspeed_config"]["zero_stage"] == 3
     )
+    assert {file["rdzv_backend"] for file in files.values()} == {"static"}, "c10d gives out ranks"
     for name in ("fsdp2", "zero3"):
         assert files[f"{name}_two_nodes"] == files[name] | {
             "num_machines": 2,

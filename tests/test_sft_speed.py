@@ -5,6 +5,8 @@ import json
 import pytest
 from test_sft_training import SMALL, leaky, losses, rows_file, sft, tiny  # noqa: F401
 
+import rows as r
+
 pytestmark = pytest.mark.slow
 STEPS = (*SMALL, "--max_steps", "3", "--save_strategy", "no", "--eval_strategy", "no")
 
@@ -113,6 +115,16 @@ def test_a_backend_that_leaks_gives_way_to_sdpa(monkeypatch):
     assert chosen == "sdpa" and packing and "under leaky" in notes[0] and "packing: on" in notes[1]
 
 
+def test_a_packing_check_that_cannot_run_is_an_error():
+    """Not a "no", which would switch packing off without a word."""
+    from prepare_model import attention_for
+    from transformers import LlamaConfig
+
+    config = LlamaConfig(hidden_size=64, num_attention_heads=4, num_key_value_heads=2)
+    with pytest.raises(r.BadInput, match="cannot run on this architecture under nowhere"):
+        attention_for(config, "nowhere", True)
+
+
 def test_bf16_rounding_is_no_leak(tiny):  # noqa: F811
     """As on a GPU: in bf16 the limit is measured, and a leak is still found."""
     import torch
@@ -168,8 +180,6 @@ def test_under_unsloth_tokens_are_counted_and_the_16_bit_base_is_named(sft, unsl
 def test_unsloth_is_refused_where_its_packed_rows_see_each_other(sft, unsloth, demo_model):  # noqa: F811
     """With a model that has learnt to read: the attention of random weights says next to nothing (losses 0.004 apart)."""
     from transformers import AttentionInterface
-
-    import rows as r
 
     AttentionInterface.register("leaky", leaky)
     unsloth.attention, unsloth.base = "leaky", demo_model

@@ -331,6 +331,7 @@ def test_every_recipe_is_understood(rows_file, tmp_path, monkeypatch):
             and args.max_length == recipe["max_length"]
             and args.learning_rate == recipe["learning_rate"]
         )
+        assert args.ddp_timeout_delta.days == 1, "so long the other ranks wait for the tokens"
         assert (
             args.warmup_steps == 0.05
             and args.packing

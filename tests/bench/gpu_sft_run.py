@@ -133,9 +133,8 @@ def ours(way, argv):
         flash_optimizer(trainer)
     trainer.train()
     layers = "made again" if args.gradient_checkpointing else "kept"
-    ran = (
-        f"{model_args.attn_implementation}, layers {layers}, loss by {own.loss_chunk}, {args.optim}"
-    )
+    ran = f"{model_args.attn_implementation}, layers {layers}, loss by {own.loss_chunk}"
+    ran += f", {'flash_adamw' if way == 'flashoptim' else args.optim.value}"
     return trainer.state.log_history, made["need"], ran
 
 
@@ -211,6 +210,8 @@ def measure(args):
     import torch
     from training_checks import peak_memory
 
+    if not torch.cuda.is_available():
+        torch.compiler.set_stance("force_eager")  # torchao compiles its steps: minutes on a CPU
     plain = args.run.startswith("trl-")
     way, size = args.run.removeprefix("trl-").rsplit("-", 1)
     keep = Path(args.keep) / ("tiny" if args.rehearse else size)
