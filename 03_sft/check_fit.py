@@ -64,9 +64,12 @@ def settings_of(args, model_args):
 
 def check_memory(shape, own, args, model_args):
     settings, (available, where) = settings_of(args, model_args), available_memory()
+    liger = own.liger_layers and shape.experts == 1  # what a mixture leaves was not counted
 
     def estimate(checkpointing, chunk):
-        return fit.memory(shape, checkpointing=checkpointing, chunk=chunk, **settings)
+        return fit.memory(
+            shape, checkpointing=checkpointing, chunk=chunk, liger_layers=liger, **settings
+        )
 
     need = fast_training.fastest_that_fits(args, own, estimate, available)
     gib = {part: size / fit.GIB for part, size in need.items()}

@@ -53,32 +53,29 @@ def set_loss_chunk(tokens):
     sft_trainer._CHUNKED_LM_HEAD_CHUNK_SIZE = tokens
 
 
-def use_liger_layers(config):
+def use_liger_layers(config, wanted=None):
     """Liger's RMSNorm, SwiGLU and RoPE for models of this type that are built from now on, without
-    its loss; returns a note.
+    its loss; returns (on, note).
 
+    wanted  True or False, or None: where a GPU and the package are there
     Their sums are formed in fp32 as transformers' are; one kernel takes the place of five to ten
     reads and writes of all tokens.
     """
+    import torch
+
+    if wanted is None:
+        wanted = torch.cuda.is_available() and importlib.util.find_spec("liger_kernel")
+    if not wanted:
+        return False, "layers: transformers' own"
     from liger_kernel.transformers.monkey_patch import MODEL_TYPE_TO_APPLY_LIGER_FN as PATCHES
 
     patch = PATCHES.get(config.model_type)
     if patch is None:
-        return f"Liger has no layers for {config.model_type}"
+        return False, f"layers: transformers' own (Liger has none for {config.model_type})"
     patch(
         rope=True, rms_norm=True, swiglu=True, cross_entropy=False, fused_linear_cross_entropy=False
     )
-    return f"Liger's RMSNorm, SwiGLU and RoPE for {config.model_type}; the loss is TRL's"
-
-
-def wants_liger(own, args):
-    """As asked; else where a GPU and the package are there and nothing else patches the layers."""
-    import torch
-
-    if own.liger_layers is not None:
-        return own.liger_layers
-    there = torch.cuda.is_available() and importlib.util.find_spec("liger_kernel")
-    return bool(there) and not own.unsloth and not args.use_liger_kernel
+    return True, f"layers: Liger's RMSNorm, SwiGLU and RoPE for {config.model_type}; TRL's loss"
 
 
 def refusal_of_16bit(given):

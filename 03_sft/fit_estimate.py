@@ -109,17 +109,20 @@ class Shape:
         is."""
         return self.experts * 3 * self.hidden * self.inter if self.experts > 1 else 0
 
-    def inside(self, wide):
+    def inside(self, wide, liger=False, adapter=False):
         """Bytes a token that one layer leaves for its backward pass where it computes in bf16
         (tests/bench/count_memory.py).
 
         Norms in fp32, attention with repeated keys and values, the gated MLP of the active experts.
-        Over fp32 weights (wide 4) the norms' results are fp32, and autocast makes a bf16 copy for
-        each matrix that reads them.
+        Liger's norms keep their 16-bit input alone, its SwiGLU makes the product again. Over fp32
+        weights (wide 4) the norms' results are fp32, and autocast makes a bf16 copy for each matrix
+        that reads them; adapters under Liger's layers make copies of their own.
         """
-        norms = 8 * (self.q + self.kv) if self.qk_norm else 0
-        narrow = 16 * self.hidden + 10 * self.q + 8 * self.inter * self.active + norms
-        return narrow + (10 * self.hidden if wide == 4 else 0)
+        norms, mlp = (2, 6) if liger else (8, 8)
+        heads = norms * (self.q + self.kv) if self.qk_norm else 0
+        copies = 10 if wide == 4 else 8 if liger and adapter else 0
+        plain = 8 if liger else 16
+        return (plain + copies) * self.hidden + 10 * self.q + mlp * self.inter * self.active + heads
 
     @property
     def embedding(self):
@@ -221,15 +224,15 @@ def in_use(shape, method, gpus, ddp, gradients):
     return copies
 
 
-def activations_of(shape, tokens, wide, autocast, checkpointing, loss, chunk, whole):
+def activations_of(shape, tokens, wide, left, autocast, checkpointing, loss, chunk, whole):
     """Bytes of what the forward pass leaves for the backward pass and of what both take in passing,
     at the largest moment.
 
-    whole  all weights are trained, and on one GPU: then the head's gradient and autocast's copies count
+    left   bytes a token of one layer;  whole  all weights are trained, and on one GPU: then the head's gradient and autocast's copies count
     """
     narrow = 1 if autocast or wide == 2 else 2
     stream = wide * shape.hidden * tokens  # the residual stream that enters a layer
-    inside = tokens * shape.inside(wide) * narrow
+    inside = tokens * left * narrow
     # TRL: bf16 and fp32 logits of a chunk, their log-softmax, two products of it, gradients
     if loss == "chunked":
         scores = 20 * min(chunk, tokens) * shape.vocab
@@ -261,6 +264,7 @@ def memory(
     loss="chunked",
     chunk=LOSS_CHUNK,
     autocast=True,
+    liger_layers=False,
     states=None,
 ):
     """Bytes one device needs: {weights, gradients, optimizer, activations, overhead, total}.
@@ -273,8 +277,10 @@ def memory(
     parts = held(shape, method, wide, rank, states)
     weights, gradients, optimizer = (part / gpus for part in parts)
     weights += in_use(shape, method, gpus, ddp, gradients)
+    left = shape.inside(wide, liger_layers, method != "full")
+    whole = method == "full" and gpus == 1
     activations = activations_of(
-        shape, tokens, wide, autocast, checkpointing, loss, chunk, method == "full" and gpus == 1
+        shape, tokens, wide, left, autocast, checkpointing, loss, chunk, whole
     )
     total = weights + gradients + optimizer + activations
     overhead = 0.05 * total + GIB

@@ -233,6 +233,9 @@ def prepare(own, args, model_args, state):
     model_args.lora_target_modules = adapter_targets(
         model_args.lora_target_modules, shape.experts if shape else 1
     )
+    if own.unsloth or args.use_liger_kernel:  # they patch the layers themselves
+        own.liger_layers = False
+    own.liger_layers, layers = fast_training.use_liger_layers(config, own.liger_layers)
     need = check_fit(shape, own, args, model_args)
     tokenizer, notes = load_tokenizer(
         model, args.chat_template_path, model_args.model_revision, args.trust_remote_code
@@ -245,9 +248,7 @@ def prepare(own, args, model_args, state):
         compute_dtype(args, model_args),
         args.trust_remote_code,
     )
-    notes += about
-    if fast_training.wants_liger(own, args):
-        notes.append(fast_training.use_liger_layers(config))
+    notes += [*about, layers]
     for note in notes:
         say(note)
     train_set, held, found = token_files.prepare_data(own, args, tokenizer, state)

@@ -285,6 +285,12 @@ def test_memory_estimate_follows_what_is_known():
     assert stored > 5 * kept
     whole, liger = (fit.memory(shape, loss=loss)["activations"] for loss in ("whole", "liger"))
     assert whole - liger > 4 * 4096 * shape.vocab, "Liger never makes the logits"
+    for way, times in (("full", 1.4), ("lora", 1.2)):  # 235,833 and 158,009 bytes a token and layer
+        kept, less = (
+            fit.memory(shape, way, dtype="bfloat16", checkpointing=False, liger_layers=on)
+            for on in (False, True)
+        )
+        assert kept["activations"] > times * less["activations"], way
     ddp, half = fit.memory(shape, ddp=True), fit.memory(shape, dtype="bfloat16")
     assert ddp["weights"] - one["weights"] == one["gradients"], "buckets beside the gradients"
     flash = fit.memory(shape, dtype="bfloat16", states=fit.state_bytes("flash_adamw24", "bfloat16"))

@@ -1,14 +1,14 @@
 """Count, on fake tensors, the memory that training takes: torch's own record of every allocation, against 03_sft/fit_estimate.py.
 
     python tests/bench/count_memory.py                      # the nine models of the paper: full (fp32, bf16), LoRA, full over 8 GPUs
-    python tests/bench/count_memory.py --models Qwen3-8B --ways full,lora --layers 36
+    python tests/bench/count_memory.py --models Qwen3-8B --ways full_stored,lora_stored --liger     # with Liger's layers, where it is installed
 
 in   nothing: the models are made from their shapes, without storage;  --tokens N (default 4096) in one packed sequence
 out  a Markdown table on stdout: counted, estimated, their ratio. No GPU, no weights; about 10 s a cell on one core
 
 One optimizer step and a second forward and backward pass are recorded (gradients and states are then all there) under torch's FakeTensorMode, with the project's settings: autocast to bf16, gradient checkpointing, TRL's chunked loss, fully_shard over a fake process
 group for 8 GPUs. Two small numbers of layers are counted and the difference is extended to all: layers are alike.
-Left out: the CUDA context, fragmentation and the workspaces of kernels (fit_estimate's "overhead").
+Left out: the CUDA context, fragmentation and the workspaces of kernels (fit_estimate's "overhead"); QLoRA, whose kernels know no fake tensors.
 """
 
 import sys
@@ -28,6 +28,7 @@ WAYS = {
     "lora": dict(method="lora", dtype="bfloat16"),
     "full_8": dict(method="full", dtype="float32", gpus=8),
     "full_stored": dict(method="full", dtype="bfloat16", checkpointing=False),
+    "lora_stored": dict(method="lora", dtype="bfloat16", checkpointing=False),
 }
 
 
@@ -194,6 +195,16 @@ def count(shape, layers, method, dtype, *, gpus=1, tokens=4096, checkpointing=Tr
     return forward, record.peak
 
 
+def use_liger(shapes):
+    """Liger's layers in all models; their kernels do nothing, since fake tensors hold nothing, and what its functions keep is the same."""
+    import fast_training
+    import triton
+
+    triton.runtime.jit.JITFunction.run = lambda *args, **settings: None
+    for shape in shapes:
+        fast_training.use_liger_layers(config_of(shape, 1), True)
+
+
 def extended(shape, few=(1, 2), **settings):
     """Peak bytes with all layers, from two small numbers of them: in each pass every layer adds as much as the one before."""
     small, large = (count(shape, layers, **settings) for layers in few)
@@ -206,14 +217,17 @@ def main():
     parser.add_argument("--models", default=",".join(fit.KNOWN), help="names, or parts of them")
     parser.add_argument("--ways", default=",".join(WAYS), help="of " + ", ".join(WAYS))
     parser.add_argument("--tokens", type=r.positive, default=4096, metavar="N")
+    parser.add_argument("--liger", action="store_true", help="with Liger's layers")
     args = parser.parse_args()
+    if args.liger:
+        use_liger(fit.KNOWN.values())
     print("| model | way | counted GiB | estimated GiB | estimate / count |\n|---|---|--:|--:|--:|")
     for name, shape in fit.KNOWN.items():
         if not any(part in name for part in args.models.split(",")):
             continue
         for way in args.ways.split(","):
             counted = extended(shape, tokens=args.tokens, **WAYS[way])
-            need = fit.memory(shape, tokens=args.tokens, **WAYS[way])
+            need = fit.memory(shape, tokens=args.tokens, liger_layers=args.liger, **WAYS[way])
             guess = need["total"] - need["overhead"]
             print(
                 f"| {name} | {way} | {counted / fit.GIB:.1f} | {guess / fit.GIB:.1f} | {guess / counted:.2f} |",

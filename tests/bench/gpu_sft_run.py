@@ -133,6 +133,7 @@ def ours(way, argv):
         flash_optimizer(trainer)
     trainer.train()
     layers = "made again" if args.gradient_checkpointing else "kept"
+    layers += " (Liger)" if own.liger_layers else ""
     ran = f"{model_args.attn_implementation}, layers {layers}, loss by {own.loss_chunk}"
     ran += f", {'flash_adamw' if way == 'flashoptim' else args.optim.value}"
     return trainer.state.log_history, made["need"], ran
