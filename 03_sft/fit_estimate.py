@@ -212,11 +212,13 @@ def held(shape, method, wide, rank, states):
 def in_use(shape, method, gpus, ddp, gradients):
     """Bytes of copies that are made of weights and gradients while they are used."""
     if gpus > 1:
-        # FSDP2: two units gathered in bf16 (the second is fetched ahead), the gradient of one in
-        # bf16 and, to be summed, in fp32.
+        # FSDP2: two layers gathered in bf16 (the second is fetched ahead), the gradient of one in
+        # bf16 and, to be summed, in fp32; or, while the loss is made, the head with its gradient,
+        # of one chunk and summed, and an embedding of its own.
         # Between accumulation steps nothing whole stays: sft.py sets sync_each_batch, else 2 bytes
         # of every weight would.
-        return (2 + 2 + 2 + 4) * max(shape.layer, shape.embedding)
+        head = (6 if shape.tied else 8) * shape.embedding
+        return max((2 + 2 + 2 + 4) * shape.layer, head)
     # DDP: buckets beside the gradients (gradient_as_bucket_view is off)
     copies = gradients if ddp else 0
     if method == "qlora":  # bitsandbytes unpacks the matrix in hand
@@ -277,6 +279,8 @@ def memory(
     parts = held(shape, method, wide, rank, states)
     weights, gradients, optimizer = (part / gpus for part in parts)
     weights += in_use(shape, method, gpus, ddp, gradients)
+    if gpus > 1:  # FSDP2 and ZeRO-3 compute in bf16, whatever the weights are
+        wide = 2
     left = shape.inside(wide, liger_layers, method != "full")
     whole = method == "full" and gpus == 1
     activations = activations_of(

@@ -10,8 +10,10 @@ sys.path.append(str(ROOT / "tests/bench"))
 import count_memory
 
 LLAMA, MOE, SMALL = "meta-llama/Llama-3.1-8B", "Qwen/Qwen3-30B-A3B-Base", "Qwen/Qwen3-1.7B-Base"
-FEW = [(SMALL, "full"), (LLAMA, "full_stored"), (MOE, "lora")]
-ALL = [(name, way) for name in fit.KNOWN for way in ("full", "full_bf16", "lora")]
+FEW = [(SMALL, "full"), (LLAMA, "full_stored"), (MOE, "lora"), (MOE, "full_8"), (SMALL, "full_8")]
+ALL = [
+    (name, way) for name in fit.KNOWN for way in count_memory.WAYS if (name, way) != (MOE, "full")
+]
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,6 @@
 """Count, on fake tensors, the memory that training takes: torch's own record of every allocation, against 03_sft/fit_estimate.py.
 
-    python tests/bench/count_memory.py                      # the nine models of the paper: full (fp32, bf16), LoRA, full over 8 GPUs
+    python tests/bench/count_memory.py                      # the nine models of the paper: full (fp32, bf16), LoRA, both with all layers kept, full over 8 GPUs
     python tests/bench/count_memory.py --models Qwen3-8B --ways full_stored,lora_stored --liger     # with Liger's layers, where it is installed
 
 in   nothing: the models are made from their shapes, without storage;  --tokens N (default 4096) in one packed sequence
@@ -11,6 +11,7 @@ group for 8 GPUs. Two small numbers of layers are counted and the difference is 
 Left out: the CUDA context, fragmentation and the workspaces of kernels (fit_estimate's "overhead"); QLoRA, whose kernels know no fake tensors.
 """
 
+import functools
 import sys
 from pathlib import Path
 
@@ -113,12 +114,11 @@ def give_storage(model):
                 held[name] = made[id(tensor)][0]
 
 
-def loss_of(model, ids):
+def loss_of(core, ids):
     """TRL's chunked loss over all tokens; its own loop asks for a value, which fake tensors do not have."""
     from torch.utils.checkpoint import checkpoint
     from trl.trainer.sft_trainer import _chunk
 
-    core = model.get_base_model() if hasattr(model, "get_base_model") else model
     hidden = core.model(input_ids=ids, use_cache=False).last_hidden_state[0]
     weight, loss = core.lm_head.weight, 0
     weight = weight.full_tensor() if hasattr(weight, "full_tensor") else weight
@@ -130,9 +130,7 @@ def loss_of(model, ids):
 
 
 def recorder():
-    """A dispatch mode that follows every storage torch makes from its first to its last use: .live and .peak in bytes."""
-    import weakref
-
+    """A dispatch mode that follows every storage torch makes as long as it lives: .peak in bytes."""
     import torch
     from torch.utils._python_dispatch import TorchDispatchMode
     from torch.utils._pytree import tree_iter
@@ -141,26 +139,18 @@ def recorder():
     class Recorder(TorchDispatchMode):
         def __init__(self):
             super().__init__()
-            self.live = self.peak = 0
-            self.seen = WeakIdKeyDictionary()
+            self.peak, self.seen = 0, WeakIdKeyDictionary()
 
-        def follow(self, tensor):
-            storage = tensor.untyped_storage()
-            if storage not in self.seen:
-                size = storage.nbytes()
-                self.seen[storage] = size
-                self.live += size
-                self.peak = max(self.peak, self.live)
-                weakref.finalize(storage, self.release, size)
-
-        def release(self, size):
-            self.live -= size
+        def follow(self, tensors):
+            for tensor in tensors:
+                own = getattr(tensor, "_local_tensor", tensor)  # a DTensor's share of this GPU
+                self.seen[own.untyped_storage()] = None
+            # FSDP2 frees a storage by making it empty, so that sizes are read anew
+            self.peak = max(self.peak, sum(storage.nbytes() for storage in self.seen))
 
         def __torch_dispatch__(self, function, types, args=(), kwargs=None):
             made = function(*args, **kwargs or {})
-            for tensor in tree_iter(made):
-                if isinstance(tensor, torch.Tensor):
-                    self.follow(tensor)
+            self.follow(part for part in tree_iter(made) if isinstance(part, torch.Tensor))
             return made
 
     return Recorder()
@@ -177,16 +167,17 @@ def count(shape, layers, method, dtype, *, gpus=1, tokens=4096, checkpointing=Tr
         torch.distributed.init_process_group("fake", store=FakeStore(), rank=0, world_size=gpus)
     with FakeTensorMode(allow_non_fake_inputs=True):
         model = build(shape, layers, method, dtype, gpus, checkpointing, rank)
+        core = model.get_base_model() if method == "lora" else model
+        core.forward = functools.partial(loss_of, core)  # as TRL does: FSDP2 begins with the root
         trained = [p for p in model.parameters() if p.requires_grad]
         optimizer = torch.optim.AdamW(trained, fused=True)
         ids = torch.zeros((1, tokens), dtype=torch.int64)
         with recorder() as record:
-            for tensor in (*model.parameters(), *model.buffers()):
-                record.follow(tensor)
+            record.follow([*model.parameters(), *model.buffers()])
             for _ in range(2):  # the second time gradients and states are there
                 record.peak = 0
                 with torch.autocast("cpu", torch.bfloat16):
-                    loss = loss_of(model, ids)
+                    loss = core(ids)
                 forward, record.peak = record.peak, 0
                 loss.backward()
                 del loss
@@ -205,8 +196,12 @@ def use_liger(shapes):
         fast_training.use_liger_layers(config_of(shape, 1), True)
 
 
-def extended(shape, few=(1, 2), **settings):
-    """Peak bytes with all layers, from two small numbers of them: in each pass every layer adds as much as the one before."""
+def extended(shape, **settings):
+    """Peak bytes with all layers, from two small numbers of them: in each pass every layer adds as much as the one before.
+
+    Under FSDP2 that holds from the third on: the first ones are gathered beside the embedding and the head.
+    """
+    few = (3, 4) if settings.get("gpus", 1) > 1 else (1, 2)
     small, large = (count(shape, layers, **settings) for layers in few)
     times = (shape.layers - few[0]) / (few[1] - few[0])
     return max(one + times * (two - one) for one, two in zip(small, large, strict=True))
@@ -226,6 +221,8 @@ def main():
         if not any(part in name for part in args.models.split(",")):
             continue
         for way in args.ways.split(","):
+            if shape.experts > 1 and WAYS[way]["dtype"] == "float32" and "gpus" not in WAYS[way]:
+                continue  # torch's kernel for experts takes no fp32: there is nothing to count
             counted = extended(shape, tokens=args.tokens, **WAYS[way])
             need = fit.memory(shape, tokens=args.tokens, liger_layers=args.liger, **WAYS[way])
             guess = need["total"] - need["overhead"]
