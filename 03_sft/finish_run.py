@@ -12,6 +12,7 @@ import gc
 import json
 import os
 
+import fast_training
 import model_card
 from training_options import say
 
@@ -156,6 +157,7 @@ def finish(own, args, model_args, given):
     from trl import get_quantization_config
 
     leave_distribution()
+    fast_training.put_back_layers()
     folder = Path(args.output_dir)
     path = folder / "sft.meta.json"
     meta = json.loads(path.read_text())

@@ -43,7 +43,6 @@ def test_wheels_are_unpacked_beside_the_packages_of_a_bare_machine(tmp_path):
 
 
 @pytest.mark.slow
-@pytest.mark.long
 def test_rows_of_gpu_sft(tmp_path):
     """QLoRA and plain TRL; a row that cannot run (Unsloth, no GPU) is told and ends nothing."""
     out = tmp_path / "out"
@@ -63,7 +62,6 @@ def test_rows_of_gpu_sft(tmp_path):
 
 
 @pytest.mark.slow
-@pytest.mark.long
 def test_the_whole_path(tmp_path, demo_model):
     run("gpu_path.sh", OUT=str(tmp_path / "out"), MODEL=str(demo_model), KEEP=str(tmp_path))
     found = json.loads((tmp_path / "out/path.json").read_text())

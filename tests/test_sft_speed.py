@@ -141,6 +141,37 @@ def test_bf16_rounding_is_no_leak(tiny):  # noqa: F811
     assert leak > limit
 
 
+def test_a_model_that_is_built_after_training_has_no_layers_of_liger(monkeypatch):
+    """They run on a GPU alone; a merge that is too large for it goes to the CPU."""
+    import sys
+    from types import ModuleType
+
+    import fast_training
+    from transformers import AutoModelForCausalLM, LlamaConfig
+    from transformers.models.llama import modeling_llama
+
+    class OnGpu(modeling_llama.LlamaRMSNorm):
+        pass
+
+    def patch(**layers):
+        monkeypatch.setattr(modeling_llama, "LlamaRMSNorm", OnGpu)
+
+    liger = ModuleType("liger_kernel.transformers.monkey_patch")
+    liger.MODEL_TYPE_TO_APPLY_LIGER_FN = {"llama": patch}
+    for name in ("liger_kernel", "liger_kernel.transformers"):
+        monkeypatch.setitem(sys.modules, name, ModuleType(name))
+    monkeypatch.setitem(sys.modules, liger.__name__, liger)
+    config = LlamaConfig(hidden_size=64, intermediate_size=64, num_hidden_layers=1, vocab_size=9)
+
+    def norm():
+        return type(AutoModelForCausalLM.from_config(config).model.norm).__name__
+
+    assert fast_training.use_liger_layers(config) == (False, "layers: transformers' own")
+    assert fast_training.use_liger_layers(config, True)[0] and norm() == "OnGpu"
+    fast_training.put_back_layers()
+    assert norm() == "LlamaRMSNorm"
+
+
 @pytest.fixture
 def unsloth(monkeypatch, tiny):  # noqa: F811
     """sft.py with Unsloth's habits: its own 4-bit copy is named as base, compute_loss does not count tokens. `.attention` is its backend."""

@@ -2,7 +2,7 @@
 # Training speed and memory on one GPU, row by row: full, LoRA, QLoRA, Unsloth, plain TRL beside them. Models of the right shape with random weights.
 #
 #   bash tests/bench/gpu_sft.sh                              # every row; each row is one process of 2 to 4 minutes; ends with the table
-#   RUNS="full-8b trl-full-8b" bash tests/bench/gpu_sft.sh   # some rows: pieces of under 10 minutes; the table grows
+#   RUNS="full-8b trl-full-8b" bash tests/bench/gpu_sft.sh   # some rows: pieces of under 10 minutes; the table grows with OUT
 #   WHEELS=dir bash tests/bench/gpu_sft.sh                   # a bare rented machine: its own torch, transformers, accelerate and peft stay, the wheels
 #                                                            # of dir are unpacked beside them, without pip or an index: trl datasets dill multiprocess
 #                                                            # msgspec liger_kernel torchao bitsandbytes, 48 MB for Python 3.12; RUNS=" " only unpacks

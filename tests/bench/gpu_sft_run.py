@@ -222,6 +222,9 @@ def measure(args):
         write_model(model, TINY if args.rehearse else fit_estimate.KNOWN[SHAPES[size]])
     if not data.is_file():
         write_rows(data, 40 if args.rehearse else 1000, 512 if args.rehearse else 4096)
+    if torch.cuda.is_available():  # what making the model took is none of training's peak
+        torch.cuda.empty_cache()
+        torch.cuda.reset_peak_memory_stats()
     argv = options_of(way, model, data, keep / "out", args.steps, args.rehearse)
     history, need, ran = (plain_trl if plain else ours)(way, argv)
     steps = [entry for entry in history if "tokens_per_second" in entry]

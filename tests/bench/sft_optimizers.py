@@ -148,12 +148,12 @@ def arrived(change, reference):
 
 def report(folder):
     print(
-        "| weights and optimizer | bytes a parameter | learning rate | held-out loss before | after | weights moved, % | "
-        "update that arrived | s a step |\n|---|--:|--:|--:|--:|--:|--:|--:|"
+        "| weights and optimizer | bytes a parameter | learning rate | steps | held-out loss before | after | weights moved, % | "
+        "update that arrived | s a step |\n|---|--:|--:|--:|--:|--:|--:|--:|--:|"
     )
     for row in r.read(folder / "runs.jsonl"):
         print(
-            f"| {row['run']} | {BYTES[row['run']]} | {row['rate']:g} | {row['before']} | {row['after']} | {row['moved']} | "
+            f"| {row['run']} | {BYTES[row['run']]} | {row['rate']:g} | {row['steps']} | {row['before']} | {row['after']} | {row['moved']} | "
             f"{row['arrived']} | {row['seconds_a_step']} |"
         )
 
