@@ -5,7 +5,8 @@
 in   rows with a text in `question` (or --field)
 out  the rows that stand first among their duplicates; the others are in dedup.rejected.jsonl with reason `duplicate`, `duplicate_of` (id of a
      kept row) and `jaccard`, or with reason `semantic duplicate`, `duplicate_of` and `cosine`. Equal questions with unequal answers: "other
-     answer" (the kept row's is better backed) or "answers disagree" (none stays), with all `answers`; the rule stands in equal_questions.py
+     answer" (the kept row's is better backed) or "answers disagree" (none stays), with all `answers`; near ones stay where their short
+     answers surely differ; the rules stand in equal_questions.py
 
 Words are lower-cased \\w+, shingles are three words in a row, a question of one or two words is one
 shingle, and none is too short. A question without any word is kept. Questions that differ in their
@@ -243,12 +244,12 @@ def candidate_pairs(signatures, bands, family_key=None):
     return np.zeros((0, 2), dtype=np.int64)
 
 
-def near_duplicates(grams, chosen, signatures, bands, threshold, differ, family_key):
-    """Map row -> (kept row, Jaccard) for every row that has an earlier kept row at or above the threshold.
+def near_duplicates(grams, chosen, signatures, pairs, threshold, differ):
+    """Map row -> (kept row, Jaccard) for every row that has an earlier kept row at or above the threshold
+    and from which none of the functions in `differ` tells it apart.
 
     A candidate that was dropped itself stands for the row it is a duplicate of, so that every row is compared with kept rows only.
     """
-    pairs = candidate_pairs(signatures, bands, family_key)
     found, tried, current, set_of = {}, set(), None, functools.lru_cache(8192)(grams.set_of)
     # of the estimate: pairs below it need no exact count
     margin = 4 * math.sqrt(threshold * (1 - threshold) / signatures.shape[1])
@@ -267,7 +268,7 @@ def near_duplicates(grams, chosen, signatures, bands, threshold, differ, family_
             one, other = set_of(earlier), set_of(later)
             common = len(one & other)
             jaccard = common / (len(one) + len(other) - common)
-            if jaccard >= threshold and not differ(earlier, later):
+            if jaccard >= threshold and not any(test(earlier, later) for test in differ):
                 found[later] = earlier, jaccard
     return found
 
@@ -345,7 +346,7 @@ def semantic_duplicates(args, texts, rows, differ):
             if (
                 later not in dropped
                 and earlier not in dropped
-                and not differ(int(rows[earlier]), int(rows[later]))
+                and not any(test(int(rows[earlier]), int(rows[later])) for test in differ)
             ):
                 dropped[later] = earlier
                 found[int(rows[later])] = (
@@ -368,9 +369,10 @@ def find_duplicates(args):
 
     lengths = np.diff(grams.starts)
     same_words = exact_duplicates(wholes, lengths, other_numbers)
-    exact, lost, unsettled = equal_questions.settle(
-        same_words, lambda: r.read(args.input, args.field, limit=args.limit, unique=False)
+    claims = equal_questions.Claims(
+        lambda: r.read(args.input, args.field, limit=args.limit, unique=False)
     )
+    exact, lost, unsettled = equal_questions.settle(same_words, claims)
     gone = np.array([*exact, *unsettled], dtype=np.int64)
     rest = np.setdiff1d(np.flatnonzero(lengths > 0), gone)
     bands, per_band = bands_and_rows(args.threshold)
@@ -382,7 +384,13 @@ def find_duplicates(args):
             lambda at: int(r.text_hash(*question_text.numbers(texts[chosen[at]])), 16)
         )
     )
-    near = near_duplicates(grams, chosen, signatures, bands, args.threshold, differ, family_key)
+    pairs = candidate_pairs(signatures, bands, family_key)
+
+    def find_near(other_answers):
+        tests = (differ, other_answers)
+        return near_duplicates(grams, chosen, signatures, pairs, args.threshold, tests)
+
+    near = claims.spare(find_near)
     near |= {row: near.get(kept, (kept, 1.0)) for row, kept in exact.items()}
     found = {
         row: ("duplicate", {"duplicate_of": ids[kept], "jaccard": round(jaccard, 4)})
@@ -394,7 +402,11 @@ def find_duplicates(args):
         found[row] = "answers disagree", {"answers": known}
     if args.semantic:
         rows = np.setdiff1d(np.flatnonzero(lengths > 0), np.array([*found], dtype=np.int64))
-        for row, (kept, cosine) in semantic_duplicates(args, texts, rows, other_numbers).items():
+
+        def find_semantic(other_answers):
+            return semantic_duplicates(args, texts, rows, (other_numbers, other_answers))
+
+        for row, (kept, cosine) in claims.spare(find_semantic).items():
             more = {"duplicate_of": ids[kept], "cosine": round(cosine, 4)}
             found[row] = "semantic duplicate", more
     return found, ids, dict(bands=bands, rows_per_band=per_band, candidates=len(chosen))

@@ -1,9 +1,10 @@
-"""Equal questions with unequal answers: which of the rows stays (used by dedup.py; no command of its own).
+"""Questions that are alike and have unequal answers: which rows stay (used by dedup.py; no command of its own).
 
-The final answers are compared by `answers`; where it cannot tell (prose, proofs, other words), the rows
-are plain duplicates. Of answers that differ the one with the best backing stays, of equally backed ones
-that of most rows, and where that is equal too none stays: one of them is wrong, or the question means
-nothing without its book ("What is the F statistic?", 3.74 and 0.72).
+Near questions whose final answers surely differ are two (exercises that differ by their drawing: 0.615 atm
+and 468 torr). Of equal questions with unequal answers one is wrong: the answer with the best backing stays,
+of equally backed ones that of most rows, and where that is equal too none stays: the question may mean
+nothing without its book ("What is the F statistic?", 3.74 and 0.72). Final answers are compared by
+`answers`; where it cannot tell (prose, proofs, other words), the rows are plain duplicates.
 """
 
 from typing import NamedTuple
@@ -94,10 +95,42 @@ def described(groups):
     ]
 
 
-def settle(same_words, read):
+class Claims:
+    """The final answers of rows of a file, read when they are asked for; read() gives all rows in order."""
+
+    def __init__(self, read):
+        self.read, self.of = read, {}
+
+    def get(self, wanted):
+        """{row number: Claim} of the rows wanted, without those that have none."""
+        missing = set(wanted) - self.of.keys()
+        for number, row in enumerate(self.read() if missing else ()):
+            if number in missing:
+                self.of[number] = claim_of(number, row)
+        return {row: self.of[row] for row in wanted if self.of[row]}
+
+    def differ(self, row, other):
+        """True where the answers of two rows are known and are surely not the same."""
+        ours, theirs = self.of.get(row), self.of.get(other)
+        if not ours or not theirs:
+            return False
+        return same(ours, theirs) is False and same(theirs, ours) is False
+
+    def spare(self, find):
+        """What find(differ) gives, {row: (row it is like, ...)}, once the answers of all these rows are
+        known: those it names are read, and it is asked again while it names others."""
+        while True:
+            found = find(self.differ)
+            rows = {row for later, (earlier, _) in found.items() for row in (later, earlier)}
+            if rows <= self.of.keys():
+                return found
+            self.get(rows)
+
+
+def settle(same_words, claims):
     """Decide between equal questions.
 
-    same_words: {row number: earlier row number with the same question}; read(): all rows in order.
+    same_words: {row number: earlier row number with the same question}; claims: a Claims.
     Returns ({row: row that stays for it}, {row: the answers} for rows that lost to another answer,
     {row: the answers} for rows of which none stays).
     """
@@ -105,24 +138,20 @@ def settle(same_words, read):
     members = {}  # first row: all rows with its question
     for row, first in same_words.items():
         members.setdefault(first, [first]).append(row)
-    wanted = {row for group in members.values() for row in group}
-    claims = {}
-    for number, row in enumerate(read() if wanted else ()):
-        if number in wanted and (claim := claim_of(number, row)):
-            claims[number] = claim
+    found = claims.get([row for group in members.values() for row in group])
     for rows in members.values():
-        groups = by_answer([claims[row] for row in sorted(rows) if row in claims])
+        groups = by_answer([found[row] for row in sorted(rows) if row in found])
         if len(groups) < 2:
             continue
         groups.sort(key=strength, reverse=True)
-        found = described(groups)
+        answers_of = described(groups)
         if strength(groups[0]) == strength(groups[1]):
-            unsettled |= dict.fromkeys(rows, found)
+            unsettled |= dict.fromkeys(rows, answers_of)
             for row in rows:
                 kept.pop(row, None)
             continue
         stays = max(groups[0], key=lambda claim: claim.backing).row
-        lost |= {claim.row: found for group in groups[1:] for claim in group}
+        lost |= {claim.row: answers_of for group in groups[1:] for claim in group}
         kept |= dict.fromkeys(rows, stays)
         del kept[stays]
     return kept, lost, unsettled

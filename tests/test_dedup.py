@@ -277,6 +277,36 @@ def test_questions_after_one_introduction_are_two(tmp_path):
     assert [(row["id"], row["duplicate_of"]) for row in gone] == [("q2", "q1")]
 
 
+MANOMETER = (
+    "The pressure of a sample of gas is measured at sea level with an {}-end manometer, as the drawing shows. "
+    "Determine the pressure of the gas in {}."
+)
+NEAR = [  # (answers of two near-equal questions, are both kept)
+    # OpenStax Chemistry 2e, chapter 9: exercises that differ by their drawing and the unit asked for
+    (("It is 0.615 atm.", "It is 468 torr."), True),
+    (("The pressure is $\\boxed{0.974}$ atm.", "The pressure is $\\boxed{1.02}$ atm."), True),
+    (("The pressure is 0.5 atm.", "The pressure is \\boxed{1/2} atm."), False),
+    (("It follows from the height of the column.", "\\boxed{1.02}"), False),  # cannot tell
+    (("\\boxed{1.02}", None), False),
+]
+
+
+@pytest.mark.parametrize(("told", "both"), NEAR)
+def test_near_questions_with_other_answers_are_two(tmp_path, told, both):
+    asked = [MANOMETER.format("open", "kPa"), MANOMETER.format("open", "kPa") + " Explain."]
+    rows = [
+        {"id": f"q{i}", "question": question, "answer": answer}
+        for i, (question, answer) in enumerate(zip(asked, told, strict=True))
+    ]
+    rows.append({**rows[1], "id": "q2", "question": rows[1]["question"] + " Please"})
+    write_jsonl(tmp_path / "a.jsonl", rows)
+    call(dedup, "--input", tmp_path / "a.jsonl", "--output", tmp_path / "b.jsonl")
+    kept = [row["id"] for row in read_jsonl(tmp_path / "b.jsonl")]
+    assert kept == ["q0", "q1"][: 1 + both]
+    gone = read_jsonl(tmp_path / "b.rejected.jsonl")[-1]
+    assert (gone["id"], gone["duplicate_of"]) == ("q2", "q1" if both else "q0")
+
+
 CONFLICTS = [  # (rows, numbers of those kept, reasons of the others)
     (answered(("So \\boxed{4 h}.", None), ("\\boxed{240 min}", None)), [0], ["duplicate"]),
     (answered(("\\boxed{4}", None), ("\\boxed{5}", "5")), [1], ["other answer"]),  # a reference
@@ -305,7 +335,8 @@ CONFLICTS = [  # (rows, numbers of those kept, reasons of the others)
 
 @pytest.mark.parametrize(("rows", "stay", "reasons"), CONFLICTS)
 def test_equal_questions_with_unequal_answers_are_resolved(tmp_path, rows, stay, reasons):
-    near = {"question": BASE + " when do they meet then?", "answer": "x", "reference_answer": None}
+    told = "They meet where the second train, which is the faster one, has made up for its later start."
+    near = {"question": BASE + " when do they meet then?", "answer": told, "reference_answer": None}
     rows = [{"id": f"q{i}", **row} for i, row in enumerate([*rows, near])]
     write_jsonl(tmp_path / "a.jsonl", rows)
     call(dedup, "--input", tmp_path / "a.jsonl", "--output", tmp_path / "b.jsonl")
