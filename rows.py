@@ -479,12 +479,19 @@ def hub_rows(place, hub, config, split, revision="main", file=None, stream=False
     with hub_errors(f"{place} ({hub} at {revision[:12]})", hub, hint):
         import datasets
 
-        if not Path(hub).is_dir() and not constants.HF_HUB_OFFLINE:
+        local = Path(hub).is_dir()
+        if not local and not constants.HF_HUB_OFFLINE:
             revision = hub_commit(hub, revision)
         if not file:
-            return datasets.load_dataset(
-                hub, config, split=split, revision=revision, streaming=stream
-            )
+            builder = datasets.load_dataset_builder(hub, config, revision=revision)
+            pinned = not local and re.fullmatch("[0-9a-f]{7,40}", revision)
+            if pinned and not builder.hash.startswith(revision):
+                # where the hub does not answer, datasets takes what its cache holds, of any commit
+                raise ConnectionError(f"only commit {builder.hash} is in the cache")
+            if stream:
+                return builder.as_streaming_dataset(split=split)
+            builder.download_and_prepare()
+            return builder.as_dataset(split=split)
         url = f"hf://datasets/{hub}@{revision}/{file}"
         kind = "json" if file.endswith((".json", ".jsonl")) else "parquet"
         return datasets.load_dataset(kind, data_files={split: url}, split=split, streaming=stream)
@@ -510,15 +517,17 @@ def hub_errors(place, hub, hint=""):
             reason = "the hub has no such revision: mend it in the table"
         elif names & {"RepositoryNotFoundError", "DatasetNotFoundError"}:
             reason = "the hub knows no such set, or it is private (then run `hf auth login`)"
-        elif names & {"ValueError", "DatasetGenerationError"} and not names & set(UNREACHED):
+        elif names & WRONG_ENTRY and not (names & set(UNREACHED) or NOT_CACHED in text):
             reason = f"{str(error)[:200]}: mend the entry in the table"
-        elif names & {*UNREACHED, "HfHubHTTPError", "OSError"}:
+        elif names & {*WRONG_ENTRY, *UNREACHED, "HfHubHTTPError", "OSError"}:
             reason = f"the hub cannot be reached ({type(error).__name__}): the same command goes on when it can"
         else:
             raise
         raise BadInput(f"{place}: {reason}{hint}") from None
 
 
+WRONG_ENTRY = {"ValueError", "DatasetGenerationError"}
+NOT_CACHED = "Couldn't find cache"  # datasets, where the hub went away between two configurations
 UNREACHED = "HTTPError ConnectionError OfflineModeIsEnabled TimeoutException ClientError".split()
 
 

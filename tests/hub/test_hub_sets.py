@@ -10,7 +10,7 @@ import data_sets
 import load_sources
 import local_hub
 import pytest
-from conftest import read_jsonl
+from conftest import ROOT, read_jsonl
 
 LEFT_OUT = {"olympicarena": 5, "csbench": 4, "scibench": 1}  # of twelve rows of a configuration
 
@@ -119,6 +119,35 @@ def test_a_wrong_revision_is_one_sentence(hub, tmp_path, run_script, revision):
     last = done.stderr.strip().splitlines()[-1]
     assert done.returncode == 2 and revision[:12] in last and "no such revision" in last
     assert "mine=PATH" in last and "Traceback" not in done.stderr
+
+
+READ = """
+import sys
+import rows
+print([row["commit"] for row in rows.hub_rows("X", "me/set", "default", "train", sys.argv[1])])
+"""
+
+
+@pytest.mark.slow
+def test_a_hub_that_goes_away_gives_no_row_of_another_commit(tmp_path):
+    """`datasets` takes the newest rows of its cache then, of whatever commit: seen with its version 4.8.5."""
+    hub, first, second = local_hub.LocalHub(), "a" * 40, "b" * 40
+    card = data_sets.card(("default", {"train": "rows.parquet"}))
+    for commit in (first, second):
+        rows = data_sets.parquet([{"commit": commit[0]}])
+        hub.add("datasets", "me/set", {"README.md": card, "rows.parquet": rows}, commit)
+
+    def read(commit):
+        command = [sys.executable, "-c", READ, commit]
+        env = {**os.environ, **hub.env(tmp_path / "home")}
+        return subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True)
+
+    with hub:
+        assert read(first).stdout == "['a']\n"
+        hub.down_after = len(hub.requests) + 2  # the commit is looked up, then nothing answers
+        gone = read(second)
+    assert gone.returncode and "the hub cannot be reached" in gone.stderr, gone.stderr
+    assert not gone.stdout
 
 
 UPLOAD = """
