@@ -11,7 +11,6 @@ BASE = "meta-llama/Llama-3.1-8B"
 ROW = dict(kind="short_text", benchmark="own", reference="4")
 
 
-@pytest.mark.long
 @pytest.mark.slow
 def test_a_base_model_without_a_template_is_asked_by_transformers(tmp_path, run_script, demo_model):
     hub = local_hub.LocalHub()
@@ -37,7 +36,6 @@ def test_a_base_model_without_a_template_is_asked_by_transformers(tmp_path, run_
     assert tuned["prompt_tokens"] > 5 and base["prompt_tokens"] > tuned["prompt_tokens"]
 
 
-@pytest.mark.long
 @pytest.mark.slow
 def test_the_template_of_the_trainer_and_the_end_of_a_turn(tmp_path, demo_model):
     from transformers import AutoTokenizer

@@ -39,7 +39,6 @@ def test_away_from_the_scripts_the_notebook_asks_for_the_repository(tmp_path):
 
 
 @pytest.mark.slow
-@pytest.mark.long
 def test_the_notebook_trains_evaluates_chats_and_saves(tmp_path, demo_model, monkeypatch):
     import nbclient
     import nbformat

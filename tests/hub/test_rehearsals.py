@@ -11,6 +11,7 @@ import shutil
 import subprocess
 import sys
 
+import benchmarks
 import data_sets
 import local_hub
 import models
@@ -41,6 +42,7 @@ def rehearse(tmp_path, demo_model):
             done = subprocess.run(
                 command, cwd=ROOT, env={**env, **more}, capture_output=True, text=True, timeout=900
             )
+            (tmp_path / "console.log").write_text(done.stderr + done.stdout)
             return done
 
         return hub, tmp_path / "runs" / profile, call
@@ -49,12 +51,18 @@ def rehearse(tmp_path, demo_model):
         yield run
 
 
-def check_end(hub, out, hub_id, benchmarks):
-    """What stands at the end of each profile: rows of both models, the report, the card, and the same files on the hub."""
+def check_end(hub, out, hub_id):
+    """What stands at the end of each profile: rows of both models, the report, the card, and the same files on the hub.
+
+    OlympicArena has no public answers: its authors get them in a file, and no score stands here.
+    """
     with open(out / "results.csv", newline="") as file:
         results = list(csv.DictReader(file))
     assert {row["model"] for row in results} == {"base", "tuned"}
-    assert len({row["benchmark"] for row in results}) >= benchmarks
+    scored = set(benchmarks.BENCHMARKS) - {"olympicarena"}
+    assert {row["benchmark"] for row in results} == scored
+    for model in ("base", "tuned"):
+        assert json.loads((out / "04_eval" / model / "olympicarena_submission.json").read_text())
     for path in ("04_eval/report.html", "04_eval/viewer.html", "02_mix/README.md"):
         assert (out / path).stat().st_size > 0, path
     pushed = hub.repos["models", hub_id].files()
@@ -67,7 +75,6 @@ def check_end(hub, out, hub_id, benchmarks):
 
 
 @pytest.mark.slow
-@pytest.mark.long
 def test_the_lora_profile_from_hub_data_to_the_pushed_model(rehearse):
     """Without a token GPQA is left out in one sentence; the hub goes down on the way, and the same command goes on."""
     hub, out, call = rehearse(["Qwen/Qwen3-4B-Base"], "lora", STAGE="2", HUB_ID="me/tuned")
@@ -79,7 +86,7 @@ def test_the_lora_profile_from_hub_data_to_the_pushed_model(rehearse):
     hub.down_after = None
     done = call(HF_TOKEN="hf_x")
     assert done.returncode == 0, done.stderr[-4000:]
-    check_end(hub, out, "me/tuned", 15)
+    check_end(hub, out, "me/tuned")
     rows = read_jsonl(out / "02_mix/train.jsonl")
     assert {row["source"] for row in rows} == {"textbook_reasoning", "natural_reasoning"}
 
@@ -131,7 +138,6 @@ class Teacher:
 
 
 @pytest.mark.slow
-@pytest.mark.long
 def test_the_full_profile_from_textbooks_to_the_pushed_model(rehearse, tmp_path):
     """Teachers and judges at one endpoint, training by two processes, evaluation by transformers."""
     recipe = {
@@ -162,7 +168,7 @@ def test_the_full_profile_from_textbooks_to_the_pushed_model(rehearse, tmp_path)
         done = call()
         asked = {body["model"] for body in teacher.requests}
     assert done.returncode == 0, done.stderr[-6000:]
-    check_end(hub, out, "me/full", 15)
+    check_end(hub, out, "me/full")
     assert "Qwen/Qwen2.5-32B-Instruct" in asked and "Qwen/Qwen2.5-7B-Instruct" in asked
     rows = read_jsonl(out / "02_mix/train.jsonl")
     assert {row["source"] for row in rows} == {source["source"] for source in recipe["sources"]}
