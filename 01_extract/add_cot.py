@@ -20,6 +20,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 import re
 
+import grounding
 import replies
 from replies import Rows, outcome, without_empty_boxes
 
@@ -168,7 +169,7 @@ def main():
         args,
         inputs=[args.input, *([args.chunks] if args.chunks else [])],
         prompt=JUDGE_PROMPT + SOLVE_PROMPT,
-        code=[replies, *answers.FILES],
+        code=[replies, grounding, *answers.FILES],
     )
     if step.finished():
         return
@@ -196,11 +197,14 @@ def main():
     counted = judged(args, step, step.read(args.input, "question!", "answer!", limit=args.limit))
     raws = batch_generate.read_raw(rows, step.raw_path)
     for (row, has), (_, raw) in zip(counted, raws, strict=True):
-        step.keep({**row, "reasoning": "given"}) if has else finish(step, row, raw, args)
+        if has:
+            step.keep({**row, "reasoning": "given"})
+        else:
+            finish(step, row, raw, args, passages.get(row.get("source_id")) or "")
     step.finish()
 
 
-def finish(step, row, raw, args):
+def finish(step, row, raw, args, passage):
     """Keep or reject one row that was asked about."""
     if reason := outcome(raw):
         return step.reject(row, reason)
@@ -214,6 +218,8 @@ def finish(step, row, raw, args):
                 row, "solution disagrees with the known answer", cot_agrees=False, solution=solution
             )
         return step.keep({**row, "reasoning": "none", "cot_agrees": False})
+    if row.get("grounded"):
+        row["grounded"] = grounding.still_grounded(row, "", solution, passage)
     step.keep(
         {
             **row,

@@ -113,8 +113,11 @@ def find_license(start):
 
     Credits of pictures are passed over: they speak of the picture alone.
     """
+    picture = (
+        r"\bcredits?\b|\[Figure|\b(?:photo\w*|images?|pictures?|cover)\b[^.\n]{0,60}(?:CC|licen)"
+    )
     for paragraph in re.split(r"\n\s*\n", start):
-        if re.search(r"\bcredits?\b|\[Figure", paragraph, re.I):
+        if re.search(picture, paragraph, re.I):
             continue
         if not re.search(
             r"licen[cs]e|copyright|©|\brights\b|public\s+domain|permission", paragraph, re.I

@@ -1,4 +1,5 @@
-"""Where a passage supports a pair, and what of a pair it does not (used by extract_qa.py and refine_qa.py; no command of its own)."""
+"""Where a passage supports a pair, and what of a pair it does not (used by extract_qa.py, refine_qa.py and add_cot.py; no command
+of its own)."""
 
 import itertools
 import re
@@ -129,3 +130,26 @@ def new_numbers(text, *sources):
     known = {digits(number) for source in sources for number in NUMBER.findall(source)}
     found = [n for n in NUMBER.findall(text) if not re.fullmatch(r"\d|10", n)]
     return [n for n in dict.fromkeys(found) if digits(n) not in known]
+
+
+# what stands behind such a sign or word is a result: "F = 31.4 N", "which gives 12.6"
+RESULT = re.compile(
+    r"(?:=|≈|≃|\\approx|\\simeq|\\boxed\{|\b(?:gives?|gets?|obtain|yields?|equals?|is|about|approximately))"
+    r"[\s$({+\-−]*(?:\\\w+\{)?(?=[\d.])"
+)
+
+
+def given_numbers(text):
+    """A text without the numbers that it gives as results, wherever they are used again."""
+    found = (NUMBER.match(text, match.end()) for match in RESULT.finditer(text))
+    results = {digits(number[0]) for number in found if number}
+    return NUMBER.sub(lambda number: "" if digits(number[0]) in results else number[0], text)
+
+
+def still_grounded(row, question, answer, passage):
+    """Does what proves a row's answer prove the rewritten pair too? It must keep COVERED of the answer's content
+    words, and bring in no number that is neither in passage or pair nor a result of its own."""
+    words = content_words(row["answer"])
+    kept = len(words & content_words(answer)) >= COVERED * len(words)
+    sources = passage, row["question"], row["answer"]
+    return kept and not new_numbers(f"{question}\n{given_numbers(answer)}", *sources)

@@ -49,11 +49,17 @@ def inline(word):
     )
 
 
+def inline_numbered(letter):
+    """ "**Q1.** What is 2+2? **A1.** 4" on one line."""
+    return re.compile(rf"[*_]{{2}}{letter}[ \t]*\d{{1,3}}[*_]{{0,3}}[.:)]?[*_]{{0,3}}[ \t]*")
+
+
 FAMILIES = (  # tried in this order: the first of which both markers are there; "A." alone may be an option of a question, hence the colon
     (marker("question"), marker("answer|solution")),
     (marker("Q", ":|[.)](?=[ \t])"), marker("A", ":")),
     (numbered("Q"), numbered("A")),
     (marker("problem|exercise"), marker("answer|solution")),
+    (inline_numbered("Q"), inline_numbered("A")),
     (inline("Question"), inline("Answer")),
 )
 QUOTE = marker("quote|evidence|source[ ]sentence", ":")

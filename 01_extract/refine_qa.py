@@ -4,6 +4,7 @@
 
 in   question-answer rows: id, question, answer, source_id (id of a row of --chunks, which holds the passage in `text`)
 out  the same rows with the new question and answer, and original_question, original_answer, original_id; the id is new, since the text is.
+     `grounded` becomes false where the new pair leaves what its proof says, or brings in a number that is neither there nor its own result.
      Rejected: "no source passage", "cannot be made self-contained", "number from nowhere" (neither passage nor pair holds it), "another question", "generation failed", "truncated", "unparsed", "empty question", "empty answer"
 
 --mode json asks for a JSON object under a schema instead of two markers: for models too small to keep to a text format. Such models also fall into
@@ -251,6 +252,8 @@ def finish(step, row, raw, mode, passage, model):
     if invented := inventions(question, answer, passage, row):
         refined = {"refined_question": question, "refined_answer": answer}
         return step.reject(row, "number from nowhere", invented=invented, **refined)
+    if row.get("grounded"):
+        row["grounded"] = grounding.still_grounded(row, question, answer, passage)
     step.keep(
         {
             **row,

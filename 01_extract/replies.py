@@ -30,10 +30,16 @@ CLOSING = re.compile(
 )
 
 
+SIGN_OFF = re.compile(  # on a line of its own; "If you have 3 mol" may be a solution's last line
+    r"\n[*_(> ]*(?:let me know|i hope (?:this|these|that)|feel free|hope this helps)\b[^\n]{0,200}\Z",
+    re.IGNORECASE,
+)
+
+
 def without_closing(text):
     """A reply without the last paragraphs that speak to the user: "Let me know if you need
     more!"."""
-    text = text.rstrip()
+    text = SIGN_OFF.sub("", text.rstrip()).rstrip()
     for _ in range(3):
         at = max(text.rfind("\n\n"), text.rfind("\n---\n"))
         last = text[at:].strip().lstrip("-\n ") if at >= 0 else ""

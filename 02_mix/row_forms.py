@@ -195,6 +195,9 @@ def read_form(row):
     low = {str(name).lower(): value for name, value in row.items()}
     if any(isinstance(low.get(name), list) for name in TALKS):
         pair = read_talk(low)
+    elif "output" in low and isinstance(low.get("input"), list):  # Nemotron
+        renamed = {"prompt": low["input"], "completion": low["output"]}
+        pair = read_completion(low | renamed)._replace(used={"input", "output"})
     elif {"instruction", "output"} <= low.keys():
         pair = read_alpaca(low)
     elif "prompt" in low and {"completion", "response"} & low.keys():
@@ -285,7 +288,7 @@ def to_row(row, source, thinking="drop", unanswered=False, license_=None):
     if mapping.get("reference_answer") == "after_thinking":
         reference = bare
     elif not reference and not mapping:
-        reference = final_of(pair.answer)
+        reference = final_of(bare)
     names = ("subject",) if mapping else SUBJECT
     subject = mapping.get("subject") or next(of_type(row, names, str), None)
     own = next((str(row[name]) for name in of_type(row, IDS, str | int)), row["id"])

@@ -800,6 +800,7 @@ def test_parsers_of_model_text_and_licences_never_fail(text):
     [
         ("Dickens is in the public domain; all rights reserved for the rest.", None),
         ("The photographs of NASA are in the public domain. Copyright 2020 the author.", None),
+        ("Cover photo: CC BY 2.0. All rights reserved for the text.", None),
         ("License: public domain", "public domain"),
         ("This book is in the public domain.", "public domain"),
     ],

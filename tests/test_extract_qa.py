@@ -57,6 +57,8 @@ PAIR = [("What is 2+2?", "4")]
             "**Q1.** What is 2+2?\n**A1.** 4\n\n**Q2.** Why?\n**A2.** Count.",
             [*PAIR, ("Why?", "Count.")],
         ),
+        ("**Q1.** What is 2+2? **A1.** 4 **Q2.** Why? **A2.** Count.", [*PAIR, ("Why?", "Count.")]),
+        ("Question: What is 2+2?\nAnswer: 4\nI hope this helps!", PAIR),
         ("Q1. Which is even?\nA. 3\nB. 4\nA1. B", [("Which is even?\nA. 3\nB. 4", "B")]),
         ("Question: What is 2+2?\nAnswer: 4\nQuote: two and two make four", PAIR),
         ("Question: What is 2+2?\nAnswer: 4\n\nLet me know if you need more pairs!", PAIR),

@@ -101,6 +101,10 @@ def test_markers_of_openthoughts_and_nemotron():
     assert kept.startswith("<think>") and kept.endswith("</think>\nIt is 4.")
     with pytest.raises(row_forms.Unusable, match="unfinished thinking"):
         one({"question": "Q?", "answer": "<|begin_of_thought|>hm"})
+    nemotron = {"input": [{"role": "user", "content": "Q?"}], "output": "<think>hm</think>It is 4."}
+    form, made = one(nemotron | {"system_prompt": "detailed thinking on"})
+    assert (form, made["question"], made["answer"]) == ("prompt/completion", "Q?", "It is 4.")
+    assert made["reference_answer"] == "It is 4.", "not the thought before it"
 
 
 def test_a_null_licence_stays_null():

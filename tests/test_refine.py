@@ -492,6 +492,46 @@ def test_a_refined_question_is_still_about_the_same(question, answer, refined, a
     assert refine_qa.is_another(refined, {"question": question, "answer": answer}) == another
 
 
+CAR = "A car of 1,200 kg brakes from 25 m/s with friction of 0.70 on level ground, so it slides for 45.5 m."
+REWRITTEN = [  # (refined answer of "The car slides for 45.5 m.", still grounded)
+    ("Friction slows the car by $a = 6.87$ m/s$^2$, so it slides for $25^2/(2 \\cdot 6.87) = 45.5$ m.", True),
+    ("The car slides for 45.5 m, since it weighs 1.2 t and brakes from 25 m/s.", True),
+    ("With tyres of 0.85 the car slides for $s = 45.5$ m.", False),  # a number from nowhere
+    ("Energy is conserved: $E = 0$.", False),  # another answer
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("rewritten", "grounded"), REWRITTEN)
+@pytest.mark.parametrize("script", [refine_qa, add_cot])
+def test_grounded_is_judged_again_after_the_answer_is_rewritten(
+    tmp_path, script, rewritten, grounded
+):
+    row = {"question": "How far does the car slide?", "answer": "The car slides for 45.5 m."}
+    rows = [{"id": f"q{n}", **row, "source_id": "c", "grounded": n > 0} for n in range(2)]
+    write_jsonl(tmp_path / "in.jsonl", rows)
+    write_jsonl(tmp_path / "chunks.jsonl", [{"id": "c", "text": CAR}])
+    question = "A car of 1,200 kg brakes from 25 m/s, friction 0.70. How far does the car slide?"
+
+    def reply(messages, body):
+        asked = messages[0]["content"]
+        if "does it show it" in asked:
+            return "Reasoning: NO"
+        if script is add_cot:
+            return rewritten
+        return f"Refined Question: {question}\nRefined Answer: {rewritten}"
+
+    with FakeServer(reply) as server:
+        files = {"input": "in.jsonl", "chunks": "chunks.jsonl", "output": "out.jsonl"}
+        options = [o for name, file in files.items() for o in (f"--{name}", tmp_path / file)]
+        call(script, *options, "--model", "scripted", "--base-url", server.url)
+    made = read_jsonl(tmp_path / "out.jsonl")
+    unchanged = any(made_row["answer"] == row["answer"] for made_row in made)
+    assert unchanged == (script is add_cot and "E = 0" in rewritten), "it disagrees"
+    found = [made_row["grounded"] for made_row in made]
+    assert found in ([False, grounded or unchanged], []), "what was not grounded stays so"
+    assert found or "nowhere" in (tmp_path / "out.rejected.jsonl").read_text()
+
+
 def test_definitions_are_not_rewritten_and_the_solver_sees_the_passage(tmp_path):
     rows = [
         {
