@@ -495,7 +495,7 @@ def test_a_refined_question_is_still_about_the_same(question, answer, refined, a
 CAR = "A car of 1,200 kg brakes from 25 m/s with friction of 0.70 on level ground, so it slides for 45.5 m."
 REWRITTEN = [  # (refined answer of "The car slides for 45.5 m.", still grounded)
     ("Friction slows the car by $a = 6.87$ m/s$^2$, so it slides for $25^2/(2 \\cdot 6.87) = 45.5$ m.", True),
-    ("The car slides for 45.5 m, since it weighs 1.2 t and brakes from 25 m/s.", True),
+    ("The car of 1.2 t brakes from 25 m/s, so that it slides for 45.5 m.", True),
     ("With tyres of 0.85 the car slides for $s = 45.5$ m.", False),  # a number from nowhere
     ("Energy is conserved: $E = 0$.", False),  # another answer
 ]  # fmt: skip
