@@ -149,7 +149,7 @@ def reference_letter(reference, options):
         return LETTERS[texts.index(reference.lower())]
     if match:
         return match[1].upper()
-    hits = named(reference, tuple(map(str, options)), exact=True) if options else []
+    hits = named(reference, tuple(map(str, options)), "all") if options else []
     return hits[0] if hits else None
 
 
