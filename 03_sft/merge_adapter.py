@@ -141,7 +141,7 @@ def merge(adapter, output, base=None, check=False, prompts=None, made=None):
     aside = output.with_name(f".{output.name}.part")
     shutil.rmtree(aside, ignore_errors=True)
     adapted = write_merged(adapter, base, tokenizer, aside, sequences)
-    result = compare_saved(aside, adapted, sequences, base) if check else None
+    result = compare_saved(aside, adapted, sequences) if check else None
     meta = Path(adapter) / "sft.meta.json"
     merge_facts = {"adapter": str(adapter), "base": base, "made_from": made, **(result or {})}
     r.write_json(
@@ -189,14 +189,12 @@ def write_merged(adapter, base, tokenizer, folder, sequences):
     return adapted
 
 
-def compare_saved(folder, adapted, sequences, base):
+def compare_saved(folder, adapted, sequences):
     """compare() with what lies on the disk, not with what is in memory; raises RuntimeError and
     deletes the folder where it differs."""
-    from training_checks import place_for
-    from transformers import AutoModelForCausalLM
+    from training_checks import load_for_use
 
-    device, dtype = place_for(base)
-    saved = AutoModelForCausalLM.from_pretrained(folder, dtype=dtype, device_map=device).eval()
+    saved, _ = load_for_use(str(folder))
     result = compare(adapted, top_tokens(saved, sequences))
     said = f"{100 * result['agree']:.2f} % of {result['tokens']:,} top tokens agree"
     if result["agree"] < AGREE or result["largest_lead_lost"] > CLOSE:

@@ -101,21 +101,11 @@ def describe_data(found, tokenizer, args):
     )
 
 
-def build_trainer(own, args, model_args, tokenizer, train, held, meter, state):
-    """TRL's SFTTrainer over token ids and labels that are ready, with the figures of Meter in its
+def build_trainer(own, args, model_args, made, meter, state):
+    """TRL's SFTTrainer over the token ids and labels of prepare(), with the figures of Meter in its
     log."""
-    from training_checks import callbacks
+    from training_checks import callbacks, measured
     from trl import SFTTrainer, get_peft_config, get_quantization_config
-
-    class MeasuredTrainer(SFTTrainer):
-        def training_step(self, model, inputs, *more, **named):
-            meter.count(inputs)
-            return super().training_step(model, inputs, *more, **named)
-
-        def log(self, logs, start_time=None):
-            if "loss" in logs:
-                logs |= meter.measure(self.accelerator)
-            super().log(logs, start_time)
 
     args.dataset_kwargs = {"skip_prepare_dataset": True}
     fast_training.set_loss_chunk(own.loss_chunk or fast_training.CHUNKS[-1])
@@ -130,12 +120,12 @@ def build_trainer(own, args, model_args, tokenizer, train, held, meter, state):
             attn_implementation=model_args.attn_implementation,
             dtype=model_args.dtype,
         )
-    trainer = MeasuredTrainer(
+    trainer = measured(SFTTrainer, meter)(
         model=model,
         args=args,
-        train_dataset=train,
-        eval_dataset=held,
-        processing_class=tokenizer,
+        train_dataset=made["train_set"],
+        eval_dataset=made["held"],
+        processing_class=made["tokenizer"],
         peft_config=peft,
         quantization_config=quantization,
         callbacks=callbacks(state, meter, first_save=args.save_strategy != "no"),
@@ -299,10 +289,28 @@ def refuse_leaks(trainer, made):
         raise r.BadInput(f"--unsloth: packed rows see each other ({note}); add --packing false")
 
 
+def ready_trainer(own, args, model_args, made, meter, state):
+    """build_trainer()'s, with what must be set between the model and the first step."""
+    from prepare_model import align_model, shard_exactly, widen_for_scaler
+
+    if is_on(os.environ.get("ACCELERATE_USE_FSDP", "")):
+        # else each GPU keeps the whole gradient from one accumulation step to the next
+        args.accelerator_config.gradient_accumulation_kwargs = {"sync_each_batch": True}
+    trainer = build_trainer(own, args, model_args, made, meter, state)
+    if own.unsloth and args.packing:
+        refuse_leaks(trainer, made)
+    align_model(
+        trainer.model.get_base_model() if model_args.use_peft else trainer.model, made["tokenizer"]
+    )
+    shard_exactly(trainer)
+    if args.fp16:
+        widen_for_scaler(trainer.model)
+    return trainer
+
+
 def train(own, args, model_args, given, same_if, checkpoint):
     import training_checks as c
     from accelerate import PartialState
-    from prepare_model import align_model, shard_exactly, widen_for_scaler
 
     quiet()
     state, started = PartialState(), time.time()
@@ -322,20 +330,7 @@ def train(own, args, model_args, given, same_if, checkpoint):
     args.disable_tqdm = args.disable_tqdm or not sys.stderr.isatty()
     meter, gpu = make_meter(made["config"], made["found"], model_args, state.num_processes)
     meter.first_step = int(checkpoint.name.split("-")[1]) if checkpoint else 0
-    if is_on(os.environ.get("ACCELERATE_USE_FSDP", "")):
-        # else each GPU keeps the whole gradient from one accumulation step to the next
-        args.accelerator_config.gradient_accumulation_kwargs = {"sync_each_batch": True}
-    trainer = build_trainer(
-        own, args, model_args, made["tokenizer"], made["train_set"], made["held"], meter, state
-    )
-    if own.unsloth and args.packing:
-        refuse_leaks(trainer, made)
-    align_model(
-        trainer.model.get_base_model() if model_args.use_peft else trainer.model, made["tokenizer"]
-    )
-    shard_exactly(trainer)
-    if args.fp16:
-        widen_for_scaler(trainer.model)
+    trainer = ready_trainer(own, args, model_args, made, meter, state)
     trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
     trainer.save_model(args.output_dir)
     history = trainer.state.log_history

@@ -162,6 +162,23 @@ class Meter:
         )
 
 
+def measured(trainer_class, meter):
+    """The trainer class, with the tokens of each batch counted and the figures of Meter in its
+    log."""
+
+    class Measured(trainer_class):
+        def training_step(self, model, inputs, *more, **named):
+            meter.count(inputs)
+            return super().training_step(model, inputs, *more, **named)
+
+        def log(self, logs, start_time=None):
+            if "loss" in logs:
+                logs |= meter.measure(self.accelerator)
+            super().log(logs, start_time)
+
+    return Measured
+
+
 def clock():
     """Seconds, read when this GPU has done all that was asked of it: else the last backward and the
     optimizer are not timed."""

@@ -7,14 +7,8 @@ Forms that are told apart by their fields (the first that fits):
     instruction, output          Alpaca (+ input, system)                        output is trained
     question, answer             one question and its answer                     answer is trained
 
-token_files.py tokenises a whole file with these functions; `python 03_sft/training_rows.py --input ROWS --model M` prints the preview alone.
+Imported by token_files.py, which tokenises a whole file; no command of its own: `sft.py --check_only` shows the first row.
 """
-
-import sys
-from pathlib import Path
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-import rows as r
 
 SHAREGPT = {
     "human": "user",
@@ -192,23 +186,3 @@ def preview(tokenizer, ids, labels, color=False, limit=3000):
     if len(text) > limit:
         text = f"{text[: limit * 2 // 3]}\n[... {len(text) - limit:,} characters ...]\n{text[-limit // 3 :]}"
     return f"--- first row: {len(ids)} tokens, {trained} of them trained (marked) ---\n{text}\n---"
-
-
-def main():
-    parser = r.parser(__doc__, "input")
-    parser.add_argument("--model", required=True, help="model or tokenizer, a folder or a hub id")
-    args = parser.parse_args()
-    from prepare_model import load_tokenizer
-
-    tokenizer, _ = load_tokenizer(args.model)
-    row = next(r.read(args.input), None)
-    try:
-        ((ids, labels),) = encode(tokenizer, [conversation(row or {})])
-    except ValueError as error:
-        raise r.BadInput(f"{args.input}, first row: {error}") from None
-    print(preview(tokenizer, ids, labels, sys.stdout.isatty()))
-    print(refusal(ids, labels, tokenizer.eos_token_id) or "this row is fit for training")
-
-
-if __name__ == "__main__":
-    r.run(main)

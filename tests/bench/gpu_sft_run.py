@@ -109,7 +109,6 @@ def ours(way, argv):
     import sft
     import training_options as options
     from accelerate import PartialState
-    from prepare_model import align_model, widen_for_scaler
 
     given = options.given_options(argv)
     options.check_early(given)
@@ -120,15 +119,7 @@ def ours(way, argv):
     made = sft.prepare(own, args, model_args, state)
     args.disable_tqdm = True
     meter, _ = sft.make_meter(made["config"], made["found"], model_args, 1)
-    trainer = sft.build_trainer(
-        own, args, model_args, made["tokenizer"], made["train_set"], made["held"], meter, state
-    )
-    if own.unsloth:
-        sft.refuse_leaks(trainer, made)
-    base = trainer.model.get_base_model() if model_args.use_peft else trainer.model
-    align_model(base, made["tokenizer"])
-    if args.fp16:
-        widen_for_scaler(trainer.model)
+    trainer = sft.ready_trainer(own, args, model_args, made, meter, state)
     if way == "flashoptim":
         flash_optimizer(trainer)
     trainer.train()
@@ -145,7 +136,7 @@ def plain_trl(way, argv):
     import torch
     import training_options as options
     from accelerate import PartialState
-    from training_checks import callbacks
+    from training_checks import callbacks, measured
     from transformers import AutoConfig, AutoTokenizer
     from trl import SFTConfig, SFTTrainer, get_peft_config
 
@@ -157,17 +148,6 @@ def plain_trl(way, argv):
     config = AutoConfig.from_pretrained(model_args.model_name_or_path)
     train_set, _, found = made_rows(own, ready, tokenizer, state)
     meter, gpu = sft.make_meter(config, found, model_args, 1)
-
-    class Measured(SFTTrainer):
-        def training_step(self, model, inputs, *more, **named):
-            meter.count(inputs)
-            return super().training_step(model, inputs, *more, **named)
-
-        def log(self, logs, start_time=None):
-            if "loss" in logs:
-                logs |= meter.measure(self.accelerator)
-            super().log(logs, start_time)
-
     size = min(8, own.global_batch_size)
     args = SFTConfig(
         output_dir=ready.output_dir,
@@ -185,7 +165,7 @@ def plain_trl(way, argv):
         dataset_kwargs={"skip_prepare_dataset": True},
         model_init_kwargs={"dtype": torch.bfloat16},
     )
-    trainer = Measured(
+    trainer = measured(SFTTrainer, meter)(
         model=model_args.model_name_or_path,
         args=args,
         train_dataset=train_set,
