@@ -392,6 +392,7 @@ def test_below_23_gb_run_all_takes_a_recipe_of_the_model_it_trains():
             {"dtype": "bfloat16", "optim": "adamw_torch", "learning_rate": "5e-6"},
             "0.5 % of it arrives",
         ),
+        ({"dtype": "bfloat16", "optim": "adamw_torch", "learning_rate": 1e-4}, "at 1e-4 11 %"),
         ({"dtype": "bfloat16", "optim": "adamw_torch_8bit"}, "loses most"),
         ({"dtype": "float16"}, "float16 weights cannot be trained"),
         ({"dtype": "bfloat16", "optim": "adamw_torch", "learning_rate": 1e-3}, None),

@@ -19,7 +19,7 @@ PYTHON=${PYTHON:-$([[ -x .venv/bin/python ]] && echo .venv/bin/python || echo py
 mkdir -p "$OUT" "$KEEP"
 for wheel in ${WHEELS:+"$WHEELS"/*.whl}; do $PYTHON -m zipfile -e "$wheel" "$KEEP/packages"; done
 export PYTHONPATH=$KEEP/packages${PYTHONPATH:+:$PYTHONPATH}
-command -v nvidia-smi >/dev/null && nvidia-smi --query-gpu=name,memory.total,driver_version --format=csv,noheader
+nvidia-smi --query-gpu=name,memory.total,driver_version --format=csv,noheader 2>/dev/null || true
 for run in $RUNS; do
     echo "== $run"
     $PYTHON tests/bench/gpu_sft_run.py --run "$run" --output "$OUT" --keep "$KEEP" --steps "$STEPS" ${REHEARSE:+--rehearse} 2>"$KEEP/$run.log" \
