@@ -138,7 +138,7 @@ def compare(answer, reference, kind, options=None, unit=None, rel_tol=None, resp
         letter = reference_letter(reference, options)
         wanted = str(options[LETTERS.index(letter)]) if letter else reference
         return answer.strip().lower() == wanted.strip().lower(), "option"
-    return short_text.same(answer, reference, unit, rel_tol, response)
+    return short_text.same(answer, reference, unit, rel_tol)
 
 
 def reference_letter(reference, options):
