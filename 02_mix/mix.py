@@ -1,15 +1,14 @@
 """Make the training file: chat-form rows in the order of a seed, whole rows within the token limit, each with its provenance, and a card.
 
     python 02_mix/mix.py --input selected.jsonl --recipe 02_mix/recipes/demo.yaml --tokenizer MODEL --output train.jsonl
-    python 02_mix/mix.py --recipe my_recipe.yaml --tokenizer MODEL --output train.jsonl        (reads the sources of the recipe itself)
 
-in   rows with question, answer and, where they are known, source, source_id, subject, license, reference_answer, selection
+in   rows of select_rows.py, or any with question, answer and, where they are known, source, source_id, subject, license, reference_answer, selection
 out  X.jsonl: id, prompt and completion (chat messages), question, source, source_id, subject, license, reference_answer, selection,
      selection_score, recipe, recipe_hash, n_tokens (in the student's chat template), extra (JSON of all other fields). Rejected: "too
-     long" (never cut), "empty question", "empty answer", "not selected", "not in the recipe". Beside it: data/X-*.parquet (the same
+     long" (never cut), "empty question", "empty answer", "not in the recipe". Beside it: data/X-*.parquet (the same
      rows), X.manifest.json (hashes of all files), X.mixture.png, README.md (dataset card: where every row of every source went)
 
-Order and rows depend on the seed and the ids alone. A recipe's count, weight or method is applied to rows that bear no `selection` yet.
+Order and rows depend on the seed and the ids alone. Rows that bear no `selection` all go in; select_rows.py --recipe chooses before.
 --append-reference ends answers that commit to nothing with "The final answer is \\boxed{x}" ("Answer: B" for a letter), where the
 reference is at most eight words. Files that were cleaned apart should go through dedup.py and decontaminate.py once more: both read X.jsonl.
 """
@@ -20,7 +19,6 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 import collections
-import itertools
 import json
 import re
 
@@ -32,6 +30,7 @@ import select_rows
 
 import rows as r
 
+SHARD_ROWS = 250_000  # of a parquet file
 COLUMNS = "source source_id subject license reference_answer selection selection_score".split()
 USED = {"id", "question", "answer", "system", *COLUMNS}
 
@@ -161,9 +160,8 @@ class Shards:
 # ---- rows in ----
 
 
-def rows_in(args, recipe, step):
-    """Every row to mix, counted: from --input files, or from the sources of the recipe as
-    load_sources.py reads them."""
+def rows_in(args, step):
+    """Every row to mix, counted."""
     seen = set()
     for path in args.input:
         for row in step.read(path, "question", "answer", "subject?", "reference_answer?"):
@@ -175,32 +173,16 @@ def rows_in(args, recipe, step):
             row["source"] = row["source"] or Path(path).stem
             row.setdefault("source_id", row["id"])
             row["license"] = r.license_id(row.get("license"))
+            row["selection"] = row.get("selection") or "all rows of the input"
             yield row
-    if args.input:
-        return
-    for source in load_sources.plan(args.sources, recipe):
-        for row in load_sources.stream(source, source.get("limit")):
-            step.counts["in"] += 1
-            try:
-                _, made = row_forms.to_row(row, source)
-            except row_forms.Unusable as reason:
-                step.reject(
-                    {**row, "source": source["name"], "source_id": str(row["id"])}, str(reason)
-                )
-                continue
-            if hash(made["id"]) in seen:
-                step.reject(made, "already loaded")
-                continue
-            seen.add(hash(made["id"]))
-            yield made
 
 
-def usable(rows, step, rules, append):
+def usable(rows, step, sources, append):
     """Rows that can be trained on and that the recipe knows; the others are rejected."""
     for row in rows:
         empty = [name for name in ("question", "answer") if not str(row[name] or "").strip()]
         reason = f"empty {empty[0]}" if empty else None
-        if rules and row["source"] not in rules:
+        if sources and row["source"] not in sources:
             reason = "not in the recipe"
         if reason:
             step.reject(row, reason)
@@ -219,42 +201,10 @@ def fitting(rows, step, tokenizer, max_tokens):
             yield row, tokens
 
 
-def mixed(pairs, step, rules, seed):
-    """Yield (row, tokens) in the order of the seed, after the recipe's selection of the rows that
-    bear none yet."""
-    pools, keep = {}, (1, 9)
-
-    def key_of(row):
-        return select_rows.order_key(seed, row["id"], "select")
-
-    def keyed():
-        for row, tokens in pairs:
-            rule, score = rules.get(row["source"]), None
-            if rule and not row.get("selection"):
-                score = select_rows.score_of(row, rule["method"], step.output)
-                pools.setdefault(row["source"], select_rows.Pool()).add(key_of(row), score)
-            yield select_rows.order_key(seed, row["id"], "mix"), (row, tokens, score)
-
-    ordered = select_rows.in_key_order(keyed(), step.output.parent)
-    first = next(ordered, None)  # all rows have been read by now
-    select_rows.fill_weights(rules, pools, keep)
-    chosen = {
-        name: pool.choose(rules[name]["method"], keep, rules[name]["n"])
-        for name, pool in pools.items()
-    }
-    chosen = {name: (set(keys), of) for name, (keys, of) in chosen.items()}
-    for _, (row, tokens, score) in itertools.chain([first] if first else [], ordered):
-        if row.get("selection"):
-            yield row, tokens
-        elif row["source"] not in chosen:
-            yield {**row, "selection": "all rows of the input"}, tokens
-        else:
-            (keys, of), method = chosen[row["source"]], rules[row["source"]]["method"]
-            if key_of(row) not in keys:
-                step.reject(row, select_rows.why_not(method, score, keep))
-                continue
-            why = select_rows.reason_for(method, score, len(keys), of, seed, keep)
-            yield {**row, "selection": why, "selection_score": score}, tokens
+def mixed(pairs, seed, folder):
+    """(row, tokens) in the order of the seed."""
+    keyed = ((select_rows.order_key(seed, row["id"], "mix"), (row, n)) for row, n in pairs)
+    return (pair for _, pair in select_rows.in_key_order(keyed, folder))
 
 
 def settings(args, recipe):
@@ -284,14 +234,9 @@ def options_of():
     """The options of the command."""
     parser = r.parser(__doc__, "output", "fresh")
     add = parser.add_argument
-    add("--input", nargs="+", default=[], metavar="FILE", help="rows to mix")
-    add("--recipe", metavar="FILE", help="recipe; without --input its sources are read")
+    add("--input", nargs="+", required=True, metavar="FILE", help="rows to mix")
     add(
-        "--sources",
-        nargs="+",
-        default=[],
-        metavar="NAME=PATH",
-        help="places of the recipe's sources",
+        "--recipe", metavar="FILE", help="its sources go in, others are rejected; its settings hold"
     )
     add("--tokenizer", metavar="NAME_OR_FOLDER", help="the student's (default: the recipe's)")
     add(
@@ -306,18 +251,8 @@ def options_of():
         default=None,
         help="end answers that commit to nothing with their reference, boxed",
     )
-    add(
-        "--shard-rows",
-        type=r.positive,
-        default=250_000,
-        metavar="N",
-        help="rows a parquet shard (default 250,000)",
-    )
     add("--seed", type=int, metavar="N", help="seed of the order (default: the recipe's, else 42)")
-    args = parser.parse_args()
-    if not args.input and not args.recipe:
-        raise r.BadInput("--input: name the files to mix, or a --recipe whose sources are read")
-    return args
+    return parser.parse_args()
 
 
 def main():
@@ -327,11 +262,7 @@ def main():
     recipe_hash = r.text_hash(made_by)
     tokenizer = count_tokens.Tokenizer(args.tokenizer) if args.tokenizer else None
     named = tokenizer and {"name": Path(tokenizer.name).name, "sha256": tokenizer.hash}
-    inputs = list(args.input)
-    if not inputs:
-        plan = load_sources.plan(args.sources, recipe)
-        inputs = [source["path"] for source in plan if "path" in source]
-    inputs += [args.recipe] if args.recipe else []
+    inputs = [*args.input, *([args.recipe] if args.recipe else [])]
     modules = (card, count_tokens, load_sources, row_forms, select_rows)
     code = [*modules, load_sources.TABLE]
     made = dict(recipe=made_by, recipe_hash=recipe_hash, tokenizer=named)
@@ -341,13 +272,13 @@ def main():
         if not r.beside(step.output, "manifest.json").is_file():
             card.rebuild(step.output)
         return
-    rules = select_rows.rules_of(args) if args.recipe else {}
-    shards = Shards(step.output.parent / "data", step.output.stem, args.shard_rows)
+    sources = {entry["source"] for entry in recipe.get("sources", ())}
+    shards = Shards(step.output.parent / "data", step.output.stem, SHARD_ROWS)
     tally = collections.Counter()
-    rows = r.progress(rows_in(args, recipe, step), desc=step.output.name)
-    rows = usable(rows, step, rules, args.append_reference)
+    rows = r.progress(rows_in(args, step), desc=step.output.name)
+    rows = usable(rows, step, sources, args.append_reference)
     pairs = fitting(rows, step, tokenizer, args.max_tokens or sys.maxsize)
-    for row, tokens in mixed(pairs, step, rules, args.seed):
+    for row, tokens in mixed(pairs, args.seed, step.output.parent):
         made = train_row(row, tokens, recipe["name"], recipe_hash)
         step.keep(made)
         shards.add(made)

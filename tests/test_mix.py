@@ -86,7 +86,8 @@ def test_token_count_is_that_of_the_chat_template(student):
     assert tokenizer.lengths([chat]) == [9]  # 4 marks, 2 roles, 3 words
 
 
-def test_rows_shards_and_manifest(tmp_path, student, call):
+def test_rows_shards_and_manifest(tmp_path, student, call, monkeypatch):
+    monkeypatch.setattr(mix, "SHARD_ROWS", 40)
     write_jsonl(tmp_path / "in.jsonl", rows())
     call(
         mix,
@@ -97,8 +98,6 @@ def test_rows_shards_and_manifest(tmp_path, student, call):
         "--tokenizer",
         student,
         "--max-tokens",
-        40,
-        "--shard-rows",
         40,
     )
     made, rejected = (
@@ -183,8 +182,8 @@ def test_same_seed_same_file_whatever_the_order_of_the_input(tmp_path, student, 
     assert order != sorted(order) and order != [row["id"] for row in rows()] and len(order) == 120
 
 
-def test_recipe_alone_reads_selects_and_accounts_for_every_row(tmp_path, student, call):
-    """Three files of three forms, one command; each source's rows are in the mixture or in the rejected file, and the card says so."""
+def test_a_recipe_reads_selects_and_accounts_for_every_row(tmp_path, student, call):
+    """Files of two forms by one recipe; each source's rows are in the mixture or in the rejected file, and the card says so."""
     write_jsonl(
         tmp_path / "qa.jsonl",
         [
@@ -207,19 +206,14 @@ def test_recipe_alone_reads_selects_and_accounts_for_every_row(tmp_path, student
         f"name: tiny\nmax_tokens: 50\nsources:\n- {{source: qa, path: {tmp_path}/qa.jsonl, count: 12, license: mit}}\n"
         f"- {{source: alp, path: {tmp_path}/alpaca.jsonl}}\n"
     )
-    call(
-        mix,
-        "--recipe",
-        tmp_path / "r.yaml",
-        "--output",
-        tmp_path / "out" / "train.jsonl",
-        "--tokenizer",
-        student,
-    )
-    made, rejected = (
-        read_jsonl(tmp_path / "out" / "train.jsonl"),
-        read_jsonl(tmp_path / "out" / "train.rejected.jsonl"),
-    )
+    out, recipe = tmp_path / "out", ("--recipe", tmp_path / "r.yaml")
+    call(load_sources, *recipe, "--output", out / "s.jsonl")
+    call(select_rows, "--input", out / "s.jsonl", *recipe, "--output", out / "selected.jsonl")
+    options = ("--tokenizer", student, "--output", out / "train.jsonl")
+    call(mix, "--input", out / "selected.jsonl", *recipe, *options)
+    made = read_jsonl(out / "train.jsonl")
+    names = ("s", "selected", "train")
+    rejected = [row for name in names for row in read_jsonl(out / f"{name}.rejected.jsonl")]
     assert Counter(row["source"] for row in made) == {"qa": 12, "alp": 19}
     assert Counter((row["source"], row["reason"]) for row in rejected) == {
         ("qa", "not selected"): 18,
@@ -228,7 +222,7 @@ def test_recipe_alone_reads_selects_and_accounts_for_every_row(tmp_path, student
     }
     assert {row["selection"] for row in made} == {
         "at random: 12 of 30, seed 42",
-        "all 19 rows of the source",
+        "all 20 rows of the source",
     } and {row["recipe"] for row in made} == {"tiny"}
     assert len({row["recipe_hash"] for row in made}) == 1 and all(
         row["source_id"] and row["license"] in ("mit", "cc-by-nc-4.0", None) for row in made
@@ -374,7 +368,7 @@ def test_a_letter_is_appended_in_the_form_of_a_choice():
 @pytest.mark.parametrize(
     "arguments, words",
     [
-        ([], "--input"),
+        (["--max-tokens", "0"], "--input"),
         (["--input", "IN"], "--tokenizer"),
         (["--input", "IN", "--tokenizer", "/no/such"], "/no/such"),
         (["--input", "IN", "IN2", "--max-tokens", "0"], "r1"),
