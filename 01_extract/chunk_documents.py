@@ -8,7 +8,7 @@ out  one row a chunk: id, doc_id, subject, text, n_tokens, pages ([first, last] 
 
 A chunk never ends inside a worked example, a display formula, program text or a table that fits into one, nor between a heading and its text, a
 theorem and its proof, or an exercise and the solution printed after it. What is longer than a chunk is cut at paragraphs, then sentences, then
-words. Chunks are slices of the document: laid end to end (without --overlap) they give its text again, white space between them aside.
+words. Chunks are slices of the document: laid end to end they give its text again, white space between them aside.
 --tokenizer is a hub id, a folder or file with a tokenizer.json, or "words" (white space; needs no files). 1.2 million characters take about 2 s.
 """
 
@@ -179,34 +179,15 @@ def pack(units, limit):
     return starts + ([held[0][0]] if held else [])
 
 
-def overlap_start(text, floor, start, overlap, count):
-    """Where a chunk begins that repeats at most `overlap` tokens, whole sentences, of what stands
-    before `start`."""
-    cuts = [m.end() for m in SENTENCE.finditer(text, floor, start)]
-    best = start
-    for cut in reversed(cuts):
-        if count([text[cut:start]])[0] > overlap:
-            break
-        best = cut
-    return best
-
-
-def chunk_text(text, count, max_tokens, overlap=0):
+def chunk_text(text, count, max_tokens):
     """[(start, end, tokens), ...] of a document's chunks; text[start:end] has no white space at its
     ends and at most max_tokens tokens."""
-    room = max_tokens - overlap
+    room = max_tokens
     while True:  # the tokens of a whole may be a few more than those of its parts
         starts = pack(fitting_units(text, room, count), room)
         spans = []
-        for number, (start, end) in enumerate(zip(starts, [*starts[1:], len(text)], strict=False)):
-            begin = (
-                overlap_start(text, starts[number - 1], start, overlap, count)
-                if overlap and number
-                else start
-            )
-            while end > begin and text[end - 1].isspace():
-                end -= 1
-            spans.append((begin, end))
+        for start, end in zip(starts, [*starts[1:], len(text)], strict=False):
+            spans.append((start, start + len(text[start:end].rstrip())))
         sizes = count([text[a:b] for a, b in spans])
         excess = max(sizes, default=0) - max_tokens
         if excess <= 0 or room <= 1:
@@ -214,12 +195,12 @@ def chunk_text(text, count, max_tokens, overlap=0):
         room = max(room - excess - 1, 1)
 
 
-def chunk_rows(row, count, max_tokens, overlap):
+def chunk_rows(row, count, max_tokens):
     """The chunks of a document row as rows, in order."""
     text, pages, doc_id = row["text"], row.get("pages"), row["id"]
     carried = {k: v for k, v in row.items() if k not in ("id", "text", "pages")}
     rows = []
-    for start, end, size in chunk_text(text, count, max_tokens, overlap):
+    for start, end, size in chunk_text(text, count, max_tokens):
         chunk = {
             "id": f"{doc_id}-{r.text_hash(doc_id, text[start:end], str(start))[:10]}",
             "doc_id": doc_id,
@@ -255,7 +236,7 @@ def draw(rows, count, args):
     for row in rows:
         hashes = sorted(
             (r.text_hash(str(args.seed), chunk["id"]), chunk["id"])
-            for chunk in chunk_rows(row, count, args.max_tokens, args.overlap)
+            for chunk in chunk_rows(row, count, args.max_tokens)
         )
         ranked += [(rank, *pair) for rank, pair in enumerate(hashes)]
     return {chunk_id for *_, chunk_id in sorted(ranked)[: args.sample]}
@@ -287,13 +268,6 @@ def main():
         help="longest chunk (default 4096)",
     )
     add(
-        "--overlap",
-        type=int,
-        default=0,
-        metavar="N",
-        help="tokens of the chunk before that are repeated at most (default 0)",
-    )
-    add(
         "--sample",
         type=r.positive,
         metavar="N",
@@ -306,10 +280,6 @@ def main():
         help="chunks that are full of formulas which a PDF's text layer does not hold (default reject)",
     )
     args = parser.parse_args()
-    if not 0 <= args.overlap <= args.max_tokens // 2:
-        raise r.BadInput(
-            f"--overlap {args.overlap}: it must lie between 0 and half of --max-tokens"
-        )
     step = r.Step(args, inputs=[args.input], code=[pdf_text, book_blocks, worked_problems])
     if step.finished():
         return
@@ -331,7 +301,7 @@ def main():
         if not has_text(row):
             step.reject(row, "no text")
             continue
-        chunks = chunk_rows(row, count, args.max_tokens, args.overlap)
+        chunks = chunk_rows(row, count, args.max_tokens)
         step.split(len(chunks))
         for chunk in chunks:
             if args.formulas == "reject" and rests_on_formulas(chunk):

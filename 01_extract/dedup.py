@@ -10,7 +10,7 @@ out  the rows that stand first among their duplicates; the others are in dedup.r
 
 Words are lower-cased \\w+, shingles are three words in a row, a question of one or two words is one
 shingle, and none is too short. A question without any word is kept. Questions that differ in their
-numbers are two (--ignore-numbers: one), and so are short ones, or those whose last sentence is short,
+numbers are two, and so are short ones, or those whose last sentence is short,
 where each holds a content word that the other lacks ("treatments for Osteoporosis", "... for COPD").
 --semantic 0.92 adds a pass with sentence embeddings. About 1.5 KB a row; the file is read twice.
 """
@@ -135,14 +135,6 @@ def shingles(texts):
     used = (index + 2 < last) | (index == np.repeat(places[:-1], counts))
     per_text = np.where(counts >= 3, counts - 2, np.minimum(counts, 1))
     return mix(grams[used]), np.concatenate([[0], np.cumsum(per_text)]), whole
-
-
-NUMBER_TOKEN = re.compile(r"\d+(?:[.,]\d+)*")
-
-
-def without_numbers(text):
-    """The text with every number, spelled or in digits, as 0."""
-    return NUMBER_TOKEN.sub("0", question_text.digits_for_words(text.lower()))
 
 
 class Shingles:
@@ -290,9 +282,7 @@ def read_shingles(args):
                     ]
                 )
         questions = [row[args.field] or "" for row in batch]
-        values, places, whole = shingles(
-            [without_numbers(text) for text in questions] if args.ignore_numbers else questions
-        )
+        values, places, whole = shingles(questions)
         grams.add(values, places)
         wholes.append(whole)
         texts += questions
@@ -362,7 +352,7 @@ def find_duplicates(args):
     grams, ids, texts, wholes = read_shingles(args)
 
     def other_numbers(a, b):
-        return not args.ignore_numbers and question_text.other_numbers(texts[a], texts[b])
+        return question_text.other_numbers(texts[a], texts[b])
 
     def differ(a, b):
         return other_numbers(a, b) or question_text.other_words(texts[a], texts[b])
@@ -377,12 +367,8 @@ def find_duplicates(args):
     rest = np.setdiff1d(np.flatnonzero(lengths > 0), gone)
     bands, per_band = bands_and_rows(args.threshold)
     chosen, signatures = rows_with_company(grams, rest, bands, per_band)
-    family_key = (
-        None
-        if args.ignore_numbers
-        else functools.cache(
-            lambda at: int(r.text_hash(*question_text.numbers(texts[chosen[at]])), 16)
-        )
+    family_key = functools.cache(
+        lambda at: int(r.text_hash(*question_text.numbers(texts[chosen[at]])), 16)
     )
     pairs = candidate_pairs(signatures, bands, family_key)
 
@@ -422,11 +408,6 @@ def main():
         default=0.6,
         metavar="J",
         help="Jaccard similarity from which rows are duplicates (default 0.6)",
-    )
-    add(
-        "--ignore-numbers",
-        action="store_true",
-        help="questions that differ only in their numbers are duplicates too",
     )
     add(
         "--semantic",

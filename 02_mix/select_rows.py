@@ -37,7 +37,6 @@ import score_difficulty
 import rows as r
 
 METHODS = ("random", "length", "difficulty", "novelty", "all")
-TEXTS = ("answer", "annotator_response")  # fields whose characters measure a length
 BUCKETS = 64  # temporary files of the sort: one in 64 of the data is in memory at a time
 
 
@@ -201,7 +200,7 @@ def score_of(row, method, path, field="answer"):
         )
     if method == "length":
         value = row.get(field)
-        value = len(value or "") if isinstance(value, str) or field in TEXTS else value
+        value = value if field == "annotator_tokens" else len(value or "")
     return checked(value, row, path)
 
 
@@ -224,8 +223,8 @@ def scorer_of(args, rules):
             raise r.BadInput("--method novelty needs --n or --match-n; a recipe cannot name it")
         added = novelty_scores(args, rules[None]["n"])
         return lambda row, method: added.get(row["id"])
-    field = args.length_field
-    if "length" in methods and field is None:
+    field = None
+    if "length" in methods:
         field = length_field(args.input)
         unit = "" if field == "annotator_tokens" else " (characters)"
         r.say(f"length: measured by {field}{unit}")
@@ -380,11 +379,6 @@ def options_of():
         default=(1.0, 9.0),
         metavar=("LOW", "HIGH"),
         help="difficulty: means to keep (default 1 9)",
-    )
-    add(
-        "--length-field",
-        metavar="FIELD",
-        help="length: field to measure (a number, or a text whose characters count)",
     )
     add(
         "--scorer",

@@ -40,8 +40,8 @@ PIECES = [
 documents = st.lists(st.sampled_from(PIECES) | st.text(max_size=200), max_size=40).map("\n\n".join)
 
 
-def chunks(text, limit, overlap=0, count=WORDS):
-    return [text[a:b] for a, b, _ in c.chunk_text(text, count, limit, overlap)]
+def chunks(text, limit, count=WORDS):
+    return [text[a:b] for a, b, _ in c.chunk_text(text, count, limit)]
 
 
 @settings(max_examples=300, deadline=None)
@@ -50,16 +50,6 @@ def test_laid_end_to_end_the_chunks_are_the_document(text, limit):
     spans = c.chunk_text(text, WORDS, limit)
     assert "".join("".join(text[a:b].split()) for a, b, _ in spans) == "".join(text.split())
     assert all(0 < size <= limit and size == len(text[a:b].split()) for a, b, size in spans)
-
-
-@settings(max_examples=150, deadline=None)
-@given(documents, st.integers(4, 60), st.integers(0, 10))
-def test_overlap_repeats_at_most_that_much(text, limit, overlap):
-    overlap = min(overlap, limit // 2)
-    spans = c.chunk_text(text, WORDS, limit, overlap)
-    assert all(size <= limit for *_, size in spans)
-    for (_, end, _), (begin, _, _) in itertools.pairwise(spans):
-        assert len(text[begin:end].split()) <= overlap and not text[end:begin].strip()
 
 
 def filler(words):
@@ -271,8 +261,6 @@ def test_the_command(run_script, tmp_path, tokenizer):
         "words",
         "--max-tokens",
         100,
-        "--overlap",
-        20,
     )
     assert all(
         row["n_tokens"] == len(row["text"].split()) <= 100
@@ -312,11 +300,7 @@ def test_a_sample_is_drawn_evenly_from_the_documents(run_script, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("options", "message"),
-    [
-        (["--tokenizer", "/nowhere/at/all"], "--tokenizer /nowhere/at/all"),
-        (["--tokenizer", "words", "--overlap", "3000"], "--overlap 3000"),
-    ],
+    ("options", "message"), [(["--tokenizer", "/nowhere/at/all"], "--tokenizer /nowhere/at/all")]
 )
 def test_clear_errors(run_script, tmp_path, options, message):
     write_jsonl(tmp_path / "d.jsonl", [{"id": "d", "text": "x"}])

@@ -65,7 +65,7 @@ def test_the_first_stands_and_the_rejected_row_says_why(run_script, tmp_path):
     )
 
 
-def test_numbers_count_unless_told_otherwise(run_script, tmp_path):
+def test_numbers_count(run_script, tmp_path):
     one = "A wooden block of mass 5 kg is pulled along a rough horizontal table by a steady force of 20 N ; find the acceleration of the block"
     questions = [
         one,
@@ -78,11 +78,8 @@ def test_numbers_count_unless_told_otherwise(run_script, tmp_path):
     ]
     kept, _ = run(run_script, tmp_path, questions)
     assert kept == [0, 1, 5]
-    kept, _ = run(run_script, tmp_path, questions, "--ignore-numbers")
-    assert kept == [0]
     short = ["What is 3 times 7?", "What is 5 times 8?"]
     assert run(run_script, tmp_path, short)[0] == [0, 1]
-    assert run(run_script, tmp_path, short, "--ignore-numbers")[0] == [0]
 
 
 def test_other_subjects_are_other_questions(run_script, tmp_path):
