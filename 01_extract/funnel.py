@@ -12,6 +12,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 import json
+import os
 
 import rows as r
 
@@ -58,6 +59,14 @@ def rejected_text(reasons, most=None):
     return ", ".join(f"{reason} {n:,}" for reason, n in shown)
 
 
+def money_of(spent):
+    """Price of the tokens at an endpoint that takes PRICE_IN and PRICE_OUT for a million of them."""
+    prices = {"prompt_tokens": "PRICE_IN", "completion_tokens": "PRICE_OUT"}
+    return sum(
+        spent.get(kind, 0) * float(os.environ.get(name) or 0) / 1e6 for kind, name in prices.items()
+    )
+
+
 def table(steps, by_subject=True):
     """The funnel as Markdown: one line a step, and rows by subject."""
     lines = [
@@ -72,6 +81,8 @@ def table(steps, by_subject=True):
         # what the models read and wrote in every run of the step
         tokens = spent.get("prompt_tokens", 0) + spent.get("completion_tokens", 0)
         each = f"{tokens / counts['out']:,.0f}" if tokens and counts["out"] else "-"
+        if (money := money_of(spent)) and counts["out"]:
+            each += f" ({money / counts['out']:.2g} of money)"
         total = counts["out"] + rejected
         lines.append(
             f"| {step['name']} | {counts['in']:,} | {counts['out']:,} | {rejected:,} | {counts['out'] / total:.1%} | "

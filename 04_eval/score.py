@@ -95,7 +95,7 @@ def grade_row(row, tolerances=None):
         return row | dict(
             extracted=extracted, correct=None, undecided=False, read_by=read_by, equal_by=None
         )
-    rel_tol = tolerances.get(row["benchmark"], tolerances.get(None))
+    rel_tol = tolerances.get(row["benchmark"], tolerances.get(None, row.get("rel_tol")))
     verdict = answers.check(response, row["reference"], kind, options, row.get("unit"), rel_tol)
     undecided = verdict.correct is None
     return row | verdict._asdict() | dict(correct=verdict.correct is True, undecided=undecided)
@@ -437,7 +437,7 @@ def main():
         "--rel-tol",
         nargs="*",
         metavar="X",
-        help="relative tolerance of numbers, for all or for one benchmark: 0.05, scibench=0.05",
+        help="relative tolerance of numbers in the place of the rows' own: 0.05, scibench=0.05",
     )
     add(
         "--judge",

@@ -3,6 +3,7 @@
 import collections
 import gzip
 import json
+import re
 
 import benchmark_prompts
 import benchmark_rows
@@ -240,6 +241,7 @@ def test_every_benchmark_is_described_in_full():
             "metric",
             "citation",
         } <= entry.keys(), name
+        assert re.fullmatch("[0-9a-f]{7,40}", entry["revision"]), f"{name}: pinned by its commit"
         assert name == benchmarks.name_of(entry["title"]) or name in ("medqa", "gpqa_diamond")
     assert [
         benchmarks.name_of(text)

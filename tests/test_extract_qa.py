@@ -213,6 +213,13 @@ def test_parsing_is_linear_in_the_length():
         assert time.process_time() - started < 3, text[:20]
 
 
+def test_the_passage_comes_first_so_that_the_standards_of_a_chunk_share_the_cached_prefix():
+    prompts = extract_qa.load_prompts(["high", "low"], "document")
+    for subject, standard in prompts:
+        prefix, _ = prompts[subject, standard].split("<chunk>")
+        assert prompts[subject, "high"].startswith(prefix + "<chunk>") and len(prefix) < 300
+
+
 def test_there_is_a_prompt_for_each_subject_and_standard():
     files = sorted((ROOT / "01_extract" / "prompts").glob("*.txt"))
     assert [path.stem for path in files] == sorted(

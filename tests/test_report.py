@@ -366,6 +366,7 @@ DRIVE = """
   set("outcome", "unparsed"); results.unparsed = count();
   set("outcome", "truncated"); results.truncated = count();
   set("outcome", "right"); results.right = count();
+  document.querySelector("#list li").click(); await wait(); results.rules = detail();
   set("outcome", "differ"); results.differ = count();
   set("outcome", ""); set("benchmark", "1"); results.benchmark = count(); set("model", "1"); results.both = count();
   set("model", ""); set("benchmark", "");
@@ -431,6 +432,7 @@ def test_the_viewer_in_a_browser(made):
     assert its["title"] == its["title_after"] and its["images"] == 0, (
         "text of a sample never becomes markup"
     )
+    assert "read by: " in its["rules"] and "decided by: " in its["rules"]
     assert its["none"] == "No sample matches these filters."
     assert "right" not in its["first"] and its["parts"] == 1
     assert its["formulas"] >= 1, "formulas are drawn"
@@ -448,6 +450,7 @@ def test_the_report_in_a_browser(of_a_run, width):
         document.body.dataset.wide = document.documentElement.scrollWidth > innerWidth; });""",
         width=width,
     )
+    assert "prefers-color-scheme: dark" in dom
     assert dom.count("<table") > 6 and 'data-wide="false"' in dom, (
         "no sideways scrolling of the page on a narrow screen"
     )

@@ -98,6 +98,24 @@ def test_the_profile_follows_the_gpus_and_stages_can_be_chosen():
     assert words == {"03_sft/sft.py", "03_sft/recipes/demo.yaml", "03_sft/merge_adapter.py"}
 
 
+@pytest.mark.parametrize(
+    ("mib", "teacher", "recipe"),
+    [
+        ("15360", "Qwen/Qwen3-8B-AWQ", "qwen3_4b_qlora_16gb"),  # T4
+        ("24576", "Qwen/Qwen3-8B", "qwen3_4b_lora_16gb"),  # 3090, 4090, L4
+    ],
+)
+def test_teacher_and_recipe_fit_the_card(mib, teacher, recipe, tmp_path):
+    tool = tmp_path / "nvidia-smi"
+    tool.write_text(f"#!/bin/sh\necho {mib}\n")
+    tool.chmod(0o755)
+    path = f"{tmp_path}:{os.environ['PATH']}"
+    commands = dry_run(PROFILE="lora", GPUS="1", PATH=path)
+    asked = next(c for c in commands if "01_extract/extract_qa.py" in c)
+    assert asked[asked.index("--model") + 1] == teacher
+    assert any(f"03_sft/recipes/{recipe}.yaml" in command for command in commands)
+
+
 def evaluations(commands):
     return [c for c in commands if any(word.endswith("run_eval.py") for word in c)]
 

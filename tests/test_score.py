@@ -349,6 +349,15 @@ def test_a_tolerance_for_one_benchmark(tmp_path):
         score.parse_tolerances(["much"])
 
 
+def test_a_row_of_chembench_brings_its_own_tolerance(tmp_path):
+    row = dict(benchmark="chembench", kind="math", reference="100.0", response="\\boxed{104.0}")
+    rows = [{**row, "id": "own", "rel_tol": 0.05}, {**row, "id": "none"}]
+    samples = write_jsonl(tmp_path / "s.jsonl", rows)
+    for options, right in (([], [True, False]), (["--rel-tol", "0.01"], [False, False])):
+        call(score, "--input", samples, "--output", tmp_path / "scored.jsonl", *options)
+        assert [row["correct"] for row in read_jsonl(tmp_path / "scored.jsonl")] == right
+
+
 # ---- the judge ----
 
 

@@ -220,7 +220,7 @@ def csbench():
     shown = [{**row, "Question": "For display: " + row["Question"]} for row in rows]
     return {
         "README.md": "---\nlicense: cc-by-nc-4.0\n---\n",
-        "display_test.jsonl": jsonl(shown),
+        "en_test_100_multiple-choice_case_just_for_display.jsonl": jsonl(shown),
         "CS-Bench/English/test.jsonl": jsonl(rows),
         "CS-Bench/English/valid.jsonl": jsonl(rows),
         "CS-Bench/Chinese/test.jsonl": jsonl([{**row, "Language": "Chinese"} for row in rows]),
@@ -440,11 +440,11 @@ def fill(hub):
     """Put every set on the hub under its real name and commit; GPQA is gated, and later commits hold other files."""
     for name, make in BENCHMARK_FILES.items():
         entry = benchmarks.BENCHMARKS[name]
-        commit = entry["revision"] if len(entry["revision"]) == 40 else None
+        commit = entry["revision"].ljust(40, "0")
         gated = "gated" in entry["license"]
         repo = hub.add("datasets", entry["hub"], make(), commit, gated=gated)
-        if commit:  # what stands there today is not what was pinned
-            repo.commit({"README.md": "moved", "loader.py": "raise SystemExit"}, ref="main")
+        # what stands there today is not what was pinned
+        repo.commit({"README.md": "moved", "loader.py": "raise SystemExit"}, ref="main")
     for name, make in SOURCE_FILES.items():
         source = load_sources.read_table()[name]
         commit = source["revision"].ljust(40, "0")
