@@ -1,69 +1,35 @@
-"""Chemistry in answers: formulas, charges, isotopes, electron configurations, equations; common names from a table.
+"""Chemistry in answers: formulas of substances with their charges, electron configurations, oxidation numbers.
 
-compare_chemistry("H_{2}O", "H2O2") -> False        compare_chemistry("^{14}_{6}C", "carbon-14") -> True
-compare_chemistry("water", "H2O") -> True
+compare_chemistry("H_{2}O", "H2O2") -> False        compare_chemistry("1s^2 2s^1", "[He]2s1") -> True
 """
 
 import re
 from collections import Counter
 
-from .markup import read_table
-
-NAMES = {row["name"]: row["formula"] for row in read_table("substances")}
-ELEMENTS = {name: sign for name, sign in NAMES.items() if re.fullmatch("[A-Z][a-z]?", sign)}
-
-
-def longest_first(names):
-    """The names as alternatives of a pattern."""
-    return "|".join(sorted(names, key=len, reverse=True))
-
-
-ROMAN = {"i": 1, "ii": 2, "iii": 3, "iv": 4, "v": 5, "vi": 6, "vii": 7, "viii": 8}
-SYMBOL = longest_first(ELEMENTS.values())
-ELEMENT = longest_first((*ELEMENTS.values(), *ELEMENTS, *map(str.title, ELEMENTS)))
-ISOTOPE = re.compile(  # ^{14}_{6}C, ^{14}C, C-14, carbon-14
-    rf"""(?<![A-Za-z\d])(?:(?:\{{\}})?(?:_\{{?\d{{1,3}}\}}?)?\^?\{{?(?P<above>\d{{1,3}})\}}?(?:_\{{?\d{{1,3}}\}}?)?\{{?(?P<one>{ELEMENT})\}}?
-    |(?P<two>{ELEMENT})(?:-|(?<=[a-z]{{3}})\s)(?P<behind>\d{{1,3}}))(?![A-Za-z\d])""",
-    re.VERBOSE,
-)
+ROMAN = {"I": 1, "II": 2, "III": 3, "IV": 4, "V": 5, "VI": 6, "VII": 7, "VIII": 8}
+ELEMENTS = """H He Li Be B C N O F Ne Na Mg Al Si P S Cl Ar K Ca Sc Ti V Cr Mn Fe Co Ni Cu Zn Ga Ge As
+    Se Br Kr Rb Sr Y Zr Nb Mo Tc Ru Rh Pd Ag Cd In Sn Sb Te I Xe Cs Ba La Ce Nd W Re Os Ir Pt Au Hg Tl
+    Pb Bi Po At Rn Fr Ra Th U Pu Am""".split()
+SYMBOL = "|".join(sorted(ELEMENTS, key=len, reverse=True))
 COMPOUND = re.compile(rf"\d*((?:[(\[]?(?:{SYMBOL})\d*[)\]]?\d*){{1,16}})(\d?[+-])?")
-HYBRID = re.compile(r"sp\^?\d?(?:d\^?\d?)?")  # sp^3
-POINT_GROUP = re.compile(r"[CDS]_?(?:\d|∞)[vhd]?|[CT]_?[vhsid]|[OI]_?h")  # C_{2v}
+SIGN = re.compile(  # sp^3, C_{2v}
+    r"sp\^?\d?(?:d\^?\d?)?|[CDS]_?(?:\d|∞)[vhd]?|[CT]_?[vhsid]|[OI]_?h"
+)
 CORES = {"He": "1s2", "Ne": "1s22s22p6", "Ar": "1s22s22p63s23p6", "Kr": "1s22s22p63s23p63d104s24p6"}
-SHELLS = re.compile(r"(?:\[(He|Ne|Ar|Kr|Xe|Rn)\])?((?:[1-7][spdf]\d{1,2})+)")
+SHELLS = re.compile(r"(?:\[(He|Ne|Ar|Kr)\])?((?:[1-7][spdf]\d{1,2})+)")
 OXIDATION = re.compile(r"([+-]?)(?:(\d)|([IVX]{1,4}))([+-]?)")
-ARROW = re.compile(r"→|⟶|⇌|⇄|↔|<?=+>|<?-+>|\\(?:long)?(?:right|leftright)arrow|\\rightleftharpoons")
 
 
 def compare_chemistry(said, wanted):
-    """True or False of two chemical formulas, isotopes, configurations or equations by their signs; None where they are not both chemistry."""
+    """True or False of two chemical formulas, configurations or signs; None where they are not both chemistry."""
     if len(said) > 200 or len(wanted) > 200 or not re.search("[A-Za-z]", wanted):
         return None
-    named = [NAMES.get(text.lower()) for text in (said, wanted)]
-    if any(named):  # hydrogen is H and H2: no name contradicts a formula
-        return named[0] in (named[1], bare(wanted)) or named[1] == bare(said) or None
-    texts = [bare(text) for text in (said, wanted)]
-    for reader in (reaction, isotope, symbol, shells, oxidation):
-        source = (said, wanted) if reader in (reaction, isotope) else texts
-        one, two = (reader(text) for text in source)
-        if one is not None and two is not None:
-            return one == two
-    return same_composition(*texts)
-
-
-def symbol(text):
-    """sp^3 and C_{2v} without their marks; None of anything else."""
-    known = HYBRID.fullmatch(text) or POINT_GROUP.fullmatch(text)
-    return re.sub(r"[\^_]", "", text) if known else None
-
-
-def isotope(text):
-    """("C", 14) of "carbon-14", "C-14", "^{14}_6C" and "14C"; None of anything else."""
-    match = ISOTOPE.fullmatch(re.sub(r"\s+", "", text))
-    if not match:
-        return None
-    name = match["one"] or match["two"]
-    return ELEMENTS.get(name.lower(), name), int(match["above"] or match["behind"])
+    one, two = bare(said), bare(wanted)
+    for reader in (sign, shells, oxidation):
+        values = reader(one), reader(two)
+        if None not in values:
+            return values[0] == values[1]
+    return same_composition(one, two)
 
 
 def bare(text):
@@ -73,39 +39,17 @@ def bare(text):
     return re.sub(r"\^(?=\d?[+-]$)|_(?=\w)", "", text)
 
 
-def same_composition(one, two):
-    """Equal formulas of compounds are one, other counts of atoms or charges another; None of isomers and of what may be algebra (P_1V_1)."""
-    pair = COMPOUND.fullmatch(one), COMPOUND.fullmatch(two)
-    if not all(pair) or not re.search(r"[A-Za-z)]\d|[+-]$", one + two):
-        return None
-    if one == two:
-        return True
-    if (pair[0][2] or "") != (pair[1][2] or "") or atoms(pair[0][1]) != atoms(pair[1][1]):
-        return False
-    return None
-
-
-def atoms(text):
-    """Counter of the atoms of a formula, one level of brackets."""
-    found = Counter()
-    for group, times in re.findall(r"[(\[]((?:[A-Z][a-z]?\d*)+)[)\]](\d*)", text):
-        for symbol, count in re.findall(r"([A-Z][a-z]?)(\d*)", group):
-            found[symbol] += int(count or 1) * int(times or 1)
-    for symbol, count in re.findall(r"([A-Z][a-z]?)(\d*)", re.sub(r"[(\[].*?[)\]]\d*", "", text)):
-        found[symbol] += int(count or 1)
-    return found
+def sign(text):
+    return re.sub(r"[\^_]", "", text) if SIGN.fullmatch(text) else None
 
 
 def shells(text):
     """The subshells of an electron configuration in order, noble gas cores written out; None of anything else."""
     match = SHELLS.fullmatch(text.replace("^", ""))
-    if not match or match[1] and match[1] not in CORES:
+    if not match:
         return None
-    split = [
-        re.findall(r"([1-7][spdf])(\d{1,2}?)(?=[1-7][spdf]|$)", part)
-        for part in (CORES.get(match[1], ""), match[2])
-    ]
-    return sorted(split[0] + split[1])
+    one_shell = r"([1-7][spdf])(\d{1,2}?)(?=[1-7][spdf]|$)"
+    return sorted(re.findall(one_shell, CORES.get(match[1], "")) + re.findall(one_shell, match[2]))
 
 
 def oxidation(text):
@@ -113,23 +57,26 @@ def oxidation(text):
     match = OXIDATION.fullmatch(text)
     if not match or bool(match[1]) == bool(match[4]):
         return None  # IV may be a product
-    number = int(match[2]) if match[2] else ROMAN.get(match[3].lower())
+    number = int(match[2]) if match[2] else ROMAN.get(match[3])
     return (match[1] or match[4]).replace("+", ""), number
 
 
-def reaction(text):
-    """The two sides of a chemical equation as sorted terms, states of matter and spaces aside; None of anything else."""
-    sides = ARROW.split(text.strip(" .$"))
-    if len(sides) == 1:
-        sides = re.split(r"(?<=[A-Za-z\d)\s])=(?=[\sA-Z\d(])", sides[0])
-    if len(sides) != 2:
+def same_composition(one, two):
+    """Equal formulas of compounds are one, other counts of atoms or charges another; None of isomers and of what may be algebra (P_1V_1)."""
+    pair = COMPOUND.fullmatch(one), COMPOUND.fullmatch(two)
+    if not all(pair) or not re.search(r"[A-Za-z)]\d|[+-]$", one + two):
         return None
-    terms = [
-        sorted(
-            re.sub(r"\((?:s|l|g|aq)\)|[\s_{}$^]", "", term)
-            for term in re.split(r"\s\+\s|(?<=[A-Za-z\d)])\+(?=\s?\d?\s?[A-Z])", side)
-        )
-        for side in sides
-    ]
-    term = re.compile(r"\d{0,3}(?:[A-Z(\[][A-Za-z\d()\[\]]{0,30})(?:\^?\d?[+-])?|\d?e-")
-    return terms if all(term.fullmatch(one) for side in terms for one in side) else None
+    if one == two:
+        return True
+    differ = (pair[0][2] or "") != (pair[1][2] or "") or atoms(pair[0][1]) != atoms(pair[1][1])
+    return False if differ else None
+
+
+def atoms(text):
+    """Counter of the atoms of a formula, one level of brackets."""
+    found = Counter()
+    groups = re.findall(r"[(\[]((?:[A-Z][a-z]?\d*)+)[)\]](\d*)", text)
+    for group, times in [*groups, (re.sub(r"[(\[].*?[)\]]\d*", "", text), "")]:
+        for symbol, count in re.findall(r"([A-Z][a-z]?)(\d*)", group):
+            found[symbol] += int(count or 1) * int(times or 1)
+    return found
