@@ -325,7 +325,7 @@ def closed(text):
     if (quantity := read_quantity(text)) is not None:
         return quantity
     if (share := ratio(text)) is not None:
-        return Quantity(share, text=text)
+        return Quantity(share)
     value = formula.number(text)
     if value is None or abs(value.imag) > 1e-9:
         return None
@@ -333,7 +333,7 @@ def closed(text):
     rational = any(
         abs(value.real * low - round(value.real * low)) < 1e-9 * low for low in range(1, 1000)
     )
-    return Quantity(value.real, "", digits, exact=digits is None and not rational, text=text)
+    return Quantity(value.real, "", digits, exact=digits is None and not rational)
 
 
 # Rules.

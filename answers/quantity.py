@@ -17,21 +17,8 @@ TENS = "twenty thirty forty fifty sixty seventy eighty ninety".split()
 WORD_NUMBERS = {word: i for i, word in enumerate(ONES)}
 WORD_NUMBERS |= {word: 10 * i for i, word in enumerate(TENS, 2)}
 SCALES = {"thousand": 10**3, "million": 10**6, "billion": 10**9, "trillion": 10**12}
-PARTS = {
-    "half": 2,
-    "third": 3,
-    "quarter": 4,
-    "fourth": 4,
-    "fifth": 5,
-    "sixth": 6,
-    "eighth": 8,
-    "tenth": 10,
-}
-
-TAILS = (  # two dozen, two and a half
-    (["dozen"], lambda count: 12 * count),
-    (["and", "a", "half"], lambda whole: whole + 0.5),
-)
+SMALL_SCALES = {"dozen": 12, "hundred": 100}
+PARTS = dict(half=2, third=3, quarter=4, fourth=4, fifth=5, sixth=6, eighth=8, tenth=10)
 
 
 @dataclass(frozen=True)
@@ -42,10 +29,8 @@ class Quantity:
     unit: str = ""
     digits: int | None = None  # significant digits; None where it is exact (integer, fraction)
     percent: bool = False
-    scientific: bool = False  # written with a power of ten
     noun: str = ""  # what is counted: "apples"
     exact: bool = False  # a closed formula such as 2 sqrt(3): no decimal of a few digits is it
-    text: str = ""
 
 
 FRACTION = re.compile(  # \frac{1}{2}, \frac12; 1\frac{4}{5} is 1 4/5
@@ -64,37 +49,39 @@ NUMBER = re.compile(
 )
 POWER = re.compile(r"(?P<sign>[-+]?)\s*10\s*\^\s*\{?\s*(?P<ten>[-+]?\s*\d{1,4})\s*\}?")
 SCALE = re.compile(r"\s*(hundred|thousand|million|billion|trillion)s?\b", re.I)
-ABOUT = re.compile(
-    r"^\s*(?:about|approximately|approx\.?|around|roughly|nearly|almost|ca\.?|circa|≈|∼)\s*(?=\S)",
-    re.I,
+ABOUT = re.compile(r"\s*(?:about|approx(?:imately|\.)?|around|roughly|nearly|almost|≈|∼)\s*", re.I)
+CLEAN = (  # what stands around a number and its unit
+    (re.compile(r"^\s*(?:=|exactly|only|just|at|some|a total of)\s*(?=\S)", re.I), ""),
+    (re.compile(r"\s*\\(?:hat|vec)\s*\{?[a-z]\}?\s*$"), ""),  # 6.0 N \hat{x}
+    (re.compile(r"^(?:minus|negative)\s+(?=\d)"), "-"),
+    (re.compile(r"^\(([^()]*)\)$"), r"\1"),
+    (re.compile(r"(?<=[\w%°])\s*\((?!or\b|and\b|mod\b)[A-Za-z ]{3,30}\)$"), ""),  # 2.7 K (Kelvin)
+    (re.compile(r"^([-+]?\d+\.\d+)\(\d{1,2}\)(?=\s*(?:[A-Za-z%°]|\*\s*10))"), r"\1"),  # 5.3(2) m
+    (re.compile(r"^(\d{1,9})\s+(?:in|out\s+of)\s+(\d{1,9})$"), r"\1/\2"),  # 1 in 36
 )
-LEAD = re.compile(r"^\s*(?:=|exactly|only|just|at|some|a total of)\s*(?=\S)", re.I)
-SMALL_NUMBER = re.compile(  # eight minutes and 20 seconds
-    rf"\b(?:{'|'.join(WORD_NUMBERS)})\b(?=\s+[a-z]+,?\s+(?:and\s+)?\d)"
+SPREAD = re.compile(  # 5.0 ± 0.2 cm
+    r"\(?\s*([-+]?[\d.]+)\s*(?:±|\+/-)\s*([\d.]+)\s*([^\s)]{0,9})\)?(.*)"
 )
-SPREAD = re.compile(
-    r"\(?\s*(?P<mean>[-+]?[\d.]+)\s*(?:±|\+/-)\s*(?P<error>[\d.]+)\s*(?P<unit>[^\s)]{0,9})\)?(?P<rest>.*)"
-)
-VECTOR = re.compile(r"\s*\\(?:hat|vec)\s*\{?[a-z]\}?\s*$")  # 6.0 N \hat{x}
 PERCENT = re.compile(
-    r"""(?:(?:mol|wt|vol|mass|w/w|v/v|m/m|w/v)\.?\s?)?(?:%|percent|per\ cent|pct|percentage\ points?)
+    r"""(?:(?:mol|wt|vol|mass|[wvm]/[wvm])\.?\s?)?(?:%|percent|percentage\ points?)
     \s*(?:of\s.*|[a-z ]{0,40})?""",
     re.VERBOSE,
 )
-TAIL = re.compile(  # 7.5 m/s at 30° above the horizontal, 6.0 N to the left
-    r"""(\S+(?:\s\S+)?)\s+(?:to|towards?|from|in|on|at|of|for|above|below|per|downward|upward|left|right
-    |north|south|east|west|and|away|counter|clockwise|along|directed)\w*\b.*""",
+TAIL = re.compile(  # 7.5 m/s at 30° above the horizontal, 6.0 N to the left, 2.5 g of Ca(OH)2
+    r"""(\S+(?:\s(?!of\b)\S+)?)\s+(?:(?:of\s)?[(\[]?(?:[A-Z][a-z]?[\d_{}()\[\]]*){1,9}$
+    |(?:to|towards?|from|in|on|at|of|for|above|below|per|downward|upward|left|right
+    |north|south|east|west|and|away|clockwise|along|directed)\w*\b.*)""",
     re.VERBOSE,
-)
-SUBSTANCE = re.compile(  # 3 mol H2O, 2.5 g of Ca(OH)2
-    r"([A-Za-zμ°/]{1,12})\s(?:of\s)?[\[(]?(?=\S{0,24}[A-Z\d])(?:[A-Z][a-z]?_?\{?\d{0,3}\}?|[()\[\]]\d?){1,12}"
 )
 NOUN = re.compile(r"(?:of\s(?:an?\s)?)?[A-Za-z]{3}[A-Za-z,'() -]{0,60}")  # but 2ab is a formula
 PARTICLE = re.compile(r"proton|neutron|electron|positron|photon")
 NO_NOUN = re.compile(r"\b(?:or|and|plus|minus|times(?=\s)|to|if|pi|mod)\b")
-COMPOUND = re.compile(
+COMPOUND = re.compile(  # 3 h 20 min
     r"\d[\d.]*\s*[a-zA-Z°']{1,8}(?:,?\s*(?:and\s+)?\d[\d.]*\s*[a-zA-Z'\"]{1,8}){1,2}"
 )
+LOOSE_UNIT = re.compile(
+    r"pound|ppm|electron_volt|mole.*kilogram"
+)  # of force, by mass, / c^2, molal
 RATIO = re.compile(r"(?<![\w.:])(\d+(?:\.\d+)?)\s*(?::|\s+to\s+)\s*(\d+(?:\.\d+)?)(?![\w:]|\.\d)")
 
 
@@ -103,17 +90,17 @@ def words_to_number(text):
     words = re.findall(r"[a-z]+|[^\sa-z-]", text.lower())
     if not words or len(words) > 12:
         return None
-    for tail, change in TAILS:
-        if words[-len(tail) :] == tail and len(words) > len(tail):
-            before = 1.0 if words[0] == "a" else words_to_number(" ".join(words[: -len(tail)]))
-            return None if before is None else change(before)
     if words[0] in ("minus", "negative"):
         below = words_to_number(" ".join(words[1:]))
         return None if below is None else -below
-    if (part := PARTS.get(words[-1].removesuffix("s"))) and len(words) <= 2:
-        top = 1 if words[:-1] in ([], ["a"]) else WORD_NUMBERS.get(words[0])
-        return top / part if top and (len(words) == 2 or words[0] == "half") else None
-    return whole_number(words)
+    if words[0] == "a" and len(words) > 1:
+        words[0] = "one"
+    if (part := PARTS.get(words[-1].removesuffix("s"))) and len(words) == 2:
+        top = WORD_NUMBERS.get(words[0])
+        return top / part if top else None
+    half = words == ["half"] or words[-3:] == ["and", "a", "half"]
+    whole = whole_number(words[:-3] if half else words) if words != ["half"] else 0.0
+    return whole + 0.5 if half and whole is not None else whole
 
 
 def whole_number(words):
@@ -122,13 +109,13 @@ def whole_number(words):
     for word in words:
         if word in WORD_NUMBERS:
             current += WORD_NUMBERS[word]
-        elif word == "hundred":
-            current = (current or 1) * 100
+        elif word in SMALL_SCALES:
+            current = (current or words[0] == word) * SMALL_SCALES[word]
         elif word in SCALES:
-            total, current = total + (current or 1) * SCALES[word], 0
+            total, current = total + (current or words[0] == word) * SCALES[word], 0
         elif word != "and" or not (total or current):
             return None
-    return float(total + current)
+    return float(total + current) if words else None
 
 
 def parse_quantity(text):
@@ -141,38 +128,18 @@ def read_quantity(text):
     """parse_quantity of a spelled text."""
     if len(text) > 200 or not re.search(r"\d|[a-z]{3}", text):
         return None
-    given, rough = text, ABOUT.match(text)
     if "\\frac" in text:
         text = FRACTION.sub(lambda m: f"{m[1]} {m[2] or m[4]}/{m[3] or m[5]}", text).strip()
         text = re.sub(r"^- (?=\d)", "-", text)
-    for _ in range(2):
-        text = LEAD.sub("", ABOUT.sub("", text, count=1), count=1)
-    text = VECTOR.sub("", text).strip()
-    text = SMALL_NUMBER.sub(lambda m: str(WORD_NUMBERS[m[0]]), text)
-    text = re.sub(r"^(?:minus|negative)\s+(?=\d)", "-", text)
-    if text[:1] == "(" and text[-1:] == ")" and text.count("(") == 1:
-        text = text[1:-1].strip()
-    text = re.sub(  # 2.7 K (Kelvin), 5.3 (no units)
-        r"(?<=[\w%°])\s*\((?!or\b|and\b|mod\b)[A-Za-z ]{3,30}\)$", "", text
-    )
-    text = re.sub(  # 5.3(2) m: the error of the last digit
-        r"^([-+]?\d+\.\d+)\(\d{1,2}\)(?=\s*(?:[A-Za-z%°]|\*\s*10))", r"\1", text
-    )
-    if (spread := SPREAD.fullmatch(text)) and (
-        "." in spread["mean"] + spread["error"] or read_unit(spread["unit"] + spread["rest"])
-    ):
-        text = f"{spread['mean']} {spread['unit']} {spread['rest']}"  # 5.0 ± 0.2 cm
-    found = special(text) or plain_quantity(text, rough)
-    return replace(found, text=given) if found else None
-
-
-def special(text):
-    """1 in 36, 0.6c, 3 h 20 min; None of anything else."""
-    if odds := re.fullmatch(r"(\d{1,12})\s+(?:in|out\s+of)\s+(\d{1,12})", text):
-        return Quantity(float(odds[1]) / float(odds[2])) if float(odds[2]) else None
-    if speed := re.fullmatch(r"(0?\.\d{1,6})\s*c", text):
-        return Quantity(float(speed[1]), "(speed_of_light)**1", len(speed[1].lstrip("0.")))
-    return compound(text) if COMPOUND.fullmatch(text) else None
+    rough = ABOUT.match(text)
+    text = text[rough.end() :] if rough else text
+    for pattern, by in CLEAN:
+        text = pattern.sub(by, text).strip()
+    spread = SPREAD.fullmatch(text)
+    if spread and ("." in spread[1] + spread[2] or read_unit(spread[3] + spread[4])):
+        text = f"{spread[1]} {spread[3]} {spread[4]}"
+    found = compound(text) if COMPOUND.fullmatch(text) else None
+    return found or plain_quantity(text, rough)
 
 
 def compound(text):
@@ -183,11 +150,7 @@ def compound(text):
         return None
     infos = [unit_info(unit[0]) for unit in units]
     sizes = [info[1] or 0.0 for info in infos]
-    if (
-        len({info[0] for info in infos}) > 1
-        or sizes != sorted(sizes, reverse=True)
-        or not sizes[-1]
-    ):
+    if len({info[0] for info in infos}) > 1 or sizes != sorted(sizes)[::-1] or not sizes[-1]:
         return None
     total = sum(float(number) * size for (number, _), size in zip(pairs, sizes, strict=True))
     return Quantity(total / sizes[0], units[0][0], 6)
@@ -195,29 +158,25 @@ def compound(text):
 
 def plain_quantity(text, rough):
     """A number in digits or words, and what stands behind it."""
-    found = read_number(text)
-    if found:
-        value, digits, scientific, end = found
+    if found := read_number(text):
+        value, digits, end = found
         if rough and digits is None and value >= 100:
             digits = whole_digits(value)
-        number = Quantity(value, "", digits, scientific=scientific)
-        if "¤" in text[:end] and not text[end:].strip():
-            return replace(number, unit="(dollar)**1")
-        return attach_unit(number, text[end:])
-    value = words_to_number(text)
-    if value is not None:
+        dollars = "¤" in text[:end] and not text[end:].strip()
+        return attach_unit(Quantity(value, "(dollar)**1" if dollars else "", digits), text[end:])
+    if (value := words_to_number(text)) is not None:
         return Quantity(value)
     head = re.fullmatch(r"([a-zA-Z]+(?:-[a-zA-Z]+)?)\s+([a-zA-Z°%]+(?: [a-z]+)?)", text)
-    value = words_to_number(head[1]) if head else None  # five apples, a day
-    if value is None and head and head[1] in ("a", "an") and read_unit(head[2]):
-        value = 1.0
+    if not head or head[1] in ("a", "an") and not read_unit(head[2]):
+        return None
+    value = 1.0 if head[1] in ("a", "an") else words_to_number(head[1])  # five apples, a day
     return None if value is None else attach_unit(Quantity(value), head[2])
 
 
 def ratio(text):
     """3.0 of "3:1" or "3 to 1"; None for anything else."""
-    text = text.strip().strip("$").rstrip(".")
-    match = RATIO.fullmatch(ABOUT.sub("", text, count=1)) if len(text) < 60 else None
+    text = ABOUT.sub("", text.strip().strip("$").rstrip("."), count=1)
+    match = RATIO.fullmatch(text) if len(text) < 60 else None
     return float(match[1]) / float(match[2]) if match and float(match[2]) else None
 
 
@@ -229,9 +188,8 @@ def attach_unit(number, rest):
     if PERCENT.fullmatch(rest):
         return replace(number, percent=True)
     unit = read_unit(rest)
-    for pattern in (TAIL, SUBSTANCE):
-        if unit is None and len(rest) < 80 and (match := pattern.fullmatch(rest)):
-            unit = read_unit(match[1])
+    if unit is None and len(rest) < 80 and (match := TAIL.fullmatch(rest)):
+        unit = read_unit(match[1])
     if unit is None:
         if not NOUN.fullmatch(rest) or NO_NOUN.search(rest):
             return None
@@ -243,12 +201,12 @@ def attach_unit(number, rest):
 
 
 def read_number(text):
-    """(value, digits, scientific, end) of the number at the start of text, or None."""
+    """(value, digits, end) of the number at the start of text, or None."""
     match, power = NUMBER.match(text), POWER.match(text)
     if power and (not match or power.end() > match.end() or match.end() <= 2):
         exponent = int(power["ten"].replace(" ", ""))
         value = scale(-1.0 if power["sign"] == "-" else 1.0, exponent)
-        return (value, None, True, power.end()) if abs(exponent) < 300 else None
+        return (value, None, power.end()) if abs(exponent) < 300 else None
     value, digits = mantissa(match) if match else (None, None)
     if value is None:
         return None
@@ -261,8 +219,7 @@ def read_number(text):
     end = match.end()
     if word := SCALE.match(text, end):
         value, end = value * SCALES.get(word[1].lower(), 100), word.end()
-    negative = "-" in (match["sign"], match["sign2"])
-    return (-value if negative else value), digits, bool(exponent), end
+    return (-value if "-" in (match["sign"], match["sign2"]) else value), digits, end
 
 
 def mantissa(match):
@@ -279,11 +236,9 @@ def mantissa(match):
     if not (over := match["over"]):
         return float(plain), digits
     exact = "." not in plain + over
-    return (
-        (float(plain) / float(over), None if exact else digits or 3)
-        if float(over)
-        else (None, None)
-    )
+    if not float(over):
+        return None, None
+    return float(plain) / float(over), None if exact else digits or 3
 
 
 def repeating(plain, period):
@@ -307,15 +262,16 @@ def close(value, reference, digits, rel_tol=None):
     """Is value the reference? Exact references (digits None) ask for equality, decimals for the reference's digits or 1 %."""
     if not (math.isfinite(value) and math.isfinite(reference)):
         return value == reference
+    gap = abs(value - reference)
     if rel_tol is not None:
-        return abs(value - reference) <= rel_tol * abs(reference) + 1e-12
-    if abs(value - reference) <= 1e-9 * max(abs(value), abs(reference)):
+        return gap <= rel_tol * abs(reference) + 1e-12
+    if gap <= 1e-9 * max(abs(value), abs(reference)):
         return True
     if digits is None or reference == 0:
         return False
-    if abs(value - reference) <= 0.01 * abs(reference):
-        return True
-    return abs(value - reference) <= min(half_digit(reference, digits), 0.1 * abs(reference))
+    return gap <= max(
+        0.01 * abs(reference), min(half_digit(reference, digits), 0.1 * abs(reference))
+    )
 
 
 def half_digit(value, digits):
@@ -328,7 +284,7 @@ def same_quantity(value, reference, rel_tol=None):
     if value.unit and reference.unit and value.unit != reference.unit:
         one, two = unit_info(value.unit), unit_info(reference.unit)
         if one[0] != two[0]:
-            return same_meaning(value, reference, rel_tol)
+            return None if LOOSE_UNIT.search(value.unit + " " + reference.unit) else False
         if one[1] is not None and two[1] is not None:
             return same_converted(value, reference, one, two, rel_tol)
     particles = [PARTICLE.match(q.noun) for q in (value, reference)]
@@ -362,30 +318,15 @@ def same_number(value, reference, rel_tol):
         return False
     gap = abs(value.value - reference.value)
     if reference.exact:  # 2.236068 for the root of 5, not 2.24
-        return value.digits >= 6 and gap <= min(5e-7 * max(1, abs(reference.value)), 5e-7)
-    if not (
-        reference.value * 10**6
-    ).is_integer():  # 0.667 for 2/3, but 17/16 has a decimal of its own
+        return value.digits >= 6 and gap <= 5e-7
+    if not (reference.value * 10**6).is_integer():  # 0.667 for 2/3, but 17/16 has a decimal
         return value.digits >= 3 and gap <= half_digit(value.value, value.digits)
     measured = reference.percent or reference.unit not in ("", "(degree)**1", "(dollar)**1")
-    if not measured or whole_digits(reference.value) < 2:
-        return False
-    return gap <= min(0.5, 0.01 * abs(reference.value))
-
-
-def same_meaning(value, reference, rel_tol):
-    """Units of two dimensions that people use for one thing: pounds of force and of mass, MeV for MeV/c^2, m for mol/kg."""
-    for habit, meant in (
-        ("(pound)", "(pound_force)"),
-        ("(ppm)**1", "(milligram)**1*(liter)**-1"),
-        ("*(speed_of_light)**-2", ""),
-        ("*(speed_of_light)**-1", ""),
-        ("(mole)**1*(kilogram)**-1", "(meter)**1"),
-    ):
-        one, two = value.unit.replace(habit, meant), reference.unit.replace(habit, meant)
-        if (one, two) != (value.unit, reference.unit) and unit_info(one)[0] == unit_info(two)[0]:
-            return same_quantity(replace(value, unit=one), replace(reference, unit=two), rel_tol)
-    return False
+    return (
+        measured
+        and whole_digits(reference.value) > 1
+        and gap <= min(0.5, 0.01 * abs(reference.value))
+    )
 
 
 def whole_digits(value):

@@ -26,19 +26,16 @@ SHORT = "|".join(
     "mmol mol rad kPa MPa MeV keV kg km cm mm dm nm μm kJ mJ kN mN kW kV mV mA Pa Hz eV m g s J K N W V C A T L Ω".split()
 )  # not ms: kgms^-1
 GLUED = re.compile(f"(?:{SHORT}){{2,4}}")  # Jkg^-1
-GLUED_ALONE = re.compile(  # without an exponent: anything else may be a word
-    "k?[NJ]m|k?[JNVW]s|[kM]?[NJV]m|[kmM]?Ω(?:m|cm)|kgm|mAh"
-)
+GLUED_ALONE = re.compile("[kM]?[NJV]m|k?[JNVW]s|[kmM]?Ω(?:m|cm)|kgm|mAh")  # Nm, without an exponent
 COUNTED = re.compile(
     r"""(?:photon|particle|molecule|atom|electron|proton|neutron|ion|cycle|count|event|decay
     |disintegration|collision|fission|cell|person|beat|breath)s?|nucle(?:us|i)|people""",
     re.VERBOSE,
 )
-TOKEN = re.compile(
-    r"""\s*(?:(?P<name>°\s*[CF](?![A-Za-z])|℃|[°¤¢]|speed_of_light|[A-Za-zμΩÅ]+|')\.?
-    |(?P<ten>10\s*\^\s*\{?\s*[-+]?\d{1,2}\s*\}?)
-    |(?P<exp>(?:\^\s*|(?<=[A-Za-zμΩÅ°])|(?=-)|(?=\{))\{?\s*\(?\s*[-+]?\d(?!\d)(?:/\d)?\s*\)?\s*\}?)
-    |(?P<op>[/*.()-]))""",
+TEN = re.compile(r"\s*10\s*\^\s*\{?\s*([-+]?\d{1,2})\s*\}?\s*[*.]?")
+FACTOR = re.compile(
+    r"""[\s*.()]*(?P<name>°\s*[CF](?![A-Za-z])|℃|[°¤¢]|[A-Za-zμΩÅ_]+)\.?
+    (?P<power>\s*(?:\^|(?=[-{\d]))\s*[{(]{0,2}\s*[-+]?\d(?!\d)\s*[})]{0,2})?[\s.)]*""",
     re.VERBOSE,
 )
 # One spelling for words and habits inside a unit; in order.
@@ -47,21 +44,17 @@ HABITS = [
     for pattern, by, flag in (
         (r"\\frac\s*\{([^{}]{1,30})\}\s*\{([^{}]{1,30})\}", r"(\1)/(\2)", 0),  # \frac{kJ}{mol}
         (r"μ\s+(?=[A-Za-zΩ])", "μ", 0),  # \mu\mathrm{T}
-        (r"(?<=[A-Za-z])\^\s*\(([-+]?\d)\)", r"^\1", 0),
         (r"[αβγ][\s-]*(?=particle|photon|ray|decay)", "", 0),  # J/\alpha-particle
-        (r"\b(?:square|sq\.?)\s+([a-zA-Z]+)", r"\1^2", 0),
-        (r"\b(?:cubic|cu\.?)\s+([a-zA-Z]+)", r"\1^3", 0),
-        (r"([a-zA-Z]+)\s+squared\b", r"\1^2", 0),
-        (r"([a-zA-Z]+)\s+cubed\b", r"\1^3", 0),
+        (r"\b(?:square|sq\.?)\s+([a-zA-Z]+)|([a-zA-Z]+)\s+squared\b", r"\1\2^2", 0),
+        (r"\b(?:cubic|cu\.?)\s+([a-zA-Z]+)|([a-zA-Z]+)\s+cubed\b", r"\1\2^3", 0),
         (r"\b(?:mm|millimet(?:er|re)s?)\s+(?:of\s+)?(?:Hg|mercury)\b", "mmHg", 1),
-        (r"\belectron[\s-](volts?)\b", r"electron\1", 1),
-        (r"\blight[\s-](years?)\b", r"light\1", 1),
+        (r"\b(electron|light)[\s-]((?:volt|year)s?)\b", r"\1\2", 1),
         (r"\bwatt[\s-]hours?\b", "Wh", 1),
         (r"\bastronomical units?\b", "AU", 1),
         (r"\blbs?\s*/\s*in\s*\^?\s*2(?!\d)", "psi", 0),
         (r"\bper\b", "/", 0),
         (r"\bdeg(?:ree)?s?\s", "°", 0),
-        (r"(?<=eV)\s*/\s*\(?c\)?(?![A-Za-z])", "/(speed_of_light)", 0),
+        (r"(?<=eV)\s*/\s*c(?:\s*\^?\s*\{?2\}?)?(?![A-Za-z])", "", 0),  # MeV/c^2
         (r"°\s*(?:celsius|centigrade|c)\b", "°C", 1),
         (r"°\s*(?:fahrenheit|f)\b", "°F", 1),
         (r"°\s*(?:kelvin|K\b)", "K", 1),
@@ -72,46 +65,42 @@ HABITS = [
 
 @functools.lru_cache(maxsize=4096)
 def read_unit(text):
-    """(pint expression, factor) of a unit such as "kJ mol^{-1}", "m/s2", "10^6 m s^-1"; None where a part is no unit."""
+    """(pint expression, factor) of a unit such as "kJ mol^{-1}", "m/s2", "10^6 m s^-1"; None where a part is no unit.
+
+    Everything behind the first "/" is below it: J/mol K is J/(mol K), as everybody writes it.
+    """
     text = spell(text)
     if not text or len(text) > 80:
         return None
     for pattern, by in HABITS:
         text = pattern.sub(by, text)
-    parts, factor, below, outer, sign, at = [], 1.0, False, [], 1, 0
-    while at < len(text):
-        match = TOKEN.match(text, at)
-        if not match or match.end() == at:
+    ten = TEN.match(text)
+    above, *below = text[ten.end() if ten else 0 :].split("/")
+    parts = []
+    for sign, part in ((1, above), *((-1, part) for part in below)):
+        if (found := factors(part, sign)) is None or below[1:] and not part.strip():
             return None
-        at = match.end()
-        if match["name"]:
-            names = unit_names(match["name"].replace(" ", ""), text[at:])
-            if not names:
-                return None
-            parts.extend([name, sign] for name in names)
-            sign = outer[-1] if outer else -1 if below else 1
-        elif match["ten"]:
-            if parts:
-                return None
-            factor = 10.0 ** int(re.sub(r"[^-+\d]", "", match["ten"].split("^")[1]))
-        elif match["exp"]:
-            power = re.search(r"[-+]?\d(?:/\d)?", match["exp"])[0]
-            if not parts or "/" in power:
-                return None
-            parts[-1][1] = int(power) if int(power) < 0 else parts[-1][1] * int(power)
-        elif match["op"] == "/":  # J/mol K is J/(mol K), as everybody writes it
-            below, sign = True, -(outer[-1] if outer else 1)
-        elif match["op"] == "(":
-            outer.append(sign)
-        elif match["op"] == ")":
-            if not outer:
-                return None
-            outer.pop()
-            sign = outer[-1] if outer else -1 if below else 1
-    bare = not parts and factor == 1.0
-    if bare or outer or parts and all(name == "count" for name, _ in parts):
+        parts += found
+    if not (parts or ten) or parts and all(name == "count" for name, _ in parts):
         return None  # "5 molecules" has a noun and no unit
-    return "*".join(f"({name})**{power}" for name, power in parts), factor
+    return "*".join(f"({name})**{n}" for name, n in parts), 10.0 ** int(ten[1]) if ten else 1.0
+
+
+def factors(text, sign):
+    """[(pint's name, power), ...] of "kg m^2"; None where a part is no unit."""
+    found, at = [], 0
+    while at < len(text.rstrip()):
+        match = FACTOR.match(text, at)
+        names = (
+            unit_names(match["name"].replace(" ", ""), text[match.end("name") :]) if match else []
+        )
+        if not names:
+            return None
+        power = int(re.sub(r"[^-\d]", "", match["power"] or "1"))
+        found += [(name, sign) for name in names[:-1]]
+        found.append((names[-1], power if power < 0 else sign * power))
+        at = match.end()
+    return found
 
 
 def unit_names(name, rest):
@@ -120,10 +109,8 @@ def unit_names(name, rest):
         return ["meter", "second"]
     if known := symbol_name(name):
         return [known]
-    if GLUED_ALONE.fullmatch(name):
+    if GLUED_ALONE.fullmatch(name) or re.match(r"\s*(?:\^|-\d)", rest) and GLUED.fullmatch(name):
         return [symbol_name(part) for part in re.findall(f"{SHORT}|h", name)]
-    if re.match(r"\s*(?:\^|-\d)", rest) and GLUED.fullmatch(name):
-        return [symbol_name(part) for part in re.findall(SHORT, name)]
     known = word_name(name)
     return [known] if known else []
 
@@ -171,13 +158,10 @@ def unit_info(expression):
             one, zero = (
                 ureg.Quantity(x, expression[1:5]).to("kelvin").magnitude for x in (1.0, 0.0)
             )
-            return "[temperature]^1", one - zero, zero
+            return "[temperature]", one - zero, zero
         difference = expression.replace("degC", "delta_degC").replace("degF", "delta_degF")
         unit = ureg.Quantity(1.0, ureg.parse_units(difference)).to_base_units()
-        dimension = " ".join(
-            f"{name}^{power:g}" for name, power in sorted(unit.dimensionality.items())
-        )
-        return dimension, float(unit.magnitude), 0.0
+        return str(unit.dimensionality), float(unit.magnitude), 0.0
     except Exception:  # pint's own errors are many; each means: no such unit
         return "?", None, 0.0
 
@@ -185,9 +169,7 @@ def unit_info(expression):
 def unit_after(text):
     """The longest unit, of one to four words, at the start of the text that follows a number; "" without one."""
     words = re.match(r"\s*-?((?:[^\s,;()]+(?:\s|$)*){1,4})", text[:60])
-    if not words:
-        return ""
-    parts = words[1].split()
+    parts = words[1].split() if words else []
     for n in range(len(parts), 0, -1):
         unit = " ".join(parts[:n]).rstrip(".,;:!?*")
         if unit in ("%", "percent", "\\%"):
