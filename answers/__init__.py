@@ -104,7 +104,18 @@ def check(response, reference, kind, options=None, unit=None, rel_tol=None):
             return Verdict(True, answer, rule, equal_by)
         decided.append((correct, equal_by))
     correct, equal_by = next((pair for pair in decided if pair[0] is None), decided[0])
+    if (
+        correct is False
+        and rule == "last value"
+        and any(stands_in(response, w) for w in references)
+    ):
+        correct = None  # "The missing number is 4: 1, 2, 3, __, 5"
     return Verdict(correct, answer, rule, equal_by)
+
+
+def stands_in(response, reference):
+    """Does the reference stand anywhere in a response, so that another value may be the one it means?"""
+    return bool(re.search(rf"(?<![\w.]){re.escape(str(reference).strip())}(?!\w|\.\d)", response))
 
 
 def same_letters(letters, references, options):

@@ -363,12 +363,18 @@ def numbers(said, wanted, rel_tol):
     one, two = number(said), number(wanted)
     if one is None or two is None:
         return None
-    degrees = [q.unit == "(degree)**1" for q in (one, two)]
-    if any(degrees) and "π" in said + wanted:  # π/4 against 45 degrees: π alone is in radians
+    if "(degree)**1" in (one.unit, two.unit) and "π" in said + wanted:  # π alone is in radians
         one, two = (q if q.unit else replace(q, unit="(radian)**1") for q in (one, two))
     verdict = same_quantity(one, two, rel_tol)
-    bare = re.search(r"(?:\d|[)}π]\s?)[A-Za-z]$", wanted) and not one.unit
-    return None if verdict and bare and said != wanted else verdict  # 12h may be 12 times h
+    open_unit = re.search(r"(?:\d|[)}π]\s?)[A-Za-z]$", wanted) and not one.unit  # 12h: 12 times h?
+    doubtful = open_unit or rel_tol is None and rounded(one, two)
+    return None if verdict and doubtful and said != wanted else verdict
+
+
+def rounded(one, two):
+    """5 for 5.001: an integer where four digits were asked for."""
+    integer = one.digits is None and one.value.is_integer() and one.value != two.value
+    return integer and (two.digits or 0) > 3 and not (one.unit or two.unit)
 
 
 def decimal_comma(said, wanted, rel_tol):
