@@ -240,20 +240,16 @@ def compare(rows_a, rows_b, name_a="A", name_b="B", seed=42):
     """The whole comparison as a dict: benchmarks = {name: ...}, all = every row, average = mean of
     the benchmarks."""
     pairs = pair(rows_a, rows_b, name_a, name_b)
-    by_benchmark, samples = {}, {}
-    for (name,), its in score.groups([row for row, _ in pairs], "benchmark").items():
-        inside = {id(row) for row in its}
-        by_benchmark[name], samples[name] = difference(
-            [p for p in pairs if id(p[0]) in inside], seed
-        )
+    parts, by_benchmark, samples = {}, {}, {}
+    for both in pairs:
+        parts.setdefault(both[0]["benchmark"], []).append(both)
+    for name, its in parts.items():
+        by_benchmark[name], samples[name] = difference(its, seed)
     for measure in MEASURES:
-        for its, p in zip(
-            by_benchmark.values(),
-            holm([its[measure]["p"] for its in by_benchmark.values()]),
-            strict=True,
-        ):
-            its[measure]["p_holm"] = p
-    result = dict(
+        found = [its[measure] for its in by_benchmark.values()]
+        for its, p in zip(found, holm([its["p"] for its in found]), strict=True):
+            its["p_holm"] = p
+    return dict(
         model_a=name_a,
         model_b=name_b,
         seed=seed,
@@ -262,7 +258,6 @@ def compare(rows_a, rows_b, name_a="A", name_b="B", seed=42):
         all=difference(pairs, seed)[0],
         average=average(by_benchmark, samples),
     )
-    return result
 
 
 def average(by_benchmark, samples):

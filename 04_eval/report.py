@@ -189,10 +189,7 @@ def compared(facts, models, folder):
     """(comparison of the last model with the first, or None; why there is none) and its files."""
     if len(models) < 2:
         return None, ""
-    sides = [
-        [{**row, "prompt_hash": row.get("prompt_hash")} for row in facts if row["model"] == model]
-        for model in (models[0], models[-1])
-    ]
+    sides = [[row for row in facts if row["model"] == model] for model in (models[0], models[-1])]
     try:
         result = compare.compare(*sides, models[0], models[-1])
     except r.BadInput as error:

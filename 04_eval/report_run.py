@@ -41,6 +41,10 @@ def funnel_rows(steps):
         counts = meta["counts"]
         reasons = sorted(counts["rejected"].items(), key=lambda item: -item[1])
         spent = meta.get("tokens") or {}
+        if not isinstance(spent, dict):  # chunking counts its own tokens under this name
+            spent = {}
+        # what the models read and wrote in every run of the step
+        tokens = spent.get("prompt_tokens", 0) + spent.get("completion_tokens", 0)
         table.append(
             dict(
                 step=meta["step"],
@@ -49,7 +53,8 @@ def funnel_rows(steps):
                 rejected=sum(counts["rejected"].values()),
                 reasons=", ".join(f"{reason} {n:,}" for reason, n in reasons[:4]),
                 model=Path(str(meta.get("model") or "")).name,
-                tokens=spent.get("completion_tokens") if isinstance(spent, dict) else None,
+                tokens=tokens or None,
+                a_row=round(tokens / counts["out"]) if tokens and counts["out"] else None,
                 seconds=meta.get("seconds"),
             )
         )

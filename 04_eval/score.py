@@ -286,10 +286,10 @@ def groups(rows, *fields):
     return result
 
 
-def only(rows, field, mixed="mixed"):
-    """The one value that all rows share, or `mixed`."""
-    values = {str(row[field]) for row in rows if row.get(field) is not None}
-    return values.pop() if len(values) == 1 else mixed if values else ""
+def only(rows, field):
+    """The one value that all rows share, "mixed", or "" where no row has one."""
+    values = {str(row[field]) for row in rows if row.get(field) is not None} or {""}
+    return values.pop() if len(values) == 1 else "mixed"
 
 
 def results(rows):

@@ -32,7 +32,9 @@ NOISE = re.compile(
       | Passing\ raw\ prompts\ to\ InputProcessor | \[shutdown\] | ulimit\ of\ \d+)
     | \[transformers\]\ Ignoring\ clean_up_tokenization_spaces
     | .*DeprecationWarning: | .*FutureWarning: | .*resource_tracker.*UserWarning:
-    | (?:Loading\ weights|Writing\ model\ shards|Converting\ and\ de-quantizing\ GGUF\ tensors\S*):   # bars of a second
+    | Failed\ to\ load\ CPU\ gemm_4bit_forward                  # bitsandbytes: an extra package for 4 bits
+    | \[rank\d+\]:\[W\d+\ .*find_unused_parameters              # torch's DDP
+    | (?:Generating\ \S+\ split|Loading\ weights|Writing\ model\ shards|Converting\ and\ de-quantizing\ GGUF\ tensors\S*):   # bars of a second
     )"""
 )
 NO_SERVER = re.compile(r".*: no server answers there; start it")  # run_all.sh starts it then

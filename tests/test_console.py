@@ -23,6 +23,9 @@ Triton is installed, but doesn't include CPU backend. Disabling Triton.
 [transformers] Ignoring clean_up_tokenization_spaces=True for BPE tokenizer TokenizersBackend.
 /x/multiprocessing/resource_tracker.py:254: UserWarning: resource_tracker: There appear to be 1 leaked shared_memory objects
   warnings.warn('resource_tracker: There appear to be %d '
+Failed to load CPU gemm_4bit_forward from kernels-community: No module named 'kernels'.
+[rank1]:[W1129 08:00:56.703 reducer.cpp:1529] Warning: find_unused_parameters=True was specified in DDP constructor
+Generating train split: 12 examples [00:00, 3863.64 examples/s]
 """
 KEPT = """\
 fit estimate: 0.13 B parameters, lora, 2.8 GiB of 18.8 GiB free

@@ -119,7 +119,11 @@ def run_folder(tmp_path_factory):
     chat = [{"role": "user", "content": f"What is $x^2$ at </pre><script>1</script> 3? {HOSTILE}"}]
     row = dict(prompt=chat, completion=[dict(role="assistant", content="$3^2 = 9$")])
     rows = [dict(row, id=str(n), source="ab"[n // 2]) for n in range(3)]
+    counts = {"in": 3, "out": 2, "rejected": {"score 10": 1}}  # of all runs, the judge's too
+    tokens = {"prompt_tokens": 3000, "completion_tokens": 1690}
     (run / "02_mix").mkdir()
+    meta = dict(counts=counts, tokens=tokens, seconds=2.0, model="org/judge")
+    (run / "02_mix/difficulty.meta.json").write_text(json.dumps(meta))
     write_jsonl(run / "02_mix/train.jsonl", rows)
     (run / "03_sft/adapter").mkdir(parents=True)
     log = [dict(step=n, loss=3 / n) for n in (1, 2, 3)]
@@ -132,6 +136,7 @@ def run_folder(tmp_path_factory):
 
 def test_the_report_shows_the_run_behind_the_scores(of_a_run):
     page = (of_a_run / "report.html").read_text()
+    assert ">4,690</td>" in page and ">2,345</td>" in page, "tokens, and those of a row kept"
     assert "duplicate 2" in page and "66.7 %" in page and "1,234" in page
     assert "3.000 at step 1 to 1.000 at step 3" in page and (of_a_run / "plots/loss.png").is_file()
     assert "<script>1</script>" not in page and "&lt;script&gt;1" in page
