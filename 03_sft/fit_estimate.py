@@ -63,10 +63,7 @@ FLOPS_FORMULA = (
 # Bytes of optimizer states a trained weight, beside the weight and its gradient; a part of the name
 # that --optim has.
 STATES = {
-    "flash": 3.13,  # flashoptim 0.1.4: two states of 8 bits with 16-bit scales a group of 32, and 8 bits of the weight (24 in all)
     "8bit": 2.04,  # torchao 0.18 and bitsandbytes: two states of 8 bits, one fp32 scale a block of 256
-    "optimi": 6,  # torch-optimi 0.3.3 on bf16 weights: two bf16 states and the Kahan sum
-    "kahan": 6,
     "adafactor": 0.01,  # a row and a column of each matrix
 }
 LAYER = 1.5  # times what a layer leaves: while it is recomputed, gradients of it are there too
