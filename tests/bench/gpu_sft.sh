@@ -3,6 +3,7 @@
 #
 #   bash tests/bench/gpu_sft.sh                              # every row; each row is one process of 2 to 4 minutes; ends with the table
 #   RUNS="full-8b trl-full-8b" bash tests/bench/gpu_sft.sh   # some rows: pieces of under 10 minutes; the table grows with OUT
+#                                                            # (then "lora-8b qlora-8b trl-lora-8b", "full-4b lora-4b": one model in each piece)
 #   WHEELS=dir bash tests/bench/gpu_sft.sh                   # a bare rented machine: its own torch, transformers, accelerate and peft stay, the wheels
 #                                                            # of dir are unpacked beside them, without pip or an index: trl datasets dill multiprocess
 #                                                            # msgspec liger_kernel torchao bitsandbytes, 48 MB for Python 3.12; RUNS=" " only unpacks
