@@ -6,7 +6,7 @@
 #                                                            # (then "lora-8b qlora-8b trl-lora-8b", "full-4b lora-4b": one model in each piece)
 #   WHEELS=dir bash tests/bench/gpu_sft.sh                   # a bare rented machine: its own torch, transformers, accelerate and peft stay, the wheels
 #                                                            # of dir are unpacked beside them, without pip or an index: trl datasets dill multiprocess
-#                                                            # msgspec liger_kernel torchao bitsandbytes, 48 MB for Python 3.12; RUNS=" " only unpacks
+#                                                            # msgspec liger_kernel torchao bitsandbytes, 49 MB for Python 3.12; RUNS=" " only unpacks
 #   REHEARSE=1 bash tests/bench/gpu_sft.sh                   # tiny shapes, also without a GPU: shows that every row runs
 #
 # Settings: OUT (results, data/runs/gpu_sft), KEEP (models, rows, packages, logs, kept while the machine is warm, /tmp/gpu_sft), STEPS (6), PYTHON.
