@@ -16,7 +16,8 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 import heapq
-import json
+
+import replies
 
 import answers
 import answers.kinds
@@ -63,16 +64,11 @@ def solver_messages(attempt):
 
 def parse_judge(text):
     """The judge's dict, or None where it cannot be read."""
-    text = answers.trim.after_thinking(text)
-    start, end = text.find("{"), text.rfind("}")
-    try:
-        value = json.loads(text[start : end + 1])
-        missing, alone, level = (value[name] for name in ("missing", "self_contained", "level"))
-    except (ValueError, TypeError, KeyError, RecursionError):
+    value = replies.json_answer(answers.trim.after_thinking(text)) or {}
+    alone, level = value.get("self_contained"), value.get("level")
+    if level not in LEVELS or not isinstance(alone, bool) or "missing" not in value:
         return None
-    if level not in LEVELS or not isinstance(alone, bool):
-        return None
-    return {"self_contained": alone, "missing": str(missing)[:300], "level": level}
+    return {"self_contained": alone, "missing": str(value["missing"])[:300], "level": level}
 
 
 def measured_ids(args):
@@ -200,7 +196,7 @@ def main():
         inputs=[args.input],
         prompt=JUDGE_PROMPT + SOLVE_PROMPT,
         ignore=("solver_base_url",),
-        code=answers.FILES,
+        code=[replies, *answers.FILES],
     )
     if step.finished():
         return

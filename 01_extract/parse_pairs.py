@@ -71,13 +71,6 @@ LONGEST_QUOTE = 1500  # characters; a longer one is the answer going on
 
 # ---- fields ----
 
-# a backslash of LaTeX that a model left single inside JSON: "\frac" would become a form feed and
-# "rac", "\sin" would be no JSON at all
-LATEX_IN_JSON = re.compile(
-    r"""(?x)(?<!\\)\\(?=[^"\\/bfnrtu]|u(?![0-9a-fA-F]{4})|
-    (?:bar|begin|beta|big|binom|bmod|boldsymbol|bot|bullet|flat|forall|frac|nabla|neg?|neq|not|notin|nu|rangle|rho|
-    right|rightarrow|rm|tan|tanh|tau|text|tfrac|theta|times|to|top|triangle)(?![a-z]))"""
-)
 AFTER_PAIR = re.compile(  # a rule, the number of the next pair, a sentinel, marks left alone: on a line of their own after a pair
     r"""(?x)\n[ \t]*(?:[-*_=]{3,}|
     (?:\#{1,6}[ \t]*)?(?:[*_]{1,3})?(?:(?:QA|Q&A)?[ \t]*pair[ \t]*)?\(?\d{1,3}[.):]?(?:[*_]{1,3})?|
@@ -124,7 +117,6 @@ def tidy(text):
 def json_values(text):
     """JSON values that stand one after the other in a text (an object, a list, or objects line by
     line), up to the first thing that is none."""
-    text = LATEX_IN_JSON.sub(r"\\\\", text)
     values, at, decoder = [], 0, json.JSONDecoder(strict=False)
     while start := re.compile(r"[\s,]*(?=[\[{])").match(text, at):
         try:
