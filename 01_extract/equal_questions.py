@@ -4,12 +4,14 @@ Near questions whose final answers surely differ are two (exercises that differ 
 and 468 torr). Of equal questions with unequal answers one is wrong: the answer with the best backing stays,
 of equally backed ones that of most rows, and where that is equal too none stays: the question may mean
 nothing without its book ("What is the F statistic?", 3.74 and 0.72). Final answers are compared by
-`answers`; where it cannot tell (prose, proofs, other words), the rows are plain duplicates.
+`answers`, those of near questions also by their numbers where one is worked out in prose; where that cannot
+tell (proofs, other words), the rows are plain duplicates.
 """
 
 from typing import NamedTuple
 
 import extract_reference
+import grounding
 
 import answers
 from answers import kinds
@@ -95,26 +97,40 @@ def described(groups):
     ]
 
 
+def telling_numbers(text):
+    """Significant digits of the numbers of a text that hardly stand there by chance: at least two."""
+    if not isinstance(text, str):
+        return set()
+    return {n for n in map(grounding.digits, grounding.NUMBER.findall(text)) if len(n) > 1}
+
+
 class Claims:
     """The final answers of rows of a file, read when they are asked for; read() gives all rows in order."""
 
     def __init__(self, read):
-        self.read, self.of = read, {}
+        self.read, self.of, self.numbers = read, {}, {}
 
     def get(self, wanted):
         """{row number: Claim} of the rows wanted, without those that have none."""
         missing = set(wanted) - self.of.keys()
         for number, row in enumerate(self.read() if missing else ()):
             if number in missing:
-                self.of[number] = claim_of(number, row)
+                self.of[number] = claim = claim_of(number, row)
+                said = [row.get("answer"), claim and claim.final]
+                self.numbers[number] = [telling_numbers(text or "") for text in said]
         return {row: self.of[row] for row in wanted if self.of[row]}
 
     def differ(self, row, other):
-        """True where the answers of two rows are known and are surely not the same."""
-        ours, theirs = self.of.get(row), self.of.get(other)
-        if not ours or not theirs:
+        """True where the answers of two rows are known and are surely not the same: by `answers`, or since
+        all numbers of a final answer are missing in the other row's worked answer, which has its own."""
+        if not {row, other} <= self.of.keys():
             return False
-        return same(ours, theirs) is False and same(theirs, ours) is False
+        ours, theirs = self.of[row], self.of[other]
+        if ours and theirs and (verdicts := {same(ours, theirs), same(theirs, ours)}) != {None}:
+            return verdicts == {False}
+        (worked, final), (others_worked, others_final) = self.numbers[row], self.numbers[other]
+        pairs = (final, others_worked), (others_final, worked)
+        return any(some and more and some.isdisjoint(more) for some, more in pairs)
 
     def spare(self, find):
         """What find(differ) gives, {row: (row it is like, ...)}, once the answers of all these rows are
@@ -157,4 +173,4 @@ def settle(same_words, claims):
     return kept, lost, unsettled
 
 
-CODE = [__file__, extract_reference.__file__, *answers.FILES]
+CODE = [__file__, extract_reference.__file__, grounding.__file__, *answers.FILES]

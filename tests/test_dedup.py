@@ -281,6 +281,21 @@ MANOMETER = (
 NEAR = [  # (answers of two near-equal questions, are both kept)
     # OpenStax Chemistry 2e, chapter 9: exercises that differ by their drawing and the unit asked for
     (("It is 0.615 atm.", "It is 468 torr."), True),
+    (
+        (
+            "The pressure equals that of a column of mercury of height 26.4 cm, or 264 mm, so that it is 264 torr. In "
+            "pascal these are 264 times 133.3, which is 35,200 Pa, and in bar it is that number over 100,000: 0.352 bar.",
+            "(a) 150 torr; (b) 20,000 Pa; (c) 0.20 bar",
+        ),
+        True,
+    ),
+    (
+        (
+            "The column is 26.4 cm high. Each mm is a torr, so it is 264 torr in all, far from zero.",
+            "264 torr",
+        ),
+        False,
+    ),
     (("The pressure is $\\boxed{0.974}$ atm.", "The pressure is $\\boxed{1.02}$ atm."), True),
     (("The pressure is 0.5 atm.", "The pressure is \\boxed{1/2} atm."), False),
     (("It follows from the height of the column.", "\\boxed{1.02}"), False),  # cannot tell
