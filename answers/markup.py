@@ -54,7 +54,6 @@ BOX = re.compile(
 )
 MARKS = re.compile(r"[*`\\$~<_]")
 SCRIPTS = {"^": ("⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻ⁿ", "0123456789+-n"), "_": ("₀₁₂₃₄₅₆₇₈₉₊₋ₙ", "0123456789+-n")}
-TAG = re.compile(r"<su([bp])>([^<>]{1,40})</su[bp]>")  # *k*[NO]<sup>2</sup>
 SIZES = re.compile(
     r"""\\(?:left|right|[bB]igg?[lrm]?|displaystyle|textstyle|limits|rm|bf|it|q?quad)(?![a-zA-Z])\.?
         |(?<!\\)\\[,;:>\ !()\[\]]|~""",
@@ -112,21 +111,14 @@ def plain(text):
 
 
 def scripts(text):
-    """10⁻³ as 10^{-3}, x₁ as x_{1}, <sup>2</sup> as ^{2}, ½ as 1/2."""
-    if "<su" in text:
-        text = TAG.sub(lambda m: f"{'^' if m[1] == 'p' else '_'}{{{m[2]}}}", text)
+    """10⁻³ as 10^{-3}, x₁ as x_{1}, ½ as 1/2."""
     if text.isascii():
         return text
     for sign, (raised, flat) in SCRIPTS.items():
         table = str.maketrans(raised, flat)
         text = re.sub(f"[{raised}]+", lambda m: f"{sign}{{{m[0].translate(table)}}}", text)  # noqa: B023
-    return re.sub(
-        r"(\d?)([½⅓⅔¼¾⅕⅖⅗⅘⅙⅚⅛⅜⅝⅞])",
-        lambda m: (
-            (m[1] + " " if m[1] else "") + unicodedata.normalize("NFKC", m[2]).replace("⁄", "/")
-        ),
-        text,
-    )
+    text = re.sub(r"(?<=\d)(?=[½⅓⅔¼¾⅛])", " ", text)
+    return re.sub("[½⅓⅔¼¾⅛]", lambda m: unicodedata.normalize("NFKC", m[0]).replace("⁄", "/"), text)
 
 
 def flat_scripts(text):
@@ -146,7 +138,7 @@ def spell(text):
         dollar = "¤" if text.count("$") == 1 and re.match(r"\s*-?\s*\$\s*[\d.]", text) else " "
         text = text.replace("\\$", "¤").replace("$", dollar).replace("{10}", "10")
         text = SIZES.sub(" ", text)
-        text = COMMAND.sub(spell_command, text)
+        text = COMMAND.sub(lambda m: COMMANDS.get(m[0], m[0]), text)
     text = text.translate(CHARACTER_TABLE).replace("**", "^") if text else text
     text = re.sub(r"(?<!\d)!=", "≠", text).replace("hbar", "ħ")
     if "," in text and not PAIR.search(text):
@@ -155,11 +147,6 @@ def spell(text):
     return (
         text[:-1].rstrip() if text.endswith((".", ",", ";")) and not text.endswith("..") else text
     )
-
-
-def spell_command(match):
-    """A command as its sign where it has one; "\\pi x" stays two words."""
-    return COMMANDS.get(match[0], match[0])
 
 
 def squeeze(text):

@@ -1,4 +1,4 @@
-"""Words of a short answer as they are compared: stemmed, in one spelling, numbers and numerals as digits, no articles.
+"""Words of a short answer as they are compared: stemmed, in one spelling, numbers and ordinals as digits, no articles.
 
 tokens("the Second World Wars") == tokens("2nd world war") -> True
 """
@@ -11,15 +11,8 @@ from .markup import GREEK, flat_scripts, unwrap
 from .quantity import words_to_number
 
 ARTICLES = {"a", "an", "the"}
-SMALL = ARTICLES | set(
-    """of in on at to for by with and or from is are was were be been it its this that these those
-    their there as into than which who whom whose will would can could may""".split()
-)
-MONTHS = """january february march april may june july august september october november
-    december""".split()
-SHORT_MONTHS = {month[:3]: month for month in MONTHS} | {"sept": "september"}
-ORDINALS = """first second third fourth fifth sixth seventh eighth ninth tenth eleventh twelfth
-    thirteenth fourteenth fifteenth sixteenth seventeenth eighteenth nineteenth twentieth""".split()
+ORDINALS = """zeroth first second third fourth fifth sixth seventh eighth ninth tenth eleventh
+    twelfth""".split()
 OPPOSITE_STEMS = """increas decreas  high low  more less  great small  larg small  positiv negativ
     endothermic exothermic  left right  up down  true false  yes no  above below  fast slow
     before after  gain lose  oxidation reduction  acidic basic  attract repel  north south
@@ -28,29 +21,17 @@ OPPOSITE_STEMS = """increas decreas  high low  more less  great small  larg smal
 OPPOSITES = {}
 for _pair in re.split(r"\s{2,}|\n", OPPOSITE_STEMS):
     _one, _two = _pair.split()
-    OPPOSITES.update({_one: _two, _two: _one} if _one not in OPPOSITES else {_one: OPPOSITES[_one]})
+    OPPOSITES.setdefault(_one, _two)
+    OPPOSITES.setdefault(_two, _one)
 IRREGULAR = dict(
     pair.split(":")
     for pair in """mitochondria:mitochondrion bacteria:bacterium nuclei:nucleus fungi:fungus
-    phenomena:phenomenon criteria:criterion men:man women:woman mice:mouse feet:foot teeth:tooth
-    vertebre:vertebra alge:alga ova:ovum axes:axis analyses:analysis hypotheses:hypothesis
-    loci:locus alveoli:alveolus radii:radius matrices:matrix vertices:vertex indices:index
-    children:child higher:high lower:low larger:larg greater:great faster:fast slower:slow
-    leaves:leaf""".split()
+    phenomena:phenomenon men:man women:woman feet:foot vertices:vertex children:child
+    higher:high lower:low larger:larg greater:great faster:fast slower:slow""".split()
 )
 BRITISH_RE = re.compile(r"(?<=[a-z][btv])re(?=s?$|d$)")  # centre, fibre, litres
 BRITISH_OUR = re.compile(r"(?<=[a-z]{2})our(?=s?$|ed$|ing$|less$|al$)")  # colour, behavioural
-PREFIXED = re.compile(  # non-polar, anti-body, micro-organism
-    r"\b(non|anti|semi|multi|sub|inter|intra|micro|macro|pre|post|co|un|re|bi|iso|hetero|homo|auto|poly)"
-    r"[-‐‑–](?=[a-z]{3})|\b(non) (?=[a-z]{4})"
-)
-NUMERAL = re.compile(r"\b(?:X{0,3}(?:IX|IV|V?I{2,3}|VI)|X{2,3}|X{1,3}[IV])\b")
-ONE_NUMERAL = re.compile(  # World War I, type V
-    r"\b((?i:war|type|class|phase|stage|grade|photosystem|complex|group|factor)s?\s?\(?)([IVX])\b(?!['’])"
-)
-BASE_LETTERS = str.maketrans(
-    {"ø": "o", "Ø": "O", "ß": "ss", "æ": "ae", "Æ": "Ae", "œ": "oe", "ł": "l", "đ": "d", "’": "'"}
-)
+PREFIXED = re.compile(r"\b(non|anti|semi|multi|sub|inter|intra|micro|co)[-‐‑–](?=[a-z]{3})")
 GREEK_COMMAND = re.compile(rf"\\({'|'.join(GREEK)})\b", re.I)
 WORD = re.compile(
     r"""(?x)
@@ -81,27 +62,14 @@ def stem(word):
     return word[:-1] if len(word) > 4 and word.endswith("e") else word
 
 
-def arabic(numeral):
-    """The value of a Roman numeral below 40 as digits: "VIII" -> "8"."""
-    values = [{"I": 1, "V": 5, "X": 10}[letter] for letter in numeral]
-    signed = (-v if v < after else v for v, after in zip(values, [*values[1:], 0], strict=True))
-    return str(sum(signed))
-
-
 def one_spelling(text):
-    """Lower-case ASCII words and numbers: Greek letters by name, Roman numerals and dates in digits, no accents."""
+    """Lower-case ASCII words and numbers: Greek letters by name, no accents, no thousands commas."""
     text = unwrap(flat_scripts(text))
     if not text.isascii():
-        text = "".join(greek_name(char) for char in text.translate(BASE_LETTERS))
-        text = unicodedata.normalize("NFKD", text)
+        text = unicodedata.normalize("NFKD", "".join(map(greek_name, text.replace("’", "'"))))
         text = "".join(char for char in text if not unicodedata.combining(char))
-    text = GREEK_COMMAND.sub(r" \1 ", re.sub(r"\\ce\s*\{([^{}]*)\}", r"\1", text))
-    text = re.sub(r"(\d{4})-(\d{2})-(\d{2})\b", iso_date, text)
-    text = NUMERAL.sub(lambda m: arabic(m[0]), text)
-    text = ONE_NUMERAL.sub(lambda m: m[1] + arabic(m[2]), text)
-    text = re.sub(r"\bU\.?\s?S\.?(?:\s?A\.?)?(?![A-Za-z])", "United States", text).lower()
-    text = PREFIXED.sub(lambda m: m[1] or m[2], text)
-    text = re.sub(r"(?<=s)'(?!\w)|'s\b", "", re.sub(r"n't\b", "nt", text))  # Gauss' and Gauss's
+    text = GREEK_COMMAND.sub(r" \1 ", re.sub(r"\\ce\s*\{([^{}]*)\}", r"\1", text)).lower()
+    text = re.sub(r"(?<=s)'(?!\w)|'s\b", "", re.sub(r"n't\b", "nt", PREFIXED.sub(r"\1", text)))
     text = re.sub(r"(?<=\d),(?=\d{3}\b)", "", text.replace("anticlockwise", "counterclockwise"))
     return re.sub(r"(?<=\d)[_^{}]+(?=[\d+-])|(?<=[a-z])[_^]\{?(?=\d)|(?<=\d)\}", "", text)
 
@@ -111,14 +79,9 @@ def greek_name(char):
     return f" {name.split()[-1].lower().replace('lamda', 'lambda')} " if name else char
 
 
-def iso_date(match):
-    month = MONTHS[min(11, max(0, int(match[2]) - 1))]
-    return f"{match[1]} {month} {int(match[3])}"
-
-
 @functools.lru_cache(maxsize=4096)
 def tokens(text):
-    """The words that count, stemmed: no articles, number words as digits, ordinals and months in one spelling."""
+    """The words that count, stemmed: no articles, number words and ordinals as digits."""
     words, run = [], []
     for word in [*WORD.findall(one_spelling(text)), ""]:
         number = word.isalpha() and word != "half" and words_to_number(word) is not None
@@ -135,19 +98,13 @@ def tokens(text):
 
 
 def one_form(word):
-    """A word's stem; digits for ordinals and numbers, the full name of a month."""
+    """A word's stem; digits for ordinals and numbers."""
     if word in ORDINALS:
-        return str(ORDINALS.index(word) + 1)
+        return str(ORDINALS.index(word))
     number = re.fullmatch(r"(\d+(?:\.\d+)?)(?:st|nd|rd|th)?", word)
     if number and len(number[1]) < 16:
         return f"{float(number[1]):.15g}"
-    word = SHORT_MONTHS.get(word, word) if len(word) < 5 else word
     return stem(word) if word.isalpha() else word
-
-
-def content(words):
-    """The words that say something: those that are not SMALL."""
-    return tuple(word for word in words if word not in SMALL)
 
 
 def squeezed(text):

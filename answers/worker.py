@@ -18,17 +18,12 @@ from pathlib import Path
 
 WARM_UP = [  # first calls import half of sympy and build parsers
     (r"\frac{1}{2}+x^2", "0.5+x^2"),
-    (r"\int_0^1 2x dx", "1"),
-    (r"\sum_{k=1}^{3} k", "6"),
-    (r"\{1,\sqrt{2}\}", r"\{\sqrt{2},1\}"),
-    (r"(1,\infty)", "x>1"),
+    (r"\int_0^1 2x dx", r"\sum_{k=1}^{1} k"),
+    (r"\{1,\sqrt{2}\}", r"(1,\infty)"),
     (r"\begin{pmatrix}1&x\\0&1\end{pmatrix}", r"\begin{pmatrix}1&x\\0&2\end{pmatrix}"),
-    (r"\sin^2 x+\cos^2 x", "1"),
     ("y=2x", "2x-y=0"),
 ]
-LIMIT = (
-    2.5  # seconds of CPU for one comparison; the start of a worker (3 s for sympy) does not count
-)
+LIMIT = 2.5  # seconds of CPU for one comparison; the start of a worker (3 s) does not count
 BACKSTOP = 600.0  # seconds of the clock after which a worker counts as lost; never a verdict
 MEMORY = 4 << 30  # bytes of address space: 9^9^9^9 must not swallow the machine
 MAX_LENGTH = 2000  # characters
@@ -71,9 +66,7 @@ class Worker:
         """True, False or None as the child says; raises TimeoutError where it was ended, Stalled where it does not run."""
         if not self.ready and self.line() != "ready":
             self.stop()
-            raise Stalled(
-                "the math-verify worker did not start: is math-verify installed? (python -c 'import math_verify')"
-            )
+            raise Stalled("the worker did not start: python -c 'import math_verify' says why")
         self.ready = True
         question = json.dumps({"reference": reference, "answer": answer, "seconds": seconds})
         try:
