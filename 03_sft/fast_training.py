@@ -59,14 +59,15 @@ def use_liger_layers(config, wanted=None):
     """Liger's RMSNorm, SwiGLU and RoPE for models of this type that are built from now on, without
     its loss; returns (on, note).
 
-    wanted  True or False, or None: where a GPU and the package are there
+    wanted  True or False, or None: where a GPU from Ampere on and the package are there
     Their sums are formed in fp32 as transformers' are; one kernel takes the place of five to ten
     reads and writes of all tokens.
     """
     import torch
 
     if wanted is None:
-        wanted = torch.cuda.is_available() and importlib.util.find_spec("liger_kernel")
+        ampere = torch.cuda.is_available() and torch.cuda.get_device_capability() >= (8, 0)
+        wanted = ampere and importlib.util.find_spec("liger_kernel")
     if not wanted:
         return False, "layers: transformers' own"
     from liger_kernel.transformers.monkey_patch import MODEL_TYPE_TO_APPLY_LIGER_FN as PATCHES

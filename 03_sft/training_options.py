@@ -81,7 +81,7 @@ class OwnOptions:
     )
     liger_layers: bool | None = option(
         None,
-        "Liger's RMSNorm, SwiGLU and RoPE under TRL's own loss (default: on a GPU that has liger-kernel)",
+        "Liger's RMSNorm, SwiGLU and RoPE under TRL's own loss (default: on a GPU from Ampere on that has liger-kernel)",
     )
     check_only: bool = option(
         False, "do the checks, show a row and the plan, and stop before training"

@@ -147,6 +147,7 @@ def test_a_model_that_is_built_after_training_has_no_layers_of_liger(monkeypatch
     from types import ModuleType
 
     import fast_training
+    import torch
     from transformers import AutoModelForCausalLM, LlamaConfig
     from transformers.models.llama import modeling_llama
 
@@ -166,7 +167,10 @@ def test_a_model_that_is_built_after_training_has_no_layers_of_liger(monkeypatch
     def norm():
         return type(AutoModelForCausalLM.from_config(config).model.norm).__name__
 
-    assert fast_training.use_liger_layers(config) == (False, "layers: transformers' own")
+    for capability in ((0, 0), (7, 5)):  # no GPU, a T4
+        monkeypatch.setattr(torch.cuda, "is_available", lambda there=capability[0] > 0: there)
+        monkeypatch.setattr(torch.cuda, "get_device_capability", lambda found=capability: found)
+        assert fast_training.use_liger_layers(config) == (False, "layers: transformers' own")
     assert fast_training.use_liger_layers(config, True)[0] and norm() == "OnGpu"
     fast_training.put_back_layers()
     assert norm() == "LlamaRMSNorm"
