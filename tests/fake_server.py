@@ -31,8 +31,11 @@ class Server(ThreadingHTTPServer):
 
 
 class FakeServer:
-    def __init__(self, answer, delay=0.0, port=0, error="scripted error"):
-        self.error = error
+    def __init__(self, answer, delay=0.0, port=0, error="scripted error", waiting=None):
+        self.error, self.waiting = (
+            error,
+            waiting,
+        )  # waiting: length of the queue in /metrics, as vLLM's
         self.answer, self.delay, self.requests, self.in_flight, self.most_in_flight = (
             answer,
             delay,
@@ -58,6 +61,12 @@ class FakeServer:
                 self.wfile.write(body)
 
             def do_GET(self):
+                if self.path == "/metrics" and outer.waiting is not None:
+                    line = f'vllm:num_requests_waiting{{engine="0"}} {outer.waiting:.1f}\n'.encode()
+                    self.send_response(200)
+                    self.send_header("Content-Length", str(len(line)))
+                    self.end_headers()
+                    return self.wfile.write(line)
                 self.reply(200, {"object": "list", "data": [{"id": "scripted", "object": "model"}]})
 
             def do_POST(self):

@@ -253,6 +253,16 @@ def test_a_thinking_model_asked_greedily_or_with_a_small_budget_is_warned_about(
         assert "warning" not in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(("waiting", "most"), [(0, 8), (3, 4)])
+def test_as_many_requests_are_in_flight_as_the_servers_queue_takes(
+    tmp_path, monkeypatch, waiting, most
+):
+    monkeypatch.setattr(bg, "START", 4)
+    with FakeServer(lambda messages, body: "fine", delay=0.2, waiting=waiting) as server:
+        generate(server.url, tmp_path, questions(32), workers=None)
+        assert server.most_in_flight == most if waiting else server.most_in_flight >= most
+
+
 def test_rows_do_not_depend_on_their_order_or_their_neighbours(tmp_path):
     with FakeServer(lambda messages, body: str(body["seed"])) as server:
         answers = []

@@ -116,6 +116,23 @@ def test_teacher_and_recipe_fit_the_card(mib, teacher, recipe, tmp_path):
     assert any(f"03_sft/recipes/{recipe}.yaml" in command for command in commands)
 
 
+def test_the_engine_settings_of_the_teacher_are_its_servers_options():
+    """The function of run_all.sh by itself: a server is started in the demo's test."""
+    text = re.search(
+        r"^engine_options\(\) \{.*?^\}", (ROOT / "run_all.sh").read_text(), re.M | re.S
+    )[0]
+
+    def options(settings):
+        script = f'py={sys.executable}; {text}\nengine_options "$1"'
+        command = ["bash", "-c", script, "-", settings]
+        return subprocess.run(command, capture_output=True, text=True)
+
+    given = '{"max_model_len": 4096, "enforce_eager": true, "quantization": "fp8", "hf_overrides": {"a": 1}}'
+    wanted = ["--max-model-len", "4096", "--enforce-eager", "--quantization", "fp8"]
+    assert options(given).stdout.splitlines() == [*wanted, "--hf-overrides", '{"a": 1}']
+    assert options("{max_model_len: 4096}").returncode
+
+
 def evaluations(commands):
     return [c for c in commands if any(word.endswith("run_eval.py") for word in c)]
 
