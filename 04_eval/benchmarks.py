@@ -57,11 +57,9 @@ def short_name(model):
 
 def paper_scores():
     """{model: {benchmark: accuracy in percent}} as the paper printed them."""
-    scores = {}
     with open(PAPER_SCORES, encoding="utf-8", newline="") as file:
-        for row in csv.DictReader(file):
-            scores.setdefault(row["model"], {})[row["benchmark"]] = float(row["accuracy"])
-    return scores
+        rows = list(csv.DictReader(file))
+    return {row.pop("model"): {name: float(text) for name, text in row.items()} for row in rows}
 
 
 def averages(scores):
