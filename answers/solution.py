@@ -74,7 +74,6 @@ COUNT = re.compile(  # There are three ways
     rf"(\b(?:are|is|were|was|has|have|had|only|total\sof|remains?|with)\s(?:a\stotal\sof\s|only\s|exactly\s|about\s)?)({'|'.join(WORD_NUMBERS)})\b(?!\sof\b|-)"
 )
 BOUND = re.compile(r"\b(?:less|more|greater|fewer|larger|smaller|higher|lower)\s+than\s*$", re.I)
-AT = re.compile(r"\b(?:at|when|for|after|where|with|if)\s+\w{1,3}\s*$")  # at t = 2 s
 AFTER = re.compile(r"[^,;:]{1,30}\s(?:after|at|within|when)(?:\s(?:t\s?=|about))?\s?")
 DOUBT = re.compile(r"(?i)\b(?:if|whether|not|wrong|incorrect|check|verify|previous)\b[^.\n]{0,20}$")
 PARTIAL = re.compile(  # "multiply the result by 100 to get", "the answer for the first day is"
@@ -86,21 +85,16 @@ POINTER = re.compile(  # "the answer is within \\boxed{}"
 SENTENCE = re.compile(
     r"(?:The|There|It|She|He|They|We|So|In|[A-Z][a-z]+\s(?:has|have|is|are|needs?))\s"
 )
-CLOSER = re.compile(  # what a chat model says when it is done
-    r"(?i)\s*\b(?:let\s+me\s+know|feel\s+free|I\s+hope|if\s+you\s+have\s+(?:any|more))\b[^\n]{0,200}$"
-)
 SUBJECT = re.compile(r"(?:It|He|She|They|We|You|There|This|That)\b")
-CALC = re.compile(r"<<[^<>\n]{0,200}>>")  # GSM8K's calculator
 
 
 def prepared(text):
-    """The end of a long text; without GSM8K's calculator marks, with the boxes of JSON as boxes."""
-    text = CALC.sub("", text[-MAX_READ:]).replace("\r", "")
-    return text.replace("\\\\boxed", "\\boxed")
+    """The end of a long text, with the boxes of JSON as boxes."""
+    return text[-MAX_READ:].replace("\r", "").replace("\\\\boxed", "\\boxed")
 
 
 def inner(match):
-    """What stands between the signs of a match of MATHS or SHOWN."""
+    """What stands between the signs of a match of MATHS."""
     return next(group for group in match.groups() if group is not None).strip()
 
 
@@ -241,7 +235,7 @@ def with_unit(formula, rest):
 
 def whole_text(text):
     """A short response that is nothing but its answer."""
-    bare = CLOSER.sub("", text.strip()).rstrip(".").strip("*`").strip()
+    bare = text.strip().rstrip(".").strip("*`").strip()
     if len(bare) > 100 or "\n" in bare or MATHS.search(bare) or not bare:
         return None
     flat = re.sub(r"\\[a-zA-Z]+", "", bare.replace("*", ""))
@@ -267,7 +261,7 @@ def bold(text):
 
 def last_value(text):
     """The number or formula of the last sentence that states one, unless the text gives up."""
-    text = CLOSER.sub("", SHOWN.sub(last_row, text.strip()))
+    text = SHOWN.sub(last_row, text.strip())
     sentences = [s for s in re.split(r"(?<=[.!?。])\s+(?=[^a-z])|\n+", text) if s.strip()]
     sentences = [s for s in sentences if not HYPOTHETICAL.search(s[:300])] or sentences
     for back, sentence in enumerate(reversed(sentences[-6:])):
@@ -298,7 +292,7 @@ def stated_value(sentence):
     plain = COUNT.sub(lambda m: f"{m[1]}{WORD_NUMBERS[m[2]]}", plain)
     if (value := marked_value(plain)) is not None:
         return value
-    copulas = [c for c in COPULA.finditer(plain) if not AT.search(plain[: c.start()][-12:])]
+    copulas = list(COPULA.finditer(plain))
     if (formula := plain_formula(plain, copulas[-1].start() if copulas else 0)) is not None:
         return formula
     runs = list(NUMBER_RUN.finditer(plain))
@@ -330,13 +324,11 @@ def last_formula(sentence):
         before, gap = inner(formulas[-2]), sentence[formulas[-2].end() : at.start()]
         if "=" in before and "=" in inner(at) and re.fullmatch(r",?\s*(?:and|or)?\s*", gap):
             return f"{before}, {inner(at)}"
-        if re.fullmatch(r"\s*[A-Za-zμΩ/^\d{}-]{0,10}\s+at\s+(?:an?\s+angle\s+of\s+)?", gap):
-            at = formulas[-2]  # 5 N at 53°
     return with_unit(inner(at), sentence[at.end() :])
 
 
 def marked_value(plain):
-    """A value that its form marks: "2 hours and 30 minutes", "x = 2 and x = -3", a ratio; None without one."""
+    """A value that its form marks: "x = 2 and x = -3", a ratio; None without one."""
     several = [found[0] for found in COMPOUND.finditer(plain) if parse_quantity(found[0])]
     if several:
         return several[-1]
