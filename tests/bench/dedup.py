@@ -3,6 +3,7 @@
     python tests/bench/dedup.py --rows 100000 1000000 --rival-rows 100000
     python tests/bench/dedup.py --pairs DIR/natural_near_duplicates_openstax_stats.jsonl
     python tests/bench/dedup.py --by-answer ../shared/data      (rows merged although their answers are other ones)
+    python tests/bench/dedup.py --rows 100000 --datatrove PYTHON      (kept rows beside docs/with_datatrove.py's, by a Python that has datatrove)
 
 Synthetic questions are 12 to 60 words drawn with Zipf's frequencies from 30,000 invented words; one in ten is a copy of an earlier one with up to
 a tenth of its words changed, dropped or added. User and system time are those of the whole command: start, reading, writing. The rival is what
@@ -277,6 +278,30 @@ def by_answer(data, folder, show=True):
             print("    " + " | ".join(" ".join(text.split())[-110:] for text in pair))
 
 
+def beside_datatrove(count, python, folder):
+    """Print how far the rows kept by docs/with_datatrove.py (four files, local executor) are those of dedup.py."""
+    source, output, parts = folder / "all.jsonl", folder / "ours.jsonl", folder / "in"
+    synthetic(source, count)
+    timed(SCRIPT, "--input", source, "--output", output)
+    lines = open(source).readlines()
+    parts.mkdir()
+    for part in range(4):
+        piece = lines[part * count // 4 : (part + 1) * count // 4]
+        (parts / f"{part}.jsonl").write_text("".join(piece))
+    script, made = r.ROOT / "docs" / "with_datatrove.py", folder / "made"
+    command = [python, script, "dedup", "--input", parts, "--output", made, "--parts", "4"]
+    subprocess.run([*map(str, command), "--workers", "1"], stderr=subprocess.DEVNULL, check=True)
+    decided = [p for p in (made / "decided").glob("*.jsonl") if "rejected" not in p.name]
+    theirs = {row["id"] for p in [*(made / "alone").iterdir(), *decided] for row in r.read(p)}
+    gone = {row["id"] for p in (made / "decided").glob("*.rejected.jsonl") for row in r.read(p)}
+    ours = {row["id"] for row in r.read(output)}
+    assert len(theirs) + len(gone) == count and not theirs & gone, "rows were lost"
+    print(
+        f"{count:,} rows: dedup.py keeps {len(ours):,}, datatrove with dedup.py {len(theirs):,}; same verdict for "
+        f"{1 - len(ours ^ theirs) / count:.4%}; only dedup.py keeps {len(ours - theirs)}, only datatrove {len(theirs - ours)}"
+    )
+
+
 def answer_of(row):
     """The right answer's text: the option of the letter, or the reference."""
     letters = row["reference"] if isinstance(row["reference"], list) else [row["reference"]]
@@ -297,6 +322,7 @@ def main():
         "--runs", type=int, default=3, help="alternating runs side by side; medians are printed"
     )
     parser.add_argument("--by-answer", type=Path, metavar="DIR", help="folder of real data")
+    parser.add_argument("--datatrove", metavar="PYTHON", help="a Python that has datatrove")
     parser.add_argument("--pairs", help="labelled pairs with question_a, question_b")
     parser.add_argument(
         "--rival",
@@ -313,6 +339,8 @@ def main():
         folder = Path(folder)
         if args.by_answer:
             return by_answer(args.by_answer, folder)
+        if args.datatrove:
+            return beside_datatrove(args.rows[0], args.datatrove, folder)
         if args.pairs:
             return labelled_pairs(args.pairs, folder)
         for count in args.rows:
