@@ -1,20 +1,11 @@
-"""Count the tokens of rows as the student will see them: its chat template, its tokenizer, no torch.
+"""Tokens of rows as the student will see them: its chat template, its tokenizer, no torch (used by mix.py and select_rows.py; no command
+of its own).
 
-    python 02_mix/count_tokens.py --input data/runs/x/02_mix/clean.jsonl --tokenizer Qwen/Qwen2.5-7B-Instruct
-
-in   rows with question and answer, or with prompt and completion in chat form
-out  one line on stdout: rows, total tokens, mean, median, 95th percentile, longest, share above --max-tokens
-
-mix.py and select_rows.py count with the same functions. The template is rendered in a sandbox; a tokenizer without a template counts
-question and answer.
+The template is rendered in a sandbox; a tokenizer without a template counts question and answer.
 """
 
-import sys
-from pathlib import Path
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-
 import json
+from pathlib import Path
 
 import rows as r
 
@@ -148,38 +139,3 @@ def counted(rows, tokenizer):
             yield from zip(batch, tokenizer.lengths([conversation(b) for b in batch]), strict=True)
             batch = []
     yield from zip(batch, tokenizer.lengths([conversation(b) for b in batch]), strict=True)
-
-
-def main():
-    parser = r.parser(__doc__, "input", "limit")
-    parser.add_argument(
-        "--tokenizer",
-        required=True,
-        metavar="NAME_OR_FOLDER",
-        help="hub id or folder of the student",
-    )
-    parser.add_argument(
-        "--max-tokens",
-        type=r.positive,
-        default=4096,
-        metavar="N",
-        help="count rows above N (default 4096)",
-    )
-    args = parser.parse_args()
-    import numpy as np
-
-    tokenizer = Tokenizer(args.tokenizer)
-    lengths = np.fromiter(
-        (n for _, n in counted(r.read(args.input, limit=args.limit, unique=False), tokenizer)),
-        dtype=np.int64,
-    )
-    if not len(lengths):
-        raise r.BadInput(f"{args.input}: no rows")
-    print(
-        f"{len(lengths):,} rows, {lengths.sum():,} tokens, mean {lengths.mean():.0f}, median {np.median(lengths):.0f}, 95 % "
-        f"{np.percentile(lengths, 95):.0f}, longest {lengths.max():,}, above {args.max_tokens:,}: {(lengths > args.max_tokens).sum():,}"
-    )
-
-
-if __name__ == "__main__":
-    r.run(main)

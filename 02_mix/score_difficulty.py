@@ -2,7 +2,7 @@
 
     python 02_mix/score_difficulty.py --input clean.jsonl --output difficulty.jsonl --model Qwen/Qwen2.5-7B-Instruct --base-url URL \\
         --judge-model Qwen/Qwen2.5-32B-Instruct --judge-base-url URL2
-    python 02_mix/score_difficulty.py --input clean.jsonl --output difficulty.jsonl --model M --base-url URL --verify rules
+    python 02_mix/score_difficulty.py --input clean.jsonl --output difficulty.jsonl --model M --base-url URL
 
 in   rows with id, question, answer, reference_answer (the judge takes the answer where there is no reference)
 out  the rows with difficulty (mean score, 0 = never right, 10 = always right: the higher, the easier), difficulty_scores (k of them, null
@@ -12,8 +12,8 @@ out  the rows with difficulty (mean score, 0 = never right, 10 = always right: t
      "row#15": a stopped run goes on from there, a larger --k only adds samples
 
 With a --recipe only the sources that say `method: difficulty` are scored; the other rows pass as they are.
---verify judge (the default where --judge-model is given) is the method of MegaScience (arXiv 2507.16812, section 3.2): 16 answers of
-Qwen2.5-7B-Instruct, scores of Qwen2.5-32B-Instruct. --verify rules grades with answers.py and needs no judge: a right answer counts 10 and
+With --judge-model it is the method of MegaScience (arXiv 2507.16812, section 3.2): 16 answers of Qwen2.5-7B-Instruct, scores of
+Qwen2.5-32B-Instruct. Without one `answers` grades: a right answer counts 10 and
 a wrong one 0, so that the mean is ten times the pass rate and the rule "keep 1 to 9" of select_rows.py means a pass rate of 0.1 to 0.9. The
 paper does not name its temperature; 1.0 samples the model's own distribution. Every sample has a seed of its own, made of --seed and its
 id.
@@ -34,6 +34,7 @@ import batch_generate
 import rows as r
 from answers import kinds
 
+JUDGE_TOKENS = 512  # of a verdict
 SAMPLE_PROMPT = """<question>
 
 Work through it step by step, then give the final answer inside \\boxed{}."""
@@ -83,11 +84,11 @@ def wanted(row, args):
     return args.scored_sources is None or row.get("source") in args.scored_sources
 
 
-def unscorable(row, verify):
+def unscorable(row, judge):
     """Reason why this row cannot be scored, or None."""
-    if verify == "rules" and row.get("reference_answer") and checkable(row) is None:
+    if not judge and row.get("reference_answer") and checkable(row) is None:
         return "reference not checkable"
-    if row.get("reference_answer") or (verify == "judge" and row.get("answer")):
+    if row.get("reference_answer") or (judge and row.get("answer")):
         return None
     return "no reference answer"
 
@@ -98,7 +99,7 @@ def unscorable(row, verify):
 def samples(args):
     """k requests for each row that can be scored, in the order of the file."""
     for row in r.read(args.input, "question", "reference_answer", "subject?", limit=args.limit):
-        if wanted(row, args) and unscorable(row, args.verify) is None:
+        if wanted(row, args) and unscorable(row, args.judge_model) is None:
             for number in range(args.k):
                 yield {"id": f"{row['id']}#{number}", "row": row}
 
@@ -131,8 +132,8 @@ def ask(args, step, judge_path):
             samples(args), sample_messages, step.raw_path, **options
         )
     }
-    if args.verify == "judge":
-        greedy = {**options, "temperature": 0.0, "top_p": 1.0, "max_tokens": args.judge_max_tokens}
+    if args.judge_model:
+        greedy = {**options, "temperature": 0.0, "top_p": 1.0, "max_tokens": JUDGE_TOKENS}
         judge = {
             **greedy,
             "model": args.judge_model,
@@ -153,7 +154,7 @@ def ask(args, step, judge_path):
 def scores_of(chunk, args):
     """The k scores of each row of a chunk of (row, sample raws, judge raws): a list of numbers and
     None."""
-    if args.verify == "judge":
+    if args.judge_model:
         return [
             [None if verdict is None else parse_score(verdict["response"]) for verdict in verdicts]
             for _, _, verdicts in chunk
@@ -171,13 +172,13 @@ def scores_of(chunk, args):
 def assemble(args, step, judge_path):
     """Read samples and verdicts and keep or reject every row of the input."""
     sampled = batch_generate.read_raw(samples(args), step.raw_path)
-    judged = batch_generate.read_raw(samples(args), judge_path) if args.verify == "judge" else None
+    judged = batch_generate.read_raw(samples(args), judge_path) if args.judge_model else None
     chunk = []
     for row in step.read(args.input, "question", "reference_answer", "subject?", limit=args.limit):
         if not wanted(row, args):
             step.keep(row)
             continue
-        reason = unscorable(row, args.verify)
+        reason = unscorable(row, args.judge_model)
         if reason:
             step.reject(row, reason)
             continue
@@ -201,7 +202,7 @@ def keep_chunk(chunk, args, step):
             )
             continue
         by = f"{args.k} answers of {args.model} at temperature {args.temperature:g}, " + (
-            "graded by rules" if args.verify == "rules" else f"judged by {args.judge_model}"
+            f"judged by {args.judge_model}" if args.judge_model else "graded by rules"
         )
         step.keep(
             {
@@ -226,23 +227,11 @@ def main():
         metavar="N",
         help="answers sampled for each question (default 16)",
     )
-    add(
-        "--verify",
-        choices=("judge", "rules"),
-        help="who scores the answers (default: the judge where one is named, else rules)",
-    )
-    add("--judge-model", metavar="M", help="model that scores the answers")
+    add("--judge-model", metavar="M", help="model that scores the answers (default: rules)")
     add(
         "--judge-base-url",
         metavar="URL",
         help="endpoint of the judge (default: that of the sampler)",
-    )
-    add(
-        "--judge-max-tokens",
-        type=r.positive,
-        default=512,
-        metavar="N",
-        help="longest verdict (default 512)",
     )
     add(
         "--recipe",
@@ -256,11 +245,6 @@ def main():
         if args.recipe
         else None
     )
-    args.verify = args.verify or ("judge" if args.judge_model else "rules")
-    if args.verify == "judge" and not args.judge_model:
-        raise r.BadInput(
-            "--judge-model: name the model that is to score the answers, or say --verify rules"
-        )
     step = r.Step(
         args,
         inputs=[args.input],
