@@ -64,16 +64,14 @@ def details(table, facts, path):
     two do not belong together."""
     fresh = {(row["model"], row["benchmark"]): row for row in score.results(facts)}
     for row in table:
-        its = fresh.get((row["model"], row["benchmark"]))
-        if its and (its["n"] != row["n"] or abs(its["accuracy"] - row["accuracy"]) > 0.006):
+        its = fresh.get((row["model"], row["benchmark"]), dict(n=0, accuracy=0.0))
+        if its["n"] != row["n"] or abs(its["accuracy"] - row["accuracy"]) > 0.006:
             raise r.BadInput(
                 f"{path}: {row['model']} on {row['benchmark']} has {row['accuracy']} % of {row['n']}, "
                 f"the scored samples have {its['accuracy']:.2f} % of {its['n']}; "
                 "run score.py again"
             )
-        row["chance"] = its["chance"] if its else None
-        row["repeats"] = its.get("repeats") if its else None
-        row["judge_changed"] = its.get("judge_changed") if its else None
+        row |= {key: its.get(key) for key in ("chance", "repeats", "judge_changed")}
     return table
 
 
@@ -265,7 +263,10 @@ def contents(args, folder):
         n_rows=len(facts),
         dates=" to ".join(dict.fromkeys((min(dates), max(dates)))),
         by_category=by_category(table, names),
-        pooled={model: pool(facts, table, model) for model in models},
+        pooled={
+            model: score.summarise([row for row in facts if row["model"] == model])
+            for model in models
+        },
         averages={model: benchmarks.averages(accuracies(table, model)) for model in models},
         missing=[benchmarks.title_of(name) for name in known if name not in present],
         comparison=comparison,
@@ -313,22 +314,6 @@ def main():
     r.say(
         f"{folder / 'report.html'}: {len(context['models'])} models, {len(context['names'])} benchmarks; "
         f"viewer.html holds {len(index['samples']['id']):,} samples"
-    )
-
-
-def pool(facts, table, model):
-    """Summary over all rows of a model; from the table's rows where the samples are not at hand."""
-    rows = [row for row in facts if row["model"] == model]
-    if rows and (summary := score.summarise(rows)):
-        return summary
-    its = [row for row in table if row["model"] == model]
-    n = sum(row["n"] for row in its)
-    return dict(
-        n=n,
-        **{
-            key: sum(row[key] * row["n"] for row in its) / n
-            for key in ("accuracy", "unparsed", "truncated")
-        },
     )
 
 
