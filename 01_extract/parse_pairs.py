@@ -22,16 +22,15 @@ class Pair(NamedTuple):
 
 # ---- markers ----
 
-BEFORE = r"""^[ \t>]*(?:[-*+•][ \t]+)?(?:\#{1,6}[ \t]*)?
-    (?:[*_]{0,3}[(\[]?\d{1,3}[.):\]][ \t]*)?[*_]{0,3}[ \t]*"""  # quoted, in a list, a heading, numbered, bold
+# quoted, in a list, a heading, numbered, bold; no run of blanks is read twice
+BEFORE = r"""^[ \t>]*+(?:[-*+•][ \t]++)?(?:\#{1,6}[ \t]*+)?
+    (?:[*_]{0,3}[(\[]?\d{1,3}[.):\]][ \t]*+)?[*_]{0,3}[ \t]*+"""
 FLAGS = re.IGNORECASE | re.MULTILINE | re.VERBOSE
 
 
 def marker(words, ends=r"[:.)]|(?=\n)"):
     """Pattern of a marker at the beginning of a line: "**Question 2:**", "### Answer", "3. Q:"."""
-    after = (
-        rf"[ \t]*[\#№]?[ \t]*(?:\(?\d{{1,3}}\)?)?[ \t]*[*_]{{0,3}}[ \t]*(?:{ends})[*_]{{0,3}}[ \t]*"
-    )
+    after = rf"[ \t]*+[\#№]?[ \t]*+(?:\(?\d{{1,3}}\)?[ \t]*+)?[*_]{{0,3}}[ \t]*+(?:{ends})[*_]{{0,3}}[ \t]*"
     return re.compile(f"{BEFORE}(?:{words}){after}", FLAGS)
 
 

@@ -163,7 +163,7 @@ CUES = (  # (words, the tail that makes them a cue)
     (
         "answer answers ans respuesta réponse antwort",  # "answer is", "Ans. (B)", "### Answer\nD"
         rf"""(?:[\s_](?:choice|option|letter|here|key))? {MID}
-        (?: \s*(?:{COPULA}|[:：=→>]) | {WRAPPED} | \s*\n+(?=[(\[]?(?-i:[A-Z])[)\].]?\s*(?:\n|$))
+        (?: \s*(?:{COPULA}|[:：=→>]) | {WRAPPED} | \s*\n(?=[(\[]?(?-i:[A-Z])[)\].]?\s*(?:\n|$))
           | [.]?\s+(?=[(\[]?(?-i:[A-Z])[)\]]?(?:[.\n]|$)) | \s+-+\s+ )""",
     ),
     (
@@ -378,8 +378,8 @@ def last_line(text, options):
 RIGHT = re.compile(  # "B is correct", "It's D", "only (C) remains", "B fits best"
     r"""(?x)
     (?P<noun>\b(?:[Oo]ption|[Cc]hoice|[Aa]nswer|[Ss]tatement)s?\s*)?
-      (?P<open>[(\[]\s*)? (?<![A-Za-z0-9'’\\-])(?P<letter>[A-Z])(?![A-Za-z0-9'’])\s*[)\]]?[:.]?
-      (?P<mid>(?:\s*,?\s*(?:(?![A-Z](?![A-Za-z]))[^.\n?]){0,60}?,?)?) \s+
+      (?P<open>[(\[]\s*)? (?<![A-Za-z0-9'’\\-])(?P<letter>[A-Z])(?![A-Za-z0-9'’])\s{0,3}[)\]]?[:.]?
+      (?P<mid>(?:\s{0,3},?\s{0,3}(?:(?![A-Z](?![A-Za-z]))[^.\n?]){0,60}?,?)?) \s{1,3}
       (?: (?:is|seems|appears|must\s+be|would\s+be|should\s+be)\s+(?:to\s+be\s+)?
           (?:(?:the|therefore|thus|clearly|indeed|definitely|most|more|likely|probably|only|also|our
              |my|single|one)\s+){0,4}
