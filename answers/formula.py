@@ -44,22 +44,27 @@ NAMES = "|".join(sorted((name for name in FUNCTIONS if name != "!"), key=len, re
 LETTER = "a-zA-Zα-ωΑ-Ωħℓ∂"
 TOKEN = re.compile(
     rf"""\s*(?:(?P<num>(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][-+]?\d{{1,3}}(?![\w.]))?)
-    |\\?(?P<call>{NAMES})(?![a-z]{{4}})
-    |\\(?P<mark>dot|ddot|bar|overline|tilde|hat|vec|mathcal|mathbb|widehat)\s*\{{?\s*(?P<marked>[{LETTER}])\s*\}}?
+    |\\?(?P<call>{NAMES}|√)(?![a-z]{{4}})
     |\\(?P<command>frac|binom)(?![a-zA-Z])
-    |(?P<letter>pi(?![a-z])|[{LETTER}]|\\[a-zA-Z]+)
-    |(?P<op>[-+*/^(){{}}\[\]|!%°√∞_]))""",
+    |(?P<sym>(?:pi(?![a-z])|[{LETTER}])                        # x_{{max}}, x_0, x0, y'
+     (?:\s*_\s*(?:\{{[^{{}}]{{0,30}}\}}|\w)|\d{{1,2}}(?![\d.])){{0,2}}(?:'|\^\s*\{{\s*'+\s*\}})*)
+    |(?P<op>[-+*/^(){{}}\[\]|!%°∞_]))""",
     re.VERBOSE,
 )
-TAIL = re.compile(  # x_{max}, x_0, x0, y'
-    r"(?:\s*_\s*(?:\{(?P<sub>[^{}]{0,30})\}|(?P<one>\w|\\[a-z]+))|(?P<digits>\d{1,2}(?![\d.])))?(?P<prime>(?:'|\^\s*\{\s*'+\s*\})*)"
+MARK = re.compile(  # \dot{{x}} is not x, \vec{{x}} is
+    rf"\\(dot|ddot|bar|overline|tilde|hat|vec|mathcal|mathbb|widehat)\s*\{{?\s*([{LETTER}])\s*\}}?"
 )
+KEPT_MARKS = {"dot": "_{dot}", "ddot": "_{ddot}", "bar": "_{bar}", "overline": "_{bar}"}
+DIGITS = re.compile(r"\\(frac|binom)\s*(\d)\s?(?=\d)")  # \frac12
 WORD = re.compile(rf"(?<![\\a-zA-Z])(?!{NAMES})[a-zA-Z]{{5,}}")
 NAMED = re.compile(rf"(?<![\\a-zA-Z])(?:{'|'.join(GREEK)})(?![a-zA-Z])")  # omega
 SUBSCRIPT = re.compile(r"_\s*\{[^{}]*\}")
 BELOW = re.compile(
     r"/\s*(\d*(?:[A-Za-z](?:_\{?\w\}?)?){2,4}|\d+[A-Za-z](?:_\{?\w\}?)?)(?![A-Za-z(])"
 )
+CONSTANTS = {"e": math.e, "i": 1j, "π": math.pi, "pi": math.pi}
+CLOSING = {"(": ")", "[": "]", "{": "}", "|": "|"}
+MINUS = ("num", -1.0)
 
 
 class Unreadable(ValueError):
@@ -71,27 +76,15 @@ def tokens_of(text):
     text = NAMED.sub(lambda m: COMMANDS["\\" + m[0]], text.strip())
     if len(text) > MAX_LENGTH or WORD.search(SUBSCRIPT.sub("", text)):
         raise Unreadable("too long, or words")
+    text = MARK.sub(lambda m: m[2] + KEPT_MARKS.get(m[1], ""), DIGITS.sub(r"\\\1{\2}", text))
     tokens, at = [], 0
     while at < len(text):
         match = TOKEN.match(text, at)
         if not match:
             raise Unreadable(text[at : at + 20])
         kind, at = match.lastgroup, match.end()
-        if kind in ("letter", "marked"):
-            name = match[kind]
-            if name.startswith("\\"):
-                raise Unreadable(name)
-            tail = TAIL.match(text, at)
-            at = tail.end()
-            sub = tail["sub"] or tail["one"] or tail["digits"]
-            mark = (
-                f"\\{match['mark']} " if match["mark"] in ("dot", "ddot", "bar", "overline") else ""
-            )
-            prime = "'" * tail["prime"].count("'")
-            name = mark + name + ("_" + re.sub(r"[\W_]", "", sub) if sub else "") + prime
-            tokens.append(("sym", name))
-        else:
-            tokens.append((kind, match[kind]))
+        value = match[kind]
+        tokens.append((kind, re.sub(r"[\s{}_^\\]", "", value) if kind == "sym" else value))
     return tokens
 
 
@@ -102,7 +95,7 @@ class Reader:
         self.tokens, self.at, self.depth, self.bars, self.angle = tokens_of(text), 0, 0, 0, False
 
     def peek(self):
-        return self.tokens[self.at] if self.at < len(self.tokens) else (None, None)
+        return self.tokens[self.at] if self.at < len(self.tokens) else (None, "")
 
     def take(self, value=None):
         token = self.peek()
@@ -111,47 +104,44 @@ class Reader:
         self.at += 1
         return token
 
+    def comes(self, signs):
+        """Is the next token one of these operators?"""
+        kind, value = self.peek()
+        return kind == "op" and value in signs
+
     def tree(self):
         tree = self.sum()
         if self.at != len(self.tokens):
             raise Unreadable(f"left over: {self.peek()[1]!r}")
         return tree
 
-    def sign(self):
-        """+1 or -1 of the signs that stand here."""
-        sign = 1
-        while self.peek() in (("op", "+"), ("op", "-")):
-            sign = -sign if self.take()[1] == "-" else sign
-        return sign
-
     def sum(self):
         self.depth += 1
         if self.depth > MAX_DEPTH:
             raise Unreadable("too deep")
-        negative = self.sign() < 0
         tree = self.product()
-        tree = ("*", ("num", -1.0), tree) if negative else tree
-        while self.peek() in (("op", "+"), ("op", "-")):
-            sign = "+" if self.sign() > 0 else "-"
+        while self.comes("+-"):
+            sign = self.take()[1]
             tree = (sign, tree, self.product())
         self.depth -= 1
         return tree
 
-    def starts_factor(self):
-        kind, value = self.peek()
-        if kind == "op":
-            return value in "({[√∞" or value == "|" and not self.bars
-        return kind is not None
+    def signed(self, read):
+        """What read() reads, behind any number of signs."""
+        minus = False
+        while self.comes("+-"):
+            minus ^= self.take()[1] == "-"
+        return ("*", MINUS, read()) if minus else read()
 
     def product(self):
-        tree = self.factor()
+        tree = self.signed(self.factor)
         while True:
-            if self.peek() in (("op", "*"), ("op", "/")):
+            if self.comes("*/"):
                 sign = self.take()[1]
-                negative = self.sign() < 0
-                right = self.factor()
-                tree = (sign, tree, ("*", ("num", -1.0), right) if negative else right)
-            elif self.starts_factor():
+                tree = (sign, tree, self.signed(self.factor))
+            elif (
+                self.comes("({[∞") or self.comes("|") and not self.bars or self.peek()[0] in STARTS
+            ):
                 mixed = tree[0] == "num" and self.peek() == ("command", "frac")
                 right = self.factor()
                 mixed = mixed and right[0] == "/" and right[1][0] == right[2][0] == "num"
@@ -161,10 +151,10 @@ class Reader:
 
     def factor(self):
         tree = self.base()
-        while self.peek()[0] == "op" and self.peek()[1] in "^!%°":
+        while self.comes("^!%°"):
             sign = self.take()[1]
             if sign == "^":
-                tree = ("^", tree, self.group())
+                tree = ("^", tree, self.signed(self.base))
             elif sign == "!":
                 tree = ("call", "!", tree)
             elif sign == "%":
@@ -173,78 +163,62 @@ class Reader:
                 tree = ("*", tree, ("num", math.pi / 180))
         return tree
 
-    def group(self):
-        """The argument of ^, \\frac or \\sqrt: {...}, (...), a sign and factor, or one token; \\frac12 is two digits."""
-        kind, value = self.peek()
-        if kind == "op" and value in "+-":
-            sign = self.sign()
-            return ("*", ("num", float(sign)), self.group())
-        short = self.tokens[self.at - 1] == ("command", "frac") and len(value or "") == 2
-        if short and value.isdigit():
-            self.tokens[self.at] = ("num", value[1])
-            return ("num", float(value[0]))
-        return self.base()
-
     def base(self):
+        """A number, a symbol, a call, or what stands in brackets."""
         kind, value = self.take()
         if kind == "num":
             return ("num", float(value))
         if kind == "sym":
-            constant = {"e": math.e, "i": 1j, "π": math.pi, "pi": math.pi}.get(value)
-            return ("sym", value) if constant is None else ("num", constant)
+            return ("num", CONSTANTS[value]) if value in CONSTANTS else ("sym", value)
         if kind == "command":
-            top = self.group()
-            return ("/" if value == "frac" else "binom", top, self.group())
-        if kind == "call" or value == "√":
+            top = self.base()
+            return ("/" if value == "frac" else "binom", top, self.base())
+        if kind == "call":
             return self.call(value.replace("√", "sqrt"))
         if value == "∞":
             return ("sym", "∞")
-        if value == "|":
-            self.bars += 1
-            tree = ("call", "abs", self.sum())
-            self.take("|")
-            self.bars -= 1
-            return tree
-        if value not in ("(", "[", "{"):
+        if value not in CLOSING:
             raise Unreadable(value)
+        self.bars += value == "|"
         tree = self.sum()
-        self.take({"(": ")", "[": "]", "{": "}"}[value])
-        return tree
+        self.take(CLOSING[value])
+        self.bars -= value == "|"
+        return ("call", "abs", tree) if value == "|" else tree
 
     def call(self, name):
         """A function with its base, power and argument: \\log_2 8, \\sin^2 x, \\sqrt[3]{27}."""
-        if name == "sqrt" and self.peek()[1] == "[":
-            self.take()
-            root = self.sum()
-            self.take("]")
-            return ("^", self.group(), ("/", ("num", 1.0), root))
+        if name == "sqrt" and self.comes("["):
+            root = self.base()
+            return ("^", self.base(), ("/", ("num", 1.0), root))
         power = base = None
-        while self.peek() in (("op", "^"), ("op", "_")):
+        while self.comes("^_"):
             if self.take()[1] == "_":
-                base = self.group()
+                base = self.base()
             else:
-                power = self.group()
+                power = self.signed(self.base)
         outside, self.angle = self.angle, name in ANGLES
         argument = self.argument(name)
         self.angle = outside
-        if self.peek() == ("op", "^") and power is None and name != "sqrt":  # sin(x)^2
+        if self.comes("^") and power is None and name != "sqrt":  # sin(x)^2
             self.take()
-            power = self.group()
-        if power == ("*", ("num", -1.0), ("num", 1.0)) and name in ("sin", "cos", "tan"):
+            power = self.signed(self.base)
+        if power == ("*", MINUS, ("num", 1.0)) and name in ("sin", "cos", "tan"):
             name, power = "arc" + name, None
         tree = ("call", name, argument)
-        if base is not None:
-            tree = ("/", tree, ("call", "ln", base))
+        tree = tree if base is None else ("/", tree, ("call", "ln", base))
         return tree if power is None else ("^", tree, power)
 
     def argument(self, name):
         """(...), or factors side by side: sin 2x means sin(2x)."""
-        if name == "sqrt" or self.peek() in (("op", "("), ("op", "{"), ("op", "[")):
-            return self.group()
+        if name == "sqrt" or self.comes("({["):
+            return self.base()
         tree = self.factor()
-        while self.peek()[0] in ("num", "sym") or self.peek() == ("command", "frac"):
+        while self.peek()[0] in ("num", "sym", "command"):
             tree = ("*", tree, self.factor())
         return tree
+
+
+STARTS = ("num", "sym", "call", "command")  # of a factor
 
 
 def symbols(tree):
