@@ -65,6 +65,9 @@ SHOWN = re.compile(
     rf"\$\$([^$]{{1,4000}}?)\$\$|\\\[(.{{1,4000}}?)\\\]|\\begin\s*{ENVIRONMENT}(.{{1,4000}}?)\\end\s*{ENVIRONMENT}",
     re.S,
 )
+REMARK = re.compile(  # 17 kN (using 1 J = 1 N m), of a worked solution of SciBench
+    r"[\s.,]*(?:\(\s*)?\b(?:where\s+we\s+(?:have\s+)?used?|using)\s(?:(?!\$\$|\\\[)[^\n]){1,250}$"
+)
 COPULA = re.compile(
     r"""(?:\b(?:is|are|was|were|be|equals?|has|have|had|makes?|costs?|only|total\s+of|leaves?|remains?
     |approximately|about)\b|[=≈:])\s*(?=[-+$−(]?\s*\\?\$?\.?\d)""",
@@ -262,6 +265,7 @@ def bold(text):
 def last_value(text):
     """The number or formula of the last sentence that states one, unless the text gives up."""
     text = SHOWN.sub(last_row, text.strip())
+    text = text[:-300] + REMARK.sub("", text[-300:])
     sentences = [s for s in re.split(r"(?<=[.!?。])\s+(?=[^a-z])|\n+", text) if s.strip()]
     sentences = [s for s in sentences if not HYPOTHETICAL.search(s[:300])] or sentences
     for back, sentence in enumerate(reversed(sentences[-6:])):
@@ -322,7 +326,8 @@ def last_formula(sentence):
     at = formulas[-1]
     if len(formulas) > 1:
         before, gap = inner(formulas[-2]), sentence[formulas[-2].end() : at.start()]
-        if "=" in before and "=" in inner(at) and re.fullmatch(r",?\s*(?:and|or)?\s*", gap):
+        named = all(re.match(r"[^=(+^]{1,12}=", text) for text in (before, inner(at)))
+        if named and re.fullmatch(r",?\s*(?:and|or)?\s*", gap):
             return f"{before}, {inner(at)}"
     return with_unit(inner(at), sentence[at.end() :])
 
