@@ -12,7 +12,7 @@ of several) was committed, and None where it does not apply.
 import re
 
 from .markup import plain
-from .options import LETTERS, by_value, named, option_text, words
+from .options import LETTERS, named, option_text, words
 
 MAX_READ = 24_000
 SHORT = 400  # characters: a response that has no room for steps on the way
@@ -70,9 +70,9 @@ ARTICLE = re.compile(  # what follows "A" or "I" where they are letters
 )
 NEGATED = re.compile(  # before a letter: "not", "rather than option", "we can rule out"
     r"""(?xi)
-    (?: \b(?: not|never|neither|nor|rather\s+than|instead\s+of|except|exclud\w+|eliminat\w+
-            | rul\w+\s+out|discard\w*|reject\w*|unlike|without|incorrect|wrong ) | n['’]t | 不是|不选 )
-    \s* (?:be|either|just|simply|the|an?|answer)? \s* (?:options?|choices?)? \s* [(\[:]? \s* $"""
+    (?: \b(?:not|neither|nor|rather\s+than|instead\s+of|except|exclud\w+|eliminat\w+|rul\w+\s+out
+        |discard\w*|reject\w*|unlike|without|incorrect|wrong) | n['’]t | 不是|不选 )
+    \s* (?:the|answer)? \s* (?:options?|choices?)? \s* [(\[:]? \s* $"""
 )
 REFUSED = re.compile(  # behind a letter: "is not", "can be ruled out", ") false"
     r"""(?xi)
@@ -83,15 +83,12 @@ REFUSED = re.compile(  # behind a letter: "is not", "can be ruled out", ") false
         (?:incorrect|wrong|false|invalid|ruled|eliminated|excluded|irrelevant|unlikely)
       | (?:can|could|should|may)\s+be\s+(?:ruled|eliminated|excluded|discarded) | 不正确|错误 )"""
 )
-UNDECIDED = re.compile(r"(?i)(?:not|n't|never|neither|either|unclear|none|any|one\s+of|between)\b")
 
 
 def letters_at(tail, options):
     """The letters that stand at the start of tail, fillers skipped; "" where they are refused or one of several."""
     at = FILLS.match(tail).end()
     rest = tail[at:]
-    if UNDECIDED.match(rest):
-        return "" if not named(rest, options, "start") else None
     if glued := GLUED.match(rest):
         return glued_letters(glued[0], options)
     match = LETTER.match(rest)
@@ -101,7 +98,7 @@ def letters_at(tail, options):
     wrapped = re.search(r"[(\[{<]\s*$", tail[:at]) or re.search(r"[(\[{<（)\]}>）]", match[0])
     if text := text_with_letter(rest, letter, options):
         return text
-    if not wrapped and is_a_word(match[1], after, options):
+    if not wrapped and is_a_word(match[1], after):
         return None
     several = with_more(letter, after, options)
     if len(several) == 1 and REFUSED.match(after[:90]):
@@ -110,14 +107,11 @@ def letters_at(tail, options):
     return several
 
 
-def is_a_word(letter, after, options):
+def is_a_word(letter, after):
     """Is a bare letter no option: an article, a pronoun, a lower-case symbol?"""
     if letter.islower():
         return not re.match(r"\s*(?:$|[.):;]\s|[.):;]$|\n)", after)
-    if letter not in "AI" or ARTICLE.match(after):
-        return False
-    text = option_text(letter, options)[:12] if options and is_option(letter, options) else ""
-    return not (text and re.match(r"\s*" + re.escape(text), after))
+    return letter in "AI" and not ARTICLE.match(after)
 
 
 def text_with_letter(rest, letter, options):
@@ -161,13 +155,13 @@ CHOSEN = r"""(?=\s*(?:(?:the|answer|option|choice|letter|statement|most|correct|
 NOUN = r"(?:option|choice|statement|alternative|conclusion|solution|letter|description|one|match)s?"
 CUES = (  # (words, the tail that makes them a cue)
     (
-        "answer answers ans respuesta réponse antwort",  # "answer is", "Ans. (B)", "### Answer\nD"
+        "answer answers ans",  # "answer is", "Ans. (B)", "### Answer\nD"
         rf"""(?:[\s_](?:choice|option|letter|here|key))? {MID}
         (?: \s*(?:{COPULA}|[:：=→>]) | {WRAPPED} | \s*\n(?=[(\[]?(?-i:[A-Z])[)\].]?\s*(?:\n|$))
           | [.]?\s+(?=[(\[]?(?-i:[A-Z])[)\]]?(?:[.\n]|$)) | \s+-+\s+ )""",
     ),
-    (
-        "correct right best appropriate suitable accurate final likely true closest incorrect false",
+    (  # "the best option would be"
+        "correct right best appropriate final likely true closest incorrect false",
         rf"\s+(?:answer\s+)?{NOUN}\b {MID} (?: \s*(?:{COPULA}|[:：=→]) | {WRAPPED} )",
     ),
     ("option choice selection selected label prediction conclusion", r"[\"']?\s*(?:is|:|=)(?!=)"),
@@ -186,7 +180,7 @@ CUES = (  # (words, the tail that makes them a cue)
     ("答案 选项 选", "(?:应该|应)?(?:是|为|选|：|:)?"),
 )
 TAILS = {word: re.compile(tail, re.X | re.I) for names, tail in CUES for word in names.split()}
-WORD = re.compile(r"[A-Za-zéèê]+|#{4}|答案|选项?")
+WORD = re.compile(r"[A-Za-z]+|#{4}|答案|选项?")
 DOUBT = re.compile(  # right before a cue: "whether the answer is", "the student's answer is"
     r"""(?xi)
     \b(?:if|whether|suppose|supposing|assum\w+|unless|not\s+sure|unsure|wrong|incorrect|how\s+can|why
@@ -198,17 +192,12 @@ REMARK = re.compile(  # "Note: had it asked about X, the answer would be A"
     \b(?:would|were|might|could)\b | ^\W*(?:note|remark|p\.?s|nb)\b\W"""
 )
 CORRECTION = re.compile(
-    r"""(?xi)
-    \b(?:wait|actually|no|not|but|however|instead|rather|first|initially|let\s+me|mistake|sorry
-      |check\w*|correct\w*|re-?\w+ing|hmm|oops|on\s+second|then|so|therefore|thus|hence|finally)\b"""
+    r"(?i)\b(?:wait|actually|no|not|but|however|instead|correct|so|therefore)\b"
 )
 NO_OPTION = re.compile(
     r"""(?xi)
-    none\s+of\s+(?:the|these|those)\s+(?:above|options|choices|answers|given|provided|listed)
-  | not\s+(?:among|one\s+of|listed|in|provided|given|present)\b
-  | no\s+(?:correct|valid|right)\s+(?:answer|option|choice)
-  | (?:cannot|can['’]t|can\s+not|unable\s+to|(?:im|not\s+)possible\s+to)\s+(?:be\s+)?
-      (?:determine|answer|choose|select|provide|say|give)"""
+    none\s+of\s+(?:the|these|those) | not\s+(?:among|one\s+of|listed|in|provided|given|present)\b
+  | no\s+(?:correct|valid|right)\s | (?:cannot|can['’]t|unable\s+to)\s+(?:be\s+)?(?:determine|answer)"""
 )
 RETRACTED = re.compile(
     r"(?i)(?:, (?:but|which)|\. but this) .{0,20}\bnot (?:the|an?|among|listed)\b"
@@ -251,13 +240,13 @@ def offered(tail, options):
 def named_behind(tail, line, options):
     """The one option that is named behind a cue; "" where the options are said not to hold the answer."""
     body = tail[FILLS.match(tail).end() :]
-    hits = named(line, options, "all")
-    if not hits and re.search(r"\bor\b", line) and len(named(line, options)) > 1:
+    if re.search(r"\bor\b", line) and len(named(line, options)) > 1 > len(
+        named(line, options, "all")
+    ):
         return ""  # the nucleus or the ribosome
-    hits = hits or named(body, options, "start")
-    if not hits and (letter := by_value(body, options)):
-        return letter
-    hits = hits or named(sentence_at(tail, len(tail) - len(tail.lstrip(" :\n"))), options)
+    whole = tail.lstrip(" :\n")  # "- 0.5": its sign is no filler
+    hits = named(line, options, "all") or named(body, options, "start")
+    hits = hits or named(whole, options, "start") or named(sentence_at(whole, 0), options)
     hits = hits if len(hits) == 1 else mentions(line, options)
     if len(hits) == 1:
         return hits[0]
@@ -265,16 +254,15 @@ def named_behind(tail, line, options):
 
 
 def statement(text, options):
-    """The last statement that is no remark; "" where it is withdrawn, or the last two differ with nothing between."""
+    """The last statement that is no remark; "" where it is withdrawn, or the one right before it differs, uncorrected."""
     found = [item for item in statements(text, options) if item[2]]
     firm = [item for item in found if not item[3]] or found
     if not firm:
         return None
     start, _, letters, _ = firm[-1]
-    if len(firm) > 1 and firm[-2][2] != letters:
-        between = text[firm[-2][1] : start]
-        if len(between) < 60 and not CORRECTION.search(between):
-            return ""  # "Answer: A\nAnswer: B"
+    between = text[firm[-2][1] : start] if len(firm) > 1 and firm[-2][2] != letters else ""
+    if 0 < len(between) < 60 and not CORRECTION.search(between):
+        return ""  # "Answer: A\nAnswer: B"
     return letters.replace(WITHDRAWN, "")
 
 
@@ -334,9 +322,7 @@ def first_line(text, options):
         return letter
     word = re.match(r"\W*([A-Za-z]+)\b\s*(?:[,.:;!—–-]|$)", line)
     hits = named(line, options, "all") or word and named(word[1], options, "all")
-    if hits:
-        return hits[0]
-    return by_value(line.strip(" ."), options) if text.strip() == line and len(line) < 40 else None
+    return hits[0] if hits else None
 
 
 def first_letter(text, line, options):
@@ -357,36 +343,23 @@ def first_letter(text, line, options):
 
 
 def last_line(text, options):
-    """A response whose last line is its answer: a letter, or an option's words."""
-    line = text.strip().rsplit("\n", 1)[-1].strip()
-    listed = LINE_LETTER.findall(text[-2000:])
-    if len(line) > 300 or len(line) > 1 and len(listed) >= max(2, count_of(options) - 1):
-        return None
-    alone = LAST.search(line[-80:])
-    letter = (alone[1] or alone[2]).upper() if alone else None
-    label = re.match(r"[(\[]?([A-Z])[)\].:]+\s+(?=\S)", line)
-    if not letter and label and named(line[label.end() :], options, "start") == [label[1]]:
-        letter = label[1]
-    if letter:
-        return letter if is_option(letter, options) else None
-    hits = named(line, options, "all")
-    return hits[0] if hits else None
+    """A response whose last line is its letter."""
+    found = LAST.search(text.strip().rsplit("\n", 1)[-1][-80:].strip())
+    letter = (found[1] or found[2]).upper() if found else None
+    return letter if letter and is_option(letter, options) else None
 
 
 # ---- sentences that name an option ----
 
-RIGHT = re.compile(  # "B is correct", "It's D", "only (C) remains", "B fits best"
+RIGHT = re.compile(  # "B is correct", "(C) seems the best choice", "It's D"
     r"""(?x)
     (?P<noun>\b(?:[Oo]ption|[Cc]hoice|[Aa]nswer|[Ss]tatement)s?\s*)?
       (?P<open>[(\[]\s*)? (?<![A-Za-z0-9'’\\-])(?P<letter>[A-Z])(?![A-Za-z0-9'’])\s{0,3}[)\]]?[:.]?
       (?P<mid>(?:\s{0,3},?\s{0,3}(?:(?![A-Z](?![A-Za-z]))[^.\n?]){0,60}?,?)?) \s{1,3}
-      (?: (?:is|seems|appears|must\s+be|would\s+be|should\s+be)\s+(?:to\s+be\s+)?
-          (?:(?:the|therefore|thus|clearly|indeed|definitely|most|more|likely|probably|only|also|our
-             |my|single|one)\s+){0,4}
-          (?:correct|right|best|true|answer|appropriate|accurate|final|closest|suitable|likely
-            |(?:(?<=most\ )|(?<=more\ ))(?:reasonable|plausible)|(?:option|choice|one|statement)\s+(?:that|consistent|left))\b
-          (?!\s*(?:or|that\s+.{0,20}not|\w+\s+if))
-        | (?:remains|fits|best\s+\w+s|works|matches)\b )
+      (?:is|seems|must\s+be|would\s+be|should\s+be)\s+
+      (?:(?:the|therefore|thus|clearly|indeed|most|more|likely|only|also|my)\s+){0,4}
+      (?:correct|right|best|true|answer|appropriate|closest|(?:option|one)\s+that)\b
+      (?!\s*(?:or|that\s+.{0,20}not|\w+\s+if))
   | \b[Ii]t(?:['’]s|\s+is|\s+must\s+be|\s+has\s+to\s+be)\s+(?:option\s+)?[(]?(?P<its>[A-Z])[)]?
       (?=\s*(?:[.!;,]|$))"""
 )
@@ -396,11 +369,6 @@ MENTION = re.compile(
       | \b(?:[Oo]ption|[Cc]hoice|[Aa]nswer|[Ss]tatement|[Ll]etter|[Ii]mage)s?[\s_]+["'“‘(]?([A-Z])(?![A-Za-z0-9'’])
       | 选项?\s*[(（]?([A-J])[)）]?
       | (?:^|\n)\s*([A-Z])\s*[.):]\s )"""
-)
-CONCLUDES = re.compile(
-    r"""(?xi)
-    \b(?:therefore|thus|hence|so|conclu\w+|consequently|answer|finally|overall|accordingly
-      |we\s+(?:get|have|find|obtain)|most\s+likely|correct|best|in\s+summary|this\s+means|closest)\b"""
 )
 SUBORDINATE = re.compile(  # "as pressure increases, volume decreases" states the second
     r"(?i)^\W*(?:as|when|if|because|since|although|while|after|once)\b[^,]{0,160},\s*"
@@ -459,7 +427,7 @@ def cut_off(text):
 
 
 def last_sentence(text, options):
-    """The option that one of the last two sentences names, where it names exactly one."""
+    """The one option that one of the last two sentences of a short response names, or that a long one mentions at all."""
     if cut_off(text):
         return None
     if options and statements(text, options):
@@ -467,26 +435,25 @@ def last_sentence(text, options):
     text = text[-6000:].strip()
     if len(LINE_LETTER.findall(text)) > 1:  # a list, of which no line is a conclusion
         text = "\n".join(line for line in text.split("\n") if not LINE_LETTER.match(line))
-    for sentence in sentences_of(text)[:-3:-1]:
-        found = concluded(sentence, len(text) < SHORT, options)
+    for sentence in sentences_of(text)[:-3:-1] if len(text) < SHORT else ():
+        found = concluded(sentence, options)
         if found is not None:
             return found or None
     everywhere = mentions(text, options)
     return everywhere[0] if len(everywhere) == 1 else None
 
 
-def concluded(sentence, short, options):
+def concluded(sentence, options):
     """The letter that a sentence near the end commits to; "" where it names several or asks; None where none."""
     letters = mentions(sentence, options)
-    weighty = short or CONCLUDES.search(sentence)
     if letters or sentence.rstrip().endswith("?"):
-        return letters[0] if len(letters) == 1 and weighty else ""
+        return letters[0] if len(letters) == 1 else ""
     bare = re.search(
         r"\b(?:is|are|(?<!could )(?<!might )(?<!may )be)\s+([A-Z])\s*[.!]?\s*$", sentence
     )
     if bare and is_option(bare[1], options):
         return bare[1]
-    return worded(sentence, options) if options and weighty else None
+    return worded(sentence, options) if options else None
 
 
 def worded(sentence, options):
@@ -498,8 +465,6 @@ def worded(sentence, options):
     hits = named(last, options, "start") or named(last, options)
     if len(hits) == 1:
         return hits[0]
-    if value := by_value(last.strip(), options):
-        return value
     hits = named(sentence, options)
     if not hits:
         return "" if NO_OPTION.search(sentence) else None

@@ -1,7 +1,6 @@
-"""Which options does a text name by their own words, stems or values, without a letter?
+"""Which options does a text name by their own words or stems, without a letter?
 
 named("The gas is nitrogen dioxide.", ("nitrogen", "nitrogen dioxide")) -> ["B"]
-by_value("0.02 kN", ("10 N", "20 N")) -> "B"
 """
 
 import functools
@@ -9,7 +8,6 @@ import re
 import string
 
 from .markup import MARKS, NOISE, WRAP, flat_scripts
-from .quantity import parse_quantity, same_quantity
 from .words import stem
 
 LETTERS = string.ascii_uppercase
@@ -53,13 +51,6 @@ def option_words(options, read=words):
     return sorted(found, key=lambda pair: -len(pair[1]))
 
 
-@functools.lru_cache(maxsize=512)
-def option_values(options):
-    """[(letter, quantity)] of the options that are numbers."""
-    values = (parse_quantity(OPTION_LABEL.sub("", option)) for option in options)
-    return [pair for pair in zip(LETTERS, values, strict=False) if pair[1] is not None]
-
-
 def named(text, options, where="in"):
     """Letters of the options whose words, or else stems, stand "in" a text, at its "start", or are "all" of it."""
     for read in (words, stems) if options else ():
@@ -91,24 +82,6 @@ def contained(flat, known):
         hits.append(letter)
         flat = flat.replace(option, " # ")
     return hits
-
-
-def by_value(text, options):
-    """The letter of the only option that is the number (with unit) at the start of text, or None."""
-    end = r"[,;\n]|\.(?:\s|$)|\s(?:and|because|which|since|so|when|if)\b|$"
-    head = re.match(rf"[^\n,;]{{1,60}}?(?={end})", text) if options else None
-    value = parse_quantity(head[0]) if head else None
-    if value is None:
-        return None
-    for tolerance in (1e-9, None):  # the same number, or else one that is near
-        hits = [
-            letter
-            for letter, option in option_values(options)
-            if same_quantity(value, option, rel_tol=tolerance)
-        ]
-        if hits:
-            return hits[0] if len(hits) == 1 else None
-    return None
 
 
 def option_text(letter, options):
