@@ -202,24 +202,30 @@ def attach_unit(number, rest):
 
 def read_number(text):
     """(value, digits, end) of the number at the start of text, or None."""
-    match, power = NUMBER.match(text), POWER.match(text)
-    if power and (not match or power.end() > match.end() or match.end() <= 2):
+    match = NUMBER.match(text)
+    if (power := POWER.match(text)) and (
+        not match or power.end() > match.end() or match.end() <= 2
+    ):
         exponent = int(power["ten"].replace(" ", ""))
         value = scale(-1.0 if power["sign"] == "-" else 1.0, exponent)
         return (value, None, power.end()) if abs(exponent) < 300 else None
     value, digits = mantissa(match) if match else (None, None)
-    if value is None:
+    exponent = exponent_of(match) if match else 0
+    if value is None or abs(exponent) > 290:
         return None
-    exponent = (match["e"] or match["one"] or "e")[1:] or (match["ten"] or "").replace(" ", "")
     if exponent:
-        if abs(int(exponent)) > 290:
-            return None
         digits = digits or max(1, len((match["dec"] or "0").replace(" ", "").strip("0")))
-        value = scale(value, int(exponent))
+        value = scale(value, exponent)
     end = match.end()
     if word := SCALE.match(text, end):
         value, end = value * SCALES.get(word[1].lower(), 100), word.end()
     return (-value if "-" in (match["sign"], match["sign2"]) else value), digits, end
+
+
+def exponent_of(match):
+    """The power of ten of a match of NUMBER, 0 where it has none."""
+    written = (match["e"] or match["one"] or "e")[1:] or (match["ten"] or "0").replace(" ", "")
+    return int(written)
 
 
 def mantissa(match):

@@ -266,17 +266,22 @@ def last_value(text):
     """The number or formula of the last sentence that states one, unless the text gives up."""
     text = SHOWN.sub(last_row, text.strip())
     text = text[:-300] + REMARK.sub("", text[-300:])
-    sentences = [s for s in re.split(r"(?<=[.!?。])\s+(?=[^a-z])|\n+", text) if s.strip()]
-    sentences = [s for s in sentences if not HYPOTHETICAL.search(s[:300])] or sentences
-    for back, sentence in enumerate(reversed(sentences[-6:])):
+    for back, sentence in enumerate(last_sentences(text)):
         if REFUSAL.search(sentence) and not GUESS.search(sentence):
             return None
         if sentence.rstrip().endswith("?") and back < 5:
             continue
         if (value := stated_value(sentence)) is not None:
             return value
-    words = len(text) <= 80 and "\n" not in text and not text.endswith("?")
-    return text if words and text and not REFUSAL.search(text) else None
+    words = 0 < len(text) <= 80 and not re.search(r"\n|\?$", text)
+    return text if words and not REFUSAL.search(text) else None
+
+
+def last_sentences(text, most=6):
+    """The last sentences, the last one first, without hypothetical remarks."""
+    sentences = [s for s in re.split(r"(?<=[.!?。])\s+(?=[^a-z])|\n+", text) if s.strip()]
+    sentences = [s for s in sentences if not HYPOTHETICAL.search(s[:300])] or sentences
+    return sentences[: -most - 1 : -1]
 
 
 def last_row(display):

@@ -276,7 +276,7 @@ def table_of_references():
 
 def speed():
     rows = [r for r in labelled_rows() if r["label"] is not None]
-    answers.grade("\\boxed{x^2+1/0}", "\\zeta(x) = 5", "math")  # starts the worker
+    answers.worker.equal("1", "1")  # its start (3 s for sympy) is no row's time
     times = defaultdict(list)
     for row in rows:
         start = time.perf_counter()
