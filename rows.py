@@ -182,6 +182,9 @@ def within(limit):
     return limit if isinstance(limit, range) else range(sys.maxsize if limit is None else limit)
 
 
+NOT_A_DEFECT = (errno.EACCES, errno.EPERM, errno.EROFS, errno.EIO, errno.ENOTDIR, errno.EEXIST)
+
+
 def explain(error):
     """The sentence of a disk that is full or a file that may not be touched; any other OSError is raised again: it is a defect."""
     place = Path(os.fsdecode(error.filename or "."))
@@ -192,7 +195,7 @@ def explain(error):
             f"{folder}: the disk is full ({free / 1e6:.0f} MB free) while {place.name} was written; make room and give the same "
             "command again: finished work is kept and it goes on from there"
         )
-    if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS, errno.EIO) and error.filename:
+    if error.errno in NOT_A_DEFECT and error.filename:
         return BadInput(f"{place}: {error.strerror.lower()}")
     raise error
 
@@ -855,13 +858,20 @@ def starting(output, *details):
     say(", ".join([f"{script} -> {output}", *filter(None, details)]))
 
 
+def read_meta(path):
+    """The meta file beside an output as a dict, or None where there is none that can be read."""
+    with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
+        meta = json.loads(beside(path, "meta.json").read_text())
+        return meta if meta["counts"]["rejected"] is not None and "out" in meta["counts"] else None
+
+
 def count_rows(path):
     """Rows of a .jsonl file by its meta file, else by its lines; None for other files and folders."""
     path = Path(path)
     if path.suffix != ".jsonl" or not path.is_file():
         return None
-    with contextlib.suppress(OSError, ValueError, KeyError):
-        return json.loads(beside(path, "meta.json").read_text())["counts"]["out"]
+    if meta := read_meta(path):
+        return meta["counts"]["out"]
     with open(path, "rb") as file:
         return sum(piece.count(b"\n") for piece in iter(lambda: file.read(1 << 20), b""))
 
@@ -904,6 +914,8 @@ class Step:
         self.output = Path(args.output)
         if self.output.suffix != ".jsonl":
             raise BadInput(f"--output {self.output}: the name must end in .jsonl")
+        if self.output.is_dir():
+            raise BadInput(f"--output {self.output} is a folder, the name of a file is needed")
         self.raw_path, self.rejected_path, self.meta_path = (
             beside(self.output, kind) for kind in ("raw.jsonl", "rejected.jsonl", "meta.json")
         )
@@ -959,10 +971,10 @@ class Step:
 
     def finished(self):
         """True where the output stands already and was made from the same inputs, options and code; a line says so, or what starts now."""
-        if not (self.output.is_file() and self.meta_path.is_file()):
+        old = read_meta(self.output)
+        if old is None or not self.output.is_file():
             self.announce()
             return False
-        old = json.loads(self.meta_path.read_text())
         changed = [
             key for key in self.same_if if old.get("same_if", {}).get(key) != self.same_if[key]
         ]

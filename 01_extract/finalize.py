@@ -184,7 +184,10 @@ class Sample:
 
     def add(self, row):
         rank = -int.from_bytes(
-            hashlib.sha256(f"{self.seed}/{row['id']}".encode()).digest()[:8], "big"
+            hashlib.sha256(f"{self.seed}/{row['id']}".encode("utf-8", "surrogatepass")).digest()[
+                :8
+            ],
+            "big",
         )
         (heapq.heappush if len(self.heap) < self.n else heapq.heappushpop)(
             self.heap, (rank, row["id"], row)
@@ -483,7 +486,7 @@ def main():
     add("--public", action="store_true", help="a new repository is public (default: private)")
     args = parser.parse_args()
     args.output = Path(args.output)
-    beside = Path(args.input).with_name("chunks.jsonl")
+    beside = Path(args.input).parent / "chunks.jsonl"
     args.chunks = args.chunks or (str(beside) if beside.is_file() else None)
     marks = quality.read_marks(args.marks)
     token = hub_token() if args.push_to_hub else None

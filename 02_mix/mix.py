@@ -125,17 +125,19 @@ class Shards:
 
         if self.writer is None:
             self.aside.append(self.folder / f".{self.stem}-{len(self.aside):05d}.part")
-            self.writer = pa.parquet.ParquetWriter(self.aside[-1], schema(), compression="zstd")
+            with r.naming(self.aside[-1]):
+                self.writer = pa.parquet.ParquetWriter(self.aside[-1], schema(), compression="zstd")
         try:
             made = pa.Table.from_pylist(self.batch, schema=schema())
         except UnicodeEncodeError:  # lone surrogates have no UTF-8 form, which Arrow insists on
             plain = json.dumps(self.batch, ensure_ascii=False).encode("utf-8", "replace")
             made = pa.Table.from_pylist(json.loads(plain), schema=schema())
-        self.writer.write_table(made)
         self.batch = []
-        if close:
-            self.writer.close()
-            self.writer = None
+        with r.naming(self.aside[-1]):
+            self.writer.write_table(made)
+            if close:
+                self.writer.close()
+                self.writer = None
 
     def finish(self):
         """Give the shards their names; returns the paths. Shards of an earlier run of this name are

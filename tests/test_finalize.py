@@ -521,3 +521,12 @@ def test_licences_are_a_gate_and_models_have_terms(run):
         and len(gone) == 41
     )
     finalize.check_public(run / "t.jsonl")
+
+
+def test_an_id_with_a_lone_surrogate_and_a_folder_as_input(tmp_path):
+    rows = [dict(id="\ud83d", question="What is it?", answer="A body.", subject=None, source=None)]
+    r.write(tmp_path / "a.jsonl", rows)
+    call(finalize, "--input", tmp_path / "a.jsonl", "--output", tmp_path / "out.jsonl")
+    assert [row["id"] for row in read_jsonl(tmp_path / "out.jsonl")] == ["\ud83d"]
+    with pytest.raises(r.BadInput, match="is a folder"):
+        call(finalize, "--input", ".", "--output", tmp_path / "out.jsonl", "--fresh")

@@ -759,3 +759,12 @@ def test_recipes_of_the_project_are_valid():
         "natural_reasoning": 436_400,
         "nemotron_science": 173_300,
     }
+
+
+def test_a_full_disk_names_the_shard(tmp_path):
+    (tmp_path / ".m-00000.part").symlink_to("/dev/full")
+    shards = mix.Shards(tmp_path, "m", 10)
+    shards.add({"id": "a"})
+    with pytest.raises(OSError) as error:
+        shards.finish()
+    assert isinstance(r.explain(error.value), r.NoRoom) and error.value.filename.endswith(".part")

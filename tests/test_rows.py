@@ -360,6 +360,25 @@ def test_an_unreadable_file_is_one_sentence(three, monkeypatch, capsys):
     assert ended.value.code == 2 and "in.jsonl: permission denied" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("text", ["{", "[]", "{}", '{"counts": 3}', '{"counts": {"rejected": {}}}'])
+def test_a_broken_meta_file_means_made_again(three, text):
+    run_step(three)
+    r.beside(three.output, "meta.json").write_text(text)
+    assert run_step(three) and not run_step(three)
+
+
+def test_an_output_that_cannot_be_is_one_sentence(three, tmp_path, capsys):
+    (tmp_path / "folder.jsonl").mkdir()
+    for output, said in (
+        (tmp_path / "folder.jsonl", "folder.jsonl is a folder"),
+        (tmp_path / "in.jsonl/out.jsonl", "in.jsonl: file exists"),
+    ):
+        three.output = str(output)
+        with pytest.raises(SystemExit) as ended:
+            r.run(lambda: run_step(three))
+        assert ended.value.code == 2 and said in capsys.readouterr().err
+
+
 OWNER = """
 import argparse, sys, time
 sys.path.insert(0, {root!r})
