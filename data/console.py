@@ -9,6 +9,7 @@ colours stay. Exit code: the step's; where it is none that a script chose (0, 2,
 import contextlib
 import os
 import re
+import resource
 import select
 import shlex
 import signal
@@ -126,6 +127,12 @@ def pass_on(child):
     signal.signal(signal.SIGALRM, lambda *_: child.kill())
 
 
+def ending(code, seconds):
+    """The log's last line of a step: a processor's seconds far below the clock's were spent waiting."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return f"- exit code {code}, {seconds:.0f} s, {used.ru_utime + used.ru_stime:.0f} s of processor time\n"
+
+
 def run(command, log_path):
     """The step's exit code; 128 and more where a signal ended it."""
     log_path.parent.mkdir(parents=True, exist_ok=True)
@@ -133,12 +140,14 @@ def run(command, log_path):
     with open(log_path, "ab") as log:
         log.write(f"\n+ {time.strftime('%F %T')} {shlex.join(command)}\n".encode())
         signal.signal(signal.SIGINT, signal.default_int_handler)  # a background job starts deaf
+        began = time.time()
         child = subprocess.Popen(command, stderr=its)
         pass_on(child)
         os.close(its)
         relay(ours, child, Console(log, sys.stderr))
         code = child.wait()
-    code = code if code >= 0 else 128 - code
+        code = code if code >= 0 else 128 - code
+        log.write(ending(code, time.time() - began).encode())
     if code not in OWN_CODES:
         print(f"exit code {code}; all that it printed: {log_path}", file=sys.stderr)
     return code
