@@ -26,12 +26,7 @@ from .trim import after_thinking, final_part
 FILES = sorted(Path(__file__).parent.glob("*.*"))  # what a step that reads answers depends on
 KINDS = ("choice", "label", "math", "short_text")
 LETTERED = ("choice", "label")
-READERS = {
-    "choice": choice.read,
-    "label": choice.read,
-    "math": solution.read,
-    "short_text": short_text.read,
-}
+READERS = {"choice": choice, "label": choice, "math": solution, "short_text": short_text}
 __all__ = [
     "FILES", "KINDS", "Verdict", "after_thinking", "check", "check_many", "explain", "extract",
     "final_part", "grade", "grade_many", "reward", "timeouts",
@@ -64,10 +59,10 @@ def read(response, kind, options=None):
     if not text:
         return None, "empty"
     for head in trim.before_next_question(text):
-        found = READERS[kind](head, options)
+        found = READERS[kind].read(head, options)
         if found[0] is not None and (kind != "short_text" or len(head) > 20):
             return found
-    return READERS[kind](text, options)
+    return READERS[kind].read(text, options)
 
 
 def extract(response, kind, options=None):
@@ -92,12 +87,11 @@ def check(response, reference, kind, options=None, unit=None, rel_tol=None):
     references = list(reference) if isinstance(reference, (list, tuple, set)) else [reference]
     answer, rule = read(response, kind, options)
     if answer is None:
-        return Verdict(unread(rule), None, rule, None)
-    decided = []
+        return Verdict(False if rule in ("empty", "gives up") else None, None, rule, None)
     if kind in LETTERED and len(answer) > 1:
-        return Verdict(
-            same_letters(answer, references, options), ", ".join(answer), rule, "letters"
-        )
+        correct = same_letters(answer, references, options)
+        return Verdict(correct, ", ".join(answer), rule, "letters")
+    decided = []
     for wanted in references:
         correct, equal_by = compare(answer, wanted, kind, options, unit, rel_tol, response)
         if correct:
@@ -122,11 +116,6 @@ def same_letters(letters, references, options):
     """Several letters offered: right where each is among several right ones; undecided where one is asked for."""
     right = {reference_letter(str(wanted).strip(), options) for wanted in references}
     return set(letters) <= right if len(references) > 1 else None
-
-
-def unread(rule):
-    """Is a response without an answer wrong (False), or can the rules not tell (None)?"""
-    return False if rule in ("empty", "gives up") else None
 
 
 def grade(response, reference, kind, options=None, unit=None, rel_tol=None):
@@ -230,12 +219,11 @@ def explain(response, reference, kind, options=None, unit=None, rel_tol=None):
     cut = len(response or "") - len(text)
     yield f"trim     {cut} of {len(response or '')} characters are no answer (thoughts, marks, turns)"
     for head in trim.before_next_question(text):
-        if READERS[kind](head, options)[0] is not None:
+        if READERS[kind].read(head, options)[0] is not None:
             yield f"trim     read up to an invented question: {len(head)} characters"
             text = head
             break
-    module = {"math": solution, "short_text": short_text}.get(kind, choice)
-    for name, said in module.steps(text, options) if text else ():
+    for name, said in READERS[kind].steps(text, options) if text else ():
         yield f"read     {name:20} {'-' if said is None else said!r}"
     verdict = check(response, reference, kind, options, unit, rel_tol)
     yield f"answer   {verdict.extracted!r}, read by {verdict.read_by or 'no rule'}"

@@ -6,7 +6,7 @@
     same("the lysosome", "ribosome")                          -> (None, "other words")    perhaps a synonym
 
 True only where the reference's own words, number or formula are stated, unhedged; False only where the
-two are of one kind and differ: yes and no, opposites, numbers. RULES are tried in order.
+two are of one kind and differ: yes and no, numbers. RULES are tried in order.
 """
 
 import itertools
@@ -24,9 +24,6 @@ LONG = 400  # characters: an explanation, of which the first and the last senten
 # ---- reading ----
 
 SENTENCES = re.compile(r"(?<=[.!?])(?<!\n\d\.)[\"'”’)*\]]*\s+(?=[\"'“(*]*[A-Z0-9])|\n+")
-PREFACE = re.compile(  # "Let's think step by step.", "## Solution"
-    r"(?i)#+ .{0,60}|\W*(?:let['’]s|to (?:answer|solve)|sure)\b.{0,80}|\W*(?:solution|explanation)\W*"
-)
 CONCLUSION = re.compile(
     r"(?i)\W*(?:therefore|thus|hence|so|in (?:conclusion|summary|short)|finally)\b"
 )
@@ -63,8 +60,8 @@ def conclusion(text, options):
 
 
 def sentences(text):
-    found = [part.strip() for part in SENTENCES.split(text) if part and part.strip()]
-    return [part for part in found if not PREFACE.fullmatch(part)] or [text]
+    found = (part.strip() for part in SENTENCES.split(text) if part)
+    return [part for part in found if part and not part.startswith("#")] or [text]
 
 
 def first_and_last_sentence(text, options):
@@ -222,17 +219,6 @@ def formula(answer, reference):
     return None
 
 
-def opposite(answer, reference):
-    """ "decreases" against "increases": wrong; "the left ventricle is ..." against "right ventricle": undecided."""
-    said, wanted = tokens(answer), tokens(reference)
-    mirrored = {OPPOSITES[word] for word in wanted if word in OPPOSITES}
-    if list(said) == [OPPOSITES.get(word, word) for word in wanted] and mirrored:
-        return (False,)
-    return (
-        (None,) if mirrored & set(said) and not set(wanted) & set(OPPOSITES) & set(said) else None
-    )
-
-
 def states_it(answer, reference):
     """The reference's words side by side in the statement, unhedged and not denied."""
     said, wanted = tokens(answer), tokens(reference)
@@ -284,6 +270,5 @@ RULES = (
     ("number", number),
     ("same words", same_words),
     ("formula", formula),
-    ("opposite", opposite),
     ("states it", states_it),
 )
