@@ -133,14 +133,14 @@ class Claims:
         return any(some and more and some.isdisjoint(more) for some, more in pairs)
 
     def spare(self, find):
-        """What find(differ) gives, {row: (row it is like, ...)}, once the answers of all these rows are
-        known: those it names are read, and it is asked again while it names others."""
+        """What find(differ) gives, {row: (row it is like, ...)}, with none whose answers differ: those of
+        the rows it names are read, and it is asked again while they tell a pair apart."""
         while True:
             found = find(self.differ)
-            rows = {row for later, (earlier, _) in found.items() for row in (later, earlier)}
-            if rows <= self.of.keys():
+            pairs = [(later, earlier) for later, (earlier, _) in found.items()]
+            self.get({row for pair in pairs for row in pair})
+            if not any(self.differ(*pair) for pair in pairs):
                 return found
-            self.get(rows)
 
 
 def settle(same_words, claims):
