@@ -12,7 +12,8 @@ Words are lower-cased \\w+, shingles are three words in a row, a question of one
 shingle, and none is too short. A question without any word is kept. Questions that differ in their
 numbers are two, and so are short ones, or those whose last sentence is short,
 where each holds a content word that the other lacks ("treatments for Osteoporosis", "... for COPD").
---semantic 0.92 adds a pass with sentence embeddings. About 1.5 KB a row; the file is read twice.
+--semantic 0.92 adds a pass with sentence embeddings. About 1.5 KB a row; the file is read twice, and
+again for the answers of rows that have a near one.
 """
 
 import sys

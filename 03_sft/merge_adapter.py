@@ -9,7 +9,8 @@ in   --adapter  folder of sft.py (adapter, tokenizer, sft.heldout.jsonl); its ba
 out  --output   a folder: 16-bit weights, tokenizer, chat template, sft.meta.json with the comparison under "merge"
 
 A QLoRA adapter is merged onto the 16-bit weights, never onto the 4-bit ones. The sum is formed in fp32 and rounded once. The comparison is an
-error (exit 1, nothing is left under --output) where fewer than 98 % of the tokens agree, or where a token differs that was no close call.
+error (exit 1, nothing is left under --output) where fewer than 98 % of the tokens agree (of a few tokens:
+where more than one differs), or where a token differs that was no close call.
 """
 
 import sys
@@ -81,6 +82,13 @@ def compare(adapted, merged):
         "agree": round(1 - differ.float().mean().item(), 5),
         "largest_lead_lost": round(lead[differ].max().item(), 4) if differ.any() else 0.0,
     }
+
+
+def is_same(result):
+    """Whether what compare() found is rounding: few tokens differ (of fewer than 50 one may, since
+    one near tie of 8 is 12 %), and each was a close call."""
+    differ = round((1 - result["agree"]) * result["tokens"])
+    return differ <= max(1, (1 - AGREE) * result["tokens"]) and result["largest_lead_lost"] <= CLOSE
 
 
 def rows_to_compare(adapter, prompts=None):
@@ -197,7 +205,7 @@ def compare_saved(folder, adapted, sequences):
     saved, _ = load_for_use(str(folder))
     result = compare(adapted, top_tokens(saved, sequences))
     said = f"{100 * result['agree']:.2f} % of {result['tokens']:,} top tokens agree"
-    if result["agree"] < AGREE or result["largest_lead_lost"] > CLOSE:
+    if not is_same(result):
         shutil.rmtree(folder)
         raise RuntimeError(
             f"the merged model differs from base + adapter: {said} (at least {100 * AGREE:.0f} % wanted), largest "

@@ -574,3 +574,19 @@ def test_a_merge_is_compared_on_the_rows_trained_on_where_none_were_kept_back(tm
     held.write_text("{}\n")
     assert merge_adapter.rows_to_compare(tmp_path) == held
     assert merge_adapter.rows_to_compare(tmp_path, "mine.jsonl").name == "mine.jsonl"
+
+
+@pytest.mark.parametrize(
+    "tokens, agree, lead, same",
+    [
+        (8, 0.875, 0.03, True),  # one near tie of eight
+        (7, 0.85714, 0.03, True),
+        (8, 0.875, 0.6, False),  # no close call
+        (8, 0.75, 0.03, False),
+        (1000, 0.98, 0.03, True),
+        (1000, 0.97, 0.03, False),
+    ],
+)
+def test_a_near_tie_of_a_few_tokens_is_no_other_model(tokens, agree, lead, same):
+    found = {"tokens": tokens, "agree": agree, "largest_lead_lost": lead}
+    assert merge_adapter.is_same(found) is same

@@ -28,6 +28,7 @@ tokenizer = AutoTokenizer.from_pretrained(sys.argv[5])
 tokenizer.chat_template = "{% for m in messages %}<|im_start|>{{ m['content'] }}<|im_end|>{% endfor %}"
 config = LlamaConfig(hidden_size=2048, intermediate_size=5632, num_hidden_layers=layers, num_attention_heads=16, num_key_value_heads=4,
                      vocab_size=32000, tie_word_embeddings=False)
+torch.manual_seed(0)
 torch.set_default_dtype(torch.bfloat16)
 model = LlamaForCausalLM(config)
 torch.set_default_dtype(torch.float32)
@@ -54,9 +55,11 @@ def measure(part, kind="VmRSS"):
             peak[0] = max(peak[0], memory(kind))
     thread = threading.Thread(target=watch)
     thread.start()
-    part()
-    ended.set()
-    thread.join()
+    try:
+        part()
+    finally:
+        ended.set()  # else the process would wait for the watch for ever
+        thread.join()
     return round(peak[0] - before)
 
 found = {"parameters": size, "model": round(2 * size / 2**20), "layer": round(4 * 32000 * 2048 / 2**20)}
