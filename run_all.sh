@@ -10,7 +10,7 @@
 #   BUDGET=50 PRICE_PER_GPU_HOUR=2 bash run_all.sh      stops (exit code 4) when so much is spent; a larger BUDGET goes on
 #
 # PROFILE  hardware                          models                                              time
-# demo     2 CPU cores, 8 GB, no hub         SmolLM2-135M-Instruct teaches and learns            about 15 to 25 minutes
+# demo     2 CPU cores, 8 GB, no hub         SmolLM2-135M-Instruct teaches and learns            about 8 minutes; without bf16 instructions up to 25
 # lora     1 GPU from 16 GB (QLoRA < 24 GB)  Qwen3-8B teaches, Qwen3-4B-Base learns by LoRA      hours; set by LIMIT and SOURCE_LIMIT
 # full     8 GPUs of 80 GB                   the paper's teachers, Qwen3-8B-Base, full SFT       days; the paper's recipe
 # Without textbooks start at stage 2 from hub data: PROFILE=lora STAGE=2 bash run_all.sh
@@ -248,13 +248,13 @@ if stage 1; then
     say "stage 1: $INPUT -> textbook questions and answers$(minutes "6 minutes")"
     # a 135M model follows a JSON schema, not long instructions, and its judgements carry no information (it always says YES): rules judge in the demo
     if [[ $PROFILE == demo ]]; then
-        mode=(--mode paragraph --worked --require-grounded --max-tokens 384) refine=(--mode json --keep-worked --max-tokens 384) judge=(--judge rules --keep-worked --max-tokens 256) no_judge=(--no-judge) classify=(--level-from-model off) no_reference=(--no-model)
+        mode=(--mode paragraph --worked --require-grounded --max-tokens 384) refine=(--mode json --keep-worked --max-tokens 384) judge=(--judge rules --keep-worked --max-tokens 256) no_judge=(--no-judge) filter=(--no-judge --require-grounded) classify=(--level-from-model off) no_reference=(--no-model)
         for step_options in mode refine judge; do   # without a penalty most answers of a model this small loop to the limit
             declare -n these=$step_options
             these+=(--sampling '{"repetition_penalty": 1.15}')
         done
     else
-        mode=(--mode document) refine=() judge=() no_judge=() classify=() no_reference=()
+        mode=(--mode document) refine=() judge=() no_judge=() filter=() classify=() no_reference=()
     fi
     ocr=(${OCR:+--ocr "$OCR"} ${OCR_PAGES:+--ocr-pages "$OCR_PAGES"} ${OLMOCR:+--olmocr "$OLMOCR"} ${OLMOCR_URL:+--base-url "$OLMOCR_URL" --model "$OLMOCR_MODEL"})
     step "$py" 01_extract/digitize_pdfs.py --input "$INPUT" --output "$E1/documents.jsonl" ${METADATA:+--metadata "$METADATA"} "${ocr[@]}"
@@ -264,7 +264,7 @@ if stage 1; then
     step "$py" 01_extract/dedup.py --input "$E1/qa.jsonl" --output "$E1/dedup.jsonl" --field question --threshold 0.6
     ask "$REFINE_MODEL" "$py" 01_extract/refine_qa.py --input "$E1/dedup.jsonl" --chunks "$E1/chunks.jsonl" --output "$E1/refined.jsonl" "${refine[@]}"
     ask "$REFINE_MODEL" "$py" 01_extract/add_cot.py --input "$E1/refined.jsonl" --chunks "$E1/chunks.jsonl" --output "$E1/cot.jsonl" "${judge[@]}"
-    ask "$TEACHER_MODEL" "$py" 01_extract/filter_qa.py --input "$E1/cot.jsonl" --output "$E1/filtered.jsonl" "${no_judge[@]}"
+    ask "$TEACHER_MODEL" "$py" 01_extract/filter_qa.py --input "$E1/cot.jsonl" --output "$E1/filtered.jsonl" "${filter[@]}"
     ask "$TEACHER_MODEL" "$py" 01_extract/decontaminate.py --input "$E1/filtered.jsonl" --output "$E1/clean.jsonl" --field question --benchmarks "$BENCHMARK_DIR" "${no_judge[@]}"
     ask "$TEACHER_MODEL" "$py" 01_extract/extract_reference.py --input "$E1/clean.jsonl" --output "$E1/reference.jsonl" "${no_reference[@]}"
     final=$E1/reference.jsonl

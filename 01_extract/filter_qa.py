@@ -5,7 +5,7 @@
 
 in   question-answer rows: id, question, answer
 out  the rows that stay, unchanged (without a judge with `doubtful`, words that may point outside). Rejected by rule: "outside reference", "no question", "no task", "no answer", "empty box", "box not closed",
-     "refusal", "remark about itself", "answer repeats the question", "text repeats itself" (`matched` is what the rule saw, `matched_in` where);
+     "refusal", "remark about itself", "answer repeats the question", "text repeats itself", "not grounded" (`matched` is what the rule saw, `matched_in` where);
      by the judge: "judge: contradiction", "judge: outside reference", "judge: no answer", "judge: other", "judge unreadable" (`response` is what it
      said), "generation failed"
 
@@ -363,6 +363,11 @@ def to_messages(row):
 def main():
     parser = r.parser(__doc__, "input", "output")
     parser.add_argument("--no-judge", action="store_true", help="rules only, no model")
+    parser.add_argument(
+        "--require-grounded",
+        action="store_true",
+        help="reject pairs whose `grounded` is false: they had no support, or lost it when they were rewritten",
+    )
     batch_generate.add_options(parser, model=None, max_tokens=1024)
     args = parser.parse_args()
     if not args.no_judge and not args.model:
@@ -370,9 +375,15 @@ def main():
     step = r.Step(args, inputs=[args.input], prompt=PROMPT, code=[replies])
     if step.finished():
         return
+
+    def broken(row):
+        if args.require_grounded and row.get("grounded") is False:
+            return "not grounded", "grounded", "false"
+        return rule(row["question"], row["answer"])
+
     rows = Rows(args.input, "question!", "answer!", limit=args.limit)
     if not args.no_judge:
-        unbroken = (row for row in rows if rule(row["question"], row["answer"]) is None)
+        unbroken = (row for row in rows if broken(row) is None)
         batch_generate.generate_jsonl(
             unbroken,
             to_messages,
@@ -383,8 +394,8 @@ def main():
         )
     rows = step.read(args.input, "question!", "answer!", limit=args.limit)
     for row, raw in batch_generate.read_raw(rows, None if args.no_judge else step.raw_path):
-        if broken := rule(row["question"], row["answer"]):
-            reason, field, matched = broken
+        if found := broken(row):
+            reason, field, matched = found
             step.reject(row, reason, matched=matched, matched_in=field)
         elif args.no_judge:
             seen = doubtful(row["question"])

@@ -239,6 +239,18 @@ def test_without_judge_no_model_is_named(tmp_path, run_script):
     assert done.returncode == 2 and "--model is needed" in done.stderr.splitlines()[-1]
 
 
+def test_a_pair_that_lost_its_support_is_rejected_on_demand(tmp_path, run_script):
+    pair = {"question": "What do plants take up from the air?", "answer": "Carbon dioxide."}
+    given = [{"id": "a", **pair}] + [
+        {"id": str(value), **pair, "grounded": value} for value in (True, False)
+    ]
+    write_jsonl(tmp_path / "in.jsonl", given)
+    files = ("--input", tmp_path / "in.jsonl", "--output", tmp_path / "out.jsonl", "--no-judge")
+    run_script("01_extract/filter_qa.py", *files, "--require-grounded")
+    assert [row["id"] for row in read_jsonl(tmp_path / "out.jsonl")] == ["a", "True"]
+    assert read_jsonl(tmp_path / "out.rejected.jsonl")[0]["reason"] == "not grounded"
+
+
 @pytest.mark.parametrize("script", [filter_qa, extract_reference])
 def test_a_field_that_is_no_text_is_named(tmp_path, script):
     write_jsonl(tmp_path / "in.jsonl", [{"id": "a", "question": "What?", "answer": None}])
