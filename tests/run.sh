@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Run the tests, after making .venv if needed.   bash tests/run.sh [--slow | --all] [pytest options]
-#   (nothing)  the fast ones on all cores: no engine, no torch; about a minute on 2 cores
+#   (nothing)  the fast ones on all cores: no engine, no torch; two to four minutes on 2 cores
 #   --slow     then also those with the real trainer, the real engine, the whole demo (all four stages, twice), and the profiles lora and
 #              full and the Colab notebook on miniatures from a hub of their own (tests/hub); 25 to 50 minutes on 2 cores
 #   --all      then also those marked long: each step with the real engine by itself, an ablation
