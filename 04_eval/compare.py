@@ -1,7 +1,7 @@
 """Compare two models on the same questions: paired tests, with intervals of the differences.
 
     python 04_eval/compare.py base_scored.jsonl tuned_scored.jsonl --output comparison.json
-    python 04_eval/compare.py scored.jsonl:base scored.jsonl:tuned        a file that holds several models (or --models base tuned)
+    python 04_eval/compare.py scored.jsonl:base scored.jsonl:tuned        a file that holds several models
 
 in   two files of score.py
 out  a table on stdout; with --output X.json also X.md: per benchmark and over all, the difference B - A in accuracy and in unparsed answers with its
@@ -15,6 +15,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
+import collections
 import zlib
 
 import benchmarks
@@ -42,30 +43,29 @@ def read_facts(path):
         }
 
 
-def read_model(text, model=None):
+def read_model(text):
     """(name, rows) of one model from FILE or FILE:MODEL; BadInput where the choice is not clear."""
-    path = text
+    path, wanted = text, None
     if not Path(text).is_file() and ":" in text:
-        path, model = text.rsplit(":", 1)
-    rows = score.groups(read_facts(path), "model")
-    names = [name for (name,) in rows]
-    if model is None and len(rows) != 1:
-        raise r.BadInput(
-            f"{path} holds {len(rows)} models ({', '.join(names)}): name one by --models A B, or {path}:MODEL"
-        )
-    if model is not None and model not in names:
-        raise r.BadInput(f'{path}: there is no model "{model}" in it; it holds {", ".join(names)}')
-    return model or names[0], rows[model or names[0],]
+        path, wanted = text.rsplit(":", 1)
+    models = {name: rows for (name,), rows in score.groups(read_facts(path), "model").items()}
+    if wanted is None and len(models) == 1:
+        return next(iter(models.items()))
+    if wanted not in models:
+        what = f'there is no model "{wanted}" in it' if wanted else f"name a model by {path}:MODEL"
+        raise r.BadInput(f"{path}: {what}; it holds {', '.join(models) or 'no rows'}")
+    return wanted, models[wanted]
 
 
-def named(keys, many=5):
+def named(keys):
+    """The first five of some keys, and how many more there are."""
     keys = sorted(map(str, keys))
-    return ", ".join(keys[:many]) + (f" and {len(keys) - many} more" if len(keys) > many else "")
+    return ", ".join(keys[:5]) + (f" and {len(keys) - 5} more" if len(keys) > 5 else "")
 
 
-def refuse(pairs, differ, what):
-    """BadInput that names the pairs which differ, where there are some."""
-    other = [f"{x['benchmark']}:{x['question_id']}" for x, y in pairs if differ(x, y)]
+def refuse(pairs, field, what):
+    """BadInput that names the pairs which differ in a field, where there are some."""
+    other = [f"{x['benchmark']}:{x['question_id']}" for x, y in pairs if x[field] != y[field]]
     if other:
         raise r.BadInput(
             f"the two were {what} on {len(other)} rows: {named(other)}; run both alike"
@@ -82,11 +82,8 @@ def by_question(rows):
 
 
 def pair(rows_a, rows_b, name_a="A", name_b="B"):
-    """[(row of A, row of B)] on the same questions, prompts and graders; raises BadInput that names
-    what differs.
-
-    Rows without a reference are left out.
-    """
+    """[(row of A, row of B)] on the same questions, prompts and graders, rows without a reference
+    left out; raises BadInput that names what differs."""
     a, b = by_question(rows_a), by_question(rows_b)
     for name, more, less in ((name_a, a, b), (name_b, b, a)):
         alone = [f"{bench}:{id_}#{n}".removesuffix("#0") for bench, id_, n in more.keys() - less]
@@ -97,14 +94,11 @@ def pair(rows_a, rows_b, name_a="A", name_b="B"):
     pairs = [(a[key], b[key]) for key in a]
     if not pairs:
         raise r.BadInput("there is no row with a reference to compare")
-    ids = (score.only(rows, "prompt_id") for rows in (a.values(), b.values()))
-    prompts = f"made with other prompts ({' and '.join(ids)})"
-    refuse(pairs, lambda x, y: x.get("prompt_id") != y.get("prompt_id"), prompts)
-    prompts = "made with other prompt texts"
-    refuse(pairs, lambda x, y: x.get("prompt_hash") != y.get("prompt_hash"), prompts)
+    refuse(pairs, "prompt_id", "made with other prompts")
+    refuse(pairs, "prompt_hash", "made with other prompt texts")
     # the difference would be the judge's
     if any(x["judged"] for x, _ in pairs) != any(y["judged"] for _, y in pairs):
-        refuse(pairs, lambda x, y: x["judged"] != y["judged"], "graded by other judges")
+        refuse(pairs, "judged", "graded by other judges")
     return pairs
 
 
@@ -114,12 +108,9 @@ def pair(rows_a, rows_b, name_a="A", name_b="B"):
 def mcnemar(only_a, only_b):
     """Exact two-sided p value of McNemar's test: only_a rows that A alone had right, only_b that B
     alone had right."""
-    n, k = only_a + only_b, min(only_a, only_b)
-    if n == 0:
-        return 1.0
-    from scipy.stats import binom
+    from scipy.stats import binomtest
 
-    return min(1.0, 2 * float(binom.cdf(k, n, 0.5)))
+    return float(binomtest(only_a, only_a + only_b).pvalue) if only_a + only_b else 1.0
 
 
 def cluster_sums(pairs, measure):
@@ -139,33 +130,25 @@ def bootstrap(sums, seed, draws=DRAWS):
     """
     import numpy
 
-    kinds = {}
-    for value in sums.values():
-        kinds[value] = kinds.get(value, 0) + 1
-    totals, sizes = (numpy.array([value[i] for value in kinds], float) for i in (0, 1))
-    counts = numpy.array(list(kinds.values()))
-    drawn = numpy.random.default_rng(seed).multinomial(
-        counts.sum(), counts / counts.sum(), size=draws
-    )
+    kinds = collections.Counter(sums.values())
+    totals, sizes = numpy.array(list(kinds), float).T
+    shares = numpy.array(list(kinds.values())) / kinds.total()
+    drawn = numpy.random.default_rng(seed).multinomial(kinds.total(), shares, size=draws)
     return drawn @ totals / (drawn @ sizes)
 
 
-def sign_flips(sums, seed, draws=DRAWS):
+def sign_flips(sums, seed):
     """Two-sided p value of a paired permutation test: the sign of each cluster's difference is as
     likely plus as minus where the models are equal."""
     import numpy
+    from scipy.stats import permutation_test
 
-    totals = numpy.array([total for total, _ in sums.values() if total])
-    if not len(totals):
+    totals = [total for total, _ in sums.values() if total]
+    if not totals:
         return 1.0
-    rng, seen, reached, left = numpy.random.default_rng(seed), abs(totals.sum()) - 1e-9, 0, draws
-    while left:
-        block = min(left, max(1, 4_000_000 // len(totals)))
-        reached += int(
-            (abs(rng.choice((-1.0, 1.0), size=(block, len(totals))) @ totals) >= seen).sum()
-        )
-        left -= block
-    return (reached + 1) / (draws + 1)
+    how = dict(permutation_type="samples", n_resamples=DRAWS, rng=numpy.random.default_rng(seed))
+    batch = max(1, 4_000_000 // len(totals))  # 32 MB
+    return float(permutation_test((totals,), numpy.sum, batch=batch, **how).pvalue)
 
 
 def holm(values):
@@ -180,14 +163,14 @@ def holm(values):
 def percentiles(sample):
     import numpy
 
-    return [float(value) for value in numpy.percentile(sample, (2.5, 97.5))]
+    return numpy.percentile(sample, (2.5, 97.5)).tolist()
 
 
 def difference(pairs, seed):
     """Statistics of one set of pairs, shares in percent; and the bootstrap samples of each
     measure."""
     plain = len({score.cluster_of(row) for row, _ in pairs}) == len(pairs)
-    wins = [int(row_b["correct"]) - int(row_a["correct"]) for row_a, row_b in pairs]
+    wins = [row_b["correct"] - row_a["correct"] for row_a, row_b in pairs]
     result = dict(
         n=len({row["question_id"] for row, _ in pairs}),
         only_a=wins.count(-1),
@@ -203,13 +186,12 @@ def difference(pairs, seed):
         if not any(total for total, _ in sums.values()):
             high = 100 * (1 - 0.025 ** (1 / len(sums)))
             low = -high
-        a, b = (100 * sum(measure(pair[i]) for pair in pairs) / len(pairs) for i in (0, 1))
-        values = [measure(row_b) - measure(row_a) for row_a, row_b in pairs]
-        p = (
-            mcnemar(values.count(-1), values.count(1))
-            if plain
-            else sign_flips(sums, [seed, number, 1])
-        )
+        if plain:
+            values = [total for total, _ in sums.values()]
+            p = mcnemar(values.count(-1), values.count(1))
+        else:
+            p = sign_flips(sums, [seed, number, 1])
+        a, b = (100 * sum(map(measure, side)) / len(pairs) for side in zip(*pairs, strict=True))
         result[name] = dict(a=a, b=b, difference=b - a, low=low, high=high, p=p)
     return result, samples
 
@@ -217,22 +199,22 @@ def difference(pairs, seed):
 def batch_noise(pairs):
     """How much two runs of one model differ on the same questions: rows whose verdict changed, and
     whose extracted answer did."""
-    verdicts = sum(x["correct"] != y["correct"] for x, y in pairs)
-    answers = sum(x["extracted"] != y["extracted"] for x, y in pairs)
-    runs = {str(row.get("deterministic") or False) for pair in pairs for row in pair}
-    return dict(rows=len(pairs), verdicts=verdicts, answers=answers, deterministic=runs == {"True"})
+    changed = {
+        name: sum(x[field] != y[field] for x, y in pairs)
+        for name, field in (("verdicts", "correct"), ("answers", "extracted"))
+    }
+    runs = {row["deterministic"] for both in pairs for row in both}
+    return dict(rows=len(pairs), **changed, deterministic=runs == {True})
 
 
 def noise_text(noise):
-    share = {key: 100 * noise[key] / noise["rows"] for key in ("verdicts", "answers")}
+    verdicts, answers = (100 * noise[key] / noise["rows"] for key in ("verdicts", "answers"))
+    remedy = (
+        "." if noise["deterministic"] else "; --deterministic takes it out where the engine can."
+    )
     return (
-        f"Two runs of one model: {noise['verdicts']:,} of {noise['rows']:,} rows ({share['verdicts']:.2f} %) changed their verdict, "
-        f"{noise['answers']:,} ({share['answers']:.2f} %) their answer. At one seed this is batch noise"
-        + (
-            "."
-            if noise["deterministic"]
-            else "; --deterministic takes it out where the engine can."
-        )
+        f"Two runs of one model: {noise['verdicts']:,} of {noise['rows']:,} rows ({verdicts:.2f} %) changed their verdict, "
+        f"{noise['answers']:,} ({answers:.2f} %) their answer. At one seed this is batch noise{remedy}"
     )
 
 
@@ -240,10 +222,9 @@ def compare(rows_a, rows_b, name_a="A", name_b="B", seed=42):
     """The whole comparison as a dict: benchmarks = {name: ...}, all = every row, average = mean of
     the benchmarks."""
     pairs = pair(rows_a, rows_b, name_a, name_b)
-    parts, by_benchmark, samples = {}, {}, {}
-    for both in pairs:
-        parts.setdefault(both[0]["benchmark"], []).append(both)
-    for name, its in parts.items():
+    by_benchmark, samples = {}, {}
+    for name in dict.fromkeys(row["benchmark"] for row, _ in pairs):
+        its = [both for both in pairs if both[0]["benchmark"] == name]
         by_benchmark[name], samples[name] = difference(its, seed)
     for measure in MEASURES:
         found = [its[measure] for its in by_benchmark.values()]
@@ -263,16 +244,13 @@ def compare(rows_a, rows_b, name_a="A", name_b="B", seed=42):
 def average(by_benchmark, samples):
     """Unweighted mean of the differences over the benchmarks, with the interval of its
     bootstrap."""
-    mean = {}
+    result = {"benchmarks": len(by_benchmark)}
     for measure in MEASURES:
         low, high = percentiles(sum(its[measure] for its in samples.values()) / len(samples))
-        mean[measure] = dict(
-            difference=sum(its[measure]["difference"] for its in by_benchmark.values())
-            / len(by_benchmark),
-            low=low,
-            high=high,
-        )
-    return dict(benchmarks=len(by_benchmark), **mean)
+        differences = [its[measure]["difference"] for its in by_benchmark.values()]
+        mean = sum(differences) / len(differences)
+        result[measure] = dict(difference=mean, low=low, high=high)
+    return result
 
 
 # ---- tables ----
@@ -296,34 +274,33 @@ def p_text(p):
 def markdown(result):
     """The comparison as a Markdown table."""
     a, b = (result[key].replace("|", "\\|") for key in ("model_a", "model_b"))
+    average = result["average"]
     lines = [
-        f"# {b} against {a}",
-        "",
+        f"# {b} against {a}\n",
         f"Differences are {b} minus {a}, in points, with 95 % paired bootstrap intervals; p values are exact (McNemar), Holm over the "
-        f"{len(result['benchmarks'])} benchmarks.",
-        "",
+        f"{len(result['benchmarks'])} benchmarks.\n",
     ]
     for measure in MEASURES:
         lines += [
-            f"## {measure.capitalize()}",
-            "",
+            f"## {measure.capitalize()}\n",
             f"| Benchmark | n | {a} | {b} | difference | 95 % interval | p | p (Holm) | |",
             "|---|--:|--:|--:|--:|:-:|--:|--:|---|",
         ]
         for name, its in [*result["benchmarks"].items(), ("all rows", result["all"])]:
             m = its[measure]
+            head = f"{benchmarks.title_of(name)} | {its['n']:,} | {m['a']:.2f} | {m['b']:.2f}"
+            holm_text = p_text(m["p_holm"]) if "p_holm" in m else ""
             lines.append(
-                f"| {benchmarks.title_of(name)} | {its['n']:,} | {m['a']:.2f} | {m['b']:.2f} | {m['difference']:+.2f} "
-                f"| [{m['low']:+.2f}, {m['high']:+.2f}] "
-                f"| {p_text(m['p'])} | {p_text(m['p_holm']) if 'p_holm' in m else ''} | {verdict(m)} |"
+                f"| {head} | {interval_text(m)} | {p_text(m['p'])} | {holm_text} | {verdict(m)} |"
             )
-        m = result["average"][measure]
-        lines += [
-            f"| mean of {result['average']['benchmarks']} benchmarks | | | | {m['difference']:+.2f} | [{m['low']:+.2f}, {m['high']:+.2f}] "
-            f"| | | {verdict(m)} |",
-            "",
-        ]
+        m = average[measure]
+        head = f"mean of {average['benchmarks']} benchmarks | | |"
+        lines.append(f"| {head} | {interval_text(m)} | | | {verdict(m)} |\n")
     return "\n".join(lines)
+
+
+def interval_text(m):
+    return f"{m['difference']:+.2f} | [{m['low']:+.2f}, {m['high']:+.2f}]"
 
 
 def main():
@@ -331,19 +308,10 @@ def main():
     add = parser.add_argument
     add("scored_a", metavar="SCORED_A", help="scored file of the first model (FILE or FILE:MODEL)")
     add("scored_b", metavar="SCORED_B", help="scored file of the second model")
-    add(
-        "--models",
-        nargs=2,
-        metavar=("A", "B"),
-        default=(None, None),
-        help="which models, where a file holds several",
-    )
-    add(
-        "--output", metavar="FILE.json", help="write the comparison here, and as Markdown beside it"
-    )
+    add("--output", metavar="FILE.json", help="where to write it, with FILE.md beside it")
     args = parser.parse_args()
-    name_a, rows_a = read_model(args.scored_a, args.models[0])
-    name_b, rows_b = read_model(args.scored_b, args.models[1])
+    name_a, rows_a = read_model(args.scored_a)
+    name_b, rows_b = read_model(args.scored_b)
     one_model = name_a == name_b
     if one_model:
         name_a, name_b = f"{name_a} (first)", f"{name_b} (second)"
@@ -354,8 +322,6 @@ def main():
         text += noise_text(result["noise"]) + "\n"
     if args.output:
         path = Path(args.output)
-        if path.suffix not in (".json", ".md"):
-            raise r.BadInput(f"--output {path}: the name must end in .json or .md")
         r.write_json(path.with_suffix(".json"), result)
         with r.write_aside(path.with_suffix(".md"), "w") as file:
             file.write(text + "\n")

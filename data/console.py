@@ -6,10 +6,10 @@ NOISE is the one list of lines that are kept off the console. On a terminal the 
 colours stay. Exit code: the step's; where it is none that a script chose (0, 2, 3, 4, 130, 143), a last line names the log.
 """
 
+import argparse
 import contextlib
 import os
 import re
-import resource
 import select
 import shlex
 import signal
@@ -50,7 +50,7 @@ class Console:
 
     def __init__(self, log, out):
         self.log, self.out = log, out
-        self.inside = self.source_follows = False
+        self.in_example = self.source_follows = False
 
     def show(self, data):
         """One line with its end; a progress bar's updates end with a carriage return, or not at all."""
@@ -58,19 +58,21 @@ class Console:
         if data.endswith(b"\n"):
             self.log.write(data)
             self.log.flush()
-        first = FIRST.match(text)
-        if first:
-            self.inside = True
+        if first := FIRST.match(text):
+            self.in_example = True
             text = f"(the first {first[1]} stands in {self.log.name})\n"
-        elif self.inside:
-            self.inside = text.rstrip() != "---"
+        elif self.in_example:
+            self.in_example = text.rstrip() != "---"
             return
-        coming = os.environ.get("SERVER_COMES") and NO_SERVER.match(text)
-        noise = NOISE.match(text.lstrip("\r")) or self.source_follows and text.startswith("  ")
-        self.source_follows = bool(noise and WARNING.match(text))
-        if not noise and not coming:
+        if not self.is_noise(text):
             self.out.write(text)
             self.out.flush()
+
+    def is_noise(self, text):
+        source = self.source_follows and text.startswith("  ")
+        noise = bool(NOISE.match(text.lstrip("\r"))) or source
+        self.source_follows = noise and bool(WARNING.match(text))
+        return noise or bool(os.environ.get("SERVER_COMES") and NO_SERVER.match(text))
 
 
 def open_channel(terminal):
@@ -92,18 +94,16 @@ def relay(source, child, console):
     """Pass on what the step prints until it ends; what outlives it (an engine that is being stopped) is not waited for."""
     rest = b""
     while True:
-        ready = select.select([source], [], [], 0.2)[0]
-        if not ready:
+        if not select.select([source], [], [], 0.2)[0]:
             if rest.startswith(b"\r"):  # a bar, which comes without an end of line
                 console.show(rest)
                 rest = b""
             if child.poll() is not None:
                 break
             continue
-        try:
+        data = b""
+        with contextlib.suppress(OSError):  # a terminal whose other side is closed
             data = os.read(source, 1 << 16)
-        except OSError:  # a terminal whose other side is closed
-            data = b""
         if not data:
             break
         *lines, rest = re.split(rb"(?<=\n)|(?<=[^\n])(?=\r)", rest + data)
@@ -115,22 +115,17 @@ def relay(source, child, console):
 
 def pass_on(child):
     """Ctrl-C at a terminal reaches the step too, which ends by itself; a SIGTERM to this process alone becomes one for it."""
-    heard = []
+
+    def wait_or_kill(*_):
+        signal.alarm(PATIENCE)
 
     def interrupt(*_):
-        if not heard:
-            child.send_signal(signal.SIGINT)
-            signal.alarm(PATIENCE)
+        child.send_signal(signal.SIGINT)
+        wait_or_kill()
 
-    signal.signal(signal.SIGINT, lambda *_: heard.append(1) or signal.alarm(PATIENCE))
+    signal.signal(signal.SIGINT, wait_or_kill)
     signal.signal(signal.SIGTERM, interrupt)
     signal.signal(signal.SIGALRM, lambda *_: child.kill())
-
-
-def ending(code, seconds):
-    """The log's last line of a step: a processor's seconds far below the clock's were spent waiting."""
-    used = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return f"- exit code {code}, {seconds:.0f} s, {used.ru_utime + used.ru_stime:.0f} s of processor time\n"
 
 
 def run(command, log_path):
@@ -147,18 +142,20 @@ def run(command, log_path):
         relay(ours, child, Console(log, sys.stderr))
         code = child.wait()
         code = code if code >= 0 else 128 - code
-        log.write(ending(code, time.time() - began).encode())
+        log.write(f"- exit code {code}, {time.time() - began:.0f} s\n".encode())
     if code not in OWN_CODES:
         print(f"exit code {code}; all that it printed: {log_path}", file=sys.stderr)
     return code
 
 
 def main():
-    arguments = sys.argv[1:]
-    if len(arguments) < 3 or arguments[0] != "--log":
-        print(__doc__, file=sys.stderr if arguments[:1] != ["--help"] else sys.stdout)
-        raise SystemExit(0 if arguments[:1] == ["--help"] else 2)
-    raise SystemExit(run(arguments[2:], Path(arguments[1])))
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--log", type=Path, required=True, metavar="FILE")
+    parser.add_argument("command", nargs=argparse.REMAINDER, help="the step and its options")
+    args = parser.parse_args()
+    raise SystemExit(run(args.command, args.log))
 
 
 if __name__ == "__main__":

@@ -15,29 +15,26 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-import json
 import os
 import re
 
 import rows as r
 
-# step -> rows of the step before it that reach it, prompt and completion tokens a row, rows out a row. The paper's counts: 945,683 pairs
-# of 546,134 chunks, 767,893 after dedup, 728,767 after the filter, 651,840 after decontamination; answers of 410 tokens.
+# step -> prompt tokens, completion tokens and rows out for each row of the step before. The paper's counts: 945,683 pairs of 546,134 chunks,
+# 767,893 after dedup, 728,767 after the filter, 651,840 after decontamination; answers of 410 tokens.
 TEXTBOOK = {
-    "qa": dict(
-        prompt=2 * 5000, completion=2 * 450, out=1.73
-    ),  # two standards of a 4,096-token chunk
-    "dedup": dict(prompt=0, completion=0, out=0.812),
-    "refined": dict(prompt=5000, completion=500, out=0.98),
-    "cot": dict(prompt=600, completion=60, out=1.0),
-    "filtered": dict(prompt=900, completion=120, out=0.968),
-    "clean": dict(prompt=500, completion=40, out=0.894),  # a judge asked about one pair in a row
-    "reference": dict(prompt=700, completion=60, out=1.0),
+    "qa": (10000, 900, 1.73),  # two standards of a 4,096-token chunk
+    "dedup": (0, 0, 0.812),
+    "refined": (5000, 500, 0.98),
+    "cot": (600, 60, 1.0),
+    "filtered": (900, 120, 0.968),
+    "clean": (500, 40, 0.894),  # a judge asked about one pair in a row
+    "reference": (700, 60, 1.0),
 }
-DIFFICULTY = {  # 16 samples and their verdicts
-    "difficulty": dict(prompt=16 * 950, completion=16 * 750, out=1.0),
-    "annotated": dict(prompt=250, completion=900, out=0.95),
-}
+# 16 samples of each question and their verdicts, then new solutions
+DIFFICULTY = {"difficulty": (16 * 950, 16 * 750, 1.0), "annotated": (250, 900, 0.95)}
+SAMPLES = (300, 1100, 1.0)  # of the evaluation
+TRAINED = 3 * 700  # epochs x tokens of a training row
 PREFILL = 20  # prompt tokens are read so many times faster than completion tokens are written
 BYTES_A_TOKEN = 5  # of text and fields on disk, raw file included
 # Completion tokens/s of an 8B model in 16 bit with full batches, one GPU, and tokens/s of its LoRA training: ASSUMED, no measurement of
@@ -50,17 +47,19 @@ SPEEDS = {
     "4090": (3000, 3000),
     "A10": (1800, 1500),
     "T4": (500, 300),
+    "": (2000, 2000),  # another card
 }
-OTHER = (2000, 2000)
 
 
 def number(name, default=0.0):
     return float(os.environ.get(name) or default)
 
 
-def card_speeds(card):
-    """(completion tokens/s, training tokens/s) of an 8B model on a card by its name."""
-    return next((speed for name, speed in SPEEDS.items() if name in card), OTHER)
+def speeds(card):
+    """(completion tokens/s, training tokens/s) of an 8B model on all GPUs."""
+    write, train = next(speed for name, speed in SPEEDS.items() if name in card)
+    gpus = max(number("GPUS", 1), 1)
+    return number("TOKENS_PER_S", write * gpus), number("TRAIN_TOKENS_PER_S", train * gpus)
 
 
 def billions(model):
@@ -69,32 +68,26 @@ def billions(model):
     return float(found[1]) if found else 8.0
 
 
-def measured(run, step, assumed):
-    """The rates of a step: those of a finished step of `run`, or the assumed ones."""
-    found = sorted(Path(run).glob(f"0*/{step}.meta.json")) if run else []
-    meta = json.loads(found[0].read_text()) if found else {"counts": {"in": 0}}
-    rows = meta["counts"]["in"]
-    if not rows:
-        return assumed, "assumed"
-    tokens = meta.get("tokens", {})
-    tokens = tokens if isinstance(tokens, dict) else {}
-    rates = {k: tokens.get(f"{k}_tokens", 0) / rows for k in ("prompt", "completion")}
-    return {**rates, "out": meta["counts"]["out"] / rows}, "measured"
+def measured(run, step):
+    """(prompt tokens, completion tokens, rows out) a row of a finished step of `run`, or None."""
+    path = next(Path(run).glob(f"0*/{step}.meta.json"), None) if run else None
+    meta = r.read_meta(path.with_name(f"{step}.jsonl")) if path else None
+    if not meta or not meta["counts"]["in"]:
+        return None
+    rows, tokens = meta["counts"]["in"], meta.get("tokens", {})
+    prompt, completion = (tokens.get(f"{k}_tokens", 0) / rows for k in ("prompt", "completion"))
+    return prompt, completion, meta["counts"]["out"] / rows
 
 
-def chain(steps, rows, model, run):
+def chain(steps, rows, model, run=None):
     """Estimates of steps that follow each other: dicts of step, model, rows, prompt, completion, by."""
     for step, assumed in steps.items():
-        rates, by = measured(run, step, assumed)
-        yield dict(
-            step=step,
-            model=model if rates["completion"] else "",
-            rows=round(rows),
-            prompt=rows * rates["prompt"],
-            completion=rows * rates["completion"],
-            by=by,
-        )
-        rows *= rates["out"]
+        known = measured(run, step)
+        prompt, completion, out = known or assumed
+        tokens = dict(prompt=rows * prompt, completion=rows * completion)
+        by = "measured" if known else "assumed"
+        yield dict(step=step, model=model, rows=round(rows), by=by, **tokens)
+        rows *= out
 
 
 def estimate(args):
@@ -106,79 +99,48 @@ def estimate(args):
     if args.stage <= 2 <= args.stop and args.profile == "full":
         steps += chain(DIFFICULTY, args.source_rows, args.teacher, args.run)
     if args.stage <= 3 <= args.stop:
-        tokens = rows * args.epochs * 700
-        steps.append(
-            dict(
-                step="training",
-                model=args.base,
-                rows=rows,
-                prompt=0,
-                completion=tokens,
-                by="assumed",
-            )
-        )
+        steps += chain({"training": (0, TRAINED, 1.0)}, rows, args.base)
     if args.stage <= 4 <= args.stop:
-        each = dict(prompt=300, completion=1100, out=1.0)
         for name in ("base", "tuned"):
-            steps += [
-                {**step, "step": f"evaluation, {name}"}
-                for step in chain({"samples": each}, args.eval_rows, args.base, None)
-            ]
-    return steps
+            steps += chain({f"evaluation, {name}": SAMPLES}, args.eval_rows, args.base)
+    return [price(step, args.card) for step in steps]
 
 
-def price(step, args):
-    """Adds GPU hours, megabytes and money to a step."""
-    write, train = card_speeds(args.card)
-    gpus, scale = max(number("GPUS", 1), 1), 8 / billions(step["model"])
-    if step["step"] == "training":
-        speed = number("TRAIN_TOKENS_PER_S", train * gpus) * scale
-    else:
-        speed = number("TOKENS_PER_S", write * gpus) * scale
+def price(step, card):
+    """The step with its GPU hours, megabytes on disk and money."""
+    write, train = speeds(card)
+    training = step["step"] == "training"
+    speed = (train if training else write) * 8 / billions(step["model"])
     seconds = (step["completion"] + step["prompt"] / PREFILL) / speed
-    hours = gpus * seconds / 3600
-    remote = (
-        bool(os.environ.get("LLM_BASE_URL"))
-        and step["by"]
-        and not step["step"].startswith(("training", "evaluation"))
-    )
-    if remote:
-        money = (
-            step["prompt"] * number("PRICE_IN") + step["completion"] * number("PRICE_OUT")
-        ) / 1e6
+    hours = max(number("GPUS"), 1) * seconds / 3600
+    money = hours * number("PRICE_PER_GPU_HOUR")
+    here = training or step["step"].startswith("evaluation")
+    if os.environ.get("LLM_BASE_URL") and not here:
         hours = 0
-    else:
-        money = hours * number("PRICE_PER_GPU_HOUR")
-    kept = 0 if step["step"] == "training" else step["completion"] + 0.1 * step["prompt"]
+        money = step["prompt"] * number("PRICE_IN") + step["completion"] * number("PRICE_OUT")
+        money /= 1e6
+    kept = 0 if training else step["completion"] + 0.1 * step["prompt"]
     return {**step, "hours": hours, "mb": kept * BYTES_A_TOKEN / 1e6, "money": money}
 
 
 def show(steps):
     line = "| {:24} | {:>11} | {:>15} | {:>15} | {:>9} | {:>9} | {:>9} | {:8} |"
-    print(
-        line.format(
-            "step", "rows", "prompt tokens", "completion", "GPU hours", "disk, MB", "money", "rates"
-        )
-    )
+    heads = "step|rows|prompt tokens|completion|GPU hours|disk, MB|money|rates".split("|")
+    print(line.format(*heads))
     print("|---|--:|--:|--:|--:|--:|--:|---|")
-    total = {
-        k: sum(step[k] for step in steps) for k in ("prompt", "completion", "hours", "mb", "money")
-    }
-    for step in [*steps, {"step": "all", "rows": "", "by": "", **total}]:
-        rows = f"{step['rows']:,}" if step["rows"] != "" else ""
-        numbers = [f"{step[k]:,.0f}" for k in ("prompt", "completion")]
-        numbers += [f"{step['hours']:,.1f}", f"{step['mb']:,.0f}", f"{step['money']:,.2f}"]
+    forms = dict(prompt=",.0f", completion=",.0f", hours=",.1f", mb=",.0f", money=",.2f")
+    total = {name: sum(step[name] for step in steps) for name in forms}
+    for step in [*steps, {"step": "all", "rows": 0, "by": "", **total}]:
+        numbers = [format(step[name], form) for name, form in forms.items()]
+        rows = f"{step['rows']:,}" if step["rows"] else ""
         print(line.format(step["step"], rows, *numbers, step["by"]))
 
 
 def spent(folder):
     """Money a run has taken: seconds of its steps at the GPUs' price, tokens of its raw files at the endpoint's."""
-    ledger = Path(folder) / "seconds.tsv"
-    seconds = (
-        sum(float(line.split("\t")[0]) for line in ledger.read_text().splitlines())
-        if ledger.is_file()
-        else 0
-    )
+    ledger, seconds = Path(folder) / "seconds.tsv", 0.0
+    if ledger.is_file():
+        seconds = sum(float(line.split("\t")[0]) for line in ledger.read_text().splitlines())
     money = seconds / 3600 * number("GPUS") * number("PRICE_PER_GPU_HOUR")
     prices = {"prompt_tokens": number("PRICE_IN"), "completion_tokens": number("PRICE_OUT")}
     for path in Path(folder).rglob("*raw.jsonl") if any(prices.values()) else ():
@@ -187,9 +149,18 @@ def spent(folder):
                 row = r.decode(line)
             except ValueError:
                 continue  # torn by a crash
-            tries = (row, row.get("earlier", {}))
-            money += sum(one.get(k, 0) * each / 1e6 for one in tries for k, each in prices.items())
+            for tokens in (row, row.get("earlier", {})):
+                money += sum(tokens.get(k, 0) * each / 1e6 for k, each in prices.items())
     return money
+
+
+def say_what_is_left(folder):
+    """Print what is left of BUDGET; exit code 4 where nothing is."""
+    taken, budget = spent(folder), number("BUDGET")
+    print(f"{budget - taken:.4f}")
+    if taken >= budget:
+        r.say(f"BUDGET={budget:g} is spent ({taken:,.2f}); a larger one goes on from here")
+        raise SystemExit(4)
 
 
 def main():
@@ -199,7 +170,6 @@ def main():
     add("--chunks", type=int, default=1000, help="chunks of textbooks (stage 1)")
     add("--source-rows", type=int, default=40000, help="rows of public sets (stage 2)")
     add("--eval-rows", type=int, default=7500, help="benchmark questions (stage 4)")
-    add("--epochs", type=float, default=3)
     add("--teacher", default="Qwen/Qwen3-8B")
     add("--base", default="Qwen/Qwen3-4B-Base")
     add("--card", default="", help="name of the GPU, as nvidia-smi has it")
@@ -209,19 +179,13 @@ def main():
     add("--left", metavar="DIR", help="print what is left of BUDGET for this run")
     args = parser.parse_args()
     if args.left:
-        taken, budget = spent(args.left), number("BUDGET")
-        print(f"{budget - taken:.4f}")
-        if taken >= budget:
-            r.say(f"BUDGET={budget:g} is spent ({taken:,.2f}); a larger one goes on from here")
-            raise SystemExit(4)
-        return
-    write, train = card_speeds(args.card)
-    write, train = number("TOKENS_PER_S", write), number("TRAIN_TOKENS_PER_S", train)
+        return say_what_is_left(args.left)
+    write, train = speeds(args.card)
     print(
-        f"{args.card or 'GPU unknown'}: {write:,.0f} completion tokens/s, {train:,.0f} training tokens/s of an 8B model a GPU; other sizes in "
-        f"proportion, prompts {PREFILL} times as fast; price {number('PRICE_PER_GPU_HOUR'):g} a GPU hour"
+        f"{args.card or 'GPU unknown'}: {write:,.0f} completion tokens/s, {train:,.0f} training tokens/s of an 8B model on all GPUs; other "
+        f"sizes in proportion, prompts {PREFILL} times as fast; price {number('PRICE_PER_GPU_HOUR'):g} a GPU hour"
     )
-    show([price(step, args) for step in estimate(args)])
+    show(estimate(args))
 
 
 if __name__ == "__main__":

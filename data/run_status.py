@@ -40,25 +40,18 @@ def holder(lock):
 
 
 def parse_command(words):
-    """{script, inputs, output} of a command of the dry run."""
-    script = next(word for word in words if word.endswith(".py"))
+    """{name, inputs, output} of a command of the dry run."""
+    name = Path(next(word for word in words if word.endswith(".py"))).stem
     following = dict(itertools.pairwise(words))
-    output = next((following[name] for name in OUTPUTS if name in following), None)
-    name = Path(script).stem
-    path = Path(output) / LAST_FILE.get(name, "") if output else None
-    inputs = [following[name] for name in ("--input", "--train_file") if name in following]
-    return {"name": name, "inputs": list(map(Path, inputs)), "output": path}
+    output = next(following[option] for option in OUTPUTS if option in following)
+    inputs = [Path(following[o]) for o in ("--input", "--train_file") if o in following]
+    return {"name": name, "inputs": inputs, "output": Path(output) / LAST_FILE.get(name, "")}
 
 
 def last_match(log, pattern):
     """The last match of a pattern in the log of a step, or None."""
-    if not log.is_file():
-        return None
-    found = None
-    with open(log, encoding="utf-8", errors="replace") as file:
-        for line in file:
-            found = re.search(pattern, line) or found
-    return found
+    text = log.read_text(encoding="utf-8", errors="replace") if log.is_file() else ""
+    return next(reversed([*re.finditer(pattern, text, re.M)]), None)
 
 
 def progress_of(step, logs):
@@ -70,48 +63,49 @@ def progress_of(step, logs):
     raw = r.beside(step["output"], "raw.jsonl")
     if not raw.is_file():
         return ""
-    answers, total = r.count_rows(raw), None
+    asked = f"{r.count_rows(raw):,}"
     found = last_match(log, rf"^{re.escape(raw.name)}: at most ([\d,]+) rows to ask \(([\d,]+) are")
     if found:
-        total = sum(int(number.replace(",", "")) for number in found.groups())
-    elif step["inputs"]:
-        total = r.count_rows(step["inputs"][0])
-    return f"{answers:,} of {total:,} rows asked" if total else f"{answers:,} rows asked"
+        asked += f" of {sum(int(number.replace(',', '')) for number in found.groups()):,}"
+    return f"{asked} rows asked"
 
 
-def describe_meta(name, meta):
-    """(rows or loss, seconds) of a finished step by its meta file."""
-    if name == "sft":
-        return f"{meta['steps']} steps, loss {meta['final_loss']}", meta.get("seconds")
-    counts = meta.get("counts")
-    if name == "merge_adapter" or not counts:
-        return "", None
-    rejected = sum(counts["rejected"].values())
-    text = f"{counts['in']:,} rows -> {counts['out']:,}"
-    return text + (f", rejected {rejected:,}" if rejected else ""), meta.get("seconds")
+def meta_of(step):
+    """The meta of a finished step, {} where its kind leaves none; None where it is not finished."""
+    output = step["output"]
+    if not output.exists():
+        return None
+    if output.suffix == ".jsonl":
+        return r.read_meta(output)
+    return json.loads(output.read_text()) if step["name"] == "sft" else {}
+
+
+def describe(meta):
+    """Rows or loss of a finished step, in words."""
+    if "final_loss" in meta:
+        return f"{meta['steps']} steps, loss {meta['final_loss']}"
+    if "counts" not in meta:
+        return ""
+    rejected = sum(meta["counts"]["rejected"].values())
+    text = f"{meta['counts']['in']:,} rows -> {meta['counts']['out']:,}"
+    return text + (f", rejected {rejected:,}" if rejected else "")
 
 
 def state_of(step, logs):
     """(state, detail, seconds) of a step."""
     output = step["output"]
-    if output is None:
-        return "", "", None
     lock = output.with_name(f".{output.name}.lock")
     if holder(lock):
         return "running", progress_of(step, logs), time.time() - lock.stat().st_mtime
-    meta_path = output if output.name == "sft.meta.json" else r.beside(output, "meta.json")
-    with_rows = output.suffix == ".jsonl" or output == meta_path
-    if not output.exists() or with_rows and not meta_path.is_file():
+    meta = meta_of(step)
+    if meta is None:
         detail = progress_of(step, logs)
         return ("begun" if detail else "not started"), detail, None
     made = output.stat().st_mtime
-    newer = [p for p in step["inputs"] if p.is_file() and p.stat().st_mtime > made]
-    if newer:
-        return "to be made again", f"{newer[0].name} is newer", None
-    detail, seconds = "", None
-    if with_rows:
-        detail, seconds = describe_meta(step["name"], json.loads(meta_path.read_text()))
-    return "done", detail, seconds
+    for path in step["inputs"]:
+        if path.is_file() and path.stat().st_mtime > made:
+            return "to be made again", f"{path.name} is newer", None
+    return "done", describe(meta), meta.get("seconds")
 
 
 def main():
@@ -130,9 +124,9 @@ def main():
         state, detail, seconds = state_of(step, run / "logs")
         if waiting and state in ("not started", "begun", "to be made again"):
             state = "running"
-        waiting = waiting and state in ("done", "")
+        waiting = waiting and state == "done"
         took = r.duration(seconds) if seconds is not None else ""
-        output = str(step["output"] or "").removeprefix(f"{run}/")
+        output = str(step["output"]).removeprefix(f"{run}/")
         print(f"  {step['name']:<19}{output:<32}{state:<17}{took:>11}  {detail}".rstrip())
 
 

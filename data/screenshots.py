@@ -18,14 +18,14 @@ import tempfile
 
 import rows as r
 
-# Page, what follows its address, width and height of the window in pixels.
 PAGES = {
-    "report": ("04_eval/report.html", "", 1000, 760),
-    "viewer": ("04_eval/viewer.html", "", 1000, 760),
-    "spot_check": ("01_extract/spot_check.html", "", 1000, 760),
+    "report": "04_eval/report.html",
+    "viewer": "04_eval/viewer.html",
+    "spot_check": "01_extract/spot_check.html",
 }
 LARGEST = 150_000  # bytes of a picture
 COLOURS = 64  # of a picture: text and plots need no more
+SHOOT = "--headless=new --no-sandbox --disable-gpu --hide-scrollbars --window-size=1000,760"
 
 
 def browser():
@@ -36,26 +36,16 @@ def browser():
     return found
 
 
-def photograph(page, address, size, picture):
+def photograph(page, picture):
     """Write what a headless browser shows of a page; BadInput where it wrote nothing."""
     with tempfile.TemporaryDirectory() as profile:
-        done = subprocess.run(
-            [
-                browser(),
-                "--headless=new",
-                "--no-sandbox",
-                "--disable-gpu",
-                "--hide-scrollbars",
-                f"--user-data-dir={profile}",
-                f"--window-size={size[0]},{size[1]}",
-                "--virtual-time-budget=8000",
-                f"--screenshot={picture}",
-                page.resolve().as_uri() + address,
-            ],
-            capture_output=True,
-            text=True,
-            timeout=120,
-        )
+        command = [browser(), *SHOOT.split(), "--virtual-time-budget=8000"]
+        command += [
+            f"--user-data-dir={profile}",
+            f"--screenshot={picture}",
+            page.resolve().as_uri(),
+        ]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=120)
     if not picture.is_file():
         raise r.BadInput(f"{page}: the browser made no picture: {done.stderr.strip()[-300:]}")
 
@@ -69,9 +59,7 @@ def shrink(picture):
     small.save(picture, optimize=True)
     size = picture.stat().st_size
     if size > LARGEST:
-        raise r.BadInput(
-            f"{picture}: {size:,} bytes, more than {LARGEST:,}; make the window smaller"
-        )
+        raise r.BadInput(f"{picture}: {size:,} bytes, more than {LARGEST:,}")
     return size
 
 
@@ -82,13 +70,13 @@ def main():
     args = parser.parse_args()
     folder = Path(args.output)
     folder.mkdir(parents=True, exist_ok=True)
-    for name, (page, address, *size) in PAGES.items():
+    for name, page in PAGES.items():
         page = Path(args.run) / page
         if not page.is_file():
             raise r.BadInput(f"{page}: there is no such file; is the run finished?")
         picture = folder / f"{name}.png"
-        photograph(page, address, size, picture)
-        print(f"{picture}: {shrink(picture):,} bytes", file=sys.stderr)
+        photograph(page, picture)
+        r.say(f"{picture}: {shrink(picture):,} bytes")
 
 
 if __name__ == "__main__":
