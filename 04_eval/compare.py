@@ -48,7 +48,7 @@ def read_model(text):
     path, wanted = text, None
     if not Path(text).is_file() and ":" in text:
         path, wanted = text.rsplit(":", 1)
-    models = {name: rows for (name,), rows in score.groups(read_facts(path), "model").items()}
+    models = score.groups(read_facts(path), "model")
     if wanted is None and len(models) == 1:
         return next(iter(models.items()))
     if wanted not in models:

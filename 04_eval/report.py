@@ -101,7 +101,7 @@ def parts_of(rows, field, models):
     """[(value of the field, questions, {model: summary})], the largest first; [] where there is one
     value."""
     parts = []
-    for (part,), its in score.groups(rows, field).items():
+    for part, its in score.groups(rows, field).items():
         summaries = {m: score.summarise([row for row in its if row["model"] == m]) for m in models}
         summaries = {model: summary for model, summary in summaries.items() if summary}
         if summaries:

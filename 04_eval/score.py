@@ -24,6 +24,7 @@ import math
 import multiprocessing
 import os
 import re
+import statistics
 import string
 import time
 
@@ -46,6 +47,7 @@ They differ when the student's answer is another thing, is less specific than th
 Reply with one word: SAME or DIFFERENT."""
 # characters of an answer, or of the end of a response in which no answer was found
 JUDGE_READS = 2000
+JUDGE_TOKENS = 2048  # longest answer of the judge, which may think first
 
 COLUMNS = (
     "model benchmark category n accuracy ci_low ci_high unparsed truncated mean_tokens seed prompt_id commit date "
@@ -57,8 +59,6 @@ COMMITS = re.compile(  # an explicit statement of the answer, as against a step 
     re.I,
 )
 Z = 1.959963984540054  # 97.5th percentile of the normal distribution
-# kinds whose answer is a letter; labels are options such as yes and no
-LETTERED = ("choice", "label")
 ASKED_FORM = ("box", "only letters", "statement")  # rules that read what the prompts ask for
 IN_PROCESS = 1500  # below this many rows a pool of processes costs more than it saves
 
@@ -67,14 +67,14 @@ IN_PROCESS = 1500  # below this many rows a pool of processes costs more than it
 
 
 def parse_tolerances(texts):
-    """--rel-tol 0.05 or scibench=0.05 -> {benchmark or None: tolerance}."""
+    """--rel-tol scibench=0.05 -> {benchmark: tolerance}."""
     tolerances = {}
-    for text in texts or ():
-        name, _, value = text.rpartition("=")
+    for text in texts:
+        name, _, value = text.partition("=")
         try:
-            tolerances[benchmarks.name_of(name) or name or None] = float(value)
+            tolerances[benchmarks.name_of(name) or name] = float(value)
         except ValueError:
-            raise r.BadInput(f"--rel-tol {text}: a number, or benchmark=number") from None
+            raise r.BadInput(f"--rel-tol {text}: write it as scibench=0.05") from None
     return tolerances
 
 
@@ -85,17 +85,15 @@ def grade_row(row, tolerances=None):
     A response that was cut off answers only by an explicit statement: the last letter or number in
     it is where it happened to stop.
     """
-    tolerances = tolerances or {}
     response, kind, options = row.get("response") or "", row["kind"], row.get("options")
     cut = row.get("finish_reason") == "length"
     if cut and (row.get("still_thinking") or not COMMITS.search(response)):
         response = ""
     if row["reference"] is None:
         extracted, read_by = answers.read(response, kind, options)
-        return row | dict(
-            extracted=extracted, correct=None, undecided=False, read_by=read_by, equal_by=None
-        )
-    rel_tol = tolerances.get(row["benchmark"], tolerances.get(None, row.get("rel_tol")))
+        found = dict(extracted=extracted, correct=None, read_by=read_by, equal_by=None)
+        return row | found | dict(undecided=False)
+    rel_tol = (tolerances or {}).get(row["benchmark"], row.get("rel_tol"))
     verdict = answers.check(response, row["reference"], kind, options, row.get("unit"), rel_tol)
     undecided = verdict.correct is None
     return row | verdict._asdict() | dict(correct=verdict.correct is True, undecided=undecided)
@@ -106,26 +104,24 @@ def grade_all(rows, tolerances=None, workers=None):
     cores of the machine)."""
     rows = iter(rows)
     first = list(itertools.islice(rows, IN_PROCESS))
+    rows = itertools.chain(first, rows)
     grade = functools.partial(grade_row, tolerances=tolerances)
     workers = workers or len(os.sched_getaffinity(0))
     if len(first) < IN_PROCESS or workers == 1:
-        yield from map(grade, itertools.chain(first, rows))
+        yield from map(grade, rows)
         return
     # a fork of a process with threads can lock up
     with multiprocessing.get_context("spawn").Pool(workers, r.end_with_parent) as pool:
-        yield from pool.imap(grade, itertools.chain(first, rows), chunksize=64)
+        yield from pool.imap(grade, rows, chunksize=64)
 
 
 # ---- statistics ----
 
 
 def wilson(p, n):
-    """95 % interval of a share p measured on n independent rows (Wilson 1927), in the same unit as
-    p."""
-    if n <= 0:
-        return 0.0, 1.0
+    """95 % interval of a share p measured on n independent rows (Wilson 1927)."""
     middle = (p + Z * Z / (2 * n)) / (1 + Z * Z / n)
-    spread = Z / (1 + Z * Z / n) * math.sqrt(max(p * (1 - p) / n + Z * Z / (4 * n * n), 0))
+    spread = Z / (1 + Z * Z / n) * math.sqrt(p * (1 - p) / n + Z * Z / (4 * n * n))
     return max(0.0, min(middle - spread, p)), min(1.0, max(middle + spread, p))
 
 
@@ -159,18 +155,24 @@ def majority(rows):
     has no vote."""
     votes = []  # lists of rows with one answer
     for row in rows:
-        if row["extracted"] is not None:
-            party = next((its for its in votes if same_answer(row, its[0])), None)
-            votes.append([row]) if party is None else party.append(row)
+        if row["extracted"] is None:
+            continue
+        for party in votes:
+            if same_answer(row, party[0]):
+                party.append(row)
+                break
+        else:
+            votes.append([row])
     return bool(votes) and max(votes, key=len)[0]["correct"]
 
 
 def same_answer(row, other):
     one, two = (" ".join(str(its["extracted"]).split()) for its in (row, other))
-    if one.casefold() == two.casefold() or row.get("kind") not in ("math", "short_text"):
-        return one.casefold() == two.casefold()
-    response = f"\\boxed{{{one}}}" if row["kind"] == "math" else one
-    return answers.grade(response, two, row["kind"])
+    if one.casefold() == two.casefold():
+        return True
+    kind = row.get("kind")
+    response = f"\\boxed{{{one}}}" if kind == "math" else one
+    return kind in ("math", "short_text") and answers.grade(response, two, kind)
 
 
 def pass_at(j, n, right):
@@ -179,92 +181,86 @@ def pass_at(j, n, right):
     return 1 - math.comb(n - right, j) / math.comb(n, j)
 
 
+def percent(rows, test):
+    return 100 * sum(map(test, rows)) / len(rows)
+
+
 def repeats_of(rows, k):
-    """Statistics of k repeats: avg@k, pass@k, maj@k in percent, and how much the repeats differ.
+    """Statistics of k repeats: avg@k, pass@j, maj@k in percent, and how much the repeats differ.
 
     noise_sd  standard deviation of the benchmark's accuracy from one run to the next, in points: at temperature 0 it is the noise of batching
     unstable  share of questions that were right in some runs and wrong in others
     """
-    questions, runs = {}, {}
-    for row in rows:
-        questions.setdefault(row["question_id"], []).append(row)
-        runs.setdefault(row.get("repeat", 0), []).append(row["correct"])
-    means = [sum(its) / len(its) for its in runs.values()]
-    spread = math.sqrt(sum((m - sum(means) / len(means)) ** 2 for m in means) / (len(means) - 1))
-
-    def share(test):
-        return 100 * sum(map(test, questions.values())) / len(questions)
+    questions = list(groups(rows, "question_id").values())
+    means = [percent(its, is_right) for its in groups(rows, "repeat").values()]
 
     def passes(its, j):
-        return pass_at(min(j, len(its)), len(its), sum(row["correct"] for row in its))
+        return pass_at(min(j, len(its)), len(its), sum(map(is_right, its)))
 
+    passed = {j: percent(questions, lambda its, j=j: passes(its, j)) for j in range(1, k + 1)}
     return {
         "k": k,
-        "avg@k": 100 * sum(means) / len(means),
-        "pass@k": share(lambda its: any(row["correct"] for row in its)),
-        "pass": {j: share(lambda its, j=j: passes(its, j)) for j in range(1, k + 1)},
-        "maj@k": share(majority),
-        "noise_sd": 100 * spread,
-        "unstable": share(lambda its: len({row["correct"] for row in its}) > 1),
+        "avg@k": statistics.mean(means),
+        "pass@k": passed[k],
+        "pass": passed,
+        "maj@k": percent(questions, majority),
+        "noise_sd": statistics.stdev(means),
+        "unstable": percent(questions, lambda its: len(set(map(is_right, its))) > 1),
     }
+
+
+def is_right(row):
+    return row["correct"]
 
 
 def chance(rows):
     """Accuracy in percent of blind guessing; a row without options cannot be guessed."""
-    lettered = [row for row in rows if row["kind"] in LETTERED]
-    right = [len(row["reference"]) if isinstance(row["reference"], list) else 1 for row in lettered]
-    guessed = sum(n / len(row["options"]) for n, row in zip(right, lettered, strict=True))
-    return 100 * guessed / len(rows)
+
+    def guessed(row):
+        right = row["reference"] if isinstance(row["reference"], list) else [row["reference"]]
+        return len(right) / len(row["options"]) if row["options"] else 0
+
+    return percent(rows, guessed)
+
+
+def read_how(row):
+    """Was the answer read by the form that the prompt asks for, by other rules, or not at all?"""
+    if row["extracted"] is None:
+        return "unparsed"
+    return "asked form" if row["read_by"] in ASKED_FORM else "other rules"
 
 
 def summarise(rows):
-    """Scores of a set of rows of one model and benchmark: a dict with shares in percent. Rows
-    without a public reference are not counted.
+    """Scores of a set of rows of one model and benchmark: a dict with shares in percent; None
+    without a row that has a public reference: the others are not counted.
 
     n counts questions; a question asked k times counts once, with its mean.
     """
     rows = [row for row in rows if row["correct"] is not None]
     if not rows:
         return None
-    p, low, high, effective = interval(
-        [float(row["correct"]) for row in rows], [cluster_of(row) for row in rows]
-    )
-    n = len({row["question_id"] for row in rows})
-    tokens = [row["n_tokens"] for row in rows if row.get("n_tokens") is not None]
-
-    def share(test):
-        return 100 * sum(map(test, rows)) / len(rows)
-
+    shares = interval([float(row["correct"]) for row in rows], list(map(cluster_of, rows)))
+    p, low, high = (100 * share for share in shares[:3])
+    tokens = [row["n_tokens"] for row in rows if row["n_tokens"] is not None]
+    forms = ("asked form", "other rules", "unparsed")
     result = dict(
-        n=n,
-        accuracy=100 * p,
-        ci_low=100 * low,
-        ci_high=100 * high,
-        n_effective=effective,
-        unparsed=share(lambda row: row["extracted"] is None),
-        truncated=share(lambda row: row.get("finish_reason") == "length"),
-        undecided=share(lambda row: row.get("undecided") is True),
-        judged=share(lambda row: row.get("judged") is not None),
-        read_by=read_by(rows),
+        n=len({row["question_id"] for row in rows}),
+        accuracy=p,
+        ci_low=low,
+        ci_high=high,
+        unparsed=percent(rows, lambda row: row["extracted"] is None),
+        truncated=percent(rows, lambda row: row["finish_reason"] == "length"),
+        undecided=percent(rows, lambda row: row["undecided"] is True),
+        judged=percent(rows, lambda row: row["judged"] is not None),
+        judge_changed=percent(rows, lambda row: row["judged"] == "SAME"),
+        read_by={
+            form: percent(rows, lambda row, form=form: read_how(row) == form) for form in forms
+        },
         mean_tokens=sum(tokens) / len(tokens) if tokens else None,
         chance=chance(rows),
     )
-    k = max(row.get("repeat", 0) for row in rows) + 1
-    if k > 1:
-        result["repeats"] = repeats_of(rows, k)
-    if any(row.get("judged") is not None for row in rows):
-        result["judge_changed"] = share(lambda row: row.get("judged") == "SAME")
-    return result
-
-
-def read_by(rows):
-    """Share of the responses in percent that were read by the form the prompt asks for, by other
-    rules, and not at all."""
-    counts = {"asked form": 0, "other rules": 0, "unparsed": 0}
-    for row in rows:
-        name = "asked form" if row.get("read_by") in ASKED_FORM else "other rules"
-        counts["unparsed" if row["extracted"] is None else name] += 1
-    return {name: 100 * count / len(rows) for name, count in counts.items()}
+    k = max(row["repeat"] for row in rows) + 1
+    return result | ({"repeats": repeats_of(rows, k)} if k > 1 else {})
 
 
 FACTS = (
@@ -278,35 +274,32 @@ def facts_of(row):
     return {key: row.get(key) for key in FACTS} | {"repeat": row.get("repeat") or 0}
 
 
-def groups(rows, *fields):
-    """{values of the fields: rows}, in order of appearance."""
+def groups(rows, field):
+    """{value of the field: rows}, in order of appearance."""
     result = {}
     for row in rows:
-        result.setdefault(tuple(row.get(field) for field in fields), []).append(row)
+        result.setdefault(row[field], []).append(row)
     return result
 
 
 def only(rows, field):
     """The one value that all rows share, "mixed", or "" where no row has one."""
-    values = {str(row[field]) for row in rows if row.get(field) is not None} or {""}
+    values = {str(row[field]) for row in rows if row[field] is not None} or {""}
     return values.pop() if len(values) == 1 else "mixed"
 
 
 def results(rows):
     """One dict a model and benchmark, with the columns of results.csv."""
     table = []
-    for (model, name), its in groups(rows, "model", "benchmark").items():
-        if (summary := summarise(its)) is None:
-            continue
-        own = {field: only(its, field) for field in ("category", "seed", "prompt_id")}
-        own |= {"commit": r.git_commit() or "", "date": time.strftime("%Y-%m-%d")}
-        own["deterministic"] = only(its, "deterministic") or "False"
-        table.append({"model": model, "benchmark": name, **own, **summary})
-    models = list(dict.fromkeys(row["model"] for row in table))
-    order = [*benchmarks.BENCHMARKS, *sorted({row["benchmark"] for row in table})]
-    return sorted(
-        table, key=lambda row: (models.index(row["model"]), order.index(row["benchmark"]))
-    )
+    for model, of_model in groups(rows, "model").items():
+        parts = groups(of_model, "benchmark")
+        for name in [*benchmarks.BENCHMARKS, *sorted(parts.keys() - benchmarks.BENCHMARKS)]:
+            if summary := summarise(parts.get(name, ())):
+                own = {f: only(parts[name], f) for f in ("category", "seed", "prompt_id")}
+                own |= {"commit": r.git_commit() or "", "date": time.strftime("%Y-%m-%d")}
+                own["deterministic"] = only(parts[name], "deterministic") or "False"
+                table.append({"model": model, "benchmark": name, **own, **summary})
+    return table
 
 
 def write_csv(path, table):
@@ -355,7 +348,7 @@ def judge(rows, args, raw_path):
         raw_path,
         model=args.judge,
         base_url=args.base_url,
-        max_tokens=args.judge_tokens,
+        max_tokens=JUDGE_TOKENS,
         workers=64,
         seed=0,
     )
@@ -372,14 +365,10 @@ def judge(rows, args, raw_path):
 
 def template_opens_thoughts(path):
     """The models of a file whose responses end a block of thoughts that their prompt template had
-    opened.
-
-    A response of such a model that was cut off before that end is thoughts alone, though it has no
-    mark of them.
+    opened: a response of theirs that was cut off before that end is thoughts alone, without a mark.
     """
-    default = Path(path).resolve().parent.name
     ended = (row for row in r.read(path, "response") if answers.trim.began_before(row["response"]))
-    return {row.get("model") or default for row in ended}
+    return {row.get("model") for row in ended}
 
 
 def read_samples(step, paths):
@@ -393,13 +382,12 @@ def read_samples(step, paths):
                 raise r.BadInput(
                     f'{path}, row "{row["id"]}": field "kind" must be one of {", ".join(answers.KINDS)}, this is {row["kind"]!r}'
                 )
+            if row.get("model") in opened and not answers.trim.began_before(row["response"] or ""):
+                row["still_thinking"] = True
             row.setdefault("model", Path(path).resolve().parent.name)
             row.setdefault("question_id", row["id"])
             row.setdefault("category", benchmarks.category_of(row["benchmark"]))
-            if row["model"] in opened and not answers.trim.began_before(row["response"] or ""):
-                row["still_thinking"] = True
-            suffix = f"@{row['model']}"
-            row["id"] = row["id"] if row["id"].endswith(suffix) else row["id"] + suffix
+            row["id"] = row["id"].removesuffix(f"@{row['model']}") + f"@{row['model']}"
             if row["id"] in seen:
                 raise r.BadInput(
                     f'{path}, row "{row["id"]}": the model "{row["model"]}" answers this row in another input too; '
@@ -412,14 +400,10 @@ def read_samples(step, paths):
 def show(table):
     for row in table:
         more = f"  chance {row['chance']:.1f}" if row["chance"] else ""
-        k = row.get("repeats")
-        if k:
-            passes = [
-                f"pass@{j} {share:.1f}"
-                for j, share in k["pass"].items()
-                if j & (j - 1) == 0 or j == k["k"]
-            ]
-            more += f"  avg@{k['k']} {k['avg@k']:.1f}  {'  '.join(passes)}  maj@{k['k']} {k['maj@k']:.1f}  noise {k['noise_sd']:.2f}"
+        if k := row.get("repeats"):
+            powers = [j for j in k["pass"] if j & (j - 1) == 0 or j == k["k"]]  # 1, 2, 4 ... and k
+            passes = "  ".join(f"pass@{j} {k['pass'][j]:.1f}" for j in powers)
+            more += f"  avg@{k['k']} {k['avg@k']:.1f}  {passes}  maj@{k['k']} {k['maj@k']:.1f}  noise {k['noise_sd']:.2f}"
         r.say(
             f"{row['model']:24.24} {row['benchmark']:13} n {row['n']:>6,}  {row['accuracy']:6.2f} % [{row['ci_low']:.2f}, {row['ci_high']:.2f}]  "
             f"unparsed {row['unparsed']:.1f}  truncated {row['truncated']:.1f}  undecided {row['undecided']:.1f}{more}"
@@ -433,41 +417,19 @@ def main():
     add(
         "--csv", metavar="FILE", help="table of the scores (default: results.csv beside the output)"
     )
-    add(
-        "--rel-tol",
-        nargs="*",
-        metavar="X",
-        help="relative tolerance of numbers in the place of the rows' own: 0.05, scibench=0.05",
-    )
-    add(
-        "--judge",
-        metavar="MODEL",
-        help="model that decides the rows of every kind which the rules cannot decide",
-    )
+    add("--rel-tol", nargs="*", default=[], metavar="NAME=X", help="relative tolerance of numbers")
+    add("--judge", metavar="MODEL", help="model that decides what the rules cannot decide")
     add("--base-url", metavar="URL", help="endpoint of the judge; default: vLLM in this process")
-    add(
-        "--judge-tokens",
-        type=r.positive,
-        default=512,
-        metavar="N",
-        help="longest answer of the judge (default 512)",
-    )
     args = parser.parse_args()
     args.csv = args.csv or str(Path(args.output).with_name("results.csv"))
     tolerances = parse_tolerances(args.rel_tol)
     code = [*benchmarks.FILES, *answers.FILES]
-    step = r.Step(
-        args,
-        inputs=args.input,
-        prompt=JUDGE_PROMPT if args.judge else None,
-        code=code,
-        model=args.judge,
-    )
+    prompt = JUDGE_PROMPT if args.judge else None
+    step = r.Step(args, inputs=args.input, prompt=prompt, code=code, model=args.judge)
     if step.finished() and Path(args.csv).is_file():
         return
-    graded = r.progress(
-        grade_all(read_samples(step, args.input), tolerances, args.workers), desc="grading"
-    )
+    samples = read_samples(step, args.input)
+    graded = r.progress(grade_all(samples, tolerances, args.workers), desc="grading")
     if args.judge:
         graded = list(graded)
         judge(graded, args, step.raw_path)
