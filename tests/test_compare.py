@@ -162,10 +162,7 @@ def test_shared_passages_and_repeats_are_resampled_together():
     "change, message",
     [
         (lambda rows: rows[:-2], 'not asked the same rows: 2 only of "base": mine:q6, mine:q7'),
-        (
-            lambda rows: [{**row, "prompt_id": "other"} for row in rows],
-            "other prompts on 8 rows",
-        ),
+        (lambda rows: [{**row, "prompt_id": "other"} for row in rows], "other prompts on 8 rows"),
         (
             lambda rows: [
                 {**row, "prompt": "changed"} if i == 3 else row for i, row in enumerate(rows)
