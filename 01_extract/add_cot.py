@@ -3,14 +3,15 @@
     python 01_extract/add_cot.py --input refined.jsonl --output cot.jsonl --model Qwen/Qwen3-32B
 
 in   question-answer rows: id, question, answer
-out  the same rows with reasoning ("given": the answer had it | "added": answer is the model's solution | "none": it was dropped again) and, where a
-     solution was asked for, cot_agrees (true | false: its result and the known answer, compared by answers.grade; null: not comparable) and, where it
-     took the place of the answer, short_answer and a new id. Judgements stand in X.judge.raw.jsonl, solutions in X.raw.jsonl.
-     Rejected: "generation failed", "truncated", "empty", and with --disagree reject "solution disagrees with the known answer"
+out  the same rows with reasoning ("given": the answer had it | "added": answer is the model's solution | "none": the
+     solution missed the known answer, which stays) and, where a solution was asked for, cot_agrees (true | false: its
+     result and the known answer, compared by answers.grade; null: not comparable); where it took the place of the answer,
+     short_answer and a new id. Judgements stand in X.judge.raw.jsonl, solutions in X.raw.jsonl.
+     Rejected: "generation failed", "truncated", "empty"
 
---judge rules needs no model for the first question: for models whose judgement carries no information. Where it cannot be read, the rule decides.
-The method is the missing-reasoning step of MegaScience (arXiv 2507.16812, section 2); unlike there, the solver is told the known answer, and whether
-it came to it is checked.
+--judge rules needs no model for the first question: for models whose judgement carries no information. Where a judgement
+cannot be read, the rule decides. The method is the missing-reasoning step of MegaScience (arXiv 2507.16812, section 2);
+unlike there, the solver is told the known answer, and whether it came to it is checked.
 """
 
 import sys
@@ -22,7 +23,6 @@ import re
 
 import grounding
 import replies
-from replies import Rows, outcome, without_empty_boxes
 
 import answers
 import batch_generate
@@ -78,11 +78,6 @@ def filled(prompt, row, passage=""):
     return batch_generate.user_turn(prompt, {**texts, "passage": passage})
 
 
-def needs_no_reasoning(row):
-    """Rule: a definition, name or list is asked for, and nothing is to be calculated."""
-    return bool(DEFINITION.match(row["question"])) and not re.search(r"\d", row["question"])
-
-
 def parse_judge(text):
     """True where the model says that there is reasoning, False where not, None where it cannot be
     read; the last verdict counts."""
@@ -103,6 +98,14 @@ def shows_reasoning(answer):
     return words >= 12 and signs >= max(2, words / 60)
 
 
+def by_rule(row):
+    """True where the answer shows reasoning, or a definition, name or list is asked for and nothing
+    is to be calculated."""
+    question = row["question"]
+    defines = DEFINITION.match(question) and not re.search(r"\d", question)
+    return bool(defines) or shows_reasoning(row["answer"])
+
+
 def agrees(solution, known):
     """Does a solution come to the known answer? None where the known answer is no short result that
     a rule can compare."""
@@ -118,28 +121,43 @@ def agrees(solution, known):
     return answers.grade(solution, final, kind)
 
 
-def is_kept(row, args):
-    return args.keep_worked and row.get("method") == "worked"
+def bare_ids(args, judge_path):
+    """Ids of the rows that a solution is to be written for: the judge misses their reasoning, or
+    the rule does."""
+    judged = replies.ask(
+        args,
+        lambda row: filled(JUDGE_PROMPT, row),
+        judge_path,
+        wanted=lambda row: not replies.is_kept(row, args),
+        asking=args.judge == "model",
+        fresh=args.fresh,
+        max_tokens=min(64, args.max_tokens),
+        retry_max_tokens=args.max_tokens,
+        readable=lambda text: parse_judge(text) is not None,
+    )
+    bare = set()
+    for row, raw in judged:
+        verdict = parse_judge(raw["response"]) if raw else None
+        if not replies.is_kept(row, args) and not (by_rule(row) if verdict is None else verdict):
+            bare.add(row["id"])
+    return bare
 
 
-def judged(args, step, rows):
-    """Yield (row, has reasoning, or needs none) in the order of the file, with the model's
-    judgement or by rule."""
-    if args.judge == "rules":
-        for row in rows:
-            yield row, is_kept(row, args) or by_rule(row)
-        return
-    for row, raw in batch_generate.read_raw(rows, judge_path(step)):
-        verdict = None if raw is None else parse_judge(raw["response"])
-        yield row, is_kept(row, args) or (by_rule(row) if verdict is None else verdict)
-
-
-def by_rule(row):
-    return needs_no_reasoning(row) or shows_reasoning(row["answer"])
-
-
-def judge_path(step):
-    return r.beside(step.output, "judge.raw.jsonl")
+def finish(step, row, raw, passage, model):
+    """Keep or reject one row that was asked about."""
+    if reason := replies.outcome(raw):
+        return step.reject(row, reason)
+    solution = replies.without_empty_boxes(after_thinking(raw["response"]))
+    if not solution:
+        return step.reject(row, "empty")
+    agree = agrees(solution, row["answer"])
+    if agree is False:
+        return step.keep({**row, "reasoning": "none", "cot_agrees": False})
+    if row.get("grounded"):
+        row["grounded"] = grounding.still_grounded(row, "", solution, passage)
+    made = {"id": r.text_hash(row["id"], solution), "answer": solution, "reasoning": "added"}
+    made |= {"cot_agrees": agree, "short_answer": row["answer"]}
+    return step.keep({**row, **made, "generator": replies.written_by(row, model)})
 
 
 def main():
@@ -151,86 +169,38 @@ def main():
         default="model",
         help="who decides whether reasoning is there (default model)",
     )
-    add(
-        "--disagree",
-        choices=("original", "reject"),
-        default="original",
-        help="a solution that misses the known answer: keep the row with its original answer (default), or reject the row",
-    )
     add("--chunks", metavar="FILE", help="the chunks of the pairs: the solver sees its passage")
-    add(
-        "--keep-worked",
-        action="store_true",
-        help="pairs that the book prints (method worked) go on as they are",
-    )
+    replies.add_keep_worked(parser)
     batch_generate.add_options(parser, max_tokens=4096)
     args = parser.parse_args()
     step = r.Step(
         args,
-        inputs=[args.input, *([args.chunks] if args.chunks else [])],
+        inputs=[args.input, *filter(None, [args.chunks])],
         prompt=JUDGE_PROMPT + SOLVE_PROMPT,
         code=[replies, grounding, *answers.FILES],
     )
     if step.finished():
         return
-    rows = Rows(args.input, "question!", "answer!", limit=args.limit)
-    options = batch_generate.options(args)
+    bare = bare_ids(args, r.beside(step.output, "judge.raw.jsonl"))
     passages = replies.Passages(args.chunks) if args.chunks else {}
-    if args.judge == "model":
-        batch_generate.generate_jsonl(
-            (row for row in rows if not is_kept(row, args)),
-            lambda row: filled(JUDGE_PROMPT, row),
-            judge_path(step),
-            fresh=args.fresh,
-            retry_max_tokens=args.max_tokens,
-            readable=lambda text: parse_judge(text) is not None,
-            **options | {"max_tokens": min(64, args.max_tokens)},
-        )
-    bare = (row for row, has in judged(args, step, rows) if not has)
-    batch_generate.generate_jsonl(
-        bare,
-        lambda row: filled(SOLVE_PROMPT, row, passages.get(row.get("source_id")) or ""),
+
+    def passage_of(row):
+        return passages.get(row.get("source_id")) or ""
+
+    solved = replies.ask(
+        args,
+        lambda row: filled(SOLVE_PROMPT, row, passage_of(row)),
         step.raw_path,
+        read=step.read,
+        wanted=lambda row: row["id"] in bare,
         retry_max_tokens=2 * args.max_tokens,
-        **options,
     )
-    counted = judged(args, step, step.read(args.input, "question!", "answer!", limit=args.limit))
-    raws = batch_generate.read_raw(rows, step.raw_path)
-    for (row, has), (_, raw) in zip(counted, raws, strict=True):
-        if has:
-            step.keep({**row, "reasoning": "given"})
+    for row, raw in solved:
+        if row["id"] in bare:
+            finish(step, row, raw, passage_of(row), args.model)
         else:
-            finish(step, row, raw, args, passages.get(row.get("source_id")) or "")
+            step.keep({**row, "reasoning": "given"})
     step.finish()
-
-
-def finish(step, row, raw, args, passage):
-    """Keep or reject one row that was asked about."""
-    if reason := outcome(raw):
-        return step.reject(row, reason)
-    solution = without_empty_boxes(after_thinking(raw["response"]))
-    if not solution:
-        return step.reject(row, "empty")
-    agree = agrees(solution, row["answer"])
-    if agree is False:
-        if args.disagree == "reject":
-            return step.reject(
-                row, "solution disagrees with the known answer", cot_agrees=False, solution=solution
-            )
-        return step.keep({**row, "reasoning": "none", "cot_agrees": False})
-    if row.get("grounded"):
-        row["grounded"] = grounding.still_grounded(row, "", solution, passage)
-    step.keep(
-        {
-            **row,
-            "id": r.text_hash(row["id"], solution),
-            "answer": solution,
-            "reasoning": "added",
-            "cot_agrees": agree,
-            "short_answer": row["answer"],
-            "generator": replies.written_by(row, args.model),
-        }
-    )
 
 
 if __name__ == "__main__":

@@ -23,7 +23,6 @@ import re
 
 import question_text
 import replies
-from replies import Rows, outcome
 
 import answers
 import batch_generate
@@ -149,7 +148,7 @@ def reference_of(row, raw, asked):
     reference, how = by_rule(row["answer"])
     if reference is not None or not asked:
         return reference, how, None if reference else "no reference"
-    if reason := outcome(raw):
+    if reason := replies.outcome(raw):
         return None, None, reason
     reference = parse(raw["response"])
     if reference and supported(reference, row["answer"]):
@@ -175,18 +174,16 @@ def main():
     )
     if step.finished():
         return
-    rows = Rows(args.input, "question!", "answer!", limit=args.limit)
-    if not args.no_model:
-        unclear = (row for row in rows if by_rule(row["answer"])[0] is None)
-        batch_generate.generate_jsonl(
-            unclear,
-            to_messages,
-            step.raw_path,
-            retry_max_tokens=4 * args.max_tokens,
-            **batch_generate.options(args),
-        )
-    rows = step.read(args.input, "question!", "answer!", limit=args.limit)
-    for row, raw in batch_generate.read_raw(rows, None if args.no_model else step.raw_path):
+    named = replies.ask(
+        args,
+        to_messages,
+        step.raw_path,
+        read=step.read,
+        wanted=lambda row: by_rule(row["answer"])[0] is None,
+        asking=not args.no_model,
+        retry_max_tokens=4 * args.max_tokens,
+    )
+    for row, raw in named:
         reference, how, reason = reference_of(row, raw, not args.no_model)
         more = {} if raw is None else {"response": raw["response"]}
         if reason == "generation failed" or reason and args.require_reference:

@@ -21,7 +21,6 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 import re
 
 import replies
-from replies import EMPTY_BOX, Rows
 
 import batch_generate
 import rows as r
@@ -284,7 +283,7 @@ def unanswered(question, answer):
 
 
 def broken_box(question, answer):
-    if seen := EMPTY_BOX.search(answer):
+    if seen := replies.EMPTY_BOX.search(answer):
         return "empty box", "answer", seen[0]
     place = answer.rfind("\\boxed{")
     if place >= 0 and not any(start <= place < end for start, end, _ in boxes(answer)):
@@ -366,7 +365,7 @@ def main():
     parser.add_argument(
         "--require-grounded",
         action="store_true",
-        help="reject pairs whose `grounded` is false: they had no support, or lost it when they were rewritten",
+        help="reject pairs whose `grounded` is false: they had no support, or lost it when rewritten",
     )
     batch_generate.add_options(parser, model=None, max_tokens=1024)
     args = parser.parse_args()
@@ -381,31 +380,34 @@ def main():
             return "not grounded", "grounded", "false"
         return rule(row["question"], row["answer"])
 
-    rows = Rows(args.input, "question!", "answer!", limit=args.limit)
-    if not args.no_judge:
-        unbroken = (row for row in rows if broken(row) is None)
-        batch_generate.generate_jsonl(
-            unbroken,
-            to_messages,
-            step.raw_path,
-            retry_max_tokens=4 * args.max_tokens,
-            readable=lambda text: parse_judge(text)[0] is not None,
-            **batch_generate.options(args),
-        )
-    rows = step.read(args.input, "question!", "answer!", limit=args.limit)
-    for row, raw in batch_generate.read_raw(rows, None if args.no_judge else step.raw_path):
+    judged = replies.ask(
+        args,
+        to_messages,
+        step.raw_path,
+        read=step.read,
+        wanted=lambda row: broken(row) is None,
+        asking=not args.no_judge,
+        retry_max_tokens=4 * args.max_tokens,
+        readable=lambda text: parse_judge(text)[0] is not None,
+    )
+    for row, raw in judged:
         if found := broken(row):
             reason, field, matched = found
             step.reject(row, reason, matched=matched, matched_in=field)
         elif args.no_judge:
             seen = doubtful(row["question"])
             step.keep({**row, "doubtful": seen} if seen else row)
-        elif raw is None:
-            step.reject(row, "generation failed")
         else:
-            keep, reason = parse_judge(raw["response"])
-            step.keep(row) if keep else step.reject(row, reason, response=raw["response"])
+            decide(step, row, raw)
     step.finish()
+
+
+def decide(step, row, raw):
+    """Keep or reject a pair that the judge was asked about."""
+    if raw is None:
+        return step.reject(row, "generation failed")
+    keep, reason = parse_judge(raw["response"])
+    return step.keep(row) if keep else step.reject(row, reason, response=raw["response"])
 
 
 if __name__ == "__main__":

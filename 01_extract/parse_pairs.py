@@ -1,4 +1,7 @@
-"""Question-answer pairs in a model's text (used by extract_qa.py; no command of its own). Pure functions that never raise, whatever the text."""
+"""Question-answer pairs in a model's text (used by extract_qa.py; no command of its own).
+
+Pure functions that never raise, whatever the text.
+"""
 
 import json
 import re
@@ -70,15 +73,19 @@ LONGEST_QUOTE = 1500  # characters; a longer one is the answer going on
 
 # ---- fields ----
 
-AFTER_PAIR = re.compile(  # a rule, the number of the next pair, a sentinel, marks left alone: on a line of their own after a pair
+# a rule, the number of the next pair, a sentinel, marks left alone: on a line of their own after a
+# pair; "42" alone may be the result
+AFTER_PAIR = re.compile(
     r"""(?x)\n[ \t]*(?:[-*_=]{3,}|
-    (?:\#{1,6}[ \t]*)?(?:[*_]{1,3})?(?:(?:QA|Q&A)?[ \t]*pair[ \t]*)?\(?\d{1,3}[.):]?(?:[*_]{1,3})?|
-    \[NO[ ]QA\]|\#{1,6}|[*_]{1,3})[ \t]*$""",
+    [\#*_ \t]{0,9}(?:(?:QA|Q&A)?[ \t]*pair[ \t]*\(?\d{1,3}[.):]?|\(?\d{1,3}[.):])[*_]{0,3}|
+    \#{1,6}[ \t]*\d{1,3}|[*_]{2,3}\d{1,3}[*_]{2,3}|\[NO[ ]QA\]|\#{1,6}|[*_]{1,3})[ \t]*$""",
     re.IGNORECASE,
 )
+BEFORE_PAIR = re.compile(r"\A(?:[-=_]{3,}|\*{3,})[ \t]*\n")
 EMPTY = re.compile(
     r"""(?x)n/?a|none|null|nil|tbd|unknown|not\s+(?:given|provided|available|stated|specified|applicable)|
-    no\s+answer(?:\s+provided)?|(?:the\s+)?complete\s+(?:question|answer|solution)|no\s+qa""",
+    no\s+answer(?:\s+provided)?|no\s+qa|
+    (?:the|your|new|complete|refined|self-contained)\s+(?:(?:new|complete|refined)\s+)?(?:question|answer|solution)""",
     re.IGNORECASE,
 )
 EDGES = re.compile(r"^[\W_]+|[\W_]+$")
@@ -95,19 +102,20 @@ def tidy(text):
     bold marks, a fence around the whole."""
     text = text.strip()
     for _ in range(4):
-        before = text
-        text = AFTER_PAIR.sub("", text).strip()
-        text = re.sub(r"^(?:[-=_]{3,}|\*{3,})[ \t]*\n", "", text).strip()
-        if text == before:
-            break
+        text = BEFORE_PAIR.sub("", AFTER_PAIR.sub("", text).strip()).strip()
     if text.count("**") % 2:
-        if text.startswith("**"):
-            text = text[2:].lstrip()
-        elif text.endswith("**"):
-            text = text[:-2].rstrip()
-    if len(text) > 4 and text.startswith("**") and text.endswith("**") and text.count("**") == 2:
-        text = text[2:-2].strip()
-    return text.removesuffix("\n```").rstrip() if text.count("```") % 2 else text
+        text = text.removeprefix("**") if text.startswith("**") else text.removesuffix("**")
+    elif text.count("**") == 2 and text.startswith("**") and text.endswith("**"):
+        text = text[2:-2]
+    if text.count("```") % 2:
+        text = text.removesuffix("\n```")
+    return text.strip()
+
+
+def field(text):
+    """A field as it stands in a row: tidy, and "" where it is empty or a placeholder."""
+    text = tidy(text)
+    return "" if is_empty(text) else text
 
 
 # ---- JSON ----
@@ -126,51 +134,54 @@ def json_values(text):
     return values
 
 
-def field_text(value):
-    return tidy(value) if isinstance(value, str) else "" if value is None else str(value)
-
-
 def json_pair(item):
     """The pair of a JSON object, None where it is none; options of a multiple-choice question go
     under the question."""
     fields = {str(k).lower(): v for k, v in item.items()} if isinstance(item, dict) else {}
-    if "question" not in fields and "answer" not in fields:
+    if not {"question", "answer"} & set(fields):
         return None
-    question = field_text(fields.get("question"))
+    texts = [fields.get(name) for name in ("question", "answer", "quote")]
+    question, answer, quote = ("" if text is None else field(str(text)) for text in texts)
     options = fields.get("options", fields.get("choices"))
     if isinstance(options, list) and options and str(options[0]) not in question:
         question += "".join(f"\n{'ABCDEFGHIJ'[n]}. {text}" for n, text in enumerate(options[:10]))
-    quote = fields.get("quote", fields.get("evidence"))
-    return Pair(question, field_text(fields.get("answer")), field_text(quote))
+    return Pair(question, answer, quote)
 
 
 def json_pairs(text):
     """Pairs of an answer that is JSON: an object, objects, a list of them, or {"pairs": [...]};
     None where it is not JSON."""
     fenced = re.search(r"```(?:json)?[ \t]*\n(\s*[\[{].*?)```", text, re.DOTALL)
-    items = []
+    pairs = []
     for value in json_values(mend_escapes(fenced[1] if fenced else text.strip())):
-        if isinstance(value, dict) and not {"question", "answer"} & {str(k).lower() for k in value}:
+        if isinstance(value, dict) and not json_pair(value):
             value = next((v for v in value.values() if isinstance(v, list)), [])
-        items += value if isinstance(value, list) else [value]
-    return [pair for item in items if (pair := json_pair(item))] or None
+        pairs += map(json_pair, value if isinstance(value, list) else [value])
+    return list(filter(None, pairs)) or None
 
 
 # ---- the whole text ----
 
 
+def family_of(text):
+    """The markers (of questions, of answers) that a text uses."""
+    for marks in FAMILIES:
+        if all(mark.search(text) for mark in marks):
+            return marks
+    return next((marks for marks in FAMILIES if marks[0].search(text)), FAMILIES[0])
+
+
 def marked_pairs(text, perspective=""):
     """Pairs between markers, in the family of markers that the text uses."""
-    whole = (family for family in FAMILIES if all(mark.search(text) for mark in family))
-    half = (family for family in FAMILIES if family[0].search(text))
-    asks, tells = next(whole, next(half, FAMILIES[0]))
+    asks, tells = family_of(text)
     starts = list(asks.finditer(text))
+    ends = [start.start() for start in starts[1:]] + [len(text)]
     pairs = []
-    for match, following in zip(starts, [*starts[1:], None], strict=False):
-        block = text[match.end() : following.start() if following else len(text)]
+    for start, end in zip(starts, ends, strict=False):  # no start has one end
+        block = text[start.end() : end]
         split = tells.search(block) or FAMILIES[-1][1].search(block)
         question, answer = (block[: split.start()], block[split.end() :]) if split else (block, "")
-        pairs.append(Pair(tidy(question), *answer_and_quote(answer), perspective))
+        pairs.append(Pair(field(question), *answer_and_quote(answer), perspective))
     return pairs
 
 
@@ -178,8 +189,8 @@ def answer_and_quote(text):
     """The parts of an answer before and after its last "Quote:" marker."""
     marks = list(QUOTE.finditer(text))
     if not marks or len(text) - marks[-1].end() > LONGEST_QUOTE:
-        return tidy(text), ""
-    return tidy(text[: marks[-1].start()]), tidy(text[marks[-1].end() :]).strip("\"“”'` ")
+        return field(text), ""
+    return field(text[: marks[-1].start()]), tidy(text[marks[-1].end() :]).strip("\"“”'` ")
 
 
 def read_pairs(response):
@@ -194,21 +205,13 @@ def read_pairs(response):
     pairs = json_pairs(text)
     if pairs is None:
         text = without_closing(text)
-        parts = PERSPECTIVE.split(text)
-        pairs = marked_pairs(parts[0])
-        for name, part in zip(parts[1::2], parts[2::2], strict=True):
+        parts = ["", *PERSPECTIVE.split(text)]
+        pairs = []
+        for name, part in zip(parts[::2], parts[1::2], strict=True):
             pairs += marked_pairs(part, name.lower())
-    pairs = [
-        pair._replace(
-            question="" if is_empty(pair.question) else pair.question,
-            answer="" if is_empty(pair.answer) else pair.answer,
-        )
-        for pair in pairs
-    ]
-    pairs = [pair for pair in pairs if pair.question or pair.answer]
-    if pairs:
+    if pairs := [pair for pair in pairs if pair.question or pair.answer]:
         return pairs
-    return [] if re.search(r"\[?\bNO[ _-]?QA\b\]?", text, re.IGNORECASE) else None
+    return [] if re.search(r"\bNO[ _-]?QA\b", text, re.IGNORECASE) else None
 
 
 def parse(response):

@@ -3,12 +3,13 @@
     python 01_extract/refine_qa.py --input dedup.jsonl --chunks chunks.jsonl --output refined.jsonl --model Qwen/Qwen3-32B
 
 in   question-answer rows: id, question, answer, source_id (id of a row of --chunks, which holds the passage in `text`)
-out  the same rows with the new question and answer, and original_question, original_answer, original_id; the id is new, since the text is.
-     `grounded` becomes false where the new pair leaves what its proof says, or brings in a number that is neither there nor its own result.
-     Rejected: "no source passage", "cannot be made self-contained", "number from nowhere" (neither passage nor pair holds it), "another question", "generation failed", "truncated", "unparsed", "empty question", "empty answer"
+out  the same rows with the new question and answer, and original_question, original_answer, original_id; the id is new.
+     `grounded` becomes false where the new pair leaves what its proof says, or brings in a number that is neither there
+     nor its own result. Rejected: "no source passage", "cannot be made self-contained", "number from nowhere" (neither
+     passage nor pair holds it), "another question", "generation failed", "truncated", "unparsed", "empty question",
+     "empty answer"
 
---mode json asks for a JSON object under a schema instead of two markers: for models too small to keep to a text format. Such models also fall into
-loops, so that --max-tokens is 512 there by default, not 4096.
+--mode json asks for a JSON object under a schema, for models too small to keep to two markers; their loops end at 512 tokens.
 The method is the refinement step of MegaScience (arXiv 2507.16812, section 2); prompt and parser are our own.
 """
 
@@ -20,8 +21,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 import re
 
 import grounding
+import parse_pairs
 import replies
-from replies import Passages, Rows, json_answer, without_empty_boxes
 
 import batch_generate
 import rows as r
@@ -75,144 +76,42 @@ def to_messages(row, passage, mode="text"):
 # ---- parsing: pure functions of the model's text that never raise ----
 
 MARKER = re.compile(
-    r"(?:^[ \t>#*_`-]*(?:\d{1,2}[.)][ \t#*_`-]*)?|(?<=\s)[*_]*)refined[ \t_]+(question|answer)\b[ \t]*(?:\([^()\n]{0,40}\)[ \t]*)?"
-    r"(?:[*_`]{0,3}[ \t]*[:：][ \t]*[*_`]{0,3}|[*_`]{0,3}[ \t]*$)",
+    r"""(?x)(?:^[ \t>#*_`-]*(?:\d{1,2}[.)][ \t#*_`-]*)?|(?<=\s)[*_]*)
+    refined[ \t_]+(question|answer)\b[ \t]*(?:\([^()\n]{0,40}\)[ \t]*)?
+    (?:[*_`]{0,3}[ \t]*[:：][ \t]*[*_`]{0,3}|[*_`]{0,3}[ \t]*$)""",
     re.I | re.M,
 )
-TRAILING_NOTE = re.compile(
-    r"(?:notes?|remark|comment|explanation of (?:the )?changes|changes(?: made)?|changelog|let me know|i hope"
-    r"|i have (?:made|rewritten)|the (?:question|answer) (?:has been|was|is now) (?:re|made|cor|ver))\b",
-    re.I,
-)
-PLACEHOLDER = re.compile(
-    r"[\[(<{]?(?:the |your )?(?:new |refined |self-contained |rewritten )?(?:question|answer|solution)[\])>}]?\.?",
-    re.I,
-)
 
 
-def without_notes(text):
-    """Drop the last paragraphs where they speak about the editing; one that holds the box is
-    kept."""
-    parts = re.split(r"(\n\s*\n|\n(?=[ \t]*[*_(\[]{0,3}note\b))", text, flags=re.I)
-    while len(parts) > 1:
-        last = parts[-1].strip().lstrip("*_([> #-")
-        if last and (
-            not TRAILING_NOTE.match(last)
-            or "\\boxed" in last
-            or re.match(r"note that\b", last, re.I)
-        ):
-            break
-        del parts[-2:]
-    return "".join(parts).strip()
-
-
-def tidy(text):
-    """One field as it will stand in the row: no Markdown around it, no rule lines, no fence left
-    open."""
-    text = re.sub(
-        r"^\s*(?:-{3,}|\*{3,}|_{3,}|=+)[ \t]*$|^\s*```\w*[ \t]*$", "", text, flags=re.M
-    ).strip()
-    if (quoted := re.fullmatch(r"\*\*([^*]+)\*\*", text)) is not None:
-        text = quoted[1]
-    lines = text.split("\n")
-    # Markdown of a heading that was the next marker's
-    while lines and re.fullmatch(r"\s*[#>*_-]{0,6}\s*", lines[-1]):
-        lines.pop()
-    text = "\n".join(lines).strip()
-    return "" if PLACEHOLDER.fullmatch(text) else text
+def marked_pair(text):
+    """The text of the last answer marker and of the question marker before it (drafts stand above
+    them), or None."""
+    parts = MARKER.split(text)
+    question = pair = None
+    for name, body in zip(parts[1::2], parts[2::2], strict=True):
+        if name.lower() == "question":
+            question = body
+        elif question is not None:
+            pair = question, body
+    return pair
 
 
 def parse(text, mode="text"):
-    """(question, answer) of a model's text, or None where the form was not kept; either may be ""
-    where nothing of use was in it.
-
-    The last answer marker counts, and the question marker before it: drafts before them are
-    dropped.
-    """
-    text = replies.without_closing(after_thinking(text))
+    """(question, answer) of a model's text, either "" where nothing of use was in it; None where the
+    form was not kept."""
+    text = after_thinking(text)
     if mode == "json":
-        found = json_answer(text)
-        if (
-            found is None
-            or not isinstance(found.get("question"), str)
-            or not isinstance(found.get("answer"), str)
-        ):
-            return None
-        question, answer = found["question"], found["answer"]
+        found = replies.json_answer(text) or {}
+        pair = found.get("question"), found.get("answer")
     else:
-        marks = [(match[1].lower(), match.start(), match.end()) for match in MARKER.finditer(text)]
-        answers = [i for i, mark in enumerate(marks) if mark[0] == "answer"]
-        questions = [
-            i
-            for i, mark in enumerate(marks)
-            if mark[0] == "question" and answers and i < answers[-1]
-        ]
-        if not questions:
-            return None
-        asked, told = questions[-1], answers[-1]
-        question = text[marks[asked][2] : marks[asked + 1][1]]
-        answer = text[marks[told][2] : marks[told + 1][1] if told + 1 < len(marks) else len(text)]
-    return tidy(question), tidy(without_empty_boxes(without_notes(tidy(answer))))
+        pair = marked_pair(text)
+    if not pair or not all(isinstance(field, str) for field in pair):
+        return None
+    answer = parse_pairs.field(replies.without_closing(pair[1]))
+    return parse_pairs.field(pair[0]), parse_pairs.field(replies.without_empty_boxes(answer))
 
 
-def main():
-    parser = r.parser(__doc__, "input", "output")
-    add = parser.add_argument
-    add("--chunks", required=True, metavar="FILE", help="the chunks that the pairs were taken from")
-    add(
-        "--mode",
-        choices=FORMATS,
-        default="text",
-        help="form of the model's answer (default text; json for small models)",
-    )
-    add(
-        "--keep-worked",
-        action="store_true",
-        help="pairs that the book prints (method worked) go on as they are, without the model",
-    )
-    batch_generate.add_options(parser, max_tokens=4096)
-    parser.set_defaults(max_tokens=None)
-    args = parser.parse_args()
-    args.max_tokens = args.max_tokens or (512 if args.mode == "json" else 4096)
-    step = r.Step(
-        args,
-        inputs=[args.input, args.chunks],
-        prompt=PROMPT + FORMATS[args.mode],
-        code=[replies, grounding],
-    )
-    if step.finished():
-        return
-    pairs = Rows(args.input, "question!", "answer!", limit=args.limit)
-    passages = Passages(args.chunks)
-
-    def with_passage():
-        for row in pairs:
-            if passages.get(row.get("source_id")) and not is_kept(row, args):
-                yield row
-
-    batch_generate.generate_jsonl(
-        with_passage(),
-        lambda row: to_messages(row, passages.get(row["source_id"]), args.mode),
-        step.raw_path,
-        json_schema=SCHEMA if args.mode == "json" else None,
-        retry_max_tokens=2 * args.max_tokens,
-        **batch_generate.options(args),
-    )
-    rows = step.read(args.input, "question", "answer", limit=args.limit)
-    for row, raw in batch_generate.read_raw(rows, step.raw_path):
-        if is_kept(row, args):
-            step.keep(row)
-        else:
-            finish(step, row, raw, args.mode, passages.get(row.get("source_id")), args.model)
-    if step.counts["in"] and step.counts["rejected"].get("no source passage") == step.counts["in"]:
-        raise r.BadInput(
-            f"--chunks {args.chunks}: holds none of the chunks that {args.input} names in source_id; is it the right file?"
-        )
-    step.finish()
-
-
-def is_kept(row, args):
-    return args.keep_worked and row.get("method") == "worked"
+# ---- checks ----
 
 
 def inventions(question, answer, passage, row):
@@ -226,46 +125,90 @@ def inventions(question, answer, passage, row):
 
 
 def is_another(question, row):
-    """True for a refined question without one content word of the pair: "The answer should contain a title case capitalized sentence." """
+    """True for a refined question without one content word of the pair: "The answer should contain
+    a title case capitalized sentence."."""
     words = grounding.content_words(f"{row['question']} {row['answer']}")
     return len(words) > 2 and words.isdisjoint(grounding.content_words(question))
 
 
-def finish(step, row, raw, mode, passage, model):
+def refused(pair, raw, passage, row):
+    """(why a refined pair does not go on, what explains it), or None."""
+    if CANNOT in raw["response"][-300:].upper():
+        return "cannot be made self-contained", {}
+    if not pair:
+        return "unparsed", {"response": raw["response"]}
+    question, answer = pair
+    if not question or not answer:
+        return f"empty {'answer' if question else 'question'}", {"response": raw["response"]}
+    refined = {"refined_question": question, "refined_answer": answer}
+    if is_another(question, row):
+        return "another question", refined
+    if invented := inventions(question, answer, passage, row):
+        return "number from nowhere", {"invented": invented, **refined}
+    return None
+
+
+def finish(step, row, raw, passage, args):
     """Keep or reject one pair."""
     if not passage:
         return step.reject(row, "no source passage")
     if reason := replies.outcome(raw):
         return step.reject(row, "unparsed" if reason == "empty" else reason)
-    if CANNOT in raw["response"][-300:].upper():
-        return step.reject(row, "cannot be made self-contained")
-    pair = parse(raw["response"], mode)
-    if pair is None:
-        return step.reject(row, "unparsed", response=raw["response"])
-    if not all(pair):
-        return step.reject(
-            row, "empty answer" if pair[0] else "empty question", response=raw["response"]
-        )
+    pair = parse(raw["response"], args.mode)
+    if found := refused(pair, raw, passage, row):
+        return step.reject(row, found[0], **found[1])
     question, answer = pair
-    if is_another(question, row):
-        return step.reject(row, "another question", refined_question=question)
-    if invented := inventions(question, answer, passage, row):
-        refined = {"refined_question": question, "refined_answer": answer}
-        return step.reject(row, "number from nowhere", invented=invented, **refined)
     if row.get("grounded"):
         row["grounded"] = grounding.still_grounded(row, question, answer, passage)
-    step.keep(
-        {
-            **row,
-            "id": r.text_hash(row["id"], question, answer),
-            "question": question,
-            "answer": answer,
-            "original_question": row["question"],
-            "original_answer": row["answer"],
-            "original_id": row["id"],
-            "generator": replies.written_by(row, model),
-        }
+    made = {f"original_{name}": row[name] for name in ("question", "answer", "id")}
+    made |= {"id": r.text_hash(row["id"], question, answer), "question": question}
+    made |= {"answer": answer, "generator": replies.written_by(row, args.model)}
+    return step.keep({**row, **made})
+
+
+def parse_options():
+    parser = r.parser(__doc__, "input", "output")
+    add = parser.add_argument
+    add("--chunks", required=True, metavar="FILE", help="the chunks that the pairs were taken from")
+    add("--mode", choices=FORMATS, default="text", help="form of the reply (default text)")
+    replies.add_keep_worked(parser)
+    batch_generate.add_options(parser, max_tokens=4096)
+    parser.set_defaults(max_tokens=None)
+    args = parser.parse_args()
+    args.max_tokens = args.max_tokens or (512 if args.mode == "json" else 4096)
+    return args
+
+
+def main():
+    args = parse_options()
+    prompt, code = PROMPT + FORMATS[args.mode], [replies, grounding, parse_pairs]
+    step = r.Step(args, inputs=[args.input, args.chunks], prompt=prompt, code=code)
+    if step.finished():
+        return
+    passages = replies.Passages(args.chunks)
+
+    def passage_of(row):
+        return passages.get(row.get("source_id"))
+
+    pairs = replies.ask(
+        args,
+        lambda row: to_messages(row, passage_of(row), args.mode),
+        step.raw_path,
+        read=step.read,
+        wanted=lambda row: passage_of(row) and not replies.is_kept(row, args),
+        json_schema=SCHEMA if args.mode == "json" else None,
+        retry_max_tokens=2 * args.max_tokens,
     )
+    for row, raw in pairs:
+        if replies.is_kept(row, args):
+            step.keep(row)
+        else:
+            finish(step, row, raw, passage_of(row), args)
+    if step.counts["in"] and step.counts["rejected"].get("no source passage") == step.counts["in"]:
+        raise r.BadInput(
+            f"--chunks {args.chunks}: holds none of the chunks that {args.input} names in source_id"
+        )
+    step.finish()
 
 
 if __name__ == "__main__":

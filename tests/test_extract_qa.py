@@ -57,6 +57,7 @@ PAIR = [("What is 2+2?", "4")]
             "**Q1.** What is 2+2?\n**A1.** 4\n\n**Q2.** Why?\n**A2.** Count.",
             [*PAIR, ("Why?", "Count.")],
         ),
+        ("Question: What is 2+2?\nAnswer: Count on:\n4", [("What is 2+2?", "Count on:\n4")]),
         ("**Q1.** What is 2+2? **A1.** 4 **Q2.** Why? **A2.** Count.", [*PAIR, ("Why?", "Count.")]),
         ("Question: What is 2+2?\nAnswer: 4\nI hope this helps!", PAIR),
         ("Q1. Which is even?\nA. 3\nB. 4\nA1. B", [("Which is even?\nA. 3\nB. 4", "B")]),
