@@ -10,8 +10,8 @@ from pathlib import Path
 import add_cot
 import extract_reference
 import filter_qa
-import pytest
 import parse_pairs
+import pytest
 import refine_qa
 import replies
 from conftest import ROOT, read_jsonl, write_jsonl
