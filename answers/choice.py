@@ -1,60 +1,41 @@
 """Which option did a response commit to? RULES are tried in order; the first that answers decides.
 
     read("(A) is wrong. So the answer is **(C) 5 cm**.", options) -> ("C", "statement")
-    read("Answer: A, D", options)                                 -> ("AD", "only letters")
+    read("Answer: A, D", options)                                 -> ("AD", "statement")
     read("The answer is A or B.", options)                        -> (None, None)
 
-A rule takes the text, without its looks, and the option texts (or None: letters A to J), and returns
-a letter, several letters where all of them are called right, "" where it finds that nothing (or one
-of several) was committed, and None where it does not apply.
+A rule takes the text without its looks, the option texts (or None: letters A to J) and the text's
+statements. It returns a letter, several letters where all of them are called right, "" where
+nothing, or one of several, was committed, and None where it does not apply.
 """
 
 import re
 
 from .markup import plain
-from .options import LETTERS, named, option_text, words
+from .options import LETTERS, is_option, named, words
 
 MAX_READ = 24_000
 SHORT = 400  # characters: a response that has no room for steps on the way
 SENTENCE_END = re.compile(r"(?<=[.!?。！？])[\"'”’)*\]]*\s+(?=[^a-z\s])|\n+|(?<=[。！？])")
 
-
-def sentence_at(text, start):
-    """The rest of the sentence that begins at start."""
-    stop = SENTENCE_END.search(text, start)
-    return text[start : stop.start() if stop else start + 400]
-
-
-def sentences_of(text):
-    return [sentence for sentence in SENTENCE_END.split(text.strip()) if sentence.strip()]
-
-
-def count_of(options):
-    return min(len(options), 26) if options else 10
-
-
-def is_option(letter, options):
-    return letter.isascii() and ord(letter.upper()) - 65 < count_of(options)
-
-
-# ---- a letter, and what is said about it ----
+# ---- letters, and what is said about them ----
 
 FILLS = re.compile(  # between a cue and its letter: "the answer is therefore: **option (B)**"
     r"""(?xi)
-    (?: [\s:"'“”‘’<>\[{(=–—→\#|,*] | -(?![\w.\\$(])
-      | (?: therefore|thus|hence|so|clearly|probably|(?:most\s+)?likely|definitely|certainly
-          | for\s+sure|indeed|actually|simply|just|then|now|also|given\s+by|labell?ed|options?
-          | choices?|letter|answer|number|statement|alternative|the\s+following|as\s+follows
-          | the|that|best|correct|final|is|are )
+    (?: [\s:"'“”‘’=>–—→⇒∴\#|,*] | -(?![\w.\\$(])
+      | (?: therefore|thus|hence|so|clearly|probably|(?:most\s+)?likely|definitely|for\s+sure|indeed
+          | actually|simply|then|also|given\s+by|labell?ed|options?|choices?|letter|answer|number
+          | statement|alternative|the\s+following|as\s+follows|the|that|best|correct|final|is|are
+          | we\s+get | not\s+[(\[]?[A-Z][)\]]?,?\s+but(?:\s+rather)? )
         (?![a-z0-9]) _?
     ){0,14}"""
 )
 LETTER = re.compile(
     r"""(?x)
-    [(\[{<（]{0,2}\s* ([A-Za-z]) \s*
-    (?: [)\]}>）] | (?! [A-Za-z0-9^_+*/=\\{] | ['’][A-Za-z] | -[A-Za-z0-9] ) )"""
+    (?P<open>[(\[{<（]{0,2}) \s* (?P<letter>[A-Za-z])
+    (?: \s*(?P<close>[)\]}>）]) | (?! [A-Za-z0-9^_+*/=\\{] | ['’][A-Za-z] | -[A-Za-z0-9] ) )"""
 )
-GLUED = re.compile(r"[A-J]{2,6}(?=\W*(?:$|\n))")  # "AD"
+GLUED = re.compile(r"[(\[]?([A-J]{2,6})(?=\W*(?:$|\n))")  # "AD", "FFFFF"
 MORE = re.compile(  # ", D", " and (D)", " or D", where the next letter is no subject of its own
     r"""(?x)
     \s*[)\]]? \s*\(?(?P<join>,\s*(?:and|or)?|;|and|or|/|&)\s*
@@ -62,12 +43,13 @@ MORE = re.compile(  # ", D", " and (D)", " or D", where the next letter is no su
     [(\["']? (?P<letter>[A-Z]) [)\]"']? (?![A-Za-z0-9'’])
     (?= \s*(?:$|[.,;:)\n/&+—–-]) | \s+(?:are|and|or|because|since|as|both|but)\b )"""
 )
-ARTICLE = re.compile(  # what follows "A" or "I" where they are letters
-    r"""(?x)
-    \s*(?: $ | [.,:;)!?"'”’\]\n}(|–—-]
-      | (?: because|since|as|is|are|was|and|or|which|due|for|with|by|from|based|it|this|that|but|not
-          | according|where|when|while|if|so|[A-Z][a-z]+ )\b )"""
+PAUSE = r"\s*(?: $ | \n | [.,:;!](?![A-Za-z0-9]) | [–—-]\s | [\"'”’)(|] | (?:because|since|as)\b"
+AFTER_LETTER = re.compile(  # what follows "A" or "I" where they are no words
+    PAUSE + r"| (?:is|are|was|and|or|which|due|for|with|by|it|this|that|but|not|where|when|if|so)\b"
+    r"| [A-Z][a-z]+\b )",
+    re.VERBOSE,
 )
+PAUSE = re.compile(PAUSE + ")", re.VERBOSE)
 NEGATED = re.compile(  # before a letter: "not", "rather than option", "we can rule out"
     r"""(?xi)
     (?: \b(?:not|neither|nor|rather\s+than|instead\s+of|except|exclud\w+|eliminat\w+|rul\w+\s+out
@@ -80,67 +62,88 @@ REFUSED = re.compile(  # behind a letter: "is not", "can be ruled out", ") false
   | \s*[)\]]? (?:\s(?!(?:it|because|since|as)\b)[^.,;:\n]{0,60})? \s
     (?: (?:is|are|was|can|could|would|does|do|should|may|might|will)\s*(?:n['’]t|not) | cannot
       | (?:is|are|was|be|seems) \s+ (?:(?:also|clearly|therefore|thus|both)\s+)?
-        (?:incorrect|wrong|false|invalid|ruled|eliminated|excluded|irrelevant|unlikely)
-      | (?:can|could|should|may)\s+be\s+(?:ruled|eliminated|excluded|discarded) | 不正确|错误 )"""
+        (?:incorrect|wrong|false|invalid|ruled|eliminated|excluded|irrelevant|unlikely|tempting) )"""
+)
+MENTION = re.compile(  # "(B)", "option B", "B. ..." at the start of a line
+    r"""(?x) (?<![A-Za-z0-9\\^_])
+    (?: [(\[]\s*([A-Z])\s*[)\]]
+      | (?i:option|choice|answer|statement|letter|image)s?[\s_]+["'“‘(]?([A-Z])(?![A-Za-z0-9'’])
+      | (?:^|\n)\s*([A-Z])\s*[.):]\s )"""
 )
 
 
-def letters_at(tail, options):
-    """The letters that stand at the start of tail, fillers skipped; "" where they are refused or one of several."""
-    at = FILLS.match(tail).end()
-    rest = tail[at:]
-    if glued := GLUED.match(rest):
-        return glued_letters(glued[0], options)
-    match = LETTER.match(rest)
-    if not match or not is_option(match[1], options):
-        return None
-    letter, after = match[1].upper(), rest[match.end() :]
-    wrapped = re.search(r"[(\[{<]\s*$", tail[:at]) or re.search(r"[(\[{<（)\]}>）]", match[0])
-    if text := text_with_letter(rest, letter, options):
-        return text
-    if not wrapped and is_a_word(match[1], after):
-        return None
-    several = with_more(letter, after, options)
-    if len(several) == 1 and REFUSED.match(after[:90]):
+def letters_at(text, at, options):
+    """(letters, their end) at a place, fillers skipped; "" where they are refused or one of
+    several, None where no option's letter stands there."""
+    at = FILLS.match(text, at).end()
+    if glued := GLUED.match(text, at):
+        return in_order(glued[1], options), glued.end()
+    match = LETTER.match(text, at)
+    if not match or not is_option(match["letter"], options):
+        return None, at
+    letter, end = match["letter"].upper(), match.end()
+    by_text = named(text[at:], options, "start")  # "I only", "C, Ruby", "A > D > B"
+    if by_text and by_text[0] != letter and begins_with(match["letter"], by_text[0], options):
+        return by_text[0], at
+    letters, after = with_more(letter, text, end, options)
+    wrapped = match["open"] or match["close"] or len(letters) > 1
+    if not wrapped and is_a_word(match["letter"], text, end):
+        return None, at
+    if len(letters) == 1 and REFUSED.match(text, end, end + 90):
         # "D) The pressures cannot be compared": the words are the option's own
-        return letter if letter in named(after.lstrip(" ).:]")[:300], options, "start") else ""
-    return several
+        own = letter in named(text[end : end + 300].lstrip(" ).:]"), options, "start")
+        return letter if own else "", after
+    return letters, after
 
 
-def is_a_word(letter, after):
-    """Is a bare letter no option: an article, a pronoun, a lower-case symbol?"""
+def begins_with(letter, option, options):
+    text = plain(options[LETTERS.index(option)]).strip(" $([")
+    return len(text) > 1 and text[0] == letter
+
+
+def is_a_word(letter, text, end):
+    """Is a bare letter no option: an article, a pronoun, a numeral, a lower-case symbol?"""
     if letter.islower():
-        return not re.match(r"\s*(?:$|[.):;]\s|[.):;]$|\n)", after)
-    return letter in "AI" and not ARTICLE.match(after)
+        return not PAUSE.match(text, end)
+    return letter in "AI" and (is_numeral(letter, text) or not AFTER_LETTER.match(text, end))
 
 
-def text_with_letter(rest, letter, options):
-    """The option whose text itself begins with the letter that was read: "I only", "C, Ruby", "A > D > B"."""
-    found = named(rest[:300], options, "start")
-    if found and found[0] != letter:
-        text = plain(option_text(found[0], options)).strip(" $(")
-        return found[0] if len(text) > 1 and text[0] == rest[0] else None
-    return None
+def is_numeral(letter, text):
+    return letter == "I" and "II" in text  # statements I and II
 
 
-def glued_letters(word, options):
-    """ "AD" -> "AD" where the letters stand in order; "FFFFF" -> "F"; None for another word."""
+def in_order(word, options):
+    """ "AD" where the letters of a word stand in order, "F" of "FFFFF"; None of another word."""
     letters = "".join(dict.fromkeys(word))
-    in_order = letters == "".join(sorted(letters)) and is_option(letters[-1], options)
-    return letters if in_order and len(letters) in (1, len(word)) else None
+    if letters != "".join(sorted(letters)) or not is_option(letters[-1], options):
+        return None
+    return letters if len(letters) in (1, len(word)) else None
 
 
-def with_more(letter, after, options):
-    """The letter with those listed behind it; "" where "or" joins them."""
-    letters = letter
-    while (more := MORE.match(after)) and is_option(more["letter"], options):
-        if more["letter"] in "AI" and not ARTICLE.match(after[more.end() :]):
+def with_more(letters, text, end, options):
+    """A letter with those listed behind it, and their end; "" where "or" joins them."""
+    while (more := MORE.match(text, end)) and is_option(more["letter"], options):
+        end = more.end()
+        if more["letter"] in "AI" and not AFTER_LETTER.match(text, end):
             break
         if "or" in more["join"] or more["join"] == "/":
-            return "" if more["letter"] != letter else letter
+            return letters if more["letter"] == letters else "", end
         letters += more["letter"] if more["letter"] not in letters else ""
-        after = after[more.end() :]
-    return letters
+    return letters, end
+
+
+def mentions(text, options):
+    """The letters in wrappers ("(B)", "option B") that are not negated, each once, in order."""
+    found = []
+    for match in MENTION.finditer(text):
+        start, end = match.start(), match.end(match.lastindex)
+        if NEGATED.search(text, max(0, start - 40), start) or REFUSED.match(text, end, end + 90):
+            continue
+        if is_numeral(match[match.lastindex], text):
+            continue
+        more = MORE.match(text, end)  # options B and D
+        found += [match[match.lastindex], *([more["letter"]] if more else [])]
+    return [letter for letter in dict.fromkeys(found) if is_option(letter, options)]
 
 
 # ---- statements: a cue word, its tail, and what stands behind it ----
@@ -148,43 +151,39 @@ def with_more(letter, after, options):
 COPULA = r"""(?<![a-z])(?:is|are|was|were|be|being|remains|becomes
     |(?:must|would|should|will|could|might|may|has\s+to)\s+(?:be|have\s+been)
     |(?:seems?|appears)(?:\s+to\s+be)?)(?![a-z])"""
-MID = r"(?P<mid>[^.\n:=?]{0,90}?)"
-WRAPPED = r"(?=\s*[(\[]\s*[A-Za-z]\s*[)\]])"
-CHOSEN = r"""(?=\s*(?:(?:the|answer|option|choice|letter|statement|most|correct|best)\s+){0,4}
-    (?:["'“‘]|[(\[]\s*[A-Za-z]\s*[)\]]|(?-i:[A-Z])(?![A-Za-z'’])))"""
+MID = r"[^.\n:=?]{0,90}?"
+WRAPPED = r"[(\[]\s*[A-Za-z]\s*[)\]]"
+BARE = rf"(?:(?:option|choice)\s)?(?:{WRAPPED}|(?-i:[A-Z]))"
+CHOSEN = rf"""(?=\s*(?:(?:the|answer|option|choice|letter|statement|most|correct|best)\s+){{0,4}}
+    (?:["'“‘]|{WRAPPED}|(?-i:[A-Z])(?![A-Za-z'’])))"""
 NOUN = r"(?:option|choice|statement|alternative|conclusion|solution|letter|description|one|match)s?"
-CUES = (  # (words, the tail that makes them a cue)
-    (
-        "answer answers ans",  # "answer is", "Ans. (B)", "### Answer\nD"
-        rf"""(?:[\s_](?:choice|option|letter|here|key))? {MID}
-        (?: \s*(?:{COPULA}|[:：=→>]) | {WRAPPED} | \s*\n(?=[(\[]?(?-i:[A-Z])[)\].]?\s*(?:\n|$))
-          | [.]?\s+(?=[(\[]?(?-i:[A-Z])[)\]]?(?:[.\n]|$)) | \s+-+\s+ )""",
-    ),
-    (  # "the best option would be"
-        "correct right best appropriate final likely true closest incorrect false",
-        rf"\s+(?:answer\s+)?{NOUN}\b {MID} (?: \s*(?:{COPULA}|[:：=→]) | {WRAPPED} )",
-    ),
-    ("option choice selection selected label prediction conclusion", r"[\"']?\s*(?:is|:|=)(?!=)"),
-    (  # "I'd go with B", "we choose (c)", "choosing B", "this corresponds to option C"
-        """go going choose choosing chose pick select selecting say conclude leads corresponds
-        matches closest leaving left""",
-        rf"(?:\s+(?:with|for|on|that|to|us|only))? :?{CHOSEN}",
-    ),
-    ("gives is means", rf"\s+(?:the\s+)?(?:answer|option|choice)\b{CHOSEN}"),
-    (
-        "so thus hence therefore",  # "Hence (a)."
-        r"""\s{0,3},? (?=\s{1,3}(?:(?:option|choice)\s{1,3})?(?:[(\[]?(?-i:[A-Z])[)\]]?|[(\[][a-z][)\]])
-        \s{0,3}(?:[.!]\s|[.!]?\s*$))""",
-    ),
-    ("####", ""),
-    ("答案 选项 选", "(?:应该|应)?(?:是|为|选|：|:)?"),
-)
-TAILS = {word: re.compile(tail, re.X | re.I) for names, tail in CUES for word in names.split()}
+CUES = {  # words, and the tail that makes them a cue
+    # "answer is", "Ans. (B)", "### Answer\nD"
+    "answer answers ans": rf"""(?:[\s_](?:choice|option|letter|here|key))?
+        (?: {MID} (?: \s*(?:{COPULA}|[:：=→>]) | (?=\s*{WRAPPED}) | \s+-+\s+ )
+          | [.]?\s+(?=[(\[]?(?-i:[A-Z])[)\].]?\s*(?:\n|$)) )""",
+    # "the best option would be"
+    "correct right best appropriate final likely true closest incorrect false": rf"""
+        \s+(?:answer\s+)?{NOUN}\b {MID} (?: \s*(?:{COPULA}|[:：=→]) | (?=\s*{WRAPPED}) )""",
+    "option choice selection selected label prediction conclusion pick": r"[\"']?\s*(?:is|:|=)(?!=)",
+    # "I'd go with B", "we choose (c)", "this corresponds to option C"
+    """go going choose choosing chose select selecting say conclude leads corresponds matches
+    closest leaving leaves left""": rf"(?:\s+(?:with|for|on|that|to|us|only))? :?{CHOSEN}",
+    "gives is means": rf"\s+(?:the\s+)?(?:answer|option|choice)\b{CHOSEN}",
+    # "Hence (a).", "It's B.", "so B it is"
+    "so thus hence therefore it": rf"""(?:['’]s|\s+is|\s+(?:must|should|has\s+to)\s+be)? ,?
+        (?=\s{{1,3}}{BARE}\s{{0,3}}(?:it\s+is)?(?:[.!]\s|[.!]?\s*$))""",
+    # "only C remains"
+    "only": rf"(?=\s{BARE}\s(?:remains|fits|matches|works|holds|satisfies|agrees)\b)",
+    "####": "",
+    "答案 选项 选": "(?:应该|应)?(?:是|为|选|：|:)?",
+}
+TAILS = {word: re.compile(tail, re.X | re.I) for all, tail in CUES.items() for word in all.split()}
 WORD = re.compile(r"[A-Za-z]+|#{4}|答案|选项?")
 DOUBT = re.compile(  # right before a cue: "whether the answer is", "the student's answer is"
     r"""(?xi)
     \b(?:if|whether|suppose|supposing|assum\w+|unless|not\s+sure|unsure|wrong|incorrect|how\s+can|why
-      |hypothetical\w*|had|other|previous|student'?s?|your|possible)\b [^.\n]{0,24}$"""
+      |hypothetical\w*|had|other|previous|student'?s?|mistake|your|possible) \b [^.\n]{0,24}$"""
 )
 REMARK = re.compile(  # "Note: had it asked about X, the answer would be A"
     r"""(?xi)
@@ -194,32 +193,31 @@ REMARK = re.compile(  # "Note: had it asked about X, the answer would be A"
 CORRECTION = re.compile(
     r"(?i)\b(?:wait|actually|no|not|but|however|instead|correct|so|therefore)\b"
 )
-NO_OPTION = re.compile(
-    r"""(?xi)
-    none\s+of\s+(?:the|these|those) | not\s+(?:among|one\s+of|listed|in|provided|given|present)\b
-  | no\s+(?:correct|valid|right)\s | (?:cannot|can['’]t|unable\s+to)\s+(?:be\s+)?(?:determine|answer)"""
+SECOND_THOUGHT = re.compile(
+    r"(?:^|[.!?\n]\s*)(?:No, |But )?(?i:wait|actually|correction|hold on)\b"
 )
 RETRACTED = re.compile(
-    r"(?i)(?:, (?:but|which)|\. but this) .{0,20}\bnot (?:the|an?|among|listed)\b"
+    r"(?i), (?:but|which) .{0,20}\bnot (?:(?:the|a) )?(?:correct|right|best|among|listed|one of)\b"
 )
-WITHDRAWN = "?"  # "the answer is not among the options" takes back what was said before
+WITHDRAWN = (
+    "?"  # "the answer is 5 m, which is not among the options" takes back what was said before
+)
 
 
 def statements(text, options):
     """[(start, end, letters, is a remark)] of the cues behind which something readable, or a denial, stands."""
     found, done = [], 0
+    reach = 400 + max(map(len, options or [""]))
     for word in WORD.finditer(text):
         tail = TAILS.get(word[0].lower())
         cue = tail.match(text, word.end()) if tail and word.start() >= done else None
         if not cue:
             continue
-        done, start = cue.end(), text.rfind("\n", 0, word.start()) + 1
-        before = SENTENCE_END.split(text[max(start, word.start() - 200) : word.start()])[-1] or ""
-        mid = cue.groupdict().get("mid")
-        if DOUBT.search(before[-60:]) or mid and DOUBT.search(mid + " "):
-            continue
-        longest = max(map(len, options)) if options else 0
-        letters = offered(text[done : done + max(400, 100 + longest)], options)
+        done, line = cue.end(), text.rfind("\n", 0, word.start()) + 1
+        before = SENTENCE_END.split(text[max(line, word.start() - 200) : word.start()])[-1] or ""
+        letters = (
+            None if DOUBT.search(before[-60:]) else offered(text[done : done + reach], options)
+        )
         if letters is not None:
             remark = REMARK.search(before + text[word.start() : done])
             found.append((word.start(), done, letters, bool(remark)))
@@ -227,216 +225,143 @@ def statements(text, options):
 
 
 def offered(tail, options):
-    """The letters that the text behind a cue offers, by letter, by an option's words or by its value."""
-    line = sentence_at(tail, FILLS.match(tail).end())
+    """What the text behind a cue offers: letters, or the one option that it names."""
+    at = FILLS.match(tail).end()
+    line = SENTENCE_END.split(tail[at:], maxsplit=1)[0]
     if line.rstrip().endswith("?"):
         return None
-    if RETRACTED.search(tail[:200]):
-        return WITHDRAWN if NO_OPTION.search(line) else ""
-    letters = letters_at(tail, options)
-    return named_behind(tail, line, options) if letters is None else letters
-
-
-def named_behind(tail, line, options):
-    """The one option that is named behind a cue; "" where the options are said not to hold the answer."""
-    body = tail[FILLS.match(tail).end() :]
-    if re.search(r"\bor\b", line) and len(named(line, options)) > 1 > len(
-        named(line, options, "all")
-    ):
+    letters = WITHDRAWN if RETRACTED.search(line) else letters_at(tail, at, options)[0]
+    if letters is not None:
+        return letters
+    within = named(line, options)
+    if len(within) > 1 and re.search(r"\bor\b", line) and not named(line, options, "all"):
         return ""  # the nucleus or the ribosome
     whole = tail.lstrip(" :\n")  # "- 0.5": its sign is no filler
-    hits = named(line, options, "all") or named(body, options, "start")
-    hits = hits or named(whole, options, "start") or named(sentence_at(whole, 0), options)
+    hits = named(tail[at:], options, "start") or named(whole, options, "start") or within
     hits = hits if len(hits) == 1 else mentions(line, options)
-    if len(hits) == 1:
-        return hits[0]
-    return WITHDRAWN if NO_OPTION.search(line) else None
+    return hits[0] if len(hits) == 1 else None
 
 
-def statement(text, options):
-    """The last statement that is no remark; "" where it is withdrawn, or the one right before it differs, uncorrected."""
-    found = [item for item in statements(text, options) if item[2]]
+def statement(text, options, stated):
+    """The last statement that is no remark; "" where the one right before it differs, uncorrected."""
+    found = [item for item in stated if item[2]]
     firm = [item for item in found if not item[3]] or found
     if not firm:
         return None
     start, _, letters, _ = firm[-1]
     between = text[firm[-2][1] : start] if len(firm) > 1 and firm[-2][2] != letters else ""
-    if 0 < len(between) < 60 and not CORRECTION.search(between):
-        return ""  # "Answer: A\nAnswer: B"
-    return letters.replace(WITHDRAWN, "")
+    uncorrected = 0 < len(between) < 60 and not CORRECTION.search(between)  # "A\nAnswer: B"
+    taken_back = SECOND_THOUGHT.search(text, start)
+    return "" if uncorrected or taken_back else letters.strip(WITHDRAWN)
 
 
-# ---- the whole response, its first line, its last line ----
+# ---- the first line, the last line, verdicts ----
 
-ONLY_LETTERS = re.compile(  # "B", "Choice_C", "A, B and D", "Both A and D are correct"
+LISTED = re.compile(
+    r"(?i)(?:^|\n)[ \t]*(?:[-•#*]+[ \t]*)?(?:option|choice)?\s?[(\[]?([A-Z])[)\].:](?=\s|$)"
+)
+FIRST_WORD = re.compile(r"\W*([A-Za-z]+)\b\s*(?:[,.:;!—–-]|$)")  # "Yes, because"
+RIGHT = re.compile(  # "B is correct", "(C) seems the best choice"
     r"""(?x)
-    (?: (?i:both|option|choice|answer|letter)s?[\s_:]* )? [(\[]?
-    (?: (?P<same>[A-Za-z]) (?P=same)*
-      | (?P<glued>[A-J]{2,6})
-      | [A-Z][)\]]? (?: \s*(?:,\s*(?:and)?|;|and|&)\s* [(\[]?[A-Z][)\]]? )+ )
-    (?: \s+are\s+(?:all\s+|both\s+)?(?:correct|right|true) )?"""
+    \s{1,3}(?:is|seems|must\s+be|should\s+be|would\s+be(?=\s+the))\s+
+    (?:(?:the|therefore|thus|clearly|indeed|most|more|likely|only|also|my)\s+){0,4}
+    (?:correct|right|best|answer|appropriate|closest|(?:option|one)\s+that)\b
+    (?!\s+(?:or|if|\w+\s+if)\b)"""
 )
-LINE_LETTER = re.compile(
-    r"(?:^|\n)[ \t]*(?:[-•#*]+[ \t]*)?(?:option|choice)?\s?[(\[]?([A-Z])[)\].:](?=\s|$)", re.I
+MARK = re.compile(  # of an option in a list
+    r"(?i)(?P<wrong>\b(?:incorrect|wrong|false|no|not)\b|[✗❌✘])|\b(?:correct|right|true|yes)\b|[✓✅✔]"
 )
-START = re.compile(
-    r"""(?xi) \s*
-    (?:(?:it['’]?s|probably|(?:most\s+)?likely|definitely|clearly|I\s+(?:think|believe))[\s,:]+){0,2}
-    (?:option|choice|answer|letter)?[\s_]* ([(\[{<]?)\s*([A-Za-z])\s*
-    ([)\]}>] | [.:,;!](?![A-Za-z0-9]) | (?=\s*$) | (?=\s*\n) | (?=\s+[-–—]\s) | (?=\s+[(]))"""
-)
-LAST = re.compile(  # "(D)", "=> C", "∴ (D)", "so we get (c)"
-    r"""(?xi)
-    (?: ^ | =>|->|⇒|→|∴|\b(?:so|we\s+(?:get|have|obtain)) ) [\s,:]* (?:(?:option|choice)\s+)?
-    (?: [(\[]([a-z])[)\]] | [(\[{<"']{0,2}(?-i:([A-Z]))[)\]}>"']{0,2} ) [.!\s]*$"""
-)
+SUBJECT = re.compile(r"(?<!\bor )(?<!\bor [(\[])(?<![A-Za-z0-9'’\\-])([A-Z])[)\]]?$")
 
 
-def only_letters(text, options):
-    """A response of nothing but its letter or letters: "B", "**(b)**", "Choice_C", "FFFFF", "A, D"."""
-    if len(text) > 60:
-        return None
-    bare = text.strip(" \n.:()[]{}<>\"'`*_$“”")
-    match = ONLY_LETTERS.fullmatch(bare)
-    if not match or len(bare) > 1 and named(bare, options, "all"):
-        return None
-    if match["glued"]:
-        return glued_letters(match["glued"], options)
-    if match["same"]:
-        small = match["same"].islower() and len(bare) > 1
-        return None if small or not is_option(match["same"], options) else match["same"].upper()
-    letters = "".join(dict.fromkeys(re.findall(r"(?<![A-Za-z])[A-Z](?![A-Za-z])", bare)))
-    return letters if all(is_option(letter, options) for letter in letters) else None
-
-
-def first_line(text, options):
+def first_line(text, options, stated):
     """A response that begins with its answer: "B because ...", "(B) 5 cm", "Yes, ..."."""
-    line = text.strip().split("\n", 1)[0]
-    listed = {label.upper() for label in LINE_LETTER.findall(text[:3000])}
-    if len({label for label in listed if is_option(label, options)}) > 1:
+    line = text.split("\n", 1)[0]
+    listed = {label.upper() for label in LISTED.findall(text[:3000])}
+    if sum(is_option(label, options) for label in listed) > 1:
         return None
-    beyond = re.fullmatch(r"[(]([A-Z])[)] (.{1,40})", text.strip())
+    beyond = re.fullmatch(r"[(]([A-Z])[)] (.{1,40})", text)
     if options and beyond and not is_option(beyond[1], options):
         return ""  # "(E) 80°" of four options
-    if letter := first_letter(text, line, options):
-        return letter
-    word = re.match(r"\W*([A-Za-z]+)\b\s*(?:[,.:;!—–-]|$)", line)
+    letters, end = letters_at(text, 0, options)
+    if letters and (PAUSE.match(text, end) or text[end - 1] in ")]}>"):
+        large = letters[0] in text[:end] or len(line) < 5
+        if large or letters in named(text[end:], options, "start"):  # "(b) 5 cm"
+            return letters
+    word = FIRST_WORD.match(line)
     hits = named(line, options, "all") or word and named(word[1], options, "all")
     return hits[0] if hits else None
 
 
-def first_letter(text, line, options):
-    match = START.match(line)
-    if not match or not is_option(match[2], options):
-        return None
-    letter, rest = match[2].upper(), line[match.end() :]
-    small = match[2].islower() and len(line.strip()) > 3
-    if small and letter not in named(rest, options, "start"):
-        return None
-    if letter == "I" and re.search(r"\n\s*[(\[]?II[.)\]:]", text):
-        return None  # statement I, statement II
-    if letter in "AI" and not (match[3] or match[1]) and rest.strip():
-        return None
-    several = re.match(r"\s*(?:or|and|/)\s*\(?[A-Z]\b", rest) or MORE.match(line, match.end(2))
-    refused = REFUSED.match(line, match.end(2)) and letter not in named(rest, options, "start")
-    return None if several or refused else letter
+def said_right(text, options, stated):
+    """The last letter that is called right: "B is correct"."""
+    last = None
+    for match in RIGHT.finditer(text):
+        subject = SENTENCE_END.split(text[max(0, match.start() - 120) : match.start()])[-1]
+        bare = SUBJECT.search(subject)
+        if bare and not NEGATED.search(subject, 0, bare.start()):
+            letters = [bare[1]]
+        else:
+            letters = mentions(subject, options)
+        doubted = re.search(r"(?i)\b(?:if|whether)\b", subject[-30:])
+        if len(letters) == 1 and is_option(letters[0], options) and not doubted:
+            last = letters[0]
+    return last
 
 
-def last_line(text, options):
-    """A response whose last line is its letter."""
-    found = LAST.search(text.strip().rsplit("\n", 1)[-1][-80:].strip())
-    letter = (found[1] or found[2]).upper() if found else None
-    return letter if letter and is_option(letter, options) else None
+def marked_right(text, options, stated):
+    """The one option of a list that is marked right, all others wrong: "A: no.\nB: correct."."""
+    lines = [line for line in text.split("\n") if LISTED.match(line)]
+    marks = [(LISTED.match(line)[1].upper(), MARK.search(line)) for line in lines]
+    right = [letter for letter, mark in marks if mark and not mark["wrong"]]
+    known = len(right) == 1 and is_option(right[0], options)
+    return right[0] if known and len(marks) > 1 and all(mark for _, mark in marks) else None
+
+
+def last_line(text, options, stated):
+    """A response whose last line is nothing but its letters: "(D)", "=> C", "A, D"."""
+    line = text.rsplit("\n", 1)[-1][-80:]
+    letters, end = letters_at(line, 0, options)
+    return None if re.search(r"\w", line[end:]) else letters
 
 
 # ---- sentences that name an option ----
 
-RIGHT = re.compile(  # "B is correct", "(C) seems the best choice", "It's D"
-    r"""(?x)
-    (?P<noun>\b(?:[Oo]ption|[Cc]hoice|[Aa]nswer|[Ss]tatement)s?\s*)?
-      (?P<open>[(\[]\s*)? (?<![A-Za-z0-9'’\\-])(?P<letter>[A-Z])(?![A-Za-z0-9'’])\s{0,3}[)\]]?[:.]?
-      (?P<mid>(?:\s{0,3},?\s{0,3}(?:(?![A-Z](?![A-Za-z]))[^.\n?]){0,60}?,?)?) \s{1,3}
-      (?:is|seems|must\s+be|would\s+be|should\s+be)\s+
-      (?:(?:the|therefore|thus|clearly|indeed|most|more|likely|only|also|my)\s+){0,4}
-      (?:correct|right|best|true|answer|appropriate|closest|(?:option|one)\s+that)\b
-      (?!\s*(?:or|that\s+.{0,20}not|\w+\s+if))
-  | \b[Ii]t(?:['’]s|\s+is|\s+must\s+be|\s+has\s+to\s+be)\s+(?:option\s+)?[(]?(?P<its>[A-Z])[)]?
-      (?=\s*(?:[.!;,]|$))"""
-)
-MENTION = re.compile(
-    r"""(?x) (?<![A-Za-z0-9\\^_])
-    (?: [(\[]\s*([A-Z])\s*[)\]]
-      | \b(?:[Oo]ption|[Cc]hoice|[Aa]nswer|[Ss]tatement|[Ll]etter|[Ii]mage)s?[\s_]+["'“‘(]?([A-Z])(?![A-Za-z0-9'’])
-      | 选项?\s*[(（]?([A-J])[)）]?
-      | (?:^|\n)\s*([A-Z])\s*[.):]\s )"""
-)
 SUBORDINATE = re.compile(  # "as pressure increases, volume decreases" states the second
     r"(?i)^\W*(?:as|when|if|because|since|although|while|after|once)\b[^,]{0,160},\s*"
 )
 OPEN_END = re.compile(  # no sentence ends so
-    r"\s(?:because|since|and|or|but|the|an|is|are|was|of|to|that|which|with|for|if|as|by|from|it)$"
+    r"\s(?:because|since|and|or|but|the|an|is|are|was|of|to|that|which|with|for|if|as|by|from)$"
 )
-DENIAL = re.compile(
-    r"""(?xi)
-    \b(?:is|are|was|were|do|does|did|has|have|had|can|could|will|would|should)\s*(?:not\b|n['’]t)
-  | \bcannot\b | \bno\s+(?:evidence|difference|significant|such)\b | \bthere\s+(?:is|are)\s+no\b"""
-)
+DENIAL = re.compile(r"(?i)\b(?:no|not|cannot)\b|n['’]t\b")
 UNSURE = re.compile(
     r"(?i)\?\s*$|\b(?:may|might|could|perhaps|possibly|maybe|unclear|depends|cannot|please|sorry)\b"
     r"|\b(?:not|n't|im)\s?(?:possible|enough|provide|know|answer)\b|without"
 )
 
 
-def mentions(text, options):
-    """Option letters in wrappers ("(B)", "option B") that are not negated, each once, in order."""
-    found = []
-    for match in MENTION.finditer(text):
-        letter, start, end = match[match.lastindex], match.start(), match.end(match.lastindex)
-        denied = NEGATED.search(text[max(0, start - 40) : start]) or REFUSED.match(
-            text, end, end + 90
-        )
-        numeral = match[4] == "I" and re.search(r"\n\s*II\b", text)
-        if is_option(letter, options) and not (denied or numeral):
-            more = MORE.match(text, end)  # options B and D
-            found += [letter, more["letter"]] if more else [letter]
-    return list(dict.fromkeys(found))
-
-
-def said_right(text, options):
-    """The last letter that is called right: "B is correct"."""
-    last = None
-    for match in RIGHT.finditer(text):
-        letter = match["letter"] or match["its"]
-        bare = letter in "AI" and match["letter"] and not (match["noun"] or match["open"])
-        before = text[max(0, match.start() - 30) : match.start()]
-        if bare and re.match(r"\s*\w", match["mid"]) or NEGATED.search(before):
-            continue  # "A gas in a vessel is the correct ...", "not B is right"
-        if is_option(letter, options) and not re.search(
-            r"(?i)\b(?:if|whether)\b[^.]{0,20}$", before
-        ):
-            last = letter
-    return last
+def sentences_of(text):
+    return [sentence for sentence in SENTENCE_END.split(text) if sentence.strip()]
 
 
 def cut_off(text):
-    """Does a response stop in the middle of a sentence: a short one at a word that needs another, a long one without its full stop?"""
-    text = text.rstrip()
-    closed = re.search(r"[.!?。！？:)\]}\"'”’]$|```$", text)
-    unclosed = text.count("\\[") > text.count("\\]") or not closed
-    return bool(OPEN_END.search(text[-20:])) or len(text) > 300 and unclosed
+    """Does a response stop inside a sentence: at a word that needs another, or, a long one, without its full stop?"""
+    closed = re.search(r"[.!?。！？:)\]}\"'”’]$|```$", text) and text.count("\\[") <= text.count(
+        "\\]"
+    )
+    return bool(OPEN_END.search(text[-20:])) or len(text) > 300 and not closed
 
 
-def last_sentence(text, options):
+def last_sentence(text, options, stated):
     """The one option that one of the last two sentences of a short response names, or that a long one mentions at all."""
     if cut_off(text):
         return None
-    if options and statements(text, options):
-        options = None  # what was stated was refused: other words do not count
-    text = text[-6000:].strip()
-    if len(LINE_LETTER.findall(text)) > 1:  # a list, of which no line is a conclusion
-        text = "\n".join(line for line in text.split("\n") if not LINE_LETTER.match(line))
+    known = None if stated else options  # what was stated was refused: other words do not count
+    text = text[-6000:]
+    if len(LISTED.findall(text)) > 1:  # a list, of which no line is a conclusion
+        text = "\n".join(line for line in text.split("\n") if not LISTED.match(line))
     for sentence in sentences_of(text)[:-3:-1] if len(text) < SHORT else ():
-        found = concluded(sentence, options)
+        found = concluded(sentence, known)
         if found is not None:
             return found or None
     everywhere = mentions(text, options)
@@ -448,45 +373,35 @@ def concluded(sentence, options):
     letters = mentions(sentence, options)
     if letters or sentence.rstrip().endswith("?"):
         return letters[0] if len(letters) == 1 else ""
-    bare = re.search(
-        r"\b(?:is|are|(?<!could )(?<!might )(?<!may )be)\s+([A-Z])\s*[.!]?\s*$", sentence
-    )
-    if bare and is_option(bare[1], options):
+    bare = re.search(r"\b(?:is|are)\s+([A-Z])\s*[.!]?\s*$", sentence)
+    if bare and is_option(bare[1], options) and not DOUBT.search(sentence[: bare.start()]):
         return bare[1]
-    return worded(sentence, options) if options else None
-
-
-def worded(sentence, options):
-    """The option that a sentence names, read first behind its last copula; "" where it names several, None where none."""
     main = SUBORDINATE.sub("", sentence)
     sentence = main if named(main, options) else sentence
     pieces = re.split(r"\b(?:is|are|was|were|be|equals?|approximately|about)\b|[=≈:]", sentence)
     last = pieces[-1] if len(pieces) > 1 and not re.search(r"\bnot\s*$", pieces[-2]) else ""
-    hits = named(last, options, "start") or named(last, options)
-    if len(hits) == 1:
-        return hits[0]
-    hits = named(sentence, options)
-    if not hits:
-        return "" if NO_OPTION.search(sentence) else None
-    return hits[0] if len(hits) == 1 else ""
+    for hits in (named(last, options, "start"), named(last, options), named(sentence, options)):
+        if len(hits) == 1:
+            return hits[0]
+    return "" if hits else None
 
 
-def yes_or_no(text, options):
+def yes_or_no(text, options, stated):
     """A plain statement of a few sentences answers a question of yes and no: "The lines do not cross." with no."""
     flat = [words(option).strip() for option in options or ()]
-    if not {"yes", "no"} <= set(flat) or len(flat) > 3 or cut_off(text):
+    if not {"yes", "no"} <= set(flat) or len(flat) > 3 or stated or cut_off(text):
         return None
     found = [sentence for sentence in sentences_of(text) if len(sentence.split()) > 2]
-    if not 1 <= len(found) <= 3 or any(map(UNSURE.search, found)) or statements(text, options):
+    if not 1 <= len(found) <= 3 or any(map(UNSURE.search, found)):
         return None
     return LETTERS[flat.index("no" if DENIAL.search(found[0]) else "yes")]
 
 
 RULES = (
-    ("only letters", only_letters),
     ("statement", statement),
     ("first line", first_line),
     ("said right", said_right),
+    ("marked right", marked_right),
     ("last line", last_line),
     ("last sentence", last_sentence),
     ("yes or no", yes_or_no),
@@ -497,10 +412,11 @@ def steps(text, options=None):
     """(rule, what it said) up to the rule that decided; of a very long text the beginning and the end are read."""
     if len(text) > MAX_READ:
         text = text[: MAX_READ // 4] + "\n" + text[-3 * MAX_READ // 4 :]
-    text = plain(text.replace("\\_", "_"))
+    text = plain(text.replace("\\_", "_")).strip()
     options = tuple(map(str, options[:26])) if options else None
+    stated = statements(text, options)
     for name, rule in RULES:
-        letters = rule(text, options)
+        letters = rule(text, options, stated)
         yield name, letters
         if letters is not None:
             return

@@ -7,11 +7,10 @@ import functools
 import re
 import string
 
-from .markup import MARKS, NOISE, WRAP, flat_scripts
+from .markup import plain
 from .words import stem
 
 LETTERS = string.ascii_uppercase
-OPTION_LABEL = re.compile(r"^\s*\(?[A-Z][).:]\s+(?=\S)")
 DROPPED = set("the an text mathrm left right times cdot".split())
 BEFORE = re.compile(  # "not nitrogen"; the 10 of 3/10, the 3 of -3
     r" (?:not|isnt|arent|never|neither|nor|without|than|except|instead of|no)(?: be| to be| of)? $"
@@ -19,50 +18,63 @@ BEFORE = re.compile(  # "not nitrogen"; the 10 of 3/10, the 3 of -3
 )
 
 
+def is_option(letter, options):
+    return letter.upper() in LETTERS[: len(options) if options else 10]
+
+
 @functools.lru_cache(maxsize=4096)
-def words(text):
+def words(text, stemmed=False):
     """The text as " token token " for containment tests: lower case, no articles, no punctuation, LaTeX flattened."""
-    text = flat_scripts(text).lower()
-    text = NOISE.sub(" ", WRAP.sub(r"\1", text)) if MARKS.search(text) else text
-    text = re.sub(r"\\(?:d|t|c)frac", r"\\frac", text)
-    text = re.sub(r"\^\s*\{?\s*\\circ\s*\}?|°|\bdegrees?\b", " deg ", text)
-    text = re.sub(r"(?<=\d),(?=\d{3}\b)", "", text)
+    text = plain(text).lower()
+    if "\\" in text:
+        text = re.sub(r"\^\s*\{?\s*\\circ\s*\}?", " deg ", text)
+        text = re.sub(r"\\[dtc]frac", r"\\frac", text)
+    text = re.sub(r"°|\bdegrees?\b", " deg ", text)
+    text = re.sub(r"(?<=\d),(?=\d{3}\b)|(?<=[a-z])-(?=[a-z])", "", text)
     if "n't" in text or "n’t" in text or "cannot" in text:
+        text = re.sub(r"(?<=ca)n['’]t\b", "n not", text)
         text = re.sub(r"(?<=[a-z])n['’]t\b|(?<=\bcan)not\b", " not", text)
-        text = text.replace("ca not", "can not")
-    text = re.sub(r"(?<=[a-z])[-'](?=[a-z])", "", text)
+    text = re.sub(r"(?<=[a-z])['’](?=[a-z])", "", text)
     tokens = re.findall(r"[^\W\d_]+|\d+(?:\.\d+)?|[-+/^%=<>|]", text)
     drop = DROPPED | {"a"} if len(tokens) > 1 else DROPPED
-    return f" {' '.join(token for token in tokens if token not in drop)} "
-
-
-@functools.lru_cache(maxsize=4096)
-def stems(text):
-    """words(text), each stemmed: "It decreases" -> " it decreas "."""
-    return f" {' '.join(stem(word) if word.isalpha() else word for word in words(text).split())} "
+    tokens = [stem(token) if stemmed else token for token in tokens if token not in drop]
+    return f" {' '.join(tokens)} "
 
 
 @functools.lru_cache(maxsize=512)
-def option_words(options, read=words):
-    """[(letter, words or stems)] longest first; options without words, or with those of another, are left out."""
-    flat = [read(OPTION_LABEL.sub("", option)) for option in options]
+def option_words(options):
+    """(are they stems, longest, [(letter, words)] longest first); options without words, or with
+    those of another, are left out. Stems, unless they make two options one."""
+    pairs = zip(LETTERS, options, strict=False)
+    texts = [re.sub(rf"^\s*\(?{letter}[).:]\s+(?=\S)", "", text) for letter, text in pairs]
+    flat = [words(text, True) for text in texts]
+    stemmed = len({*flat}) == len(flat)
+    flat = flat if stemmed else list(map(words, texts))
     pairs = zip(LETTERS, flat, strict=False)
     found = [pair for pair in pairs if pair[1].strip() and flat.count(pair[1]) == 1]
-    return sorted(found, key=lambda pair: -len(pair[1]))
+    return stemmed, max(map(len, texts)), sorted(found, key=lambda pair: -len(pair[1]))
 
 
 def named(text, options, where="in"):
-    """Letters of the options whose words, or else stems, stand "in" a text, at its "start", or are "all" of it."""
-    for read in (words, stems) if options else ():
-        flat, known = read(text), option_words(options, read)
-        if where == "in":
-            hits = contained(flat, known)
-        else:
-            fits = str.__eq__ if where == "all" else str.startswith
-            hits = [letter for letter, option in known if fits(flat, option)][:1]
-        if hits:
-            return hits
-    return []
+    """Letters of the options whose words stand "in" a text, at its "start", or are "all" of it."""
+    if not options:
+        return []
+    stemmed, longest, known = option_words(options)
+    if where == "in":
+        return contained(words(text, stemmed), known)
+    flat = words(text[: 2 * longest + 60] if where == "start" else text, stemmed)
+    fits = str.__eq__ if where == "all" else str.startswith
+    hits = [letter for letter, option in known if fits(flat, option)][:1]
+    return hits or by_number(flat, known)
+
+
+def by_number(flat, known):
+    """The one option that is a bare number with a unit: "15" for "15 m/s"."""
+    if not re.fullmatch(r" (- )?[\d.]+ ", flat):
+        return []
+    unit = re.compile(re.escape(flat) + r"(?!(?:and|or|to) )(?:[^\d ]+ |(?<=\^ )(?:- )?\d )+")
+    hits = [letter for letter, option in known if unit.fullmatch(option)]
+    return hits if len(hits) == 1 else []
 
 
 def contained(flat, known):
@@ -82,7 +94,3 @@ def contained(flat, known):
         hits.append(letter)
         flat = flat.replace(option, " # ")
     return hits
-
-
-def option_text(letter, options):
-    return str(options[LETTERS.index(letter)]).strip()
