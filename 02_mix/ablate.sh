@@ -175,4 +175,4 @@ for ((i = 0; i < ${#models[@]}; i++)); do   # each pair of arms of one source an
     done
 done
 step "$py" 02_mix/ablation_table.py --csv "$OUT/scores.csv" --comparisons "${pairs[@]}" --output "$OUT/ablation.md"
-step "$py" 04_eval/report.py --csv "$OUT/scores.csv" --scored "$OUT/scored.jsonl" --ablation "$OUT/ablation.json" --output "$OUT" --title "Ablation${TABLE:+, table $TABLE}"
+step "$py" 04_eval/report.py --scored "$OUT/scored.jsonl" --ablation "$OUT/ablation.json" --output "$OUT" --title "Ablation${TABLE:+, table $TABLE}"

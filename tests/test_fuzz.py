@@ -67,7 +67,6 @@ def test_no_id_or_name_leads_out_of_the_output_folder(tmp_path):
     call(load_sources, "--sources", f"own={rows}", "--output", out / "sources.jsonl")
     call(mix, "--input", rows, "--max-tokens", "0", "--output", out / "train.jsonl")
     call(score, "--input", samples, "--output", out / "scored.jsonl")
-    scored, table = out / "scored.jsonl", out / "results.csv"
-    call(report, "--csv", table, "--scored", scored, "--output", out / "report")
+    call(report, "--scored", out / "scored.jsonl", "--output", out / "report")
     written = set(tmp_path.rglob("*")) - before
     assert len(written) > 20 and {*written} == {out, *out.rglob("*")}

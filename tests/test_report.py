@@ -46,8 +46,6 @@ def made(tmp_path_factory):
     call(score, "--input", *inputs, "--output", folder / "scored.jsonl")
     call(
         report,
-        "--csv",
-        folder / "results.csv",
         "--scored",
         folder / "scored.jsonl",
         "--output",
@@ -78,7 +76,7 @@ def test_the_files_are_there(made):
 
 
 def test_the_numbers_of_the_table_stand_in_both_reports(made):
-    table = report.read_csv(made / "results.csv")
+    table = report.read_table([made / "scored.jsonl"])
     assert len(table) == 6
     for name in ("report.md", "report.html"):
         text = (made / name).read_text()
@@ -104,7 +102,7 @@ def test_the_numbers_of_the_table_stand_in_both_reports(made):
 @pytest.fixture(scope="module")
 def of_a_run(made, tmp_path_factory, run_folder):
     folder = tmp_path_factory.mktemp("of_a_run")
-    inputs = ("--csv", made / "results.csv", "--scored", made / "scored.jsonl")
+    inputs = ("--scored", made / "scored.jsonl")
     call(report, *inputs, "--output", folder, "--run", run_folder)
     return folder
 
@@ -143,27 +141,9 @@ def test_the_report_shows_the_run_behind_the_scores(of_a_run):
 
 
 def test_a_run_that_is_not_there_is_said(made, tmp_path):
-    inputs = ("--csv", made / "results.csv", "--scored", made / "scored.jsonl")
+    inputs = ("--scored", made / "scored.jsonl")
     done = call(report, *inputs, "--output", tmp_path, "--run", tmp_path / "absent", code=2)
     assert "no such folder" in done.stderr
-
-
-def test_the_letters_a_model_prefers():
-    facts = [
-        dict(kind="choice", reference=ref, options=list("wxyz"), extracted=got, model="m")
-        for ref, got in (("A", "D"), ("B", "D"), (["C", "D"], "D"), ("D", None))
-    ]
-    table = report.letters(
-        [*facts, dict(kind="math", reference="1", extracted="1", options=None, model="m")],
-        ["m", "other"],
-    )
-    assert table == [
-        ("A", 25.0, {"m": 0.0}),
-        ("B", 25.0, {"m": 0.0}),
-        ("C", 25.0, {"m": 0.0}),
-        ("D", 50.0, {"m": 100.0}),
-    ]
-    assert report.letters([], ["m"]) == []
 
 
 def test_markdown_tables_are_whole(made):
@@ -232,25 +212,12 @@ def test_questions_of_gpqa_stay_out(tmp_path):
     assert "secret" not in written and index["samples"]["c"] == [1]
 
 
-def test_a_table_of_other_samples_is_refused(made, tmp_path):
-    text = (made / "results.csv").read_text().splitlines()
-    cells = text[1].split(",")
-    cells[4] = "99.00"
-    (tmp_path / "results.csv").write_text("\n".join([text[0], ",".join(cells), *text[2:]]) + "\n")
-    options = ["--scored", made / "scored.jsonl", "--output", tmp_path / "out"]
-    assert (
-        "run score.py again"
-        in call(report, "--csv", tmp_path / "results.csv", *options, code=2).stderr
-    )
-    (tmp_path / "results.csv").write_text("model,benchmark\nm,b\n")
-    assert (
-        'line 2: field "category" is missing'
-        in call(report, "--csv", tmp_path / "results.csv", *options, code=2).stderr
-    )
-    assert (
-        "there is no such file"
-        in call(report, "--csv", tmp_path / "no.csv", *options, code=2).stderr
-    )
+def test_a_file_that_score_has_not_written_is_refused(made, tmp_path):
+    scored = tmp_path / "scored.jsonl"
+    options = ["--scored", scored, "--output", tmp_path / "out"]
+    assert "there is no such file" in call(report, *options, code=2).stderr
+    scored.write_bytes((made / "scored.jsonl").read_bytes())
+    assert "run score.py again" in call(report, *options, code=2).stderr
 
 
 def test_the_table_of_an_ablation_stands_in_both_reports(made, tmp_path):
@@ -289,17 +256,7 @@ def test_the_table_of_an_ablation_stands_in_both_reports(made, tmp_path):
             }
         )
     )
-    call(
-        report,
-        "--csv",
-        made / "results.csv",
-        "--scored",
-        made / "scored.jsonl",
-        "--output",
-        tmp_path,
-        "--ablation",
-        path,
-    )
+    call(report, "--scored", made / "scored.jsonl", "--output", tmp_path, "--ablation", path)
     for name, method in (("report.md", "<length>"), ("report.html", "&lt;length&gt;")):
         text = (tmp_path / name).read_text()
         best = f"{method}</b> is the best" if "html" in name else f"**{method}** is the best"
@@ -309,8 +266,6 @@ def test_the_table_of_an_ablation_stands_in_both_reports(made, tmp_path):
         )
         assert text.count("No method is clearly better") == 1
     options = [
-        "--csv",
-        made / "results.csv",
         "--scored",
         made / "scored.jsonl",
         "--output",
@@ -334,15 +289,7 @@ def test_one_model_and_models_that_cannot_be_compared(tmp_path):
     )
     for inputs, wanted in (([one], "1 model"), ([one, other], "cannot be compared")):
         call(score, "--input", *inputs, "--output", tmp_path / "scored.jsonl", "--fresh")
-        call(
-            report,
-            "--csv",
-            tmp_path / "results.csv",
-            "--scored",
-            tmp_path / "scored.jsonl",
-            "--output",
-            tmp_path / "out",
-        )
+        call(report, "--scored", tmp_path / "scored.jsonl", "--output", tmp_path / "out")
         assert wanted in (tmp_path / "out/report.md").read_text()
     text = (tmp_path / "out/report.md").read_text()
     assert (
