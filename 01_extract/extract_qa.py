@@ -1,16 +1,19 @@
-"""Take question-answer pairs from chunks of textbooks: with a language model, or word for word where the book prints problems with solutions.
+"""Take question-answer pairs from chunks of textbooks: with a language model, or word for word where the book prints
+problems with solutions.
 
     python 01_extract/extract_qa.py --input chunks.jsonl --output qa.jsonl --model M [--base-url URL] --standard high,low
-    python 01_extract/extract_qa.py --input classified.jsonl --output worked.jsonl --mode worked          # no model
-    python 01_extract/extract_qa.py --input chunks.jsonl --model M --standard low --show 1                # try a prompt: print, write nothing
+    python 01_extract/extract_qa.py --input classified.jsonl --output worked.jsonl --mode worked     # no model
+    python 01_extract/extract_qa.py --input chunks.jsonl --model M --standard low --show 1    # try a prompt, write nothing
 
 in   chunks (or documents, with --mode worked) with text, subject, pages, source, license
-out  one row a pair: id, question, answer, subject, source_id, pages, source, license, standard (high | low), method (the mode), generator,
-     proof (characters and pages of the document that support the answer, and how they were found) and grounded (true | false)
+out  one row a pair: id, question, answer, subject, source_id, pages, source, license, standard (high | low), method (the
+     mode), generator, proof (characters and pages of the document that support the answer, and how they were found) and
+     grounded (true | false). What does not go on stands in X.rejected.jsonl
 
---mode document: all pairs of a chunk; the prompts stand in prompts/<subject>_<standard>.txt and are yours to edit. paragraph: one pair a paragraph
-as JSON, for small models. skeleton: claims, evidence and derivations first, then questions from four perspectives. worked: no model.
-An answer cut off at --max-tokens is asked again with four times the room; its whole pairs are kept. What does not go on stands in X.rejected.jsonl.
+--mode document: all pairs of a chunk; the prompts stand in prompts/<subject>_<standard>.txt and are yours to edit.
+paragraph: one pair a paragraph as JSON, for small models. skeleton: claims, evidence and derivations first, then questions
+from four perspectives. worked: no model. An answer cut off at --max-tokens is asked again with four times the room; its
+whole pairs are kept.
 """
 
 import sys
@@ -27,7 +30,6 @@ import grounding
 import parse_pairs
 import replies
 import worked_problems
-from parse_pairs import parse, read_pairs
 from pdf import text as pdf_text
 from pdf.formulas import MARK
 
@@ -48,9 +50,7 @@ PAIR_SCHEMA = {
     "required": ["question", "answer"],
     "additionalProperties": False,
 }
-# words of a paragraph that is asked about; a worked example or exercise with its solution counts as
-# one paragraph
-SHORTEST, LONGEST = 40, 400
+SHORTEST, LONGEST = 40, 400  # words of a paragraph that is asked about
 CODE = (book_blocks, grounding, parse_pairs, replies, worked_problems, pdf_text)
 
 
@@ -58,22 +58,21 @@ CODE = (book_blocks, grounding, parse_pairs, replies, worked_problems, pdf_text)
 
 
 def load_prompts(standards, mode, folder=PROMPTS):
-    """{(subject, standard): prompt with <chunk>}: of the prompt files, or of paragraph/ and
-    skeleton/ for every subject that has a file."""
+    """{(subject, standard): prompt with <chunk>} for every subject that has a prompt file."""
     subjects = sorted({path.stem.rsplit("_", 1)[0] for path in folder.glob("*_*.txt")})
-    names = {
-        "document": lambda subject, standard: f"{subject}_{standard}.txt",
-        "paragraph": lambda _, standard: f"paragraph/{standard}.txt",
-        "skeleton": lambda *_: "skeleton/questions.txt",
+    name = {
+        "document": "{subject}_{standard}.txt",
+        "paragraph": "paragraph/{standard}.txt",
+        "skeleton": "skeleton/questions.txt",
     }[mode]
     prompts = {}
     for subject in subjects:
         for standard in standards:
-            path = folder / names(subject, standard)
+            path = folder / name.format(subject=subject, standard=standard)
             if path.is_file():
                 prompts[subject, standard] = read_prompt(path, subject)
     if not prompts:
-        raise r.BadInput(f"{folder}: no prompt files named {names('<subject>', '<standard>')}")
+        raise r.BadInput(f"{folder}: no prompt files named {name}")
     return prompts
 
 
@@ -94,12 +93,19 @@ def fill(prompt, chunk, **values):
 # ---- passages of a chunk for small models ----
 
 
-def is_unanswered(text, unit):
+def is_unanswered(unit):
     """True for an exercise without its solution: a small model would invent one."""
     body = next((block for block in unit if not block.level or block.kind), unit[0])
     # "Example 5" and "Theorem 2" explain themselves
     asks = re.match(r"exercise|problem|question|check|practice|try", body.word)
     return body.kind == "start" and bool(asks) and not any(b.kind == "part" for b in unit)
+
+
+def is_worked(unit):
+    """True for an example or exercise with its printed solution: --worked takes it word for
+    word."""
+    kinds, words = {block.kind for block in unit}, {block.word for block in unit}
+    return "start" in kinds and not words.isdisjoint(worked_problems.ANSWERS)
 
 
 def unit_parts(text, unit):
@@ -111,6 +117,20 @@ def unit_parts(text, unit):
     return [*parts[:first], text[unit[first].start : unit[-1].end]]
 
 
+def parts_of(text, without_worked):
+    """Yield (part of a chunk, whether a passage may end behind it): no heading ends one, and a unit
+    (book_blocks.py) ends with its last part."""
+    for unit in book_blocks.find_units(text, book_blocks.find_blocks(text)):
+        if is_unanswered(unit) or (without_worked and is_worked(unit)):
+            continue
+        *parts, last = unit_parts(text, unit)
+        for part, may_end in (*((part, False) for part in parts), (last, True)):
+            heading = re.fullmatch(
+                r"#{1,6}[ \t]+(?:chapter[ \t]+)?(?:[\d.]+[ \t]+)?([^\n]*)", part, re.IGNORECASE
+            )  # small models ask about "Chapter 7"
+            yield (heading[1], False) if heading else (part, may_end)
+
+
 def is_prose(text):
     """False for what is hardly text: an index, formulas, numbers."""
     words = text.split()
@@ -118,42 +138,21 @@ def is_prose(text):
     return len(words) >= SHORTEST and len(letters) >= 0.4 * len(words)
 
 
-def is_worked(unit):
-    """True for an example or exercise with its printed solution: --worked takes it word for
-    word."""
-    return any(b.kind == "start" for b in unit) and any(
-        b.word in worked_problems.ANSWERS for b in unit
-    )
-
-
 def paragraphs_of(text, without_worked=False):
-    """Passages of a chunk for --mode paragraph, SHORTEST to LONGEST words: its units
-    (book_blocks.py), headings and short ones joined to the next, those too long in parts. Exercises
-    without a solution and what is hardly text are left out."""
+    """Passages of a chunk for --mode paragraph, SHORTEST to LONGEST words: parts joined until they
+    may end, those too long cut."""
     made, held = [], ""
-    for unit in book_blocks.find_units(text, book_blocks.find_blocks(text)):
-        if is_unanswered(text, unit) or (without_worked and is_worked(unit)):
-            continue
-        parts = unit_parts(text, unit)
-        for number, part in enumerate(parts):
-            heading = re.fullmatch(
-                r"#{1,6}[ \t]+(?:chapter[ \t]+)?(?:[\d.]+[ \t]+)?([^\n]*)", part, re.IGNORECASE
-            )
-            part = heading[1] if heading else part  # small models ask about "Chapter 7"
-            joined = f"{held}\n\n{part}" if held else part
-            words = len(joined.split())
-            if words > LONGEST:
-                pieces = part.split()
-                made += [
-                    held,
-                    *(" ".join(pieces[i : i + LONGEST]) for i in range(0, len(pieces), LONGEST)),
-                ]
-                held = ""
-            elif words < SHORTEST or heading or number < len(parts) - 1:
-                held = joined
-            else:
-                made.append(joined)
-                held = ""
+    for part, may_end in parts_of(text, without_worked):
+        joined = f"{held}\n\n{part}" if held else part
+        length = len(joined.split())
+        if length > LONGEST:
+            words = part.split()
+            cut = [" ".join(words[i : i + LONGEST]) for i in range(0, len(words), LONGEST)]
+            made, held = [*made, held, *cut], ""
+        elif may_end and length >= SHORTEST:
+            made, held = [*made, joined], ""
+        else:
+            held = joined
     return [passage for passage in [*made, held] if is_prose(passage)]
 
 
@@ -165,19 +164,17 @@ def requests(chunks, prompts, standards, mode, example=None, worked=False):
     paragraphs."""
     for chunk in chunks:
         for standard in standards:
-            prompt = prompts.get((chunk["subject"], standard))
+            prompt, id_ = prompts.get((chunk["subject"], standard)), f"{chunk['id']}-{standard}"
             if prompt is None:
                 continue
             if mode != "paragraph":
-                asked = fill(prompt, chunk=chunk["text"])
-                yield {"id": f"{chunk['id']}-{standard}", "prompt": asked, "chunk": chunk}
+                yield {"id": id_, "prompt": fill(prompt, chunk["text"]), "chunk": chunk}
                 continue
             for number, passage in enumerate(paragraphs_of(chunk["text"], worked)):
-                request = {"id": f"{chunk['id']}-{standard}-{number}"}
-                request["prompt"] = fill(prompt, chunk=passage)
+                request = {"id": f"{id_}-{number}", "prompt": fill(prompt, passage)}
                 # without a worked turn the 135M model fills the JSON with "The answer is: 6.1"
                 if example:
-                    asked = fill(prompt, chunk=example["passage"])
+                    asked = fill(prompt, example["passage"])
                     request["example"] = [asked, json.dumps(example[standard])]
                 yield request
 
@@ -195,33 +192,31 @@ def with_skeletons(claims, prompts, standard):
     """Requests of the second turn of --mode skeleton from [(request, raw), ...] of the first;
     `reason` stands where there is nothing to ask."""
     for request, raw in claims:
-        chunk = request["chunk"]
-        text = after_thinking(raw["response"]) if raw else ""
-        if not raw or not text or parse_pairs.NO_QA in text[:200]:
+        chunk, text = request["chunk"], after_thinking(raw["response"]) if raw else ""
+        if not text or parse_pairs.NO_QA in text[:200]:
             reason = "no claims" if raw else "generation failed"
             yield {"id": request["id"], "prompt": "", "reason": reason}
             continue
         skeleton = batch_generate.fenced("skeleton", text)
         prompt = prompts[chunk["subject"], standard]
-        asked = fill(prompt, chunk=chunk["text"], skeleton_text=skeleton)
+        asked = fill(prompt, chunk["text"], skeleton_text=skeleton)
         yield {"id": request["id"], "prompt": asked}
 
 
 class Asker:
-    """The requests of a run and their answers, asked in one turn or, with --mode skeleton, in
-    two."""
+    """The requests of a run and their answers: one turn, or two with --mode skeleton."""
 
     def __init__(self, args, standards, raw_path):
         self.args, self.standards, self.raw_path = args, standards, Path(raw_path)
         folder = Path(args.prompts)
         self.prompts = load_prompts(standards, args.mode, folder)
         self.claims, self.example = {}, None
-        self.claims_path = self.raw_path.with_name(
-            self.raw_path.name.replace(".raw.jsonl", ".skeleton.raw.jsonl")
-        )
+        self.turns = [(self.requests, self.raw_path)]
         if args.mode == "skeleton":
             path = folder / "skeleton/claims.txt"
             self.claims = {key: read_prompt(path, key[0]) for key in self.prompts}
+            name = self.raw_path.name.replace(".raw.jsonl", ".skeleton.raw.jsonl")
+            self.turns.insert(0, (self.first, self.raw_path.with_name(name)))
         if args.mode == "paragraph" and (folder / "paragraph/example.json").is_file():
             self.example = json.loads((folder / "paragraph/example.json").read_text())
 
@@ -230,38 +225,32 @@ class Asker:
         return [*self.prompts.values(), *self.claims.values(), self.example]
 
     def first(self, limit):
-        rows = r.read(self.args.input, "text", "subject", "pages?", limit=limit)
-        chunks = with_text(rows, self.args.input)
-        prompts = self.claims or self.prompts
-        return requests(
-            chunks, prompts, self.standards, self.args.mode, self.example, self.args.worked
-        )
+        """Requests of the first turn."""
+        args, prompts = self.args, self.claims or self.prompts
+        chunks = r.read(args.input, "text!", "subject", "pages?", limit=limit)
+        return requests(chunks, prompts, self.standards, args.mode, self.example, args.worked)
 
-    def make(self, limit):
-        """All requests whose answers become pairs."""
+    def requests(self, limit):
+        """Requests whose answers become pairs."""
         if not self.claims:
             return self.first(limit)
-        claims = batch_generate.read_raw(self.first(limit), self.claims_path)
+        claims = batch_generate.read_raw(self.first(limit), self.turns[0][1])
         return with_skeletons(claims, self.prompts, self.standards[0])
 
     def ask(self, limit, fresh=False):
-        """Ask what has no answer yet; returns the counts of each turn."""
-        turns = {"claims": (self.first, self.claims_path)} if self.claims else {}
-        turns["generation"] = (self.make, self.raw_path)
+        """Ask what has no answer yet."""
         how = batch_generate.options(self.args)
         how |= {"retry_max_tokens": RETRY * self.args.max_tokens, "fresh": fresh}
         if self.args.mode == "paragraph":
             how["json_schema"] = PAIR_SCHEMA
-        counts = {}
-        for name, (make, path) in turns.items():
+        for make, path in self.turns:
             if self.args.changed == "ask" and not fresh:
                 set_aside(path, make(limit))
             asked = (request for request in make(limit) if "reason" not in request)
-            counts[name] = batch_generate.generate_jsonl(asked, to_messages, path, **how)
-        return counts
+            batch_generate.generate_jsonl(asked, to_messages, path, **how)
 
     def answers(self, limit):
-        return batch_generate.read_raw(self.make(limit), self.raw_path)
+        return batch_generate.read_raw(self.requests(limit), self.raw_path)
 
 
 def set_aside(raw_path, asked):
@@ -269,34 +258,34 @@ def set_aside(raw_path, asked):
     they are asked again."""
     if not raw_path.is_file():
         return
-    expected = {q["id"]: r.text_hash(to_messages(q)) for q in asked if "reason" not in q}
+    hashes = {q["id"]: r.text_hash(to_messages(q)) for q in asked if "reason" not in q}
     raw = batch_generate.RawFile(raw_path)  # nobody writes the file meanwhile
-    aside = raw_path.with_name(raw_path.name.replace(".raw.jsonl", ".raw.old.jsonl"))
-    stale = 0
-    with r.write_aside(raw_path) as kept, open(aside, "ab") as old, open(raw_path, "rb") as lines:
+    aside, stale = raw_path.with_name(raw_path.name.replace(".raw.", ".raw.old.")), []
+    with r.write_aside(raw_path) as kept, open(raw_path, "rb") as lines:
         for line in lines:
             row = json.loads(line)
-            changed = expected.get(row["id"], row["messages_hash"]) != row["messages_hash"]
-            (old if changed else kept).write(line)
-            stale += changed
+            if hashes.get(row["id"], row["messages_hash"]) == row["messages_hash"]:
+                kept.write(line)
+            else:
+                stale.append(line)
     raw.close()
-    if not stale:
-        return aside.unlink() if not aside.stat().st_size else None
-    r.say(f"{raw_path.name}: {stale} answers to other prompts now stand in {aside.name}")
+    if stale:
+        with open(aside, "ab") as old:
+            old.writelines(stale)
+        r.say(f"{raw_path.name}: {len(stale)} answers to other prompts now stand in {aside.name}")
 
 
-# ---- from raw answers to rows ----
+# ---- from raw answers to rows: [(row, why it is rejected or None), ...] of each row of the input ----
 
 
 def qa_row(chunk, standard, pair, args):
     carried = {k: v for k, v in chunk.items() if k not in worked_problems.NOT_CARRIED}
     proof, grounded = grounding.prove(pair.answer, pair.quote, chunk["text"])
-    pages = chunk.get("pages")
+    pages, starts = chunk.get("pages"), chunk.get("page_starts")
     if proof:
-        starts = chunk.get("page_starts")
-        here = pdf_text.pages_of(starts, proof["start"], proof["end"]) if starts else pages
-        base = chunk.get("start") or 0
-        proof |= {"start": base + proof["start"], "end": base + proof["end"], "pages": here}
+        span, base = (proof["start"], proof["end"]), chunk.get("start") or 0
+        proof["pages"] = pdf_text.pages_of(starts, *span) if starts else pages
+        proof |= {"start": base + span[0], "end": base + span[1]}
     return {
         **carried,
         "id": f"qa-{r.text_hash(chunk['id'], standard, pair.question, pair.answer)}",
@@ -316,119 +305,92 @@ def qa_row(chunk, standard, pair, args):
     }
 
 
-def whole_pairs(raw):
-    """The pairs of a raw answer; of one that was cut off those before the cut. None where it holds
-    neither pairs nor [NO QA]."""
-    pairs = read_pairs(raw["response"])
-    if raw["finish_reason"] == "length" and pairs:
-        pairs = pairs[: -1 if raw["response"].lstrip()[:1] not in "[{" else None]
-    return pairs
-
-
-def fault(pair, seen, chunk):
-    """Why a pair does not become a row, or None."""
-    key = " ".join(pair.question.lower().split()), " ".join(pair.answer.lower().split())
-    if not pair.question or not pair.answer:
-        return "question without answer" if pair.question else "answer without question"
+def fault(row, seen, chunk, args):
+    """Why a pair does not become a row, or None; seen: the pairs of the chunk before it."""
+    question, answer = row["question"], row["answer"]
+    if not question or not answer:
+        return "question without answer" if question else "answer without question"
+    key = tuple(" ".join(text.lower().split()) for text in (question, answer))
     if key in seen:
         return "repeated in the same chunk"
     seen.add(key)
-    if MARK in pair.question + pair.answer:
+    if MARK in question + answer:
         return "holds a formula that could not be read"
-    if grounding.is_unrelated(pair.question, pair.answer, chunk["text"]):
+    if grounding.is_unrelated(question, answer, chunk["text"]):
         return "nothing of the passage in it"
+    if args.require_grounded and not row["grounded"]:
+        return "no support in the passage"
     return None
 
 
-def outcome(chunk, standard, answers, args):
-    """(pairs kept, rejected rows) of a chunk at one standard from its [(request, raw or None),
-    ...]."""
-
-    def refuse(reason, request, **more):
-        rejected.append(
-            {
-                "id": request["id"],
-                "source_id": chunk["id"],
-                "standard": standard,
-                "source": chunk.get("source"),
-                "pages": chunk.get("pages"),
-                "reason": reason,
-                **more,
-            }
+def answer_rows(chunk, standard, request, raw, seen, args):
+    """What one answer of the model gives; of one that was cut off the pairs before the cut."""
+    rejected = {"id": request["id"], "source_id": chunk["id"], "standard": standard}
+    rejected |= {name: chunk.get(name) for name in ("source", "pages")}
+    if raw is None:
+        return [(rejected, request.get("reason", "generation failed"))]
+    text, made = raw["response"], []
+    pairs = parse_pairs.read_pairs(text)
+    if raw["finish_reason"] == "length":
+        made.append(({**rejected, "response": text[-500:]}, "truncated"))
+        if pairs and text.lstrip()[:1] not in "[{":  # JSON holds whole pairs only
+            pairs.pop()
+    elif not pairs:
+        made.append(
+            ({**rejected, "response": text[:500]}, "unparsed" if pairs is None else "no qa")
         )
+    for pair in pairs or ():
+        row = qa_row(chunk, standard, pair, args)
+        reason = fault(row, seen, chunk, args)
+        texts = {"question": pair.question, "answer": pair.answer}
+        made.append(({**rejected, **texts} if reason else row, reason))
+    return made
 
-    kept, rejected, seen = [], [], set()
-    for request, raw in answers:
-        if raw is None:
-            refuse(request.get("reason", "generation failed"), request)
+
+def chunk_rows(chunk, answers, asker):
+    """What a chunk gives: printed pairs, and those of the model's answers, which come in the order
+    of the requests."""
+    args, made = asker.args, []
+    if args.worked:  # exercises without an answer are the model's to see
+        made += printed_rows(worked_problems.Stretch(chunk), asker.standards, set())[0]
+    for standard in asker.standards:
+        nothing = {"id": f"{chunk['id']}-{standard}", "source_id": chunk["id"]}
+        nothing |= {"subject": chunk["subject"], "standard": standard}
+        if (chunk["subject"], standard) not in asker.prompts:
+            made.append((nothing, "no prompt for this subject"))
             continue
-        pairs = whole_pairs(raw)
-        if raw["finish_reason"] == "length":
-            refuse("truncated", request, response=raw["response"][-500:])
-        elif not pairs:
-            reason = "unparsed" if pairs is None else "no qa"
-            refuse(reason, request, response=raw["response"][:500])
-        for pair in pairs or ():
-            reason, row = fault(pair, seen, chunk), qa_row(chunk, standard, pair, args)
-            if args.require_grounded and not row["grounded"]:
-                reason = reason or "no support in the passage"
-            if reason:
-                refuse(reason, request, question=pair.question, answer=pair.answer)
-            else:
-                kept.append(row)
-    if not answers:
-        refuse("no paragraph", {"id": f"{chunk['id']}-{standard}"})
-    return kept, rejected
+        count, seen = 1, set()
+        if args.mode == "paragraph":
+            count = len(paragraphs_of(chunk["text"], args.worked))
+        for _ in range(count):
+            made += answer_rows(chunk, standard, *next(answers), seen, args)
+        if not count:
+            made.append((nothing, "no paragraph"))
+    return made
 
 
-def worked_of(chunk, standards):
-    """(pairs that a chunk prints, those of them left out with the reason); exercises without an
-    answer are the model's to see."""
-    pairs, _ = worked_problems.pair_rows(worked_problems.Stretch(chunk))
-    kept, rejected = [], []
+def printed_rows(stretch, standards, seen):
+    """(the pairs that a book prints, its questions without an answer); seen: the pairs before."""
+    pairs, unanswered = worked_problems.pair_rows(stretch)
+    made = []
     for row in pairs:
-        reason = None
+        reason, pair = None, (row["question"], row["answer"])
         if row["standard"] not in standards:
-            reason = "standard not asked for"
-        elif MARK in row["question"] + row["answer"]:
-            reason = "unread formula"
-        (rejected if reason else kept).append({**row, **({"reason": reason} if reason else {})})
-    return kept, rejected
+            reason = "of the other standard"
+        elif MARK in "".join(pair):
+            reason = "holds a formula that could not be read"
+        elif pair in seen:
+            reason = "repeated in the book"
+        seen.add(pair)
+        made.append((row, reason))
+    return made, [(row, "no answer in the book") for row in unanswered]
 
 
-def collect(chunks, raw_rows, asker, step):
-    """Match raw answers (an iterator in the order of the requests) with their chunks; every chunk
-    and standard ends in rows kept or rejected."""
-    args = asker.args
-    for chunk in chunks:
-        kept, rejected = worked_of(chunk, asker.standards) if args.worked else ([], [])
-        for standard in asker.standards:
-            if (chunk["subject"], standard) not in asker.prompts:
-                row = {"id": f"{chunk['id']}-{standard}", "source_id": chunk["id"]}
-                row |= {"subject": chunk["subject"], "standard": standard}
-                rejected.append({**row, "reason": "no prompt for this subject"})
-                continue
-            count = (
-                len(paragraphs_of(chunk["text"], args.worked)) if args.mode == "paragraph" else 1
-            )
-            made = outcome(chunk, standard, [next(raw_rows) for _ in range(count)], args)
-            kept += made[0]
-            rejected += made[1]
-        step.split(len(kept) + len(rejected))
-        keep_and_reject(step, kept, rejected)
-
-
-def keep_and_reject(step, kept, rejected):
-    for row in kept:
-        step.keep(row)
-    for row in rejected:
-        step.reject(row, row.pop("reason"))
-
-
-def with_text(rows, path):
-    for row in rows:
-        r.check_text(row, path, "text")
-        yield row
+def put(step, made):
+    """Keep or reject what came of one row of the input."""
+    step.split(len(made))
+    for row, reason in made:
+        step.reject(row, reason) if reason else step.keep(row)
 
 
 # ---- the ways to run ----
@@ -438,38 +400,15 @@ def take_worked(args, standards):
     """--mode worked: pairs that the book prints, word for word."""
     step = r.Step(args, inputs=[args.input], code=CODE)
     if step.finished():
-        return None
-    rows = step.read(args.input, "text", "subject?", "pages?", limit=args.limit)
-    rows = with_text(r.progress(rows, desc=step.output.name, unit="row"), args.input)
-    seen = set()
+        return
+    rows, seen = step.read(args.input, "text!", "subject?", "pages?", limit=args.limit), set()
     for stretch in worked_problems.stretches(rows):
-        pairs, left = worked_problems.pair_rows(stretch)
-        kept, rejected = [], [{**row, "reason": "no answer in the book"} for row in left]
-        for row in pairs:
-            if reason := left_out(row, standards, seen):
-                rejected.append({**row, "reason": reason})
-            else:
-                kept.append(row)
-        if not kept and not rejected:
-            row = {k: v for k, v in stretch.rows[0].items() if k != "text"}
-            rejected.append({**row, "reason": "no worked problem"})
-        step.split(len(kept) + len(rejected))
+        pairs, unanswered = printed_rows(stretch, standards, seen)
+        first = {k: v for k, v in stretch.rows[0].items() if k != "text"}
+        put(step, pairs + unanswered or [(first, "no worked problem")])
         for _ in stretch.rows[1:]:
             step.split(0)
-        keep_and_reject(step, kept, rejected)
-    return step.finish()
-
-
-def left_out(row, standards, seen):
-    """Reason why a printed pair is left out, or None; seen: the pairs before it."""
-    if row["standard"] not in standards:
-        return "of the other standard"
-    if MARK in row["question"] + row["answer"]:
-        return "holds a formula that could not be read"
-    pair = row["question"], row["answer"]
-    if pair in seen:
-        return "repeated in the book"
-    return seen.add(pair)
+    step.finish()
 
 
 def show(args, standards):
@@ -479,39 +418,32 @@ def show(args, standards):
         asker = Asker(args, standards, Path(folder) / "show.raw.jsonl")
         asker.ask(args.show)
         for request, raw in asker.answers(args.show):
-            pairs = parse(raw["response"]) if raw else None
-            print(
-                f"=== {request['id']}: prompt\n{request['prompt']}\n=== answer ({raw['finish_reason'] if raw else 'generation failed'})\n"
-                f"{raw['response'] if raw else ''}\n=== {len(pairs) if pairs else 'no'} pairs"
-            )
-            for question, answer in pairs or ():
+            text, reason = (raw["response"], raw["finish_reason"]) if raw else ("", "no answer")
+            pairs = parse_pairs.parse(text) or ()
+            print(f"=== {request['id']}: prompt\n{request['prompt']}")
+            print(f"=== answer ({reason})\n{text}\n=== {len(pairs)} pairs")
+            for question, answer in pairs:
                 print(f"Q: {question}\nA: {answer}\n")
 
 
 def take_generated(args, standards):
     """All modes that ask a model."""
-    step_raw = r.beside(args.output, "raw.jsonl")
-    asker = Asker(args, standards, step_raw)
-    step = r.Step(
-        args,
-        inputs=[args.input, args.prompts],
-        prompt=asker.texts(),
-        code=CODE,
-        ignore=("changed",),
-    )
+    asker = Asker(args, standards, r.beside(args.output, "raw.jsonl"))
+    inputs = [args.input, args.prompts]
+    step = r.Step(args, inputs, prompt=asker.texts(), code=CODE, ignore=("changed",))
     if step.finished():
-        return None
+        return
     try:
-        counts = asker.ask(args.limit, fresh=args.fresh)
+        asker.ask(args.limit, fresh=args.fresh)
     except r.BadInput as error:
         if "hash of the messages" in str(error):
-            raise r.BadInput(
-                f"{error}; --changed ask asks again only where the prompt changed"
-            ) from None
+            hint = "--changed ask asks again only where the prompt changed"
+            raise r.BadInput(f"{error}; {hint}") from None
         raise
-    chunks = step.read(args.input, "text", "subject", "pages?", limit=args.limit)
-    collect(chunks, asker.answers(args.limit), asker, step)
-    return step.finish(**counts)
+    answers = asker.answers(args.limit)
+    for chunk in step.read(args.input, "text!", "subject", "pages?", limit=args.limit):
+        put(step, chunk_rows(chunk, answers, asker))
+    step.finish()
 
 
 def parse_options():
@@ -529,12 +461,12 @@ def parse_options():
     add(
         "--worked",
         action="store_true",
-        help="beside the model's pairs also those that a chunk prints with their solution, word for word",
+        help="beside the model's pairs also those that a chunk prints with their solution",
     )
     add(
         "--require-grounded",
         action="store_true",
-        help="reject the model's pairs whose answer no place of the passage supports (default: grounded is false)",
+        help="reject the model's pairs whose answer no place of the passage supports",
     )
     add(
         "--prompts",
@@ -546,14 +478,9 @@ def parse_options():
         "--changed",
         choices=("refuse", "ask"),
         default="refuse",
-        help="ask: where a prompt was edited, its chunks are asked again, the old answers go to X.raw.old.jsonl (default refuse)",
+        help="ask: chunks whose prompt was edited are asked again, old answers go to X.raw.old.jsonl",
     )
-    add(
-        "--show",
-        type=r.positive,
-        metavar="N",
-        help="print prompt and answer for the first N chunks and write nothing",
-    )
+    add("--show", type=r.positive, metavar="N", help="print prompt and answer of N chunks only")
     parser.set_defaults(max_tokens=None)
     return parser.parse_args()
 
@@ -568,9 +495,7 @@ def main():
     if args.mode == "worked":
         return take_worked(args, standards)
     if not args.model:
-        raise r.BadInput(
-            f"--model: --mode {args.mode} asks a model, name it (only worked needs none)"
-        )
+        raise r.BadInput(f"--model: --mode {args.mode} asks a model (only worked needs none)")
     args.max_tokens = args.max_tokens or MAX_TOKENS[args.mode]
     if args.mode == "skeleton":  # its questions are of one kind
         standards = ["high"]

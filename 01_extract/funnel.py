@@ -1,9 +1,10 @@
 """Show what each step of a run kept and rejected, and why: a table and a plot from the meta files that the steps left.
 
-    python 01_extract/funnel.py --input data/runs/demo/01_extract/reference.jsonl --output data/runs/demo/01_extract/funnel.md
+    python 01_extract/funnel.py --input data/runs/demo/01_extract/reference.jsonl --output funnel.md
 
 in   a step's output; the steps before it are found through the meta files, each of which names its input
-out  funnel.md (steps, rows in, out, rejected by reason, model, tokens, time; rows by subject after each step) and funnel.png beside it
+out  funnel.md (steps, rows in, out, rejected by reason, model, tokens, time; rows by subject after each step) and funnel.png
+     beside it
 """
 
 import sys
@@ -11,29 +12,27 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-import json
+import itertools
 import os
+from collections import Counter
 
 import rows as r
 
 # at most four reasons a step are drawn apart
 KEPT, REJECTED = "#2c6e91", ["#c8553d", "#e0876a", "#eeb79b", "#f3d6c3"]
-
-
-def read_meta(path):
-    """The meta file of an output with its name, or None where there is none or it is no meta file."""
-    try:
-        meta = json.loads(r.beside(path, "meta.json").read_text(encoding="utf-8"))
-        return {**meta, "name": Path(path).stem, "path": Path(path)} if "counts" in meta else None
-    except (OSError, ValueError, TypeError):
-        return None
+COLUMNS = {  # of the table, with their alignment
+    **{"step": "---", "rows in": "---:", "rows out": "---:", "rejected": "---:"},
+    **{"share kept": "---:", "why rejected": "---", "model": "---", "tokens": "---:"},
+    **{"a row kept": "---:", "seconds": "---:"},
+}
 
 
 def chain(path):
-    """Meta files of the steps that led to a file, in order. An input that was moved is looked for beside the file that was made of it."""
+    """Meta files of the steps that led to a file, in order, with their name and path. An input that
+    was moved is looked for beside the file that was made of it."""
     found, path = [], Path(path)
-    while (meta := read_meta(path)) is not None and path not in [m["path"] for m in found]:
-        found.append(meta)
+    while (meta := r.read_meta(path)) and path not in [m["path"] for m in found]:
+        found.append({**meta, "name": path.stem, "path": path})
         before = meta.get("same_if", {}).get("options", {}).get("input")
         if not isinstance(before, str):
             break
@@ -41,125 +40,100 @@ def chain(path):
     return found[::-1]
 
 
-def count_subjects(path):
-    """Rows of a file by subject."""
-    counts = {}
-    for row in r.read(path, unique=False) if Path(path).is_file() else ():
-        subject = str(row.get("subject") or "none")
-        counts[subject] = counts.get(subject, 0) + 1
-    return counts
+def subjects_of(step):
+    """Counter of a step's rows by subject."""
+    if "subjects" in step:
+        return step["subjects"]
+    rows = r.read(step["path"], unique=False) if step["path"].is_file() else ()
+    return Counter(str(row.get("subject") or "none") for row in rows)
 
 
-def rejected_text(reasons, most=None):
-    """ "unparsed 310, truncated 20": the most frequent first."""
-    ordered = sorted(reasons.items(), key=lambda item: (-item[1], item[0]))
-    shown = ordered[:most] + (
-        [("other", sum(n for _, n in ordered[most:]))] if most and len(ordered) > most else []
-    )
-    return ", ".join(f"{reason} {n:,}" for reason, n in shown)
+def by_count(step):
+    """[(reason, rows rejected), ...] of a step, the most frequent first."""
+    return sorted(step["counts"]["rejected"].items(), key=lambda item: (-item[1], item[0]))
 
 
-def money_of(spent):
-    """Price of the tokens at an endpoint that takes PRICE_IN and PRICE_OUT for a million of them."""
+def price_of(spent):
+    """Price of tokens at an endpoint that takes PRICE_IN and PRICE_OUT for a million of them."""
     prices = {"prompt_tokens": "PRICE_IN", "completion_tokens": "PRICE_OUT"}
     return sum(
         spent.get(kind, 0) * float(os.environ.get(name) or 0) / 1e6 for kind, name in prices.items()
     )
 
 
-def table(steps, by_subject=True):
-    """The funnel as Markdown: one line a step, and rows by subject."""
-    lines = [
-        "| step | rows in | rows out | rejected | share kept | why rejected | model | tokens | a row kept | seconds |",
-        "|---|---:|---:|---:|---:|---|---|---:|---:|---:|",
-    ]
-    for step in steps:
-        counts, rejected = step["counts"], sum(step["counts"]["rejected"].values())
-        spent = step.get("tokens") or {}
-        if not isinstance(spent, dict):  # chunking counts its own tokens under this name
-            spent = {}
-        # what the models read and wrote in every run of the step
-        tokens = spent.get("prompt_tokens", 0) + spent.get("completion_tokens", 0)
-        each = f"{tokens / counts['out']:,.0f}" if tokens and counts["out"] else "-"
-        if (money := money_of(spent)) and counts["out"]:
-            each += f" ({money / counts['out']:.2g} of money)"
-        total = counts["out"] + rejected
-        lines.append(
-            f"| {step['name']} | {counts['in']:,} | {counts['out']:,} | {rejected:,} | {counts['out'] / total:.1%} | "
-            if total
-            else f"| {step['name']} | 0 | 0 | 0 | - | "
-        )
-        lines[-1] += (
-            f"{rejected_text(counts['rejected']).replace('|', '/') or '-'} | {Path(str(step.get('model') or '-')).name} | "
-            f"{f'{tokens:,}' if tokens else '-'} | {each} | {step.get('seconds', '-')} |"
-        )
-    counted = (
-        [(step["name"], step.get("subjects") or count_subjects(step["path"])) for step in steps]
-        if by_subject
-        else []
+def cost_of(step):
+    """(tokens that the models read and wrote in every run of a step, tokens and price a row kept)."""
+    spent, kept = step.get("tokens"), step["counts"]["out"]
+    if not isinstance(spent, dict):  # chunking counts its own tokens under this name
+        return "-", "-"
+    tokens = spent.get("prompt_tokens", 0) + spent.get("completion_tokens", 0)
+    if not tokens or not kept:
+        return f"{tokens:,}", "-"
+    price = price_of(spent) / kept
+    return f"{tokens:,}", f"{tokens / kept:,.0f}" + (f" ({price:.2g} of money)" if price else "")
+
+
+def step_line(step):
+    """The cells of one step."""
+    counts, reasons = step["counts"], by_count(step)
+    rejected = sum(n for _, n in reasons)
+    total = counts["out"] + rejected
+    why = ", ".join(f"{reason.replace('|', '/')} {n:,}" for reason, n in reasons)
+    return (
+        step["name"],
+        *(f"{n:,}" for n in (counts["in"], counts["out"], rejected)),
+        f"{counts['out'] / total:.1%}" if total else "-",
+        why or "-",
+        Path(str(step.get("model") or "-")).name,
+        *cost_of(step),
+        step.get("seconds", "-"),
     )
-    subjects = sorted({subject for _, counts in counted for subject in counts})
-    if len(subjects) > 1:
-        lines += [
-            "",
-            f"| rows after | {' | '.join(subjects)} | all |",
-            f"|---|{'---:|' * (len(subjects) + 1)}",
-        ]
-        lines += [
-            f"| {name} | {' | '.join(f'{counts.get(s, 0):,}' for s in subjects)} | {sum(counts.values()):,} |"
-            for name, counts in counted
-        ]
-    return "\n".join(lines) + "\n"
+
+
+def markdown(lines):
+    return "".join(f"| {' | '.join(map(str, line))} |\n" for line in lines)
+
+
+def table(steps, by_subject=True):
+    """The funnel as Markdown: one line a step, and rows by subject where there are several."""
+    text = markdown([COLUMNS, COLUMNS.values(), *map(step_line, steps)])
+    counted = [(step["name"], subjects_of(step)) for step in steps if by_subject]
+    subjects = sorted(set().union(*(counts for _, counts in counted)))
+    if len(subjects) < 2:
+        return text
+    lines = [["rows after", *subjects, "all"], ["---", *["---:"] * (len(subjects) + 1)]]
+    for name, counts in counted:
+        numbers = [counts.get(subject, 0) for subject in subjects]
+        lines.append([name, *(f"{n:,}" for n in (*numbers, sum(numbers)))])
+    return f"{text}\n{markdown(lines)}"
 
 
 def plot(steps, path):
-    """Horizontal bars, one a step, from top to bottom: kept rows, then the rejected by reason; a step's own units (documents, chunks, pairs)."""
+    """Horizontal bars, one a step: kept rows, then the rejected by reason, in the step's own units
+    (documents, chunks, pairs)."""
     import matplotlib
 
     matplotlib.use("Agg")
     import matplotlib.pyplot as plt
 
-    totals = [step["counts"]["out"] + sum(step["counts"]["rejected"].values()) for step in steps]
-    widest = max([*totals, 1])
     figure, axes = plt.subplots(figsize=(11, 1.3 + 0.52 * max(len(steps), 1)), layout="constrained")
-    for place, (step, total) in enumerate(zip(steps, totals, strict=True)):
-        kept = step["counts"]["out"]
-        reasons = sorted(step["counts"]["rejected"].items(), key=lambda item: (-item[1], item[0]))
-        axes.barh(place, kept, color=KEPT, height=0.66)
-        left = kept
-        for i, (_, n) in enumerate(reasons):
-            axes.barh(
-                place,
-                n,
-                left=left,
-                color=REJECTED[min(i, 3)],
-                height=0.66,
-                edgecolor="white",
-                linewidth=0.6,
-            )
-            left += n
-        why = rejected_text(step["counts"]["rejected"], most=3)
-        axes.text(
-            total + 0.012 * widest,
-            place,
-            f"{kept:,}" + (f"   rejected: {why}" if why else ""),
-            va="center",
-            fontsize=8.5,
-            color="#333333",
-        )
+    widest = 1
+    for place, step in enumerate(steps):
+        kept, reasons = step["counts"]["out"], by_count(step)
+        widths = [kept, *(n for _, n in reasons)]
+        *starts, end = itertools.accumulate(widths, initial=0)
+        colors = [KEPT, *REJECTED, *REJECTED[-1:] * len(reasons)][: len(widths)]
+        axes.barh([place] * len(widths), widths, left=starts, color=colors, edgecolor="white")
+        why = ", ".join(f"{reason} {n:,}" for reason, n in reasons[:3])
+        text = f"  {kept:,}" + (f"   rejected: {why}" if why else "")
+        axes.text(end, place, text, va="center", fontsize=8.5, color="#333333")
+        widest = max(widest, end)
     axes.set_yticks(range(len(steps)), [step["name"] for step in steps])
     axes.set_xlim(0, 1.9 * widest)  # the right half is for the text beside the bars
-    axes.xaxis.get_major_locator().set_params(integer=True)
-    axes.set_xticks([tick for tick in axes.get_xticks() if 0 <= tick <= widest])
     axes.xaxis.set_major_formatter(lambda value, _: f"{value:,.0f}")
     axes.invert_yaxis()
     axes.spines[["top", "right", "bottom"]].set_visible(False)
-    axes.tick_params(axis="y", length=0)
-    axes.set_xlabel(
-        "rows kept (blue) and rejected (red, darkest: the most frequent reason)",
-        loc="left",
-        fontsize=9,
-    )
+    axes.set_xlabel("rows kept (blue) and rejected (red, darkest: the most frequent reason)")
     axes.set_title("Rows after each step", loc="left", fontsize=12)
     with r.write_aside(path) as file:
         figure.savefig(file, format="png", dpi=160, bbox_inches="tight")
@@ -168,18 +142,14 @@ def plot(steps, path):
 
 def main():
     parser = r.parser(__doc__, "input")
-    parser.add_argument(
-        "--output",
-        required=True,
-        metavar="FILE",
-        help="the table to write (.md); the plot stands beside it",
+    add = parser.add_argument
+    add(
+        "--output", required=True, metavar="FILE", help="the table (.md); the plot stands beside it"
     )
     args = parser.parse_args()
     steps = chain(args.input)
     if not steps:
-        raise r.BadInput(
-            f"{r.beside(args.input, 'meta.json')}: there is no such meta file, so nothing is known about how {args.input} was made"
-        )
+        raise r.BadInput(f"{r.beside(args.input, 'meta.json')}: there is no such meta file")
     text = table(steps)
     with r.write_aside(args.output, "w") as file:
         file.write(text)

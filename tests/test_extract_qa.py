@@ -804,12 +804,8 @@ def test_the_demo_model_writes_pairs_in_this_process(run_script, tmp_path, demo_
         json.dumps({"max_model_len": 2048}),
         timeout=900,
     )
-    pairs, meta = (
-        read_jsonl(tmp_path / "qa.jsonl"),
-        json.loads((tmp_path / "qa.meta.json").read_text()),
-    )
-    asked = meta["generation"]["rows"]
-    assert asked >= 4 and len(pairs) >= 0.7 * asked, meta["counts"]
+    pairs, asked = read_jsonl(tmp_path / "qa.jsonl"), len(read_jsonl(tmp_path / "qa.raw.jsonl"))
+    assert asked >= 4 and len(pairs) >= 0.7 * asked, (asked, pairs)
     assert all(
         len(p["question"]) > 10 and p["answer"] and p["source_id"] and p["standard"] == "low"
         for p in pairs
