@@ -15,27 +15,24 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 import rows as r
 
 
-def answer(model, tokenizer, messages, args, show=True):
-    """The model's answer to a conversation as text; streamed to stdout unless show is False."""
+def answer(model, tokenizer, messages, args):
+    """The model's answer to a conversation as text, streamed to stdout."""
     import torch
     from transformers import TextStreamer
 
     batch = tokenizer.apply_chat_template(
         messages, add_generation_prompt=True, tokenize=True, return_dict=True, return_tensors="pt"
     ).to(model.device)
-    sampling = (
-        dict(do_sample=True, temperature=args.temperature, top_p=args.top_p)
-        if args.temperature > 0
-        else dict(do_sample=False)
-    )
-    streamer = TextStreamer(tokenizer, skip_prompt=True, skip_special_tokens=True) if show else None
+    sampling = {"do_sample": False}
+    if args.temperature > 0:
+        sampling = dict(do_sample=True, temperature=args.temperature, top_p=args.top_p)
     with torch.no_grad():
         made = model.generate(
             **batch,
             max_new_tokens=args.max_new_tokens,
             eos_token_id=tokenizer.eos_token_id,
             pad_token_id=tokenizer.pad_token_id,
-            streamer=streamer,
+            streamer=TextStreamer(tokenizer, skip_prompt=True, skip_special_tokens=True),
             **sampling,
         )
     new = made[0, batch["input_ids"].shape[1] :]
@@ -44,45 +41,8 @@ def answer(model, tokenizer, messages, args, show=True):
     return tokenizer.decode(new, skip_special_tokens=True)
 
 
-def main():
-    parser = r.parser(__doc__)
-    add = parser.add_argument
-    add("--model", required=True, metavar="M", help="folder or hub id")
-    add("--adapter", metavar="DIR", help="adapter on top of the model")
-    add("--prompt", metavar="TEXT", help="ask this one thing and end")
-    add("--system", metavar="TEXT", help="system prompt")
-    add(
-        "--temperature",
-        type=float,
-        default=0.0,
-        metavar="X",
-        help="0 = always the likeliest token (default)",
-    )
-    add(
-        "--top-p",
-        type=float,
-        default=1.0,
-        metavar="X",
-        help="sample among the likeliest tokens of this mass (default 1)",
-    )
-    add(
-        "--max-new-tokens",
-        type=r.positive,
-        default=1024,
-        metavar="N",
-        help="longest answer (default 1024)",
-    )
-    add("--seed", type=int, default=42, metavar="N", help="seed of sampling (default 42)")
-    args = parser.parse_args()
-    from training_checks import load_for_use
-    from transformers import set_seed
-
-    model, tokenizer = load_for_use(args.model, args.adapter)
-    set_seed(args.seed)
-    start = [{"role": "system", "content": args.system}] if args.system else []
-    if args.prompt is not None:
-        answer(model, tokenizer, [*start, {"role": "user", "content": args.prompt}], args)
-        return
+def talk(model, tokenizer, start, args):
+    """A conversation on the terminal."""
     messages = list(start)
     while True:
         try:
@@ -95,9 +55,32 @@ def main():
             messages = list(start)
         elif text:
             messages.append({"role": "user", "content": text})
-            messages.append(
-                {"role": "assistant", "content": answer(model, tokenizer, messages, args)}
-            )
+            reply = answer(model, tokenizer, messages, args)
+            messages.append({"role": "assistant", "content": reply})
+
+
+def main():
+    parser = r.parser(__doc__)
+    add = parser.add_argument
+    add("--model", required=True, metavar="M", help="folder or hub id")
+    add("--adapter", metavar="DIR", help="adapter on top of the model")
+    add("--prompt", metavar="TEXT", help="ask this one thing and end")
+    add("--system", metavar="TEXT", help="system prompt")
+    add("--temperature", type=float, default=0.0, metavar="X", help="0: the likeliest token")
+    add("--top-p", type=float, default=1.0, metavar="X", help="sample from this mass (default 1)")
+    add("--max-new-tokens", type=r.positive, default=1024, metavar="N", help="default 1024")
+    add("--seed", type=int, default=42, metavar="N", help="seed of sampling (default 42)")
+    args = parser.parse_args()
+    from merge_adapter import load_for_use
+    from transformers import set_seed
+
+    model, tokenizer = load_for_use(args.model, args.adapter)
+    set_seed(args.seed)
+    start = [{"role": "system", "content": args.system}] if args.system else []
+    if args.prompt is None:
+        talk(model, tokenizer, start, args)
+    else:
+        answer(model, tokenizer, [*start, {"role": "user", "content": args.prompt}], args)
 
 
 if __name__ == "__main__":

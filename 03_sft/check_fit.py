@@ -1,4 +1,4 @@
-"""Refuse, before any weights are fetched, a run that will not fit into memory or onto the disk.
+"""Refuse, before any weights are fetched, a run that will not fit into memory or onto the disk; choose the fastest way that fits.
 
 Imported by sft.py; no command of its own. The figures are those of fit_estimate.py.
 """
@@ -7,21 +7,27 @@ import sys
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+import itertools
 import os
 import shutil
 
-import fast_training
 import fit_estimate as fit
 from training_options import is_on, say
 
 import rows as r
 
+# tokens of TRL's chunked loss at once: the first is faster, the second is TRL's own
+CHUNKS = (2048, 256)
+# Share of the memory that an estimate may take: what is kept of every layer is estimated less
+# exactly than a layer made again.
+ROOM = {False: 0.85, True: 1.0}
+
 
 def backend():
     """How this launch shares the model among its processes: plain, ddp, fsdp or zero3."""
-    if is_on(os.environ.get("ACCELERATE_USE_FSDP", "")):
+    if is_on(os.environ.get("ACCELERATE_USE_FSDP")):
         return "fsdp"
-    if is_on(os.environ.get("ACCELERATE_USE_DEEPSPEED", "")):
+    if is_on(os.environ.get("ACCELERATE_USE_DEEPSPEED")):
         return "zero3"
     return "ddp" if int(os.environ.get("WORLD_SIZE", 1)) > 1 else "plain"
 
@@ -36,34 +42,47 @@ def available_memory():
     return os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"), "free"
 
 
-def loss_kind(args):
-    """Which of the three losses of fit_estimate.memory() this run has."""
-    if args.use_liger_kernel:
-        return "liger"
-    return "chunked" if args.loss_type in (None, "chunked_nll") else "whole"
-
-
 def settings_of(args, model_args):
     """Keyword arguments of fit_estimate.memory() for this run."""
     shared = backend()
-    processes = int(os.environ.get("WORLD_SIZE", 1))
     lora = "qlora" if model_args.load_in_4bit else "lora"
+    loss = "chunked" if args.loss_type == "chunked_nll" else "whole"
     dtype = str(model_args.dtype).removeprefix("torch.")
     return {
         "method": lora if model_args.use_peft else "full",
         "tokens": args.per_device_train_batch_size * args.max_length,
-        "gpus": processes if shared in ("fsdp", "zero3") else 1,
+        "gpus": int(os.environ["WORLD_SIZE"]) if shared in ("fsdp", "zero3") else 1,
         "ddp": shared == "ddp",
         "dtype": dtype,
         "rank": model_args.lora_r,
-        "loss": loss_kind(args),
-        "autocast": args.bf16 or args.fp16,
-        "states": fit.state_bytes(str(getattr(args.optim, "value", args.optim)), dtype),
+        "loss": "liger" if args.use_liger_kernel else loss,
+        "states": fit.state_bytes(args.optim, dtype),
     }
 
 
-def check_memory(shape, own, args, model_args):
-    settings, (available, where) = settings_of(args, model_args), available_memory()
+def fastest_that_fits(args, own, estimate, available):
+    """Choose checkpointing and loss chunk, where the user named neither, by what the estimate says
+    fits; returns the estimate.
+
+    estimate  function of (checkpointing, chunk) -> fit_estimate.memory();  available  bytes.
+    Sets args.gradient_checkpointing and own.loss_chunk; the slowest way is taken where none fits.
+    """
+    import torch
+
+    asked = args.gradient_checkpointing
+    stored = (False, True) if asked is None else (asked,)
+    usual = CHUNKS if torch.cuda.is_available() else CHUNKS[1:]
+    chunks = (own.loss_chunk,) if own.loss_chunk else usual
+    for checkpointing, chunk in itertools.product(stored, chunks):
+        need = estimate(checkpointing, chunk)
+        if need["total"] <= ROOM[checkpointing] * available:
+            break
+    args.gradient_checkpointing, own.loss_chunk = checkpointing, chunk
+    return need
+
+
+def check_memory(shape, own, args, model_args, settings):
+    available, where = available_memory()
     liger = own.liger_layers and shape.experts == 1  # what a mixture leaves was not counted
 
     def estimate(checkpointing, chunk):
@@ -71,24 +90,21 @@ def check_memory(shape, own, args, model_args):
             shape, checkpointing=checkpointing, chunk=chunk, liger_layers=liger, **settings
         )
 
-    need = fast_training.fastest_that_fits(args, own, estimate, available)
-    gib = {part: size / fit.GIB for part, size in need.items()}
-    text = (
-        f"{gib['total']:.1f} GiB (weights {gib['weights']:.1f}, gradients {gib['gradients']:.1f}, optimizer "
-        f"{gib['optimizer']:.1f}, activations {gib['activations']:.1f}) of {available / fit.GIB:.1f} GiB {where}"
-    )
+    need = fastest_that_fits(args, own, estimate, available)
+    parts = ", ".join(f"{part} {size / fit.GIB:.1f}" for part, size in need.items())
+    text = f"GiB: {parts} of {available / fit.GIB:.1f} {where}"
     say(f"fit estimate: {shape.parameters / 1e9:.2f} B parameters, {settings['method']}, {text}")
     say(
-        f"layers are {'made again in the backward pass' if args.gradient_checkpointing else 'kept for the backward pass'}, "
-        f"the loss takes {own.loss_chunk:,} tokens at once"
+        f"layers are {'made again in' if args.gradient_checkpointing else 'kept for'} the backward "
+        f"pass, the loss takes {own.loss_chunk:,} tokens at once"
     )
     if need["total"] > available and not own.ignore_fit:
         ways = fit.what_would_fit(shape, available, settings["tokens"], model_args.lora_r)
         raise r.BadInput(
-            f"{model_args.model_name_or_path} will not fit: about {text}. What would fit: "
+            f"{model_args.model_name_or_path} will not fit: {text}. What would fit: "
             f"{'; '.join(ways) or 'a smaller model'}. --ignore_fit tries all the same"
         )
-    return settings, need["total"]
+    return need["total"]
 
 
 def check_disk(shape, own, args, settings):
@@ -99,14 +115,12 @@ def check_disk(shape, own, args, settings):
     )
     folder = Path(args.output_dir).resolve()
     room = shutil.disk_usage(next(p for p in (folder, *folder.parents) if p.exists())).free
-    if room >= wanted:
-        return
-    text = f"{args.output_dir}: {wanted / 1e9:.1f} GB are needed for checkpoints and model, {room / 1e9:.1f} GB are free"
-    if not own.ignore_fit:
+    if room < wanted and not own.ignore_fit:
         raise r.BadInput(
-            f"{text}; lower --save_total_limit, take --save_strategy no, or choose another --output_dir"
+            f"{args.output_dir}: {wanted / 1e9:.1f} GB are needed for checkpoints and model, "
+            f"{room / 1e9:.1f} GB are free; lower --save_total_limit, take --save_strategy no, or "
+            "choose another --output_dir"
         )
-    say(f"WARNING: {text}")
 
 
 def check_fit(shape, own, args, model_args):
@@ -122,6 +136,7 @@ def check_fit(shape, own, args, model_args):
         if args.gradient_checkpointing is None:
             args.gradient_checkpointing = torch.cuda.is_available()
         return None
-    settings, need = check_memory(shape, own, args, model_args)
+    settings = settings_of(args, model_args)
+    need = check_memory(shape, own, args, model_args, settings)
     check_disk(shape, own, args, settings)
     return need

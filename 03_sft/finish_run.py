@@ -1,4 +1,4 @@
-"""What follows training, each step once: the saved model in 16 bits, its checks, plot and card, the merged adapter.
+"""What follows training, each step once: the saved model in 16 bits, its checks, its card, the merged adapter.
 
 Imported by sft.py; no command of its own. sft.meta.json is there when training ends. A check adds its result to "checks"; one that
 cannot run (out of memory, say) puts its reason into "failed_checks", and the same command tries it again.
@@ -12,8 +12,10 @@ import gc
 import json
 import os
 
-import fast_training
+import merge_adapter
 import model_card
+import training_rows as t
+from prepare_model import load_tokenizer, put_back_layers
 from training_options import say
 
 import rows as r
@@ -40,20 +42,20 @@ def to_16bit(folder):
     """
     from safetensors import safe_open
 
-    folder = Path(folder)
+    config = json.loads((folder / "config.json").read_text())
+    if config.get("dtype") == "bfloat16":
+        return
     for path in sorted(folder.glob("model*.safetensors")):
         with safe_open(path, "pt") as file:
             slices = {name: file.get_slice(name) for name in file.keys()}  # noqa: SIM118
             if any(part.get_dtype() == "F32" for part in slices.values()):
                 write_narrow(path, file, slices)
-    config = json.loads((folder / "config.json").read_text())
-    if config.get("dtype") == "bfloat16":
-        return
     index = folder / "model.safetensors.index.json"
     if index.is_file():
-        total = sum(path.stat().st_size for path in folder.glob("model*.safetensors"))
         found = json.loads(index.read_text())
-        r.write_json(index, found | {"metadata": {**found["metadata"], "total_size": total}})
+        sizes = [path.stat().st_size for path in folder.glob("model*.safetensors")]
+        found["metadata"]["total_size"] = sum(sizes)
+        r.write_json(index, found)
     r.write_json(folder / "config.json", config | {"dtype": "bfloat16"})
 
 
@@ -90,45 +92,86 @@ def free_memory():
         torch.cuda.empty_cache()
 
 
-def check_rows(own, folder, wanted):
+def check_rows(folder, wanted):
     """Conversations to check on: held-out rows, or the first rows trained on where none were kept
     back."""
-    import training_rows as t
-
-    rows = list(r.read(folder / "sft.heldout.jsonl", limit=wanted))
-    rows = rows or list(r.read(own.train_file, limit=wanted))
-    return [t.conversation(row)[0] for row in rows]
+    path = merge_adapter.rows_to_compare(folder)
+    return [t.conversation(row)[0] for row in r.read(path, limit=wanted)]
 
 
-def check_template(own, folder, tokenizer):
-    """The saved template renders prompts as in training; returns how many were compared."""
-    import training_checks as c
-    import training_rows as t
+def check_template(folder, tokenizer):
+    """The saved tokenizer must render prompts to the very bytes that were trained on, as evaluation
+    and chat will.
 
-    prompts = [messages[:-1] for messages in check_rows(own, folder, 16)]
-    return c.check_template(
-        [(messages, t.render(tokenizer, messages, prompt=True)) for messages in prompts], folder
-    )
+    tokenizer  the one of training;  returns how many prompts were compared; raises RuntimeError
+    with the first difference
+    """
+    from transformers import AutoTokenizer
+
+    saved = AutoTokenizer.from_pretrained(folder)
+    chats = check_rows(folder, 16)
+    for messages in chats:
+        text, again = (t.render(one, messages[:-1], prompt=True) for one in (tokenizer, saved))
+        ids = saved.apply_chat_template(
+            messages[:-1], add_generation_prompt=True, tokenize=True, return_dict=False
+        )
+        if again != text or ids != saved(text, add_special_tokens=False).input_ids:
+            raise RuntimeError(
+                f"{folder}: the saved chat template renders a prompt otherwise than in training:\n"
+                f"{again!r}\ninstead of\n{text!r}"
+            )
+    return len(chats)
 
 
-def run_stop_test(own, folder, quantization):
+def stop_test(model, tokenizer, prompts, max_new_tokens):
+    """Answer the prompts greedily: how many end by themselves with the end-of-turn token.
+
+    prompts  lists of messages  ->  {"prompts", "ended", "answers": [texts, long ones cut in the middle]}
+    """
+    import torch
+
+    tokenizer.padding_side = "left"
+    batch = tokenizer.apply_chat_template(
+        prompts,
+        add_generation_prompt=True,
+        tokenize=True,
+        padding=True,
+        return_dict=True,
+        return_tensors="pt",
+    ).to(model.device)
+    with torch.no_grad():
+        made = model.generate(
+            **batch,
+            max_new_tokens=max_new_tokens,
+            do_sample=False,
+            eos_token_id=tokenizer.eos_token_id,
+            pad_token_id=tokenizer.pad_token_id,
+        )
+    new = made[:, batch["input_ids"].shape[1] :]
+    answers = tokenizer.batch_decode(new, skip_special_tokens=True)
+    return {
+        "prompts": len(prompts),
+        "ended": int((new == tokenizer.eos_token_id).any(1).sum()),
+        "max_new_tokens": max_new_tokens,
+        "answers": [a if len(a) <= 300 else a[:200] + " ... " + a[-90:] for a in answers],
+    }
+
+
+def run_stop_test(folder, wanted, quantization):
     """Answers of the saved model end by themselves; an adapter is tested on the base it was trained
     on, of 4 bits where that was so."""
-    import training_checks as c
-
     free_memory()
-    model, tokenizer = c.load_for_use(str(folder), quantization=quantization)
-    chats = check_rows(own, folder, own.stop_test_prompts)
+    model, tokenizer = merge_adapter.load_for_use(str(folder), quantization=quantization)
+    chats = check_rows(folder, wanted)
     longest = max(len(tokenizer(messages[-1]["content"]).input_ids) for messages in chats)
-    test = c.stop_test(
-        model, tokenizer, [messages[:-1] for messages in chats], max(64, min(2048, longest + 64))
-    )
+    prompts = [messages[:-1] for messages in chats]
+    test = stop_test(model, tokenizer, prompts, max(64, min(2048, longest + 64)))
     test["passed"] = test["ended"] >= ENDED * test["prompts"]
     say(f"stop test: {test['ended']} of {test['prompts']} held-out prompts were answered to an end")
     if not test["passed"]:
         say(
-            "WARNING: fewer than 95 % end by themselves. The model has not learnt to stop: train longer, or look "
-            "at the answers in sft.meta.json"
+            "WARNING: fewer than 95 % end by themselves. The model has not learnt to stop: train "
+            "longer, or look at the answers in sft.meta.json"
         )
     return test
 
@@ -143,45 +186,36 @@ def attempt(name, check, meta, path):
         meta["checks"][name] = check()
     except Exception as error:  # above all OutOfMemoryError: the model is trained and saved
         failed[name] = f"{type(error).__name__}: {str(error)[:500]}"
-        say(
-            f"WARNING: {name} could not run ({failed[name].splitlines()[0]}); the same command tries it again"
-        )
+        reason = failed[name].splitlines()[0]
+        say(f"WARNING: {name} could not run ({reason}); the same command tries it again")
     r.write_json(path, meta)
 
 
 def finish(own, args, model_args, given):
-    """Do what is not done yet after training: 16 bits, checks, plot, card, merged adapter. Called
-    by one process."""
-    import training_checks as c
-    from prepare_model import load_tokenizer
+    """Do what is not done yet after training: 16 bits, checks, card, merged adapter. Called by one
+    process."""
     from trl import get_quantization_config
 
     leave_distribution()
-    fast_training.put_back_layers()
+    put_back_layers()
     folder = Path(args.output_dir)
     path = folder / "sft.meta.json"
     meta = json.loads(path.read_text())
     if not model_args.use_peft:
         to_16bit(folder)
-
-    def template():
-        tokenizer, _ = load_tokenizer(
-            model_args.model_name_or_path,
-            given.get("chat_template_path"),
-            model_args.model_revision,
-            args.trust_remote_code,
+    model, revision = model_args.model_name_or_path, model_args.model_revision
+    quantization = get_quantization_config(model_args)
+    checks = {
+        "template_prompts_equal": lambda: check_template(
+            folder, load_tokenizer(model, given.get("chat_template_path"), revision)[0]
         )
-        return check_template(own, folder, tokenizer)
-
-    def stop():
-        return run_stop_test(own, folder, get_quantization_config(model_args))
-
-    before = json.dumps(meta["checks"])
-    attempt("template_prompts_equal", template, meta, path)
+    }
     if own.stop_test_prompts:
-        attempt("stop_test", stop, meta, path)
-    if before != json.dumps(meta["checks"]) or not (folder / "README.md").is_file():
-        c.plot_loss(meta["log"], folder / "loss.png")
+        checks["stop_test"] = lambda: run_stop_test(folder, own.stop_test_prompts, quantization)
+    before = set(meta["checks"])
+    for name, check in checks.items():
+        attempt(name, check, meta, path)
+    if before != set(meta["checks"]):  # else README.md may have scores by now
         with r.write_aside(
             folder / "README.md", "w"
         ) as file:  # TRL's knows neither data nor checks
@@ -190,14 +224,4 @@ def finish(own, args, model_args, given):
         raise RuntimeError(wrong)
     if own.merge_to and model_args.use_peft:
         free_memory()
-        merge(folder, own.merge_to)
-
-
-def merge(adapter, output):
-    """The merged model, where it is not there yet, compared with base + adapter."""
-    import merge_adapter
-
-    base = merge_adapter.base_of(adapter)
-    made = merge_adapter.made_from(adapter, base, True, None)
-    if not merge_adapter.finished(output, made):
-        merge_adapter.merge(str(adapter), output, base, check=True, made=made)
+        merge_adapter.merge(str(folder), own.merge_to, check=True)

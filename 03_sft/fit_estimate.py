@@ -7,7 +7,7 @@ in   --max-length N      tokens in one packed sequence (default 4096), one seque
 out  a table on stdout: GiB for full fine-tuning, LoRA and QLoRA
 
 How memory is counted, in bytes a parameter, W being all weights and A the adapter's:
-    full    weights, gradients and AdamW's two states in the weights' type: 16 W in fp32; in bf16 with states of 8 bits 6 W (STATES)
+    full    weights, gradients and AdamW's two states in the weights' type: 16 W in fp32; in bf16 with states of 8 bits 6 W
     LoRA    2 W (16-bit base) + 16 A;  QLoRA  0.52 of each matrix, 2 of embedding, head and fused experts, + 8 A
     and the largest of: one layer recomputed, the loss with the head's gradient, the loss with autocast's bf16 copies;
     one layer input a layer (checkpointing) or all that a layer leaves (without); DDP's buckets; what FSDP2 has gathered.
@@ -60,12 +60,9 @@ FLOPS_FORMULA = (
 )
 
 
-# Bytes of optimizer states a trained weight, beside the weight and its gradient; a part of the name
-# that --optim has.
-STATES = {
-    "8bit": 2.04,  # torchao 0.18 and bitsandbytes: two states of 8 bits, one fp32 scale a block of 256
-    "adafactor": 0.01,  # a row and a column of each matrix
-}
+# bytes a trained weight of torchao's and bitsandbytes' AdamW: two states of 8 bits, one fp32 scale a
+# block of 256
+STATES_8BIT = 2.04
 LAYER = 1.5  # times what a layer leaves: while it is recomputed, gradients of it are there too
 NF4 = 0.52  # bytes a weight: half a byte, and scales of 64 weights that are quantized themselves (0.56 where they are not)
 # Bytes a parameter of one checkpoint. FSDP: weights twice (model.safetensors and
@@ -94,17 +91,8 @@ class Shape:
     @property
     def layer(self):
         """Parameters of one layer's matrices (norms and biases are below 0.1 %)."""
-        return (
-            self.hidden * (2 * self.q + 2 * self.kv)
-            + self.experts * 3 * self.hidden * self.inter
-            + (self.experts * self.hidden if self.experts > 1 else 0)
-        )
-
-    @property
-    def expert_weights(self):
-        """Parameters of one layer's experts: one fused tensor each, which bitsandbytes leaves as it
-        is."""
-        return self.experts * 3 * self.hidden * self.inter if self.experts > 1 else 0
+        mlp = self.experts * self.hidden * (3 * self.inter + 1)  # 1: the router
+        return self.hidden * (2 * self.q + 2 * self.kv) + mlp
 
     def inside(self, wide, liger=False, adapter=False):
         """Bytes a token that one layer leaves for its backward pass where it computes in bf16
@@ -112,13 +100,12 @@ class Shape:
 
         Norms in fp32, attention with repeated keys and values, the gated MLP of the active experts.
         Liger's norms keep their 16-bit input alone, its SwiGLU makes the product again. Over fp32
-        weights (wide 4) the norms' results are fp32, and autocast makes a bf16 copy for each matrix
-        that reads them; adapters under Liger's layers make copies of their own.
+        weights (wide 4) autocast makes a bf16 copy of the norms' results for each matrix that reads
+        them; adapters under Liger's layers make copies of their own.
         """
-        norms, mlp = (2, 6) if liger else (8, 8)
+        plain, mlp, norms = (8, 6, 2) if liger else (16, 8, 8)
+        copies = 8 if wide == 4 or (liger and adapter) else 0
         heads = norms * (self.q + self.kv) if self.qk_norm else 0
-        copies = 10 if wide == 4 else 8 if liger and adapter else 0
-        plain = 8 if liger else 16
         return (plain + copies) * self.hidden + 10 * self.q + mlp * self.inter * self.active + heads
 
     @property
@@ -160,38 +147,34 @@ KNOWN = {
 
 def shape_of(config):
     """Shape of a transformers config; None where it is no plain decoder with gated MLP."""
-    get = lambda name, default=None: getattr(config, name, default)  # noqa: E731
-    if not all(
-        get(name)
-        for name in ("hidden_size", "num_hidden_layers", "num_attention_heads", "vocab_size")
-    ):
+
+    def get(*names, default=None):
+        return next((value for name in names if (value := getattr(config, name, None))), default)
+
+    heads, hidden = get("num_attention_heads"), get("hidden_size")
+    if not (heads and hidden and get("num_hidden_layers") and get("vocab_size")):
         return None
-    head = get("head_dim") or config.hidden_size // config.num_attention_heads
-    experts = get("num_experts") or get("num_local_experts") or 1
-    inter = (
-        get("moe_intermediate_size")
-        if experts > 1 and get("moe_intermediate_size")
-        else get("intermediate_size")
-    )
+    head = get("head_dim", default=hidden // heads)
+    experts = get("num_experts", "num_local_experts", default=1)
+    inter = get(*["moe_intermediate_size"] * (experts > 1), "intermediate_size", default=4 * hidden)
     return Shape(
-        config.hidden_size,
+        hidden,
         config.num_hidden_layers,
-        head * config.num_attention_heads,
-        head * (get("num_key_value_heads") or config.num_attention_heads),
-        inter or 4 * config.hidden_size,
+        head * heads,
+        head * get("num_key_value_heads", default=heads),
+        inter,
         config.vocab_size,
-        bool(get("tie_word_embeddings", False)),
+        bool(get("tie_word_embeddings")),
         experts,
-        get("num_experts_per_tok") or 1,
+        get("num_experts_per_tok", default=1),
         str(get("model_type")).startswith(QK_NORM),
     )
 
 
 def state_bytes(optimizer, dtype):
-    """Bytes of optimizer states a trained weight takes, by the name --optim has (STATES), else
+    """Bytes of optimizer states a trained weight takes, by the name --optim has: of 8 bits, or
     AdamW's two of the weights' type."""
-    found = [size for name, size in STATES.items() if name in optimizer.lower()]
-    return found[0] if found else 2 * (4 if dtype == "float32" else 2)
+    return STATES_8BIT if "8bit" in optimizer else 2 * (4 if dtype == "float32" else 2)
 
 
 def held(shape, method, wide, rank, states):
@@ -201,53 +184,47 @@ def held(shape, method, wide, rank, states):
         return wide * total, wide * total, states * total
     if method == "lora":  # PEFT makes the adapter fp32: autocast_adapter_dtype
         return 2 * total + 4 * trained, 4 * trained, 8 * trained
-    packed = shape.layers * (shape.layer - shape.expert_weights)
+    # bitsandbytes leaves fused experts, embedding and head as they are
+    experts = 3 * shape.experts * shape.hidden * shape.inter if shape.experts > 1 else 0
+    packed = shape.layers * (shape.layer - experts)
     # trl sft_trainer.py puts the adapters of a quantized model into bf16
     return NF4 * packed + 2 * (total - packed) + 2 * trained, 2 * trained, 4 * trained
 
 
-def in_use(shape, method, gpus, ddp, gradients):
-    """Bytes of copies that are made of weights and gradients while they are used."""
-    if gpus > 1:
-        # FSDP2: two layers gathered in bf16 (the second is fetched ahead), the gradient of one in
-        # bf16 and, to be summed, in fp32; or, while the loss is made, the head with its gradient,
-        # of one chunk and summed, and an embedding of its own.
-        # Between accumulation steps nothing whole stays: sft.py sets sync_each_batch, else 2 bytes
-        # of every weight would.
-        head = (6 if shape.tied else 8) * shape.embedding
-        return max((2 + 2 + 2 + 4) * shape.layer, head)
-    # DDP: buckets beside the gradients (gradient_as_bucket_view is off)
-    copies = gradients if ddp else 0
-    if method == "qlora":  # bitsandbytes unpacks the matrix in hand
-        return copies + 2 * shape.hidden * max(shape.inter, shape.q)
-    return copies
+def gathered(shape):
+    """Bytes of what one GPU holds of the others' shares at the largest moment of FSDP2.
+
+    Two layers in bf16 (the second is fetched ahead), the gradient of one in bf16 and, to be summed,
+    in fp32; or, while the loss is made, the head with its gradient, of one chunk and summed, and an
+    embedding of its own. Between accumulation steps nothing whole stays: sft.py sets
+    sync_each_batch, else 2 bytes of every weight would.
+    """
+    head = (6 if shape.tied else 8) * shape.embedding
+    return max((2 + 2 + 2 + 4) * shape.layer, head)
 
 
-def activations_of(shape, tokens, wide, left, autocast, checkpointing, loss, chunk, whole):
+def activations_of(shape, tokens, wide, left, checkpointing, loss, chunk, whole):
     """Bytes of what the forward pass leaves for the backward pass and of what both take in passing,
     at the largest moment.
 
     left   bytes a token of one layer;  whole  all weights are trained, and on one GPU: then the head's gradient and autocast's copies count
     """
-    narrow = 1 if autocast or wide == 2 else 2
     stream = wide * shape.hidden * tokens  # the residual stream that enters a layer
-    inside = tokens * left * narrow
-    # TRL: bf16 and fp32 logits of a chunk, their log-softmax, two products of it, gradients
-    if loss == "chunked":
-        scores = 20 * min(chunk, tokens) * shape.vocab
-    elif loss == "liger":  # chunks of tokens x hidden / vocab tokens
-        scores = 8 * tokens * shape.hidden
-    else:  # logits in bf16 and fp32, log-softmax
-        scores = 10 * tokens * shape.vocab
-    # the head's gradient in bf16, of one chunk and summed; with fp32 weights their copy and the
-    # gradient in fp32 too
-    head = (11 if wide == 4 else 5) * shape.embedding if whole else 0
+    # TRL: bf16 and fp32 logits of a chunk, their log-softmax, two products of it, gradients; Liger:
+    # chunks of tokens x hidden / vocab tokens; else logits in bf16 and fp32, log-softmax
+    scores = {
+        "chunked": 20 * min(chunk, tokens) * shape.vocab,
+        "liger": 8 * tokens * shape.hidden,
+        "whole": 10 * tokens * shape.vocab,
+    }[loss]
+    # the head's gradient in bf16, of one chunk and summed
+    head = 5 * shape.embedding if whole else 0
     # torch.autocast keeps bf16 copies of fp32 matrices through a forward pass, and those that a
     # backward pass needs beyond it
     copies = 2 * (shape.layers * shape.layer + shape.embedding) if whole and wide == 4 else 0
     if not checkpointing:
-        return shape.layers * inside + scores + copies + head
-    return shape.layers * stream + max(LAYER * inside, scores + head, scores + copies)
+        return shape.layers * tokens * left + scores + copies + head
+    return shape.layers * stream + max(LAYER * tokens * left, scores + max(head, copies))
 
 
 def memory(
@@ -262,7 +239,6 @@ def memory(
     checkpointing=True,
     loss="chunked",
     chunk=LOSS_CHUNK,
-    autocast=True,
     liger_layers=False,
     states=None,
 ):
@@ -275,14 +251,13 @@ def memory(
     states = 2 * wide if states is None else states
     parts = held(shape, method, wide, rank, states)
     weights, gradients, optimizer = (part / gpus for part in parts)
-    weights += in_use(shape, method, gpus, ddp, gradients)
+    if ddp:  # buckets beside the gradients (gradient_as_bucket_view is off)
+        weights += gradients
     if gpus > 1:  # FSDP2 and ZeRO-3 compute in bf16, whatever the weights are
-        wide = 2
+        weights, wide = weights + gathered(shape), 2
     left = shape.inside(wide, liger_layers, method != "full")
     whole = method == "full" and gpus == 1
-    activations = activations_of(
-        shape, tokens, wide, left, autocast, checkpointing, loss, chunk, whole
-    )
+    activations = activations_of(shape, tokens, wide, left, checkpointing, loss, chunk, whole)
     total = weights + gradients + optimizer + activations
     overhead = 0.05 * total + GIB
     return dict(
@@ -325,90 +300,62 @@ def disk(shape, method, dtype="float32", checkpoints=2, rank=16, backend="plain"
 def what_would_fit(shape, available, tokens, rank=16):
     """Other ways to train this model that fit in `available` bytes a device, as sentences, the
     nearest to full fine-tuning first."""
-    ways = []
-    for gpus in (2, 4, 8, 16, 32, 64):
-        if memory(shape, gpus=gpus, tokens=tokens)["total"] <= available:
-            ways.append(
-                f"full fine-tuning on {gpus} such GPUs (accelerate/fsdp2.yaml, {memory(shape, gpus=gpus, tokens=tokens)['total'] / GIB:.0f} GiB each)"
-            )
-            break
-    narrow = memory(shape, dtype="bfloat16", tokens=tokens, states=STATES["8bit"])
-    if narrow["total"] <= available:
-        ways.append("full fine-tuning with --dtype bfloat16 (states in 8 bit, stochastic rounding)")
-    for method, option in (("lora", "--use_peft"), ("qlora", "--use_peft --load_in_4bit")):
-        for shorter in dict.fromkeys((tokens, tokens // 2, tokens // 4)):
-            need = memory(shape, method, dtype="bfloat16", tokens=shorter, rank=rank)["total"]
-            if need <= available:
-                ways.append(
-                    f"{'LoRA' if method == 'lora' else 'QLoRA'} ({option}, {need / GIB:.0f} GiB"
-                    + (f", with --max_length {shorter})" if shorter != tokens else ")")
-                )
-                break
-    return ways
+
+    def fits(method="full", **settings):
+        return memory(shape, method, tokens=tokens, rank=rank, **settings)["total"] <= available
+
+    gpus = next((number for number in (2, 4, 8, 16, 32, 64) if fits(gpus=number)), None)
+    ways = {
+        f"full fine-tuning on {gpus} such GPUs (accelerate/fsdp2.yaml)": gpus,
+        "full fine-tuning with --dtype bfloat16": fits(dtype="bfloat16", states=STATES_8BIT),
+        "LoRA (--use_peft)": fits("lora", dtype="bfloat16"),
+        "QLoRA (--use_peft --load_in_4bit)": fits("qlora", dtype="bfloat16"),
+    }
+    return [text for text, there in ways.items() if there]
+
+
+WAYS = {  # columns of the table
+    "QLoRA, one GPU": dict(method="qlora", dtype="bfloat16"),
+    "LoRA, one GPU": dict(method="lora", dtype="bfloat16"),
+    "full (bf16 weights), one GPU": dict(dtype="bfloat16", states=STATES_8BIT),
+    "full (fp32 weights), one GPU": {},
+    "full (fp32), 8 GPUs, each": dict(gpus=8),
+}
 
 
 def table(shapes, tokens):
     """Markdown: GiB and the smallest usual GPU for each way to train."""
-
-    def cell(bytes_needed):
-        # the driver keeps about 3 %
-        fits = [size for size in SIZES if bytes_needed <= size * GIB * 0.97]
-        if fits:
-            return f"{bytes_needed / GIB:.0f} GiB → {fits[0]} GB"
-        return f"{bytes_needed / GIB:.0f} GiB → none"
-
-    lines = [
-        "| model | parameters | QLoRA, one GPU | LoRA, one GPU | full (bf16 weights), one GPU | "
-        "full (fp32 weights), one GPU | full (fp32), 8 GPUs, each |\n" + "|---" * 7 + "|"
-    ]
+    lines = ["| model | parameters | " + " | ".join(WAYS) + " |", "|---" * (len(WAYS) + 2) + "|"]
     for name, shape in shapes.items():
-        lines.append(
-            f"| {name} | {shape.parameters / 1e9:.2f} B | "
-            + " | ".join(
-                cell(need["total"])
-                for need in (
-                    memory(shape, "qlora", tokens=tokens, dtype="bfloat16"),
-                    memory(shape, "lora", tokens=tokens, dtype="bfloat16"),
-                    memory(shape, tokens=tokens, dtype="bfloat16", states=STATES["8bit"]),
-                    memory(shape, tokens=tokens),
-                    memory(shape, tokens=tokens, gpus=8),
-                )
-            )
-            + " |"
-        )
+        cells = [name, f"{shape.parameters / 1e9:.2f} B"]
+        for settings in WAYS.values():
+            need = memory(shape, tokens=tokens, **settings)["total"] / GIB
+            # the driver keeps about 3 %
+            card = next((f"{size} GB" for size in SIZES if need <= size * 0.97), "none")
+            cells.append(f"{need:.0f} GiB → {card}")
+        lines.append("| " + " | ".join(cells) + " |")
     return "\n".join(lines)
 
 
 def main():
     parser = r.parser(__doc__)
-    parser.add_argument(
-        "--model", metavar="M", help="a folder or hub id (default: the nine models of the paper)"
-    )
-    parser.add_argument(
-        "--max-length",
-        type=r.positive,
-        default=4096,
-        metavar="N",
-        help="tokens in one sequence (default 4096)",
-    )
+    add = parser.add_argument
+    add("--model", metavar="M", help="a folder or hub id (default: the nine models of the paper)")
+    add("--max-length", type=r.positive, default=4096, metavar="N", help="tokens in one sequence")
     args = parser.parse_args()
-    shapes = KNOWN
-    if args.model:
-        if args.model in KNOWN:
-            shapes = {args.model: KNOWN[args.model]}
-        else:
-            from transformers import AutoConfig
+    shapes = {args.model: KNOWN[args.model]} if args.model in KNOWN else KNOWN
+    if args.model and args.model not in KNOWN:
+        from transformers import AutoConfig
 
-            try:
-                shapes = {args.model: shape_of(AutoConfig.from_pretrained(args.model))}
-            except (OSError, ValueError) as error:
-                raise r.BadInput(
-                    f"--model {args.model}: its config cannot be read ({str(error).splitlines()[0]})"
-                ) from None
-            if shapes[args.model] is None:
-                raise r.BadInput(
-                    f"--model {args.model}: its config does not describe a plain decoder"
-                )
+        try:
+            shapes = {args.model: shape_of(AutoConfig.from_pretrained(args.model))}
+        except (OSError, ValueError) as error:
+            reason = str(error).splitlines()[0]
+            raise r.BadInput(
+                f"--model {args.model}: its config cannot be read ({reason})"
+            ) from None
+        if shapes[args.model] is None:
+            raise r.BadInput(f"--model {args.model}: its config does not describe a plain decoder")
     print(table(shapes, args.max_length))
 
 

@@ -2,10 +2,8 @@
 
     python 03_sft/merge_adapter.py --adapter data/runs/my/adapter --output data/runs/my/merged --check
 
-in   --adapter  folder of sft.py (adapter, tokenizer, sft.heldout.jsonl); its base is looked up in adapter_config.json, or given by --base
+in   --adapter  folder of sft.py; its base is looked up in adapter_config.json, or given by --base
      --check    compare the merged model with base + adapter: the likeliest next token at every position of held-out rows
-     --prompts  rows for that comparison (default: the adapter's sft.heldout.jsonl, or the rows trained on); any form that sft.py reads
-     --gguf     also write FILE in GGUF, by llama.cpp's convert_hf_to_gguf.py (found on PATH or in $LLAMA_CPP)
 out  --output   a folder: 16-bit weights, tokenizer, chat template, sft.meta.json with the comparison under "merge"
 
 A QLoRA adapter is merged onto the 16-bit weights, never onto the 4-bit ones. The sum is formed in fp32 and rounded once. The comparison is an
@@ -20,7 +18,6 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 import json
 import os
 import shutil
-import subprocess
 
 import training_rows as t
 
@@ -28,28 +25,80 @@ import batch_generate
 import rows as r
 
 AGREE = 0.98  # share of equal top-1 tokens; rounding to bf16 moves about 1 in 300 on a 135M model
-SHARD = "2GB"  # of a weight file: from a GPU one file at a time is brought to the host
 CLOSE = 0.5  # logits; a token that led by more than this must not change
+SHARD = "2GB"  # of a weight file: from a GPU one file at a time is brought to the host
+SPARE = 2 * 2**30  # bytes beside the weights: one layer in fp32, the logits of one row
+# bytes in 16 bits up to which a CPU computes in fp32: without AMX bf16 takes 2 to 6 times as long
+SMALL = 2**30
 
 
 def base_of(adapter, base=None):
-    """Name of the model the adapter belongs to."""
+    """Name of the model the adapter belongs to: `base`, else what its adapter_config.json says."""
     config = Path(adapter) / "adapter_config.json"
     if not config.is_file():
-        raise r.BadInput(
-            f"--adapter {adapter}: there is no adapter_config.json in it, so it is no adapter"
-            + (
-                " (it looks like a whole model: nothing has to be merged)"
-                if (Path(adapter) / "config.json").is_file()
-                else ""
-            )
-        )
+        raise r.BadInput(f"--adapter {adapter}: there is no adapter_config.json in it")
     found = base or json.loads(config.read_text())["base_model_name_or_path"]
     if not found:
-        raise r.BadInput(
-            f'{config}: field "base_model_name_or_path" is empty; name the base with --base'
-        )
+        raise r.BadInput(f"{config} names no base model; name it with --base")
     return found
+
+
+def place_for(model):
+    """Where a model is used in 16 bits, and in which type: ("cuda" or "cpu", torch dtype).
+
+    model  folder or hub id, of which only the config is read.  Raises BadInput where neither the
+    GPU nor this machine has room for its 16-bit weights and one layer.
+    """
+    import torch
+    from transformers import AutoConfig, AutoModelForCausalLM
+
+    batch_generate.check_gpu()
+    with torch.device("meta"):
+        shapes = AutoModelForCausalLM.from_config(AutoConfig.from_pretrained(model))
+    size = 2 * shapes.num_parameters()
+    if torch.cuda.is_available() and torch.cuda.mem_get_info()[0] > size + SPARE:
+        modern = torch.cuda.is_bf16_supported(including_emulation=False)  # from Ampere on
+        return "cuda", torch.bfloat16 if modern else torch.float16
+    free = os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    if free < size:
+        raise r.BadInput(
+            f"{model} takes {size / 2**30:.1f} GiB in 16 bits, and this machine has "
+            f"{free / 2**30:.1f} GiB free; use a machine with more memory"
+        )
+    return "cpu", torch.float32 if size < SMALL else torch.bfloat16
+
+
+def load_for_use(model, adapter=None, quantization=None):
+    """A model to generate with, and its tokenizer: (model, tokenizer).
+
+    An adapter's folder may be given as `model`: its base is then found in its adapter_config.json.
+    quantization, a transformers config, is the one of a QLoRA run: its base in 16 bits may not fit
+    where it was trained. Raises BadInput where nothing can be loaded.
+    """
+    from peft import PeftModel
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    if adapter is None and (Path(model) / "adapter_config.json").is_file():
+        adapter, model = model, base_of(model)
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(adapter or model)
+        if quantization:
+            how = {
+                "quantization_config": quantization,
+                "dtype": quantization.bnb_4bit_compute_dtype,
+            }
+        else:
+            how = dict(zip(("device_map", "dtype"), place_for(model), strict=True))
+        loaded = AutoModelForCausalLM.from_pretrained(model, **how)
+        if adapter:
+            loaded = PeftModel.from_pretrained(loaded, adapter)
+        if adapter and not quantization:
+            # in memory: an adapter layer beside each of 210 matrices slows every generated token
+            loaded = loaded.merge_and_unload()
+    except (OSError, ValueError) as error:
+        reason = str(error).splitlines()[0]
+        raise r.BadInput(f"{adapter or model}: no model can be loaded ({reason})") from None
+    return loaded.eval(), tokenizer
 
 
 def top_tokens(model, batches):
@@ -58,15 +107,11 @@ def top_tokens(model, batches):
     import torch
 
     found = []
-    with torch.no_grad():
-        for ids in batches:
-            best = (
-                model(input_ids=torch.tensor([ids], device=model.device), use_cache=False)
-                .logits[0]
-                .float()
-                .topk(2)
-            )
-            found.append((best.indices[:, 0].cpu(), (best.values[:, 0] - best.values[:, 1]).cpu()))
+    for ids in batches:
+        with torch.no_grad():
+            logits = model(torch.tensor([ids], device=model.device), use_cache=False).logits[0]
+        best = logits.float().topk(2)
+        found.append((best.indices[:, 0].cpu(), (best.values[:, 0] - best.values[:, 1]).cpu()))
     return found
 
 
@@ -91,35 +136,29 @@ def is_same(result):
     return differ <= max(1, (1 - AGREE) * result["tokens"]) and result["largest_lead_lost"] <= CLOSE
 
 
-def rows_to_compare(adapter, prompts=None):
-    """Path of the rows to compare on: the file named, the held-out rows, or the rows trained on
-    where none were kept back."""
+def rows_to_compare(adapter):
+    """Path of the rows to compare on: the held-out rows, or those trained on where none were kept
+    back."""
     held, meta = Path(adapter) / "sft.heldout.jsonl", Path(adapter) / "sft.meta.json"
-    if prompts or (held.is_file() and held.stat().st_size):
-        return Path(prompts or held)
-    given = json.loads(meta.read_text()).get("given", {}) if meta.is_file() else {}
-    return Path(given.get("train_file") or held)
+    if held.is_file() and held.stat().st_size or not meta.is_file():
+        return held
+    return Path(json.loads(meta.read_text())["given"]["train_file"])
 
 
-def held_out_tokens(path, tokenizer, limit=16):
+def tokens_to_compare(path, tokenizer, limit=16):
     rows = list(r.read(path, limit=limit)) if path.is_file() else []
     if not rows:
-        raise r.BadInput(f"{path}: no rows to compare on; name some with --prompts")
-    try:
-        return [ids[:2048] for ids, _ in t.encode(tokenizer, [t.conversation(row) for row in rows])]
-    except ValueError as error:
-        raise r.BadInput(f"{path}: {error}") from None
+        raise r.BadInput(f"{path}: no rows to compare on")
+    return [ids[:2048] for ids, _ in t.encode(tokenizer, [t.conversation(row) for row in rows])]
 
 
-def made_from(adapter, base, check, prompts):
-    """What a merged model depends on: the weights of both, the comparison asked for, this
-    script."""
-    weights = [
-        r.file_hash(str(path)) for path in sorted(Path(adapter).glob("adapter_*")) if path.is_file()
-    ]
-    path = rows_to_compare(adapter, prompts)
-    compared = r.file_hash(str(path)) if check and path.is_file() else check
-    return r.text_hash(weights, batch_generate.identify(base), compared, r.file_hash(__file__))[:16]
+def made_from(adapter, base, check):
+    """What a merged model depends on: the weights of both, the comparison, this script."""
+    files = [path for path in sorted(Path(adapter).glob("adapter_*")) if path.is_file()]
+    if check:
+        files.append(rows_to_compare(adapter))
+    hashes = [r.file_hash(path) for path in [*files, __file__]]
+    return r.text_hash(hashes, batch_generate.identify(base))
 
 
 def finished(output, made):
@@ -131,8 +170,9 @@ def finished(output, made):
     return True
 
 
-def merge(adapter, output, base=None, check=False, prompts=None, made=None):
-    """Write the merged model to `output`; returns the comparison, or None without check.
+def merge(adapter, output, base=None, check=False):
+    """Write the merged model to `output`, where it is not there yet; returns the comparison, or
+    None without one.
 
     Memory: the model in 16 bits and one layer (small models on a CPU: in fp32). Raises RuntimeError
     where the comparison fails.
@@ -140,22 +180,22 @@ def merge(adapter, output, base=None, check=False, prompts=None, made=None):
     from transformers import AutoTokenizer
 
     output, base = Path(output), base_of(adapter, base)
+    made = made_from(adapter, base, check)
+    if finished(output, made):
+        return None
     if output.exists() and any(output.iterdir()) and not (output / "config.json").is_file():
         raise r.BadInput(f"--output {output} holds other files; choose another folder")
-    made = made or made_from(adapter, base, check, prompts)
+    r.starting(output, f"{adapter} on {base}")
     tokenizer = AutoTokenizer.from_pretrained(adapter)
-    path = rows_to_compare(adapter, prompts)
-    sequences = held_out_tokens(path, tokenizer) if check else []
+    sequences = tokens_to_compare(rows_to_compare(adapter), tokenizer) if check else []
     aside = output.with_name(f".{output.name}.part")
     shutil.rmtree(aside, ignore_errors=True)
     adapted = write_merged(adapter, base, tokenizer, aside, sequences)
     result = compare_saved(aside, adapted, sequences) if check else None
     meta = Path(adapter) / "sft.meta.json"
-    merge_facts = {"adapter": str(adapter), "base": base, "made_from": made, **(result or {})}
-    r.write_json(
-        aside / "sft.meta.json",
-        {**(json.loads(meta.read_text()) if meta.is_file() else {}), "merge": merge_facts},
-    )
+    facts = json.loads(meta.read_text()) if meta.is_file() else {}
+    facts["merge"] = {"adapter": str(adapter), "base": base, "made_from": made, **(result or {})}
+    r.write_json(aside / "sft.meta.json", facts)
     shutil.rmtree(output, ignore_errors=True)
     output.parent.mkdir(parents=True, exist_ok=True)
     os.replace(aside, output)
@@ -168,12 +208,11 @@ def write_merged(adapter, base, tokenizer, folder, sequences):
     are merged.
 
     PEFT adds each module's fp32 difference to its weight in place: W.float() + difference, rounded
-    once to bf16.
+    once to bf16 (its safe_merge rounds the difference too).
     """
     import torch
     from peft import PeftModel
     from prepare_model import align_model
-    from training_checks import place_for
     from transformers import AutoModelForCausalLM
 
     try:
@@ -182,15 +221,13 @@ def write_merged(adapter, base, tokenizer, folder, sequences):
             base, dtype=torch.bfloat16, device_map=device
         ).to(dtype)
     except (OSError, ValueError) as error:
-        raise r.BadInput(
-            f"the base model {base} cannot be loaded ({str(error).splitlines()[0]}); name it with --base"
-        ) from None
+        reason = str(error).splitlines()[0]
+        raise r.BadInput(f"{base} cannot be loaded ({reason}); name the base with --base") from None
     model = PeftModel.from_pretrained(model, adapter).eval()
     adapted = top_tokens(model, sequences)
     model = model.merge_and_unload().to(torch.bfloat16)
-    broken = [name for name, weight in model.named_parameters() if not weight.isfinite().all()]
-    if broken:
-        raise RuntimeError(f"{adapter}: the merged {broken[0]} holds values that are no numbers")
+    if not all(weight.isfinite().all() for weight in model.parameters()):
+        raise RuntimeError(f"{adapter}: the merged weights hold values that are no numbers")
     align_model(model, tokenizer)
     model.save_pretrained(folder, max_shard_size=SHARD)
     tokenizer.save_pretrained(folder)
@@ -200,8 +237,6 @@ def write_merged(adapter, base, tokenizer, folder, sequences):
 def compare_saved(folder, adapted, sequences):
     """compare() with what lies on the disk, not with what is in memory; raises RuntimeError and
     deletes the folder where it differs."""
-    from training_checks import load_for_use
-
     saved, _ = load_for_use(str(folder))
     result = compare(adapted, top_tokens(saved, sequences))
     said = f"{100 * result['agree']:.2f} % of {result['tokens']:,} top tokens agree"
@@ -215,43 +250,15 @@ def compare_saved(folder, adapted, sequences):
     return result
 
 
-def to_gguf(model, target):
-    """Convert by llama.cpp's own script."""
-    script = (
-        shutil.which("convert_hf_to_gguf.py")
-        or Path(os.environ.get("LLAMA_CPP", "")) / "convert_hf_to_gguf.py"
-    )
-    if not Path(script).is_file():
-        raise r.BadInput(
-            "--gguf needs llama.cpp's convert_hf_to_gguf.py on PATH, or LLAMA_CPP set to llama.cpp's folder"
-        )
-    subprocess.run([sys.executable, str(script), str(model), "--outfile", str(target)], check=True)
-
-
 def main():
     parser = r.parser(__doc__)
     add = parser.add_argument
     add("--adapter", required=True, metavar="DIR", help="folder of the adapter")
-    add(
-        "--output",
-        required=True,
-        metavar="DIR",
-        help="folder for the merged model (a folder, not a file)",
-    )
+    add("--output", required=True, metavar="DIR", help="folder for the merged model")
     add("--base", metavar="M", help="base model, where it moved since training")
     add("--check", action="store_true", help="compare with base + adapter on held-out rows")
-    add("--prompts", metavar="FILE", help="rows to compare on")
-    add("--gguf", metavar="FILE", help="also write a GGUF file")
     args = parser.parse_args()
-    base = base_of(args.adapter, args.base)
-    if args.prompts and not Path(args.prompts).is_file():
-        raise r.BadInput(f"--prompts {args.prompts}: there is no such file")
-    made = made_from(args.adapter, base, args.check, args.prompts)
-    if not finished(args.output, made):
-        r.starting(args.output, f"{args.adapter} on {base}")
-        merge(args.adapter, args.output, base, args.check, args.prompts, made)
-    if args.gguf:
-        to_gguf(args.output, args.gguf)
+    merge(args.adapter, args.output, args.base, args.check)
 
 
 if __name__ == "__main__":

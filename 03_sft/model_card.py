@@ -47,36 +47,25 @@ def read_results(path):
         rows = list(csv.DictReader(file))
     for field in ("model", "benchmark", "n", "accuracy", "ci_low", "ci_high", "unparsed"):
         if rows and field not in rows[0]:
-            raise r.BadInput(
-                f'{path}, line 1: field "{field}" is missing (04_eval/score.py writes it)'
-            )
+            raise r.BadInput(f'{path}, line 1: field "{field}" is missing')
     models, table = list(dict.fromkeys(row["model"] for row in rows)), {}
     for row in rows:
-        interval = (
-            f" [{float(row['ci_low']):.1f}, {float(row['ci_high']):.1f}]"
-            if row["ci_low"] and row["ci_high"]
-            else ""
-        )
-        unparsed = f" ({row['unparsed']})" if row["unparsed"] not in ("", None) else ""
-        table.setdefault((row["benchmark"], row["n"]), {})[row["model"]] = (
-            f"{float(row['accuracy']):.1f}{interval}{unparsed}"
-        )
-    return models, [
-        [benchmark, n, *(cells.get(model, "") for model in models)]
-        for (benchmark, n), cells in table.items()
-    ]
+        text = f"{float(row['accuracy']):.1f}"
+        if row["ci_low"] and row["ci_high"]:
+            text += f" [{float(row['ci_low']):.1f}, {float(row['ci_high']):.1f}]"
+        if row["unparsed"]:
+            text += f" ({row['unparsed']})"
+        table.setdefault((row["benchmark"], row["n"]), {})[row["model"]] = text
+    return models, [[*key, *(cells.get(m, "") for m in models)] for key, cells in table.items()]
 
 
 def speed_text(meta):
     speed = meta["speed"]
-    hardware = f"{meta['processes']} × {meta['gpu']}" if meta.get("gpu") else "CPU"
     if "tokens_per_second" not in speed:
         return None
-    return (
-        f"{speed['tokens_per_second']:,.0f} tokens/s"
-        + (f", {speed['mfu']} % MFU" if "mfu" in speed else "")
-        + f" on {hardware}"
-    )
+    hardware = f"{meta['processes']} × {meta['gpu']}" if meta["gpu"] else "CPU"
+    mfu = f", {speed['mfu']} % MFU" if "mfu" in speed else ""
+    return f"{speed['tokens_per_second']:,.0f} tokens/s{mfu} on {hardware}"
 
 
 def card(meta, results, hub_id):
@@ -85,50 +74,41 @@ def card(meta, results, hub_id):
     import yaml
 
     models, scores = results
-    given = meta.get("given", {})
+    given, base, rows = meta["given"], meta["model"], meta["rows"]["train"]
     losses = [entry["loss"] for entry in meta["log"] if "loss" in entry]
-    inputs = {
-        Path(name).name: digest
-        for name, digest in meta["same_if"]["inputs"].items()
-        if name != meta["model"]
-    }
-    base = meta["model"]
+    inputs = {Path(name).name: digest for name, digest in meta["same_if"]["inputs"].items()}
+    inputs.pop(Path(base).name, None)
     header = {
         "library_name": "transformers",
         "pipeline_tag": "text-generation",
         "tags": ["sft", "trl", "science", "reasoning"],
-        **(
-            {"base_model": base}
-            if not Path(base).exists() and not base.startswith(("/", "."))
-            else {}
-        ),
     }
+    local = Path(base).exists() or base.startswith(("/", "."))
+    if not local:
+        header["base_model"] = base
     environment = jinja2.Environment(undefined=jinja2.StrictUndefined, keep_trailing_newline=True)
     return environment.from_string(TEMPLATE.read_text(encoding="utf-8")).render(
         header=yaml.safe_dump(header, sort_keys=False).strip(),
         title=hub_id.split("/")[-1],
-        base=base if header.get("base_model") else Path(base).name,
+        base=Path(base).name if local else base,
         method=METHODS[meta["method"]],
         recipe=[(label, given[key]) for key, label in RECIPE.items() if key in given],
         rows=meta["rows"],
-        train_rows=f"{meta['rows']['train']['rows']:,}",
-        tokens=f"{meta['rows']['train']['tokens']:,}",
-        trained=f"{meta['rows']['train']['trained_tokens']:,}",
+        train_rows=f"{rows['rows']:,}",
+        tokens=f"{rows['tokens']:,}",
+        trained=f"{rows['trained_tokens']:,}",
         steps=meta["steps"],
         losses=f"{losses[0]:.3f} → {losses[-1]:.3f}" if losses else "not recorded",
-        eval_loss=meta.get("eval_loss"),
+        eval_loss=meta["eval_loss"],
         speed_text=speed_text(meta),
         commit=meta["commit"],
         files=sorted(inputs.items()),
         checks={"stop_test": None, "template_prompts_equal": None, **meta["checks"]},
-        failed_checks=[
-            (name, reason.splitlines()[0]) for name, reason in meta.get("failed_checks", {}).items()
-        ],
+        failed_checks=meta["failed_checks"],
         merge=meta.get("merge"),
         models=models,
         scores=scores,
         hub_id=hub_id,
-        unstopped=not meta["checks"].get("stop_test", {}).get("passed", True),
     )
 
 
@@ -143,18 +123,11 @@ def main():
     args = parser.parse_args()
     path = Path(args.model) / "sft.meta.json"
     if not path.is_file():
-        raise r.BadInput(
-            f"{path}: there is no such file; --model is the folder that sft.py or merge_adapter.py made"
-        )
-    meta = json.loads(path.read_text())
-    for field in ("model", "method", "rows", "log", "checks"):
-        if field not in meta:
-            raise r.BadInput(
-                f'{path}: field "{field}" is missing; the run was not finished by sft.py'
-            )
+        raise r.BadInput(f"{path}: there is no such file; sft.py and merge_adapter.py write it")
     if args.push_to_hub and not args.hub_id:
         raise r.BadInput("--push-to-hub needs --hub-id OWNER/NAME")
-    text = card(meta, read_results(args.results), args.hub_id or Path(args.model).resolve().name)
+    name = args.hub_id or Path(args.model).resolve().name
+    text = card(json.loads(path.read_text()), read_results(args.results), name)
     with r.write_aside(args.output, "w") as file:
         file.write(text)
     r.say(f"{args.output}: model card, {len(text.splitlines())} lines")
@@ -171,14 +144,7 @@ def push(folder, readme, hub_id):
     api.upload_folder(
         repo_id=hub_id,
         folder_path=folder,
-        ignore_patterns=[
-            "checkpoint-*",
-            "tokens/*",
-            "runs/*",
-            "sft.heldout.jsonl",
-            "sft.rejected.jsonl",
-            "*.bin",
-        ],
+        ignore_patterns="checkpoint-* tokens/* runs/* *.jsonl *.bin".split(),
     )
     api.upload_file(repo_id=hub_id, path_or_fileobj=readme, path_in_repo="README.md")
     r.say(f"pushed to https://huggingface.co/{hub_id}")

@@ -20,13 +20,10 @@ def row_bounds(position_ids):
 
     position_ids  int tensor (1, tokens)  ->  cu_seq_lens_q and _k: int32 tensor (rows + 1), max_length_q and _k: int
     """
-    import torch
-
     positions = position_ids[0]
     starts = (positions == 0).nonzero().flatten()
-    if not len(starts) or starts[0] != 0:
-        starts = torch.cat([starts.new_zeros(1), starts])
-    bounds = torch.cat([starts, starts.new_tensor([len(positions)])]).to(torch.int32)
+    starts = starts[starts > 0]  # the first token begins a row wherever its count begins
+    bounds = starts.new_tensor([0, *starts.tolist(), len(positions)]).int()
     longest = int(bounds.diff().max())
     return {
         "cu_seq_lens_q": bounds,
@@ -49,20 +46,17 @@ def add_row_bounds(collate):
 
 @functools.cache
 def kernel():
-    """torch's varlen_attn where this GPU and this torch can run it for training, else None."""
+    """torch's varlen_attn (from 2.11 on) where this GPU can run it, else None."""
     import torch
 
     if not torch.cuda.is_available() or torch.cuda.get_device_capability() < (8, 0):
         return None
-    try:
-        from torch.nn.attention.varlen import varlen_attn
-    except ImportError:  # came with torch 2.10
-        return None
-    # torch 2.10 has no window_size, and its causal flag is another one
-    return varlen_attn if "window_size" in inspect.signature(varlen_attn).parameters else None
+    from torch.nn.attention.varlen import varlen_attn
+
+    return varlen_attn
 
 
-def varlen(module, query, key, value, bounds, longest, window, scaling):
+def varlen(query, key, value, bounds, longest, window, scaling):
     """(1, heads, tokens, size) in 16 bit -> (1, tokens, heads, size) by one kernel call over all
     rows."""
     from transformers.integrations.sdpa_attention import repeat_kv
@@ -73,19 +67,10 @@ def varlen(module, query, key, value, bounds, longest, window, scaling):
     else:
         groups = query.shape[1] // key.shape[1]
         key, value = repeat_kv(key, groups), repeat_kv(value, groups)
-    query, key, value = (tensor[0].transpose(0, 1) for tensor in (query, key, value))
+    tensors = (tensor[0].transpose(0, 1) for tensor in (query, key, value))
     reach = (window - 1 if window else -1, 0)  # to the left, to the right
     return attend_rows(
-        query,
-        key,
-        value,
-        bounds,
-        bounds,
-        longest,
-        longest,
-        scale=scaling,
-        window_size=reach,
-        **more,
+        *tensors, bounds, bounds, longest, longest, scale=scaling, window_size=reach, **more
     ).unsqueeze(0)
 
 
@@ -149,7 +134,7 @@ def attend(
     dtype = compute_dtype(value)
     if query.is_cuda and kernel() and dtype != torch.float32 and not kwargs.get("dropout"):
         tensors = (tensor.to(dtype) for tensor in (query, key, value))
-        made = varlen(module, *tensors, cu_seq_lens_q, max_length_q, window, kwargs.get("scaling"))
+        made = varlen(*tensors, cu_seq_lens_q, max_length_q, window, kwargs.get("scaling"))
         return made, None
     return row_by_row(module, query, key, value, cu_seq_lens_q, window, **kwargs), None
 

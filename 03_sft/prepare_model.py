@@ -1,6 +1,6 @@
-"""Tokenizer and model made ready for training: chat template, end-of-turn and pad tokens, attention backend, the packing check.
+"""Tokenizer and model made ready for training: chat template, end-of-turn and pad tokens, layers, attention, the packing check.
 
-Imported by sft.py and by the other scripts of this folder; no command of its own.
+Imported by the scripts of this folder; no command of its own.
 """
 
 import sys
@@ -8,6 +8,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 import contextlib
+import importlib.util
 import itertools
 
 import packed_attention
@@ -37,76 +38,95 @@ def find_template(tokenizer, given=None):
     return add_template(tokenizer)
 
 
-def load_tokenizer(model, template=None, revision="main", trust_remote_code=False):
+def load_tokenizer(model, template=None, revision="main"):
     """Tokenizer whose eos_token is the token that ends a turn and whose pad_token is another one;
     and notes on what was changed."""
     from transformers import AutoTokenizer
 
-    try:
-        tokenizer = AutoTokenizer.from_pretrained(
-            model, revision=revision, trust_remote_code=trust_remote_code
-        )
-    except (OSError, ValueError) as error:
-        raise r.BadInput(
-            f"{model}: no tokenizer can be loaded from there ({str(error).splitlines()[0]})"
-        ) from None
+    tokenizer = AutoTokenizer.from_pretrained(model, revision=revision)
+    place = template or model
     try:
         notes = [f"chat template: {find_template(tokenizer, template)}"]
         end = end_of_turn(tokenizer)
-    except Exception as error:  # jinja's and the tokenizer's own errors, whose classes differ from version to version
-        raise r.BadInput(
-            f"{template or model}: the chat template cannot be used ({type(error).__name__}: {str(error)[:200]})"
-        ) from None
+    except Exception as error:  # jinja's and the tokenizer's own, whose classes change
+        reason = f"{type(error).__name__}: {str(error)[:200]}"
+        raise r.BadInput(f"{place}: the chat template cannot be used ({reason})") from None
     if end is None:
         raise r.BadInput(
-            f"{template or model}: the chat template puts no special token behind an answer, so the model could not learn to stop; "
-            "name another with --chat_template_path (03_sft/templates/ holds three)"
+            f"{place}: the chat template puts no special token behind an answer, so the model could "
+            "not learn to stop; name another with --chat_template_path (03_sft/templates/ has three)"
         )
     if end != tokenizer.eos_token_id:
-        notes.append(
-            f"eos token: {tokenizer.convert_ids_to_tokens(end)}, which ends a turn (was {tokenizer.eos_token})"
-        )
-        tokenizer.eos_token = tokenizer.convert_ids_to_tokens(end)
+        old, tokenizer.eos_token = tokenizer.eos_token, tokenizer.convert_ids_to_tokens(end)
+        notes.append(f"eos token: {tokenizer.eos_token}, which ends a turn (was {old})")
     if tokenizer.pad_token_id in (None, tokenizer.eos_token_id):
-        vocabulary = tokenizer.get_vocab()
-        special = [
-            token.content for token in tokenizer.added_tokens_decoder.values() if token.special
-        ]
-        choice = next(
-            (
-                token
-                for token in (*PAD_TOKENS, *special)
-                if token in vocabulary and token != tokenizer.eos_token
-            ),
-            None,
-        )
-        # labels are masked by position, not by id, so this still trains the end of turn
-        if choice is None:
-            notes.append("pad token: equal to eos, since the vocabulary has no other special token")
-            tokenizer.pad_token = tokenizer.eos_token
-        else:
-            notes.append(f"pad token: {choice} (was {tokenizer.pad_token})")
-            tokenizer.pad_token = choice
+        known = tokenizer.get_vocab().keys() - {tokenizer.eos_token}
+        # labels are masked by position, not by id, so eos would do: the end of turn is trained
+        found = [token for token in PAD_TOKENS if token in known] or [tokenizer.eos_token]
+        tokenizer.pad_token = found[0]
+        notes.append(f"pad token: {found[0]}")
     return tokenizer, notes
 
 
 def align_model(model, tokenizer):
     """Let config and generation_config stop where the tokenizer does: end of turn first, then the
     ids they had."""
-    generation = model.generation_config
-    old = (
-        generation.eos_token_id
-        if isinstance(generation.eos_token_id, list)
-        else [generation.eos_token_id]
+    generation, config = model.generation_config, model.config.get_text_config()
+    old = generation.eos_token_id
+    old = old if isinstance(old, list) else [old]
+    end = tokenizer.eos_token_id
+    generation.eos_token_id = [end, *(token for token in old if token not in (None, end))]
+    config.eos_token_id = end
+    generation.pad_token_id = config.pad_token_id = tokenizer.pad_token_id
+
+
+def set_loss_chunk(tokens):
+    """TRL 1.14 has no option for it: SFTTrainer reads this constant of its module when it is
+    built."""
+    from trl.trainer import sft_trainer
+
+    if not hasattr(sft_trainer, "_CHUNKED_LM_HEAD_CHUNK_SIZE"):
+        raise RuntimeError("this TRL keeps the chunk of its loss elsewhere; pin trl 1.14.2")
+    sft_trainer._CHUNKED_LM_HEAD_CHUNK_SIZE = tokens
+
+
+REPLACED = {}  # modules of transformers: what they held before Liger's layers
+
+
+def use_liger_layers(config, wanted=None):
+    """Liger's RMSNorm, SwiGLU and RoPE for models of this type that are built from now on, without
+    its loss; returns (on, note).
+
+    wanted  True or False, or None: where a GPU from Ampere on and the package are there
+    Their sums are formed in fp32 as transformers' are; one kernel takes the place of five to ten
+    reads and writes of all tokens.
+    """
+    import torch
+
+    if wanted is None:
+        ampere = torch.cuda.is_available() and torch.cuda.get_device_capability() >= (8, 0)
+        wanted = ampere and importlib.util.find_spec("liger_kernel")
+    if not wanted:
+        return False, "layers: transformers' own"
+    from liger_kernel.transformers.monkey_patch import MODEL_TYPE_TO_APPLY_LIGER_FN as PATCHES
+    from transformers import MODEL_FOR_CAUSAL_LM_MAPPING
+
+    patch = PATCHES.get(config.model_type)
+    if patch is None:
+        return False, f"layers: transformers' own (Liger has none for {config.model_type})"
+    module = sys.modules[MODEL_FOR_CAUSAL_LM_MAPPING[type(config)].__module__]
+    REPLACED[module] = dict(vars(module))
+    patch(
+        rope=True, rms_norm=True, swiglu=True, cross_entropy=False, fused_linear_cross_entropy=False
     )
-    stops = list(
-        dict.fromkeys([tokenizer.eos_token_id, *(token for token in old if token is not None)])
-    )
-    generation.eos_token_id = stops if len(stops) > 1 else stops[0]
-    generation.pad_token_id = tokenizer.pad_token_id
-    text_config = model.config.get_text_config()
-    text_config.eos_token_id = tokenizer.eos_token_id
-    text_config.pad_token_id = tokenizer.pad_token_id
+    return True, f"layers: Liger's RMSNorm, SwiGLU and RoPE for {config.model_type}; TRL's loss"
+
+
+def put_back_layers():
+    """transformers' own layers for models that are built from now on: Liger's need a GPU, and a
+    model too large for it is merged on the CPU."""
+    for module, own in REPLACED.items():
+        vars(module).update(own)
 
 
 def choose_attention(wanted=None):
@@ -117,7 +137,7 @@ def choose_attention(wanted=None):
         return wanted, "asked for"
     if packed_attention.kernel():
         return name, "torch's varlen kernel over all rows of a batch"
-    return name, "no GPU of sm_80 or newer with torch 2.11: SDPA, row by row"
+    return name, "no GPU of sm_80 or newer: SDPA, row by row"
 
 
 def small_copy(config):
@@ -146,7 +166,7 @@ def small_copy(config):
     return small
 
 
-def packed_and_alone(config, attention, dtype, trust_remote_code=False):
+def packed_and_alone(config, attention, dtype):
     """Logits of three rows packed as TRL's collator does it, the same rows alone, and alone in fp32
     by the model's own eager attention.
 
@@ -161,24 +181,22 @@ def packed_and_alone(config, attention, dtype, trust_remote_code=False):
     with torch.random.fork_rng():
         torch.manual_seed(0)
         model = AutoModelForCausalLM.from_config(
-            small_copy(config),
-            attn_implementation=attention,
-            dtype=dtype,
-            trust_remote_code=trust_remote_code,
+            small_copy(config), attn_implementation=attention, dtype=dtype
         )
         parts = [torch.randint(1, 128, (n,)).tolist() for n in (23, 9, 40)]
     model = model.to(device).eval()
-    row = {"input_ids": list(itertools.chain(*parts)), "seq_lengths": [len(p) for p in parts]}
+    ids = list(itertools.chain(*parts))
     collate = DataCollatorForLanguageModeling(pad_token_id=0, padding_free=True)
     if attention == packed_attention.NAME:
         collate = packed_attention.add_row_bounds(collate)
-    batch = collate([row | {"labels": row["input_ids"]}])
+    batch = collate([{"input_ids": ids, "labels": ids, "seq_lengths": [len(p) for p in parts]}])
+    del batch["labels"]
 
     def logits(**inputs):
         inputs = {k: v.to(device) if isinstance(v, torch.Tensor) else v for k, v in inputs.items()}
         return model(**inputs, use_cache=False).logits[0].float()
 
-    together = logits(**{key: value for key, value in batch.items() if key != "labels"})
+    together = logits(**batch)
     together.sum().backward()  # a kernel without a backward pass must fail here
     with torch.no_grad():
         alone = torch.cat([logits(input_ids=torch.tensor([part])) for part in parts])
@@ -187,7 +205,7 @@ def packed_and_alone(config, attention, dtype, trust_remote_code=False):
     return together.detach(), alone, exact
 
 
-def packing_leak(config, attention, dtype=None, trust_remote_code=False):
+def packing_leak(config, attention, dtype=None):
     """(largest difference between packed rows and the same rows alone, the limit rounding
     explains).
 
@@ -197,29 +215,25 @@ def packing_leak(config, attention, dtype=None, trust_remote_code=False):
     import torch
 
     dtype = dtype or torch.float32
-    together, alone, exact = packed_and_alone(config, attention, dtype, trust_remote_code)
+    together, alone, exact = packed_and_alone(config, attention, dtype)
     rounding = (alone - exact).abs().max().item() if dtype != torch.float32 else 0.0
     return (together - exact).abs().max().item(), LEAK + 3 * rounding
 
 
-def packing_is_safe(config, attention, dtype=None, trust_remote_code=False):
-    """(True, note) where packed rows do not see each other under this backend, in the type in which
-    attention will run.
-
-    Raises BadInput where that cannot be found out.
-    """
+def packing_is_safe(config, attention, dtype=None):
+    """Do packed rows not see each other under this backend, in the type in which attention will
+    run? (True or False, note); (None, note) where that cannot be found out."""
     try:
         with apart_from_deepspeed():
-            leak, limit = packing_leak(config, attention, dtype, trust_remote_code)
-    except Exception as error:  # whatever an architecture or a backend raises: unknown is no answer
-        raise r.BadInput(
-            f"the packing check cannot run on this architecture under {attention} ({type(error).__name__}: "
-            f"{str(error)[:160]}); train without packing (--packing false) or with another --attn_implementation"
-        ) from None
-    return (
-        leak <= limit,
-        f"packed rows and rows alone differ by {leak:.1e} under {attention} (limit {limit:.1e})",
-    )
+            leak, limit = packing_leak(config, attention, dtype)
+    except Exception as error:  # whatever an architecture or a backend raises
+        reason = f"{type(error).__name__}: {str(error)[:160]}"
+        return (
+            None,
+            f"the packing check cannot run on this architecture under {attention} ({reason})",
+        )
+    note = f"packed rows and rows alone differ by {leak:.1e} under {attention} (limit {limit:.1e})"
+    return leak <= limit, note
 
 
 @contextlib.contextmanager
@@ -268,42 +282,34 @@ def shard_exactly(trainer):
         )
 
 
-def attention_for(config, wanted, packing, dtype=None, trust_remote_code=False):
-    """(backend, packing, notes): the first backend under which packed rows stay apart; packing is
-    off where there is none.
+def attention_for(config, wanted, packing, dtype=None):
+    """(backend, packing, notes): packed rows without a mask, or SDPA with one where they do not
+    stay apart; the one asked for. Packing is off where rows see each other.
 
-    Tried are the one asked for, or packed rows without a mask and then SDPA with one.
+    Raises BadInput where that cannot be found out.
     """
     name, why = choose_attention(wanted)
     if not packing:
         return name, False, [f"attention: {name} ({why})"]
-    ways = [name] if wanted else [name, "sdpa"]
-    for attention in ways:
-        try:
-            safe, note = packing_is_safe(config, attention, dtype, trust_remote_code)
-        except r.BadInput as error:
-            if attention == ways[-1]:
-                raise
-            safe, note = False, str(error)
-        if safe:
-            break
-        why = note
+    safe, note = packing_is_safe(config, name, dtype)
+    if not safe and not wanted:
+        name, why = "sdpa", note
+        safe, note = packing_is_safe(config, name, dtype)
+    if safe is None:
+        raise r.BadInput(f"{note}; take --packing false or another --attn_implementation")
     verdict = "on" if safe else "SWITCHED OFF"
-    return attention, safe, [f"attention: {attention} ({why})", f"packing: {verdict}, {note}"]
+    return name, safe, [f"attention: {name} ({why})", f"packing: {verdict}, {note}"]
 
 
-def packed_loss_is_right(trainer, rows):
+def packed_loss_is_right(trainer, ids, labels):
     """Does the model that is about to train keep packed rows apart? (True or False, note)
 
     The same row twice in one batch, the second time alone trained: its loss must be that of the row
     by itself. A model that sees the first copy repeats it, and its loss falls. This runs what
     training runs: Unsloth's attention, the trainer's collator and loss.
-
-    rows  [(input_ids, labels), ...]; one of up to 512 tokens is taken
     """
     import torch
 
-    ids, labels = next((row for row in rows if len(row[0]) <= 512), rows[0])
     ids, labels = ids[:512], labels[:512]
 
     def loss(copies):

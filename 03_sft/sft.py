@@ -6,7 +6,7 @@
 
 in   --train_file  .jsonl, .jsonl.gz or .parquet; each row has prompt + completion (chat lists or texts), messages, conversations (ShareGPT),
      instruction + output (Alpaca) or question + answer; only the assistant's turns are trained; the forms may be mixed
-out  output_dir/   the model (16 bit) or the adapter, with its tokenizer and chat template; loss.png; runs/ (TensorBoard)
+out  output_dir/   the model (16 bit) or the adapter, with its tokenizer and chat template; runs/ (TensorBoard)
      sft.meta.json       options, hashes, rows and tokens, speed, MFU, memory, the results of the checks, the log
      sft.rejected.jsonl  rows longer than max_length (dropped whole, never cut);  sft.heldout.jsonl  rows kept back for evaluation
 
@@ -25,7 +25,6 @@ import time
 import uuid
 from dataclasses import fields
 
-import fast_training
 import fit_estimate
 import packed_attention
 import token_files
@@ -75,45 +74,34 @@ def quiet():
     import datasets
     import transformers
 
-    class Answered(logging.Filter):
-        def filter(self, record):  # TRL doubts packing under SDPA; packing_is_safe has measured it
-            return (
-                not record.getMessage()
-                .lstrip("[RANK 0123456789]")
-                .startswith(("Padding-free training is enabled", "You are using packing"))
-            )
-
-    logging.getLogger("trl.trainer.sft_trainer").addFilter(Answered())
+    # TRL doubts packing under other backends than FlashAttention; packing_is_safe() has measured it
+    doubts = ("Padding-free training is enabled", "You are using packing")
+    logging.getLogger("trl.trainer.sft_trainer").addFilter(
+        lambda record: not any(doubt in record.getMessage() for doubt in doubts)
+    )
     logging.getLogger("bitsandbytes").setLevel(logging.ERROR)
     if not sys.stderr.isatty():
         datasets.disable_progress_bars()
         transformers.utils.logging.disable_progress_bar()
 
 
-def describe_data(found, tokenizer, args):
-    import training_rows as t
-
-    train = found["train"]
-    say(t.preview(tokenizer, *found["first"], color=sys.stderr.isatty()))
-    say(
-        f"rows: {train['rows']:,} to train on ({train['tokens']:,} tokens, {train['trained_tokens']:,} trained, longest {train['longest']:,}), "
-        f"{found['eval']['rows']:,} held out, {found['too_long']:,} longer than {args.max_length} dropped (sft.rejected.jsonl)"
-    )
-
-
 def build_trainer(own, args, model_args, made, meter, state):
     """TRL's SFTTrainer over the token ids and labels of prepare(), with the figures of Meter in its
     log."""
+    from prepare_model import set_loss_chunk
     from training_checks import callbacks, measured
+    from transformers import PrinterCallback
     from trl import SFTTrainer, get_peft_config, get_quantization_config
 
     args.dataset_kwargs = {"skip_prepare_dataset": True}
-    fast_training.set_loss_chunk(own.loss_chunk or fast_training.CHUNKS[-1])
-    peft = get_peft_config(model_args)
-    quantization = get_quantization_config(model_args)
+    set_loss_chunk(own.loss_chunk or 256)
     model = model_args.model_name_or_path
+    adapter = {
+        "peft_config": get_peft_config(model_args),
+        "quantization_config": get_quantization_config(model_args),
+    }
     if own.unsloth:
-        model, peft, quantization = unsloth_model(args, model_args), None, None
+        model, adapter = unsloth_model(args, model_args), {}
     else:
         args.model_init_kwargs = dict(
             revision=model_args.model_revision,
@@ -126,18 +114,15 @@ def build_trainer(own, args, model_args, made, meter, state):
         train_dataset=made["train_set"],
         eval_dataset=made["held"],
         processing_class=made["tokenizer"],
-        peft_config=peft,
-        quantization_config=quantization,
         callbacks=callbacks(state, meter, first_save=args.save_strategy != "no"),
+        **adapter,
     )
     if args.packing and model_args.attn_implementation == packed_attention.NAME and not own.unsloth:
         trainer.data_collator = packed_attention.add_row_bounds(trainer.data_collator)
-    for adapter in getattr(trainer.model, "peft_config", {}).values():
+    for config in getattr(trainer.model, "peft_config", {}).values():
         # Unsloth names its own 4-bit copy of the base; an adapter is merged onto the 16-bit one
-        adapter.base_model_name_or_path = model_args.model_name_or_path
+        config.base_model_name_or_path = model_args.model_name_or_path
     if args.disable_tqdm:
-        from transformers import PrinterCallback
-
         trainer.remove_callback(PrinterCallback)  # its lines are replaced by Meter.line
     return trainer
 
@@ -169,19 +154,31 @@ def unsloth_model(args, model_args):
     )
 
 
-def show_plan(own, args, found, train_set, world):
-    """Set batch and accumulation of the trainer, and say what one step holds; returns rows in a
-    step."""
-    per_sequence = found["train"]["rows"] / len(train_set)
-    args.per_device_train_batch_size, args.gradient_accumulation_steps = batch_plan(
+def show_plan(own, args, tokenizer, found, sequences, world):
+    """Show a row and what there is to train on; set batch and accumulation of the trainer, and say
+    what one step holds. Returns the rows of a step."""
+    from training_rows import preview
+
+    train = found["train"]
+    say(preview(tokenizer, *found["first"], color=sys.stderr.isatty()))
+    say(
+        f"rows: {train['rows']:,} to train on ({train['tokens']:,} tokens, "
+        f"{train['trained_tokens']:,} trained, longest {train['longest']:,}), "
+        f"{found['eval']['rows']:,} held out, {found['too_long']:,} longer than {args.max_length} "
+        "dropped (sft.rejected.jsonl)"
+    )
+    per_sequence = train["rows"] / sequences
+    size, steps = batch_plan(
         own.global_batch_size, per_sequence, args.per_device_train_batch_size, world
     )
-    sequences = args.per_device_train_batch_size * args.gradient_accumulation_steps * world
+    args.per_device_train_batch_size, args.gradient_accumulation_steps = size, steps
+    rows = size * steps * world * per_sequence
     say(
-        f"batch: {world} process(es) x {args.per_device_train_batch_size} x {args.gradient_accumulation_steps} accumulation = {sequences} "
-        f"{'packed sequences' if args.packing else 'rows'} = {sequences * per_sequence:.0f} rows a step (asked for {own.global_batch_size})"
+        f"batch: {world} process(es) x {size} x {steps} accumulation = {size * steps * world} "
+        f"{'packed sequences' if args.packing else 'rows'} = {rows:.0f} rows a step "
+        f"(asked for {own.global_batch_size})"
     )
-    return sequences * per_sequence
+    return rows
 
 
 def compute_dtype(args, model_args):
@@ -200,52 +197,43 @@ def prepare(own, args, model_args, state):
     """Everything that can go wrong before training: model and fit, template and tokens, attention,
     packing, rows. Returns what training needs."""
     import torch
-    from prepare_model import adapter_targets, attention_for, load_tokenizer
+    from prepare_model import adapter_targets, attention_for, load_tokenizer, use_liger_layers
     from transformers import AutoConfig, set_seed
 
-    world = state.num_processes
-    if torch.cuda.device_count() > 1 and world == 1 and not own.check_only:
+    if torch.cuda.device_count() > 1 and state.num_processes == 1 and not own.check_only:
         raise r.BadInput(
-            f"{torch.cuda.device_count()} GPUs are visible but one process was started: use `accelerate launch --config_file "
-            "03_sft/accelerate/ddp.yaml 03_sft/sft.py ...`, or set CUDA_VISIBLE_DEVICES=0"
+            f"{torch.cuda.device_count()} GPUs are visible but one process was started: use "
+            "`accelerate launch --config_file 03_sft/accelerate/ddp.yaml 03_sft/sft.py ...`, or set "
+            "CUDA_VISIBLE_DEVICES=0"
         )
     set_seed(args.seed)  # before the trainer is built: the adapter's first values come from it
-    model = model_args.model_name_or_path
+    model, revision = model_args.model_name_or_path, model_args.model_revision
     try:
-        config = AutoConfig.from_pretrained(
-            model, revision=model_args.model_revision, trust_remote_code=args.trust_remote_code
-        )
+        config = AutoConfig.from_pretrained(model, revision=revision)
+        tokenizer, notes = load_tokenizer(model, args.chat_template_path, revision)
     except (OSError, ValueError) as error:
+        reason = str(error).splitlines()[0]
         raise r.BadInput(
-            f"--model_name_or_path {model}: no model is found there ({str(error).splitlines()[0]})"
+            f"--model_name_or_path {model}: no model is found there ({reason})"
         ) from None
+    args.chat_template_path = args.eos_token = None  # done here; the trainer must not do it again
     shape = fit_estimate.shape_of(config)
     model_args.lora_target_modules = adapter_targets(
         model_args.lora_target_modules, shape.experts if shape else 1
     )
     if own.unsloth or args.use_liger_kernel:  # they patch the layers themselves
         own.liger_layers = False
-    own.liger_layers, layers = fast_training.use_liger_layers(config, own.liger_layers)
+    own.liger_layers, layers = use_liger_layers(config, own.liger_layers)
     need = check_fit(shape, own, args, model_args)
-    tokenizer, notes = load_tokenizer(
-        model, args.chat_template_path, model_args.model_revision, args.trust_remote_code
-    )
-    args.chat_template_path = args.eos_token = None  # done here; the trainer must not do it again
     model_args.attn_implementation, args.packing, about = attention_for(
-        config,
-        model_args.attn_implementation,
-        args.packing,
-        compute_dtype(args, model_args),
-        args.trust_remote_code,
+        config, model_args.attn_implementation, args.packing, compute_dtype(args, model_args)
     )
     notes += [*about, layers]
-    for note in notes:
-        say(note)
+    say("\n".join(notes))
     train_set, held, found = token_files.prepare_data(own, args, tokenizer, state)
-    describe_data(found, tokenizer, args)
-    rows_per_step = show_plan(own, args, found, train_set, world)
     if held is None:
         args.eval_strategy = "no"
+    rows = show_plan(own, args, tokenizer, found, len(train_set), state.num_processes)
     return dict(
         config=config,
         tokenizer=tokenizer,
@@ -254,54 +242,44 @@ def prepare(own, args, model_args, state):
         found=found,
         notes=notes,
         need=need,
-        rows_per_step=rows_per_step,
+        rows_per_step=rows,
     )
 
 
-def make_meter(config, found, model_args, world):
+def make_meter(config, found, model_args, world, first_step=0):
     """Meter with the FLOPs of one token of these rows and the peak of these GPUs (none is known for
     a CPU)."""
     import torch
     from training_checks import Meter
 
-    shape = fit_estimate.shape_of(config)
+    shape, flops = fit_estimate.shape_of(config), None
     gpu = torch.cuda.get_device_name(0) if torch.cuda.is_available() else None
-    context = found["train"]["squares"] / found["train"]["tokens"]
-    method = "lora" if model_args.use_peft else "full"
-    flops = (
-        [fit_estimate.flops_per_token(shape, context, method, causal) for causal in (False, True)]
-        if shape
-        else None
-    )
-    peak = fit_estimate.peak_flops(gpu) if gpu else None
-    return Meter(flops, peak and peak * world), gpu
-
-
-def refuse_leaks(trainer, made):
-    """Unsloth has its own attention, which attention_for() could not try: its packed rows are tried
-    on the model itself."""
-    from prepare_model import packed_loss_is_right
-
-    safe, note = packed_loss_is_right(trainer, [made["found"]["first"]])
-    made["notes"].append(f"packing under Unsloth: {note}")
-    say(made["notes"][-1])
-    if not safe:
-        raise r.BadInput(f"--unsloth: packed rows see each other ({note}); add --packing false")
+    if shape:
+        context = found["train"]["squares"] / found["train"]["tokens"]
+        method = "lora" if model_args.use_peft else "full"
+        flops = [
+            fit_estimate.flops_per_token(shape, context, method, causal) for causal in (False, True)
+        ]
+    peak = fit_estimate.peak_flops(gpu or "")
+    return Meter(flops, peak and peak * world, first_step), gpu
 
 
 def ready_trainer(own, args, model_args, made, meter, state):
     """build_trainer()'s, with what must be set between the model and the first step."""
-    from prepare_model import align_model, shard_exactly, widen_for_scaler
+    from prepare_model import align_model, packed_loss_is_right, shard_exactly, widen_for_scaler
 
-    if is_on(os.environ.get("ACCELERATE_USE_FSDP", "")):
+    if is_on(os.environ.get("ACCELERATE_USE_FSDP")):
         # else each GPU keeps the whole gradient from one accumulation step to the next
         args.accelerator_config.gradient_accumulation_kwargs = {"sync_each_batch": True}
     trainer = build_trainer(own, args, model_args, made, meter, state)
-    if own.unsloth and args.packing:
-        refuse_leaks(trainer, made)
-    align_model(
-        trainer.model.get_base_model() if model_args.use_peft else trainer.model, made["tokenizer"]
-    )
+    if own.unsloth and args.packing:  # attention_for() could not try its own attention
+        safe, note = packed_loss_is_right(trainer, *made["found"]["first"])
+        made["notes"].append(f"packing under Unsloth: {note}")
+        say(made["notes"][-1])
+        if not safe:
+            raise r.BadInput(f"--unsloth: packed rows see each other ({note}); add --packing false")
+    model = trainer.model.get_base_model() if model_args.use_peft else trainer.model
+    align_model(model, made["tokenizer"])
     shard_exactly(trainer)
     if args.fp16:
         widen_for_scaler(trainer.model)
@@ -319,65 +297,65 @@ def train(own, args, model_args, given, same_if, checkpoint):
         import deepspeed
 
         deepspeed.init_distributed(dist_backend="gloo")
-    check_shared(Path(args.output_dir), state)
+    folder = Path(args.output_dir)
+    check_shared(folder, state)
     made = prepare(own, args, model_args, state)
     if own.check_only:
         say("--check_only: all checks passed, nothing was trained")
         return
-    folder = Path(args.output_dir)
     if state.is_main_process:
         r.write_json(folder / "sft.started.json", same_if)
     args.disable_tqdm = args.disable_tqdm or not sys.stderr.isatty()
-    meter, gpu = make_meter(made["config"], made["found"], model_args, state.num_processes)
-    meter.first_step = int(checkpoint.name.split("-")[1]) if checkpoint else 0
+    first_step = int(checkpoint.name.split("-")[1]) if checkpoint else 0
+    meter, gpu = make_meter(
+        made["config"], made["found"], model_args, state.num_processes, first_step
+    )
     trainer = ready_trainer(own, args, model_args, made, meter, state)
     trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
     trainer.save_model(args.output_dir)
-    history = trainer.state.log_history
-    steps = trainer.state.global_step
-    peak_bytes = c.peak_memory()
+    peak = c.peak_memory()
     state.wait_for_everyone()
     if not state.is_main_process:
         return
     (folder / "training_args.bin").unlink(missing_ok=True)  # a pickle; sft.meta.json says the same
-    facts = {"steps": steps, "processes": state.num_processes, "gpu": gpu, "speed": meter.total()}
-    facts["peak_memory_gib"] = round(peak_bytes / fit_estimate.GIB, 2)
-    facts["seconds"] = round(time.time() - started, 1)
-    meta = meta_of(own, args, model_args, made, history) | facts
-    meta |= {"given": given, "same_if": same_if}
+    meta = meta_of(model_args, made, trainer.state.log_history) | {
+        "steps": trainer.state.global_step,
+        "processes": state.num_processes,
+        "gpu": gpu,
+        "speed": meter.total(),
+        "peak_memory_gib": round(peak / fit_estimate.GIB, 2),
+        "seconds": round(time.time() - started, 1),
+        "checks": {"packing": args.packing},
+        "failed_checks": {},
+        "given": given,
+        "same_if": same_if,
+    }
     r.write_json(folder / "sft.meta.json", meta)
     shutil.rmtree(folder / "tokens", ignore_errors=True)
     say(
-        f"{folder}: {steps} steps, loss {meta['first_loss']} -> {meta['final_loss']}, "
+        f"{folder}: {meta['steps']} steps, loss {meta['first_loss']} -> {meta['final_loss']}, "
         f"{meta['speed'].get('tokens_per_second', 0):,.0f} tokens/s, {meta['seconds']:.0f} s"
     )
 
 
-def meta_of(own, args, model_args, made, history):
-    """What sft.meta.json says of the run, as far as it does not come from the clock or the
-    machine."""
+def meta_of(model_args, made, history):
+    """What sft.meta.json says of rows, model and losses."""
     losses = [round(entry["loss"], 4) for entry in history if "loss" in entry] or [None]
+    held_out = [entry["eval_loss"] for entry in history if "eval_loss" in entry] or [None]
+    method = "qlora" if model_args.load_in_4bit else "lora"
     return {
         "command": shlex.join(["python", *sys.argv]),
         "commit": r.git_commit(),
         "date": time.strftime("%Y-%m-%dT%H:%M:%S"),
         "model": model_args.model_name_or_path,
-        "method": "full"
-        if not model_args.use_peft
-        else "qlora"
-        if model_args.load_in_4bit
-        else "lora",
+        "method": method if model_args.use_peft else "full",
         "rows": {part: count for part, count in made["found"].items() if part != "first"},
         "rows_per_step": round(made["rows_per_step"], 1),
         "attention": model_args.attn_implementation,
         "notes": made["notes"],
-        "checks": {"packing": args.packing},
-        "failed_checks": {},
         "first_loss": losses[0],
         "final_loss": losses[-1],
-        "eval_loss": next(
-            (entry["eval_loss"] for entry in reversed(history) if "eval_loss" in entry), None
-        ),
+        "eval_loss": held_out[-1],
         "mfu_formula": "tokens/s x FLOPs a token / peak; " + fit_estimate.FLOPS_FORMULA,
         "fit_estimate_gib": made["need"] and round(made["need"] / fit_estimate.GIB, 2),
         "log": history,

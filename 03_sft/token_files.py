@@ -27,7 +27,7 @@ FILES = ("sft.rejected.jsonl", "sft.heldout.jsonl")
 
 def held_out_ids(path, wanted, limit=None):
     """Ids of the rows kept back for evaluation: those with the smallest hashes, so that the choice
-    does not hang on the order of rows.
+    does not hang on the order of rows. Returns (set of ids, number of rows).
 
     wanted  number of rows, or None: 1 % but at least 16 and at most 500, and none where fewer than 64 rows are given
     """
@@ -36,9 +36,8 @@ def held_out_ids(path, wanted, limit=None):
         wanted = min(500, max(16, len(ids) // 100)) if len(ids) >= 64 else 0
     if wanted >= len(ids):
         raise r.BadInput(f"--eval_rows {wanted}: {path} has only {len(ids)} rows")
-    return set(
-        heapq.nsmallest(wanted, ids, key=lambda row_id: r.text_hash("held out", row_id))
-    ), len(ids)
+    held = heapq.nsmallest(wanted, ids, key=lambda row_id: r.text_hash("held out", row_id))
+    return set(held), len(ids)
 
 
 def key_of(own, args, tokenizer):
@@ -47,7 +46,7 @@ def key_of(own, args, tokenizer):
     def short(*values):
         return r.text_hash(*values)[:12]
 
-    files = [path and r.file_hash(str(path)) for path in (own.train_file, own.eval_file)]
+    files = [path and r.file_hash(path) for path in (own.train_file, own.eval_file)]
     words = getattr(tokenizer, "backend_tokenizer", None)
     words = words.to_str() if words else sorted(tokenizer.get_vocab().items())
     return {
@@ -55,7 +54,7 @@ def key_of(own, args, tokenizer):
         "tokenizer": short(words, tokenizer.eos_token, tokenizer.pad_token),
         "template": short(tokenizer.chat_template),
         "max_length": args.max_length,
-        "packing": bool(args.packing),
+        "packing": args.packing,
         "code": short(r.file_hash(t.__file__), r.file_hash(__file__)),
     }
 
@@ -104,22 +103,21 @@ def prepare_data(own, args, tokenizer, state):
     from trl import pack_dataset
 
     folder = Path(args.output_dir)
-    tokens = folder / "tokens" / f"node{int(os.environ.get('GROUP_RANK', 0))}"
+    tokens = folder / "tokens" / f"node{os.environ.get('GROUP_RANK', 0)}"
     if state.is_local_main_process:
         make_tokens(own, args, tokenizer, tokens)
-        if state.is_main_process:
-            for name in FILES:
-                shutil.copyfile(tokens / name, folder / name)
+    if state.is_main_process:
+        for name in FILES:
+            shutil.copyfile(tokens / name, folder / name)
     state.wait_for_everyone()
-    found = json.loads((tokens / "counts.json").read_text())
+    sets = []
     with state.local_main_process_first():
-        train, held = (
-            Dataset.from_file(str(tokens / f"{part}.arrow")) for part in ("train", "eval")
-        )
-        if args.packing:
-            train = pack_dataset(train, args.max_length, "bfd")
-            held = pack_dataset(held, args.max_length, "bfd") if len(held) else held
-    return train, held if len(held) else None, found
+        for part in ("train", "eval"):
+            data = Dataset.from_file(str(tokens / f"{part}.arrow"))
+            if args.packing and len(data):
+                data = pack_dataset(data, args.max_length, "bfd")
+            sets.append(data if len(data) else None)
+    return *sets, json.loads((tokens / "counts.json").read_text())
 
 
 def column_type():
@@ -128,47 +126,55 @@ def column_type():
     return pyarrow.list_(pyarrow.int32())
 
 
-def tokenize_batch(batch, tokenizer, max_length):
-    """Tokens of some rows, counted: {"train": part, "eval": part, "rejected": lines, "kept_back":
-    lines, "first": (ids, labels) or None}.
-
-    batch  [(part, source, row), ...];  a part is {"columns": two Arrow arrays, rows, tokens, trained_tokens, longest, squares}
-    """
-    import pyarrow
-
+def conversations(batch, tokenizer):
+    """t.conversation() of each row; raises BadInput that names the row."""
     chats = []
     for _, source, row in batch:
         try:
             chats.append(t.conversation(row))
             if len(chats) == 1:
-                t.pieces(tokenizer, *chats[0])
+                t.pieces(tokenizer, *chats[0])  # a template that does not fit
         except ValueError as error:
             raise r.BadInput(f'{source}, row "{row["id"]}": {error}') from None
-    kept = {"train": [], "eval": []}
+    return chats
+
+
+def count(pairs):
+    """Arrow arrays of (input_ids, labels) pairs, and what is in them."""
+    import pyarrow
+
+    lengths = [len(ids) for ids, _ in pairs]
+    return {
+        "columns": [pyarrow.array([p[side] for p in pairs], column_type()) for side in (0, 1)],
+        "rows": len(pairs),
+        "tokens": sum(lengths),
+        "trained_tokens": sum(label != t.IGNORED for _, labels in pairs for label in labels),
+        "longest": max(lengths, default=0),
+        "squares": sum(n * n for n in lengths),  # for the attention part of the FLOPs
+    }
+
+
+def tokenize_batch(batch, tokenizer, max_length):
+    """Tokens of some rows: {"train": count(), "eval": count(), "rejected": lines, "kept_back":
+    lines, "first": (ids, labels) or None}.
+
+    batch  [(part, source, row), ...]
+    """
+    pairs = {"train": [], "eval": []}
     rejected, kept_back = [], []
-    for (part, source, row), (ids, labels) in zip(batch, t.encode(tokenizer, chats), strict=True):
+    encoded = t.encode(tokenizer, conversations(batch, tokenizer))
+    for (part, source, row), (ids, labels) in zip(batch, encoded, strict=True):
         if reason := t.refusal(ids, labels, tokenizer.eos_token_id):
             raise r.BadInput(f'{source}, row "{row["id"]}": {reason}')
         if len(ids) > max_length:
             rejected.append(r.dumps({**row, "reason": "too long", "n_tokens": len(ids)}))
             continue
-        kept[part].append((ids, labels))
+        pairs[part].append((ids, labels))
         if part == "eval":
             kept_back.append(r.dumps(row))
-    made = {"rejected": rejected, "kept_back": kept_back}
-    made["first"] = next(itertools.chain(kept["train"], kept["eval"]), None)
-    for part, pairs in kept.items():
-        lengths = [len(ids) for ids, _ in pairs]
-        trained = sum(label != t.IGNORED for _, labels in pairs for label in labels)
-        made[part] = {
-            "columns": [pyarrow.array([p[side] for p in pairs], column_type()) for side in (0, 1)],
-            "rows": len(pairs),
-            "tokens": sum(lengths),
-            "trained_tokens": trained,
-            "longest": max(lengths, default=0),
-            "squares": sum(n * n for n in lengths),  # for the attention part of the FLOPs
-        }
-    return made
+    made = {part: count(kept) for part, kept in pairs.items()}
+    first = next(iter(pairs["train"] + pairs["eval"]), None)
+    return made | {"rejected": rejected, "kept_back": kept_back, "first": first}
 
 
 def start_worker(tokenizer, max_length):
@@ -228,9 +234,7 @@ def tokenize_file(
     if not workers:
         workers = 1 if total <= ALONE else len(os.sched_getaffinity(0))
     schema = pyarrow.schema([(name, column_type()) for name in ("input_ids", "labels")])
-    counts = ("rows", "tokens", "trained_tokens", "longest", "squares")
-    found = {part: dict.fromkeys(counts, 0) for part in ("train", "eval")}
-    found |= {"too_long": 0, "first": None}
+    found = {"train": None, "eval": None, "too_long": 0, "first": None}
     rows = sources(path, held, total, eval_path, limit)
     batches = iter(lambda: list(itertools.islice(rows, BATCH)), [])
     with (
@@ -247,8 +251,9 @@ def tokenize_file(
             rejected.writelines(made["rejected"])
             kept_back.writelines(made["kept_back"])
             for part, writer in (("train", train_writer), ("eval", eval_writer)):
-                add(found[part], made[part])
-                writer.write_batch(pyarrow.record_batch(made[part]["columns"], schema=schema))
+                columns = made[part].pop("columns")
+                writer.write_batch(pyarrow.record_batch(columns, schema=schema))
+                found[part] = add(found[part], made[part])
     if not found["train"]["rows"]:
         raise r.BadInput(
             f"{path}: no row is left to train on ({found['too_long']} are longer than --max_length {max_length})"
@@ -256,8 +261,9 @@ def tokenize_file(
     return found
 
 
-def add(count, part):
-    """Counts of one more batch into the counts of a part."""
-    for name in count:
-        more = part[name]
-        count[name] = max(count[name], more) if name == "longest" else count[name] + more
+def add(before, part):
+    """Counts of a part with those of one more batch."""
+    if not before:
+        return part
+    both = {name: before[name] + part[name] for name in part}
+    return both | {"longest": max(before["longest"], part["longest"])}

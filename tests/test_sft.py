@@ -152,9 +152,7 @@ def test_early_refusals_come_without_torch(run_script, tmp_path):
     for extra, part in [
         (["--train_file", "nowhere.jsonl"], "nowhere.jsonl: there is no such file"),
         (["--config", "nowhere.yaml"], "nowhere.yaml: there is no such file"),
-        (["--use_liger_kernel", "--loss_type", "chunked_nll"], "exclude each other"),
         (["--load_in_4bit"], "load_in_4bit needs use_peft"),
-        (["--max_length", "none"], "--max_length none: an integer"),
     ]:
         done = run_script("03_sft/sft.py", *good, *extra, check=False, timeout=20)
         assert done.returncode == 2 and part in last_line(done), done.stderr
@@ -167,11 +165,7 @@ def test_scripts_refuse_clearly(run_script, tmp_path):
     done = run_script(
         "03_sft/merge_adapter.py", "--adapter", tmp_path, "--output", tmp_path / "m", check=False
     )
-    assert (
-        done.returncode == 2
-        and "no adapter_config.json" in last_line(done)
-        and "whole model" in last_line(done)
-    )
+    assert done.returncode == 2 and "no adapter_config.json" in last_line(done)
     done = run_script(
         "03_sft/model_card.py", "--model", tmp_path, "--output", tmp_path / "c.md", check=False
     )
@@ -371,7 +365,7 @@ def test_recipes_fit_their_gpu():
             tokens=recipe["per_device_train_batch_size"] * recipe["max_length"],
             dtype="bfloat16",
             rank=recipe.get("lora_r", 0),
-            states=fit.STATES["8bit"] if method == "full" else None,
+            states=fit.STATES_8BIT if method == "full" else None,
         )
         size = int(path.stem.rsplit("_", 1)[-1].removesuffix("gb"))
         assert need["total"] < 0.97 * size * fit.GIB, path.name
@@ -459,6 +453,7 @@ def meta(tmp_path, **more):
             "template_prompts_equal": 16,
             "stop_test": {"ended": 16, "prompts": 16, "passed": True},
         },
+        "failed_checks": {},
         "given": {"learning_rate": 2e-4, "global_batch_size": 128},
         "log": [{"loss": 1.5}, {"loss": 0.7}],
         "same_if": {"inputs": {"data/train.jsonl": "f" * 64}},
@@ -531,22 +526,6 @@ def test_results_without_a_field_are_refused(tmp_path):
         model_card.read_results(tmp_path / "r.csv")
 
 
-def test_gguf_needs_llama_cpp(tmp_path, monkeypatch):
-    monkeypatch.setenv("PATH", str(tmp_path))
-    monkeypatch.setenv("LLAMA_CPP", str(tmp_path))
-    with pytest.raises(r.BadInput, match="convert_hf_to_gguf"):
-        merge_adapter.to_gguf(tmp_path, tmp_path / "m.gguf")
-
-
-def test_gguf_calls_the_converter(tmp_path, monkeypatch):
-    (tmp_path / "convert_hf_to_gguf.py").write_text(
-        "import sys, pathlib\npathlib.Path(sys.argv[3]).write_text(' '.join(sys.argv[1:]))\n"
-    )
-    monkeypatch.setenv("LLAMA_CPP", str(tmp_path))
-    merge_adapter.to_gguf(tmp_path, tmp_path / "m.gguf")
-    assert (tmp_path / "m.gguf").read_text() == f"{tmp_path} --outfile {tmp_path / 'm.gguf'}"
-
-
 def test_modules_import_nothing_heavy():
     """--help and wrong options are told at once because torch and trl are imported late."""
     code = (
@@ -573,7 +552,6 @@ def test_a_merge_is_compared_on_the_rows_trained_on_where_none_were_kept_back(tm
     assert merge_adapter.rows_to_compare(tmp_path) == rows
     held.write_text("{}\n")
     assert merge_adapter.rows_to_compare(tmp_path) == held
-    assert merge_adapter.rows_to_compare(tmp_path, "mine.jsonl").name == "mine.jsonl"
 
 
 @pytest.mark.parametrize(

@@ -21,8 +21,8 @@ import torch
 from pathlib import Path
 from peft import LoraConfig, PeftModel, get_peft_model
 from transformers import AutoModelForCausalLM, AutoTokenizer, LlamaConfig, LlamaForCausalLM
-import finish_run, merge_adapter, training_checks
-training_checks.SMALL = 0                      # so that a small model takes the way of a large one
+import finish_run, merge_adapter
+merge_adapter.SMALL = 0                      # so that a small model takes the way of a large one
 base, adapter, full = (str(Path(folder) / name) for name in ("base", "adapter", "full"))
 tokenizer = AutoTokenizer.from_pretrained(sys.argv[5])
 tokenizer.chat_template = "{% for m in messages %}<|im_start|>{{ m['content'] }}<|im_end|>{% endfor %}"
@@ -64,10 +64,10 @@ def measure(part, kind="VmRSS"):
 
 found = {"parameters": size, "model": round(2 * size / 2**20), "layer": round(4 * 32000 * 2048 / 2**20)}
 found["convert"] = measure(lambda: finish_run.to_16bit(Path(full)), "RssAnon")
-found["merge"] = measure(lambda: merge_adapter.merge(adapter, folder + "/merged", check=True, prompts=folder + "/rows.jsonl"))
+found["merge"] = measure(lambda: merge_adapter.merge(adapter, folder + "/merged", check=True))
 def stop():
-    model, words = training_checks.load_for_use(folder + "/merged")
-    training_checks.stop_test(model, words, [[{"role": "user", "content": "heat?"}]], 2)
+    model, words = merge_adapter.load_for_use(folder + "/merged")
+    finish_run.stop_test(model, words, [[{"role": "user", "content": "heat?"}]], 2)
 found["stop_test"] = measure(stop)
 print(json.dumps(found))
 """
@@ -76,7 +76,9 @@ print(json.dumps(found))
 @pytest.mark.parametrize("layers", [4, pytest.param(20, marks=pytest.mark.long)])
 def test_merge_conversion_and_stop_test_hold_one_16_bit_model(layers, tiny, tmp_path):  # noqa: F811
     """4 layers and two embeddings are 0.3 B parameters; the `long` test has 20 layers, 1.0 B."""
-    write_jsonl(tmp_path / "rows.jsonl", [{"id": "a", "question": "heat", "answer": "wave"}])
+    (tmp_path / "adapter").mkdir()
+    held_out = tmp_path / "adapter" / "sft.heldout.jsonl"
+    write_jsonl(held_out, [{"id": "a", "question": "heat", "answer": "wave"}])
     done = subprocess.run(
         [
             sys.executable,
@@ -107,7 +109,6 @@ def test_the_sum_is_rounded_once(tiny, tmp_path, monkeypatch):  # noqa: F811
     """Merged weight == bf16(fp32 of the 16-bit base + fp32 difference), by the way of large models and by that of small ones."""
     import merge_adapter
     import torch
-    import training_checks
     from peft import LoraConfig, get_peft_model
     from safetensors.torch import load_file
     from transformers import AutoModelForCausalLM, AutoTokenizer
@@ -121,8 +122,8 @@ def test_the_sum_is_rounded_once(tiny, tmp_path, monkeypatch):  # noqa: F811
     model.save_pretrained(tmp_path / "adapter")
     AutoTokenizer.from_pretrained(tiny).save_pretrained(tmp_path / "adapter")
     adapter = load_file(tmp_path / "adapter" / "adapter_model.safetensors")
-    for limit in (0, training_checks.SMALL):
-        monkeypatch.setattr(training_checks, "SMALL", limit)
+    for limit in (0, merge_adapter.SMALL):
+        monkeypatch.setattr(merge_adapter, "SMALL", limit)
         merge_adapter.merge(str(tmp_path / "adapter"), str(tmp_path / f"merged{limit}"))
         merged = load_file(tmp_path / f"merged{limit}" / "model.safetensors")
         for name in ("model.layers.0.self_attn.q_proj", "model.layers.1.mlp.down_proj"):
@@ -139,15 +140,15 @@ def test_a_stop_test_without_memory_is_recorded_and_made_good(
     capsys,
 ):
     """The run is finished all the same, says what is missing, and the same command does that alone."""
+    import merge_adapter
     import torch
-    import training_checks
 
     def full(*args, **kwargs):
         raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20.00 MiB")
 
     options = (*SMALL, "--max_steps", "2", "--stop_test_prompts", "2")
     with monkeypatch.context() as patch:
-        patch.setattr(training_checks, "load_for_use", full)
+        patch.setattr(merge_adapter, "load_for_use", full)
         meta = sft(*options)
     assert meta["steps"] == 2 and "stop_test" not in meta["checks"]
     assert meta["failed_checks"]["stop_test"].startswith("OutOfMemoryError: CUDA out of memory")
@@ -162,15 +163,15 @@ def test_a_stop_test_without_memory_is_recorded_and_made_good(
 
 def test_a_qlora_run_is_tested_on_its_own_base(sft, monkeypatch):  # noqa: F811
     """The base of the stop test has 4 bits, as in training; in 16 bits it may not fit."""
-    import training_checks
+    import finish_run
 
     seen = {}
 
-    def stop_test(model, *args, known=training_checks.stop_test):
+    def stop_test(model, *args, known=finish_run.stop_test):
         seen["kinds"] = {type(module).__name__ for module in model.modules()}
         return known(model, *args)
 
-    monkeypatch.setattr(training_checks, "stop_test", stop_test)
+    monkeypatch.setattr(finish_run, "stop_test", stop_test)
     options = ("--use_peft", "--load_in_4bit", "--max_steps", "1", "--stop_test_prompts", "2")
     meta = sft(*SMALL, *options)
     assert "Linear4bit" in seen["kinds"] and meta["checks"]["stop_test"]["prompts"] == 2

@@ -79,7 +79,7 @@ def test_row_by_row_is_eager_attention_and_varlen_takes_the_same(monkeypatch, wi
         for heads in (4, 2, 2)
     )
     cu = bounds["cu_seq_lens_q"].to("meta")
-    made = packed_attention.varlen(None, query, key, value, cu, 17, window, 0.25)
+    made = packed_attention.varlen(query, key, value, cu, 17, window, 0.25)
     assert made.shape == (1, 29, 4, 16)
     made.sum().backward()
     assert key.grad.shape == key.shape
@@ -146,7 +146,7 @@ def test_a_model_that_is_built_after_training_has_no_layers_of_liger(monkeypatch
     import sys
     from types import ModuleType
 
-    import fast_training
+    import prepare_model
     import torch
     from transformers import AutoModelForCausalLM, LlamaConfig
     from transformers.models.llama import modeling_llama
@@ -170,9 +170,9 @@ def test_a_model_that_is_built_after_training_has_no_layers_of_liger(monkeypatch
     for capability in ((0, 0), (7, 5)):  # no GPU, a T4
         monkeypatch.setattr(torch.cuda, "is_available", lambda there=capability[0] > 0: there)
         monkeypatch.setattr(torch.cuda, "get_device_capability", lambda found=capability: found)
-        assert fast_training.use_liger_layers(config) == (False, "layers: transformers' own")
-    assert fast_training.use_liger_layers(config, True)[0] and norm() == "OnGpu"
-    fast_training.put_back_layers()
+        assert prepare_model.use_liger_layers(config) == (False, "layers: transformers' own")
+    assert prepare_model.use_liger_layers(config, True)[0] and norm() == "OnGpu"
+    prepare_model.put_back_layers()
     assert norm() == "LlamaRMSNorm"
 
 
@@ -282,7 +282,7 @@ def test_chunk_checkpointing_and_flattening_change_no_loss(sft, tmp_path, monkey
 def test_layers_are_made_again_only_where_they_must(monkeypatch, asked, gib, found):
     from types import SimpleNamespace
 
-    import fast_training
+    import check_fit
     import torch
 
     def estimate(checkpointing, chunk):
@@ -290,7 +290,7 @@ def test_layers_are_made_again_only_where_they_must(monkeypatch, asked, gib, fou
 
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     args, own = SimpleNamespace(gradient_checkpointing=asked), SimpleNamespace(loss_chunk=None)
-    fast_training.fastest_that_fits(args, own, estimate, gib)
+    check_fit.fastest_that_fits(args, own, estimate, gib)
     assert (args.gradient_checkpointing, own.loss_chunk) == found
 
 

@@ -164,11 +164,7 @@ def test_full_training_from_raw_rows(sft, capsys):
         "# out" in (sft.out / "README.md").read_text()
         and "56 question-answer rows" in (sft.out / "README.md").read_text()
     )
-    assert (
-        (sft.out / "loss.png").read_bytes()[:4] == b"\x89PNG"
-        and not list(sft.out.glob("*.bin"))
-        and len(read_jsonl(sft.out / "sft.heldout.jsonl")) == 4
-    )
+    assert not list(sft.out.glob("*.bin")) and len(read_jsonl(sft.out / "sft.heldout.jsonl")) == 4
     for part in (
         "[[It is",
         "<|im_end|>]]",
@@ -284,10 +280,10 @@ def test_too_long_rows_are_dropped_whole(sft, tmp_path, rows_file):
 
 
 def test_wrong_options_name_the_right_one(sft, capsys):
-    with pytest.raises(
-        r.BadInput, match='there is no option "learning_rat"; did you mean "learning_rate"'
-    ):
+    with pytest.raises(r.BadInput, match=r"not used.*--learning_rat'"):
         sft("--learning_rat", "1")
+    with pytest.raises(r.BadInput, match="--max_length: invalid int value: 'none'"):
+        sft("--max_length", "none")
     with pytest.raises(r.BadInput, match="learning_rate"):
         sft("--learning_rate", "fast")
     with pytest.raises(r.BadInput, match="no model is found there"):
@@ -352,7 +348,7 @@ def test_a_model_that_cannot_fit_is_refused_before_its_weights_are_read(sft, tmp
     }
     (big / "config.json").write_text(json.dumps(config))
     with pytest.raises(
-        r.BadInput, match=r"will not fit: about \d+.*What would fit: .*--ignore_fit"
+        r.BadInput, match=r"will not fit: GiB: weights \d+.*What would fit: .*--ignore_fit"
     ):
         sft(model=big)
     many = ("--save_total_limit", "1000000000", "--check_only")
@@ -484,8 +480,9 @@ def test_resume_gives_the_same_losses_to_the_bit(sft, tmp_path, capsys):
 def test_adapter_stop_test_merge_and_chat(sft, tmp_path, capsys, monkeypatch):
     """LoRA as in the demo recipe on rows with one short answer: it learns to stop, merges and answers in chat."""
     import chat
+    import finish_run
     import merge_adapter
-    import training_checks as checks
+    from prepare_model import load_tokenizer
 
     rows = write_jsonl(
         tmp_path / "yes.jsonl",
@@ -561,18 +558,16 @@ def test_adapter_stop_test_merge_and_chat(sft, tmp_path, capsys, monkeypatch):
         merge_adapter.merge(str(sft.out), str(tmp_path / "wrong"), check=True)
     assert not (tmp_path / "wrong").exists()
     # an untrained model does not stop, and a template that changed after training is found out
-    from transformers import AutoTokenizer
-
-    model, tokenizer = checks.load_for_use(str(tmp_path / "merged"))
+    model, tokenizer = merge_adapter.load_for_use(str(tmp_path / "merged"))
     prompts = [[{"role": "user", "content": "heat?"}]] * 4
-    assert checks.stop_test(untrained(model), tokenizer, prompts, 8)["ended"] == 0
-    text = t.render(AutoTokenizer.from_pretrained(sft.out), prompts[0], prompt=True)
-    assert checks.check_template([(prompts[0], text)], tmp_path / "merged") == 1
+    assert finish_run.stop_test(untrained(model), tokenizer, prompts, 8)["ended"] == 0
+    trained, _ = load_tokenizer(str(sft.out))
+    assert finish_run.check_template(tmp_path / "merged", trained) == 16
     (tmp_path / "merged" / "chat_template.jinja").write_text(
         tokenizer.chat_template.replace("'\\n'", "' '", 1)
     )
     with pytest.raises(RuntimeError, match="renders a prompt otherwise"):
-        checks.check_template([(prompts[0], text)], tmp_path / "merged")
+        finish_run.check_template(tmp_path / "merged", trained)
 
 
 def untrained(model):

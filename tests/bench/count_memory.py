@@ -188,12 +188,12 @@ def count(shape, layers, method, dtype, *, gpus=1, tokens=4096, checkpointing=Tr
 
 def use_liger(shapes):
     """Liger's layers in all models; their kernels do nothing, since fake tensors hold nothing, and what its functions keep is the same."""
-    import fast_training
     import triton
+    from prepare_model import use_liger_layers
 
     triton.runtime.jit.JITFunction.run = lambda *args, **settings: None
     for shape in shapes:
-        fast_training.use_liger_layers(config_of(shape, 1), True)
+        use_liger_layers(config_of(shape, 1), True)
 
 
 def extended(shape, **settings):

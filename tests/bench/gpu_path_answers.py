@@ -28,7 +28,7 @@ def main():
     parser.add_argument("--max-tokens", type=r.positive, default=256)
     args = parser.parse_args()
     import torch
-    from training_checks import load_for_use
+    from merge_adapter import load_for_use
 
     rows = [row for path in sorted(Path(args.data).glob("*.jsonl")) for row in r.read(path)]
     rows = rows[: args.limit]
