@@ -3,13 +3,10 @@
 Imported by sft.py; no command of its own. The figures are those of fit_estimate.py.
 """
 
-import sys
-from pathlib import Path
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 import itertools
 import os
 import shutil
+from pathlib import Path
 
 import fit_estimate as fit
 from training_options import is_on, say
@@ -33,8 +30,7 @@ def backend():
 
 
 def available_memory():
-    """Bytes of this GPU, or what is free on this machine: its memory is shared with whatever else
-    runs there."""
+    """Bytes of this GPU, or what is free on this machine, and where that is."""
     import torch
 
     if torch.cuda.is_available():
@@ -61,11 +57,10 @@ def settings_of(args, model_args):
 
 
 def fastest_that_fits(args, own, estimate, available):
-    """Choose checkpointing and loss chunk, where the user named neither, by what the estimate says
-    fits; returns the estimate.
+    """Set args.gradient_checkpointing and own.loss_chunk, where the user did not, to the fastest
+    that fits into `available` bytes, else to the smallest; returns the estimate.
 
-    estimate  function of (checkpointing, chunk) -> fit_estimate.memory();  available  bytes.
-    Sets args.gradient_checkpointing and own.loss_chunk; the slowest way is taken where none fits.
+    estimate  function of (checkpointing, chunk) -> fit_estimate.memory()
     """
     import torch
 
@@ -125,14 +120,13 @@ def check_disk(shape, own, args, settings):
 
 def check_fit(shape, own, args, model_args):
     """Raises BadInput where memory or disk is too small (--ignore_fit: never); returns the estimate
-    in bytes, or None without one.
-
-    shape  fit_estimate.Shape, or None for an architecture that is no plain decoder
+    in bytes, or None where shape is None (no plain decoder).
     """
     if shape is None:
         import torch
 
         say("fit estimate: this architecture is not a plain decoder, so there is none")
+        own.loss_chunk = own.loss_chunk or CHUNKS[-1]
         if args.gradient_checkpointing is None:
             args.gradient_checkpointing = torch.cuda.is_available()
         return None

@@ -4,13 +4,10 @@ Imported by sft.py; no command of its own. sft.meta.json is there when training 
 cannot run (out of memory, say) puts its reason into "failed_checks", and the same command tries it again.
 """
 
-import sys
-from pathlib import Path
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 import gc
 import json
 import os
+from pathlib import Path
 
 import merge_adapter
 import model_card

@@ -1,10 +1,10 @@
 """Estimate, from a model's shape alone, what fine-tuning needs: memory of each GPU, disk, FLOPs of a token.
 
-    python 03_sft/fit_estimate.py                                   # which of the paper's models fits on which GPU (Markdown)
-    python 03_sft/fit_estimate.py --model MODEL                     # one model, a folder or a hub id (only its config.json is read)
+    python 03_sft/fit_estimate.py                       # which of the paper's models fits on which GPU
+    python 03_sft/fit_estimate.py --model MODEL         # one model, by its config.json
 
-in   --max-length N      tokens in one packed sequence (default 4096), one sequence a GPU at a time, gradient checkpointing on
-out  a table on stdout: GiB for full fine-tuning, LoRA and QLoRA
+in   --max-length N   tokens in one packed sequence, one a GPU at a time, gradient checkpointing on
+out  a Markdown table on stdout: GiB for full fine-tuning, LoRA and QLoRA
 
 How memory is counted, in bytes a parameter, W being all weights and A the adapter's:
     full    weights, gradients and AdamW's two states in the weights' type: 16 W in fp32; in bf16 with states of 8 bits 6 W
@@ -55,20 +55,16 @@ PEAK_TFLOPS = {
 
 
 FLOPS_FORMULA = (
-    "FLOPs a token = 6 x used parameters (4 x with LoRA: no gradients of frozen weights) + 12 x layers x q width x context, "
-    "half of the latter in the causal count; recomputation is not counted"
+    "FLOPs a token = 6 x used parameters (4 x with LoRA: no gradients of frozen weights) + 12 x "
+    "layers x q width x context, half of the latter in the causal count; recomputation is not counted"
 )
-
-
 # bytes a trained weight of torchao's and bitsandbytes' AdamW: two states of 8 bits, one fp32 scale a
 # block of 256
 STATES_8BIT = 2.04
 LAYER = 1.5  # times what a layer leaves: while it is recomputed, gradients of it are there too
-NF4 = 0.52  # bytes a weight: half a byte, and scales of 64 weights that are quantized themselves (0.56 where they are not)
+NF4 = 0.52  # bytes a weight: half a byte, and scales of 64 weights that are quantized themselves
 # Bytes a parameter of one checkpoint. FSDP: weights twice (model.safetensors and
-# pytorch_model_fsdp.bin, transformers trainer.py
-# _save_optimizer_and_scheduler) and AdamW's states, fp32. ZeRO-3: bf16 weights, then fp32 weights
-# and states.
+# pytorch_model_fsdp.bin) and AdamW's states, fp32. ZeRO-3: bf16 weights, then fp32 weights and states.
 CHECKPOINT = {"fsdp": 16, "zero3": 14}
 
 
@@ -100,8 +96,8 @@ class Shape:
 
         Norms in fp32, attention with repeated keys and values, the gated MLP of the active experts.
         Liger's norms keep their 16-bit input alone, its SwiGLU makes the product again. Over fp32
-        weights (wide 4) autocast makes a bf16 copy of the norms' results for each matrix that reads
-        them; adapters under Liger's layers make copies of their own.
+        weights (wide 4) autocast copies the norms' results for each matrix, under Liger's layers
+        adapters do.
         """
         plain, mlp, norms = (8, 6, 2) if liger else (16, 8, 8)
         copies = 8 if wide == 4 or (liger and adapter) else 0
@@ -124,11 +120,9 @@ class Shape:
         return self.layers * (self.layer - idle) + self.embedding
 
     def adapter(self, rank):
-        """LoRA parameters on all linear layers; the experts of a mixture are left out, as PEFT's
-        all-linear does for fused experts."""
-        h, inter = self.hidden, self.inter
-        mlp = 3 * (h + inter) if self.experts == 1 else 0
-        return self.layers * rank * ((h + self.q) * 2 + (h + self.kv) * 2 + mlp)
+        """LoRA parameters on all linear layers, without the experts of a mixture."""
+        mlp = 3 * (self.hidden + self.inter) if self.experts == 1 else 0
+        return self.layers * rank * (4 * self.hidden + 2 * self.q + 2 * self.kv + mlp)
 
 
 # The config.json of each model on the hub, for tables where no hub is reached.
@@ -172,8 +166,7 @@ def shape_of(config):
 
 
 def state_bytes(optimizer, dtype):
-    """Bytes of optimizer states a trained weight takes, by the name --optim has: of 8 bits, or
-    AdamW's two of the weights' type."""
+    """Bytes of optimizer states a trained weight: of 8 bits, or AdamW's two of the weights' type."""
     return STATES_8BIT if "8bit" in optimizer else 2 * (4 if dtype == "float32" else 2)
 
 
@@ -271,11 +264,8 @@ def memory(
 
 
 def flops_per_token(shape, context, method="full", causal=False):
-    """FLOPs of training one token (FLOPS_FORMULA); context is the mean number of tokens that a
-    token's own text has.
-
-    That mean is sum of squared lengths / sum of lengths, so packed neighbours are not counted.
-    """
+    """FLOPs of training one token (FLOPS_FORMULA); context is the mean length of a token's own text:
+    sum of squared lengths / sum of lengths, so packed neighbours are not counted."""
     attention = 12 * shape.layers * shape.q * context * (0.5 if causal else 1)
     return (6 if method == "full" else 4) * shape.used + attention
 
@@ -287,8 +277,7 @@ def peak_flops(name):
 
 
 def disk(shape, method, dtype="float32", checkpoints=2, rank=16, backend="plain"):
-    """Bytes written: so many checkpoints (weights and optimizer states) and the final model, while
-    it is turned into 16 bits."""
+    """Bytes of so many checkpoints and of the final model while it is turned into 16 bits."""
     wide = 4 if dtype == "float32" else 2
     if method != "full":
         return int((checkpoints * 12 + 4) * shape.adapter(rank)) + 64 * 2**20
@@ -298,8 +287,7 @@ def disk(shape, method, dtype="float32", checkpoints=2, rank=16, backend="plain"
 
 
 def what_would_fit(shape, available, tokens, rank=16):
-    """Other ways to train this model that fit in `available` bytes a device, as sentences, the
-    nearest to full fine-tuning first."""
+    """Ways to train this model that fit in `available` bytes a device, as texts."""
 
     def fits(method="full", **settings):
         return memory(shape, method, tokens=tokens, rank=rank, **settings)["total"] <= available

@@ -6,9 +6,8 @@ in   --adapter  folder of sft.py; its base is looked up in adapter_config.json, 
      --check    compare the merged model with base + adapter: the likeliest next token at every position of held-out rows
 out  --output   a folder: 16-bit weights, tokenizer, chat template, sft.meta.json with the comparison under "merge"
 
-A QLoRA adapter is merged onto the 16-bit weights, never onto the 4-bit ones. The sum is formed in fp32 and rounded once. The comparison is an
-error (exit 1, nothing is left under --output) where fewer than 98 % of the tokens agree (of a few tokens:
-where more than one differs), or where a token differs that was no close call.
+A QLoRA adapter is merged onto the 16-bit weights, never onto the 4-bit ones. The sum is formed in fp32 and rounded once. The comparison is
+an error (exit 1, nothing is left under --output) where fewer than 98 % of the tokens agree, or where one differs that was no close call.
 """
 
 import sys
@@ -102,8 +101,7 @@ def load_for_use(model, adapter=None, quantization=None):
 
 
 def top_tokens(model, batches):
-    """For each token sequence: the likeliest next tokens and the leads over the second, as two
-    tensors."""
+    """For each token sequence: the likeliest next tokens and their leads over the second."""
     import torch
 
     found = []
@@ -137,8 +135,7 @@ def is_same(result):
 
 
 def rows_to_compare(adapter):
-    """Path of the rows to compare on: the held-out rows, or those trained on where none were kept
-    back."""
+    """Path of the held-out rows, or of those trained on where none were kept back."""
     held, meta = Path(adapter) / "sft.heldout.jsonl", Path(adapter) / "sft.meta.json"
     if held.is_file() and held.stat().st_size or not meta.is_file():
         return held
@@ -204,8 +201,7 @@ def merge(adapter, output, base=None, check=False):
 
 
 def write_merged(adapter, base, tokenizer, folder, sequences):
-    """Save base + adapter to a folder; returns top_tokens() of the two side by side, before they
-    are merged.
+    """Save base + adapter to a folder; returns top_tokens() of the two before they are merged.
 
     PEFT adds each module's fp32 difference to its weight in place: W.float() + difference, rounded
     once to bf16 (its safe_merge rounds the difference too).
@@ -235,16 +231,15 @@ def write_merged(adapter, base, tokenizer, folder, sequences):
 
 
 def compare_saved(folder, adapted, sequences):
-    """compare() with what lies on the disk, not with what is in memory; raises RuntimeError and
-    deletes the folder where it differs."""
+    """compare() with what lies on the disk; raises RuntimeError and deletes it where it differs."""
     saved, _ = load_for_use(str(folder))
     result = compare(adapted, top_tokens(saved, sequences))
     said = f"{100 * result['agree']:.2f} % of {result['tokens']:,} top tokens agree"
     if not is_same(result):
         shutil.rmtree(folder)
         raise RuntimeError(
-            f"the merged model differs from base + adapter: {said} (at least {100 * AGREE:.0f} % wanted), largest "
-            f"lead lost {result['largest_lead_lost']} (at most {CLOSE}); nothing was written"
+            f"the merged model differs from base + adapter: {said} (at least {100 * AGREE:.0f} % "
+            f"wanted), largest lead lost {result['largest_lead_lost']} (at most {CLOSE})"
         )
     r.say(f"merged = base + adapter: {said}, largest lead lost {result['largest_lead_lost']}")
     return result

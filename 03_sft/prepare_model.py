@@ -3,13 +3,11 @@
 Imported by the scripts of this folder; no command of its own.
 """
 
-import sys
-from pathlib import Path
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 import contextlib
 import importlib.util
 import itertools
+import sys
+from pathlib import Path
 
 import packed_attention
 
@@ -25,17 +23,15 @@ LEAK = 1e-3  # difference of fp32 logits that rounding explains; measured 6e-5, 
 def find_template(tokenizer, given=None):
     """Set the chat template: `given` (a .jinja file, or a model whose template is taken), the
     tokenizer's own, or one that suits a base model's vocabulary. Returns where it came from."""
+    from transformers import AutoTokenizer
+
     if given and Path(given).is_file():
         tokenizer.chat_template = Path(given).read_text(encoding="utf-8")
-        return given
-    if given:
-        from transformers import AutoTokenizer
-
+    elif given:
         tokenizer.chat_template = AutoTokenizer.from_pretrained(given).chat_template
-        return given
-    if tokenizer.chat_template:
-        return "the model's own"
-    return add_template(tokenizer)
+    elif not tokenizer.chat_template:
+        return add_template(tokenizer)
+    return given or "the model's own"
 
 
 def load_tokenizer(model, template=None, revision="main"):
@@ -98,8 +94,7 @@ def use_liger_layers(config, wanted=None):
     its loss; returns (on, note).
 
     wanted  True or False, or None: where a GPU from Ampere on and the package are there
-    Their sums are formed in fp32 as transformers' are; one kernel takes the place of five to ten
-    reads and writes of all tokens.
+    Sums are formed in fp32 as in transformers; one kernel replaces five to ten passes over all tokens.
     """
     import torch
 
@@ -168,10 +163,9 @@ def small_copy(config):
 
 def packed_and_alone(config, attention, dtype):
     """Logits of three rows packed as TRL's collator does it, the same rows alone, and alone in fp32
-    by the model's own eager attention.
+    by the model's own eager attention: three tensors (tokens, vocabulary) in fp32.
 
-    A random model with the config's architecture and two small layers, where training will run: a
-    second, and no download. Three tensors (tokens, vocabulary) in fp32.
+    By a random model of two small layers of this architecture: a second, and no download.
     """
     import torch
     from transformers import AutoModelForCausalLM
@@ -206,12 +200,8 @@ def packed_and_alone(config, attention, dtype):
 
 
 def packing_leak(config, attention, dtype=None):
-    """(largest difference between packed rows and the same rows alone, the limit rounding
-    explains).
-
-    In fp32 the limit is LEAK; in 16 bit it is three times what rounding does to the rows alone,
-    measured, and LEAK.
-    """
+    """(largest difference between packed rows and rows alone, the limit that rounding explains): LEAK,
+    and in 16 bit three times what rounding does to the rows alone, as measured."""
     import torch
 
     dtype = dtype or torch.float32
@@ -252,11 +242,8 @@ def apart_from_deepspeed():
 
 def adapter_targets(wanted, experts):
     """Names of the modules that get an adapter; "all-linear" of a mixture of experts means its
-    attention.
-
-    PEFT's own all-linear adapts the fused experts and the router too: 1.0 B parameters of
-    Qwen3-30B-A3B instead of 13 M.
-    """
+    attention: PEFT's own adapts the fused experts and the router too, 1.0 B parameters of
+    Qwen3-30B-A3B instead of 13 M."""
     whole = wanted in ("all-linear", ["all-linear"])
     return ["q_proj", "k_proj", "v_proj", "o_proj"] if whole and experts > 1 else wanted
 
@@ -283,8 +270,8 @@ def shard_exactly(trainer):
 
 
 def attention_for(config, wanted, packing, dtype=None):
-    """(backend, packing, notes): packed rows without a mask, or SDPA with one where they do not
-    stay apart; the one asked for. Packing is off where rows see each other.
+    """(backend, packing, notes): the backend asked for; else packed rows without a mask, or SDPA where
+    they do not stay apart. Packing is off where rows see each other.
 
     Raises BadInput where that cannot be found out.
     """

@@ -86,23 +86,19 @@ def quiet():
 
 
 def build_trainer(own, args, model_args, made, meter, state):
-    """TRL's SFTTrainer over the token ids and labels of prepare(), with the figures of Meter in its
-    log."""
+    """TRL's SFTTrainer over the tokens of prepare(), with the figures of Meter in its log."""
     from prepare_model import set_loss_chunk
     from training_checks import callbacks, measured
     from transformers import PrinterCallback
     from trl import SFTTrainer, get_peft_config, get_quantization_config
 
     args.dataset_kwargs = {"skip_prepare_dataset": True}
-    set_loss_chunk(own.loss_chunk or 256)
-    model = model_args.model_name_or_path
-    adapter = {
-        "peft_config": get_peft_config(model_args),
-        "quantization_config": get_quantization_config(model_args),
-    }
+    set_loss_chunk(own.loss_chunk)
+    model, peft, quantization = model_args.model_name_or_path, None, None
     if own.unsloth:
-        model, adapter = unsloth_model(args, model_args), {}
+        model = unsloth_model(args, model_args)
     else:
+        peft, quantization = get_peft_config(model_args), get_quantization_config(model_args)
         args.model_init_kwargs = dict(
             revision=model_args.model_revision,
             attn_implementation=model_args.attn_implementation,
@@ -114,8 +110,9 @@ def build_trainer(own, args, model_args, made, meter, state):
         train_dataset=made["train_set"],
         eval_dataset=made["held"],
         processing_class=made["tokenizer"],
+        peft_config=peft,
+        quantization_config=quantization,
         callbacks=callbacks(state, meter, first_save=args.save_strategy != "no"),
-        **adapter,
     )
     if args.packing and model_args.attn_implementation == packed_attention.NAME and not own.unsloth:
         trainer.data_collator = packed_attention.add_row_bounds(trainer.data_collator)
@@ -182,8 +179,8 @@ def show_plan(own, args, tokenizer, found, sequences, world):
 
 
 def compute_dtype(args, model_args):
-    """Type in which attention will run: autocast's, else the weights'; fp32 on a CPU, where 16 bit
-    is slower."""
+    """Type in which attention runs: autocast's, else the weights'; fp32 on a CPU, where 16 bit is
+    slower."""
     import torch
 
     if not torch.cuda.is_available():
@@ -194,8 +191,8 @@ def compute_dtype(args, model_args):
 
 
 def prepare(own, args, model_args, state):
-    """Everything that can go wrong before training: model and fit, template and tokens, attention,
-    packing, rows. Returns what training needs."""
+    """Everything that can go wrong before training: model, template, fit, attention, packing, rows.
+    Returns what training needs."""
     import torch
     from prepare_model import adapter_targets, attention_for, load_tokenizer, use_liger_layers
     from transformers import AutoConfig, set_seed
@@ -247,8 +244,7 @@ def prepare(own, args, model_args, state):
 
 
 def make_meter(config, found, model_args, world, first_step=0):
-    """Meter with the FLOPs of one token of these rows and the peak of these GPUs (none is known for
-    a CPU)."""
+    """Meter with the FLOPs of a token of these rows and the peak of these GPUs, and their name."""
     import torch
     from training_checks import Meter
 
@@ -265,7 +261,7 @@ def make_meter(config, found, model_args, world, first_step=0):
 
 
 def ready_trainer(own, args, model_args, made, meter, state):
-    """build_trainer()'s, with what must be set between the model and the first step."""
+    """build_trainer()'s, with what is set between the model and the first step."""
     from prepare_model import align_model, packed_loss_is_right, shard_exactly, widen_for_scaler
 
     if is_on(os.environ.get("ACCELERATE_USE_FSDP")):

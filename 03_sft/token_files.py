@@ -4,16 +4,13 @@ Imported by sft.py; no command of its own. output_dir/tokens/nodeN/ (one for eac
 sft.heldout.jsonl (rows kept back), sft.rejected.jsonl (rows longer than max_length: dropped whole, never cut) and, written last, key.json.
 """
 
-import sys
-from pathlib import Path
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 import collections
 import heapq
 import itertools
 import json
 import os
 import shutil
+from pathlib import Path
 
 import training_rows as t
 from training_options import say

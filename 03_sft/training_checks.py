@@ -3,14 +3,11 @@
 Imported by sft.py; no command of its own.
 """
 
-import sys
-from pathlib import Path
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 import json
 import math
 import shutil
 import time
+from pathlib import Path
 
 import rows as r
 

@@ -1,16 +1,14 @@
 """Options of sft.py: what the user gave, defaults of the machine, early refusals, batch size over devices, what a re-run does.
 
-Imported by sft.py; no command of its own. Nothing heavy is imported before it is needed, so a wrong option is told at once.
+Imported by sft.py; no command of its own. Heavy modules are imported late, so a wrong option is told at once.
 """
 
-import sys
-from pathlib import Path
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 import json
 import os
 import shutil
+import sys
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from training_checks import newest_whole
 
@@ -21,14 +19,11 @@ HERE = Path(__file__).resolve().parent
 SOURCES = "sft training_options training_rows token_files prepare_model".split()
 CODE = [HERE / f"{name}.py" for name in SOURCES]
 # Options that do not change the model: a finished run stays finished when they differ.
-NEUTRAL = set(
-    (
-        "config output_dir fresh ignore_fit check_only report_to disable_tqdm logging_steps "
-        "dataset_num_proc save_total_limit stop_test_prompts merge_to push_to_hub hub_model_id "
-        "hub_private_repo run_name log_level dataloader_num_workers save_strategy save_steps deepspeed "
-        "local_rank ddp_timeout"
-    ).split()
-)
+NEUTRAL = """
+    config output_dir fresh ignore_fit check_only report_to disable_tqdm logging_steps dataset_num_proc
+    save_total_limit stop_test_prompts merge_to push_to_hub hub_model_id hub_private_repo run_name
+    log_level dataloader_num_workers save_strategy save_steps deepspeed local_rank ddp_timeout
+""".split()
 # Where TRL's own defaults would surprise: its max_length is 1024, and it neither packs, evaluates
 # nor bounds the number of checkpoints.
 DEFAULTS = dict(
@@ -56,10 +51,10 @@ PLAIN_BF16 = 1e-3
 BF16_OPTIMIZER = dict(optim="adamw_torch_8bit", optim_args="bf16_stochastic_round=True")
 EXACT = ("adamw_torch_8bit", "adamw_torch_4bit")  # with stochastic rounding
 # What --fresh may delete: the files of a run, nothing else that a folder may hold.
-OF_A_RUN = (
-    "checkpoint-* tokens runs sft.* adapter_* model*.safetensors* config.json "
-    "generation_config.json tokenizer* special_tokens_map.json chat_template.jinja README.md"
-).split()
+OF_A_RUN = """
+    checkpoint-* tokens runs sft.* adapter_* model*.safetensors* config.json generation_config.json
+    tokenizer* special_tokens_map.json chat_template.jinja README.md
+""".split()
 
 
 def option(default, text):
@@ -70,34 +65,25 @@ def option(default, text):
 class OwnOptions:
     train_file: str | None = option(None, "rows to train on (required)")
     eval_file: str | None = option(
-        None, "rows to evaluate on; without it some of train_file are kept back"
+        None, "rows to evaluate on; else some of train_file are kept back"
     )
-    eval_rows: int | None = option(
-        None, "how many rows are kept back (default: 1 percent, 16 to 500; none below 64 rows)"
-    )
+    eval_rows: int | None = option(None, "rows kept back (1 %, 16 to 500; none below 64 rows)")
     limit: int | None = option(None, "only the first N rows of train_file")
-    global_batch_size: int = option(
-        512, "rows of one optimizer step over all GPUs; accumulation is computed from it"
-    )
+    global_batch_size: int = option(512, "rows of one optimizer step over all GPUs")
     unsloth: bool = option(False, "train with Unsloth's kernels (one NVIDIA GPU)")
     loss_chunk: int | None = option(
-        None, "tokens of the chunked loss at once (default: 2048 on a GPU where they fit, else 256)"
+        None, "tokens of the loss at once (2048 on a GPU with room, else 256)"
     )
     liger_layers: bool | None = option(
-        None,
-        "Liger's RMSNorm, SwiGLU and RoPE under TRL's own loss (default: on a GPU from Ampere on that has liger-kernel)",
+        None, "Liger's RMSNorm, SwiGLU, RoPE (on GPUs from Ampere on)"
     )
-    check_only: bool = option(
-        False, "do the checks, show a row and the plan, and stop before training"
-    )
+    check_only: bool = option(False, "do the checks, show a row and the plan, and stop")
     ignore_fit: bool = option(False, "train although the estimate says that it does not fit")
     stop_test_prompts: int = option(
-        16, "held-out prompts answered after training, to see that answers end (0: none)"
+        16, "held-out prompts answered at the end: do answers stop? (0: none)"
     )
     merge_to: str | None = option(None, "merge the adapter into this folder when done, and compare")
-    fresh: bool = option(
-        False, "start over: delete what an earlier run left in output_dir, saying what"
-    )
+    fresh: bool = option(False, "start over: delete what an earlier run left in output_dir")
 
 
 def say(*words):
@@ -179,6 +165,8 @@ def check_early(given):
         raise r.BadInput(
             "load_in_4bit needs use_peft: weights of 4 bits cannot be trained themselves"
         )
+    if not str(given.get("max_length", 1)).isdigit():
+        raise r.BadInput("--max_length: an integer is needed (longer rows are dropped)")
     reason = refusal_of_16bit(given) if full_16bit(given) else None
     if reason:
         raise r.BadInput(reason)
@@ -251,18 +239,18 @@ def batch_plan(global_rows, rows_per_sequence, per_device, world):
     Where rows are packed, so many packed sequences are taken as hold that many rows on average,
     rounded to a number that 1 to 16 devices divide.
     """
-    packed = rows_per_sequence > 1
     sequences = max(1, round(global_rows / rows_per_sequence))
-    if packed:
+    if rows_per_sequence > 1:
         unit = min(16, 2 ** max(0, (sequences // 6).bit_length() - 1))
-        sequences = max(unit, round(sequences / unit) * unit)
+        sequences = max(1, round(sequences / unit)) * unit
         if sequences % world:
             sequences = max(1, round(sequences / world)) * world
-    elif sequences % world:
+    share, rest = divmod(sequences, world)
+    if rest:
         raise r.BadInput(
-            f"global_batch_size {global_rows} cannot be divided among {world} processes; take a multiple of {world}"
+            f"global_batch_size {global_rows} cannot be divided among {world} processes; take a "
+            f"multiple of {world}"
         )
-    share = sequences // world
     fitting = max(n for n in range(1, min(per_device, share) + 1) if share % n == 0)
     return fitting, share // fitting
 

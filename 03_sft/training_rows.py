@@ -1,14 +1,16 @@
 """Rows of a training file as conversations, and conversations as tokens of which only the answers are trained.
 
-Forms that are told apart by their fields (the first that fits):
+Forms, told apart by their fields (the first that fits):
     prompt, completion           chat lists or plain texts                       the completion is trained
     messages                     [{role, content}, ...]                          every assistant turn is trained
     conversations                ShareGPT: [{from, value}, ...] (+ system)       every assistant turn is trained
     instruction, output          Alpaca (+ input, system)                        output is trained
     question, answer             one question and its answer                     answer is trained
 
-Imported by token_files.py, which tokenises a whole file; no command of its own: `sft.py --check_only` shows the first row.
+Imported by token_files.py; no command of its own: `sft.py --check_only` shows the first row.
 """
+
+import itertools
 
 SHAREGPT = {
     "human": "user",
@@ -27,21 +29,17 @@ def conversation(row):
 
     row  dict in one of the forms above  ->  ([{"role", "content"}, ...], int)
     """
-    read = next((read for fields, read in FORMS if all(field in row for field in fields)), None)
+    read = next((read for fields, read in FORMS.items() if row.keys() >= set(fields)), None)
     if read is None:
-        forms = [" and ".join(fields) for fields, _ in FORMS]
-        raise ValueError(
-            f"needs the fields {', '.join(forms[:-1])} or {forms[-1]}; this row has {', '.join(row)}"
-        )
+        forms = " or ".join(" and ".join(fields) for fields in FORMS)
+        raise ValueError(f"needs the fields {forms}; this row has {', '.join(row)}")
     try:
         prompt, answer = read(row)
     except (KeyError, TypeError) as error:
-        raise ValueError(
-            f"a turn is not in the form of its kind ({type(error).__name__}: {error})"
-        ) from None
-    messages = prompt + answer
-    check_turns(messages)
-    return messages, len(prompt)
+        reason = f"{type(error).__name__}: {error}"
+        raise ValueError(f"a turn is not in the form of its kind ({reason})") from None
+    check_turns(prompt + answer)
+    return prompt + answer, len(prompt)
 
 
 def turns(value, role="user"):
@@ -76,24 +74,21 @@ def read_pair(row):
     return turns(row["question"]), turns(row["answer"], "assistant")
 
 
-FORMS = (  # the first whose fields a row has
-    (("prompt", "completion"), read_completion),
-    (("messages",), read_messages),
-    (("conversations",), read_sharegpt),
-    (("instruction", "output"), read_alpaca),
-    (("question", "answer"), read_pair),
-)
+FORMS = {  # the first whose fields a row has
+    ("prompt", "completion"): read_completion,
+    ("messages",): read_messages,
+    ("conversations",): read_sharegpt,
+    ("instruction", "output"): read_alpaca,
+    ("question", "answer"): read_pair,
+}
 
 
 def check_turns(messages):
-    """Raise ValueError where a conversation has an unknown role, an empty turn or no answer at its
-    end."""
+    """Raise ValueError for an unknown role, an empty turn or a last turn that is no answer."""
     for number, message in enumerate(messages, 1):
         role, text = message["role"], message["content"]
         if role not in ("system", "user", "assistant"):
-            raise ValueError(
-                f'turn {number} has the role "{role}"; known are system, user and assistant'
-            )
+            raise ValueError(f'turn {number}: role "{role}" is none of system, user, assistant')
         if not isinstance(text, str) or not text.strip():
             raise ValueError(f"turn {number} ({role}) has no text")
     if not messages or messages[-1]["role"] != "assistant":
@@ -101,8 +96,7 @@ def check_turns(messages):
 
 
 def render(tokenizer, messages, prompt=False):
-    """Text of a conversation; prompt=True ends with the opening of the answer, as the model reads
-    it at evaluation and in chat."""
+    """Text of a conversation; prompt=True ends with the opening of the answer, as at evaluation."""
     return tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=prompt)
 
 
@@ -121,8 +115,8 @@ def pieces(tokenizer, messages, first=0):
         before = render(tokenizer, messages[:number], prompt=True)
         after = full if last else render(tokenizer, messages[: number + 1])
         if not (full.startswith(before) and full.startswith(after)):
-            if not last:  # a template that shortens earlier turns (Qwen3 takes their thinking out): they are read, not trained
-                continue
+            if not last:
+                continue  # Qwen3's template takes the thinking out of earlier turns: not trained
             raise ValueError(
                 "the chat template does not render the prompt alone as the beginning of the whole conversation, "
                 "so the model would be trained on another prompt than it reads later"
@@ -136,16 +130,13 @@ def pieces(tokenizer, messages, first=0):
 def encode(tokenizer, conversations):
     """Token ids and labels of many conversations: [(messages, first), ...] -> [(input_ids, labels),
     ...]; untrained labels are -100."""
-    cut = [pieces(tokenizer, messages, first) for messages, first in conversations]
-    flat = iter(
-        tokenizer(
-            [text for one in cut for text, _ in one], add_special_tokens=False, verbose=False
-        ).input_ids
-    )
+    rows = [pieces(tokenizer, messages, first) for messages, first in conversations]
+    texts = [text for row in rows for text, _ in row]
+    flat = iter(tokenizer(texts, add_special_tokens=False, verbose=False).input_ids)
     encoded = []
-    for one in cut:
+    for row in rows:
         ids, labels = [], []
-        for _, trained in one:
+        for _, trained in row:
             new = next(flat)
             ids += new
             labels += new if trained else [IGNORED] * len(new)
@@ -160,13 +151,9 @@ def refusal(ids, labels, eos_id):
         return "no token of it is trained"
     if IGNORED not in labels:
         return "every token of it is trained, the prompt too"
-    ends = [
-        label
-        for label, following in zip(labels, [*labels[1:], IGNORED], strict=True)
-        if label != IGNORED and following == IGNORED
-    ]
-    if any(end != eos_id for end in ends):
-        return "its trained tokens do not end with the end-of-turn token, so the model would not learn to stop"
+    for label, following in itertools.pairwise([*labels, IGNORED]):
+        if following == IGNORED and label not in (IGNORED, eos_id):
+            return "its trained tokens do not end with the end-of-turn token"
     return None
 
 
@@ -174,15 +161,13 @@ def preview(tokenizer, ids, labels, color=False, limit=3000):
     """One row as text with the trained tokens marked: green on a terminal, between [[ and ]]
     elsewhere."""
     begin, end = ("\033[32m", "\033[0m") if color else ("[[", "]]")
-    text, start = "", 0
-    for place in range(1, len(ids) + 1):
-        if place == len(ids) or (labels[place] == IGNORED) != (labels[start] == IGNORED):
-            part = tokenizer.decode(
-                ids[start:place], skip_special_tokens=False, clean_up_tokenization_spaces=False
-            )
-            text += part if labels[start] == IGNORED else begin + part + end
-            start = place
+    text = ""
+    pairs = zip(ids, labels, strict=True)
+    for ignored, stretch in itertools.groupby(pairs, key=lambda pair: pair[1] == IGNORED):
+        part = tokenizer.decode([token for token, _ in stretch])
+        text += part if ignored else begin + part + end
     trained = sum(label != IGNORED for label in labels)
     if len(text) > limit:
-        text = f"{text[: limit * 2 // 3]}\n[... {len(text) - limit:,} characters ...]\n{text[-limit // 3 :]}"
+        cut = f"\n[... {len(text) - limit:,} characters ...]\n"
+        text = text[: limit * 2 // 3] + cut + text[-limit // 3 :]
     return f"--- first row: {len(ids)} tokens, {trained} of them trained (marked) ---\n{text}\n---"

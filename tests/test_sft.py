@@ -153,6 +153,7 @@ def test_early_refusals_come_without_torch(run_script, tmp_path):
         (["--train_file", "nowhere.jsonl"], "nowhere.jsonl: there is no such file"),
         (["--config", "nowhere.yaml"], "nowhere.yaml: there is no such file"),
         (["--load_in_4bit"], "load_in_4bit needs use_peft"),
+        (["--max_length", "none"], "--max_length: an integer"),
     ]:
         done = run_script("03_sft/sft.py", *good, *extra, check=False, timeout=20)
         assert done.returncode == 2 and part in last_line(done), done.stderr
