@@ -12,30 +12,27 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
+import merge_adapter
+
 import rows as r
 
 
 def answer(model, tokenizer, messages, args):
     """The model's answer to a conversation as text, streamed to stdout."""
-    import torch
     from transformers import TextStreamer
 
-    batch = tokenizer.apply_chat_template(
-        messages, add_generation_prompt=True, tokenize=True, return_dict=True, return_tensors="pt"
-    ).to(model.device)
-    sampling = {"do_sample": False}
+    sampling = {}
     if args.temperature > 0:
         sampling = dict(do_sample=True, temperature=args.temperature, top_p=args.top_p)
-    with torch.no_grad():
-        made = model.generate(
-            **batch,
-            max_new_tokens=args.max_new_tokens,
-            eos_token_id=tokenizer.eos_token_id,
-            pad_token_id=tokenizer.pad_token_id,
-            streamer=TextStreamer(tokenizer, skip_prompt=True, skip_special_tokens=True),
-            **sampling,
-        )
-    new = made[0, batch["input_ids"].shape[1] :]
+    streamer = TextStreamer(tokenizer, skip_prompt=True, skip_special_tokens=True)
+    new = merge_adapter.generate(
+        model,
+        tokenizer,
+        [messages],
+        max_new_tokens=args.max_new_tokens,
+        streamer=streamer,
+        **sampling,
+    )[0]
     if new[-1] != tokenizer.eos_token_id:
         r.say(f"(cut at --max-new-tokens {args.max_new_tokens})")
     return tokenizer.decode(new, skip_special_tokens=True)
@@ -71,10 +68,9 @@ def main():
     add("--max-new-tokens", type=r.positive, default=1024, metavar="N", help="default 1024")
     add("--seed", type=int, default=42, metavar="N", help="seed of sampling (default 42)")
     args = parser.parse_args()
-    from merge_adapter import load_for_use
     from transformers import set_seed
 
-    model, tokenizer = load_for_use(args.model, args.adapter)
+    model, tokenizer = merge_adapter.load_for_use(args.model, args.adapter)
     set_seed(args.seed)
     start = [{"role": "system", "content": args.system}] if args.system else []
     if args.prompt is None:

@@ -125,26 +125,7 @@ def stop_test(model, tokenizer, prompts, max_new_tokens):
 
     prompts  lists of messages  ->  {"prompts", "ended", "answers": [texts, long ones cut in the middle]}
     """
-    import torch
-
-    tokenizer.padding_side = "left"
-    batch = tokenizer.apply_chat_template(
-        prompts,
-        add_generation_prompt=True,
-        tokenize=True,
-        padding=True,
-        return_dict=True,
-        return_tensors="pt",
-    ).to(model.device)
-    with torch.no_grad():
-        made = model.generate(
-            **batch,
-            max_new_tokens=max_new_tokens,
-            do_sample=False,
-            eos_token_id=tokenizer.eos_token_id,
-            pad_token_id=tokenizer.pad_token_id,
-        )
-    new = made[:, batch["input_ids"].shape[1] :]
+    new = merge_adapter.generate(model, tokenizer, prompts, max_new_tokens=max_new_tokens)
     answers = tokenizer.batch_decode(new, skip_special_tokens=True)
     return {
         "prompts": len(prompts),

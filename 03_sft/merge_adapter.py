@@ -100,6 +100,26 @@ def load_for_use(model, adapter=None, quantization=None):
     return loaded.eval(), tokenizer
 
 
+def generate(model, tokenizer, chats, **settings):
+    """Tokens a model answers conversations with, one row each; the likeliest ones if not said
+    otherwise (settings of transformers' generate)."""
+    import torch
+
+    tokenizer.padding_side = "left"
+    batch = tokenizer.apply_chat_template(
+        chats,
+        add_generation_prompt=True,
+        tokenize=True,
+        padding=True,
+        return_dict=True,
+        return_tensors="pt",
+    ).to(model.device)
+    ends = {"eos_token_id": tokenizer.eos_token_id, "pad_token_id": tokenizer.pad_token_id}
+    with torch.no_grad():
+        made = model.generate(**batch, **ends, **{"do_sample": False, **settings})
+    return made[:, batch["input_ids"].shape[1] :]
+
+
 def top_tokens(model, batches):
     """For each token sequence: the likeliest next tokens and their leads over the second."""
     import torch

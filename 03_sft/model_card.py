@@ -73,9 +73,7 @@ def card(meta, results, hub_id):
     import jinja2
     import yaml
 
-    models, scores = results
-    given, base, rows = meta["given"], meta["model"], meta["rows"]["train"]
-    losses = [entry["loss"] for entry in meta["log"] if "loss" in entry]
+    base, losses = meta["model"], [entry["loss"] for entry in meta["log"] if "loss" in entry]
     inputs = {Path(name).name: digest for name, digest in meta["same_if"]["inputs"].items()}
     inputs.pop(Path(base).name, None)
     header = {
@@ -83,32 +81,23 @@ def card(meta, results, hub_id):
         "pipeline_tag": "text-generation",
         "tags": ["sft", "trl", "science", "reasoning"],
     }
-    local = Path(base).exists() or base.startswith(("/", "."))
-    if not local:
+    if Path(base).exists() or base.startswith(("/", ".")):
+        base = Path(base).name
+    else:
         header["base_model"] = base
     environment = jinja2.Environment(undefined=jinja2.StrictUndefined, keep_trailing_newline=True)
     return environment.from_string(TEMPLATE.read_text(encoding="utf-8")).render(
+        meta
+        | {"merge": meta.get("merge"), "models": results[0], "scores": results[1]}
+        | {"checks": {"stop_test": None, "template_prompts_equal": None, **meta["checks"]}},
         header=yaml.safe_dump(header, sort_keys=False).strip(),
-        title=hub_id.split("/")[-1],
-        base=Path(base).name if local else base,
-        method=METHODS[meta["method"]],
-        recipe=[(label, given[key]) for key, label in RECIPE.items() if key in given],
-        rows=meta["rows"],
-        train_rows=f"{rows['rows']:,}",
-        tokens=f"{rows['tokens']:,}",
-        trained=f"{rows['trained_tokens']:,}",
-        steps=meta["steps"],
-        losses=f"{losses[0]:.3f} → {losses[-1]:.3f}" if losses else "not recorded",
-        eval_loss=meta["eval_loss"],
-        speed_text=speed_text(meta),
-        commit=meta["commit"],
-        files=sorted(inputs.items()),
-        checks={"stop_test": None, "template_prompts_equal": None, **meta["checks"]},
-        failed_checks=meta["failed_checks"],
-        merge=meta.get("merge"),
-        models=models,
-        scores=scores,
         hub_id=hub_id,
+        base=base,
+        method=METHODS[meta["method"]],
+        recipe=[(label, meta["given"].get(key)) for key, label in RECIPE.items()],
+        losses=f"{losses[0]:.3f} → {losses[-1]:.3f}" if losses else "not recorded",
+        speed_text=speed_text(meta),
+        files=sorted(inputs.items()),
     )
 
 
