@@ -15,7 +15,6 @@ no eval; sympy runs only in the guarded process of worker.py.
 """
 
 import re
-import threading
 from pathlib import Path
 from typing import NamedTuple
 
@@ -47,29 +46,32 @@ def timeouts():
     return worker.timeouts
 
 
+def texts_to_read(text, kind):
+    """The text up to each question that a base model invents after its answer, then the whole."""
+    shortest = 20 if kind == "short_text" else 0
+    yield from (head for head in trim.before_next_question(text) if len(head) > shortest)
+    yield text
+
+
 def read(response, kind, options=None):
     """(answer, rule) of a response: (None, rule) where the rule found that nothing, or more than one
-    thing, was committed; (None, None) where no rule could read it.
-
-    A base model that goes on to invent the next question is read only up to there.
-    """
+    thing, was committed; (None, None) where no rule could read it."""
     if kind not in KINDS:
         raise ValueError(f"kind must be one of {', '.join(KINDS)}, not {kind!r}")
+    found = None, "empty"
     text = final_part(response)
-    if not text:
-        return None, "empty"
-    for head in trim.before_next_question(text):
+    for head in texts_to_read(text, kind) if text else ():
         found = READERS[kind].read(head, options)
-        if found[0] is not None and (kind != "short_text" or len(head) > 20):
-            return found
-    return READERS[kind].read(text, options)
+        if found[0] is not None:
+            break
+    return found
 
 
 def extract(response, kind, options=None):
     """The committed answer of a response, or None where nothing, or more than one thing, was committed.
 
     choice, label: an upper-case letter (options: the option texts, at most 26); math: the answer as
-    written, LaTeX or prose; short_text: the stated words, or the option's text where there are options.
+    written, LaTeX or prose; short_text: the stated words.
     """
     answer = read(response, kind, options)[0]
     several = kind in LETTERED and answer is not None and len(answer) > 1
@@ -88,34 +90,28 @@ def check(response, reference, kind, options=None, unit=None, rel_tol=None):
     answer, rule = read(response, kind, options)
     if answer is None:
         return Verdict(False if rule in ("empty", "gives up") else None, None, rule, None)
-    if kind in LETTERED and len(answer) > 1:
-        correct = same_letters(answer, references, options)
+    if kind in LETTERED and len(answer) > 1:  # several letters, each among several right ones
+        right = {reference_letter(str(wanted).strip(), options) for wanted in references}
+        correct = set(answer) <= right if len(references) > 1 else None
         return Verdict(correct, ", ".join(answer), rule, "letters")
-    decided = []
-    for wanted in references:
-        correct, equal_by = compare(answer, wanted, kind, options, unit, rel_tol, response)
-        if correct:
-            return Verdict(True, answer, rule, equal_by)
-        decided.append((correct, equal_by))
-    correct, equal_by = next((pair for pair in decided if pair[0] is None), decided[0])
-    if (
-        correct is False
-        and rule == "last value"
-        and any(stands_in(response, w) for w in references)
-    ):
-        correct = None  # "The missing number is 4: 1, 2, 3, __, 5"
+    if kind == "math" and response.strip() in map(str, references):
+        return Verdict(True, answer, rule, "verbatim")
+    found = [compare(answer, wanted, kind, options, unit, rel_tol) for wanted in references]
+    correct, equal_by = min(found, key=lambda pair: (True, None, False).index(pair[0]))
+    if correct is False and may_mean_another(rule, response, references):
+        correct = None
     return Verdict(correct, answer, rule, equal_by)
 
 
-def stands_in(response, reference):
-    """Does the reference stand anywhere in a response, so that another value may be the one it means?"""
-    return bool(re.search(rf"(?<![\w.]){re.escape(str(reference).strip())}(?!\w|\.\d)", response))
+def may_mean_another(rule, response, references):
+    """Is an answer that is not the reference only inferred, so that the response may mean the reference?
 
-
-def same_letters(letters, references, options):
-    """Several letters offered: right where each is among several right ones; undecided where one is asked for."""
-    right = {reference_letter(str(wanted).strip(), options) for wanted in references}
-    return set(letters) <= right if len(references) > 1 else None
+    "The missing number is 4: 1, 2, 3, __, 5"; "There are more apples than pears" to a question of yes and no.
+    """
+    if rule != "last value":
+        return rule == "yes or no"
+    wanted = "|".join(re.escape(str(reference).strip()) for reference in references)
+    return bool(re.search(rf"(?<![\w.])(?:{wanted})(?!\w|\.\d)", response))
 
 
 def grade(response, reference, kind, options=None, unit=None, rel_tol=None):
@@ -123,22 +119,14 @@ def grade(response, reference, kind, options=None, unit=None, rel_tol=None):
     return check(response, reference, kind, options, unit, rel_tol).correct is True
 
 
-def compare(answer, reference, kind, options=None, unit=None, rel_tol=None, response=None):
+def compare(answer, reference, kind, options=None, unit=None, rel_tol=None):
     """(True, False or None, rule): is an extracted answer the one reference?"""
     reference = str(reference).strip()
     if kind in LETTERED:
         letter = reference_letter(reference, options)
         return (answer == letter, "letter") if letter else (None, "no such option")
-    if kind == "math":
-        short = final_part(response) if response and len(response) < 400 else None
-        if short is not None and short.rstrip(".") == reference.rstrip("."):
-            return True, "verbatim"
-        return equal.same(answer, reference, unit, rel_tol)
-    if options:
-        letter = reference_letter(reference, options)
-        wanted = str(options[LETTERS.index(letter)]) if letter else reference
-        return answer.strip().lower() == wanted.strip().lower(), "option"
-    return short_text.same(answer, reference, unit, rel_tol)
+    same = equal.same if kind == "math" else short_text.same
+    return same(answer, reference, unit, rel_tol)
 
 
 def reference_letter(reference, options):
@@ -149,18 +137,16 @@ def reference_letter(reference, options):
         return LETTERS[texts.index(reference.lower())]
     if match:
         return match[1].upper()
-    hits = named(reference, tuple(map(str, options)), "all") if options else []
+    hits = named(reference, tuple(map(str, options or ())), "all")
     return hits[0] if hits else None
 
 
-def check_row(row):
-    more = (row.get(field) for field in ("options", "unit", "rel_tol"))
-    return check(row["response"], row["reference"], row["kind"], *more)
-
-
 def _check_rows(rows):
-    before = worker.timeouts
-    return [check_row(row) for row in rows], worker.timeouts - before
+    before, verdicts = worker.timeouts, []
+    for row in rows:
+        more = (row.get(field) for field in ("options", "unit", "rel_tol"))
+        verdicts.append(check(row["response"], row["reference"], row["kind"], *more))
+    return verdicts, worker.timeouts - before
 
 
 def check_many(rows, workers=1):
@@ -181,12 +167,8 @@ def check_many(rows, workers=1):
     spawn = multiprocessing.get_context("spawn")  # a fork of a process with threads can lock up
     with concurrent.futures.ProcessPoolExecutor(workers, spawn, end_with_parent) as pool:
         done = list(pool.map(_check_rows, chunks))
-    with _count_lock:
-        worker.timeouts += sum(stopped for _, stopped in done)
+    worker.timeouts += sum(stopped for _, stopped in done)
     return [verdict for verdicts, _ in done for verdict in verdicts]
-
-
-_count_lock = threading.Lock()
 
 
 def grade_many(rows, workers=1):
@@ -201,8 +183,7 @@ def reward(prompts, completions, reference_answer, kind=None, options=None, unit
     passes them. completions: texts, or conversations whose last message is the answer. kind: "math"
     where it is left out. A row whose reference_answer is null has no reward.
     """
-    size = len(completions)
-    columns = [column or [None] * size for column in (kind, options, unit)]
+    columns = [column or [None] * len(completions) for column in (kind, options, unit)]
     rewards = []
     for completion, wanted, its_kind, *more in zip(
         completions, reference_answer, *columns, strict=True
@@ -218,13 +199,12 @@ def explain(response, reference, kind, options=None, unit=None, rel_tol=None):
     text = final_part(response)
     cut = len(response or "") - len(text)
     yield f"trim     {cut} of {len(response or '')} characters are no answer (thoughts, marks, turns)"
-    for head in trim.before_next_question(text):
-        if READERS[kind].read(head, options)[0] is not None:
-            yield f"trim     read up to an invented question: {len(head)} characters"
-            text = head
+    for head in texts_to_read(text, kind) if text else ():
+        said = list(READERS[kind].steps(head, options))
+        if said[-1][1] or head == text:
+            yield f"trim     {len(head)} are read, up to a question that the model invents"
+            yield from (f"read     {name:20} {'-' if s is None else s!r}" for name, s in said)
             break
-    for name, said in READERS[kind].steps(text, options) if text else ():
-        yield f"read     {name:20} {'-' if said is None else said!r}"
     verdict = check(response, reference, kind, options, unit, rel_tol)
     yield f"answer   {verdict.extracted!r}, read by {verdict.read_by or 'no rule'}"
     yield f"compare  with {reference!r}: {verdict.equal_by or 'nothing to compare'}"

@@ -16,15 +16,18 @@ def option_texts(options):
 def kind_of(reference, question="", options=None):
     """The kind under which `check` compares with this reference, or None where rules cannot tell (prose, a proof, nothing).
 
-    "C" is a choice where the row has options or the question lists them ("A) 3 m  B) 4 m"); a number or formula with at most three
-    words beside it ("4.2 m", "x = 3") is math; up to four words are a short text.
+    An option's text or letter is a choice, a letter also where the question lists the options
+    ("A) 3 m  B) 4 m"); a number or formula with at most three words beside it ("4.2 m", "x = 3") is
+    math; up to four words are a short text.
     """
     text = reference.strip() if isinstance(reference, str) else ""
     if not 0 < len(text) <= LONGEST or "\n" in text:
         return None
+    texts = option_texts(options) or ()
+    if text in texts:
+        return "choice"
     if re.fullmatch(r"\(?[A-J]\)?\.?", text):
-        listed = option_texts(options) or re.search(r"(?m)^\s*\(?A[).:]\s*\S", question)
-        return "choice" if listed else None
+        return "choice" if texts or re.search(r"(?m)^\s*\(?A[).:]\s*\S", question) else None
     words = re.findall(r"[A-Za-z]{3,}", re.sub(r"\\[A-Za-z]+", " ", text))
     if re.search(r"\d|\\[a-z]|[=^_]", text):
         return "math" if len(words) <= 3 else None

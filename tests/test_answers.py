@@ -7,7 +7,7 @@ import pytest
 from conftest import ROOT
 
 import answers
-from answers import check, extract, grade
+from answers import check, extract, grade, kinds
 from answers.formula import agree, number
 from answers.quantity import parse_quantity
 
@@ -37,10 +37,12 @@ def test_references_of_choices():
     assert grade("The answer is Z", "Z", "choice", list("abcdefghijklmnopqrstuvwxyz"))
 
 
-def test_short_texts_with_options():
-    options = ["car", "bicycle"]
-    assert extract("I think that it is the bicycle.", "short_text", options) == "bicycle"
-    assert grade("(B)", "bicycle", "short_text", options)
+def test_a_reference_that_is_an_option_is_a_choice():
+    options = ["(A) car", "(B) bicycle"]
+    assert kinds.kind_of("bicycle", options=options) == "choice"
+    assert grade("(B)", "bicycle", "choice", kinds.option_texts(options))
+    assert kinds.kind_of("B", "Which?\nA) a car\nB) a bicycle") == "choice"
+    assert kinds.kind_of("bicycle") == "short_text" and kinds.kind_of("4.2 m") == "math"
 
 
 def test_unknown_kind():
