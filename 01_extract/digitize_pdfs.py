@@ -5,11 +5,11 @@
 in   files, or folders that are walked: .pdf .md .txt .jsonl(.gz) (rows with `text`); README, LICENSE and SOURCES files are skipped and listed
 out  one row a document: id, title, subject (one of the seven by the file name's prefix, e.g. physics_mechanics.pdf, else null), text (headings
      marked "#"), pages ([[page number, character offset where it starts], ...], null where the source has no pages), source (file name),
-     license (from --license, front matter, or a statement on the first pages, else null); where there are some: empty_pages, formula_pages (with
-     fractions, roots or sums, which stand as "[unread formula]" in the text) and unread_formulas (their number)
+     license (from --license, front matter, or a statement on the first pages, else null); where there are some: formula_pages (with fractions,
+     roots or sums, which stand as "[unread formula]" in the text) and unread_formulas (their number)
 
-One bad page costs that page: it stands in documents.rejected.jsonl with doc and page, reason "page unreadable", "no text layer" (a scan and no
-OCR at hand) or "ocr failed". A broken or encrypted PDF, an empty file and a second copy of the same text are rejected with their name.
+One bad page costs that page: it stands in documents.rejected.jsonl with doc and page, reason "page unreadable", "blank page", "no text layer" (a
+scan and no OCR at hand) or "ocr failed". A broken or encrypted PDF, an empty file and a second copy of the same text are rejected with their name.
 
 Scanned pages (--ocr auto): olmOCR where it is installed (it needs an NVIDIA GPU) or served behind --base-url, else tesseract, else rejected.
     --olmocr PYTHON                                      # of an environment with olmocr: its command line reads those pages
@@ -26,6 +26,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 import collections
 import csv
 import functools
+import itertools
 import json
 import os
 import re
@@ -44,7 +45,7 @@ SUFFIXES = (".pdf", ".md", ".markdown", ".txt", ".jsonl", ".jsonl.gz")
 NOT_BOOKS = re.compile(
     r"(readme|licen[cs]e|sources|copying|notice|contributing|changelog)\b.*", re.IGNORECASE
 )
-PAGES_A_TASK = 16
+SCAN = "no text layer"  # the kind of a page to be read by OCR, and the reason without one
 
 
 # ---- which files ----
@@ -53,10 +54,6 @@ PAGES_A_TASK = 16
 def suffix_of(path):
     name = path.name.lower()
     return next((suffix for suffix in reversed(SUFFIXES) if name.endswith(suffix)), None)
-
-
-def is_book(path):
-    return suffix_of(path) and not NOT_BOOKS.fullmatch(path.name)
 
 
 def files_of(given):
@@ -75,15 +72,16 @@ def files_of(given):
 def find_files(inputs):
     """[(path, source name)] of the files to read; says which were skipped. A README that is named
     alone is meant."""
+    found, skipped = [], []
     alone = len(inputs) == 1 and Path(inputs[0]).is_file()
-    every = [pair for given in inputs for pair in files_of(Path(given))]
-    found = [pair for pair in every if alone or is_book(pair[0])]
+    for path, source in itertools.chain(*(files_of(Path(given)) for given in inputs)):
+        is_book = suffix_of(path) and not NOT_BOOKS.fullmatch(path.name)
+        (found if is_book or alone else skipped).append((path, source))
     if not found:
-        raise r.BadInput(
-            f"--input {' '.join(map(str, inputs))}: no file of a kind that can be read ({', '.join(SUFFIXES)})"
-        )
-    if skipped := [source for path, source in every if (path, source) not in found]:
-        names = ", ".join(skipped[:20]) + " ..." * (len(skipped) > 20)
+        names = " ".join(map(str, inputs))
+        raise r.BadInput(f"--input {names}: no file of a kind that can be read ({SUFFIXES})")
+    if skipped:
+        names = ", ".join(source for _, source in skipped[:20]) + " ..." * (len(skipped) > 20)
         r.say(f"skipped {len(skipped)}: {names}")
     return found
 
@@ -103,7 +101,11 @@ PUBLIC_DOMAIN = re.compile(  # of the work itself; not "Dickens is in the public
     | \b(?:released|placed|dedicated)\s+(?:in)?to\s+the\s+public\s+domain"""
 )
 LICENSE_URL = re.compile(
-    r"creativecommons\.org/(licenses|publicdomain)/([a-z-]+)/(\d\.\d)", re.IGNORECASE
+    r"creativecommons\.org/(?:licenses|publicdomain)/[a-z-]+/\d\.\d", re.IGNORECASE
+)
+LICENSE_TALK = re.compile(r"licen[cs]e|copyright|©|\brights\b|public\s+domain|permission", re.I)
+PICTURE = re.compile(  # "(credit: NASA, public domain)", "Cover photo: CC BY 2.0"
+    r"\bcredits?\b|\[Figure|\b(?:photo\w*|images?|pictures?|cover)\b[^.\n]{0,60}(?:CC|licen)", re.I
 )
 
 
@@ -113,28 +115,25 @@ def find_license(start):
 
     Credits of pictures are passed over: they speak of the picture alone.
     """
-    picture = (
-        r"\bcredits?\b|\[Figure|\b(?:photo\w*|images?|pictures?|cover)\b[^.\n]{0,60}(?:CC|licen)"
-    )
     for paragraph in re.split(r"\n\s*\n", start):
-        if re.search(picture, paragraph, re.I):
-            continue
-        if not re.search(
-            r"licen[cs]e|copyright|©|\brights\b|public\s+domain|permission", paragraph, re.I
-        ):
+        if PICTURE.search(paragraph) or not LICENSE_TALK.search(paragraph):
             continue
         address = LICENSE_URL.search(re.sub(r"\s+", "", paragraph))
-        if address:
-            kind = "CC0" if address[1].lower() == "publicdomain" else f"CC {address[2].upper()}"
-            return f"{kind} {address[3]}"
-        name = LICENSE_NAMES.search(paragraph)
-        if name:
+        if name := address or LICENSE_NAMES.search(paragraph):
             return short_license(re.sub(r"\s+", " ", name[0]))
-        if PUBLIC_DOMAIN.search(paragraph) and not re.search(
-            r"all\s+rights\s+reserved", paragraph, re.I
-        ):
+        reserved = re.search(r"all\s+rights\s+reserved", paragraph, re.I)
+        if PUBLIC_DOMAIN.search(paragraph) and not reserved:
             return "public domain"
     return None
+
+
+def short_license(name):
+    """CC BY-SA 4.0 for "Creative Commons Attribution-ShareAlike 4.0 International" or its address;
+    other names as they are."""
+    short = r.license_id(name)
+    return (
+        re.sub(r"-(?=\d)", " ", short.upper()).replace("CC-", "CC ") if short[:2] == "cc" else name
+    )
 
 
 BOOK_FIELDS = ("title", "authors", "url", "isbn", "license", "restricted")
@@ -144,26 +143,22 @@ BOOK_FIELDS = ("title", "authors", "url", "isbn", "license", "restricted")
 def read_metadata(path):
     """What a table of books (CSV with a column `file` and any of BOOK_FIELDS) says: {file name or
     path below the input: fields}. Raises BadInput for another column, or a file named twice."""
-    if path is None:
-        return {}
     books = {}
     try:
         with open(path, newline="", encoding="utf-8-sig") as file:
             table = csv.DictReader(file)
-            wrong = set(table.fieldnames or ["file"]) - {"file", *BOOK_FIELDS}
-            if wrong or "file" not in (table.fieldnames or ()):
+            columns = set(table.fieldnames or ())
+            if wrong := columns - {"file", *BOOK_FIELDS} or {"file"} - columns:
                 raise r.BadInput(
-                    f"--metadata {path}, line 1: {f'unknown column {min(wrong)!r}' if wrong else 'no column `file`'}; "
+                    f"--metadata {path}, line 1: {'unknown' if columns & wrong else 'no'} column {min(wrong)!r}; "
                     f"there are file, {', '.join(BOOK_FIELDS)}"
                 )
             for number, row in enumerate(table, 2):
-                if row["file"] in books:
-                    raise r.BadInput(
-                        f"--metadata {path}, line {number}: {row['file']} is named twice"
-                    )
-                books[row["file"]] = {
-                    k: v.strip() for k, v in row.items() if k in BOOK_FIELDS and v and v.strip()
-                }
+                name = row.pop("file")
+                if name in books:
+                    raise r.BadInput(f"--metadata {path}, line {number}: {name} is named twice")
+                stated = {field: (row.get(field) or "").strip() for field in BOOK_FIELDS}
+                books[name] = {field: value for field, value in stated.items() if value}
     except (OSError, UnicodeDecodeError) as error:
         raise r.BadInput(f"--metadata {path}: cannot be read ({error})") from None
     return books
@@ -171,27 +166,11 @@ def read_metadata(path):
 
 def book_of(source, path):
     """The fields that the table of books has for a document; `restricted` as true or absent."""
-    books = read_metadata(path)
+    books = read_metadata(path) if path else {}
     book = dict(books.get(source) or books.get(Path(source).name) or {})
     if book.pop("restricted", "no").lower() in ("yes", "true", "1", "x", "restricted"):
         book["restricted"] = True
     return book
-
-
-def short_license(name):
-    """CC BY-SA 4.0 for "Creative Commons Attribution-ShareAlike 4.0 International"; other names as
-    they are."""
-    if not name.lower().startswith("creative"):
-        return name
-    words = (
-        ("attribution", "BY"),
-        ("non-?commercial", "NC"),
-        ("share-?alike", "SA"),
-        ("no-?deriv", "ND"),
-    )
-    parts = [short for long, short in words if re.search(long, name, re.I)]
-    number = re.search(r"\d(?:\.\d)?", name)
-    return ("CC " + "-".join(parts) if parts else "CC0") + (f" {number[0]}" if number else "")
 
 
 def subject_of(name):
@@ -230,24 +209,23 @@ def split_front_matter(text):
     return {}, text
 
 
-def make_row(
-    text, source, args, pages=None, title=None, subject=None, license=None, start=None, **more
-):
-    """A document row; the id is made of the file's name and a hash of the text."""
+def make_row(text, source, args, pages=None, start=None, more=(), **stated):
+    """A document row; what is stated of it (title, subject, license) gives way to the table of
+    books. The id is made of the file's name and a hash of the text."""
     text = text.strip("\n")
     name = re.sub(r"[^\w.-]+", "_", Path(source).stem)[:60]
     book = book_of(source, args.metadata)
-    stated = book.pop("license", None) or args.license or license
+    license = book.pop("license", None) or args.license or stated.get("license")
     return {
         "id": f"{name}-{r.text_hash(text)[:10]}",
-        "title": title_of(text, book.pop("title", None) or title, source),
-        "subject": args.subject or subject or subject_of(source),
+        "title": title_of(text, book.pop("title", None) or stated.get("title"), source),
+        "subject": args.subject or stated.get("subject") or subject_of(source),
         "text": text,
         "pages": pages,
         "source": source,
-        "license": stated or find_license(start or text[:3000]),
+        "license": license or find_license(start or text[:3000]),
         **book,
-        **more,
+        **dict(more),
     }
 
 
@@ -273,19 +251,13 @@ def read_plain(path, source, args):
         text = decode(path.read_bytes()).replace("\r\n", "\n").replace("\r", "\n")
     except ValueError as error:
         return refused(source, "broken file", str(error))
-    fields, body = split_front_matter(text)
+    stated, body = split_front_matter(text)
     if not body.strip():
         return refused(source, "no text")
-    license = fields.get("license", fields.get("licence"))
-    row = make_row(
-        body,
-        source,
-        args,
-        title=fields.get("title"),
-        subject=fields.get("subject"),
-        license=license and str(license),
-    )
-    return {"row": row, "rejected": []}
+    license = stated.get("license", stated.get("licence"))
+    stated = {"title": stated.get("title"), "subject": stated.get("subject"), "license": license}
+    stated = {field: value and str(value) for field, value in stated.items()}
+    return {"row": make_row(body, source, args, **stated), "rejected": []}
 
 
 def refused(source, reason, detail=None):
@@ -303,21 +275,12 @@ def read_rows(path, source, args):
     """Outcomes of a JSONL file's rows, one by one; their own title, subject, pages, source and
     license are kept."""
     for row in r.read(path, "text?", "title?", "subject?", "pages?", limit=args.limit):
-        if not isinstance(row.get("text"), str) or not row["text"].strip():
-            yield {
-                "row": None,
-                "rejected": [{**row, "source": row.get("source", source), "reason": "no text"}],
-            }
+        source = row.get("source") or source
+        if not str(row.get("text") or "").strip():
+            yield {"row": None, "rejected": [{**row, "source": source, "reason": "no text"}]}
             continue
-        made = make_row(
-            row["text"],
-            row.get("source") or source,
-            args,
-            row.get("pages"),
-            row.get("title"),
-            row.get("subject"),
-            row.get("license"),
-        )
+        stated = {field: row.get(field) for field in ("title", "subject", "license")}
+        made = make_row(row["text"], source, args, row.get("pages"), **stated)
         # offsets count from the text as it came
         text = row["text"] if row.get("pages") else made["text"]
         yield {"row": {**row, **made, "text": text, "id": row["id"]}, "rejected": []}
@@ -326,139 +289,97 @@ def read_rows(path, source, args):
 # ---- a PDF from its pages ----
 
 
-PAGES = ("lines", "markdown", "blank")  # kinds of pages that were read; all others are reasons
+READ = ("lines", "markdown")  # kinds of pages that were read; all others are reasons
 
 
 def finish_pdf(source, title, found, args):
     """Outcome of a PDF: its row, and a rejected row for each page that gave none."""
     found = {index + 1: page for index, page in sorted(found.items())}
-
-    def of_kind(*kinds):
-        return {number: value for number, (kind, value) in found.items() if kind in kinds}
-
-    text, offsets = pdf_text.assemble(list(of_kind("lines", "markdown").items()))
-    bad = found.keys() - of_kind(*PAGES)
-    reasons = {n: "no text layer" if found[n][0] == "scan" else found[n][0] for n in sorted(bad)}
+    bad = {number: page for number, page in found.items() if page[0] not in READ}
+    read = {number: page[1] for number, page in found.items() if number not in bad}
+    text, offsets = pdf_text.assemble(list(read.items()))
     if not text.strip():
-        common = collections.Counter(reasons.values()) or {"no text": 1}
+        common = collections.Counter(reason for reason, _ in bad.values()) or {"no text": 1}
         outcome = refused(source, max(common, key=common.get))
         outcome["rejected"][0]["n_pages"] = len(found)
         return outcome
     more = {"n_pages": len(found)}
-    if blank := of_kind("blank"):
-        more["empty_pages"] = list(blank)
-    unread = {number: formulas_of(lines) for number, lines in of_kind("lines").items()}
-    if any(unread.values()):
-        more["formula_pages"] = [number for number, count in unread.items() if count]
-        more["unread_formulas"] = sum(unread.values())
+    if unread := {number: count for number in read if (count := formulas_of(read[number]))}:
+        more |= {"formula_pages": list(unread), "unread_formulas": sum(unread.values())}
     start = next((offset for page, offset in offsets if page > 8), len(text))
-    row = make_row(text, source, args, offsets, title, start=text[:start], **more)
+    row = make_row(text, source, args, offsets, text[:start], more, title=title)
     rejected = [
-        bad_row(f"{row['id']}#page{n}", source, reason, found[n][1], doc=row["id"], page=n)
-        for n, reason in reasons.items()
+        bad_row(f"{row['id']}#page{number}", source, *page, doc=row["id"], page=number)
+        for number, page in bad.items()
     ]
     return {"row": row, "rejected": rejected}
 
 
-class Done:
-    """Outcomes on disk while a run is under way, so that a killed run keeps the documents it had
-    read."""
-
-    def __init__(self, path):
-        self.index = {}
-        self.file = open(path, "ab+")
-        self.file.seek(0)
-        at = 0
-        for line in self.file:
-            if not line.endswith(b"\n"):
-                self.file.truncate(at)
-                break
-            self.index[json.loads(line)["key"]] = at
-            at += len(line)
-
-    def put(self, key, outcome):
-        self.file.seek(0, os.SEEK_END)
-        self.index[key] = self.file.tell()
-        self.file.write(r.dumps({"key": key, **outcome}))
-        self.file.flush()
-
-    def get(self, key):
-        self.file.seek(self.index[key])
-        return json.loads(self.file.readline())
-
-
-def read_pdfs(todo, ocr, raw_path, done, args):
-    """Read the PDFs of todo ((path, source, key), ...) and put their outcomes into `done`; several
-    are under way at once."""
+def read_pdfs(todo, ocr, step, args):
+    """Read the PDFs of todo, (path, source, place of the outcome) each; several are under way at
+    once. What is done stays on disk while a run is under way, so that a killed run keeps it."""
     readers = pdf_workers.Readers(args.workers)
     bar = r.progress(total=0, desc="pages", unit="page")
-    waiting, pending = collections.deque(), []
+    to_olmocr = []
 
-    def begin(path, source, key):
-        count, title = readers.probe(str(path))
+    def begin(item):
+        count, title = readers.probe(item[0])
         if isinstance(count, str):
-            done.put(key, refused(source, count, title))
-            return
+            return item, title, None, count
         bar.total += count
-        waiting.append(
-            (path, source, key, title, readers.ask(str(path), list(range(count)), PAGES_A_TASK))
-        )
-
-    def end(path, source, key, title, futures):
-        found = readers.collect(str(path), futures, bar)
-        asked = pages_to_ocr(found, args.ocr_pages)
-        if asked and ocr == "tesseract":
-            found |= readers.collect(
-                str(path), readers.ask(str(path), asked, 1, args.language), bar, args.language
-            )
-        elif asked and ocr == "olmocr":
-            pending.append((path, source, key, title, found, asked))
-            return
-        done.put(key, finish_pdf(source, title, found, args))
+        return item, title, readers.ask(item[0], range(count)), None
 
     try:
-        for item in todo:
-            begin(*item)
-            while len(waiting) > 2 * args.workers:
-                end(*waiting.popleft())
+        begun = map(begin, todo)
+        waiting = collections.deque(itertools.islice(begun, 2 * args.workers))
         while waiting:
-            end(*waiting.popleft())
+            (path, source, place), title, futures, broken = waiting.popleft()
+            waiting.extend(itertools.islice(begun, 1))
+            if broken:
+                r.write_json(place, refused(source, broken, title))
+                continue
+            found = readers.collect(path, futures, bar)
+            asked = pages_to_ocr(found, args.ocr_pages)
+            if asked and ocr == "olmocr":
+                to_olmocr.append((path, source, place, title, found, asked))
+                continue
+            if asked and ocr == "tesseract":
+                scans = readers.ask(path, asked, args.language)
+                found |= readers.collect(path, scans, bar, args.language)
+            r.write_json(place, finish_pdf(source, title, found, args))
     finally:
         readers.close()
         bar.close()
-    asked = [(str(path), index) for path, *_, indices in pending for index in indices]
-    if not asked:
+    if not to_olmocr:
         return
-    if args.base_url:
-        texts = ocr_olmocr.ask_endpoint(asked, raw_path, args)
-    else:
-        texts = ocr_olmocr.run_command(asked, r.beside(args.output, "olmocr"), args)
-    for path, source, key, title, found, indices in pending:
-        found |= {i: ocr_outcome(found[i], texts.get((str(path), i))) for i in indices}
-        done.put(key, finish_pdf(source, title, found, args))
+    asked = [(path, index) for path, *_, indices in to_olmocr for index in indices]
+    texts = ocr_olmocr.read(asked, step.raw_path, args)
+    for path, source, place, title, found, indices in to_olmocr:
+        found |= {i: ocr_outcome(found[i], texts.get((path, i))) for i in indices}
+        r.write_json(place, finish_pdf(source, title, found, args))
 
 
 def pages_to_ocr(found, which):
     """Indices of the pages that go to OCR: scans, also those with formulas that no line of text
     holds, or all that are not blank."""
-    return [
-        index
-        for index, (kind, value) in sorted(found.items())
-        if kind == "scan"
-        or (which == "all" and kind == "lines")
-        or (which == "formulas" and kind == "lines" and formulas_of(value))
-    ]
+    asked = []
+    for index, (kind, value) in sorted(found.items()):
+        wanted = kind == "lines" and (which == "all" or which == "formulas" and formulas_of(value))
+        if kind == SCAN or wanted:
+            asked.append(index)
+    return asked
 
 
 def ocr_outcome(before, text):
     """What a page is after OCR; where that failed, a page with a text layer keeps it."""
     if text is None:
         return before if before[0] == "lines" else ("ocr failed", "olmOCR gave no whole answer")
-    return ("markdown", text) if text else ("blank", None)
+    return ("markdown", text) if text else ("blank page", None)
 
 
-def formulas_of(lines):
-    """Number of formulas on a page that could not be read."""
+def formulas_of(page):
+    """Number of formulas on a page that could not be read; none on one that a model wrote."""
+    lines = () if isinstance(page, str) else page
     return sum(line.text.count(pdf_formulas.MARK) for line in lines)
 
 
@@ -489,36 +410,26 @@ def options_of():
     """The options of the command."""
     parser = r.parser(__doc__, "output", "limit", "workers", "fresh")
     add = parser.add_argument
+    for name, metavar, text in (
+        (
+            "--metadata",
+            "FILE",
+            f"table of the books (.csv), comes first: file, {', '.join(BOOK_FIELDS)}",
+        ),
+        (
+            "--license",
+            "L",
+            "licence of all documents, e.g. 'CC BY 4.0' (default: as stated, else null)",
+        ),
+        ("--base-url", "URL", "OpenAI-compatible endpoint of olmOCR's model"),
+        ("--model", "M", "name of olmOCR's model at the endpoint"),
+    ):
+        add(name, metavar=metavar, help=text)
     add("--input", nargs="+", required=True, metavar="PATH", help="files or folders")
-    add(
-        "--subject",
-        choices=SUBJECTS,
-        help="subject of all documents (default: by the file name's prefix, else null)",
-    )
-    add(
-        "--metadata",
-        metavar="FILE",
-        help=f"table of the books (.csv): file, {', '.join(BOOK_FIELDS)}; what it says comes first",
-    )
-    add(
-        "--license",
-        metavar="L",
-        help="licence of all documents, e.g. 'CC BY 4.0' (default: what the document states, else null)",
-    )
-    add(
-        "--ocr",
-        choices=("auto", "olmocr", "tesseract", "none"),
-        default="auto",
-        help="reader of pages without a text layer",
-    )
-    add(
-        "--language",
-        default="eng",
-        metavar="L",
-        help="tesseract's language, e.g. eng or eng+deu (default eng)",
-    )
-    add("--base-url", metavar="URL", help="OpenAI-compatible endpoint of olmOCR's model")
-    add("--model", metavar="M", help="name of olmOCR's model at the endpoint")
+    add("--subject", choices=SUBJECTS, help="of all documents (default: by the file name's prefix)")
+    ocr = ("auto", "olmocr", "tesseract", "none")
+    add("--ocr", choices=ocr, default="auto", help="reader of pages without a text layer")
+    add("--language", default="eng", metavar="L", help="tesseract's, e.g. eng+deu (default eng)")
     add(
         "--ocr-pages",
         choices=("scans", "formulas", "all"),
@@ -536,11 +447,11 @@ def options_of():
     return args
 
 
-def outcomes_of(path, source, key, done, args):
-    """Outcomes of the documents in a file; those of PDFs stand in `done`."""
+def outcomes_of(path, source, place, args):
+    """Outcomes of the documents in a file; those of PDFs stand on disk."""
     kind = suffix_of(path)
     if kind == ".pdf":
-        return [done.get(key)]
+        return [json.loads(place.read_text(encoding="utf-8"))]
     if kind.startswith(".jsonl"):
         return read_rows(path, source, args)
     return [read_plain(path, source, args)]
@@ -555,26 +466,29 @@ def main():
     if step.finished():
         return
     ocr = ocr_olmocr.choose(args)
-    done_path = r.beside(args.output, "done.jsonl")
+    done = r.beside(args.output, "done")
     if args.fresh:
-        done_path.unlink(missing_ok=True)
-    done_path.parent.mkdir(parents=True, exist_ok=True)
-    done, same = Done(done_path), r.text_hash(step.same_if["options"], step.same_if["code"], ocr)
-    keys = {path: r.text_hash(source, r.file_hash(str(path)), same) for path, source in files}
-    todo = {
-        keys[path]: (path, source, keys[path])
+        shutil.rmtree(done, ignore_errors=True)
+    done.mkdir(parents=True, exist_ok=True)
+    same = r.text_hash(step.same_if["options"], step.same_if["code"], ocr)
+    places = {
+        path: done / f"{r.text_hash(source, r.file_hash(str(path)), same)}.json"
         for path, source in files
-        if suffix_of(path) == ".pdf" and keys[path] not in done.index
     }
+    todo = [
+        (str(path), source, places[path])
+        for path, source in files
+        if suffix_of(path) == ".pdf" and not places[path].exists()
+    ]
     if todo:
-        read_pdfs(todo.values(), ocr, step.raw_path, done, args)
+        read_pdfs(todo, ocr, step, args)
     seen, limit = {}, args.limit or sys.maxsize
     for path, source in files:
-        for outcome in outcomes_of(path, source, keys[path], done, args):
+        for outcome in outcomes_of(path, source, places[path], args):
             if step.counts["in"] < limit:
                 emit(outcome, step, seen, source)
     step.finish(ocr=ocr)
-    done_path.unlink()
+    shutil.rmtree(done)
     shutil.rmtree(r.beside(args.output, "olmocr"), ignore_errors=True)
 
 

@@ -8,7 +8,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 import base64
 import collections
 import io
-import json
+import itertools
 import re
 import shutil
 import subprocess
@@ -61,21 +61,25 @@ def to_messages(row):
     return [{"role": "user", "content": [{"type": "text", "text": own_prompt()}, picture]}]
 
 
+def read(scans, raw_path, args):
+    """{(path, index): Markdown} of the pages that olmOCR could read."""
+    if args.base_url:
+        return ask_endpoint(scans, raw_path, args)
+    return run_command(scans, r.beside(args.output, "olmocr"), args.olmocr)
+
+
 def ask_endpoint(scans, raw_path, args):
-    """{(path, index): Markdown} of pages, asked from olmOCR's model; raw answers are kept and not
-    asked twice.
+    """Pages asked from olmOCR's model; raw answers are kept and not asked twice.
 
     A page that was cut off, or that the model found turned, is asked again, warmer and upright: at
     most len(TEMPERATURES) times.
     """
     answers, left = {}, [{"path": path, "index": index, "turn": 0} for path, index in scans]
     for number, temperature in enumerate(TEMPERATURES):
-        rows = [
-            {**row, "id": f"{r.file_hash(row['path'])[:16]}-{row['index'] + 1}-{number}"}
-            for row in left
-        ]
+        for row in left:
+            row["id"] = f"{r.file_hash(row['path'])[:16]}-{row['index'] + 1}-{number}"
+        rows, left = left, []
         path = raw_path.with_name(raw_path.name.replace(".raw.", f".ocr{number}.raw."))
-        sampling = batch_generate.Sampling(temperature=temperature, max_tokens=8000)
         batch_generate.generate_jsonl(
             rows,
             to_messages,
@@ -83,10 +87,9 @@ def ask_endpoint(scans, raw_path, args):
             model=args.model,
             base_url=args.base_url,
             workers=args.workers,
-            sampling=sampling,
+            sampling=batch_generate.Sampling(temperature=temperature, max_tokens=8000),
             fresh=args.fresh,
         )
-        left = []
         for row, raw in batch_generate.read_raw(rows, path):
             turn = rotation_of(raw["response"]) if raw else 0
             if raw and raw["finish_reason"] != "length" and not turn:
@@ -98,84 +101,68 @@ def ask_endpoint(scans, raw_path, args):
     return answers
 
 
-def run_command(scans, workspace, args):
-    """{(path, index): Markdown} of pages by olmOCR's own command line, which starts its engine once
-    for all. Its workspace stays until the run has ended, so that pages are not read twice; one bad
-    page costs itself (--max_page_error_rate 1)."""
+def run_command(scans, workspace, python):
+    """Pages read by olmOCR's own command line, which starts its engine once for all. Its workspace
+    stays until the run has ended, so that pages are not read twice; one bad page costs itself
+    (--max_page_error_rate 1)."""
     import pypdfium2
 
-    by_path, answers = collections.defaultdict(list), {}
+    by_path, names, answers = collections.defaultdict(list), {}, {}
     for path, index in scans:
         by_path[path].append(index)
     workspace.mkdir(parents=True, exist_ok=True)
-    names = {}
     for path, indices in by_path.items():
         name = f"{r.text_hash(r.file_hash(path), indices)[:16]}.pdf"
         part = pypdfium2.PdfDocument.new()
         part.import_pages(pypdfium2.PdfDocument(path), indices)
-        names[name] = path
         part.save(str(workspace / name))
-    command = [
-        args.olmocr,
-        "-m",
-        "olmocr.pipeline",
-        workspace / "work",
-        "--max_page_error_rate",
-        "1",
-    ]
-    done = subprocess.run(
-        [*map(str, command), "--pdfs", *(str(workspace / name) for name in names)],
-        stdout=sys.stderr,
-    )
+        names[name] = path
+    command = [python, "-m", "olmocr.pipeline", str(workspace / "work")]
+    command += ["--max_page_error_rate", "1", "--pdfs", *(str(workspace / name) for name in names)]
+    done = subprocess.run(command, stdout=sys.stderr)
     if done.returncode:
         raise r.BadInput(
             f"olmOCR ended with code {done.returncode}; its messages stand above. --ocr tesseract or none goes without it"
         )
-    for result in Path(workspace, "work", "results").glob("*.jsonl"):
-        for line in result.read_text(encoding="utf-8").split("\n"):
-            row = json.loads(line) if line.strip() else None
-            path = row and names.get(Path(row["metadata"]["Source-File"]).name)
-            for start, end, page in row["attributes"]["pdf_page_numbers"] if path else ():
-                answers[path, by_path[path][page - 1]] = row["text"][start:end].strip()
+    results = (workspace / "work" / "results").glob("*.jsonl")
+    for row in itertools.chain.from_iterable(r.read(path, unique=False) for path in results):
+        path = names.get(Path(row["metadata"]["Source-File"]).name)
+        for start, end, page in row["attributes"]["pdf_page_numbers"] if path else ():
+            answers[path, by_path[path][page - 1]] = row["text"][start:end].strip()
     return answers
 
 
 def has_olmocr(python):
     """True where a Python (of this or another environment: olmOCR's pins are its own) has the
     package, and there is a GPU for it."""
-    if not batch_generate.visible_gpus():
-        return False
-    check = [
-        python,
-        "-c",
-        "import importlib.util as u, sys; sys.exit(u.find_spec('olmocr') is None)",
-    ]
+    program = "import importlib.util as u, sys; sys.exit(u.find_spec('olmocr') is None)"
     try:
-        return subprocess.run(check, capture_output=True).returncode == 0
+        found = subprocess.run([python, "-c", program], capture_output=True).returncode == 0
     except OSError:
         return False
+    return found and bool(batch_generate.visible_gpus())
 
 
 def choose(args):
     """ "olmocr", "tesseract" or "none" for --ocr auto; BadInput where what is asked for is not
     there."""
+    if args.base_url and not args.model:
+        raise r.BadInput("--base-url: name the OCR model with --model")
     have = {
-        "olmocr": bool(args.base_url and args.model) or has_olmocr(args.olmocr),
+        "olmocr": bool(args.base_url) or has_olmocr(args.olmocr),
         "tesseract": shutil.which("tesseract") is not None,
         "none": True,
     }
-    if args.base_url and not args.model:
-        raise r.BadInput("--base-url: name the OCR model with --model")
     if args.ocr_pages != "scans" and not have["olmocr"]:
         raise r.BadInput(
             f"--ocr-pages {args.ocr_pages}: tesseract cannot read formulas; give --base-url and --model of olmOCR, or --olmocr"
         )
     if args.ocr == "auto":
-        return next(name for name in ("olmocr", "tesseract", "none") if have[name])
+        return next(name for name in have if have[name])
     if not have[args.ocr]:
-        raise r.BadInput(
-            "--ocr olmocr: give --base-url and --model, or on a machine with a GPU --olmocr, the Python of an environment with olmocr"
-            if args.ocr == "olmocr"
-            else "--ocr tesseract: the command tesseract is not there (apt-get install tesseract-ocr)"
-        )
+        need = {
+            "olmocr": "give --base-url and --model, or on a machine with a GPU --olmocr, the Python of an environment with olmocr",
+            "tesseract": "the command tesseract is not there (apt-get install tesseract-ocr)",
+        }
+        raise r.BadInput(f"--ocr {args.ocr}: {need[args.ocr]}")
     return args.ocr

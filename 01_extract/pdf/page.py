@@ -14,28 +14,19 @@ import re
 import statistics
 import subprocess
 import unicodedata
-import zlib
 from typing import NamedTuple
 
 from pdf.formulas import MARK, MARKS, font_name, mark_formulas
 
 # ligatures as letters, invisible signs as nothing, and the alphabets of mathematical fonts as plain
 # letters: tokenizers know x, hardly 𝑥
-LETTERS = {code: unicodedata.normalize("NFKC", chr(code)) for code in range(0x1D400, 0x1D800)} | {
-    0xFB00: "ff",
-    0xFB01: "fi",
-    0xFB02: "fl",
-    0xFB03: "ffi",
-    0xFB04: "ffl",
-    0xFB05: "st",
-    0xFB06: "st",
-    0x00AD: "",
-    0x200B: "",
-    0xFEFF: "",
-    0xA0: " ",
-}
+LETTERS = {
+    code: unicodedata.normalize("NFKC", chr(code))
+    for code in (0xA0, *range(0xFB00, 0xFB07), *range(0x1D400, 0x1D800))
+} | dict.fromkeys((0xAD, 0x200B, 0xFEFF), "")
 # a line of a table of contents
 LEADER = re.compile(r"(?:[.·…] ?){4,}\s*[\divxlc]*$|(?: [.·…]){2,} *\d+$")
+ORDINALS = frozenset(("st", "nd", "rd", "th", "′", "’", "'", "″", "*", "†", "°", "TM"))
 HYPHEN = "\x02"  # PDFium's mark of a hyphen at a line end
 GUTTER = 1.5  # a gap wider than this many line heights parts two columns or cells
 SCAN_DPI = 300  # what tesseract is trained on
@@ -46,7 +37,7 @@ class Line(NamedTuple):
     """One line of a column: text, box, baseline, heights of its letters; kept = code or a table
     row, which stays a line of its own."""
 
-    text: str
+    text: str  # with the indentation of program text
     x0: float
     top: float
     x1: float
@@ -54,43 +45,38 @@ class Line(NamedTuple):
     base: float
     sizes: tuple  # heights that a good part of its letters have; the first is the commonest; () from OCR
     kept: bool = False
-    indent: int = 0  # spaces before a line of code
     bold: bool = False
 
 
 # ---- characters of a page ----
 
 
-def text_direction(raw, count):
+def text_direction(raw):
     """Direction in which most of a page's text runs: 0, 90 (upwards), 180 or 270 degrees (PDFium
     counts clockwise)."""
     import pypdfium2.raw as pdfium
 
     angles = collections.Counter(
         round(-math.degrees(pdfium.FPDFText_GetCharAngle(raw, i)) / 90) % 4 * 90
-        for i in range(0, count, 7)
+        for i in range(0, pdfium.FPDFText_CountChars(raw), 7)
         if pdfium.FPDFText_GetUnicode(raw, i) > 32
     )
     return angles.most_common(1)[0][0] if angles else 0
 
 
-def page_chars(page, textpage, turn=None):
+def page_chars(textpage, place, turn):
     """Yield (character, (x0, top, x1, bottom, baseline, number)) of a page in the order of its
-    content; line ends and spaces have no box but None.
+    content; line ends and spaces have no box but None. The number is PDFium's of the character.
 
     The page is turned so that its text runs from left to right (pages stored sideways, wide
-    tables); text across that direction (stamps in the margin, labels of an axis) is left out. The
-    number is PDFium's of the character.
+    tables); text across that direction (stamps in the margin, labels of an axis) is left out.
     """
     import pypdfium2.raw as pdfium
 
-    raw, count = textpage.raw, pdfium.FPDFText_CountChars(textpage.raw)
-    turn = text_direction(raw, count) if turn is None else turn
+    raw = textpage.raw
     box, x, y = pdfium.FS_RECTF(), ctypes.c_double(), ctypes.c_double()
-    at, to_x, to_y = ctypes.byref(box), ctypes.byref(x), ctypes.byref(y)
-    place, level = placer(page, turn), math.radians(turn)
     high = 0
-    for i in range(count):
+    for i in range(pdfium.FPDFText_CountChars(raw)):
         code = pdfium.FPDFText_GetUnicode(raw, i)
         if code in (10, 13, 32, 9, 0xA0, 0):
             yield (" " if code in (32, 9, 0xA0) else "\n"), None
@@ -101,14 +87,12 @@ def page_chars(page, textpage, turn=None):
         if 0xDC00 <= code < 0xE000:
             code = 0x10000 + ((high - 0xD800) << 10) + (code - 0xDC00) if high else 0xFFFD
             high = 0
-        if abs(math.sin(pdfium.FPDFText_GetCharAngle(raw, i) - level)) > 0.7:
+        if abs(math.sin(pdfium.FPDFText_GetCharAngle(raw, i) - math.radians(turn))) > 0.7:
             continue
-        pdfium.FPDFText_GetLooseCharBox(raw, i, at)
-        pdfium.FPDFText_GetCharOrigin(raw, i, to_x, to_y)
-        yield (
-            HYPHEN if code in (2, 0xFFFE) else chr(code),
-            (*place(box.left, box.bottom, box.right, box.top, x.value, y.value), i),
-        )
+        pdfium.FPDFText_GetLooseCharBox(raw, i, box)
+        pdfium.FPDFText_GetCharOrigin(raw, i, x, y)
+        char = HYPHEN if code in (2, 0xFFFE) else chr(code)
+        yield char, (*place(box.left, box.bottom, box.right, box.top, x.value, y.value), i)
 
 
 def placer(page, turn):
@@ -128,8 +112,8 @@ def placer(page, turn):
     return place
 
 
-class Segment:
-    """A run of characters on one baseline without a wide gap."""
+class Run:
+    """Characters on one baseline without a wide gap."""
 
     __slots__ = ("base", "bottom", "chars", "height", "top", "x0", "x1")
 
@@ -141,23 +125,24 @@ class Segment:
 
     def add(self, char, box):
         self.chars.append((char, box))
-        self.x1, height = max(self.x1, box[2]), box[3] - box[1]
-        self.x0 = min(self.x0, box[0])
+        self.x0, self.x1 = min(self.x0, box[0]), max(self.x1, box[2])
+        height = box[3] - box[1]
         if height > 1.1 * self.height:  # it began with a raised or lowered sign
             self.height, self.top, self.bottom, self.base = height, box[1], box[3], box[4]
 
     def takes(self, box):
         """True where a character at this box goes on with the run."""
         x0, top, x1, bottom, *_ = box
-        low = min(self.height, bottom - top)
+        shared = min(self.bottom, bottom) - max(self.top, top)
         gap = x0 - self.x1
-        return (
-            min(self.bottom, bottom) - max(self.top, top) > 0.35 * low
-            and -0.6 * self.height - (x1 - x0) < gap < GUTTER * self.height
-        )
+        near = -0.6 * self.height - (x1 - x0) < gap < GUTTER * self.height
+        return near and shared > 0.35 * min(self.height, bottom - top)
+
+    def boxes(self):
+        return [box for _, box in self.chars if box]
 
 
-def segments(chars):
+def find_runs(chars):
     """Runs of the page's characters, in the order of the content."""
     runs, space = [], ""
     for char, box in chars:
@@ -172,15 +157,12 @@ def segments(chars):
                 runs[-1].chars.append((" ", None))
             runs[-1].add(char, box)
         else:
-            runs.append(Segment(char, box))
+            runs.append(Run(char, box))
         space = ""
     return runs
 
 
-ORDINALS = frozenset(("st", "nd", "rd", "th", "′", "’", "'", "″", "*", "†", "°", "TM"))
-
-
-def segment_text(run):
+def run_text(run):
     """Text of a run; raised and lowered small signs become ^ and _, since 10^5 must not become
     105."""
     out = ""
@@ -198,10 +180,9 @@ def segment_text(run):
 def marked_chars(run):
     """Yield (mark, character) of a run; the mark is "^" for a small raised sign, "_" for a lowered
     one, else ""."""
-    boxes = [box for _, box in run.chars if box]
-    heights = sorted(box[3] - box[1] for box in boxes)
+    heights = sorted(box[3] - box[1] for box in run.boxes())
     full = heights[int(len(heights) * 0.7)]
-    lines = [box[4] for box in boxes if box[3] - box[1] > 0.88 * full]
+    lines = [box[4] for box in run.boxes() if box[3] - box[1] > 0.88 * full]
     base = statistics.median_low(lines or [run.base])
     mark, level = "", 0.0
     for char, box in run.chars:
@@ -216,27 +197,64 @@ def marked_chars(run):
         yield mark, char
 
 
-def advance(run):
-    """Width of the letters where all are equally wide (program text in most books), else 0."""
-    widths = [box[2] - box[0] for _, box in run.chars if box]
-    step = statistics.median(widths)
-    alike = sum(abs(width - step) < 0.04 * step for width in widths)
-    return step if step > 0 and alike > 0.9 * len(widths) else 0
-
-
 # ---- reading order ----
 
 
+def in_columns(runs, height):
+    """Runs as columns in reading order: as the content has them, else parted by a white strip."""
+    columns = content_columns(runs, height)
+    gutter = find_gutter(runs, height) if len(columns) == 1 else None
+    if gutter is None:
+        return columns
+    # what crosses the gutter (a title, a wide figure) parts what stands above from what is below
+    columns = []
+    order = sorted(runs, key=lambda run: run.top)
+    for crosses, band in itertools.groupby(order, key=lambda run: run.x0 < gutter < run.x1):
+        if crosses:
+            columns.append(list(band))
+        else:
+            band = sorted(band, key=lambda run: run.x0 > gutter)
+            columns += [list(side) for _, side in itertools.groupby(band, lambda r: r.x0 > gutter)]
+    return columns
+
+
+def content_columns(runs, height):
+    """Columns as the content has them: most programs write one, then go up to the top of the other,
+    which holds where formulas hide the white strip between."""
+    columns, pieces = [], [[runs[0]]]
+    for before, run in itertools.pairwise(runs):
+        if run.top < before.top - 6 * height:
+            pieces.append([])
+        pieces[-1].append(run)
+    for piece in pieces:
+        if columns and not is_beside(piece, columns[-1], height):
+            columns[-1] += piece
+        else:
+            columns.append(piece)
+    return columns
+
+
+def is_beside(piece, column, height):
+    """True where a piece of the content stands as a column to the right of another: at least five
+    lines of it, and what is on their level ends before them. Comments beside program text are fewer."""
+    foot = max(run.base for run in column) + height
+    lines = [run for run in piece if run.base < foot]
+    if len(lines) < 5:
+        return False
+    head, edge = min(run.top for run in lines), sorted(run.x0 for run in lines)[len(lines) // 10]
+    level = [run for run in column if run.base > head]
+    return sum(run.x1 > edge + height for run in level) <= 0.1 * len(level)
+
+
 def find_gutter(runs, height):
-    """x of a white strip that parts the page into columns, or None; of several the one that the
-    fewest runs cross."""
+    """x of a white strip that parts a page written line by line into columns, or None; of several
+    the one that the fewest runs cross."""
     left, right = min(run.x0 for run in runs), max(run.x1 for run in runs)
-    width = right - left
-    if len(runs) < 10 or width < 20 * height:
+    if right - left < 20 * height:
         return None
-    middle = (left + 0.25 * width, left + 0.75 * width)
-    starts = sorted({run.x0 - 0.5 for run in runs if middle[0] < run.x0 < middle[1]})
-    found = [(crossing(runs, x), x) for x in starts if is_gutter(runs, x, left, right, height)]
+    middle = (right - left) / 4
+    starts = {run.x0 - 0.5 for run in runs if left + middle < run.x0 < right - middle}
+    found = [(crossing(runs, x), x) for x in starts if is_gutter(runs, x, left, right)]
     return min(found)[1] if found else None
 
 
@@ -244,69 +262,23 @@ def crossing(runs, x):
     return sum(run.x0 < x < run.x1 for run in runs)
 
 
-def is_gutter(runs, x, left, right, height):
-    """True where few runs cross x, and both sides hold at least five rows whose wider ones fill a
-    good part of the side; narrow cells of a table do not."""
+def is_gutter(runs, x, left, right):
+    """True where few runs cross x and the wider runs of both sides fill them: narrow cells of a
+    table do not. Those on the right begin at one margin: labels of a drawing do not."""
     sides = [run for run in runs if run.x1 <= x], [run for run in runs if run.x0 >= x]
     if min(map(len, sides)) < 5 or crossing(runs, x) > 0.35 * len(runs):
         return False
     for side, room in zip(sides, (x - left, right - x), strict=True):
-        wide = statistics.quantiles([run.x1 - run.x0 for run in side], n=10)[7]
-        high = max(run.bottom for run in side) - min(run.top for run in side)
-        if wide < 0.55 * room or high < 6 * height:
+        if statistics.quantiles([run.x1 - run.x0 for run in side], n=10)[7] < 0.55 * room:
             return False
-    starts = collections.Counter(round(run.x0) for run in sides[1])
-    return starts.most_common(1)[0][1] >= 0.3 * len(sides[1])
+    margins = collections.Counter(round(run.x0) for run in sides[1])
+    return margins.most_common(1)[0][1] >= 0.3 * len(sides[1])
 
 
-def in_columns(runs, height, depth=0):
-    """Runs as a list of columns in reading order: what crosses the gutter (a title, a wide figure)
-    parts what stands above from what stands below."""
-    x = find_gutter(runs, height) if runs and depth < 3 else None
-    if x is None:
-        return [runs] if runs else []
-    groups, left, right = [], [], []
-
-    def flush():
-        groups.extend(
-            in_columns(left[:], height, depth + 1) + in_columns(right[:], height, depth + 1)
-        )
-        left.clear()
-        right.clear()
-
-    wide = []
-    for run in sorted(runs, key=lambda run: run.top):
-        if run.x0 < x < run.x1:
-            flush()
-            wide.append(run)
-            continue
-        if wide:
-            groups.append(wide[:])
-            wide.clear()
-        (left if run.x1 <= x else right).append(run)
-    flush()
-    return groups + ([wide] if wide else [])
+# ---- lines of a column ----
 
 
-def content_columns(runs, height):
-    """Two columns as the content has them, or None: formulas hide the white strip between columns,
-    but the page's program writes one column, then goes up to the top of the other."""
-    left, right = min(run.x0 for run in runs), max(run.x1 for run in runs)
-    middle = (left + right) / 2
-    inner = middle - 0.05 * (right - left)  # where the second column may begin
-    for at in range(10, len(runs) - 10):
-        run, first, rest = runs[at], runs[:at], runs[at:]
-        if run.top > runs[at - 1].top - 12 * height or run.x0 < inner:
-            continue
-        wide = sum(r.x1 > run.x0 + height and r.x1 - r.x0 < right - middle for r in first)
-        astray = [r for r in rest if r.x0 < inner]
-        if wide <= 0.02 * at and len(astray) <= 0.1 * len(rest):
-            second = [r for r in rest if r.x0 >= inner]
-            return [column for column in (first, second, astray) if column]
-    return None
-
-
-def rows_of(runs):
+def find_rows(runs):
     """Runs of one column as rows from top to bottom, each from left to right."""
     rows = []
     for run in sorted(runs, key=lambda run: run.base):
@@ -322,9 +294,17 @@ def rows_of(runs):
     return [sorted(row, key=lambda run: run.x0) for row in rows]
 
 
+def advance(run):
+    """Width of the letters where all are equally wide (program text in most books), else 0."""
+    widths = [box[2] - box[0] for box in run.boxes()]
+    step = statistics.median(widths)
+    alike = sum(abs(width - step) < 0.04 * step for width in widths)
+    return step if step > 0 and alike > 0.9 * len(widths) else 0
+
+
 def find_code(rows):
-    """(rows that are program text, advance width of its letters): rows in letters of one width, and
-    rows between them that are so for the most part.
+    """(numbers of the rows that are program text, advance width of its letters): rows in letters of
+    one width, and rows between them that are so for the most part.
 
     Digits are equally wide in most fonts, so that a row of a few digits is code only where its
     width is that of a surer row.
@@ -343,8 +323,7 @@ def find_code(rows):
 
 def is_mostly_typed(row, step):
     """True where most letters of a row, the first and the last among them, are of the width."""
-    boxes = [box for run in row for _, box in run.chars if box]
-    same = [abs(box[2] - box[0] - step) < 0.04 * step for box in boxes]
+    same = [abs(box[2] - box[0] - step) < 0.04 * step for run in row for box in run.boxes()]
     return same[0] and same[-1] and sum(same) >= 0.5 * len(same)
 
 
@@ -354,7 +333,7 @@ def is_typed(run):
 
 def heights_of(run):
     """Letter heights of a run that at least 15 % of its letters have, the commonest first."""
-    count = collections.Counter(round(box[3] - box[1], 1) for _, box in run.chars if box)
+    count = collections.Counter(round(box[3] - box[1], 1) for box in run.boxes())
     return tuple(height for height, n in count.most_common(3) if n >= 0.15 * count.total())
 
 
@@ -362,78 +341,62 @@ def is_bold(textpage, run):
     """True where the font of a run's middle character says so in its name or weight."""
     import pypdfium2.raw as pdfium
 
-    numbers = [box[5] for _, box in run.chars if box]
-    number = numbers[len(numbers) // 2]
+    boxes = run.boxes()
+    number = boxes[len(boxes) // 2][5]
     named = re.search(rb"(?i)bold|black|heavy|-sb|demi", font_name(textpage, number))
     return bool(named) or pdfium.FPDFText_GetFontWeight(textpage.raw, number) >= 700
 
 
 def column_lines(runs, textpage):
     """Lines of one column."""
-    rows = rows_of(runs)
+    rows = find_rows(runs)
     code, step = find_code(rows)
-    left = min(run.x0 for run in runs)
-    ends = collections.Counter(round(row[-1].x1) for row in rows)
+    margin = min((rows[n][0].x0 for n in code), default=0)
     made = []
     for n, row in enumerate(rows):
-        justified = row[0].x0 - left < 2 and ends[round(row[-1].x1)] > 1 and has_even_gaps(row)
-        text = row_text(row, cells=not justified)
-        if not text.strip():
+        text = row_text(row).strip()
+        if not text:
             continue
-        table = (len(row) > 2 and not justified) or "  " in text or bool(LEADER.search(text))
+        table = len(row) > 2 or "  " in text or bool(LEADER.search(text))
+        if n in code:
+            text = " " * min(round((row[0].x0 - margin) / step), 60) + text
         longest = max(row, key=lambda run: len(run.chars))
-        line = Line(
-            text.strip(),
-            row[0].x0,
-            min(run.top for run in row),
-            row[-1].x1,
-            max(run.bottom for run in row),
-            longest.base,
-            heights_of(longest),
-            kept=n in code or table,
-            indent=-1 if n in code else 0,
-            bold=is_bold(textpage, longest),
+        made.append(
+            Line(
+                text,
+                row[0].x0,
+                min(run.top for run in row),
+                row[-1].x1,
+                max(run.bottom for run in row),
+                longest.base,
+                heights_of(longest),
+                kept=n in code or table,
+                bold=is_bold(textpage, longest),
+            )
         )
-        made.append(line)
-    margin = min((line.x0 for line in made if line.indent), default=0)
-    return [
-        line._replace(indent=min(round((line.x0 - margin) / step), 60)) if line.indent else line
-        for line in made
-    ]
+    return made
 
 
-def gaps_of(row):
-    return [run.x0 - before.x1 for before, run in itertools.pairwise(row)]
-
-
-def has_even_gaps(row):
-    """True where the gaps of a row are as wide as those of a table, but equal: a justified line of
-    few words."""
-    words = all(box for run in row for _, box in run.chars)  # no run has a space
-    return words and len(row) > 2 and min(gaps_of(row)) > 0.8 * max(gaps_of(row))
-
-
-def row_text(row, cells):
+def row_text(row):
     """Text of a row; two spaces part the cells of a table."""
-    text = segment_text(row[0])
-    for before, run, gap in zip(row, row[1:], gaps_of(row), strict=False):
-        wide = cells and gap > GUTTER * before.height
-        text += ("  " if wide else " ") + segment_text(run)
+    text = run_text(row[0])
+    for before, run in itertools.pairwise(row):
+        wide = run.x0 - before.x1 > GUTTER * before.height
+        text += ("  " if wide else " ") + run_text(run)
     return MARKS.sub(MARK, text)
 
 
 def read_text_layer(page):
     """Lines of a page from its text layer, in reading order ([] where there is none)."""
-    import pypdfium2.raw as pdfium
-
     textpage = page.get_textpage()
-    turn = text_direction(textpage.raw, pdfium.FPDFText_CountChars(textpage.raw))
-    chars = list(page_chars(page, textpage, turn))
-    runs = segments(mark_formulas(page, textpage, chars, placer(page, turn)))
+    turn = text_direction(textpage.raw)
+    place = placer(page, turn)
+    chars = list(page_chars(textpage, place, turn))
+    runs = find_runs(mark_formulas(page, textpage, chars, place))
     if not runs:
         return []
     height = statistics.median(run.height for run in runs)
-    columns = content_columns(runs, height) or in_columns(runs, height)
+    columns = in_columns(runs, height)
     return [line for column in columns for line in column_lines(column, textpage)]
 
 
@@ -441,10 +404,8 @@ def is_readable(lines):
     """False where a text layer is missing or garbage: private-use and replacement characters come
     from fonts without a character map."""
     text = "".join(line.text for line in lines)
-    bad = sum(
-        1 for c in text if c == "\ufffd" or "\ue000" <= c <= "\uf8ff" or (c < " " and c != HYPHEN)
-    )
-    return len(text.strip()) > 0 and bad < 0.2 * len(text)
+    bad = len(re.findall(r"[\ufffd\ue000-\uf8ff\x00\x01\x03-\x1f]", text))
+    return bool(text.strip()) and bad < 0.2 * len(text)
 
 
 def picture_share(page):
@@ -453,63 +414,22 @@ def picture_share(page):
     import pypdfium2.raw as pdfium
 
     width, height = page.get_size()
+    kinds = [pdfium.FPDF_PAGEOBJ_IMAGE, pdfium.FPDF_PAGEOBJ_PATH, pdfium.FPDF_PAGEOBJ_SHADING]
     largest = 0.0
-    for thing in page.get_objects(
-        filter=[pdfium.FPDF_PAGEOBJ_IMAGE, pdfium.FPDF_PAGEOBJ_PATH, pdfium.FPDF_PAGEOBJ_SHADING],
-        max_depth=4,
-    ):
+    for thing in page.get_objects(filter=kinds, max_depth=4):
         left, bottom, right, top = thing.get_bounds()
         largest = max(largest, (right - left) * (top - bottom) / max(width * height, 1))
     return min(largest, 1.0)
 
 
-# colours, frames, fonts and clips, and nothing that is painted
-BLANK_TOKEN = re.compile(
-    rb"[-+.\d]+|/[\w.+-]+|<<|>>|[\[\]]|[qQ]|cm|[gGkKwJjMdin]|rg|RG|ri|gs|cs|CS|scn?|SCN?|BT|ET|T[fdDm*cwzLrs]|BMC|BDC|EMC|"
-    rb"W\*?|re"
-)
-
-
-def content_is_lost(pdf, index):
-    """True where a page on which nothing was found has a content stream that says otherwise:
-    damaged, so that PDFium passed over it in silence.
-
-    The page is written to a file of its own, where its stream is easy to find. A blank page's
-    stream sets colours and frames at most.
-    """
-    import pypdfium2
-
-    alone, out = pypdfium2.PdfDocument.new(), io.BytesIO()
-    alone.import_pages(pdf, [index])
-    alone.save(out)
-    data = out.getvalue()
-    named = re.search(rb"/Contents\s*(\[[^\]]*\]|\d+ \d+ R)", data)
-    for number in re.findall(rb"(\d+) \d+ R", named[1]) if named else ():
-        stream = re.search(
-            rb"(?:^|[\r\n])"
-            + number
-            + rb" \d+ obj(?:(?!endobj).)*?stream\r?\n(.*?)\r?\n?endstream",
-            data,
-            re.DOTALL,
-        )
-        content = stream[1] if stream else b""
-        try:
-            content = zlib.decompressobj().decompress(content, 1_000_000)
-        except zlib.error:
-            pass  # not compressed, or damaged: then it holds other bytes than these
-        if not all(BLANK_TOKEN.fullmatch(token) for token in content[:100_000].split()):
-            return True
-    return False
-
-
 # ---- OCR of one page ----
 
 
-def page_png(page, dpi=SCAN_DPI):
-    """PNG bytes of a rendered page; at most 30 million pixels, whatever the page claims to
-    measure."""
+def page_png(page):
+    """(PNG bytes of a rendered page, pixels a point): at most 30 million pixels, whatever the page
+    claims to measure."""
     width, height = page.get_size()
-    scale = min(dpi / 72, (30e6 / max(width * height, 1)) ** 0.5)
+    scale = min(SCAN_DPI / 72, (30e6 / max(width * height, 1)) ** 0.5)
     out = io.BytesIO()
     page.render(scale=scale, grayscale=True).to_pil().save(out, "PNG", compress_level=1)
     return out.getvalue(), scale
@@ -519,20 +439,9 @@ def read_tesseract(page, language="eng"):
     """Lines of a page by tesseract's command line; its own layout analysis gives the order. Raises
     RuntimeError where it fails."""
     png, scale = page_png(page)
-    command = [
-        "tesseract",
-        "stdin",
-        "stdout",
-        "--dpi",
-        str(round(72 * scale)),
-        "-l",
-        language,
-        "--psm",
-        "3",
-        "tsv",
-    ]
+    command = f"tesseract stdin stdout --dpi {round(72 * scale)} -l {language} --psm 3 tsv"
     done = subprocess.run(
-        command,
+        command.split(),
         input=png,
         capture_output=True,
         timeout=PAGE_SECONDS,
@@ -540,27 +449,18 @@ def read_tesseract(page, language="eng"):
     )
     if done.returncode:
         raise RuntimeError(f"tesseract: {done.stderr.decode(errors='replace').strip()[:300]}")
-    words = collections.defaultdict(list)
+    lines = collections.defaultdict(list)  # words of each, in tesseract's reading order
     for row in done.stdout.decode("utf-8", "replace").split("\n")[1:]:
         cells = row.split("\t")
         if len(cells) == 12 and cells[0] == "5" and cells[11].strip():
-            words[tuple(map(int, cells[1:5]))].append(
-                (*(float(cell) / scale for cell in cells[6:10]), cells[11].strip())
-            )
-    lines = []
-    for line in words.values():  # dicts keep tesseract's reading order
-        text = " ".join(word[4] for word in line)
-        text = re.sub(r"(?<=[a-z])[-‐\xad]$", HYPHEN, text).translate(LETTERS)
-        tops, bottoms = [word[1] for word in line], [word[1] + word[3] for word in line]
-        lines.append(
-            Line(
-                text,
-                line[0][0],
-                min(tops),
-                max(w[0] + w[2] for w in line),
-                max(bottoms),
-                max(bottoms),
-                (),
-            )
-        )
-    return lines
+            x, y, width, height = (float(cell) / scale for cell in cells[6:10])
+            word = (cells[11].strip(), x, y, x + width, y + height)
+            lines[tuple(cells[1:5])].append(word)
+    return [ocr_line(words) for words in lines.values()]
+
+
+def ocr_line(words):
+    """A line from its words, (text, x0, top, x1, bottom) each."""
+    texts, lefts, tops, rights, bottoms = zip(*words, strict=True)
+    text = re.sub(r"(?<=[a-z])[-‐\xad]$", HYPHEN, " ".join(texts)).translate(LETTERS)
+    return Line(text, lefts[0], min(tops), max(rights), max(bottoms), max(bottoms), ())

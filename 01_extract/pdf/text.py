@@ -20,6 +20,12 @@ ENDED = re.compile(r"[.!?:;]['”\")\]]*$")
 NUMBERED = re.compile(
     r"(?:(?:Chapter|Section|Appendix|Part|Lecture|Unit)\s+[\dIVXA-Z]+\b|\d+(?:\.\d+){1,3}\.?\s+[A-Z])[^.!?;]{0,80}$"
 )
+PAGE_NUMBER = re.compile(
+    r"\W*(?:page\s+)?(\d{1,4}|[ivxlc]{1,7})(?:\s*(?:of|/)\s*\d+)?\W*", re.IGNORECASE
+)
+OUTER_NUMBER = re.compile(r"(\d{1,4})\s+\D.{2,100}$|\D.{2,100}?\s(\d{1,4})$")
+ROMAN = {"i": 1, "v": 5, "x": 10, "l": 50, "c": 100}
+CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f]")
 
 
 # ---- running headers, footers, page numbers ----
@@ -27,41 +33,35 @@ NUMBERED = re.compile(
 
 def running_lines(pages):
     """Set of (page index, line index) of running headers, footers and page numbers among the two
-    outermost lines at either end of a page.
+    outermost lines at either end of a page; the last line of a page is never taken.
 
-    Words count as running where the same words, numbers aside, stand at the same height on at least
-    two of the eight pages before and after (left and right pages differ, chapters change), or where
-    they begin or end with a page number; in both cases white space parts them from the body, and
-    the page has at least five lines. A page number is one whose sequence the pages around carry on.
-    The last line of a page is never taken.
+    Words count as running where the same words, numbers aside, stand at the same height on two of
+    the eight pages before and after (left and right pages differ, chapters change), or where they
+    begin or end with a page number; in both cases white space parts them from the body. A page
+    number is one whose sequence the pages around carry on.
     """
     white = 1.3 * usual_step(pages, 0)
     found = set()
     for sign in (1, -1):
         orders = [sorted(range(len(lines)), key=lambda i: sign * lines[i].base) for lines in pages]
-        ordered = [[lines[i] for i in order] for lines, order in zip(pages, orders, strict=True)]
-        edges = [[(line_key(line.text), line) for line in lines[:2]] for lines in ordered]
-        inner = [{line_key(line.text) for line in lines[2:-2]} for lines in ordered]
-        for n, lines in enumerate(ordered):
-            near = [m for m in range(max(n - 8, 0), min(n + 9, len(pages))) if m != n]
-            count = running_at_edge(n, lines, edges, inner, near, white)
-            found |= {(n, i) for i in orders[n][:count]}
+        edges = [[lines[i] for i in order[:2]] for lines, order in zip(pages, orders, strict=True)]
+        for n, order in enumerate(orders):
+            around = {m: edges[m] for m in range(max(n - 8, 0), min(n + 9, len(pages))) if m != n}
+            lines = [pages[n][i] for i in order[:3]]
+            found |= {(n, i) for i in order[: running_at_edge(n, lines, around, white)]}
     return found
 
 
-def running_at_edge(n, lines, edges, inner, near, white):
-    """How many lines of a page, counted from its edge, run on over the pages `near`."""
-    count = 0  # lines that run on; words only where white space follows
-    for at, (key, line) in enumerate(edges[n][: len(lines) - 1]):
-        if follows_sequence(n, line, edges, near, page_number):
-            count = at + 1
-        elif len(lines) < 5 or not (
-            repeats(key, line, edges, inner, near)
-            or follows_sequence(n, line, edges, near, outer_number)
-        ):
+def running_at_edge(number, lines, around, white):
+    """How many of a page's outermost lines run on over the pages around: {page: outermost lines}."""
+    count = 0
+    for at, (line, inner) in enumerate(itertools.pairwise(lines), 1):
+        if follows_sequence(number, line, around, page_number):
+            count = at
+        elif not repeats(line, around) and not follows_sequence(number, line, around, outer_number):
             break
-        elif abs(lines[at + 1].base - line.base) >= white:
-            count = at + 1
+        elif abs(inner.base - line.base) >= white:
+            count = at
     return count
 
 
@@ -74,51 +74,47 @@ def usual_step(pages, otherwise):
 
 def line_key(text):
     """Words of a line without numbers, in lower case."""
-    words = re.sub(r"[\W\d_]+", " ", text.lower())
-    return "" if len(text) > 150 else re.sub(r"\b[ivxlc]+\b", "", words).strip()
+    words = re.sub(r"[\W\d_]+", " ", text[:150].lower())
+    return re.sub(r"\b[ivxlc]+\b", "", words).strip()
 
 
-def repeats(key, line, edge, inner, near):
-    """True where the line's words stand at its height at the edge of two pages around, and not in
-    the body of any."""
-    if len(key) < 3 or any(key in inner[m] for m in near):
-        return False
-    return sum(
-        any(other == key and abs(there.top - line.top) < 8 for other, there in edge[m])
-        for m in near
-    ) >= min(2, max(len(near), 1))
+def repeats(line, around):
+    """True where the line's words stand at its height on two pages around."""
+    key = line_key(line.text)
+    same = [
+        any(abs(other.top - line.top) < 8 and line_key(other.text) == key for other in edge)
+        for edge in around.values()
+    ]
+    return len(key) >= 3 and sum(same) >= min(2, max(len(same), 1))
 
 
-def follows_sequence(number, line, edge, near, value_of):
+def follows_sequence(number, line, around, value_of):
     """True where the line bears a page number: two pages around (one, in a paper of two pages) bear
     the number that goes with it."""
     value = value_of(line.text)
     if value is None:
         return False
     right = sum(
-        any(value_of(there.text) == value + m - number for _, there in edge[m]) for m in near
+        any(value_of(other.text) == value + page - number for other in edge)
+        for page, edge in around.items()
     )
-    return right >= min(2, max(len(near), 1))
+    return right >= min(2, max(len(around), 1))
 
 
 def outer_number(text):
     """Number that a line with words begins or ends with, else None: "Chapter 2: Forces  31", "32  Forces"."""
-    match = re.match(r"(\d{1,4})\s+\D.{2,100}$|\D.{2,100}?\s(\d{1,4})$", text)
+    match = OUTER_NUMBER.match(text)
     return int(match[1] or match[2]) if match else None
 
 
 def page_number(text):
     """Value of a line that is a page number only (12, - 12 -, Page 12, xii), else None."""
-    match = re.fullmatch(
-        r"\W*(?:page\s+)?(\d{1,4}|[ivxlc]{1,7})(?:\s*(?:of|/)\s*\d+)?\W*",
-        text.strip(),
-        re.IGNORECASE,
-    )
+    match = PAGE_NUMBER.fullmatch(text.strip())
     if not match:
         return None
     if match[1].isdigit():
         return int(match[1])
-    values = [{"i": 1, "v": 5, "x": 10, "l": 50, "c": 100}[c] for c in match[1].lower()]
+    values = [ROMAN[letter] for letter in match[1].lower()]
     return sum(-a if a < b else a for a, b in zip(values, [*values[1:], 0], strict=True))
 
 
@@ -132,11 +128,10 @@ def mend_hyphen(first, second, known):
     tail = re.match(r"[\w’'-]*", second)[0]
     if not head or not tail:
         return f"{first}-{second}"
-    joined, hyphened = (head + tail).lower(), f"{head}-{tail}".lower()
-    keep = known[hyphened] > known[joined] or (
-        not known[joined]
-        and (tail[0].isupper() or tail[0].isdigit() or head[-1].isdigit() or "-" in head)
-    )
+    joined, hyphened = known[(head + tail).lower()], known[f"{head}-{tail}".lower()]
+    # "control-C", "UTF-8", "3-component", "--no-site-file"
+    compound = tail[0].isupper() or tail[0].isdigit() or re.search(r"-|\d$", head)
+    keep = hyphened > joined or (compound and not joined)
     return f"{first}{'-' if keep else ''}{second}"
 
 
@@ -151,25 +146,19 @@ def vocabulary(pages):
 
 def join_lines(first, second, known):
     """Text of two lines of a paragraph as one."""
-    if first.endswith(HYPHEN):
-        return mend_hyphen(first[:-1], second, known)
-    if re.search(r"\w-$", first) and second[:1].isalnum():
+    if first.endswith(HYPHEN) or (re.search(r"\w-$", first) and second[:1].isalnum()):
         return mend_hyphen(first[:-1], second, known)
     return f"{first} {second}"
 
 
 class Book:
-    """What the pages have in common: size of the body text, usual distance of lines, right margin
-    of each column."""
+    """What the pages have in common: size of the body text, usual distance of lines, words."""
 
     def __init__(self, pages):
-        lines = [line for page in pages for line in page]
         sizes = collections.Counter()
-        for line in lines:
+        for line in itertools.chain(*pages):
             sizes[line.sizes[:1]] += len(line.text)
         self.size = (sizes.most_common(1)[0][0] or (0,))[0] if sizes else 0
-        letters = sum(len(line.text) for line in lines)
-        self.bold_text = sum(len(line.text) for line in lines if line.bold) > 0.3 * letters
         self.step = usual_step(pages, 12)
         self.known = vocabulary(pages)
 
@@ -177,23 +166,16 @@ class Book:
         """A short line in letters clearly larger than the body's, or bold and without the end of a
         sentence."""
         text = line.text
-        if (
-            not line.sizes
-            or line.kept
-            or len(text) > 120
-            or not text[0].isalnum()
-            or not re.search(r"[^\W\d_]{3}", text)
-        ):
+        if not line.sizes or line.kept or not re.match(r"(?=.*[^\W\d_]{3})\w.{0,119}$", text):
             return False
-        bold = line.bold and not self.bold_text and line.sizes[0] > 0.95 * self.size
-        return line.sizes[0] > 1.13 * self.size or (
-            bold and len(text) < 80 and text[-1] not in ".,;:?!)" + HYPHEN and not text[0].islower()
-        )
+        if line.sizes[0] > 1.13 * self.size:
+            return True
+        alone = len(text) < 80 and text[-1] not in ".,;:?!)" + HYPHEN and not text[0].islower()
+        return line.bold and alone and line.sizes[0] > 0.95 * self.size
 
 
-def starts_paragraph(before, line, lines, book, count):
-    """True where a line does not go on with the paragraph of the line before it, which has `count`
-    lines so far (all of one page)."""
+def starts_paragraph(before, line, lines, book):
+    """True where a line does not go on with the paragraph of the line before it (on one page)."""
     if before.kept or line.kept or book.is_heading(before) or book.is_heading(line):
         return True
     ended = bool(ENDED.search(before.text))
@@ -204,39 +186,34 @@ def starts_paragraph(before, line, lines, book, count):
         return True
     # a tall formula may push lines apart; OCR's boxes are rough
     white = 1.6 if mid_sentence else 1.28 if line.sizes else 1.45
-    em = before.bottom - before.top
-    if line.base - before.base > white * max(book.step, 0.8 * em):
+    step = max(book.step, 0.8 * (before.bottom - before.top))
+    if line.base - before.base > white * step or other_letters(before, line):
         return True
-    if " " in line.text and other_letters(before, line):
-        return True
-    return not before.text.endswith(HYPHEN) and margins_part(before, line, lines, ended, count)
+    return not before.text.endswith(HYPHEN) and margins_part(before, line, lines, ended)
 
 
 def other_letters(before, line):
-    """True where two lines have no letter height in common."""
+    """True where two lines, the second of several words, have no letter height in common."""
     pairs = list(itertools.product(before.sizes, line.sizes))
-    return bool(pairs) and not any(abs(a - b) < 0.04 * a for a, b in pairs)
+    alike = any(abs(a - b) < 0.04 * a for a, b in pairs)
+    return bool(pairs) and not alike and " " in line.text
 
 
-def margins_part(before, line, lines, ended, count):
+def margins_part(before, line, lines, ended):
     """True where the left and right ends of two lines say that a paragraph ends between them."""
     em = before.bottom - before.top
-    starts = (before.x0, line.x0)
-    block = [
-        other
-        for other in lines
-        if min(abs(other.x0 - x0) for x0 in starts) < 0.5 * em and other.x1 > before.x0
-    ]
+
+    def shares_margin(other):
+        starts_there = min(abs(other.x0 - before.x0), abs(other.x0 - line.x0)) < 0.5 * em
+        return starts_there and other.x1 > before.x0
+
+    block = list(filter(shares_margin, lines))
     left, right = min(other.x0 for other in block), max(other.x1 for other in block)
     word = (line.x1 - line.x0) * len(line.text.split(" ")[0]) / len(line.text)
     room = right - before.x1
     indented = line.x0 - left > 0.8 * em and before.x0 - left < 0.5 * em
     # the line before ended early where the next word would have found room in it
     if room > word + 1.2 * em and (ended or indented or room > 0.25 * (right - left)):
-        return True
-    # the next entry of a list with hanging indents
-    hanging = line.x0 - left < 0.5 * em and before.x0 - left > 0.8 * em
-    if count > 1 and room > em and hanging:
         return True
     return ended and indented  # without an end it is a hanging indent
 
@@ -246,25 +223,21 @@ def page_paragraphs(lines, book):
     (code and table rows, a line a line)."""
     made, before = [], None
     for line in lines:
-        text = " " * line.indent + line.text
         kind = "kept" if line.kept else "heading" if book.is_heading(line) else "text"
         last = made[-1] if made else [None]
         if kind == last[0] == "kept" and 0 < line.base - before.base < 1.8 * book.step:
-            last[1] += "\n" + text
+            last[1] += "\n" + line.text
         elif kind == last[0] == "heading" and goes_on(before, line):
-            last[1] += " " + text
-        elif made and not starts_paragraph(before, line, lines, book, last[3]):
-            last[1] = join_lines(last[1], text, book.known)
-            last[3] += 1
+            last[1] += " " + line.text
+        elif made and not starts_paragraph(before, line, lines, book):
+            last[1] = join_lines(last[1], line.text, book.known)
         else:
-            made.append([kind, text, line.sizes[0] if line.sizes else 0, 1])
+            made.append([kind, line.text, line.sizes[0] if line.sizes else 0])
         before = line
-    return [[number_heading(*paragraph), *paragraph[1:3]] for paragraph in made]
-
-
-def number_heading(kind, text, size, count):
-    """ "heading" for one line of text that is numbered as headings are, else its kind."""
-    return "heading" if kind == "text" and count == 1 and NUMBERED.match(text) else kind
+    for paragraph in made:
+        if paragraph[0] == "text" and NUMBERED.match(paragraph[1]):
+            paragraph[0] = "heading"
+    return made
 
 
 def goes_on(before, line):
@@ -279,18 +252,16 @@ def is_unfinished(kind, text):
 def footnotes_first(paragraphs, book):
     """Paragraphs of a page with its footnotes before a last paragraph that goes on overleaf, so
     that its halves meet."""
-    last = next(
-        (i for i in range(len(paragraphs) - 1, -1, -1) if paragraphs[i][2] > 0.95 * book.size), None
-    )
+    at = len(paragraphs)
+    while at and paragraphs[at - 1][0] == "text" and paragraphs[at - 1][2] <= 0.93 * book.size:
+        at -= 1
     # a first paragraph stays the first: the page before may end in its beginning
-    notes = paragraphs[last + 1 :] if last else []
-    if (
-        not notes
-        or not is_unfinished(*paragraphs[last][:2])
-        or any(kind != "text" or size > 0.93 * book.size for kind, _, size in notes)
-    ):
+    body = at - 1
+    if body < 1 or paragraphs[body][2] <= 0.95 * book.size:
         return paragraphs
-    return [*paragraphs[:last], *notes, paragraphs[last]]
+    if not is_unfinished(*paragraphs[body][:2]):
+        return paragraphs
+    return [*paragraphs[:body], *paragraphs[at:], paragraphs[body]]
 
 
 # ---- the book ----
@@ -311,33 +282,23 @@ def assemble(pages):
         for number, lines in enumerate(lined)
     ]
     book = Book(kept)
-    parts, offsets, length, open_end = [], [], 0, False
+    parts, starts, unfinished = [], [], False
     for (number, given), lines in zip(pages, kept, strict=True):
-        start = None
-        for kind, paragraph, _ in paragraphs_on(given, lines, book):
-            joins = (
-                start is None and open_end and kind == "text" and runs_over(parts[-1], paragraph)
-            )
-            if joins:
-                last = parts.pop()
-                length -= len(last)
-                text = join_lines(last, paragraph, book.known)
-            else:
-                text = f"## {paragraph}" if kind == "heading" else paragraph
-                parts += ["\n\n"] if parts else []
-                length += 2 * (len(parts) > 0)
-            if start is None:
-                start = length + (len(text) - len(paragraph) if joins else 0)
-            parts.append(text)
-            length += len(text)
-            open_end = is_unfinished(kind, paragraph)
-        offsets.append([number, length if start is None else start])
+        paragraphs = paragraphs_on(given, lines, book)
+        if unfinished and paragraphs and runs_over(parts[-1], *paragraphs[0][:2]):
+            _, text, _ = paragraphs.pop(0)
+            parts[-1] = join_lines(parts[-1], text, book.known)
+            starts.append((number, len(parts) - 1, len(parts[-1]) - len(text)))
+            unfinished = is_unfinished("text", text)
+        else:
+            starts.append((number, len(parts), 0))
+        for kind, text, _ in paragraphs:
+            parts.append(f"## {text}" if kind == "heading" else text)
+            unfinished = is_unfinished(kind, text)
     # marks of hyphens and control characters that are left; every character stays one character
-    text = CONTROL.sub(lambda m: "-" if m[0] == HYPHEN else " ", "".join(parts))
-    return text, offsets
-
-
-CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f]")
+    text = CONTROL.sub(lambda m: "-" if m[0] == HYPHEN else " ", "\n\n".join(parts))
+    at = [0, *itertools.accumulate(len(part) + 2 for part in parts)]
+    return text, [[number, min(at[n] + inside, len(text))] for number, n, inside in starts]
 
 
 def paragraphs_on(given, lines, book):
@@ -347,9 +308,9 @@ def paragraphs_on(given, lines, book):
     return footnotes_first(page_paragraphs(lines, book), book)
 
 
-def runs_over(last, paragraph):
+def runs_over(last, kind, text):
     """True where an unfinished paragraph goes on with the first one of the next page."""
-    return last.endswith(HYPHEN) or paragraph[:1].islower()
+    return kind == "text" and (last.endswith(HYPHEN) or text[:1].islower())
 
 
 def pages_of(offsets, start, end):

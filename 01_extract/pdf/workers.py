@@ -4,6 +4,7 @@ A page that cannot be read, or on which the PDF library crashes or hangs, costs 
 """
 
 import concurrent.futures
+import functools
 import multiprocessing
 import resource
 import subprocess
@@ -24,7 +25,8 @@ PAGE_FAULTS = (
     MemoryError,
 )
 MEMORY = 3 << 30  # bytes of a process: a stream of 10 kB may unpack to gigabytes
-_open = {}
+PAGES_A_TASK = 16
+CRASHES = (concurrent.futures.BrokenExecutor, concurrent.futures.CancelledError, TimeoutError)
 
 
 def start_reader(memory):
@@ -33,16 +35,12 @@ def start_reader(memory):
     resource.setrlimit(resource.RLIMIT_AS, (memory, memory))
 
 
+@functools.lru_cache(1)
 def open_pdf(path):
     """The PDF, kept open by this process until another one is asked for."""
     import pypdfium2
 
-    if path not in _open:
-        for other in _open.values():
-            other.close()
-        _open.clear()
-        _open[path] = pypdfium2.PdfDocument(path)
-    return _open[path]
+    return pypdfium2.PdfDocument(path)
 
 
 def probe(path):
@@ -54,48 +52,40 @@ def probe(path):
             return "broken PDF", "it has no pages"
         return len(pdf), pdf.get_metadata_dict().get("Title")
     except Exception as error:  # whatever the library says, it is this file's fault
-        return "encrypted PDF" if "password" in str(error).lower() or "security" in str(
-            error
-        ).lower() else "broken PDF", str(error)
+        locked = any(word in str(error).lower() for word in ("password", "security"))
+        return "encrypted PDF" if locked else "broken PDF", str(error)
 
 
-def read_pages(path, indices, ocr_language=None):
-    """[(page index, kind, value), ...]: "lines" with a list of Line, "blank", "scan" (no usable
-    text layer), or a reason with a message.
+def read_text_layer(page):
+    """(kind, value) of a page: "lines" with a list of Line, or the reason why it has none."""
+    lines = pdf_page.read_text_layer(page)
+    usable = pdf_page.is_readable(lines)
+    if usable and sum(len(line.text) for line in lines) >= 200:
+        return "lines", lines
+    share = pdf_page.picture_share(page)
+    if usable and share <= 0.5:  # a short text on a large picture is a library's mark on a scan
+        return "lines", lines
+    return "no text layer" if lines or share > 0.02 else "blank page", None
 
-    With ocr_language the pages are read by tesseract instead. No page's fault reaches another page.
-    """
-    done = []
-    for index in indices:
-        page = None
+
+def read_page(path, index, ocr_language=None):
+    """(kind, value) of a page as read_text_layer() gives it, read by tesseract with ocr_language."""
+    fault = "page unreadable"
+    try:
+        page = open_pdf(path)[index]
         try:
-            page = open_pdf(path)[index]
-            if ocr_language:
-                done.append((index, "lines", pdf_page.read_tesseract(page, ocr_language)))
-                continue
-            lines = pdf_page.read_text_layer(page)
-            usable = pdf_page.is_readable(lines)
-            short = usable and sum(len(line.text) for line in lines) < 200
-            stamp = short and pdf_page.picture_share(page) > 0.5  # e.g. a library's mark on a scan
-            if usable and not stamp:
-                done.append((index, "lines", lines))
-            else:
-                kind = "scan" if lines or pdf_page.picture_share(page) > 0.02 else "blank"
-                if kind == "blank" and pdf_page.content_is_lost(open_pdf(path), index):
-                    raise ValueError("its content stream is damaged")
-                done.append((index, kind, None))
-        except PAGE_FAULTS as error:
-            done.append(
-                (
-                    index,
-                    "ocr failed" if ocr_language and page is not None else "page unreadable",
-                    f"{type(error).__name__}: {error}"[:300],
-                )
-            )
+            if not ocr_language:
+                return read_text_layer(page)
+            fault = "ocr failed"
+            return "lines", pdf_page.read_tesseract(page, ocr_language)
         finally:
-            if page is not None:
-                page.close()
-    return done
+            page.close()
+    except PAGE_FAULTS as error:
+        return fault, f"{type(error).__name__}: {error}"[:300]
+
+
+def read_pages(path, indices, *more):
+    return [read_page(path, index, *more) for index in indices]
 
 
 class Readers:
@@ -111,10 +101,13 @@ class Readers:
             # a hung process never ends by itself
             for process in list((self.pool._processes or {}).values()):
                 process.kill()
-            self.pool.shutdown(wait=False, cancel_futures=True)
+            self.close()
         self.pool = concurrent.futures.ProcessPoolExecutor(
             self.workers, multiprocessing.get_context("spawn"), start_reader, (MEMORY,)
         )
+
+    def close(self):
+        self.pool.shutdown(wait=False, cancel_futures=True)
 
     def submit(self, function, *arguments):
         try:
@@ -123,16 +116,21 @@ class Readers:
             self.start()
             return self.pool.submit(function, *arguments)
 
-    def probe(self, path):
+    def alone(self, reason, function, *arguments):
+        """Result of one task, or (reason, message) where the PDF library crashed or hung on it."""
         try:
-            return self.submit(probe, path).result(timeout=pdf_page.PAGE_SECONDS)
-        except (concurrent.futures.BrokenExecutor, TimeoutError):
+            return self.submit(function, *arguments).result(pdf_page.PAGE_SECONDS + 60)
+        except CRASHES:
             self.start()
-            return "broken PDF", "the PDF library crashed or hung on it"
+            return reason, "the PDF library crashed or hung on it"
 
-    def ask(self, path, indices, a_task, *more):
-        """Futures of read_pages over all pages, a_task pages in each; collect() takes them."""
-        tasks = [indices[i : i + a_task] for i in range(0, len(indices), a_task)]
+    def probe(self, path):
+        return self.alone("broken PDF", probe, path)
+
+    def ask(self, path, indices, *more):
+        """Futures of read_pages over all pages, a few in each; collect() takes them."""
+        size = 1 if more else PAGES_A_TASK  # OCR takes its time
+        tasks = [indices[i : i + size] for i in range(0, len(indices), size)]
         return [(self.submit(read_pages, path, task, *more), task) for task in tasks]
 
     def collect(self, path, futures, bar, *more):
@@ -141,30 +139,13 @@ class Readers:
         found, left = {}, []
         for future, task in futures:
             try:
-                for index, kind, value in future.result(
-                    timeout=pdf_page.PAGE_SECONDS + 60 * len(task)
-                ):
-                    found[index] = (kind, value)
-                bar.update(sum(found[index][0] != "scan" for index in task))
-            except (
-                concurrent.futures.BrokenExecutor,
-                concurrent.futures.CancelledError,
-                TimeoutError,
-            ):
+                pages = future.result(pdf_page.PAGE_SECONDS + 60 * len(task))
+                found |= dict(zip(task, pages, strict=True))
+            except CRASHES:
                 left += task
         if left:
             self.start()
         for index in left:
-            try:
-                ((_, kind, value),) = self.submit(read_pages, path, [index], *more).result(
-                    timeout=pdf_page.PAGE_SECONDS + 60
-                )
-                found[index] = (kind, value)
-            except (concurrent.futures.BrokenExecutor, TimeoutError):
-                self.start()
-                found[index] = ("page unreadable", "the PDF library crashed or hung on it")
-            bar.update(found[index][0] != "scan")
+            found[index] = self.alone("page unreadable", read_page, path, index, *more)
+        bar.update(sum(kind != "no text layer" for kind, _ in found.values()))
         return found
-
-    def close(self):
-        self.pool.shutdown(wait=False, cancel_futures=True)
