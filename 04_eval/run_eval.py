@@ -2,10 +2,10 @@
 
     python 04_eval/run_eval.py --model Qwen/Qwen3-8B --thinking off --benchmarks all --data benchmarks/ --output runs/qwen3-8b
     python 04_eval/run_eval.py --model merged/ --name tuned --benchmarks sample --data data/sample/benchmark --output tuned/ --max-tokens 256
-    python 04_eval/run_eval.py --model Qwen/Qwen3-8B-Base --base-model --few-shot 3 --benchmarks gsm8k,math500 --output runs/base   (from the hub)
+    python 04_eval/run_eval.py --model Qwen/Qwen3-8B-Base --benchmarks gsm8k,math500 --output runs/base       (from the hub)
 
 in   a folder of benchmark files (benchmarks.py says in which forms), or the hub where --data is left out;
-     or --benchmarks FILE.jsonl, rows in the eval form
+     or --benchmarks FILE.jsonl, rows in the eval form. --limit N takes N rows of each benchmark, chosen by hash
 out  OUTPUT/samples.jsonl: id, benchmark, category, subject, kind, question, options, reference, unit, group, prompt, response,
      finish_reason, n_tokens, extracted, correct, and question_id, option_order, model, prompt_id, seed, repeat;
      the model's text in samples.raw.jsonl; rows without a place or an answer in samples.rejected.jsonl;
@@ -31,22 +31,23 @@ import answers
 import batch_generate
 import rows as r
 
+FILES = (".jsonl", ".gz", ".json", ".parquet")
+
 
 def choose(args):
     """The benchmarks' rows by the options, as (rows, rejected, files); prints what is there and
     what is missing."""
     names = None
-    if Path(args.benchmarks).suffix in (".jsonl", ".gz", ".json", ".parquet"):
+    if Path(args.benchmarks).suffix in FILES:
         args.data = args.benchmarks
     elif args.benchmarks != "all":
         given = [name.strip() for name in args.benchmarks.split(",") if name.strip()]
         names = [benchmarks.name_of(name) or name.lower() for name in given]
-    loaded = from_folder(args, names) if args.data else from_hub(args, names)
+    loaded = from_folder(args.data, names) if args.data else from_hub(args, names)
     found = loaded["rows"]
     if not found:
-        raise r.BadInput(
-            f"no benchmark found {'in ' + args.data if args.data else 'on the hub'}; see python 04_eval/benchmarks.py --data DIR"
-        )
+        where = f"in {args.data}" if args.data else "on the hub"
+        raise r.BadInput(f"no benchmark found {where}; see python 04_eval/benchmarks.py --data DIR")
     missing = [name for name in benchmarks.BENCHMARKS if name not in found]
     if missing and args.benchmarks == "all":
         r.say(f"missing: {', '.join(missing)}; averages will say how many of how many they hold")
@@ -55,17 +56,17 @@ def choose(args):
     return rows, loaded["rejected"], loaded["files"]
 
 
-def from_folder(args, names):
+def from_folder(data, names):
     """What benchmarks.load_folder finds; a benchmark that was named and is not there is
     BadInput."""
-    loaded = benchmarks.load_folder(args.data, names)
+    loaded = benchmarks.load_folder(data, names)
     for path, reason in loaded["unused"].items():
         r.say(f"not used: {path}: {reason}")
     missing = [name for name in names or () if name not in loaded["rows"]]
     if missing:
-        there = benchmarks.load_folder(args.data)["rows"]
+        there = ", ".join(benchmarks.load_folder(data)["rows"]) or "none"
         raise r.BadInput(
-            f"--benchmarks {', '.join(missing)}: not found in {args.data}; it holds {', '.join(there) or 'none'}"
+            f"--benchmarks {', '.join(missing)}: not found in {data}; it holds {there}"
         )
     return loaded
 
@@ -108,75 +109,60 @@ def rows_to_ask(chosen):
     rows = [row for its in chosen.values() for row in its]
     rows.sort(key=lambda row: row["benchmark"] == "gpqa_diamond")
     times = collections.Counter(row["id"] for row in rows)
-    return [
-        row
-        if times[row["id"]] == 1
-        else {**row, "id": f"{row['benchmark']}:{row['id']}", "question_id": row["id"]}
-        for row in rows
-    ]
+    for row in rows:
+        row["question_id"] = row["id"]
+        if times[row["id"]] > 1:
+            row["id"] = f"{row['benchmark']}:{row['id']}"
+    return rows
+
+
+def part_of(rows, shard):
+    """The rows of part I of N, "I/N"."""
+    number, of = r.parse_shard(shard)
+    return rows[len(rows) * (number - 1) // of : len(rows) * number // of]
 
 
 def repeated(rows, repeats, seed):
-    """Every row `repeats` times, each under an id, and so a seed, of its own."""
-    for row in rows:
-        for repeat in range(repeats):  # side by side, so that one request asks them all
-            yield {
-                **row,
-                "id": row["id"] + (f"#{repeat}" if repeat else ""),
-                "question_id": row.get("question_id", row["id"]),
-                "repeat": repeat,
-                "seed": seed,
-            }
+    """Every row `repeats` times, each under an id, and so a seed, of its own; side by side, so that
+    one request asks them all."""
+    return [
+        {**row, "id": row["id"] + (f"#{repeat}" if repeat else ""), "repeat": repeat, "seed": seed}
+        for row in rows
+        for repeat in range(repeats)
+    ]
 
 
 def set_aside_other_model(raw_path, identity):
-    """Move away the answers of a model that stood under the same path before it was trained again;
-    nothing is deleted."""
-    if not raw_path.is_file():
-        return
-    with open(raw_path, "rb") as file:
-        line = file.readline()
+    """Move away the answers of a model (PATH@HASH) that stood under the same path before it was
+    trained again; nothing is deleted."""
     try:
-        stored = json.loads(line)["model"]
-    except (ValueError, KeyError, TypeError):
-        return  # batch_generate says what is wrong with the file
-    if (
-        stored != identity
-        and "@" in stored
-        and stored.rsplit("@", 1)[0] == identity.rsplit("@", 1)[0]
-    ):
-        old = r.beside(raw_path, f"{stored.rsplit('@', 1)[1]}.jsonl")
+        with open(raw_path, "rb") as file:
+            stored = json.loads(file.readline())["model"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return  # no file, or batch_generate says what is wrong with it
+    path, _, old_hash = stored.rpartition("@")
+    if path and stored != identity and path == identity.rpartition("@")[0]:
+        old = r.beside(raw_path, f"{old_hash}.jsonl")
         os.replace(raw_path, old)
         r.say(
             f"the model was trained again ({stored} is now {identity}): its answers are asked anew, the old ones stand in {old.name}"
         )
 
 
-def shown(prompt):
-    """A prompt as one text: the message itself, or the turns with their roles."""
-    if isinstance(prompt, str):
-        return prompt
-    if len(prompt) == 1:
-        return prompt[0]["content"]
-    return "\n\n".join(f"[{message['role']}]\n{message['content']}" for message in prompt)
-
-
-def sample(row, raw, prompt, args, prompt_id):
+def sample(row, raw, args, prompt_id):
     """A row of samples.jsonl from a benchmark row and its raw answer."""
-    keep = {key: raw[key] for key in ("reasoning", "retried") if raw.get(key)}
-    if raw["sampling"].get("deterministic"):
-        keep["deterministic"] = True
-    return {
+    made = {
         **row,
-        "prompt": shown(prompt),
+        "prompt": benchmark_prompts.user_message(row),
         "response": raw["response"],
         "finish_reason": raw["finish_reason"],
         "n_tokens": raw["completion_tokens"],
         "n_prompt_tokens": raw["prompt_tokens"],
-        **keep,
         "model": args.name,
         "prompt_id": prompt_id,
     }
+    made |= {key: raw[key] for key in ("reasoning", "retried") if raw.get(key)}
+    return made | ({"deterministic": True} if raw["sampling"].get("deterministic") else {})
 
 
 def write_submission(path, samples):
@@ -192,14 +178,7 @@ def parse():
     parser = r.parser(__doc__)
     add = parser.add_argument
     batch_generate.add_options(parser, max_tokens=2048)
-    for action in parser._actions:
-        if action.dest == "limit":
-            action.help = "only N rows of each benchmark, chosen by hash"
-    add(
-        "--adapter",
-        metavar="DIR",
-        help="LoRA adapter on top of the model (merging it first is faster)",
-    )
+    add("--adapter", metavar="DIR", help="LoRA adapter on the model (merging it first is faster)")
     add(
         "--backend",
         choices=("vllm", "transformers"),
@@ -208,60 +187,20 @@ def parse():
     )
     add("--name", help="name of the model in samples and tables (default: as given by --model)")
     add(
-        "--benchmarks",
-        default="all",
-        metavar="A,B",
-        help="names, all, or a file of rows in the eval form (default all)",
+        "--benchmarks", default="all", metavar="A,B", help="names, all (default), or a file of rows"
     )
-    add(
-        "--data",
-        metavar="DIR",
-        help="folder with the benchmarks' files (default: the Hugging Face hub)",
-    )
-    add(
-        "--output",
-        required=True,
-        metavar="DIR",
-        help="folder for samples.jsonl and what stands beside it",
-    )
-    add(
-        "--allow-other-rows",
-        action="store_true",
-        help="go on where a hub set has another number of rows than the table says",
-    )
-    add(
-        "--retry-truncated",
-        type=r.positive,
-        metavar="N",
-        help="ask answers cut off at --max-tokens once more with this budget",
-    )
-    add(
-        "--repeats",
-        type=r.positive,
-        default=1,
-        metavar="K",
-        help="ask every row K times with K seeds (default 1)",
-    )
-    add(
-        "--few-shot",
-        type=int,
-        default=0,
-        choices=range(benchmark_prompts.MOST_EXAMPLES + 1),
-        metavar="K",
-        help="worked examples before each question (0 to 3)",
-    )
-    add(
-        "--base-model",
-        action="store_true",
-        help="plain completion prompt, for a model without chat template",
-    )
+    add("--data", metavar="DIR", help="folder of the benchmarks' files (default: the hub)")
+    add("--output", required=True, metavar="DIR", help="folder for samples.jsonl and the rest")
+    add("--allow-other-rows", action="store_true", help="take hub sets of other row counts too")
+    add("--retry-truncated", type=r.positive, metavar="N", help="ask cut answers again, N tokens")
+    add("--repeats", type=r.positive, default=1, metavar="K", help="ask each row with K seeds")
     args = parser.parse_args()
     check(args, parser)
     args.name = args.name or args.model + (f"+{args.adapter}" if args.adapter else "")
     args.folder, args.output = Path(args.output), Path(args.output) / "samples.jsonl"
     if args.shard:
-        number, of = r.parse_shard(args.shard)
-        args.output, args.whole_limit = r.beside(args.output, f"{number}of{of}.jsonl"), args.limit
+        part = args.shard.replace("/", "of")
+        args.output, args.whole_limit = r.beside(args.output, f"{part}.jsonl"), args.limit
     # decides, with the adapter's, whether a finished file is still good
     args.identity = args.model if args.base_url else batch_generate.identify(args.model)
     args.identity += f"+{batch_generate.identify(args.adapter)}" if args.adapter else ""
@@ -270,14 +209,8 @@ def parse():
 
 def check(args, parser):
     """End with exit code 2 where options exclude each other."""
-    if args.base_model and args.thinking:
-        parser.error("--thinking needs a chat template; leave out --base-model")
-    if args.backend == "transformers" and args.base_url:
-        parser.error("--backend transformers works in this process; leave out --base-url")
-    if args.adapter and args.base_url:
-        parser.error(
-            "--adapter works in this process; an endpoint serves an adapter under a model name of its own"
-        )
+    if args.base_url and (args.adapter or args.backend == "transformers"):
+        parser.error("--adapter and --backend work in this process; leave out --base-url")
     if args.adapter and not (Path(args.adapter) / "adapter_config.json").is_file():
         parser.error(f"--adapter {args.adapter}: there is no adapter_config.json in it")
 
@@ -296,53 +229,37 @@ def generation_options(args):
     return {**options, "sampling": sampling, "backend": transformers_backend.ask}
 
 
-def lost(meta_path):
-    """How many rows got no answer last time; they are asked again, since a server may only have
-    been busy."""
-    if meta_path.is_file():
-        return json.loads(meta_path.read_text())["counts"]["rejected"].get("generation failed", 0)
-    return 0
-
-
 def main():
     args = parse()
     chosen, rejected, files = choose(args)
-    shots, completion = args.few_shot, args.base_model
-    prompt_id = benchmark_prompts.prompt_id(shots, completion, args.thinking)
-    code = [score, *benchmarks.FILES, *answers.FILES]
+    prompt_id = benchmark_prompts.prompt_id(args.thinking)
     step = r.Step(
         args,
         inputs=files,
         prompt=prompt_id,
-        code=code,
+        code=[score, *benchmarks.FILES, *answers.FILES],
         ignore=("tensor_parallel", "folder"),
         name=args.name,
     )
-    if not lost(step.meta_path) and step.finished():
+    if step.finished():
         return
     step.output.parent.mkdir(parents=True, exist_ok=True)
     set_aside_other_model(step.raw_path, args.identity)
+    times = f" x {args.repeats}" if args.repeats > 1 else ""
     for name, rows in chosen.items():
-        r.say(
-            f"{name:14} {len(rows):>7,} rows" + (f" x {args.repeats}" if args.repeats > 1 else "")
-        )
+        r.say(f"{name:14} {len(rows):>7,} rows{times}")
     rows = rows_to_ask(chosen)
     if args.shard:
-        number, of = r.parse_shard(args.shard)
-        rows = rows[len(rows) * (number - 1) // of : len(rows) * number // of]
-        rejected = rejected if number == 1 else []
-    rows = list(repeated(rows, args.repeats, args.seed))
-
-    def to_messages(row):
-        return benchmark_prompts.messages(row, shots, completion)
+        rows = part_of(rows, args.shard)
+        rejected = part_of(rejected, args.shard)
+    rows = repeated(rows, args.repeats, args.seed)
 
     counts = batch_generate.generate_jsonl(
         rows,
-        to_messages,
+        benchmark_prompts.messages,
         step.raw_path,
         **generation_options(args),
         adapter=args.adapter,
-        stop=benchmark_prompts.COMPLETION_STOP if completion else None,
         retry_max_tokens=args.retry_truncated,
     )
     failed, facts, olympic = [], [], []
@@ -352,7 +269,7 @@ def main():
             if raw is None:
                 failed.append((row, "generation failed"))
             else:
-                yield sample(row, raw, to_messages(row), args, prompt_id)
+                yield sample(row, raw, args, prompt_id)
 
     for row in r.progress(score.grade_all(answered()), total=len(rows), desc="grading"):
         step.keep(row)

@@ -27,9 +27,8 @@ def ask(requests, emit, setup):
     requests, again = itertools.chain([first], requests), []
     while batch := again[:BATCH] or list(itertools.islice(requests, BATCH)):
         again = again[BATCH:]
-        for request, made in zip(
-            batch, answer(model, tokenizer, batch, setup["sampling"]), strict=True
-        ):
+        answers = answer(model, tokenizer, batch, setup["sampling"])
+        for request, made in zip(batch, answers, strict=True):
             again += emit(request, made)
 
 
@@ -39,10 +38,10 @@ def load(name, adapter):
     import torch
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
-    dtype = torch.float32
+    device, dtype = "cpu", torch.float32
     if torch.cuda.is_available():
         modern = torch.cuda.is_bf16_supported(including_emulation=False)
-        dtype = torch.bfloat16 if modern else torch.float16
+        device, dtype = "cuda", torch.bfloat16 if modern else torch.float16
     try:
         tokenizer = AutoTokenizer.from_pretrained(adapter or name, padding_side="left")
         model = AutoModelForCausalLM.from_pretrained(name, dtype=dtype)
@@ -54,86 +53,75 @@ def load(name, adapter):
         model = PeftModel.from_pretrained(model, adapter).merge_and_unload()
     if tokenizer.pad_token_id is None:
         tokenizer.pad_token = tokenizer.eos_token
-    return model.to("cuda" if torch.cuda.is_available() else "cpu").eval(), tokenizer
+    return model.to(device).eval(), tokenizer
 
 
 def answer(model, tokenizer, batch, sampling):
     """Answers of one batch, as the raw file keeps them; a prompt that leaves no room for an answer
     is this request's error."""
+    ends = end_tokens(model, tokenizer)
+    context = getattr(model.config.get_text_config(), "max_position_embeddings", None) or 1 << 30
+    how = dict(add_generation_prompt=True, tokenize=True, return_dict=False)
+    how |= batch_generate.template_args(sampling)
+    prompts = [tokenizer.apply_chat_template(request["messages"], **how) for request in batch]
+    fit = [len(p) + q["max_tokens"] <= context for p, q in zip(prompts, batch, strict=True)]
+    # places of the requests, one for each answer that they want
+    places = [i for i, request in enumerate(batch) if fit[i] for _ in request["ids"]]
+    answers = [{"texts": [], "prompt_tokens": len(ids)} for ids in prompts]
+    new = generate(model, tokenizer, [prompts[i] for i in places], batch, ends, sampling)
+    for place, tokens in zip(places, new, strict=True):
+        made = finished(tokenizer, tokens, ends, batch[place]["max_tokens"])
+        answers[place]["texts"].append(made)
+    for place, ids in enumerate(prompts):
+        if not fit[place]:
+            text = f"a prompt of {len(ids)} tokens leaves no room in {context}"
+            answers[place] = {"error": text}
+    return answers
+
+
+def end_tokens(model, tokenizer):
+    """Ids of the tokens that end an answer: the model's, the tokenizer's, the chat template's."""
+    own = model.generation_config.eos_token_id
+    ends = {tokenizer.eos_token_id, *(own if isinstance(own, list) else [own])}
+    return {*ends, *batch_generate.prepare_chat(tokenizer)} - {None}
+
+
+def generate(model, tokenizer, prompts, batch, ends, sampling):
+    """The new tokens of each prompt, padded behind the first end."""
     import torch
 
-    ends = {tokenizer.eos_token_id, *as_list(model.generation_config.eos_token_id)} - {None}
-    if not isinstance(batch[0]["messages"], str):
-        ends |= set(batch_generate.prepare_chat(tokenizer))
-    context = getattr(model.config.get_text_config(), "max_position_embeddings", None) or 1 << 30
-    prompts = [prompt_ids(tokenizer, request["messages"], sampling) for request in batch]
-    asked = [  # (place of the request, prompt): one for each answer it wants
-        (place, ids)
-        for place, (request, ids) in enumerate(zip(batch, prompts, strict=True))
-        for _ in request["ids"]
-        if len(ids) + request["max_tokens"] <= context
-    ]
-    answers = [{"texts": [], "prompt_tokens": len(ids)} for ids in prompts]
-    if asked:
-        padded = tokenizer.pad({"input_ids": [ids for _, ids in asked]}, return_tensors="pt")
-        torch.manual_seed(batch[0]["seed"])
-        with torch.inference_mode():
-            made = model.generate(
-                **padded.to(model.device),
-                max_new_tokens=max(request["max_tokens"] for request in batch),
-                eos_token_id=sorted(ends),
-                pad_token_id=tokenizer.pad_token_id,
-                **how_to_sample(batch[0], sampling, tokenizer),
-            )
-        new = made[:, padded["input_ids"].shape[1] :].tolist()
-        for (place, _), tokens in zip(asked, new, strict=True):
-            budget, stops = batch[place]["max_tokens"], sampling.get("stop")
-            answers[place]["texts"].append(finished(tokenizer, tokens, ends, budget, stops))
-    return [
-        one
-        if one["texts"]
-        else {"error": f"a prompt of {one['prompt_tokens']} tokens leaves no room in {context}"}
-        for one in answers
-    ]
+    if not prompts:
+        return []
+    padded = tokenizer.pad({"input_ids": prompts}, return_tensors="pt").to(model.device)
+    torch.manual_seed(batch[0]["seed"])
+    with torch.inference_mode():
+        made = model.generate(
+            **padded,
+            max_new_tokens=max(request["max_tokens"] for request in batch),
+            eos_token_id=sorted(ends),
+            pad_token_id=tokenizer.pad_token_id,
+            **how_to_sample(batch[0], sampling),
+        )
+    return made[:, padded["input_ids"].shape[1] :].tolist()
 
 
-def how_to_sample(request, sampling, tokenizer):
+def how_to_sample(request, sampling):
     """Arguments of generate for these sampling parameters; "model" leaves the model's own."""
-    more = dict(stop_strings=sampling["stop"], tokenizer=tokenizer) if sampling.get("stop") else {}
     temperature = request.get("temperature", sampling["temperature"])
     if temperature == "model":
-        return more
+        return {}
     if temperature == 0:
-        return dict(do_sample=False, temperature=None, top_p=None, top_k=None, **more)
-    top = dict(top_p=sampling["top_p"], top_k=sampling.get("top_k", 0))
-    return dict(do_sample=True, temperature=temperature, **top, **more)
+        return dict(do_sample=False, temperature=None, top_p=None, top_k=None)
+    top_k = sampling.get("top_k", 0)
+    return dict(do_sample=True, temperature=temperature, top_p=sampling["top_p"], top_k=top_k)
 
 
-def prompt_ids(tokenizer, messages, sampling):
-    if isinstance(messages, str):
-        return tokenizer(messages).input_ids
-    return tokenizer.apply_chat_template(
-        messages,
-        add_generation_prompt=True,
-        tokenize=True,
-        return_dict=False,
-        **batch_generate.template_args(sampling),
-    )
-
-
-def finished(tokenizer, tokens, ends, budget, stops):
+def finished(tokenizer, tokens, ends, budget):
     """One answer: its tokens up to the first end, and why it ended."""
     place = next((i for i, token in enumerate(tokens) if token in ends), None)
     tokens = tokens[:budget] if place is None else tokens[: place + 1]
-    text = tokenizer.decode(tokens, skip_special_tokens=True)
-    cut = min((text.find(stop) for stop in stops or () if stop in text), default=None)
-    reason = "length" if cut is None and place is None and len(tokens) >= budget else "stop"
     return dict(
-        response=text if cut is None else text[:cut],
-        finish_reason=reason,
+        response=tokenizer.decode(tokens, skip_special_tokens=True),
+        finish_reason="length" if place is None else "stop",
         completion_tokens=len(tokens),
     )
-
-
-def as_list(value):
-    return value if isinstance(value, list) else [value]

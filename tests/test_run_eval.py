@@ -235,46 +235,6 @@ def test_rows_that_fail_are_rejected_and_asked_again(tmp_path):
     )
 
 
-def test_few_shot_and_base_model_prompts(tmp_path):
-    with FakeServer(lambda prompt, body: " The answer.\nAnswer: B") as server:
-        call(
-            run_eval,
-            "--model",
-            "m",
-            "--base-url",
-            server.url,
-            "--benchmarks",
-            own(tmp_path, 2),
-            "--output",
-            tmp_path / "base",
-            "--base-model",
-            "--few-shot",
-            2,
-        )
-        call(
-            run_eval,
-            "--model",
-            "m",
-            "--base-url",
-            server.url,
-            "--benchmarks",
-            own(tmp_path, 2),
-            "--output",
-            tmp_path / "chat",
-            "--few-shot",
-            1,
-        )
-        base, chat = server.requests[0], server.requests[-1]
-    assert (
-        base["prompt"].count("Problem:") == 3 and base["stop"] == benchmark_prompts.COMPLETION_STOP
-    )
-    assert [message["role"] for message in chat["messages"]] == ["user", "assistant", "user"]
-    samples = [read_jsonl(tmp_path / f"{name}/samples.jsonl")[0] for name in ("base", "chat")]
-    assert samples[0]["prompt_id"] != samples[1]["prompt_id"] and samples[1]["prompt"].startswith(
-        "[user]\n"
-    )
-
-
 def test_the_answers_for_the_authors_of_olympicarena(tmp_path):
     raw = dict(
         id="Math_1",
@@ -350,8 +310,7 @@ def test_another_model_in_the_same_folder_is_refused(tmp_path):
         (["--benchmarks", "gsm8k"], "it holds mine"),
         (["--adapter", "nowhere"], "adapter_config.json"),
         (["--data", "nowhere"], "no such folder"),
-        (["--base-model", "--thinking", "on"], "chat template"),
-        (["--few-shot", "9"], "invalid choice"),
+        (["--backend", "transformers", "--base-url", "http://h/v1"], "leave out --base-url"),
     ],
 )
 def test_wrong_options_are_one_clear_line(options, message, tmp_path):
