@@ -266,11 +266,11 @@ def test_shuffled_options_depend_on_the_row_alone_and_every_letter_is_right_abou
 
 def test_options_that_speak_of_other_options_keep_their_places():
     for last in ("All of the above", "None of these", "Both A and B", "A and C", "neither of them"):
-        row = benchmark_rows.choice({}, "Which?", ["one", "two", "three", last], 0, shuffle=True)
+        row = benchmark_rows.choice("Which?", ["one", "two", "three", last], 0, shuffle=True)
         assert row["option_order"] == [0, 1, 2, 3], last
     assert any(
         benchmark_rows.choice(
-            {}, f"Which {i}?", ["Vitamin A", "two", "three", "a band"], 0, shuffle=True
+            f"Which {i}?", ["Vitamin A", "two", "three", "a band"], 0, shuffle=True
         )["option_order"]
         != [0, 1, 2, 3]
         for i in range(9)
