@@ -21,7 +21,6 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 import collections
 import csv
-import gzip
 import itertools
 import json
 import re
@@ -69,9 +68,7 @@ def averages(scores):
     General is the mean of its five without MMLU, Specific of six, Math of three, All of the
     fourteen benchmarks (not of the categories).
     """
-    counted = {
-        name: entry["category"] for name, entry in BENCHMARKS.items() if entry.get("averaged", True)
-    }
+    counted = {n: entry["category"] for n, entry in BENCHMARKS.items() if entry.get("averaged", 1)}
     result = {}
     for category in ("General", "Specific", "Math", "All"):
         wanted = [name for name, its in counted.items() if category in (its, "All")]
@@ -82,15 +79,8 @@ def averages(scores):
 
 # ---- files and rows ----
 
-SPLITS = {
-    "train": "train",
-    "test": "test",
-    "dev": "dev",
-    "val": "validation",
-    "valid": "validation",
-    "validation": "validation",
-    "auxiliary_train": "train",
-}
+SPLITS = {name: name for name in ("train", "test", "dev", "validation")}
+SPLITS |= {"val": "validation", "valid": "validation"}
 
 
 def other_split(entry, path):
@@ -101,25 +91,25 @@ def other_split(entry, path):
     return None if not named or named & wanted else sorted(named)[0]
 
 
+def has(row, field):
+    """Has a row the field of a benchmark's `fields`: "answer", or "answer: ####" with that text?"""
+    name, _, text = field.partition(": ")
+    return name in row and text in str(row[name])
+
+
 def recognise(row, path):
     """(benchmark, None) of a raw row, ("own", None) for a row of one's own, or (None, reason)."""
     if any(field in row for field in MODEL_TEXT):
         return None, "holds a model's outputs"
     if {"kind", "reference", "question"} <= row.keys():
         return "own", None
-
-    def has(field):
-        name, _, text = field.partition(": ")
-        return name in row and text in str(row[name])
-
     for name, entry in BENCHMARKS.items():
-        if not any(all(map(has, fields)) for fields in entry["fields"]):
-            continue
-        if split := other_split(entry, path):
-            return None, f"{entry['title']}: the {split} split, not {entry['split']}"
-        if re.search(entry.get("not_in_path", "(?!)"), str(path), re.I):
-            return None, f"{entry['title']}: another subset"
-        return name, None
+        if any(all(has(row, field) for field in fields) for fields in entry["fields"]):
+            if split := other_split(entry, path):
+                return None, f"{entry['title']}: the {split} split, not {entry['split']}"
+            if re.search(entry.get("not_in_path", "(?!)"), str(path), re.I):
+                return None, f"{entry['title']}: another subset"
+            return name, None
     if r.question_of(row) and (r.options_of(row) or "reference" in row):
         return "own", None
     return None, "rows of no known benchmark"
@@ -131,21 +121,18 @@ def raw_rows(path):
     if path.suffix == ".csv":
         with open(path, encoding="utf-8-sig", newline="") as file:
             return iter(list(csv.DictReader(file)))
-    if path.name.endswith((".parquet", ".jsonl", ".jsonl.gz")):
+    if path.suffix != ".json":
         return (row for _, row in r._raw_rows(path))
     try:
-        with (gzip.open if path.suffix == ".gz" else open)(path, "rb") as file:
-            value = json.loads(file.read())
+        value = json.loads(path.read_bytes())
     except ValueError as error:
         raise r.BadInput(f"{path}: not valid JSON ({error})") from None
-    if isinstance(value, dict) and not isinstance(value.get("data"), list):
+    if isinstance(value, dict):  # as PubMedQA's authors publish it
         value = [{"pubid": key, **row} for key, row in value.items() if isinstance(row, dict)]
-    elif isinstance(value, dict):
-        value = value["data"]
     return iter([row for row in value if isinstance(row, dict)] if isinstance(value, list) else [])
 
 
-def eval_row(name, source, path, number):
+def eval_row(name, source, path, number, keep_all):
     """Fields of one row of a benchmark or of one's own, or a text that says why it is left out;
     raises BadInput."""
     where = f"{path}, row {number}"
@@ -154,6 +141,9 @@ def eval_row(name, source, path, number):
         named = row.get("benchmark") or path.name.split(".")[0].lower()
         return {**row, "benchmark": named, "category": row.get("category") or category_of(named)}
     entry = BENCHMARKS[name]
+    field, values, reason = entry.get("leave_out", (None, (), None))
+    if not keep_all and field and source.get(field) in values:
+        return reason
     if len(entry["configs"]) > 1:  # ChemBench's rows do not say their subject, their folder does
         config = next((part for part in path.parts if part in entry["configs"]), None)
         source = {**source, "subject": source.get("subject") or config}
@@ -168,45 +158,45 @@ def eval_row(name, source, path, number):
     return dict(benchmark=name, category=category_of(name), **fields)
 
 
+EMPTY = dict.fromkeys(("subject", "options", "unit", "group", "passage", "source_id"))
+
+
 def eval_rows(name, raw, path, keep_all=False):
     """Yield (row, None) or (raw row, reason) for the raw rows of one file; a row's id is a hash of
     its text, so that a changed text is a new id."""
-    seen = {}
-    field, values, reason = BENCHMARKS.get(name, {}).get("leave_out", (None, (), None))
+    seen = collections.Counter()
     for number, source in enumerate(raw, 1):
-        left_out = not keep_all and field and source.get(field) in values
-        row = reason if left_out else eval_row(name, source, path, number)
+        row = eval_row(name, source, path, number, keep_all)
         if isinstance(row, str):
             yield {"benchmark": name, **source}, row
             continue
-        row = dict.fromkeys(("subject", "options", "unit", "group", "passage", "source_id")) | row
-        text = r.text_hash(
-            row["question"], row["options"] or [], row["passage"] or "", row["subject"] or ""
-        )
-        seen[text] = seen.get(text, 0) + 1  # a benchmark may hold the same row twice; both count
+        row = EMPTY | row
+        texts = [row["question"], row["options"] or []]
+        text = r.text_hash(*texts, row["passage"] or "", row["subject"] or "")
+        seen[text] += 1  # a benchmark may hold the same row twice; both count
         if row.get("id") is None or name != "own":
             row["id"] = f"{row['benchmark']}-{text}" + (f"-{seen[text]}" if seen[text] > 1 else "")
         row["id"] = str(row["id"])
         if row["passage"] and not row["group"]:
             row["group"] = r.text_hash(row["passage"])
-        row["source_id"] = None if row["source_id"] is None else str(row["source_id"])
+        if row["source_id"] is not None:
+            row["source_id"] = str(row["source_id"])
         yield row, None
 
 
+KINDS_OF_FILES = (".json", ".jsonl", ".jsonl.gz", ".parquet", ".csv")
+BESIDE = (".meta.json", ".raw.jsonl", ".rejected.jsonl")
+
+
 def data_files(data):
+    """The files of a folder that may hold rows; a file is taken as it is."""
     data = Path(data)
     if not data.exists():
         raise r.BadInput(f"--data {data}: there is no such folder")
     if data.is_file():
         return [data]
-    beside = (".meta.json", ".raw.jsonl", ".rejected.jsonl")
-    kinds = (".json", ".jsonl", ".jsonl.gz", ".parquet", ".csv")
-    return [
-        path
-        for path in sorted(data.rglob("*"))
-        if path.name.endswith(kinds) and not path.name.endswith(beside) and path.is_file()
-        if not path.name.startswith(".")
-    ]
+    found = (path for path in sorted(data.rglob("[!.]*")) if path.is_file())
+    return [p for p in found if p.name.endswith(KINDS_OF_FILES) and not p.name.endswith(BESIDE)]
 
 
 def load_folder(data, wanted=None):
@@ -226,18 +216,16 @@ def load_folder(data, wanted=None):
         if name is None:
             found["unused"][str(path)] = reason
         elif wanted is None or name == "own" or name in wanted:
-            add_file(found, places, name, itertools.chain([first], raw), path, wanted)
+            made = eval_rows(name, itertools.chain([first], raw), path)
+            made = [pair for pair in made if wanted is None or pair[0]["benchmark"] in wanted]
+            add_rows(found, places, made, path)
     return found
 
 
-def add_file(found, places, name, raw, path, wanted):
+def add_rows(found, places, made, path):
     """Add the rows of one file to what load_folder found; places: where each (benchmark, id) stood
     first."""
-    used = False
-    for row, reason in eval_rows(name, raw, path):
-        if wanted is not None and row["benchmark"] not in wanted:
-            continue
-        used = True
+    for row, reason in made:
         if not reason:
             first = places.setdefault((row["benchmark"], row["id"]), path)
             reason = f"the same row stands in {first.name}" if first != path else None
@@ -245,7 +233,7 @@ def add_file(found, places, name, raw, path, wanted):
             found["rejected"].append((row, reason))
         else:
             found["rows"].setdefault(row["benchmark"], []).append(row)
-    if used:
+    if made:
         found["files"].append(str(path))
 
 
@@ -260,30 +248,23 @@ def load_hub(name, keep_all=False, other_rows=False):
     NoAccess where a token is missing.
     """
     entry, made = BENCHMARKS[name], []
+    place = (entry["title"], entry["hub"])
     for config in entry["configs"]:
-        raw = r.hub_rows(
-            entry["title"],
-            entry["hub"],
-            config,
-            entry["split"],
-            entry["revision"],
-            entry.get("file"),
-            hint="give a folder of its files by --data",
-        )
-        check_count(name, len(raw), entry.get("raw", {}).get(config), config, other_rows)
+        pinned = (config, entry["split"], entry["revision"], entry.get("file"))
+        raw = r.hub_rows(*place, *pinned, hint="give a folder of its files by --data")
+        check_count(entry, len(raw), entry.get("raw", {}).get(config), config, other_rows)
         made += eval_rows(name, raw, Path(entry["hub"]) / config, keep_all)
     rows = [row for row, reason in made if not reason]
     if not keep_all:
-        check_count(name, len(rows), entry["n"], entry["split"], other_rows)
+        check_count(entry, len(rows), entry["n"], entry["split"], other_rows)
     return rows, [(row, reason) for row, reason in made if reason]
 
 
-def check_count(name, found, wanted, part, other_rows):
+def check_count(entry, found, wanted, part, other_rows):
     """Raise BadInput where a part of a benchmark has another number of rows than the table says;
     only print it with other_rows."""
     if wanted is None or found == wanted:
         return
-    entry = BENCHMARKS[name]
     text = f"{entry['title']}: {entry['hub']} at {entry['revision'][:12]} gave {found:,} rows of {part}, the table says {wanted:,}"
     if not other_rows:
         raise r.BadInput(f"{text}; --allow-other-rows goes on with them")
@@ -297,7 +278,7 @@ def name_of(text):
     return (known | {"gpqa": "gpqa_diamond", "medqaus": "medqa"}).get(short)
 
 
-def download(folder, keep_all=False, other_rows=False):
+def download(folder, keep_all, other_rows):
     """Write each benchmark of the hub to a file of eval rows; one that needs a token is said and
     left out, and tried again next time."""
     for name in BENCHMARKS:
@@ -312,21 +293,14 @@ def download(folder, keep_all=False, other_rows=False):
             r.say(f"{path}: {r.write(path, rows):,} rows")
 
 
-def show(found):
-    """Print the table, with what a folder holds where `found` is given."""
-    own = sorted(found["rows"].keys() - BENCHMARKS.keys()) if found else []
-    for name in [*BENCHMARKS, *own]:
+def show(rows=None):
+    """Print the table, with the number of rows that a folder holds where its rows are given."""
+    for name in dict.fromkeys((*BENCHMARKS, *(rows or ()))):
         entry = BENCHMARKS.get(name, {"category": "own"})
-        have = f"{len(found['rows'].get(name, [])):>6,} rows of " if found else ""
+        have = "" if rows is None else f"{len(rows.get(name, ())):>6,} rows of "
         print(
             f"{name:13} {entry['category']:9} {have}{entry.get('n') or '?':>6}  {entry.get('hub', ''):38} {entry.get('license', '')}"
         )
-    if not found:
-        return
-    for path, reason in found["unused"].items():
-        r.say(f"not used: {path}: {reason}")
-    for reason, count in collections.Counter(reason for _, reason in found["rejected"]).items():
-        r.say(f"rows left out: {count} {reason}")
 
 
 def main():
@@ -335,15 +309,18 @@ def main():
     add("--data", metavar="DIR", help="count the rows that this folder holds")
     add("--download", metavar="DIR", help="fetch the benchmarks from the hub into this folder")
     add("--all", action="store_true", help="keep rows that the paper does not count")
-    add(
-        "--allow-other-rows",
-        action="store_true",
-        help="go on where a set has another number of rows than the table says",
-    )
+    add("--allow-other-rows", action="store_true", help="take hub sets of other row counts too")
     args = parser.parse_args()
     if args.download:
         return download(args.download, args.all, args.allow_other_rows)
-    show(load_folder(args.data) if args.data else None)
+    if not args.data:
+        return show()
+    found = load_folder(args.data)
+    show(found["rows"])
+    for path, reason in found["unused"].items():
+        r.say(f"not used: {path}: {reason}")
+    for reason, count in collections.Counter(reason for _, reason in found["rejected"]).items():
+        r.say(f"rows left out: {count} {reason}")
 
 
 if __name__ == "__main__":
