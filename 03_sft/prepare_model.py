@@ -3,9 +3,10 @@
 Imported by the scripts of this folder; no command of its own.
 """
 
-import contextlib
+import copy
 import importlib.util
 import itertools
+import os
 import sys
 from pathlib import Path
 
@@ -17,7 +18,7 @@ from batch_generate import add_template, end_of_turn
 PAD_TOKENS = (
     "<|finetune_right_pad_id|> <pad> [PAD] <|pad|> <|endoftext|> <|end_of_text|> <unk>".split()
 )
-LEAK = 1e-3  # difference of fp32 logits that rounding explains; measured 6e-5, and up to 30 where rows see each other
+LEAK = 1e-3  # of fp32 logits: rounding makes 6e-5, rows that see each other up to 30
 
 
 def find_template(tokenizer, given=None):
@@ -86,6 +87,44 @@ def set_loss_chunk(tokens):
     sft_trainer._CHUNKED_LM_HEAD_CHUNK_SIZE = tokens
 
 
+def start_unsloth():
+    """Import Unsloth before everything it patches; a clear refusal where it cannot work."""
+    import torch
+
+    if not torch.cuda.is_available():
+        raise r.BadInput("--unsloth needs an NVIDIA GPU, and none is visible")
+    if int(os.environ.get("WORLD_SIZE", 1)) > 1:
+        raise r.BadInput("--unsloth trains on one GPU; leave the option out, or start one process")
+    import unsloth  # noqa: F401
+
+
+def unsloth_model(args, model_args):
+    """The model by Unsloth, with the same adapter settings."""
+    from unsloth import FastLanguageModel
+
+    model, _ = FastLanguageModel.from_pretrained(
+        model_args.model_name_or_path,
+        max_seq_length=args.max_length,
+        load_in_4bit=model_args.load_in_4bit,
+        full_finetuning=not model_args.use_peft,
+        revision=model_args.model_revision,
+    )
+    if not model_args.use_peft:
+        return model
+    targets = model_args.lora_target_modules
+    if targets in ("all-linear", ["all-linear"]):
+        targets = ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"]
+    return FastLanguageModel.get_peft_model(
+        model,
+        r=model_args.lora_r,
+        lora_alpha=model_args.lora_alpha,
+        lora_dropout=model_args.lora_dropout,
+        target_modules=targets,
+        use_gradient_checkpointing="unsloth",
+        random_state=args.seed,
+    )
+
+
 REPLACED = {}  # modules of transformers: what they held before Liger's layers
 
 
@@ -137,33 +176,34 @@ def choose_attention(wanted=None):
 
 def small_copy(config):
     """The same architecture with two small layers and 128 tokens."""
-    import copy
-
     small = copy.deepcopy(config)
     text = small.get_text_config()
-    text.num_hidden_layers, text.vocab_size = 2, 128
-    for name in ("layer_types", "mlp_layer_types"):
-        if getattr(text, name, None):
-            setattr(text, name, getattr(text, name)[:2])
     sizes = dict(
+        num_hidden_layers=2,
+        vocab_size=128,
         intermediate_size=64,
         moe_intermediate_size=64,
         num_experts=4,
         num_local_experts=4,
         num_experts_per_tok=2,
         sliding_window=16,
+        pad_token_id=0,
+        bos_token_id=0,
+        eos_token_id=0,
     )
     for name, size in sizes.items():
         if getattr(text, name, None):
             setattr(text, name, size)
-    for name in ("pad_token_id", "bos_token_id", "eos_token_id"):
-        setattr(text, name, 0)
+    for name in ("layer_types", "mlp_layer_types"):
+        if getattr(text, name, None):
+            setattr(text, name, getattr(text, name)[:2])
     return small
 
 
-def packed_and_alone(config, attention, dtype):
-    """Logits of three rows packed as TRL's collator does it, the same rows alone, and alone in fp32
-    by the model's own eager attention: three tensors (tokens, vocabulary) in fp32.
+def packing_leak(config, attention, dtype=None):
+    """How far the logits of three packed rows are from those of the rows alone under the model's own
+    eager attention in fp32, and how far rounding may bring them: LEAK, and in 16 bit three times
+    what it does to the rows alone. (difference, limit)
 
     By a random model of two small layers of this architecture: a second, and no download.
     """
@@ -175,69 +215,50 @@ def packed_and_alone(config, attention, dtype):
     with torch.random.fork_rng():
         torch.manual_seed(0)
         model = AutoModelForCausalLM.from_config(
-            small_copy(config), attn_implementation=attention, dtype=dtype
+            small_copy(config), attn_implementation=attention, dtype=dtype or torch.float32
         )
-        parts = [torch.randint(1, 128, (n,)).tolist() for n in (23, 9, 40)]
+        rows = [torch.randint(1, 128, (n,)).tolist() for n in (23, 9, 40)]
     model = model.to(device).eval()
-    ids = list(itertools.chain(*parts))
+    ids = list(itertools.chain(*rows))
     collate = DataCollatorForLanguageModeling(pad_token_id=0, padding_free=True)
     if attention == packed_attention.NAME:
         collate = packed_attention.add_row_bounds(collate)
-    batch = collate([{"input_ids": ids, "labels": ids, "seq_lengths": [len(p) for p in parts]}])
+    batch = collate([{"input_ids": ids, "labels": ids, "seq_lengths": list(map(len, rows))}])
     del batch["labels"]
 
     def logits(**inputs):
         inputs = {k: v.to(device) if isinstance(v, torch.Tensor) else v for k, v in inputs.items()}
         return model(**inputs, use_cache=False).logits[0].float()
 
-    together = logits(**batch)
-    together.sum().backward()  # a kernel without a backward pass must fail here
+    packed = logits(**batch)
+    packed.sum().backward()  # a kernel without a backward pass must fail here
     with torch.no_grad():
-        alone = torch.cat([logits(input_ids=torch.tensor([part])) for part in parts])
+        alone = torch.cat([logits(input_ids=torch.tensor([row])) for row in rows])
         model.float().set_attn_implementation("eager")
-        exact = torch.cat([logits(input_ids=torch.tensor([part])) for part in parts])
-    return together.detach(), alone, exact
-
-
-def packing_leak(config, attention, dtype=None):
-    """(largest difference between packed rows and rows alone, the limit that rounding explains): LEAK,
-    and in 16 bit three times what rounding does to the rows alone, as measured."""
-    import torch
-
-    dtype = dtype or torch.float32
-    together, alone, exact = packed_and_alone(config, attention, dtype)
-    rounding = (alone - exact).abs().max().item() if dtype != torch.float32 else 0.0
-    return (together - exact).abs().max().item(), LEAK + 3 * rounding
+        exact = torch.cat([logits(input_ids=torch.tensor([row])) for row in rows])
+    limit = LEAK
+    if dtype not in (None, torch.float32):
+        limit += 3 * (alone - exact).abs().max().item()
+    return (packed - exact).abs().max().item(), limit
 
 
 def packing_is_safe(config, attention, dtype=None):
     """Do packed rows not see each other under this backend, in the type in which attention will
     run? (True or False, note); (None, note) where that cannot be found out."""
-    try:
-        with apart_from_deepspeed():
-            leak, limit = packing_leak(config, attention, dtype)
-    except Exception as error:  # whatever an architecture or a backend raises
-        reason = f"{type(error).__name__}: {str(error)[:160]}"
-        return (
-            None,
-            f"the packing check cannot run on this architecture under {attention} ({reason})",
-        )
-    note = f"packed rows and rows alone differ by {leak:.1e} under {attention} (limit {limit:.1e})"
-    return leak <= limit, note
-
-
-@contextlib.contextmanager
-def apart_from_deepspeed():
-    """Models made in here belong to this process: under ZeRO-3 transformers would make them in
-    shares, with weights of size 0."""
     from transformers.integrations import deepspeed
 
     kept = deepspeed._hf_deepspeed_config_weak_ref
-    deepspeed.unset_hf_deepspeed_config()
+    deepspeed.unset_hf_deepspeed_config()  # else the model would be made in shares under ZeRO-3
     try:
-        yield
+        leak, limit = packing_leak(config, attention, dtype)
+    except Exception as error:  # whatever an architecture or a backend raises
+        reason = f"{type(error).__name__}: {str(error)[:160]}"
+        note = f"the packing check cannot run on this architecture under {attention} ({reason})"
+        return None, note
     finally:
         deepspeed._hf_deepspeed_config_weak_ref = kept
+    note = f"packed rows and rows alone differ by {leak:.1e} under {attention} (limit {limit:.1e})"
+    return leak <= limit, note
 
 
 def adapter_targets(wanted, experts):

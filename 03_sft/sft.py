@@ -22,25 +22,27 @@ import os
 import shlex
 import shutil
 import time
-import uuid
 from dataclasses import fields
 
 import fit_estimate
 import packed_attention
+import prepare_model
 import token_files
 from check_fit import check_fit
 from finish_run import finish
 from training_options import (
     OwnOptions,
+    agreed,
     batch_plan,
     check_early,
+    check_shared,
     fingerprint,
     given_options,
     is_on,
     look_back,
     parse,
+    quiet,
     say,
-    start_unsloth,
 )
 
 import rows as r
@@ -67,36 +69,17 @@ def help_text():
     return __doc__ + "\n".join(lines)
 
 
-def quiet():
-    """Silence what the checks of this script answer, and bars that only clutter a log file."""
-    import logging
-
-    import datasets
-    import transformers
-
-    # TRL doubts packing under other backends than FlashAttention; packing_is_safe() has measured it
-    doubts = ("Padding-free training is enabled", "You are using packing")
-    logging.getLogger("trl.trainer.sft_trainer").addFilter(
-        lambda record: not any(doubt in record.getMessage() for doubt in doubts)
-    )
-    logging.getLogger("bitsandbytes").setLevel(logging.ERROR)
-    if not sys.stderr.isatty():
-        datasets.disable_progress_bars()
-        transformers.utils.logging.disable_progress_bar()
-
-
 def build_trainer(own, args, model_args, made, meter, state):
     """TRL's SFTTrainer over the tokens of prepare(), with the figures of Meter in its log."""
-    from prepare_model import set_loss_chunk
     from training_checks import callbacks, measured
     from transformers import PrinterCallback
     from trl import SFTTrainer, get_peft_config, get_quantization_config
 
     args.dataset_kwargs = {"skip_prepare_dataset": True}
-    set_loss_chunk(own.loss_chunk)
+    prepare_model.set_loss_chunk(own.loss_chunk)
     model, peft, quantization = model_args.model_name_or_path, None, None
     if own.unsloth:
-        model = unsloth_model(args, model_args)
+        model = prepare_model.unsloth_model(args, model_args)
     else:
         peft, quantization = get_peft_config(model_args), get_quantization_config(model_args)
         args.model_init_kwargs = dict(
@@ -122,33 +105,6 @@ def build_trainer(own, args, model_args, made, meter, state):
     if args.disable_tqdm:
         trainer.remove_callback(PrinterCallback)  # its lines are replaced by Meter.line
     return trainer
-
-
-def unsloth_model(args, model_args):
-    """The model by Unsloth, with the same adapter settings."""
-    from unsloth import FastLanguageModel
-
-    model, _ = FastLanguageModel.from_pretrained(
-        model_args.model_name_or_path,
-        max_seq_length=args.max_length,
-        load_in_4bit=model_args.load_in_4bit,
-        full_finetuning=not model_args.use_peft,
-        revision=model_args.model_revision,
-    )
-    if not model_args.use_peft:
-        return model
-    targets = model_args.lora_target_modules
-    if targets in ("all-linear", ["all-linear"]):
-        targets = ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"]
-    return FastLanguageModel.get_peft_model(
-        model,
-        r=model_args.lora_r,
-        lora_alpha=model_args.lora_alpha,
-        lora_dropout=model_args.lora_dropout,
-        target_modules=targets,
-        use_gradient_checkpointing="unsloth",
-        random_state=args.seed,
-    )
 
 
 def show_plan(own, args, tokenizer, found, sequences, world):
@@ -194,7 +150,6 @@ def prepare(own, args, model_args, state):
     """Everything that can go wrong before training: model, template, fit, attention, packing, rows.
     Returns what training needs."""
     import torch
-    from prepare_model import adapter_targets, attention_for, load_tokenizer, use_liger_layers
     from transformers import AutoConfig, set_seed
 
     if torch.cuda.device_count() > 1 and state.num_processes == 1 and not own.check_only:
@@ -207,7 +162,7 @@ def prepare(own, args, model_args, state):
     model, revision = model_args.model_name_or_path, model_args.model_revision
     try:
         config = AutoConfig.from_pretrained(model, revision=revision)
-        tokenizer, notes = load_tokenizer(model, args.chat_template_path, revision)
+        tokenizer, notes = prepare_model.load_tokenizer(model, args.chat_template_path, revision)
     except (OSError, ValueError) as error:
         reason = str(error).splitlines()[0]
         raise r.BadInput(
@@ -215,14 +170,14 @@ def prepare(own, args, model_args, state):
         ) from None
     args.chat_template_path = args.eos_token = None  # done here; the trainer must not do it again
     shape = fit_estimate.shape_of(config)
-    model_args.lora_target_modules = adapter_targets(
+    model_args.lora_target_modules = prepare_model.adapter_targets(
         model_args.lora_target_modules, shape.experts if shape else 1
     )
     if own.unsloth or args.use_liger_kernel:  # they patch the layers themselves
         own.liger_layers = False
-    own.liger_layers, layers = use_liger_layers(config, own.liger_layers)
+    own.liger_layers, layers = prepare_model.use_liger_layers(config, own.liger_layers)
     need = check_fit(shape, own, args, model_args)
-    model_args.attn_implementation, args.packing, about = attention_for(
+    model_args.attn_implementation, args.packing, about = prepare_model.attention_for(
         config, model_args.attn_implementation, args.packing, compute_dtype(args, model_args)
     )
     notes += [*about, layers]
@@ -262,23 +217,21 @@ def make_meter(config, found, model_args, world, first_step=0):
 
 def ready_trainer(own, args, model_args, made, meter, state):
     """build_trainer()'s, with what is set between the model and the first step."""
-    from prepare_model import align_model, packed_loss_is_right, shard_exactly, widen_for_scaler
-
     if is_on(os.environ.get("ACCELERATE_USE_FSDP")):
         # else each GPU keeps the whole gradient from one accumulation step to the next
         args.accelerator_config.gradient_accumulation_kwargs = {"sync_each_batch": True}
     trainer = build_trainer(own, args, model_args, made, meter, state)
     if own.unsloth and args.packing:  # attention_for() could not try its own attention
-        safe, note = packed_loss_is_right(trainer, *made["found"]["first"])
+        safe, note = prepare_model.packed_loss_is_right(trainer, *made["found"]["first"])
         made["notes"].append(f"packing under Unsloth: {note}")
         say(made["notes"][-1])
         if not safe:
             raise r.BadInput(f"--unsloth: packed rows see each other ({note}); add --packing false")
     model = trainer.model.get_base_model() if model_args.use_peft else trainer.model
-    align_model(model, made["tokenizer"])
-    shard_exactly(trainer)
+    prepare_model.align_model(model, made["tokenizer"])
+    prepare_model.shard_exactly(trainer)
     if args.fp16:
-        widen_for_scaler(trainer.model)
+        prepare_model.widen_for_scaler(trainer.model)
     return trainer
 
 
@@ -358,40 +311,6 @@ def meta_of(model_args, made, history):
     }
 
 
-def agreed(decide):
-    """What the first process decides, in all processes: the others must not look at files that it
-    is just deleting."""
-    if int(os.environ.get("WORLD_SIZE", 1)) == 1:
-        return decide()
-    from accelerate.utils import broadcast_object_list
-
-    decided = [decide() if int(os.environ["RANK"]) == 0 else None]
-    broadcast_object_list(decided)
-    return decided[0]
-
-
-def check_shared(folder, state):
-    """Raise BadInput where a machine does not see the output_dir of the first one: checkpoints
-    would be lost to it."""
-    if os.environ.get("LOCAL_WORLD_SIZE", "1") == os.environ.get("WORLD_SIZE", "1"):
-        return
-    from accelerate.utils import gather_object
-
-    mark = folder / agreed(lambda: f"seen-{uuid.uuid4().hex}")
-    if state.is_main_process:
-        folder.mkdir(parents=True, exist_ok=True)
-        mark.touch()
-    state.wait_for_everyone()
-    seen = gather_object([mark.is_file()])
-    if state.is_main_process:
-        mark.unlink()
-    if not all(seen):
-        raise r.BadInput(
-            f"--output_dir {folder} is not the same folder on all machines ({seen.count(False)} of {len(seen)} "
-            "processes do not see what the first one wrote); name one on a file system that they share"
-        )
-
-
 def main():
     argv = sys.argv[1:]
     if not argv or "-h" in argv or "--help" in argv:
@@ -402,7 +321,7 @@ def main():
     given = given_options(argv)
     check_early(given)
     if is_on(given.get("unsloth", False)):
-        start_unsloth()
+        prepare_model.start_unsloth()
     own, args, model_args = parse(argv, given, help_text())
     same_if = fingerprint(given, own, model_args.model_name_or_path)
     checkpoint = agreed(lambda: look_back(args.output_dir, same_if, own.fresh))

@@ -1,7 +1,7 @@
 """A training file as tokens on the disk: Arrow files of ids and labels, made by all cores, kept under a key, read by every process.
 
 Imported by sft.py; no command of its own. output_dir/tokens/nodeN/ (one for each machine) holds train.arrow, eval.arrow, counts.json,
-sft.heldout.jsonl (rows kept back), sft.rejected.jsonl (rows longer than max_length: dropped whole, never cut) and, written last, key.json.
+sft.heldout.jsonl (rows kept back), sft.rejected.jsonl (rows longer than max_length) and, written last, key.json.
 """
 
 import collections
@@ -23,10 +23,10 @@ FILES = ("sft.rejected.jsonl", "sft.heldout.jsonl")
 
 
 def held_out_ids(path, wanted, limit=None):
-    """Ids of the rows kept back for evaluation: those with the smallest hashes, so that the choice
-    does not hang on the order of rows. Returns (set of ids, number of rows).
+    """(ids of the rows kept back for evaluation, number of rows): those with the smallest hashes, so
+    that the choice does not hang on the order of rows.
 
-    wanted  number of rows, or None: 1 % but at least 16 and at most 500, and none where fewer than 64 rows are given
+    wanted  how many, or None: 1 %, 16 to 500, and none of fewer than 64 rows
     """
     ids = [row["id"] for row in r.read(path, limit=limit)]
     if wanted is None:
@@ -136,27 +136,14 @@ def conversations(batch, tokenizer):
     return chats
 
 
-def count(pairs):
-    """Arrow arrays of (input_ids, labels) pairs, and what is in them."""
-    import pyarrow
-
-    lengths = [len(ids) for ids, _ in pairs]
-    return {
-        "columns": [pyarrow.array([p[side] for p in pairs], column_type()) for side in (0, 1)],
-        "rows": len(pairs),
-        "tokens": sum(lengths),
-        "trained_tokens": sum(label != t.IGNORED for _, labels in pairs for label in labels),
-        "longest": max(lengths, default=0),
-        "squares": sum(n * n for n in lengths),  # for the attention part of the FLOPs
-    }
-
-
 def tokenize_batch(batch, tokenizer, max_length):
-    """Tokens of some rows: {"train": count(), "eval": count(), "rejected": lines, "kept_back":
+    """Tokens of some rows: {"train": columns, "eval": columns, "rejected": lines, "kept_back":
     lines, "first": (ids, labels) or None}.
 
-    batch  [(part, source, row), ...]
+    batch  [(part, source, row), ...];  columns  Arrow arrays of input_ids and of labels
     """
+    import pyarrow
+
     pairs = {"train": [], "eval": []}
     rejected, kept_back = [], []
     encoded = t.encode(tokenizer, conversations(batch, tokenizer))
@@ -169,9 +156,11 @@ def tokenize_batch(batch, tokenizer, max_length):
         pairs[part].append((ids, labels))
         if part == "eval":
             kept_back.append(r.dumps(row))
-    made = {part: count(kept) for part, kept in pairs.items()}
-    first = next(iter(pairs["train"] + pairs["eval"]), None)
-    return made | {"rejected": rejected, "kept_back": kept_back, "first": first}
+    made = {"rejected": rejected, "kept_back": kept_back}
+    made["first"] = next(iter(pairs["train"] + pairs["eval"]), None)
+    for part, kept in pairs.items():
+        made[part] = [pyarrow.array([pair[i] for pair in kept], column_type()) for i in (0, 1)]
+    return made
 
 
 def start_worker(tokenizer, max_length):
@@ -216,12 +205,11 @@ def tokenize_file(
     path, tokenizer, max_length, folder, eval_rows=None, eval_path=None, limit=None, workers=None
 ):
     """Write the rows of a file as Arrow files of input_ids and labels (memory-mapped later);
-    returns what is in them.
+    returns {"train": count(), "eval": count(), "too_long": n, "first": (ids, labels)}.
 
     workers  processes; by default one a core, and a single one for up to ALONE rows
-    returns {"train": {rows, tokens, trained_tokens, longest, squares}, "eval": {...}, "too_long":
-    n, "first": (ids, labels)} Raises BadInput that names file and row where a row has no known form
-    or would train the wrong tokens.
+    Raises BadInput that names file and row where a row has no known form or would train the wrong
+    tokens.
     """
     import pyarrow
 
@@ -231,7 +219,7 @@ def tokenize_file(
     if not workers:
         workers = 1 if total <= ALONE else len(os.sched_getaffinity(0))
     schema = pyarrow.schema([(name, column_type()) for name in ("input_ids", "labels")])
-    found = {"train": None, "eval": None, "too_long": 0, "first": None}
+    found = {"too_long": 0, "first": None}
     rows = sources(path, held, total, eval_path, limit)
     batches = iter(lambda: list(itertools.islice(rows, BATCH)), [])
     with (
@@ -248,19 +236,25 @@ def tokenize_file(
             rejected.writelines(made["rejected"])
             kept_back.writelines(made["kept_back"])
             for part, writer in (("train", train_writer), ("eval", eval_writer)):
-                columns = made[part].pop("columns")
-                writer.write_batch(pyarrow.record_batch(columns, schema=schema))
-                found[part] = add(found[part], made[part])
+                writer.write_batch(pyarrow.record_batch(made[part], schema=schema))
+    found |= {part: count(folder / f"{part}.arrow") for part in ("train", "eval")}
     if not found["train"]["rows"]:
-        raise r.BadInput(
-            f"{path}: no row is left to train on ({found['too_long']} are longer than --max_length {max_length})"
-        )
+        raise r.BadInput(f"{path}: all {found['too_long']} rows are longer than --max_length")
     return found
 
 
-def add(before, part):
-    """Counts of a part with those of one more batch."""
-    if not before:
-        return part
-    both = {name: before[name] + part[name] for name in part}
-    return both | {"longest": max(before["longest"], part["longest"])}
+def count(path):
+    """What is in a file of tokens: {rows, tokens, trained_tokens, longest, squares}."""
+    import pyarrow
+    import pyarrow.compute as pc
+
+    table = pyarrow.ipc.open_stream(pyarrow.memory_map(str(path))).read_all()
+    lengths = pc.list_value_length(table["input_ids"]).to_numpy().astype(int)
+    trained = pc.not_equal(pc.list_flatten(table["labels"]), t.IGNORED)
+    return {
+        "rows": len(lengths),
+        "tokens": int(lengths.sum()),
+        "trained_tokens": pc.sum(trained).as_py() or 0,
+        "longest": int(lengths.max(initial=0)),
+        "squares": int((lengths**2).sum()),  # for the attention part of the FLOPs
+    }

@@ -7,6 +7,7 @@ import json
 import os
 import shutil
 import sys
+import uuid
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -92,6 +93,24 @@ def say(*words):
         print(*words, file=sys.stderr, flush=True)
 
 
+def quiet():
+    """Silence what the checks of this script answer, and bars that only clutter a log file."""
+    import logging
+
+    import datasets
+    import transformers
+
+    # TRL doubts packing under other backends than FlashAttention; packing_is_safe() has measured it
+    doubts = ("Padding-free training is enabled", "You are using packing")
+    logging.getLogger("trl.trainer.sft_trainer").addFilter(
+        lambda record: not any(doubt in record.getMessage() for doubt in doubts)
+    )
+    logging.getLogger("bitsandbytes").setLevel(logging.ERROR)
+    if not sys.stderr.isatty():
+        datasets.disable_progress_bars()
+        transformers.utils.logging.disable_progress_bar()
+
+
 def is_on(value):
     return str(value).lower() in ("true", "1", "yes")
 
@@ -132,7 +151,9 @@ def full_16bit(given):
 
 def refusal_of_16bit(given):
     """Why full fine-tuning of 16-bit weights would not train with these options, or None."""
-    if str(given.get("dtype")) == "float16":
+    if not full_16bit(given):
+        return None
+    if str(given["dtype"]) == "float16":
         return "float16 weights cannot be trained whole; use --dtype float32 or bfloat16"
     rate, optim = float(given.get("learning_rate", 2e-5)), given.get("optim")  # 2e-5 is TRL's
     rounded = "bf16_stochastic_round=true" in str(given.get("optim_args")).lower()
@@ -167,20 +188,8 @@ def check_early(given):
         )
     if not str(given.get("max_length", 1)).isdigit():
         raise r.BadInput("--max_length: an integer is needed (longer rows are dropped)")
-    reason = refusal_of_16bit(given) if full_16bit(given) else None
-    if reason:
+    if reason := refusal_of_16bit(given):
         raise r.BadInput(reason)
-
-
-def start_unsloth():
-    """Import Unsloth before everything it patches; a clear refusal where it cannot work."""
-    import torch
-
-    if not torch.cuda.is_available():
-        raise r.BadInput("--unsloth needs an NVIDIA GPU, and none is visible")
-    if int(os.environ.get("WORLD_SIZE", 1)) > 1:
-        raise r.BadInput("--unsloth trains on one GPU; leave the option out, or start one process")
-    import unsloth  # noqa: F401
 
 
 def machine_defaults(given):
@@ -253,6 +262,40 @@ def batch_plan(global_rows, rows_per_sequence, per_device, world):
         )
     fitting = max(n for n in range(1, min(per_device, share) + 1) if share % n == 0)
     return fitting, share // fitting
+
+
+def agreed(decide):
+    """What the first process decides, in all processes: the others must not look at files that it
+    is just deleting."""
+    if int(os.environ.get("WORLD_SIZE", 1)) == 1:
+        return decide()
+    from accelerate.utils import broadcast_object_list
+
+    decided = [decide() if int(os.environ["RANK"]) == 0 else None]
+    broadcast_object_list(decided)
+    return decided[0]
+
+
+def check_shared(folder, state):
+    """Raise BadInput where a machine does not see the output_dir of the first one: checkpoints
+    would be lost to it."""
+    if os.environ.get("LOCAL_WORLD_SIZE", "1") == os.environ.get("WORLD_SIZE", "1"):
+        return
+    from accelerate.utils import gather_object
+
+    mark = folder / agreed(lambda: f"seen-{uuid.uuid4().hex}")
+    if state.is_main_process:
+        folder.mkdir(parents=True, exist_ok=True)
+        mark.touch()
+    state.wait_for_everyone()
+    seen = gather_object([mark.is_file()])
+    if state.is_main_process:
+        mark.unlink()
+    if not all(seen):
+        raise r.BadInput(
+            f"--output_dir {folder} is not the same folder on all machines ({seen.count(False)} of "
+            f"{len(seen)} processes do not see it); name one on a file system that they share"
+        )
 
 
 def fingerprint(given, own, model):

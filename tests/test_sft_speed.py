@@ -179,7 +179,7 @@ def test_a_model_that_is_built_after_training_has_no_layers_of_liger(monkeypatch
 @pytest.fixture
 def unsloth(monkeypatch, tiny):  # noqa: F811
     """sft.py with Unsloth's habits: its own 4-bit copy is named as base, compute_loss does not count tokens. `.attention` is its backend."""
-    import sft as script
+    import prepare_model
     import trl
     from peft import LoraConfig, get_peft_model
     from transformers import AutoModelForCausalLM
@@ -198,8 +198,8 @@ def unsloth(monkeypatch, tiny):  # noqa: F811
         outputs = model(**inputs, num_items_in_batch=num_items_in_batch)
         return (outputs.loss, outputs) if return_outputs else outputs.loss
 
-    monkeypatch.setattr(script, "start_unsloth", lambda: None)
-    monkeypatch.setattr(script, "unsloth_model", model_of)
+    monkeypatch.setattr(prepare_model, "start_unsloth", lambda: None)
+    monkeypatch.setattr(prepare_model, "unsloth_model", model_of)
     monkeypatch.setattr(trl.SFTTrainer, "compute_loss", compute_loss)
     return Unsloth
 

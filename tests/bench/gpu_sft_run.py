@@ -106,6 +106,7 @@ def flash_optimizer(trainer):
 
 def ours(way, argv):
     """Train as sft.py does, up to the saving; returns (history, estimate in bytes, what ran)."""
+    import prepare_model
     import sft
     import training_options as options
     from accelerate import PartialState
@@ -113,7 +114,7 @@ def ours(way, argv):
     given = options.given_options(argv)
     options.check_early(given)
     if way == "unsloth":
-        options.start_unsloth()
+        prepare_model.start_unsloth()
     own, args, model_args = options.parse(argv, given, sft.help_text())
     state = PartialState()
     made = sft.prepare(own, args, model_args, state)
