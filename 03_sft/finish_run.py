@@ -21,8 +21,7 @@ ENDED = 0.95  # share of held-out prompts that must be answered to an end
 
 
 def leave_distribution():
-    """From here on one process works alone: no model it loads may be shared out over processes that
-    are gone."""
+    """From here on one process works alone: its models are not shared out over others."""
     from transformers.integrations.deepspeed import unset_hf_deepspeed_config
 
     unset_hf_deepspeed_config()
@@ -31,22 +30,18 @@ def leave_distribution():
 
 
 def to_16bit(folder):
-    """Turn fp32 weight files into bf16 ones, tensor by tensor: the form in which the model is used
-    and shared.
-
-    A file whose weights are 16 bits wide already is left alone, so this can be called again.
-    Memory: the largest tensor.
-    """
+    """Turn fp32 weight files into bf16 ones: the form in which the model is used and shared. Files
+    of 16 bits are left alone, so this can be called again. Memory: the largest tensor."""
     from safetensors import safe_open
 
-    config = json.loads((folder / "config.json").read_text())
-    if config.get("dtype") == "bfloat16":
-        return
     for path in sorted(folder.glob("model*.safetensors")):
         with safe_open(path, "pt") as file:
             slices = {name: file.get_slice(name) for name in file.keys()}  # noqa: SIM118
             if any(part.get_dtype() == "F32" for part in slices.values()):
                 write_narrow(path, file, slices)
+    config = json.loads((folder / "config.json").read_text())
+    if config.get("dtype") == "bfloat16":
+        return
     index = folder / "model.safetensors.index.json"
     if index.is_file():
         found = json.loads(index.read_text())
@@ -57,8 +52,7 @@ def to_16bit(folder):
 
 
 def write_narrow(path, file, slices):
-    """Write an open safetensors file anew with bf16 in place of fp32, one tensor in memory at a
-    time.
+    """Write an open safetensors file anew with bf16 in place of fp32, tensor by tensor.
 
     The format: length of the header in 8 bytes, header (JSON: type, shape and place of each
     tensor), bytes of the tensors.
@@ -90,19 +84,14 @@ def free_memory():
 
 
 def check_rows(folder, wanted):
-    """Conversations to check on: held-out rows, or the first rows trained on where none were kept
-    back."""
+    """Conversations to check on."""
     path = merge_adapter.rows_to_compare(folder)
     return [t.conversation(row)[0] for row in r.read(path, limit=wanted)]
 
 
 def check_template(folder, tokenizer):
-    """The saved tokenizer must render prompts to the very bytes that were trained on, as evaluation
-    and chat will.
-
-    tokenizer  the one of training;  returns how many prompts were compared; raises RuntimeError
-    with the first difference
-    """
+    """The saved tokenizer must render prompts to the very bytes that the one of training does.
+    Returns how many were compared; raises RuntimeError with the first difference."""
     from transformers import AutoTokenizer
 
     saved = AutoTokenizer.from_pretrained(folder)
@@ -123,7 +112,7 @@ def check_template(folder, tokenizer):
 def stop_test(model, tokenizer, prompts, max_new_tokens):
     """Answer the prompts greedily: how many end by themselves with the end-of-turn token.
 
-    prompts  lists of messages  ->  {"prompts", "ended", "answers": [texts, long ones cut in the middle]}
+    prompts  lists of messages  ->  {"prompts", "ended", "answers": texts, long ones cut}
     """
     new = merge_adapter.generate(model, tokenizer, prompts, max_new_tokens=max_new_tokens)
     answers = tokenizer.batch_decode(new, skip_special_tokens=True)
@@ -136,8 +125,8 @@ def stop_test(model, tokenizer, prompts, max_new_tokens):
 
 
 def run_stop_test(folder, wanted, quantization):
-    """Answers of the saved model end by themselves; an adapter is tested on the base it was trained
-    on, of 4 bits where that was so."""
+    """stop_test() of the saved model; an adapter stands on the base it was trained on, of 4 bits
+    where that was so."""
     free_memory()
     model, tokenizer = merge_adapter.load_for_use(str(folder), quantization=quantization)
     chats = check_rows(folder, wanted)
@@ -194,9 +183,8 @@ def finish(own, args, model_args, given):
     for name, check in checks.items():
         attempt(name, check, meta, path)
     if before != set(meta["checks"]):  # else README.md may have scores by now
-        with r.write_aside(
-            folder / "README.md", "w"
-        ) as file:  # TRL's knows neither data nor checks
+        # TRL's card knows neither data nor checks
+        with r.write_aside(folder / "README.md", "w") as file:
             file.write(model_card.card(meta, ([], []), folder.resolve().name))
     if wrong := meta["failed_checks"].get("template_prompts_equal"):
         raise RuntimeError(wrong)

@@ -150,13 +150,13 @@ def shape_of(config):
         return None
     head = get("head_dim", default=hidden // heads)
     experts = get("num_experts", "num_local_experts", default=1)
-    inter = get(*["moe_intermediate_size"] * (experts > 1), "intermediate_size", default=4 * hidden)
+    width = get("intermediate_size", default=4 * hidden)
     return Shape(
         hidden,
         config.num_hidden_layers,
         head * heads,
         head * get("num_key_value_heads", default=heads),
-        inter,
+        get("moe_intermediate_size", default=width) if experts > 1 else width,
         config.vocab_size,
         bool(get("tie_word_embeddings")),
         experts,
@@ -185,22 +185,21 @@ def held(shape, method, wide, rank, states):
 
 
 def gathered(shape):
-    """Bytes of what one GPU holds of the others' shares at the largest moment of FSDP2.
+    """Bytes that one GPU holds of the others' shares at the largest moment of FSDP2.
 
     Two layers in bf16 (the second is fetched ahead), the gradient of one in bf16 and, to be summed,
     in fp32; or, while the loss is made, the head with its gradient, of one chunk and summed, and an
-    embedding of its own. Between accumulation steps nothing whole stays: sft.py sets
-    sync_each_batch, else 2 bytes of every weight would.
+    embedding of its own. Between accumulation steps nothing whole stays (sync_each_batch).
     """
     head = (6 if shape.tied else 8) * shape.embedding
     return max((2 + 2 + 2 + 4) * shape.layer, head)
 
 
 def activations_of(shape, tokens, wide, left, checkpointing, loss, chunk, whole):
-    """Bytes of what the forward pass leaves for the backward pass and of what both take in passing,
-    at the largest moment.
+    """Bytes that the forward pass leaves for the backward pass and that both take in passing, at the
+    largest moment.
 
-    left   bytes a token of one layer;  whole  all weights are trained, and on one GPU: then the head's gradient and autocast's copies count
+    left   bytes a token of one layer;  whole  all weights are trained on one GPU
     """
     stream = wide * shape.hidden * tokens  # the residual stream that enters a layer
     # TRL: bf16 and fp32 logits of a chunk, their log-softmax, two products of it, gradients; Liger:
@@ -237,8 +236,10 @@ def memory(
 ):
     """Bytes one device needs: {weights, gradients, optimizer, activations, overhead, total}.
 
-    method  full, lora or qlora;  tokens  in one forward pass of one device;  gpus  that share weights and states (1 = plain or DDP)
-    loss    chunked (TRL's own, of so many tokens: chunk), liger or whole;  states  bytes of optimizer states a trained weight (default: AdamW's two)
+    method  full, lora or qlora;  tokens  in one forward pass of one device
+    gpus    that share weights and states (1 = plain or DDP)
+    loss    chunked (TRL's own, of so many tokens: chunk), liger or whole
+    states  bytes of optimizer states a trained weight (default: AdamW's two)
     """
     wide = 4 if dtype == "float32" else 2
     states = 2 * wide if states is None else states

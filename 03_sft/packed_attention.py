@@ -4,8 +4,7 @@
     add_row_bounds(collate)      a collator whose batches say where the packed rows begin and end, once a batch
 
 On GPUs from Ampere on (sm_80) one call of torch's varlen_attn (FlashAttention's kernel) does all rows of a batch; elsewhere SDPA goes
-through the rows one by one. Plain SDPA would get packed rows as one dense mask: at 8,192 tokens more work than the rest of the layer.
-prepare_model.py checks that packed rows give the logits they have alone under the model's own eager attention.
+through the rows one by one. Plain SDPA would get a dense mask: at 8,192 tokens more work than the rest of the layer.
 """
 
 import functools
@@ -15,10 +14,10 @@ NAME = "packed_rows"
 
 
 def row_bounds(position_ids):
-    """Where packed rows begin and end, under the names of transformers; each row counts its
-    positions from 0.
+    """Where packed rows begin and end, under the names of transformers.
 
-    position_ids  int tensor (1, tokens)  ->  cu_seq_lens_q and _k: int32 tensor (rows + 1), max_length_q and _k: int
+    position_ids  int tensor (1, tokens), from 0 in each row
+    ->            cu_seq_lens_q and _k: int32 tensor (rows + 1), max_length_q and _k: int
     """
     positions = position_ids[0]
     starts = (positions == 0).nonzero().flatten()
@@ -57,8 +56,7 @@ def kernel():
 
 
 def varlen(query, key, value, bounds, longest, window, scaling):
-    """(1, heads, tokens, size) in 16 bit -> (1, tokens, heads, size) by one kernel call over all
-    rows."""
+    """(1, heads, tokens, size) in 16 bit -> (1, tokens, heads, size) by one kernel call."""
     from transformers.integrations.sdpa_attention import repeat_kv
 
     attend_rows, more = kernel(), {}
@@ -75,7 +73,7 @@ def varlen(query, key, value, bounds, longest, window, scaling):
 
 
 def row_by_row(module, query, key, value, bounds, window, **kwargs):
-    """The same by SDPA, one row after the other; what runs on a CPU and on GPUs before Ampere."""
+    """The same by SDPA, one row after the other, on a CPU and on GPUs before Ampere."""
     import torch
     from transformers.integrations.sdpa_attention import sdpa_attention_forward
 
@@ -117,10 +115,7 @@ def attend(
     **kwargs,
 ):
     """Attention as transformers' interface wants it: (batch, heads, tokens, size) -> (batch,
-    tokens, heads, size).
-
-    Batches with a mask (padding) and generation go to plain SDPA.
-    """
+    tokens, heads, size). Batches with a mask (padding) and generation go to plain SDPA."""
     import torch
     from transformers.integrations.sdpa_attention import sdpa_attention_forward
 

@@ -1,16 +1,16 @@
 """Fine-tune a model on conversations: full, LoRA or QLoRA, on one process or many GPUs, with checks before and after.
 
     python 03_sft/sft.py --config 03_sft/recipes/qwen3_8b_lora_24gb.yaml --train_file my_rows.jsonl --output_dir data/runs/my/adapter
-    python 03_sft/sft.py --config 03_sft/recipes/demo.yaml --model_name_or_path MODEL --train_file ROWS --output_dir D    # CPU, minutes
+    python 03_sft/sft.py --config 03_sft/recipes/demo.yaml --model_name_or_path MODEL --train_file ROWS --output_dir D  # CPU, minutes
     accelerate launch --config_file 03_sft/accelerate/fsdp2.yaml 03_sft/sft.py --config 03_sft/recipes/qwen3_8b_full.yaml --train_file ROWS
 
 in   --train_file  .jsonl, .jsonl.gz or .parquet; each row has prompt + completion (chat lists or texts), messages, conversations (ShareGPT),
      instruction + output (Alpaca) or question + answer; only the assistant's turns are trained; the forms may be mixed
 out  output_dir/   the model (16 bit) or the adapter, with its tokenizer and chat template; runs/ (TensorBoard)
-     sft.meta.json       options, hashes, rows and tokens, speed, MFU, memory, the results of the checks, the log
-     sft.rejected.jsonl  rows longer than max_length (dropped whole, never cut);  sft.heldout.jsonl  rows kept back for evaluation
+     sft.meta.json       options, hashes, rows and tokens, speed, MFU, memory, results of the checks, log
+     sft.rejected.jsonl  rows longer than max_length (dropped whole);  sft.heldout.jsonl  rows kept back for evaluation
 
-The same command again goes on from the newest whole checkpoint, or does nothing if the run is finished. Every option of TRL's SFTConfig
+The same command again goes on from the newest whole checkpoint, or does nothing if the run is finished. All options of TRL's SFTConfig
 and ModelConfig can stand in the recipe or on the command line: `--help-all` lists them. The script's own options:
 """
 
@@ -108,8 +108,8 @@ def build_trainer(own, args, model_args, made, meter, state):
 
 
 def show_plan(own, args, tokenizer, found, sequences, world):
-    """Show a row and what there is to train on; set batch and accumulation of the trainer, and say
-    what one step holds. Returns the rows of a step."""
+    """Show a row and what there is to train on; set batch and accumulation. Returns the rows of a
+    step."""
     from training_rows import preview
 
     train = found["train"]
@@ -154,9 +154,8 @@ def prepare(own, args, model_args, state):
 
     if torch.cuda.device_count() > 1 and state.num_processes == 1 and not own.check_only:
         raise r.BadInput(
-            f"{torch.cuda.device_count()} GPUs are visible but one process was started: use "
-            "`accelerate launch --config_file 03_sft/accelerate/ddp.yaml 03_sft/sft.py ...`, or set "
-            "CUDA_VISIBLE_DEVICES=0"
+            "several GPUs are visible but one process was started: use `accelerate launch "
+            "--config_file 03_sft/accelerate/ddp.yaml 03_sft/sft.py ...`, or CUDA_VISIBLE_DEVICES=0"
         )
     set_seed(args.seed)  # before the trainer is built: the adapter's first values come from it
     model, revision = model_args.model_name_or_path, model_args.model_revision
@@ -165,9 +164,7 @@ def prepare(own, args, model_args, state):
         tokenizer, notes = prepare_model.load_tokenizer(model, args.chat_template_path, revision)
     except (OSError, ValueError) as error:
         reason = str(error).splitlines()[0]
-        raise r.BadInput(
-            f"--model_name_or_path {model}: no model is found there ({reason})"
-        ) from None
+        raise r.BadInput(f"{model}: no model is found there ({reason})") from None
     args.chat_template_path = args.eos_token = None  # done here; the trainer must not do it again
     shape = fit_estimate.shape_of(config)
     model_args.lora_target_modules = prepare_model.adapter_targets(
@@ -181,7 +178,7 @@ def prepare(own, args, model_args, state):
         config, model_args.attn_implementation, args.packing, compute_dtype(args, model_args)
     )
     notes += [*about, layers]
-    say("\n".join(notes))
+    say(*notes, sep="\n")
     train_set, held, found = token_files.prepare_data(own, args, tokenizer, state)
     if held is None:
         args.eval_strategy = "no"

@@ -30,8 +30,7 @@ def is_whole(folder):
 
 
 def newest_whole(output_dir):
-    """Newest whole checkpoint of a run and the half-written ones that are newer: (path or None,
-    [paths])."""
+    """(newest whole checkpoint or None, half-written ones that are newer)."""
     skipped = []
     found = {path.name.split("-")[1]: path for path in Path(output_dir).glob("checkpoint-*")}
     for step in sorted(filter(str.isdigit, found), key=int, reverse=True):
@@ -43,10 +42,8 @@ def newest_whole(output_dir):
 
 
 def callbacks(state, meter, first_save=True):
-    """Trainer callbacks: marks checkpoints whole, saves once after the first step, times the steps,
-    stops at a loss that is no number.
-
-    state  accelerate's PartialState;  meter  Meter
+    """Trainer callbacks: mark checkpoints whole, save once after the first step, time the steps,
+    stop at a loss that is no number.  state  accelerate's PartialState
     """
     from transformers import TrainerCallback
 
@@ -149,8 +146,7 @@ class Meter:
 
 
 def measured(trainer_class, meter):
-    """The trainer class, with the tokens of each batch counted and the figures of Meter in its
-    log."""
+    """The trainer class, with tokens counted and the figures of Meter in its log."""
 
     class Measured(trainer_class):
         def training_step(self, model, inputs, *more, **named):

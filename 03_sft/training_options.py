@@ -16,9 +16,7 @@ from training_checks import newest_whole
 import batch_generate
 import rows as r
 
-HERE = Path(__file__).resolve().parent
-SOURCES = "sft training_options training_rows token_files prepare_model".split()
-CODE = [HERE / f"{name}.py" for name in SOURCES]
+SOURCES = "sft.py training_options.py training_rows.py token_files.py prepare_model.py".split()
 # Options that do not change the model: a finished run stays finished when they differ.
 NEUTRAL = """
     config output_dir fresh ignore_fit check_only report_to disable_tqdm logging_steps dataset_num_proc
@@ -46,11 +44,9 @@ DEFAULTS = dict(
     logging_nan_inf_filter=False,  # else a loss that is no number is shown as the mean of the earlier ones
 )
 # Full fine-tuning of 16-bit weights below this learning rate loses most of its updates under plain
-# AdamW, which moves a weight by about the learning rate: bf16 values near 0.02 are 1.2e-4 apart.
-# tests/bench/README.md has the share that arrives; of torch-optimi's Kahan sum it is half.
+# AdamW, which moves a weight by about the learning rate (tests/bench/README.md has the table).
 PLAIN_BF16 = 1e-3
 BF16_OPTIMIZER = dict(optim="adamw_torch_8bit", optim_args="bf16_stochastic_round=True")
-EXACT = ("adamw_torch_8bit", "adamw_torch_4bit")  # with stochastic rounding
 # What --fresh may delete: the files of a run, nothing else that a folder may hold.
 OF_A_RUN = """
     checkpoint-* tokens runs sft.* adapter_* model*.safetensors* config.json generation_config.json
@@ -87,10 +83,10 @@ class OwnOptions:
     fresh: bool = option(False, "start over: delete what an earlier run left in output_dir")
 
 
-def say(*words):
+def say(*words, sep=" "):
     """A line on stderr, from the first process only."""
     if int(os.environ.get("RANK", 0)) == 0:
-        print(*words, file=sys.stderr, flush=True)
+        print(*words, sep=sep, file=sys.stderr, flush=True)
 
 
 def quiet():
@@ -145,8 +141,7 @@ def given_options(argv):
 
 def full_16bit(given):
     """Are 16-bit weights to be trained whole?"""
-    narrow = str(given.get("dtype")) in ("bfloat16", "float16")
-    return narrow and not is_on(given.get("use_peft", False))
+    return str(given.get("dtype")) in ("bfloat16", "float16") and not is_on(given.get("use_peft"))
 
 
 def refusal_of_16bit(given):
@@ -157,7 +152,8 @@ def refusal_of_16bit(given):
         return "float16 weights cannot be trained whole; use --dtype float32 or bfloat16"
     rate, optim = float(given.get("learning_rate", 2e-5)), given.get("optim")  # 2e-5 is TRL's
     rounded = "bf16_stochastic_round=true" in str(given.get("optim_args")).lower()
-    if optim is None or rate >= PLAIN_BF16 or (optim in EXACT and rounded):
+    exact = rounded and optim in ("adamw_torch_8bit", "adamw_torch_4bit")
+    if optim is None or rate >= PLAIN_BF16 or exact:
         return None
     return (
         f"--dtype bfloat16 with --optim {optim} at a learning rate of {rate:g} loses most of every "
@@ -211,7 +207,7 @@ def machine_defaults(given):
     if gpu:
         return found | {"bf16": not old}
     # CPU: autocast over fp32 weights is unusable, over a bf16 LoRA base it gains a fifth (311
-    # against 260 tok/s) where the processor has bf16 at all
+    # against 260 tok/s) where the processor has bf16
     narrow = peft and batch_generate.cpu_has_bf16()
     found["dtype"] = "bfloat16" if narrow else "float32"
     return found | {"bf16": narrow and not is_on(given.get("load_in_4bit")), "use_cpu": True}
@@ -265,8 +261,7 @@ def batch_plan(global_rows, rows_per_sequence, per_device, world):
 
 
 def agreed(decide):
-    """What the first process decides, in all processes: the others must not look at files that it
-    is just deleting."""
+    """What the first process decides, in all processes: it may be deleting files."""
     if int(os.environ.get("WORLD_SIZE", 1)) == 1:
         return decide()
     from accelerate.utils import broadcast_object_list
@@ -277,8 +272,7 @@ def agreed(decide):
 
 
 def check_shared(folder, state):
-    """Raise BadInput where a machine does not see the output_dir of the first one: checkpoints
-    would be lost to it."""
+    """Raise BadInput where a machine does not see the output_dir of the first one."""
     if os.environ.get("LOCAL_WORLD_SIZE", "1") == os.environ.get("WORLD_SIZE", "1"):
         return
     from accelerate.utils import gather_object
@@ -306,7 +300,7 @@ def fingerprint(given, own, model):
     return {
         "options": {k: str(v) for k, v in sorted(given.items()) if k not in NEUTRAL},
         "inputs": inputs,
-        "code": {path.name: r.file_hash(path)[:16] for path in CODE},
+        "code": {name: r.file_hash(Path(__file__).with_name(name))[:16] for name in SOURCES},
     }
 
 
@@ -321,7 +315,7 @@ def remove(paths, reason):
 
 def look_back(output_dir, same_if, fresh):
     """What an earlier run left: "finished", a whole checkpoint to go on from, or None. Refuses
-    checkpoints of another experiment. Called by one process."""
+    checkpoints of another experiment."""
     output_dir = Path(output_dir)
     if fresh:
         remove({path for pattern in OF_A_RUN for path in output_dir.glob(pattern)}, "--fresh")
