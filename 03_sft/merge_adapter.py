@@ -45,8 +45,8 @@ def base_of(adapter, base=None):
 def place_for(model):
     """Where a model is used in 16 bits, and in which type: ("cuda" or "cpu", torch dtype).
 
-    model  folder or hub id, of which only the config is read.  Raises BadInput where neither the
-    GPU nor this machine has room for its 16-bit weights and one layer.
+    Only the config is read. Raises BadInput where neither the GPU nor this machine has room for its
+    16-bit weights and one layer.
     """
     import torch
     from transformers import AutoConfig, AutoModelForCausalLM
@@ -71,8 +71,8 @@ def load_for_use(model, adapter=None, quantization=None):
     """A model to generate with, and its tokenizer: (model, tokenizer).
 
     An adapter's folder may be given as `model`: its base is then found in its adapter_config.json.
-    quantization, a transformers config, is the one of a QLoRA run: its base in 16 bits may not fit
-    where it was trained. Raises BadInput where nothing can be loaded.
+    quantization  transformers' config of a QLoRA run, whose base may not fit in 16 bits
+    Raises BadInput where nothing can be loaded.
     """
     from peft import PeftModel
     from transformers import AutoModelForCausalLM, AutoTokenizer
@@ -101,8 +101,10 @@ def load_for_use(model, adapter=None, quantization=None):
 
 
 def generate(model, tokenizer, chats, **settings):
-    """Tokens a model answers conversations with, one row each; the likeliest ones if not said
-    otherwise (settings of transformers' generate)."""
+    """Tokens a model answers conversations with, a row each; the likeliest by default.
+
+    settings  of transformers' generate
+    """
     import torch
 
     tokenizer.padding_side = "left"
@@ -134,8 +136,7 @@ def top_tokens(model, batches):
 
 
 def compare(adapted, merged):
-    """Agreement of two lists of top_tokens(): {"tokens", "agree", "largest_lead_lost"}; the lead is
-    the first model's."""
+    """Agreement of two lists of top_tokens(): {"tokens", "agree", "largest_lead_lost"}."""
     import torch
 
     first, second = (torch.cat([tokens for tokens, _ in side]) for side in (adapted, merged))
@@ -148,18 +149,18 @@ def compare(adapted, merged):
 
 
 def is_same(result):
-    """Whether what compare() found is rounding: few tokens differ (of fewer than 50 one may, since
-    one near tie of 8 is 12 %), and each was a close call."""
+    """Is what compare() found rounding: few tokens differ (one may, since one near tie of 8 is
+    12 %), and each was a close call?"""
     differ = round((1 - result["agree"]) * result["tokens"])
     return differ <= max(1, (1 - AGREE) * result["tokens"]) and result["largest_lead_lost"] <= CLOSE
 
 
 def rows_to_compare(adapter):
     """Path of the held-out rows, or of those trained on where none were kept back."""
-    held, meta = Path(adapter) / "sft.heldout.jsonl", Path(adapter) / "sft.meta.json"
-    if held.is_file() and held.stat().st_size or not meta.is_file():
-        return held
-    return Path(json.loads(meta.read_text())["given"]["train_file"])
+    held, meta = Path(adapter) / "sft.heldout.jsonl", read_meta(adapter)
+    if meta and not (held.is_file() and held.stat().st_size):
+        return Path(meta["given"]["train_file"])
+    return held
 
 
 def tokens_to_compare(path, tokenizer, limit=16):
@@ -178,18 +179,13 @@ def made_from(adapter, base, check):
     return r.text_hash(hashes, batch_generate.identify(base))
 
 
-def finished(output, made):
-    """Is the merged model there, made from the same? Then a line says so."""
-    meta = Path(output) / "sft.meta.json"
-    if not meta.is_file() or json.loads(meta.read_text()).get("merge", {}).get("made_from") != made:
-        return False
-    r.say(f"{output}: finished already (merged model)")
-    return True
+def read_meta(folder):
+    path = Path(folder) / "sft.meta.json"
+    return json.loads(path.read_text()) if path.is_file() else {}
 
 
 def merge(adapter, output, base=None, check=False):
-    """Write the merged model to `output`, where it is not there yet; returns the comparison, or
-    None without one.
+    """Write the merged model to `output`, where it is not there yet; returns the comparison made.
 
     Memory: the model in 16 bits and one layer (small models on a CPU: in fp32). Raises RuntimeError
     where the comparison fails.
@@ -198,7 +194,8 @@ def merge(adapter, output, base=None, check=False):
 
     output, base = Path(output), base_of(adapter, base)
     made = made_from(adapter, base, check)
-    if finished(output, made):
+    if read_meta(output).get("merge", {}).get("made_from") == made:
+        r.say(f"{output}: finished already (merged model)")
         return None
     if output.exists() and any(output.iterdir()) and not (output / "config.json").is_file():
         raise r.BadInput(f"--output {output} holds other files; choose another folder")
@@ -209,10 +206,8 @@ def merge(adapter, output, base=None, check=False):
     shutil.rmtree(aside, ignore_errors=True)
     adapted = write_merged(adapter, base, tokenizer, aside, sequences)
     result = compare_saved(aside, adapted, sequences) if check else None
-    meta = Path(adapter) / "sft.meta.json"
-    facts = json.loads(meta.read_text()) if meta.is_file() else {}
-    facts["merge"] = {"adapter": str(adapter), "base": base, "made_from": made, **(result or {})}
-    r.write_json(aside / "sft.meta.json", facts)
+    facts = {"adapter": str(adapter), "base": base, "made_from": made, **(result or {})}
+    r.write_json(aside / "sft.meta.json", read_meta(adapter) | {"merge": facts})
     shutil.rmtree(output, ignore_errors=True)
     output.parent.mkdir(parents=True, exist_ok=True)
     os.replace(aside, output)

@@ -32,7 +32,8 @@ def is_whole(folder):
 def newest_whole(output_dir):
     """(newest whole checkpoint or None, half-written ones that are newer)."""
     skipped = []
-    found = {path.name.split("-")[1]: path for path in Path(output_dir).glob("checkpoint-*")}
+    paths = Path(output_dir).glob("checkpoint-*")
+    found = {path.name.removeprefix("checkpoint-"): path for path in paths}
     for step in sorted(filter(str.isdigit, found), key=int, reverse=True):
         path = found[step]
         if is_whole(path):
