@@ -120,7 +120,7 @@ for name, version in wanted:
         found = "not installed"
     if found != version:
         sys.exit(f"setup.sh: {name} should be {version}, it is {found}")
-for name in ("torch", "transformers", "trl", "peft", "datasets", "bitsandbytes", "vllm", "sentence_transformers", "math_verify", "rensa"):
+for name in ("torch", "transformers", "trl", "peft", "datasets", "bitsandbytes", "vllm", "sentence_transformers", "math_verify"):
     try:
         importlib.import_module(name)
     except Exception as error:

@@ -4,7 +4,7 @@
 
 in   rows with a text in `question` (or --field); benchmark files of any common form, see benchmark_texts.py
 out  the clean rows; the others are in clean.rejected.jsonl with reason `contaminated`, benchmark, benchmark_id, method (exact | ngram | embedding |
-     judge) and score; clean.audit/BENCHMARK.csv lists every matched pair, also the ones spared and why; clean.embeddings/ keeps the vectors
+     judge) and score; clean.audit.csv lists every matched pair, also the ones spared and why; clean.embeddings/ keeps the vectors
 
 Cheapest first. exact: the same words after normalisation (case, punctuation, LaTeX mark-up, options and instructions taken off, number words as
 digits). ngram: the share of the benchmark question's 13-grams, or of its 5-grams, that the row holds; one shared 13-gram decides nothing.
@@ -23,6 +23,7 @@ import collections
 import csv
 import json
 import re
+from typing import NamedTuple
 
 import benchmark_texts
 import embed_texts
@@ -36,6 +37,7 @@ from answers.trim import after_thinking
 LONG, SHORT = 13, 5  # lengths of the n-grams, in words
 # shares of the benchmark question's n-grams from which a row holds it
 SHARE_LONG, SHARE_SHORT = 0.5, 0.6
+SHARE_OF_SHORT = 0.8  # the same for a benchmark question of fewer than LONG words
 # a 5-gram of more benchmark questions than this is instruction text and counts for none
 SHARED_TEXT = 20
 SHOWN = 1000  # characters of a row's answer, from its end, that the judge is shown
@@ -75,6 +77,16 @@ def parse_judgement(text):
 # ---- exact and n-gram ----
 
 
+class Pair(NamedTuple):
+    """A row and a benchmark question that look alike."""
+
+    row: str  # id
+    question: str  # of the row, bare
+    item: int  # place among the benchmark questions
+    method: str  # exact, ngram, embedding or judge
+    score: float
+
+
 def ngrams(words, n):
     return {hash(tuple(words[i : i + n])) for i in range(len(words) - n + 1)}
 
@@ -96,9 +108,8 @@ class Index:
     """Benchmark questions by their words and by their 5-grams."""
 
     def __init__(self, items):
-        self.items, self.exact = items, {}
+        self.items, self.exact = items, collections.defaultdict(list)
         self.bare, self.options, self.words, self.grams = [], [], [], []
-        counts = collections.Counter()
         for number, item in enumerate(items):
             question, options = bare_question(item.question)
             words = words_of(question)
@@ -106,24 +117,20 @@ class Index:
             self.options.append({tuple(words_of(option)) for option in item.options or options})
             self.words.append(words)
             self.grams.append(ngrams(words, min(SHORT, len(words)) or 1))
-            counts.update(self.grams[-1])
-            self.exact.setdefault(tuple(words), []).append(number)
+            self.exact[tuple(words)].append(number)
+        counts = collections.Counter(gram for grams in self.grams for gram in grams)
         self.by_gram = collections.defaultdict(list)
         for number, grams in enumerate(self.grams):
-            self.grams[number] = grams = {gram for gram in grams if counts[gram] <= SHARED_TEXT}
-            for gram in grams:
+            self.grams[number] = {gram for gram in grams if counts[gram] <= SHARED_TEXT}
+            for gram in self.grams[number]:
                 self.by_gram[gram].append(number)
 
     def same_options(self, number, options):
         """False where a short question has options in both texts and they are others: "Which of
         these is true?" is many questions."""
-        ours = {tuple(words_of(option)) for option in options}
-        return (
-            len(self.words[number]) >= LONG
-            or not ours
-            or not self.options[number]
-            or bool(ours & self.options[number])
-        )
+        if len(self.words[number]) >= LONG or not options or not self.options[number]:
+            return True
+        return not self.options[number].isdisjoint(tuple(words_of(option)) for option in options)
 
     def views(self):
         """(item number, text to embed, cosine that it needs beyond the threshold): each question,
@@ -140,43 +147,39 @@ class Index:
                 found.append((number, sentences[-1], LAST_SENTENCE_MORE))
         return found
 
-    def matches(self, question, options):
-        """Pairs (item number, method, score) for the bare question of a row, the best first: exact
-        ones, or those above the n-gram shares."""
+    def matches(self, row, question, options):
+        """Pairs of a row's bare question, the best first: exact ones, or those above the n-gram
+        shares."""
         words = words_of(question)
-        exact = [
-            number
-            for number in self.exact.get(tuple(words), ())
-            if words and self.same_options(number, options)
-        ]
-        if exact:
-            return [(number, "exact", 1.0) for number in exact]
+        found = [(number, "exact", 1.0) for number in self.exact.get(tuple(words) or None, ())]
+        found = [match for match in found if self.same_options(match[0], options)]
+        if not found:
+            found = self.overlaps(words, options)
+        return [Pair(row, question, *match) for match in found]
+
+    def overlaps(self, words, options):
+        """(item number, "ngram", share) of the benchmark questions whose n-grams the words hold."""
         ours = ngrams(words, SHORT)
-        shared = collections.Counter(
-            number for gram in ours for number in self.by_gram.get(gram, ())
-        )
+        shared = collections.Counter(item for gram in ours for item in self.by_gram.get(gram, ()))
+        likely = [(-count, number) for number, count in shared.items() if count >= 4]
         found = []
-        for count, number in sorted(
-            (-count, number) for number, count in shared.items() if count >= 4
-        )[: 2 * NEAREST]:
-            if (score := self.overlap(number, words, ours, -count)) and self.same_options(
-                number, options
-            ):
-                found.append((number, "ngram", score))
+        for count, number in sorted(likely)[: 2 * NEAREST]:
+            share = self.overlap(number, words, -count / len(ours), -count)
+            if share and self.same_options(number, options):
+                found.append((number, "ngram", share))
         return sorted(found, key=lambda match: (-match[2], match[0]))[:NEAREST]
 
-    def overlap(self, number, words, ours, count):
-        """Share of the shorter text's n-grams that both hold, or 0 where it is too small to
-        decide."""
+    def overlap(self, number, words, of_ours, count):
+        """Share of the benchmark question's n-grams that the words hold, or 0 where it is too small
+        to decide; of_ours: share of the row's own."""
         theirs = self.words[number]
-        if len(theirs) < 10 and len(words) > 4 * len(theirs):
-            return 0.0  # a few words inside a much longer question are a phrase
         share = count / len(self.grams[number])
         if len(theirs) < LONG:
-            return share if share >= 0.8 else 0.0
-        if len(words) >= LONG:
-            # a benchmark question with its passage cut away
-            share = max(share, count / len(ours) if len(words) >= 2 * LONG else 0.0)
+            # a few words inside a much longer question are a phrase
+            phrase = len(theirs) < 10 and len(words) > 4 * len(theirs)
+            return share if share >= SHARE_OF_SHORT and not phrase else 0.0
+        if len(words) >= 2 * LONG:  # a benchmark question with its passage cut away
+            share = max(share, of_ours)
         if share >= SHARE_SHORT:
             return share
         long = ngrams(theirs, LONG)
@@ -188,117 +191,83 @@ class Index:
 
 
 class Audit:
-    """Matched pairs by row, the decision on each, and the CSV files at the end."""
+    """Decisions on pairs: all of them for the CSV file, and of each row the first that drops it."""
 
-    COLUMNS = "id benchmark_id method score decision question benchmark_question".split()
+    COLUMNS = "id benchmark benchmark_id method score decision question benchmark_question".split()
 
-    def __init__(self, index):
-        self.index, self.pairs, self.verdict = index, collections.defaultdict(list), {}
-        self.shown = {}  # row: its text for the judge
+    def __init__(self, items):
+        self.items, self.decisions, self.dropped = items, [], {}
 
-    def add(self, row, question, match, decision):
-        """Note a pair; a decision "dropped" settles the row, the first one counts."""
-        self.pairs[self.index.items[match[0]].benchmark].append((row, question, match, decision))
+    def add(self, pair, decision):
+        self.decisions.append((pair, decision))
         if decision == "dropped":
-            self.verdict.setdefault(row, match)
+            self.dropped.setdefault(pair.row, pair)
 
-    def write(self, folder, ids):
-        folder.mkdir(parents=True, exist_ok=True)
-        for old in folder.glob("*.csv"):
-            old.unlink()
-        for benchmark, pairs in self.pairs.items():
-            with r.write_aside(
-                folder / f"{re.sub(r'[^-.A-Za-z0-9]+', '_', benchmark)}.csv", "w"
-            ) as file:
-                table = csv.writer(file)
-                table.writerow(self.COLUMNS)
-                for row, question, (number, method, score), decision in sorted(
-                    pairs, key=lambda pair: pair[0]
-                ):
-                    item = self.index.items[number]
-                    table.writerow(
-                        (
-                            ids[row],
-                            item.id,
-                            method,
-                            round(score, 4),
-                            decision,
-                            question,
-                            item.question,
-                        )
-                    )
+    def write(self, path):
+        with r.write_aside(path, "w") as file:
+            table = csv.writer(file)
+            table.writerow(self.COLUMNS)
+            for pair, decision in self.decisions:
+                item = self.items[pair.item]
+                told = pair.method, round(pair.score, 4), decision, pair.question, item.question
+                table.writerow((pair.row, item.benchmark, item.id, *told))
+
+
+def settle(pair, index, audit, judged):
+    """Decide on a pair; True where that is left to the judge: numbers, a denial or a key word
+    differ, or only the embeddings found it."""
+    texts = pair.question, index.bare[pair.item]
+    other = question_text.other_numbers(*texts)
+    if judged and (other or pair.method != "exact"):
+        contents = map(question_text.content, texts)
+        if other or pair.method == "embedding" or question_text.tell_apart(*contents):
+            return True
+    audit.add(pair, "kept: other numbers" if other else "dropped")
+    return False
 
 
 def match_words(args, index, audit):
-    """First pass: exact and n-gram matches go to the audit; returns the ids of all rows, (row, bare
-    question, options) of the undecided ones, and the pairs that are left to the judge."""
-    ids, rest, unsure = [], [], []
-    for number, row in enumerate(
-        r.progress(r.read(args.input, args.field, limit=args.limit), desc="exact and n-gram")
-    ):
-        text = row[args.field]
-        if not isinstance(text, str | None):
-            raise r.BadInput(
-                f'{args.input}, row "{row["id"]}": field "{args.field}" must be a text, this is {text!r}'[
-                    :300
-                ]
-            )
-        ids.append(row["id"])
-        question, options = bare_question(text or "")
-        if args.model and question:
-            answer = row.get("answer") if isinstance(row.get("answer"), str) else ""
-            audit.shown[number] = pair_text(question, options, answer[-SHOWN:])
-        for match in index.matches(question, options):
-            decide_words(args, index, audit, number, question, match, unsure)
-        if number not in audit.verdict and question:
-            rest.append((number, question, options))
-    return ids, rest, unsure
+    """First pass: settles exact and n-gram matches. Returns the doubtful pairs, (id, bare question,
+    options) of the rows that are undecided, and what a judge is shown of each row."""
+    doubtful, rest, shown = [], [], {}
+    rows = r.read(args.input, args.field, limit=args.limit)
+    for row in r.progress(rows, desc="exact and n-gram"):
+        if not isinstance(row[args.field], str | None):  # a prompt in chat form
+            r.check_text(row, args.input, args.field)
+        question, options = bare_question(row[args.field] or "")
+        pairs = index.matches(row["id"], question, options)
+        doubtful += [pair for pair in pairs if settle(pair, index, audit, args.model)]
+        if question and row["id"] not in audit.dropped:
+            rest.append((row["id"], question, options))
+            if args.model:
+                answer = row.get("answer") if isinstance(row.get("answer"), str) else ""
+                shown[row["id"]] = pair_text(question, options, answer[-SHOWN:])
+    return doubtful, rest, shown
 
 
-def decide_words(args, index, audit, row, question, match, unsure):
-    """Settle an exact or n-gram match, or leave it to the judge where numbers, a denial or a key
-    word differ."""
-    texts = question, index.bare[match[0]]
-    other = question_text.other_numbers(*texts)
-    doubt = (
-        other
-        or match[1] == "ngram"
-        and question_text.tell_apart(*map(question_text.content, texts))
-    )
-    if args.model and doubt:
-        unsure.append((row, question, match[0], match[2]))
-    else:
-        audit.add(row, question, match, "kept: other numbers" if other else "dropped")
-
-
-def match_vectors(args, index, audit, rest, floor):
-    """Pairs (row, question, item number, cosine) among the nearest questions from `floor` on that
-    have the same numbers."""
-    if not rest or not index.items:
+def match_vectors(args, index, rest):
+    """Pairs of the undecided rows and their nearest benchmark questions, from the lowest cosine on
+    that counts."""
+    if not rest:
         return []
+    lowest = args.judge_from if args.model else args.embedding_threshold
     folder = args.cache or r.beside(args.output, "embeddings")
     views = index.views()
     theirs = embed_texts.embed([text for _, text, _ in views], args.encoder, folder)
     parts = [(place, part) for place, row in enumerate(rest) for part in windows(row[1])]
     ours = embed_texts.embed([part for _, part in parts], args.encoder, folder)
-    best = collections.defaultdict(dict)  # row: {item: its best cosine over all windows}
+    best = collections.defaultdict(collections.Counter)  # row: {item: its best cosine}
     for part, near in embed_texts.nearest(ours, theirs, NEAREST):
-        place = parts[part][0]
+        cosines = best[parts[part][0]]
         for view, cosine in near:
             number, _, more = views[view]
-            best[place][number] = max(cosine - more, best[place].get(number, 0.0))
-    found = []
-    for place, (row, question, options) in enumerate(rest):
-        near = sorted(best[place].items(), key=lambda pair: -pair[1])[:NEAREST]
-        for number, cosine in near:
-            if cosine < floor or not index.same_options(number, options):
-                continue
-            other = question_text.other_numbers(question, index.bare[number])
-            if other and not args.model:
-                audit.add(row, question, (number, "embedding", cosine), "kept: other numbers")
-            else:
-                found.append((row, question, number, cosine))
-    return found
+            cosines[number] = max(cosine - more, cosines[number])
+    return [
+        Pair(row, question, number, "embedding", cosine)
+        for place, (row, question, options) in enumerate(rest)
+        for number, cosine in best[place].most_common(NEAREST)
+        if cosine >= lowest and index.same_options(number, options)
+    ]
 
 
 def pair_text(question, options, answer):
@@ -311,68 +280,55 @@ def differences(question, other):
     """What the judge is told of numbers that only one of the two has, or ""."""
     if not question_text.other_numbers(question, other):
         return ""
-    ours, theirs = (set(question_text.numbers(text)) for text in (question, other))
-    only = [", ".join(sorted(some)) or "none" for some in (ours - theirs, theirs - ours)]
-    return f"\nNumbers that only the first has: {only[0]}; only the second: {only[1]}. Say whether that makes it another question.\n"
+    ours, theirs = (set(question_text.numbers(text)[0]) for text in (question, other))
+    only = [", ".join(map(str, sorted(some))) for some in (ours - theirs, theirs - ours)]
+    first, second = (numbers or "none" for numbers in only)
+    return f"\nNumbers that only the first has: {first}; only the second: {second}. Say whether that makes it another question.\n"
 
 
-def judge(args, step, index, audit, pairs):
-    """Ask the model about each pair; returns the rows that got no answer. An answer that is neither
-    YES nor NO leaves the pair to the threshold."""
-    asked, numbers = [], []
-    for row, question, number, cosine in pairs:
-        item = index.items[number]
-        asked.append(
-            {
-                "id": r.text_hash(audit.shown[row], item.benchmark, item.id, item.question),
-                "shown": audit.shown[row],
-                "question": question,
-                "benchmark": item.benchmark,
-                "benchmark_id": item.id,
-                "benchmark_question": pair_text(item.question, item.options, item.answer),
-                "differences": differences(question, index.bare[number]),
-            }
-        )
-        numbers.append((row, number, cosine))
-    unique = {pair["id"]: pair for pair in asked}
+def judge(args, step, index, audit, pairs, shown):
+    """Ask the model about each pair; returns the rows that got no answer, and counts. An answer that
+    is neither YES nor NO leaves the pair to the threshold."""
+    # a pair that words and vectors found is asked about once, a row that is gone not at all
+    pairs = [pair for pair in pairs if pair.row not in audit.dropped]
+    pairs = list({(pair.row, pair.item): pair for pair in pairs[::-1]}.values())[::-1]
+    asked = {}
+    for pair in pairs:
+        item = index.items[pair.item]
+        asked[pair.row, pair.item] = {
+            "id": r.text_hash(shown[pair.row], item.benchmark, item.id, item.question),
+            "training_row": shown[pair.row],
+            "benchmark_question": pair_text(item.question, item.options, item.answer),
+            "differences": differences(pair.question, index.bare[pair.item]),
+        }
 
-    def to_messages(pair):
-        texts = {"training_row": pair["shown"], "benchmark_question": pair["benchmark_question"]}
-        return batch_generate.user_turn(PROMPT, texts, differences=pair["differences"])
+    def to_messages(question):
+        texts = {name: question[name] for name in ("training_row", "benchmark_question")}
+        return batch_generate.user_turn(PROMPT, texts, differences=question["differences"])
 
+    unique = list({question["id"]: question for question in asked.values()}.values())
     counts = batch_generate.generate_jsonl(
-        list(unique.values()),
+        unique,
         to_messages,
         step.raw_path,
         choices=["YES", "NO"],
         readable=lambda text: parse_judgement(text) is not None,
         **batch_generate.options(args),
     )
-    answers = {
-        pair["id"]: raw for pair, raw in batch_generate.read_raw(unique.values(), step.raw_path)
-    }
+    replies = {row["id"]: raw for row, raw in batch_generate.read_raw(unique, step.raw_path)}
     silent = set()
-    for pair, (row, number, cosine) in zip(asked, numbers, strict=True):
-        raw = answers[pair["id"]]
-        said = None if raw is None else parse_judgement(raw["response"])
-        if raw is None:
-            silent.add(row)
-            audit.add(row, pair["question"], (number, "judge", cosine), "no answer")
-        elif said is None:
-            over = cosine >= (args.embedding_threshold or 1.0)
-            audit.add(
-                row,
-                pair["question"],
-                (number, "embedding", cosine),
-                "dropped" if over else "kept: unclear judgement",
-            )
+    for pair in pairs:
+        reply = replies[asked[pair.row, pair.item]["id"]]
+        if reply is None:
+            silent.add(pair.row)
+            audit.add(pair, "no answer")
+            continue
+        verdict = parse_judgement(reply["response"])
+        if verdict is None:
+            over = pair.score >= (args.embedding_threshold or 1.0)
+            audit.add(pair, "dropped" if over else "kept: unclear judgement")
         else:
-            audit.add(
-                row,
-                pair["question"],
-                (number, "judge", cosine),
-                "dropped" if said else "kept: judge",
-            )
+            audit.add(pair._replace(method="judge"), "dropped" if verdict else "kept: judge")
     return silent, counts
 
 
@@ -382,9 +338,10 @@ def report(items, unread):
     r.say("benchmarks: " + ", ".join(f"{name} {count:,}" for name, count in sorted(counts.items())))
     if absent := [name for name in benchmark_texts.BENCHMARKS if name not in counts]:
         r.say(f"not among them, of the 15 of the evaluation: {', '.join(absent)}")
-    for path, why in unread:
-        r.say(f"could not be read: {path}: {why}")
-    return dict(benchmarks=dict(counts), unread=[f"{path}: {why}" for path, why in unread])
+    unread = [f"{path}: {why}" for path, why in unread]
+    for line in unread:
+        r.say(f"could not be read: {line}")
+    return dict(benchmarks=dict(counts), unread=unread)
 
 
 def model_of_endpoint(url):
@@ -393,9 +350,8 @@ def model_of_endpoint(url):
     import urllib.request
 
     try:
-        with urllib.request.urlopen(
-            f"{url.split(',')[0].strip().rstrip('/')}/models", timeout=30
-        ) as answer:
+        place = f"{url.split(',')[0].strip().rstrip('/')}/models"
+        with urllib.request.urlopen(place, timeout=30) as answer:
             return json.load(answer)["data"][0]["id"]
     except (urllib.error.HTTPError, ValueError, LookupError, TypeError) as error:
         raise r.BadInput(
@@ -417,25 +373,15 @@ def parse_options():
         help="folders or files of benchmark questions",
     )
     add(
-        "--no-judge",
-        action="store_true",
-        help="the threshold decides, no model is asked (also where no model is named)",
+        "--no-judge", action="store_true", help="the threshold decides (as where no model is named)"
     )
-    add(
-        "--encoder",
-        metavar="M",
-        help="sentence-transformers model (default: the embedded all-MiniLM-L6-v2)",
-    )
-    add(
-        "--no-embedding",
-        action="store_true",
-        help="words only: exact and n-gram matches, no encoder",
-    )
+    add("--encoder", metavar="M", help="sentence-transformers model (default: all-MiniLM-L6-v2)")
+    add("--no-embedding", action="store_true", help="exact and n-gram matches only, no encoder")
     add(
         "--embedding-threshold",
         type=float,
         metavar="C",
-        help="cosine from which a pair counts without a judge (default: that of THRESHOLDS, where the encoder stands there)",
+        help="cosine from which a pair counts without a judge (default: that of THRESHOLDS)",
     )
     add(
         "--judge-from",
@@ -444,27 +390,20 @@ def parse_options():
         metavar="C",
         help="cosine from which pairs are shown to the judge (default 0.6)",
     )
-    add(
-        "--cache",
-        metavar="DIR",
-        help="folder of the vectors, to share them between runs (default: OUTPUT.embeddings/)",
-    )
-    batch_generate.add_options(parser, max_tokens=1024)
-    for action in parser._actions:
-        if action.dest == "model":
-            action.required = False
+    add("--cache", metavar="DIR", help="folder of the vectors, to share them between runs")
+    batch_generate.add_options(parser, model=None, max_tokens=1024)
     args = parser.parse_args()
     if args.no_judge or args.no_embedding:
         args.model = args.base_url = None
     elif args.base_url and not args.model:
         args.model = model_of_endpoint(args.base_url)
-    if args.embedding_threshold is None and not args.no_embedding:
+    if args.embedding_threshold is None:
         args.embedding_threshold = THRESHOLDS.get(args.encoder or DEFAULT_ENCODER)
-        if args.embedding_threshold is None and not args.model:
-            parser.error(
-                f"--encoder {args.encoder}: no threshold of it was measured; give --embedding-threshold "
-                "(tests/bench/decontaminate.py --encoder prints the one that loses 1 % of clean rows), or a judge"
-            )
+    if not (args.embedding_threshold or args.model or args.no_embedding):
+        parser.error(
+            f"--encoder {args.encoder}: no threshold of it was measured; give --embedding-threshold "
+            "(tests/bench/decontaminate.py --encoder prints the one that loses 1 % of clean rows), or a judge"
+        )
     return args
 
 
@@ -480,40 +419,27 @@ def main():
     found = report(items, unread)
     if not items:
         raise r.BadInput(f"--benchmarks {' '.join(args.benchmarks)}: no question was found there")
-    index = Index(items)
-    audit, silent, counts = Audit(index), set(), {}
-    ids, rest, unsure = match_words(args, index, audit)
-    pairs = []
+    index, audit, silent, counts = Index(items), Audit(items), set(), {}
+    doubtful, rest, shown = match_words(args, index, audit)
     if not args.no_embedding:
-        floor = args.judge_from if args.model else args.embedding_threshold
-        pairs = match_vectors(args, index, audit, rest, floor)
+        pairs = match_vectors(args, index, rest)
+        doubtful += [pair for pair in pairs if settle(pair, index, audit, args.model)]
     if args.model:
-        known = {pair[:3:2] for pair in unsure}  # row and item: asked about once
-        pairs = unsure + [pair for pair in pairs if pair[:3:2] not in known]
-        silent, counts = judge(args, step, index, audit, pairs)
-    else:
-        for row, question, number, cosine in pairs:
-            audit.add(row, question, (number, "embedding", cosine), "dropped")
-    for number, row in enumerate(step.read(args.input, args.field, limit=args.limit)):
-        if number in audit.verdict:
-            which, method, score = audit.verdict[number]
-            step.reject(
-                row,
-                "contaminated",
-                benchmark=items[which].benchmark,
-                benchmark_id=items[which].id,
-                method=method,
-                score=round(score, 4),
-            )
-        elif number in silent:
+        silent, counts = judge(args, step, index, audit, doubtful, shown)
+    for row in step.read(args.input, args.field, limit=args.limit):
+        if pair := audit.dropped.get(row["id"]):
+            item, score = items[pair.item], round(pair.score, 4)
+            where = dict(benchmark=item.benchmark, benchmark_id=item.id)
+            step.reject(row, "contaminated", **where, method=pair.method, score=score)
+        elif row["id"] in silent:
             step.reject(row, "generation failed")
         else:
             step.keep(row)
-    audit.write(r.beside(step.output, "audit"), ids)
-    methods = collections.Counter(method for _, method, _ in audit.verdict.values())
+    audit.write(r.beside(step.output, "audit.csv"))
+    methods = collections.Counter(pair.method for pair in audit.dropped.values())
     step.finish(**found, methods=dict(methods), judge=counts)
     r.say(
-        f"contaminated by method: {dict(methods) or 'none'}; pairs in {r.beside(step.output, 'audit').name}/"
+        f"contaminated by method: {dict(methods) or 'none'}; pairs in {step.output.stem}.audit.csv"
     )
 
 

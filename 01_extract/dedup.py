@@ -12,7 +12,7 @@ Words are lower-cased \\w+, shingles are three words in a row, a question of one
 shingle, and none is too short. A question without any word is kept. Questions that differ in their
 numbers are two, and so are short ones, or those whose last sentence is short,
 where each holds a content word that the other lacks ("treatments for Osteoporosis", "... for COPD").
---semantic 0.92 adds a pass with sentence embeddings. About 1.5 KB a row; the file is read twice, and
+--semantic 0.92 adds a pass with sentence embeddings. About 1 KB a row; the file is read twice, and
 again for the answers of rows that have a near one.
 """
 
@@ -26,6 +26,7 @@ import gc
 import itertools
 import math
 import re
+from typing import NamedTuple
 
 import equal_questions
 import numpy as np
@@ -37,11 +38,10 @@ BATCH = 1024  # rows tokenised at once: their arrays stay near the processor's c
 FOUND_AT_THRESHOLD = 0.95  # share of pairs exactly at the threshold that the bands must find; above it the share rises steeply
 LARGEST_SIGNATURE = 256
 FAMILY = 32  # a bucket of more rows is one template with many fillings: it is split by the numbers, and pairs reach back this far
-BANDS_AT_ONCE = 10
-SEED = 42
-ODD = np.random.default_rng(SEED).integers(2**62, 2**63, 64, dtype=np.uint64) * np.uint64(
-    2
-) + np.uint64(1)  # multipliers of the hashes
+VECTORS = 4096  # rows whose vectors are multiplied at once
+_random = np.random.default_rng(42)
+ODD = _random.integers(2**62, 2**63, 8, dtype=np.uint64) * np.uint64(2) + np.uint64(1)
+PERMUTATIONS = _random.integers(2**31, size=LARGEST_SIGNATURE, dtype=np.uint32) * 2 + np.uint32(1)
 
 
 def bands_and_rows(threshold):
@@ -100,17 +100,13 @@ def segment_hashes(values, starts, ends):
 
 def word_hashes(texts):
     """64-bit hashes of the lower-cased words of all texts in one array, and the place where each text's words start (and the last end)."""
-    lowered = "\n".join(texts).lower()
+    texts = [text.lower() for text in texts]
     lengths = np.fromiter(map(len, texts), dtype=np.int64, count=len(texts))
-    # a few capitals have longer lower-case forms
-    if len(lowered) != lengths.sum() + len(texts) - 1:
-        texts = [text.lower() for text in texts]
-        lengths = np.fromiter(map(len, texts), dtype=np.int64, count=len(texts))
-        lowered = "\n".join(texts)
-    if lowered.isascii():
-        codes = np.frombuffer(lowered.encode(), dtype=np.uint8)
+    joined = "\n".join(texts)
+    if joined.isascii():
+        codes = np.frombuffer(joined.encode(), dtype=np.uint8)
     else:
-        codes = np.frombuffer(lowered.encode("utf-32-le", "surrogatepass"), dtype=np.uint32)
+        codes = np.frombuffer(joined.encode("utf-32-le", "surrogatepass"), dtype=np.uint32)
     inside = np.zeros(len(codes) + 2, dtype=np.int8)
     inside[1:-1] = word_characters()[codes]
     change = np.diff(inside)
@@ -138,163 +134,157 @@ def shingles(texts):
     return mix(grams[used]), np.concatenate([[0], np.cumsum(per_text)]), whole
 
 
-class Shingles:
-    """Shingle hashes of all rows (8 bytes each), in blocks as they were read."""
+def band_keys(grams, places, bands, per_band):
+    """MinHash (Broder 1997): one 32-bit key for each band and text, an array (bands, texts).
 
-    def __init__(self):
-        self.blocks, self.starts, self.total = [], [np.zeros(1, dtype=np.int64)], 0
-
-    def add(self, values, places):
-        self.blocks.append(values)
-        self.starts.append(places[1:] + self.total)
-        self.total += len(values)
-
-    def close(self):
-        self.values = np.concatenate(self.blocks) if self.blocks else np.zeros(0, dtype=np.uint64)
-        self.starts = np.concatenate(self.starts)
-        self.blocks = None
-
-    def set_of(self, row):
-        return set(self.values[self.starts[row] : self.starts[row + 1]].tolist())
-
-    def digests(self, size, seed, rows=None):
-        """RMinHash digest matrix of all rows, or of the given ones (an array of row numbers)."""
-        from rensa import RMinHash
-
-        values, starts = self.values, self.starts
-        if rows is not None:
-            counts = np.diff(starts)[rows]
-            places = np.concatenate([[0], np.cumsum(counts)])
-            shift = np.repeat(starts[:-1][rows] - places[:-1], counts)
-            values, starts = values[shift + np.arange(places[-1])], places
-        return RMinHash.digest_matrix_from_flat_token_hashes(
-            values, starts.astype(np.uint64), size, seed
-        )
-
-
-# ---- candidates ----
-
-
-def rows_with_company(grams, rows, bands, per_band):
-    """Of the given rows those that share a whole band with another row, and their signatures as an
-    array (n, bands * per_band) of uint32.
-
-    Rensa marks them without giving its values out; only theirs, a fraction of all, are computed
-    again and copied to Python. A few bands at a time: all at once would be most of the memory.
+    A key is made of the smallest shingle of the text under `per_band` orders of all shingles; 0 for
+    a text without words.
     """
-    from rensa import RMinHashLSH
+    filled = np.flatnonzero(np.diff(places))
+    values, starts = (grams >> np.uint64(32)).astype(np.uint32), places[filled]
+    keys = np.zeros((bands, len(places) - 1), dtype=np.uint32)
+    for band in range(bands if len(filled) else 0):
+        key = np.zeros(len(filled), dtype=np.uint64)
+        for factor in PERMUTATIONS[band * per_band : (band + 1) * per_band]:
+            key = mix(key ^ np.minimum.reduceat(values * factor, starts) * ODD[6])
+        keys[band, filled] = key >> np.uint64(32)
+    return keys
 
-    groups = [min(BANDS_AT_ONCE, bands - at) for at in range(0, bands, BANDS_AT_ONCE)]
-    company = np.zeros(len(grams.starts) - 1, dtype=bool)
-    for number, group in enumerate(groups if len(rows) else ()):
-        size = group * per_band
-        index = RMinHashLSH(0.5, size, group)
-        flags = index.query_duplicate_flags_matrix_one_shot(grams.digests(size, SEED + number))
-        company |= np.fromiter(flags, dtype=bool, count=len(company))
-    chosen = rows[company[rows]]
-    signatures = np.zeros((len(chosen), bands * per_band), dtype=np.uint32)
-    for at in range(0, len(chosen), BATCH):
-        parts = [
-            grams.digests(group * per_band, SEED + number, chosen[at : at + BATCH]).to_rows()
-            for number, group in enumerate(groups)
-        ]
-        signatures[at : at + BATCH] = np.concatenate(
-            [np.array(part, dtype=np.uint32) for part in parts], axis=1
-        )
-    return chosen, signatures
+
+# ---- pairs ----
 
 
 def split_families(keys, family_key):
     """Give rows of over-full buckets new keys that also hold the row's numbers; `family_key(position)` -> int."""
     _, inverse, counts = np.unique(keys, return_inverse=True, return_counts=True)
-    for position in np.flatnonzero(counts[inverse] > FAMILY):
-        keys[position] ^= np.uint64(family_key(int(position)))
+    for position in np.flatnonzero(counts[inverse] > FAMILY).tolist():
+        keys[position] ^= np.uint32(family_key(position))
     return keys
 
 
-def candidate_pairs(signatures, bands, family_key=None):
-    """Pairs (earlier, later) of positions that share a band, each once, sorted by the later one: an array (n, 2)."""
-    count, size = signatures.shape
-    per_band, codes = size // bands, [np.zeros(0, dtype=np.int64)]
-    for band in range(bands):
-        keys = np.zeros(count, dtype=np.uint64)
-        for column in range(per_band):
-            keys = mix(keys ^ signatures[:, band * per_band + column] * ODD[6])
-        if family_key:
-            keys = split_families(keys, family_key)
-        order = np.argsort(keys, kind="stable")
-        keys = keys[order]
+def candidate_pairs(keys, family_key):
+    """Pairs (later, earlier) of positions that share a band, each once and sorted: an array (n, 2)."""
+    count, codes = keys.shape[1], np.zeros(0, dtype=np.int64)
+    for band in keys:
+        # sorted by key, then by position
+        ordered = split_families(band, family_key).astype(np.uint64) << np.uint64(32)
+        ordered |= np.arange(count, dtype=np.uint64)
+        ordered.sort()
+        band_key, position = ordered >> np.uint64(32), (ordered & 0xFFFFFFFF).astype(np.int64)
+        found = [codes]
         for step in range(1, FAMILY + 1):
-            at = np.flatnonzero(keys[step:] == keys[:-step])
+            at = np.flatnonzero(band_key[step:] == band_key[:-step])
             if not len(at):
                 break
-            codes.append(order[at + step] * count + order[at])
-        if band % 8 == 7:
-            codes = [np.unique(np.concatenate(codes))]
-    codes = np.unique(np.concatenate(codes))
-    if count:
-        return np.stack([codes % count, codes // count], axis=1)
-    return np.zeros((0, 2), dtype=np.int64)
+            found.append(position[at + step] * count + position[at])
+        codes = np.unique(np.concatenate(found))
+    return np.stack(np.divmod(codes, max(count, 1)), axis=1)
 
 
-def near_duplicates(grams, chosen, signatures, pairs, threshold, differ):
-    """Map row -> (kept row, Jaccard) for every row that has an earlier kept row at or above the threshold
-    and from which none of the functions in `differ` tells it apart.
+def near_pairs(found, rows, threshold, numbers_of):
+    """Candidate pairs (later, earlier) of row numbers among `rows`, and the function (later,
+    earlier) -> Jaccard of their shingles, or None below the threshold."""
+    family_keys = functools.cache(lambda at: hash(numbers_of(rows[at])) & 0xFFFFFFFF)
+    pairs = rows[candidate_pairs(found.keys[:, rows], family_keys)].tolist()
 
-    A candidate that was dropped itself stands for the row it is a duplicate of, so that every row is compared with kept rows only.
+    @functools.lru_cache(8192)
+    def grams_of(row):
+        return set(found.grams[found.starts[row] : found.starts[row + 1]].tolist())
+
+    def jaccard(later, earlier):
+        one, other = grams_of(earlier), grams_of(later)
+        common = len(one & other)
+        share = common / (len(one) + len(other) - common)
+        return share if share >= threshold else None
+
+    return pairs, jaccard
+
+
+def semantic_pairs(args, texts, rows):
+    """The same for sentence vectors: n^2 / 2 products in blocks, seconds for 100,000 rows on a GPU,
+    minutes on a CPU."""
+    import embed_texts
+
+    folder = r.beside(args.output, "embeddings")
+    vectors = embed_texts.embed([texts[row] for row in rows], args.encoder, folder)
+    place = {row: at for at, row in enumerate(rows.tolist())}
+    pairs = []
+    for later in range(0, len(rows), VECTORS):
+        for earlier in range(0, later + 1, VECTORS):
+            blocks = (vectors[at : at + VECTORS] for at in (later, earlier))
+            near = embed_texts.pairs_from(*blocks, args.semantic) + np.array([later, earlier])
+            pairs += rows[near[near[:, 1] < near[:, 0]]].tolist()
+
+    def cosine(later, earlier):
+        share = float(vectors[place[later]] @ vectors[place[earlier]])
+        return share if share >= args.semantic else None
+
+    return sorted(pairs), cosine
+
+
+def resolve(pairs, likeness, differ, claims):
+    """Map row -> (kept row, likeness) for each row that is like an earlier kept one.
+
+    A dropped row stands for the row it is a duplicate of, so that all are compared with kept rows.
+    Answers are read of those pairs only that their texts do not tell apart.
     """
-    found, tried, current, set_of = {}, set(), None, functools.lru_cache(8192)(grams.set_of)
-    # of the estimate: pairs below it need no exact count
-    margin = 4 * math.sqrt(threshold * (1 - threshold) / signatures.shape[1])
-    for at in range(0, len(pairs), 1 << 16):
-        part = pairs[at : at + (1 << 16)]
-        likely = (signatures[part[:, 0]] == signatures[part[:, 1]]).mean(
-            axis=1
-        ) >= threshold - margin
-        for earlier, later in chosen[part[likely]].tolist():
-            if later != current:
-                current, tried = later, set()
-            earlier = found[earlier][0] if earlier in found else earlier
-            if later in found or earlier in tried:
-                continue
-            tried.add(earlier)
-            one, other = set_of(earlier), set_of(later)
-            common = len(one & other)
-            jaccard = common / (len(one) + len(other) - common)
-            if jaccard >= threshold and not any(test(earlier, later) for test in differ):
-                found[later] = earlier, jaccard
+
+    @functools.lru_cache(1 << 16)
+    def alike(later, earlier):
+        share = likeness(later, earlier)
+        return None if share is None or differ(later, earlier) else share
+
+    pairs = [pair for pair in pairs if alike(*pair) is not None]
+    claims.read_pairs(pairs)
+    found = {}
+    for later, earlier in pairs:
+        kept = found.get(earlier, (earlier,))[0]
+        if later in found or (share := alike(later, kept)) is None or claims.differ(later, kept):
+            continue
+        found[later] = kept, share
     return found
 
 
 # ---- the two passes over the file ----
 
 
-def read_shingles(args):
-    """First pass: ids, texts and shingles of all rows, and exact duplicates as a map row -> earlier row with the same words and numbers."""
-    grams, ids, texts, wholes = Shingles(), [], [], []
-    reader = r.read(args.input, args.field, limit=args.limit)
-    bar = r.progress(desc="reading")
+class Found(NamedTuple):
+    """What the first pass keeps of all rows."""
+
+    ids: list
+    texts: list
+    grams: np.ndarray  # shingles, 8 bytes each
+    starts: np.ndarray  # where those of a row start, and the last end
+    wholes: np.ndarray  # hash of a row's word sequence
+    keys: np.ndarray  # (bands, rows) of uint32
+    said: np.ndarray  # hash of what the row answers
+
+
+def read_rows(args, bands, per_band):
+    """First pass: a Found of all rows."""
+    ids, texts, said, total = [], [], [], 0
+    grams, wholes = [np.zeros(0, np.uint64)], [np.zeros(0, np.uint64)]
+    starts, keys = [np.zeros(1, np.int64)], [np.zeros((bands, 0), np.uint32)]
+    reader = iter(r.progress(r.read(args.input, args.field, limit=args.limit), desc="reading"))
     while batch := list(itertools.islice(reader, BATCH)):
         for row in batch:
-            if not isinstance(row[args.field], str | None):
-                raise r.BadInput(
-                    f'{args.input}, row "{row["id"]}": field "{args.field}" must be a text, this is {row[args.field]!r}'[
-                        :300
-                    ]
-                )
+            if not isinstance(row[args.field], str | None):  # a prompt in chat form
+                r.check_text(row, args.input, args.field)
         questions = [row[args.field] or "" for row in batch]
         values, places, whole = shingles(questions)
-        grams.add(values, places)
+        grams.append(values)
+        starts.append(places[1:] + total)
+        total += len(values)
         wholes.append(whole)
+        keys.append(band_keys(values, places, bands, per_band))
+        said += map(equal_questions.answer_hash, batch)
         texts += questions
         ids += [row["id"] for row in batch]
-        bar.update(len(batch))
-    bar.close()
-    grams.close()
-    return grams, ids, texts, np.concatenate(wholes) if wholes else np.zeros(0, dtype=np.uint64)
+    joined = (np.concatenate(parts) for parts in (grams, starts, wholes))
+    return Found(ids, texts, *joined, np.concatenate(keys, axis=1), np.array(said, np.int64))
 
 
-def exact_duplicates(wholes, lengths, differ):
+def exact_duplicates(wholes, lengths, other_numbers):
     """Map row -> earlier row with the same words in the same order (and no other numbers); rows without a word are never duplicates."""
     order = np.argsort(wholes, kind="stable")
     keys = wholes[order]
@@ -303,54 +293,18 @@ def exact_duplicates(wholes, lengths, differ):
     for position in repeated.tolist():
         row, key = int(order[position + 1]), int(keys[position])
         known = firsts.setdefault(key, [int(order[position])])  # one row for each set of numbers
-        for first in known[:FAMILY]:
-            if not differ(first, row):
-                found[row] = first
-                break
-        else:
+        first = next((first for first in known[:FAMILY] if not other_numbers(first, row)), None)
+        if first is None:
             known.append(row)
-    return found
-
-
-def semantic_duplicates(args, texts, rows, differ):
-    """Map row -> (kept row, cosine) among `rows`, an array of row numbers; blocks of rows against all kept ones before them (n^2 / 2 products:
-    seconds for 100,000 rows on a GPU, minutes on a CPU)."""
-    import embed_texts
-
-    vectors = embed_texts.embed(
-        [texts[row] for row in rows], args.encoder, r.beside(args.output, "embeddings")
-    )
-    kept, found, block = [], {}, 4096
-    for at in range(0, len(rows), block):
-        new = vectors[at : at + block]
-        pairs = [
-            (at + i, at + j) for i, j in embed_texts.pairs_from(new, new, args.semantic) if j < i
-        ]
-        for start in range(0, len(kept), 4 * block):
-            earlier = np.asarray(kept[start : start + 4 * block])
-            pairs += [
-                (at + i, int(earlier[j]))
-                for i, j in embed_texts.pairs_from(new, vectors[earlier], args.semantic)
-            ]
-        dropped = {}
-        for later, earlier in sorted(pairs):
-            if (
-                later not in dropped
-                and earlier not in dropped
-                and not any(test(int(rows[earlier]), int(rows[later])) for test in differ)
-            ):
-                dropped[later] = earlier
-                found[int(rows[later])] = (
-                    int(rows[earlier]),
-                    float(vectors[later] @ vectors[earlier]),
-                )
-        kept += [i for i in range(at, min(at + block, len(rows))) if i not in dropped]
+        else:
+            found[row] = first
     return found
 
 
 def find_duplicates(args):
-    """All rows to leave out as a map row -> (reason, more fields of the rejected row), and what the meta file says."""
-    grams, ids, texts, wholes = read_shingles(args)
+    """The ids of all rows, and those to leave out as a map row -> (reason, more fields of the rejected row)."""
+    found = read_rows(args, *bands_and_rows(args.threshold))
+    ids, texts, lengths = found.ids, found.texts, np.diff(found.starts)
 
     def other_numbers(a, b):
         return question_text.other_numbers(texts[a], texts[b])
@@ -358,45 +312,32 @@ def find_duplicates(args):
     def differ(a, b):
         return other_numbers(a, b) or question_text.other_words(texts[a], texts[b])
 
-    lengths = np.diff(grams.starts)
-    same_words = exact_duplicates(wholes, lengths, other_numbers)
+    def numbers_of(row):
+        return question_text.numbers(texts[row])
+
+    def still_there():
+        return np.setdiff1d(np.flatnonzero(lengths > 0), np.array([*out], dtype=np.int64))
+
     claims = equal_questions.Claims(
-        lambda: r.read(args.input, args.field, limit=args.limit, unique=False)
+        lambda: r.read(args.input, args.field, limit=args.limit, unique=False), found.said
     )
-    exact, lost, unsettled = equal_questions.settle(same_words, claims)
-    gone = np.array([*exact, *unsettled], dtype=np.int64)
-    rest = np.setdiff1d(np.flatnonzero(lengths > 0), gone)
-    bands, per_band = bands_and_rows(args.threshold)
-    chosen, signatures = rows_with_company(grams, rest, bands, per_band)
-    family_key = functools.cache(
-        lambda at: int(r.text_hash(*question_text.numbers(texts[chosen[at]])), 16)
-    )
-    pairs = candidate_pairs(signatures, bands, family_key)
-
-    def find_near(other_answers):
-        tests = (differ, other_answers)
-        return near_duplicates(grams, chosen, signatures, pairs, args.threshold, tests)
-
-    near = claims.spare(find_near)
+    same_words = exact_duplicates(found.wholes, lengths, other_numbers)
+    exact, lost, out = equal_questions.settle(same_words, claims)
+    out = {row: ("answers disagree", {"answers": known}) for row, known in out.items()}
+    out |= dict.fromkeys(exact)
+    pairs, jaccard = near_pairs(found, still_there(), args.threshold, numbers_of)
+    near = resolve(pairs, jaccard, differ, claims)
     near |= {row: near.get(kept, (kept, 1.0)) for row, kept in exact.items()}
-    found = {
-        row: ("duplicate", {"duplicate_of": ids[kept], "jaccard": round(jaccard, 4)})
-        for row, (kept, jaccard) in near.items()
-    }
+    for row, (kept, share) in near.items():
+        out[row] = "duplicate", {"duplicate_of": ids[kept], "jaccard": round(share, 4)}
     for row, known in lost.items():
-        found[row] = "other answer", {**found[row][1], "answers": known}
-    for row, known in unsettled.items():
-        found[row] = "answers disagree", {"answers": known}
+        out[row] = "other answer", {**out[row][1], "answers": known}
     if args.semantic:
-        rows = np.setdiff1d(np.flatnonzero(lengths > 0), np.array([*found], dtype=np.int64))
-
-        def find_semantic(other_answers):
-            return semantic_duplicates(args, texts, rows, (other_numbers, other_answers))
-
-        for row, (kept, cosine) in claims.spare(find_semantic).items():
-            more = {"duplicate_of": ids[kept], "cosine": round(cosine, 4)}
-            found[row] = "semantic duplicate", more
-    return found, ids, dict(bands=bands, rows_per_band=per_band, candidates=len(chosen))
+        pairs, cosine = semantic_pairs(args, texts, still_there())
+        for row, (kept, share) in resolve(pairs, cosine, other_numbers, claims).items():
+            more = {"duplicate_of": ids[kept], "cosine": round(share, 4)}
+            out[row] = "semantic duplicate", more
+    return ids, out
 
 
 def main():
@@ -423,25 +364,24 @@ def main():
     )
     args = parser.parse_args()
     for name in ("threshold", "semantic"):
-        if getattr(args, name) is not None and not 0 < getattr(args, name) <= 1:
-            parser.error(
-                f"argument --{name}: must be above 0 and at most 1, this is {getattr(args, name)}"
-            )
+        value = getattr(args, name)
+        if value is not None and not 0 < value <= 1:
+            parser.error(f"argument --{name}: must be above 0 and at most 1, this is {value}")
     step = r.Step(args, inputs=[args.input], code=[question_text, *equal_questions.CODE])
     if step.finished():
         return
     gc.disable()  # rows are plain trees: reference counts free them, and the collector's walks cost a fifth of the time
-    found, ids, meta = find_duplicates(args)
+    ids, out = find_duplicates(args)
     # the first pass has seen to the ids
     reader = step.read(args.input, args.field, limit=args.limit, unique=False)
     for number, row in enumerate(r.progress(reader, total=len(ids), desc="writing")):
         row["id"] = ids[number]
-        if number in found:
-            reason, more = found[number]
+        if number in out:
+            reason, more = out[number]
             step.reject(row, reason, **more)
         else:
             step.keep(row)
-    step.finish(**meta)
+    step.finish()
 
 
 if __name__ == "__main__":

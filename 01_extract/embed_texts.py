@@ -1,34 +1,13 @@
 """Sentence vectors of texts with a cache on disk, and the nearest neighbours among them; for dedup.py --semantic and decontaminate.py."""
 
 import hashlib
-import time
 from pathlib import Path
 
 import batch_generate
 import rows as r
 
 BLOCK = 8192  # texts of one file of vectors: what an interrupted run has to do again at most
-
-
-class Vectors:
-    """Rows of float16 vectors that lie in several memory-mapped files; indexing by a slice or an
-    array gives them as float32."""
-
-    def __init__(self, files, places):
-        self.files, self.places = files, places  # places: array (n, 2) of file and row
-
-    def __len__(self):
-        return len(self.places)
-
-    def __getitem__(self, index):
-        import numpy as np
-
-        places = self.places[index].reshape(-1, 2)
-        out = np.empty((len(places), self.files[0].shape[1]), dtype=np.float32)
-        for file in np.unique(places[:, 0]):
-            mine = places[:, 0] == file
-            out[mine] = self.files[file][places[mine, 1]]
-        return out[0] if isinstance(index, int) else out
+ENCODED = 512  # texts between two steps of the progress bar
 
 
 def load_encoder(name):
@@ -57,8 +36,8 @@ def load_encoder(name):
 
 
 def embed(texts, encoder, folder):
-    """Normalised sentence vectors of the texts, as Vectors of shape (len(texts), dimension), from
-    the cache in `folder` where they are there.
+    """Normalised sentence vectors of the texts, a float32 array (len(texts), dimension), from the
+    cache in `folder` where they are there.
 
     The cache holds pairs of files: float16 vectors and the 128-bit hashes of their texts; a block
     is on disk as soon as it is computed.
@@ -77,44 +56,54 @@ def embed(texts, encoder, folder):
 
     for path in sorted(folder.glob(f"{prefix}-*[0-9].npy")):
         load(path)
-    keys = [
-        hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).digest()
-        for text in texts
-    ]
-    missing = list({key: number for number, key in enumerate(keys) if key not in known}.values())
+    keys = list(map(key_of, texts))
+    missing = list(
+        {key: text for key, text in zip(keys, texts, strict=True) if key not in known}.items()
+    )
     if missing:
-        model, started = load_encoder(encoder), time.time()
+        model = load_encoder(encoder)
+        cached = len(set(keys)) - len(missing)
+        r.say(f"embedding {len(missing):,} texts ({cached:,} from the cache)")
         bar = r.progress(total=len(missing), desc="embedding", unit="text")
-        r.say(
-            f"embedding {len(missing):,} texts ({len(set(keys)) - len(missing):,} from the cache)"
-        )
         for at in range(0, len(missing), BLOCK):
-            block, path = missing[at : at + BLOCK], folder / f"{prefix}-{len(files):05d}.npy"
-            parts = []
-            for start in range(0, len(block), 512):
-                chosen = [texts[number] for number in block[start : start + 512]]
-                parts.append(
-                    model.encode(
-                        chosen, batch_size=64, normalize_embeddings=True, convert_to_tensor=True
-                    )
-                    .float()
-                    .cpu()
-                    .numpy()
-                )
-                bar.update(len(chosen))
-                if at == start == 0 and len(missing) > 2048:
-                    r.say(
-                        f"about {(time.time() - started) * len(missing) / 512 / 60:.0f} min at this speed"
-                    )
+            new_keys, new_texts = zip(*missing[at : at + BLOCK], strict=True)
+            path = folder / f"{prefix}-{len(files):05d}.npy"
             with r.write_aside(path.with_suffix(".keys.npy")) as file:
-                np.save(
-                    file, np.frombuffer(b"".join(keys[number] for number in block), dtype="V16")
-                )
+                np.save(file, np.frombuffer(b"".join(new_keys), dtype="V16"))
             with r.write_aside(path) as file:
-                np.save(file, np.concatenate(parts).astype(np.float16))
+                np.save(file, encode(model, new_texts, bar))
             load(path)
         bar.close()
-    return Vectors(files, np.array([known[key] for key in keys], dtype=np.int64).reshape(-1, 2))
+    places = np.array([known[key] for key in keys], dtype=np.int64).reshape(-1, 2)
+    vectors = np.empty((len(texts), files[0].shape[1] if files else 0), dtype=np.float32)
+    for number, file in enumerate(files):
+        mine = places[:, 0] == number
+        vectors[mine] = file[places[mine, 1]]
+    return vectors
+
+
+def key_of(text):
+    return hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).digest()
+
+
+def encode(model, texts, bar):
+    """Float16 vectors of the texts, in the order given."""
+    import torch
+
+    parts = []
+    for at in range(0, len(texts), ENCODED):
+        chosen = list(texts[at : at + ENCODED])
+        parts.append(
+            model.encode(chosen, batch_size=64, normalize_embeddings=True, convert_to_tensor=True)
+        )
+        bar.update(len(chosen))
+    return torch.cat(parts).to(torch.float16).cpu().numpy()
+
+
+def device():
+    import torch
+
+    return "cuda" if torch.cuda.is_available() else "cpu"
 
 
 def nearest(vectors, others, count):
@@ -122,10 +111,9 @@ def nearest(vectors, others, count):
     ...]), best first."""
     import torch
 
-    device = "cuda" if torch.cuda.is_available() else "cpu"
-    table = torch.from_numpy(others[:]).to(device)
+    table = torch.from_numpy(others).to(device())
     for at in range(0, len(vectors), 2048):
-        scores = torch.from_numpy(vectors[at : at + 2048]).to(device) @ table.T
+        scores = torch.from_numpy(vectors[at : at + 2048]).to(device()) @ table.T
         best = scores.topk(min(count, len(others)), dim=1)
         for row, (numbers, values) in enumerate(
             zip(best.indices.tolist(), best.values.tolist(), strict=True), at
@@ -134,11 +122,8 @@ def nearest(vectors, others, count):
 
 
 def pairs_from(ours, theirs, cosine):
-    """Index pairs (i, j), as a list, of the rows of two float arrays whose cosine reaches a
-    bound."""
+    """Index pairs of the rows of two float arrays whose cosine reaches a bound, an array (n, 2)."""
     import torch
 
-    device = "cuda" if torch.cuda.is_available() else "cpu"
-    return torch.nonzero(
-        torch.from_numpy(ours).to(device) @ torch.from_numpy(theirs).to(device).T >= cosine
-    ).tolist()
+    ours, theirs = (torch.from_numpy(vectors).to(device()) for vectors in (ours, theirs))
+    return torch.nonzero(ours @ theirs.T >= cosine).cpu().numpy()

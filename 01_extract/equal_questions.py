@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 import extract_reference
 import grounding
+import numpy as np
 
 import answers
 from answers import kinds
@@ -25,37 +26,43 @@ BACKING = (  # what speaks for an answer, the best last
 
 
 class Claim(NamedTuple):
-    """The final answer of a row."""
+    """What a row answers."""
 
     row: int  # place in the file
     id: str
-    final: str
-    kind: str  # of `answers`
+    final: str | None
+    kind: str | None  # of `answers`; None: rules cannot compare it
     options: list | None
-    backing: int  # index into BACKING
+    numbers: set  # of the final answer
+    worked: set  # numbers of the whole answer
+    backing: int | None = None  # index into BACKING
 
 
 def claim_of(number, row):
-    """The Claim of a row, or None where it has no final answer that rules could compare."""
     reference, answer = row.get("reference_answer"), row.get("answer")
     if not isinstance(answer, str):
-        return None
-    own = extract_reference.by_rule(answer)[0]
-    final = reference if isinstance(reference, str) and reference.strip() else own
-    kind = kinds.kind_of(final, row.get("question") or "", row.get("options")) if final else None
-    if not kind:
-        return None
+        return Claim(number, row["id"], None, None, None, set(), set())
+    known = isinstance(reference, str) and reference.strip()
+    final = reference if known else extract_reference.by_rule(answer)[0]
+    kind = kinds.kind_of(final, row.get("question") or "", row.get("options"))
+    numbers = telling_numbers(final) if kind else set()
     options = kinds.option_texts(row.get("options"))
-    return Claim(number, row["id"], final, kind, options, backing_of(row, final, kind, options))
+    return Claim(number, row["id"], final, kind, options, numbers, telling_numbers(answer))
 
 
-def backing_of(row, final, kind, options):
+def telling_numbers(text):
+    """Significant digits of the numbers of a text that hardly stand there by chance: at least two."""
+    return {n for n in map(grounding.digits, grounding.NUMBER.findall(text)) if len(n) > 1}
+
+
+def backing_of(row, claim):
     solved, own = row.get("consistent"), None
-    if row.get("reference_answer"):
-        own = answers.check(row["answer"], final, kind, options).correct
-    if own is False or (isinstance(solved, float | int) and solved < 0.5):
+    solved = solved if isinstance(solved, float | int) else None
+    if row.get("reference_answer") and claim.kind:
+        own = answers.check(row["answer"], claim.final, claim.kind, claim.options).correct
+    if own is False or (solved is not None and solved < 0.5):
         return 0
-    if isinstance(solved, float | int):
+    if solved is not None:
         return 3
     return 2 if row.get("reference_answer") else 1
 
@@ -97,50 +104,51 @@ def described(groups):
     ]
 
 
-def telling_numbers(text):
-    """Significant digits of the numbers of a text that hardly stand there by chance: at least two."""
-    if not isinstance(text, str):
-        return set()
-    return {n for n in map(grounding.digits, grounding.NUMBER.findall(text)) if len(n) > 1}
+def answer_hash(row):
+    """64-bit hash of the texts that a Claim is made of."""
+    return hash(f"{row.get('answer')}\0{row.get('reference_answer')}\0{row.get('options')}")
 
 
 class Claims:
-    """The final answers of rows of a file, read when they are asked for; read() gives all rows in order."""
+    """The claims of rows of a file, read where they are needed: of rows that answer with the same
+    texts the first one's counts. read() gives all rows in order, hashes their answer_hash."""
 
-    def __init__(self, read):
-        self.read, self.of, self.numbers = read, {}, {}
+    def __init__(self, read, hashes):
+        self.read, self.of = read, {}
+        _, first, places = np.unique(hashes, return_index=True, return_inverse=True)
+        self.first = first[places]
 
-    def get(self, wanted):
-        """{row number: Claim} of the rows wanted, without those that have none."""
-        missing = set(wanted) - self.of.keys()
-        for number, row in enumerate(self.read() if missing else ()):
-            if number in missing:
-                self.of[number] = claim = claim_of(number, row)
-                said = [row.get("answer"), claim and claim.final]
-                self.numbers[number] = [telling_numbers(text or "") for text in said]
-        return {row: self.of[row] for row in wanted if self.of[row]}
+    def read_pairs(self, pairs):
+        """Read what differ() needs for these pairs, and for any chain of them."""
+        firsts = self.first[np.array(pairs, dtype=np.int64).reshape(-1, 2)]
+        wanted = set(firsts[firsts[:, 0] != firsts[:, 1]].ravel().tolist()) - self.of.keys()
+        for number, row in enumerate(self.read() if wanted else ()):
+            if number in wanted:
+                self.of[number] = claim_of(number, row)
+
+    def backed(self, wanted):
+        """{row number: Claim with its backing} of rows."""
+        found = {}
+        for number, row in enumerate(self.read() if wanted else ()):
+            if number in wanted:
+                claim = claim_of(number, row)
+                found[number] = claim._replace(backing=backing_of(row, claim))
+        return found
 
     def differ(self, row, other):
-        """True where the answers of two rows are known and are surely not the same: by `answers`, or since
-        all numbers of a final answer are missing in the other row's worked answer, which has its own."""
-        if not {row, other} <= self.of.keys():
+        """True where the answers of two rows are surely not the same: by `answers`, or since all
+        numbers of a final answer are missing in the other row's worked answer, which has its own."""
+        row, other = self.first[row], self.first[other]
+        if row == other:
             return False
         ours, theirs = self.of[row], self.of[other]
-        if ours and theirs and (verdicts := {same(ours, theirs), same(theirs, ours)}) != {None}:
+        verdicts = {None}
+        if ours.kind and theirs.kind:
+            verdicts = {same(ours, theirs), same(theirs, ours)}
+        if verdicts != {None}:
             return verdicts == {False}
-        (worked, final), (others_worked, others_final) = self.numbers[row], self.numbers[other]
-        pairs = (final, others_worked), (others_final, worked)
+        pairs = (ours.numbers, theirs.worked), (theirs.numbers, ours.worked)
         return any(some and more and some.isdisjoint(more) for some, more in pairs)
-
-    def spare(self, find):
-        """What find(differ) gives, {row: (row it is like, ...)}, with none whose answers differ: those of
-        the rows it names are read, and it is asked again while they tell a pair apart."""
-        while True:
-            found = find(self.differ)
-            pairs = [(later, earlier) for later, (earlier, _) in found.items()]
-            self.get({row for pair in pairs for row in pair})
-            if not any(self.differ(*pair) for pair in pairs):
-                return found
 
 
 def settle(same_words, claims):
@@ -154,9 +162,10 @@ def settle(same_words, claims):
     members = {}  # first row: all rows with its question
     for row, first in same_words.items():
         members.setdefault(first, [first]).append(row)
-    found = claims.get([row for group in members.values() for row in group])
-    for rows in members.values():
-        groups = by_answer([found[row] for row in sorted(rows) if row in found])
+    unequal = [rows for rows in members.values() if len(set(claims.first[rows])) > 1]
+    found = claims.backed({row for rows in unequal for row in rows})
+    for rows in unequal:
+        groups = by_answer([found[row] for row in sorted(rows) if found[row].kind])
         if len(groups) < 2:
             continue
         groups.sort(key=strength, reverse=True)

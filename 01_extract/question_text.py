@@ -5,22 +5,20 @@ Two exercises with other numbers are different questions, so both scripts must a
 """
 
 import collections
+import decimal
 import functools
-import itertools
 import re
 import unicodedata
 
 UNITS = (
-    "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen eighteen "
+    "one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen eighteen "
     "nineteen"
 ).split()
-SMALL = {word: value for value, word in enumerate(UNITS)}
-TENS = {
-    word: 10 * value
-    for value, word in enumerate("twenty thirty forty fifty sixty seventy eighty ninety".split(), 2)
-}
-SCALES = {"hundred": 100, "thousand": 1000, "million": 10**6, "billion": 10**9}
-OTHERS = {
+TENS = "twenty thirty forty fifty sixty seventy eighty ninety".split()
+SCALES = {"thousand": 1000, "million": 10**6, "billion": 10**9}
+SMALL = {word: value for value, word in enumerate(["zero", *UNITS])}
+SMALL |= {word: 10 * value for value, word in enumerate(TENS, 2)}
+QUANTITIES = {
     "dozen": "12",
     "half": "1/2",
     "halves": "1/2",
@@ -31,42 +29,35 @@ OTHERS = {
     "quarter": "1/4",
     "quarters": "1/4",
 }
-_WORD = "|".join((*reversed(UNITS), *TENS, *SCALES))  # longest first: "seventeen" before "seven"
-NUMBER_WORDS = re.compile(
-    rf"\b(?:{_WORD})\b(?:(?:-| +|(?:(?<=hundred)|(?<=thousand)|(?<=million)) +and +)(?:{_WORD})\b)*"
+# longest first: "seventeen" before "seven"
+_UNITS = rf"{'|'.join(reversed(UNITS))}|zero"
+_BELOW_100 = rf"(?:(?:{'|'.join(TENS)})(?:[- ](?:{'|'.join(UNITS[:9])}))?|{_UNITS})\b"
+_BELOW_1000 = rf"(?:(?:{_BELOW_100} +)?hundred\b(?:(?: +and)? +{_BELOW_100})?|{_BELOW_100})"
+_SCALE = rf"(?:{'|'.join(SCALES)})\b"
+NUMBER_WORDS = re.compile(  # one number; "one two" are two
+    rf"\b(?:{_BELOW_1000}|{_SCALE})"
+    rf"(?: +{_SCALE}|(?:(?<=thousand)|(?<=million))(?: +and)? +{_BELOW_1000})*"
 )
-QUANTITY_WORDS = re.compile(rf"\b(?:{'|'.join(OTHERS)})\b")
-WORDS = frozenset((*UNITS, *TENS, *SCALES, *OTHERS))
+QUANTITY_WORDS = re.compile(rf"\b(?:{'|'.join(QUANTITIES)})\b")
+WORDS = frozenset((*SMALL, *SCALES, "hundred", *QUANTITIES))
 THOUSANDS = re.compile(r"(?<=\d)(?:,|\{,\}|\\,)(?=\d{3}(?!\d))")
-VALUE = re.compile(r"\d+(?:\.\d+)?|\.\d+")
-# a value, then an operator: "2 + 3", "x - 3"; a minus with no value before it is a sign
-JOINED = re.compile(r"[\w)\]}]\s*([-+*/^=<>])\s*$")
 DASHES = str.maketrans("−–—‐‑×⋅·∙÷⁄", "-----****//")
+MINUS = re.compile(r"(?<=[\w)\]}])\s*-\s*(?=\.?\d)")  # "x - 3"; with no value before it, a sign
+VALUE = re.compile(r"-?(?:\d+(?:\.\d+)?|\.\d+)")
+OPERATOR = re.compile(r"(?<=[\w)\]}])\s*([+*^])\s*(?=\.?\d)")
 
 
 def spell_digits(match):
-    """Digits of a spelled number: "one thousand nine hundred and fifty" -> 1950, "twenty-one" -> 21, "one two" -> "1 2"."""
-    # room: what a following word must be smaller than to belong to this number
-    numbers, total, value, room = [], 0, None, 0
+    """Digits of a spelled number: "one thousand nine hundred and fifty" -> 1950, "twenty-one" -> 21."""
+    total = value = 0
     for word in re.findall("[a-z]+", match.group()):
-        if word == "and":
-            continue
         if word in SCALES:
-            if (value or 0) >= 10**12:  # "million million million ...": a list, no number
-                numbers.append(total + value)
-                total, value = 0, None
-            value = (1 if value is None else value) * SCALES[word]
-            if SCALES[word] >= 1000:
-                total, value = total + value, 0
-            room = min(SCALES[word], 1000) if SCALES[word] >= 1000 else 100
-            continue
-        new = TENS[word] if word in TENS else SMALL[word]
-        if value is not None and (new >= room or new == 0):
-            numbers.append(total + value)
-            total, value = 0, None
-        value = (value or 0) + new
-        room = 10 if word in TENS else 0
-    return " ".join(map(str, [*numbers, total + (value or 0)]))
+            total, value = total + (value or 1) * SCALES[word], 0
+        elif word == "hundred":
+            value = (value or 1) * 100
+        else:
+            value += SMALL.get(word, 0)  # "and" is none
+    return str(total + value)
 
 
 def has_number_words(text):
@@ -86,33 +77,17 @@ def plain_characters(text):
 
 @functools.lru_cache(1 << 16)
 def numbers(text):
-    """Numbers of a text in order, as a tuple of strings without trailing zeros, and the operators that join two values.
+    """Numbers of a text in order, and the operators +, *, ^ between two values: two tuples.
 
-    A lone "one" is marked "~1": it matches a 1 of another text, but by itself ("which one of") tells no two questions apart.
+    "one" is no number here: "which one of" tells no two questions apart.
     """
     text = plain_characters(text).lower()
     if has_number_words(text):
-        text = NUMBER_WORDS.sub(
-            lambda match: "~1" if match.group() == "one" else spell_digits(match), text
-        )
-        text = QUANTITY_WORDS.sub(lambda match: OTHERS[match.group()], text)
-    elif not re.search(r"\d", text):
-        return ()
+        text = digits_for_words(re.sub(r"\bone\b(?! +(?:hundred|thousand|million))", "", text))
+        text = QUANTITY_WORDS.sub(lambda match: QUANTITIES[match.group()], text)
     text = THOUSANDS.sub("", text)
-    found = []
-    for match in VALUE.finditer(text):
-        value, before = match.group(), text[max(0, match.start() - 6) : match.start()]
-        if "." in value:
-            value = ("0" + value if value[0] == "." else value).rstrip("0").rstrip(".")
-        value = value.lstrip("0") or "0" if "." not in value else value
-        if before.endswith("~"):
-            value = "~" + value
-        elif joined := JOINED.search(before):
-            found.append(joined[1])
-        elif before.endswith("-"):
-            value = "-" + value
-        found.append(value)
-    return tuple(found)
+    values = map(decimal.Decimal, VALUE.findall(MINUS.sub(" ", text)))
+    return tuple(values), tuple(OPERATOR.findall(text))
 
 
 FACTORS = {  # of a unit or a per cent sign behind a number
@@ -126,21 +101,33 @@ FRACTION = re.compile(r"\\[dt]?frac\s*\{(\d+)\}\s*\{(\d+)\}")
 
 @functools.lru_cache(1 << 16)
 def amounts(text):
-    """Values of the numbers of a text, as a set of rounded floats: 25 %, 1/4 and 0.25 are one, and so
-    are 1.5 km and 1500 m, half an hour and 30 minutes."""
+    """How often each value of a number stands in a text, a Counter of rounded floats: 25 %, 1/4 and
+    0.25 are one, and so are 1.5 km and 1500 m, half an hour and 30 minutes."""
     text = FRACTION.sub(r" \1/\2 ", plain_characters(text).lower().replace("\\%", "%"))
-    text = QUANTITY_WORDS.sub(lambda match: OTHERS[match.group()], digits_for_words(text))
+    text = QUANTITY_WORDS.sub(lambda match: QUANTITIES[match.group()], digits_for_words(text))
     text = re.sub(r"(\d)\s+(?:an?|of an?)\s+(hour|minute|dozen)", r"\1 \2", THOUSANDS.sub("", text))
-    found = set()
+    found = collections.Counter()
     for value, below, unit in AMOUNT.findall(text):
-        value = float(value) / (float(below) if below and float(below) else 1.0)
-        found.add(float(f"{value * FACTORS.get(unit, 1):.6g}"))
-    return frozenset(found)
+        value = float(value) / (float(below or 1) or 1.0)
+        found[float(f"{value * FACTORS.get(unit, 1):.6g}")] += 1
+    return found
 
 
 def words_between(text):
     """Words of a text without its numbers."""
     return re.findall(r"[^\W\d_]+", digits_for_words(plain_characters(text).lower()))
+
+
+@functools.lru_cache(1 << 16)
+def digits_of(text):
+    """Digits, signs and operators of a text, without what spacing and punctuation can change."""
+    text = digits_for_words(plain_characters(text).lower())
+    return "".join(re.findall(r"(?<![\w)\]}])-(?=[\d.])|[\d+*/=<>^]", text))
+
+
+def each_has_more(ours, theirs):
+    """Does each of two Counters, or sets, hold something that the other lacks?"""
+    return bool(ours - theirs and theirs - ours)
 
 
 def other_numbers(first, second):
@@ -149,34 +136,15 @@ def other_numbers(first, second):
     A number must have been changed: each text has one the other lacks, or the same numbers stand in another order between the same words.
     A number that only one of them mentions ("take g = 9.8") does not make another question; nor does spacing ("1 , 000", "3 . 5").
     """
-    ours, theirs = numbers(first), numbers(second)
-    if ours == theirs or digits_of(first) == digits_of(second):
+    (ours, signs), (theirs, other_signs) = numbers(first), numbers(second)
+    if (ours, signs) == (theirs, other_signs) or digits_of(first) == digits_of(second):
         return False
-    signs = [[value for value in found if value in ("+", "*", "^")] for found in (ours, theirs)]
-    if all(signs) and signs[0] != signs[1]:
+    if signs and other_signs and signs != other_signs:
         return True  # 3 + 4 and 3 * 4
-    if set(ours) - set(theirs) - {"~1"} and set(theirs) - set(ours) - {"~1"}:
-        mine, other = amounts(first), amounts(second)
-        return bool(mine - other and other - mine)
-    left = [collections.Counter(found) for found in (ours, theirs)]
-    for some, more in (left, left[::-1]):
-        matched = min(some.pop("~1", 0), max(0, more["1"] - some["1"]))
-        some["1"] += matched
-    only_ours, only_theirs = left[0] - left[1], left[1] - left[0]
-    if only_ours or only_theirs:
-        return bool(only_ours and only_theirs)
-    in_order = [[value for value in found if value not in ("1", "~1")] for found in (ours, theirs)]
-    return in_order[0] != in_order[1] and words_between(first) == words_between(second)
-
-
-@functools.lru_cache(1 << 16)
-def digits_of(text):
-    """Digits, signs and operators of a text, without what spacing and punctuation can change."""
-    return "".join(
-        re.findall(
-            r"(?<![\w)\]}])-(?=[\d.])|[\d+*/=<>^]", digits_for_words(plain_characters(text).lower())
-        )
-    )
+    counts = collections.Counter(ours), collections.Counter(theirs)
+    if counts[0] == counts[1]:
+        return ours != theirs and words_between(first) == words_between(second)
+    return each_has_more(*counts) and each_has_more(amounts(first), amounts(second))
 
 
 # ---- what a question asks about ----
@@ -199,29 +167,25 @@ ARTICLE = re.compile(r"\ba(?=\s+\w)", re.I)  # not "hepatitis A?", "A-type"
 ENDING = re.compile(r"(?<=\w{3})(?:ings?|ed|e?s|e)$")
 
 
+def content(text):
+    """Stems of the content words of a text, a set."""
+    words = (word.lower() for word in WORD.findall(ARTICLE.sub(" ", text)))
+    return frozenset(ENDING.sub("", word) for word in words if word not in FUNCTION_WORDS)
+
+
 @functools.lru_cache(1 << 16)
-def subjects(text):
-    """(number of words, stems of the content words, those of the last sentence) of a question
-    without its options."""
+def last_subjects(text):
+    """Stems of the content words of a long question's last sentence, where that is short."""
     question, options = split_options(text)
-    length = len(question.split())
-    everything = content(question) if length <= 2 * SHORT_QUESTION else frozenset()
-    if length <= SHORT_QUESTION:
-        return length, everything, everything
     # an exercise in parts: "a. What is X? b. Is it ...?"
     if any("?" in option for option in options):
-        return length, everything, frozenset()
+        return frozenset()
     sentences = [part for part in SENTENCE.split(question) if part.count(" ") >= 3] or [""]
     last = next((part for part in sentences[::-1] if "?" in part), sentences[-1])
     if len(last.split()) > SHORT_QUESTION:
-        return length, everything, frozenset()
+        return frozenset()
     # a word that the rest holds too is not what is asked for: "... the father ... Could he be the father?"
-    return length, everything, content(last) - content(question.replace(last, " "))
-
-
-def content(text):
-    words = (word.lower() for word in WORD.findall(ARTICLE.sub(" ", text)))
-    return frozenset(ENDING.sub("", word) for word in words if word not in FUNCTION_WORDS)
+    return content(last) - content(question.replace(last, " "))
 
 
 SAME_TASK = 0.5  # Jaccard of the words of two tasks after one introduction from which they are one
@@ -230,13 +194,14 @@ SAME_TASK = 0.5  # Jaccard of the words of two tasks after one introduction from
 def other_tasks(first, second):
     """True where two questions begin with the same paragraphs and then ask other things: "Let X be the
     years of a new hire ... P(x >= 5) = ____" and "... What does the column sum to?"."""
-    ours, theirs = first.split("\n\n"), second.split("\n\n")
-    pairs = zip(ours, theirs, strict=False)
-    shared = sum(1 for _ in itertools.takewhile(lambda pair: pair[0] == pair[1], pairs))
-    rests = [set(re.findall(r"\w+", " ".join(some[shared:]).lower())) for some in (ours, theirs)]
-    if not shared or not all(rests):
+    parts = first.split("\n\n"), second.split("\n\n")
+    shared = 0
+    while shared < min(map(len, parts)) and parts[0][shared] == parts[1][shared]:
+        shared += 1
+    ours, theirs = (set(re.findall(r"\w+", " ".join(some[shared:]).lower())) for some in parts)
+    if not (shared and ours and theirs):
         return False
-    return len(rests[0] & rests[1]) < SAME_TASK * len(rests[0] | rests[1])
+    return len(ours & theirs) < SAME_TASK * len(ours | theirs)
 
 
 def other_words(first, second):
@@ -248,17 +213,15 @@ def other_words(first, second):
     """
     if other_tasks(first, second):
         return True
-    ours, all_ours, last_ours = subjects(first)
-    theirs, all_theirs, last_theirs = subjects(second)
-    if min(ours, theirs) > SHORT_QUESTION:
-        all_ours, all_theirs = last_ours, last_theirs
-    return tell_apart(all_ours, all_theirs)
+    questions = [split_options(text)[0] for text in (first, second)]
+    if min(len(question.split()) for question in questions) <= SHORT_QUESTION:
+        return tell_apart(*map(content, questions))
+    return tell_apart(last_subjects(first), last_subjects(second))
 
 
 def tell_apart(ours, theirs):
     """Does each of two sets of content words hold one that the other lacks, or only one a denial?"""
-    only_ours, only_theirs = ours - theirs, theirs - ours
-    return bool(only_ours and only_theirs or (only_ours | only_theirs) & NEGATIONS)
+    return each_has_more(ours, theirs) or bool((ours ^ theirs) & NEGATIONS)
 
 
 # ---- what is compared with a benchmark ----
@@ -270,19 +233,16 @@ LATEX_NOISE = re.compile(
 )
 # scripts without spaces: letter by letter
 TOKEN = re.compile(r"\d+(?:\.\d+)?|\.\d+|[\u0e00-\u0e7f\u3040-\u30ff\u3400-\u9fff]|[^\W\d_]+")
-# sentences that tell how to answer; looked for only where one of the hints stands in the text
-HINTS = ("step", "carefully", "final answer", "following", "below", "answer", "option", "reasoning")
-INSTRUCTIONS = [
-    re.compile(pattern)
-    for pattern in (
-        r"(?:please )?(?:solve|answer|consider|read|work through)\b.*\b(?:following|below|this|given)\b.*"
-        r"\b(?:step by step|questions?|problems?|exercises?)\b",
-        r"(?:please )?(?:let'?s )?(?:reason|think|work|explain|show|solve)\b.*(?:step[- ]by[- ]step|carefully|your (?:work|reasoning|steps)|reasoning)",
-        r".*\b(?:put|give|state|write|provide|box)\b.{0,40}\bfinal answer\b",
-        r"(?:please )?(?:choose|select|pick) the (?:best|correct|right|most \w+) (?:answer|option|choice)",
-        r"the last line of your (?:answer|response|reply)\b",
-    )
-]
+INSTRUCTION = re.compile(  # a sentence that only tells how to answer
+    r"""(?ix)(?:please\ )?(?:solve|answer|consider|read|work\ through)\b.*\b(?:following|below|this|given)\b.*
+        \b(?:step\ by\ step|questions?|problems?|exercises?)\b
+    |(?:please\ )?(?:let'?s\ )?(?:reason|think|work|explain|show|solve)\b.*
+        (?:step[-\ ]by[-\ ]step|carefully|your\ (?:work|reasoning|steps)|reasoning)
+    |.*\b(?:put|give|state|write|provide|box)\b.{0,40}\bfinal\ answer\b
+    |(?:please\ )?(?:choose|select|pick)\ the\ (?:best|correct|right|most\ \w+)\ (?:answer|option|choice)
+    |the\ last\ line\ of\ your\ (?:answer|response|reply)\b"""
+)
+LONGEST_INSTRUCTION = 200  # characters
 SENTENCE_END = re.compile(r"((?<=[.:?!])\s+|\n+)")
 LABEL = re.compile(
     r"(?:^|\n)[#* \t]*(?:problem|question|exercise|instruction|input|task|q)(?:\s+\d+)?\s*\**[:.]\**\s*",
@@ -292,42 +252,42 @@ OPTIONS_HEAD = re.compile(r"\s*(?:answer choices|options|choices)\s*:?\s*$", re.
 FIRST_OPTION = re.compile(r"(?:^|\s)(\(?)([Aa])([).:])\s*(?=\S)")
 
 
+def option_marks(text, first):
+    """Matches of the marks (A) (B) (C) ... in order, in the form of the first."""
+    opening, letter, closing = first.groups()
+    marks = [first]
+    for code in range(ord(letter) + 1, ord(letter) + 26):
+        form = rf"\s{re.escape(opening + chr(code) + closing)}\s*(?=\S)"
+        mark = re.compile(form).search(text, marks[-1].end())
+        if not mark:
+            break
+        marks.append(mark)
+    return marks
+
+
+@functools.lru_cache(1 << 12)
 def split_options(text):
     """(text before the options, tuple of option texts); options are A, B, C ... in order, on lines or in running text, at the end."""
-    for start in list(FIRST_OPTION.finditer(text))[:-20:-1]:
-        opening, letter, closing = start.groups()
-        marks = [start]
-        for following in range(ord(letter) + 1, ord(letter) + 26):
-            mark = re.compile(
-                rf"\s{re.escape(opening)}{chr(following)}{re.escape(closing)}\s*(?=\S)"
-            ).search(text, marks[-1].end())
-            if not mark:
-                break
-            marks.append(mark)
+    for first in list(FIRST_OPTION.finditer(text))[:-20:-1]:
+        marks = option_marks(text, first)
         if len(marks) > 1:
-            ends = [mark.start() for mark in marks[1:]] + [len(text)]
-            options = tuple(
-                text[mark.end() : end].strip() for mark, end in zip(marks, ends, strict=True)
-            )
-            return OPTIONS_HEAD.sub("", text[: start.start()]), options
+            ends = [*(mark.start() for mark in marks[1:]), len(text)]
+            pairs = zip(marks, ends, strict=True)
+            options = tuple(text[mark.end() : end].strip() for mark, end in pairs)
+            return OPTIONS_HEAD.sub("", text[: first.start()]), options
     return text, ()
+
+
+def is_instruction(sentence):
+    sentence = sentence.strip()
+    short = len(sentence) <= LONGEST_INSTRUCTION and not sentence.endswith("?")
+    return short and bool(INSTRUCTION.match(sentence))
 
 
 def without_instructions(text):
     """The text without the sentences that only tell how to answer."""
-    lowered = text.lower()
-    if not any(hint in lowered for hint in HINTS):
-        return text
     pieces = SENTENCE_END.split(text)  # sentences, and what stands between them
-    for at in range(0, len(pieces), 2):
-        sentence = pieces[at].strip().lower()
-        if (
-            len(sentence) <= 200
-            and not sentence.endswith("?")
-            and any(pattern.match(sentence) for pattern in INSTRUCTIONS)
-        ):
-            pieces[at] = ""
-    return "".join(pieces)
+    return "".join("" if is_instruction(piece) else piece for piece in pieces)
 
 
 def bare_question(text):
@@ -344,8 +304,7 @@ def bare_question(text):
 def words_of(text):
     """Normalised words: lower case, numbers as digits, no punctuation, no LaTeX mark-up, Greek letters by name."""
     text = LATEX_NOISE.sub(" ", plain_characters(text)).lower()
-    if not text.isascii():
-        text = re.sub("[α-ω]", lambda match: f" {greek_name(match.group())} ", text)
+    text = re.sub("[α-ω]", lambda match: f" {greek_name(match.group())} ", text)
     text = THOUSANDS.sub("", digits_for_words(text))
     return TOKEN.findall(text)
 

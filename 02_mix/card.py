@@ -44,7 +44,7 @@ def rejected_by_source(steps):
     and what contaminated rows matched: Counter of (source, benchmark, method)."""
     counts, reasons, matched = collections.Counter(), [], collections.Counter()
     for path, meta in steps:
-        for reason in meta["counts"]["rejected"]:
+        for reason in sorted(meta["counts"]["rejected"]):
             if reason not in reasons:
                 reasons.append(reason)
         rejected = r.beside(path, "rejected.jsonl")
@@ -302,7 +302,7 @@ def steps_table(steps):
         counts, words = meta["counts"], shlex.split(meta["command"])
         gone = ", ".join(
             f"{reason} {n:,}"
-            for reason, n in sorted(counts["rejected"].items(), key=lambda item: -item[1])
+            for reason, n in sorted(counts["rejected"].items(), key=lambda item: (-item[1], item[0]))
         )
         lines.append(
             (

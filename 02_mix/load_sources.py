@@ -55,7 +55,7 @@ def read_recipe(path):
     known = {"name", "about", "seed", "tokenizer", "max_tokens", "append_reference", "sources"}
     known_source = set(
         (
-            "source path hub config split fields license citation revision method count weight annotate "
+            "source path hub config split fields license citation revision method count annotate "
             "limit"
         ).split()
     )

@@ -19,8 +19,11 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 import collections
+import contextlib
+import functools
 import json
 import re
+import tempfile
 
 import card
 import count_tokens
@@ -31,6 +34,7 @@ import select_rows
 import rows as r
 
 SHARD_ROWS = 250_000  # of a parquet file
+BUCKETS = 64
 COLUMNS = "source source_id subject license reference_answer selection selection_score".split()
 USED = {"id", "question", "answer", "system", *COLUMNS}
 
@@ -204,9 +208,19 @@ def fitting(rows, step, tokenizer, max_tokens):
 
 
 def mixed(pairs, seed, folder):
-    """(row, tokens) in the order of the seed."""
-    keyed = ((select_rows.order_key(seed, row["id"], "mix"), (row, n)) for row, n in pairs)
-    return (pair for _, pair in select_rows.in_key_order(keyed, folder))
+    """(row, tokens) of any number of rows in the order of the seed, sorted in temporary files
+    without a name: nothing is left after a crash, and one in BUCKETS of the rows is in memory."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with contextlib.ExitStack() as stack:
+        make = functools.partial(tempfile.TemporaryFile, dir=folder, buffering=1 << 18)
+        files = [stack.enter_context(make()) for _ in range(BUCKETS)]
+        for row, tokens in pairs:
+            key = select_rows.order_key(seed, row["id"], "mix")
+            files[key * BUCKETS >> 64].write(b"%016x" % key + r.dumps((row, tokens)))
+        for file in files:
+            file.seek(0)
+            for line in sorted(file):
+                yield r.decode(line[16:])
 
 
 def settings(args, recipe):

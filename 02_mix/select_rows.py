@@ -7,14 +7,13 @@ a score of your own, or all.
     python 02_mix/select_rows.py --input clean.jsonl --output selected.jsonl --recipe 02_mix/recipes/megascience.yaml
 
 in   rows with id, question, answer; difficulty (0-10, of score_difficulty.py) where the method is difficulty
-out  the chosen rows with `selection` (why) and `selection_score` (what it was ranked by, or null); which, and in what order,
-     depends on seed and ids alone. Rejected: "not selected"; "too easy" (mean > 9), "too hard (noisy)" (mean < 1), "no difficulty
-     score"; "other source" with --source; "not in the recipe"
+out  the chosen rows in the order of the input, with `selection` (why) and `selection_score` (what it was ranked by, or null);
+     which depends on seed and ids alone. Rejected: "not selected"; "too easy" (mean > 9), "too hard (noisy)" (mean < 1), "no
+     difficulty score"; "other source" with --source; "not in the recipe"
 
 length measures `annotator_tokens` where every row has it, else the characters of annotator_response, else of the answer. A scorer is
 a function of a row: the highest numbers are kept, None rejects. novelty takes rows one by one, each with the most word 4-grams that no
-chosen row has. --match-tokens takes the best until they hold as many tokens as FILE (without --tokenizer: characters). In a recipe
-weighted sources share the mixture in that proportion, as large as the rows allow.
+chosen row has. --match-tokens takes the best until they hold as many tokens as FILE (without --tokenizer: characters).
 """
 
 import sys
@@ -23,11 +22,9 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 import array
-import bisect
 import importlib.util
-import itertools
 import math
-import tempfile
+from typing import NamedTuple
 
 import count_tokens
 import load_sources
@@ -37,10 +34,6 @@ import score_difficulty
 import rows as r
 
 METHODS = ("random", "length", "difficulty", "novelty", "all")
-BUCKETS = 64  # temporary files of the sort: one in 64 of the data is in memory at a time
-
-
-# ---- an order that depends on seed and ids alone ----
 
 
 def order_key(seed, id_, use):
@@ -51,101 +44,41 @@ def order_key(seed, id_, use):
     return xxhash.xxh3_64_intdigest(f"{use}\x1f{seed}\x1f{id_}".encode("utf-8", "surrogatepass"))
 
 
-def in_key_order(keyed, folder, buckets=BUCKETS):
-    """Sort (key, row) pairs of any number through temporary files without a name (nothing is left
-    after a crash); yields (key, row)."""
-    Path(folder).mkdir(parents=True, exist_ok=True)
-    files = [tempfile.TemporaryFile(dir=folder, buffering=1 << 18) for _ in range(buckets)]
-    try:
-        for key, row in keyed:
-            files[key * buckets >> 64].write(b"%016x" % key + r.dumps(row))
-        for file in files:
-            file.seek(0)
-            for line in sorted(file):
-                yield int(line[:16], 16), r.decode(line[16:])
-            file.close()
-    finally:
-        for file in files:
-            file.close()
-
-
 # ---- the choice ----
 
 
-class Pool:
-    """What is remembered of the rows of one source: keys, scores, lengths; 24 bytes a row."""
+class Pool(NamedTuple):
+    """What is remembered of rows: arrays of their keys, scores (NaN: none), and sizes."""
 
-    def __init__(self):
-        self.keys, self.scores, self.sizes = array.array("Q"), array.array("d"), array.array("d")
-
-    def add(self, key, score, size=1):
-        self.keys.append(key)
-        self.scores.append(math.nan if score is None else score)
-        self.sizes.append(size)
-
-    def ranked(self, method, keep):
-        """Positions of the rows that may be chosen, best first; equal ones by their key."""
-        import numpy as np
-
-        keys, scores = np.frombuffer(self.keys, dtype=np.uint64), np.frombuffer(self.scores)
-        if method in ("random", "all"):
-            allowed, order = np.ones(len(keys), bool), keys
-        elif method == "difficulty":
-            allowed, order = (scores >= keep[0]) & (scores <= keep[1]), keys
-        else:
-            allowed, order = ~np.isnan(scores), None
-        places = np.flatnonzero(allowed)
-        return places[
-            np.argsort(order[places], kind="stable")
-            if order is not None
-            else np.lexsort((keys[places], -scores[places]))
-        ]
-
-    def choose(self, method, keep=(1, 9), n=None, tokens=None):
-        """Sorted keys of the chosen rows: n of them, or as many as come nearest to `tokens`, or all
-        that may be."""
-        import numpy as np
-
-        places = self.ranked(method, keep)
-        if method != "all" and tokens is not None:
-            sums = np.cumsum(np.frombuffer(self.sizes)[places])
-            count = int(np.searchsorted(sums, tokens))
-            if count < len(sums) and (sums[count] - tokens) <= tokens - (
-                sums[count - 1] if count else 0
-            ):
-                count += 1
-            places = places[:count]
-        elif method != "all" and n is not None:
-            places = places[:n]
-        return np.sort(np.frombuffer(self.keys, dtype=np.uint64)[places]).tolist(), len(self.keys)
+    keys: object
+    scores: object
+    sizes: object
 
 
-def share_out(weights, available):
-    """Rows of each weighted source: in proportion to the weights, as many as the scarcest source
-    allows, none repeated."""
-    total = min(available[name] / weight for name, weight in weights.items())
-    return {name: math.floor(total * weight + 1e-9) for name, weight in weights.items()}
+def ranked(pool, method, keep):
+    """Indexes of the rows of a pool that may be chosen, best first; equal ones by their key."""
+    import numpy as np
+
+    if method in ("random", "all"):
+        return np.argsort(pool.keys)
+    if method == "difficulty":
+        order = np.argsort(pool.keys)
+        scores = pool.scores[order]
+        return order[(scores >= keep[0]) & (scores <= keep[1])]
+    order = np.lexsort((pool.keys, -pool.scores))
+    return order[~np.isnan(pool.scores[order])]
 
 
-def why_not(method, score, keep):
-    """Reason a row was left out."""
-    if method == "difficulty" and score is None:
-        return "no difficulty score"
-    if method == "difficulty" and score > keep[1]:
-        return "too easy"
-    if method == "difficulty" and score < keep[0]:
-        return "too hard (noisy)"
-    return "no score" if method not in METHODS and score is None else "not selected"
+def choose(pool, method, keep, n=None, tokens=None):
+    """Indexes of the chosen rows: the best n, or as many as come nearest to `tokens`, or all that
+    may be."""
+    import numpy as np
 
-
-def left_out(row, args):
-    """Reason why a row takes no part in the choice (--source, --only), or None."""
-    if args.source and row.get("source") != args.source:
-        return "other source"
-    if args.only:
-        kind = "verifiable" if score_difficulty.checkable(row) else "open"
-        return None if kind == args.only else f"{kind} question"
-    return None
+    order = ranked(pool, method, keep)
+    if method != "all" and tokens is not None:
+        sums = np.concatenate([[0], np.cumsum(pool.sizes[order])])
+        n = int(np.abs(sums - tokens).argmin())
+    return order if method == "all" else order[:n]
 
 
 # ---- what a row is ranked by ----
@@ -158,7 +91,16 @@ def length_field(path):
         total += 1
         for field in counts:
             counts[field] += row.get(field) is not None
-    return next((field for field, count in counts.items() if count == total and total), "answer")
+    return next((field for field, count in counts.items() if count == total), "answer")
+
+
+def length_of(path):
+    field = length_field(path)
+    if field == "annotator_tokens":
+        r.say(f"length: measured by {field}")
+        return lambda row: row[field]
+    r.say(f"length: measured by {field} (characters)")
+    return lambda row: len(row[field] or "")
 
 
 def load_scorer(text):
@@ -166,9 +108,7 @@ def load_scorer(text):
     own code and is run as such."""
     file, _, name = text.partition(":")
     if not Path(file).is_file() or not name:
-        raise r.BadInput(
-            f"--scorer {text}: give a file and a function in it, as in my_scorer.py:steps"
-        )
+        raise r.BadInput(f"--scorer {text}: give a file and a function in it: my_scorer.py:steps")
     spec = importlib.util.spec_from_file_location("user_scorer", file)
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
@@ -177,94 +117,52 @@ def load_scorer(text):
     return getattr(module, name)
 
 
-def novelty_scores(args, n):
-    """{id: 4-grams added} of the n rows that are chosen greedily; rows are offered in the order of
-    seed and ids."""
+def novelty_of(args, n):
+    """Function row -> 4-grams it added when it was chosen, greedily among n, else None; rows are
+    offered in the order of seed and ids."""
+    if args.recipe or n is None:
+        raise r.BadInput("--method novelty needs --n or --match-n; a recipe cannot name it")
     texts = {
         row["id"]: f"{row['question']}\n{row['answer']}"
         for row in r.read(args.input, "question", "answer")
         if left_out(row, args) is None
     }
     ids = sorted(texts, key=lambda id_: order_key(args.seed, id_, "select"))
-    found = novelty.gains((texts[id_] for id_ in ids), n)
-    return {id_: gain for id_, gain in zip(ids, found, strict=True) if gain is not None}
+    gains = dict(zip(ids, novelty.gains((texts[id_] for id_ in ids), n), strict=True))
+    return lambda row: gains.get(row["id"])
 
 
-def score_of(row, method, path, field="answer"):
-    """Number a row is ranked by under difficulty or length, None under other methods; BadInput
-    where it is no number."""
-    value = row.get("difficulty") if method == "difficulty" else None
-    if method == "difficulty" and "difficulty" not in row:
-        raise r.BadInput(
-            f'{path}, row "{row["id"]}": field "difficulty" is missing; run score_difficulty.py first'
-        )
-    if method == "length":
-        value = row.get(field)
-        value = value if field == "annotator_tokens" else len(value or "")
-    return checked(value, row, path)
+def difficulty_of(row):
+    if "difficulty" not in row:
+        raise r.BadInput('field "difficulty" is missing; run score_difficulty.py first')
+    return row["difficulty"]
 
 
-def checked(value, row, path):
-    if value is None or (type(value) in (int, float) and not math.isnan(value)):
-        return value
-    raise r.BadInput(
-        f'{path}, row "{row["id"]}": the score must be a number or null, this is {value!r}'[:300]
-    )
+def scorers_of(args, rules):
+    """{method: function row -> number it is ranked by, or None} of the methods of the rules."""
+    makers = {
+        "difficulty": lambda rule: difficulty_of,
+        "length": lambda rule: length_of(args.input),
+        "novelty": lambda rule: novelty_of(args, rule["n"]),
+        args.scorer: lambda rule: load_scorer(args.scorer),
+    }
+    by_method = {rule["method"]: rule for rule in rules.values()}
+    nothing = lambda rule: lambda row: None  # noqa: E731
+    return {name: makers.get(name, nothing)(rule) for name, rule in by_method.items()}
 
 
-def scorer_of(args, rules):
-    """Function (row, method) -> number a row is ranked by, or None."""
-    methods = {rule["method"] for rule in rules.values()}
-    if args.scorer:
-        user = load_scorer(args.scorer)
-        return lambda row, method: checked(user(row), row, args.input)
-    if "novelty" in methods:
-        if args.recipe or rules[None]["n"] is None:
-            raise r.BadInput("--method novelty needs --n or --match-n; a recipe cannot name it")
-        added = novelty_scores(args, rules[None]["n"])
-        return lambda row, method: added.get(row["id"])
-    field = None
-    if "length" in methods:
-        field = length_field(args.input)
-        unit = "" if field == "annotator_tokens" else " (characters)"
-        r.say(f"length: measured by {field}{unit}")
-    return lambda row, method: score_of(row, method, args.input, field)
-
-
-def rules_of(args):
-    """How each source is chosen: {source: rule}, or {None: rule} for all rows together; a rule has
-    method, n, tokens, weight."""
-    if args.recipe:
-        return recipe_rules(args.recipe)
-    method, n, tokens = args.scorer or args.method, args.n, None
-    if method is None:
-        raise r.BadInput(
-            "--method: choose one of random, length, difficulty, all; or give a --scorer or a --recipe"
-        )
-    if args.match_n:
-        n = sum(1 for _ in r.read(args.match_n, unique=False))
-    if args.match_tokens:
-        rows = r.read(args.match_tokens, "question", "answer", unique=False)
-        tokens = sum(size for _, size in size_counter(args.tokenizer)(rows))
-    if method not in ("difficulty", "all") and n is None and tokens is None:
-        raise r.BadInput(
-            f"--n: say how many rows {method} is to keep, or name a file with --match-n or --match-tokens"
-        )
-    return {None: dict(method=method, n=n, tokens=tokens, weight=None)}
-
-
-def recipe_rules(path):
-    rules = {}
-    for entry in load_sources.read_recipe(path)["sources"]:
-        default = "random" if {"count", "weight"} & entry.keys() else "all"
-        method = entry.get("method", default)
-        if method not in METHODS:
-            raise r.BadInput(
-                f'--recipe {path}: source {entry["source"]}: method "{method}" is none of {", ".join(METHODS)}'
-            )
-        n, weight = entry.get("count"), entry.get("weight")
-        rules[entry["source"]] = dict(method=method, n=n, tokens=None, weight=weight)
-    return rules
+def checked_score(scorer, row, path):
+    """The score of a row as a float, NaN for none; BadInput where it is no number."""
+    try:
+        value = scorer(row)
+    except r.BadInput as error:
+        raise r.BadInput(f'{path}, row "{row["id"]}": {error}') from None
+    if value is None:
+        return math.nan
+    if type(value) not in (int, float) or math.isnan(value):
+        text = f'{path}, row "{row["id"]}": the score must be a number or null, this is {value!r}'
+        raise r.BadInput(text[:300])
+    return float(value)
 
 
 def size_counter(tokenizer):
@@ -276,102 +174,132 @@ def size_counter(tokenizer):
     return lambda rows: ((row, len(str(row["question"])) + len(str(row["answer"]))) for row in rows)
 
 
-def fill_weights(rules, pools, keep):
-    """Turn the weights of a recipe into counts."""
-    weighted = {name: rule for name, rule in rules.items() if rule["weight"] is not None}
-    if not weighted:
-        return
-    available = {
-        name: len(pools[name].ranked(rule["method"], keep)) if name in pools else 0
-        for name, rule in weighted.items()
-    }
-    weights = {name: rule["weight"] for name, rule in weighted.items()}
-    for name, n in share_out(weights, available).items():
-        rules[name]["n"] = n
-        if rules[name]["method"] == "all":
-            rules[name]["method"] = "random"
+# ---- rules: how each source is chosen ----
 
 
-def select(rows, step, rules, args, score_of):
-    """Read all rows, choose, and write every one of them to the output or, with a reason, to the
-    rejected file."""
-    pools = {}
-    sized = (
-        size_counter(args.tokenizer)
-        if args.match_tokens
-        else (lambda rows: ((row, 1) for row in rows))
-    )
-
-    def group_of(row):
-        return None if None in rules else row.get("source")
-
-    def keyed():
-        for row, size in sized(rows):
-            key = order_key(args.seed, row["id"], "select")
-            score = None
-            rule = rules.get(group_of(row))
-            if rule and left_out(row, args) is None:
-                score = score_of(row, rule["method"])
-                pools.setdefault(group_of(row), Pool()).add(key, score, size)
-            yield key, (row, score)
-
-    ordered = in_key_order(keyed(), step.output.parent)
-    first = next(ordered, None)  # all rows have been read by now
-    fill_weights(rules, pools, args.keep)
-    chosen = {
-        group: pool.choose(
-            rules[group]["method"], args.keep, rules[group]["n"], rules[group]["tokens"]
+def rules_of(args):
+    """{source: rule}, or {None: rule} for all rows together; a rule has method, n, tokens."""
+    if args.recipe:
+        return recipe_rules(args.recipe)
+    method, n, tokens = args.scorer or args.method, args.n, None
+    if method is None:
+        raise r.BadInput("--method: choose one of its names; or give a --scorer or a --recipe")
+    if args.match_n:
+        n = sum(1 for _ in r.read(args.match_n, unique=False))
+    if args.match_tokens:
+        rows = r.read(args.match_tokens, "question", "answer", unique=False)
+        tokens = sum(size for _, size in size_counter(args.tokenizer)(rows))
+    if method not in ("difficulty", "all") and n is None and tokens is None:
+        raise r.BadInput(
+            f"--n: say how many rows {method} is to keep, or name a file with --match-n or --match-tokens"
         )
-        for group, pool in pools.items()
-    }
-    for key, (row, score) in itertools.chain([first] if first else [], ordered):
-        if group_of(row) not in rules:
-            step.reject(row, "not in the recipe")
-        elif reason := left_out(row, args):
-            step.reject(row, reason)
-        else:
-            (keys, of), method = chosen[group_of(row)], rules[group_of(row)]["method"]
-            place = bisect.bisect_left(keys, key)
-            if keys[place : place + 1] == [key]:
-                why = reason_for(method, score, len(keys), of, args.seed, args.keep)
-                step.keep({**row, "selection": why, "selection_score": score})
-            else:
-                why = why_not(method, score, args.keep)
-                step.reject(row, why, selection_method=method, selection_score=score)
-    return {
-        str(group): dict(method=rules[group]["method"], chosen=len(keys), of=of)
-        for group, (keys, of) in chosen.items()
-    }
+    return {None: dict(method=method, n=n, tokens=tokens)}
 
 
-def reason_for(method, score, n, of, seed, keep):
+def recipe_rules(path):
+    rules = {}
+    for entry in load_sources.read_recipe(path)["sources"]:
+        default = "random" if "count" in entry else "all"
+        method = entry.get("method", default)
+        if method not in METHODS:
+            raise r.BadInput(
+                f'--recipe {path}: source {entry["source"]}: method "{method}" is none of {", ".join(METHODS)}'
+            )
+        rules[entry["source"]] = dict(method=method, n=entry.get("count"), tokens=None)
+    return rules
+
+
+# ---- the two passes over the file ----
+
+
+def group_of(row, rules):
+    return None if None in rules else row.get("source")
+
+
+def left_out(row, args):
+    """Reason why a row takes no part in the choice (--source, --only), or None."""
+    if args.source and row.get("source") != args.source:
+        return "other source"
+    if args.only:
+        kind = "verifiable" if score_difficulty.checkable(row) else "open"
+        return None if kind == args.only else f"{kind} question"
+    return None
+
+
+def measure(args, rules):
+    """First pass: a Pool of all rows, and {source: array of the places of its rows}."""
+    import numpy as np
+
+    scorers = scorers_of(args, rules)
+    rows = r.progress(r.read(args.input, "question", "answer", "subject?"), desc="measuring")
+    sized = size_counter(args.tokenizer)(rows) if args.match_tokens else ((row, 1) for row in rows)
+    places = {name: array.array("q") for name in rules}
+    pool = Pool(array.array("Q"), array.array("d"), array.array("d"))
+    for row, size in sized:
+        group, score = group_of(row, rules), math.nan
+        if group in rules and left_out(row, args) is None:
+            places[group].append(len(pool.keys))
+            score = checked_score(scorers[rules[group]["method"]], row, args.input)
+        pool.keys.append(order_key(args.seed, row["id"], "select"))
+        pool.scores.append(score)
+        pool.sizes.append(size)
+    places = {name: np.array(numbers, dtype=np.int64) for name, numbers in places.items()}
+    return Pool(np.array(pool.keys, dtype=np.uint64), *map(np.array, pool[1:])), places
+
+
+def reason_for(score, method, chosen, of, args):
     """The sentence that stays in a chosen row."""
     if method == "all":
         return f"all {of:,} rows of the source"
+    low, high = args.keep
     how = {
         "random": "at random",
         "length": "longest",
         "novelty": "most new 4-grams",
-        "difficulty": f"mean difficulty in {keep[0]:g} to {keep[1]:g}",
+        "difficulty": f"mean difficulty in {low:g} to {high:g}",
     }.get(method, f"highest {method}")
-    return f"{how}: {n:,} of {of:,}, seed {seed}" + (
-        f", score {score:g}" if score is not None else ""
-    )
+    told = "" if score is None else f", score {score:g}"
+    return f"{how}: {chosen:,} of {of:,}, seed {args.seed}{told}"
 
 
-def options_of():
-    """The options of the command, checked."""
+def why_not(method, score, keep):
+    """Reason a row was left out."""
+    if method != "difficulty":
+        return "no score" if method not in METHODS and score is None else "not selected"
+    if score is None:
+        return "no difficulty score"
+    if keep[0] <= score <= keep[1]:
+        return "not selected"
+    return "too easy" if score > keep[1] else "too hard (noisy)"
+
+
+def write(args, step, told, scores, chosen):
+    """Second pass: every row goes to the output or, with a reason, to the rejected file."""
+    rows = step.read(args.input, "question", "answer", "subject?")
+    for number, row in enumerate(r.progress(rows, desc=step.output.name)):
+        group = group_of(row, told)
+        reason = left_out(row, args) if group in told else "not in the recipe"
+        if reason:
+            step.reject(row, reason)
+            continue
+        method = told[group]["method"]
+        score = None if math.isnan(scores[number]) else float(scores[number])
+        if chosen[number]:
+            why = reason_for(score, **told[group], args=args)
+            step.keep({**row, "selection": why, "selection_score": score})
+        else:
+            why = why_not(method, score, args.keep)
+            step.reject(row, why, selection_method=method, selection_score=score)
+
+
+def parse_options():
     parser = r.parser(__doc__, "input", "output", "seed", "fresh")
     add = parser.add_argument
     add("--method", choices=METHODS)
     add("--n", type=r.positive, metavar="N", help="rows to keep")
     add("--match-n", metavar="FILE", help="keep as many rows as FILE has")
     add("--match-tokens", metavar="FILE", help="keep as many tokens as FILE has")
-    add(
-        "--tokenizer",
-        metavar="NAME_OR_FOLDER",
-        help="tokenizer of --match-tokens (default: characters are counted)",
-    )
+    add("--tokenizer", metavar="M", help="of --match-tokens (default: characters are counted)")
     add(
         "--keep",
         nargs=2,
@@ -380,11 +308,7 @@ def options_of():
         metavar=("LOW", "HIGH"),
         help="difficulty: means to keep (default 1 9)",
     )
-    add(
-        "--scorer",
-        metavar="FILE.py:FUNCTION",
-        help="rank by a function of your own instead of a --method",
-    )
+    add("--scorer", metavar="FILE.py:FUNCTION", help="rank by a function of your own")
     add("--recipe", metavar="FILE", help="method and count of each source from a recipe instead")
     add("--source", metavar="NAME", help="choose among the rows of this source only")
     add(
@@ -393,11 +317,9 @@ def options_of():
         help="choose among rows whose reference rules can check, or among the others",
     )
     args = parser.parse_args()
+    methods = (args.method, args.scorer, args.recipe)
     counts = (args.n, args.match_n, args.match_tokens, args.recipe)
-    if (
-        max(sum(map(bool, given)) for given in ((args.method, args.scorer, args.recipe), counts))
-        > 1
-    ):
+    if any(len(list(filter(None, given))) > 1 for given in (methods, counts)):
         raise r.BadInput(
             "give one of --method, --scorer and --recipe, and one of --n, --match-n and --match-tokens (a recipe has its own counts)"
         )
@@ -405,7 +327,9 @@ def options_of():
 
 
 def main():
-    args = options_of()
+    import numpy as np
+
+    args = parse_options()
     scorer = args.scorer and args.scorer.partition(":")[0]
     others = filter(None, (args.match_n, args.match_tokens, args.recipe, scorer))
     modules = (count_tokens, load_sources, novelty, score_difficulty)
@@ -413,16 +337,20 @@ def main():
     if step.finished():
         return
     rules = rules_of(args)
-    score_of = scorer_of(args, rules)
-    rows = step.read(args.input, "question", "answer", "subject?")
-    chosen = select(r.progress(rows, desc=step.output.name), step, rules, args, score_of)
-    step.finish(chosen=chosen)
+    pool, places = measure(args, rules)
+    chosen, told = np.zeros(len(pool.keys), bool), {}
     for name, rule in rules.items():
-        got = chosen.get(str(name), {"chosen": 0, "of": 0})
-        if rule["n"] is not None and rule["method"] != "all" and got["chosen"] < rule["n"]:
+        own = Pool(*(values[places[name]] for values in pool))
+        picked = choose(own, rule["method"], args.keep, rule["n"], rule["tokens"])
+        chosen[places[name][picked]] = True
+        n, of, wanted = len(picked), len(own.keys), rule["n"]
+        told[name] = dict(method=rule["method"], chosen=n, of=of)
+        if wanted is not None and rule["method"] != "all" and n < wanted:
             r.say(
-                f"{name or 'input'}: only {got['chosen']:,} rows for the {rule['n']:,} asked for ({got['of']:,} in all)"
+                f"{name or 'input'}: only {n:,} rows for the {wanted:,} asked for ({of:,} in all)"
             )
+    write(args, step, told, pool.scores, chosen)
+    step.finish(chosen={str(name): counts for name, counts in told.items()})
 
 
 if __name__ == "__main__":

@@ -2,7 +2,6 @@
 
 import csv
 import json
-from types import SimpleNamespace
 
 import benchmark_texts
 import decontaminate
@@ -110,7 +109,7 @@ def test_other_numbers_are_another_question_and_the_audit_says_so(run_script, tm
         *WORDS_ONLY,
     )
     assert kept == [0] and gone[1]["benchmark_id"] == "t1"
-    with open(tmp_path / "b.audit" / "physics_set.csv", newline="") as file:
+    with open(tmp_path / "b.audit.csv", newline="") as file:
         pairs = list(csv.DictReader(file))
     assert [(pair["id"], pair["benchmark_id"], pair["decision"]) for pair in pairs] == [
         ("q0", "t1", "kept: other numbers"),
@@ -118,6 +117,7 @@ def test_other_numbers_are_another_question_and_the_audit_says_so(run_script, tm
     ]
     assert (
         pairs[1]["benchmark_question"] == TRAIN
+        and pairs[1]["benchmark"] == "physics_set"
         and pairs[1]["method"] in ("exact", "ngram")
         and float(pairs[1]["score"]) > 0.5
     )
@@ -408,11 +408,8 @@ def test_the_judge_with_a_real_engine(run_script, tmp_path, demo_model):
     raw = read_jsonl(tmp_path / "b.raw.jsonl")
     assert len({row["id"] for row in raw}) == len(raw) >= 1 and all(row["response"] for row in raw)
     assert 2 in gone and gone[2]["method"] == "exact" and 0 in {*kept, *gone}
-    decisions = [
-        pair["decision"]
-        for path in (tmp_path / "b.audit").glob("*.csv")
-        for pair in csv.DictReader(open(path, newline=""))
-    ]
+    with open(tmp_path / "b.audit.csv", newline="") as file:
+        decisions = [pair["decision"] for pair in csv.DictReader(file)]
     assert len(decisions) >= 2 and set(decisions) <= {
         "dropped",
         "kept: judge",
@@ -440,14 +437,11 @@ def test_a_judge_is_asked_where_numbers_or_a_denial_differ():
     other_number = stem.replace("5 red", "6 red") + "which of the outcomes is possible?"
     denied = stem + "which of the outcomes is not possible?"
     for question, alone in ((other_number, "kept: other numbers"), (denied, "dropped")):
-        for model in (None, "scripted"):
-            audit, unsure = decontaminate.Audit(index), []
-            (match,) = index.matches(question, ())
-            decontaminate.decide_words(
-                SimpleNamespace(model=model), index, audit, 0, question, match, unsure
-            )
-            decided = [decision for _, _, _, decision in audit.pairs["b"]]
-            assert decided == ([] if model else [alone]) and len(unsure) == bool(model)
+        for judged in (None, "scripted"):
+            audit = decontaminate.Audit(items)
+            (pair,) = index.matches("q", question, ())
+            assert decontaminate.settle(pair, index, audit, judged) == bool(judged)
+            assert audit.decisions == ([] if judged else [(pair, alone)])
     assert "only the first has: 6; only the second: 5" in decontaminate.differences(
         other_number, items[0].question
     )

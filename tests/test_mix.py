@@ -768,3 +768,13 @@ def test_a_full_disk_names_the_shard(tmp_path):
     with pytest.raises(OSError) as error:
         shards.finish()
     assert isinstance(r.explain(error.value), r.NoRoom) and error.value.filename.endswith(".part")
+
+
+def test_sort_through_files_keeps_odd_text(tmp_path):
+    odd = [
+        {"id": str(i), "text": text}
+        for i, text in enumerate(["a\u2028b", "\ud800", "line\nline", "\x1f\t"])
+    ]
+    made = list(mix.mixed(zip(odd, range(4), strict=True), 0, tmp_path))
+    order = sorted(range(4), key=lambda i: select_rows.order_key(0, str(i), "mix"))
+    assert made == [[odd[i], i] for i in order] and not list(tmp_path.iterdir())

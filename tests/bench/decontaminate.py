@@ -53,14 +53,11 @@ def decontaminate(source, output, benchmarks, *options):
     after = os.times()
     kept, rejected = list(r.read(output)), list(r.read(r.beside(output, "rejected.jsonl")))
     scores = collections.defaultdict(float)
-    for path in sorted(Path(r.beside(output, "audit")).glob("*.csv")):
-        with open(path, newline="", encoding="utf-8") as file:
-            for pair in csv.DictReader(file):
-                if pair["decision"] == "dropped":
-                    scores[pair["id"]] = max(
-                        scores[pair["id"]],
-                        1.0 if pair["method"] != "embedding" else float(pair["score"]),
-                    )
+    with open(r.beside(output, "audit.csv"), newline="", encoding="utf-8") as file:
+        for pair in csv.DictReader(file):
+            if pair["decision"] == "dropped":
+                score = 1.0 if pair["method"] != "embedding" else float(pair["score"])
+                scores[pair["id"]] = max(scores[pair["id"]], score)
     seconds = (
         after.children_user + after.children_system - before.children_user - before.children_system
     )
