@@ -302,7 +302,9 @@ def steps_table(steps):
         counts, words = meta["counts"], shlex.split(meta["command"])
         gone = ", ".join(
             f"{reason} {n:,}"
-            for reason, n in sorted(counts["rejected"].items(), key=lambda item: (-item[1], item[0]))
+            for reason, n in sorted(
+                counts["rejected"].items(), key=lambda item: (-item[1], item[0])
+            )
         )
         lines.append(
             (
