@@ -13,12 +13,14 @@ off. Answers of another model, prompt or sampling are never mixed in. BUDGET (mo
 per million tokens) stops a run cleanly.
 """
 
+# Where to look: Book.requests makes a request of a row, Book.store keeps its answer, RawFile is the file; Endpoints sends requests
+# and tries again, drive() gives them to vLLM in this process, Engines to one child process per group of GPUs.
+
 import asyncio
 import collections
 import contextlib
 import dataclasses
 import fcntl
-import functools
 import itertools
 import json
 import os
@@ -32,6 +34,7 @@ import threading
 import time
 import urllib.parse
 import urllib.request
+from array import array
 from pathlib import Path
 
 import msgspec
@@ -47,6 +50,7 @@ BACKOFF = 0.5  # seconds before the first retry, then twice as long each time
 LARGEST = 1 << 24  # bytes of a reply
 THINKING_TOKENS = 8192  # below this budget a model that reasons is often cut off
 AGAIN_TEMPERATURE = 0.7  # of the second try where an answer could not be read
+TOKENS = ("prompt_tokens", "completion_tokens")
 
 
 # ---- prompts ----
@@ -64,6 +68,11 @@ def fill(prompt, /, **values):
     return re.sub(r"<([^<>\n]+)>", lambda found: str(values.get(found[1], found[0])), prompt)
 
 
+def defused(text):
+    """The text with &lt; for the < of every tag that fences of prompts have; HTML stays as it is."""
+    return FENCE.sub("&lt;", str(text))
+
+
 def fenced(name, text):
     """A row's text between tags that nothing in it opens or closes, so that instructions in it stay text: <passage> ... </passage>."""
     assert name in FENCES, name
@@ -76,79 +85,42 @@ def user_turn(prompt, /, texts=(), **values):
     return [{"role": "user", "content": fill(prompt, **blocks, **values)}]
 
 
-def defused(text):
-    """The text with &lt; for the < of every tag that fences of prompts have; HTML stays as it is."""
-    return FENCE.sub("&lt;", str(text))
-
-
 # ---- options ----
-
-OPTIONS = {
-    "base-url": dict(
-        metavar="URL",
-        help="OpenAI-compatible endpoint(s), comma-separated; default: vLLM in this process",
-    ),
-    "workers": dict(
-        type=r.positive,
-        metavar="N",
-        help="requests in flight over all endpoints (default: what their queues take)",
-    ),
-    "temperature": dict(type=float),
-    "top-p": dict(type=float),
-    "max-tokens": dict(type=r.positive, metavar="N", help="longest answer (default {})"),
-    "seed": dict(type=int, metavar="N", help="seed of the sampling (default {})"),
-    "sampling": dict(
-        metavar="JSON",
-        help='more sampling parameters of vLLM, e.g. {"top_k": 20}; or the word model: temperature '
-        "and the rest as the model's own generation_config says",
-    ),
-    "thinking": dict(
-        choices=("on", "off"),
-        help="for models that can be told (Qwen3): reason in a think block or not",
-    ),
-    "system-prompt": dict(metavar="TEXT", help="system message before each prompt"),
-    "chat-template-args": dict(
-        type=json.loads, metavar="JSON", help='e.g. {"reasoning_effort": "high"}'
-    ),
-    "deterministic": dict(
-        action="store_true",
-        help="answers that do not depend on the batch (vLLM's batch-invariant kernels, slower)",
-    ),
-    "tensor-parallel": dict(
-        type=r.positive,
-        metavar="N",
-        help="GPUs an engine (default 1); rows are split among engines",
-    ),
-    "engine": dict(
-        type=json.loads,
-        metavar="JSON",
-        help='more arguments of vllm.LLM, e.g. {"max_model_len": 8192, "quantization": "fp8"}',
-    ),
-}
 
 
 def add_options(parser, **defaults):
-    """Add the options of every script that asks a model; `defaults` overrides e.g. max_tokens=512, and model=None makes the model optional."""
+    """Add the options of every script that asks a model; `defaults` overrides e.g. max_tokens=512, model=None makes it optional."""
     add = parser.add_argument
-    given = dict(temperature=0.0, top_p=1.0, max_tokens=4096, seed=42, tensor_parallel=1)
-    given = {**given, "engine": {}, "sampling": "{}", **defaults}
-    add(
-        "--model",
-        required="model" not in defaults,
-        metavar="M",
-        help="hub id or folder of the model, or its name at the endpoint",
+    model = "hub id or folder of the model, or its name at the endpoint"
+    add("--model", required="model" not in defaults, metavar="M", help=model)
+    urls = "OpenAI-compatible endpoint(s), comma-separated; default: vLLM in this process"
+    add("--base-url", metavar="URL", help=urls)
+    flight = "requests in flight over all endpoints (default: what their queues take)"
+    add("--workers", type=r.positive, metavar="N", help=flight)
+    add("--temperature", type=float, default=0.0, help="default %(default)s")
+    add("--top-p", type=float, default=1.0, help="default %(default)s")
+    longest = "longest answer (default %(default)s)"
+    add("--max-tokens", type=r.positive, default=4096, metavar="N", help=longest)
+    add("--seed", type=int, default=42, metavar="N", help="of the sampling (default %(default)s)")
+    sampling = (
+        'more sampling parameters of vLLM, e.g. {"top_k": 20}; or the word model: temperature '
+        "and the rest as the model's own generation_config says"
     )
-    for name, option in OPTIONS.items():
-        default = given.get(name.replace("-", "_"))
-        text = (
-            option.get("help", "default {}").format(default)
-            if "{}" in option.get("help", "{}")
-            else option["help"]
-        )
-        more = {} if option.get("action") else {"default": default}
-        add(f"--{name}", **{**option, "help": text, **more})
+    add("--sampling", default="{}", metavar="JSON", help=sampling)
+    thinking = "for models that can be told (Qwen3): reason in a think block or not"
+    add("--thinking", choices=("on", "off"), help=thinking)
+    add("--system-prompt", metavar="TEXT", help="system message before each prompt")
+    template = 'e.g. {"reasoning_effort": "high"}'
+    add("--chat-template-args", type=json.loads, metavar="JSON", help=template)
+    same = "answers that do not depend on the batch (vLLM's batch-invariant kernels, slower)"
+    add("--deterministic", action="store_true", help=same)
+    gpus = "GPUs an engine (default %(default)s); rows are split among engines"
+    add("--tensor-parallel", type=r.positive, default=1, metavar="N", help=gpus)
+    engine = 'more arguments of vllm.LLM, e.g. {"max_model_len": 8192, "quantization": "fp8"}'
+    add("--engine", type=json.loads, default={}, metavar="JSON", help=engine)
     for name in ("limit", "shard", "fresh"):
         add(f"--{name}", **r.STANDARD_OPTIONS[name])
+    parser.set_defaults(**defaults)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -203,24 +175,18 @@ def options(args):
         extra = {} if own else json.loads(args.sampling)
     except ValueError:
         raise r.BadInput(f"--sampling {args.sampling}: neither JSON nor the word model") from None
-    return dict(
-        model=args.model,
-        base_url=args.base_url,
-        workers=args.workers,
-        tensor_parallel=args.tensor_parallel,
-        engine=args.engine,
-        system_prompt=args.system_prompt,
-        sampling=Sampling(
-            temperature=None if own else args.temperature,
-            top_p=None if own else args.top_p,
-            max_tokens=args.max_tokens,
-            seed=args.seed,
-            thinking={"on": True, "off": False, None: None}[args.thinking],
-            template_args=args.chat_template_args,
-            deterministic=args.deterministic or None,
-            extra=extra,
-        ),
+    sampling = Sampling(
+        temperature=None if own else args.temperature,
+        top_p=None if own else args.top_p,
+        max_tokens=args.max_tokens,
+        seed=args.seed,
+        thinking={"on": True, "off": False, None: None}[args.thinking],
+        template_args=args.chat_template_args,
+        deterministic=args.deterministic or None,
+        extra=extra,
     )
+    names = ("model", "base_url", "workers", "tensor_parallel", "engine", "system_prompt")
+    return {"sampling": sampling, **{name: getattr(args, name) for name in names}}
 
 
 def row_seed(seed, id_):
@@ -237,10 +203,10 @@ def identify(model):
     kinds = (".safetensors", ".json", ".jinja", ".model", ".bin", ".gguf")
     parts = []
     for path in sorted(p for p in folder.iterdir() if p.is_file() and p.suffix in kinds):
-        size = path.stat().st_size
-        large = size > 1 << 22
+        stat = path.stat()
+        large = stat.st_size > 1 << 22
         parts.append(
-            (path.name, size, path.stat().st_mtime_ns if large else r.file_hash(str(path)))
+            (path.name, stat.st_size, stat.st_mtime_ns if large else r.file_hash(str(path)))
         )
     return f"{model}@{r.text_hash(parts)[:8]}"
 
@@ -254,8 +220,6 @@ class RawFile:
     The index is a temporary SQLite table that spills to disk: its memory does not grow with the rows.
     """
 
-    COLUMNS = "offset, experiment, budget, cut, prompt_tokens, completion_tokens"
-
     def __init__(self, path):
         self.path, self.rejected_path = Path(path), r.beside(path, "rejected.jsonl")
         r.aside_of(self.path)
@@ -267,10 +231,10 @@ class RawFile:
                 f"{path}: another process is writing this file; wait for it or stop it"
             ) from None
         self.reader, self.lines = open(self.path, "rb"), 0
-        self.table = sqlite3.connect("", check_same_thread=False, isolation_level=None)
+        self.table = sqlite3.connect("", isolation_level=None)
         self.table.executescript(
-            "PRAGMA journal_mode=OFF; PRAGMA synchronous=OFF; CREATE TABLE rows (id BLOB PRIMARY KEY, place INTEGER, "
-            f"{self.COLUMNS}) WITHOUT ROWID; BEGIN"
+            "PRAGMA journal_mode=OFF; PRAGMA synchronous=OFF; CREATE TABLE rows (id BLOB PRIMARY KEY, "
+            "place, offset, prompt_tokens, completion_tokens) WITHOUT ROWID; BEGIN"
         )
         self._scan()
 
@@ -292,30 +256,25 @@ class RawFile:
         self.file.seek(0, os.SEEK_END)
 
     def _note(self, row, offset):
-        """Put a row into the index: where it stands, what experiment and budget it is of, where it was cut off, what it took."""
-        sampling, budget = row["sampling"], row["sampling"]["max_tokens"]
-        used = max(budget, sampling.get("retry_max_tokens", 0)) if row.get("retried") else budget
-        cut = used if row["finish_reason"] == "length" else 0
-        more = row.get("earlier", {})
-        spent = [row[k] + more.get(k, 0) for k in ("prompt_tokens", "completion_tokens")]
-        values = (offset, experiment_hash(row), budget, cut, *spent)
-        self.table.execute(
-            f"INSERT INTO rows (id, {self.COLUMNS}) VALUES (?,?,?,?,?,?,?) ON CONFLICT (id) DO UPDATE SET "
-            f"({self.COLUMNS}) = (?,?,?,?,?,?)",
-            (key_of(row["id"]), *values, *values),
-        )
+        """Put a row into the index: where it stands, and the tokens of all its tries."""
+        spent = [row[key] + row.get("earlier", {}).get(key, 0) for key in TOKENS]
+        self._set(row["id"], f"offset, {', '.join(TOKENS)}", offset, *spent)
         self.lines += 1
 
-    def find(self, id_):
-        """(offset, experiment, budget, cut) of a row's answer, or None."""
-        found = self.table.execute(
-            "SELECT offset, experiment, budget, cut FROM rows WHERE id = ?", (key_of(id_),)
-        ).fetchone()
-        return found if found and found[0] is not None else None
+    def _set(self, id_, columns, *values):
+        marks = ",".join("?" * len(values))
+        self.table.execute(
+            f"INSERT INTO rows (id, {columns}) VALUES (?, {marks}) "
+            f"ON CONFLICT (id) DO UPDATE SET ({columns}) = ({marks})",
+            (key_of(id_), *values, *values),
+        )
 
     def get(self, id_):
         """The raw row of an id, or None."""
-        if (found := self.find(id_)) is None:
+        found = self.table.execute(
+            "SELECT offset FROM rows WHERE id = ? AND offset IS NOT NULL", (key_of(id_),)
+        ).fetchone()
+        if found is None:
             return None
         self.reader.seek(found[0])
         return r.decode(self.reader.readline())
@@ -327,55 +286,39 @@ class RawFile:
             self.file.flush()  # to the kernel: survives kill -9 of this process
         self._note(row, offset)
 
-    def place(self, id_, number):
-        """Remember the place of a row in the input."""
-        self.table.execute(
-            "INSERT INTO rows (id, place) VALUES (?, ?) ON CONFLICT (id) DO UPDATE SET place = excluded.place",
-            (key_of(id_), number),
-        )
-
-    def check(self, id_, expected):
-        """True where the row's answer is there, False where it is missing, None where it was cut off at a smaller budget than there is
-        now; BadInput where it belongs to another model, prompt or sampling."""
-        if (found := self.find(id_)) is None:
-            return False
-        _, experiment, budget, cut = found
-        sampling = expected["sampling"]
-        if experiment != experiment_hash(expected) or budget > sampling["max_tokens"]:
-            stored = self.get(id_)
-            key = next(
-                k for k in ("model", "sampling", "messages_hash") if stored[k] != expected[k]
-            )
-            name = "prompt (hash of the messages)" if key == "messages_hash" else key
-            raise r.BadInput(
-                f'{self.path}: row "{id_}" was made with {name} {json.dumps(stored[key])}, now it is '
-                f"{json.dumps(expected[key])}; use another output, or --fresh to start over"
-            )
-        return None if 0 < cut < largest_budget(sampling) else True
+    def check(self, id_, number, expected):
+        """The stored row of an id, or None; BadInput where it is not of this model, sampling and messages_hash (the budgets may
+        grow). `number` is the place of the row in the input, which finish() brings the file into."""
+        self._set(id_, "place", number)
+        if (stored := self.get(id_)) is None:
+            return None
+        for key, value in expected.items():
+            same = stored[key] == value
+            if key == "sampling" and stored[key]["max_tokens"] <= value["max_tokens"]:
+                same = without_budgets(stored[key]) == without_budgets(value)
+            if not same:
+                name = "prompt (hash of the messages)" if key == "messages_hash" else key
+                raise r.BadInput(
+                    f'{self.path}: row "{id_}" was made with {name} {json.dumps(stored[key])}, now it is '
+                    f"{json.dumps(value)}; use another output, or --fresh to start over"
+                )
+        return stored
 
     def spent(self):
         """Tokens of every answer in the file, with those of the tries before it."""
         sums = self.table.execute("SELECT sum(prompt_tokens), sum(completion_tokens) FROM rows")
-        return dict(
-            zip(
-                ("prompt_tokens", "completion_tokens"),
-                map(int, (n or 0 for n in sums.fetchone())),
-                strict=True,
-            )
-        )
+        return dict(zip(TOKENS, (number or 0 for number in sums.fetchone()), strict=True))
 
     def finish(self, failed):
         """Bring the rows into the order of the input, each once (rows of an earlier, larger input stay at the end); write the failed ones."""
-        order = "FROM rows WHERE offset IS NOT NULL ORDER BY place IS NULL, place, offset"
-        places = (offset for (offset,) in self.table.execute(f"SELECT offset {order}"))
-        rows = sum(
-            1
-            for before, after in itertools.pairwise(itertools.chain([-1], places))
-            if before < after
+        found = self.table.execute(
+            "SELECT offset FROM rows WHERE offset IS NOT NULL ORDER BY place IS NULL, place, offset"
         )
-        if rows < self.lines:
+        order = array("q", (offset for (offset,) in found))
+        in_order = all(before < after for before, after in itertools.pairwise(order))
+        if len(order) < self.lines or not in_order:
             with r.write_aside(self.path) as ordered:
-                for (offset,) in self.table.execute(f"SELECT offset {order}"):
+                for offset in order:
                     self.reader.seek(offset)
                     ordered.write(self.reader.readline())
         if failed:
@@ -393,20 +336,12 @@ def key_of(id_):
     return id_.encode("utf-8", "surrogatepass")
 
 
+def without_budgets(sampling):
+    return {k: v for k, v in sampling.items() if k not in ("max_tokens", "retry_max_tokens")}
+
+
 def largest_budget(sampling):
     return max(sampling["max_tokens"], sampling.get("retry_max_tokens", 0))
-
-
-def experiment_hash(row):
-    """What must be the same for answers to stand in one file; the budgets may grow."""
-    return hash_sampling(row["model"], r.quick_encode(row["sampling"])) + row["messages_hash"]
-
-
-@functools.lru_cache(64)
-def hash_sampling(model, encoded):
-    sampling = r.quick_decode(encoded)
-    budgets = ("max_tokens", "retry_max_tokens")
-    return r.text_hash(model, {k: v for k, v in sampling.items() if k not in budgets})
 
 
 def read_raw(rows, out_path):
@@ -472,32 +407,24 @@ def generate_jsonl(
     book = Book(out_path, name, sampling, system_prompt, readable, total)
     requests = book.requests(rows, to_messages)
     try:
-        if base_url:
-            client = Client(base_url.split(","), model, sampling, workers, retries)
-            book.counts["by_endpoint"] = run_async(client.run(requests, book.store))
+        # nothing to ask: no engine is started, no server is needed
+        first = next(requests, None)
+        requests = itertools.chain([first] if first else [], requests)
+        setup = dict(model=str(model), adapter=adapter and str(adapter), sampling=sampling)
+        setup["engine"] = dict(engine or {})
+        if not first:
+            book.counts["by_endpoint"] = {}
+        elif base_url:
+            servers = Endpoints(base_url.split(","), model, sampling, workers, retries)
+            book.counts["by_endpoint"] = run_async(servers.run(first, requests, book.store))
+        elif backend:
+            backend(requests, book.store, setup)
         else:
-            setup = dict(
-                model=str(model),
-                adapter=adapter and str(adapter),
-                sampling=sampling,
-                engine=dict(engine or {}),
-            )
-            if backend:
-                backend(requests, book.store, setup)
-            else:
-                ask_engines(requests, book.store, setup, tensor_parallel, engines)
+            ask_engines(requests, book.store, setup, tensor_parallel, engines)
         return book.finish()
     finally:
         book.bar.close()
         book.raw.close()
-
-
-def answer_of(old):
-    """What a further try of a stored row must know: the answer that stands, and the tokens it took."""
-    own = ("id", "model", "sampling", "messages_hash", "earlier", "retried", "asked_again")
-    first, before = {k: v for k, v in old.items() if k not in own}, old.get("earlier", {})
-    tokens = ("prompt_tokens", "completion_tokens")
-    return {"first": first, "earlier": {k: old[k] + before.get(k, 0) for k in tokens}}
 
 
 class OutOfBudget(r.BadInput):
@@ -509,79 +436,67 @@ class OutOfBudget(r.BadInput):
 class Book:
     """What is asked and what was answered in one run of generate_jsonl: requests() gives what is still to ask, store() keeps an answer.
 
-    A request: ids (rows that share the messages), messages, expected (for each id, what its raw row says of the experiment), max_tokens,
-    seed, and where it is a further try of one row: temperature, first (the answer before), earlier (tokens of the tries before).
+    A request: ids (rows that share the messages), messages, messages_hash, max_tokens, seed, and where it is a further try of one
+    row: temperature, first (the answer before), earlier (tokens of the tries before).
     """
 
     def __init__(self, out_path, name, sampling, system_prompt, readable, total):
         self.raw, self.failed, self.started = RawFile(out_path), [], time.time()
-        self.name, self.sampling, self.system_prompt = name, sampling, system_prompt
-        self.readable, self.budget, self.warned = readable, largest_budget(sampling), False
-        self.counts = dict.fromkeys(("rows", "asked", "failed", "truncated"), 0)
-        self.counts |= {"prompt_tokens": 0, "completion_tokens": 0}
-        self.money, self.stopped = Money(), False
+        self.experiment = {"model": name, "sampling": sampling}
+        self.sampling, self.system_prompt, self.readable = sampling, system_prompt, readable
+        self.budget, self.warned, self.stopped = largest_budget(sampling), False, False
+        self.counts = dict.fromkeys(("rows", "asked", "failed", "truncated", *TOKENS), 0)
         self.bar = r.progress(total=total, desc=self.raw.path.name)
 
     def requests(self, rows, to_messages):
         """Requests of the rows that have no answer yet, or one that was cut off while a larger budget is at hand."""
-        for group in self.groups(self.missing(rows, to_messages)):
-            if self.money.spent(self.counts, self.started):
+        for request in self.grouped(self.missing(rows, to_messages)):
+            if over_budget(self.counts, time.time() - self.started):
                 self.stopped = True
                 return
-            first = group[0]
             if not self.counts["asked"]:
-                self.announce(first["messages"])
-            self.counts["asked"] += len(group)
-            expected = [one["expected"] for one in group]
-            seed = row_seed(self.sampling["seed"], expected[0]["id"])
-            yield {
-                **first,
-                "expected": expected,
-                "ids": [one["id"] for one in expected],
-                "seed": seed,
-            }
+                self.announce(request["messages"])
+            self.counts["asked"] += len(request["ids"])
+            yield request
 
     def missing(self, rows, to_messages):
+        """A request for each row without an answer."""
         for row in rows:
-            messages = self.with_system(to_messages(row))
-            expected = dict(
-                id=row["id"],
-                model=self.name,
-                sampling=self.sampling,
-                messages_hash=r.text_hash(messages),
-            )
-            there = self.raw.check(row["id"], expected)
-            one = dict(expected=expected, messages=messages, max_tokens=self.sampling["max_tokens"])
-            if there is None:  # cut off in an earlier run
-                old = self.raw.get(row["id"])
-                one |= {"max_tokens": self.budget, **answer_of(old)}
-            self.raw.place(row["id"], self.counts["rows"])
+            id_, messages = row["id"], to_messages(row)
+            if self.system_prompt:
+                if isinstance(messages, str):
+                    raise r.BadInput("--system-prompt needs a chat template; this prompt is a text")
+                messages = [{"role": "system", "content": self.system_prompt}, *messages]
+            hashed = r.text_hash(messages)
+            expected = {**self.experiment, "messages_hash": hashed}
+            stored = self.raw.check(id_, self.counts["rows"], expected)
             self.counts["rows"] += 1
-            if there:
+            if stored and not self.was_cut_off(stored):
                 self.bar.update()
-            else:
-                yield one
+                continue
+            request = dict(ids=[id_], messages=messages, messages_hash=hashed)
+            request["seed"] = row_seed(self.sampling["seed"], id_)
+            request["max_tokens"] = self.sampling["max_tokens"]
+            if stored:
+                request |= {"max_tokens": self.budget, **answer_of(stored)}
+            yield request
 
-    def groups(self, missing):
-        """Lists of consecutive rows that one request can ask: the same messages and budget, and an answer that is drawn by lot."""
-        sampled, group = self.sampling["temperature"] != 0, []
-        for one in missing:
-            joins = group and sampled and len(group) < GROUP and "first" not in one
-            if group and not (
-                joins and "first" not in group[0] and one["messages"] == group[0]["messages"]
-            ):
-                yield group
-                group = []
-            group.append(one)
-        if group:
-            yield group
+    def was_cut_off(self, stored):
+        """Was a stored answer cut off at a smaller budget than there is now?"""
+        sampling = stored["sampling"]
+        budget = largest_budget(sampling) if stored.get("retried") else sampling["max_tokens"]
+        return stored["finish_reason"] == "length" and budget < self.budget
 
-    def with_system(self, messages):
-        if not self.system_prompt:
-            return messages
-        if isinstance(messages, str):
-            raise r.BadInput("--system-prompt needs a chat template; this prompt is plain text")
-        return [{"role": "system", "content": self.system_prompt}, *messages]
+    def grouped(self, requests):
+        """One request for consecutive rows with the same messages, where answers are drawn by lot: n answers, the prompt read once."""
+
+        def prompt(request):
+            alone = self.sampling["temperature"] == 0 or "first" in request
+            return request["ids"] if alone else (request["messages"],)
+
+        for _, same in itertools.groupby(requests, prompt):
+            while group := list(itertools.islice(same, GROUP)):
+                yield {**group[0], "ids": [id_ for request in group for id_ in request["ids"]]}
 
     def announce(self, messages):
         show_first(self.raw.path.name, messages)
@@ -611,58 +526,28 @@ class Book:
 
         answer: {"error": why} or {"texts": [one dict for each id: response, finish_reason, completion_tokens, ...], "prompt_tokens": n}
         """
-        ids, again = request["ids"], []
-        if len(ids) > 1 and "error" in answer:
-            answer = {"texts": []}  # an endpoint without n, or one bad text: each row by itself
-        for place, (id_, expected) in enumerate(zip(ids, request["expected"], strict=True)):
-            alone = {**request, "ids": [id_], "expected": [expected]}
-            if "error" in answer:
-                one = answer
-            elif place < len(answer["texts"]):
+        if "error" in answer and len(request["ids"]) == 1:
+            return self.fail(request, answer["error"])
+        again, texts = [], answer.get("texts", [])
+        for place, id_ in enumerate(request["ids"]):
+            alone = {**request, "ids": [id_]}
+            if place < len(texts):
                 # the prompt was read once for all of them
-                prompt = answer["prompt_tokens"] if place == 0 else 0
-                one = {"prompt_tokens": prompt, **answer["texts"][place]}
-            else:
+                prompt_tokens = 0 if place else answer["prompt_tokens"]
+                again += self.keep(alone, {"prompt_tokens": prompt_tokens, **texts[place]})
+            else:  # an endpoint without n, or one bad text: each row by itself
                 again.append({**alone, "seed": row_seed(self.sampling["seed"], id_)})
-                continue
-            again += self.store_row(alone, one)
         return again
 
-    def store_row(self, request, answer):
-        """Keep one row's answer; returns [the request of a further try] where the answer is cut off or cannot be read."""
-        tokens = {k: answer.get(k, 0) for k in ("prompt_tokens", "completion_tokens")}
-        for key, number in tokens.items():
-            self.counts[key] += number
-        earlier = request.get("earlier", {})
-        if "error" not in answer and (change := self.further_try(request, answer)):
-            earlier = {k: n + earlier.get(k, 0) for k, n in tokens.items()}
+    def keep(self, request, answer):
+        """Write one row's answer; returns [the request of a further try] where it is cut off or cannot be read."""
+        earlier = request.get("earlier", dict.fromkeys(TOKENS, 0))
+        for key in TOKENS:
+            self.counts[key] += answer[key]
+        if change := self.further_try(request, answer):
+            earlier = {key: answer[key] + earlier[key] for key in TOKENS}
             return [{**request, **change, "earlier": earlier, "first": answer}]
-        # a longer try does not fit the context: what was there stands
-        if "error" in answer and "first" in request:
-            failed, answer = answer, {**request["first"], "retry_error": answer["error"]}
-            earlier = {k: n - answer.get(k, 0) for k, n in earlier.items()}
-        (expected,) = request["expected"]
-        if "error" in answer:
-            self.counts["failed"] += 1
-            failed = {
-                "reason": "generation failed",
-                "error": answer["error"],
-                "messages": request["messages"],
-            }
-            self.failed.append({"id": expected["id"], **failed})
-        else:
-            self.counts["truncated"] += answer["finish_reason"] == "length"
-            retried = (
-                {"retried": True} if request["max_tokens"] > self.sampling["max_tokens"] else {}
-            )
-            more = {"earlier": earlier} if any(earlier.values()) else {}
-            more |= {"asked_again": True} if "temperature" in request else {}
-            self.raw.append({"id": expected["id"], **answer, **retried, **more, **expected})
-            if not self.warned and ("reasoning" in answer or "</think>" in answer["response"]):
-                self.warn_thinking()
-        speed = self.counts["completion_tokens"] / (time.time() - self.started)
-        self.bar.set_postfix_str(f"{speed:,.0f} tokens/s", refresh=False)
-        self.bar.update()
+        self.write(request, answer, earlier)
         return []
 
     def further_try(self, request, answer):
@@ -671,11 +556,41 @@ class Book:
             return {"max_tokens": self.budget}
         if self.readable is None or "temperature" in request or self.readable(answer["response"]):
             return None
-        return {
-            "temperature": AGAIN_TEMPERATURE,
-            "seed": request["seed"] + 1,
-            "max_tokens": self.budget,
-        }
+        seed = request["seed"] + 1
+        return {"temperature": AGAIN_TEMPERATURE, "seed": seed, "max_tokens": self.budget}
+
+    def write(self, request, answer, earlier):
+        (id_,) = request["ids"]
+        row = {"id": id_, **answer}
+        if request["max_tokens"] > self.sampling["max_tokens"]:
+            row["retried"] = True
+        if any(earlier.values()):
+            row["earlier"] = earlier
+        if "temperature" in request:
+            row["asked_again"] = True
+        self.raw.append({**row, **self.experiment, "messages_hash": request["messages_hash"]})
+        self.counts["truncated"] += answer["finish_reason"] == "length"
+        if not self.warned and ("reasoning" in answer or "</think>" in answer["response"]):
+            self.warn_thinking()
+        self.show()
+
+    def fail(self, request, error):
+        """Note a row that got no answer; where a longer or warmer try failed, the answer before it stands."""
+        if "first" in request:
+            first = request["first"]
+            earlier = {key: request["earlier"][key] - first[key] for key in TOKENS}
+            self.write(request, {**first, "retry_error": error}, earlier)
+            return []
+        self.counts["failed"] += 1
+        reason = {"reason": "generation failed", "error": error}
+        self.failed.append({"id": request["ids"][0], **reason, "messages": request["messages"]})
+        self.show()
+        return []
+
+    def show(self):
+        speed = self.counts["completion_tokens"] / (time.time() - self.started)
+        self.bar.set_postfix_str(f"{speed:,.0f} tokens/s", refresh=False)
+        self.bar.update()
 
     def finish(self):
         """Order the file, say what failed, and account for what was spent."""
@@ -696,35 +611,109 @@ class Book:
         return self.counts
 
 
-class Money:
-    """What this process may spend: BUDGET at PRICE_PER_GPU_HOUR (for each of GPUS) and PRICE_IN, PRICE_OUT (per million tokens)."""
+def answer_of(old):
+    """What a further try of a stored row must know: the answer that stands, and the tokens it took."""
+    own = ("id", "model", "sampling", "messages_hash", "earlier", "retried", "asked_again")
+    before = old.get("earlier", {})
+    earlier = {key: old[key] + before.get(key, 0) for key in TOKENS}
+    return {"first": {k: v for k, v in old.items() if k not in own}, "earlier": earlier}
 
-    def __init__(self):
-        def number(name):
-            return float(os.environ.get(name) or 0)
 
-        self.budget = number("BUDGET")
-        self.hour = number("PRICE_PER_GPU_HOUR") * float(os.environ.get("GPUS") or 1)
-        self.prices = {
-            "prompt_tokens": number("PRICE_IN"),
-            "completion_tokens": number("PRICE_OUT"),
-        }
+def over_budget(counts, seconds):
+    """Has this process spent BUDGET, at PRICE_PER_GPU_HOUR (for each of GPUS) and PRICE_IN, PRICE_OUT (per million tokens)?"""
+    if not os.environ.get("BUDGET"):
+        return False
 
-    def spent(self, counts, started):
-        tokens = sum(counts[k] * price / 1e6 for k, price in self.prices.items())
-        return self.budget and self.hour * (time.time() - started) / 3600 + tokens >= self.budget
+    def number(name, default=0):
+        return float(os.environ.get(name) or default)
+
+    spent = number("PRICE_PER_GPU_HOUR") * number("GPUS", 1) * seconds / 3600
+    spent += number("PRICE_IN") * counts["prompt_tokens"] / 1e6
+    spent += number("PRICE_OUT") * counts["completion_tokens"] / 1e6
+    return spent >= number("BUDGET") > 0
 
 
 def show_first(name, messages):
-    text = (
-        messages
-        if isinstance(messages, str)
-        else "\n".join(f"[{m['role']}] {m['content']}" for m in messages)
-    )
-    shown = (
-        f"--- first prompt of {name} ---\n{text[:1500]}{' ...' if len(text) > 1500 else ''}\n---"
-    )
+    if not isinstance(messages, str):
+        messages = "\n".join(f"[{m['role']}] {m['content']}" for m in messages)
+    text = messages if len(messages) <= 1500 else f"{messages[:1500]} ..."
+    shown = f"--- first prompt of {name} ---\n{text}\n---"
     r.say(shown.encode(errors="replace").decode())
+
+
+# ---- many servers, one stream of requests ----
+
+
+class Gone(Exception):
+    """A server went away while it had a request: the row goes to another one, or waits."""
+
+
+class Servers:
+    """Deals requests to servers, to each as many at once as it takes. `answer(server, request)` of a subclass asks one of them.
+
+    A server has: limit (requests at once, 0 while it is not known), open (those it has), closed (why it is of no use any more, or None),
+    and may rest: free() leaves it out until `rests_until`.
+    """
+
+    def __init__(self, servers, retries):
+        self.servers, self.retries = servers, retries
+        self.back = collections.deque()  # requests to send again
+        self.changed = asyncio.Event()  # an answer came, or a server
+
+    async def deal(self, requests, emit):
+        """Send all requests; emit(request, answer) -> requests to send again."""
+        async with asyncio.TaskGroup() as tasks:
+            while True:
+                request = self.back.popleft() if self.back else next(requests, None)
+                if request is None:
+                    if not any(server.open for server in self.servers):
+                        return
+                    await self.change()
+                    continue
+                while (server := self.free()) is None:
+                    await self.change()
+                server.open += 1
+                tasks.create_task(self.handle(server, request, emit))
+
+    async def change(self):
+        self.changed.clear()
+        await self.changed.wait()
+
+    def free(self):
+        """The server with the fewest requests that takes one more, or None; BadInput where none will ever."""
+        useful = [server for server in self.servers if not server.closed]
+        if not useful:
+            why = self.servers[-1].closed
+            raise r.BadInput(
+                f"{why}; no other is left; the answers so far are kept, the same command goes on"
+            )
+        if not all(server.limit for server in useful):
+            return None
+        now = time.monotonic()
+        free = [s for s in useful if s.open < s.limit and s.rests_until <= now]
+        return min(free, key=lambda server: server.open, default=None)
+
+    async def handle(self, server, request, emit):
+        try:
+            answer = await self.answer(server, request)
+        except Gone as error:
+            request["gone"] = request.get("gone", 0) + 1
+            answer = {"error": str(error)} if request["gone"] > self.retries else None
+        self.back += [request] if answer is None else emit(request, answer)
+        server.open -= 1
+        self.changed.set()
+
+
+def run_async(work):
+    try:
+        import uvloop
+
+        return uvloop.run(work)
+    except BaseExceptionGroup as group:
+        error = group
+        while isinstance(error, BaseExceptionGroup):
+            error = error.exceptions[0]
+        raise error from None
 
 
 # ---- an endpoint ----
@@ -733,13 +722,9 @@ def show_first(name, messages):
 class Fault(Exception):
     """A request that brought no usable answer: sent again unless `final`; `wait` is what the server asked for in seconds."""
 
-    def __init__(self, text, status=None, wait=0.0, final=False):
+    def __init__(self, text, wait=0.0, final=False):
         super().__init__(r.redact(text.encode(errors="replace")).decode()[:1000])
-        self.status, self.wait, self.final = status, wait, final
-
-
-class Gone(Exception):
-    """The endpoint itself does not answer any more."""
+        self.wait, self.final = wait, final
 
 
 class Message(msgspec.Struct):
@@ -752,7 +737,6 @@ class Choice(msgspec.Struct):
     message: Message | None = None
     text: str | None = None
     finish_reason: str | None = None
-    token_ids: list[int] | None = None
 
 
 class Usage(msgspec.Struct):
@@ -771,8 +755,8 @@ decode_reply = msgspec.json.Decoder(Reply).decode
 decode_usage = msgspec.json.Decoder(Usage).decode
 
 
-def parse_reply(data, request):
-    """{"texts": [...], "prompt_tokens": n} of a reply's bytes; Fault where it holds no usable answer."""
+def parse_reply(data, request, opened=False):
+    """{"texts": [...], "prompt_tokens": n} of a reply's bytes; Fault where it holds no usable answer. opened: see mark_thinking."""
     try:
         reply = decode_reply(data)
     except (ValueError, RecursionError) as error:
@@ -783,25 +767,20 @@ def parse_reply(data, request):
         usage = decode_usage(reply.usage)
     except ValueError:
         usage = Usage()  # null or odd: the answer is good, its tokens are not known
-    choices = reply.choices[: len(request["ids"])]
-    texts = [parse_choice(choice, request) for choice in choices]
-    share_tokens(texts, choices, usage.completion_tokens)
+    texts = [parse_choice(choice, opened) for choice in reply.choices[: len(request["ids"])]]
+    share_tokens(texts, usage.completion_tokens)
     return {"texts": texts, "prompt_tokens": usage.prompt_tokens}
 
 
-def parse_choice(choice, request):
+def parse_choice(choice, opened):
     message = choice.message or Message(content=choice.text)
     text, reasoning = message.content or "", message.reasoning or message.reasoning_content
     if "\0" in text:
         raise Fault("bad reply: its text holds NUL characters")
     finish = finish_reason(choice.finish_reason)
-    if finish == "length":
-        text = mark_thinking(text, reasoning, request)
-    return {
-        "response": text,
-        "finish_reason": finish,
-        **({"reasoning": reasoning} if reasoning else {}),
-    }
+    if reasoning:
+        return {"response": text, "finish_reason": finish, "reasoning": reasoning}
+    return {"response": mark_thinking(text, finish, opened), "finish_reason": finish}
 
 
 def finish_reason(reason):
@@ -812,107 +791,53 @@ def finish_reason(reason):
     return "length" if reason in ("length", "max_tokens", "model_length") else "stop"
 
 
-def mark_thinking(text, reasoning, request):
+def mark_thinking(text, finish, opened):
     """An answer cut off inside a think block that the prompt itself had opened gets the mark, so that no reader takes thoughts for an answer."""
-    opened = request.get("opened") and not reasoning and "</think>" not in text
-    return "<think>\n" + text if opened else text
+    return "<think>\n" + text if finish == "length" and opened and "</think>" not in text else text
 
 
-def share_tokens(texts, choices, total):
-    """Each text's completion_tokens: counted where the server sends the tokens, else the total by length of text; they add up to it."""
-    counted = [None if choice.token_ids is None else len(choice.token_ids) for choice in choices]
-    if None in counted or len(texts) == 1:
-        length = sum(len(text["response"]) for text in texts) or 1
-        counted = [total * len(text["response"]) // length for text in texts]
-        counted[0] += total - sum(counted)
-    for text, number in zip(texts, counted, strict=True):
-        text["completion_tokens"] = number
+def ends_in_thinking(prompt_end):
+    return "<think>" in prompt_end.rsplit("</think>", 1)[-1]
 
 
+def share_tokens(texts, total):
+    """Each text's completion_tokens: its part of the total by length; they add up to it."""
+    length = sum(len(text["response"]) for text in texts) or 1
+    for text in texts:
+        text["completion_tokens"] = total * len(text["response"]) // length
+    texts[0]["completion_tokens"] += total - sum(text["completion_tokens"] for text in texts)
+
+
+@dataclasses.dataclass
 class Endpoint:
-    """One server: whether it answers, how many requests it has, how many it may have."""
+    """One server: `limit` is what it may have now, `most` what it had before it asked for time; it rests until it is back."""
 
-    def __init__(self, url, session, limit):
-        self.url, self.session = url.strip().rstrip("/"), session
-        self.limit = self.most = limit
-        self.workers, self.answered, self.refusals, self.metrics = 0, 0, 0, True
-        self.ready, self.lock, self.closed, self.down = asyncio.Event(), asyncio.Lock(), None, False
-        parts = urllib.parse.urlsplit(self.url)
-        bypass = urllib.request.proxy_bypass(parts.netloc)
-        self.proxy = None if bypass else urllib.request.getproxies().get(parts.scheme)
+    url: str
+    limit: int
+    most: int
+    open: int = 0
+    closed: str | None = None
+    rests_until: float = 0.0
+    answered: int = 0
+    refusals: int = 0
+    has_metrics: bool = True
+    proxy: str | None = None
 
-    async def send(self, method, path, body=None, seconds=TIMEOUT):
-        """(status, headers, bytes of the body); raises aiohttp's errors, TimeoutError and Fault."""
-        import aiohttp
-
-        timeout = aiohttp.ClientTimeout(total=seconds, sock_connect=30)
-        url = path if path.startswith("http") else self.url + path
-        sent = self.session.request(method, url, data=body, timeout=timeout, proxy=self.proxy)
-        async with sent as reply:
-            data = bytearray()
-            async for piece in reply.content.iter_any():
-                data += piece
-                if len(data) > LARGEST:
-                    raise Fault(f"bad reply: more than {LARGEST >> 20} MiB")
-            if reply.headers.get("Content-Encoding", "identity") != "identity":
-                raise Fault("bad reply: it is compressed, which was not asked for")  # or a bomb
-            return reply.status, reply.headers, data
-
-    async def answers(self):
-        """Does the server answer at all? Many hosted endpoints do not list their models: any status will do."""
-        try:
-            await self.send("GET", "/models", seconds=30)
-        except Exception as error:
-            return isinstance(error, Fault)
-        return True
-
-    async def waiting(self):
-        """Requests in the queue of a vLLM server, by its metrics; None where there are none."""
-        try:
-            status, _, data = await self.send(
-                "GET", self.url.removesuffix("/v1") + "/metrics", seconds=10
-            )
-        except Exception:
-            return None
-        found = [
-            line
-            for line in data.decode(errors="replace").split("\n")
-            if line.startswith("vllm:num_requests_waiting{")
-        ]
-        if status == 200 and found:
-            return sum(float(line.rsplit(" ", 1)[1]) for line in found)
-        return None
-
-    def pause(self, seconds):
-        """The server asked for time: nothing is sent meanwhile, and afterwards half as much at once."""
-        if self.ready.is_set():
-            self.limit = max(1, self.limit // 2)
-            self.ready.clear()
-            asyncio.get_running_loop().call_later(seconds, self.resume)
-
-    def resume(self):
-        if not self.down and not self.closed:
-            self.ready.set()
+    @property
+    def down(self):
+        return self.rests_until == float("inf")
 
 
-def run_async(work):
-    try:
-        import uvloop
-
-        return uvloop.run(work)
-    except BaseExceptionGroup as group:
-        error = group
-        while isinstance(error, BaseExceptionGroup):
-            error = error.exceptions[0]
-        raise error from None
-
-
-class Client:
-    """Requests to endpoints, many in flight. A bad reply costs a try of its row, an endpoint that goes away costs nothing: its rows go to
-    the others, or wait for it."""
+class Endpoints(Servers):
+    """OpenAI-compatible servers. A bad reply costs a try of its row, a server that goes away costs nothing: its rows go to the others, or
+    wait for it."""
 
     def __init__(self, urls, model, sampling, workers, retries):
-        self.urls, self.workers, self.retries = urls, workers, retries
+        share = -(-workers // len(urls)) if workers else START
+        urls = [url.strip().rstrip("/") for url in urls]
+        made = [Endpoint(url, share, share, proxy=proxy_of(url)) for url in urls]
+        super().__init__(made, retries)
+        self.adaptive, self.opened, self.probing = not workers, False, asyncio.Lock()
         self.fixed = {"model": model, **sampler(sampling)}
         if "choices" in sampling:
             self.fixed["structured_outputs"] = {"choice": sampling["choices"]}
@@ -921,18 +846,11 @@ class Client:
         if "json_schema" in sampling:
             schema = {"name": "answer", "schema": sampling["json_schema"], "strict": True}
             self.fixed["response_format"] = {"type": "json_schema", "json_schema": schema}
-        self.back = collections.deque()  # requests to send again
-        self.open, self.opened, self.exhausted, self.ended = 0, False, False, False
-        self.wake = asyncio.Event()
 
-    async def run(self, requests, emit):
-        """Send all requests; emit(request, answer) -> requests to send again. Returns {url: answers}."""
-        first = next(requests, END)
-        if first is END:
-            return {}
+    async def run(self, first, requests, emit):
+        """Send all requests; returns {url: answers}."""
         import aiohttp
 
-        self.requests, self.emit = itertools.chain([first], requests), emit
         key = os.environ.get("LLM_API_KEY") or os.environ.get("OPENAI_API_KEY") or "none"
         headers = {
             "Authorization": f"Bearer {key}",
@@ -942,207 +860,181 @@ class Client:
         connector = aiohttp.TCPConnector(limit=0, ttl_dns_cache=300)
         async with aiohttp.ClientSession(
             headers=headers, connector=connector, auto_decompress=False
-        ) as session:
-            share = -(-self.workers // len(self.urls)) if self.workers else START
-            self.endpoints = [Endpoint(url, session, share) for url in self.urls]
-            await self.start(first)
-            async with asyncio.TaskGroup() as self.tasks:
-                for endpoint in self.endpoints:
-                    self.hire(endpoint)
-                    if not endpoint.ready.is_set():
-                        self.tasks.create_task(self.revive(endpoint))
-                    if not self.workers:
-                        self.tasks.create_task(self.adapt(endpoint))
-        shares = {endpoint.url: endpoint.answered for endpoint in self.endpoints}
+        ) as self.session:
+            await self.start(first["messages"])
+            async with asyncio.TaskGroup() as tasks:
+                watcher = tasks.create_task(self.watch())
+                await self.deal(requests, emit)
+                watcher.cancel()
+        shares = {endpoint.url: endpoint.answered for endpoint in self.servers}
         if len(shares) > 1:
             r.say("answers: " + ", ".join(f"{url} {n:,}" for url, n in shares.items()))
         return shares
 
-    async def start(self, first):
+    async def start(self, messages):
         """See which endpoints answer, and whether the template opens a think block."""
-        there = await asyncio.gather(*(endpoint.answers() for endpoint in self.endpoints))
-        for endpoint, answers in zip(self.endpoints, there, strict=True):
-            if answers:
-                endpoint.ready.set()
-                continue
-            endpoint.down = True
-            if any(there):
-                r.say(f"{endpoint.url}: no server answers there; its rows go to the others")
+        there = await asyncio.gather(*map(self.is_there, self.servers))
         if not any(there):
+            urls = ",".join(endpoint.url for endpoint in self.servers)
             raise r.NoEndpoint(
-                f"--base-url {','.join(self.urls)}: no server answers there; start it, or leave --base-url out to run vLLM in this process"
+                f"--base-url {urls}: no server answers there; start it, or leave --base-url out to run vLLM in this process"
             )
-        if not isinstance(first["messages"], str):
-            endpoint = self.endpoints[there.index(True)]
-            self.opened = await opens_thinking(
-                endpoint,
-                {k: self.fixed[k] for k in ("model", "chat_template_kwargs") if k in self.fixed},
-                first["messages"],
-            )
+        for endpoint, answers in zip(self.servers, there, strict=True):
+            if not answers:
+                endpoint.rests_until = float("inf")
+                r.say(f"{endpoint.url}: no server answers there; its rows go to the others")
+        if not isinstance(messages, str):
+            self.opened = await self.opens_thinking(self.servers[there.index(True)], messages)
 
-    def hire(self, endpoint):
-        for _ in range(endpoint.limit - endpoint.workers):
-            endpoint.workers += 1
-            self.tasks.create_task(self.work(endpoint))
-
-    async def adapt(self, endpoint):
-        """As many requests in flight as a vLLM server's queue takes; an endpoint without metrics keeps START."""
-        while not self.ended:
-            await asyncio.sleep(1)
-            if not endpoint.ready.is_set() or endpoint.limit >= MOST:
-                continue
-            if (waiting := await endpoint.waiting()) is None:
-                return
-            if waiting == 0 and self.open >= endpoint.limit:
-                endpoint.limit = endpoint.most = min(2 * endpoint.limit, MOST)
-                self.hire(endpoint)
-
-    def take(self):
-        """The next request, or None where there is none now."""
-        request = self.back.popleft() if self.back else next(self.requests, None)
-        self.open += request is not None
-        self.exhausted = self.exhausted or request is None
-        return request
-
-    def settle(self, again):
-        self.back.extend(again)
-        self.open -= 1
-        self.ended = self.exhausted and not self.open and not self.back
-        if again or self.ended:
-            self.wake.set()
-
-    async def work(self, endpoint):
-        """Send one request after the other; ends when all are answered, or where the endpoint is to have fewer at once."""
+    async def watch(self):
+        """Each second: is a server back, does one take more at once? Ends the run where none has answered for PATIENCE seconds."""
+        since = time.monotonic()
         while True:
-            await self.free(endpoint)
-            if self.ended or endpoint.workers > endpoint.limit:
-                endpoint.workers -= 1
-                return
-            if (request := self.take()) is None:
-                if not self.open:
-                    self.ended = True
-                    self.wake.set()
-                    continue
-                self.wake.clear()
-                await self.wake.wait()
-                continue
-            try:
-                answer = await self.ask(endpoint, request)
-            except Gone as error:
-                request["gone"] = request.get("gone", 0) + 1
-                answer = {"error": str(error)} if request["gone"] > self.retries else None
-            self.settle([request] if answer is None else self.emit(request, answer))
+            await asyncio.sleep(min(1, PATIENCE / 4))
+            await asyncio.gather(*map(self.look_at, self.servers))
+            self.changed.set()
+            if not all(endpoint.down for endpoint in self.servers):
+                since = time.monotonic()
+            elif time.monotonic() - since > PATIENCE:
+                raise r.BadInput(
+                    f"{self.servers[0].url}: no server has answered for {PATIENCE} s; the answers so far are kept, the same command goes on"
+                )
 
-    async def free(self, endpoint):
-        """Wait until the endpoint answers, or all is done."""
-        while not endpoint.ready.is_set() and not self.ended:
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(endpoint.ready.wait(), 0.2)
+    async def look_at(self, endpoint):
+        if endpoint.down:
+            if await self.is_there(endpoint):
+                r.say(f"{endpoint.url}: answers again")
+                endpoint.rests_until = 0.0
+        elif self.adaptive and endpoint.has_metrics and endpoint.limit <= endpoint.open < MOST:
+            waiting = await self.waiting(endpoint)
+            endpoint.has_metrics = waiting is not None
+            if waiting == 0:
+                endpoint.limit = endpoint.most = min(2 * endpoint.limit, MOST)
 
-    async def ask(self, endpoint, request):
+    async def send(self, endpoint, method, path, body=None, seconds=None):
+        """(status, headers, bytes of the body); raises aiohttp's errors, TimeoutError and Fault."""
+        import aiohttp
+
+        timeout = aiohttp.ClientTimeout(total=seconds or TIMEOUT, sock_connect=30)
+        url = path if path.startswith("http") else endpoint.url + path
+        how = dict(data=body, timeout=timeout, proxy=endpoint.proxy)
+        async with self.session.request(method, url, **how) as reply:
+            data = bytearray()
+            async for piece in reply.content.iter_any():
+                data += piece
+                if len(data) > LARGEST:
+                    raise Fault(f"bad reply: more than {LARGEST >> 20} MiB")
+            if reply.headers.get("Content-Encoding", "identity") != "identity":
+                raise Fault("bad reply: it is compressed, which was not asked for")  # or a bomb
+            return reply.status, reply.headers, data
+
+    async def is_there(self, endpoint):
+        """Does the server answer at all? Many hosted endpoints do not list their models: any status will do."""
+        try:
+            await self.send(endpoint, "GET", "/models", seconds=30)
+        except Exception as error:
+            return isinstance(error, Fault)
+        return True
+
+    async def waiting(self, endpoint):
+        """Requests in the queue of a vLLM server, by its metrics; None where there are none."""
+        try:
+            url = endpoint.url.removesuffix("/v1") + "/metrics"
+            _, _, data = await self.send(endpoint, "GET", url, seconds=10)
+        except Exception:  # any trouble: the server is no vLLM
+            return None
+        found = re.findall(rb"^vllm:num_requests_waiting\{.*\} (\S+)", data, re.M)
+        return sum(map(float, found)) if found else None
+
+    async def opens_thinking(self, endpoint, messages):
+        """Does the server's template end the prompt inside a think block? vLLM's /tokenize tells; other servers are not asked twice."""
+        named = {k: self.fixed[k] for k in ("model", "chat_template_kwargs") if k in self.fixed}
+        more = {"add_generation_prompt": True, "return_token_strs": True}
+        body = r.quick_encode({**named, "messages": messages, **more})
+        try:
+            url = endpoint.url.removesuffix("/v1") + "/tokenize"
+            _, _, data = await self.send(endpoint, "POST", url, body, 30)
+            return ends_in_thinking("".join(json.loads(data)["token_strs"][-8:]))
+        except Exception:  # any trouble: the server is no vLLM
+            return False
+
+    async def answer(self, endpoint, request):
         """The answer to a request after at most `retries` further tries; Gone where the endpoint is."""
         try:
             body = self.body(request)
         except UnicodeEncodeError:
             return {"error": "the prompt holds a lone surrogate, which has no UTF-8 form"}
-        path = "/completions" if isinstance(request["messages"], str) else "/chat/completions"
         for attempt in range(self.retries + 1):
             try:
-                return await self.exchange(endpoint, path, body, request)
+                return await self.exchange(endpoint, body, request)
             except Fault as fault:
                 if fault.final or attempt == self.retries:
                     return {"error": str(fault)}
-                await asyncio.sleep(
-                    max(fault.wait, min(BACKOFF * 2**attempt, 30) * random.uniform(0.75, 1))
-                )
+                own = min(BACKOFF * 2**attempt, 30) * random.uniform(0.75, 1)
+                await asyncio.sleep(max(fault.wait, own))
 
     def body(self, request):
         kind = "prompt" if isinstance(request["messages"], str) else "messages"
-        body = {
-            **self.fixed,
-            kind: request["messages"],
-            "max_tokens": request["max_tokens"],
-            "seed": request["seed"],
-        }
-        if "temperature" in request:
-            body["temperature"] = request["temperature"]
+        body = {**self.fixed, kind: request["messages"]}
+        body |= {k: request[k] for k in ("max_tokens", "seed", "temperature") if k in request}
         if len(request["ids"]) > 1:
-            body |= {"n": len(request["ids"]), "return_token_ids": True}
+            body["n"] = len(request["ids"])
         return r.quick_encode(body)
 
-    async def exchange(self, endpoint, path, body, request):
+    async def exchange(self, endpoint, body, request):
         import aiohttp
 
+        path = "/completions" if isinstance(request["messages"], str) else "/chat/completions"
         try:
-            status, headers, data = await endpoint.send("POST", path, body)
+            status, headers, data = await self.send(endpoint, "POST", path, body)
         except (aiohttp.ClientError, OSError, TimeoutError, ValueError) as error:
             why = f"{type(error).__name__}: {error}"
             if await self.is_gone(endpoint, why):
                 raise Gone(f"{endpoint.url} went away while it had this row ({why})") from None
             raise Fault(why) from None
-        if status == 200:
-            answer = parse_reply(data, {**request, "opened": self.opened})
-            endpoint.answered += 1
-            endpoint.refusals = 0
-            if endpoint.limit < endpoint.most and endpoint.answered % endpoint.limit == 0:
-                endpoint.limit += 1
-                self.hire(endpoint)
-            return answer
-        text = f"{status}: {data[:500].decode(errors='replace')}"
-        if status in (401, 403, 404):
-            await self.refused(endpoint, text)
-        wait = retry_after(headers.get("Retry-After"))
-        if status in (429, 503):
-            endpoint.pause(max(wait, BACKOFF))
-        final = status < 500 and status not in (401, 403, 404, 408, 409, 425, 429)
-        raise Fault(text, status, wait, final)
+        if status != 200:
+            raise self.fault(endpoint, status, headers, data)
+        answer = parse_reply(data, request, self.opened)
+        endpoint.answered += 1
+        endpoint.refusals = 0
+        if endpoint.limit < endpoint.most and endpoint.answered % endpoint.limit == 0:
+            endpoint.limit += 1
+        return answer
 
-    async def refused(self, endpoint, text):
-        """A wrong key, model or path: the endpoint is of no use where it never answered, or 20 times in a row."""
-        endpoint.refusals += 1
-        if endpoint.answered and endpoint.refusals < 20:
-            return
-        endpoint.closed = endpoint.closed or text
-        endpoint.ready.clear()
-        if all(other.closed for other in self.endpoints):
-            raise r.BadInput(
-                f"--base-url {endpoint.url}: {Fault(text)}; the answers so far are kept, the same command goes on"
-            )
-        if endpoint.refusals == 1 or endpoint.answered:
-            r.say(f"{endpoint.url}: refuses ({Fault(text)}); its rows go to the others")
-        raise Gone(str(Fault(text)))
+    def fault(self, endpoint, status, headers, data):
+        """The error of a reply that is none: a Fault of this row, or Gone where the server is of no use."""
+        text = str(Fault(f"{status}: {data[:500].decode(errors='replace')}"))
+        if status in (401, 403, 404):  # a wrong key, model or path
+            endpoint.refusals += 1
+            if not endpoint.answered or endpoint.refusals >= 20:
+                if not endpoint.closed:
+                    r.say(f"{endpoint.url}: refuses ({text}); its rows go to the others")
+                endpoint.closed = f"--base-url {endpoint.url}: {text}"
+                return Gone(text)
+        wait = retry_after(headers.get("Retry-After"))
+        now = time.monotonic()
+        if status in (429, 503) and endpoint.rests_until <= now:
+            # nothing is sent meanwhile, and afterwards half as much at once
+            endpoint.rests_until = now + max(wait, BACKOFF)
+            endpoint.limit = max(1, endpoint.limit // 2)
+        return Fault(text, wait, status < 500 and status not in (401, 403, 404, 408, 409, 425, 429))
 
     async def is_gone(self, endpoint, why):
-        """After a broken connection: is the whole server away? Then it is waited for, and the run ends where none is left."""
-        async with endpoint.lock:
-            if endpoint.down or await endpoint.answers():
-                return endpoint.down
-            endpoint.down = True
-            endpoint.ready.clear()
-        others = (
-            "its rows go to the others"
-            if any(e.ready.is_set() for e in self.endpoints)
-            else "waiting for it"
-        )
-        r.say(f"{endpoint.url}: does not answer any more ({why}); {others}")
-        self.tasks.create_task(self.revive(endpoint))
-        return True
-
-    async def revive(self, endpoint):
-        """Look every few seconds whether the server is back; end the run where no endpoint has answered for PATIENCE seconds."""
-        since = time.monotonic()
-        while not self.ended:
-            if await endpoint.answers():
-                r.say(f"{endpoint.url}: answers again")
-                endpoint.down = False
-                return endpoint.ready.set()
-            if any(e.ready.is_set() for e in self.endpoints):
-                since = time.monotonic()
-            if time.monotonic() - since > PATIENCE:
-                raise r.BadInput(
-                    f"--base-url {','.join(self.urls)}: no server has answered for {PATIENCE} s; the answers so far are kept, the same command goes on"
+        """After a broken connection: is the whole server away? watch() looks for it then."""
+        async with self.probing:
+            if not endpoint.down and not await self.is_there(endpoint):
+                endpoint.rests_until = float("inf")
+                r.say(
+                    f"{endpoint.url}: does not answer any more ({why}); its rows go to the others, or wait for it"
                 )
-            await asyncio.sleep(min(1, PATIENCE / 4))
+        return endpoint.down
+
+
+def proxy_of(url):
+    """The proxy that the environment names for an address; aiohttp would look it up at each request, which costs 0.1 ms."""
+    parts = urllib.parse.urlsplit(url)
+    bypass = urllib.request.proxy_bypass(parts.netloc)
+    return None if bypass else urllib.request.getproxies().get(parts.scheme)
 
 
 def retry_after(value):
@@ -1153,23 +1045,18 @@ def retry_after(value):
         return 0.0
 
 
-async def opens_thinking(endpoint, named, messages):
-    """Does the server's template end the prompt inside a think block? vLLM's /tokenize tells; other servers are not asked twice."""
-    body = {**named, "messages": messages, "add_generation_prompt": True, "return_token_strs": True}
-    try:
-        status, _, data = await endpoint.send(
-            "POST", endpoint.url.removesuffix("/v1") + "/tokenize", r.quick_encode(body), 30
-        )
-        return status == 200 and ends_in_thinking("".join(json.loads(data)["token_strs"][-8:]))
-    except Exception:  # any trouble: the server is no vLLM
-        return False
-
-
-def ends_in_thinking(prompt_end):
-    return "<think>" in prompt_end.rsplit("</think>", 1)[-1]
-
-
 # ---- vLLM in this process, or one child process per group of GPUs ----
+
+
+def nvidia_smi(*arguments):
+    """Lines that nvidia-smi prints; [] where there is none."""
+    try:
+        told = subprocess.run(
+            ["nvidia-smi", *arguments], capture_output=True, text=True, timeout=30, check=True
+        )
+    except (OSError, subprocess.SubprocessError):
+        return []
+    return told.stdout.strip().splitlines()
 
 
 def visible_gpus():
@@ -1178,29 +1065,14 @@ def visible_gpus():
     if named is not None:
         ids = [gpu.strip() for gpu in named.split(",")]
         return [gpu for gpu in ids if gpu not in ("", "-1", "NoDevFiles")]
-    try:
-        listed = subprocess.run(
-            ["nvidia-smi", "--list-gpus"], capture_output=True, text=True, timeout=30
-        )
-    except (OSError, subprocess.SubprocessError):
-        return []
-    lines = listed.stdout.splitlines() if listed.returncode == 0 else []
-    return [str(number) for number, line in enumerate(lines) if line.startswith("GPU")]
-
-
-def nvidia_smi(field):
-    """A field of the first GPU as nvidia-smi tells it (driver_version, compute_cap), or None where there is none."""
-    command = ["nvidia-smi", f"--query-gpu={field}", "--format=csv,noheader"]
-    try:
-        told = subprocess.run(command, capture_output=True, text=True, timeout=30)
-    except (OSError, subprocess.SubprocessError):
-        return None
-    return told.stdout.split("\n")[0].strip() or None if told.returncode == 0 else None
+    listed = nvidia_smi("--list-gpus")
+    return [str(number) for number, line in enumerate(listed) if line.startswith("GPU")]
 
 
 def check_gpu():
     """Raise BadInput where nvidia-smi sees a GPU and torch does not: all would go on on the CPU without a word, a hundred times slower."""
-    driver = nvidia_smi("driver_version") if visible_gpus() else None
+    query = ("--query-gpu=driver_version", "--format=csv,noheader")
+    driver = nvidia_smi(*query) if visible_gpus() else []
     if not driver:
         return
     import torch
@@ -1208,17 +1080,13 @@ def check_gpu():
     if not torch.cuda.is_available():
         build = f"CUDA {torch.version.cuda}" if torch.version.cuda else "the CPU"
         raise r.BadInput(
-            f"nvidia-smi sees a GPU (driver {driver}), but torch {torch.__version__}, built for {build}, cannot use it: run `bash setup.sh`, "
+            f"nvidia-smi sees a GPU (driver {driver[0]}), but torch {torch.__version__}, built for {build}, cannot use it: run `bash setup.sh`, "
             "which takes the build for this driver, or set CUDA_VISIBLE_DEVICES= to work on the CPU"
         )
 
 
 def ask_engines(requests, emit, setup, tensor_parallel, engines):
     """Generate with vLLM here, or in one child process per group of GPUs where there are several."""
-    first = next(requests, END)
-    if first is END:
-        return  # nothing to ask: no engine is started
-    requests = itertools.chain([first], requests)
     gpus = visible_gpus()
     check_gpu()
     if gpus and len(gpus) < tensor_parallel:
@@ -1229,9 +1097,8 @@ def ask_engines(requests, emit, setup, tensor_parallel, engines):
     engines = engines or max(1, len(gpus) // tensor_parallel)
     if engines == 1:
         return drive(setup, lambda idle: next(requests, END), emit)
-    Children(requests, emit).run(
-        setup, [place_of(i, engines, gpus, tensor_parallel) for i in range(engines)]
-    )
+    places = [place_of(i, engines, gpus, tensor_parallel) for i in range(engines)]
+    run_async(Engines(setup, places).run(requests, emit))
 
 
 def place_of(i, engines, gpus, tensor_parallel):
@@ -1279,10 +1146,8 @@ MARK = "THE-ANSWER-ENDS-HERE"
 
 def add_template(tokenizer):
     """Set the template of 03_sft/templates whose tokens the vocabulary holds, and say so; returns where it came from."""
-    vocabulary = tokenizer.get_vocab()
-    name = next(
-        name for name, tokens in TEMPLATE_OF_TOKENS if all(token in vocabulary for token in tokens)
-    )
+    vocabulary = set(tokenizer.get_vocab())
+    name = next(name for name, tokens in TEMPLATE_OF_TOKENS if vocabulary.issuperset(tokens))
     tokenizer.chat_template = (TEMPLATES / f"{name}.jinja").read_text(encoding="utf-8")
     return f"templates/{name}.jinja, since the model has none"
 
@@ -1291,9 +1156,8 @@ def end_of_turn(tokenizer):
     """Id of the special token the chat template puts behind an answer, or None."""
     turns = [{"role": "user", "content": "?"}, {"role": "assistant", "content": MARK}]
     text = tokenizer.apply_chat_template(turns, tokenize=False)
-    special = set(tokenizer.all_special_ids) | {
-        i for i, token in tokenizer.added_tokens_decoder.items() if token.special
-    }
+    added = tokenizer.added_tokens_decoder.items()
+    special = {*tokenizer.all_special_ids, *(i for i, token in added if token.special)}
     behind = tokenizer(text[text.rfind(MARK) + len(MARK) :], add_special_tokens=False).input_ids
     return next((token for token in behind if token in special), None)
 
@@ -1358,70 +1222,52 @@ class Driver:
         import vllm.exceptions
         from vllm.sampling_params import RequestOutputKind, StructuredOutputsParams
 
-        llm, self.sampling = engine_for(setup), setup["sampling"]
+        llm, sampling = engine_for(setup), setup["sampling"]
         self.engine, self.tokenizer = llm.llm_engine, llm.get_tokenizer()
         self.window = 2 * self.engine.vllm_config.scheduler_config.max_num_seqs
-        self.base = (
-            llm.get_default_sampling_params()
-            if self.sampling["temperature"] == "model"
-            else vllm.SamplingParams()
-        )
-        sampling, known = self.sampling, sampler(self.sampling)
+        self.template = template_args(sampling)
+        own = {}
+        if sampling["temperature"] == "model":
+            default = llm.get_default_sampling_params()
+            names = ("temperature", "top_p", "top_k", "min_p", "repetition_penalty")
+            own = {name: getattr(default, name) for name in names}
+        self.known = {**own, **sampler(sampling), "output_kind": RequestOutputKind.FINAL_ONLY}
+        self.known["stop_token_ids"] = prepare_chat(self.tokenizer)
         if "json_schema" in sampling or "choices" in sampling:
-            known["structured_outputs"] = StructuredOutputsParams(
+            self.known["structured_outputs"] = StructuredOutputsParams(
                 json=sampling.get("json_schema"), choice=sampling.get("choices")
             )
-        self.template = template_args(sampling)
-        known["stop_token_ids"] = prepare_chat(self.tokenizer)
-        self.known = {**known, "output_kind": RequestOutputKind.FINAL_ONLY}
         self.lora = setup["adapter"] and vllm.lora.request.LoRARequest(
             "adapter", 1, setup["adapter"]
         )
         # VLLMValidationError (a prompt longer than the context) is no ValueError; the engine's own death is no row's fault
-        self.faults = (
-            ValueError,
-            TypeError,
-            vllm.exceptions.VLLMClientError,
-            vllm.exceptions.GenerationError,
-        )
-
-    def params(self, request):
-        more = {k: request[k] for k in ("max_tokens", "seed", "temperature") if k in request}
-        values = {**self.known, **more, "n": len(request["ids"])}
-        if self.sampling["temperature"] == "model":
-            own = {
-                f: getattr(self.base, f)
-                for f in ("temperature", "top_p", "top_k", "min_p", "repetition_penalty")
-            }
-            values = {**own, **values}
-        return type(self.base)(**values)
+        errors = vllm.exceptions
+        self.faults = (ValueError, TypeError, errors.VLLMClientError, errors.GenerationError)
 
     def add(self, key, request):
         """Hand a request to the engine; raises one of self.faults where it cannot take it."""
+        import vllm
+
         messages = request["messages"]
         if isinstance(messages, str):
             ids = self.tokenizer(messages).input_ids
         else:
-            ids = self.tokenizer.apply_chat_template(
-                messages,
-                add_generation_prompt=True,
-                tokenize=True,
-                return_dict=False,
-                **self.template,
-            )
+            how = dict(add_generation_prompt=True, tokenize=True, return_dict=False)
+            ids = self.tokenizer.apply_chat_template(messages, **how, **self.template)
             request["opened"] = ends_in_thinking(self.tokenizer.decode(ids[-8:]))
-        self.engine.add_request(
-            key, {"prompt_token_ids": ids}, self.params(request), lora_request=self.lora
-        )
+        own = {k: request[k] for k in ("max_tokens", "seed", "temperature") if k in request}
+        params = vllm.SamplingParams(**{**self.known, **own, "n": len(request["ids"])})
+        prompt = {"prompt_token_ids": ids}
+        self.engine.add_request(key, prompt, params, lora_request=self.lora)
 
     def answer(self, request, output):
         texts = []
         for done in output.outputs:
-            finish = done.finish_reason or "stop"
-            if finish in ("error", "abort"):
-                return {"error": f"finish_reason {finish}"}
-            finish = "length" if finish == "length" else "stop"
-            text = mark_thinking(done.text, None, request) if finish == "length" else done.text
+            try:
+                finish = finish_reason(done.finish_reason)
+            except Fault as fault:
+                return {"error": str(fault)}
+            text = mark_thinking(done.text, finish, request.get("opened"))
             number = len(done.token_ids)
             texts.append({"response": text, "finish_reason": finish, "completion_tokens": number})
         return {"texts": texts, "prompt_tokens": len(output.prompt_token_ids)}
@@ -1457,97 +1303,75 @@ def drive(setup, take, give, ready=lambda window: None):
                 back += [request] if repeat else give(request, answer)
 
 
-class Children:
-    """One child process per engine; requests and answers travel as JSON lines, and only this process writes files."""
+@dataclasses.dataclass
+class Engine:
+    """A child process with an engine: requests and answers travel as JSON lines, and only the parent writes files."""
+
+    process: asyncio.subprocess.Process
+    limit: int = 0  # it tells how many it takes when it has started
+    open: int = 0
+    closed: str | None = None
+    rests_until: float = 0.0
+    waiting: dict = dataclasses.field(default_factory=dict)  # first id -> future of the answer
+
+
+class Engines(Servers):
+    """One child process per group of GPUs. The rows of an engine that ends go to the others."""
 
     COMMAND = (sys.executable, __file__, "--engine-worker")
 
-    def __init__(self, requests, emit):
-        self.requests, self.emit = requests, emit
-        self.back, self.messages, self.children = collections.deque(), queue.Queue(), []
+    def __init__(self, setup, places):
+        super().__init__([], retries=len(places))
+        self.setup, self.places = setup, places
 
-    def start(self, setup, place):
-        child = subprocess.Popen(
-            [*self.COMMAND, json.dumps(setup)],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-            env={**os.environ, **place},
-        )
-        child.waiting, child.window, child.number = {}, None, len(self.children)
-        self.children.append(child)
-        threading.Thread(target=self.listen, args=(child,), daemon=True).start()
-
-    def listen(self, child):
-        for line in child.stdout:
-            self.messages.put((child, json.loads(line)))
-        self.messages.put((child, None))
-
-    def run(self, setup, places):
+    async def run(self, requests, emit):
+        pipe = asyncio.subprocess.PIPE
         try:
-            for place in places:
-                self.start(setup, place)
-            living = list(self.children)
-            while living:
-                child, message = self.messages.get()
-                if message is None:
-                    living.remove(child)
-                    self.lost(child, living)
-                elif "window" in message:
-                    child.window = message["window"]
-                else:
-                    request = child.waiting.pop(message.pop("key"))
-                    self.back += self.emit(request, message)
-                # dealt in turn, so that a small file is split evenly
-                if all(other.window for other in living):
-                    self.deal(living)
+            for place in self.places:
+                process = await asyncio.create_subprocess_exec(
+                    *self.COMMAND,
+                    json.dumps(self.setup),
+                    stdin=pipe,
+                    stdout=pipe,
+                    limit=LARGEST,
+                    env={**os.environ, **place},
+                )
+                self.servers.append(Engine(process))
+            async with asyncio.TaskGroup() as tasks:
+                for number, engine in enumerate(self.servers):
+                    tasks.create_task(self.listen(number, engine))
+                await self.deal(requests, emit)
+                for engine in self.servers:
+                    engine.process.stdin.close()
         finally:
-            for child in self.children:
-                child.terminate()
+            for engine in self.servers:
+                with contextlib.suppress(ProcessLookupError):
+                    engine.process.terminate()
 
-    def lost(self, child, living):
-        """An engine ended: its rows go to the others; the run ends where none is left."""
-        code = child.wait()
-        if not child.waiting and (code == 0 or child.stdin.closed):  # its work was done
-            return
-        rows = sum(len(request["ids"]) for request in child.waiting.values())
-        self.back += child.waiting.values()
-        child.waiting = {}
-        text = f"engine {child.number} ended with code {code}; its messages stand above"
-        if not [other for other in living if not other.stdin.closed]:
-            raise r.BadInput(
-                f"{text}. No engine is left; the answers so far are kept, the same command goes on"
-            )
-        r.say(f"{text}. Its {rows} rows go to the others")
+    async def listen(self, number, engine):
+        async for line in engine.process.stdout:
+            message = json.loads(line)
+            if "window" in message:
+                engine.limit = message["window"]
+                self.changed.set()
+            else:
+                engine.waiting.pop(message.pop("key")).set_result(message)
+        code = await engine.process.wait()
+        engine.closed = f"engine {number} ended with code {code}; its messages stand above"
+        if engine.waiting:
+            r.say(f"{engine.closed}; its rows go to the others")
+        for future in engine.waiting.values():
+            future.set_exception(Gone(engine.closed))
+        self.changed.set()
 
-    def deal(self, living):
-        """Fill the windows in turn; where nothing is left to ask or to wait for, the engines are told to end."""
-        free = collections.deque(child for child in living if len(child.waiting) < child.window)
-        while free:
-            request = self.back.popleft() if self.back else next(self.requests, END)
-            if request is END:
-                break
-            child = free.popleft()
-            self.send(child, request)
-            if len(child.waiting) < child.window:
-                free.append(child)
-        if free and not any(child.waiting for child in living) and not self.back:
-            for child in living:
-                child.stdin.close()
-
-    def send(self, child, request):
+    async def answer(self, engine, request):
         key = request["ids"][0]
-        child.waiting[key] = request
-        sent = {
-            k: request[k]
-            for k in ("ids", "messages", "max_tokens", "seed", "temperature")
-            if k in request
-        }
-        try:
-            child.stdin.write(json.dumps(sent) + "\n")
-            child.stdin.flush()
-        except OSError:
-            pass  # it has just ended: lost() comes next, and deals the row again
+        engine.waiting[key] = asyncio.get_running_loop().create_future()
+        names = ("ids", "messages", "max_tokens", "seed", "temperature")
+        sent = {name: request[name] for name in names if name in request}
+        if not engine.process.stdin.is_closing():  # else listen() tells soon that it has ended
+            engine.process.stdin.write(json.dumps(sent).encode() + b"\n")
+        return await engine.waiting[key]
 
 
 def engine_worker(setup):
@@ -1586,12 +1410,8 @@ def engine_worker(setup):
 
 def main():
     parser = r.parser(__doc__, "input", "output")
-    parser.add_argument(
-        "--prompt",
-        required=True,
-        metavar="TEXT",
-        help="the user message; <field> is replaced by that field of the row",
-    )
+    prompt = "the user message; <field> is replaced by that field of the row"
+    parser.add_argument("--prompt", required=True, metavar="TEXT", help=prompt)
     add_options(parser)
     args = parser.parse_args()
     if not args.output.endswith(".jsonl"):

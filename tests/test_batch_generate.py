@@ -286,7 +286,7 @@ os._exit(7 if death == "end" else 0)
 def two_engines(tmp_path, monkeypatch):
     """two_engines(death): 20 questions to two such processes."""
     (tmp_path / "worker.py").write_text(WORKER)
-    monkeypatch.setattr(bg.Children, "COMMAND", (sys.executable, str(tmp_path / "worker.py")))
+    monkeypatch.setattr(bg.Engines, "COMMAND", (sys.executable, str(tmp_path / "worker.py")))
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
     monkeypatch.setenv("VLLM_CACHE_ROOT", str(tmp_path / "cache"))
 
@@ -309,7 +309,7 @@ def test_an_engine_that_dies_leaves_its_rows_to_the_others(two_engines, tmp_path
 def test_where_no_engine_is_left_the_answers_stay_and_the_same_command_goes_on(
     two_engines, tmp_path
 ):
-    with pytest.raises(r.BadInput, match="No engine is left"):
+    with pytest.raises(r.BadInput, match="no other is left"):
         two_engines("2")
     assert len(read_jsonl(tmp_path / "e.raw.jsonl")) == 2
     assert two_engines("end")["asked"] == 18, "engines that end badly after their work lose nothing"

@@ -237,12 +237,11 @@ def test_system_prompt_template_arguments_and_the_models_own_sampling_reach_the_
 
 
 def test_thoughts_that_were_cut_off_are_marked_where_the_template_opened_the_tag():
-    opened = {"opened": True}
+    opened = True
     assert bg.ends_in_thinking("<|assistant|>\n<think>\n")
     assert not bg.ends_in_thinking("<think>\n\n</think>\n\n")
-    assert bg.mark_thinking("so 2", None, opened) == "<think>\nso 2"
-    assert bg.mark_thinking("so 2</think>4", None, opened) == "so 2</think>4"
-    assert bg.mark_thinking("4 is", "so 2", opened) == "4 is", "a server that parts thoughts off"
+    assert bg.mark_thinking("so 2", "length", opened) == "<think>\nso 2"
+    assert bg.mark_thinking("so 2</think>4", "length", opened) == "so 2</think>4"
 
 
 def test_a_thinking_model_asked_greedily_or_with_a_small_budget_is_warned_about(tmp_path, capsys):

@@ -55,41 +55,31 @@ def question(number):
     )
 
 
-def make_inputs(folder, count):
-    r.write(folder / "rows.jsonl", map(question, range(count)))
+def make_rows(name, count):
+    """Rows of the input of this name: rows, chunks, documents, tests or samples."""
     text = " ".join(WORDS) * 8
     chunk = dict(subject="physics", pages=None, source="book", license=None, n_tokens=80)
-    chunks = (dict(chunk, id=f"c{n}", doc_id="d", text=f"It is {n}. {text}") for n in range(1000))
-    r.write(folder / "chunks.jsonl", chunks)
-    documents = (
-        dict(chunk, id=f"d{n}", title="A", text=f"It is {n}. {text}") for n in range(count)
-    )
-    r.write(folder / "documents.jsonl", documents)
     tests = dict(benchmark="b", category="c", kind="math", options=None, group=None, unit=None)
-    r.write(
-        folder / "tests.jsonl",
-        (
-            {**tests, "id": f"t{n}", "question": f"Who sees {n}?", "reference": "1"}
-            for n in range(999)
-        ),
-    )
-    samples = (
-        {
-            **tests,
-            "id": f"t{n}",
-            "model": "m",
-            "question": f"Who sees {n}?",
-            "reference": str(n),
-            "response": f"So it is \\boxed{{{n}}}.",
-            "prompt": "",
-            "finish_reason": "stop",
-            "n_tokens": 9,
-            "seed": 1,
-            "prompt_id": "p",
-        }
-        for n in range(count)
-    )
-    r.write(folder / "samples.jsonl", samples)
+    answered = dict(model="m", prompt="", finish_reason="stop", n_tokens=9, seed=1, prompt_id="p")
+    for n in range(count if name in ("rows", "documents", "samples") else 1000):
+        asked = {**tests, "id": f"t{n}", "question": f"Who sees {n}?", "reference": str(n)}
+        if name == "rows":
+            yield question(n)
+        elif name == "tests":
+            yield asked
+        elif name == "samples":
+            yield {**asked, **answered, "response": f"So it is \\boxed{{{n}}}."}
+        else:
+            own = {"id": f"d{n}", "title": "A"} if name == "documents" else {"id": f"c{n}"}
+            yield {"doc_id": "d", **chunk, **own, "text": f"It is {n}. {text}"}
+
+
+def make_inputs(folder, count, options):
+    """Write what a step's options name in the folder, unless it stands there."""
+    folder.mkdir(exist_ok=True)
+    for path in (Path(str(option).removeprefix("own=")) for option in options):
+        if path.parent == folder and not path.exists():
+            r.write(path, make_rows(path.stem, count))
 
 
 def steps(folder, url):
@@ -179,15 +169,13 @@ def main():
     print("|---|--:|--:|--:|--:|--:|--:|", flush=True)
     with tempfile.TemporaryDirectory() as name:
         folders = {count: Path(name) / str(count) for count in args.rows}
-        for count, folder in folders.items():
-            folder.mkdir()
-            make_inputs(folder, count)
         for step in steps(Path(name), url):
             if args.only not in step or time.time() - begun > args.limit_s:
                 continue
             found = []
-            for folder in folders.values():
+            for count, folder in folders.items():
                 script, options = steps(folder, url)[step]
+                make_inputs(folder, count, options)
                 output = folder / f"{step.split(',')[0]}.jsonl"
                 found.append(measure(script, options, output))
                 for path in folder.glob(f"{output.stem}.*"):
