@@ -1365,6 +1365,8 @@ class Engines(Servers):
         self.changed.set()
 
     async def answer(self, engine, request):
+        if engine.closed:
+            raise Gone(engine.closed)
         key = request["ids"][0]
         engine.waiting[key] = asyncio.get_running_loop().create_future()
         names = ("ids", "messages", "max_tokens", "seed", "temperature")
