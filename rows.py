@@ -182,11 +182,8 @@ def within(limit):
     return limit if isinstance(limit, range) else range(sys.maxsize if limit is None else limit)
 
 
-NOT_A_DEFECT = (errno.EACCES, errno.EPERM, errno.EROFS, errno.EIO, errno.ENOTDIR, errno.EEXIST)
-
-
 def explain(error):
-    """The sentence of a disk that is full or a file that may not be touched; any other OSError is raised again: it is a defect."""
+    """The sentence of a disk that is full or a file that may not be touched; an OSError that names no file is raised again."""
     place = Path(os.fsdecode(error.filename or "."))
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
         folder = next(p for p in (place, *place.absolute().parents) if p.is_dir())
@@ -195,7 +192,7 @@ def explain(error):
             f"{folder}: the disk is full ({free / 1e6:.0f} MB free) while {place.name} was written; make room and give the same "
             "command again: finished work is kept and it goes on from there"
         )
-    if error.errno in NOT_A_DEFECT and error.filename:
+    if error.filename:
         return BadInput(f"{place}: {error.strerror.lower()}")
     raise error
 
@@ -258,12 +255,9 @@ def file_hash(path):
         raise BadInput(f"{path}: cannot be read ({error.strerror})") from None
 
 
-encode_json = json.JSONEncoder(
-    ensure_ascii=False
-).encode  # made once: json.dumps makes it anew at each call, a fifth more time
+# made once: json.dumps makes it anew at each call, a fifth more time
+encode_json = json.JSONEncoder(ensure_ascii=False).encode
 quick_encode = msgspec.json.Encoder().encode
-PLAIN = {str, int, bool, type(None)}
-DEEPEST = 100  # levels of lists and objects in a row
 LONGEST = 1 << 26  # bytes of a row: a small .gz or .parquet may unpack to more than the memory
 # Types of the fields that scripts ask for by name (DESIGN of the rows: README); every other field asked for is a text.
 FIELD_TYPES = {
@@ -291,29 +285,6 @@ def decode(line):
         return json.loads(line if line[:1] != b"{" else line.decode("utf-8", "surrogatepass"))
 
 
-def too_deep(value):
-    """Do lists and objects stand in each other more than DEEPEST times? json and every walk over the row would fail on it later."""
-    level = [value]
-    for _ in range(DEEPEST + 1):
-        level = [
-            inner
-            for outer in level
-            for inner in (outer.values() if isinstance(outer, dict) else outer)
-            if isinstance(inner, dict | list)
-        ]
-        if not level:
-            return False
-    return True
-
-
-def plain(values):
-    """Are all values, at any depth, texts, whole numbers, true, false or null?"""
-    return {*map(type, values)} <= PLAIN or all(
-        type(v) in PLAIN or type(v) is dict and plain(v.values()) or type(v) is list and plain(v)
-        for v in values
-    )
-
-
 @functools.cache
 def secrets():
     """Keys of this process as bytes: a server's error text may echo one, and none is ever written."""
@@ -324,8 +295,7 @@ def secrets():
 def redact(data):
     """Bytes that are to be written or printed, without the keys of this process."""
     for secret in secrets():
-        if secret in data:
-            data = data.replace(secret, b"[key]")
+        data = data.replace(secret, b"[key]")
     return data
 
 
@@ -335,15 +305,10 @@ def dumps(row):
 
 
 def encode_row(row):
-    """One line of JSONL as bytes, spaced as json.dumps does; lone surrogates are escaped, since they have no UTF-8 form.
-
-    Plain rows take msgspec's way, in two fifths of json's time; it would write NaN as null, hence not those with fractions.
-    """
+    """One line of JSONL as bytes; where it holds lone surrogates, which have no UTF-8 form, what is not ASCII is escaped."""
     try:
-        if plain(row.values() if type(row) is dict else (row,)):
-            return msgspec.json.format(quick_encode(row), indent=0) + b"\n"
         return (encode_json(row) + "\n").encode()
-    except (UnicodeEncodeError, OverflowError, TypeError, msgspec.ValidationError):
+    except UnicodeEncodeError:
         return (json.dumps(row) + "\n").encode()
 
 
@@ -372,13 +337,11 @@ def _parquet_rows(path):
 
 def as_json(value):
     """A value of Arrow's types as JSON knows it: dates, times, decimals and bytes become text."""
-    if type(value) in PLAIN or type(value) is float:
-        return value
     if isinstance(value, dict):
         return {key: as_json(inner) for key, inner in value.items()}
     if isinstance(value, list | tuple):
         return [as_json(inner) for inner in value]
-    return str(value)
+    return value if isinstance(value, str | int | float | None) else str(value)
 
 
 def _raw_rows(path):
@@ -397,8 +360,6 @@ def _raw_rows(path):
                 row = decode(line)
             except (ValueError, RecursionError) as error:
                 raise BadInput(f"{path}, line {number}: not valid JSON ({error})") from None
-            if line.count(b"[") + line.count(b"{") > DEEPEST and too_deep(row):
-                raise BadInput(f"{path}, line {number}: nested more than {DEEPEST} deep")
             if not isinstance(row, dict):
                 raise BadInput(
                     f"{path}, line {number}: a row must be a JSON object, this is a {type(row).__name__}"
@@ -500,6 +461,24 @@ def hub_rows(place, hub, config, split, revision="main", file=None, stream=False
         return datasets.load_dataset(kind, data_files={split: url}, split=split, streaming=stream)
 
 
+UNREACHED = "the hub cannot be reached: the same command goes on when it can"
+PRIVATE = "the hub knows no such set, or it is private (then run `hf auth login`)"
+HUB_ERRORS = (  # what hub, datasets and their HTTP clients raise; the first name that is among an error's classes decides
+    ("RevisionNotFoundError", "the hub has no such revision: mend it in the table"),
+    ("RepositoryNotFoundError", PRIVATE),
+    ("DatasetNotFoundError", PRIVATE),
+    ("HTTPError", UNREACHED),
+    ("ConnectionError", UNREACHED),
+    ("OfflineModeIsEnabled", UNREACHED),
+    ("TimeoutException", UNREACHED),
+    ("ClientError", UNREACHED),
+    ("ValueError", "{}: mend the entry in the table"),
+    ("DatasetGenerationError", "{}: mend the entry in the table"),
+    ("OSError", UNREACHED),
+)
+NOT_CACHED = "Couldn't find cache"  # datasets, where the hub went away between two configurations
+
+
 @contextlib.contextmanager
 def hub_errors(place, hub, hint=""):
     """Turn what the hub's clients raise into BadInput (NoAccess where a token is missing), with what to do."""
@@ -507,31 +486,20 @@ def hub_errors(place, hub, hint=""):
         yield
     except BadInput:
         raise
-    except Exception as error:  # a dozen classes of four libraries, told apart by their names below
+    except Exception as error:
         names = {kind.__name__ for cause in causes(error) for kind in type(cause).__mro__}
         text = " ".join(str(cause) for cause in causes(error))
         hint = f"; or {hint}" if hint else ""
-        if "GatedRepoError" in names or "gated" in text.lower():
+        if "gated" in text.lower():
             where = f"https://huggingface.co/datasets/{hub}"
             raise NoAccess(
                 f"{place}: the set is gated: accept its terms at {where}, then set HF_TOKEN or run `hf auth login`{hint}"
             ) from None
-        if "RevisionNotFoundError" in names:
-            reason = "the hub has no such revision: mend it in the table"
-        elif names & {"RepositoryNotFoundError", "DatasetNotFoundError"}:
-            reason = "the hub knows no such set, or it is private (then run `hf auth login`)"
-        elif names & WRONG_ENTRY and not (names & set(UNREACHED) or NOT_CACHED in text):
-            reason = f"{str(error)[:200]}: mend the entry in the table"
-        elif names & {*WRONG_ENTRY, *UNREACHED, "HfHubHTTPError", "OSError"}:
-            reason = f"the hub cannot be reached ({type(error).__name__}): the same command goes on when it can"
-        else:
+        reason = next((reason for name, reason in HUB_ERRORS if name in names), None)
+        if reason is None:
             raise
+        reason = UNREACHED if NOT_CACHED in text else reason.replace("{}", str(error)[:200])
         raise BadInput(f"{place}: {reason}{hint}") from None
-
-
-WRONG_ENTRY = {"ValueError", "DatasetGenerationError"}
-NOT_CACHED = "Couldn't find cache"  # datasets, where the hub went away between two configurations
-UNREACHED = "HTTPError ConnectionError OfflineModeIsEnabled TimeoutException ClientError".split()
 
 
 def causes(error):
@@ -560,20 +528,18 @@ def lower_names(row):
     return {str(name).lower(): row[name] for name in reversed(row)}
 
 
-def literal(text):
-    """A list or dict from its JSON or Python text (literals only), else None."""
+def as_value(value):
+    """A list or dict that an export wrote as JSON or Python text (literals only); None for other texts."""
     for parse in (json.loads, ast.literal_eval):
-        try:
-            return parse(text)
-        except (ValueError, SyntaxError, RecursionError, MemoryError, TypeError):
-            continue
-    return None
+        if isinstance(value, str):
+            with contextlib.suppress(ValueError, SyntaxError, RecursionError, MemoryError):
+                value = parse(value)
+    return None if isinstance(value, str) else value
 
 
 def first_example(low):
-    """The one entry of ChemBench's `examples`, also where an export wrote the list as text; else {}."""
-    examples = low.get("examples")
-    examples = literal(examples) if isinstance(examples, str) else examples
+    """The one entry of ChemBench's `examples`; else {}."""
+    examples = as_value(low.get("examples"))
     found = examples[0] if isinstance(examples, list | tuple) and examples else None
     return found if isinstance(found, dict) else {}
 
@@ -593,19 +559,17 @@ def options_of(row):
     {"text": [...], "label": [...]}, [{"key", "value"}, ...], lettered columns, target_scores."""
     low = lower_names(row)
     for field in OPTION_FIELDS:
-        value = literal(low[field]) if isinstance(low.get(field), str) else low.get(field)
-        if isinstance(value, dict):
-            texts = value.get("text")
-            value = (
-                texts if isinstance(texts, list) else [t for t in value.values() if t is not None]
-            )
+        value = as_value(low.get(field))
+        if isinstance(value, dict) and isinstance(value.get("text"), list):
+            value = value["text"]
+        elif isinstance(value, dict):
+            value = [text for text in value.values() if text is not None]
         if isinstance(value, list | tuple) and value:
             return [option_text(option) for option in value]
     for fields in LETTERED_FIELDS:
         if all(low.get(field) is not None for field in fields[:2]):
             return [str(low[field]) for field in fields if low.get(field) not in (None, "")]
-    scores = first_example(low).get("target_scores")
-    scores = literal(scores) if isinstance(scores, str) else scores
+    scores = as_value(first_example(low).get("target_scores"))
     return list(map(str, scores)) if isinstance(scores, dict) else []
 
 
@@ -622,15 +586,12 @@ def option_letter(answer, options):
     letters = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"[: len(options)]
     if isinstance(answer, bool) or answer is None:
         return None
-    if (
-        isinstance(answer, int)
-        or str(answer).strip().isdigit()
-        and str(answer).strip() not in options
-    ):
-        return letters[int(answer)] if 0 <= int(answer) < len(letters) else None
     text = str(answer).strip()
-    if text.strip("().").upper() in letters and len(text.strip("().")) == 1:
-        return text.strip("().").upper()
+    if isinstance(answer, int) or text.isdigit() and text not in options:
+        return letters[int(answer)] if 0 <= int(answer) < len(letters) else None
+    letter = text.strip("().").upper()
+    if len(letter) == 1 and letter in letters:
+        return letter
     return letters[options.index(text)] if text in options else None
 
 
@@ -694,17 +655,6 @@ def model_terms(models):
         for pattern, text in TERMS
         if re.search(pattern, model, re.I)
     ]
-
-
-def check_text(row, path, *fields):
-    """Raise BadInput unless each field of the row is a string with something in it."""
-    for field in fields:
-        if not isinstance(row.get(field), str) or not row[field].strip():
-            raise BadInput(
-                f'{path}, row "{row.get("id")}": field "{field}" must be a text, this is {row.get(field)!r}'[
-                    :400
-                ]
-            )
 
 
 def aside_of(path):
@@ -912,18 +862,11 @@ class Step:
 
     def __init__(self, args, inputs=(), prompt=None, code=(), ignore=(), **meta):
         self.output = Path(args.output)
-        if self.output.suffix != ".jsonl":
-            raise BadInput(f"--output {self.output}: the name must end in .jsonl")
-        if self.output.is_dir():
-            raise BadInput(f"--output {self.output} is a folder, the name of a file is needed")
+        kinds = ("raw.jsonl", "rejected.jsonl", "meta.json")
         self.raw_path, self.rejected_path, self.meta_path = (
-            beside(self.output, kind) for kind in ("raw.jsonl", "rejected.jsonl", "meta.json")
+            beside(self.output, kind) for kind in kinds
         )
-        for path in inputs:
-            if not Path(path).exists():
-                raise BadInput(f"{path}: there is no such file")
-            if Path(path).resolve() == self.output.resolve():
-                raise BadInput(f"--output {self.output} is also an input; choose another name")
+        self.check_paths(inputs)
         lock(self.output)
         if getattr(args, "fresh", False):
             self.start_over()
@@ -931,76 +874,69 @@ class Step:
         if getattr(args, "shard", None):
             options["limit"] = args.whole_limit
             meta = {"shard": args.shard, **meta}
-        sources = [
-            Path(sys.argv[0]).resolve(),
-            *(Path(getattr(source, "__file__", source)) for source in code),
-        ]
-        self.same_if = json.loads(
-            json.dumps(
-                dict(
-                    options=options,
-                    inputs={str(p): file_hash(str(p)) for p in inputs},
-                    prompt=text_hash(prompt) if prompt else None,
-                    code={p.name: file_hash(str(p))[:16] for p in sources if p.is_file()},
-                ),
-                default=str,
-            )
+        sources = [Path(getattr(source, "__file__", source)) for source in (sys.argv[0], *code)]
+        same_if = dict(
+            options=options,
+            inputs={str(p): file_hash(str(p)) for p in inputs},
+            prompt=text_hash(prompt) if prompt else None,
+            code={p.name: file_hash(str(p.resolve()))[:16] for p in sources if p.is_file()},
         )
-        self.meta = {
-            "model": getattr(args, "model", None),
-            "seed": getattr(args, "seed", None),
-            **meta,
-        }
+        self.same_if = json.loads(json.dumps(same_if, default=str))
+        asked = {name: getattr(args, name, None) for name in ("model", "seed")}
+        self.meta = {**asked, **meta}
         self.counts = {"in": 0, "out": 0, "rejected": {}, "split": 0}
         self.args, self.started, self._files = vars(args), time.time(), None
         SPENT.clear()
 
+    def check_paths(self, inputs):
+        if self.output.suffix != ".jsonl":
+            raise BadInput(f"--output {self.output}: the name must end in .jsonl")
+        if self.output.is_dir():
+            raise BadInput(f"--output {self.output} is a folder, the name of a file is needed")
+        for path in map(Path, inputs):
+            if not path.exists():
+                raise BadInput(f"{path}: there is no such file")
+            if path.resolve() == self.output.resolve():
+                raise BadInput(f"--output {self.output} is also an input; choose another name")
+
     def start_over(self):
         """Delete what earlier runs left of this output, and say what."""
-        for path in sorted(self.output.parent.glob(f"{self.output.stem}.*")):
-            kind = path.name[len(self.output.stem) :]
-            if kind in (
-                ".jsonl",
-                ".raw.jsonl",
-                ".raw.rejected.jsonl",
-                ".rejected.jsonl",
-                ".meta.json",
-            ):
+        raw_rejected = beside(self.raw_path, "rejected.jsonl")
+        for path in (self.output, self.raw_path, raw_rejected, self.rejected_path, self.meta_path):
+            if path.exists():
                 say(f"--fresh: deleting {path}")
                 path.unlink()
 
     def finished(self):
         """True where the output stands already and was made from the same inputs, options and code; a line says so, or what starts now."""
-        old = read_meta(self.output)
-        if old is None or not self.output.is_file():
-            self.announce()
-            return False
-        changed = [
-            key for key in self.same_if if old.get("same_if", {}).get(key) != self.same_if[key]
-        ]
-        if changed:
-            say(f"{self.output.name}: made again, since its {' and '.join(changed)} changed")
-            self.announce(old)
-            return False
-        if old["counts"]["rejected"].get("generation failed"):
-            say(f"{self.output.name}: made again, since some rows got no answer last time")
-            self.announce(old)
-            return False
-        say(f"{self.output.name}: finished already ({self.funnel(old['counts'])})")
-        unlock(self.output)
-        return True
+        old = read_meta(self.output) if self.output.is_file() else None
+        why = self.why_again(old) if old else None
+        if old and not why:
+            say(f"{self.output.name}: finished already ({self.funnel(old['counts'])})")
+            unlock(self.output)
+            return True
+        if why:
+            say(f"{self.output.name}: made again, since {why}")
+        self.announce(old or {})
+        return False
 
-    def announce(self, old=None):
+    def why_again(self, old):
+        """Why the output that stands must be made again, or None."""
+        before = old.get("same_if", {})
+        changed = [key for key in self.same_if if before.get(key) != self.same_if[key]]
+        if changed:
+            return f"its {' and '.join(changed)} changed"
+        if old["counts"]["rejected"].get("generation failed"):
+            return "some rows got no answer last time"
+
+    def announce(self, old):
         """The line at the start: what is made of how many rows, and how long it took last time."""
-        source, limit = self.args.get("input"), self.args.get("limit")
+        source, rows, took = self.args.get("input"), None, old.get("seconds")
         number = count_rows(source) if isinstance(source, str) else None
         if number is not None:
-            number = len(range(number)[within(limit).start : within(limit).stop])
-        starting(
-            self.output.name,
-            f"{number:,} rows of {Path(source).name}" if number is not None else None,
-            f"{duration(old['seconds'])} last time" if old and "seconds" in old else None,
-        )
+            part = within(self.args.get("limit"))
+            rows = f"{len(range(number)[part.start : part.stop]):,} rows of {Path(source).name}"
+        starting(self.output.name, rows, f"{duration(took)} last time" if took else None)
 
     def read(self, path, *fields, limit=None, unique=True):
         """Rows of an input file, counted; each must then be kept, rejected or split."""
@@ -1088,15 +1024,16 @@ def join(output):
     lock(output)
     output = Path(output)
     parts = parts_of(output)
-    try:
-        metas = [json.loads(beside(part, "meta.json").read_text()) for part in parts]
-    except FileNotFoundError as error:
-        raise BadInput(f"{error.filename}: missing, so this part is not finished") from None
-    for part, meta in zip(parts, metas, strict=True):
-        if meta["same_if"] != metas[0]["same_if"]:
+    metas = []
+    for part in parts:
+        path = beside(part, "meta.json")
+        if not path.is_file():
+            raise BadInput(f"{path}: missing, so this part is not finished")
+        metas.append(json.loads(path.read_text()))
+        if metas[-1]["same_if"] != metas[0]["same_if"]:
             raise BadInput(f"{part}: made from other inputs, options or code than {parts[0].name}")
     kinds = {
-        path.name[len(part.stem) + 1 :]
+        path.name.removeprefix(f"{part.stem}.")
         for part in parts
         for path in part.parent.glob(f"{glob.escape(part.stem)}.*jsonl")
     }

@@ -148,9 +148,7 @@ def main():
         return
 
     def documents():
-        for row in r.read(args.input, "text", "subject", "title?", limit=args.limit):
-            r.check_text(row, args.input, "text")
-            yield row
+        return r.read(args.input, "text!", "subject", "title?", limit=args.limit)
 
     asked = sum(is_asked(row, ask_level) for row in documents())
     if asked and not args.model:

@@ -255,7 +255,6 @@ def gz(data, cut=None):
 @pytest.mark.parametrize(
     "name,data,message",
     [
-        ("a.jsonl", nested(450), "line 1: nested more than 100 deep"),
         ("a.jsonl", nested(60_000), "line 1: not valid JSON"),
         ("a.jsonl.gz", b"no gzip at all", "cannot be read to its end"),
         ("a.jsonl.gz", gz(nested(3) * 9999, 60), "cannot be read to its end"),
@@ -322,6 +321,12 @@ def test_a_field_of_another_type_is_bad_input(tmp_path, field, value):
         list(r.read(path, "question", "subject?", "pages?", "n_tokens?"))
 
 
+def test_a_deep_row_is_read_and_written_again(tmp_path):
+    (tmp_path / "a.jsonl").write_bytes(nested(450))
+    r.write(tmp_path / "b.jsonl", r.read(tmp_path / "a.jsonl"))
+    assert (tmp_path / "b.jsonl").read_bytes() == nested(450)
+
+
 def test_null_and_absent_fields_are_no_error(tmp_path):
     path = write_jsonl(tmp_path / "a.jsonl", [{"id": "1", "question": None}])
     assert len(list(r.read(path, "question", "subject?"))) == 1
@@ -372,6 +377,7 @@ def test_an_output_that_cannot_be_is_one_sentence(three, tmp_path, capsys):
     for output, said in (
         (tmp_path / "folder.jsonl", "folder.jsonl is a folder"),
         (tmp_path / "in.jsonl/out.jsonl", "in.jsonl: file exists"),
+        ("/proc/out.jsonl", "/proc/.out.jsonl.lock: no such file or directory"),
     ):
         three.output = str(output)
         with pytest.raises(SystemExit) as ended:
