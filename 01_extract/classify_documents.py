@@ -1,16 +1,17 @@
-"""Find the subject and the academic level of documents with a language model; what is below university level or of another subject is rejected.
+"""Find the subject and the academic level of documents with a language model; what is below university level or of another
+subject is rejected.
 
     python 01_extract/classify_documents.py --input documents.jsonl --output classified.jsonl --model M [--base-url URL]
-    python 01_extract/classify_documents.py --input documents.jsonl --output classified.jsonl --level-from-model off     # no model needed
+    python 01_extract/classify_documents.py --input documents.jsonl --output classified.jsonl --level-from-model off
 
 in   documents with text, title, subject (or null)
-out  the same rows with subject (biology chemistry computer_science economics mathematics medicine physics) and level (undergraduate | graduate |
-     research; null with --level-from-model off, where the user vouches for it)
+out  the same rows with subject (biology chemistry computer_science economics mathematics medicine physics) and level
+     (undergraduate | graduate | research; null with --level-from-model off). Rejected: "below university level", "subject
+     not among the seven", "unparsed", "truncated", "generation failed"
 
-A given subject is respected; the model is still asked for the level. With --level-from-model off only documents without a subject are asked about,
-and where all have one no model is started: the way for books one has chosen oneself, and for small models, whose judgements carry no information.
-The model sees the title and the first 8,000 characters. Rejected with reason: "below university level", "subject not among the seven",
-"unparsed", "truncated", "generation failed".
+A given subject stands; the model is still asked for the level. With --level-from-model off the user vouches for the level:
+only documents without a subject are asked about, and where all have one no model is needed: the way for books one has chosen
+oneself, and for small models, whose judgements carry no information. The model sees the title and the first 8,000 characters.
 """
 
 import sys
@@ -43,20 +44,20 @@ Level: <school, undergraduate, graduate or research>
 <document>"""
 
 SHOWN = 8000  # characters of a document
-SUBJECT_WORDS = {  # what models write in place of the name asked for
-    "computer_science": r"computer[\s_-]*science|computing|artificial intelligence|machine learning|informatics|\bcs\b|software|programming",
-    "mathematics": r"math\w*|statistics|probability",
-    "medicine": r"medicine|medical|anatomy|physiology|pharmacology|nursing|health\w*",
-    "biology": r"biolog\w*|life sciences?|genetics|ecology|botany|zoology",
-    "chemistry": r"\b(?:bio)?chemi\w*",
-    "economics": r"econom\w*|finance",
-    "physics": r"\b(?:astro|geo|bio)?physics|astronomy|mechanics",
+SUBJECT_WORDS = {  # what models write in place of the name asked for: "Biochemistry", "Computer Science (AI)"
+    "computer_science": r"comput|artificial intelligence|machine learning|informatics|programming",
+    "mathematics": r"math|statistic|probability",
+    "medicine": r"medic|anatomy|pharmacology|nursing|health",
+    "biology": r"biolog|life science|genetics",
+    "chemistry": r"chemi",
+    "economics": r"econom|finance",
+    "physics": r"physics|astronomy",
 }
 LEVEL_WORDS = {
-    "school": r"\bschool\b|secondary|k-?12|elementary|primary|general public|below university|pre-?university",
-    "undergraduate": r"under-?graduate|bachelor\w*|college|introductory university",
-    "graduate": r"\b(?:post-?)?graduate|master\w*|doctoral|professional",
-    "research": r"research\w*|specialist\w*|monograph",
+    "school": r"\bschool\b|secondary|k-?12|elementary|general public|below university",
+    "undergraduate": r"under-?graduate|bachelor|college",
+    "graduate": r"\b(?:post-?)?graduate|master|doctoral|professional",
+    "research": r"research|specialist|monograph",
 }
 
 # with --level-from-model off: the form that also a small model keeps
@@ -69,8 +70,7 @@ ONLY_SUBJECT = {
 
 
 def stated(field, text):
-    """What stands after the last "Field:" of a model's text, in lower case; the patterns stay
-    within a line, so that they are linear."""
+    """What stands after the last "Field:" of a model's text, in lower case."""
     found = re.findall(
         rf"^[^\w\n]{{0,20}}{field}[^\w\n:=]{{0,20}}[:=][^\w\n]{{0,20}}([^\n]*)",
         text,
@@ -80,16 +80,14 @@ def stated(field, text):
 
 
 def first_named(value, words):
-    """The name whose words stand first: of "physics and mathematics" physics; None where there is
-    none."""
+    """The name whose words stand first ("physics and mathematics": physics), or None."""
     places = {name: re.search(pattern, value) for name, pattern in words.items()}
     found = {name: match.start() for name, match in places.items() if match}
     return min(found, key=found.get) if found else None
 
 
 def parse(response):
-    """(subject, level) of the model's answer: a name of SUBJECTS or "other", a name of LEVELS; None
-    for what is not stated."""
+    """(subject or "other", level) of the model's answer; None for what is not stated."""
     text = after_thinking(response or "")
     value = stated("subject", text)
     subject = first_named(value, SUBJECT_WORDS)
@@ -100,40 +98,33 @@ def parse(response):
 
 def to_messages(row):
     title = " ".join(str(row.get("title") or "unknown").split())[:300]
-    return batch_generate.user_turn(
-        PROMPT, {"document": f"Title: {title}\n\n{row['text'][:SHOWN]}"}
-    )
+    document = f"Title: {title}\n\n{row['text'][:SHOWN]}"
+    return batch_generate.user_turn(PROMPT, {"document": document})
 
 
-def is_asked(row, level_from_model):
-    return level_from_model or not row.get("subject")
-
-
-def judge(row, raw, level_from_model, step):
-    """Keep or reject one document by the model's raw answer (None: it was not asked or gave
-    none)."""
-    subject, level = row.get("subject"), None
-    if is_asked(row, level_from_model):
-        if raw is None:
-            return step.reject(row, "generation failed")
-        said, level = parse(raw["response"])
-        subject = subject or said
-        if subject is None or (level is None and level_from_model):
-            return step.reject(
-                row,
-                "truncated" if raw["finish_reason"] == "length" else "unparsed",
-                response=raw["response"][:500],
-            )
+def reason_against(subject, level, raw, ask_level):
+    """Why a document does not go on, or None; raw: the model's answer where it was asked."""
+    if subject is None or (ask_level and level is None):
+        return "truncated" if raw["finish_reason"] == "length" else "unparsed"
     if subject not in SUBJECTS:
-        return step.reject(row, "subject not among the seven", found_subject=subject)
-    if level_from_model and level == "school":
-        return step.reject(row, "below university level", found_subject=subject)
-    return step.keep({**row, "subject": subject, "level": level if level_from_model else None})
+        return "subject not among the seven"
+    return "below university level" if level == "school" else None
+
+
+def judge(row, raw, asked, ask_level, step):
+    """Keep or reject one document by the model's raw answer, where it was asked."""
+    if asked and raw is None:
+        return step.reject(row, "generation failed")
+    found, level = parse(raw["response"]) if asked else (None, None)
+    subject, level = row.get("subject") or found, level if ask_level else None
+    if reason := reason_against(subject, level, raw, ask_level):
+        said = {"response": raw["response"][:500]} if raw else {}
+        return step.reject(row, reason, found_subject=subject, **said)
+    return step.keep({**row, "subject": subject, "level": level})
 
 
 def main():
     parser = r.parser(__doc__, "input", "output")
-    # none is needed where nothing is asked
     batch_generate.add_options(parser, max_tokens=64, model=None)
     parser.add_argument(
         "--level-from-model",
@@ -147,22 +138,19 @@ def main():
     if step.finished():
         return
 
-    def documents():
-        return r.read(args.input, "text!", "subject", "title?", limit=args.limit)
+    def is_asked(row):
+        return ask_level or not row.get("subject")
 
-    asked = sum(is_asked(row, ask_level) for row in documents())
+    fields = ("text!", "subject", "title?")
+    asked = sum(map(is_asked, r.read(args.input, *fields, limit=args.limit)))
     if asked and not args.model:
-        why = (
-            " (their level; --level-from-model off takes it as given)"
-            if ask_level
-            else ", which have no subject (digitize_pdfs.py --subject gives one)"
+        raise r.BadInput(
+            f"--model: a model is needed for {asked} documents: for their level, unless "
+            "--level-from-model off takes it as given, or their subject (digitize_pdfs.py --subject)"
         )
-        raise r.BadInput(f"--model: a model is needed for {asked} documents{why}")
-    counts = {}
     if asked:
-        rows = (row for row in documents() if is_asked(row, ask_level))
-        counts = batch_generate.generate_jsonl(
-            rows,
+        batch_generate.generate_jsonl(
+            filter(is_asked, r.read(args.input, *fields, limit=args.limit)),
             to_messages,
             step.raw_path,
             retry_max_tokens=8 * args.max_tokens,
@@ -170,10 +158,10 @@ def main():
             fresh=args.fresh,
             **batch_generate.options(args),
         )
-    rows = step.read(args.input, "text", "subject", "title?", limit=args.limit)
+    rows = step.read(args.input, *fields, limit=args.limit)
     for row, raw in batch_generate.read_raw(rows, step.raw_path if asked else None):
-        judge(row, raw, ask_level, step)
-    step.finish(generation=counts)
+        judge(row, raw, is_asked(row), ask_level, step)
+    step.finish()
 
 
 if __name__ == "__main__":

@@ -1,17 +1,17 @@
-"""Give each pair its reference answer: the short final answer that a grader compares with, taken from
-the worked answer and equal to what the worked answer says.
+"""Give each pair its reference answer: the short final answer that a grader compares with, taken from the worked answer and
+equal to what the worked answer says.
 
     python 01_extract/extract_reference.py --input clean.jsonl --output reference.jsonl --model Qwen/Qwen3-32B
     python 01_extract/extract_reference.py --input clean.jsonl --output reference.jsonl --no-model
 
 in   question-answer rows: id, question, answer
-out  all rows, with reference_answer and reference_by: by rule "box", "stated" ("the answer is ...") or
-     "whole" (an answer that is short itself), else "model". A proof or an explanation has none:
-     reference_answer is null and reference_missing says why ("no reference", "reference not supported",
-     "truncated", "unparsed"); --require-reference rejects these rows. Rejected: "generation failed"
+out  all rows, with reference_answer and reference_by: by rule "box", "stated" ("the answer is ...") or "whole" (an answer that
+     is short itself), else "model". A proof or an explanation has none: reference_answer is null and reference_missing says
+     why ("no reference", "reference not supported", "truncated", "unparsed"); --require-reference rejects these rows.
+     Rejected: "generation failed"
 
-The method is the reference step of MegaScience (arXiv 2507.16812, section 2), which asks a model about
-every row and checks nothing.
+The method is the reference step of MegaScience (arXiv 2507.16812, section 2), which asks a model about every row and checks
+nothing.
 """
 
 import sys
@@ -53,6 +53,7 @@ LONGEST_STATED = 20  # words of a reference by "the answer is ..."
 LONGEST_WHOLE = 12  # words of an answer that is its own reference
 LONGEST = 80  # words of any reference
 BOX = re.compile(r"\\f?boxed\b")
+NEXT_PART = re.compile(r"\n[ \t]*\n|\n(?=[ \t]*[*_(]*(?:note|explanation)\b)", re.I)
 NOTHING = re.compile(
     r"\W*(?:(?:none|n/?a|null|no (?:final )?answer|<?the final answer>?|\(the final answer\))\W*)?",
     re.I,
@@ -86,19 +87,14 @@ def short(text, most, how):
 def parse(text):
     """The reference that a model names, "" where it says that there is none, None where its form
     cannot be read; the last marker counts."""
-    text = answers.after_thinking(text)
-    marks = list(MARKER.finditer(text))
-    if not marks and ("\n" in text or len(text.split()) > LONGEST_STATED):
+    *before, said = MARKER.split(answers.after_thinking(text))
+    if not before and ("\n" in said or len(said.split()) > LONGEST_STATED):
         return None
-    said = text[marks[-1].end() :] if marks else text
-    said = re.split(NEXT_PART, said.strip(), maxsplit=1)[0].strip()
+    said = NEXT_PART.split(said.strip(), maxsplit=1)[0].strip()
     said = re.sub(r"^([*_`\"]{1,3})(.*)\1\.?$", r"\2", said, flags=re.S).strip()
     if re.fullmatch(r"[\s$]*\\f?boxed\s*\{.*\}[\s$.]*", said, re.S):
         said = answers.extract(said, "math") or said
     return "" if NOTHING.fullmatch(said) else said
-
-
-NEXT_PART = re.compile(r"\n[ \t]*\n|\n(?=[ \t]*[*_(]*(?:note|explanation)\b)", re.I)
 
 
 def supported(reference, answer):

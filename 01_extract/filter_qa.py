@@ -4,10 +4,11 @@
     python 01_extract/filter_qa.py --input cot.jsonl --output filtered.jsonl --no-judge
 
 in   question-answer rows: id, question, answer
-out  the rows that stay, unchanged (without a judge with `doubtful`, words that may point outside). Rejected by rule: "outside reference", "no question", "no task", "no answer", "empty box", "box not closed",
-     "refusal", "remark about itself", "answer repeats the question", "text repeats itself", "not grounded" (`matched` is what the rule saw, `matched_in` where);
-     by the judge: "judge: contradiction", "judge: outside reference", "judge: no answer", "judge: other", "judge unreadable" (`response` is what it
-     said), "generation failed"
+out  the rows that stay, unchanged (without a judge with `doubtful`, words that may point outside). Rejected by rule:
+     "outside reference", "no question", "no answer", "empty box", "box not closed", "refusal", "remark about itself",
+     "answer repeats the question", "text repeats itself", "not grounded" (`matched` is what the rule saw, `matched_in`
+     where); by the judge: "judge: contradiction", "judge: outside reference", "judge: no answer", "judge: no task",
+     "judge: other", "judge unreadable" (`response` is what it said), "generation failed"
 
 A reference is outside only where the pair does not hold what it points to: "the table below" followed by a table stays.
 The method is the filtering step of MegaScience (arXiv 2507.16812, section 2), which leaves all of it to the judge.
@@ -20,6 +21,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 import re
 
+import parse_pairs
 import replies
 
 import batch_generate
@@ -37,98 +39,93 @@ Look for these faults, in the question and in the answer:
 - contradiction: the answer contradicts itself, gives different results in different places, or concludes what its own reasoning does not support.
 - outside reference: something is needed that is not there, such as a figure, a table, a numbered equation, an earlier exercise, "the text".
 - no answer: the answer is missing, cut off, refuses, only repeats the question, or answers another question.
+- no task: the question asks nothing and leaves nothing to be judged or completed.
 Small gaps in the reasoning, plain style and harmless typing errors are no faults.
 
 <doubt>Think it through briefly, then end with these two lines:
-Fault: none, contradiction, outside reference, or no answer
+Fault: none, contradiction, outside reference, no answer, or no task
 Decision: YES to keep the pair (no fault), NO to drop it"""
 
-# ---- rules: each returns the text that it saw, or None ----
+# ---- what points outside ----
 
-DRAWN = r"(?:figures?|diagrams?|illustrations?|schematics?|charts?)"  # words that mean nothing else; a picture or a table can stand in a room
+DRAWN = (
+    r"(?:figure|diagram|illustration|schematic|chart)s?"  # a picture or a table can stand in a room
+)
 SEEN = (
-    rf"(?:{DRAWN}|pictures?|images?|drawings?|photo(?:graph)?s?|sketch(?:es)?|plots?|maps?|graphs?)"
+    rf"(?:{DRAWN}|(?:picture|image|drawing|photo|photograph|plot|map|graph|table)s?|sketch(?:es)?)"
 )
-VERDICT = re.compile(
-    r"\W*(?:the (?:statement|claim) is )?(?:true|false|correct|incorrect|right|wrong|yes|no)\b",
-    re.I,
+ITEM = (
+    r"(?:(?:example|exercise|problem|question|theorem|lemma|proposition)s?|corollar(?:y|ies)"
+    r"|discussion|experiment|derivation)"
 )
-TEXT = r"(?:textbook|chapter|passage|excerpt|source text|provided text|given text)"
-ITEM = r"(?:examples?|exercises?|problems?|questions?|theorems?|lemmas?|propositions?|corollar(?:y|ies)|discussion|experiment|derivation)"
 NUMBERED = re.compile(
-    r"\b(Figs?\.?|Figures?|Tables?|Eqs?\.|Eqns?\.?|Equations?|Chapters?|Chap\.|Sections?|Sect?\.|Examples?|Exercises?|Ex\.|Problems?|Theorems?|Thm\.|"
-    r"Lemmas?|Propositions?|Corollary|Definitions?|Appendix|Listing|Algorithm|Exhibit|Plate)[\s~\u00a0]*\(?((?:[A-Z]\.?)?\d+(?:[.\-–:]\d+)*)(?!\w)\)?"
+    r"""(?x)\b(Figs?\.?|Figures?|Tables?|Eqs?\.|Eqns?\.?|Equations?|Chapters?|Chap\.|Sections?|Sect?\.|
+    Examples?|Exercises?|Ex\.|Problems?|Theorems?|Thm\.|Lemmas?|Propositions?|Corollary|Definitions?|
+    Appendix|Listing|Algorithm|Exhibit|Plate)
+    [\s~\u00a0]*\(?((?:[A-Z]\.?)?\d+(?:[.\-–:]\d+)*)(?!\w)\)?"""
 )
-NAMES = re.compile(
-    r"chapter (?:7|9|11|12|13)\b.{0,40}(?:bankrupt|filing|petition|reorgani)|bankrupt.{0,60}chapter (?:7|9|11|12|13)\b|"
-    r"figure[- ](?:8(?![.\d])|of[- ]eight)|section \d+\w?(?:\(\w\))? of (?:the )?[A-Z]",
-    re.I | re.S,
+NAMES = re.compile(  # that look like a numbered reference
+    r"""(?xis)chapter\s(?:7|9|11|12|13)\b.{0,40}(?:bankrupt|filing|petition|reorgani)|
+    bankrupt.{0,60}chapter\s(?:7|9|11|12|13)\b|
+    figure[-\s](?:8(?![.\d])|of[-\s]eight)|section\s\d+\w?(?:\(\w\))?\sof\s(?:the\s)?[A-Z]"""
 )
-BEFORE = r"(?:following|accompanying|above|preceding|adjacent|provided)"
-POINTING = {
-    "visual": re.compile(
-        rf"\b(?:(?:in|from|see|to|of|on) (?:the|this|that) {DRAWN}(?! of\b| that\b|\w)"
-        rf"|{BEFORE} {SEEN}(?! of\b|\w)"
-        rf"|{SEEN} (?:shown |given |displayed )?(?:above|below|at (?:the )?(?:right|left)|on the (?:right|left|next page|facing page))\b"
-        rf"|(?:shown|depicted|illustrated|pictured|sketched) (?:in|on) (?:the |this |that |a )?{SEEN}(?! of\b|\w)"
-        r"|see (?:figure|table|equation|example|section|chapter|problem|exercise)s?(?!\w)|(?:in|watch) this (?:video|animation)\b)",
-        re.I,
-    ),
-    "table": re.compile(
-        rf"\b(?:see (?:the|this|that) table(?! of\b| lists?\b|\w)|{BEFORE} tables?\b"
-        r"|tables? (?:shown |given )?(?:above|below)\b|(?:shown|given|listed|as) in tables?\b)",
-        re.I,
-    ),
-    "text": re.compile(
-        rf"\b(?:(?:in|from|see|of) (?:the|this|our|that) (?:(?:preceding|previous|above|next|last|same) )?{TEXT}(?! of\b|\w)"
-        r"|(?:previous|preceding|earlier|next|last) (?:chapter|section|passage|lecture)\b|in this (?:book|lecture|unit|module)\b"
-        r"|(?:according to|(?:discussed|mentioned|described|stated|provided|given|found|presented) (?:in|by)) (?:the|this) "
-        rf"(?:{TEXT}|text|book|document|reading|lecture|material|author)(?! of\b|\w)"
-        r"|the authors?['’]? (?:claims?|states?|argues?|mentions?|says?|suggests?)\b)",
-        re.I,
-    ),
-    "earlier": re.compile(
-        rf"\b(?:(?:previous|preceding|foregoing) {ITEM}\b|(?:the|this) above {ITEM}\b|{ITEM} (?:above|below)\b"
-        r"|the (?:[a-z]+ )?(?:function|reaction|data|code|program|expression|formula|statement|scenario|situation|circuit|equation|model) above\b"
-        r"|as (?:we )?(?:have )?(?:mentioned|discussed|described|seen|defined|noted|explained|introduced) (?:above|earlier|previously|before)\b"
-        r"|(?:discussed|described|mentioned|introduced|derived|proved|proven) (?:earlier|previously|in class)\b)",
-        re.I,
-    ),
-}
+DRAWING = re.compile(
+    rf"""(?xi)\b(?:
+    (?:in|from|see|to|of|on)\s(?:the|this|that)\s{DRAWN}(?!\w|\sof\b|\sthat\b)
+    | (?:following|accompanying|above|preceding|adjacent|provided)\s{SEEN}(?!\w|\sof\b)
+    | {SEEN}\s(?:(?:shown|given|displayed)\s)?(?:above|below)\b
+    | (?:shown|depicted|illustrated|pictured)\s(?:in|on)\s(?:(?:the|this|that|a)\s)?{SEEN}(?!\w|\sof\b)
+    | (?:given|listed|as)\sin\stables?\b
+    | see\s(?:(?:the|this|that)\s)?(?:figure|table|equation|example|section|chapter|problem|exercise)s?
+        (?!\w|\sof\b|\slists?\b)
+    | (?:in|watch)\sthis\s(?:video|animation)\b)"""
+)
+BOOK = re.compile(
+    r"""(?xi)\b(?:
+    (?:in|from|see|of)\s(?:the|this|our|that)\s(?:(?:preceding|previous|above|next|last|same)\s)?
+        (?:textbook|chapter|passage|excerpt|(?:source|provided|given)\stext)(?!\w|\sof\b)
+    | (?:previous|preceding|earlier|next|last)\s(?:chapter|section|passage|lecture)\b
+    | in\sthis\s(?:book|lecture|unit|module)\b
+    | (?:according\sto|(?:[a-z]+ed|given|found)\s(?:in|by))\s(?:the|this)\s
+        (?:textbook|passage|text|book|document|reading|lecture|material|author)(?!\w|\sof\b)
+    | the\sauthors?['’]?\s(?:claim|state|argue|mention|say|suggest)s?\b)"""
+)
+TOLD = (
+    r"(?:mentioned|discussed|described|seen|defined|noted|explained|introduced|derived|prove[dn])"
+)
+EARLIER = re.compile(  # in questions only: a solution may speak of its own lines
+    rf"""(?xi)\b(?:
+    (?:previous|preceding|foregoing)\s{ITEM}\b|(?:the|this)\sabove\s{ITEM}\b|{ITEM}\s(?:above|below)\b
+    | the\s(?:[a-z]+\s)?(?:function|reaction|data|code|program|expression|formula|statement|scenario|situation
+        |circuit|equation|model)\sabove\b
+    | as\s(?:we\s)?(?:have\s)?{TOLD}\s(?:above|earlier|previously|before)\b
+    | {TOLD}\s(?:earlier|previously|in\sclass)\b)"""
+)
 # what may as well stand in the matter: "in the graph" G, "in the table" of a database, "in this
-# section"
-# of a program. With a judge it decides, and is told; without one the row stays and `doubtful` says
-# why.
+# section" of a program, "the train in the example". A judge decides and is told; without one the row
+# stays and `doubtful` says why.
 DOUBTFUL = re.compile(
     r"""(?xi)\b(?:
       (?:in|see)\s(?:the|this)\s(?:graph|plot|picture|photo(?:graph)?|image)(?!\sof\b|\sthat\b|\w|\splane)
     | (?:in|from|use|using)\s(?:the|this|that)\stable(?!\sof\b|\slists?\b|\w)
-    | (?:in|of|from)\s(?:the|this|that)\ssection(?!\sof\b|\w)
-    | (?:in|of|from)\s(?:the|this)\sexample(?!\sof\b|\w)               # "the train in the example"
-    )"""
+    | (?:in|of|from)\s(?:the|this|that)\s(?:section|example)(?!\sof\b|\w))"""
 )
-# what the question points to, and what must stand in the question so that it is there
-NEEDED = {
-    "part": (  # "use the result of part (a)"
-        re.compile(r"\b(?:in|from|of|to)\spart\s\(?([a-h])\)?(?!\w)", re.I),
-        re.compile(r"\A\b"),  # its own letter is looked for
-    ),
-    "shown": (  # "the product in the reaction shown"
+PART = re.compile(r"\b(?:in|from|of|to)\spart\s\(?([a-h])\)?(?!\w)", re.I)
+NEEDED = (  # what the question points to, and what must stand in it so that it is there
+    (  # "the product in the reaction shown"
         re.compile(
-            r"\b(?:reaction|circuit|structure|compound|molecule|scheme|code|network|mechanism|graph)s?\s"
-            r"(?:shown|depicted|drawn)(?!\s(?:to|that)\b)",
-            re.I,
+            r"""(?xi)\b(?:reaction|circuit|structure|compound|molecule|scheme|code|network|mechanism|graph)s?
+            \s(?:shown|depicted|drawn)(?!\s(?:to|that)\b)"""
         ),
         re.compile(r"->|→|⟶|=>|⇌|\\\w*arrow|\\ce\b|```|\$|\[[A-Z]{2,}|\n"),
     ),
-    "data": (  # "using the data given"
+    (  # "using the data given"
         re.compile(
-            r"\b(?:using|from|with|by)\sthe\s(?:data|values|information)\s(?:given|provided|shown)",
-            re.I,
+            r"(?i)\b(?:using|from|with|by)\sthe\s(?:data|values|information)\s(?:given|provided|shown)"
         ),
         re.compile(r"\d.*\d", re.S),
     ),
-}
+)
 IMAGE = re.compile(r"!\[[^\]\n]*\]\([^)\n]*\)|\\includegraphics|<img\b", re.I)
 # \ref, \eqref, \cite
 LATEX_REFERENCE = re.compile(r"\\(?:eq|page|auto|[cC])?(?:ref|ite[pt]?)\{([^{}\n]*)\}")
@@ -140,41 +137,38 @@ HOLDS_TABLE = re.compile(
 HOLDS_VISUAL = re.compile(
     r"\\begin\{(?:tikz|tabular|array)|<svg|```|\[asy\]|\[figure:[^\]]*alt:", re.I
 )
+
+
+# ---- what an answer says of itself ----
+
 NO_ANSWER = re.compile(
-    r"\W*(?:n/?a|none(?: (?:given|provided|available))?|null|unknown|tbd|todo|\[?no qa\]?|(?:answer|solution)s?|same as above"
-    r"|no (?:answer|solution)(?: (?:is |was )?(?:given|provided|available))?|not (?:given|provided|available|applicable|answered)"
-    r"|(?:the )?(?:answer|solution)s? (?:is |are |was |were )?(?:not (?:given|provided|available)|omitted|missing)|answers? (?:will|may) vary"
-    r"|see (?:the )?(?:text|solution|answer|above|book|figure)s?|left (?:to the reader|as an exercise)(?: .{0,40})?)\W*",
-    re.I,
+    r"""(?xi)\W*(?:(?:answer|solution)s?|same\sas\sabove|todo|not\sanswered
+    |(?:none|no\s(?:answer|solution))(?:\s(?:is\s|was\s)?(?:given|provided|available))?
+    |(?:the\s)?(?:answer|solution)s?\s(?:(?:is|are|was|were)\s)?(?:not\s(?:given|provided|available)|omitted|missing)
+    |answers?\s(?:will|may)\svary|see\s(?:the\s)?(?:text|solution|answer|above|book|figure)s?
+    |left\s(?:to\sthe\sreader|as\san\sexercise)(?:\s.{0,40})?)\W*"""
 )
 SOURCE = r"(?:passage|text|document|source|chunk|excerpt|context|question|problem)"
 REFUSAL = re.compile(
-    r"\b(?:I(?: am|['’]m) (?:sorry|unable|not able)|I (?:cannot|can['’]t|can not|could not|won['’]t) "
-    r"(?:answer|provide|help|assist|determine|solve|give|find|access|see|view|complete)|as an? (?:AI|artificial intelligence|language model)\b"
-    rf"|(?:is|was|are|were) not (?:provided|given|included|mentioned|specified|stated|available|contained|answered) (?:in|by) the {SOURCE}"
-    rf"|the {SOURCE}(?: provided| given)? (?:does not|doesn['’]t|do not) (?:contain|provide|give|include|mention|specify|state|answer)"
-    r"|(?:cannot|can not|can['’]t) (?:be )?(?:answer|determine|solve)d? (?:this |the |it )?(?:question |problem )?"
-    r"(?:without|from the (?:given|provided)|with the (?:given|provided)|based on the (?:given|provided))"
-    r"|(?:not enough|insufficient) (?:information|context) (?:is |was )?(?:given |provided |available )?(?:to|in order to) (?:answer|solve))",
-    re.I,
+    rf"""(?xi)\b(?:I(?:\sam|['’]m)\s(?:sorry|unable|not\sable)
+    |I\s(?:cannot|can['’]t|can\snot|could\snot|won['’]t)
+        \s(?:answer|provide|help|assist|determine|solve|give|find|access|see|view|complete)
+    |as\san?\s(?:AI|artificial\sintelligence|language\smodel)\b
+    |(?:is|was|are|were)\snot\s(?:provided|given|included|mentioned|specified|stated|available|contained|answered)
+        \s(?:in|by)\sthe\s{SOURCE}
+    |the\s{SOURCE}(?:\sprovided|\sgiven)?\s(?:does\snot|doesn['’]t|do\snot)
+        \s(?:contain|provide|give|include|mention|specify|state|answer)
+    |(?:cannot|can\snot|can['’]t)\s(?:be\s)?(?:answer|determine|solve)d?\s(?:(?:this|the|it)\s)?(?:(?:question|problem)\s)?
+        (?:without|from\sthe\s(?:given|provided)|with\sthe\s(?:given|provided)|based\son\sthe\s(?:given|provided))
+    |(?:not\senough|insufficient)\s(?:information|context)\s(?:(?:is|was)\s)?(?:(?:given|provided|available)\s)?
+        (?:in\sorder\s)?to\s(?:answer|solve))"""
 )
 REMARK = re.compile(  # the writer speaks of its work, not of the matter
-    r"\b(?:the (?:original|known|provided|reference|refined) (?:answer|question)|refined (?:question|answer)|(?:the|your) prompt\b"
-    r"|wait,? (?:let|that|this|no|actually|i|we)\b|let(?: me|['’]s) (?:re-?(?:check|consider|examine|evaluate|calculate)|double[- ]check)"
-    r"|i (?:apologi[sz]e|made (?:a|an) (?:mistake|error))|there (?:seems|appears) to be (?:an? |some )(?:mistake|error|typo|confusion))\b",
-    re.I,
-)
-# blanks and options are tasks too
-TASK = re.compile(
-    r"[?？؟]|_{2,}|\b(?:account|add|analy[sz]e|answer|apply|approximate|argue|arrange|assess|assume|balance|characteri[sz]e|check|choose|classify|compare|"
-    r"complete|compute|calculate|consider|construct|contrast|convert|create|decide|deduce|define|demonstrate|derive|describe|design|determine|develop|"
-    r"differentiate|discuss|divide|distinguish|draw|establish|estimate|evaluate|examine|expand|explain|express|factor|fill|find|follow|formulate|generate|give|"
-    r"graph|identify|illustrate|implement|indicate|integrate|interpret|investigate|judge|justify|label|let|list|make|match|maximi[sz]e|minimi[sz]e|multiply|name|"
-    r"obtain|optimi[sz]e|order|outline|plot|predict|prepare|propose|prove|provide|rank|recall|reduce|relate|repeat|rewrite|round|select|show|simplify|"
-    r"sketch|solve|sort|state|suggest|summari[sz]e|suppose|test|trace|translate|true or false|use|using|verify|write|"
-    r"what|which|why|how|when|where|who|whose)\b"
-    r"|^\W*(?:is|are|was|were|does|do|did|can|will)\b|[(\[]\s*[)\]]|…|\.\.\.|^\W*\(?[ab][.)]\s",
-    re.I | re.M,
+    r"""(?xi)\b(?:the\s(?:original|known|provided|reference|refined)\s(?:answer|question)|refined\s(?:question|answer)
+    |(?:the|your)\sprompt\b|wait,?\s(?:let|that|this|no|actually|i|we)\b
+    |let(?:\sme|['’]s)\s(?:re-?(?:check|consider|examine|evaluate|calculate)|double[-\s]check)
+    |i\s(?:apologi[sz]e|made\s(?:a|an)\s(?:mistake|error))
+    |there\s(?:seems|appears)\sto\sbe\s(?:(?:an?|some)\s)?(?:mistake|error|typo|confusion))\b"""
 )
 
 
@@ -202,54 +196,55 @@ def is_given(kind, number, text):
 
 
 def outside_reference(question, answer):
-    """First reference to something that neither text holds; (field, text seen) or None.
-
-    The words "above" and "earlier" are looked for in the question only: a solution may speak of its
-    own lines.
-    """
-    for field, text, at_hand in (
-        ("question", question, question),
-        ("answer", answer, f"{question}\n{answer}"),
-    ):
-        if seen := IMAGE.search(text):
-            return field, seen[0]
-        for seen in LATEX_REFERENCE.finditer(text):
-            if f"\\label{{{seen[1]}}}" not in at_hand:
-                return field, seen[0]
-        for seen in NUMBERED.finditer(text):
-            around = text[max(0, seen.start() - 80) : seen.end() + 60]
-            if not NAMES.search(around) and not is_given(seen[1], seen[2], at_hand):
-                return field, seen[0]
-        if seen := pointing(field, text, at_hand, len(question.split())):
+    """(field, text seen) of the first reference to something that neither text holds, or None."""
+    both, length = f"{question}\n{answer}", len(question.split())
+    for field, text, at_hand in (("question", question, question), ("answer", answer, both)):
+        if seen := named(text, at_hand) or pointing(field, text, at_hand, length):
             return field, seen
-    for name, (pattern, held) in NEEDED.items():
-        for seen in pattern.finditer(question):
-            there = held.search(question)
-            if name == "part":
-                there = re.search(
-                    rf"(?:^|(?<!part)[\s.;:])\(?{seen[1]}[).]\s", question, re.I | re.M
-                )
-            if not there:
-                return "question", seen[0]
+    seen = needed(question)
+    return ("question", seen) if seen else None
+
+
+def named(text, at_hand):
+    """An image, a \\ref or a numbered thing that is not at hand, or None."""
+    if seen := IMAGE.search(text):
+        return seen[0]
+    for seen in LATEX_REFERENCE.finditer(text):
+        if f"\\label{{{seen[1]}}}" not in at_hand:
+            return seen[0]
+    for seen in NUMBERED.finditer(text):
+        around = text[max(0, seen.start() - 80) : seen.end() + 60]
+        if not NAMES.search(around) and not is_given(seen[1], seen[2], at_hand):
+            return seen[0]
     return None
 
 
 def pointing(field, text, at_hand, length):
     """Words that point to a figure, a table, the book or something earlier that is not at hand, or
     None."""
-    for name, pattern in POINTING.items():
-        if name == "earlier" and field == "answer":
-            continue
-        if name in ("table", "visual") and (
-            HOLDS_TABLE.search(at_hand) or HOLDS_VISUAL.search(at_hand)
-        ):
-            continue
-        if name == "text" and length > 150:  # a reading task that brings its passage along
-            continue
-        for seen in pattern.finditer(text):
-            late = seen.start() > 200 and not re.search("previous|preceding", seen[0], re.I)
-            if name != "earlier" or not late:  # "above" may mean the question's own start
-                return seen[0]
+    held = HOLDS_TABLE.search(at_hand) or HOLDS_VISUAL.search(at_hand)
+    if not held and (seen := DRAWING.search(text)):
+        return seen[0]
+    if length <= 150 and (
+        seen := BOOK.search(text)
+    ):  # a long reading task brings its passage along
+        return seen[0]
+    for seen in EARLIER.finditer(text) if field == "question" else ():
+        # "above" may mean the question's own start
+        if seen.start() <= 200 or re.search("previous|preceding", seen[0], re.I):
+            return seen[0]
+    return None
+
+
+def needed(question):
+    """A part, reaction or data that the question names and does not bring, or None."""
+    for seen in PART.finditer(question):
+        letter = rf"(?:^|(?<!part)[\s.;:])\(?{seen[1]}[).]\s"
+        if not re.search(letter, question, re.I | re.M):
+            return seen[0]
+    for pattern, there in NEEDED:
+        if (seen := pattern.search(question)) and not there.search(question):
+            return seen[0]
     return None
 
 
@@ -274,10 +269,13 @@ def repeats_itself(text):
     return None
 
 
+# ---- the rules: each returns (reason, field, text seen) or None ----
+
+
 def unanswered(question, answer):
     if not question.strip():
         return "no question", "question", ""
-    if not answer.strip() or NO_ANSWER.fullmatch(answer.strip()):
+    if parse_pairs.is_empty(answer) or NO_ANSWER.fullmatch(answer.strip()):
         return "no answer", "answer", answer.strip()[:200]
     return None
 
@@ -300,15 +298,6 @@ def talk(question, answer):
     return None
 
 
-def no_task(question, answer):
-    """A full sentence that asks nothing; open ones are to be completed, statements to be judged."""
-    english = sum(c.isascii() for c in question) > len(question) / 2  # the list of tasks is English
-    whole = re.search(r"[.!][\s\"'”)$*]*$", question)
-    if english and whole and not TASK.search(question) and not VERDICT.match(answer):
-        return "no task", "question", question[:200]
-    return None
-
-
 def repetition(question, answer):
     if flat(answer) == flat(question) != "":
         return "answer repeats the question", "answer", answer[:200]
@@ -323,7 +312,7 @@ def outside(question, answer):
     return ("outside reference", *seen) if seen else None
 
 
-RULES = (unanswered, broken_box, talk, no_task, repetition, outside)
+RULES = (unanswered, broken_box, talk, repetition, outside)
 
 
 def rule(question, answer):
@@ -344,7 +333,9 @@ def parse_judge(text):
     if not said:
         return None, "judge unreadable"
     faults = re.findall(
-        r"fault[\s*_`\"':：-]{1,10}(none|contradiction|outside reference|no answer)\b", text, re.I
+        r"fault[\s*_`\"':：-]{1,10}(none|contradiction|outside reference|no answer|no task)\b",
+        text,
+        re.I,
     )
     if said[-1].lower() == "yes":
         return True, None
@@ -371,7 +362,7 @@ def main():
     args = parser.parse_args()
     if not args.no_judge and not args.model:
         parser.error("--model is needed for the judge; --no-judge uses the rules alone")
-    step = r.Step(args, inputs=[args.input], prompt=PROMPT, code=[replies])
+    step = r.Step(args, inputs=[args.input], prompt=PROMPT, code=[replies, parse_pairs])
     if step.finished():
         return
 

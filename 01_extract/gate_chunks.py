@@ -4,13 +4,14 @@
     python 01_extract/gate_chunks.py --input chunks.jsonl --asked 2000 --found first.jsonl --output likely.jsonl --recall 0.95
     python 01_extract/extract_qa.py  --input likely.jsonl --output qa.jsonl --model M
 
-in   chunks; --asked: how many of them, from the first on, the teacher has read; --found: the pairs it found (source_id names the chunk)
-out  the chunks that were read and held pairs, and those of the rest whose probability reaches the threshold, with gate_probability.
-     Rejected: "held no question" (read already), "unlikely to hold a question". X.meta.json says the threshold, and the recall and share of
-     chunks kept that it has in cross-validation: what the gate is expected to lose and to save
+in   chunks; --asked: how many of them, from the first on, the teacher has read; --found: the pairs it found (source_id names
+     the chunk)
+out  the chunks that were read and held pairs, and those of the rest whose probability reaches the threshold, with
+     gate_probability. Rejected: "held no question" (read already), "unlikely to hold a question". X.meta.json says the
+     threshold, and the recall and share of chunks kept that it has in cross-validation: what the gate will lose and save
 
-In MegaScience 72,548 of 546,134 chunks (13 %) held a pair (table 1 of arXiv 2507.16812), each read by a 70B model twice. The features are
-sentence vectors of the chunk's parts (mean and maximum) and counts of signs of exercises; the classifier is a logistic regression.
+In MegaScience 72,548 of 546,134 chunks (13 %) held a pair (table 1 of arXiv 2507.16812), each read by a 70B model twice. The
+classifier is a logistic regression on sentence vectors of a chunk's parts and counts of signs of exercises.
 """
 
 import sys
@@ -38,24 +39,17 @@ def features(chunks, args):
     signs of exercises, length."""
     import numpy as np
 
-    parts, owner = [], []
-    for number, chunk in enumerate(chunks):
-        text = chunk["text"]
-        pieces = [text[at : at + PART] for at in range(0, max(1, len(text)), PART)]
-        parts += pieces
-        owner += [number] * len(pieces)
-    vectors = embed_texts.embed(
-        parts, args.encoder, args.cache or Path(args.output).parent / "cache"
-    )
-    vectors, owner, made = vectors[:], np.array(owner), []
-    starts = np.flatnonzero(np.diff(owner, prepend=-1))
-    sums = np.add.reduceat(vectors, starts)
-    counts = np.diff(np.append(starts, len(owner)))[:, None]
-    made += [sums / counts, np.maximum.reduceat(vectors, starts)]
-    signs = [len(SIGNS.findall(chunk["text"])) for chunk in chunks]
-    lengths = [len(chunk["text"]) for chunk in chunks]
-    made.append(np.log1p(np.array([signs, lengths]).T))
-    return np.concatenate(made, axis=1)
+    parts = [
+        [chunk["text"][at : at + PART] for at in range(0, len(chunk["text"]) or 1, PART)]
+        for chunk in chunks
+    ]
+    folder = Path(args.output).parent / "cache"
+    vectors = embed_texts.embed([part for own in parts for part in own], args.encoder, folder)[:]
+    counts = np.array([len(own) for own in parts])
+    starts = np.cumsum(counts) - counts
+    means = np.add.reduceat(vectors, starts) / counts[:, None]
+    marks = [(len(SIGNS.findall(chunk["text"])), len(chunk["text"])) for chunk in chunks]
+    return np.hstack([means, np.maximum.reduceat(vectors, starts), np.log1p(marks)])
 
 
 def threshold_for(probabilities, labels, recall):
@@ -93,11 +87,10 @@ def main():
     add("--found", required=True, metavar="FILE", help="pairs of extract_qa.py")
     add("--recall", type=float, default=0.95, help="default 0.95")
     add("--encoder", metavar="M", help="default: the embedded MiniLM")
-    add("--cache", metavar="DIR", help="folder of the vectors")
     args = parser.parse_args()
     if not 0 < args.recall <= 1:
         raise r.BadInput(f"--recall {args.recall}: a share above 0 and at most 1 is needed")
-    step = r.Step(args, inputs=[args.input, args.found], ignore=("cache",))
+    step = r.Step(args, inputs=[args.input, args.found])
     if step.finished():
         return
     import numpy as np
@@ -113,16 +106,13 @@ def main():
     table = features(chunks, args)
     model, threshold, measured = train(table[: len(labels)], labels, args.recall)
     probabilities = model.predict_proba(table)[:, 1]
-    for number, chunk in enumerate(chunks):
-        probability = round(float(probabilities[number]), 4)
-        if number < len(labels):
-            reason = None if labels[number] else "held no question"
+    for number, (chunk, probability) in enumerate(zip(chunks, probabilities, strict=True)):
+        chunk["gate_probability"] = round(float(probability), 4)
+        was_read = number < len(labels)
+        if labels[number] if was_read else probability >= threshold:
+            step.keep(chunk)
         else:
-            reason = None if probability >= threshold else "unlikely to hold a question"
-        if reason:
-            step.reject(chunk, reason, gate_probability=probability)
-        else:
-            step.keep({**chunk, "gate_probability": probability})
+            step.reject(chunk, "held no question" if was_read else "unlikely to hold a question")
     step.finish(threshold=threshold, cross_validated=measured)
     r.say(
         f"cross-validated: {measured['recall']} % of the chunks with pairs are kept, "

@@ -1,5 +1,5 @@
-"""Where a passage supports a pair, and what of a pair it does not (used by extract_qa.py, refine_qa.py and add_cot.py; no command
-of its own)."""
+"""Where a passage supports a pair, and what of a pair it does not (used by extract_qa.py, refine_qa.py and add_cot.py; no
+command of its own)."""
 
 import itertools
 import re
@@ -24,14 +24,14 @@ LONGEST_PROOF = 4  # sentences
 
 def content_words(text):
     """Words of at least four letters that carry meaning, in lower case and without plural s, and
-    numbers."""
-    words = {word.lower() for word in WORD.findall(text)}
-    return {
-        word[:-1] if word.endswith("s") and len(word) > 4 else word
-        for word in words
-        if (len(word) > 3 and word not in COMMON and not word.isdigit())
-        or (word.isdigit() and len(word) > 1)
-    }
+    numbers of at least two digits."""
+    found = set()
+    for word in {word.lower() for word in WORD.findall(text)}:
+        if word.isdigit():
+            found |= {word} if len(word) > 1 else set()
+        elif len(word) > 3 and word not in COMMON:
+            found.add(word[:-1] if word.endswith("s") and len(word) > 4 else word)
+    return found
 
 
 def is_unrelated(question, answer, passage):
@@ -52,28 +52,28 @@ def find_quote(quote, passage):
     agree.
     """
     places = list(WORD.finditer(passage))
-    words = [place[0].lower() for place in places]
     asked = [word.lower() for word in WORD.findall(quote)]
     size = min(RUN, len(asked))
     if size < 2:
         return None
-    runs = {}
-    for at in range(len(words) - size + 1):
-        runs.setdefault(tuple(words[at : at + size]), []).append(at)
-    hits = [
-        (there, at)
-        for at in range(len(asked) - size + 1)
-        for there in runs.get(tuple(asked[at : at + size]), ())[:20]
-    ]
+    runs = {}  # of the passage: where each begins
+    for at, run in enumerate(runs_of([place[0].lower() for place in places], size)):
+        runs.setdefault(run, []).append(at)
+    wanted = runs_of(asked, size)
+    hits = [(there, at) for at, run in enumerate(wanted) for there in runs.get(run, ())[:20]]
     if not hits:
         return None
     near = Counter((there - at) // 8 for there, at in hits)  # a left-out word shifts what follows
     shift = max(near, key=lambda key: near[key] + near[key + 1])
     found = [(there, at) for there, at in hits if (there - at) // 8 in (shift, shift + 1)]
-    if len({at for _, at in found}) < COPIED * (len(asked) - size + 1):
+    if len({at for _, at in found}) < COPIED * len(wanted):
         return None
     first, last = min(found)[0], max(found)[0] + size - 1
     return places[first].start(), places[last].end()
+
+
+def runs_of(words, size):
+    return [tuple(words[at : at + size]) for at in range(len(words) - size + 1)]
 
 
 def find_support(answer, passage):
@@ -82,21 +82,20 @@ def find_support(answer, passage):
     words = content_words(answer)
     bounds = [0, *(match.end() for match in SENTENCE.finditer(passage)), len(passage)]
     spans = [(a, b) for a, b in itertools.pairwise(bounds) if passage[a:b].strip()]
-    if not words or not spans:
-        return None, 0.0
     held = [content_words(passage[a:b]) & words for a, b in spans]
-    best, place = 0.0, None
+    best, place, share = 0.0, None, 0.0
     for first in range(len(spans)):
         seen = set()
         for last in range(first, min(first + LONGEST_PROOF, len(spans))):
             seen |= held[last]
             score = len(seen) - 0.1 * (last - first)  # of two equal places the shorter
             if score > best:
-                best, place = score, (first, last, len(seen) / len(words))
+                best, share = score, len(seen) / len(words)
+                place = spans[first][0], spans[last][1]
     if place is None:
         return None, 0.0
-    start, end = spans[place[0]][0], spans[place[1]][1]
-    return (start, start + len(passage[start:end].rstrip())), place[2]
+    start, end = place
+    return (start, start + len(passage[start:end].rstrip())), share
 
 
 def prove(answer, quote, passage):

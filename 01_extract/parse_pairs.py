@@ -88,7 +88,8 @@ EMPTY = re.compile(
     (?:the|your|new|complete|refined|self-contained)\s+(?:(?:new|complete|refined)\s+)?(?:question|answer|solution)""",
     re.IGNORECASE,
 )
-EDGES = re.compile(r"^[\W_]+|[\W_]+$")
+MARKS = r"""[\s*_#>`~|.:;,()\[\]{}<"'“”…–—-]+"""  # "∞" and "+" are answers
+EDGES = re.compile(f"^{MARKS}|{MARKS}$")
 
 
 def is_empty(text):

@@ -72,6 +72,9 @@ def test_a_question_that_points_outside_is_rejected(question):
         "**Theorem 1.** Every bounded sequence has a limit point. Prove Theorem 1.",
         "Let \\begin{equation} a = b \\label{eq:a} \\end{equation} Solve \\eqref{eq:a} for $b$.",
         "The acceleration of free fall is",
+        "Every bounded sequence converges.",
+        "Pick the larger of 3/4 and 5/7.",
+        "Categorize silver chloride as an ionic or a covalent compound.",
         "Divide 49 into two parts whose ratio is 9 to 2.",
         "光合作用的产物是什么",
     ],
@@ -101,7 +104,6 @@ def test_a_question_that_stands_alone_stays(question):
             "remark about itself",
         ),
         ("What is the mass?", "The original answer is wrong; it is 6 kg.", "remark about itself"),
-        ("Photosynthesis in plants.", "It makes sugar.", "no task"),
         ("What is osmosis?", "What is osmosis?", "answer repeats the question"),
         ("What is osmosis?", "It is the flow of water. " * 8, "text repeats itself"),
         (
@@ -131,6 +133,7 @@ def test_each_rule_fires(question, answer, reason):
         "We wait, on average, 5 minutes since the rate is 0.2 per minute.",
         "No.",
         "x",
+        "∞",
     ],
 )
 def test_answers_that_stay(answer):
@@ -144,6 +147,7 @@ def test_answers_that_stay(answer):
         ("**Fault:** contradiction\n**Decision:** NO", (False, "judge: contradiction")),
         ("Fault: outside reference\nDecision: **No**", (False, "judge: outside reference")),
         ("Decision: NO", (False, "judge: other")),
+        ("Fault: no task\nDecision: NO", (False, "judge: no task")),
         ("At first Decision: NO\nFault: none\nDecision: YES", (True, None)),
         ("<think>Decision: NO</think>YES", (True, None)),
         ("It looks fine to me", (None, "judge unreadable")),
@@ -451,12 +455,6 @@ def test_rules_on_real_questions(shared):
 def test_references_that_hold_are_told_from_those_that_do_not(question, lost):
     broken = filter_qa.rule(question, "It is so, since it must be.")
     assert (broken is not None and broken[0] == "outside reference") == lost, broken
-
-
-def test_a_statement_to_be_judged_is_a_task():
-    statement = "Every bounded sequence converges."
-    assert filter_qa.rule(statement, "False: 1, -1, 1, ... is bounded.") is None
-    assert filter_qa.rule(statement, "It has a bound.")[0] == "no task"
 
 
 def test_doubtful_words_go_to_the_judge(tmp_path):
