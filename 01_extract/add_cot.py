@@ -163,12 +163,7 @@ def finish(step, row, raw, passage, model):
 def main():
     parser = r.parser(__doc__, "input", "output")
     add = parser.add_argument
-    add(
-        "--judge",
-        choices=("model", "rules"),
-        default="model",
-        help="who decides whether reasoning is there (default model)",
-    )
+    add("--judge", choices=("model", "rules"), default="model", help="who looks for the reasoning")
     add("--chunks", metavar="FILE", help="the chunks of the pairs: the solver sees its passage")
     replies.add_keep_worked(parser)
     batch_generate.add_options(parser, max_tokens=4096)

@@ -61,12 +61,7 @@ LEVEL_WORDS = {
 }
 
 # with --level-from-model off: the form that also a small model keeps
-ONLY_SUBJECT = {
-    "type": "object",
-    "properties": {"subject": {"type": "string", "enum": [*SUBJECTS, "other"]}},
-    "required": ["subject"],
-    "additionalProperties": False,
-}
+ONLY_SUBJECT = replies.json_schema(subject={"type": "string", "enum": [*SUBJECTS, "other"]})
 
 
 def stated(field, text):

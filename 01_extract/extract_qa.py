@@ -41,15 +41,10 @@ PROMPTS = Path(__file__).resolve().parent / "prompts"
 STANDARDS = ("high", "low")
 MAX_TOKENS = {"document": 4096, "paragraph": 512, "skeleton": 4096}
 RETRY = 4  # times --max-tokens for answers that were cut off
-PAIR_SCHEMA = {
-    "type": "object",
-    "properties": {
-        "question": {"type": "string", "minLength": 15, "maxLength": 400},
-        "answer": {"type": "string", "minLength": 2, "maxLength": 800},
-    },
-    "required": ["question", "answer"],
-    "additionalProperties": False,
-}
+PAIR_SCHEMA = replies.json_schema(
+    question={"type": "string", "minLength": 15, "maxLength": 400},
+    answer={"type": "string", "minLength": 2, "maxLength": 800},
+)
 SHORTEST, LONGEST = 40, 400  # words of a paragraph that is asked about
 CODE = (book_blocks, grounding, parse_pairs, replies, worked_problems, pdf_text)
 
@@ -458,22 +453,9 @@ def parse_options():
         default="document",
         help="default document; paragraph for small models; worked needs no model",
     )
-    add(
-        "--worked",
-        action="store_true",
-        help="beside the model's pairs also those that a chunk prints with their solution",
-    )
-    add(
-        "--require-grounded",
-        action="store_true",
-        help="reject the model's pairs whose answer no place of the passage supports",
-    )
-    add(
-        "--prompts",
-        default=str(PROMPTS),
-        metavar="DIR",
-        help="folder of the prompt files (default 01_extract/prompts)",
-    )
+    add("--worked", action="store_true", help="also the pairs that a chunk prints, word for word")
+    add("--require-grounded", action="store_true", help="reject pairs that no place supports")
+    add("--prompts", default=str(PROMPTS), metavar="DIR", help="folder of the prompt files")
     add(
         "--changed",
         choices=("refuse", "ask"),

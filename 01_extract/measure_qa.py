@@ -44,16 +44,11 @@ Reply with JSON only: {"missing": "what the question leaves out, or an empty tex
 SOLVE_PROMPT = """<question>
 
 Work it out step by step and put the final answer inside \\boxed{}."""
-SCHEMA = {
-    "type": "object",
-    "properties": {
-        "missing": {"type": "string", "maxLength": 300},
-        "self_contained": {"type": "boolean"},
-        "level": {"enum": list(LEVELS)},
-    },
-    "required": ["missing", "self_contained", "level"],
-    "additionalProperties": False,
-}
+SCHEMA = replies.json_schema(
+    missing={"type": "string", "maxLength": 300},
+    self_contained={"type": "boolean"},
+    level={"enum": list(LEVELS)},
+)
 
 
 def judge_messages(row):
@@ -67,7 +62,7 @@ def solver_messages(attempt):
 
 def parse_judge(text):
     """The judge's dict, or None where it cannot be read."""
-    value = replies.json_answer(answers.trim.after_thinking(text)) or {}
+    value = replies.json_answer(answers.after_thinking(text)) or {}
     alone, level = value.get("self_contained"), value.get("level")
     if level not in LEVELS or not isinstance(alone, bool) or "missing" not in value:
         return None

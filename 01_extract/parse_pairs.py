@@ -3,11 +3,10 @@
 Pure functions that never raise, whatever the text.
 """
 
-import json
 import re
 from typing import NamedTuple
 
-from replies import mend_escapes, without_closing
+from replies import json_values, without_closing
 
 from answers.trim import after_thinking
 
@@ -122,19 +121,6 @@ def field(text):
 # ---- JSON ----
 
 
-def json_values(text):
-    """JSON values that stand one after the other in a text (an object, a list, or objects line by
-    line), up to the first thing that is none."""
-    values, at, decoder = [], 0, json.JSONDecoder(strict=False)
-    while start := re.compile(r"[\s,]*(?=[\[{])").match(text, at):
-        try:
-            value, at = decoder.raw_decode(text, start.end())
-        except (ValueError, RecursionError):
-            break
-        values.append(value)
-    return values
-
-
 def json_pair(item):
     """The pair of a JSON object, None where it is none; options of a multiple-choice question go
     under the question."""
@@ -152,9 +138,8 @@ def json_pair(item):
 def json_pairs(text):
     """Pairs of an answer that is JSON: an object, objects, a list of them, or {"pairs": [...]};
     None where it is not JSON."""
-    fenced = re.search(r"```(?:json)?[ \t]*\n(\s*[\[{].*?)```", text, re.DOTALL)
     pairs = []
-    for value in json_values(mend_escapes(fenced[1] if fenced else text.strip())):
+    for value in json_values(text):
         if isinstance(value, dict) and not json_pair(value):
             value = next((v for v in value.values() if isinstance(v, list)), [])
         pairs += map(json_pair, value if isinstance(value, list) else [value])

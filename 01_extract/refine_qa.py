@@ -56,15 +56,9 @@ FORMATS = {
     "json": 'Reply with one JSON object: {"question": the new question, "answer": the new answer}. Write each backslash of a formula twice.',
 }
 # lengths end the loops of small models
-SCHEMA = {
-    "type": "object",
-    "properties": {
-        "question": {"type": "string", "maxLength": 600},
-        "answer": {"type": "string", "maxLength": 1000},
-    },
-    "required": ["question", "answer"],
-    "additionalProperties": False,
-}
+SCHEMA = replies.json_schema(
+    question={"type": "string", "maxLength": 600}, answer={"type": "string", "maxLength": 1000}
+)
 
 
 def to_messages(row, passage, mode="text"):

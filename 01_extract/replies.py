@@ -19,6 +19,8 @@ ESCAPE = re.compile(r"\\(u[0-9a-fA-F]{4}|[\s\S]|$)")
 NEWLINE_COMMAND = re.compile(
     r"(u|e|i)(?![a-zA-Z])|(?:abla|eq|eg|ot|otin|mid|leq|geq|parallel|exists|subseteq|earrow|warrow)(?![a-zA-Z])"
 )
+JSON_START = re.compile(r"\{\s*\"|\[\s*\{")  # no brace of a formula
+BETWEEN_VALUES = re.compile(r"[\s,]*(?=[\[{])")
 CLOSING = re.compile(  # how a paragraph begins that speaks to the user or about the editing
     r"""(?x)[*_(\[>\s#-]*(?:
     let\s+me\s+know|i\s+hope|feel\s+free|please\s+let|hope\s+this|would\s+you\s+like|is\s+there\s+anything|
@@ -143,17 +145,30 @@ def mend_escape(match):
     return "\\" + match[0]
 
 
+def json_values(text):
+    """The JSON values of a model's text, one after the other from the first object or list of
+    objects on; text around them, a fence and undoubled LaTeX backslashes are survived."""
+    text, values, decoder = mend_escapes(text), [], json.JSONDecoder(strict=False)
+    start = JSON_START.search(text)
+    at = start.start() if start else len(text)
+    while match := BETWEEN_VALUES.match(text, at):
+        try:
+            value, at = decoder.raw_decode(text, match.end())
+        except (ValueError, RecursionError):
+            break
+        values.append(value)
+    return values
+
+
 def json_answer(text):
-    """The JSON object in a model's text as a dict, or None; a Markdown fence, text around it and
-    undoubled LaTeX backslashes are survived."""
-    start, end = re.search(r"\{\s*\"", text), text.rfind("}")  # not the brace of a formula
-    if not start or end < start.start():
-        return None
-    try:
-        value = json.loads(mend_escapes(text[start.start() : end + 1]), strict=False)
-    except (ValueError, RecursionError):
-        return None
-    return value if isinstance(value, dict) else None
+    """The first JSON object in a model's text as a dict, or None."""
+    return next((value for value in json_values(text) if isinstance(value, dict)), None)
+
+
+def json_schema(**properties):
+    """The schema of an object that has these properties and no others."""
+    schema = {"type": "object", "properties": properties, "required": list(properties)}
+    return {**schema, "additionalProperties": False}
 
 
 def without_empty_boxes(text):
