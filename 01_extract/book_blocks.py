@@ -19,11 +19,7 @@ LABEL = re.compile(
     [ \t]*(?P<number>\(?[A-Z]?\d+(?:[.\-]\d+)*[a-z]?\)?)?""",
     re.IGNORECASE,
 )
-LABEL_END = re.compile(
-    r"""(?x)(?:[ \t]+(?:to|of|for)[ \t]+(?:the[ \t]+)?(?:problem|exercise|question)s?
-        [ \t]*(?:above|[\d.]*\d)?)?                         # "Solution to the problem above."
-    [ \t]*[.:)]?(?:\*\*\*?|__|\*|_)?[.:]?[ \t]*"""
-)
+LABEL_END = re.compile(r"[ \t]*[.:)]?(?:\*\*\*?|__|\*|_)?[.:]?[ \t]*")
 PLURAL = re.compile(r"problems|exercises|questions|examples|answers|solutions", re.IGNORECASE)
 HEADING = re.compile(r"(#{1,6})[ \t]+\S")
 LIST_ITEM = re.compile(r"(?:[-*+•]|\(?[a-zA-Z0-9]{1,3}[.)]|\([ivx]+\)|\|)[ \t]")
@@ -46,44 +42,36 @@ class Block(NamedTuple):
 # ---- paragraphs ----
 
 
-class Open:
-    """What has begun and not ended so far: program text, display formulas, environments."""
-
-    def __init__(self):
-        self.fence, self.dollars, self.brackets, self.environments = False, False, 0, 0
-
-    def read(self, marks):
-        """Go on over the marks of one paragraph; True where something is open at its end."""
-        for mark in marks:
-            if mark == "```":
-                self.fence = not self.fence
-            elif self.fence:
-                continue
-            elif mark == "$$":
-                self.dollars = not self.dollars
-            elif mark in ("\\[", "\\]"):
-                self.brackets += 1 if mark == "\\[" else -1
-            else:
-                self.environments += 1 if mark == "\\begin{" else -1
-        return self.fence or self.dollars or self.brackets > 0 or self.environments > 0
+def is_open(marks):
+    """True where program text, a display formula or an environment has begun and not ended."""
+    fence, dollars, depth = False, False, 0
+    for mark in marks:
+        if mark == "```":
+            fence = not fence
+        elif mark == "$$" and not fence:
+            dollars = not dollars
+        elif not fence:
+            depth += 1 if mark in ("\\[", "\\begin{") else -1
+    return fence or dollars or depth > 0
 
 
 def find_blocks(text):
     """Blocks of a document in order: runs of lines without an empty line; a display formula or
     fenced text is one block."""
     spans = [(m.start(), m.end()) for m in re.finditer(r"\S[^\n]*(?:\n[ \t]*\S[^\n]*)*", text)]
-    marks = [OPENING.findall(text, *span) for span in spans]
-    blocks, i = [], 0
-    while i < len(spans):
-        start, j, state = spans[i][0], i, Open()
-        unclosed = state.read(marks[i])
-        while unclosed and j + 1 < len(spans) and spans[j + 1][1] - start < LONGEST_FORMULA:
-            j += 1
-            unclosed = state.read(marks[j])
-        if unclosed:  # never closed: only a slip of the source
-            j = i
-        blocks += heading_blocks(text, start, spans[j][1])
-        i = j + 1
+    blocks, at = [], 0
+    while at < len(spans):
+        start, last = spans[at][0], at
+        marks = OPENING.findall(text, *spans[at])
+        while is_open(marks) and last + 1 < len(spans):
+            last += 1
+            marks += OPENING.findall(text, *spans[last])
+            if spans[last][1] - start > LONGEST_FORMULA:
+                break
+        if is_open(marks):  # never closed: only a slip of the source
+            last = at
+        blocks += heading_blocks(text, start, spans[last][1])
+        at = last + 1
     return blocks
 
 
@@ -103,12 +91,13 @@ def heading_blocks(text, start, end):
 
 def make_block(text, start, end, level):
     match = LABEL.match(text, start, end)
+    plain = Block(start, end, level, "", "", "", start)
     if not match or not is_label(text, match, level, end):
-        return Block(start, end, level, "", "", "", start)
+        return plain
     word = " ".join((match["start"] or match["part"]).lower().split())
     number = (match["number"] or "").strip("()")
     if level and PLURAL.fullmatch(word) and not number:
-        return Block(start, end, level, "", "", "", start)  # the heading of a section of exercises
+        return plain  # the heading of a section of exercises
     body = end if level else body_start(text, match, end)
     return Block(start, end, level, "start" if match["start"] else "part", number, word, body)
 
@@ -132,14 +121,11 @@ def body_start(text, match, end):
     Braking.** A car ..."."""
     at = LABEL_END.match(text, match.end(), end).end()
     mark = match["mark"]
-    closed = text.find(mark, match.end(), at) >= 0 if mark else True
-    if not closed:
-        title_end = text.find(mark, at, min(at + 100, end))
-        if title_end >= 0 and "\n" not in text[at:title_end]:
-            at = title_end + len(mark)
-    while at < end and text[at].isspace():
-        at += 1
-    return at
+    if mark and mark not in text[match.end() : at]:
+        title, closed, _ = text[at : min(at + 100, end)].partition(mark)
+        if closed and "\n" not in title:
+            at += len(title) + len(mark)
+    return end - len(text[at:end].lstrip())
 
 
 # ---- units: what should stay in one chunk ----
@@ -190,9 +176,8 @@ def end_of_prose(text, blocks, last):
     """Index of the last block that goes on from blocks[last]."""
     while last + 1 < len(blocks):
         here, after = blocks[last], blocks[last + 1]
-        if not here.level and (after.level or after.kind == "start"):
-            break
-        if not goes_on(text, here, after):
+        starts = after.level or after.kind == "start"
+        if (starts and not here.level) or not goes_on(text, here, after):
             break
         last += 1
         if after.kind == "start":

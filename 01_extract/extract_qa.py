@@ -347,7 +347,7 @@ def chunk_rows(chunk, answers, asker):
     of the requests."""
     args, made = asker.args, []
     if args.worked:  # exercises without an answer are the model's to see
-        made += printed_rows(worked_problems.Stretch(chunk), asker.standards, set())[0]
+        made += printed_rows(chunk, asker.standards, set())[0]
     for standard in asker.standards:
         nothing = {"id": f"{chunk['id']}-{standard}", "source_id": chunk["id"]}
         nothing |= {"subject": chunk["subject"], "standard": standard}
@@ -364,9 +364,9 @@ def chunk_rows(chunk, answers, asker):
     return made
 
 
-def printed_rows(stretch, standards, seen):
+def printed_rows(passage, standards, seen):
     """(the pairs that a book prints, its questions without an answer); seen: the pairs before."""
-    pairs, unanswered = worked_problems.pair_rows(stretch)
+    pairs, unanswered = worked_problems.pair_rows(passage)
     made = []
     for row in pairs:
         reason, pair = None, (row["question"], row["answer"])
@@ -397,12 +397,10 @@ def take_worked(args, standards):
     if step.finished():
         return
     rows, seen = step.read(args.input, "text!", "subject?", "pages?", limit=args.limit), set()
-    for stretch in worked_problems.stretches(rows):
-        pairs, unanswered = printed_rows(stretch, standards, seen)
-        first = {k: v for k, v in stretch.rows[0].items() if k != "text"}
+    for row in rows:
+        pairs, unanswered = printed_rows(row, standards, seen)
+        first = {k: v for k, v in row.items() if k != "text"}
         put(step, pairs + unanswered or [(first, "no worked problem")])
-        for _ in stretch.rows[1:]:
-            step.split(0)
     step.finish()
 
 

@@ -18,38 +18,33 @@ LEADS = ("strategy", "approach", "analysis")  # the plan before a solution belon
 EXAMPLES = ("example", "examples", "worked example", "worked examples")
 THEOREMS = ("theorem", "lemma", "proposition", "corollary")  # "Theorem 2 ... Proof" asks nothing
 EXERCISES = re.compile(
-    r"""(?x)\b(?:exercises?|problems?|questions?|homework|practice|free\s+response|
-    review|self-?check|quiz|connections)\b""",
-    re.IGNORECASE,
+    r"""(?xi)\b(?:exercises?|problems?|questions?|homework|practice|free\s+response|
+    review|self-?check|quiz|connections|check\s+your|try\s+it)\b"""
 )
 # "Answers to Odd-Numbered Exercises"
-KEYS = re.compile(r"\b(?:answers?(?:\s+key)?|solutions?|key)\b(?!\s+of\b)", re.IGNORECASE)
+KEYS = re.compile(r"\b(?:answers?(?:\s+key)?|solutions?|key)\b", re.IGNORECASE)
 AMID_TEXT = re.compile(r"check\s+your|try\s+it", re.IGNORECASE)  # prose goes on after the answer
 # "*Use the following information to answer the next five exercises:* A company ..."
 STEM = re.compile(
-    r"""(?x)[*_>\s]*(?:use|for|refer\s+to|consider)\s+(?:the\s+)?(?:following|next|this|these)\b
-    [^\n]{0,120}?\b(?:answer|next|exercises?|problems?|questions?)\b""",
-    re.IGNORECASE,
+    r"""(?xi)[*_>\s]*(?:use|for|refer\s+to|consider)\s+(?:the\s+)?(?:following|next|this|these)\b
+    [^\n]{0,120}?\b(?:answer|next|exercises?|problems?|questions?)\b"""
 )
+STEM_COUNT = re.compile(r"next\s+(\w+)\s+(?:exercise|problem|question)", re.IGNORECASE)
+# "12. ", "**12.** ", "**2.1** "
 ITEM = re.compile(
-    r"""(?x)[ \t]*\*{0,2}(?:
-    (?P<plain>\d{1,3}(?:\.\d{1,3}){0,3})(?:[.)]\*{0,2}|\*\*)      # "12. ", "**12.** ", "**2.1** "
-    |(?P<dotted>\d{1,2}(?:\.\d{1,3}){1,3})(?=[ \t]+[A-Z$(\\]))     # "2.1 What is a newton?"
-    [ \t]+(?=\S)""",
-    re.MULTILINE,
+    r"^[ \t]*\*{0,2}(\d{1,3}(?:\.\d{1,3}){0,3})(?:[.)]\*{0,2}|\*\*)[ \t]+(?=\S)", re.MULTILINE
 )
-ITEM_LINE = re.compile(rf"(?x)^(?:{ITEM.pattern[4:]})", re.MULTILINE)
 SHORT_KEY = re.compile(r"(?<!\S)(\d{1,3})[.)][ \t]*\(?([A-Ea-e])\)?(?=\s|[,;]|$)")  # "1. B  2. C"
 FURNITURE = re.compile(r"\\?\[Figure\b|!\[|\[image\b|Figure: |[-*_]{3,}$|\\newpage")
 PLACE_ONLY = re.compile(r"(?:(?:chapter|section|unit|part)\s+)?[\d.]+\W*", re.IGNORECASE)
 PLACE = re.compile(r"\b(\d{1,2}(?:\.\d{1,2})*)\b")  # "Chapter 3", "## 3.2 Collisions"
+TITLE = re.compile(r"\*\*[^\n]{3,120}\*\*")  # "**Conversion of Pressure Units**"
 ASKS = re.compile(
-    r"""(?x)[?]|(?:^|[.:]\s+)(?:please\s+)?(?:find|solve|compute|calculate|determine|evaluate|show|prove|estimate|
-    attempt|approximate|derive|write|verify|sketch)\b""",
-    re.IGNORECASE,
+    r"""(?xi)[?]|(?:^|[.:]\s+)(?:please\s+)?(?:find|solve|compute|calculate|determine|evaluate|show|prove|estimate|
+    attempt|approximate|derive|write|verify|sketch)\b"""
 )
 DATUM = re.compile(r"\d+\.\d+|\d{3,}")  # a number that two texts hardly share by chance
-NOT_CARRIED = ("text", "n_tokens", "start", "page_starts", "n_pages", "empty_pages")
+NOT_CARRIED = ("text", "n_tokens", "start", "page_starts", "n_pages")
 HIGH_WORDS, HIGH_STEPS = 40, 2  # an answer this long, or with this many equals signs, is worked out
 
 
@@ -85,50 +80,41 @@ def is_plain_heading(block):
     return bool(block.level) and not block.kind
 
 
-def section_kind(title):
-    """ "key", "exercises" or "" for the heading of a section."""
-    if KEYS.search(title) and not re.search(r"\bexample|working", title, re.I):
-        return "key"
-    return "exercises" if EXERCISES.search(title) or AMID_TEXT.search(title) else ""
-
-
 class Sections:
-    """The kind of section the walk is in: a heading below "Answer Key", or a mere "Chapter 2",
-    stays in it."""
+    """The kind of section the walk is in, "key", "exercises" or "": a heading below "Answer Key", or
+    a mere "Chapter 2", stays in it."""
 
     def __init__(self):
         self.level, self.kind, self.step = 9, "", 1
 
     def enter(self, level, title):
-        kind = section_kind(title)
+        kind = "key" if KEYS.search(title) else "exercises" if EXERCISES.search(title) else ""
         inner = self.kind and (level > self.level or PLACE_ONLY.fullmatch(title))
-        if not kind and inner:
-            return self.kind
-        self.level, self.kind = level, kind
-        self.step = 2 if kind == "key" and re.search(r"\bodd\b", title, re.IGNORECASE) else 1
-        return kind
+        if kind or not inner:
+            self.level, self.kind = level, kind
+            self.step = 2 if kind == "key" and re.search(r"\bodd\b", title, re.IGNORECASE) else 1
+        return self.kind
 
 
 def item_marks(text, block, kind):
     """[(start, end of the mark, number), ...] of what looks like numbered items in a block; a key
     may have several on a line."""
-    if kind == "part" and len(short := list(SHORT_KEY.finditer(text, block.start, block.end))) > 1:
+    short = list(SHORT_KEY.finditer(text, block.start, block.end)) if kind == "part" else []
+    if len(short) > 1:
         return [(m.start(), m.start(2), m[1]) for m in short]
-    found = ITEM_LINE.finditer(text, block.start, block.end)
-    return [(m.start(), m.end(), m["plain"] or m["dotted"]) for m in found]
+    return [(m.start(), m.end(), m[1]) for m in ITEM.finditer(text, block.start, block.end)]
 
 
-def numbered_items(text, block, kind, last, step=1):
+def numbered_items(text, block, kind, last, step):
     """(the numbered items of one block as labelled blocks, or [block] where it has none; the last
-    number). They must count on from `last`."""
-    marks, number = [], last
+    number). They must count on from `last`; a key to odd numbers has even ones in lists only."""
+    marks = []
     for mark in item_marks(text, block, kind):
         value = int(mark[2].rsplit(".", 1)[-1])
-        if step == 2 and value % 2 == 0:
-            continue  # an item of a list within an answer
-        if number < value <= number + (6 if kind == "part" else 2):
+        skipped = step == 2 and value % 2 == 0
+        if not skipped and last < value <= last + (6 if kind == "part" else 2):
             marks.append(mark)
-            number = value
+            last = value
     if not marks:
         return [block], last
     made = [block._replace(end=marks[0][0])] if text[block.start : marks[0][0]].strip() else []
@@ -136,11 +122,11 @@ def numbered_items(text, block, kind, last, step=1):
     for (start, body, printed), end in zip(marks, ends, strict=True):
         stop = start + len(text[start:end].rstrip())
         made.append(Block(start, stop, 0, kind, printed, "item", body))
-    return made, number
+    return made, last
 
 
 def number_items(text, section, kind, step):
-    """The blocks of a section with its numbered items labelled."""
+    """The blocks of a section with its numbered items labelled, where it uses no words for labels."""
     made, number = [], 0
     for block in section:
         items = [block]
@@ -148,29 +134,28 @@ def number_items(text, section, kind, step):
             start = "part" if kind == "key" else "start"
             items, number = numbered_items(text, block, start, number, step)
         made += items
-    return made
+    words = [block for block in section if block.kind == "start" or block.word in ANSWERS]
+    # a problem and a solution with labels of their own: the numbers within are options
+    labelled = {"start", "part"} <= {block.kind for block in words}
+    numbered = sum(block.word == "item" for block in made) > len(words)
+    return made if numbered and not labelled else section
 
 
 def label_items(text, blocks):
-    """Blocks with the numbered items of exercise and key sections labelled, where those sections
-    use no words for labels."""
-    made, at, sections = [], 0, Sections()
-    while at < len(blocks):
-        stop = at + 1
-        while stop < len(blocks) and not is_plain_heading(blocks[stop]):
-            stop += 1
-        section = blocks[at:stop]
-        kind = ""
-        if is_plain_heading(section[0]):
-            title = text[section[0].start : section[0].end].lstrip("# ")
-            kind = sections.enter(section[0].level, title)
-        words = [block for block in section if block.kind == "start" or block.word in ANSWERS]
-        items = number_items(text, section, kind, sections.step) if kind else []
-        # a problem and a solution with labels of their own: the numbers within are options
-        labelled = {"start", "part"} <= {block.kind for block in words}
-        numbered = sum(b.word == "item" for b in items) > len(words)
-        made += items if numbered and not labelled else section
-        at = stop
+    """Blocks with the numbered items of exercise and key sections labelled."""
+    made, section, sections = [], [], Sections()
+    for block in [*blocks, None]:
+        if section and (block is None or is_plain_heading(block)):
+            made += (
+                number_items(text, section, sections.kind, sections.step)
+                if sections.kind
+                else section
+            )
+            section = []
+        if block is not None:
+            section.append(block)
+            if is_plain_heading(block):
+                sections.enter(block.level, text[block.start : block.end].lstrip("# "))
     return made
 
 
@@ -221,32 +206,28 @@ class Reader:
         answer. False where it is not of that form."""
         if asked.kind != "example" or asked.stop - asked.first < 2:
             return False
-        following = self.blocks[asked.stop] if asked.stop < len(self.blocks) else None
         first = self.blocks[asked.first]
         question = first._replace(start=max(first.start, asked.start))
         words = self.words(question)
-        # a long one goes on to the solution
-        if not ASKS.search(words) or words.count("$$") > 2 or len(words) > 1500:
+        # one with several formulas goes on to the solution
+        if not ASKS.search(words) or words.count("$$") > 2:
             return False
+        following = self.blocks[asked.stop] if asked.stop < len(self.blocks) else None
         closed = following is not None and is_plain_heading(following)
         closed = closed and bool(AMID_TEXT.search(self.words(following)))
-        if (following and following.kind == "part") or (asked.block.level and not closed):
+        if asked.block.level and not closed:
             return False
         data, last = set(DATUM.findall(words)), asked.first + 1
         while last + 1 < asked.stop and (closed or self.continues(last + 1, data)):
             last += 1
         last = self.without_furniture(asked.first + 1, last)
         answer = (self.blocks[asked.first + 1].start, self.blocks[last].end)
-        if not re.search(r"=|\d|\$", self.text[slice(*answer)]):
-            return False
         return self.add(asked._replace(end=question.end), answer, "example")
 
     def heading(self, at):
         title = self.words(self.blocks[at]).lstrip("# ")
         self.close()
         self.section = self.sections.enter(self.blocks[at].level, title)
-        if AMID_TEXT.search(title):
-            self.section = "amid text"
         if place := PLACE.search(title):
             self.place = place[1]
         self.stem, self.stem_left = None, 0
@@ -267,11 +248,9 @@ class Reader:
         """ "Use the following information to answer the next five exercises": its span goes before
         those questions."""
         stop = self.run_of(at)
-        said = re.search(
-            r"next\s+(\w+)\s+(?:exercise|problem|question)", self.words(self.blocks[at]), re.I
-        )
+        count = STEM_COUNT.search(self.words(self.blocks[at]))
         self.stem = (self.blocks[at].start, self.blocks[stop - 1].end)
-        self.stem_left = SMALL.get(said[1].lower(), 99) if said else 99
+        self.stem_left = SMALL.get(count[1].lower(), 99) if count else 99
         self.close()
         return stop
 
@@ -281,64 +260,56 @@ class Reader:
             self.close()
             return stop
         first = at + (block.body >= block.end)  # the label stands alone: the question follows
-        while first < stop - 1 and self.is_title(self.blocks[first]):
+        while first < stop - 1 and TITLE.fullmatch(self.words(self.blocks[first])):
             first += 1
         start = end = block.end
         if first < stop:
             start = block.body if first == at else self.blocks[first].start
             end = self.blocks[stop - 1].end
-        is_example, before, stem = block.word in EXAMPLES, self.pending, None
-        if before is not None and before.kind == "example" and not is_example:
-            # "Example 2. Suppose Nancy has classes ... Problem 2. a. Let X be ..."
-            stem, self.pending = (before.start, before.end), None
-        elif self.stem and self.stem_left > 0 and not is_example:
-            stem = self.stem
-            self.stem_left -= 1
+        kind = "example" if block.word in EXAMPLES else "exercise"
+        stem = self.take_stem() if kind == "exercise" else None
         self.close()
-        kind = "example" if is_example else "exercise"
         self.pending = Question(
             block, start, end, block.number, self.place, kind, stem, first, stop
         )
         return stop
 
-    def is_title(self, block):
-        """ "**Conversion of Pressure Units**" between "Example 1" and its question."""
-        return re.fullmatch(r"\*\*[^\n]{3,120}\*\*", self.words(block)) is not None
+    def take_stem(self):
+        """Span of what an exercise shares with its neighbours, or None."""
+        before = self.pending
+        if before is not None and before.kind == "example":
+            # "Example 2. Suppose Nancy has classes ... Problem 2. a. Let X be ..."
+            self.pending = None
+            return before.start, before.end
+        self.stem_left -= 1
+        return self.stem if self.stem_left >= 0 else None
 
     def answer(self, at):
         block, stop = self.blocks[at], self.run_of(at)
-        span, at_end = self.answer_span(at, stop)
+        span, stop = self.answer_span(at, stop)
         asked = self.pending
         fits = asked and (not block.number or not asked.number or block.number == asked.number)
         if fits and block.word != "item":
-            lead = self.lead_between(asked, at)
-            self.add(asked, (lead if lead is not None else span[0], span[1]), asked.kind)
+            # the strategy printed before the solution, which ended the question
+            leads = (b.start for b in self.blocks[asked.stop : at] if b.word in LEADS)
+            self.add(asked, (next(leads, span[0]), span[1]), asked.kind)
             self.pending = None
         elif block.number:
             self.keys.append((block.number, self.place, span))
-        return at_end
-
-    def lead_between(self, asked, at):
-        """Where the strategy printed before the solution, blocks[at], begins, or None; it ended the question."""
-        leads = (b.start for b in self.blocks[asked.stop : at] if b.word in LEADS)
-        return next(leads, None)
+        return stop
 
     def answer_span(self, at, stop):
         """((start, end) of the answer whose label is blocks[at], index after it)."""
-        block = self.blocks[at]
-        last, alone = at, block.body >= block.end
-        following = self.blocks[stop] if stop < len(self.blocks) else None
-        whole = self.is_bounded(block, alone, following)
-        asked = self.pending
+        block, asked = self.blocks[at], self.pending
+        alone = block.body >= block.end
+        whole = self.is_bounded(block, alone, stop)
         data = set(DATUM.findall(self.text[asked.start : asked.end])) if asked else set()
-        for j in range(at + 1, stop):
-            first_of_it = alone and j == at + 1
-            if not whole and not first_of_it and not self.continues(j, data):
-                break
-            last = j
-        last = self.without_furniture(at, last)
-        start = self.blocks[at + 1].start if alone and last > at else block.body
-        return (start, self.blocks[last].end), stop if whole else last + 1
+        last = at + 1 if alone and at + 1 < stop else at
+        start = self.blocks[last].start if last > at else block.body
+        while last + 1 < stop and (whole or self.continues(last + 1, data)):
+            last += 1
+        end = self.blocks[self.without_furniture(at, last)].end
+        return (start, end), stop if whole else last + 1
 
     def without_furniture(self, first, last):
         """Index of the last block of an answer that is no figure or rule."""
@@ -346,13 +317,14 @@ class Reader:
             last -= 1
         return last
 
-    def is_bounded(self, block, alone, following):
+    def is_bounded(self, block, alone, stop):
         """True where the text up to the next label or heading is the answer: no prose of the
         chapter can stand between."""
         if block.word == "item" or self.section in ("exercises", "key"):
             return True
-        if following is None:
+        if stop == len(self.blocks):
             return False
+        following = self.blocks[stop]
         if AMID_TEXT.search(self.words(following)[:60]):  # an example, then "Check Your Learning"
             return True
         return alone and following.kind == "part"
@@ -379,18 +351,11 @@ class Reader:
     def asked_by(self, number, place, before, questions):
         """The question with a number: in the same section, the same chapter, or the book, where
         only one bears it; None where several do."""
-        same = [
-            q for q in questions if q.kind == "exercise" and q.number == number and q.end <= before
-        ]
-        chapter = place.split(".")[0]
-        for found in (
-            [q for q in same if q.place == place],
-            [q for q in same if q.place.split(".")[0] == chapter],
-            same,
-        ):
-            if len(found) == 1:
-                return found[0]
-        return None
+        same = [q for q in questions if q.kind == "exercise" and q.number == number]
+        same = [q for q in same if q.end <= before]
+        here = [q for q in same if q.place == place]
+        chapter = [q for q in same if q.place.split(".")[0] == place.split(".")[0]]
+        return next((found[0] for found in (here, chapter, same) if len(found) == 1), None)
 
     def add(self, asked, span, kind):
         question = self.text[asked.start : asked.end].strip()
@@ -419,74 +384,25 @@ def standard_of(answer):
 # ---- rows ----
 
 
-class Stretch:
-    """A document, or chunks of one that follow each other without a gap: their text, and what is
-    known of its places."""
-
-    def __init__(self, row):
-        self.rows, self.text = [row], row["text"]
-        self.start = row.get("start", 0) if "doc_id" in row else 0  # of the text in the document
-
-    def takes(self, row):
-        """True where a chunk goes on with the text; what lies between two chunks is white space, a
-        few characters of it."""
-        here = self.rows[-1]
-        if "doc_id" not in row or row["doc_id"] != here.get("doc_id") or "start" not in row:
-            return False
-        gap = row["start"] - self.start - len(self.text)
-        return 0 <= gap < 40
-
-    def add(self, row):
-        gap = row["start"] - self.start - len(self.text)
-        self.text += ("\n\n" + " " * gap)[:gap] + row["text"]
-        self.rows.append(row)
-
-    def row_at(self, at):
-        """The row (a document or chunk) that holds a character of the text."""
-        if len(self.rows) == 1:
-            return self.rows[0]
-        return [row for row in self.rows if row["start"] <= self.start + at][-1]
-
-    def pages(self, start, end):
-        """[first, last] page of text[start:end], or null."""
-        first, last = self.row_at(start), self.row_at(max(end - 1, start))
-        if "doc_id" not in first:
-            return pdf_text.pages_of(first.get("pages"), start, end)
-        starts = [
-            [page, row["start"] - self.start + offset]
-            for row in self.rows[self.rows.index(first) : self.rows.index(last) + 1]
-            for page, offset in row.get("page_starts") or ()
-        ]
-        if starts:
-            return pdf_text.pages_of(starts, start, end)
-        return first.get("pages") and [first["pages"][0], last["pages"][1]]
+def pages_in(row, start, end):
+    """[first, last] page of the characters start..end of a document's or chunk's text, or null."""
+    starts = row.get("page_starts" if "doc_id" in row else "pages")
+    return pdf_text.pages_of(starts, start, end) if starts else row.get("pages")
 
 
-def stretches(rows):
-    """Documents, or chunks put together again, one after the other."""
-    held = None
-    for row in rows:
-        if held and held.takes(row):
-            held.add(row)
-        else:
-            if held:
-                yield held
-            held = Stretch(row)
-    if held:
-        yield held
+def pair_rows(row):
+    """(rows of the pairs, rows of the questions without an answer) of a document or chunk; places
+    are counted in characters of the document."""
+    pairs, left = find_pairs(row["text"])
+    base = row.get("start", 0) if "doc_id" in row else 0
+    return [pair_row(row, pair, base) for pair in pairs], [open_row(row, q, base) for q in left]
 
 
-def pair_rows(stretch):
-    """(rows of the pairs, rows of the questions without an answer) of a stretch."""
-    pairs, left = find_pairs(stretch.text)
-    return [pair_row(stretch, pair) for pair in pairs], [open_row(stretch, q) for q in left]
-
-
-def pair_row(stretch, pair):
-    """A pair as a row: where it stands is counted in characters of the document."""
-    row, base = stretch.row_at(pair.start), stretch.start
+def pair_row(row, pair, base):
     carried = {k: v for k, v in row.items() if k not in NOT_CARRIED}
     answer = [base + pair.answer_start, base + pair.answer_end]
+    proof = {"start": answer[0], "end": answer[1], "by": "verbatim"}
+    proof["pages"] = pages_in(row, pair.answer_start, pair.answer_end)
     return {
         **carried,
         "id": f"qa-{r.text_hash(row['id'], 'worked', pair.question, pair.answer, str(answer))}",
@@ -494,7 +410,7 @@ def pair_row(stretch, pair):
         "answer": pair.answer,
         "subject": row.get("subject"),
         "source_id": row["id"],
-        "pages": stretch.pages(pair.start, pair.end),
+        "pages": pages_in(row, pair.start, pair.end),
         "source": row.get("source"),
         "license": row.get("license"),
         "standard": standard_of(pair.answer),
@@ -503,22 +419,16 @@ def pair_row(stretch, pair):
         "label": pair.label,
         "question_span": [base + pair.start, base + pair.end],
         "grounded": True,
-        "proof": {
-            "start": answer[0],
-            "end": answer[1],
-            "pages": stretch.pages(pair.answer_start, pair.answer_end),
-            "by": "verbatim",
-        },
+        "proof": proof,
     }
 
 
-def open_row(stretch, asked):
-    row, base = stretch.row_at(asked.start), stretch.start
+def open_row(row, asked, base):
     return {
         "id": f"{row['id']}-{base + asked.start}",
         "source_id": row["id"],
         "source": row.get("source"),
-        "pages": stretch.pages(asked.start, asked.end),
-        "question": stretch.text[asked.start : asked.end].strip(),
+        "pages": pages_in(row, asked.start, asked.end),
+        "question": row["text"][asked.start : asked.end].strip(),
         "question_span": [base + asked.start, base + asked.end],
     }
