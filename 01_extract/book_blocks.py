@@ -42,33 +42,30 @@ class Block(NamedTuple):
 # ---- paragraphs ----
 
 
-def is_open(marks):
-    """True where program text, a display formula or an environment has begun and not ended."""
-    fence, dollars, depth = False, False, 0
+def open_after(marks, fence=False, dollars=False, depth=0):
+    """What is open after the marks of a paragraph: program text, a display formula, environments."""
     for mark in marks:
         if mark == "```":
             fence = not fence
         elif mark == "$$" and not fence:
             dollars = not dollars
         elif not fence:
-            depth += 1 if mark in ("\\[", "\\begin{") else -1
-    return fence or dollars or depth > 0
+            depth = max(depth + (1 if mark in ("\\[", "\\begin{") else -1), 0)
+    return fence, dollars, depth
 
 
 def find_blocks(text):
     """Blocks of a document in order: runs of lines without an empty line; a display formula or
     fenced text is one block."""
     spans = [(m.start(), m.end()) for m in re.finditer(r"\S[^\n]*(?:\n[ \t]*\S[^\n]*)*", text)]
+    marks = [OPENING.findall(text, *span) for span in spans]
     blocks, at = [], 0
     while at < len(spans):
-        start, last = spans[at][0], at
-        marks = OPENING.findall(text, *spans[at])
-        while is_open(marks) and last + 1 < len(spans):
+        start, last, state = spans[at][0], at, open_after(marks[at])
+        while any(state) and last + 1 < len(spans) and spans[last + 1][1] - start < LONGEST_FORMULA:
             last += 1
-            marks += OPENING.findall(text, *spans[last])
-            if spans[last][1] - start > LONGEST_FORMULA:
-                break
-        if is_open(marks):  # never closed: only a slip of the source
+            state = open_after(marks[last], *state)
+        if any(state):  # never closed: only a slip of the source
             last = at
         blocks += heading_blocks(text, start, spans[last][1])
         at = last + 1
