@@ -13,7 +13,8 @@ import rows as r
 
 # texts in one file: loads in an instant, and a run of any size stays readable
 PART_BYTES = 1_000_000
-STATE = {False: 0, True: 1, None: 2}
+# id, place of its question and model, state, extracted, cut off, tokens, read by, decided by, place of its texts
+COLUMNS = "id q m c x f n by eq part at".split()
 # GPQA's authors ask that its questions do not appear in plain text on the web (canary of the data
 # set).
 HIDDEN = ("gpqa_diamond",)
@@ -22,32 +23,26 @@ HIDDEN_TEXT = "not shown: the authors of this benchmark ask to keep its question
 
 def script_json(value):
     r"""JSON that is safe inside a script element: "<" (of "</script>" or "<!--") is written \u003c,
-    which JSON reads as the same character."""
-    return (
-        json.dumps(value, ensure_ascii=False, separators=(",", ":"))
-        .replace("<", "\\u003c")
-        .replace("\u2028", "\\u2028")
-        .replace("\u2029", "\\u2029")
-        .encode("utf-8", "replace")
-        .decode()
-    )
+    which JSON reads as the same character; a lone surrogate becomes "?"."""
+    text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    for sign in "<\u2028\u2029":
+        text = text.replace(sign, f"\\u{ord(sign):04x}")
+    return text.encode("utf-8", "replace").decode()
 
 
-class Names:
-    """Numbers for texts that come again and again: Names()("gsm8k") -> 0."""
+class Numbers(dict):
+    """A number for each text, in order of appearance: numbers["gsm8k"] -> 0."""
 
-    def __init__(self):
-        self.numbers = {}
-
-    def __call__(self, name):
-        return self.numbers.setdefault(name, len(self.numbers))
+    def __missing__(self, text):
+        self[text] = len(self)
+        return self[text]
 
 
 class Parts:
     """The texts of samples, in files of about PART_BYTES below a folder."""
 
     def __init__(self, folder):
-        self.folder, self.number, self.texts, self.size = Path(folder), 0, [], 0
+        self.folder, self.number, self.texts, self.size = folder, 0, [], 0
 
     def add(self, texts):
         """(part, place) of a sample's texts."""
@@ -58,9 +53,8 @@ class Parts:
         return self.number, len(self.texts) - 1
 
     def flush(self):
-        if self.texts:
-            with r.write_aside(self.folder / f"{self.number}.js") as file:
-                file.write(f"part({self.number},{script_json(self.texts)});\n".encode())
+        with r.write_aside(self.folder / f"{self.number}.js") as file:
+            file.write(f"part({self.number},{script_json(self.texts)});\n".encode())
         self.number, self.texts, self.size = self.number + 1, [], 0
 
 
@@ -73,15 +67,29 @@ def edge_of(paths, most_bytes):
     """The largest hash of a question that is shown, so that about most_bytes are: the same
     questions of every model stay."""
     share = most_bytes / max(1, sum(Path(path).stat().st_size for path in paths))
-    return f"{min(int(share * 16**8), 16**8 - 1):08x}" if share < 1 else None
+    return f"{min(int(share * 16**8), 16**8 - 1):08x}"
 
 
 def texts_of(row):
     """[prompt, response, reasoning, reference, unit] as the page shows them."""
+    texts = [row.get("prompt") or row.get("question") or "", row["response"] or ""]
+    texts.append(row.get("reasoning"))
     if row["benchmark"] in HIDDEN:
-        return [HIDDEN_TEXT, HIDDEN_TEXT, None, row["reference"], row.get("unit")]
-    prompt = row.get("prompt") or row.get("question") or ""
-    return [prompt, row["response"] or "", row.get("reasoning"), row["reference"], row.get("unit")]
+        texts = [HIDDEN_TEXT, HIDDEN_TEXT, None]
+    return [*texts, row["reference"], row.get("unit")]
+
+
+def about_question(row, names):
+    """[benchmark, beginning of the question, subject, kind] for the list."""
+    text = str(row.get("question") or row.get("prompt") or "")
+    text = "" if row["benchmark"] in HIDDEN else " ".join(text[:200].split())[:100]
+    return [names[row["benchmark"]], text, row.get("subject"), row["kind"]]
+
+
+def state(row):
+    """0 wrong, 1 right, 2 not graded, or undecided without a judge."""
+    undecided = row.get("undecided") and not row.get("judged")
+    return 2 if undecided or row["correct"] is None else int(row["correct"])
 
 
 def write(folder, paths, most_bytes):
@@ -94,49 +102,39 @@ def write(folder, paths, most_bytes):
     for old in samples.glob("*.js"):
         old.unlink()
     parts, left_out, edge = Parts(samples), 0, edge_of(paths, most_bytes)
-    models, names, questions, rules = Names(), Names(), Names(), Names()
-    asked, columns = [], {name: [] for name in "id q m c x f n by eq part at".split()}
-    for path in paths:
-        for row in r.read(path, "benchmark", "response?", "extracted", "correct"):
-            key = question_key(row)
-            if edge and r.text_hash(key)[:8] > edge:
-                left_out += 1
-                continue
-            if questions(key) == len(asked):
-                hidden = row["benchmark"] in HIDDEN
-                text = "" if hidden else str(row.get("question") or row.get("prompt") or "")
-                asked.append(
-                    [
-                        names(row["benchmark"]),
-                        " ".join(text[:200].split())[:100],
-                        row.get("subject"),
-                        row["kind"],
-                    ]
-                )
-            part, at = parts.add(texts_of(row))
-            judged = f"judge: {row['judged']}" if row.get("judged") else row.get("equal_by")
-            values = (
-                row["id"],
-                questions(key),
-                models(row.get("model", "")),
-                STATE[None if row.get("undecided") and not row.get("judged") else row["correct"]],
-                row["extracted"],
-                int(row.get("finish_reason") == "length"),
-                row.get("n_tokens"),
-                rules(row.get("read_by")),
-                rules(judged),
-                part,
-                at,
-            )
-            for column, value in zip(columns.values(), values, strict=True):
-                column.append(value)
+    models, names, questions, rules = (Numbers() for _ in range(4))
+    asked, columns = [], {name: [] for name in COLUMNS}
+    for row in (row for path in paths for row in r.read(path, "response?", "extracted", "correct")):
+        key = question_key(row)
+        if r.text_hash(key)[:8] > edge:
+            left_out += 1
+            continue
+        if questions[key] == len(asked):
+            asked.append(about_question(row, names))
+        part, at = parts.add(texts_of(row))
+        judged = f"judge: {row['judged']}" if row.get("judged") else row.get("equal_by")
+        sample = dict(
+            id=row["id"],
+            q=questions[key],
+            m=models[row.get("model", "")],
+            c=state(row),
+            x=row["extracted"],
+            f=int(row.get("finish_reason") == "length"),
+            n=row.get("n_tokens"),
+            by=rules[row.get("read_by")],
+            eq=rules[judged],
+            part=part,
+            at=at,
+        )
+        for name, cell in sample.items():
+            columns[name].append(cell)
     parts.flush()
     return dict(
-        models=list(models.numbers),
-        benchmarks=list(names.numbers),
-        titles=[benchmarks.title_of(name) for name in names.numbers],
+        models=list(models),
+        benchmarks=list(names),
+        titles=[benchmarks.title_of(name) for name in names],
         questions=asked,
-        rules=list(rules.numbers),
+        rules=list(rules),
         samples=columns,
         left_out=left_out,
     )

@@ -65,13 +65,12 @@ def test_the_files_are_there(made):
         "comparison.json",
         "comparison.md",
         "plots/accuracy.png",
-        "plots/accuracy_dark.png",
         "plots/outcomes.png",
         "plots/differences.png",
     } <= names
     assert all(
         (made / "plots" / name).read_bytes().startswith(b"\x89PNG")
-        for name in ("accuracy.png", "outcomes_dark.png", "differences.png")
+        for name in ("accuracy.png", "outcomes.png", "differences.png")
     )
 
 
