@@ -9,16 +9,15 @@ A verdict has three values: True, False, and None where the rules cannot tell, w
 judge model may settle (04_eval/score.py --judge). `python -m answers` prints the steps of a verdict.
 
 trim takes off what is no answer; choice, solution and short_text read, each by an ordered table of
-named rules, of which the first that answers decides; equal compares. Kinds: "choice" and "label"
-(the letter of an option; labels are options such as yes and no), "math", "short_text". No model and
-no eval; sympy runs only in the guarded process of worker.py.
+named rules, of which the first that answers decides; equal compares. A "label" is a choice whose
+options are words such as yes and no. No model and no eval; sympy runs only in worker.py's process.
 """
 
 import re
 from pathlib import Path
 from typing import NamedTuple
 
-from . import choice, equal, short_text, solution, trim, worker
+from . import choice, equal, short_text, solution, trim
 from .options import LETTERS, named
 from .trim import after_thinking, final_part
 
@@ -27,8 +26,8 @@ KINDS = ("choice", "label", "math", "short_text")
 LETTERED = ("choice", "label")
 READERS = {"choice": choice, "label": choice, "math": solution, "short_text": short_text}
 __all__ = [
-    "FILES", "KINDS", "Verdict", "after_thinking", "check", "check_many", "explain", "extract",
-    "final_part", "grade", "grade_many", "reward", "timeouts",
+    "FILES", "KINDS", "Verdict", "after_thinking", "check", "explain", "extract", "final_part",
+    "grade", "grade_many", "reward",
 ]  # fmt: skip
 
 
@@ -41,30 +40,23 @@ class Verdict(NamedTuple):
     equal_by: str | None
 
 
-def timeouts():
-    """How many comparisons the guarded worker had to stop in this process and those of check_many."""
-    return worker.timeouts
-
-
-def texts_to_read(text, kind):
-    """The text up to each question that a base model invents after its answer, then the whole."""
-    shortest = 20 if kind == "short_text" else 0
-    yield from (head for head in trim.before_next_question(text) if len(head) > shortest)
-    yield text
+def part_read(response, kind, options=None):
+    """(text, answer, rule): the part of a response that is read, up to the first question that a
+    base model invents behind an answer, and what it says."""
+    if kind not in KINDS:
+        raise ValueError(f"kind must be one of {', '.join(KINDS)}, not {kind!r}")
+    text = final_part(response)
+    for head in [*trim.before_next_question(text), text]:
+        answer, rule = READERS[kind].read(head, options)
+        if answer is not None and (kind != "short_text" or len(head) > 20):
+            break
+    return head, answer, rule if text else "empty"
 
 
 def read(response, kind, options=None):
     """(answer, rule) of a response: (None, rule) where the rule found that nothing, or more than one
     thing, was committed; (None, None) where no rule could read it."""
-    if kind not in KINDS:
-        raise ValueError(f"kind must be one of {', '.join(KINDS)}, not {kind!r}")
-    found = None, "empty"
-    text = final_part(response)
-    for head in texts_to_read(text, kind) if text else ():
-        found = READERS[kind].read(head, options)
-        if found[0] is not None:
-            break
-    return found
+    return part_read(response, kind, options)[1:]
 
 
 def extract(response, kind, options=None):
@@ -141,19 +133,19 @@ def reference_letter(reference, options):
     return hits[0] if hits else None
 
 
-def _check_rows(rows):
-    before, verdicts = worker.timeouts, []
+def _grade_rows(rows):
+    verdicts = []
     for row in rows:
         more = (row.get(field) for field in ("options", "unit", "rel_tol"))
-        verdicts.append(check(row["response"], row["reference"], row["kind"], *more))
-    return verdicts, worker.timeouts - before
+        verdicts.append(grade(row["response"], row["reference"], row["kind"], *more))
+    return verdicts
 
 
-def check_many(rows, workers=1):
-    """check() of many rows, in order, on `workers` processes: a list of Verdict.
+def grade_many(rows, workers=1):
+    """grade() of many rows, in order, on `workers` processes: a list of bool.
 
     rows: dicts with response, reference, kind and, where there are, options, unit, rel_tol. Inside a
-    daemonic process, where no processes may be started, the rows are checked in this one.
+    daemonic process, where no processes may be started, the rows are graded in this one.
     """
     import concurrent.futures
     import multiprocessing
@@ -162,26 +154,19 @@ def check_many(rows, workers=1):
 
     rows = list(rows)
     if workers < 2 or len(rows) <= 2000 or multiprocessing.current_process().daemon:
-        return _check_rows(rows)[0]
+        return _grade_rows(rows)
     chunks = [rows[at : at + 500] for at in range(0, len(rows), 500)]
     spawn = multiprocessing.get_context("spawn")  # a fork of a process with threads can lock up
     with concurrent.futures.ProcessPoolExecutor(workers, spawn, end_with_parent) as pool:
-        done = list(pool.map(_check_rows, chunks))
-    worker.timeouts += sum(stopped for _, stopped in done)
-    return [verdict for verdicts, _ in done for verdict in verdicts]
-
-
-def grade_many(rows, workers=1):
-    """grade() of many rows as check_many() takes them: a list of bool."""
-    return [verdict.correct is True for verdict in check_many(rows, workers)]
+        return [right for done in pool.map(_grade_rows, chunks) for right in done]
 
 
 def reward(prompts, completions, reference_answer, kind=None, options=None, unit=None, **_):
-    """A reward function in TRL's form (GRPOTrainer reward_funcs): 1.0 right, 0.0 wrong, None undecided.
+    """A reward function in TRL's form (GRPOTrainer reward_funcs): 1.0 right, 0.0 wrong, None where
+    undecided or without a reference.
 
-    Each argument but `prompts` is a list with one entry a completion: columns of the data set, as TRL
-    passes them. completions: texts, or conversations whose last message is the answer. kind: "math"
-    where it is left out. A row whose reference_answer is null has no reward.
+    Arguments are columns with one entry a completion. completions: texts, or conversations whose
+    last message is the answer. kind: "math" where it is left out.
     """
     columns = [column or [None] * len(completions) for column in (kind, options, unit)]
     rewards = []
@@ -196,15 +181,11 @@ def reward(prompts, completions, reference_answer, kind=None, options=None, unit
 
 def explain(response, reference, kind, options=None, unit=None, rel_tol=None):
     """The steps of check() as lines of text: what was trimmed, what each reading rule said, how it was compared."""
-    text = final_part(response)
+    text = part_read(response, kind, options)[0]
     cut = len(response or "") - len(text)
     yield f"trim     {cut} of {len(response or '')} characters are no answer (thoughts, marks, turns)"
-    for head in texts_to_read(text, kind) if text else ():
-        said = list(READERS[kind].steps(head, options))
-        if said[-1][1] or head == text:
-            yield f"trim     {len(head)} are read, up to a question that the model invents"
-            yield from (f"read     {name:20} {'-' if s is None else s!r}" for name, s in said)
-            break
+    for name, said in READERS[kind].steps(text, options) if text else ():
+        yield f"read     {name:20} {'-' if said is None else said!r}"
     verdict = check(response, reference, kind, options, unit, rel_tol)
     yield f"answer   {verdict.extracted!r}, read by {verdict.read_by or 'no rule'}"
     yield f"compare  with {reference!r}: {verdict.equal_by or 'nothing to compare'}"

@@ -17,6 +17,7 @@ from .options import LETTERS, is_option, named, words
 MAX_READ = 24_000
 SHORT = 400  # characters: a response that has no room for steps on the way
 SENTENCE_END = re.compile(r"(?<=[.!?。！？])[\"'”’)*\]]*\s+(?=[^a-z\s])|\n+|(?<=[。！？])")
+CLAUSE_END = re.compile(SENTENCE_END.pattern + "|;")
 
 # ---- letters, and what is said about them ----
 
@@ -24,7 +25,7 @@ FILLS = re.compile(  # between a cue and its letter: "the answer is therefore: *
     r"""(?xi)
     (?: [\s:"'“”‘’=>–—→⇒∴\#|,*] | -(?![\w.\\$(])
       | (?: therefore|thus|hence|so|clearly|probably|(?:most\s+)?likely|definitely|for\s+sure|indeed
-          | actually|simply|then|also|given\s+by|labell?ed|options?|choices?|letter|answer|number
+          | in\s+fact|actually|simply|then|also|given\s+by|labell?ed|options?|choices?|letter|answer|number
           | statement|alternative|the\s+following|as\s+follows|the|that|best|correct|final|is|are
           | we\s+get | not\s+[(\[]?[A-Z][)\]]?,?\s+but(?:\s+rather)? )
         (?![a-z0-9]) _?
@@ -74,7 +75,7 @@ MENTION = re.compile(  # "(B)", "option B", "B. ..." at the start of a line
 
 def letters_at(text, at, options):
     """(letters, their end) at a place, fillers skipped; "" where they are refused or one of
-    several, None where no option's letter stands there."""
+    several, None where none stands there."""
     at = FILLS.match(text, at).end()
     if glued := GLUED.match(text, at):
         return in_order(glued[1], options), glued.end()
@@ -115,9 +116,8 @@ def is_numeral(letter, text):
 def in_order(word, options):
     """ "AD" where the letters of a word stand in order, "F" of "FFFFF"; None of another word."""
     letters = "".join(dict.fromkeys(word))
-    if letters != "".join(sorted(letters)) or not is_option(letters[-1], options):
-        return None
-    return letters if len(letters) in (1, len(word)) else None
+    ordered = letters == "".join(sorted(letters)) and is_option(letters[-1], options)
+    return letters if ordered and len(letters) in (1, len(word)) else None
 
 
 def with_more(letters, text, end, options):
@@ -136,13 +136,12 @@ def mentions(text, options):
     """The letters in wrappers ("(B)", "option B") that are not negated, each once, in order."""
     found = []
     for match in MENTION.finditer(text):
-        start, end = match.start(), match.end(match.lastindex)
-        if NEGATED.search(text, max(0, start - 40), start) or REFUSED.match(text, end, end + 90):
-            continue
-        if is_numeral(match[match.lastindex], text):
+        letter, start, end = match[match.lastindex], match.start(), match.end(match.lastindex)
+        denied = NEGATED.search(text, max(0, start - 40), start)
+        if denied or REFUSED.match(text, end, end + 90) or is_numeral(letter, text):
             continue
         more = MORE.match(text, end)  # options B and D
-        found += [match[match.lastindex], *([more["letter"]] if more else [])]
+        found += [letter, more["letter"]] if more else [letter]
     return [letter for letter in dict.fromkeys(found) if is_option(letter, options)]
 
 
@@ -167,8 +166,8 @@ CUES = {  # words, and the tail that makes them a cue
         \s+(?:answer\s+)?{NOUN}\b {MID} (?: \s*(?:{COPULA}|[:：=→]) | (?=\s*{WRAPPED}) )""",
     "option choice selection selected label prediction conclusion pick": r"[\"']?\s*(?:is|:|=)(?!=)",
     # "I'd go with B", "we choose (c)", "this corresponds to option C"
-    """go going choose choosing chose select selecting say conclude leads corresponds matches
-    closest leaving leaves left""": rf"(?:\s+(?:with|for|on|that|to|us|only))? :?{CHOSEN}",
+    """go going lean choose choosing chose select selecting say conclude leads corresponds matches
+    closest leaving leaves left""": rf"(?:\s+(?:with|for|on|that|to|towards?|us|only))? :?{CHOSEN}",
     "gives is means": rf"\s+(?:the\s+)?(?:answer|option|choice)\b{CHOSEN}",
     # "Hence (a).", "It's B.", "so B it is"
     "so thus hence therefore it": rf"""(?:['’]s|\s+is|\s+(?:must|should|has\s+to)\s+be)? ,?
@@ -183,25 +182,23 @@ WORD = re.compile(r"[A-Za-z]+|#{4}|答案|选项?")
 DOUBT = re.compile(  # right before a cue: "whether the answer is", "the student's answer is"
     r"""(?xi)
     \b(?:if|whether|suppose|supposing|assum\w+|unless|not\s+sure|unsure|wrong|incorrect|how\s+can|why
-      |hypothetical\w*|had|other|previous|student'?s?|mistake|your|possible) \b [^.\n]{0,24}$"""
+      |hypothetical\w*|had|other|previous|initial\w*|at\s+first|argue|student'?s?|mistake|your
+      |possible) \b [^.\n]{0,24}$"""
 )
 REMARK = re.compile(  # "Note: had it asked about X, the answer would be A"
     r"""(?xi)
     \b(?:if|had|were|suppose|assuming|unless|otherwise|in\s+case|for\s+(?:the\s+)?other)\b .*
     \b(?:would|were|might|could)\b | ^\W*(?:note|remark|p\.?s|nb)\b\W"""
 )
+IF = re.compile(r"\W*[A-Z]?\W*if\b")  # "the answer would be A if"
 CORRECTION = re.compile(
     r"(?i)\b(?:wait|actually|no|not|but|however|instead|correct|so|therefore)\b"
 )
-SECOND_THOUGHT = re.compile(
-    r"(?:^|[.!?\n]\s*)(?:No, |But )?(?i:wait|actually|correction|hold on)\b"
-)
+SECOND_THOUGHT = re.compile(r"(?:^|[.!?\n]\s*)(?:\w+,? )?(?i:wait|actually|correction|hold on)\b")
 RETRACTED = re.compile(
     r"(?i), (?:but|which) .{0,20}\bnot (?:(?:the|a) )?(?:correct|right|best|among|listed|one of)\b"
 )
-WITHDRAWN = (
-    "?"  # "the answer is 5 m, which is not among the options" takes back what was said before
-)
+WITHDRAWN = "?"  # "which is not among the options" takes back what was said before
 
 
 def statements(text, options):
@@ -213,13 +210,13 @@ def statements(text, options):
         cue = tail.match(text, word.end()) if tail and word.start() >= done else None
         if not cue:
             continue
-        done, line = cue.end(), text.rfind("\n", 0, word.start()) + 1
-        before = SENTENCE_END.split(text[max(line, word.start() - 200) : word.start()])[-1] or ""
-        letters = (
-            None if DOUBT.search(before[-60:]) else offered(text[done : done + reach], options)
-        )
+        done = cue.end()
+        before = CLAUSE_END.split(text[max(0, word.start() - 200) : word.start()])[-1] or ""
+        if DOUBT.search(before[-60:]):
+            continue
+        letters = offered(text[done : done + reach], options)
         if letters is not None:
-            remark = REMARK.search(before + text[word.start() : done])
+            remark = REMARK.search(before + text[word.start() : done]) or IF.match(text, done)
             found.append((word.start(), done, letters, bool(remark)))
     return found
 
@@ -249,10 +246,11 @@ def statement(text, options, stated):
     if not firm:
         return None
     start, _, letters, _ = firm[-1]
-    between = text[firm[-2][1] : start] if len(firm) > 1 and firm[-2][2] != letters else ""
-    uncorrected = 0 < len(between) < 60 and not CORRECTION.search(between)  # "A\nAnswer: B"
-    taken_back = SECOND_THOUGHT.search(text, start)
-    return "" if uncorrected or taken_back else letters.strip(WITHDRAWN)
+    if back := SECOND_THOUGHT.search(text, start):
+        return said_right(text[back.end() :], options, ()) or ""
+    _, end, earlier, _ = firm[-2] if len(firm) > 1 else firm[-1]
+    uncorrected = start - end < 60 and not CORRECTION.search(text[end:start])
+    return "" if earlier != letters and uncorrected else letters.strip(WITHDRAWN)
 
 
 # ---- the first line, the last line, verdicts ----
@@ -260,7 +258,7 @@ def statement(text, options, stated):
 LISTED = re.compile(
     r"(?i)(?:^|\n)[ \t]*(?:[-•#*]+[ \t]*)?(?:option|choice)?\s?[(\[]?([A-Z])[)\].:](?=\s|$)"
 )
-FIRST_WORD = re.compile(r"\W*([A-Za-z]+)\b\s*(?:[,.:;!—–-]|$)")  # "Yes, because"
+FIRST_WORD = re.compile(r"\W*([A-Za-z]+)\b\s*(?:[,.:;!—–-]|$)")
 RIGHT = re.compile(  # "B is correct", "(C) seems the best choice"
     r"""(?x)
     \s{1,3}(?:is|seems|must\s+be|should\s+be|would\s+be(?=\s+the))\s+
@@ -277,8 +275,8 @@ SUBJECT = re.compile(r"(?<!\bor )(?<!\bor [(\[])(?<![A-Za-z0-9'’\\-])([A-Z])[)
 def first_line(text, options, stated):
     """A response that begins with its answer: "B because ...", "(B) 5 cm", "Yes, ..."."""
     line = text.split("\n", 1)[0]
-    listed = {label.upper() for label in LISTED.findall(text[:3000])}
-    if sum(is_option(label, options) for label in listed) > 1:
+    listed = {label.upper() for label in LISTED.findall(text[:3000]) if is_option(label, options)}
+    if len(listed) > 1:
         return None
     beyond = re.fullmatch(r"[(]([A-Z])[)] (.{1,40})", text)
     if options and beyond and not is_option(beyond[1], options):
@@ -288,8 +286,8 @@ def first_line(text, options, stated):
         large = letters[0] in text[:end] or len(line) < 5
         if large or letters in named(text[end:], options, "start"):  # "(b) 5 cm"
             return letters
-    word = FIRST_WORD.match(line)
-    hits = named(line, options, "all") or word and named(word[1], options, "all")
+    word = FIRST_WORD.match(line)  # "Yes, because"
+    hits = named(line, options, "all") or named(word[1] if word else "", options, "all")
     return hits[0] if hits else None
 
 
@@ -311,11 +309,10 @@ def said_right(text, options, stated):
 
 def marked_right(text, options, stated):
     """The one option of a list that is marked right, all others wrong: "A: no.\nB: correct."."""
-    lines = [line for line in text.split("\n") if LISTED.match(line)]
-    marks = [(LISTED.match(line)[1].upper(), MARK.search(line)) for line in lines]
-    right = [letter for letter, mark in marks if mark and not mark["wrong"]]
-    known = len(right) == 1 and is_option(right[0], options)
-    return right[0] if known and len(marks) > 1 and all(mark for _, mark in marks) else None
+    listed = [(LISTED.match(line), MARK.search(line)) for line in text.split("\n")]
+    marks = [(label[1].upper(), mark and mark["wrong"]) for label, mark in listed if label]
+    right = [letter for letter, wrong in marks if not wrong]
+    return right[0] if len(right) == 1 < len(marks) and is_option(right[0], options) else None
 
 
 def last_line(text, options, stated):
@@ -331,7 +328,7 @@ SUBORDINATE = re.compile(  # "as pressure increases, volume decreases" states th
     r"(?i)^\W*(?:as|when|if|because|since|although|while|after|once)\b[^,]{0,160},\s*"
 )
 OPEN_END = re.compile(  # no sentence ends so
-    r"\s(?:because|since|and|or|but|the|an|is|are|was|of|to|that|which|with|for|if|as|by|from)$"
+    r"\s(?:because|since|and|or|but|the|an|is|are|was|of|to|that|which|with|for|if|as|by|from|[=+])$"
 )
 DENIAL = re.compile(r"(?i)\b(?:no|not|cannot)\b|n['’]t\b")
 UNSURE = re.compile(
@@ -378,9 +375,9 @@ def concluded(sentence, options):
         return bare[1]
     main = SUBORDINATE.sub("", sentence)
     sentence = main if named(main, options) else sentence
-    pieces = re.split(r"\b(?:is|are|was|were|be|equals?|approximately|about)\b|[=≈:]", sentence)
-    last = pieces[-1] if len(pieces) > 1 and not re.search(r"\bnot\s*$", pieces[-2]) else ""
-    for hits in (named(last, options, "start"), named(last, options), named(sentence, options)):
+    *before, last = re.split(r"\b(?:is|are|was|were|be|equals?|about)\b(?! not)|[=≈:]", sentence)
+    behind = [named(last, options, "start"), named(last, options)] if before else []
+    for hits in (*behind, named(sentence, options)):
         if len(hits) == 1:
             return hits[0]
     return "" if hits else None

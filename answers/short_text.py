@@ -154,9 +154,9 @@ def number(answer, reference):
     span = re.search(r"\d\s*(?:to|[-–])\s*\d", answer) and not re.search(r"\d{4}-\d\d", answer)
     if HEDGE.search(answer) or span:
         return (None,)
-    verdict = equal.same(answer, reference)[0]
     said = solution.read(answer)[0] if len(answer.split()) > 2 else None
-    if verdict or said and equal.same(said, reference)[0]:
+    verdict = equal.same(said or answer, reference)[0]
+    if verdict:
         return (True,)
     if tokens(reference) == tuple(word for word in tokens(answer) if word[0].isdigit()):
         return None  # "in 1990", "port 80"
@@ -172,13 +172,15 @@ def same_words(answer, reference):
 def one_sign(answer, reference):
     """Do symbols keep case and sign? Co is not CO, Na not Na+, C not C++, HTTP not HTTPS."""
     answer, reference = flat_scripts(answer), flat_scripts(reference)
-    signs = [re.findall(r"[+#]|[-−](?!\w)|(?<!\w)[-−]", text) for text in (answer, reference)]
-    if signs[0] != signs[1] and (signs[1] or len(answer.split()) == 1):
+    said, wanted = (
+        re.findall(r"[+#]|[-−](?!\w)|(?<!\w)[-−]", text) for text in (answer, reference)
+    )
+    if said != wanted and (wanted or len(answer.split()) == 1):
         return False
-    bare = [re.sub(r"[\s.]", "", text) for text in (answer, reference)]
-    if bare[0].isupper() and bare[1].isupper() and len(bare[0]) != len(bare[1]):
+    said, wanted = (re.sub(r"[\s.]", "", text) for text in (answer, reference))
+    if said.isupper() and wanted.isupper() and len(said) != len(wanted):
         return False
-    if len(reference) > 5 or not re.search(r"[A-Z]", reference):
+    if len(reference) > 5 or reference.islower():
         return True
     words = {word.lower(): word for word in re.findall(r"[^\W_]+", answer)}
     return words.get(reference.lower(), reference).rstrip("s") in reference

@@ -102,7 +102,7 @@ GRADE = """
 import json, sys, answers
 rows = json.load(open(sys.argv[1]))
 verdicts = [list(answers.check(row["response"], row["reference"], "math")) for row in rows]
-print(json.dumps([verdicts, answers.timeouts()]))
+print(json.dumps([verdicts, answers.worker.timeouts]))
 """
 
 

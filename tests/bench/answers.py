@@ -301,9 +301,7 @@ def speed():
     many = (many * (100_000 // len(many) + 1))[:100_000]
     start = time.perf_counter()
     answers.grade_many(many, workers=2)
-    print(
-        f"100,000 rows, 2 workers: {time.perf_counter() - start:.1f} s; comparisons stopped: {answers.timeouts()}"
-    )
+    print(f"100,000 rows, 2 workers: {time.perf_counter() - start:.1f} s")
 
 
 def rival():
