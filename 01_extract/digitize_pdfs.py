@@ -94,6 +94,7 @@ LICENSE_NAMES = re.compile(
     r"GNU\s+Free\s+Documentation\s+Licen[cs]e",
     re.IGNORECASE,
 )
+BARE_LICENSE = re.compile(rf"^[\s*_#>]*(?:{LICENSE_NAMES.pattern})[\s*_.]*$", re.I | re.M)
 PUBLIC_DOMAIN = re.compile(  # of the work itself; not "Dickens is in the public domain; all rights reserved for the rest"
     r"""(?xi)
     \A\W*(?:licen[cs]e\W+)?public\s+domain\W*\Z          # "License: public domain"
@@ -111,12 +112,13 @@ PICTURE = re.compile(  # "(credit: NASA, public domain)", "Cover photo: CC BY 2.
 
 def find_license(start):
     """Licence stated near a book's beginning, or null: its name or address in a paragraph that
-    speaks of licence, copyright or rights.
+    speaks of licence, copyright or rights, or its name alone on a line.
 
     Credits of pictures are passed over: they speak of the picture alone.
     """
     for paragraph in re.split(r"\n\s*\n", start):
-        if PICTURE.search(paragraph) or not LICENSE_TALK.search(paragraph):
+        talk = LICENSE_TALK.search(paragraph) or BARE_LICENSE.search(paragraph)
+        if PICTURE.search(paragraph) or not talk:
             continue
         address = LICENSE_URL.search(re.sub(r"\s+", "", paragraph))
         if name := address or LICENSE_NAMES.search(paragraph):

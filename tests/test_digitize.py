@@ -802,6 +802,10 @@ def test_parsers_of_model_text_and_licences_never_fail(text):
         ("The photographs of NASA are in the public domain. Copyright 2020 the author.", None),
         ("Cover photo: CC BY 2.0. All rights reserved for the text.", None),
         ("License: public domain", "public domain"),
+        ("CC BY-NC-SA 4.0", "CC BY-NC-SA 4.0"),  # alone on a line
+        ("A. Author\n**CC BY 4.0**", "CC BY 4.0"),
+        ("We compare CC BY 4.0 with other terms.", None),
+        ("Cover photo: CC BY 2.0", None),
         ("This book is in the public domain.", "public domain"),
     ],
 )
