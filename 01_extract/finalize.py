@@ -22,7 +22,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 import heapq
 import json
 import re
-from collections import Counter, defaultdict
+from collections import Counter
 
 import funnel
 import quality
@@ -152,7 +152,7 @@ class Statistics:
     def __init__(self, marked):
         self.fields, self.groups, self.licenses = Counter(), Counter(), Counter()
         self.generators, self.grounded, self.books = Counter(), Counter(), set()
-        self.marked, self.alone, self.lengths = marked, {}, defaultdict(list)
+        self.marked, self.alone = marked, {}
 
     def add(self, row):
         self.fields.update(name for name, value in row.items() if value is not None)
@@ -165,9 +165,6 @@ class Statistics:
             self.grounded[bool(row["grounded"])] += 1
         if row["id"] in self.marked:
             self.alone[row["id"]] = row.get("self_contained")
-        for name in ("question", "answer", "reference_answer"):
-            if row[name] is not None:
-                self.lengths[name].append(len(row[name].split()))
 
     def subjects(self):
         """Counter of rows by subject."""
@@ -270,16 +267,6 @@ def subject_lines(statistics):
     return standards, lines
 
 
-def length_lines(statistics):
-    """Lines of field, mean, median, 90th percentile and longest in words."""
-    import numpy as np
-
-    return [
-        (name, np.mean(words), *(int(np.percentile(words, p)) for p in (50, 90, 100)))
-        for name, words in statistics.lengths.items()
-    ]
-
-
 def write_page(template, path, autoescape, **values):
     """Fill a template of this folder; lone surrogates, which have no UTF-8 form, become "?"."""
     import jinja2
@@ -310,7 +297,6 @@ def write_card(statistics, sample, table, worth, args):
         subjects=subjects,
         standards=standards,
         fields=[(name, n, FIELDS.get(name, "carried through")) for name, n in counts.items()],
-        lengths=length_lines(statistics),
         licenses=statistics.licenses.most_common(),
         stated=100 * (1 - statistics.licenses["not stated"] / max(1, n)),
         generators=statistics.generators.most_common(),
