@@ -1,17 +1,20 @@
-"""Give each bare answer a worked solution: judge whether an answer shows its reasoning, and where it does not, have a model write it.
+"""Give each bare answer a worked solution: judge whether an answer shows its reasoning, and where
+it does not, have a model write it.
 
     python 01_extract/add_cot.py --input refined.jsonl --output cot.jsonl --model Qwen/Qwen3-32B
 
 in   question-answer rows: id, question, answer
-out  the same rows with reasoning ("given": the answer had it | "added": answer is the model's solution | "none": the
-     solution missed the known answer, which stays) and, where a solution was asked for, cot_agrees (true | false: its
-     result and the known answer, compared by answers.grade; null: not comparable); where it took the place of the answer,
-     short_answer and a new id. Judgements stand in X.judge.raw.jsonl, solutions in X.raw.jsonl.
-     Rejected: "generation failed", "truncated", "empty"
+out  the same rows with reasoning ("given": the answer had it | "added": answer is the model's
+     solution | "none": the solution missed the known answer, which stays) and, where a solution was
+     asked for, cot_agrees (true | false: its result and the known answer, compared by
+     answers.grade; null: not comparable); where it took the place of the answer, short_answer and a
+     new id. Judgements stand in X.judge.raw.jsonl, solutions in X.raw.jsonl. Rejected: "generation
+     failed", "truncated", "empty"
 
---judge rules needs no model for the first question: for models whose judgement carries no information. Where a judgement
-cannot be read, the rule decides. The method is the missing-reasoning step of MegaScience (arXiv 2507.16812, section 2);
-unlike there, the solver is told the known answer, and whether it came to it is checked.
+--judge rules needs no model for the first question: for models whose judgement carries no
+information. Where a judgement cannot be read, the rule decides. The method is the missing-reasoning
+step of MegaScience (arXiv 2507.16812, section 2); unlike there, the solver is told the known
+answer, and whether it came to it is checked.
 """
 
 import sys

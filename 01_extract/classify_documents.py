@@ -1,17 +1,19 @@
-"""Find the subject and the academic level of documents with a language model; what is below university level or of another
-subject is rejected.
+"""Find the subject and the academic level of documents with a language model; what is below
+university level or of another subject is rejected.
 
     python 01_extract/classify_documents.py --input documents.jsonl --output classified.jsonl --model M [--base-url URL]
     python 01_extract/classify_documents.py --input documents.jsonl --output classified.jsonl --level-from-model off
 
 in   documents with text, title, subject (or null)
-out  the same rows with subject (biology chemistry computer_science economics mathematics medicine physics) and level
-     (undergraduate | graduate | research; null with --level-from-model off). Rejected: "below university level", "subject
-     not among the seven", "unparsed", "truncated", "generation failed"
+out  the same rows with subject (biology chemistry computer_science economics mathematics medicine
+     physics) and level (undergraduate | graduate | research; null with --level-from-model off).
+     Rejected: "below university level", "subject not among the seven", "unparsed", "truncated",
+     "generation failed"
 
-A given subject stands; the model is still asked for the level. With --level-from-model off the user vouches for the level:
-only documents without a subject are asked about, and where all have one no model is needed: the way for books one has chosen
-oneself, and for small models, whose judgements carry no information. The model sees the title and the first 8,000 characters.
+A given subject stands; the model is still asked for the level. With --level-from-model off the user
+vouches for the level: only documents without a subject are asked about, and where all have one no
+model is needed: the way for books one has chosen oneself, and for small models, whose judgements
+carry no information. The model sees the title and the first 8,000 characters.
 """
 
 import sys

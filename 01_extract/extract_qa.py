@@ -1,19 +1,20 @@
-"""Take question-answer pairs from chunks of textbooks: with a language model, or word for word where the book prints
-problems with solutions.
+"""Take question-answer pairs from chunks of textbooks: with a language model, or word for word
+where the book prints problems with solutions.
 
     python 01_extract/extract_qa.py --input chunks.jsonl --output qa.jsonl --model M [--base-url URL] --standard high,low
     python 01_extract/extract_qa.py --input classified.jsonl --output worked.jsonl --mode worked     # no model
     python 01_extract/extract_qa.py --input chunks.jsonl --model M --standard low --show 1    # try a prompt, write nothing
 
 in   chunks (or documents, with --mode worked) with text, subject, pages, source, license
-out  one row a pair: id, question, answer, subject, source_id, pages, source, license, standard (high | low), method (the
-     mode), generator, proof (characters and pages of the document that support the answer, and how they were found) and
-     grounded (true | false). What does not go on stands in X.rejected.jsonl
+out  one row a pair: id, question, answer, subject, source_id, pages, source, license, standard
+     (high | low), method (the mode), generator, proof (characters and pages of the document that
+     support the answer, and how they were found) and grounded (true | false). What does not go on
+     stands in X.rejected.jsonl
 
---mode document: all pairs of a chunk; the prompts stand in prompts/<subject>_<standard>.txt and are yours to edit.
-paragraph: one pair a paragraph as JSON, for small models. skeleton: claims, evidence and derivations first, then questions
-from four perspectives. worked: no model. An answer cut off at --max-tokens is asked again with four times the room; its
-whole pairs are kept.
+--mode document: all pairs of a chunk; the prompts stand in prompts/<subject>_<standard>.txt and are
+yours to edit. paragraph: one pair a paragraph as JSON, for small models. skeleton: claims, evidence
+and derivations first, then questions from four perspectives. worked: no model. An answer cut off at
+--max-tokens is asked again with four times the room; its whole pairs are kept.
 """
 
 import sys

@@ -1,17 +1,18 @@
-"""Give each pair its reference answer: the short final answer that a grader compares with, taken from the worked answer and
-equal to what the worked answer says.
+"""Give each pair its reference answer: the short final answer that a grader compares with, taken
+from the worked answer and equal to what the worked answer says.
 
     python 01_extract/extract_reference.py --input clean.jsonl --output reference.jsonl --model Qwen/Qwen3-32B
     python 01_extract/extract_reference.py --input clean.jsonl --output reference.jsonl --no-model
 
 in   question-answer rows: id, question, answer
-out  all rows, with reference_answer and reference_by: by rule "box", "stated" ("the answer is ...") or "whole" (an answer that
-     is short itself), else "model". A proof or an explanation has none: reference_answer is null and reference_missing says
-     why ("no reference", "reference not supported", "truncated", "unparsed"); --require-reference rejects these rows.
-     Rejected: "generation failed"
+out  all rows, with reference_answer and reference_by: by rule "box", "stated" ("the answer is ...")
+     or "whole" (an answer that is short itself), else "model". A proof or an explanation has none:
+     reference_answer is null and reference_missing says why ("no reference", "reference not
+     supported", "truncated", "unparsed"); --require-reference rejects these rows. Rejected:
+     "generation failed"
 
-The method is the reference step of MegaScience (arXiv 2507.16812, section 2), which asks a model about every row and checks
-nothing.
+The method is the reference step of MegaScience (arXiv 2507.16812, section 2), which asks a model
+about every row and checks nothing.
 """
 
 import sys

@@ -1,17 +1,20 @@
-"""Drop pairs that cannot be used alone: rules for what a pattern can see, then a judge for contradictions and the rest.
+"""Drop pairs that cannot be used alone: rules for what a pattern can see, then a judge for
+contradictions and the rest.
 
     python 01_extract/filter_qa.py --input cot.jsonl --output filtered.jsonl --model Qwen/Qwen3-32B
     python 01_extract/filter_qa.py --input cot.jsonl --output filtered.jsonl --no-judge
 
 in   question-answer rows: id, question, answer
-out  the rows that stay, unchanged (without a judge with `doubtful`, words that may point outside). Rejected by rule:
-     "outside reference", "no question", "no answer", "empty box", "box not closed", "refusal", "remark about itself",
-     "answer repeats the question", "text repeats itself", "not grounded" (`matched` is what the rule saw, `matched_in`
-     where); by the judge: "judge: contradiction", "judge: outside reference", "judge: no answer", "judge: no task",
+out  the rows that stay, unchanged (without a judge with `doubtful`, words that may point outside).
+     Rejected by rule: "outside reference", "no question", "no answer", "empty box", "box not
+     closed", "refusal", "remark about itself", "answer repeats the question", "text repeats
+     itself", "not grounded" (`matched` is what the rule saw, `matched_in` where); by the judge:
+     "judge: contradiction", "judge: outside reference", "judge: no answer", "judge: no task",
      "judge: other", "judge unreadable" (`response` is what it said), "generation failed"
 
-A reference is outside only where the pair does not hold what it points to: "the table below" followed by a table stays.
-The method is the filtering step of MegaScience (arXiv 2507.16812, section 2), which leaves all of it to the judge.
+A reference is outside only where the pair does not hold what it points to: "the table below"
+followed by a table stays. The method is the filtering step of MegaScience (arXiv 2507.16812,
+section 2), which leaves all of it to the judge.
 """
 
 import sys

@@ -1,17 +1,18 @@
-"""Make the data set of a run: final rows as JSONL and parquet, the funnel, a dataset card for the hub, and a sheet for
-checking 50 rows by hand.
+"""Make the data set of a run: final rows as JSONL and parquet, the funnel, a dataset card for the
+hub, and a sheet for checking 50 rows by hand.
 
     python 01_extract/finalize.py --input reference.jsonl --output textbook_qa.jsonl [--push-to-hub USER/NAME]
 
-in   question-answer rows: id, question, answer; subject, reference_answer, source, license, pages, source_id, standard are
-     used where they are there
-out  textbook_qa.jsonl and textbook_qa.parquet, main fields first, all others carried through; README.md (dataset card),
-     funnel.md, funnel.png, spot_check.html (source passages from --chunks) beside them. Rejected: "empty question",
-     "empty answer", "same question" (duplicate_of: refinement can make two questions one), "license not allowed",
-     "restricted" (--allow-licenses)
+in   question-answer rows: id, question, answer; subject, reference_answer, source, license, pages,
+     source_id, standard are used where they are there
+out  textbook_qa.jsonl and textbook_qa.parquet, main fields first, all others carried through;
+     README.md (dataset card), funnel.md, funnel.png, spot_check.html (source passages from
+     --chunks) beside them. Rejected: "empty question", "empty answer", "same question"
+     (duplicate_of: refinement can make two questions one), "license not allowed", "restricted"
+     (--allow-licenses)
 
---push-to-hub uploads parquet, card and plot with the token of HF_TOKEN or `hf auth login`; the repository is private unless
---public, which is refused while a row names no licence.
+--push-to-hub uploads parquet, card and plot with the token of HF_TOKEN or `hf auth login`; the
+repository is private unless --public, which is refused while a row names no licence.
 """
 
 import sys

@@ -1,10 +1,12 @@
-"""Show what each step of a run kept and rejected, and why: a table and a plot from the meta files that the steps left.
+"""Show what each step of a run kept and rejected, and why: a table and a plot from the meta files
+that the steps left.
 
     python 01_extract/funnel.py --input data/runs/demo/01_extract/reference.jsonl --output funnel.md
 
-in   a step's output; the steps before it are found through the meta files, each of which names its input
-out  funnel.md (steps, rows in, out, rejected by reason, model, tokens, time; rows by subject after each step) and funnel.png
-     beside it
+in   a step's output; the steps before it are found through the meta files, each of which names its
+     input
+out  funnel.md (steps, rows in, out, rejected by reason, model, tokens, time; rows by subject after
+     each step) and funnel.png beside it
 """
 
 import sys

@@ -1,17 +1,20 @@
-"""Keep the chunks that are likely to hold questions: a small classifier, trained on the chunks a teacher has read already.
+"""Keep the chunks that are likely to hold questions: a small classifier, trained on the chunks a
+teacher has read already.
 
     python 01_extract/extract_qa.py  --input chunks.jsonl --limit 2000 --output first.jsonl --model M
     python 01_extract/gate_chunks.py --input chunks.jsonl --asked 2000 --found first.jsonl --output likely.jsonl --recall 0.95
     python 01_extract/extract_qa.py  --input likely.jsonl --output qa.jsonl --model M
 
-in   chunks; --asked: how many of them, from the first on, the teacher has read; --found: the pairs it found (source_id names
-     the chunk)
-out  the chunks that were read and held pairs, and those of the rest whose probability reaches the threshold, with
-     gate_probability. Rejected: "held no question" (read already), "unlikely to hold a question". X.meta.json says the
-     threshold, and the recall and share of chunks kept that it has in cross-validation: what the gate will lose and save
+in   chunks; --asked: how many of them, from the first on, the teacher has read; --found: the pairs
+     it found (source_id names the chunk)
+out  the chunks that were read and held pairs, and those of the rest whose probability reaches the
+     threshold, with gate_probability. Rejected: "held no question" (read already), "unlikely to
+     hold a question". X.meta.json says the threshold, and the recall and share of chunks kept that
+     it has in cross-validation: what the gate will lose and save
 
-In MegaScience 72,548 of 546,134 chunks (13 %) held a pair (table 1 of arXiv 2507.16812), each read by a 70B model twice. The
-classifier is a logistic regression on sentence vectors of a chunk's parts and counts of signs of exercises.
+In MegaScience 72,548 of 546,134 chunks (13 %) held a pair (table 1 of arXiv 2507.16812), each read
+by a 70B model twice. The classifier is a logistic regression on sentence vectors of a chunk's parts
+and counts of signs of exercises.
 """
 
 import sys

@@ -1,5 +1,5 @@
-"""Where a passage supports a pair, and what of a pair it does not (used by extract_qa.py, refine_qa.py and add_cot.py; no
-command of its own)."""
+"""Where a passage supports a pair, and what of a pair it does not (used by extract_qa.py,
+refine_qa.py and add_cot.py; no command of its own)."""
 
 import itertools
 import re

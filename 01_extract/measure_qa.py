@@ -1,14 +1,16 @@
-"""Measure what question-answer pairs are worth: are they self-contained, how demanding are they, does an independent solver agree?
+"""Measure what question-answer pairs are worth: are they self-contained, how demanding are they,
+does an independent solver agree?
 
     python 01_extract/measure_qa.py --input textbook_qa.jsonl --output measured.jsonl --sample 300 --model M --base-url URL
     python 01_extract/measure_qa.py --input qa.jsonl --output hard.jsonl --min-level routine --require self_contained consistent --model M
 
 in   rows with question, answer; reference_answer where the solver's answers are to be compared
-out  the same rows; measured ones (all, or --sample N) hold self_contained (true, false), missing (what the question leaves
-     out), level (recall, routine, multi-step) and consistent (share of --k solver answers that agree with the reference by
-     `answers`; null: not comparable). Rejected: "not self-contained", "level recall", "solver disagrees" under --require and
-     --min-level, "judge unreadable". X.judge.raw.jsonl and X.raw.jsonl hold the replies; X.meta.json the three shares with
-     their 95 % intervals, which the data card shows
+out  the same rows; measured ones (all, or --sample N) hold self_contained (true, false), missing
+     (what the question leaves out), level (recall, routine, multi-step) and consistent (share of
+     --k solver answers that agree with the reference by `answers`; null: not comparable). Rejected:
+     "not self-contained", "level recall", "solver disagrees" under --require and --min-level,
+     "judge unreadable". X.judge.raw.jsonl and X.raw.jsonl hold the replies; X.meta.json the three
+     shares with their 95 % intervals, which the data card shows
 """
 
 import sys

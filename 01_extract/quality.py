@@ -1,5 +1,5 @@
-"""What is known of the worth of a data set, for its card: measures of measure_qa.py, people's marks, their agreement (used
-by finalize.py; no command of its own)."""
+"""What is known of the worth of a data set, for its card: measures of measure_qa.py, people's
+marks, their agreement (used by finalize.py; no command of its own)."""
 
 import csv
 import itertools

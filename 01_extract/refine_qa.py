@@ -1,16 +1,20 @@
-"""Rewrite each question-answer pair against the passage it came from: a self-contained question, a checked answer with its reasoning.
+"""Rewrite each question-answer pair against the passage it came from: a self-contained question, a
+checked answer with its reasoning.
 
     python 01_extract/refine_qa.py --input dedup.jsonl --chunks chunks.jsonl --output refined.jsonl --model Qwen/Qwen3-32B
 
-in   question-answer rows: id, question, answer, source_id (id of a row of --chunks, which holds the passage in `text`)
-out  the same rows with the new question and answer, and original_question, original_answer, original_id; the id is new.
-     `grounded` becomes false where the new pair leaves what its proof says, or brings in a number that is neither there
-     nor its own result. Rejected: "no source passage", "cannot be made self-contained", "number from nowhere" (neither
-     passage nor pair holds it), "another question", "generation failed", "truncated", "unparsed", "empty question",
+in   question-answer rows: id, question, answer, source_id (id of a row of --chunks, which holds the
+     passage in `text`)
+out  the same rows with the new question and answer, and original_question, original_answer,
+     original_id; the id is new. `grounded` becomes false where the new pair leaves what its proof
+     says, or brings in a number that is neither there nor its own result. Rejected: "no source
+     passage", "cannot be made self-contained", "number from nowhere" (neither passage nor pair
+     holds it), "another question", "generation failed", "truncated", "unparsed", "empty question",
      "empty answer"
 
---mode json asks for a JSON object under a schema, for models too small to keep to two markers; their loops end at 512 tokens.
-The method is the refinement step of MegaScience (arXiv 2507.16812, section 2); prompt and parser are our own.
+--mode json asks for a JSON object under a schema, for models too small to keep to two markers;
+their loops end at 512 tokens. The method is the refinement step of MegaScience (arXiv 2507.16812,
+section 2); prompt and parser are our own.
 """
 
 import sys
