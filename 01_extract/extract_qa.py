@@ -119,12 +119,12 @@ def parts_of(text, without_worked):
     for unit in book_blocks.find_units(text, book_blocks.find_blocks(text)):
         if is_unanswered(unit) or (without_worked and is_worked(unit)):
             continue
-        *parts, last = unit_parts(text, unit)
-        for part, may_end in (*((part, False) for part in parts), (last, True)):
+        parts = unit_parts(text, unit)
+        for number, part in enumerate(parts, 1):
             heading = re.fullmatch(
                 r"#{1,6}[ \t]+(?:chapter[ \t]+)?(?:[\d.]+[ \t]+)?([^\n]*)", part, re.IGNORECASE
             )  # small models ask about "Chapter 7"
-            yield (heading[1], False) if heading else (part, may_end)
+            yield (heading[1], False) if heading else (part, number == len(parts))
 
 
 def is_prose(text):
@@ -271,7 +271,7 @@ def set_aside(raw_path, asked):
         r.say(f"{raw_path.name}: {len(stale)} answers to other prompts now stand in {aside.name}")
 
 
-# ---- from raw answers to rows: [(row, why it is rejected or None), ...] of each row of the input ----
+# ---- from raw answers to rows: [(row, why it is rejected or None), ...] of each input row ----
 
 
 def qa_row(chunk, standard, pair, args):

@@ -258,14 +258,13 @@ def front_matter(statistics, args):
     return yaml.safe_dump(meta, sort_keys=False, allow_unicode=True)
 
 
-def subject_lines(statistics):
-    """(the standards, lines of subject, rows, share in percent, rows of each standard)."""
-    standards = sorted({standard for _, standard in statistics.groups} - {"no"})
-    n, lines = statistics.groups.total(), []
-    for subject, count in statistics.subjects().most_common():
-        by_standard = [statistics.groups[subject, standard] for standard in standards]
-        lines.append((subject, count, 100 * count / n, by_standard))
-    return standards, lines
+def subject_lines(statistics, standards):
+    """Lines of subject, rows, share in percent, rows of each standard."""
+    groups, n = statistics.groups, statistics.groups.total()
+    return [
+        (subject, count, 100 * count / n, [groups[subject, standard] for standard in standards])
+        for subject, count in statistics.subjects().most_common()
+    ]
 
 
 def write_page(template, path, autoescape, **values):
@@ -280,7 +279,7 @@ def write_page(template, path, autoescape, **values):
 
 def write_card(statistics, sample, table, worth, args):
     n, books = statistics.groups.total(), len(statistics.books)
-    standards, subjects = subject_lines(statistics)
+    standards = sorted({standard for _, standard in statistics.groups} - {"no"})
     counts = {name: statistics.fields[name] for name in FIELDS if name in statistics.fields}
     counts |= dict(sorted(statistics.fields.items()))
     write_page(
@@ -295,7 +294,7 @@ def write_card(statistics, sample, table, worth, args):
         funnel=table,
         worth=worth,
         books=f"{books:,} book{'s' * (books != 1)} or chapters" if books else "textbooks",
-        subjects=subjects,
+        subjects=subject_lines(statistics, standards),
         standards=standards,
         fields=[(name, n, FIELDS.get(name, "carried through")) for name, n in counts.items()],
         licenses=statistics.licenses.most_common(),

@@ -207,12 +207,10 @@ def main():
         step.reject(row, reason) if reason else step.keep(row)
     measures = measures_of(found)
     step.finish(measures=measures)
-    lines = {"self-contained": measures["self_contained"], "solver agrees": measures["consistent"]}
-    lines |= {f"level {level}": value for level, value in measures["level"].items()}
-    for name, value in lines.items():
-        if value:
+    for name, value in {**measures, **measures["level"]}.items():
+        if value and "share" in value:
             interval = f"[{value['low']:.1f}, {value['high']:.1f}]"
-            print(f"{name:18} {value['share']:5.1f} % {interval} of {value['n']:,}")
+            print(f"{name:15} {value['share']:5.1f} % {interval} of {value['n']:,}")
 
 
 if __name__ == "__main__":

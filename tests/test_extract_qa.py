@@ -82,6 +82,7 @@ PAIR = [("What is 2+2?", "4")]
         ),
         ('```json\n[{"question": "What is 2+2?", "answer": 4}]\n```', PAIR),
         ('{"pairs": [{"Question": "What is 2+2?", "Answer": "4"}]}', PAIR),
+        ('Here it is: {"question": "What is 2+2?", "answer": "4"}\nDone.', PAIR),
         (
             r'{"question": "Is \frac{1}{2} \neq \sin x?", "answer": "\\theta\nno"}',
             [(r"Is \frac{1}{2} \neq \sin x?", "\\theta\nno")],
