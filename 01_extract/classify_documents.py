@@ -46,51 +46,25 @@ Level: <school, undergraduate, graduate or research>
 <document>"""
 
 SHOWN = 8000  # characters of a document
-SUBJECT_WORDS = {  # what models write in place of the name asked for: "Biochemistry", "Computer Science (AI)"
-    "computer_science": r"comput|artificial intelligence|machine learning|informatics|programming",
-    "mathematics": r"math|statistic|probability",
-    "medicine": r"medic|anatomy|pharmacology|nursing|health",
-    "biology": r"biolog|life science|genetics",
-    "chemistry": r"chemi",
-    "economics": r"econom|finance",
-    "physics": r"physics|astronomy",
-}
-LEVEL_WORDS = {
-    "school": r"\bschool\b|secondary|k-?12|elementary|general public|below university",
-    "undergraduate": r"under-?graduate|bachelor|college",
-    "graduate": r"\b(?:post-?)?graduate|master|doctoral|professional",
-    "research": r"research|specialist|monograph",
-}
-
 # with --level-from-model off: the form that also a small model keeps
 ONLY_SUBJECT = replies.json_schema(subject={"type": "string", "enum": [*SUBJECTS, "other"]})
 
 
-def stated(field, text):
-    """What stands after the last "Field:" of a model's text, in lower case."""
-    found = re.findall(
-        rf"^[^\w\n]{{0,20}}{field}[^\w\n:=]{{0,20}}[:=][^\w\n]{{0,20}}([^\n]*)",
-        text,
-        re.IGNORECASE | re.MULTILINE,
-    )
-    return found[-1][:300].lower() if found else ""
-
-
-def first_named(value, words):
-    """The name whose words stand first ("physics and mathematics": physics), or None."""
-    places = {name: re.search(pattern, value) for name, pattern in words.items()}
-    found = {name: match.start() for name, match in places.items() if match}
-    return min(found, key=found.get) if found else None
+def stated(field, text, names):
+    """The name that a model states behind the last "Field:", the first of several; "other" for
+    another word; None where nothing is stated."""
+    found = re.findall(rf"\b{field}\W{{1,9}}([a-z][a-z _-]*)", text, re.IGNORECASE)
+    if not found:
+        return None
+    said = re.sub("[ -]", "_", found[-1].lower())
+    return min((name for name in names if name in said), key=said.index, default="other")
 
 
 def parse(response):
     """(subject or "other", level) of the model's answer; None for what is not stated."""
     text = after_thinking(response or "")
-    value = stated("subject", text)
-    subject = first_named(value, SUBJECT_WORDS)
-    if value.strip() and (not subject or re.match(r"(?:other|none)\b", value)):
-        subject = "other"
-    return subject, first_named(stated("level", text), LEVEL_WORDS)
+    level = stated("level", text, LEVELS)
+    return stated("subject", text, SUBJECTS), None if level == "other" else level
 
 
 def to_messages(row):

@@ -22,6 +22,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 import re
 
+import parse_pairs
 import question_text
 import replies
 
@@ -55,10 +56,6 @@ LONGEST_WHOLE = 12  # words of an answer that is its own reference
 LONGEST = 80  # words of any reference
 BOX = re.compile(r"\\f?boxed\b")
 NEXT_PART = re.compile(r"\n[ \t]*\n|\n(?=[ \t]*[*_(]*(?:note|explanation)\b)", re.I)
-NOTHING = re.compile(
-    r"\W*(?:(?:none|n/?a|null|no (?:final )?answer|<?the final answer>?|\(the final answer\))\W*)?",
-    re.I,
-)
 
 
 def by_rule(answer):
@@ -95,7 +92,7 @@ def parse(text):
     said = re.sub(r"^([*_`\"]{1,3})(.*)\1\.?$", r"\2", said, flags=re.S).strip()
     if re.fullmatch(r"[\s$]*\\f?boxed\s*\{.*\}[\s$.]*", said, re.S):
         said = answers.extract(said, "math") or said
-    return "" if NOTHING.fullmatch(said) else said
+    return "" if parse_pairs.is_empty(said) else said
 
 
 def supported(reference, answer):
@@ -166,9 +163,8 @@ def main():
     args = parser.parse_args()
     if not args.no_model and not args.model:
         parser.error("--model is needed for answers without a box; --no-model uses the rules alone")
-    step = r.Step(
-        args, inputs=[args.input], prompt=PROMPT, code=[replies, question_text, *answers.FILES]
-    )
+    code = [replies, parse_pairs, question_text, *answers.FILES]
+    step = r.Step(args, inputs=[args.input], prompt=PROMPT, code=code)
     if step.finished():
         return
     named = replies.ask(

@@ -30,38 +30,30 @@ BEFORE = r"""^[ \t>]*+(?:[-*+•][ \t]++)?(?:\#{1,6}[ \t]*+)?
 FLAGS = re.IGNORECASE | re.MULTILINE | re.VERBOSE
 
 
-def marker(words, ends=r"[:.)]|(?=\n)"):
+def marker(words, ends=r"[:.)]|(?=\n)", number=r"(?:\(?\d{1,3}\)?)?"):
     """Pattern of a marker at the beginning of a line: "**Question 2:**", "### Answer", "3. Q:"."""
-    after = rf"[ \t]*+[\#№]?[ \t]*+(?:\(?\d{{1,3}}\)?[ \t]*+)?[*_]{{0,3}}[ \t]*+(?:{ends})[*_]{{0,3}}[ \t]*"
+    after = rf"[ \t]*+[\#№]?[ \t]*+{number}[ \t]*+[*_]{{0,3}}[ \t]*+(?:{ends})[*_]{{0,3}}[ \t]*"
     return re.compile(f"{BEFORE}(?:{words}){after}", FLAGS)
 
 
 def numbered(letter):
-    """ "**Q1.** What is 2+2?": a letter with its number, so that "A." stays an option of a
-    question."""
-    return re.compile(
-        rf"{BEFORE}{letter}[ \t]*\d{{1,3}}[ \t]*[*_]{{0,3}}[.:)][*_]{{0,3}}[ \t]*", FLAGS
-    )
+    """ "**Q1.** What is 2+2?": a letter with its number, so that "A." stays an option."""
+    return marker(letter, "[.:)]", r"\d{1,3}")
 
 
-def inline(word):
-    return re.compile(
-        rf"[*_]{{0,3}}\b{word}(?:[ \t]*\d{{1,3}})?[*_]{{0,3}}[ \t]*:[*_]{{0,3}}[ \t]*"
-    )
+def inline(word, marks, ends):
+    return re.compile(rf"[*_]{marks}{word}[*_]{{0,3}}{ends}[*_]{{0,3}}[ \t]*")
 
 
-def inline_numbered(letter):
-    """ "**Q1.** What is 2+2? **A1.** 4" on one line."""
-    return re.compile(rf"[*_]{{2}}{letter}[ \t]*\d{{1,3}}[*_]{{0,3}}[.:)]?[*_]{{0,3}}[ \t]*")
-
-
-FAMILIES = (  # tried in this order: the first of which both markers are there; "A." alone may be an option of a question, hence the colon
+NUMBER = r"[ \t]*\d{1,3}"
+FAMILIES = (  # the first of which both markers are there; "A." alone may be an option, hence ":"
     (marker("question"), marker("answer|solution")),
     (marker("Q", ":|[.)](?=[ \t])"), marker("A", ":")),
     (numbered("Q"), numbered("A")),
     (marker("problem|exercise"), marker("answer|solution")),
-    (inline_numbered("Q"), inline_numbered("A")),
-    (inline("Question"), inline("Answer")),
+    # "**Q1.** What is 2+2? **A1.** 4" on one line
+    tuple(inline(rf"{letter}{NUMBER}", "{2}", "[.:)]?") for letter in "QA"),
+    tuple(inline(rf"\b{word}(?:{NUMBER})?", "{0,3}", "[ \t]*:") for word in ("Question", "Answer")),
 )
 QUOTE = marker("quote|evidence|source[ ]sentence", ":")
 PERSPECTIVE = re.compile(
@@ -83,8 +75,8 @@ AFTER_PAIR = re.compile(
 BEFORE_PAIR = re.compile(r"\A(?:[-=_]{3,}|\*{3,})[ \t]*\n")
 EMPTY = re.compile(
     r"""(?x)n/?a|none|null|nil|tbd|unknown|not\s+(?:given|provided|available|stated|specified|applicable)|
-    no\s+answer(?:\s+provided)?|no\s+qa|
-    (?:the|your|new|complete|refined|self-contained)\s+(?:(?:new|complete|refined)\s+)?(?:question|answer|solution)""",
+    no\s+(?:final\s+)?answer(?:\s+provided)?|no\s+qa|
+    (?:the|your|new|complete|refined|final)\s+(?:(?:new|complete|refined|final)\s+)?(?:question|answer|solution)""",
     re.IGNORECASE,
 )
 MARKS = r"""[\s*_#>`~|.:;,()\[\]{}<"'“”…–—-]+"""  # "∞" and "+" are answers

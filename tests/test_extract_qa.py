@@ -631,8 +631,11 @@ def test_clear_errors(run_script, tmp_path, options, message):
         ("- Subject: computer_science\n- Level: Research papers", ("computer_science", "research")),
         ("Subject: history\nLevel: school", ("other", "school")),
         ("Subject: Other\nLevel: high school", ("other", "school")),
-        ("Subject: Biochemistry\nLevel: below university", ("chemistry", "school")),
-        ("Subject: mathematics and physics\nLevel: college", ("mathematics", "undergraduate")),
+        ("Subject: Biochemistry\nLevel: below school", ("chemistry", "school")),
+        (
+            "Subject: mathematics and physics\nLevel: Undergraduate",
+            ("mathematics", "undergraduate"),
+        ),
         ("Subject: medicine", ("medicine", None)),
         ("It is a nice book.", (None, None)),
         ("", (None, None)),
@@ -680,7 +683,7 @@ def librarian(messages, body):
         "history of Rome": "Subject: history\nLevel: undergraduate",
         "colouring book of animals": "Subject: biology\nLevel: school",
         "rambling": "What a book!",
-        "the heart": "Level: professional training",
+        "the heart": "Level: graduate (professional training)",
     }[title]
 
 
