@@ -60,15 +60,17 @@ If the result is a number, a formula, a letter or a short phrase, put it at the 
 
 # questions whose answer is a statement: a solution would only wrap it in words
 DEFINITION = re.compile(
-    r"""(?x)\W*(?:what\s+(?:is|are|was|were|does)\s+(?:a|an|the\s+(?:term|definition|meaning|name)|\w+\s+mean)\b|
-    define\b|name\b|list\b|state\b|which\s+(?:term|word|name)\b|what\s+do(?:es)?\s+.{2,60}\s+(?:mean|stand\s+for)\b)""",
+    r"""(?x)\W*(?:define\b|name\b|list\b|state\b|which\s+(?:term|word|name)\b|
+    what\s+(?:is|are|was|were|does)\s+(?:an?|the\s+(?:term|definition|meaning|name)|\w+\s+mean)\b|
+    what\s+do(?:es)?\s+.{2,60}\s+(?:mean|stand\s+for)\b)""",
     re.IGNORECASE,
 )
 VERDICT = re.compile(r"reasoning[\s*_`\"':：-]{1,10}(yes|no)\b", re.I)
 CONNECTIVE = re.compile(
-    r"\b(?:because|since|therefore|thus|hence|consequently|it follows|which (?:means|implies|gives|yields|leads)|so that|as a result|due to|"
-    r"we (?:have|get|find|obtain|know|see|use|need)|substitut\w+|using|applying|gives|implies|implying|suppose|assume|let us|first(?:ly)?|next|then|"
-    r"finally|step \d|if\b[^.\n]{1,80}\bthen|in order to|leads to|causes?|reason)\b",
+    r"""(?x)\b(?:because|since|therefore|thus|hence|consequently|it[ ]follows|so[ ]that|as[ ]a[ ]result|
+    due[ ]to|which[ ](?:means|implies|gives|yields|leads)|we[ ](?:have|get|find|obtain|know|see|use|need)|
+    substitut\w+|using|applying|gives|implies|implying|suppose|assume|let[ ]us|first(?:ly)?|next|then|
+    finally|step[ ]\d|if\b[^.\n]{1,80}\bthen|in[ ]order[ ]to|leads[ ]to|causes?|reason)\b""",
     re.I,
 )
 # "a. 5; b. 6": the last number is not the whole answer

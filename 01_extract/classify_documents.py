@@ -1,8 +1,8 @@
 """Find the subject and the academic level of documents with a language model; what is below
 university level or of another subject is rejected.
 
-    python 01_extract/classify_documents.py --input documents.jsonl --output classified.jsonl --model M [--base-url URL]
-    python 01_extract/classify_documents.py --input documents.jsonl --output classified.jsonl --level-from-model off
+    python 01_extract/classify_documents.py --input documents.jsonl --output classified.jsonl --model M
+    python 01_extract/classify_documents.py ... --level-from-model off
 
 in   documents with text, title, subject (or null)
 out  the same rows with subject (biology chemistry computer_science economics mathematics medicine
@@ -117,7 +117,7 @@ def main():
     if asked and not args.model:
         raise r.BadInput(
             f"--model: a model is needed for {asked} documents: for their level, unless "
-            "--level-from-model off takes it as given, or their subject (digitize_pdfs.py --subject)"
+            "--level-from-model off takes it as given, or their subject (digitize_pdfs.py's)"
         )
     if asked:
         batch_generate.generate_jsonl(

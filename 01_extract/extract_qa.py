@@ -1,9 +1,9 @@
 """Take question-answer pairs from chunks of textbooks: with a language model, or word for word
 where the book prints problems with solutions.
 
-    python 01_extract/extract_qa.py --input chunks.jsonl --output qa.jsonl --model M [--base-url URL] --standard high,low
-    python 01_extract/extract_qa.py --input classified.jsonl --output worked.jsonl --mode worked     # no model
-    python 01_extract/extract_qa.py --input chunks.jsonl --model M --standard low --show 1    # try a prompt, write nothing
+    python 01_extract/extract_qa.py --input chunks.jsonl --output qa.jsonl --model M --standard high,low
+    python 01_extract/extract_qa.py --input classified.jsonl --output worked.jsonl --mode worked
+    python 01_extract/extract_qa.py --input chunks.jsonl --model M --show 1    # try a prompt
 
 in   chunks (or documents, with --mode worked) with text, subject, pages, source, license
 out  one row a pair: id, question, answer, subject, source_id, pages, source, license, standard
@@ -459,7 +459,7 @@ def parse_options():
         "--changed",
         choices=("refuse", "ask"),
         default="refuse",
-        help="ask: chunks whose prompt was edited are asked again, old answers go to X.raw.old.jsonl",
+        help="ask: where a prompt was edited; old answers go to X.raw.old.jsonl (default refuse)",
     )
     add("--show", type=r.positive, metavar="N", help="print prompt and answer of N chunks only")
     parser.set_defaults(max_tokens=None)

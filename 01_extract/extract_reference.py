@@ -1,7 +1,7 @@
 """Give each pair its reference answer: the short final answer that a grader compares with, taken
 from the worked answer and equal to what the worked answer says.
 
-    python 01_extract/extract_reference.py --input clean.jsonl --output reference.jsonl --model Qwen/Qwen3-32B
+    python 01_extract/extract_reference.py --input clean.jsonl --output reference.jsonl --model M
     python 01_extract/extract_reference.py --input clean.jsonl --output reference.jsonl --no-model
 
 in   question-answer rows: id, question, answer
@@ -45,7 +45,8 @@ Reply with one line:
 Final answer: (the final answer)"""
 
 MARKER = re.compile(
-    r"(?:final|reference|short)[ \t]+answer[ \t]*(?:[*_`]{0,3}[ \t]*[:：][ \t]*[*_`]{0,3}|\bis\b[ \t]*:?)[ \t]*",
+    r"(?:final|reference|short)[ \t]+answer[ \t]*"
+    r"(?:[*_`]{0,3}[ \t]*[:：][ \t]*[*_`]{0,3}|\bis\b[ \t]*:?)[ \t]*",
     re.I,
 )
 SAID = re.compile(r"####|\b(?:answer|ans)\b\W*(?:is|are|:|=)|答案", re.I)
@@ -157,7 +158,7 @@ def main():
     parser.add_argument(
         "--require-reference",
         action="store_true",
-        help="reject rows without a reference answer (default: they stay, reference_answer is null)",
+        help="reject rows without a reference answer (default: they stay, it is null)",
     )
     batch_generate.add_options(parser, model=None, max_tokens=512)
     args = parser.parse_args()

@@ -62,9 +62,9 @@ ITEM = (
     r"|discussion|experiment|derivation)"
 )
 NUMBERED = re.compile(
-    r"""(?x)\b(Figs?\.?|Figures?|Tables?|Eqs?\.|Eqns?\.?|Equations?|Chapters?|Chap\.|Sections?|Sect?\.|
-    Examples?|Exercises?|Ex\.|Problems?|Theorems?|Thm\.|Lemmas?|Propositions?|Corollary|Definitions?|
-    Appendix|Listing|Algorithm|Exhibit|Plate)
+    r"""(?x)\b(Figs?\.?|Eqs?\.|Eqns?\.?|Chap\.|Sect?\.|Ex\.|Thm\.|Corollary|Appendix|Listing|
+    Algorithm|Exhibit|Plate|(?:Figure|Table|Equation|Chapter|Section|Example|Exercise|Problem|Theorem|
+    Lemma|Proposition|Definition)s?)
     [\s~\u00a0]*\(?((?:[A-Z]\.?)?\d+(?:[.\-–:]\d+)*)(?!\w)\)?"""
 )
 NAMES = re.compile(  # that look like a numbered reference
@@ -77,10 +77,11 @@ DRAWING = re.compile(
     (?:in|from|see|to|of|on)\s(?:the|this|that)\s{DRAWN}(?!\w|\sof\b|\sthat\b)
     | (?:following|accompanying|above|preceding|adjacent|provided)\s{SEEN}(?!\w|\sof\b)
     | {SEEN}\s(?:(?:shown|given|displayed)\s)?(?:above|below)\b
-    | (?:shown|depicted|illustrated|pictured)\s(?:in|on)\s(?:(?:the|this|that|a)\s)?{SEEN}(?!\w|\sof\b)
+    | (?:shown|depicted|illustrated|pictured)\s(?:in|on)\s(?:(?:the|this|that|a)\s)?{SEEN}
+        (?!\w|\sof\b)
     | (?:given|listed|as)\sin\stables?\b
-    | see\s(?:(?:the|this|that)\s)?(?:figure|table|equation|example|section|chapter|problem|exercise)s?
-        (?!\w|\sof\b|\slists?\b)
+    | see\s(?:(?:the|this|that)\s)?(?:figure|table|equation|example|section|chapter|problem
+        |exercise)s?(?!\w|\sof\b|\slists?\b)
     | (?:in|watch)\sthis\s(?:video|animation)\b)"""
 )
 BOOK = re.compile(
@@ -98,33 +99,35 @@ TOLD = (
 )
 EARLIER = re.compile(  # in questions only: a solution may speak of its own lines
     rf"""(?xi)\b(?:
-    (?:previous|preceding|foregoing)\s{ITEM}\b|(?:the|this)\sabove\s{ITEM}\b|{ITEM}\s(?:above|below)\b
-    | the\s(?:[a-z]+\s)?(?:function|reaction|data|code|program|expression|formula|statement|scenario|situation
-        |circuit|equation|model)\sabove\b
+    (?:previous|preceding|foregoing|(?:the|this)\sabove)\s{ITEM}\b|{ITEM}\s(?:above|below)\b
+    | the\s(?:[a-z]+\s)?(?:function|reaction|data|code|program|expression|formula|statement|scenario
+        |situation|circuit|equation|model)\sabove\b
     | as\s(?:we\s)?(?:have\s)?{TOLD}\s(?:above|earlier|previously|before)\b
     | {TOLD}\s(?:earlier|previously|in\sclass)\b)"""
 )
 # what may as well stand in the matter: "in the graph" G, "in the table" of a database, "in this
-# section" of a program, "the train in the example". A judge decides and is told; without one the row
-# stays and `doubtful` says why.
+# section" of a program, "the train in the example". A judge decides and is told; without one the
+# row stays and `doubtful` says why.
 DOUBTFUL = re.compile(
     r"""(?xi)\b(?:
-      (?:in|see)\s(?:the|this)\s(?:graph|plot|picture|photo(?:graph)?|image)(?!\sof\b|\sthat\b|\w|\splane)
-    | (?:in|from|use|using)\s(?:the|this|that)\stable(?!\sof\b|\slists?\b|\w)
-    | (?:in|of|from)\s(?:the|this|that)\s(?:section|example)(?!\sof\b|\w))"""
+      (?:in|see)\s(?:the|this)\s(?:graph|plot|picture|photo(?:graph)?|image)
+        (?!\w|\sof\b|\sthat\b|\splane)
+    | (?:in|from|use|using)\s(?:the|this|that)\stable(?!\w|\sof\b|\slists?\b)
+    | (?:in|of|from)\s(?:the|this|that)\s(?:section|example)(?!\w|\sof\b))"""
 )
 PART = re.compile(r"\b(?:in|from|of|to)\spart\s\(?([a-h])\)?(?!\w)", re.I)
 NEEDED = (  # what the question points to, and what must stand in it so that it is there
     (  # "the product in the reaction shown"
         re.compile(
-            r"""(?xi)\b(?:reaction|circuit|structure|compound|molecule|scheme|code|network|mechanism|graph)s?
-            \s(?:shown|depicted|drawn)(?!\s(?:to|that)\b)"""
+            r"""(?xi)\b(?:reaction|circuit|structure|compound|molecule|scheme|code|network|mechanism
+            |graph)s?\s(?:shown|depicted|drawn)(?!\s(?:to|that)\b)"""
         ),
         re.compile(r"->|→|⟶|=>|⇌|\\\w*arrow|\\ce\b|```|\$|\[[A-Z]{2,}|\n"),
     ),
     (  # "using the data given"
         re.compile(
-            r"(?i)\b(?:using|from|with|by)\sthe\s(?:data|values|information)\s(?:given|provided|shown)"
+            r"""(?xi)\b(?:using|from|with|by)\sthe\s(?:data|values|information)
+            \s(?:given|provided|shown)"""
         ),
         re.compile(r"\d.*\d", re.S),
     ),
@@ -147,7 +150,8 @@ HOLDS_VISUAL = re.compile(
 NO_ANSWER = re.compile(
     r"""(?xi)\W*(?:(?:answer|solution)s?|same\sas\sabove|todo|not\sanswered
     |(?:none|no\s(?:answer|solution))(?:\s(?:is\s|was\s)?(?:given|provided|available))?
-    |(?:the\s)?(?:answer|solution)s?\s(?:(?:is|are|was|were)\s)?(?:not\s(?:given|provided|available)|omitted|missing)
+    |(?:the\s)?(?:answer|solution)s?\s(?:(?:is|are|was|were)\s)?
+        (?:not\s(?:given|provided|available)|omitted|missing)
     |answers?\s(?:will|may)\svary|see\s(?:the\s)?(?:text|solution|answer|above|book|figure)s?
     |left\s(?:to\sthe\sreader|as\san\sexercise)(?:\s.{0,40})?)\W*"""
 )
@@ -157,17 +161,18 @@ REFUSAL = re.compile(
     |I\s(?:cannot|can['’]t|can\snot|could\snot|won['’]t)
         \s(?:answer|provide|help|assist|determine|solve|give|find|access|see|view|complete)
     |as\san?\s(?:AI|artificial\sintelligence|language\smodel)\b
-    |(?:is|was|are|were)\snot\s(?:provided|given|included|mentioned|specified|stated|available|contained|answered)
-        \s(?:in|by)\sthe\s{SOURCE}
+    |(?:is|was|are|were)\snot\s(?:provided|given|included|mentioned|specified|stated|available
+        |contained|answered)\s(?:in|by)\sthe\s{SOURCE}
     |the\s{SOURCE}(?:\sprovided|\sgiven)?\s(?:does\snot|doesn['’]t|do\snot)
         \s(?:contain|provide|give|include|mention|specify|state|answer)
-    |(?:cannot|can\snot|can['’]t)\s(?:be\s)?(?:answer|determine|solve)d?\s(?:(?:this|the|it)\s)?(?:(?:question|problem)\s)?
-        (?:without|from\sthe\s(?:given|provided)|with\sthe\s(?:given|provided)|based\son\sthe\s(?:given|provided))
-    |(?:not\senough|insufficient)\s(?:information|context)\s(?:(?:is|was)\s)?(?:(?:given|provided|available)\s)?
-        (?:in\sorder\s)?to\s(?:answer|solve))"""
+    |(?:cannot|can\snot|can['’]t)\s(?:be\s)?(?:answer|determine|solve)d?
+        \s(?:(?:this|the|it)\s)?(?:(?:question|problem)\s)?
+        (?:without|(?:from|with|based\son)\sthe\s(?:given|provided))
+    |(?:not\senough|insufficient)\s(?:information|context)
+        \s(?:(?:is|was)\s)?(?:(?:given|provided|available)\s)?(?:in\sorder\s)?to\s(?:answer|solve))"""
 )
 REMARK = re.compile(  # the writer speaks of its work, not of the matter
-    r"""(?xi)\b(?:the\s(?:original|known|provided|reference|refined)\s(?:answer|question)|refined\s(?:question|answer)
+    r"""(?xi)\b(?:(?:the\s(?:original|known|provided|reference|refined)|refined)\s(?:answer|question)
     |(?:the|your)\sprompt\b|wait,?\s(?:let|that|this|no|actually|i|we)\b
     |let(?:\sme|['’]s)\s(?:re-?(?:check|consider|examine|evaluate|calculate)|double[-\s]check)
     |i\s(?:apologi[sz]e|made\s(?:a|an)\s(?:mistake|error))
@@ -184,8 +189,10 @@ def is_given(kind, number, text):
     """Does the text itself hold the numbered thing: "Table 1: ...", \\tag{2.5}, "(2.5)" at the end
     of a displayed formula?"""
     number = re.escape(number)
-    titled = rf"(?:^\W*|[.;:]\s+){kind[:3]}\w*\.?[\s~]*\(?{number}\)?[*_]*\s*(?:[:：—–]|\([^)\n]{{4,}}\)\s*[:.])"
-    headed = rf"^\W*{kind}[\s~]*\(?{number}\)?[*_]*\s?[.:)]"  # of an exercise, theorem or equation that follows
+    named = rf"{kind[:3]}\w*\.?[\s~]*\(?{number}\)?[*_]*\s*"
+    titled = rf"(?:^\W*|[.;:]\s+){named}(?:[:：—–]|\([^)\n]{{4,}}\)\s*[:.])"
+    # of an exercise, theorem or equation that follows
+    headed = rf"^\W*{kind}[\s~]*\(?{number}\)?[*_]*\s?[.:)]"
     if re.search(titled, text, re.I | re.M) or re.search(rf"\\tag\*?\{{\(?{number}\)?\}}", text):
         return True
     if not kind.lower().startswith("fig") and re.search(headed, text, re.M):
@@ -359,7 +366,7 @@ def main():
     parser.add_argument(
         "--require-grounded",
         action="store_true",
-        help="reject pairs whose `grounded` is false: they had no support, or lost it when rewritten",
+        help="reject pairs whose `grounded` is false: no support, or lost when rewritten",
     )
     batch_generate.add_options(parser, model=None, max_tokens=1024)
     args = parser.parse_args()

@@ -1,7 +1,7 @@
 """Make the data set of a run: final rows as JSONL and parquet, the funnel, a dataset card for the
 hub, and a sheet for checking 50 rows by hand.
 
-    python 01_extract/finalize.py --input reference.jsonl --output textbook_qa.jsonl [--push-to-hub USER/NAME]
+    python 01_extract/finalize.py --input reference.jsonl --output textbook_qa.jsonl
 
 in   question-answer rows: id, question, answer; subject, reference_answer, source, license, pages,
      source_id, standard are used where they are there
@@ -50,7 +50,7 @@ FIELDS = {
     "consistent": "share of an independent solver's answers that agree with the reference",
     "pages": "pages of the source that the passage covers",
     "source_id": "passage (chunk) of the source",
-    "standard": "`high`: needs reasoning, the source holds a full solution; `low`: complete question and answer",
+    "standard": "`high`: reasoning, and the source holds a full solution; `low`: complete",
     "original_question": "question before refinement",
     "original_answer": "answer before refinement",
     "reasoning": "`given`: the answer had its reasoning; `added`: a model wrote it; `none`",
@@ -60,9 +60,9 @@ FIELDS = {
 # there in every row, null where nothing is known
 CONTRACT = ("id", "question", "answer", "subject", "reference_answer", "source", "license")
 READ = ("question", "answer", *(f"{name}?" for name in (*CONTRACT[3:], "pages", "standard")))
-HUB_LICENSES = """cc-by-2.0 cc-by-2.5 cc-by-3.0 cc-by-4.0 cc-by-sa-3.0 cc-by-sa-4.0 cc-by-nc-2.0 cc-by-nc-3.0
-    cc-by-nc-4.0 cc-by-nc-nd-3.0 cc-by-nc-nd-4.0 cc-by-nc-sa-2.0 cc-by-nc-sa-3.0 cc-by-nc-sa-4.0 cc-by-nd-4.0
-    cc0-1.0 mit apache-2.0 gfdl odc-by""".split()
+HUB_LICENSES = """cc-by-2.0 cc-by-2.5 cc-by-3.0 cc-by-4.0 cc-by-sa-3.0 cc-by-sa-4.0 cc-by-nc-2.0
+    cc-by-nc-3.0 cc-by-nc-4.0 cc-by-nc-nd-3.0 cc-by-nc-nd-4.0 cc-by-nc-sa-2.0 cc-by-nc-sa-3.0
+    cc-by-nc-sa-4.0 cc-by-nd-4.0 cc0-1.0 mit apache-2.0 gfdl odc-by""".split()
 SIZES = "n<1K 1K<n<10K 10K<n<100K 100K<n<1M 1M<n<10M 10M<n<100M 100M<n<1B".split()  # of the hub
 SIDE_FILES = ("README.md", "funnel.md", "funnel.png", "spot_check.html")
 FOLDER = Path(__file__).parent
@@ -88,8 +88,8 @@ def check_public(path):
     if unfit:
         books = ", ".join(f"{name} ({n:,} rows)" for name, n in unfit.most_common(5))
         raise r.BadInput(
-            f"--public {path}: {unfit.total():,} rows name no licence or are restricted, of {books}; "
-            "state it by digitize_pdfs.py --metadata, leave them out by --allow-licenses, or push "
+            f"--public {path}: {unfit.total():,} rows name no licence or are restricted, of "
+            f"{books}; state it by digitize_pdfs.py --metadata, leave them out by --allow-licenses, or push "
             "without --public"
         )
 
@@ -107,7 +107,7 @@ def kind(value):
 
 
 class Parquet:
-    """Rows into a parquet file in batches; columns of mixed or nested values are kept as JSON text."""
+    """Rows into a parquet file in batches; columns of mixed or nested values become JSON text."""
 
     def __init__(self, path, kinds):
         import pyarrow as pa
@@ -305,14 +305,13 @@ def write_card(statistics, sample, table, worth, args):
 
 
 def shortened(value):
-    """A field as an example shows it: at most 1,200 characters, and no fence of backticks that would
-    end the example."""
+    """A field as an example shows it: at most 1,200 characters, and no fence that would end it."""
     text = str(value).replace("````", "''''") if value is not None else ""
     return text if len(text) <= 1200 else text[:1200].rstrip() + " ..."
 
 
 def write_spot_check(sample, total, args):
-    """The sampled rows beside their passages, with marks that the browser keeps and saves as CSV."""
+    """The sampled rows beside their passages, with marks that the browser saves as CSV."""
     passages = Passages(args.chunks) if args.chunks else {}
     write_page(
         "spot_check.html.jinja",

@@ -61,7 +61,7 @@ def price_of(spent):
 
 
 def cost_of(step):
-    """(tokens that the models read and wrote in every run of a step, tokens and price a row kept)."""
+    """(tokens that models read and wrote in all runs of a step, tokens and price a row kept)."""
     spent, kept = step.get("tokens"), step["counts"]["out"]
     if not isinstance(spent, dict):  # chunking counts its own tokens under this name
         return "-", "-"

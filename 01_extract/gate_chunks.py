@@ -1,8 +1,8 @@
 """Keep the chunks that are likely to hold questions: a small classifier, trained on the chunks a
 teacher has read already.
 
-    python 01_extract/extract_qa.py  --input chunks.jsonl --limit 2000 --output first.jsonl --model M
-    python 01_extract/gate_chunks.py --input chunks.jsonl --asked 2000 --found first.jsonl --output likely.jsonl --recall 0.95
+    python 01_extract/extract_qa.py --input chunks.jsonl --limit 2000 --output first.jsonl --model M
+    python 01_extract/gate_chunks.py --input chunks.jsonl --asked 2000 --found first.jsonl --output likely.jsonl
     python 01_extract/extract_qa.py  --input likely.jsonl --output qa.jsonl --model M
 
 in   chunks; --asked: how many of them, from the first on, the teacher has read; --found: the pairs

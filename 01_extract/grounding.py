@@ -9,12 +9,13 @@ WORD = re.compile(r"\w+")
 NUMBER = re.compile(r"(?<![\w.])\d+(?:,\d{3})+(?:\.\d+)?|(?<![\w.])\d+(?:\.\d+)?|(?<=\w)\.\d+")
 SENTENCE = re.compile(r"(?<=[.!?])[\"”')\]]*\s+|\n\s*\n")
 COMMON = frozenset(
-    """about above after again also although among another answer because been before being between both cannot could does
-    doing each either every find following from further given gives have having here hold holds however into itself just
-    know less like made make makes many might more most much must need needs never often only other over question same
-    shall should show since some such than that their them then there therefore these they this those through thus under
-    until upon used using value very want well were what when where whether which while will with within without would
-    your text mathrm frac left right""".split()
+    """about above after again also although among another answer because been before being between
+    both cannot could does doing each either every find following from further given gives have
+    having here hold holds however into itself just know less like made make makes many might
+    more most much must need needs never often only other over question same shall should show
+    since some such than that their them then there therefore these they this those through thus
+    under until upon used using value very want well were what when where whether which while
+    will with within without would your text mathrm frac left right""".split()
 )
 RUN = 4  # words in a row that count as copied
 COPIED = 0.6  # share of a quote's runs that must stand in the passage, in their order
@@ -133,7 +134,8 @@ def new_numbers(text, *sources):
 
 # what stands behind such a sign or word is a result: "F = 31.4 N", "which gives 12.6"
 RESULT = re.compile(
-    r"(?:=|≈|≃|\\approx|\\simeq|\\boxed\{|\b(?:gives?|gets?|obtain|yields?|equals?|is|about|approximately))"
+    r"(?:=|≈|≃|\\approx|\\simeq|\\boxed\{"
+    r"|\b(?:gives?|gets?|obtain|yields?|equals?|is|about|approximately))"
     r"[\s$({+\-−]*(?:\\\w+\{)?(?=[\d.])"
 )
 
@@ -146,8 +148,9 @@ def given_numbers(text):
 
 
 def still_grounded(row, question, answer, passage):
-    """Does what proves a row's answer prove the rewritten pair too? It must keep COVERED of the answer's content
-    words, and bring in no number that is neither in passage or pair nor a result of its own."""
+    """Does what proves a row's answer prove the rewritten pair too? It must keep COVERED of the
+    answer's content words, and bring in no number that is neither in passage or pair nor a result
+    of its own."""
     words = content_words(row["answer"])
     kept = len(words & content_words(answer)) >= COVERED * len(words)
     sources = passage, row["question"], row["answer"]

@@ -1,8 +1,8 @@
 """Measure what question-answer pairs are worth: are they self-contained, how demanding are they,
 does an independent solver agree?
 
-    python 01_extract/measure_qa.py --input textbook_qa.jsonl --output measured.jsonl --sample 300 --model M --base-url URL
-    python 01_extract/measure_qa.py --input qa.jsonl --output hard.jsonl --min-level routine --require self_contained consistent --model M
+    python 01_extract/measure_qa.py --input qa.jsonl --output measured.jsonl --sample 300 --model M
+    python 01_extract/measure_qa.py --input qa.jsonl --output hard.jsonl --min-level routine --model M
 
 in   rows with question, answer; reference_answer where the solver's answers are to be compared
 out  the same rows; measured ones (all, or --sample N) hold self_contained (true, false), missing
@@ -93,7 +93,7 @@ def attempts(args, ids):
 
 
 def agreement(row, raws):
-    """Share of the solver's answers that are right; None where rules cannot tell for any of them."""
+    """Share of the solver's answers that are right; None where rules can tell for none of them."""
     options = answers.kinds.option_texts(row.get("options"))
     verdicts = Counter(
         answers.check(raw["response"], row["reference_answer"], kind_of(row), options).correct

@@ -57,7 +57,8 @@ FAMILIES = (  # the first of which both markers are there; "A." alone may be an 
 )
 QUOTE = marker("quote|evidence|source[ ]sentence", ":")
 PERSPECTIVE = re.compile(
-    r"^[ \t>#*_-]{0,9}(?:\d{1,3}[.)][ \t]*)?[*_]{0,3}perspective[ \t]*\d?[*_]*[ \t]*:[*_ \t]*([a-z]+)[^\n]*$",
+    r"^[ \t>#*_-]{0,9}(?:\d{1,3}[.)][ \t]*)?[*_]{0,3}perspective[ \t]*\d?[*_]*[ \t]*:[*_ \t]*"
+    r"([a-z]+)[^\n]*$",
     re.IGNORECASE | re.MULTILINE,
 )
 LONGEST_QUOTE = 1500  # characters; a longer one is the answer going on
@@ -74,9 +75,10 @@ AFTER_PAIR = re.compile(
 )
 BEFORE_PAIR = re.compile(r"\A(?:[-=_]{3,}|\*{3,})[ \t]*\n")
 EMPTY = re.compile(
-    r"""(?x)n/?a|none|null|nil|tbd|unknown|not\s+(?:given|provided|available|stated|specified|applicable)|
-    no\s+(?:final\s+)?answer(?:\s+provided)?|no\s+qa|
-    (?:the|your|new|complete|refined|final)\s+(?:(?:new|complete|refined|final)\s+)?(?:question|answer|solution)""",
+    r"""(?x)n/?a|none|null|nil|tbd|unknown|no\s+(?:final\s+)?answer(?:\s+provided)?|no\s+qa|
+    not\s+(?:given|provided|available|stated|specified|applicable)|
+    (?:the|your|new|complete|refined|final)\s+(?:(?:new|complete|refined|final)\s+)?
+    (?:question|answer|solution)""",
     re.IGNORECASE,
 )
 MARKS = r"""[\s*_#>`~|.:;,()\[\]{}<"'“”…–—-]+"""  # "∞" and "+" are answers

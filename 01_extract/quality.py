@@ -24,8 +24,8 @@ def read_marks(paths):
                 of = {line["id"]: line["mark"] for line in csv.DictReader(file) if line["mark"]}
         except (OSError, UnicodeDecodeError, KeyError, csv.Error) as error:
             raise r.BadInput(
-                f"--marks {path}: cannot be read as a CSV with the columns id and mark ({error!r}); "
-                "save it by the button of spot_check.html"
+                f"--marks {path}: cannot be read as a CSV with the columns id and mark "
+                f"({error!r}); save it by the button of spot_check.html"
             ) from None
         if unknown := sorted(set(of.values()) - set(MARKS)):
             raise r.BadInput(
@@ -84,8 +84,8 @@ def worth_of(statistics, metas, marks):
 
 
 def agreements(marks, alone):
-    """Lines (who, rows in common, share of equal marks in percent, Cohen's kappa or None): each pair
-    of people, and each person against the judge on whether a question is self-contained (other
+    """Lines (who, rows in common, share of equal marks in percent, Cohen's kappa or None): each pair of
+    people, and each person against the judge on whether a question is self-contained (other
     faults say nothing about that).
 
     alone: {id: the judge's self_contained}

@@ -1,7 +1,7 @@
 """Rewrite each question-answer pair against the passage it came from: a self-contained question, a
 checked answer with its reasoning.
 
-    python 01_extract/refine_qa.py --input dedup.jsonl --chunks chunks.jsonl --output refined.jsonl --model Qwen/Qwen3-32B
+    python 01_extract/refine_qa.py --input dedup.jsonl --chunks chunks.jsonl --output refined.jsonl --model M
 
 in   question-answer rows: id, question, answer, source_id (id of a row of --chunks, which holds the
      passage in `text`)
@@ -95,8 +95,8 @@ def marked_pair(text):
 
 
 def parse(text, mode="text"):
-    """(question, answer) of a model's text, either "" where nothing of use was in it; None where the
-    form was not kept."""
+    """(question, answer) of a model's text, "" where nothing of use was in it; None where the form
+    was not kept."""
     text = after_thinking(text)
     if mode == "json":
         found = replies.json_answer(text) or {}

@@ -17,19 +17,19 @@ EMPTY_BOX = re.compile(
 )
 ESCAPE = re.compile(r"\\(u[0-9a-fA-F]{4}|[\s\S]|$)")
 NEWLINE_COMMAND = re.compile(
-    r"(u|e|i)(?![a-zA-Z])|(?:abla|eq|eg|ot|otin|mid|leq|geq|parallel|exists|subseteq|earrow|warrow)(?![a-zA-Z])"
+    r"(?:(u|e|i)|abla|eq|eg|ot|otin|mid|leq|geq|parallel|exists|subseteq|earrow|warrow)(?![a-zA-Z])"
 )
 JSON_START = re.compile(r"\{\s*\"|\[\s*\{")  # no brace of a formula
 BETWEEN_VALUES = re.compile(r"[\s,]*(?=[\[{])")
 CLOSING = re.compile(  # how a paragraph begins that speaks to the user or about the editing
     r"""(?x)[*_(\[>\s#-]*(?:
-    let\s+me\s+know|i\s+hope|feel\s+free|please\s+let|hope\s+this|would\s+you\s+like|is\s+there\s+anything|
-    if\s+you\s+(?:need|want|would|have|'d|like)|
+    let\s+me\s+know|i\s+hope|feel\s+free|please\s+let|hope\s+this|would\s+you\s+like|
+    is\s+there\s+anything|if\s+you\s+(?:need|want|would|have|'d|like)|
     (?:these|the|all|both|each)\s+(?:\w+\s+){0,3}(?:questions|pairs|question-answer)\b
         [^\n]*\b(?:passage|text|cover|stand|based)|
     i\s+(?:have|'ve)\s+(?:made|rewritten|written|included|covered|extracted|provided|omitted|left)|
     notes?\b\W+(?:i|the\s+(?:original|question|answer|passage))\b|    # "Note that x > 0" stays
-    (?:changes|changes\s+made|changelog|remarks?|comments?|explanation\s+of\s+(?:the\s+)?changes)[*_\s]*:|
+    (?:changes(?:\s+made)?|changelog|remarks?|comments?|explanation\s+of\s+(?:the\s+)?changes)[*_\s]*:|
     the\s+(?:question|answer)\s+(?:has\s+been|was|is\s+now)\s+(?:re|made|cor|ver)|
     that(?:'s|\s+is)\s+all|end\s+of\b)""",
     re.IGNORECASE,
@@ -80,7 +80,7 @@ def written_by(row, model):
 
 
 class Passages:
-    """Text of chunks by id. Of a .jsonl file only the places of the rows are held, a few bytes a chunk."""
+    """Text of chunks by id. Of a .jsonl file only the places of the rows are held."""
 
     def __init__(self, path):
         rows, self.places, self.texts = r.read(path, "text"), {}, {}
@@ -105,7 +105,7 @@ class Passages:
 
 
 def outcome(raw):
-    """Why a raw row cannot be used: "generation failed", "truncated", "empty"; None where it can."""
+    """Why a raw row cannot be used: "generation failed", "truncated", "empty", or None."""
     if raw is None:
         return "generation failed"
     if raw["finish_reason"] == "length":
