@@ -171,6 +171,17 @@ def solve(args, ids, raw_path):
     return (raw for _, raw in batch_generate.read_raw(attempts(args, ids), raw_path))
 
 
+def assess(step, row, raw, raws, args):
+    """Keep or reject a measured row; returns what was found, or None."""
+    verdict = parse_judge(raw["response"]) if raw else None
+    if not verdict:
+        return step.reject(row, "judge unreadable" if raw else "generation failed")
+    row |= {**verdict, "consistent": agreement(row, raws)}
+    reason = why_not(row, args)
+    step.reject(row, reason) if reason else step.keep(row)
+    return row["self_contained"], row["level"], row["consistent"]
+
+
 def main():
     args = parse_options()
     step = r.Step(
@@ -193,19 +204,12 @@ def main():
     )
     solved = solve(args, ids, step.raw_path) if args.k else iter(())
     for row, raw in judged:
-        if row["id"] not in ids:
+        if row["id"] in ids:
+            raws = [next(solved) for _ in range(args.k)] if kind_of(row) else []
+            found.append(assess(step, row, raw, raws, args))
+        else:
             step.keep(row)
-            continue
-        raws = [next(solved) for _ in range(args.k)] if kind_of(row) else []
-        verdict = parse_judge(raw["response"]) if raw else None
-        if not verdict:
-            step.reject(row, "judge unreadable" if raw else "generation failed")
-            continue
-        row |= {**verdict, "consistent": agreement(row, raws)}
-        found.append((row["self_contained"], row["level"], row["consistent"]))
-        reason = why_not(row, args)
-        step.reject(row, reason) if reason else step.keep(row)
-    measures = measures_of(found)
+    measures = measures_of(list(filter(None, found)))
     step.finish(measures=measures)
     for name, value in {**measures, **measures["level"]}.items():
         if value and "share" in value:
