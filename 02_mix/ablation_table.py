@@ -23,6 +23,8 @@ import csv
 import json
 import math
 
+import card
+
 import rows as r
 
 
@@ -61,64 +63,67 @@ def holm(values):
 def winner(methods, pairs):
     """The method that is clearly better than each other one with every seed, or None; pairs: dicts
     with a, b, low, high, p_holm (difference b - a)."""
+    beaten = {method: set() for method in methods}
+    for pair in pairs:
+        if pair["p_holm"] < 0.05 and (pair["low"] > 0 or pair["high"] < 0):
+            better, worse = ("b", "a") if pair["low"] > 0 else ("a", "b")
+            beaten[pair[better]].add((pair[worse], pair["seed"]))
     for method in methods:
-        won = collections.Counter()
-        for pair in pairs:
-            if method in (pair["a"], pair["b"]):
-                above = pair["low"] > 0 if pair["b"] == method else pair["high"] < 0
-                won[
-                    pair["b"] if pair["a"] == method else pair["a"], above and pair["p_holm"] < 0.05
-                ] += 1
-        others = [other for other in methods if other != method]
-        if others and all(won[other, True] and not won[other, False] for other in others):
+        against = {
+            (p["b"] if p["a"] == method else p["a"], p["seed"])
+            for p in pairs
+            if method in (p["a"], p["b"])
+        }
+        if (
+            against
+            and against <= beaten[method]
+            and {other for other, _ in against} == {*methods} - {method}
+        ):
             return method
     return None
 
 
-def gather(csv_path, comparisons):
-    """{source: {"arms": [...], "pairs": [...], "winner": name or None}} of an ablation."""
+def read_arms(csv_path):
+    """{source: its arms, dicts} by the scores of all models."""
     with open(csv_path, newline="", encoding="utf-8") as file:
         lines = list(csv.DictReader(file))
-    sources = {}
+    arms = collections.defaultdict(list)
     for model in dict.fromkeys(line["model"] for line in lines):
         source, method, seed = name_parts(model)
         own = [line for line in lines if line["model"] == model]
         mean, low, high = mean_of(own)
-        sources.setdefault(source, {"arms": [], "pairs": []})["arms"].append(
-            dict(
-                method=method,
-                seed=seed,
-                mean=mean,
-                low=low,
-                high=high,
-                n=sum(int(line["n"]) for line in own),
-                benchmarks={line["benchmark"]: float(line["accuracy"]) for line in own},
-                **trained_on(csv_path.parent / f"{source}.{method}"),
-            )
-        )
-    for path in comparisons:
-        its = json.loads(Path(path).read_text(encoding="utf-8"))
-        (source, a, seed), (_, b, _) = name_parts(its["model_a"]), name_parts(its["model_b"])
-        mean = its["average"]["accuracy"]
-        sources[source]["pairs"].append(
-            dict(
-                a=a,
-                b=b,
-                seed=seed,
-                difference=mean["difference"],
-                low=mean["low"],
-                high=mean["high"],
-                p=its["all"]["accuracy"]["p"],
-                only_a=its["all"]["only_a"],
-                only_b=its["all"]["only_b"],
-            )
-        )
-    for its in sources.values():
-        for pair, p in zip(its["pairs"], holm([pair["p"] for pair in its["pairs"]]), strict=True):
+        arm = dict(method=method, seed=seed, mean=mean, low=low, high=high)
+        arm["n"] = sum(int(line["n"]) for line in own)
+        arm["benchmarks"] = {line["benchmark"]: float(line["accuracy"]) for line in own}
+        arms[source].append(arm | trained_on(csv_path.parent / f"{source}.{method}"))
+    return arms
+
+
+def read_pairs(paths):
+    """{source: its comparisons, dicts with the difference b - a}."""
+    pairs = collections.defaultdict(list)
+    for path in paths:
+        compared = json.loads(Path(path).read_text(encoding="utf-8"))
+        source, a, seed = name_parts(compared["model_a"])
+        mean, every = compared["average"]["accuracy"], compared["all"]
+        pair = dict(a=a, b=name_parts(compared["model_b"])[1], seed=seed, p=every["accuracy"]["p"])
+        pair |= {name: mean[name] for name in ("difference", "low", "high")}
+        pair |= {name: every[name] for name in ("only_a", "only_b")}
+        pairs[source].append(pair)
+    for own in pairs.values():
+        for pair, p in zip(own, holm([pair["p"] for pair in own]), strict=True):
             pair["p_holm"] = p
-        its["winner"] = winner(
-            list(dict.fromkeys(arm["method"] for arm in its["arms"])), its["pairs"]
-        )
+    return pairs
+
+
+def gather(csv_path, comparisons):
+    """{source: {"arms": [...], "pairs": [...], "winner": name or None}} of an ablation."""
+    arms, pairs = read_arms(csv_path), read_pairs(comparisons)
+    sources = {}
+    for source, own in arms.items():
+        methods = list(dict.fromkeys(arm["method"] for arm in own))
+        best = winner(methods, pairs[source])
+        sources[source] = {"arms": own, "pairs": pairs[source], "winner": best}
     return sources
 
 
@@ -131,48 +136,69 @@ def trained_on(folder):
     return dict(rows=len(sizes), tokens=sum(sizes))
 
 
-def markdown(sources):
-    def number(value):
-        return "" if value is None else f"{value:,}"
+def arms_table(arms, best):
+    names = list(dict.fromkeys(name for arm in arms for name in arm["benchmarks"]))
+    head = [
+        "method",
+        "seed",
+        "rows",
+        "tokens",
+        *names,
+        f"mean of {len(names)}",
+        "95 % interval",
+        "",
+    ]
+    lines = []
+    for arm in arms:
+        sizes = ["" if arm[name] is None else arm[name] for name in ("rows", "tokens")]
+        scores = [f"{arm['benchmarks'][n]:.2f}" if n in arm["benchmarks"] else "" for n in names]
+        interval = f"[{arm['low']:.2f}, {arm['high']:.2f}]"
+        mark = "winner" if arm["method"] == best else ""
+        lines.append(
+            (arm["method"], arm["seed"], *sizes, *scores, f"{arm['mean']:.2f}", interval, mark)
+        )
+    return card.table(head, lines)
 
+
+def pairs_table(pairs):
+    head = [
+        "difference",
+        "seed",
+        "points",
+        "95 % interval",
+        "only first right",
+        "only second right",
+        "p",
+        "p (Holm)",
+    ]
+    lines = [
+        (
+            f"{pair['b']} - {pair['a']}",
+            pair["seed"],
+            f"{pair['difference']:+.2f}",
+            f"[{pair['low']:+.2f}, {pair['high']:+.2f}]",
+            pair["only_a"],
+            pair["only_b"],
+            f"{pair['p']:.3f}",
+            f"{pair['p_holm']:.3f}",
+        )
+        for pair in pairs
+    ]
+    return card.table(head, lines)
+
+
+def markdown(sources):
     text = [
         "# Ablation of the selection methods",
         "Accuracies in percent with 95 % intervals. Differences are paired over the same questions; p values are exact, Holm over the "
         "pairs of a source. A winner is named only where every interval and every test says so.",
     ]
-    for source, its in sources.items():
-        names = list(dict.fromkeys(name for arm in its["arms"] for name in arm["benchmarks"]))
+    for source, found in sources.items():
+        best = found["winner"]
         text.append(f"## {'All rows' if source == 'all' else source}")
-        lines = [
-            f"| method | seed | rows | tokens | {' | '.join(names)} | mean of {len(names)} | 95 % interval | |",
-            "|---|--:|--:|--:|" + "--:|" * len(names) + "--:|:-:|---|",
-        ]
-        for arm in its["arms"]:
-            scores = " | ".join(
-                f"{arm['benchmarks'][name]:.2f}" if name in arm["benchmarks"] else ""
-                for name in names
-            )
-            mark = "winner" if arm["method"] == its["winner"] else ""
-            lines.append(
-                f"| {arm['method']} | {arm['seed']} | {number(arm['rows'])} | {number(arm['tokens'])} | {scores} | {arm['mean']:.2f} "
-                f"| [{arm['low']:.2f}, {arm['high']:.2f}] | {mark} |"
-            )
-        text.append("\n".join(lines))
-        lines = [
-            "| difference | seed | points | 95 % interval | only first right | only second right | p | p (Holm) |",
-            "|---|--:|--:|:-:|--:|--:|--:|--:|",
-        ]
-        for pair in its["pairs"]:
-            lines.append(
-                f"| {pair['b']} - {pair['a']} | {pair['seed']} | {pair['difference']:+.2f} | [{pair['low']:+.2f}, {pair['high']:+.2f}] "
-                f"| {pair['only_a']} | {pair['only_b']} | {pair['p']:.3f} | {pair['p_holm']:.3f} |"
-            )
-        text.append("\n".join(lines))
-        text.append(
-            f"**{its['winner']}** is the best method here."
-            if its["winner"]
-            else "No method is clearly better: the differences are within what chance gives on these questions."
-        )
+        text += [arms_table(found["arms"], best), pairs_table(found["pairs"])]
+        none = "No method is clearly better: the differences are within what chance gives on these questions."
+        text.append(f"**{best}** is the best method here." if best else none)
     return "\n\n".join(text) + "\n"
 
 

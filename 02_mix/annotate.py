@@ -9,10 +9,9 @@ out  --field answer (default): the rows with the teacher's answer; the old one s
      answer stays, the teacher's text goes into annotator_response, for select_rows.py --method length. Rejected: "truncated", "empty
      answer", "generation failed", and "disagrees with the reference answer" under --disagree drop
 
-An answer cut off at --max-tokens is asked again with twice the budget; what is then still cut off or empty gets one more try at temperature
-0.7 and another seed (X.retry.raw.jsonl), and is rejected after that. --disagree: keep (no mark), mark (agrees_with_reference false; the
-default) or drop. MegaScience kept all and never checked. With a --recipe only the sources that say `annotate: true` are asked; the other
-rows pass through as they are.
+An answer cut off at --max-tokens is asked again with twice the budget, an empty one warmer and with another seed; what then is none is
+rejected. MegaScience kept all and never checked. With a --recipe only the sources that say `annotate: true` are asked; the other rows pass
+through as they are.
 """
 
 import sys
@@ -20,6 +19,8 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
+import collections
+import itertools
 import os
 import re
 
@@ -35,127 +36,79 @@ PROMPT = """Solve the following problem. Lay out the reasoning in clear steps, n
 units and arithmetic as you go. Close with one line that states the result; put the final answer itself inside \\boxed{}.
 
 <question>"""
-RETRY_TEMPERATURE = 0.7
 CHUNK = 4000  # rows graded at once
+FIELDS = "question", "answer", "subject?", "reference_answer?"
 
 
 def to_messages(row):
     return batch_generate.user_turn(PROMPT, question=row["question"])
 
 
-def parse(raw, keep_thinking=False):
-    """(answer, None) of a raw row, or (None, reason) where it is no answer."""
-    if raw is None:
-        return None, "generation failed"
-    if raw["finish_reason"] == "length":
-        return None, "truncated"
+def answer_in(text, keep_thinking=False):
+    """The answer in a teacher's text, "" where it never ends its thinking or says nothing."""
     try:
-        text = row_forms.strip_thinking(raw["response"], keep_thinking).strip()
+        text = row_forms.strip_thinking(text, keep_thinking).strip()
     except row_forms.Unusable:
-        return None, "truncated"
-    return (text, None) if re.search(r"\w", text) else (None, "empty answer")
+        return ""
+    return text if re.search(r"\w", text) else ""
 
 
-def asked(args, sources):
+def failure(raw, answer):
+    """Reason why a raw row holds no answer, or None."""
+    if raw is None:
+        return "generation failed"
+    if raw["finish_reason"] == "length":
+        return "truncated"
+    return None if answer else "empty answer"
+
+
+def asked(args):
     """The rows that the teacher is to answer."""
-    return (
-        row
-        for row in r.read(
-            args.input, "question", "answer", "subject?", "reference_answer?", limit=args.limit
-        )
-        if sources is None or row.get("source") in sources
-    )
+    rows = r.read(args.input, *FIELDS, limit=args.limit)
+    return (row for row in rows if load_sources.is_named(row, args.sources))
 
 
-def failed(args, sources, raw_path):
-    for row, raw in batch_generate.read_raw(asked(args, sources), raw_path):
-        if parse(raw, args.keep_thinking)[1]:
-            yield row
-
-
-def agreements(rows):
+def agreements(pairs):
     """For each (row, answer): True or False where rules can compare it with the reference, else
     None."""
-    checked = [
-        answer is not None and score_difficulty.checkable(row) is not None for row, answer in rows
-    ]
-    graded = [
-        score_difficulty.graded_row(row, answer)
-        for (row, answer), check in zip(rows, checked, strict=True)
-        if check
-    ]
-    right = iter(answers.grade_many(graded, workers=os.cpu_count() or 1))
+    checked = [score_difficulty.checkable(row) is not None for row, _ in pairs]
+    graded = itertools.starmap(score_difficulty.graded_row, itertools.compress(pairs, checked))
+    right = iter(answers.grade_many(list(graded), workers=os.cpu_count() or 1))
     return [next(right) if check else None for check in checked]
 
 
-def keep_chunk(chunk, args, step, told):
-    """Keep or reject the rows of a chunk of (row, answer, raw); raw is None where the teacher was
-    not asked."""
-    for (row, answer, raw), agrees in zip(
-        chunk, agreements([(row, answer) for row, answer, _ in chunk]), strict=True
-    ):
-        told[
-            "not asked"
-            if raw is None
-            else {True: "agree", False: "disagree", None: "not checkable"}[agrees]
-        ] += 1
-        if raw is None:
+def answered(args, step):
+    """(row, answer, raw) of the rows with a new answer; the others are kept or rejected."""
+    raws = batch_generate.read_raw(asked(args), step.raw_path)
+    for row in step.read(args.input, *FIELDS, limit=args.limit):
+        if not load_sources.is_named(row, args.sources):
             step.keep(row)
             continue
-        written_by = list(dict.fromkeys([*(row.get("generator") or []), args.model]))
-        made = {
-            **row,
-            "generator": written_by,
-            "annotator": args.model,
-            "annotator_tokens": raw["completion_tokens"],
-        }
-        if args.field == "answer":
-            made |= {"original_answer": row["answer"], "answer": answer}
+        raw = next(raws)[1]
+        answer = raw and answer_in(raw["response"], args.keep_thinking)
+        if reason := failure(raw, answer):
+            step.reject(row, reason, response=raw and raw["response"])
         else:
-            made[args.field] = answer
-        if args.disagree != "keep":
-            made["agrees_with_reference"] = agrees
-        if agrees is False and args.disagree == "drop":
-            step.reject(made, "disagrees with the reference answer")
-        else:
-            step.keep(made)
+            yield row, answer, raw
 
 
-def assemble(args, step, sources, retry_path):
-    """Read the raw answers and keep or reject every row of the input; returns how many agree with
-    their reference."""
-    first = batch_generate.read_raw(asked(args, sources), step.raw_path)
-    again = (
-        {
-            row["id"]: raw
-            for row, raw in batch_generate.read_raw(
-                failed(args, sources, step.raw_path), retry_path
-            )
-        }
-        if retry_path.is_file()
-        else {}
-    )
-    chunk, told = [], {"agree": 0, "disagree": 0, "not checkable": 0, "not asked": 0}
-    for row in step.read(
-        args.input, "question", "answer", "subject?", "reference_answer?", limit=args.limit
-    ):
-        if sources is not None and row.get("source") not in sources:
-            chunk.append((row, None, None))
-        else:
-            raw = next(first)[1]
-            answer, reason = parse(raw, args.keep_thinking)
-            if reason and again.get(row["id"]) is not None:
-                raw = again[row["id"]]
-                answer, reason = parse(raw, args.keep_thinking)
-            if reason:
-                step.reject(row, reason, response=raw and raw["response"])
-                continue
-            chunk.append((row, answer, raw))
-        if len(chunk) == CHUNK:
-            keep_chunk(chunk, args, step, told)
-            chunk = []
-    keep_chunk(chunk, args, step, told)
-    return told
+def finish(row, answer, raw, agrees, args, step):
+    """Keep or reject a row with its new answer."""
+    written_by = list(dict.fromkeys([*(row.get("generator") or []), args.model]))
+    made = {
+        **row,
+        "generator": written_by,
+        "annotator": args.model,
+        "annotator_tokens": raw["completion_tokens"],
+        "agrees_with_reference": agrees,
+        args.field: answer,
+    }
+    if args.field == "answer":
+        made["original_answer"] = row["answer"]
+    if agrees is False and args.disagree == "drop":
+        step.reject(made, "disagrees with the reference answer")
+    else:
+        step.keep(made)
 
 
 def main():
@@ -170,63 +123,39 @@ def main():
     )
     add(
         "--disagree",
-        choices=("keep", "mark", "drop"),
+        choices=("mark", "drop"),
         default="mark",
         help="rows whose answer is not the reference (default mark)",
     )
     add("--recipe", metavar="FILE", help="ask only about the sources that say `annotate: true`")
-    add(
-        "--keep-thinking",
-        action="store_true",
-        help="keep <think> blocks of the teacher in the answer",
-    )
+    add("--keep-thinking", action="store_true", help="keep <think> blocks of the teacher")
     args = parser.parse_args()
-    sources = (
-        {
-            entry["source"]
-            for entry in load_sources.read_recipe(args.recipe)["sources"]
-            if entry.get("annotate")
-        }
-        if args.recipe
-        else None
-    )
+    args.sources = load_sources.names_of(args.recipe, lambda entry: entry.get("annotate"))
     step = r.Step(
         args,
-        inputs=[args.input, *([args.recipe] if args.recipe else [])],
+        inputs=[args.input],
         prompt=PROMPT,
         code=[*answers.FILES, score_difficulty, load_sources, row_forms],
+        ignore=("recipe",),
     )
     if step.finished():
         return
-    retry_path, options = r.beside(step.output, "retry.raw.jsonl"), batch_generate.options(args)
-    spent = {
-        "first": batch_generate.generate_jsonl(
-            asked(args, sources),
-            to_messages,
-            step.raw_path,
-            retry_max_tokens=2 * args.max_tokens,
-            **options,
-        )
-    }
-    if args.fresh:
-        retry_path.unlink(missing_ok=True)
-    again = list(failed(args, sources, step.raw_path))
-    if again:
-        r.say(f"{len(again):,} answers are truncated, empty or missing: one more try")
-        spent["retry"] = batch_generate.generate_jsonl(
-            again,
-            to_messages,
-            retry_path,
-            **{
-                **options,
-                "temperature": max(RETRY_TEMPERATURE, args.temperature),
-                "seed": args.seed + 1,
-                "max_tokens": 2 * args.max_tokens,
-            },
-        )
-    told = assemble(args, step, sources, retry_path)
-    step.finish(spent=spent, reference=told)
-    r.say(f"reference answers: {', '.join(f'{n:,} {name}' for name, n in told.items())}")
+    spent = batch_generate.generate_jsonl(
+        asked(args),
+        to_messages,
+        step.raw_path,
+        retry_max_tokens=2 * args.max_tokens,
+        readable=lambda text: bool(answer_in(text)),
+        **batch_generate.options(args),
+    )
+    told, rows = collections.Counter(), answered(args, step)
+    while chunk := list(itertools.islice(rows, CHUNK)):
+        agree = agreements([(row, answer) for row, answer, _ in chunk])
+        told.update({True: "agree", False: "disagree", None: "not checkable"}[a] for a in agree)
+        for (row, answer, raw), agrees in zip(chunk, agree, strict=True):
+            finish(row, answer, raw, agrees, args, step)
+    step.finish(spent=spent, reference=dict(told))
+    r.say(f"reference answers: {', '.join(f'{n:,} {name}' for name, n in told.items()) or 'none'}")
 
 
 if __name__ == "__main__":

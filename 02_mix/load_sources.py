@@ -40,39 +40,50 @@ def read_table(path=TABLE):
     return yaml.safe_load(Path(path).read_text(encoding="utf-8"))
 
 
+RECIPE_KEYS = set("name about seed tokenizer max_tokens append_reference sources".split())
+SOURCE_KEYS = set(
+    (
+        "source path hub config split fields license citation revision method count annotate limit"
+    ).split()
+)
+
+
 def read_recipe(path):
     """A recipe as a dict with `name` and `sources` (a list of dicts with `source`); raises BadInput
     where it is not one."""
     import yaml
 
     path = Path(path)
-    if not path.is_file():
-        raise r.BadInput(f"--recipe {path}: there is no such file")
     try:
         recipe = yaml.safe_load(path.read_text(encoding="utf-8"))
+        sources = recipe["sources"]
+        unknown = [recipe.keys() - RECIPE_KEYS, *(entry.keys() - SOURCE_KEYS for entry in sources)]
+        named = all(entry["source"] for entry in sources)
+    except FileNotFoundError:
+        raise r.BadInput(f"--recipe {path}: there is no such file") from None
     except yaml.YAMLError as error:
         raise r.BadInput(f"--recipe {path}: not valid YAML ({error})") from None
-    known = {"name", "about", "seed", "tokenizer", "max_tokens", "append_reference", "sources"}
-    known_source = set(
-        (
-            "source path hub config split fields license citation revision method count annotate "
-            "limit"
-        ).split()
-    )
-    if not isinstance(recipe, dict) or not isinstance(recipe.get("sources"), list):
-        raise r.BadInput(f"--recipe {path}: a recipe is a mapping with a list `sources`")
-    for entry in [recipe, *recipe["sources"]]:
-        wrong = entry.keys() - (known if entry is recipe else known_source)
-        if wrong or (entry is not recipe and "source" not in entry):
-            raise r.BadInput(
-                f"--recipe {path}: "
-                + (
-                    f'unknown key "{min(wrong)}"'
-                    if wrong
-                    else "an entry of `sources` without its name in `source`"
-                )
-            )
+    except (TypeError, AttributeError, KeyError):
+        named, unknown = False, ()
+    if not named:
+        raise r.BadInput(
+            f"--recipe {path}: a recipe is a mapping with a list `sources`, each with its name in `source`"
+        )
+    if wrong := set().union(*unknown):
+        raise r.BadInput(f'--recipe {path}: unknown key "{min(wrong)}"')
     return {"name": path.stem, **recipe}
+
+
+def names_of(recipe, chosen):
+    """Names of the sources of a recipe (its path) whose entries are `chosen`; None, without a
+    recipe, names all."""
+    if not recipe:
+        return None
+    return sorted(entry["source"] for entry in read_recipe(recipe)["sources"] if chosen(entry))
+
+
+def is_named(row, names):
+    return names is None or row.get("source") in names
 
 
 def table_name(text, table):
@@ -109,16 +120,15 @@ def add_source(listed, text, table):
     """Add what one entry of --sources names (NAME, PATH or NAME=PATH) to the list, or give a listed
     name its path."""
     name, _, path = text.rpartition("=")
-    known = table_name(name or text, table)
-    name = known or name
+    name = table_name(name or text, table) or name
     same = next((source for source in listed if source["name"] == name), None)
-    if path == text and known and not Path(path).is_file():
-        listed.append({**table[known], "name": known})
-    elif same:
+    if same and "=" in text:
         same["path"] = path
     elif Path(path).is_file():
-        name = name or Path(path).name.split(".")[0]
+        name = name if "=" in text else Path(path).name.split(".")[0]
         listed.append({**table.get(name, {}), "name": name, "path": path})
+    elif name in table and "=" not in text:
+        listed.append({**table[name], "name": name})
     else:
         raise r.BadInput(
             f"--sources {text}: neither a file nor a name of {TABLE.name} ({', '.join(table)})"
@@ -126,14 +136,14 @@ def add_source(listed, text, table):
 
 
 def check_source(source):
-    hint = f"--sources {source['name']}=PATH"
+    place, hint = f"source {source['name']}", f"--sources {source['name']}=PATH"
     if "path" in source and not Path(source["path"]).is_file():
         raise r.BadInput(
-            f"source {source['name']}: {source['path']}: there is no such file; make it, or give another place with {hint}"
+            f"{place}: {source['path']}: there is no such file; make it, or give another place with {hint}"
         )
-    if "path" not in source and "hub" not in source:
+    if not {"path", "hub"} & source.keys():
         raise r.BadInput(
-            f"source {source['name']}: not in {TABLE.name}, and the recipe gives neither path nor hub; give it with {hint}"
+            f"{place}: not in {TABLE.name}, and the recipe gives neither path nor hub; give it with {hint}"
         )
 
 
@@ -187,11 +197,7 @@ def check_count(source, found, limit, other_rows):
     """Raise BadInput where a hub set that was read to its end has another number of rows than the
     table says; only print it with other_rows."""
     wanted = source.get("rows")
-    if (
-        "path" in source
-        or wanted is None
-        or found == (wanted if limit is None else min(wanted, limit))
-    ):
+    if "path" in source or wanted is None or found == min(wanted, limit or wanted):
         return
     text = f"source {source['name']}: {source['hub']} at {source['revision'][:12]} gave {found:,} rows, {TABLE.name} says {wanted:,}"
     if not other_rows:
@@ -202,28 +208,25 @@ def check_count(source, found, limit, other_rows):
 def load(source, step, seen, args):
     """Stream one source into the step; returns the count of rows in each form."""
     forms = collections.Counter()
-    limit = (
-        args.limit
-        if source.get("limit") is None
-        else min(source["limit"], args.limit or source["limit"])
-    )
-    allowed = [r.license_id(name) for text in args.allow_licenses or () for name in text.split(",")]
+    limit = min(filter(None, (source.get("limit"), args.limit)), default=None)
+    allowed = {r.license_id(name) for text in args.allow_licenses for name in text.split(",")}
     for row in r.progress(stream(source, limit), desc=source["name"]):
         step.counts["in"] += 1
         forms["rows"] += 1
-        named = {"source": source["name"], "source_id": str(row["id"])}
         try:
             form, made = row_forms.to_row(row, source, args.thinking, args.unanswered, args.license)
         except row_forms.Unusable as reason:
             forms["unusable"] += 1
-            license_ = row_forms.license_of(row, source, args.license)
+            named = {"source": source["name"], "source_id": str(row["id"])}
+            named["license"] = row_forms.license_of(row, source, args.license)
             origin = {"origin_source": row["source"]} if row.get("source") else {}
-            step.reject({**row, **origin, **named, "license": license_}, str(reason))
+            step.reject({**row, **origin, **named}, str(reason))
             continue
         forms[form] += 1
+        pair = hash((source["name"], made["question"], made["answer"]))
         if allowed and made["license"] not in allowed:
             step.reject(made, "license not allowed")
-        elif (pair := hash((source["name"], made["question"], made["answer"]))) in seen:
+        elif pair in seen:
             step.reject(made, "already loaded")
         else:
             seen.add(pair)
@@ -247,6 +250,7 @@ def main():
     add(
         "--allow-licenses",
         nargs="+",
+        default=[],
         metavar="L",
         help="reject rows under other licences, e.g. cc-by-4.0,mit,apache-2.0",
     )

@@ -18,7 +18,6 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-import collections
 import contextlib
 import functools
 import json
@@ -34,9 +33,10 @@ import select_rows
 import rows as r
 
 SHARD_ROWS = 250_000  # of a parquet file
-BUCKETS = 64
-COLUMNS = "source source_id subject license reference_answer selection selection_score".split()
-USED = {"id", "question", "answer", "system", *COLUMNS}
+BATCH = 2048  # rows written at once
+BUCKETS = 64  # files that rows are sorted through
+COLUMNS = "source source_id subject license reference_answer selection".split()
+USED = {"id", "question", "answer", "system", "selection_score", *COLUMNS}
 
 
 def with_reference(row):
@@ -63,19 +63,14 @@ def train_row(row, tokens, recipe, recipe_hash):
     """A row in TRL's conversational prompt-completion form, with the same columns and types
     whatever its source."""
     chat = count_tokens.conversation(row)
-    extra = {name: value for name, value in row.items() if name not in USED}
     made = {
         "id": row["id"],
         "prompt": chat[:-1],
         "completion": chat[-1:],
         "question": row["question"],
     }
-    made |= {
-        name: None if row.get(name) is None else str(row[name])
-        for name in COLUMNS
-        if name != "selection_score"
-    }
-    score = row.get("selection_score")
+    made |= {name: None if row.get(name) is None else str(row[name]) for name in COLUMNS}
+    score, extra = row.get("selection_score"), {k: v for k, v in row.items() if k not in USED}
     return made | {
         "selection_score": None if score is None else float(score),
         "recipe": recipe,
@@ -89,24 +84,10 @@ def schema():
     import pyarrow as pa
 
     message = pa.list_(pa.struct([("role", pa.string()), ("content", pa.string())]))
-    text = [
-        (name, pa.string())
-        for name in ("source", "source_id", "subject", "license", "reference_answer", "selection")
-    ]
-    return pa.schema(
-        [
-            ("id", pa.string()),
-            ("prompt", message),
-            ("completion", message),
-            ("question", pa.string()),
-            *text,
-            ("selection_score", pa.float64()),
-            ("recipe", pa.string()),
-            ("recipe_hash", pa.string()),
-            ("n_tokens", pa.int64()),
-            ("extra", pa.string()),
-        ]
-    )
+    columns = dict.fromkeys(["id", "prompt", "completion", "question", *COLUMNS], pa.string())
+    columns |= {"prompt": message, "completion": message, "selection_score": pa.float64()}
+    columns |= {"recipe": pa.string(), "recipe_hash": pa.string(), "n_tokens": pa.int64()}
+    return pa.schema({**columns, "extra": pa.string()})
 
 
 class Shards:
@@ -114,16 +95,15 @@ class Shards:
 
     def __init__(self, folder, stem, size):
         self.folder, self.stem, self.size = Path(folder), stem, size
-        self.rows, self.batch, self.writer, self.aside = 0, [], None, []
+        self.batch, self.writer, self.in_shard, self.aside = [], None, 0, []
         self.folder.mkdir(parents=True, exist_ok=True)
 
     def add(self, row):
         self.batch.append(row)
-        self.rows += 1
-        if len(self.batch) >= 2048 or self.rows % self.size == 0:
-            self._flush(close=self.rows % self.size == 0)
+        if len(self.batch) == BATCH or self.in_shard + len(self.batch) == self.size:
+            self._flush()
 
-    def _flush(self, close):
+    def _flush(self):
         import pyarrow as pa
         import pyarrow.parquet
 
@@ -136,30 +116,32 @@ class Shards:
         except UnicodeEncodeError:  # lone surrogates have no UTF-8 form, which Arrow insists on
             plain = json.dumps(self.batch, ensure_ascii=False).encode("utf-8", "replace")
             made = pa.Table.from_pylist(json.loads(plain), schema=schema())
-        self.batch = []
+        self.in_shard, self.batch = self.in_shard + len(self.batch), []
         with r.naming(self.aside[-1]):
             self.writer.write_table(made)
-            if close:
-                self.writer.close()
-                self.writer = None
+            if self.in_shard == self.size:
+                self._close()
+
+    def _close(self):
+        self.writer.close()
+        self.writer, self.in_shard = None, 0
 
     def finish(self):
         """Give the shards their names; returns the paths. Shards of an earlier run of this name are
         removed."""
         if self.batch or not self.aside:
-            self._flush(close=True)
-        elif self.writer:
-            self.writer.close()
+            self._flush()
+        if self.writer:
+            with r.naming(self.aside[-1]):
+                self._close()
         # of a run that was killed
         stale = set(self.folder.glob(f".{self.stem}-*.part")) - set(self.aside)
         for old in [*self.folder.glob(f"{self.stem}-*-of-*.parquet"), *stale]:
             old.unlink()
-        names = [
-            self.folder / f"{self.stem}-{number:05d}-of-{len(self.aside):05d}.parquet"
-            for number in range(len(self.aside))
-        ]
-        for aside, name in zip(self.aside, names, strict=True):
-            aside.replace(name)
+        names = []
+        for number, aside in enumerate(self.aside):
+            name = f"{self.stem}-{number:05d}-of-{len(self.aside):05d}.parquet"
+            names.append(aside.replace(self.folder / name))
         return names
 
 
@@ -175,8 +157,7 @@ def rows_in(args, step):
             if key in seen:
                 raise r.BadInput(f'{path}: id "{row["id"]}" stands already in another --input file')
             seen.add(key)
-            row.setdefault("source", Path(path).stem)
-            row["source"] = row["source"] or Path(path).stem
+            row["source"] = row.get("source") or Path(path).stem
             row.setdefault("source_id", row["id"])
             row["license"] = r.license_id(row.get("license"))
             row["selection"] = row.get("selection") or "all rows of the input"
@@ -186,14 +167,13 @@ def rows_in(args, step):
 def usable(rows, step, sources, append):
     """Rows that can be trained on and that the recipe knows; the others are rejected."""
     for row in rows:
-        empty = [name for name in ("question", "answer") if not str(row[name] or "").strip()]
-        reason = f"empty {empty[0]}" if empty else None
+        empty = [name for name in ("question", "answer") if not (row[name] or "").strip()]
         if sources and row["source"] not in sources:
-            reason = "not in the recipe"
-        if reason:
-            step.reject(row, reason)
-            continue
-        yield with_reference(row) if append else row
+            step.reject(row, "not in the recipe")
+        elif empty:
+            step.reject(row, f"empty {empty[0]}")
+        else:
+            yield with_reference(row) if append else row
 
 
 def fitting(rows, step, tokenizer, max_tokens):
@@ -223,26 +203,17 @@ def mixed(pairs, seed, folder):
 
 
 def settings(args, recipe):
-    """What the mixture is made by, as one dict: the recipe, or the options where there is none. Its
-    hash stands in every row."""
-    for name, default in (
-        ("seed", 42),
-        ("tokenizer", None),
-        ("max_tokens", 4096),
-        ("append_reference", False),
-    ):
+    """What the mixture is made by, as one dict: the options given, else the recipe's. Its hash
+    stands in every row."""
+    defaults = dict(seed=42, tokenizer=None, max_tokens=4096, append_reference=False)
+    for name, default in defaults.items():
         if getattr(args, name) is None:
             setattr(args, name, recipe.get(name, default))
     if args.tokenizer is None and args.max_tokens:
         raise r.BadInput(
             "--tokenizer: name the student's (hub id or folder of the model) for the token limit, or say --max-tokens 0 for no limit"
         )
-    return {
-        **recipe,
-        "seed": args.seed,
-        "max_tokens": args.max_tokens,
-        "append_reference": args.append_reference,
-    }
+    return {**recipe, **{name: getattr(args, name) for name in defaults if name != "tokenizer"}}
 
 
 def options_of():
@@ -285,11 +256,10 @@ def main():
     if step.finished():
         # without a manifest it was stopped between the rows and the card
         if not r.beside(step.output, "manifest.json").is_file():
-            card.rebuild(step.output)
+            card.write(step.output)
         return
     sources = {entry["source"] for entry in recipe.get("sources", ())}
     shards = Shards(step.output.parent / "data", step.output.stem, SHARD_ROWS)
-    tally = collections.Counter()
     rows = r.progress(rows_in(args, step), desc=step.output.name)
     rows = usable(rows, step, sources, args.append_reference)
     pairs = fitting(rows, step, tokenizer, args.max_tokens or sys.maxsize)
@@ -297,11 +267,9 @@ def main():
         made = train_row(row, tokens, recipe["name"], recipe_hash)
         step.keep(made)
         shards.add(made)
-        for unit, n in (("rows", 1), ("tokens", tokens or 0)):
-            tally[unit, made["source"], made["subject"] or "none", made["license"]] += n
     files = shards.finish()
     step.finish(files=[str(path.relative_to(step.output.parent)) for path in files])
-    card.write(step, files, tally, made_by, recipe_hash, named)
+    card.write(step.output)
 
 
 if __name__ == "__main__":

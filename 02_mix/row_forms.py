@@ -14,10 +14,16 @@ from answers.markup import boxes
 from answers.trim import after_thinking, still_thinking
 
 QUESTION = ("question", "problem", "problem_text", "query", "goal")
-ANSWER = ("answer", "solution", "response", "long_answer", "answer_text")
+ANSWER = (
+    "answer solution response long_answer answer_text matched_solution "
+    "generated_solution responses correct_answer"  # OpenMath sets, NaturalReasoning, SciQ
+).split()
 # a worked solution beside a short `answer` or `correct`
-REASONED = ("rationale", "cot", "solution", "explanation")
-REFERENCE = "reference_answer ground_truth final_answer correct final_decision answer_number answer_letter".split()
+REASONED = ("rationale", "cot", "solution", "explanation", "support")
+REFERENCE = (
+    "reference_answer ground_truth final_answer expected_answer correct final_decision answer_number answer_letter"
+).split()
+RIGHT_OPTION = ("answer_index answer_idx answerkey cop label correct answer").split()
 SUBJECT = ("subject", "domain", "category", "topic", "field", "subject_name")
 # a set that has one of the longer names uses `id`, if at all, for a mere number
 IDS = ("uuid", "qid", "pubid", "question_id", "unique_id", "id")
@@ -31,11 +37,24 @@ ROLES = {
     "chatgpt": "assistant",
 }
 TALKS = ("messages", "conversations", "conversation")
+TEXTS = ("response", "content", "value", "text", "stem")  # of a dict that stands for a text
 OWN = ("id", "question", "answer", "reference_answer", "subject", "source", "source_id", "license")
+LABEL = re.compile(r"^\(?[A-Z][).:]\s*")  # of an option
 
 
 class Unusable(Exception):
     """The row cannot be used; the message is the reason it is rejected with."""
+
+
+class Pair(NamedTuple):
+    """A row of any form, read; used: the names of the fields that went into it, in lower case."""
+
+    form: str
+    question: str
+    answer: str
+    used: set
+    reference: str = ""
+    system: str | None = None
 
 
 def text_of(value):
@@ -44,8 +63,65 @@ def text_of(value):
     if isinstance(value, list):
         value = value[0] if value else None
     if isinstance(value, dict):
-        value = value.get("response", value.get("content", value.get("value", value.get("text"))))
+        value = next((value[name] for name in TEXTS if name in value), None)
     return "" if value is None else str(value).strip()
+
+
+def first_of(row, names):
+    """(name, text) of the first of the fields that holds something."""
+    for name in names:
+        if row.get(name) not in (None, "", [], {}):
+            return name, text_of(row[name])
+    return None, ""
+
+
+def reference_in(low):
+    """(name, text) of the field that holds a reference; `correct: true` is a grade."""
+    return first_of(low, [name for name in REFERENCE if not isinstance(low.get(name), bool)])
+
+
+# ---- options ----
+
+
+def options_text(question, options):
+    """The question with its options as lettered lines, unless it holds them already."""
+    options = [option.strip() for option in options]
+    bare = [LABEL.sub("", option) for option in options]
+    if all(bare) and all(option in question for option in bare):
+        return question
+    if not all(map(LABEL.match, options)):
+        pairs = zip(string.ascii_uppercase, options, strict=False)
+        options = [f"{letter}) {text}" for letter, text in pairs]
+    return "\n".join([question, *options])
+
+
+def letter_of(low, name, options):
+    """Letter that a field means; ARC's own labels ("1", "2", ...) come before positions from 0."""
+    value, choices = low.get(name), low.get("choices")
+    labels = choices.get("label") if isinstance(choices, dict) else choices
+    labels = [label.get("label") if isinstance(label, dict) else label for label in labels or ()]
+    if str(value) in labels:
+        return string.ascii_uppercase[labels.index(str(value))]
+    return r.option_letter(value, options)
+
+
+def with_options(low, pair):
+    """The pair of a row with options: they stand in its question; an index, a letter or an option's
+    text alone becomes "B) text", and the reference its letter."""
+    given = r.options_of(low)
+    options = [LABEL.sub("", option) for option in given]
+    if len(options) < 2:
+        return pair
+    letters = (letter_of(low, name, options) for name in (*RIGHT_OPTION, *REFERENCE))
+    right = next(filter(None, letters), None)
+    answer = pair.answer
+    if right and (not answer or r.option_letter(answer, options)):
+        answer = f"{right}) {options[ord(right) - 65]}"
+    question = options_text(pair.question, given)
+    return pair._replace(question=question, answer=answer, reference=right or pair.reference)
+
+
+# ---- forms; low: the row with lower-case names ----
 
 
 def turns(messages):
@@ -64,87 +140,8 @@ def turns(messages):
     return ("\n".join(said["system"]) or None, "".join(said["user"]), "".join(said["assistant"]))
 
 
-def options_text(question, options):
-    """The question with its options as lettered lines, unless it holds them already."""
-    options = [option.strip() for option in options]
-    bare = [re.sub(r"^\(?[A-Z][).:]\s*", "", option) for option in options]
-    if not options or all(bare) and all(option in question for option in bare):
-        return question
-    if not all(re.match(r"\(?[A-Z][).:]", option) for option in options):
-        options = [
-            f"{letter}) {text}"
-            for letter, text in zip(string.ascii_uppercase, options, strict=False)
-        ]
-    return "\n".join([question, *options])
-
-
-def with_options(low, question, answer, reference):
-    """(question with its options, answer, reference) where the row has options: an index, a letter
-    or an option's text alone becomes "B) text", and the reference its letter."""
-    options = [re.sub(r"^\(?[A-Z][).:]\s*", "", option) for option in r.options_of(low)]
-    if len(options) < 2:
-        return question, answer, reference
-    names = (
-        "answer_index",
-        "answer_idx",
-        "answerkey",
-        "cop",
-        "label",
-        "correct",
-        "answer",
-        *REFERENCE,
-    )
-    right = next((letter for name in names if (letter := letter_of(low, name, options))), None)
-    own = r.option_letter(answer, options)
-    if right and (own or not answer):
-        answer = f"{right}) {options[ord(right) - 65]}"
-    return options_text(question, r.options_of(low)), answer, right or reference
-
-
-def letter_of(low, name, options):
-    """Letter that a field means; ARC's own labels ("1", "2", ...) come before positions from 0."""
-    value, choices = low.get(name), low.get("choices")
-    labels = choices.get("label") if isinstance(choices, dict) else None
-    if isinstance(labels, list) and str(value) in labels:
-        return string.ascii_uppercase[labels.index(str(value))]
-    return r.option_letter(value, options)
-
-
-def first_of(row, names):
-    """(name, text) of the first of the fields that holds something."""
-    for name in names:
-        value = row.get(name)
-        if value is not None and value not in ("", [], {}):
-            return name, text_of(value)
-    return None, ""
-
-
-def final_of(answer):
-    """The short final answer of an answer: itself where it is short, GSM8K's "#### x", the last
-    \\boxed{x}, a last line "Answer: x"; None without."""
-    line = re.search(r"(?:^|\n)(?:####|\**(?:Final )?Answer:?\**:?) *(\S.{0,80}?)\s*$", answer)
-    start, _, boxed = (boxes(answer) or [(-1, -1, None)])[-1]
-    if line and line.start() > start:
-        return line[1]
-    if boxed is not None:
-        return boxed.strip() or None
-    return answer if 0 < len(answer) <= 40 and "\n" not in answer else None
-
-
-class Pair(NamedTuple):
-    """A row of any form, read; used: the names of the fields that went into it."""
-
-    form: str
-    question: str
-    answer: str
-    used: set
-    reference: str = ""
-    system: str | None = None
-
-
-def read_talk(low):
-    """Chat messages or ShareGPT; low: the row with lower-cased names."""
-    name = next(name for name in TALKS if isinstance(low.get(name), list))
+def read_talk(low, name):
+    """Chat messages or ShareGPT."""
     system, question, answer = turns(low[name])
     form = "chat messages" if name == "messages" else "ShareGPT"
     return Pair(form, question, answer, {name}, system=system)
@@ -157,78 +154,69 @@ def read_alpaca(low):
     return Pair("alpaca", "\n\n".join(parts), answer, used, short)
 
 
-def read_completion(low):
-    second = "completion" if "completion" in low else "response"
+def read_completion(low, asked, answered):
+    """Prompt and completion, each a text or messages."""
     talk = []
-    for name, role in (("prompt", "user"), (second, "assistant")):
+    for name, role in ((asked, "user"), (answered, "assistant")):
         value = low[name]
         talk += value if isinstance(value, list) else [{"role": role, "content": value}]
     system, question, answer = turns(talk)
-    return Pair("prompt/completion", question, answer, {"prompt", second}, system=system)
+    return Pair("prompt/completion", question, answer, {asked, answered}, system=system)
 
 
 def read_pair(low):
     """Question and answer in their many names, a short answer beside its worked solution,
     options."""
+    if isinstance(low.get("question"), dict):  # AI2: {"stem": ..., "choices": [...]}
+        low = {**low, **r.lower_names(low["question"])}
+    asked, question = first_of(low, QUESTION)
     if not any(name in low for name in QUESTION):
         raise Unusable("unknown form")
-    asked, question = first_of(low, QUESTION)
     given, answer = first_of(low, ANSWER)
     reasoned, worked = first_of(low, REASONED)
     _, reference = reference_in(low)
     used = {asked, given}
-    if worked and reasoned != given and len(worked) > max(len(answer), 20):
+    if reasoned != given and len(worked) > len(answer):
         reference, answer, used = reference or answer, worked, {asked, given, reasoned}
         if reference and not re.search(rf"(?<!\w){re.escape(reference)}(?!\w)", worked[-80:]):
             answer += f"\nAnswer: {reference}"
-    question, answer, reference = with_options(low, question, answer, reference)
-    return Pair("question/answer", question, answer, used, reference)
-
-
-def reference_in(low):
-    """(name, text) of the field that holds a reference; `correct: true` is a grade."""
-    return first_of(low, [name for name in REFERENCE if not isinstance(low.get(name), bool)])
+    return with_options(low, Pair("question/answer", question, answer, used, reference))
 
 
 def read_form(row):
     """Tell the form of a row apart and read it; raises Unusable."""
-    low = {str(name).lower(): value for name, value in row.items()}
-    if any(isinstance(low.get(name), list) for name in TALKS):
-        pair = read_talk(low)
+    low = r.lower_names(row)
+    talk = next((name for name in TALKS if isinstance(low.get(name), list)), None)
+    answered = next((name for name in ("completion", "response") if name in low), None)
+    if talk:
+        pair = read_talk(low, talk)
     elif "output" in low and isinstance(low.get("input"), list):  # Nemotron
-        renamed = {"prompt": low["input"], "completion": low["output"]}
-        pair = read_completion(low | renamed)._replace(used={"input", "output"})
+        pair = read_completion(low, "input", "output")
     elif {"instruction", "output"} <= low.keys():
         pair = read_alpaca(low)
-    elif "prompt" in low and {"completion", "response"} & low.keys():
-        pair = read_completion(low)
+    elif "prompt" in low and answered:
+        pair = read_completion(low, "prompt", answered)
     else:
         pair = read_pair(low)
     name, stated = reference_in(low)
     used = {*pair.used, name, "system"}
-    return pair._replace(
-        # options turn a reference into its letter; elsewhere the field says it best
-        reference=pair.reference if pair.form == "question/answer" else stated or pair.reference,
-        system=pair.system or text_of(low.get("system")) or None,
-        used={name for name in row if str(name).lower() in used},
-    )
+    system = pair.system or text_of(low.get("system")) or None
+    return pair._replace(reference=pair.reference or stated, system=system, used=used)
 
 
-def read_mapped(row, mapping):
-    """The same with the field names of the table."""
-    named = {
-        ours: theirs if isinstance(theirs, list) else [theirs] for ours, theirs in mapping.items()
+def read_mapped(row, fields):
+    """The same with the field names of the table: ours -> theirs, or a list of them."""
+    names = {ours: [name] if isinstance(name, str) else name for ours, name in fields.items()}
+    found = {
+        ours: next((row[n] for n in theirs if row.get(n)), "") for ours, theirs in names.items()
     }
-    asked = next((name for name in named["question"] if name in row), None)
-    if asked is None:
-        raise Unusable("unknown form")
-    system, question = None, first_of(row, named["question"])[1]
-    if isinstance(row[asked], list):  # a prompt in chat form
-        system, question, _ = turns(row[asked])
-    _, answer = first_of(row, named["answer"])
-    _, reference = first_of(row, named.get("reference_answer", []))
-    used = row.keys() & {name for names in named.values() for name in names}
-    return Pair("as in the table", question, answer, used, reference, system)
+    if isinstance(found["question"], list):  # a prompt in chat form
+        found |= {"prompt": found.pop("question"), "completion": text_of(found["answer"])}
+    used = {name.lower() for theirs in names.values() for name in theirs}
+    return read_form(found)._replace(form="as in the table", used=used)
+
+
+# ---- a row of ours ----
 
 
 MARKED_THINKING = re.compile(  # OpenThoughts; Nemotron's switch is no system prompt of a user
@@ -241,14 +229,25 @@ SWITCH = re.compile(r"\s*detailed thinking (?:on|off)\s*", re.I)
 def strip_thinking(answer, keep):
     """An answer without its <think> block or OpenThoughts' markers; raises Unusable where the block
     never ends."""
-    if "<|begin_of_thought|>" in answer:
-        answer = MARKED_THINKING.sub(r"<think>\1</think>\n", answer).replace(
-            "<|begin_of_thought|>", "<think>"
-        )
-    answer = MARKED_ANSWER.sub("", answer).strip() if "_of_solution|>" in answer else answer
+    answer = MARKED_THINKING.sub(r"<think>\1</think>\n", answer)
+    answer = answer.replace("<|begin_of_thought|>", "<think>")
+    if "_of_solution|>" in answer:
+        answer = MARKED_ANSWER.sub("", answer).strip()
     if still_thinking(answer):
         raise Unusable("unfinished thinking")
     return answer if keep else after_thinking(answer)
+
+
+def final_of(answer):
+    """The short final answer of an answer: itself where it is short, GSM8K's "#### x", the last
+    \\boxed{x}, a last line "Answer: x"; None without."""
+    line = re.search(r"(?:^|\n)(?:####|\**(?:Final )?Answer:?\**:?) *(\S.{0,80}?)\s*$", answer)
+    start, _, boxed = (boxes(answer) or [(-1, -1, None)])[-1]
+    if line and line.start() > start:
+        return line[1]
+    if boxed is not None:
+        return boxed.strip() or None
+    return answer if 0 < len(answer) <= 40 and "\n" not in answer else None
 
 
 def malformed(question, answer, unanswered_too):
@@ -278,19 +277,17 @@ def non_commercial(license_):
 
 def to_row(row, source, thinking="drop", unanswered=False, license_=None):
     """One row of any form -> (form, row of ours); raises Unusable with the reason."""
-    mapping = source.get("fields") or {}
-    pair = read_mapped(row, mapping) if mapping else read_form(row)
+    fields = source.get("fields") or {}
+    pair = read_mapped(row, fields) if fields else read_form(row)
     bare = strip_thinking(pair.answer, keep=False)
     answer = strip_thinking(pair.answer, keep=True) if thinking == "keep" else bare
     if reason := malformed(pair.question, answer, unanswered):
         raise Unusable(reason)
-    reference = pair.reference
-    if mapping.get("reference_answer") == "after_thinking":
+    if fields.get("reference_answer") == "after_thinking":
         reference = bare
-    elif not reference and not mapping:
-        reference = final_of(bare)
-    names = ("subject",) if mapping else SUBJECT
-    subject = mapping.get("subject") or next(of_type(row, names, str), None)
+    else:
+        reference = pair.reference or (None if fields else final_of(bare))
+    subject = fields.get("subject") or next(of_type(row, SUBJECT, str), None)
     own = next((str(row[name]) for name in of_type(row, IDS, str | int)), row["id"])
     made = dict(
         id=f"{source['name']}-{r.text_hash(own, pair.question, answer)}",
@@ -305,7 +302,8 @@ def to_row(row, source, thinking="drop", unanswered=False, license_=None):
     if pair.system and not SWITCH.fullmatch(pair.system):
         made["system"] = pair.system
     spent = {*OWN, *pair.used, subject}
-    return pair.form, made | origin_of(row, made) | {k: row[k] for k in row if k not in spent}
+    more = {name: row[name] for name in row if not {name, str(name).lower()} & spent}
+    return pair.form, made | origin_of(row, made) | more
 
 
 def of_type(row, names, kind):

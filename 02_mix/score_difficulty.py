@@ -24,6 +24,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
+import itertools
 import os
 import re
 
@@ -35,6 +36,8 @@ import rows as r
 from answers import kinds
 
 JUDGE_TOKENS = 512  # of a verdict
+CHUNK = 1000  # rows graded at once
+FIELDS = "question", "reference_answer", "subject?"
 SAMPLE_PROMPT = """<question>
 
 Work through it step by step, then give the final answer inside \\boxed{}."""
@@ -78,12 +81,6 @@ def graded_row(row, response):
     )
 
 
-def wanted(row, args):
-    """Is the row's source one that is selected by difficulty? Without a recipe every row is
-    scored."""
-    return args.scored_sources is None or row.get("source") in args.scored_sources
-
-
 def unscorable(row, judge):
     """Reason why this row cannot be scored, or None."""
     if not judge and row.get("reference_answer") and checkable(row) is None:
@@ -98,8 +95,8 @@ def unscorable(row, judge):
 
 def samples(args):
     """k requests for each row that can be scored, in the order of the file."""
-    for row in r.read(args.input, "question", "reference_answer", "subject?", limit=args.limit):
-        if wanted(row, args) and unscorable(row, args.judge_model) is None:
+    for row in r.read(args.input, *FIELDS, limit=args.limit):
+        if load_sources.is_named(row, args.sources) and not unscorable(row, args.judge_model):
             for number in range(args.k):
                 yield {"id": f"{row['id']}#{number}", "row": row}
 
@@ -133,87 +130,63 @@ def ask(args, step, judge_path):
         )
     }
     if args.judge_model:
-        greedy = {**options, "temperature": 0.0, "top_p": 1.0, "max_tokens": JUDGE_TOKENS}
-        judge = {
-            **greedy,
-            "model": args.judge_model,
-            "base_url": args.judge_base_url or args.base_url,
-        }
-        asked = answered(args, step.raw_path)
+        options |= dict(model=args.judge_model, base_url=args.judge_base_url or args.base_url)
+        options |= dict(temperature=0.0, top_p=1.0, max_tokens=JUDGE_TOKENS)
         spent["judge"] = batch_generate.generate_jsonl(
-            asked,
+            answered(args, step.raw_path),
             judge_messages,
             judge_path,
-            fresh=args.fresh,
             readable=lambda text: parse_score(text) is not None,
-            **judge,
+            **options,
         )
     return spent
 
 
-def scores_of(chunk, args):
-    """The k scores of each row of a chunk of (row, sample raws, judge raws): a list of numbers and
-    None."""
-    if args.judge_model:
+def scorable(args, step, judge_path):
+    """(row, its k raw samples, its k raw verdicts or None) of the rows to score; the others are
+    kept or rejected."""
+    sampled = batch_generate.read_raw(samples(args), step.raw_path)
+    judged = batch_generate.read_raw(samples(args), judge_path) if args.judge_model else None
+    for row in step.read(args.input, *FIELDS, limit=args.limit):
+        if not load_sources.is_named(row, args.sources):
+            step.keep(row)
+        elif reason := unscorable(row, args.judge_model):
+            step.reject(row, reason)
+        else:
+            raws = [next(sampled)[1] for _ in range(args.k)]
+            yield row, raws, [next(judged)[1] for _ in range(args.k)] if judged else None
+
+
+def scores_of(chunk):
+    """The k scores of each row of a chunk, numbers and None: the judge's, or by rules."""
+    if chunk[0][2]:
         return [
-            [None if verdict is None else parse_score(verdict["response"]) for verdict in verdicts]
-            for _, _, verdicts in chunk
+            [verdict and parse_score(verdict["response"]) for verdict in all_k]
+            for _, _, all_k in chunk
         ]
-    asked = [
-        graded_row(row, raw["response"])
-        for row, raws, _ in chunk
-        for raw in raws
-        if raw is not None
-    ]
+    samples_of = [(row, raw) for row, raws, _ in chunk for raw in raws if raw is not None]
+    asked = [graded_row(row, raw["response"]) for row, raw in samples_of]
     right = iter(answers.grade_many(asked, workers=os.cpu_count() or 1))
     return [[None if raw is None else 10.0 * next(right) for raw in raws] for _, raws, _ in chunk]
 
 
-def assemble(args, step, judge_path):
-    """Read samples and verdicts and keep or reject every row of the input."""
-    sampled = batch_generate.read_raw(samples(args), step.raw_path)
-    judged = batch_generate.read_raw(samples(args), judge_path) if args.judge_model else None
-    chunk = []
-    for row in step.read(args.input, "question", "reference_answer", "subject?", limit=args.limit):
-        if not wanted(row, args):
-            step.keep(row)
-            continue
-        reason = unscorable(row, args.judge_model)
-        if reason:
-            step.reject(row, reason)
-            continue
-        raws = [next(sampled)[1] for _ in range(args.k)]
-        chunk.append((row, raws, [next(judged)[1] for _ in range(args.k)] if judged else None))
-        if len(chunk) == 1000:
-            keep_chunk(chunk, args, step)
-            chunk = []
-    keep_chunk(chunk, args, step)
-
-
-def keep_chunk(chunk, args, step):
-    for (row, raws, _), scores in zip(chunk, scores_of(chunk, args), strict=True):
-        made = [raw for raw in raws if raw is not None]
-        known = [score for score in scores if score is not None]
-        if 2 * len(known) < args.k:
-            step.reject(
-                row,
-                "generation failed" if 2 * len(made) < args.k else "judge unreadable",
-                difficulty_scores=scores,
-            )
-            continue
-        by = f"{args.k} answers of {args.model} at temperature {args.temperature:g}, " + (
-            f"judged by {args.judge_model}" if args.judge_model else "graded by rules"
-        )
-        step.keep(
-            {
-                **row,
-                "difficulty": round(sum(known) / len(known), 4),
-                "difficulty_scores": scores,
-                "difficulty_tokens": sum(raw["completion_tokens"] for raw in made),
-                "difficulty_truncated": sum(raw["finish_reason"] == "length" for raw in made),
-                "difficulty_by": by,
-            }
-        )
+def finish(row, raws, scores, args, step):
+    """Keep a row with its difficulty, or reject it where fewer than half of the scores are there."""
+    made = [raw for raw in raws if raw is not None]
+    known = [score for score in scores if score is not None]
+    if 2 * len(known) < args.k:
+        why = "generation failed" if 2 * len(made) < args.k else "judge unreadable"
+        return step.reject(row, why, difficulty_scores=scores)
+    grader = f"judged by {args.judge_model}" if args.judge_model else "graded by rules"
+    by = f"{args.k} answers of {args.model} at temperature {args.temperature:g}, {grader}"
+    difficulty = {
+        "difficulty": round(sum(known) / len(known), 4),
+        "difficulty_scores": scores,
+        "difficulty_tokens": sum(raw["completion_tokens"] for raw in made),
+        "difficulty_truncated": sum(raw["finish_reason"] == "length" for raw in made),
+        "difficulty_by": by,
+    }
+    return step.keep({**row, **difficulty})
 
 
 def main():
@@ -239,24 +212,24 @@ def main():
         help="score only the sources that say `method: difficulty`; the others pass as they are",
     )
     args = parser.parse_args()
-    entries = load_sources.read_recipe(args.recipe)["sources"] if args.recipe else []
-    args.scored_sources = (
-        sorted(entry["source"] for entry in entries if entry.get("method") == "difficulty")
-        if args.recipe
-        else None
+    args.sources = load_sources.names_of(
+        args.recipe, lambda entry: entry.get("method") == "difficulty"
     )
     step = r.Step(
         args,
         inputs=[args.input],
         prompt=SAMPLE_PROMPT + JUDGE_PROMPT,
-        ignore=("judge_base_url",),
+        ignore=("judge_base_url", "recipe"),
         code=answers.FILES,
     )
     if step.finished():
         return
     judge_path = r.beside(step.output, "judge.raw.jsonl")
     spent = ask(args, step, judge_path)
-    assemble(args, step, judge_path)
+    rows = scorable(args, step, judge_path)
+    while chunk := list(itertools.islice(rows, CHUNK)):
+        for (row, raws, _), scores in zip(chunk, scores_of(chunk), strict=True):
+            finish(row, raws, scores, args, step)
     step.finish(spent=spent)
 
 

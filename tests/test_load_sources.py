@@ -133,6 +133,52 @@ def test_licences_have_one_name(text, expected):
     assert load_sources.r.license_id(text) == expected
 
 
+@pytest.mark.parametrize(
+    "row, answer, reference",
+    [
+        # MATH, NuminaMath-1.5, OpenR1: the short answer was trained on and the worked one lost
+        ({"problem": "Q?", "solution": "It is \\boxed{4}", "answer": "4"}, "It is \\boxed{4}", "4"),
+        # OpenMathInstruct-2, SciQ, NaturalReasoning: refused as "empty answer"
+        (
+            {"problem": "Q?", "generated_solution": "2 + 2 is 4", "expected_answer": "4"},
+            "2 + 2 is 4",
+            "4",
+        ),
+        (
+            {
+                "question": "Q?",
+                "correct_answer": "oxygen",
+                "distractor1": "x",
+                "support": "Air holds it.",
+            },
+            "Air holds it.\nAnswer: oxygen",
+            "oxygen",
+        ),
+        (
+            {"question": "Q?", "reference_answer": "4", "responses": [{"response": "It is 4."}]},
+            "It is 4.",
+            "4",
+        ),
+        # AI2's own files of ARC: "empty question"
+        (
+            {
+                "question": {
+                    "stem": "Q?",
+                    "choices": [{"text": "red", "label": "1"}, {"text": "blue", "label": "2"}],
+                },
+                "answerKey": "2",
+            },
+            "B) blue",
+            "B",
+        ),
+    ],
+)
+def test_forms_of_public_sets(row, answer, reference):
+    made = one(row)[1]
+    assert made["question"].split("\n")[0] == "Q?"
+    assert (made["answer"], made["reference_answer"]) == (answer, reference)
+
+
 def test_alpaca_input_joins_the_question_and_system_is_kept():
     assert (
         one({"instruction": "Add.", "input": "1 and 2", "output": "The sum is 3."})[1]["question"]

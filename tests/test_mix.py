@@ -580,7 +580,7 @@ def teacher(messages, body):
     return f"<think>hm</think>Step by step: \\boxed{{{3 * i + (i == 7)}}}"
 
 
-@pytest.mark.parametrize("disagree, kept", [("mark", 10), ("drop", 9), ("keep", 10)])
+@pytest.mark.parametrize("disagree, kept", [("mark", 10), ("drop", 9)])
 def test_teacher_is_retried_checked_and_rejected(tmp_path, call, disagree, kept):
     write_jsonl(tmp_path / "in.jsonl", hard_rows())
     with FakeServer(teacher) as server:
