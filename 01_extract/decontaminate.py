@@ -232,9 +232,7 @@ def match_words(args, index, audit):
     doubtful, rest, shown = [], [], {}
     rows = r.read(args.input, args.field, limit=args.limit)
     for row in r.progress(rows, desc="exact and n-gram"):
-        if not isinstance(row[args.field], str | None):  # a prompt in chat form
-            r.check_text(row, args.input, args.field)
-        question, options = bare_question(row[args.field] or "")
+        question, options = bare_question(str(row[args.field] or ""))
         pairs = index.matches(row["id"], question, options)
         doubtful += [pair for pair in pairs if settle(pair, index, audit, args.model)]
         if question and row["id"] not in audit.dropped:

@@ -68,60 +68,24 @@ def mix(values):
     return values
 
 
-@functools.cache
-def word_characters():
-    """For every code point whether \\w matches it."""
-    table = np.zeros(0x110000, dtype=bool)
-    for run in re.finditer(r"\w+", "".join(map(chr, range(0x110000)))):
-        table[run.start() : run.end()] = True
-    return table
+def hash_text(text):
+    import xxhash
+
+    return xxhash.xxh3_64_intdigest(text.encode("utf-8", "surrogatepass"))
 
 
-@functools.cache
-def powers(count):
-    """Powers 0 .. count - 1 of an odd base and of its inverse, modulo 2^64."""
-
-    def table(base):
-        factors = np.full(count, base, dtype=np.uint64)
-        factors[0] = 1
-        return np.multiply.accumulate(factors)
-
-    base = int(ODD[0])
-    return table(np.uint64(base)), table(np.uint64(pow(base, -1, 2**64)))
-
-
-def segment_hashes(values, starts, ends):
-    """Polynomial hash of values[start:end] for each segment, as uint64: differences of one running sum, moved to the segment's start."""
-    up, down = powers(1 << max(16, len(values).bit_length()))
-    sums = np.zeros(len(values) + 1, dtype=np.uint64)
-    np.cumsum(values * up[: len(values)], out=sums[1:])
-    return mix((sums[ends] - sums[starts]) * down[starts])
-
-
-def word_hashes(texts):
-    """64-bit hashes of the lower-cased words of all texts in one array, and the place where each text's words start (and the last end)."""
-    texts = [text.lower() for text in texts]
-    lengths = np.fromiter(map(len, texts), dtype=np.int64, count=len(texts))
-    joined = "\n".join(texts)
-    if joined.isascii():
-        codes = np.frombuffer(joined.encode(), dtype=np.uint8)
-    else:
-        codes = np.frombuffer(joined.encode("utf-32-le", "surrogatepass"), dtype=np.uint32)
-    inside = np.zeros(len(codes) + 2, dtype=np.int8)
-    inside[1:-1] = word_characters()[codes]
-    change = np.diff(inside)
-    starts, ends = np.flatnonzero(change == 1), np.flatnonzero(change == -1)
-    hashes = segment_hashes((codes.astype(np.uint64) + ODD[1]) * ODD[2], starts, ends)
-    text_starts = np.concatenate([[0], np.cumsum(lengths + 1)])
-    return hashes, np.searchsorted(starts, text_starts)
+hash_word = functools.lru_cache(1 << 17)(hash_text)
 
 
 def shingles(texts):
     """Word 3-grams of each text as 64-bit hashes in one array, the place where each text's shingles start (and the last end), and one
     hash of each text's whole word sequence."""
-    words, places = word_hashes(texts)
-    counts = np.diff(places)
-    whole = segment_hashes(words, places[:-1], places[1:])
+    words_of = [re.findall(r"\w+", text.lower()) for text in texts]
+    whole = np.array([hash_text(" ".join(words)) for words in words_of], dtype=np.uint64)
+    counts = np.array([len(words) for words in words_of], dtype=np.int64)
+    places = np.concatenate([[0], np.cumsum(counts)])
+    every_word = itertools.chain.from_iterable(words_of)
+    words = np.fromiter(map(hash_word, every_word), np.uint64, places[-1])
     index = np.arange(len(words))
     last = np.repeat(places[1:], counts)  # where the text of each word ends
     padded = np.concatenate([words, np.zeros(2, dtype=np.uint64)])
@@ -267,10 +231,7 @@ def read_rows(args, bands, per_band):
     starts, keys = [np.zeros(1, np.int64)], [np.zeros((bands, 0), np.uint32)]
     reader = iter(r.progress(r.read(args.input, args.field, limit=args.limit), desc="reading"))
     while batch := list(itertools.islice(reader, BATCH)):
-        for row in batch:
-            if not isinstance(row[args.field], str | None):  # a prompt in chat form
-                r.check_text(row, args.input, args.field)
-        questions = [row[args.field] or "" for row in batch]
+        questions = [str(row[args.field] or "") for row in batch]
         values, places, whole = shingles(questions)
         grams.append(values)
         starts.append(places[1:] + total)

@@ -27,15 +27,10 @@ TOP_SUBJECTS = 11  # that have a colour of their own in the picture
 # ---- how the mixture came about ----
 
 
-def read_meta(path):
-    meta_path = r.beside(path, "meta.json")
-    return json.loads(meta_path.read_text(encoding="utf-8")) if meta_path.is_file() else None
-
-
 def lineage(path):
     """{output path: meta} of the steps that led to a file, first to last, by `--input` in the meta
     files."""
-    meta = read_meta(path)
+    meta = r.read_meta(path)
     if meta is None:
         return {}
     inputs, steps = meta.get("same_if", {}).get("options", {}).get("input") or [], {}
@@ -285,7 +280,7 @@ def citations(recipe, names):
 
 def write(output):
     """All three files of a finished mixture; raises BadInput where it is not finished."""
-    output, meta = Path(output), read_meta(output)
+    output, meta = Path(output), r.read_meta(output)
     if not output.is_file() or meta is None:
         raise r.BadInput(
             f"{output}: not a finished mixture, it or its meta file is missing; run mix.py"
