@@ -13,8 +13,8 @@ off. Answers of another model, prompt or sampling are never mixed in. BUDGET (mo
 per million tokens) stops a run cleanly.
 """
 
-# Where to look: Book.requests makes a request of a row, Book.store keeps its answer, RawFile is the file; Endpoints sends requests
-# and tries again, drive() gives them to vLLM in this process, Engines to one child process per group of GPUs.
+# A request is made of a row in Book.missing, sent by Endpoints.answer (which tries again) or, to vLLM, by drive(); its answer is
+# stored in Book.store and RawFile.append.
 
 import asyncio
 import collections
@@ -64,7 +64,7 @@ FENCE = re.compile(rf"(?i)<(?=\s*/?\s*(?:{'|'.join(FENCES)})\b)")
 
 
 def fill(prompt, /, **values):
-    """The prompt with its placeholders <name> filled in one pass: a placeholder that stands in a text is left alone."""
+    """The prompt with its placeholders <name> filled in one pass: one that stands in a text is left."""
     return re.sub(r"<([^<>\n]+)>", lambda found: str(values.get(found[1], found[0])), prompt)
 
 
@@ -74,7 +74,7 @@ def defused(text):
 
 
 def fenced(name, text):
-    """A row's text between tags that nothing in it opens or closes, so that instructions in it stay text: <passage> ... </passage>."""
+    """A text between tags that nothing in it opens or closes, so that instructions in it stay text."""
     assert name in FENCES, name
     return f"<{name}>\n{defused(text)}\n</{name}>"
 
@@ -89,7 +89,7 @@ def user_turn(prompt, /, texts=(), **values):
 
 
 def add_options(parser, **defaults):
-    """Add the options of every script that asks a model; `defaults` overrides e.g. max_tokens=512, model=None makes it optional."""
+    """Options of every script that asks a model, with other defaults; model=None makes it optional."""
     add = parser.add_argument
     model = "hub id or folder of the model, or its name at the endpoint"
     add("--model", required="model" not in defaults, metavar="M", help=model)
@@ -190,13 +190,13 @@ def options(args):
 
 
 def row_seed(seed, id_):
-    """Seed of one row (31 bits): a hash of the run's seed and the row's id, so that its answer does not depend on other rows."""
+    """Seed of one row (31 bits): a hash of the run's seed and its id, whatever the other rows are."""
     return int(r.text_hash(str(seed), id_), 16) % 2**31
 
 
 def identify(model):
-    """Name of a model for resume and meta files; a local folder gets a short hash of its weights' sizes and dates and of its small files,
-    so that a model trained again under the same path is another model."""
+    """Name of a model for resume and meta files; a folder gets a hash of its weights' sizes and dates
+    and of its small files: a model trained again under the same path is another one."""
     folder = Path(model)
     if not folder.is_dir():
         return str(model)
@@ -287,8 +287,8 @@ class RawFile:
         self._note(row, offset)
 
     def check(self, id_, number, expected):
-        """The stored row of an id, or None; BadInput where it is not of this model, sampling and messages_hash (the budgets may
-        grow). `number` is the place of the row in the input, which finish() brings the file into."""
+        """The stored row of an id, or None; BadInput where it is of another model, sampling (budgets
+        may grow) or messages_hash. `number`: its place in the input, and so in the finished file."""
         self._set(id_, "place", number)
         if (stored := self.get(id_)) is None:
             return None
@@ -310,7 +310,7 @@ class RawFile:
         return dict(zip(TOKENS, (number or 0 for number in sums.fetchone()), strict=True))
 
     def finish(self, failed):
-        """Bring the rows into the order of the input, each once (rows of an earlier, larger input stay at the end); write the failed ones."""
+        """Bring the rows into the order of the input, each once; those of a larger input stay at the end."""
         found = self.table.execute(
             "SELECT offset FROM rows WHERE offset IS NOT NULL ORDER BY place IS NULL, place, offset"
         )
@@ -345,7 +345,7 @@ def largest_budget(sampling):
 
 
 def read_raw(rows, out_path):
-    """Yield (row, raw row or None) for each row, in order; None where the model gave no answer, or was not asked (out_path is None)."""
+    """Yield (row, raw row) for each row; None where there is no answer, or out_path is None."""
     if out_path is None:
         yield from ((row, None) for row in rows)
         return
@@ -382,18 +382,17 @@ def generate_jsonl(
 ):
     """Ask `model` about every row; its raw answers stand in out_path, one line per id, in the order of the rows.
 
-    rows         iterable of dicts with `id` (streamed; a second pass is not needed); consecutive rows with the same messages are asked in
-                 one request (n answers) where they are sampled
-    to_messages  function row -> list of chat messages, or a string: a plain completion prompt without chat template
+    rows         iterable of dicts with `id`, read once
+    to_messages  function row -> list of chat messages, or a string: a completion prompt without chat template
     sampling     a Sampling; `changes` are fields of it that differ in this call, e.g. max_tokens=512
-    readable     function text -> bool: an answer that cannot be read is asked for once more, with another seed and warmer
+    readable     function text -> bool: an unreadable answer is asked for once more, warmer, with another seed
     adapter      folder of a LoRA adapter (in-process engine only)
-    engine       further arguments of vllm.LLM; engines: number of engines (default: GPUs / tensor_parallel)
-    backend      function (requests, emit, setup) that answers in the place of vLLM, as run_eval's by transformers does
+    engine       further arguments of vllm.LLM; engines: their number (default: GPUs / tensor_parallel)
+    backend      function (requests, emit, setup) in the place of vLLM (04_eval/transformers_backend.py)
 
-    Returns counts: rows, asked, failed, truncated, seconds, the tokens of this call and (`all_runs`) of every run. Raises BadInput where
-    stored answers belong to another experiment, the file is broken, or no endpoint answers, OutOfBudget where BUDGET is spent. With
-    base_url no tokenizer or model is loaded.
+    Returns counts: rows, asked, failed, truncated, seconds, tokens of this call and (`all_runs`) of every
+    run. Raises BadInput where stored answers belong to another experiment, the file is broken, or no
+    endpoint answers, OutOfBudget where BUDGET is spent. With base_url no model is loaded.
     """
     for path in (Path(out_path), r.beside(out_path, "rejected.jsonl")):
         if fresh and path.exists():
@@ -407,13 +406,12 @@ def generate_jsonl(
     book = Book(out_path, name, sampling, system_prompt, readable, total)
     requests = book.requests(rows, to_messages)
     try:
-        # nothing to ask: no engine is started, no server is needed
         first = next(requests, None)
-        requests = itertools.chain([first] if first else [], requests)
+        requests = itertools.chain([first], requests)
         setup = dict(model=str(model), adapter=adapter and str(adapter), sampling=sampling)
         setup["engine"] = dict(engine or {})
-        if not first:
-            book.counts["by_endpoint"] = {}
+        if first is None:
+            pass  # nothing to ask: no engine is started, no server is needed
         elif base_url:
             servers = Endpoints(base_url.split(","), model, sampling, workers, retries)
             book.counts["by_endpoint"] = run_async(servers.run(first, requests, book.store))
@@ -434,10 +432,10 @@ class OutOfBudget(r.BadInput):
 
 
 class Book:
-    """What is asked and what was answered in one run of generate_jsonl: requests() gives what is still to ask, store() keeps an answer.
+    """One run of generate_jsonl: requests() gives what is still to ask, store() keeps an answer.
 
-    A request: ids (rows that share the messages), messages, messages_hash, max_tokens, seed, and where it is a further try of one
-    row: temperature, first (the answer before), earlier (tokens of the tries before).
+    A request: ids (rows that share the messages), messages, messages_hash, max_tokens, seed, and where it
+    is a further try of one row: temperature, first (the answer before), earlier (tokens before this try).
     """
 
     def __init__(self, out_path, name, sampling, system_prompt, readable, total):
@@ -449,7 +447,7 @@ class Book:
         self.bar = r.progress(total=total, desc=self.raw.path.name)
 
     def requests(self, rows, to_messages):
-        """Requests of the rows that have no answer yet, or one that was cut off while a larger budget is at hand."""
+        """Requests of the rows without an answer, or with one that was cut off at a smaller budget."""
         for request in self.grouped(self.missing(rows, to_messages)):
             if over_budget(self.counts, time.time() - self.started):
                 self.stopped = True
@@ -488,7 +486,7 @@ class Book:
         return stored["finish_reason"] == "length" and budget < self.budget
 
     def grouped(self, requests):
-        """One request for consecutive rows with the same messages, where answers are drawn by lot: n answers, the prompt read once."""
+        """One request, n answers, for consecutive rows with the same messages that are sampled."""
 
         def prompt(request):
             alone = self.sampling["temperature"] == 0 or "first" in request
@@ -524,7 +522,8 @@ class Book:
     def store(self, request, answer):
         """Keep an answer; returns the requests to ask again, one row each.
 
-        answer: {"error": why} or {"texts": [one dict for each id: response, finish_reason, completion_tokens, ...], "prompt_tokens": n}
+        answer: {"error": why} or {"prompt_tokens": n, "texts": [{response, finish_reason,
+        completion_tokens, ...} for each id]}
         """
         if "error" in answer and len(request["ids"]) == 1:
             return self.fail(request, answer["error"])
@@ -540,7 +539,7 @@ class Book:
         return again
 
     def keep(self, request, answer):
-        """Write one row's answer; returns [the request of a further try] where it is cut off or cannot be read."""
+        """Write one row's answer; returns [a further try] where it is cut off or cannot be read."""
         earlier = request.get("earlier", dict.fromkeys(TOKENS, 0))
         for key in TOKENS:
             self.counts[key] += answer[key]
@@ -551,7 +550,7 @@ class Book:
         return []
 
     def further_try(self, request, answer):
-        """What a further try changes in the request, or None where the answer is good or there was one."""
+        """What a further try changes in the request; None where the answer is good or there was one."""
         if answer["finish_reason"] == "length" and request["max_tokens"] < self.budget:
             return {"max_tokens": self.budget}
         if self.readable is None or "temperature" in request or self.readable(answer["response"]):
@@ -575,7 +574,7 @@ class Book:
         self.show()
 
     def fail(self, request, error):
-        """Note a row that got no answer; where a longer or warmer try failed, the answer before it stands."""
+        """Note a row without an answer; where a further try failed, the answer before it stands."""
         if "first" in request:
             first = request["first"]
             earlier = {key: request["earlier"][key] - first[key] for key in TOKENS}
@@ -620,7 +619,7 @@ def answer_of(old):
 
 
 def over_budget(counts, seconds):
-    """Has this process spent BUDGET, at PRICE_PER_GPU_HOUR (for each of GPUS) and PRICE_IN, PRICE_OUT (per million tokens)?"""
+    """Has this process spent BUDGET, at PRICE_PER_GPU_HOUR (of each of GPUS), PRICE_IN and PRICE_OUT?"""
     if not os.environ.get("BUDGET"):
         return False
 
@@ -648,12 +647,16 @@ class Gone(Exception):
     """A server went away while it had a request: the row goes to another one, or waits."""
 
 
-class Servers:
-    """Deals requests to servers, to each as many at once as it takes. `answer(server, request)` of a subclass asks one of them.
+@dataclasses.dataclass
+class Server:
+    limit: int = 0  # requests that it takes at once; 0 while that is not known
+    open: int = 0  # requests that it has
+    rests_until: float = 0.0  # gets no request before; for ever: it is down
+    closed: str | None = None  # why it is of no use any more
 
-    A server has: limit (requests at once, 0 while it is not known), open (those it has), closed (why it is of no use any more, or None),
-    and may rest: free() leaves it out until `rests_until`.
-    """
+
+class Servers:
+    """Deals requests to servers, to each as many at once as it takes. `answer(server, request)` of a subclass asks one of them."""
 
     def __init__(self, servers, retries):
         self.servers, self.retries = servers, retries
@@ -756,7 +759,7 @@ decode_usage = msgspec.json.Decoder(Usage).decode
 
 
 def parse_reply(data, request, opened=False):
-    """{"texts": [...], "prompt_tokens": n} of a reply's bytes; Fault where it holds no usable answer. opened: see mark_thinking."""
+    """{"texts": [...], "prompt_tokens": n} of a reply's bytes; Fault where it holds no usable answer."""
     try:
         reply = decode_reply(data)
     except (ValueError, RecursionError) as error:
@@ -792,7 +795,8 @@ def finish_reason(reason):
 
 
 def mark_thinking(text, finish, opened):
-    """An answer cut off inside a think block that the prompt itself had opened gets the mark, so that no reader takes thoughts for an answer."""
+    """The text, marked where it was cut off in a think block that the prompt itself had opened: no
+    reader may take thoughts for an answer."""
     return "<think>\n" + text if finish == "length" and opened and "</think>" not in text else text
 
 
@@ -801,7 +805,7 @@ def ends_in_thinking(prompt_end):
 
 
 def share_tokens(texts, total):
-    """Each text's completion_tokens: its part of the total by length; they add up to it."""
+    """Give each text its part of the completion tokens, by length."""
     length = sum(len(text["response"]) for text in texts) or 1
     for text in texts:
         text["completion_tokens"] = total * len(text["response"]) // length
@@ -809,19 +813,13 @@ def share_tokens(texts, total):
 
 
 @dataclasses.dataclass
-class Endpoint:
-    """One server: `limit` is what it may have now, `most` what it had before it asked for time; it rests until it is back."""
-
-    url: str
-    limit: int
-    most: int
-    open: int = 0
-    closed: str | None = None
-    rests_until: float = 0.0
+class Endpoint(Server):
+    url: str = ""
+    proxy: str | None = None
+    most: int = 0  # its limit before it asked for time
     answered: int = 0
     refusals: int = 0
     has_metrics: bool = True
-    proxy: str | None = None
 
     @property
     def down(self):
@@ -829,13 +827,13 @@ class Endpoint:
 
 
 class Endpoints(Servers):
-    """OpenAI-compatible servers. A bad reply costs a try of its row, a server that goes away costs nothing: its rows go to the others, or
-    wait for it."""
+    """OpenAI-compatible servers. A bad reply costs a try of its row, a server that goes away costs
+    nothing: its rows go to the others, or wait for it."""
 
     def __init__(self, urls, model, sampling, workers, retries):
         share = -(-workers // len(urls)) if workers else START
         urls = [url.strip().rstrip("/") for url in urls]
-        made = [Endpoint(url, share, share, proxy=proxy_of(url)) for url in urls]
+        made = [Endpoint(share, url=url, most=share, proxy=proxy_of(url)) for url in urls]
         super().__init__(made, retries)
         self.adaptive, self.opened, self.probing = not workers, False, asyncio.Lock()
         self.fixed = {"model": model, **sampler(sampling)}
@@ -887,7 +885,7 @@ class Endpoints(Servers):
             self.opened = await self.opens_thinking(self.servers[there.index(True)], messages)
 
     async def watch(self):
-        """Each second: is a server back, does one take more at once? Ends the run where none has answered for PATIENCE seconds."""
+        """Each second: is a server back, does one take more? Ends the run after PATIENCE seconds without any."""
         since = time.monotonic()
         while True:
             await asyncio.sleep(min(1, PATIENCE / 4))
@@ -929,7 +927,7 @@ class Endpoints(Servers):
             return reply.status, reply.headers, data
 
     async def is_there(self, endpoint):
-        """Does the server answer at all? Many hosted endpoints do not list their models: any status will do."""
+        """Does the server answer, whatever the status? Many hosted endpoints list no models."""
         try:
             await self.send(endpoint, "GET", "/models", seconds=30)
         except Exception as error:
@@ -947,7 +945,7 @@ class Endpoints(Servers):
         return sum(map(float, found)) if found else None
 
     async def opens_thinking(self, endpoint, messages):
-        """Does the server's template end the prompt inside a think block? vLLM's /tokenize tells; other servers are not asked twice."""
+        """Does the chat template end the prompt inside a think block? vLLM's /tokenize tells."""
         named = {k: self.fixed[k] for k in ("model", "chat_template_kwargs") if k in self.fixed}
         more = {"add_generation_prompt": True, "return_token_strs": True}
         body = r.quick_encode({**named, "messages": messages, **more})
@@ -1031,7 +1029,7 @@ class Endpoints(Servers):
 
 
 def proxy_of(url):
-    """The proxy that the environment names for an address; aiohttp would look it up at each request, which costs 0.1 ms."""
+    """The proxy for an address; aiohttp would look it up at each request, which costs 0.15 ms."""
     parts = urllib.parse.urlsplit(url)
     bypass = urllib.request.proxy_bypass(parts.netloc)
     return None if bypass else urllib.request.getproxies().get(parts.scheme)
@@ -1070,7 +1068,7 @@ def visible_gpus():
 
 
 def check_gpu():
-    """Raise BadInput where nvidia-smi sees a GPU and torch does not: all would go on on the CPU without a word, a hundred times slower."""
+    """Raise BadInput where nvidia-smi sees a GPU and torch does not: all would run on the CPU unseen."""
     query = ("--query-gpu=driver_version", "--format=csv,noheader")
     driver = nvidia_smi(*query) if visible_gpus() else []
     if not driver:
@@ -1102,7 +1100,7 @@ def ask_engines(requests, emit, setup, tensor_parallel, engines):
 
 
 def place_of(i, engines, gpus, tensor_parallel):
-    """Environment of engine i: its GPUs or cores, and a compile cache of its own (engines that write one at once break it)."""
+    """Environment of engine i: its GPUs or cores, and its own compile cache (a shared one breaks)."""
     root = Path(os.environ.get("VLLM_CACHE_ROOT") or Path.home() / ".cache/vllm")
     cache = {"VLLM_CACHE_ROOT": str(root / f"engine{i}")} if i else {}
     if gpus:
@@ -1116,7 +1114,7 @@ ENGINE = {}  # the engine of this process by its arguments: a second call with t
 
 
 def engine_for(setup):
-    """The vllm.LLM of this setup: the running one where its arguments are the same, else a new one in its place."""
+    """The vllm.LLM of this setup: the one that runs where it is the same, else a new one in its place."""
     deterministic = setup["sampling"].get("deterministic", False)
     key = json.dumps(
         [setup["model"], setup["adapter"], setup["engine"], deterministic], sort_keys=True
@@ -1134,8 +1132,7 @@ def engine_for(setup):
 
 
 TEMPLATES = r.ROOT / "03_sft" / "templates"
-# For a base model without a chat template, the first of these whose tokens its vocabulary holds: the trainer's choice too, so that
-# base and tuned model are asked alike.
+# For a base model without a chat template the first whose tokens its vocabulary holds; the trainer's choice too.
 TEMPLATE_OF_TOKENS = [
     ("chatml", ("<|im_start|>", "<|im_end|>")),
     ("llama3", ("<|start_header_id|>", "<|eot_id|>")),
@@ -1145,7 +1142,7 @@ MARK = "THE-ANSWER-ENDS-HERE"
 
 
 def add_template(tokenizer):
-    """Set the template of 03_sft/templates whose tokens the vocabulary holds, and say so; returns where it came from."""
+    """Set the template of 03_sft/templates whose tokens the vocabulary holds; returns its source."""
     vocabulary = set(tokenizer.get_vocab())
     name = next(name for name, tokens in TEMPLATE_OF_TOKENS if vocabulary.issuperset(tokens))
     tokenizer.chat_template = (TEMPLATES / f"{name}.jinja").read_text(encoding="utf-8")
@@ -1163,9 +1160,9 @@ def end_of_turn(tokenizer):
 
 
 def prepare_chat(tokenizer):
-    """Give a tokenizer without chat template the trainer's; returns the ids at which an answer stops beside the model's own end.
+    """Give a tokenizer without chat template the trainer's; returns the ids at which an answer stops.
 
-    A base model with a chat template knows only the end of a text as its end: without this it writes the next turns too.
+    A base model knows only the end of a text as its end: without them it writes the next turns too.
     """
     if not tokenizer.chat_template:
         r.say(f"chat template: {add_template(tokenizer)}")
@@ -1203,7 +1200,7 @@ def start_engine(setup):
     import vllm
 
     llm = vllm.LLM(**arguments)
-    # vLLM's processes outlive a parent that was killed, with cores and memory: this shell ends them when the pipe from here closes
+    # vLLM's processes outlive a parent that was killed: this shell ends them when the pipe closes
     pids = " ".join(str(child.pid) for child in psutil.Process().children(recursive=True))
     llm.watchdog = subprocess.Popen(
         ["sh", "-c", f"trap '' INT TERM; cat >/dev/null; sleep 10; kill -9 {pids} 2>/dev/null"],
@@ -1216,7 +1213,7 @@ def start_engine(setup):
 
 
 class Driver:
-    """One engine and its tokenizer: makes vLLM's prompts and parameters of our requests, and our answers of its outputs."""
+    """One engine: makes vLLM's prompts and parameters of requests, and answers of its outputs."""
 
     def __init__(self, setup):
         import vllm.exceptions
@@ -1275,7 +1272,7 @@ class Driver:
 
 def drive(setup, take, give, ready=lambda window: None):
     """Keep one engine busy until take() returns END: take(idle) -> request, END, or None (nothing now);
-    give(request, answer) -> requests to ask again; ready(window) is told how many requests the engine takes at once."""
+    give(request, answer) -> requests to ask again; ready(window) hears how many it takes at once."""
     driver = Driver(setup)
     ready(driver.window)
     asked, back, ended, number = {}, collections.deque(), False, itertools.count()
@@ -1304,14 +1301,10 @@ def drive(setup, take, give, ready=lambda window: None):
 
 
 @dataclasses.dataclass
-class Engine:
+class Engine(Server):
     """A child process with an engine: requests and answers travel as JSON lines, and only the parent writes files."""
 
-    process: asyncio.subprocess.Process
-    limit: int = 0  # it tells how many it takes when it has started
-    open: int = 0
-    closed: str | None = None
-    rests_until: float = 0.0
+    process: asyncio.subprocess.Process | None = None
     waiting: dict = dataclasses.field(default_factory=dict)  # first id -> future of the answer
 
 
@@ -1336,7 +1329,7 @@ class Engines(Servers):
                     limit=LARGEST,
                     env={**os.environ, **place},
                 )
-                self.servers.append(Engine(process))
+                self.servers.append(Engine(process=process))
             async with asyncio.TaskGroup() as tasks:
                 for number, engine in enumerate(self.servers):
                     tasks.create_task(self.listen(number, engine))

@@ -43,32 +43,10 @@ from pathlib import Path
 import msgspec
 
 ROOT = Path(__file__).resolve().parent
-STANDARD_OPTIONS = {
-    "input": dict(metavar="FILE", required=True, help="rows to read (.jsonl, .jsonl.gz, .parquet)"),
-    "output": dict(
-        metavar="FILE",
-        required=True,
-        help="rows to write (.jsonl); rejected and meta files stand beside it",
-    ),
-    "limit": dict(type=int, metavar="N", help="only the first N rows"),
-    "seed": dict(type=int, default=42, metavar="N", help="seed of everything random (default 42)"),
-    "workers": dict(
-        type=int,
-        metavar="N",
-        help="processes, or requests in flight where a model is asked (default: by the machine)",
-    ),
-    "shard": dict(
-        metavar="I/N",
-        help="only part I of N of the input, into X.IofN.jsonl; python rows.py join X.jsonl puts the parts together",
-    ),
-    "fresh": dict(
-        action="store_true", help="start over: delete what an earlier run left, saying what"
-    ),
-}
 
 
 class BadInput(Exception):
-    """Something the user can mend: the message is one sentence that names the file, the line and the field."""
+    """Something the user can mend: one sentence that names the file, the line and the field."""
 
     exit_code = 2
 
@@ -80,7 +58,7 @@ class NoRoom(BadInput):
 
 
 class NoEndpoint(BadInput):
-    """A model is needed and its server is not there (exit code 3, so that run_all.sh starts one only when a step really asks)."""
+    """A model is needed and its server is not there (exit code 3: run_all.sh then starts one)."""
 
     exit_code = 3
 
@@ -90,7 +68,7 @@ class NoAccess(BadInput):
 
 
 class ProgressFile:
-    """Where progress bars go: a terminal as it is; elsewhere each update is a line of its own (tqdm then updates once a minute)."""
+    """Where progress bars go: elsewhere than on a terminal each update is a line of its own."""
 
     def write(self, text):
         sys.stderr.write(text if sys.stderr.isatty() else text.replace("\r", "\n"))
@@ -144,11 +122,24 @@ def positive(text):
     return value
 
 
-STANDARD_OPTIONS["limit"]["type"] = STANDARD_OPTIONS["workers"]["type"] = positive
+WORKERS = "processes, or requests in flight where a model is asked (default: by the machine)"
+SHARD = "only part I of N of the input, into X.IofN.jsonl; python rows.py join X.jsonl puts the parts together"
+INPUT = "rows to read (.jsonl, .jsonl.gz, .parquet)"
+OUTPUT = "rows to write (.jsonl); rejected and meta files stand beside it"
+FRESH = "start over: delete what an earlier run left, saying what"
+STANDARD_OPTIONS = {
+    "input": dict(metavar="FILE", required=True, help=INPUT),
+    "output": dict(metavar="FILE", required=True, help=OUTPUT),
+    "limit": dict(type=positive, metavar="N", help="only the first N rows"),
+    "seed": dict(type=int, default=42, metavar="N", help="seed of everything random (default 42)"),
+    "workers": dict(type=positive, metavar="N", help=WORKERS),
+    "shard": dict(metavar="I/N", help=SHARD),
+    "fresh": dict(action="store_true", help=FRESH),
+}
 
 
 def parser(doc, *standard):
-    """Argument parser that prints the script's docstring as its help; `standard` names options that mean the same everywhere."""
+    """Argument parser whose help is the script's docstring; `standard` names of STANDARD_OPTIONS."""
     made = Parser(
         description=doc, formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False
     )
@@ -183,7 +174,7 @@ def within(limit):
 
 
 def explain(error):
-    """The sentence of a disk that is full or a file that may not be touched; an OSError that names no file is raised again."""
+    """The sentence of a full disk or of a file that may not be touched; other OSErrors are raised."""
     place = Path(os.fsdecode(error.filename or "."))
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
         folder = next(p for p in (place, *place.absolute().parents) if p.is_dir())
@@ -209,7 +200,7 @@ def naming(path):
 
 
 def run(main):
-    """Call a script's main(): bad input ends with exit code 2 (no model server: 3) and one line, Ctrl-C with 130 and no traceback."""
+    """Call a script's main(): bad input ends with one line and its exit code, Ctrl-C with 130."""
     try:
         main()
     except (BadInput, OSError) as error:
@@ -248,11 +239,8 @@ def file_hash(path):
             (str(p.relative_to(path)), file_hash(p)) for p in sorted(path.rglob("*")) if p.is_file()
         ]
         return hashlib.sha256(json.dumps(inside).encode()).hexdigest()
-    try:
-        with open(path, "rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
-    except OSError as error:
-        raise BadInput(f"{path}: cannot be read ({error.strerror})") from None
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 # made once: json.dumps makes it anew at each call, a fifth more time
@@ -305,7 +293,7 @@ def dumps(row):
 
 
 def encode_row(row):
-    """One line of JSONL as bytes; where it holds lone surrogates, which have no UTF-8 form, what is not ASCII is escaped."""
+    """One line of JSONL as bytes; all but ASCII is escaped where a lone surrogate has no UTF-8 form."""
     try:
         return (encode_json(row) + "\n").encode()
     except UnicodeEncodeError:
@@ -690,7 +678,7 @@ LOCKS = {}  # output -> open lock file of this process
 
 
 def lock(output):
-    """Hold an output for this process; BadInput names the process that holds it already. The lock ends with the process."""
+    """Hold an output for this process, as long as it lives; BadInput names another that holds it."""
     path = Path(output).absolute()
     if path in LOCKS:
         return
@@ -829,23 +817,13 @@ def count_rows(path):
 @functools.cache
 def git_commit():
     """Short commit of the scripts, with "+" where files differ from it; null outside a checkout."""
+    describe = ("describe", "--always", "--exclude=*", "--abbrev=12", "--dirty=+")
     try:
-        commit, changed = (
-            subprocess.run(
-                ["git", "-C", ROOT, *arguments],
-                capture_output=True,
-                text=True,
-                check=True,
-                timeout=10,
-            ).stdout.strip()
-            for arguments in (
-                ["rev-parse", "--short=12", "HEAD"],
-                ["status", "--porcelain", "-uno"],
-            )
-        )
+        return subprocess.check_output(
+            ["git", "-C", ROOT, *describe], stderr=subprocess.DEVNULL, text=True, timeout=10
+        ).strip()
     except (OSError, subprocess.SubprocessError):
         return None
-    return commit + ("+" if changed else "")
 
 
 class Step:
@@ -908,7 +886,7 @@ class Step:
                 path.unlink()
 
     def finished(self):
-        """True where the output stands already and was made from the same inputs, options and code; a line says so, or what starts now."""
+        """Does the output stand already, made from the same inputs, options and code? Says so, or what starts."""
         old = read_meta(self.output) if self.output.is_file() else None
         why = self.why_again(old) if old else None
         if old and not why:
