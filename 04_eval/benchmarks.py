@@ -48,6 +48,11 @@ def title_of(name):
     return BENCHMARKS[name]["title"] if name in BENCHMARKS else name
 
 
+def in_order(names):
+    """Names of benchmarks in the order of the table, those of one's own behind."""
+    return [*(n for n in BENCHMARKS if n in names), *sorted(set(names) - BENCHMARKS.keys())]
+
+
 def short_name(model):
     """ "Qwen/Qwen2.5-7B-Instruct" and ".../Qwen2.5-7B-Instruct" name the same model, whatever the
     case."""

@@ -173,9 +173,8 @@ def contents(args, folder):
     """What the templates show, by name; the plots are drawn into folder."""
     table = read_table(args.scored)
     facts = [row for path in args.scored for row in compare.read_facts(path)]
-    models, present = distinct(table, "model"), distinct(table, "benchmark")
-    known = list(benchmarks.BENCHMARKS)
-    names = [name for name in [*known, *sorted({*present} - {*known})] if name in present]
+    models = distinct(table, "model")
+    names = benchmarks.in_order(distinct(table, "benchmark"))
     comparison, refused = compared(facts, models, folder)
     same_model, published, columns = paper_rows(table, names)
     run = report_run.facts_of(args.run) if args.run else None
@@ -190,7 +189,7 @@ def contents(args, folder):
         by_category=by_category(table, names),
         pooled={m: score.summarise(rows) for m, rows in score.groups(facts, "model").items()},
         averages={model: benchmarks.averages(accuracies(table, model)) for model in models},
-        missing=[benchmarks.title_of(name) for name in known if name not in present],
+        missing=[e["title"] for name, e in benchmarks.BENCHMARKS.items() if name not in names],
         comparison=comparison,
         refused=refused,
         ablation=json.loads(Path(args.ablation).read_text("utf-8")) if args.ablation else {},

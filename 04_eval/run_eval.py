@@ -22,6 +22,7 @@ import collections
 import dataclasses
 import json
 import os
+import re
 
 import benchmark_prompts
 import benchmarks
@@ -35,13 +36,13 @@ FILES = (".jsonl", ".gz", ".json", ".parquet")
 
 
 def choose(args):
-    """The benchmarks' rows by the options, as (rows, rejected, files); prints what is there and
-    what is missing."""
+    """The benchmarks' rows by the options, as ({benchmark: rows}, rejected, files); prints what is
+    there and what is missing."""
     names = None
     if Path(args.benchmarks).suffix in FILES:
         args.data = args.benchmarks
     elif args.benchmarks != "all":
-        given = [name.strip() for name in args.benchmarks.split(",") if name.strip()]
+        given = re.findall(r"[^\s,]+", args.benchmarks)
         names = [benchmarks.name_of(name) or name.lower() for name in given]
     loaded = from_folder(args.data, names) if args.data else from_hub(args, names)
     found = loaded["rows"]
@@ -51,8 +52,7 @@ def choose(args):
     missing = [name for name in benchmarks.BENCHMARKS if name not in found]
     if missing and args.benchmarks == "all":
         r.say(f"missing: {', '.join(missing)}; averages will say how many of how many they hold")
-    order = [*benchmarks.BENCHMARKS, *sorted(found.keys() - benchmarks.BENCHMARKS.keys())]
-    rows = {name: limited(found[name], args.limit) for name in order if name in found}
+    rows = {name: limited(found[name], args.limit) for name in benchmarks.in_order(found)}
     return rows, loaded["rejected"], loaded["files"]
 
 

@@ -293,8 +293,8 @@ def results(rows):
     table = []
     for model, of_model in groups(rows, "model").items():
         parts = groups(of_model, "benchmark")
-        for name in [*benchmarks.BENCHMARKS, *sorted(parts.keys() - benchmarks.BENCHMARKS)]:
-            if summary := summarise(parts.get(name, ())):
+        for name in benchmarks.in_order(parts):
+            if summary := summarise(parts[name]):
                 own = {f: only(parts[name], f) for f in ("category", "seed", "prompt_id")}
                 own |= {"commit": r.git_commit() or "", "date": time.strftime("%Y-%m-%d")}
                 own["deterministic"] = only(parts[name], "deterministic") or "False"
