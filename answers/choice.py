@@ -39,7 +39,7 @@ LETTER = re.compile(
 GLUED = re.compile(r"[(\[]?([A-J]{2,6})(?=\W*(?:$|\n))")  # "AD", "FFFFF"
 MORE = re.compile(  # ", D", " and (D)", " or D", where the next letter is no subject of its own
     r"""(?x)
-    \s*[)\]]? \s*\(?(?P<join>,\s*(?:and|or)?|;|and|or|/|&)\s*
+    \s*[)\]]? \s*\(?(?P<join>,\s*(?:and|or)?|;|and|or|/|&|to|through)\s*
     (?:(?:possibly|maybe|perhaps|option|choice)\s+){0,2}
     [(\["']? (?P<letter>[A-Z]) [)\]"']? (?![A-Za-z0-9'’])
     (?= \s*(?:$|[.,;:)\n/&+—–-]) | \s+(?:are|and|or|because|since|as|both|but)\b )"""
@@ -126,9 +126,9 @@ def with_more(letters, text, end, options):
         end = more.end()
         if more["letter"] in "AI" and not AFTER_LETTER.match(text, end):
             break
-        if "or" in more["join"] or more["join"] == "/":
+        if more["join"].endswith(("or", "/", "to", "through")):
             return letters if more["letter"] == letters else "", end
-        letters += more["letter"] if more["letter"] not in letters else ""
+        letters = "".join(dict.fromkeys(letters + more["letter"]))
     return letters, end
 
 
@@ -136,7 +136,7 @@ def mentions(text, options):
     """The letters in wrappers ("(B)", "option B") that are not negated, each once, in order."""
     found = []
     for match in MENTION.finditer(text):
-        letter, start, end = match[match.lastindex], match.start(), match.end(match.lastindex)
+        letter, start, end = (match[match.lastindex], match.start(), match.end(match.lastindex))
         denied = NEGATED.search(text, max(0, start - 40), start)
         if denied or REFUSED.match(text, end, end + 90) or is_numeral(letter, text):
             continue
@@ -272,20 +272,24 @@ MARK = re.compile(  # of an option in a list
 SUBJECT = re.compile(r"(?<!\bor )(?<!\bor [(\[])(?<![A-Za-z0-9'’\\-])([A-Z])[)\]]?$")
 
 
+def listed(text, options):
+    """The options whose letters begin a line."""
+    return {label.upper() for label in LISTED.findall(text) if is_option(label, options)}
+
+
 def first_line(text, options, stated):
     """A response that begins with its answer: "B because ...", "(B) 5 cm", "Yes, ..."."""
     line = text.split("\n", 1)[0]
-    listed = {label.upper() for label in LISTED.findall(text[:3000]) if is_option(label, options)}
-    if len(listed) > 1:
+    if len(listed(text[:3000], options)) > 1:
         return None
-    beyond = re.fullmatch(r"[(]([A-Z])[)] (.{1,40})", text)
-    if options and beyond and not is_option(beyond[1], options):
+    beyond = re.fullmatch(r"[(]([A-Z])[)] .{1,40}", text)
+    if beyond and not is_option(beyond[1], options):
         return ""  # "(E) 80°" of four options
     letters, end = letters_at(text, 0, options)
-    if letters and (PAUSE.match(text, end) or text[end - 1] in ")]}>"):
-        large = letters[0] in text[:end] or len(line) < 5
-        if large or letters in named(text[end:], options, "start"):  # "(b) 5 cm"
-            return letters
+    small = letters and letters[0] not in text[:end] and len(line) > 4
+    own = not small or letters in named(text[end:], options, "start")  # "(b) 5 cm"
+    if letters and own and (PAUSE.match(text, end) or text[end - 1] in ")]}>"):
+        return letters
     word = FIRST_WORD.match(line)  # "Yes, because"
     hits = named(line, options, "all") or named(word[1] if word else "", options, "all")
     return hits[0] if hits else None
@@ -309,10 +313,13 @@ def said_right(text, options, stated):
 
 def marked_right(text, options, stated):
     """The one option of a list that is marked right, all others wrong: "A: no.\nB: correct."."""
-    listed = [(LISTED.match(line), MARK.search(line)) for line in text.split("\n")]
-    marks = [(label[1].upper(), mark and mark["wrong"]) for label, mark in listed if label]
-    right = [letter for letter, wrong in marks if not wrong]
-    return right[0] if len(right) == 1 < len(marks) and is_option(right[0], options) else None
+    lines = [(LISTED.match(line), MARK.search(line)) for line in text.split("\n")]
+    marks = [(label[1].upper(), mark) for label, mark in lines if label]
+    own = any(map(MARK.search, options or ()))  # the words may be the options' own
+    if own or len(marks) < 2 or not all(mark for _, mark in marks):
+        return None
+    right = [letter for letter, mark in marks if not mark["wrong"]]
+    return right[0] if len(right) == 1 and is_option(right[0], options) else None
 
 
 def last_line(text, options, stated):
@@ -333,7 +340,7 @@ OPEN_END = re.compile(  # no sentence ends so
 DENIAL = re.compile(r"(?i)\b(?:no|not|cannot)\b|n['’]t\b")
 UNSURE = re.compile(
     r"(?i)\?\s*$|\b(?:may|might|could|perhaps|possibly|maybe|unclear|depends|cannot|please|sorry)\b"
-    r"|\b(?:not|n't|im)\s?(?:possible|enough|provide|know|answer)\b|without"
+    r"|\b(?:not|n't|im)\s?(?:possible|enough|provide|know|answer)\b"
 )
 
 
@@ -354,8 +361,7 @@ def last_sentence(text, options, stated):
     if cut_off(text):
         return None
     known = None if stated else options  # what was stated was refused: other words do not count
-    text = text[-6000:]
-    if len(LISTED.findall(text)) > 1:  # a list, of which no line is a conclusion
+    if len(listed(text, options)) > 1:  # a list, of which no line is a conclusion
         text = "\n".join(line for line in text.split("\n") if not LISTED.match(line))
     for sentence in sentences_of(text)[:-3:-1] if len(text) < SHORT else ():
         found = concluded(sentence, known)
@@ -376,11 +382,11 @@ def concluded(sentence, options):
     main = SUBORDINATE.sub("", sentence)
     sentence = main if named(main, options) else sentence
     *before, last = re.split(r"\b(?:is|are|was|were|be|equals?|about)\b(?! not)|[=≈:]", sentence)
-    behind = [named(last, options, "start"), named(last, options)] if before else []
-    for hits in (*behind, named(sentence, options)):
-        if len(hits) == 1:
-            return hits[0]
-    return "" if hits else None
+    hits = named(last, options) if before else []
+    hits = hits if len(hits) == 1 else named(sentence, options)
+    if not hits:
+        return None
+    return hits[0] if len(hits) == 1 else ""
 
 
 def yes_or_no(text, options, stated):

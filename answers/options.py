@@ -31,10 +31,8 @@ def words(text, stemmed=False):
         text = re.sub(r"\\[dtc]frac", r"\\frac", text)
     text = re.sub(r"°|\bdegrees?\b", " deg ", text)
     text = re.sub(r"(?<=\d),(?=\d{3}\b)|(?<=[a-z])-(?=[a-z])", "", text)
-    if "n't" in text or "n’t" in text or "cannot" in text:
-        text = re.sub(r"(?<=ca)n['’]t\b", "n not", text)
-        text = re.sub(r"(?<=[a-z])n['’]t\b|(?<=\bcan)not\b", " not", text)
-    text = re.sub(r"(?<=[a-z])['’](?=[a-z])", "", text)
+    text = text.replace("’", "'").replace("can't", "can not").replace("cannot", "can not")
+    text = re.sub(r"(?<=[a-z])'(?=[a-z])", "", text.replace("n't", " not"))
     tokens = re.findall(r"[^\W\d_]+|\d+(?:\.\d+)?|[-+/^%=<>|]", text)
     drop = DROPPED | {"a"} if len(tokens) > 1 else DROPPED
     tokens = [stem(token) if stemmed else token for token in tokens if token not in drop]
@@ -70,7 +68,7 @@ def named(text, options, where="in"):
 
 def by_number(flat, known):
     """The one option that is a bare number with a unit: "15" for "15 m/s"."""
-    if not re.fullmatch(r" (- )?[\d.]+ ", flat):
+    if not re.fullmatch(r" (?:- )?[\d.]+ ", flat):
         return []
     unit = re.compile(re.escape(flat) + r"(?!(?:and|or|to) )(?:[^\d ]+ |(?<=\^ )(?:- )?\d )+")
     hits = [letter for letter, option in known if unit.fullmatch(option)]
