@@ -65,11 +65,10 @@ REFUSED = re.compile(  # behind a letter: "is not", "can be ruled out", ") false
       | (?:is|are|was|be|seems) \s+ (?:(?:also|clearly|therefore|thus|both)\s+)?
         (?:incorrect|wrong|false|invalid|ruled|eliminated|excluded|irrelevant|unlikely|tempting) )"""
 )
-MENTION = re.compile(  # "(B)", "option B", "B. ..." at the start of a line
+MENTION = re.compile(  # "(B)", "option B"
     r"""(?x) (?<![A-Za-z0-9\\^_])
     (?: [(\[]\s*([A-Z])\s*[)\]]
-      | (?i:option|choice|answer|statement|letter|image)s?[\s_]+["'“‘(]?([A-Z])(?![A-Za-z0-9'’])
-      | (?:^|\n)\s*([A-Z])\s*[.):]\s )"""
+      | (?i:option|choice|answer|statement|letter|image)s?[\s_]+["'“‘(]?([A-Z])(?![A-Za-z0-9'’]) )"""
 )
 
 
@@ -326,7 +325,8 @@ def last_line(text, options, stated):
     """A response whose last line is nothing but its letters: "(D)", "=> C", "A, D"."""
     line = text.rsplit("\n", 1)[-1][-80:]
     letters, end = letters_at(line, 0, options)
-    return None if re.search(r"\w", line[end:]) else letters
+    mark = re.fullmatch(r"\s*[a-z][).:]\s*", line)  # "b)", where the response was cut off
+    return None if mark or re.search(r"\w", line[end:]) else letters
 
 
 # ---- sentences that name an option ----
@@ -339,7 +339,7 @@ OPEN_END = re.compile(  # no sentence ends so
 )
 DENIAL = re.compile(r"(?i)\b(?:no|not|cannot)\b|n['’]t\b")
 UNSURE = re.compile(
-    r"(?i)\?\s*$|\b(?:may|might|could|perhaps|possibly|maybe|unclear|depends|cannot|please|sorry)\b"
+    r"(?i)\?|\b(?:may|might|could|perhaps|possibly|maybe|unclear|depends|cannot|please|sorry)\b"
     r"|\b(?:not|n't|im)\s?(?:possible|enough|provide|know|answer)\b"
 )
 
@@ -392,12 +392,11 @@ def concluded(sentence, options):
 def yes_or_no(text, options, stated):
     """A plain statement of a few sentences answers a question of yes and no: "The lines do not cross." with no."""
     flat = [words(option).strip() for option in options or ()]
-    if not {"yes", "no"} <= set(flat) or len(flat) > 3 or stated or cut_off(text):
+    if stated or not {"yes", "no"} <= set(flat) or len(flat) > 3:
         return None
-    found = [sentence for sentence in sentences_of(text) if len(sentence.split()) > 2]
-    if not 1 <= len(found) <= 3 or any(map(UNSURE.search, found)):
+    if len(text.split()) < 3 or len(text) > SHORT or UNSURE.search(text) or cut_off(text):
         return None
-    return LETTERS[flat.index("no" if DENIAL.search(found[0]) else "yes")]
+    return LETTERS[flat.index("no" if DENIAL.search(text) else "yes")]
 
 
 RULES = (
