@@ -891,7 +891,7 @@ class Endpoints(Servers):
             await asyncio.sleep(min(1, PATIENCE / 4))
             await asyncio.gather(*map(self.look_at, self.servers))
             self.changed.set()
-            if not all(endpoint.down for endpoint in self.servers):
+            if not all(endpoint.down or endpoint.closed for endpoint in self.servers):
                 since = time.monotonic()
             elif time.monotonic() - since > PATIENCE:
                 raise r.BadInput(

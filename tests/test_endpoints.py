@@ -145,6 +145,17 @@ def test_the_run_ends_where_no_endpoint_is_left(tmp_path, monkeypatch):
     assert 0 < stored < 500, "the answers so far are kept"
 
 
+def test_the_run_ends_where_one_endpoint_refuses_and_the_other_is_gone(tmp_path, monkeypatch):
+    monkeypatch.setattr(bg, "PATIENCE", 0.5)
+    with (
+        FakeServer(lambda messages, body: 401) as one,
+        FakeServer(lambda messages, body: "fine", delay=0.02) as two,
+    ):
+        threading.Timer(0.5, two.kill).start()
+        with pytest.raises(r.BadInput, match="no server has answered for"):
+            generate(f"{one.url},{two.url}", tmp_path, questions(500), workers=2)
+
+
 def test_an_endpoint_that_refuses_leaves_its_rows_to_the_others(tmp_path, capsys):
     with (
         FakeServer(lambda messages, body: "fine", delay=0.01) as one,
