@@ -258,14 +258,14 @@ FIELD_TYPES = {
     "reference": (str, list),
 }
 TYPE_NAMES = {str: "a text", list: "a list", int: "a whole number", bool: "true or false"}
-# a quarter of json's time (0.10 against 0.44 s for 100,000 rows of 620 bytes)
 quick_decode = msgspec.json.Decoder().decode
 
 
 def decode(line):
     """The JSON value of a line of bytes; raises ValueError where it is not valid.
 
-    msgspec is stricter than json: what both accept they read alike. Lines with NaN, 1e400, lone surrogates or a byte order mark go on to json.
+    What msgspec accepts, it reads as json does, in a quarter of the time (0.10 against 0.44 s for
+    100,000 rows of 620 bytes); NaN, 1e400, lone surrogates or a byte order mark go on to json.
     """
     try:
         return quick_decode(line)
@@ -288,16 +288,13 @@ def redact(data):
 
 
 def dumps(row):
-    """One line of JSONL as bytes, without this process's keys."""
-    return redact(encode_row(row))
-
-
-def encode_row(row):
-    """One line of JSONL as bytes; all but ASCII is escaped where a lone surrogate has no UTF-8 form."""
+    """One line of JSONL as bytes, without this process's keys; all but ASCII is escaped where a lone
+    surrogate has no UTF-8 form."""
     try:
-        return (encode_json(row) + "\n").encode()
+        line = (encode_json(row) + "\n").encode()
     except UnicodeEncodeError:
-        return (json.dumps(row) + "\n").encode()
+        line = (json.dumps(row) + "\n").encode()
+    return redact(line)
 
 
 def _parquet_rows(path):
