@@ -267,7 +267,7 @@ if stage 1; then
     ask "$REFINE_MODEL" "$py" 01_extract/refine_qa.py --input "$E1/dedup.jsonl" --chunks "$E1/chunks.jsonl" --output "$E1/refined.jsonl" "${refine[@]}"
     ask "$REFINE_MODEL" "$py" 01_extract/add_cot.py --input "$E1/refined.jsonl" --chunks "$E1/chunks.jsonl" --output "$E1/cot.jsonl" "${judge[@]}"
     ask "$TEACHER_MODEL" "$py" 01_extract/filter_qa.py --input "$E1/cot.jsonl" --output "$E1/filtered.jsonl" "${filter[@]}"
-    ask "$TEACHER_MODEL" "$py" 01_extract/decontaminate.py --input "$E1/filtered.jsonl" --output "$E1/clean.jsonl" --field question --benchmarks "$BENCHMARK_DIR" "${no_judge[@]}"
+    ask "$TEACHER_MODEL" "$py" 01_extract/decontaminate.py --input "$E1/filtered.jsonl" --output "$E1/clean.jsonl" --field question --benchmarks "$BENCHMARK_DIR" --cache "$cache/vectors" "${no_judge[@]}"
     ask "$TEACHER_MODEL" "$py" 01_extract/extract_reference.py --input "$E1/clean.jsonl" --output "$E1/reference.jsonl" "${no_reference[@]}"
     final=$E1/reference.jsonl
     if [[ -n $MEASURE ]]; then
@@ -288,7 +288,7 @@ if stage 2; then
     step "$py" 02_mix/load_sources.py --sources "${sources[@]}" --output "$E2/sources.jsonl" ${ALLOW_LICENSES:+--allow-licenses "$ALLOW_LICENSES"} \
         ${SOURCE_LIMIT:+--limit "$SOURCE_LIMIT"} $other_rows
     step "$py" 01_extract/dedup.py --input "$E2/sources.jsonl" --output "$E2/dedup.jsonl" --field question --threshold 0.6
-    decontaminate=("$py" 01_extract/decontaminate.py --input "$E2/dedup.jsonl" --output "$E2/clean.jsonl" --field question --benchmarks "$BENCHMARK_DIR")
+    decontaminate=("$py" 01_extract/decontaminate.py --input "$E2/dedup.jsonl" --output "$E2/clean.jsonl" --field question --benchmarks "$BENCHMARK_DIR" --cache "$cache/vectors")
     if [[ $PROFILE == full ]]; then   # judge, difficulty and new solutions as in the paper, where the recipe says so
         ask "$TEACHER_MODEL" "${decontaminate[@]}"
         stop_teacher

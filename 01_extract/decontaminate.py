@@ -243,27 +243,31 @@ def match_words(args, index, audit):
     return doubtful, rest, shown
 
 
-def match_vectors(args, index, rest):
-    """Pairs of the undecided rows and their nearest benchmark questions, from the lowest cosine on
-    that counts."""
-    if not rest:
-        return []
-    lowest = args.judge_from if args.model else args.embedding_threshold
+def nearest_items(args, index, texts):
+    """For each text a Counter {item number: cosine} of the benchmark questions near it."""
     folder = args.cache or r.beside(args.output, "embeddings")
     views = index.views()
     theirs = embed_texts.embed([text for _, text, _ in views], args.encoder, folder)
-    parts = [(place, part) for place, row in enumerate(rest) for part in windows(row[1])]
+    parts = [(place, part) for place, text in enumerate(texts) for part in windows(text)]
     ours = embed_texts.embed([part for _, part in parts], args.encoder, folder)
-    best = collections.defaultdict(collections.Counter)  # row: {item: its best cosine}
+    best = [collections.Counter() for _ in texts]
     for part, near in embed_texts.nearest(ours, theirs, NEAREST):
         cosines = best[parts[part][0]]
         for view, cosine in near:
             number, _, more = views[view]
             cosines[number] = max(cosine - more, cosines[number])
+    return best
+
+
+def match_vectors(args, index, rest):
+    """Pairs of the undecided rows and their nearest benchmark questions, from the lowest cosine on
+    that counts."""
+    lowest = args.judge_from if args.model else args.embedding_threshold
+    best = nearest_items(args, index, [question for _, question, _ in rest])
     return [
         Pair(row, question, number, "embedding", cosine)
-        for place, (row, question, options) in enumerate(rest)
-        for number, cosine in best[place].most_common(NEAREST)
+        for (row, question, options), cosines in zip(rest, best, strict=True)
+        for number, cosine in cosines.most_common(NEAREST)
         if cosine >= lowest and index.same_options(number, options)
     ]
 
@@ -284,45 +288,42 @@ def differences(question, other):
     return f"\nNumbers that only the first has: {first}; only the second: {second}. Say whether that makes it another question.\n"
 
 
+def to_messages(asked):
+    texts = {name: asked[name] for name in ("training_row", "benchmark_question")}
+    return batch_generate.user_turn(PROMPT, texts, differences=asked["differences"])
+
+
 def judge(args, step, index, audit, pairs, shown):
     """Ask the model about each pair; returns the rows that got no answer, and counts. An answer that
     is neither YES nor NO leaves the pair to the threshold."""
-    # a pair that words and vectors found is asked about once, a row that is gone not at all
-    pairs = [pair for pair in pairs if pair.row not in audit.dropped]
-    pairs = list({(pair.row, pair.item): pair for pair in pairs[::-1]}.values())[::-1]
-    asked = {}
+    asked, silent = {}, set()
     for pair in pairs:
+        # a pair that words and vectors found is asked about once, a row that is gone not at all
+        if pair.row in audit.dropped or (pair.row, pair.item) in asked:
+            continue
         item = index.items[pair.item]
         asked[pair.row, pair.item] = {
-            "id": r.text_hash(shown[pair.row], item.benchmark, item.id, item.question),
+            "id": r.text_hash(pair.row, str(pair.item), item.question),
+            "pair": pair,
             "training_row": shown[pair.row],
             "benchmark_question": pair_text(item.question, item.options, item.answer),
             "differences": differences(pair.question, index.bare[pair.item]),
         }
-
-    def to_messages(question):
-        texts = {name: question[name] for name in ("training_row", "benchmark_question")}
-        return batch_generate.user_turn(PROMPT, texts, differences=question["differences"])
-
-    unique = list({question["id"]: question for question in asked.values()}.values())
+    asked = list(asked.values())
     counts = batch_generate.generate_jsonl(
-        unique,
+        asked,
         to_messages,
         step.raw_path,
         choices=["YES", "NO"],
         readable=lambda text: parse_judgement(text) is not None,
         **batch_generate.options(args),
     )
-    replies = {row["id"]: raw for row, raw in batch_generate.read_raw(unique, step.raw_path)}
-    silent = set()
-    for pair in pairs:
-        reply = replies[asked[pair.row, pair.item]["id"]]
-        if reply is None:
+    for question, raw in batch_generate.read_raw(asked, step.raw_path):
+        pair, verdict = question["pair"], raw and parse_judgement(raw["response"])
+        if raw is None:
             silent.add(pair.row)
             audit.add(pair, "no answer")
-            continue
-        verdict = parse_judgement(reply["response"])
-        if verdict is None:
+        elif verdict is None:
             over = pair.score >= (args.embedding_threshold or 1.0)
             audit.add(pair, "dropped" if over else "kept: unclear judgement")
         else:
@@ -419,7 +420,7 @@ def main():
         raise r.BadInput(f"--benchmarks {' '.join(args.benchmarks)}: no question was found there")
     index, audit, silent, counts = Index(items), Audit(items), set(), {}
     doubtful, rest, shown = match_words(args, index, audit)
-    if not args.no_embedding:
+    if rest and not args.no_embedding:
         pairs = match_vectors(args, index, rest)
         doubtful += [pair for pair in pairs if settle(pair, index, audit, args.model)]
     if args.model:

@@ -60,25 +60,20 @@ def holm(values):
     return [adjusted[place] for place in range(len(values))]
 
 
+def better_of(pair):
+    """The method of a pair that is clearly better, or None; pair: a dict with a, b, low, high,
+    p_holm (difference b - a)."""
+    if pair["p_holm"] >= 0.05 or pair["low"] <= 0 <= pair["high"]:
+        return None
+    return pair["b"] if pair["low"] > 0 else pair["a"]
+
+
 def winner(methods, pairs):
-    """The method that is clearly better than each other one with every seed, or None; pairs: dicts
-    with a, b, low, high, p_holm (difference b - a)."""
-    beaten = {method: set() for method in methods}
-    for pair in pairs:
-        if pair["p_holm"] < 0.05 and (pair["low"] > 0 or pair["high"] < 0):
-            better, worse = ("b", "a") if pair["low"] > 0 else ("a", "b")
-            beaten[pair[better]].add((pair[worse], pair["seed"]))
+    """The method that is clearly better than each other one with every seed, or None."""
     for method in methods:
-        against = {
-            (p["b"] if p["a"] == method else p["a"], p["seed"])
-            for p in pairs
-            if method in (p["a"], p["b"])
-        }
-        if (
-            against
-            and against <= beaten[method]
-            and {other for other, _ in against} == {*methods} - {method}
-        ):
+        own = [pair for pair in pairs if method in (pair["a"], pair["b"])]
+        met = {pair[side] for pair in own for side in "ab"}
+        if met == set(methods) and all(better_of(pair) == method for pair in own):
             return method
     return None
 

@@ -22,7 +22,6 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 import collections
 import json
-import re
 
 import row_forms
 
@@ -86,16 +85,6 @@ def is_named(row, names):
     return names is None or row.get("source") in names
 
 
-def table_name(text, table):
-    """Name of the table that is meant, whatever its case and punctuation (NaturalReasoning,
-    SCP-116K), or None."""
-
-    def bare(name):
-        return re.sub(r"[^a-z0-9]", "", name.lower())
-
-    return next((name for name in table if bare(name) == bare(text)), None)
-
-
 def plan(named, recipe=None):
     """List of sources to load, in order: dicts with name, path or hub, fields, license ... Raises
     BadInput for an unknown name."""
@@ -120,7 +109,7 @@ def add_source(listed, text, table):
     """Add what one entry of --sources names (NAME, PATH or NAME=PATH) to the list, or give a listed
     name its path."""
     name, _, path = text.rpartition("=")
-    name = table_name(name or text, table) or name
+    name = name or text
     same = next((source for source in listed if source["name"] == name), None)
     if same and "=" in text:
         same["path"] = path

@@ -275,6 +275,13 @@ def non_commercial(license_):
     return bool(re.search(r"(^|-)nc(-|$)|non-?commercial", license_ or ""))
 
 
+def reference_of(pair, answer, fields):
+    """The reference of a pair: its own, or the last part of its answer; None without."""
+    if fields.get("reference_answer") == "after_thinking":
+        return answer or None
+    return pair.reference or (None if fields else final_of(answer)) or None
+
+
 def to_row(row, source, thinking="drop", unanswered=False, license_=None):
     """One row of any form -> (form, row of ours); raises Unusable with the reason."""
     fields = source.get("fields") or {}
@@ -283,17 +290,13 @@ def to_row(row, source, thinking="drop", unanswered=False, license_=None):
     answer = strip_thinking(pair.answer, keep=True) if thinking == "keep" else bare
     if reason := malformed(pair.question, answer, unanswered):
         raise Unusable(reason)
-    if fields.get("reference_answer") == "after_thinking":
-        reference = bare
-    else:
-        reference = pair.reference or (None if fields else final_of(bare))
     subject = fields.get("subject") or next(of_type(row, SUBJECT, str), None)
     own = next((str(row[name]) for name in of_type(row, IDS, str | int)), row["id"])
     made = dict(
         id=f"{source['name']}-{r.text_hash(own, pair.question, answer)}",
         question=pair.question,
         answer=answer,
-        reference_answer=reference or None,
+        reference_answer=reference_of(pair, bare, fields),
         subject=text_of(row.get(subject)) or None,
         source=source["name"],
         source_id=own,

@@ -159,15 +159,21 @@ def scorable(args, step, judge_path):
 
 def scores_of(chunk):
     """The k scores of each row of a chunk, numbers and None: the judge's, or by rules."""
-    if chunk[0][2]:
-        return [
-            [verdict and parse_score(verdict["response"]) for verdict in all_k]
-            for _, _, all_k in chunk
-        ]
-    samples_of = [(row, raw) for row, raws, _ in chunk for raw in raws if raw is not None]
-    asked = [graded_row(row, raw["response"]) for row, raw in samples_of]
-    right = iter(answers.grade_many(asked, workers=os.cpu_count() or 1))
-    return [[None if raw is None else 10.0 * next(right) for raw in raws] for _, raws, _ in chunk]
+    scores = judged_scores(chunk) if chunk[0][2] else graded_scores(chunk)
+    return [[next(scores) for _ in raws] for _, raws, _ in chunk]
+
+
+def judged_scores(chunk):
+    for verdict in itertools.chain.from_iterable(verdicts for _, _, verdicts in chunk):
+        yield verdict and parse_score(verdict["response"])
+
+
+def graded_scores(chunk):
+    samples_of = [(row, raw) for row, raws, _ in chunk for raw in raws]
+    graded = [graded_row(row, raw["response"]) for row, raw in samples_of if raw is not None]
+    right = iter(answers.grade_many(graded, workers=os.cpu_count() or 1))
+    for _, raw in samples_of:
+        yield None if raw is None else 10.0 * next(right)
 
 
 def finish(row, raws, scores, args, step):

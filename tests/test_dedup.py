@@ -7,6 +7,7 @@ import re
 import time
 
 import dedup
+import equal_questions
 import numpy as np
 import pytest
 import question_text
@@ -497,3 +498,51 @@ def test_semantic_pass_with_the_embedded_encoder(run_script, tmp_path):
     assert json.loads((tmp_path / "b.meta.json").read_text())["counts"]["rejected"] == {
         "semantic duplicate": 2
     }
+
+
+def test_pairs_whose_answers_differ_are_looked_for_once(tmp_path):
+    """The whole search ran again, words and vectors alike, where answers told a pair apart."""
+    answers = ["\\boxed{0.974}", "\\boxed{1.02}", "\\boxed{1.020}", "\\boxed{0.974}", None]
+    rows = [{"id": str(i), "answer": answer} for i, answer in enumerate(answers)]
+    reads, asked = [], []
+
+    def read():
+        reads.append(1)
+        return iter(rows)
+
+    def likeness(later, earlier):
+        asked.append((later, earlier))
+        return 0.95
+
+    claims = equal_questions.Claims(read, np.array(list(map(equal_questions.answer_hash, rows))))
+    pairs = list(itertools.combinations(range(5), 2))
+    pairs = sorted((later, earlier) for earlier, later in pairs)
+    found = dedup.resolve(pairs, likeness, lambda later, earlier: False, claims)
+    assert found == {2: (1, 0.95), 3: (0, 0.95), 4: (0, 0.95)}
+    assert sorted(asked) == pairs and len(reads) == 1
+
+
+@pytest.mark.slow
+def test_semantic_pairs_with_other_answers_are_two(tmp_path, monkeypatch):
+    import embed_texts
+
+    asked = [
+        "Why does ice float on water?",
+        "What makes ice float on top of water?",
+        "Why is it that ice floats on water?",
+    ]
+    answers = ["\\boxed{0.974}", "\\boxed{1.02}", "\\boxed{0.974}"]
+    rows = [
+        {"id": f"q{i}", "question": question, "answer": answer}
+        for i, (question, answer) in enumerate(zip(asked, answers, strict=True))
+    ]
+    write_jsonl(tmp_path / "a.jsonl", rows)
+    products, pairs_from = [], embed_texts.pairs_from
+    monkeypatch.setattr(
+        embed_texts, "pairs_from", lambda *given: products.append(1) or pairs_from(*given)
+    )
+    options = ("--output", tmp_path / "b.jsonl", "--semantic", "0.8")
+    call(dedup, "--input", tmp_path / "a.jsonl", *options)
+    assert [row["id"] for row in read_jsonl(tmp_path / "b.jsonl")] == ["q0", "q1"]
+    (gone,) = read_jsonl(tmp_path / "b.rejected.jsonl")
+    assert gone["duplicate_of"] == "q0" and len(products) == 1
