@@ -63,6 +63,9 @@ SMALL_SPACE = re.compile(r"(?<=\d)\s*,\s*\\!\s*(?=\d{3})|(?<=\d)\s?\{\s?,\s?\}\s
 THOUSANDS = re.compile(r"(?<![\d,.^_])([1-9]\d{0,2}(?:,\d{3})+)(?![\d,])")
 PAIR = re.compile(r"[(\[{]\s*\d+,\d+\s*[)\]}]")  # (100,200) are two numbers
 DEGREE = re.compile(r"\^\s*\{?\s*(?:\\circ|\\degree|°)(?![a-z])\s*\}?")
+TEN = re.compile(  # 3 x 10^8, 1.6 * 10-19
+    r"(?<=\d)\s*[xX*]\s*10(?:\s*\^\s*|\s?([-+]\d{1,2})(?![\d.]))"
+)
 COMMAND = re.compile(r"\\[a-zA-Z]+|\\[$%|]")
 
 
@@ -141,6 +144,7 @@ def spell(text):
         text = COMMAND.sub(lambda m: COMMANDS.get(m[0], m[0]), text)
     text = text.translate(CHARACTER_TABLE).replace("**", "^") if text else text
     text = re.sub(r"(?<!\d)!=", "≠", text).replace("hbar", "ħ")
+    text = TEN.sub(lambda m: "*10^" + (f"{{{m[1]}}}" if m[1] else ""), text)
     if "," in text and not PAIR.search(text):
         text = THOUSANDS.sub(lambda m: m[1].replace(",", ""), text)
     text = " ".join(text.split())

@@ -227,7 +227,11 @@ def with_unit(formula, rest):
     if re.fullmatch(r"\d{1,2}:\d\d", formula) and (half := re.match(r"\s*([ap])\.?\s?m\b", rest)):
         return f"{formula} {half[1]}.m."
     quantity = parse_quantity(re.split(r"=|\\approx|≈", formula)[-1])
-    unit = unit_after(rest) if quantity and quantity.unit in ("", "(degree)**1") else ""
+    unit = (
+        unit_after(rest)
+        if quantity and (not quantity.unit or quantity.unit.name == "degree**1")
+        else ""
+    )
     if unit == "in" and re.match(r"\s*in\s+\w", rest):  # "$5$ in total"
         unit = ""
     return f"{formula.strip()} {unit}".strip()

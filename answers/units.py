@@ -1,89 +1,97 @@
-"""Units of measurement as people write them, in pint's language: "kJ mol^{-1}", "ms^-2", "degrees Celsius".
+"""Units of measurement as people write them, read by pint: "kJ mol^{-1}", "ms^-2", "degrees Celsius".
 
-read_unit("kJ/mol") -> ("(kilojoule)**1*(mole)**-1", 1.0)
-unit_info("(kilometer)**1*(hour)**-1") -> ("[length] / [time]", 0.2777..., 0.0)
+read_unit("km/h") -> Unit(name="kilometer**1*hour**-1", dimension="[length] / [time]", size=0.2777..., zero=0.0)
+read_unit("apples") -> None
 """
 
 import functools
 import re
+from typing import NamedTuple
 
-from .markup import read_table, spell
+from .markup import spell
 
-PREFIXES = dict(
-    zip(
-        "y z a f p n u μ m c d h k M G T P E".split(),
-        """yocto zepto atto femto pico nano micro micro milli centi deci hecto kilo mega giga tera
-        peta exa""".split(),
-        strict=True,
-    )
+PREFIXES = "femto pico nano micro milli centi deci hecto kilo mega giga tera peta".split()
+# Of pint's 1,000 units those that answers have; a word such as "points" or "hand" is none.
+METRIC = set(
+    """meter gram second ampere kelvin mole candela newton joule watt volt coulomb farad henry tesla
+    gauss weber siemens ohm pascal hertz liter molar electron_volt calorie bar parsec becquerel curie
+    gray sievert lumen lux dyne erg watt_hour dalton radian poise stokes byte bit""".split()
 )
-UNITS, PREFIXED = {}, set()  # spelling -> pint's name; spellings that take k, M, m and so on
-for _row in read_table("units"):
-    for _spelling in (_row["unit"], *_row["spellings"].split()):
-        UNITS[_spelling] = _row["unit"]
-        PREFIXED.update([_spelling] if _row["prefixes"] == "1" else [])
-SHORT = "|".join(
-    "mmol mol rad kPa MPa MeV keV kg km cm mm dm nm μm kJ mJ kN mN kW kV mV mA Pa Hz eV m g s J K N W V C A T L Ω".split()
-)  # not ms: kgms^-1
-GLUED = re.compile(f"(?:{SHORT}){{2,4}}")  # Jkg^-1
-GLUED_ALONE = re.compile("[kM]?[NJV]m|k?[JNVW]s|[kmM]?Ω(?:m|cm)|kgm|mAh")  # Nm, without an exponent
+OTHERS = set(
+    """kilocalorie unified_atomic_mass_unit minute hour day week month year decade century torr
+    standard_atmosphere meter_Hg pound_force_per_square_inch degree steradian angstrom inch foot yard
+    mile mile_per_hour kilometer_per_hour pound ounce force_pound gallon quart pint cup light_year
+    astronomical_unit speed_of_light elementary_charge debye hectare acre horsepower metric_ton knot
+    turn revolutions_per_minute ppm hartree british_thermal_unit cubic_centimeter micron
+    degree_Celsius degree_Fahrenheit dollar cent""".split()
+)
+SPELLINGS = {
+    "°": "degree", "°C": "degC", "°F": "degF", "℃": "degC", "centigrade": "degC", "¤": "dollar",
+    "USD": "dollar", "¢": "cent", "Cal": "kilocalorie", "AU": "au", "gm": "gram", "rev": "turn",
+    "ev": "eV", "wb": "Wb", "hz": "Hz", "henries": "henry", "Omega": "ohm", "tons": "tonne",
+    "y": "year", "BTU": "Btu", "celcius": "degC",
+}  # fmt: skip
 COUNTED = re.compile(
     r"""(?:photon|particle|molecule|atom|electron|proton|neutron|ion|cycle|count|event|decay
-    |disintegration|collision|fission|cell|person|beat|breath)s?|nucle(?:us|i)|people""",
+    |disintegration|cell|person|beat)s?|nucle(?:us|i)|people""",
     re.VERBOSE,
 )
-TEN = re.compile(r"\s*10\s*\^\s*\{?\s*([-+]?\d{1,2})\s*\}?\s*[*.]?")
 FACTOR = re.compile(
-    r"""[\s*.()]*(?P<name>°\s*[CF](?![A-Za-z])|℃|[°¤¢]|[A-Za-zμΩÅ_]+)\.?
+    r"""[\s*.()]*(?P<name>°\s*[CF](?![A-Za-z])|[℃°¤¢]|[A-Za-zμΩÅ_]+)\.?
     (?P<power>\s*(?:\^|(?=[-{\d]))\s*[{(]{0,2}\s*[-+]?\d(?!\d)\s*[})]{0,2})?[\s.)]*""",
     re.VERBOSE,
 )
 # One spelling for words and habits inside a unit; in order.
 HABITS = [
-    (re.compile(pattern, re.I if flag else 0), by)
-    for pattern, by, flag in (
-        (r"\\frac\s*\{([^{}]{1,30})\}\s*\{([^{}]{1,30})\}", r"(\1)/(\2)", 0),  # \frac{kJ}{mol}
-        (r"μ\s+(?=[A-Za-zΩ])", "μ", 0),  # \mu\mathrm{T}
-        (r"[αβγ][\s-]*(?=particle|photon|ray|decay)", "", 0),  # J/\alpha-particle
-        (r"\b(?:square|sq\.?)\s+([a-zA-Z]+)|([a-zA-Z]+)\s+squared\b", r"\1\2^2", 0),
-        (r"\b(?:cubic|cu\.?)\s+([a-zA-Z]+)|([a-zA-Z]+)\s+cubed\b", r"\1\2^3", 0),
-        (r"\b(?:mm|millimet(?:er|re)s?)\s+(?:of\s+)?(?:Hg|mercury)\b", "mmHg", 1),
-        (r"\b(electron|light)[\s-]((?:volt|year)s?)\b", r"\1\2", 1),
-        (r"\bwatt[\s-]hours?\b", "Wh", 1),
-        (r"\bastronomical units?\b", "AU", 1),
-        (r"\blbs?\s*/\s*in\s*\^?\s*2(?!\d)", "psi", 0),
-        (r"\bper\b", "/", 0),
-        (r"\bdeg(?:ree)?s?\s", "°", 0),
-        (r"(?<=eV)\s*/\s*c(?:\s*\^?\s*\{?2\}?)?(?![A-Za-z])", "", 0),  # MeV/c^2
-        (r"°\s*(?:celsius|centigrade|c)\b", "°C", 1),
-        (r"°\s*(?:fahrenheit|f)\b", "°F", 1),
-        (r"°\s*(?:kelvin|K\b)", "K", 1),
-        (r"(?<=[A-Za-z\d])-(?=[A-Za-z])", "*", 0),
+    (re.compile(pattern), by)
+    for pattern, by in (
+        (r"\\frac\s*\{([^{}]{1,30})\}\s*\{([^{}]{1,30})\}", r"(\1)/(\2)"),  # \frac{kJ}{mol}
+        (r"μ\s+(?=[A-Za-zΩ])|(?<![A-Za-z])([kM])\s+(?=Ω)", lambda m: m[1] or "μ"),  # \mu\mathrm{T}
+        (r"[αβγ][\s-]*(?=particle|photon|ray|decay)", ""),  # J/\alpha-particle
+        (r"\b(?:square|sq\.?)\s+([a-zA-Z]+)|([a-zA-Z]+)\s+squared\b", r"\1\2^2"),
+        (r"\b(?:cubic|cu\.?)\s+([a-zA-Z]+)|([a-zA-Z]+)\s+cubed\b", r"\1\2^3"),
+        (r"\bmm\s*(?:of\s+)?Hg\b", "mmHg"),
+        (r"\b([eE]lectron|[lL]ight|[wW]att)[\s-]((?:volt|year|hour)s?)\b", r"\1_\2"),
+        (r"\bper\b", "/"),
+        (r"\bdeg(?:ree)?s?\s+", "°"),
+        (r"(?<=eV)\s*/\s*c(?:\s*\^?\s*\{?2\}?)?(?![A-Za-z])", ""),  # MeV/c^2
+        (r"°\s*([cC]elsius|centigrade|c\b|[fF]ahrenheit)", lambda m: "°" + m[1][0].upper()),
+        (r"°\s*(?:[kK]elvin|K\b)", "K"),
+        (r"(?<=[A-Za-z\d])-(?=[A-Za-z])", "*"),
     )
 ]
 
 
+class Unit(NamedTuple):
+    """name: in pint's language; size and zero: value * size + zero is in base units."""
+
+    name: str
+    dimension: str
+    size: float
+    zero: float = 0.0
+
+
 @functools.lru_cache(maxsize=4096)
 def read_unit(text):
-    """(pint expression, factor) of a unit such as "kJ mol^{-1}", "m/s2", "10^6 m s^-1"; None where a part is no unit.
+    """The Unit of a text such as "kJ mol^{-1}" or "m/s2"; None where a part is no unit.
 
     Everything behind the first "/" is below it: J/mol K is J/(mol K), as everybody writes it.
     """
     text = spell(text)
-    if not text or len(text) > 80:
+    if not 0 < len(text) <= 80:
         return None
     for pattern, by in HABITS:
         text = pattern.sub(by, text)
-    ten = TEN.match(text)
-    above, *below = text[ten.end() if ten else 0 :].split("/")
-    parts = []
-    for sign, part in ((1, above), *((-1, part) for part in below)):
-        if (found := factors(part, sign)) is None or below[1:] and not part.strip():
-            return None
-        parts += found
-    if not (parts or ten) or parts and all(name == "count" for name, _ in parts):
+    above, *below = re.sub(r"^1\s*(?=/)", "", text).split("/")
+    if below[1:] and not all(part.strip() for part in below):
+        return None
+    found = [factors(above, 1), *(factors(part, -1) for part in below)]
+    if None in found:
+        return None
+    parts = [part for one in found for part in one]
+    if all(name == "count" for name, _ in parts):
         return None  # "5 molecules" has a noun and no unit
-    return "*".join(f"({name})**{n}" for name, n in parts), 10.0 ** int(ten[1]) if ten else 1.0
+    return measured("*".join(f"{name}**{n}" for name, n in parts))
 
 
 def factors(text, sign):
@@ -91,51 +99,48 @@ def factors(text, sign):
     found, at = [], 0
     while at < len(text.rstrip()):
         match = FACTOR.match(text, at)
-        names = (
-            unit_names(match["name"].replace(" ", ""), text[match.end("name") :]) if match else []
-        )
-        if not names:
+        if not match:
             return None
         power = int(re.sub(r"[^-\d]", "", match["power"] or "1"))
+        names = names_of(match["name"].replace(" ", ""), match["power"])
+        if not names:
+            return None
         found += [(name, sign) for name in names[:-1]]
         found.append((names[-1], power if power < 0 else sign * power))
         at = match.end()
     return found
 
 
-def unit_names(name, rest):
-    """pint's names of one name or of several written as one, [] of no unit: "kJ" -> [kilojoule]; "Jkg", and "ms" before a negative power, are two."""
-    if name == "ms" and re.match(r"\s*\^?[\s{(]*-\s*\d", rest):
-        return ["meter", "second"]
-    if known := symbol_name(name):
-        return [known]
-    if GLUED_ALONE.fullmatch(name) or re.match(r"\s*(?:\^|-\d)", rest) and GLUED.fullmatch(name):
-        return [symbol_name(part) for part in re.findall(f"{SHORT}|h", name)]
-    known = word_name(name)
-    return [known] if known else []
-
-
-def symbol_name(name):
-    """pint's name of a symbol, perhaps with a prefix: "kJ" -> "kilojoule"; None of anything else."""
-    if name in UNITS:
-        return UNITS[name]
-    if name[:1] not in PREFIXES or name[1:] not in PREFIXED:
-        return None
-    base, prefix = UNITS[name[1:]], PREFIXES[name[0]]
-    return f"({prefix}mole/liter)" if base == "mole/liter" else prefix + base
+def names_of(word, power):
+    """pint's names of a word: "kJ" -> [kilojoule]; "Jkg" before a power, and "Nm", are two; [] of no unit."""
+    power = (power or "").replace(" ", "")
+    if "-" in power and re.fullmatch("[ckm]?ms|rads", word):  # ms^-1 is m/s
+        return [pint_name(word[:-1]), "second"]
+    if name := pint_name(word):
+        return [name]
+    if not (power and len(word) < 8 or re.fullmatch("[A-ZΩ][ms]", word)):
+        return []
+    for at in range(1, len(word)):
+        first, rest = pint_name(word[:at]), names_of(word[at:], power)
+        if first and rest:
+            return [first, *rest]
+    return []
 
 
 @functools.lru_cache(maxsize=4096)
-def word_name(name):
-    """pint's name of a word: "metres" -> "meter", "photons" -> "count", "apples" -> None."""
-    if COUNTED.fullmatch(name):
+def pint_name(word):
+    """pint's name of a word or symbol: "metres" -> "meter", "photons" -> "count", "apples" -> None."""
+    if COUNTED.fullmatch(word):
         return "count"
-    word = name.lower().replace("metre", "meter").replace("litre", "liter")
-    for candidate in (word, word.removesuffix("s"), word.removesuffix("es")):
-        for prefix in ("", *PREFIXES.values()):
-            base = candidate.removeprefix(prefix)
-            if len(base) > 2 and base in UNITS and candidate == prefix + base:
-                return prefix + UNITS[base]
+    if word == "a":  # a year in pint
+        return None
+    word = SPELLINGS.get(word, word)
+    for spelling in (word, word.lower()) if len(word) > 2 else (word,):
+        for prefix, base, _ in registry().parse_unit_name(spelling):
+            if base in METRIC and prefix in PREFIXES or base in METRIC | OTHERS and not prefix:
+                return prefix + base
+            if (prefix, base) in (("milli", "meter_Hg"), ("kilo", "watt_hour")):
+                return prefix + base
     return None
 
 
@@ -150,20 +155,17 @@ def registry():
 
 
 @functools.lru_cache(maxsize=4096)
-def unit_info(expression):
-    """(dimension as text, factor to base units, offset) of a pint expression; factor None where pint refuses it."""
+def measured(name):
+    """The Unit of a product of pint's names; None where pint refuses it."""
     ureg = registry()
     try:
-        if expression in ("(degC)**1", "(degF)**1"):
-            one, zero = (
-                ureg.Quantity(x, expression[1:5]).to("kelvin").magnitude for x in (1.0, 0.0)
-            )
-            return "[temperature]", one - zero, zero
-        difference = expression.replace("degC", "delta_degC").replace("degF", "delta_degF")
-        unit = ureg.Quantity(1.0, ureg.parse_units(difference)).to_base_units()
-        return str(unit.dimensionality), float(unit.magnitude), 0.0
+        if name in ("degree_Celsius**1", "degree_Fahrenheit**1"):
+            one, zero = (ureg.Quantity(x, name[:-3]).to("kelvin").magnitude for x in (1.0, 0.0))
+            return Unit(name, "[temperature]", one - zero, zero)
+        unit = ureg.Quantity(1.0, re.sub("degree_(?=[CF])", "delta_degree_", name)).to_base_units()
+        return Unit(name, str(unit.dimensionality), float(unit.magnitude))
     except Exception:  # pint's own errors are many; each means: no such unit
-        return "?", None, 0.0
+        return None
 
 
 def unit_after(text):
@@ -174,6 +176,6 @@ def unit_after(text):
         unit = " ".join(parts[:n]).rstrip(".,;:!?*")
         if unit in ("%", "percent", "\\%"):
             return unit
-        if read_unit(unit) and re.match(r"[A-Za-zμΩÅ°%\\]", unit):
+        if re.match(r"[A-Za-zμΩÅ°%\\]", unit) and read_unit(unit):
             return unit
     return ""
