@@ -1,4 +1,4 @@
-"""The final answer of a worked solution: the last box or statement, else the last value that a sentence ends up with.
+"""The final answer of a worked solution: the last box or statement, else the value that the last sentence states.
 
 extract_math("... so $x = \\\\boxed{\\\\frac12}$.") -> "\\\\frac12"
 """
@@ -13,7 +13,7 @@ from .units import unit_after
 
 MAX_READ = 60_000
 STATED = re.compile(
-    r"""(?:\#{4}\s*|["']?\b(?:final[ _]?)?(?:answers?|ans|result|respuesta|réponse)\b["']?
+    r"""(?:\#{4}\s*|["']?\b(?:final[ _]?)?(?:answers?|ans|result)\b["']?
         (?P<mid>[^.\n:=]{0,80}?)
         (?:\s*(?::|=|→|：)|\s+(?:is|are|was|be|equals?|(?:would|should|must)\s+be|comes?\s+(?:out\s+)?to)\b)
     |(?:^|\n)[ \t]*(?-i:A|ANSWER|Ans)[ \t]*:(?=\s)|答案(?:是|为|：|:)?)\s*:?""",
@@ -21,7 +21,7 @@ STATED = re.compile(
 )
 LEADING = re.compile(
     r"""^(?:[\s:*_>"'“”`=]|(?:therefore|thus|hence|so|then|simply|just|exactly
-    |the\s+final\s+answer\s+is|the\s+answer\s+is|given\s+by|as\s+follows|that|is|are|equal\s+to|equals)\b)+""",
+    |the\s+(?:final\s+)?answer\s+is|given\s+by|as\s+follows|that|is|are|equal\s+to|equals)\b)+""",
     re.VERBOSE | re.I,
 )
 MATHS = re.compile(
@@ -31,7 +31,7 @@ MATHS = re.compile(
 NUMBER_RUN = re.compile(
     r"""(?<![\w.^{}])(?<![a-zA-Zμ][-−])(?<!\^[-−])[-+−]?\s?(?:\\?\$)?\s?
     (?:\d{1,3}(?:,\d{3})+(?!\d)|\d+(?:,\d{1,2}(?![\d,]))?)(?:\.\d+)?(?:\s*/\s*\d+)?
-    (?:\s*[×x*]\s*10\s*\^?\s*\{?[-+⁻⁰¹²³⁴⁵⁶⁷⁸⁹\d]+\}?)?(?:[eE][-+]?\d+)?(?:\s*%|°)?
+    (?:\s*[×x*]\s*10\s*\^?\s*\{?[-+−⁻⁰¹²³⁴⁵⁶⁷⁸⁹\d]+\}?)?(?:[eE][-+]?\d+)?(?:\s*%|°)?
     |(?<![\w.])[-+−]?\.\d+""",
     re.VERBOSE,
 )
@@ -53,7 +53,7 @@ REFUSAL = re.compile(
 GUESS = re.compile(
     r"(?:estimate|would be|answer|maybe|perhaps|probably|guess|likely|think)\D{0,40}\d"
 )
-ITEM = r"(?:\b[a-z]\s?=\s?)?[-+−]?\d[\d.]*(?:/\d+)?"
+ITEM = r"(?:\b[^\W\d]\w{0,4}\s?=\s?)?[-+−]?\d[\d.]*(?:/\d+)?"
 SEVERAL = re.compile(  # 2, 3 and 5; x = 2 or x = -3
     rf"(?<![\d.]){ITEM}(?:,?\s(?:and|or)\s{ITEM}|,\s{ITEM}){{1,8}}(?=[.\s]*$)"
 )
@@ -65,19 +65,32 @@ SHOWN = re.compile(
     rf"\$\$([^$]{{1,4000}}?)\$\$|\\\[(.{{1,4000}}?)\\\]|\\begin\s*{ENVIRONMENT}(.{{1,4000}}?)\\end\s*{ENVIRONMENT}",
     re.S,
 )
-REMARK = re.compile(  # 17 kN (using 1 J = 1 N m), of a worked solution of SciBench
-    r"[\s.,]*(?:\(\s*)?\b(?:where\s+we\s+(?:have\s+)?used?|using)\s(?:(?!\$\$|\\\[)[^\n]){1,250}$"
-)
 COPULA = re.compile(
     r"""(?:\b(?:is|are|was|were|be|equals?|has|have|had|makes?|costs?|only|total\s+of|leaves?|remains?
-    |approximately|about)\b|[=≈:])\s*(?=[-+$−(]?\s*\\?\$?\.?\d)""",
+    |approximately|about)\b|[=≈:])\s*(?=[-+$−(]?\s*\\?[$(\[]?\s*-?\.?[\d\\])""",
     re.VERBOSE,
 )
 COUNT = re.compile(  # There are three ways
     rf"(\b(?:are|is|were|was|has|have|had|only|total\sof|remains?|with)\s(?:a\stotal\sof\s|only\s|exactly\s|about\s)?)({'|'.join(WORD_NUMBERS)})\b(?!\sof\b|-)"
 )
+# What stands behind a value and is not the answer: "-4, reached at x = 2", "7 cm, since its diameter is 14 cm".
+ASIDE = re.compile(
+    r"""[\s.]*,?\s+\(?(?:because|since|which|where|when|while|if|given|assuming|as\s+(?:the|we|it)|using
+    |after|before|until|at|within|with|for|reached|attained|occurring|compared)\b""",
+    re.VERBOSE,
+)
+SUBORDINATE = re.compile(r"\s*(?:If|When|Since|Because|As|For|At|After|With|Given|Of|In)\b")
+VERB = re.compile(r"\b(?:is|are|was|were|equals|so|thus|therefore|hence|then)\b|\b(?:giv|tak|yield|need|mak|get)\w*\b")
+ADJUNCT = re.compile(
+    r"\b(?:after|at|in|when|since|because|for|with|before|within|per|from|of|if|until|by|over|during)\b[^\d$\\]{0,40}$"
+)
+CHECK = re.compile(
+    r"""(?im)^\W{0,6}(?:(?:quick|sanity|double)[\s-])?(?:check|verif\w+)\b
+    |^\W{0,6}(?:let(?:['’]s|\s+me|\s+us)|to|we\s+can|i['’]ll)\s+(?:double[\s-]?|quickly\s+)?(?:check|verify)\b""",
+    re.VERBOSE,
+)
+CORRECTION = re.compile(r"(?i)\b(?:wrong|mistake|error|actually|wait|incorrect|recomput\w*)\b")
 BOUND = re.compile(r"\b(?:less|more|greater|fewer|larger|smaller|higher|lower)\s+than\s*$", re.I)
-AFTER = re.compile(r"[^,;:]{1,30}\s(?:after|at|within|when)(?:\s(?:t\s?=|about))?\s?")
 DOUBT = re.compile(r"(?i)\b(?:if|whether|not|wrong|incorrect|check|verify|previous)\b[^.\n]{0,20}$")
 PARTIAL = re.compile(  # "multiply the result by 100 to get", "the answer for the first day is"
     r"\b(?:not|cannot|can't|if|by|to\s+(?:get|find|obtain)|for\s+(?:the\s+)?(?:first|second|each)|to\s+part)\b"
@@ -89,11 +102,15 @@ SENTENCE = re.compile(
     r"(?:The|There|It|She|He|They|We|So|In|[A-Z][a-z]+\s(?:has|have|is|are|needs?))\s"
 )
 SUBJECT = re.compile(r"(?:It|He|She|They|We|You|There|This|That)\b")
+PARTS = re.compile(r"\W{0,4}a[).][^\n]*?\s\W{0,4}b[).]\s", re.S)  # (a) 3.5 m; (b) 7.0 m/s
+DOUBTFUL = "one of several values"  # the rule whose answer is never decided
 
 
 def prepared(text):
-    """The end of a long text, with the boxes of JSON as boxes."""
-    return text[-MAX_READ:].replace("\r", "").replace("\\\\boxed", "\\boxed")
+    """The end of a long text, with the boxes of JSON as boxes, dashes before numbers as signs, units in one formula."""
+    text = text[-MAX_READ:].replace("\r", "").replace("\\\\boxed", "\\boxed")
+    text = re.sub(r"(?<=[\s=(])[–—−](?=\.?\d)", "-", text)
+    return re.sub(r"(?<=[A-Za-z])\$\^\{?(-?\d)\}?\$", r"^\1", text)  # $25\pi$ cm$^2$
 
 
 def inner(match):
@@ -131,7 +148,7 @@ def joined_boxes(text, found):
         run.insert(0, before)
     parts = list(dict.fromkeys(part.strip() for _, _, part in run))
     if len(parts) > 1 or not parse_quantity(parts[0]):
-        return ", ".join(parts) or None
+        return ", ".join(parts)
     unit = r"\s*[})]?\s*\$?\s*(\\?%|percent\b|°|\\circ|\\text\s*\{[^{}]{1,30}\})"
     after = re.match(unit, text[run[-1][1] :][:60])
     return f"{parts[0]} {after[1]}" if after else parts[0]
@@ -175,19 +192,16 @@ def undressed(value):
 def head_of(tail):
     """What is stated at the start of tail: a formula, or the words up to the end of the sentence."""
     tail = LEADING.sub("", tail.lstrip("*_ \n:")).replace("**", "").lstrip("`")
-    tail = re.sub(r"^\(?[a-eA-E]\)\s+(?=[-+\d$\\])(?!.{0,300}[(\s][b-f]\))", "", tail)  # (b) 5 cm
-    quoted = (
-        r"^[\"'“]([^\"'“”\n]{1,300})[\"'”].*"
-        if tail[:1] in "\"'“"
-        else r'^([^"\n]{1,200})"\s*[,}\n].*'
-    )
-    tail = re.sub(quoted, r"\1", tail, flags=re.S)
+    if PARTS.match(tail):
+        return " ".join(re.split(r"\n\s*\n", tail)[0].split()).rstrip(".")
+    tail = re.sub(r"^\(?[a-eA-E]\)\s+(?=[-+\d$\\])", "", tail)  # (b) 5 cm
+    quoted = r"^[\"'“]([^\"'“”\n]{1,300})[\"'”].*|^([^\"\n]{1,200})\"\s*[,}\n].*"
+    tail = re.sub(quoted, lambda m: m[1] or m[2], tail, flags=re.S)
     if formula := MATHS.match(tail):
         return formula_at(formula, tail[formula.end() :])
     stop = END.search(tail)
-    head = (
-        (tail[: stop.start()] if stop else tail[:300]).strip().strip("*_`").rstrip(".,:;!").strip()
-    )
+    head = tail[: stop.start() if stop else 300]
+    head = head.strip().strip("*_`").rstrip(".,:;!").strip()
     return head if parse_quantity(head) else bare_head(head)
 
 
@@ -227,11 +241,8 @@ def with_unit(formula, rest):
     if re.fullmatch(r"\d{1,2}:\d\d", formula) and (half := re.match(r"\s*([ap])\.?\s?m\b", rest)):
         return f"{formula} {half[1]}.m."
     quantity = parse_quantity(re.split(r"=|\\approx|≈", formula)[-1])
-    unit = (
-        unit_after(rest)
-        if quantity and (not quantity.unit or quantity.unit.name == "degree**1")
-        else ""
-    )
+    bare = quantity and (not quantity.unit or quantity.unit.name == "degree**1")
+    unit = unit_after(rest) if bare else ""
     if unit == "in" and re.match(r"\s*in\s+\w", rest):  # "$5$ in total"
         unit = ""
     return f"{formula.strip()} {unit}".strip()
@@ -243,42 +254,76 @@ def with_unit(formula, rest):
 def whole_text(text):
     """A short response that is nothing but its answer."""
     bare = text.strip().rstrip(".").strip("*`").strip()
-    if len(bare) > 100 or "\n" in bare or MATHS.search(bare) or not bare:
+    if PARTS.match(bare) and len(bare) < 400:
+        return " ".join(bare.split())
+    if not 0 < len(bare) <= 100 or "\n" in bare or MATHS.search(bare):
         return None
-    flat = re.sub(r"\\[a-zA-Z]+", "", bare.replace("*", ""))
-    if (
-        parse_quantity(bare)
-        or ratio(bare)
-        or re.fullmatch(r"\d{1,2}:\d\d\s*(?:[apAP]\.?\s?[mM])?", bare)
-    ):
+    clock = re.fullmatch(r"\d{1,2}:\d\d\s*(?:[apAP]\.?\s?[mM])?", bare)
+    if parse_quantity(bare) or ratio(bare) or clock:
         return bare
-    prose = (
-        re.search(r"[a-zA-Z]{3,}\s+[a-zA-Z]{2,}", flat) or len(re.findall("[a-zA-Z]{2,}", flat)) > 2
-    )
-    working = SUBJECT.match(flat) or re.search(r"[:?]|\d\s*[-+*/×]\s*\d.*=", flat)
+    flat = re.sub(r"\\[a-zA-Z]+", "", bare.replace("*", ""))
+    prose = re.search(r"[a-zA-Z]{3,}\s+[a-zA-Z]{2,}", flat) or SUBJECT.match(flat)
+    prose = prose or len(re.findall("[a-zA-Z]{2,}", flat)) > 2
+    working = re.search(r"[:?]|\d\s*[-+*/×]\s*\d.*=", flat)
     return bare if re.search(r"[\d=^]", flat) and not prose and not working else None
 
 
 def bold(text):
     """The last value in bold letters."""
-    found = [b.strip(" .:$") for b in re.findall(r"\*\*([^*\n]{1,60})\*\*", text[-1500:])]
+    found = [b.strip(" .:$") for b in re.findall(r"\*\*([^*\n]{1,60})\*\*", concluded(text)[-1500:])]
     found = [b for b in found if re.search(r"\d", b) and parse_quantity(b)]
     return found[-1] if found and not REFUSAL.search(text[-200:]) else None
 
 
 def last_value(text):
-    """The number or formula of the last sentence that states one, unless the text gives up."""
+    """The number or formula of the last sentence that states one, unless the text gives up or the sentence has others."""
+    sentence, value = last_stated(concluded(text))
+    return None if value is None or doubtful(sentence, value) else value
+
+
+def one_of_several(text):
+    return last_stated(concluded(text))[1]
+
+
+def concluded(text):
+    """The text before it checks its answer, unless the check finds a mistake."""
+    check = next(CHECK.finditer(text, 1), None)
+    kept = check and re.search(r"\d", text[: check.start()])
+    return text[: check.start()] if kept and not CORRECTION.search(text, check.start()) else text
+
+
+def last_stated(text):
+    """(sentence, value) of the last sentence that states a value; (text, None) where the text gives up."""
     text = SHOWN.sub(last_row, text.strip())
-    text = text[:-300] + REMARK.sub("", text[-300:])
     for back, sentence in enumerate(last_sentences(text)):
         if REFUSAL.search(sentence) and not GUESS.search(sentence):
-            return None
+            return text, None
         if sentence.rstrip().endswith("?") and back < 5:
             continue
-        if (value := stated_value(sentence)) is not None:
-            return value
+        main = main_clause(sentence)
+        if (value := stated_value(main)) is not None:
+            return main, value
     words = 0 < len(text) <= 80 and not re.search(r"\n|\?$", text)
-    return text if words and not REFUSAL.search(text) else None
+    return text, text if words and not REFUSAL.search(text) else None
+
+
+def main_clause(sentence):
+    """A sentence up to what it adds behind the value it states: "is -4, reached at x = 2" -> "is -4"."""
+    stated = COPULA.search(sentence)
+    if not stated or SUBORDINATE.match(sentence):
+        return sentence
+    formula = MATHS.match(sentence, stated.end())
+    aside = ASIDE.search(sentence, formula.end() if formula else stated.end())
+    if not aside or VERB.search(re.sub(r",?\s+(?:because|since|which|where)\b.*", "", sentence[aside.start() :])):
+        return sentence
+    return sentence[: aside.start()]
+
+
+def doubtful(sentence, value):
+    """Does a value stand in an adjunct, behind another value: "travels 150 km in 2.5 hours"?"""
+    at = sentence.rfind(value.split()[0])
+    before = sentence[: max(at, 0)].rstrip("$\\([ ")
+    return bool(ADJUNCT.search(before) and NUMBER_RUN.search(before) and not COPULA.search(before))
 
 
 def last_sentences(text, most=6):
@@ -312,8 +357,6 @@ def stated_value(sentence):
     if not runs:
         return None
     at = runs[-1]
-    if len(runs) > 1 and AFTER.fullmatch(plain[runs[-2].end() : at.start()]):
-        at = runs[-2]  # 20.4 m after 2.04 s
     if copulas:
         at = next((run for run in runs if run.start() >= copulas[-1].end() - 1), at)
     head = head_of(plain[at.start() :])
@@ -370,6 +413,7 @@ RULES = (
     ("whole text", whole_text),
     ("bold", bold),
     ("last value", last_value),
+    (DOUBTFUL, one_of_several),
 )
 
 
