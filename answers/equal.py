@@ -46,7 +46,7 @@ TOWER = re.compile(  # 9^9^9^9, (10!)!, 2^100000: equal only when they are writt
 )
 TEN = re.compile(r"\s*10\s*\^\s*\{?\s*([-+]?\d{1,2})\s*\}?\s*[*.]?\s*")  # of the unit 10^{-19} C
 LEAD = re.compile(
-    r"^(?:(?:=>|→|⇒|=|:|[Ss]o|[Tt]hus|[Tt]hen)\s*(?=\S)|p(?:OH|H|K_?\{?[abw]\}?)\s*[=≈]?\s*(?=[-\d.]))"
+    r"^(?:\([A-J]\)\s*(?=[-\d\\√])|(?:=>|→|⇒|=|:|[Ss]o|[Tt]hus|[Tt]hen)\s*(?=\S)|p(?:OH|H|K_?\{?[abw]\}?)\s*[=≈]?\s*(?=[-\d.]))"
 )
 PART = re.compile(r"(?:^|[\s;,.]+(?:and\s)?)\(?(?:[a-h]|i{1,3}|iv|v)[.)](?=[\s\d.$\\-])")
 FAMILY = re.compile(r"∈\s*\\mathbb\s*\{?\s*Z|\binteger")
@@ -90,12 +90,9 @@ def same(answer, reference, unit=None, rel_tol=None):
 
 
 def unbox(text):
-    """What counts of a reference: the content of its boxes or of its formula signs; what a worked solution states."""
-    found = boxes(text)
-    if found:
-        text = ", ".join(dict.fromkeys(part.strip() for _, _, part in found)) or text
-    elif "####" in text:
-        from .solution import extract_math  # GSM8K's reference: the solution, then "#### 72"
+    """What counts of a reference: its last box, the end of a worked solution (GSM8K's "#### 72"), what stands in formula signs."""
+    if boxes(text) or "####" in text:
+        from .solution import extract_math
 
         text = extract_math(text) or text
     framed = re.fullmatch(r"\\\((.*)\\\)\s*\.?|\\\[(.*)\\\]\s*\.?|\$+([^$]*)\$+\s*\.?", text, re.S)
@@ -475,11 +472,11 @@ def named_value(said, wanted, rel_tol):
 
 
 def in_unknowns(text):
-    """Is a side a sum, product or power of unknowns, such as x^2 + y^2?"""
+    """Is a side a sum, product or power of unknowns, such as x^2 + y^2, but not f(3) + f(4)?"""
+    text = re.sub(r"[A-Za-z]\w*\s*\(\d[^()]*\)", "1", text)
     found = formula.read(text)
-    return bool(
-        found and found[0] and re.search(r"[-+^\d]", text) and not re.search(r"[/|!]|frac", text)
-    )
+    sign = re.search(r"[-+^\d]", text) and not re.search(r"[/|!]|frac", text)
+    return bool(found and found[0] and sign)
 
 
 def formulas(said, wanted, rel_tol):

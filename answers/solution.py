@@ -80,9 +80,13 @@ ASIDE = re.compile(
     re.VERBOSE,
 )
 SUBORDINATE = re.compile(r"\s*(?:If|When|Since|Because|As|For|At|After|With|Given|Of|In)\b")
-VERB = re.compile(r"\b(?:is|are|was|were|equals|so|thus|therefore|hence|then)\b|\b(?:giv|tak|yield|need|mak|get)\w*\b")
-ADJUNCT = re.compile(
-    r"\b(?:after|at|in|when|since|because|for|with|before|within|per|from|of|if|until|by|over|during)\b[^\d$\\]{0,40}$"
+VERB = re.compile(
+    r"\b(?:is|are|was|were|equals|so|thus|therefore|hence|then)\b|\b(?:giv|tak|yield|need|mak|get)\w*\b"
+)
+ADJUNCT = re.compile(  # "in 2.5 hours", "at t = 1.2 s"
+    r"""\b(?:after|at|in|when|since|because|for|with|before|within|per|if|until)
+    (?:\s(?!(?:is|are|was|were|equals)\b)[^\s\d$\\]+){0,3}$""",
+    re.VERBOSE,
 )
 CHECK = re.compile(
     r"""(?im)^\W{0,6}(?:(?:quick|sanity|double)[\s-])?(?:check|verif\w+)\b
@@ -141,9 +145,9 @@ def joined_boxes(text, found):
     for before in reversed(found[:-1]):
         gap = text[before[1] : run[0][0]]
         linked = re.search(r"\b(?:and|or)\b", gap) or not re.search(
-            r"[.?!]\s|\n\s*\n|=\s*$|\b(?:so|thus|therefore|hence|simpl\w+|approx\w*|i\.e|is)\b", gap
+            r"[.?!]\s|\n\s*\n|=\s*$|\b(?:simpl\w+|approx\w*|i\.e|is)\b", gap
         )
-        if len(gap) > 60 or not linked:
+        if len(gap) > 60 or not linked or re.search(r"\b(?:so|thus|therefore|hence)\b", gap):
             break
         run.insert(0, before)
     parts = list(dict.fromkeys(part.strip() for _, _, part in run))
@@ -270,7 +274,9 @@ def whole_text(text):
 
 def bold(text):
     """The last value in bold letters."""
-    found = [b.strip(" .:$") for b in re.findall(r"\*\*([^*\n]{1,60})\*\*", concluded(text)[-1500:])]
+    found = [
+        b.strip(" .:$") for b in re.findall(r"\*\*([^*\n]{1,60})\*\*", concluded(text)[-1500:])
+    ]
     found = [b for b in found if re.search(r"\d", b) and parse_quantity(b)]
     return found[-1] if found and not REFUSAL.search(text[-200:]) else None
 
@@ -314,7 +320,9 @@ def main_clause(sentence):
         return sentence
     formula = MATHS.match(sentence, stated.end())
     aside = ASIDE.search(sentence, formula.end() if formula else stated.end())
-    if not aside or VERB.search(re.sub(r",?\s+(?:because|since|which|where)\b.*", "", sentence[aside.start() :])):
+    if not aside or VERB.search(
+        re.sub(r",?\s+(?:because|since|which|where)\b.*", "", sentence[aside.start() :])
+    ):
         return sentence
     return sentence[: aside.start()]
 
@@ -322,8 +330,10 @@ def main_clause(sentence):
 def doubtful(sentence, value):
     """Does a value stand in an adjunct, behind another value: "travels 150 km in 2.5 hours"?"""
     at = sentence.rfind(value.split()[0])
-    before = sentence[: max(at, 0)].rstrip("$\\([ ")
-    return bool(ADJUNCT.search(before) and NUMBER_RUN.search(before) and not COPULA.search(before))
+    before = sentence[: max(at, 0)]
+    aside = before.endswith(" (") or ADJUNCT.search(before.rstrip("$\\([ "))
+    other = NUMBER_RUN.search(before) and value not in before
+    return bool(aside and other and not COPULA.search(before))
 
 
 def last_sentences(text, most=6):
