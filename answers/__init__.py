@@ -90,20 +90,27 @@ def check(response, reference, kind, options=None, unit=None, rel_tol=None):
         return Verdict(True, answer, rule, "verbatim")
     found = [compare(answer, wanted, kind, options, unit, rel_tol) for wanted in references]
     correct, equal_by = min(found, key=lambda pair: (True, None, False).index(pair[0]))
-    if correct is False and may_mean_another(rule, response, references):
+    if rule == solution.DOUBTFUL:
+        correct = None
+    elif correct is False and may_mean_another(rule, response, answer, references):
         correct = None
     return Verdict(correct, answer, rule, equal_by)
 
 
-def may_mean_another(rule, response, references):
+def may_mean_another(rule, response, answer, references):
     """Is an answer that is not the reference only inferred, so that the response may mean the reference?
 
     "The missing number is 4: 1, 2, 3, __, 5"; "There are more apples than pears" to a question of yes and no.
     """
     if rule != "last value":
         return rule == "yes or no"
-    wanted = "|".join(re.escape(str(reference).strip()) for reference in references)
-    return bool(re.search(rf"(?<![\w.])(?:{wanted})(?!\w|\.\d)", response))
+    return any(stands_in(response, w) and not stands_in(answer, w) for w in references)
+
+
+def stands_in(text, reference):
+    """Do the numbers of a reference all stand in a text?"""
+    numbers = re.findall(r"\d+(?:\.\d+)?", str(reference)) or [str(reference).strip()]
+    return all(re.search(rf"(?<![\w.]){re.escape(n)}(?!\w|\.\d)", text) for n in numbers)
 
 
 def grade(response, reference, kind, options=None, unit=None, rel_tol=None):

@@ -172,6 +172,8 @@ class Reader:
 
     def factor_comes(self):
         """Does a factor follow without a sign, as in 2x(x+1)?"""
+        if self.peek()[0] == self.tokens[self.at - 1][0] == "num":
+            raise Unreadable("two numbers side by side")
         return self.peek()[0] in STARTS or self.comes("({[") or self.comes("|") and not self.bars
 
     def factor(self):

@@ -43,6 +43,7 @@ CLEAN = (  # what stands around a number and its unit
     (re.compile(r"(?<=[\w%°])\s*\((?!or\b|and\b|mod\b)[A-Za-z ]{3,30}\)$"), ""),  # 2.7 K (Kelvin)
     (re.compile(r"^([-+]?\d+\.\d+)\(\d{1,2}\)(?=\s*(?:[A-Za-z%°]|\*\s*10))"), r"\1"),  # 5.3(2) m
     (re.compile(r"^\(?\s*([-+]?[\d.]+)\s*(?:±|\+/-)\s*\d*\.\d+\)?"), r"\1"),  # 5.0 ± 0.2 cm
+    (re.compile(r"(?<=\d) (?=\d{3}(?!\d|[./]))"), ""),  # 12 500
     (re.compile(r"^(\d{1,9})\s+(?:in|out\s+of)\s+(\d{1,9})$"), r"\1/\2"),  # 1 in 36
 )
 REPEATED = re.compile(
