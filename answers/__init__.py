@@ -90,10 +90,8 @@ def check(response, reference, kind, options=None, unit=None, rel_tol=None):
         return Verdict(True, answer, rule, "verbatim")
     found = [compare(answer, wanted, kind, options, unit, rel_tol) for wanted in references]
     correct, equal_by = min(found, key=lambda pair: (True, None, False).index(pair[0]))
-    if rule == solution.DOUBTFUL:
-        correct = None
-    elif correct is False and may_mean_another(rule, response, answer, references):
-        correct = None
+    unsure = correct is False and may_mean_another(rule, response, answer, references)
+    correct = None if unsure or rule == solution.DOUBTFUL else correct
     return Verdict(correct, answer, rule, equal_by)
 
 
