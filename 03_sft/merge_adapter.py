@@ -36,10 +36,7 @@ def base_of(adapter, base=None):
     config = Path(adapter) / "adapter_config.json"
     if not config.is_file():
         raise r.BadInput(f"--adapter {adapter}: there is no adapter_config.json in it")
-    found = base or json.loads(config.read_text())["base_model_name_or_path"]
-    if not found:
-        raise r.BadInput(f"{config} names no base model; name it with --base")
-    return found
+    return base or json.loads(config.read_text())["base_model_name_or_path"]
 
 
 def place_for(model):
@@ -164,7 +161,7 @@ def rows_to_compare(adapter):
 
 
 def tokens_to_compare(path, tokenizer, limit=16):
-    rows = list(r.read(path, limit=limit)) if path.is_file() else []
+    rows = list(r.read(path, limit=limit))
     if not rows:
         raise r.BadInput(f"{path}: no rows to compare on")
     return [ids[:2048] for ids, _ in t.encode(tokenizer, [t.conversation(row) for row in rows])]

@@ -112,7 +112,7 @@ def main():
     args = parser.parse_args()
     path = Path(args.model) / "sft.meta.json"
     if not path.is_file():
-        raise r.BadInput(f"{path}: there is no such file; sft.py and merge_adapter.py write it")
+        raise r.BadInput(f"{path}: there is no such file")
     if args.push_to_hub and not args.hub_id:
         raise r.BadInput("--push-to-hub needs --hub-id OWNER/NAME")
     name = args.hub_id or Path(args.model).resolve().name

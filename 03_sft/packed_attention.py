@@ -14,21 +14,17 @@ NAME = "packed_rows"
 
 
 def row_bounds(position_ids):
-    """Where packed rows begin and end, under the names of transformers.
-
-    position_ids  int tensor (1, tokens), from 0 in each row
-    ->            cu_seq_lens_q and _k: int32 tensor (rows + 1), max_length_q and _k: int
+    """Where packed rows begin and end, under the names of transformers: cu_seq_lens_q and _k, int32
+    tensors (rows + 1), max_length_q and _k, int.  position_ids  (1, tokens), from 0 in each row
     """
-    positions = position_ids[0]
-    starts = (positions == 0).nonzero().flatten()
-    starts = starts[starts > 0]  # the first token begins a row wherever its count begins
-    bounds = starts.new_tensor([0, *starts.tolist(), len(positions)]).int()
-    longest = int(bounds.diff().max())
+    from transformers.modeling_flash_attention_utils import prepare_fa_kwargs_from_position_ids
+
+    (bounds, _), (longest, _) = prepare_fa_kwargs_from_position_ids(position_ids)
     return {
         "cu_seq_lens_q": bounds,
         "cu_seq_lens_k": bounds,
-        "max_length_q": longest,
-        "max_length_k": longest,
+        "max_length_q": int(longest),
+        "max_length_k": int(longest),
     }
 
 

@@ -15,9 +15,7 @@ import packed_attention
 import rows as r
 from batch_generate import add_template, end_of_turn
 
-PAD_TOKENS = (
-    "<|finetune_right_pad_id|> <pad> [PAD] <|pad|> <|endoftext|> <|end_of_text|> <unk>".split()
-)
+PAD_TOKENS = "<|finetune_right_pad_id|> <pad> [PAD] <|pad|> <|endoftext|> <|end_of_text|> <unk>"
 LEAK = 1e-3  # of fp32 logits: rounding makes 6e-5, rows that see each other up to 30
 
 
@@ -36,8 +34,7 @@ def find_template(tokenizer, given=None):
 
 
 def load_tokenizer(model, template=None, revision="main"):
-    """Tokenizer whose eos_token is the token that ends a turn and whose pad_token is another one;
-    and notes on what was changed."""
+    """Tokenizer whose eos_token ends a turn and whose pad_token is another one; and notes."""
     from transformers import AutoTokenizer
 
     tokenizer = AutoTokenizer.from_pretrained(model, revision=revision)
@@ -59,15 +56,14 @@ def load_tokenizer(model, template=None, revision="main"):
     if tokenizer.pad_token_id in (None, tokenizer.eos_token_id):
         known = tokenizer.get_vocab().keys() - {tokenizer.eos_token}
         # labels are masked by position, not by id, so eos would do: the end of turn is trained
-        found = [token for token in PAD_TOKENS if token in known] or [tokenizer.eos_token]
+        found = [token for token in PAD_TOKENS.split() if token in known] or [tokenizer.eos_token]
         tokenizer.pad_token = found[0]
         notes.append(f"pad token: {found[0]}")
     return tokenizer, notes
 
 
 def align_model(model, tokenizer):
-    """Let config and generation_config stop where the tokenizer does: end of turn first, then the
-    ids they had."""
+    """Let config and generation_config stop where the tokenizer does, and where they did."""
     generation, config = model.generation_config, model.config.get_text_config()
     old = generation.eos_token_id
     old = old if isinstance(old, list) else [old]
@@ -78,8 +74,7 @@ def align_model(model, tokenizer):
 
 
 def set_loss_chunk(tokens):
-    """TRL 1.14 has no option for it: SFTTrainer reads this constant of its module when it is
-    built."""
+    """TRL 1.14 has no option for it: SFTTrainer reads this constant when it is built."""
     from trl.trainer import sft_trainer
 
     if not hasattr(sft_trainer, "_CHUNKED_LM_HEAD_CHUNK_SIZE"):
@@ -157,15 +152,14 @@ def use_liger_layers(config, wanted=None):
 
 
 def put_back_layers():
-    """transformers' own layers for models that are built from now on: Liger's need a GPU, and a
-    model too large for it is merged on the CPU."""
+    """transformers' own layers from now on: Liger's need a GPU, and large models are merged on the
+    CPU."""
     for module, own in REPLACED.items():
         vars(module).update(own)
 
 
 def choose_attention(wanted=None):
-    """Attention backend and the reason: the one asked for, else packed rows without a mask, by the
-    fastest way this GPU has."""
+    """Attention backend and the reason: the one asked for, else packed rows without a mask."""
     name = packed_attention.register()
     if wanted and wanted != name:
         return wanted, "asked for"
@@ -203,9 +197,7 @@ def small_copy(config):
 def packing_leak(config, attention, dtype=None):
     """How far the logits of three packed rows are from those of the rows alone under the model's own
     eager attention in fp32, and how far rounding may bring them: LEAK, and in 16 bit three times
-    what it does to the rows alone. (difference, limit)
-
-    By a random model of two small layers of this architecture: a second, and no download.
+    what it does to the rows alone. Random weights, two small layers: a second, no download.
     """
     import torch
     from transformers import AutoModelForCausalLM
@@ -243,8 +235,8 @@ def packing_leak(config, attention, dtype=None):
 
 
 def packing_is_safe(config, attention, dtype=None):
-    """Do packed rows not see each other under this backend, in the type in which attention will
-    run? (True or False, note); (None, note) where that cannot be found out."""
+    """Are packed rows kept apart by this backend, in the type in which attention will run? (True,
+    False, or None where that cannot be found out; note)"""
     from transformers.integrations import deepspeed
 
     kept = deepspeed._hf_deepspeed_config_weak_ref
@@ -270,16 +262,15 @@ def adapter_targets(wanted, experts):
 
 
 def widen_for_scaler(model):
-    """Trainable weights in fp32, as the gradient scaler of fp16 wants them; TRL puts the adapters
-    of a 4-bit base into bf16."""
+    """Trainable weights in fp32, as fp16's scaler wants them; TRL makes adapters of a 4-bit base
+    bf16."""
     for parameter in model.parameters():
         if parameter.requires_grad:
             parameter.data = parameter.data.float()
 
 
 def shard_exactly(trainer):
-    """FSDP2: gradients are summed over the GPUs in fp32, not in bf16 as accelerate's one word for
-    the policy has it."""
+    """FSDP2: gradients are summed over the GPUs in fp32, by accelerate's own policy in bf16."""
     import torch
     from torch.distributed.fsdp import MixedPrecisionPolicy
 
@@ -292,10 +283,8 @@ def shard_exactly(trainer):
 
 def attention_for(config, wanted, packing, dtype=None):
     """(backend, packing, notes): the backend asked for; else packed rows without a mask, or SDPA where
-    they do not stay apart. Packing is off where rows see each other.
-
-    Raises BadInput where that cannot be found out.
-    """
+    they do not stay apart. Packing is off where rows see each other; BadInput where that cannot be
+    found out."""
     name, why = choose_attention(wanted)
     if not packing:
         return name, False, [f"attention: {name} ({why})"]
@@ -312,9 +301,9 @@ def attention_for(config, wanted, packing, dtype=None):
 def packed_loss_is_right(trainer, ids, labels):
     """Does the model that is about to train keep packed rows apart? (True or False, note)
 
-    The same row twice in one batch, the second time alone trained: its loss must be that of the row
-    by itself. A model that sees the first copy repeats it, and its loss falls. This runs what
-    training runs: Unsloth's attention, the trainer's collator and loss.
+    Of the same row twice in one batch only the second is trained: its loss must be that of the row
+    alone, while a model that sees the first copy repeats it. This runs what training runs: Unsloth's
+    attention, the trainer's collator and loss.
     """
     import torch
 

@@ -61,10 +61,8 @@ def write_key(key):
 
 
 def make_tokens(own, args, tokenizer, tokens):
-    """Fill the folder, or leave it where it was made with the same key.
-
-    Raises BadInput, with both keys, where a run that has begun was made with another one.
-    """
+    """Fill the folder, or leave it where it was made with the same key. Raises BadInput, with both
+    keys, where a run that has begun was made with another one."""
     key, made = key_of(own, args, tokenizer), tokens / "key.json"
     old = json.loads(made.read_text()) if made.is_file() else None
     if old == key:
@@ -72,8 +70,8 @@ def make_tokens(own, args, tokenizer, tokens):
         return
     if old and (Path(args.output_dir) / "sft.started.json").is_file():
         raise r.BadInput(
-            f"{tokens} holds the tokens of a run that has begun, made with {write_key(old)}; now it is "
-            f"{write_key(key)}; choose another --output_dir, or start over with --fresh"
+            f"{tokens} holds the tokens of a run that has begun, made with {write_key(old)}; now it "
+            f"is {write_key(key)}; choose another --output_dir, or start over with --fresh"
         )
     shutil.rmtree(tokens, ignore_errors=True)
     say(f"tokens: {write_key(key)}")
@@ -92,10 +90,8 @@ def make_tokens(own, args, tokenizer, tokens):
 
 
 def prepare_data(own, args, tokenizer, state):
-    """Tokenised and packed data sets, and what is in them: (train, eval or None, counts).
-
-    The first process of a machine writes, the others wait (ddp_timeout) and read.
-    """
+    """Tokenised and packed data sets, and what is in them: (train, eval or None, counts). The first
+    process of a machine writes, the others wait (ddp_timeout) and read."""
     from datasets import Dataset
     from trl import pack_dataset
 
@@ -173,8 +169,7 @@ def work(batch):
 
 
 def tokenized(batches, tokenizer, max_length, workers):
-    """tokenize_batch() of each batch, in their order, by so many processes; few batches wait, so
-    memory does not grow with the rows."""
+    """tokenize_batch() of each batch, in order, by so many processes; few batches are held."""
     import multiprocessing
     from concurrent.futures import ProcessPoolExecutor
 

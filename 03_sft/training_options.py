@@ -64,7 +64,7 @@ class OwnOptions:
     eval_file: str | None = option(
         None, "rows to evaluate on; else some of train_file are kept back"
     )
-    eval_rows: int | None = option(None, "rows kept back (1 %, 16 to 500; none below 64 rows)")
+    eval_rows: int | None = option(None, "rows kept back (1 in 100, 16 to 500; none below 64 rows)")
     limit: int | None = option(None, "only the first N rows of train_file")
     global_batch_size: int = option(512, "rows of one optimizer step over all GPUs")
     unsloth: bool = option(False, "train with Unsloth's kernels (one NVIDIA GPU)")
@@ -125,10 +125,10 @@ def given_options(argv):
             raise r.BadInput(f'"{word}" belongs to no option; options are written --name value')
         else:
             given[name] = word if given[name] is True else f"{given[name]} {word}"
-    recipe = given.get("config")
-    if recipe is None:
+    if "config" not in given:
         return given
-    if not Path(str(recipe)).is_file():
+    recipe = str(given["config"])
+    if not Path(recipe).is_file():
         raise r.BadInput(f"--config {recipe}: there is no such file (recipes: 03_sft/recipes/)")
     try:
         return yaml.safe_load(Path(recipe).read_text(encoding="utf-8")) | given
