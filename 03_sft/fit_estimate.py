@@ -6,12 +6,11 @@
 in   --max-length N   tokens in one packed sequence, one a GPU at a time, gradient checkpointing on
 out  a Markdown table on stdout: GiB for full fine-tuning, LoRA and QLoRA
 
-How memory is counted, in bytes a parameter, W being all weights and A the adapter's:
+Bytes are counted, W being all weights and A the adapter's, FSDP2 and ZeRO-3 dividing them by the GPUs:
     full    weights, gradients and AdamW's two states in the weights' type: 16 W in fp32; in bf16 with states of 8 bits 6 W
     LoRA    2 W (16-bit base) + 16 A;  QLoRA  0.52 of each matrix, 2 of embedding, head and fused experts, + 8 A
-    and the largest of: one layer recomputed, the loss with the head's gradient, the loss with autocast's bf16 copies;
-    one layer input a layer (checkpointing) or all that a layer leaves (without); DDP's buckets; what FSDP2 has gathered.
-FSDP2 and ZeRO-3 divide weights, gradients and states by the GPUs. 5 % are added for fragmentation, 1 GiB for the CUDA context.
+    and     each layer's input (checkpointing) or all that it leaves (without); the largest of one layer recomputed, the loss with the
+            head's gradient, the loss with autocast's bf16 copies; DDP's buckets; what FSDP2 has gathered; 5 % and 1 GiB for CUDA
 tests/bench/count_memory.py checks these terms against what torch allocates.
 """
 

@@ -6,8 +6,8 @@ in   --adapter  folder of sft.py; its base is looked up in adapter_config.json, 
      --check    compare the merged model with base + adapter: the likeliest next token at every position of held-out rows
 out  --output   a folder: 16-bit weights, tokenizer, chat template, sft.meta.json with the comparison under "merge"
 
-A QLoRA adapter is merged onto the 16-bit weights, never onto the 4-bit ones. The sum is formed in fp32 and rounded once. The comparison is
-an error (exit 1, nothing is left under --output) where fewer than 98 % of the tokens agree, or where one differs that was no close call.
+A QLoRA adapter is merged onto the 16-bit weights; the sum is formed in fp32 and rounded once. The comparison is an error (exit 1, nothing
+is left under --output) where fewer than 98 % of the tokens agree, or where one differs that was no close call.
 """
 
 import sys

@@ -1,7 +1,6 @@
 """Write the model card (README.md) of a trained model from what its run left, with its scores; and push both to the Hugging Face hub.
 
-    python 03_sft/model_card.py --model data/runs/my/merged --results data/runs/my/results.csv --output data/runs/my/merged/README.md
-    python 03_sft/model_card.py --model data/runs/my/merged --results data/runs/my/results.csv --output README.md --push-to-hub --hub-id you/model
+    python 03_sft/model_card.py --model data/runs/my/merged --results data/runs/my/results.csv --output README.md [--push-to-hub --hub-id you/model]
 
 in   --model    folder with sft.meta.json (of sft.py or merge_adapter.py);  --results  results.csv of 04_eval (optional)
 out  --output   Markdown with the hub's YAML header: recipe, data with hashes, scores with intervals, usage, limits, citation
@@ -18,20 +17,10 @@ import json
 
 import rows as r
 
-RECIPE = {
-    "learning_rate": "Learning rate",
-    "lr_scheduler_type": "Schedule",
-    "warmup_steps": "Warm-up",
-    "num_train_epochs": "Epochs",
-    "max_steps": "Most steps",
-    "global_batch_size": "Batch (rows a step)",
-    "max_length": "Max length (tokens)",
-    "packing": "Packing",
-    "lora_r": "LoRA rank",
-    "lora_alpha": "LoRA alpha",
-    "load_in_4bit": "4-bit base (nf4)",
-    "seed": "Seed",
-}
+RECIPE = """
+    learning_rate lr_scheduler_type warmup_steps num_train_epochs max_steps global_batch_size max_length
+    packing lora_r lora_alpha load_in_4bit seed
+""".split()
 METHODS = {"full": "full fine-tuning", "lora": "LoRA", "qlora": "QLoRA"}
 TEMPLATE = Path(__file__).with_name("templates") / "model_card.md"
 
@@ -94,7 +83,7 @@ def card(meta, results, hub_id):
         hub_id=hub_id,
         base=base,
         method=METHODS[meta["method"]],
-        recipe=[(label, meta["given"].get(key)) for key, label in RECIPE.items()],
+        recipe=[(name, meta["given"][name]) for name in RECIPE if name in meta["given"]],
         losses=f"{losses[0]:.3f} → {losses[-1]:.3f}" if losses else "not recorded",
         speed_text=speed_text(meta),
         files=sorted(inputs.items()),
