@@ -1,9 +1,9 @@
-"""Talk to a model: its own chat template, as in training and evaluation, with the answer shown while it is written.
+"""Talk to a model by its own chat template; the answer is shown while it is written.
 
-    python 03_sft/chat.py --model data/runs/my/merged                             # a conversation; /new starts over, /quit or Ctrl-D ends
-    python 03_sft/chat.py --model BASE --adapter data/runs/my/adapter --prompt "Why is the sky blue?"
+    python 03_sft/chat.py --model data/runs/my/merged     # /new starts over, /quit or Ctrl-D ends
+    python 03_sft/chat.py --model BASE --adapter DIR --prompt "Why is the sky blue?"
 
-in   --model  folder or hub id (or the adapter's folder itself); --system a system prompt; --temperature 0 (default) takes the likeliest token
+in   --model  folder or hub id (or the adapter's folder itself); --system a system prompt
 out  the answer on stdout; on stderr a note where an answer was cut at --max-new-tokens
 """
 

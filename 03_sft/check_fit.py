@@ -1,4 +1,4 @@
-"""Refuse, before any weights are fetched, a run that will not fit into memory or onto the disk; choose the fastest way that fits.
+"""Choose the fastest way that fits; refuse, before weights are fetched, a run that will not fit.
 
 Imported by sft.py; no command of its own. The figures are those of fit_estimate.py.
 """

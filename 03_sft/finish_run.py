@@ -1,7 +1,8 @@
-"""What follows training, each step once: the saved model in 16 bits, its checks, its card, the merged adapter.
+"""What follows training, each step once: 16-bit weights, checks, card, merged adapter.
 
-Imported by sft.py; no command of its own. sft.meta.json is there when training ends. A check adds its result to "checks"; one that
-cannot run (out of memory, say) puts its reason into "failed_checks", and the same command tries it again.
+Imported by sft.py; no command of its own. sft.meta.json is there when training ends. A check adds
+its result to "checks"; one that cannot run (out of memory, say) puts its reason into
+"failed_checks", and the same command tries it again.
 """
 
 import gc

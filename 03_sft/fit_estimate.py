@@ -1,16 +1,18 @@
-"""Estimate, from a model's shape alone, what fine-tuning needs: memory of each GPU, disk, FLOPs of a token.
+"""Estimate, from a model's shape, what fine-tuning needs: memory of a GPU, disk, FLOPs of a token.
 
-    python 03_sft/fit_estimate.py                       # which of the paper's models fits on which GPU
-    python 03_sft/fit_estimate.py --model MODEL         # one model, by its config.json
+    python 03_sft/fit_estimate.py                   # which of the paper's models fits on which GPU
+    python 03_sft/fit_estimate.py --model MODEL     # one model, by its config.json
 
 in   --max-length N   tokens in one packed sequence, one a GPU at a time, gradient checkpointing on
 out  a Markdown table on stdout: GiB for full fine-tuning, LoRA and QLoRA
 
-Bytes are counted, W being all weights and A the adapter's, FSDP2 and ZeRO-3 dividing them by the GPUs:
-    full    weights, gradients and AdamW's two states in the weights' type: 16 W in fp32; in bf16 with states of 8 bits 6 W
-    LoRA    2 W (16-bit base) + 16 A;  QLoRA  0.52 of each matrix, 2 of embedding, head and fused experts, + 8 A
-    and     each layer's input (checkpointing) or all that it leaves (without); the largest of one layer recomputed, the loss with the
-            head's gradient, the loss with autocast's bf16 copies; DDP's buckets; what FSDP2 has gathered; 5 % and 1 GiB for CUDA
+Bytes, W being all weights and A the adapter's; FSDP2 and ZeRO-3 divide them by the GPUs:
+    full    weights, gradients, AdamW's two states: 16 W in fp32; in bf16 with states of 8 bits 6 W
+    LoRA    2 W (16-bit base) + 16 A
+    QLoRA   0.52 of each matrix, 2 of embedding, head and fused experts, + 8 A
+    and     each layer's input (checkpointing) or all that it leaves (without); the largest of one
+            layer recomputed, the loss with the head's gradient, the loss with autocast's bf16
+            copies; DDP's buckets; what FSDP2 has gathered; 5 % and 1 GiB for CUDA
 tests/bench/count_memory.py checks these terms against what torch allocates.
 """
 

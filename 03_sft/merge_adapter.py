@@ -1,13 +1,14 @@
-"""Merge a LoRA or QLoRA adapter into its 16-bit base, so that vLLM and everything else loads one plain model.
+"""Merge a LoRA or QLoRA adapter into its 16-bit base: one plain model, which everything loads.
 
     python 03_sft/merge_adapter.py --adapter data/runs/my/adapter --output data/runs/my/merged --check
 
 in   --adapter  folder of sft.py; its base is looked up in adapter_config.json, or given by --base
-     --check    compare the merged model with base + adapter: the likeliest next token at every position of held-out rows
-out  --output   a folder: 16-bit weights, tokenizer, chat template, sft.meta.json with the comparison under "merge"
+     --check    compare with base + adapter: the likeliest next token everywhere in held-out rows
+out  --output   a folder: 16-bit weights, tokenizer, sft.meta.json with the comparison as "merge"
 
-A QLoRA adapter is merged onto the 16-bit weights; the sum is formed in fp32 and rounded once. The comparison is an error (exit 1, nothing
-is left under --output) where fewer than 98 % of the tokens agree, or where one differs that was no close call.
+A QLoRA adapter too is merged onto the 16-bit weights; the sum is formed in fp32 and rounded once.
+The comparison is an error (exit 1, nothing is left under --output) where fewer than 98 % of the
+tokens agree, or where one differs that was no close call.
 """
 
 import sys

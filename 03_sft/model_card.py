@@ -1,11 +1,12 @@
-"""Write the model card (README.md) of a trained model from what its run left, with its scores; and push both to the Hugging Face hub.
+"""Write the model card (README.md) of a trained model, with its scores; push both to the hub.
 
-    python 03_sft/model_card.py --model data/runs/my/merged --results data/runs/my/results.csv --output README.md [--push-to-hub --hub-id you/model]
+    python 03_sft/model_card.py --model DIR --results results.csv --output DIR/README.md
+    python 03_sft/model_card.py --model DIR --output README.md --push-to-hub --hub-id you/model
 
-in   --model    folder with sft.meta.json (of sft.py or merge_adapter.py);  --results  results.csv of 04_eval (optional)
-out  --output   Markdown with the hub's YAML header: recipe, data with hashes, scores with intervals, usage, limits, citation
-
-Nothing is made up: a figure that the run did not record is left out. The folder is uploaded only with --push-to-hub.
+in   --model    folder with sft.meta.json (of sft.py or merge_adapter.py)
+     --results  results.csv of 04_eval (optional)
+out  --output   Markdown with the hub's YAML header: recipe, data with hashes, scores with
+                intervals, usage, limits, citation; a figure that was not recorded is left out
 """
 
 import sys

@@ -1,10 +1,11 @@
-"""Attention of packed rows without a mask: each row attends to itself alone, at the cost of its own length.
+"""Attention of packed rows without a mask: each row attends to itself, at the cost of its length.
 
     register()                   -> "packed_rows", a name for attn_implementation
-    add_row_bounds(collate)      a collator whose batches say where the packed rows begin and end, once a batch
+    add_row_bounds(collate)      a collator whose batches say where the packed rows begin and end
 
-On GPUs from Ampere on (sm_80) one call of torch's varlen_attn (FlashAttention's kernel) does all rows of a batch; elsewhere SDPA goes
-through the rows one by one. Plain SDPA would get a dense mask: at 8,192 tokens more work than the rest of the layer.
+On GPUs from Ampere on (sm_80) one call of torch's varlen_attn (FlashAttention's kernel) does all
+rows of a batch; elsewhere SDPA goes through them one by one. Plain SDPA would get a dense mask: at
+8,192 tokens more work than the rest of the layer.
 """
 
 import functools

@@ -1,4 +1,4 @@
-"""Tokenizer and model made ready for training: chat template, end-of-turn and pad tokens, layers, attention, the packing check.
+"""Tokenizer and model made ready: template, end-of-turn and pad tokens, layers, packing check.
 
 Imported by the scripts of this folder; no command of its own.
 """
@@ -128,7 +128,7 @@ def use_liger_layers(config, wanted=None):
     its loss; returns (on, note).
 
     wanted  True or False, or None: where a GPU from Ampere on and the package are there
-    Sums are formed in fp32 as in transformers; one kernel replaces five to ten passes over all tokens.
+    Sums are formed in fp32 as in transformers; one kernel replaces five to ten passes over tokens.
     """
     import torch
 

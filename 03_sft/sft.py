@@ -1,17 +1,20 @@
-"""Fine-tune a model on conversations: full, LoRA or QLoRA, on one process or many GPUs, with checks before and after.
+"""Fine-tune a model on conversations: full, LoRA or QLoRA, on one process or many GPUs.
 
-    python 03_sft/sft.py --config 03_sft/recipes/qwen3_8b_lora_24gb.yaml --train_file my_rows.jsonl --output_dir data/runs/my/adapter
-    python 03_sft/sft.py --config 03_sft/recipes/demo.yaml --model_name_or_path MODEL --train_file ROWS --output_dir D  # CPU, minutes
+    python 03_sft/sft.py --config 03_sft/recipes/qwen3_8b_lora_24gb.yaml --train_file ROWS --output_dir D
+    python 03_sft/sft.py --config 03_sft/recipes/demo.yaml --model_name_or_path MODEL --train_file ROWS --output_dir D
     accelerate launch --config_file 03_sft/accelerate/fsdp2.yaml 03_sft/sft.py --config 03_sft/recipes/qwen3_8b_full.yaml --train_file ROWS
 
-in   --train_file  .jsonl, .jsonl.gz or .parquet; each row has prompt + completion (chat lists or texts), messages, conversations (ShareGPT),
-     instruction + output (Alpaca) or question + answer; only the assistant's turns are trained; the forms may be mixed
-out  output_dir/   the model (16 bit) or the adapter, with its tokenizer and chat template; runs/ (TensorBoard)
-     sft.meta.json       options, hashes, rows and tokens, speed, MFU, memory, results of the checks, log
-     sft.rejected.jsonl  rows longer than max_length (dropped whole);  sft.heldout.jsonl  rows kept back for evaluation
+in   --train_file  .jsonl, .jsonl.gz or .parquet; each row has prompt + completion (chat lists or
+     texts), messages, conversations (ShareGPT), instruction + output (Alpaca) or question + answer;
+     only the assistant's turns are trained; the forms may be mixed
+out  output_dir/         the model (16 bit) or the adapter, with its tokenizer; runs/ (TensorBoard)
+     sft.meta.json       options, hashes, rows, tokens, speed, MFU, memory, results of checks, log
+     sft.rejected.jsonl  rows longer than max_length (dropped whole)
+     sft.heldout.jsonl   rows kept back for evaluation
 
-The same command again goes on from the newest whole checkpoint, or does nothing if the run is finished. All options of TRL's SFTConfig
-and ModelConfig can stand in the recipe or on the command line: `--help-all` lists them. The script's own options:
+The same command again goes on from the newest whole checkpoint, or does nothing if the run is
+finished. All options of TRL's SFTConfig and ModelConfig can stand in the recipe or on the command
+line: `--help-all` lists them. The script's own options:
 """
 
 import sys

@@ -1,7 +1,8 @@
-"""A training file as tokens on the disk: Arrow files of ids and labels, made by all cores, kept under a key, read by every process.
+"""A training file as tokens on the disk: made by all cores, kept under a key, read by all processes.
 
-Imported by sft.py; no command of its own. output_dir/tokens/nodeN/ (one for each machine) holds train.arrow, eval.arrow, counts.json,
-sft.heldout.jsonl (rows kept back), sft.rejected.jsonl (rows longer than max_length) and, written last, key.json.
+Imported by sft.py; no command of its own. output_dir/tokens/nodeN/ (one for each machine) holds
+train.arrow, eval.arrow (ids and labels), counts.json, sft.heldout.jsonl (rows kept back),
+sft.rejected.jsonl (rows longer than max_length) and, written last, key.json.
 """
 
 import collections

@@ -1,4 +1,4 @@
-"""What sft.py watches while it trains: whole checkpoints, speed and memory, losses that are no numbers.
+"""What sft.py watches while it trains: whole checkpoints, speed, memory, losses that are no numbers.
 
 Imported by sft.py; no command of its own.
 """
@@ -136,13 +136,14 @@ class Meter:
 
     def line(self, trainer_state, logs):
         step, steps = trainer_state.global_step, trainer_state.max_steps
-        left = (steps - step) * self.seconds / max(1, step - self.first_step)
+        seconds = (steps - step) * self.seconds / max(1, step - self.first_step)
+        left = time.strftime("%H:%M:%S", time.gmtime(seconds))
         speed = f"  {logs['tokens_per_second']:,.0f} tok/s" if "tokens_per_second" in logs else ""
         mfu = f"  {logs['mfu']:.1f} % MFU" if "mfu" in logs else ""
         return (
             f"step {step}/{steps}  loss {logs['loss']:.4f}  "
             f"lr {logs.get('learning_rate', 0):.2e}{speed}{mfu}  "
-            f"{logs.get('peak_memory_gib', 0):.1f} GiB  left {time.strftime('%H:%M:%S', time.gmtime(left))}"
+            f"{logs.get('peak_memory_gib', 0):.1f} GiB  left {left}"
         )
 
 

@@ -1,6 +1,7 @@
-"""Options of sft.py: what the user gave, defaults of the machine, early refusals, batch size over devices, what a re-run does.
+"""Options of sft.py: what was given, defaults, early refusals, batch size, what a re-run does.
 
-Imported by sft.py; no command of its own. Heavy modules are imported late, so a wrong option is told at once.
+Imported by sft.py; no command of its own. Heavy modules are imported late: wrong options are told
+at once.
 """
 
 import json
@@ -40,8 +41,8 @@ DEFAULTS = dict(
     seed=42,
     lora_target_modules=["all-linear"],
     lora_dropout=0.0,
-    ddp_timeout=86400,  # seconds: the first process of a node tokenises for hours while the others wait
-    logging_nan_inf_filter=False,  # else a loss that is no number is shown as the mean of the earlier ones
+    ddp_timeout=86400,  # seconds: the others wait while one process tokenises
+    logging_nan_inf_filter=False,  # else a loss that is no number shows as the mean of earlier ones
 )
 # Full fine-tuning of 16-bit weights below this learning rate loses most of its updates under plain
 # AdamW, which moves a weight by about the learning rate (tests/bench/README.md has the table).

@@ -1,11 +1,11 @@
-"""Rows of a training file as conversations, and conversations as tokens of which only the answers are trained.
+"""Rows as conversations, and conversations as tokens of which only the answers are trained.
 
 Forms, told apart by their fields (the first that fits):
-    prompt, completion           chat lists or plain texts                       the completion is trained
-    messages                     [{role, content}, ...]                          every assistant turn is trained
-    conversations                ShareGPT: [{from, value}, ...] (+ system)       every assistant turn is trained
-    instruction, output          Alpaca (+ input, system)                        output is trained
-    question, answer             one question and its answer                     answer is trained
+    prompt, completion     chat lists or plain texts                   the completion is trained
+    messages               [{role, content}, ...]                      every assistant turn is
+    conversations          ShareGPT: [{from, value}, ...] (+ system)   every assistant turn is
+    instruction, output    Alpaca (+ input, system)                    output is
+    question, answer       one question and its answer                 answer is
 
 Imported by token_files.py; no command of its own: `sft.py --check_only` shows the first row.
 """
@@ -118,8 +118,8 @@ def pieces(tokenizer, messages, first=0):
             if not last:
                 continue  # Qwen3's template takes the thinking out of earlier turns: not trained
             raise ValueError(
-                "the chat template does not render the prompt alone as the beginning of the whole conversation, "
-                "so the model would be trained on another prompt than it reads later"
+                "the chat template does not render the prompt alone as the beginning of the whole "
+                "conversation, so the model would be trained on another prompt than it reads later"
             )
         end = len(before) + len(full[len(before) : len(after)].rstrip())
         cut += [(full[done : len(before)], False), (full[len(before) : end], True)]
