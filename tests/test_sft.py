@@ -374,11 +374,13 @@ def test_recipes_fit_their_gpu():
 
 def test_below_23_gb_run_all_takes_a_recipe_of_the_model_it_trains():
     text = (ROOT / "run_all.sh").read_text()
-    names = re.search(r"-lt 23 \]\] && echo (\w+) \|\| echo (\w+)\)", text).groups()
-    base = re.search(r"(?ms)^lora\).*?BASE_MODEL=\$\{BASE_MODEL:-(\S+?)\}", text).group(1)
-    recipes = [yaml.safe_load((ROOT / f"03_sft/recipes/{name}.yaml").read_text()) for name in names]
-    assert [recipe["model_name_or_path"] for recipe in recipes] == [base] * 2
-    assert [method_of(recipe) for recipe in recipes] == ["qlora", "lora"]
+    lora = re.search(r"(?ms)^lora\).*?;;", text).group()
+    assert re.search(r"method=lora\n.*-lt 23 \]\]; then .*method=qlora; fi", lora)
+    base = re.search(r"BASE_MODEL:-(\S+?)\}", lora).group(1)
+    name = re.search(r"RECIPE=\$\{RECIPE:-(\S+)\}", lora).group(1)
+    for method in ("qlora", "lora"):
+        recipe = yaml.safe_load((ROOT / name.replace("${method}", method)).read_text())
+        assert recipe["model_name_or_path"] == base and method_of(recipe) == method
 
 
 @pytest.mark.parametrize(
