@@ -146,8 +146,7 @@ def mentions(text, options):
 
 # ---- statements: a cue word, its tail, and what stands behind it ----
 
-COPULA = r"""(?<![a-z])(?:is|are|was|were|be|being|remains|becomes
-    |(?:must|would|should|will|could|might|may|has\s+to)\s+(?:be|have\s+been)
+COPULA = r"""(?<![a-z])(?:is|are|was|were|be|been|being|remains|becomes
     |(?:seems?|appears)(?:\s+to\s+be)?)(?![a-z])"""
 MID = r"[^.\n:=?]{0,90}?"
 WRAPPED = r"[(\[]\s*[A-Za-z]\s*[)\]]"
@@ -168,16 +167,16 @@ CUES = {  # words, and the tail that makes them a cue
     """go going lean choose choosing chose select selecting say conclude leads corresponds matches
     closest leaving leaves left""": rf"(?:\s+(?:with|for|on|that|to|towards?|us|only))? :?{CHOSEN}",
     "gives is means": rf"\s+(?:the\s+)?(?:answer|option|choice)\b{CHOSEN}",
-    # "Hence (a).", "It's B.", "so B it is"
-    "so thus hence therefore it": rf"""(?:['’]s|\s+is|\s+(?:must|should|has\s+to)\s+be)? ,?
-        (?=\s{{1,3}}{BARE}\s{{0,3}}(?:it\s+is)?(?:[.!]\s|[.!]?\s*$))""",
+    # "Hence (a).", "It's B.", "so B it is", "a heap → C"
+    "so thus hence therefore it → ⇒ ∴ =>": rf"""(?:['’]s|\s+is|\s+(?:must|should|has\s+to)\s+be)?
+        [,:]?(?=\s{{1,3}}{BARE}\s{{0,3}}(?:it\s+is)?(?:[.!]\s|[.!]?\s*$))""",
     # "only C remains"
     "only": rf"(?=\s{BARE}\s(?:remains|fits|matches|works|holds|satisfies|agrees)\b)",
     "####": "",
     "答案 选项 选": "(?:应该|应)?(?:是|为|选|：|:)?",
 }
 TAILS = {word: re.compile(tail, re.X | re.I) for all, tail in CUES.items() for word in all.split()}
-WORD = re.compile(r"[A-Za-z]+|#{4}|答案|选项?")
+WORD = re.compile(r"[A-Za-z]+|#{4}|[→⇒∴]|=>|答案|选项?")
 DOUBT = re.compile(  # right before a cue: "whether the answer is", "the student's answer is"
     r"""(?xi)
     \b(?:if|whether|suppose|supposing|assum\w+|unless|not\s+sure|unsure|wrong|incorrect|how\s+can|why

@@ -11,6 +11,7 @@ from .markup import plain
 from .words import stem
 
 LETTERS = string.ascii_uppercase
+LABEL = re.compile(r"^\s*\(?([A-Z])[).:]\s+")
 DROPPED = set("the an text mathrm left right times cdot".split())
 BEFORE = re.compile(  # "not nitrogen"; the 10 of 3/10, the 3 of -3
     r" (?:not|isnt|arent|never|neither|nor|without|than|except|instead of|no)(?: be| to be| of)? $"
@@ -43,8 +44,9 @@ def words(text, stemmed=False):
 def option_words(options):
     """(are they stems, longest, [(letter, words)] longest first); options without words, or with
     those of another, are left out. Stems, unless they make two options one."""
-    pairs = zip(LETTERS, options, strict=False)
-    texts = [re.sub(rf"^\s*\(?{letter}[).:]\s+(?=\S)", "", text) for letter, text in pairs]
+    labels = "".join(match[1] for match in map(LABEL.match, options) if match)
+    labelled = labels == LETTERS[: len(options)]  # and not E. coli
+    texts = [LABEL.sub("", option) for option in options] if labelled else options
     flat = [words(text, True) for text in texts]
     stemmed = len({*flat}) == len(flat)
     flat = flat if stemmed else list(map(words, texts))

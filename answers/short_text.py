@@ -13,6 +13,7 @@ import itertools
 import re
 
 from . import equal, solution
+from .choice import SENTENCE_END
 from .markup import flat_scripts, plain
 from .quantity import parse_quantity
 from .words import squeezed, tokens
@@ -22,7 +23,6 @@ LONG = 400  # characters: an explanation, of which the first and the last senten
 
 # ---- reading ----
 
-SENTENCES = re.compile(r"(?<=[.!?])(?<!\n\d\.)[\"'”’)*\]]*\s+(?=[\"'“(*]*[A-Z0-9])|\n+")
 CONCLUSION = re.compile(
     r"(?i)\W*(?:therefore|thus|hence|so|in (?:conclusion|summary|short)|finally)\b"
 )
@@ -38,7 +38,7 @@ def statement(text):
         if re.search(r"(?i)\b(?:if|whether|not|wrong|incorrect|cannot|because)\b[^.\n]*$", before):
             continue
         tail = text[match.end() : match.end() + 1500].lstrip("*_\"'“ \n:")
-        head = re.split(r"\n|(?<=[^A-Z.][.!?])\s+(?=[\"'“(*]*[A-Z])", tail, maxsplit=1)[0]
+        head = SENTENCE_END.split(tail, maxsplit=1)[0]
         head = head.strip(" \"'“”").rstrip(".,:;!").strip()
         if re.search(r"\w", head):
             return head
@@ -51,7 +51,7 @@ def whole_text(text):
 
 def conclusion(text):
     """The last sentence that concludes, or the first and the last sentence."""
-    found = [part.strip() for part in SENTENCES.split(text) if part and part.strip()]
+    found = [part.strip() for part in SENTENCE_END.split(text) if part and part.strip()]
     found = [part for part in found if not part.startswith("#")] or [text]
     for part in found[:-5:-1]:
         if CONCLUSION.match(part):
