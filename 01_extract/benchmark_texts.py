@@ -15,18 +15,7 @@ import yaml
 import rows as r
 
 SUFFIXES = (".json", ".jsonl", ".gz", ".parquet", ".csv")
-ID_FIELDS = (
-    "id",
-    "uuid",
-    "ID",
-    "question_id",
-    "unique_id",
-    "idx",
-    "pubid",
-    "problemid",
-    "Record ID",
-    "name",
-)
+ID_FIELDS = (*"id uuid ID question_id unique_id idx pubid problemid".split(), "Record ID", "name")
 # the 15 benchmarks of the evaluation, with what the path of their files says
 TABLE = r.ROOT / "04_eval" / "benchmarks.yaml"
 BENCHMARKS = {

@@ -364,31 +364,14 @@ def parse_options():
     parser = r.parser(__doc__, "input", "output")
     add = parser.add_argument
     add("--field", default="question", help="field with the text (default question)")
-    add(
-        "--benchmarks",
-        nargs="+",
-        required=True,
-        metavar="PATH",
-        help="folders or files of benchmark questions",
-    )
+    add("--benchmarks", nargs="+", required=True, metavar="PATH", help="folders or files")
     add(
         "--no-judge", action="store_true", help="the threshold decides (as where no model is named)"
     )
     add("--encoder", metavar="M", help="sentence-transformers model (default: all-MiniLM-L6-v2)")
     add("--no-embedding", action="store_true", help="exact and n-gram matches only, no encoder")
-    add(
-        "--embedding-threshold",
-        type=float,
-        metavar="C",
-        help="cosine from which a pair counts without a judge (default: that of THRESHOLDS)",
-    )
-    add(
-        "--judge-from",
-        type=float,
-        default=0.6,
-        metavar="C",
-        help="cosine from which pairs are shown to the judge (default 0.6)",
-    )
+    add("--embedding-threshold", type=float, help="cosine that counts without a judge")
+    add("--judge-from", type=float, default=0.6, help="cosine shown to the judge (default 0.6)")
     add("--cache", metavar="DIR", help="folder of the vectors, to share them between runs")
     batch_generate.add_options(parser, model=None, max_tokens=1024)
     args = parser.parse_args()

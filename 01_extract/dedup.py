@@ -8,12 +8,10 @@ out  the rows that stand first among their duplicates; the others are in dedup.r
      answer" (the kept row's is better backed) or "answers disagree" (none stays), with all `answers`; near ones stay where their short
      answers surely differ; the rules stand in equal_questions.py
 
-Words are lower-cased \\w+, shingles are three words in a row, a question of one or two words is one
-shingle, and none is too short. A question without any word is kept. Questions that differ in their
-numbers are two, and so are short ones, or those whose last sentence is short,
-where each holds a content word that the other lacks ("treatments for Osteoporosis", "... for COPD").
---semantic 0.92 adds a pass with sentence embeddings. About 1 KB a row; the file is read twice, and
-again for the answers of rows that have a near one.
+Words are lower-cased \\w+, a question of one or two words is one shingle, one without any is kept. Questions
+with other numbers are two, and so are short ones, or those whose last sentence is short, where each holds a
+content word that the other lacks ("treatments for Osteoporosis", "... for COPD"). --semantic adds a pass with
+sentence embeddings. About 1 KB a row; the file is read twice, and again for the answers of near rows.
 """
 
 import sys
@@ -35,7 +33,9 @@ import question_text
 import rows as r
 
 BATCH = 1024  # rows tokenised at once: their arrays stay near the processor's cache
-FOUND_AT_THRESHOLD = 0.95  # share of pairs exactly at the threshold that the bands must find; above it the share rises steeply
+FOUND_AT_THRESHOLD = (
+    0.95  # share of the pairs at the threshold that the bands must find; above it rises steeply
+)
 LARGEST_SIGNATURE = 256
 FAMILY = 32  # a bucket of more rows is one template with many fillings: it is split by the numbers, and pairs reach back this far
 VECTORS = 4096  # rows whose vectors are multiplied at once
@@ -305,24 +305,9 @@ def main():
     parser = r.parser(__doc__, "input", "output", "limit", "fresh")
     add = parser.add_argument
     add("--field", default="question", help="field with the text (default question)")
-    add(
-        "--threshold",
-        type=float,
-        default=0.6,
-        metavar="J",
-        help="Jaccard similarity from which rows are duplicates (default 0.6)",
-    )
-    add(
-        "--semantic",
-        type=float,
-        metavar="C",
-        help="also drop paraphrases from this cosine of their embeddings on, e.g. 0.92",
-    )
-    add(
-        "--encoder",
-        metavar="M",
-        help="sentence-transformers model of --semantic (default: the embedded all-MiniLM-L6-v2)",
-    )
+    add("--threshold", type=float, default=0.6, help="Jaccard of duplicates (default 0.6)")
+    add("--semantic", type=float, metavar="C", help="cosine of paraphrases to drop, e.g. 0.92")
+    add("--encoder", metavar="M", help="of --semantic (default: the embedded all-MiniLM-L6-v2)")
     args = parser.parse_args()
     for name in ("threshold", "semantic"):
         value = getattr(args, name)
@@ -331,7 +316,7 @@ def main():
     step = r.Step(args, inputs=[args.input], code=[question_text, *equal_questions.CODE])
     if step.finished():
         return
-    gc.disable()  # rows are plain trees: reference counts free them, and the collector's walks cost a fifth of the time
+    gc.disable()  # rows are plain trees: the collector's walks cost a fifth of the time
     ids, out = find_duplicates(args)
     # the first pass has seen to the ids
     reader = step.read(args.input, args.field, limit=args.limit, unique=False)

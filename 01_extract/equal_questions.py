@@ -93,15 +93,12 @@ def strength(group):
 
 def described(groups):
     """The answers of a conflict as they are written into the rejected rows."""
-    return [
-        {
-            "id": group[0].id,
-            "answer": group[0].final,
-            "rows": len(group),
-            "backed_by": BACKING[strength(group)[0]],
-        }
-        for group in groups
-    ]
+    told = []
+    for group in groups:
+        backed = BACKING[strength(group)[0]]
+        first = {"id": group[0].id, "answer": group[0].final}
+        told.append({**first, "rows": len(group), "backed_by": backed})
+    return told
 
 
 def answer_hash(row):
@@ -151,6 +148,13 @@ class Claims:
         return any(some and more and some.isdisjoint(more) for some, more in pairs)
 
 
+def best_of(groups):
+    """The claim that stays of groups of equal answers, the strongest first, or None: two are as strong."""
+    if strength(groups[0]) == strength(groups[1]):
+        return None
+    return max(groups[0], key=lambda claim: claim.backing)
+
+
 def settle(same_words, claims):
     """Decide between equal questions.
 
@@ -169,17 +173,13 @@ def settle(same_words, claims):
         if len(groups) < 2:
             continue
         groups.sort(key=strength, reverse=True)
-        answers_of = described(groups)
-        if strength(groups[0]) == strength(groups[1]):
-            unsettled |= dict.fromkeys(rows, answers_of)
-            for row in rows:
-                kept.pop(row, None)
-            continue
-        stays = max(groups[0], key=lambda claim: claim.backing).row
-        lost |= {claim.row: answers_of for group in groups[1:] for claim in group}
-        kept |= dict.fromkeys(rows, stays)
-        del kept[stays]
-    return kept, lost, unsettled
+        kept |= dict.fromkeys(rows)
+        if best := best_of(groups):
+            kept |= dict.fromkeys(rows, best.row) | {best.row: None}
+            lost |= {c.row: described(groups) for group in groups[1:] for c in group}
+        else:
+            unsettled |= dict.fromkeys(rows, described(groups))
+    return {row: stays for row, stays in kept.items() if stays is not None}, lost, unsettled
 
 
 CODE = [__file__, extract_reference.__file__, grounding.__file__, *answers.FILES]

@@ -8,9 +8,9 @@ in   the scores of 04_eval/score.py (--csv) with models named SOURCE.METHOD.sSEE
 out  X.md: per source the methods with rows, tokens, accuracy by benchmark, their mean with its interval, and the paired differences;
      X.json: the same as data
 
-A method wins where, against every other method and with every training seed, the 95 % interval of the paired difference (mean over
-benchmarks) lies above zero and the paired test over all questions has p < 0.05 after Holm's correction over the pairs of that source. The
-intervals are about questions: what another training seed would change shows only in runs with several seeds.
+A method wins where, against every other and with every training seed, the 95 % interval of the paired difference (mean over benchmarks)
+lies above zero and the paired test over all questions has p < 0.05 after Holm's correction. The intervals are about questions: what
+another training seed would change shows only in runs with several seeds.
 """
 
 import sys
@@ -201,19 +201,8 @@ def main():
     parser = r.parser(__doc__)
     add = parser.add_argument
     add("--csv", required=True, metavar="FILE", help="scores of all arms")
-    add(
-        "--comparisons",
-        nargs="+",
-        required=True,
-        metavar="FILE",
-        help="comparisons of the pairs (.json)",
-    )
-    add(
-        "--output",
-        required=True,
-        metavar="FILE.md",
-        help="table to write; the data stand beside it as .json",
-    )
+    add("--comparisons", nargs="+", required=True, metavar="FILE", help="of the pairs (.json)")
+    add("--output", required=True, metavar="FILE.md", help="its data stand beside it as .json")
     args = parser.parse_args()
     for path in (args.csv, *args.comparisons):
         if not Path(path).is_file():

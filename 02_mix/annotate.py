@@ -115,18 +115,9 @@ def main():
     parser = r.parser(__doc__, "input", "output")
     add = parser.add_argument
     batch_generate.add_options(parser, max_tokens=4096)
-    add(
-        "--field",
-        choices=("answer", "annotator_response"),
-        default="answer",
-        help="where the teacher's text goes (default answer)",
-    )
-    add(
-        "--disagree",
-        choices=("mark", "drop"),
-        default="mark",
-        help="rows whose answer is not the reference (default mark)",
-    )
+    fields = ("answer", "annotator_response")
+    add("--field", choices=fields, default="answer", help="of the new text (default answer)")
+    add("--disagree", choices=("mark", "drop"), default="mark", help="with the reference")
     add("--recipe", metavar="FILE", help="ask only about the sources that say `annotate: true`")
     add("--keep-thinking", action="store_true", help="keep <think> blocks of the teacher")
     args = parser.parse_args()

@@ -1,9 +1,8 @@
-"""Write manifest, picture and dataset card of a mixture; mix.py calls it.
+"""Write manifest, picture and dataset card of a finished mixture; mix.py calls it.
 
-    python 02_mix/card.py --input data/runs/x/02_mix/train.jsonl        (makes them again for a finished mixture)
+    python 02_mix/card.py --input data/runs/x/02_mix/train.jsonl
 
-in   X.jsonl of mix.py with its meta file; the meta and rejected files of the steps before it, found through the inputs that each meta file
-     names
+in   X.jsonl of mix.py with its meta file; meta and rejected files of the steps before it, found through the inputs that each names
 out  X.manifest.json (rows, bytes and SHA-256 of every file), X.mixture.png, README.md (dataset card)
 """
 
@@ -193,14 +192,8 @@ def manifest(output, meta):
         is_shard = path.suffix == ".parquet"
         n = pyarrow.parquet.read_metadata(path).num_rows if is_shard else r.count_rows(path)
         r.file_hash.cache_clear()
-        listed.append(
-            {
-                "file": str(path.relative_to(output.parent)),
-                "rows": n,
-                "bytes": path.stat().st_size,
-                "sha256": r.file_hash(str(path)),
-            }
-        )
+        file = {"file": str(path.relative_to(output.parent)), "rows": n}
+        listed.append({**file, "bytes": path.stat().st_size, "sha256": r.file_hash(str(path))})
     made_by = {name: meta[name] for name in ("recipe", "recipe_hash", "tokenizer")}
     return {**made_by, "rows": meta["counts"]["out"], "files": listed}
 

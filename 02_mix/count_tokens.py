@@ -19,20 +19,15 @@ def file_of(name, file):
         path = Path(name) / file
         return path if path.is_file() else None
     from huggingface_hub import hf_hub_download
-    from huggingface_hub.errors import EntryNotFoundError, HfHubHTTPError, LocalEntryNotFoundError
+    from huggingface_hub.errors import EntryNotFoundError, LocalEntryNotFoundError
 
-    try:
-        return Path(hf_hub_download(name, file))
-    except LocalEntryNotFoundError as error:
-        raise r.BadInput(
-            f"--tokenizer {name}: no such folder, and the hub cannot be reached ({type(error).__name__}); give the folder of the model"
-        ) from None
-    except EntryNotFoundError:
-        return None
-    except (HfHubHTTPError, OSError, ValueError) as error:
-        raise r.BadInput(
-            f"--tokenizer {name}: {type(error).__name__}: {str(error)[:200]}; give the folder of the model"
-        ) from None
+    with r.hub_errors(f"--tokenizer {name}", name, "give the folder of the model"):
+        try:
+            return Path(hf_hub_download(name, file))
+        except EntryNotFoundError as error:
+            if isinstance(error, LocalEntryNotFoundError):  # out of reach
+                raise
+    return None
 
 
 def chat_template(name):

@@ -7,9 +7,9 @@ in   names of sources.yaml (streamed from the Hugging Face hub), and paths of .j
      also as NAME=PATH, in one of the forms  question/answer (problem, solution, options, rationale ... too), chat messages, ShareGPT
      conversations, alpaca instruction/input/output, prompt/completion; which form a file has is told row by row and said on stderr
 out  id, question, answer, reference_answer (or null), subject (or null), source, source_id (the row's own id, else its content hash),
-     license, and the row's other fields (source and license of the file stand in origin_source, where the name differs). Rows that cannot
-     train anything are rejected: empty question, empty answer, answer repeats the question, empty \\boxed{}, unfinished thinking, several
-     turns, unknown form, license not allowed, already loaded (the same question and answer twice in one source)
+     license, and the row's other fields (origin_source: what the file names as its source). Rows that cannot train anything are rejected:
+     empty question, empty answer, answer repeats the question, empty \\boxed{}, unfinished thinking, several turns, unknown form, license
+     not allowed, already loaded (the same question and answer twice in one source)
 
 The order of --sources matters later: of two duplicates 01_extract/dedup.py keeps the one that stands first. A local copy of a named set is
 read by NAME=PATH with the fields and licence of the table. A name of the recipe can be given a path in the same way.
@@ -169,15 +169,8 @@ def from_hub(source):
     with what to do."""
     place, split = f"source {source['name']}", source.get("split", "train")
     hint = f"read a copy of your own with --sources {source['name']}=PATH"
-    rows = r.hub_rows(
-        place,
-        source["hub"],
-        source.get("config"),
-        split,
-        source.get("revision"),
-        stream=True,
-        hint=hint,
-    )
+    where = source["hub"], source.get("config"), split, source.get("revision")
+    rows = r.hub_rows(place, *where, stream=True, hint=hint)
     with r.hub_errors(f"{place} ({source['hub']})", source["hub"], hint):
         yield from rows
 
@@ -227,43 +220,14 @@ def load(source, step, seen, args):
 def main():
     parser = r.parser(__doc__, "output", "fresh")
     add = parser.add_argument
-    add(
-        "--sources",
-        nargs="+",
-        default=[],
-        metavar="S",
-        help="names of sources.yaml, paths, or NAME=PATH; commas separate too",
-    )
+    add("--sources", nargs="+", default=[], metavar="S", help="names, paths, or NAME=PATH")
     add("--recipe", metavar="FILE", help="take the sources from a recipe")
     add("--limit", type=r.positive, metavar="N", help="only the first N rows of each source")
-    add(
-        "--allow-licenses",
-        nargs="+",
-        default=[],
-        metavar="L",
-        help="reject rows under other licences, e.g. cc-by-4.0,mit,apache-2.0",
-    )
-    add(
-        "--license",
-        metavar="L",
-        help="licence of the rows of local files that name none (default: null)",
-    )
-    add(
-        "--thinking",
-        choices=("drop", "keep"),
-        default="drop",
-        help="<think> blocks in answers: drop them (default) or keep them",
-    )
-    add(
-        "--unanswered",
-        action="store_true",
-        help="keep rows without an answer, for annotate.py to answer",
-    )
-    add(
-        "--allow-other-rows",
-        action="store_true",
-        help="go on where a hub set has another number of rows than the table says",
-    )
+    add("--allow-licenses", nargs="+", default=[], metavar="L", help="e.g. cc-by-4.0,mit")
+    add("--license", metavar="L", help="of rows of local files that name none (default: null)")
+    add("--thinking", choices=("drop", "keep"), default="drop", help="<think> blocks in answers")
+    add("--unanswered", action="store_true", help="keep rows that annotate.py is to answer")
+    add("--allow-other-rows", action="store_true", help="than the table says of a hub set")
     args = parser.parse_args()
     recipe = read_recipe(args.recipe) if args.recipe else None
     sources = plan(args.sources, recipe)
@@ -271,18 +235,12 @@ def main():
         raise r.BadInput(
             f"--sources: name at least one of {', '.join(read_table())}, or a file; or give a --recipe"
         )
-    step = r.Step(
-        args,
-        inputs=[source["path"] for source in sources if "path" in source],
-        code=[TABLE, row_forms],
-        sources={
-            source["name"]: {k: v for k, v in source.items() if k != "name"} for source in sources
-        },
-    )
+    paths = [source["path"] for source in sources if "path" in source]
+    by_name = {source["name"]: source for source in sources}
+    step = r.Step(args, inputs=paths, code=[TABLE, row_forms], sources=by_name)
     if step.finished():
         return
-    seen = set()
-    loaded = {}
+    seen, loaded = set(), {}
     for source in sources:
         forms = load(source, step, seen, args)
         loaded[source["name"]] = forms.pop("rows", 0)
@@ -292,10 +250,8 @@ def main():
                 f"source {source['name']}: no row could be used; the first has the fields {', '.join(first)}; "
                 f"rename them to question and answer, or give the mapping in {TABLE.name}"
             )
-        r.say(
-            f"{source['name']}: "
-            + ", ".join(f"{n:,} rows {form}" for form, n in forms.most_common())
-        )
+        told = ", ".join(f"{n:,} rows {form}" for form, n in forms.most_common())
+        r.say(f"{source['name']}: {told}")
     step.finish(loaded=loaded)
 
 

@@ -221,23 +221,11 @@ def options_of():
     parser = r.parser(__doc__, "output", "fresh")
     add = parser.add_argument
     add("--input", nargs="+", required=True, metavar="FILE", help="rows to mix")
-    add(
-        "--recipe", metavar="FILE", help="its sources go in, others are rejected; its settings hold"
-    )
+    add("--recipe", metavar="FILE", help="its sources go in, no others; its settings hold")
     add("--tokenizer", metavar="NAME_OR_FOLDER", help="the student's (default: the recipe's)")
-    add(
-        "--max-tokens",
-        type=int,
-        metavar="N",
-        help="longest row in tokens; 0: no limit (default: the recipe's, else 4096)",
-    )
-    add(
-        "--append-reference",
-        action="store_true",
-        default=None,
-        help="end answers that commit to nothing with their reference, boxed",
-    )
-    add("--seed", type=int, metavar="N", help="seed of the order (default: the recipe's, else 42)")
+    add("--max-tokens", type=int, metavar="N", help="0: no limit (default: the recipe's or 4096)")
+    add("--append-reference", action="store_true", default=None, help="to unclear answers")
+    add("--seed", type=int, metavar="N", help="of the order (default: the recipe's, else 42)")
     return parser.parse_args()
 
 

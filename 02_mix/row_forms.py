@@ -27,15 +27,8 @@ RIGHT_OPTION = ("answer_index answer_idx answerkey cop label correct answer").sp
 SUBJECT = ("subject", "domain", "category", "topic", "field", "subject_name")
 # a set that has one of the longer names uses `id`, if at all, for a mere number
 IDS = ("uuid", "qid", "pubid", "question_id", "unique_id", "id")
-ROLES = {
-    "human": "user",
-    "gpt": "assistant",
-    "user": "user",
-    "assistant": "assistant",
-    "system": "system",
-    "model": "assistant",
-    "chatgpt": "assistant",
-}
+ROLES = {"human": "user", **dict.fromkeys(("gpt", "model", "chatgpt"), "assistant")}
+ROLES |= {role: role for role in ("user", "assistant", "system")}
 TALKS = ("messages", "conversations", "conversation")
 TEXTS = ("response", "content", "value", "text", "stem")  # of a dict that stands for a text
 OWN = ("id", "question", "answer", "reference_answer", "subject", "source", "source_id", "license")
@@ -98,9 +91,10 @@ def options_text(question, options):
 def letter_of(low, name, options):
     """Letter that a field means; ARC's own labels ("1", "2", ...) come before positions from 0."""
     value, choices = low.get(name), low.get("choices")
-    labels = choices.get("label") if isinstance(choices, dict) else choices
-    labels = [label.get("label") if isinstance(label, dict) else label for label in labels or ()]
-    if str(value) in labels:
+    labels = choices.get("label") if isinstance(choices, dict) else None
+    if isinstance(choices, list):
+        labels = [choice.get("label") for choice in choices if isinstance(choice, dict)]
+    if isinstance(labels, list) and str(value) in labels:
         return string.ascii_uppercase[labels.index(str(value))]
     return r.option_letter(value, options)
 
@@ -129,12 +123,11 @@ def turns(messages):
     question and one answer."""
     said = collections.defaultdict(list)
     for message in messages:
-        if not isinstance(message, dict):
-            raise Unusable("unknown form")
-        role = ROLES.get(str(message.get("role", message.get("from"))).lower())
+        named = message if isinstance(message, dict) else {}
+        role = ROLES.get(str(named.get("role", named.get("from"))).lower())
         if role is None:
             raise Unusable("unknown form")
-        said[role].append(text_of(message.get("content", message.get("value"))))
+        said[role].append(text_of(message))
     if len(said["user"]) > 1 or len(said["assistant"]) > 1:
         raise Unusable("several turns")
     return ("\n".join(said["system"]) or None, "".join(said["user"]), "".join(said["assistant"]))

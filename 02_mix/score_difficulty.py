@@ -6,17 +6,14 @@
 
 in   rows with id, question, answer, reference_answer (the judge takes the answer where there is no reference)
 out  the rows with difficulty (mean score, 0 = never right, 10 = always right: the higher, the easier), difficulty_scores (k of them, null
-     where the judge's reply held none), difficulty_tokens (sampled tokens of all k), difficulty_truncated (samples cut off), difficulty_by
+     where the judge's reply held none), difficulty_tokens (of all k samples), difficulty_truncated (samples cut off), difficulty_by
      (models, k, temperature). Rejected: "no reference answer", "reference not checkable" (rules), "generation failed" and "judge unreadable"
-     (fewer than half of the k scores are there) X.raw.jsonl holds the samples and X.judge.raw.jsonl the verdicts under the ids "row#0" ...
-     "row#15": a stopped run goes on from there, a larger --k only adds samples
+     (fewer than half of the k scores are there). X.raw.jsonl holds the samples, X.judge.raw.jsonl the verdicts: a larger --k only adds some
 
 With a --recipe only the sources that say `method: difficulty` are scored; the other rows pass as they are.
 With --judge-model it is the method of MegaScience (arXiv 2507.16812, section 3.2): 16 answers of Qwen2.5-7B-Instruct, scores of
-Qwen2.5-32B-Instruct. Without one `answers` grades: a right answer counts 10 and
-a wrong one 0, so that the mean is ten times the pass rate and the rule "keep 1 to 9" of select_rows.py means a pass rate of 0.1 to 0.9. The
-paper does not name its temperature; 1.0 samples the model's own distribution. Every sample has a seed of its own, made of --seed and its
-id.
+Qwen2.5-32B-Instruct. Without one `answers` grades: right is 10, wrong is 0, and the rule "keep 1 to 9" of select_rows.py means a pass rate
+of 0.1 to 0.9. The paper does not name its temperature; 1.0 samples the model's own distribution.
 """
 
 import sys
@@ -199,35 +196,16 @@ def main():
     parser = r.parser(__doc__, "input", "output")
     add = parser.add_argument
     batch_generate.add_options(parser, temperature=1.0, max_tokens=2048)
-    add(
-        "--k",
-        type=r.positive,
-        default=16,
-        metavar="N",
-        help="answers sampled for each question (default 16)",
-    )
+    add("--k", type=r.positive, default=16, metavar="N", help="answers a question (default 16)")
     add("--judge-model", metavar="M", help="model that scores the answers (default: rules)")
-    add(
-        "--judge-base-url",
-        metavar="URL",
-        help="endpoint of the judge (default: that of the sampler)",
-    )
-    add(
-        "--recipe",
-        metavar="FILE",
-        help="score only the sources that say `method: difficulty`; the others pass as they are",
-    )
+    add("--judge-base-url", metavar="URL", help="of the judge (default: that of the sampler)")
+    add("--recipe", metavar="FILE", help="score only its sources of `method: difficulty`")
     args = parser.parse_args()
     args.sources = load_sources.names_of(
         args.recipe, lambda entry: entry.get("method") == "difficulty"
     )
-    step = r.Step(
-        args,
-        inputs=[args.input],
-        prompt=SAMPLE_PROMPT + JUDGE_PROMPT,
-        ignore=("judge_base_url", "recipe"),
-        code=answers.FILES,
-    )
+    prompt, ignore = SAMPLE_PROMPT + JUDGE_PROMPT, ("judge_base_url", "recipe")
+    step = r.Step(args, inputs=[args.input], prompt=prompt, ignore=ignore, code=answers.FILES)
     if step.finished():
         return
     judge_path = r.beside(step.output, "judge.raw.jsonl")

@@ -300,22 +300,12 @@ def parse_options():
     add("--match-n", metavar="FILE", help="keep as many rows as FILE has")
     add("--match-tokens", metavar="FILE", help="keep as many tokens as FILE has")
     add("--tokenizer", metavar="M", help="of --match-tokens (default: characters are counted)")
-    add(
-        "--keep",
-        nargs=2,
-        type=float,
-        default=(1.0, 9.0),
-        metavar=("LOW", "HIGH"),
-        help="difficulty: means to keep (default 1 9)",
-    )
+    bounds = dict(nargs=2, type=float, default=(1.0, 9.0), metavar=("LOW", "HIGH"))
+    add("--keep", **bounds, help="difficulty: means to keep (default 1 9)")
     add("--scorer", metavar="FILE.py:FUNCTION", help="rank by a function of your own")
     add("--recipe", metavar="FILE", help="method and count of each source from a recipe instead")
     add("--source", metavar="NAME", help="choose among the rows of this source only")
-    add(
-        "--only",
-        choices=("verifiable", "open"),
-        help="choose among rows whose reference rules can check, or among the others",
-    )
+    add("--only", choices=("verifiable", "open"), help="by whether rules can check the reference")
     args = parser.parse_args()
     methods = (args.method, args.scorer, args.recipe)
     counts = (args.n, args.match_n, args.match_tokens, args.recipe)

@@ -89,6 +89,11 @@ def test_options_in_any_form_stay_with_the_question(row, reference):
     assert made["answer"] == {"A": "A) red", "B": "B) blue"}[reference]
 
 
+@pytest.mark.parametrize("choices", [["1", "3"], "['1', '3']"])
+def test_an_index_is_no_option_text(choices):
+    assert one({"question": "Which?", "choices": choices, "answer": 1})[1]["answer"] == "B) 3"
+
+
 def test_markers_of_openthoughts_and_nemotron():
     said = "<|begin_of_thought|>\nhm\n<|end_of_thought|>\n\n<|begin_of_solution|>\nIt is 4.\n<|end_of_solution|>"
     talk = [
