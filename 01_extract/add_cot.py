@@ -65,7 +65,6 @@ DEFINITION = re.compile(
     what\s+do(?:es)?\s+.{2,60}\s+(?:mean|stand\s+for)\b)""",
     re.IGNORECASE,
 )
-VERDICT = re.compile(r"reasoning[\s*_`\"':：-]{1,10}(yes|no)\b", re.I)
 CONNECTIVE = re.compile(
     r"""(?x)\b(?:because|since|therefore|thus|hence|consequently|it[ ]follows|so[ ]that|as[ ]a[ ]result|
     due[ ]to|which[ ](?:means|implies|gives|yields|leads)|we[ ](?:have|get|find|obtain|know|see|use|need)|
@@ -85,14 +84,8 @@ def filled(prompt, row, passage=""):
 
 def parse_judge(text):
     """True where the model says that there is reasoning, False where not, None where it cannot be
-    read; the last verdict counts."""
-    text = after_thinking(text)
-    said = (
-        VERDICT.findall(text)
-        or re.findall(r"\b(YES|NO)\b", text)
-        or re.findall(r"^\W*(yes|no)\W*$", text, flags=re.I)
-    )
-    return said[-1].lower() == "yes" if said else None
+    read."""
+    return replies.verdict(after_thinking(text), "reasoning")
 
 
 def shows_reasoning(answer):

@@ -334,23 +334,18 @@ def rule(question, answer):
 
 
 def parse_judge(text):
-    """(keep, reason) of the judge's text; keep is None where no decision can be read. The last
-    decision counts; "no" keeps the named fault."""
+    """(keep, reason) of the judge's text, "no" with the fault that it names last; keep is None where
+    no decision can be read."""
     text = after_thinking(text)
-    said = re.findall(r"decision[\s*_`\"':：-]{1,10}(yes|no)\b", text, re.I) or re.findall(
-        r"^\W*(yes|no)\W*$", text, re.I
-    )
-    if not said:
+    keep = replies.verdict(text, "decision")
+    if keep is None:
         return None, "judge unreadable"
     faults = re.findall(
-        r"fault[\s*_`\"':：-]{1,10}(none|contradiction|outside reference|no answer|no task)\b",
+        r"fault[\s*_`\"':：-]{1,10}(contradiction|outside reference|no answer|no task)\b",
         text,
         re.I,
     )
-    if said[-1].lower() == "yes":
-        return True, None
-    fault = faults[-1].lower() if faults else "none"
-    return False, f"judge: {fault if fault != 'none' else 'other'}"
+    return keep, None if keep else f"judge: {faults[-1].lower() if faults else 'other'}"
 
 
 def to_messages(row):

@@ -93,10 +93,10 @@ def markdown(lines):
     return "".join(f"| {' | '.join(map(str, line))} |\n" for line in lines)
 
 
-def table(steps, by_subject=True):
+def table(steps):
     """The funnel as Markdown: one line a step, and rows by subject where there are several."""
     text = markdown([COLUMNS.split("|"), ALIGNED.split("|"), *map(step_line, steps)])
-    counted = [(step["name"], subjects_of(step)) for step in steps if by_subject]
+    counted = [(step["name"], subjects_of(step)) for step in steps]
     subjects = sorted(set().union(*(counts for _, counts in counted)))
     if len(subjects) < 2:
         return text

@@ -113,6 +113,14 @@ def outcome(raw):
     return None if after_thinking(raw["response"]) else "empty"
 
 
+def verdict(text, label):
+    """True or False by the last "label: YES" or "label: NO" of a text, else by a text that is no
+    more than YES or NO; None where neither stands there."""
+    said = re.findall(rf"{label}[\s*_`\"':：-]{{1,10}}(yes|no)\b", text, re.I)
+    said = said or re.findall(r"^\W*(yes|no)\W*$", text, re.I)
+    return said[-1].lower() == "yes" if said else None
+
+
 def without_closing(text):
     """A reply without its last paragraphs that speak to the user or about the editing."""
     text = SIGN_OFF.sub("", text.rstrip()).rstrip()

@@ -124,7 +124,7 @@ def main():
     args.work.mkdir(parents=True, exist_ok=True)
     with FakeServer(teacher) as server:
         walk(args, server.url)
-    print(funnel.table(funnel.chain(args.work / "textbook_qa.jsonl"), by_subject=False))
+    print(funnel.table(funnel.chain(args.work / "textbook_qa.jsonl")))
     for name in NAMES if args.show else ():
         show(args, name)
 
