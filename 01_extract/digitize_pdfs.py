@@ -94,7 +94,7 @@ LICENSE_NAMES = re.compile(
     r"GNU\s+Free\s+Documentation\s+Licen[cs]e",
     re.IGNORECASE,
 )
-BARE_LICENSE = re.compile(rf"^[\s*_#>]*(?:{LICENSE_NAMES.pattern})[\s*_.]*$", re.I | re.M)
+BARE_LICENSE = re.compile(rf"^[ \t*_#>]*(?:{LICENSE_NAMES.pattern})[ \t*_.]*$", re.I | re.M)
 PUBLIC_DOMAIN = re.compile(  # of the work itself; not "Dickens is in the public domain; all rights reserved for the rest"
     r"""(?xi)
     \A\W*(?:licen[cs]e\W+)?public\s+domain\W*\Z          # "License: public domain"
