@@ -128,7 +128,6 @@ def bare_ids(args, judge_path):
         judge_path,
         wanted=lambda row: not replies.is_kept(row, args),
         asking=args.judge == "model",
-        fresh=args.fresh,
         max_tokens=min(64, args.max_tokens),
         retry_max_tokens=args.max_tokens,
         readable=lambda text: parse_judge(text) is not None,

@@ -119,18 +119,18 @@ def main():
             f"--model: a model is needed for {asked} documents: for their level, unless "
             "--level-from-model off takes it as given, or their subject (digitize_pdfs.py's)"
         )
-    if asked:
-        batch_generate.generate_jsonl(
-            filter(is_asked, r.read(args.input, *fields, limit=args.limit)),
-            to_messages,
-            step.raw_path,
-            retry_max_tokens=8 * args.max_tokens,
-            json_schema=None if ask_level else ONLY_SUBJECT,
-            fresh=args.fresh,
-            **batch_generate.options(args),
-        )
-    rows = step.read(args.input, *fields, limit=args.limit)
-    for row, raw in batch_generate.read_raw(rows, step.raw_path if asked else None):
+    judged = replies.ask(
+        args,
+        to_messages,
+        step.raw_path,
+        read=step.read,
+        fields=fields,
+        wanted=is_asked,
+        asking=asked > 0,
+        retry_max_tokens=8 * args.max_tokens,
+        json_schema=None if ask_level else ONLY_SUBJECT,
+    )
+    for row, raw in judged:
         judge(row, raw, is_asked(row), ask_level, step)
     step.finish()
 

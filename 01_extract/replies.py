@@ -43,18 +43,19 @@ SIGN_OFF = re.compile(  # on a line of its own; "If you have 3 mol" may be a sol
 
 # ---- asking ----
 
+PAIR = ("question!", "answer!")  # fields that a row must have
 
-def ask(args, to_messages, raw_path, *, read=r.read, wanted=None, asking=True, **how):
-    """Ask the model about the pairs of --input that are `wanted` (None: all), then yield every pair
+
+def ask(args, to_messages, raw_path, *, read=r.read, fields=PAIR, wanted=None, asking=True, **how):
+    """Ask the model about the rows of --input that are `wanted` (None: all), then yield every row
     with its raw answer or None.
 
     The answers are kept in raw_path; `read` is step.read where the rows count; asking=False leaves
     the model out; `how` goes to batch_generate.generate_jsonl.
     """
-    fields = "question!", "answer!"
     if asking:
         rows = filter(wanted, r.read(args.input, *fields, limit=args.limit))
-        how = {**batch_generate.options(args), **how}
+        how = {**batch_generate.options(args), "fresh": args.fresh, **how}
         batch_generate.generate_jsonl(rows, to_messages, raw_path, **how)
     rows = read(args.input, *fields, limit=args.limit)
     yield from batch_generate.read_raw(rows, raw_path if asking else None)
