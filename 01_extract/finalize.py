@@ -106,6 +106,21 @@ def kind(value):
     return "" if value is None else type(value).__name__
 
 
+def column_type(kinds):
+    """Arrow's type for values of these kinds; None where they are mixed or nested."""
+    import pyarrow as pa
+
+    types = {"str": pa.string(), "int": pa.int64(), "float": pa.float64(), "bool": pa.bool_()}
+    types |= {f"list of {name}": pa.list_(types[name]) for name in ("str", "int")}
+    types |= {"": pa.string(), "list of ": types["list of str"]}  # nothing but nulls, empty lists
+    kinds = kinds - {""} or {""}
+    if kinds == {"int", "float"}:
+        return pa.float64()
+    if len(kinds) > 1 and all(one.startswith("list of ") for one in kinds):
+        kinds = kinds - {"list of "}  # empty ones fit any other
+    return types.get("+".join(kinds))
+
+
 class Parquet:
     """Rows into a parquet file in batches; columns of mixed or nested values become JSON text."""
 
@@ -113,15 +128,7 @@ class Parquet:
         import pyarrow as pa
         import pyarrow.parquet as pq
 
-        plain = {"str": pa.string(), "int": pa.int64(), "float": pa.float64(), "bool": pa.bool_()}
-        plain |= {f"list of {name}": pa.list_(plain[name]) for name in ("str", "int")}
-        types = {}
-        for name, seen in kinds.items():
-            seen = seen - {""} or {"str"}
-            if all(one.startswith("list of ") for one in seen):
-                seen = seen - {"list of "} or {"list of str"}  # empty lists fit any other
-            one = "float" if seen == {"int", "float"} else "+".join(seen)
-            types[name] = plain.get(one)
+        types = {name: column_type(seen) for name, seen in kinds.items()}
         self.as_json = {name for name, type_ in types.items() if type_ is None}
         self.schema = pa.schema([(name, type_ or pa.string()) for name, type_ in types.items()])
         self.make = pa.Table.from_pylist

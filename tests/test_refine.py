@@ -359,10 +359,9 @@ def test_refine_keeps_the_original_and_rejects_with_reasons(tmp_path, capsys):
         )
         call(refine_qa, *options)
         asked = len(server.requests)
-        assert (
-            "Passage 0: to add, count on. {question} stays as it is."
-            in server.requests[0]["messages"][-1]["content"]
-        )
+        prompts = [request["messages"][-1]["content"] for request in server.requests]
+        passage = "Passage 0: to add, count on. {question} stays as it is."
+        assert any(passage in prompt for prompt in prompts)  # they come in any order
         call(refine_qa, *options)
         assert len(server.requests) == asked + 1, "only the row that got no answer is asked again"
         assert "some rows got no answer last time" in capsys.readouterr().err
