@@ -312,7 +312,7 @@ def fault(row, seen, chunk, args):
     seen.add(key)
     if MARK in question + answer:
         return "holds a formula that could not be read"
-    if grounding.is_unrelated(question, answer, chunk["text"]):
+    if grounding.is_unrelated(f"{question} {answer}", chunk["text"]):
         return "nothing of the passage in it"
     if args.require_grounded and not row["grounded"]:
         return "no support in the passage"

@@ -205,6 +205,10 @@ def is_given(kind, number, text):
     return kind.lower().startswith("eq") and re.search(displayed, text, re.M) is not None
 
 
+def holds_drawing(text):
+    return bool(HOLDS_TABLE.search(text) or HOLDS_VISUAL.search(text))
+
+
 def outside_reference(question, answer):
     """(field, text seen) of the first reference to something that neither text holds, or None."""
     both, length = f"{question}\n{answer}", len(question.split())
@@ -232,8 +236,7 @@ def named(text, at_hand):
 def pointing(field, text, at_hand, length):
     """Words that point to a figure, a table, the book or something earlier that is not at hand, or
     None."""
-    held = HOLDS_TABLE.search(at_hand) or HOLDS_VISUAL.search(at_hand)
-    if not held and (seen := DRAWING.search(text)):
+    if not holds_drawing(at_hand) and (seen := DRAWING.search(text)):
         return seen[0]
     if length <= 150 and (
         seen := BOOK.search(text)
@@ -262,8 +265,7 @@ def doubtful(question):
     """Words that may point to something outside, or None; a question that holds a table or drawing
     is clear."""
     seen = DOUBTFUL.search(question)
-    holds = HOLDS_TABLE.search(question) or HOLDS_VISUAL.search(question)
-    return seen[0] if seen and not holds else None
+    return seen[0] if seen and not holds_drawing(question) else None
 
 
 def repeats_itself(text):

@@ -35,11 +35,11 @@ def content_words(text):
     return found
 
 
-def is_unrelated(question, answer, passage):
-    """True where no content word of question and answer stands in the passage: nonsense, or another
-    book's."""
-    words = content_words(f"{question} {answer}")
-    return bool(words) and words.isdisjoint(content_words(passage))
+def is_unrelated(text, other, least=1):
+    """True where a text of at least so many content words shares none with another: nonsense, or of
+    another book."""
+    words = content_words(text)
+    return len(words) >= least and words.isdisjoint(content_words(other))
 
 
 # ---- the place that supports an answer ----

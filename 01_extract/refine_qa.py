@@ -122,13 +122,6 @@ def inventions(question, answer, passage, row):
     return found
 
 
-def is_another(question, row):
-    """True for a refined question without one content word of the pair: "The answer should contain
-    a title case capitalized sentence."."""
-    words = grounding.content_words(f"{row['question']} {row['answer']}")
-    return len(words) > 2 and words.isdisjoint(grounding.content_words(question))
-
-
 def refused(pair, raw, passage, row):
     """(why a refined pair does not go on, what explains it), or None."""
     if CANNOT in raw["response"][-300:].upper():
@@ -139,7 +132,8 @@ def refused(pair, raw, passage, row):
     if not question or not answer:
         return f"empty {'answer' if question else 'question'}", {"response": raw["response"]}
     refined = {"refined_question": question, "refined_answer": answer}
-    if is_another(question, row):
+    # of SmolLM2-135M: "The answer should contain a title case capitalized sentence."
+    if grounding.is_unrelated(f"{row['question']} {row['answer']}", question, least=3):
         return "another question", refined
     if invented := inventions(question, answer, passage, row):
         return "number from nowhere", {"invented": invented, **refined}
