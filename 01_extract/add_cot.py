@@ -174,14 +174,10 @@ def main():
     if step.finished():
         return
     bare = bare_ids(args, r.beside(step.output, "judge.raw.jsonl"))
-    passages = replies.Passages(args.chunks) if args.chunks else {}
-
-    def passage_of(row):
-        return passages.get(row.get("source_id")) or ""
-
+    passages = replies.Passages(args.chunks)
     solved = replies.ask(
         args,
-        lambda row: filled(SOLVE_PROMPT, row, passage_of(row)),
+        lambda row: filled(SOLVE_PROMPT, row, passages.of(row)),
         step.raw_path,
         read=step.read,
         wanted=lambda row: row["id"] in bare,
@@ -189,7 +185,7 @@ def main():
     )
     for row, raw in solved:
         if row["id"] in bare:
-            finish(step, row, raw, passage_of(row), args.model)
+            finish(step, row, raw, passages.of(row), args.model)
         else:
             step.keep({**row, "reasoning": "given"})
     step.finish()

@@ -319,12 +319,12 @@ def shortened(value):
 
 def write_spot_check(sample, total, args):
     """The sampled rows beside their passages, with marks that the browser saves as CSV."""
-    passages = Passages(args.chunks) if args.chunks else {}
+    passages = Passages(args.chunks)
     write_page(
         "spot_check.html.jinja",
         args.output.with_name("spot_check.html"),
         autoescape=True,
-        rows=[{**row, "passage": passages.get(row.get("source_id"))} for row in sample],
+        rows=[{**row, "passage": passages.of(row)} for row in sample],
         name=args.name,
         seed=args.seed,
         total=f"{total:,}",

@@ -178,16 +178,12 @@ def main():
     if step.finished():
         return
     passages = replies.Passages(args.chunks)
-
-    def passage_of(row):
-        return passages.get(row.get("source_id"))
-
     pairs = replies.ask(
         args,
-        lambda row: to_messages(row, passage_of(row), args.mode),
+        lambda row: to_messages(row, passages.of(row), args.mode),
         step.raw_path,
         read=step.read,
-        wanted=lambda row: passage_of(row) and not replies.is_kept(row, args),
+        wanted=lambda row: passages.of(row) and not replies.is_kept(row, args),
         json_schema=SCHEMA if args.mode == "json" else None,
         retry_max_tokens=2 * args.max_tokens,
     )
@@ -195,7 +191,7 @@ def main():
         if replies.is_kept(row, args):
             step.keep(row)
         else:
-            finish(step, row, raw, passage_of(row), args)
+            finish(step, row, raw, passages.of(row), args)
     if step.counts["in"] and step.counts["rejected"].get("no source passage") == step.counts["in"]:
         raise r.BadInput(
             f"--chunks {args.chunks}: holds none of the chunks that {args.input} names in source_id"

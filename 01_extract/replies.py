@@ -81,10 +81,14 @@ def written_by(row, model):
 
 
 class Passages:
-    """Text of chunks by id. Of a .jsonl file only the places of the rows are held."""
+    """Texts of the chunks in a file (None: of none). Of a .jsonl file only the places of the rows
+    are held."""
 
     def __init__(self, path):
-        rows, self.places, self.texts = r.read(path, "text"), {}, {}
+        self.places, self.texts = {}, {}
+        if path is None:
+            return
+        rows = r.read(path, "text")
         if Path(path).suffix != ".jsonl":
             self.texts = {row["id"]: row["text"] for row in rows}
             return
@@ -94,10 +98,11 @@ class Passages:
                 self.places[next(rows)["id"]] = start
             start += len(line)
 
-    def get(self, id_):
-        """Text of a chunk, or None where there is no such chunk."""
+    def of(self, row):
+        """Text of the chunk that a row was taken from, "" where there is none."""
+        id_ = row.get("source_id")
         if id_ not in self.places:
-            return self.texts.get(id_)
+            return self.texts.get(id_, "")
         self.file.seek(self.places[id_])
         return json.loads(self.file.readline())["text"]
 
