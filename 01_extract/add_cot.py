@@ -7,7 +7,7 @@ in   question-answer rows: id, question, answer
 out  the same rows with reasoning ("given": the answer had it | "added": answer is the model's
      solution | "none": the solution missed the known answer, which stays) and, where a solution was
      asked for, cot_agrees (true | false: its result and the known answer, compared by
-     answers.grade; null: not comparable); where it took the place of the answer, short_answer and a
+     answers.check; null: not comparable); where it took the place of the answer, short_answer and a
      new id. Judgements stand in X.judge.raw.jsonl, solutions in X.raw.jsonl. Rejected: "generation
      failed", "truncated", "empty"
 
@@ -105,8 +105,8 @@ def by_rule(row):
 
 
 def agrees(solution, known):
-    """Does a solution come to the known answer? None where the known answer is no short result that
-    a rule can compare."""
+    """Does a solution come to the known answer? None where the known answer is no short result, or
+    rules cannot tell whether the solution's value is the same."""
     words, boxed = len(known.split()), "\\boxed" in known
     if PARTS.search(known) and not boxed:
         return None
@@ -116,7 +116,10 @@ def agrees(solution, known):
         final, kind = known.strip().rstrip(".") if words <= 6 else None, "short_text"
     if not final:
         return None
-    return answers.grade(solution, final, kind)
+    verdict = answers.check(solution, final, kind)
+    if verdict.correct is None and not re.search(r"\d", verdict.extracted or ""):
+        return False  # "no result"
+    return verdict.correct
 
 
 def bare_ids(args, judge_path):
