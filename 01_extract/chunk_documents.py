@@ -43,18 +43,13 @@ class Counter:
         self.tokenizer = None
         if name == "words":
             return
-        import tokenizers
+        from tokenizers import Tokenizer
 
         path = Path(name) / "tokenizer.json" if Path(name).is_dir() else Path(name)
+        load = Tokenizer.from_file if path.is_file() else Tokenizer.from_pretrained
         try:
-            self.tokenizer = (
-                tokenizers.Tokenizer.from_file(str(path))
-                if path.is_file()
-                else tokenizers.Tokenizer.from_pretrained(name)
-            )
-        except (
-            Exception
-        ) as error:  # the library raises plain Exception for a missing, gated or broken tokenizer
+            self.tokenizer = load(str(path) if path.is_file() else name)
+        except Exception as error:  # plain, for a missing, gated or broken tokenizer
             raise r.BadInput(
                 f"--tokenizer {name}: no tokenizer.json there, and it cannot be loaded from the hub ({str(error)[:200]}); "
                 "give a folder that has one, a hub id, or words"
@@ -66,46 +61,45 @@ class Counter:
         """Number of tokens of each text, without special tokens."""
         if self.tokenizer is None:
             return [len(text.split()) for text in texts]
-        return [
-            len(encoded.ids)
-            for encoded in self.tokenizer.encode_batch_fast(texts, add_special_tokens=False)
-        ]
+        encoded = self.tokenizer.encode_batch_fast(texts, add_special_tokens=False)
+        return [len(text.ids) for text in encoded]
 
 
 def pieces_of(text, start, end, limit, count):
     """Cut text[start:end], too long for a chunk, at sentences, then at words, then anywhere:
-    [(start, end), ...] of at most `limit` tokens."""
-    for pattern in (SENTENCE, re.compile(r"\s+"), None):
-        cuts = (
-            [m.end() for m in pattern.finditer(text, start, end)]
-            if pattern
-            else range(start + max(limit // 4, 1), end, max(limit // 4, 1))
-        )
+    [(start, tokens), ...] of at most `limit` tokens."""
+    ways = [
+        [match.end() for match in pattern.finditer(text, start, end)]
+        for pattern in (SENTENCE, re.compile(r"\s+"))
+    ]
+    for cuts in (*ways, range(start, end, max(limit // 4, 1))):
         bounds = [start, *(cut for cut in cuts if start < cut < end), end]
-        spans = list(itertools.pairwise(bounds))
-        sizes = count([text[a:b] for a, b in spans])
-        if max(sizes) <= limit or pattern is None:
+        sizes = count([text[a:b] for a, b in itertools.pairwise(bounds)])
+        if max(sizes) <= limit:
             break
-    made, total = [], 0
-    for span, size in zip(spans, sizes, strict=True):
-        if made and total + size <= limit:
-            made[-1] = (made[-1][0], span[1])
-            total += size
+    starts = [cut for cut, _ in joined(zip(bounds, sizes, strict=False), limit)]
+    # the tokens of a piece may be fewer than those of its sentences
+    return sized(text, starts, end, count)
+
+
+def joined(parts, limit):
+    """Parts, (start, tokens) each, with as many in one as fit into a chunk."""
+    made = []
+    for start, size in parts:
+        if made and made[-1][1] + size <= limit:
+            made[-1] = (made[-1][0], made[-1][1] + size)
         else:
-            made.append(span)
-            total = size
+            made.append((start, size))
     return made
 
 
 def whole_units(text):
     """find_units(), those joined that hold one problem and the solution printed after it: a
     solution may go on in prose ("Therefore, ...")."""
-    units, spans = [], []
-    for pair in worked_problems.find_pairs(text)[0]:
-        if pair.kind != "key":
-            spans.append((pair.start, pair.answer_end))
+    pairs = worked_problems.find_pairs(text)[0]
+    spans = [(pair.start, pair.answer_end) for pair in pairs if pair.kind != "key"]
     spans.sort(reverse=True)
-    end = 0
+    units, end = [], 0
     for unit in find_units(text, find_blocks(text)):
         if unit[0].start < end:
             units[-1] = units[-1] + unit
@@ -116,67 +110,54 @@ def whole_units(text):
     return units
 
 
+def sized(text, starts, end, count):
+    """[(start, tokens), ...] of parts that follow each other."""
+    bounds = itertools.pairwise([*starts, end])
+    return list(zip(starts, count([text[a:b] for a, b in bounds]), strict=True))
+
+
 def fitting_units(text, limit, count):
     """[(start, heading level or 0, tokens), ...] of a document: units that fit into a chunk; longer
-    ones in parts, as few as possible."""
-    units = whole_units(text)
-    made = []
-    if not units:
-        return made
-    ends = [unit[0].start for unit in units[1:]] + [len(text)]
-    for unit, end, size in zip(
-        units,
-        ends,
-        count([text[unit[0].start : end] for unit, end in zip(units, ends, strict=True)]),
-        strict=True,
-    ):
-        if size <= limit:
-            made.append((unit[0].start, unit[0].level, size))
-            continue
-        inner = [*(block.start for block in unit[1:]), end]
-        sizes = count([text[block.start : stop] for block, stop in zip(unit, inner, strict=True)])
-        parts = []
-        for block, stop, part in zip(unit, inner, sizes, strict=True):
-            spans = (
-                [(block.start, stop)]
-                if part <= limit
-                else pieces_of(text, block.start, stop, limit, count)
-            )
-            parts += zip((a for a, _ in spans), count([text[a:b] for a, b in spans]), strict=True)
-        first = len(made)
-        for (
-            begin,
-            part,
-        ) in (
-            parts
-        ):  # its beginning stays whole as far as a chunk reaches, wherever the chunk before ends
-            if len(made) > first and made[-1][2] + part <= limit:
-                made[-1] = (*made[-1][:2], made[-1][2] + part)
-            else:
-                made.append((begin, unit[0].level if len(made) == first else 0, part))
+    ones in parts, as few as possible, so that a unit's beginning stays whole as far as a chunk reaches."""
+    units, made = whole_units(text), []
+    sizes = sized(text, [unit[0].start for unit in units], len(text), count)
+    ends = [start for start, _ in sizes[1:]] + [len(text)]
+    for unit, (start, size), end in zip(units, sizes, ends, strict=True):
+        parts = [(start, size)] if size <= limit else parts_of(text, unit, end, limit, count)
+        made += [(at, unit[0].level if at == start else 0, part) for at, part in parts]
     return made
+
+
+def parts_of(text, unit, end, limit, count):
+    """A unit that is too long cut at its blocks, or within them: [(start, tokens), ...]."""
+    parts = []
+    starts = [block.start for block in unit]
+    for (start, size), stop in zip(
+        sized(text, starts, end, count), [*starts[1:], end], strict=True
+    ):
+        whole = size <= limit
+        parts += [(start, size)] if whole else pieces_of(text, start, stop, limit, count)
+    return joined(parts, limit)
 
 
 def pack(units, limit):
     """Starts of chunks over units in order: as many as fit, cut back to a heading where that leaves
     the chunk CUT_BACK full or more."""
-    starts, held, total = [], [], 0
+    starts, held = [], []
     for unit in units:
-        while held and total + unit[2] > limit:
-            filled, cut = 0, len(held)
-            for k, (_, level, size) in enumerate(held):
-                if k and (level and filled >= CUT_BACK * limit):
+        while held and sum(size for *_, size in held) + unit[2] > limit:
+            cut, filled = len(held), held[0][2]
+            for k, (_, level, size) in enumerate(held[1:], 1):
+                if level and filled >= CUT_BACK * limit:
                     cut = k
                 filled += size
             # a heading goes with what follows it
-            while cut > 1 and held[cut - 1][1] and cut == len(held):
+            if cut == len(held) > 1 and held[-1][1]:
                 cut -= 1
             starts.append(held[0][0])
             held = held[cut:]
-            total = sum(size for *_, size in held)
         held.append(unit)
-        total += unit[2]
-    return starts + ([held[0][0]] if held else [])
+    return starts + [start for start, *_ in held[:1]]
 
 
 def chunk_text(text, count, max_tokens):
@@ -185,13 +166,15 @@ def chunk_text(text, count, max_tokens):
     room = max_tokens
     while True:  # the tokens of a whole may be a few more than those of its parts
         starts = pack(fitting_units(text, room, count), room)
-        spans = []
-        for start, end in zip(starts, [*starts[1:], len(text)], strict=False):
-            spans.append((start, start + len(text[start:end].rstrip())))
-        sizes = count([text[a:b] for a, b in spans])
+        ends = [
+            start + len(text[start:end].rstrip())
+            for start, end in itertools.pairwise([*starts, len(text)])
+        ]
+        sizes = count([text[a:b] for a, b in zip(starts, ends, strict=True)])
         excess = max(sizes, default=0) - max_tokens
         if excess <= 0 or room <= 1:
-            return [(a, b, size) for (a, b), size in zip(spans, sizes, strict=True) if b > a]
+            spans = zip(starts, ends, sizes, strict=True)
+            return [(start, end, size) for start, end, size in spans if end > start]
         room = max(room - excess - 1, 1)
 
 
@@ -199,7 +182,6 @@ def chunk_rows(row, count, max_tokens):
     """The chunks of a document row as rows, in order."""
     text, pages, doc_id = row["text"], row.get("pages"), row["id"]
     carried = {k: v for k, v in row.items() if k not in ("id", "text", "pages")}
-    rows = []
     for start, end, size in chunk_text(text, count, max_tokens):
         chunk = {
             "id": f"{doc_id}-{r.text_hash(doc_id, text[start:end], str(start))[:10]}",
@@ -210,16 +192,10 @@ def chunk_rows(row, count, max_tokens):
             "pages": pdf_text.pages_of(pages, start, end),
             "start": start,
             "page_starts": page_starts(pages, start, end),
+            "source": row.get("source"),
+            "license": row.get("license"),
         }
-        rows.append(
-            {
-                **chunk,
-                "source": row.get("source"),
-                "license": row.get("license"),
-                **{k: v for k, v in carried.items() if k not in chunk},
-            }
-        )
-    return rows
+        yield chunk | {k: v for k, v in carried.items() if k not in chunk}
 
 
 def page_starts(pages, start, end):
@@ -233,11 +209,9 @@ def page_starts(pages, start, end):
 def draw(rows, count, args):
     """Ids of --sample chunks: in turn from every document, within it at random by --seed."""
     ranked = []
-    for row in rows:
-        hashes = sorted(
-            (r.text_hash(str(args.seed), chunk["id"]), chunk["id"])
-            for chunk in chunk_rows(row, count, args.max_tokens)
-        )
+    for row in filter(has_text, rows):
+        ids = [chunk["id"] for chunk in chunk_rows(row, count, args.max_tokens)]
+        hashes = sorted((r.text_hash(str(args.seed), chunk_id), chunk_id) for chunk_id in ids)
         ranked += [(rank, *pair) for rank, pair in enumerate(hashes)]
     return {chunk_id for *_, chunk_id in sorted(ranked)[: args.sample]}
 
@@ -251,28 +225,22 @@ def has_text(row):
     return isinstance(row["text"], str) and bool(row["text"].strip())
 
 
+def why_not(chunk, drawn, args):
+    """Why a chunk does not go on, or None."""
+    if args.formulas == "reject" and rests_on_formulas(chunk):
+        return "rests on formulas that could not be read"
+    return "not sampled" if drawn is not None and chunk["id"] not in drawn else None
+
+
 def main():
     parser = r.parser(__doc__, "input", "output", "limit", "seed", "fresh")
     add = parser.add_argument
-    add(
-        "--tokenizer",
-        required=True,
-        metavar="T",
-        help='hub id, folder or tokenizer.json, or "words"',
-    )
-    add(
-        "--max-tokens",
-        type=r.positive,
-        default=4096,
-        metavar="N",
-        help="longest chunk (default 4096)",
-    )
-    add(
-        "--sample",
-        type=r.positive,
-        metavar="N",
-        help="keep N chunks, drawn evenly from the documents; the others are rejected",
-    )
+    tokenizer = 'hub id, folder or tokenizer.json, or "words"'
+    add("--tokenizer", required=True, metavar="T", help=tokenizer)
+    longest = "longest chunk (default 4096)"
+    add("--max-tokens", type=r.positive, default=4096, metavar="N", help=longest)
+    sample = "keep N chunks, drawn evenly from the documents; the others are rejected"
+    add("--sample", type=r.positive, metavar="N", help=sample)
     add(
         "--formulas",
         choices=("reject", "keep"),
@@ -283,35 +251,23 @@ def main():
     step = r.Step(args, inputs=[args.input], code=[pdf_text, book_blocks, worked_problems])
     if step.finished():
         return
-    count, tokens = Counter(args.tokenizer), 0
-    drawn = (
-        draw(
-            filter(has_text, r.read(args.input, "text", "subject?", "pages?", limit=args.limit)),
-            count,
-            args,
-        )
-        if args.sample
-        else None
-    )
-    for row in r.progress(
-        step.read(args.input, "text", "subject?", "pages?", limit=args.limit),
-        desc=step.output.name,
-        unit="document",
-    ):
+    count, tokens, drawn = Counter(args.tokenizer), 0, None
+    fields = (args.input, "text", "subject?", "pages?")
+    if args.sample:
+        drawn = draw(r.read(*fields, limit=args.limit), count, args)
+    documents = step.read(*fields, limit=args.limit)
+    for row in r.progress(documents, desc=step.output.name, unit="document"):
         if not has_text(row):
             step.reject(row, "no text")
             continue
-        chunks = chunk_rows(row, count, args.max_tokens)
+        chunks = list(chunk_rows(row, count, args.max_tokens))
         step.split(len(chunks))
         for chunk in chunks:
-            if args.formulas == "reject" and rests_on_formulas(chunk):
-                step.reject(chunk, "rests on formulas that could not be read")
-                continue
-            if drawn is not None and chunk["id"] not in drawn:
-                step.reject(chunk, "not sampled")
-                continue
-            tokens += chunk["n_tokens"]
-            step.keep(chunk)
+            if reason := why_not(chunk, drawn, args):
+                step.reject(chunk, reason)
+            else:
+                tokens += chunk["n_tokens"]
+                step.keep(chunk)
     step.finish(tokens=tokens)
 
 

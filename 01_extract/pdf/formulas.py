@@ -97,13 +97,11 @@ def goes_on(chars, indices, bar, taken):
     return False
 
 
-def is_fraction(chars, bar, above, below, taken):
-    if not above or not below or not fits(chars, above, bar) or not fits(chars, below, bar):
+def is_fraction(chars, bar, sides, taken):
+    """True where a numerator and a denominator stand at a bar; what is `taken` stands at another."""
+    if not all(side and fits(chars, side, bar) for side in sides):
         return False
-    widest = max(b - a for a, b in (span(chars, above), span(chars, below)))
-    if widest < 0.6 * (bar.x1 - bar.x0):
-        return False
-    return not goes_on(chars, above, bar, taken) and not goes_on(chars, below, bar, taken)
+    return not any(goes_on(chars, side, bar, taken) for side in sides)
 
 
 def is_root(chars, bar, below, is_large):
@@ -117,40 +115,25 @@ def is_root(chars, bar, below, is_large):
     )
 
 
-def mark_at(chars, indices, y):
-    """A mark in place of characters: one sign as wide as they are, on the line whose middle is
-    y."""
+def replace(chars, indices, y):
+    """The characters with some of them replaced, where the first stood, by a mark: one sign as wide
+    as they are, on the line whose middle is y."""
+    gone, first = set(indices), min(indices)
     x0, x1 = span(chars, indices)
     height = statistics.median(chars[i][1][3] - chars[i][1][1] for i in indices)
-    return MARK, (
-        x0,
-        y - 0.6 * height,
-        x1,
-        y + 0.6 * height,
-        y + 0.3 * height,
-        chars[indices[0]][1][5],
-    )
-
-
-def replace(chars, indices, y):
-    """The characters with some of them replaced by a mark where the first stood."""
-    gone, first = set(indices), min(indices)
-    mark = mark_at(chars, sorted(indices), y)
-    return [
-        *(c for c in chars[:first]),
-        mark,
-        *(c for i, c in enumerate(chars) if i > first and i not in gone),
-    ]
+    box = (x0, y - 0.6 * height, x1, y + 0.6 * height, y + 0.3 * height, chars[first][1][5])
+    after = [char for i, char in enumerate(chars) if i > first and i not in gone]
+    return [*chars[:first], (MARK, box), *after]
 
 
 def mark_fractions(chars, bars, text_height, is_large):
     """Replace numerators, denominators and what stands below roots, inner ones first."""
     zones = [near(chars, bar, text_height) for bar in bars]
-    under_a_bar = {id(chars[i][1]) for above, below in zones for i in (*above, *below)}
+    at_a_bar = {id(chars[i][1]) for above, below in zones for i in (*above, *below)}
     for bar in bars:
         above, below = near(chars, bar, text_height)
-        taken = {i for i, (char, box) in enumerate(chars) if id(box) in under_a_bar or char == MARK}
-        if is_fraction(chars, bar, above, below, taken):
+        taken = {i for i, (char, box) in enumerate(chars) if id(box) in at_a_bar or char == MARK}
+        if is_fraction(chars, bar, (above, below), taken):
             chars = replace(chars, [*above, *below], bar.y)
         elif is_root(chars, bar, below, is_large):
             middle = statistics.median((chars[i][1][1] + chars[i][1][3]) / 2 for i in below)
@@ -159,7 +142,7 @@ def mark_fractions(chars, bars, text_height, is_large):
 
 
 def mark_large_signs(chars, text_height, is_large):
-    """Replace sums, integrals and tall brackets with their limits: the signs above and below
+    """Replace sums, integrals and tall brackets with their limits: the small signs above and below
     them."""
     at = 0
     while at < len(chars):
@@ -167,19 +150,17 @@ def mark_large_signs(chars, text_height, is_large):
         if box is None or char == MARK or not is_large(char, box):
             at += 1
             continue
-        height = box[3] - box[1]
-        limits = [
-            i
-            for i, (other, there) in enumerate(chars)
-            if there
-            and other != MARK
-            and box[0] - 6 <= (there[0] + there[2]) / 2 <= box[2] + 6
-            and abs((there[1] + there[3]) / 2 - (box[1] + box[3]) / 2) < height
-            and there[3] - there[1] < 0.85 * text_height
-            and not box[1] + 0.3 * height < (there[1] + there[3]) / 2 < box[3] - 0.3 * height
-        ]
-        chars = replace(chars, [at, *limits], (box[1] + box[3]) / 2)
-        at = min([at, *limits]) + 1
+        x0, top, x1, bottom, *_ = box
+        middle, height = (top + bottom) / 2, bottom - top
+        limits = [at]
+        for i, (other, there) in enumerate(chars):
+            if there is None or other == MARK or there[3] - there[1] >= 0.85 * text_height:
+                continue
+            beside = x0 - 6 <= (there[0] + there[2]) / 2 <= x1 + 6
+            if beside and 0.2 * height <= abs((there[1] + there[3]) / 2 - middle) < height:
+                limits.append(i)
+        chars = replace(chars, limits, middle)
+        at = min(limits) + 1
     return chars
 
 
