@@ -371,9 +371,6 @@ def test_what_only_looks_like_a_header_stays():
 def test_two_columns_are_read_one_after_the_other_below_their_title():
     left, right = "alpha " * 90 + "leftend.", "beta " * 90 + "rightend."
     columns = paragraph(left, x=60, width=36) + paragraph(right, x=320, width=38)
-    columns.sort(
-        key=lambda line: (-line[1], line[0])
-    )  # the file paints row by row, over both columns
     text, _ = text_of(make_pdf([[(120, 740, 18, "A Study of Two Columns"), *columns]]))
     assert text.startswith("## A Study of Two Columns")
     assert text.index("alpha") < text.index("leftend") < text.index("beta") < text.index("rightend")

@@ -28,7 +28,7 @@ LETTERS = {
 LEADER = re.compile(r"(?:[.·…] ?){4,}\s*[\divxlc]*$|(?: [.·…]){2,} *\d+$")
 ORDINALS = frozenset(("st", "nd", "rd", "th", "′", "’", "'", "″", "*", "†", "°", "TM"))
 HYPHEN = "\x02"  # PDFium's mark of a hyphen at a line end
-GUTTER = 1.5  # a gap wider than this many line heights parts two columns or cells
+GAP = 1.5  # one wider than this many line heights parts two columns or cells
 SCAN_DPI = 300  # what tesseract is trained on
 PAGE_SECONDS = 300  # a page that takes tesseract longer than this is given up
 
@@ -135,7 +135,7 @@ class Run:
         x0, top, x1, bottom, *_ = box
         shared = min(self.bottom, bottom) - max(self.top, top)
         gap = x0 - self.x1
-        near = -0.6 * self.height - (x1 - x0) < gap < GUTTER * self.height
+        near = -0.6 * self.height - (x1 - x0) < gap < GAP * self.height
         return near and shared > 0.35 * min(self.height, bottom - top)
 
     def boxes(self):
@@ -201,26 +201,8 @@ def marked_chars(run):
 
 
 def in_columns(runs, height):
-    """Runs as columns in reading order: as the content has them, else parted by a white strip."""
-    columns = content_columns(runs, height)
-    gutter = find_gutter(runs, height) if len(columns) == 1 else None
-    if gutter is None:
-        return columns
-    # what crosses the gutter (a title, a wide figure) parts what stands above from what is below
-    columns = []
-    order = sorted(runs, key=lambda run: run.top)
-    for crosses, band in itertools.groupby(order, key=lambda run: run.x0 < gutter < run.x1):
-        if crosses:
-            columns.append(list(band))
-        else:
-            band = sorted(band, key=lambda run: run.x0 > gutter)
-            columns += [list(side) for _, side in itertools.groupby(band, lambda r: r.x0 > gutter)]
-    return columns
-
-
-def content_columns(runs, height):
-    """Columns as the content has them: most programs write one, then go up to the top of the other,
-    which holds where formulas hide the white strip between."""
+    """Runs as columns in the order of the content: what sets a page writes one column, then goes up
+    to the top of the next. (White strips part the cells of tables, and formulas hide them.)"""
     columns, pieces = [], [[runs[0]]]
     for before, run in itertools.pairwise(runs):
         if run.top < before.top - 6 * height:
@@ -244,35 +226,6 @@ def is_beside(piece, column, height):
     head, edge = min(run.top for run in lines), sorted(run.x0 for run in lines)[len(lines) // 10]
     level = [run for run in column if run.base > head]
     return sum(run.x1 > edge + height for run in level) <= 0.1 * len(level)
-
-
-def find_gutter(runs, height):
-    """x of a white strip that parts a page written line by line into columns, or None; of several
-    the one that the fewest runs cross."""
-    left, right = min(run.x0 for run in runs), max(run.x1 for run in runs)
-    if right - left < 20 * height:
-        return None
-    middle = (right - left) / 4
-    starts = {run.x0 - 0.5 for run in runs if left + middle < run.x0 < right - middle}
-    found = [(crossing(runs, x), x) for x in starts if is_gutter(runs, x, left, right)]
-    return min(found)[1] if found else None
-
-
-def crossing(runs, x):
-    return sum(run.x0 < x < run.x1 for run in runs)
-
-
-def is_gutter(runs, x, left, right):
-    """True where few runs cross x and the wider runs of both sides fill them: narrow cells of a
-    table do not. Those on the right begin at one margin: labels of a drawing do not."""
-    sides = [run for run in runs if run.x1 <= x], [run for run in runs if run.x0 >= x]
-    if min(map(len, sides)) < 5 or crossing(runs, x) > 0.35 * len(runs):
-        return False
-    for side, room in zip(sides, (x - left, right - x), strict=True):
-        if statistics.quantiles([run.x1 - run.x0 for run in side], n=10)[7] < 0.55 * room:
-            return False
-    margins = collections.Counter(round(run.x0) for run in sides[1])
-    return margins.most_common(1)[0][1] >= 0.3 * len(sides[1])
 
 
 # ---- lines of a column ----
@@ -381,7 +334,7 @@ def row_text(row):
     """Text of a row; two spaces part the cells of a table."""
     text = run_text(row[0])
     for before, run in itertools.pairwise(row):
-        wide = run.x0 - before.x1 > GUTTER * before.height
+        wide = run.x0 - before.x1 > GAP * before.height
         text += ("  " if wide else " ") + run_text(run)
     return MARKS.sub(MARK, text)
 
