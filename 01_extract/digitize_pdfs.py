@@ -89,7 +89,7 @@ def find_files(inputs):
 # ---- what is known of a document beside its text ----
 
 LICENSE_NAMES = re.compile(
-    r"CC[ -](?:BY(?:[ -](?:NC|SA|ND))*|0|Zero)(?:[ -]?(?:v(?:ersion)? ?)?\d\.\d)?|Creative\s+Commons\s+(?:Attribution|Zero)"
+    r"CC[ -]?(?:BY(?:[ -](?:NC|SA|ND))*|0|Zero)(?:[ -]?(?:v(?:ersion)? ?)?\d\.\d)?|Creative\s+Commons\s+(?:Attribution|Zero)"
     r"(?:[- ]*(?:Non-?Commercial|Share-?Alike|No-?Deriv\w+))*(?:\s+(?:\d\.\d|v?\d\b))?(?:\s+International)?|"
     r"GNU\s+Free\s+Documentation\s+Licen[cs]e",
     re.IGNORECASE,
@@ -133,9 +133,9 @@ def short_license(name):
     """CC BY-SA 4.0 for "Creative Commons Attribution-ShareAlike 4.0 International" or its address;
     other names as they are."""
     short = r.license_id(name)
-    return (
-        re.sub(r"-(?=\d)", " ", short.upper()).replace("CC-", "CC ") if short[:2] == "cc" else name
-    )
+    if not short.startswith("cc"):
+        return name
+    return re.sub(r"-(?=\d)", " ", short.upper()).replace("CC-", "CC ")
 
 
 BOOK_FIELDS = ("title", "authors", "url", "isbn", "license", "restricted")

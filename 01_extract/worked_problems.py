@@ -401,8 +401,8 @@ def pair_rows(row):
 def pair_row(row, pair, base):
     carried = {k: v for k, v in row.items() if k not in NOT_CARRIED}
     answer = [base + pair.answer_start, base + pair.answer_end]
-    proof = {"start": answer[0], "end": answer[1], "by": "verbatim"}
-    proof["pages"] = pages_in(row, pair.answer_start, pair.answer_end)
+    pages = pages_in(row, pair.answer_start, pair.answer_end)
+    proof = {"start": answer[0], "end": answer[1], "pages": pages, "by": "verbatim"}
     return {
         **carried,
         "id": f"qa-{r.text_hash(row['id'], 'worked', pair.question, pair.answer, str(answer))}",

@@ -801,6 +801,7 @@ def test_parsers_of_model_text_and_licences_never_fail(text):
         ("License: public domain", "public domain"),
         ("CC BY-NC-SA 4.0", "CC BY-NC-SA 4.0"),  # alone on a line
         ("A. Author\n**CC BY 4.0**", "CC BY 4.0"),
+        ("License: CC0 1.0 Universal", "CC0 1.0"),  # it was null
         ("We compare CC BY 4.0 with other terms.", None),
         ("Cover photo: CC BY 2.0", None),
         ("This book is in the public domain.", "public domain"),

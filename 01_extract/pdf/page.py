@@ -75,18 +75,11 @@ def page_chars(textpage, place, turn):
 
     raw = textpage.raw
     box, x, y = pdfium.FS_RECTF(), ctypes.c_double(), ctypes.c_double()
-    high = 0
     for i in range(pdfium.FPDFText_CountChars(raw)):
         code = pdfium.FPDFText_GetUnicode(raw, i)
         if code in (10, 13, 32, 9, 0xA0, 0):
             yield (" " if code in (32, 9, 0xA0) else "\n"), None
             continue
-        if 0xD800 <= code < 0xDC00:  # characters beyond the basic plane may come as two
-            high = code
-            continue
-        if 0xDC00 <= code < 0xE000:
-            code = 0x10000 + ((high - 0xD800) << 10) + (code - 0xDC00) if high else 0xFFFD
-            high = 0
         if abs(math.sin(pdfium.FPDFText_GetCharAngle(raw, i) - math.radians(turn))) > 0.7:
             continue
         pdfium.FPDFText_GetLooseCharBox(raw, i, box)
@@ -174,6 +167,8 @@ def run_text(run):
             out += text
         else:
             out += mark + (text if len(text) == 1 else f"{{{text}}}")
+    # characters beyond the basic plane come as two
+    out = out.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
     return out.translate(LETTERS)
 
 
