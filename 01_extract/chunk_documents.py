@@ -121,7 +121,7 @@ def fitting_units(text, limit, count):
     ones in parts, as few as possible, so that a unit's beginning stays whole as far as a chunk reaches."""
     units, made = whole_units(text), []
     sizes = sized(text, [unit[0].start for unit in units], len(text), count)
-    ends = [start for start, _ in sizes[1:]] + [len(text)]
+    ends = [*(start for start, _ in sizes), len(text)][1:]
     for unit, (start, size), end in zip(units, sizes, ends, strict=True):
         parts = [(start, size)] if size <= limit else parts_of(text, unit, end, limit, count)
         made += [(at, unit[0].level if at == start else 0, part) for at, part in parts]

@@ -138,6 +138,10 @@ def short_license(name):
     return re.sub(r"-(?=\d)", " ", short.upper()).replace("CC-", "CC ")
 
 
+# "Microsoft Word - thesis.doc"
+NO_TITLE = re.compile(
+    r"^(untitled|microsoft word|document\d*$)|\.(tex|dvi|docx?|pdf|indd|qxd)\b", re.IGNORECASE
+)
 BOOK_FIELDS = ("title", "authors", "url", "isbn", "license", "restricted")
 
 
@@ -184,11 +188,7 @@ def subject_of(name):
 def title_of(text, given, source):
     """The stated title where it is one, else the first heading, else the file's name."""
     given = " ".join(str(given or "").split())
-    if len(given) > 2 and not re.search(
-        r"^(untitled|microsoft word|document\d*$)|\.(tex|dvi|docx?|pdf|indd|qxd)\b",
-        given,
-        re.IGNORECASE,
-    ):
+    if len(given) > 2 and not NO_TITLE.search(given):
         return given
     heading = re.search(r"^#{1,2} +(.+)$", text[:20_000], re.MULTILINE)
     return heading[1].strip("# *")[:200] if heading else Path(source).stem.replace("_", " ")
@@ -199,16 +199,15 @@ def split_front_matter(text):
     import yaml
 
     match = re.match(r"---[ \t]*\n(.*?)\n(?:---|\.\.\.)[ \t]*(?:\n|$)", text, re.DOTALL)
-    if match:
-        try:
-            fields = yaml.safe_load(match[1])
-        except (yaml.YAMLError, RecursionError, ValueError):  # "[[[[..." nests too deep
-            fields = None
-        if isinstance(fields, dict):
-            # lists that hold each other ("&b [*a, *a]" nine times over) become 10 GB as a text
-            plain = {k: v for k, v in fields.items() if isinstance(v, str | int | float)}
-            return {str(k).lower(): v for k, v in plain.items()}, text[match.end() :]
-    return {}, text
+    try:
+        fields = yaml.safe_load(match[1]) if match else None
+    except (yaml.YAMLError, RecursionError, ValueError):  # "[[[[..." nests too deep
+        fields = None
+    if not isinstance(fields, dict):
+        return {}, text
+    # lists that hold each other ("&b [*a, *a]" nine times over) become 10 GB as a text
+    plain = {key: value for key, value in fields.items() if isinstance(value, str | int | float)}
+    return {str(key).lower(): str(value) for key, value in plain.items()}, text[match.end() :]
 
 
 def make_row(text, source, args, pages=None, start=None, more=(), **stated):
@@ -256,9 +255,8 @@ def read_plain(path, source, args):
     stated, body = split_front_matter(text)
     if not body.strip():
         return refused(source, "no text")
-    license = stated.get("license", stated.get("licence"))
-    stated = {"title": stated.get("title"), "subject": stated.get("subject"), "license": license}
-    stated = {field: value and str(value) for field, value in stated.items()}
+    stated.setdefault("license", stated.get("licence"))
+    stated = {name: stated.get(name) for name in ("title", "subject", "license")}
     return {"row": make_row(body, source, args, **stated), "rejected": []}
 
 
@@ -277,12 +275,12 @@ def read_rows(path, source, args):
     """Outcomes of a JSONL file's rows, one by one; their own title, subject, pages, source and
     license are kept."""
     for row in r.read(path, "text?", "title?", "subject?", "pages?", limit=args.limit):
-        source = row.get("source") or source
-        if not str(row.get("text") or "").strip():
-            yield {"row": None, "rejected": [{**row, "source": source, "reason": "no text"}]}
+        name = row.get("source") or source
+        if not (row.get("text") or "").strip():
+            yield {"row": None, "rejected": [{**row, "source": name, "reason": "no text"}]}
             continue
         stated = {field: row.get(field) for field in ("title", "subject", "license")}
-        made = make_row(row["text"], source, args, row.get("pages"), **stated)
+        made = make_row(row["text"], name, args, row.get("pages"), **stated)
         # offsets count from the text as it came
         text = row["text"] if row.get("pages") else made["text"]
         yield {"row": {**row, **made, "text": text, "id": row["id"]}, "rejected": []}
@@ -397,9 +395,8 @@ def emit(outcome, step, seen, source):
         return
     same = r.text_hash(" ".join(row["text"].split()))
     if same in seen:
-        step.reject(
-            {k: v for k, v in row.items() if k != "text"}, "duplicate", duplicate_of=seen[same]
-        )
+        del row["text"]
+        step.reject(row, "duplicate", duplicate_of=seen[same])
         return
     seen[same] = row["source"]
     if ("id", row["id"]) in seen:  # two files of rows may both count from 1
@@ -412,26 +409,17 @@ def options_of():
     """The options of the command."""
     parser = r.parser(__doc__, "output", "limit", "workers", "fresh")
     add = parser.add_argument
-    for name, metavar, text in (
-        (
-            "--metadata",
-            "FILE",
-            f"table of the books (.csv), comes first: file, {', '.join(BOOK_FIELDS)}",
-        ),
-        (
-            "--license",
-            "L",
-            "licence of all documents, e.g. 'CC BY 4.0' (default: as stated, else null)",
-        ),
-        ("--base-url", "URL", "OpenAI-compatible endpoint of olmOCR's model"),
-        ("--model", "M", "name of olmOCR's model at the endpoint"),
-    ):
-        add(name, metavar=metavar, help=text)
+    table = f"table of the books (.csv), comes first: file, {', '.join(BOOK_FIELDS)}"
+    stated = "licence of all documents, e.g. 'CC BY 4.0' (default: as stated, else null)"
+    ocr = ("auto", "olmocr", "tesseract", "none")
     add("--input", nargs="+", required=True, metavar="PATH", help="files or folders")
     add("--subject", choices=SUBJECTS, help="of all documents (default: by the file name's prefix)")
-    ocr = ("auto", "olmocr", "tesseract", "none")
+    add("--metadata", metavar="FILE", help=table)
+    add("--license", metavar="L", help=stated)
     add("--ocr", choices=ocr, default="auto", help="reader of pages without a text layer")
     add("--language", default="eng", metavar="L", help="tesseract's, e.g. eng+deu (default eng)")
+    add("--base-url", metavar="URL", help="OpenAI-compatible endpoint of olmOCR's model")
+    add("--model", metavar="M", help="name of olmOCR's model at the endpoint")
     add(
         "--ocr-pages",
         choices=("scans", "formulas", "all"),

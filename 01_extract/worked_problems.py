@@ -22,7 +22,7 @@ EXERCISES = re.compile(
     review|self-?check|quiz|connections|check\s+your|try\s+it)\b"""
 )
 # "Answers to Odd-Numbered Exercises"
-KEYS = re.compile(r"\b(?:answers?(?:\s+key)?|solutions?|key)\b", re.IGNORECASE)
+KEYS = re.compile(r"\b(?:answers?(?:\s+key)?|solutions?|key)\b(?!\s+of\b)", re.IGNORECASE)
 AMID_TEXT = re.compile(r"check\s+your|try\s+it", re.IGNORECASE)  # prose goes on after the answer
 # "*Use the following information to answer the next five exercises:* A company ..."
 STEM = re.compile(

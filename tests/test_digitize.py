@@ -546,6 +546,13 @@ def test_markdown_text_and_rows(run_script, tmp_path):
     )
 
 
+def test_a_row_without_a_source_bears_the_name_of_its_file(run_script, tmp_path):
+    rows = [{"text": "A heart beats.", "source": "heart.pdf"}, {"text": "A lung breathes."}]
+    write_jsonl(tmp_path / "rows.jsonl", rows)
+    documents, _, _ = digitize(run_script, tmp_path, tmp_path / "rows.jsonl")
+    assert [d["source"] for d in documents] == ["heart.pdf", "rows.jsonl"]
+
+
 def test_licence_statements_and_titles():
     spelled = "Title\n\n© 2020 A. Author. This work is licensed under a Creative\nCommons Attribution 4.0 International License."
     assert digitize_pdfs.find_license(spelled) == "CC BY 4.0"

@@ -286,13 +286,10 @@ def heights_of(run):
 
 
 def is_bold(textpage, run):
-    """True where the font of a run's middle character says so in its name or weight."""
-    import pypdfium2.raw as pdfium
-
+    """True where the font of a run's middle character says so in its name."""
     boxes = run.boxes()
-    number = boxes[len(boxes) // 2][5]
-    named = re.search(rb"(?i)bold|black|heavy|-sb|demi", font_name(textpage, number))
-    return bool(named) or pdfium.FPDFText_GetFontWeight(textpage.raw, number) >= 700
+    name = font_name(textpage, boxes[len(boxes) // 2][5])
+    return bool(re.search(rb"(?i)bold|black|heavy|-sb|demi", name))
 
 
 def column_lines(runs, textpage):
