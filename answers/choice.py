@@ -179,9 +179,9 @@ TAILS = {word: re.compile(tail, re.X | re.I) for all, tail in CUES.items() for w
 WORD = re.compile(r"[A-Za-z]+|#{4}|[→⇒∴]|=>|答案|选项?")
 DOUBT = re.compile(  # right before a cue: "whether the answer is", "the student's answer is"
     r"""(?xi)
-    \b(?:if|whether|suppose|supposing|assum\w+|unless|not\s+sure|unsure|wrong|incorrect|how\s+can|why
-      |hypothetical\w*|had|other|previous|initial\w*|at\s+first|argue|student'?s?|mistake|your
-      |possible) \b [^.\n]{0,24}$"""
+    \b(?:if|whether|suppose|supposing|assum\w+|unless|not\s+sure|unsure|wrong|incorrect|how\s+can
+      |hypothetical\w*|had|previous|initial\w*|at\s+first|argue|student'?s?|mistake|your
+      |(?<!only\s)possible) \b [^.\n]{0,24}$"""
 )
 REMARK = re.compile(  # "Note: had it asked about X, the answer would be A"
     r"""(?xi)
@@ -336,6 +336,7 @@ SUBORDINATE = re.compile(  # "as pressure increases, volume decreases" states th
 OPEN_END = re.compile(  # no sentence ends so
     r"\s(?:because|since|and|or|but|the|an|is|are|was|of|to|that|which|with|for|if|as|by|from|[=+])$"
 )
+CLOSED = re.compile(r"[.!?。！？:)\]}\"'”’]$|```$")
 DENIAL = re.compile(r"(?i)\b(?:no|not|cannot)\b|n['’]t\b")
 UNSURE = re.compile(
     r"(?i)\?|\b(?:may|might|could|perhaps|possibly|maybe|unclear|depends|cannot|please|sorry)\b"
@@ -343,16 +344,10 @@ UNSURE = re.compile(
 )
 
 
-def sentences_of(text):
-    return [sentence for sentence in SENTENCE_END.split(text) if sentence.strip()]
-
-
 def cut_off(text):
     """Does a response stop inside a sentence: at a word that needs another, or, a long one, without its full stop?"""
-    closed = re.search(r"[.!?。！？:)\]}\"'”’]$|```$", text) and text.count("\\[") <= text.count(
-        "\\]"
-    )
-    return bool(OPEN_END.search(text[-20:])) or len(text) > 300 and not closed
+    unclosed = not CLOSED.search(text[-3:]) or text.count("\\[") > text.count("\\]")
+    return bool(OPEN_END.search(text[-20:])) or len(text) > 300 and unclosed
 
 
 def last_sentence(text, options, stated):
@@ -362,7 +357,8 @@ def last_sentence(text, options, stated):
     known = None if stated else options  # what was stated was refused: other words do not count
     if len(listed(text, options)) > 1:  # a list, of which no line is a conclusion
         text = "\n".join(line for line in text.split("\n") if not LISTED.match(line))
-    for sentence in sentences_of(text)[:-3:-1] if len(text) < SHORT else ():
+    sentences = [part for part in SENTENCE_END.split(text[-SHORT:]) if part.strip()]
+    for sentence in sentences[:-3:-1] if len(text) < SHORT else ():
         found = concluded(sentence, known)
         if found is not None:
             return found or None

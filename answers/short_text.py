@@ -84,11 +84,12 @@ NEGATIVE = set(
     """not no never neither nor without none cannot isnt arent wasnt werent doesnt dont didnt cant wont
     non except unlike than""".split()
 )
-NAMES = set("befor after new north south east west upper lower".split())  # West Virginia
+NAMES = set("befor after new north south east west upper lower left right".split())  # West Virginia
 HEDGE = re.compile(
-    r"(?i)\b(?:either|or|might|may|could|maybe|perhaps|possibly|unsure|not sure|guess|wait|actually)\b"
+    r"(?i)\b(?:either|or|might|may|could|maybe|perhaps|possibly|unsure|not sure|guess|wait|actually"
+    r"|although)\b"
 )
-AFFIRM, DENY = (set("yes true correct right".split()), set("no false incorrect wrong".split()))
+AFFIRM, DENY = set("yes true correct right".split()), set("no false incorrect wrong".split())
 POLARITY = re.compile(  # "No, ...", "The statement is not true", "so the answer is no"
     r"""(?x)
     (?: ^\W* | \b(?:is|answer|statement|therefore|thus|hence|so)\W+ (?:indeed\s+|actually\s+)? )
