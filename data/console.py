@@ -114,16 +114,19 @@ def relay(source, child, console):
 
 
 def pass_on(child):
-    """Ctrl-C at a terminal reaches the step too, which ends by itself; a SIGTERM to this process alone becomes one for it."""
+    """Ctrl-C at a terminal reaches the step too, which ends by itself; a SIGTERM to this process alone becomes one for it.
 
-    def wait_or_kill(*_):
+    run_all.sh sends a SIGTERM after a Ctrl-C: a second Ctrl-C would break off what the step does at its end.
+    """
+    heard = []
+
+    def interrupt(number, _):
+        if number == signal.SIGTERM and not heard:
+            child.send_signal(signal.SIGINT)
+        heard.append(number)
         signal.alarm(PATIENCE)
 
-    def interrupt(*_):
-        child.send_signal(signal.SIGINT)
-        wait_or_kill()
-
-    signal.signal(signal.SIGINT, wait_or_kill)
+    signal.signal(signal.SIGINT, interrupt)
     signal.signal(signal.SIGTERM, interrupt)
     signal.signal(signal.SIGALRM, lambda *_: child.kill())
 

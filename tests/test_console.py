@@ -2,8 +2,10 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
+import time
 
 from conftest import ROOT, write_jsonl
 
@@ -77,6 +79,22 @@ def test_on_a_terminal_the_step_sees_a_terminal_and_its_bar_is_shown_at_once(tmp
     running = subprocess.Popen(command, stderr=its, stdout=subprocess.PIPE, text=True)
     assert os.read(ours, 100) == b"\rbar 1" and running.poll() is None
     assert running.communicate()[0] == "True\n" and running.returncode == 0
+
+
+def test_a_signal_of_run_all_after_a_ctrl_c_does_not_interrupt_the_step_again(tmp_path):
+    program = (
+        "import signal, time; heard = []; signal.signal(signal.SIGINT, lambda *_: heard.append(1))\n"
+        "print('up', flush=True)\n"
+        "while not heard: time.sleep(0.05)\n"
+        "time.sleep(1); print(len(heard))"
+    )
+    command = [*CONSOLE, "--log", str(tmp_path / "step.log"), sys.executable, "-c", program]
+    running = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, start_new_session=True)
+    assert running.stdout.readline() == "up\n"
+    os.killpg(running.pid, signal.SIGINT)  # as a terminal sends it
+    time.sleep(0.3)
+    running.terminate()
+    assert running.communicate(timeout=10)[0] == "1\n" and running.returncode == 0
 
 
 def test_a_step_says_what_it_makes_of_how_many_rows_and_at_the_end_how_long_it_took(
