@@ -911,7 +911,9 @@ class Step:
         if number is not None:
             part = within(self.args.get("limit"))
             rows = f"{len(range(number)[part.start : part.stop]):,} rows of {Path(source).name}"
-        starting(self.output.name, rows, f"{duration(took)} last time" if took else None)
+        starting(
+            self.output.name, rows, f"{duration(took)} last time" if took is not None else None
+        )
 
     def read(self, path, *fields, limit=None, unique=True):
         """Rows of an input file, counted; each must then be kept, rejected or split."""
