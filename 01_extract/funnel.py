@@ -14,14 +14,12 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-import itertools
 import os
 from collections import Counter
 
 import rows as r
 
-# at most four reasons a step are drawn apart
-KEPT, REJECTED = "#2c6e91", ["#c8553d", "#e0876a", "#eeb79b", "#f3d6c3"]
+KEPT, REJECTED = "#2c6e91", "#c8553d"
 COLUMNS = "step|rows in|rows out|rejected|share kept|why rejected|model|tokens|a row kept|seconds"
 ALIGNED = "---|---:|---:|---:|---:|---|---|---:|---:|---:"
 
@@ -108,32 +106,31 @@ def table(steps):
 
 
 def plot(steps, path):
-    """Horizontal bars, one a step: kept rows, then the rejected by reason, in the step's own units
-    (documents, chunks, pairs)."""
+    """Horizontal bars, one a step: rows kept and rejected, in the step's own units (documents,
+    chunks, pairs), with the most frequent reasons."""
     import matplotlib
 
     matplotlib.use("Agg")
     import matplotlib.pyplot as plt
 
+    places = range(len(steps))
+    kept = [step["counts"]["out"] for step in steps]
+    rejected = [sum(step["counts"]["rejected"].values()) for step in steps]
+    labels = []
+    for step in steps:
+        why = ", ".join(f"{reason} {n:,}" for reason, n in by_count(step)[:3])
+        labels.append(f"{step['counts']['out']:,}" + (f"   rejected: {why}" if why else ""))
     figure, axes = plt.subplots(figsize=(11, 1.3 + 0.52 * max(len(steps), 1)), layout="constrained")
-    widest = 1
-    for place, step in enumerate(steps):
-        kept, reasons = step["counts"]["out"], by_count(step)
-        widths = [kept, *(n for _, n in reasons)]
-        *starts, end = itertools.accumulate(widths, initial=0)
-        colors = [KEPT, *REJECTED, *REJECTED[-1:] * len(reasons)][: len(widths)]
-        axes.barh([place] * len(widths), widths, left=starts, color=colors, edgecolor="white")
-        why = ", ".join(f"{reason} {n:,}" for reason, n in reasons[:3])
-        text = f"  {kept:,}" + (f"   rejected: {why}" if why else "")
-        axes.text(end, place, text, va="center", fontsize=8.5, color="#333333")
-        widest = max(widest, end)
-    axes.set_yticks(range(len(steps)), [step["name"] for step in steps])
-    axes.set_xlim(0, 1.9 * widest)  # the right half is for the text beside the bars
+    axes.barh(places, kept, color=KEPT)
+    bars = axes.barh(places, rejected, left=kept, color=REJECTED)
+    axes.bar_label(bars, labels=labels, padding=4, fontsize=8.5)
+    axes.set_yticks(places, [step["name"] for step in steps])
+    widest = max(map(sum, zip(kept, rejected, strict=True)), default=1)
+    axes.set_xlim(0, 1.9 * max(widest, 1))  # the right half is for the text beside the bars
     axes.xaxis.set_major_formatter(lambda value, _: f"{value:,.0f}")
     axes.invert_yaxis()
     axes.spines[["top", "right", "bottom"]].set_visible(False)
-    axes.set_xlabel("rows kept (blue) and rejected (red, darkest: the most frequent reason)")
-    axes.set_title("Rows after each step", loc="left", fontsize=12)
+    axes.set_title("Rows after each step: kept (blue) and rejected (red)", loc="left", fontsize=12)
     with r.write_aside(path) as file:
         figure.savefig(file, format="png", dpi=160, bbox_inches="tight")
     plt.close(figure)
