@@ -12,7 +12,7 @@ from .words import stem
 
 LETTERS = string.ascii_uppercase
 LABEL = re.compile(r"^\s*\(?([A-Z])[).:]\s+")
-DROPPED = set("the an text mathrm left right times cdot".split())
+DROPPED = {"the", "an", "times", "cdot"}
 BEFORE = re.compile(  # "not nitrogen"; the 10 of 3/10, the 3 of -3
     r" (?:not|isnt|arent|never|neither|nor|without|than|except|instead of|no)(?: be| to be| of)? $"
     r"|[-+/^] $"
@@ -32,8 +32,8 @@ def words(text, stemmed=False):
         text = re.sub(r"\\[dtc]frac", r"\\frac", text)
     text = re.sub(r"°|\bdegrees?\b", " deg ", text)
     text = re.sub(r"(?<=\d),(?=\d{3}\b)|(?<=[a-z])-(?=[a-z])", "", text)
-    text = text.replace("’", "'").replace("can't", "can not").replace("cannot", "can not")
-    text = re.sub(r"(?<=[a-z])'(?=[a-z])", "", text.replace("n't", " not"))
+    for short in ("can't", "cannot", "n't"):
+        text = text.replace(short, " not")
     tokens = re.findall(r"[^\W\d_]+|\d+(?:\.\d+)?|[-+/^%=<>|]", text)
     drop = DROPPED | {"a"} if len(tokens) > 1 else DROPPED
     tokens = [stem(token) if stemmed else token for token in tokens if token not in drop]
@@ -89,7 +89,7 @@ def contained(flat, known):
         denied = BEFORE.search(before[-30:])
         if number and (after[:1] in tuple("/^") or denied):
             continue
-        if denied and before[-2:-1].isalpha() and not option.startswith((" not ", " no ")):
+        if denied and before[-2:-1].isalpha():
             continue
         hits.append(letter)
         flat = flat.replace(option, " # ")
