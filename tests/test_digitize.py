@@ -377,6 +377,15 @@ def test_two_columns_are_read_one_after_the_other_below_their_title():
     assert "alpha beta" not in text and "beta alpha" not in text
 
 
+def test_a_note_in_the_margin_is_read_apart_from_the_text_beside_it():
+    body = paragraph("body " * 200 + "bodyend.", x=200, width=60)
+    note = paragraph("note " * 30 + "noteend.", x=60, width=20)
+    for lines in (body + note, note + body):  # whichever the file has first
+        text, _ = text_of(make_pdf([lines]))
+        assert "note body" not in text and "body note" not in text and "note  body" not in text
+        assert "noteend" in text and "bodyend" in text
+
+
 def test_cells_of_a_table_row_are_parted():
     table = [
         (72, 700, 11, "mass"),

@@ -75,11 +75,18 @@ def page_chars(textpage, place, turn):
 
     raw = textpage.raw
     box, x, y = pdfium.FS_RECTF(), ctypes.c_double(), ctypes.c_double()
+    high = 0
     for i in range(pdfium.FPDFText_CountChars(raw)):
         code = pdfium.FPDFText_GetUnicode(raw, i)
         if code in (10, 13, 32, 9, 0xA0, 0):
             yield (" " if code in (32, 9, 0xA0) else "\n"), None
             continue
+        if 0xD800 <= code < 0xDC00:  # characters beyond the basic plane come as two
+            high = code
+            continue
+        if 0xDC00 <= code < 0xE000:
+            code = 0x10000 + ((high - 0xD800) << 10) + (code - 0xDC00) if high else 0xFFFD
+            high = 0
         if abs(math.sin(pdfium.FPDFText_GetCharAngle(raw, i) - math.radians(turn))) > 0.7:
             continue
         pdfium.FPDFText_GetLooseCharBox(raw, i, box)
@@ -167,8 +174,6 @@ def run_text(run):
             out += text
         else:
             out += mark + (text if len(text) == 1 else f"{{{text}}}")
-    # characters beyond the basic plane come as two
-    out = out.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
     return out.translate(LETTERS)
 
 
@@ -212,15 +217,19 @@ def in_columns(runs, height):
 
 
 def is_beside(piece, column, height):
-    """True where a piece of the content stands as a column to the right of another: at least five
-    lines of it, and what is on their level ends before them. Comments beside program text are fewer."""
+    """True where a piece of the content stands as a column beside another: at least five lines of
+    it, and what is on their level ends before them or begins behind them (a note in the margin that
+    is written first). Comments beside program text are fewer."""
     foot = max(run.base for run in column) + height
     lines = [run for run in piece if run.base < foot]
     if len(lines) < 5:
         return False
-    head, edge = min(run.top for run in lines), sorted(run.x0 for run in lines)[len(lines) // 10]
-    level = [run for run in column if run.base > head]
-    return sum(run.x1 > edge + height for run in level) <= 0.1 * len(level)
+    few = len(lines) // 10
+    left, right = sorted(run.x0 for run in lines)[few], sorted(run.x1 for run in lines)[-1 - few]
+    level = [run for run in column if run.base > min(run.top for run in lines)]
+    before = sum(run.x1 <= left + height for run in level)
+    behind = sum(run.x0 >= right - height for run in level)
+    return max(before, behind) >= 0.9 * len(level)
 
 
 # ---- lines of a column ----
