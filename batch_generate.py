@@ -1,20 +1,23 @@
-"""Ask a language model about every row of a file and keep its raw answers, one line per row, with resume.
+"""Ask a language model about every row of a file and keep its raw answers, with resume.
 
-    python batch_generate.py --input questions.jsonl --output answers.raw.jsonl --model Qwen/Qwen3-8B --prompt "Solve: <question>"
+    python batch_generate.py --input questions.jsonl --output answers.raw.jsonl \\
+        --model Qwen/Qwen3-8B --prompt "Solve: <question>"
 
 in   rows with the fields that the prompt names in angle brackets
-out  one line per row: id, response, finish_reason (stop | length), prompt_tokens, completion_tokens, model, sampling, messages_hash;
-     rows that failed after all retries stand in answers.raw.rejected.jsonl and are asked again by the next run
+out  one line per row: id, response, finish_reason (stop | length), prompt_tokens, completion_tokens,
+     model, sampling, messages_hash; rows that failed after all retries stand in
+     answers.raw.rejected.jsonl and are asked again by the next run
 
-Without --base-url vLLM runs in this process, one engine per group of GPUs. With it, requests go to any OpenAI-compatible endpoint
-(several, separated by commas, share the work; the rows of one that goes away go to the others); the key is read from LLM_API_KEY or
-OPENAI_API_KEY. After a crash the same command asks only for the missing rows, with a larger --max-tokens only for those that were cut
-off. Answers of another model, prompt or sampling are never mixed in. BUDGET (money, at PRICE_PER_GPU_HOUR, or PRICE_IN and PRICE_OUT
-per million tokens) stops a run cleanly.
+Without --base-url vLLM runs in this process, one engine per group of GPUs. With it, requests go to any
+OpenAI-compatible endpoints, separated by commas; the rows of one that goes away go to the others; the
+key is read from LLM_API_KEY or OPENAI_API_KEY. After a crash the same command asks only for the missing
+rows, with a larger --max-tokens only for those that were cut off. Answers of another model, prompt or
+sampling are never mixed in. BUDGET (money, at PRICE_PER_GPU_HOUR, or PRICE_IN and PRICE_OUT per million
+tokens) stops a run cleanly.
 """
 
-# A request is made of a row in Book.missing, sent by Endpoints.answer (which tries again) or, to vLLM, by drive(); its answer is
-# stored in Book.store and RawFile.append.
+# A request is made of a row in Book.missing, sent by Endpoints.answer (which tries again) or, to vLLM
+# itself, by drive(); its answer goes through Book.store to RawFile.append.
 
 import asyncio
 import collections
@@ -64,23 +67,23 @@ FENCE = re.compile(rf"(?i)<(?=\s*/?\s*(?:{'|'.join(FENCES)})\b)")
 
 
 def fill(prompt, /, **values):
-    """The prompt with its placeholders <name> filled in one pass: one that stands in a text is left."""
+    """The prompt with its placeholders <name> filled in; one that stands in a text is left."""
     return re.sub(r"<([^<>\n]+)>", lambda found: str(values.get(found[1], found[0])), prompt)
 
 
 def defused(text):
-    """The text with &lt; for the < of every tag that fences of prompts have; HTML stays as it is."""
+    """The text with &lt; for the < of every tag of FENCES; HTML stays as it is."""
     return FENCE.sub("&lt;", str(text))
 
 
 def fenced(name, text):
-    """A text between tags that nothing in it opens or closes, so that instructions in it stay text."""
+    """A text between tags that nothing in it opens or closes: instructions in it stay text."""
     assert name in FENCES, name
     return f"<{name}>\n{defused(text)}\n</{name}>"
 
 
 def user_turn(prompt, /, texts=(), **values):
-    """Chat messages of one prompt; `texts` are filled in between their tags, `values` as they are."""
+    """Chat messages of one prompt; `texts` stand between their tags, `values` as they are."""
     blocks = {name: fenced(name, text) for name, text in dict(texts).items()}
     return [{"role": "user", "content": fill(prompt, **blocks, **values)}]
 
@@ -89,7 +92,7 @@ def user_turn(prompt, /, texts=(), **values):
 
 
 def add_options(parser, **defaults):
-    """Options of every script that asks a model, with other defaults; model=None makes it optional."""
+    """Options of every script that asks a model; model=None in `defaults` makes it optional."""
     add = parser.add_argument
     model = "hub id or folder of the model, or its name at the endpoint"
     add("--model", required="model" not in defaults, metavar="M", help=model)
@@ -127,12 +130,12 @@ def add_options(parser, **defaults):
 class Sampling:
     """How an answer is sampled; the raw rows keep what is set.
 
-    temperature       None: temperature, top_p and the rest of the model's own generation_config
-    json_schema       dict: the answer must be JSON of this schema; choices: list of strings: the answer is one of them
-    thinking          True, False: passed to the chat template as enable_thinking; None: the template's default
+    temperature       None: the model's own generation_config, for top_p and the rest too
+    json_schema       the answer must be JSON of this schema; choices: one of these strings
+    thinking          the chat template's enable_thinking; None: its default
     template_args     further arguments of the chat template
-    retry_max_tokens  answers cut off at max_tokens are asked once more with this budget (`retried` is then true in the raw row)
-    seed              of the run; each row's own seed is a hash of it and of the row's id, so that rows do not depend on their order
+    retry_max_tokens  answers cut off at max_tokens are asked once more with this budget
+    seed              of the run; each row's own is a hash of it and of the row's id
     extra             further sampling parameters of vLLM by name, e.g. {"top_k": 20}
     """
 
@@ -158,7 +161,7 @@ class Sampling:
 
 
 def sampler(sampling):
-    """The parameters of the sampler itself among a raw row's `sampling`; the model's own are left out."""
+    """The sampler's own parameters in a raw row's `sampling`; the model's are left out."""
     ours = {field.name for field in dataclasses.fields(Sampling)} - {"temperature", "top_p", "stop"}
     return {k: v for k, v in sampling.items() if k not in ours and v != "model"}
 
@@ -190,13 +193,13 @@ def options(args):
 
 
 def row_seed(seed, id_):
-    """Seed of one row (31 bits): a hash of the run's seed and its id, whatever the other rows are."""
+    """Seed of one row (31 bits), whatever the other rows are."""
     return int(r.text_hash(str(seed), id_), 16) % 2**31
 
 
 def identify(model):
-    """Name of a model for resume and meta files; a folder gets a hash of its weights' sizes and dates
-    and of its small files: a model trained again under the same path is another one."""
+    """Name of a model for resume and meta files; a folder gets a hash of its weights' sizes and
+    dates and of its small files: a model trained again under the same path is another one."""
     folder = Path(model)
     if not folder.is_dir():
         return str(model)
@@ -217,7 +220,7 @@ def identify(model):
 class RawFile:
     """The answers on disk: an index of what is there, appends, and at the end the order of the input.
 
-    The index is a temporary SQLite table that spills to disk: its memory does not grow with the rows.
+    The index is a temporary SQLite table that spills to disk: memory does not grow with the rows.
     """
 
     def __init__(self, path):
@@ -233,8 +236,8 @@ class RawFile:
         self.reader, self.lines = open(self.path, "rb"), 0
         self.table = sqlite3.connect("", isolation_level=None)
         self.table.executescript(
-            "PRAGMA journal_mode=OFF; PRAGMA synchronous=OFF; CREATE TABLE rows (id BLOB PRIMARY KEY, "
-            "place, offset, prompt_tokens, completion_tokens) WITHOUT ROWID; BEGIN"
+            "PRAGMA journal_mode=OFF; PRAGMA synchronous=OFF; CREATE TABLE rows (id BLOB PRIMARY "
+            "KEY, place, offset, prompt_tokens, completion_tokens) WITHOUT ROWID; BEGIN"
         )
         self._scan()
 
@@ -287,8 +290,8 @@ class RawFile:
         self._note(row, offset)
 
     def check(self, id_, number, expected):
-        """The stored row of an id, or None; BadInput where it is of another model, sampling (budgets
-        may grow) or messages_hash. `number`: its place in the input, and so in the finished file."""
+        """The stored row of an id, or None; BadInput where it is of another model, sampling
+        (budgets may grow) or messages_hash. `number`: its place in the input."""
         self._set(id_, "place", number)
         if (stored := self.get(id_)) is None:
             return None
@@ -299,8 +302,8 @@ class RawFile:
             if not same:
                 name = "prompt (hash of the messages)" if key == "messages_hash" else key
                 raise r.BadInput(
-                    f'{self.path}: row "{id_}" was made with {name} {json.dumps(stored[key])}, now it is '
-                    f"{json.dumps(value)}; use another output, or --fresh to start over"
+                    f'{self.path}: row "{id_}" was made with {name} {json.dumps(stored[key])}, now '
+                    f"it is {json.dumps(value)}; use another output, or --fresh to start over"
                 )
         return stored
 
@@ -310,7 +313,7 @@ class RawFile:
         return dict(zip(TOKENS, (number or 0 for number in sums.fetchone()), strict=True))
 
     def finish(self, failed):
-        """Bring the rows into the order of the input, each once; those of a larger input stay at the end."""
+        """Bring the rows into the order of the input, each once; others stay at the end."""
         found = self.table.execute(
             "SELECT offset FROM rows WHERE offset IS NOT NULL ORDER BY place IS NULL, place, offset"
         )
@@ -380,18 +383,18 @@ def generate_jsonl(
     fresh=False,
     **changes,
 ):
-    """Ask `model` about every row; its raw answers stand in out_path, one line per id, in the order of the rows.
+    """Ask `model` about every row; its raw answers stand in out_path, one line per id, in order.
 
     rows         iterable of dicts with `id`, read once
-    to_messages  function row -> list of chat messages, or a string: a completion prompt without chat template
-    sampling     a Sampling; `changes` are fields of it that differ in this call, e.g. max_tokens=512
-    readable     function text -> bool: an unreadable answer is asked for once more, warmer, with another seed
+    to_messages  function row -> chat messages, or a string: a completion prompt without template
+    sampling     a Sampling; `changes` are fields of it that differ in this call: max_tokens=512
+    readable     function text -> bool: an unreadable answer is asked for once more, warmer
     adapter      folder of a LoRA adapter (in-process engine only)
-    engine       further arguments of vllm.LLM; engines: their number (default: GPUs / tensor_parallel)
-    backend      function (requests, emit, setup) in the place of vLLM (04_eval/transformers_backend.py)
+    engine       arguments of vllm.LLM; engines: their number (default: GPUs / tensor_parallel)
+    backend      function (requests, emit, setup) in the place of vLLM
 
-    Returns counts: rows, asked, failed, truncated, seconds, tokens of this call and (`all_runs`) of every
-    run. Raises BadInput where stored answers belong to another experiment, the file is broken, or no
+    Returns counts: rows, asked, failed, truncated, seconds, tokens of this call and (`all_runs`) of
+    all. Raises BadInput where stored answers belong to another experiment, the file is broken, or no
     endpoint answers, OutOfBudget where BUDGET is spent. With base_url no model is loaded.
     """
     for path in (Path(out_path), r.beside(out_path, "rejected.jsonl")):
@@ -434,8 +437,8 @@ class OutOfBudget(r.BadInput):
 class Book:
     """One run of generate_jsonl: requests() gives what is still to ask, store() keeps an answer.
 
-    A request: ids (rows that share the messages), messages, messages_hash, max_tokens, seed, and where it
-    is a further try of one row: temperature, first (the answer before), earlier (tokens before this try).
+    A request: ids (rows that share the messages), messages, messages_hash, max_tokens, seed; where it
+    is a further try of a row also temperature, first (the answer before), earlier (tokens before).
     """
 
     def __init__(self, out_path, name, sampling, system_prompt, readable, total):
@@ -447,7 +450,7 @@ class Book:
         self.bar = r.progress(total=total, desc=self.raw.path.name)
 
     def requests(self, rows, to_messages):
-        """Requests of the rows without an answer, or with one that was cut off at a smaller budget."""
+        """Requests of the rows without an answer, or with one cut off at a smaller budget."""
         for request in self.grouped(self.missing(rows, to_messages)):
             if over_budget(self.counts, time.time() - self.started):
                 self.stopped = True
@@ -502,8 +505,8 @@ class Book:
             self.warn_thinking()
         if self.bar.total:
             r.say(
-                f"{self.raw.path.name}: at most {self.bar.total - self.bar.n:,} rows to ask ({self.bar.n:,} are there), up to "
-                f"{self.sampling['max_tokens']:,} tokens each; the bar shows tokens/s and the time left"
+                f"{self.raw.path.name}: at most {self.bar.total - self.bar.n:,} rows to ask "
+                f"({self.bar.n:,} are there), up to {self.sampling['max_tokens']:,} tokens each"
             )
 
     def warn_thinking(self):
@@ -550,7 +553,7 @@ class Book:
         return []
 
     def further_try(self, request, answer):
-        """What a further try changes in the request; None where the answer is good or there was one."""
+        """What a further try changes in the request; None where it needs none, or had it."""
         if answer["finish_reason"] == "length" and request["max_tokens"] < self.budget:
             return {"max_tokens": self.budget}
         if self.readable is None or "temperature" in request or self.readable(answer["response"]):
@@ -599,19 +602,19 @@ class Book:
         r.SPENT[self.raw.path.name] = self.counts["all_runs"]
         if self.failed:
             r.say(
-                f"{self.raw.path.name}: {len(self.failed)} rows got no answer, see {self.raw.rejected_path.name}; "
-                f"first: {self.failed[0]['error'][:200]}"
+                f"{self.raw.path.name}: {len(self.failed)} rows got no answer, see "
+                f"{self.raw.rejected_path.name}; first: {self.failed[0]['error'][:200]}"
             )
         if self.stopped:
             raise OutOfBudget(
-                f"{self.raw.path.name}: BUDGET is spent; {self.counts['rows'] - self.counts['asked']:,} rows and the rest stand unasked, "
-                "the answers so far are kept, the same command with a larger BUDGET goes on"
+                f"{self.raw.path.name}: BUDGET is spent; the answers so far are kept, the same "
+                "command with a larger BUDGET goes on"
             )
         return self.counts
 
 
 def answer_of(old):
-    """What a further try of a stored row must know: the answer that stands, and the tokens it took."""
+    """What a further try of a stored row needs: the answer that stands, and its tokens."""
     own = ("id", "model", "sampling", "messages_hash", "earlier", "retried", "asked_again")
     before = old.get("earlier", {})
     earlier = {key: old[key] + before.get(key, 0) for key in TOKENS}
@@ -619,7 +622,7 @@ def answer_of(old):
 
 
 def over_budget(counts, seconds):
-    """Has this process spent BUDGET, at PRICE_PER_GPU_HOUR (of each of GPUS), PRICE_IN and PRICE_OUT?"""
+    """Has this process spent BUDGET? PRICE_PER_GPU_HOUR is of each of GPUS."""
     if not os.environ.get("BUDGET"):
         return False
 
@@ -656,7 +659,8 @@ class Server:
 
 
 class Servers:
-    """Deals requests to servers, to each as many at once as it takes. `answer(server, request)` of a subclass asks one of them."""
+    """Deals requests to servers, to each as many at once as it takes. `answer(server, request)` of
+    a subclass asks one of them."""
 
     def __init__(self, servers, retries):
         self.servers, self.retries = servers, retries
@@ -683,7 +687,7 @@ class Servers:
         await self.changed.wait()
 
     def free(self):
-        """The server with the fewest requests that takes one more, or None; BadInput where none will ever."""
+        """The server with the fewest requests that takes one more, or None now."""
         useful = [server for server in self.servers if not server.closed]
         if not useful:
             why = self.servers[-1].closed
@@ -723,7 +727,8 @@ def run_async(work):
 
 
 class Fault(Exception):
-    """A request that brought no usable answer: sent again unless `final`; `wait` is what the server asked for in seconds."""
+    """A request that brought no usable answer: sent again unless `final`, after the `wait` seconds
+    that the server asked for."""
 
     def __init__(self, text, wait=0.0, final=False):
         super().__init__(r.redact(text.encode(errors="replace")).decode()[:1000])
@@ -759,7 +764,7 @@ decode_usage = msgspec.json.Decoder(Usage).decode
 
 
 def parse_reply(data, request, opened=False):
-    """{"texts": [...], "prompt_tokens": n} of a reply's bytes; Fault where it holds no usable answer."""
+    """The answer in a reply's bytes, as Book.store takes it; Fault where there is none."""
     try:
         reply = decode_reply(data)
     except (ValueError, RecursionError) as error:
@@ -875,7 +880,8 @@ class Endpoints(Servers):
         if not any(there):
             urls = ",".join(endpoint.url for endpoint in self.servers)
             raise r.NoEndpoint(
-                f"--base-url {urls}: no server answers there; start it, or leave --base-url out to run vLLM in this process"
+                f"--base-url {urls}: no server answers there; start it, or leave --base-url out "
+                "to run vLLM in this process"
             )
         for endpoint, answers in zip(self.servers, there, strict=True):
             if not answers:
@@ -885,7 +891,7 @@ class Endpoints(Servers):
             self.opened = await self.opens_thinking(self.servers[there.index(True)], messages)
 
     async def watch(self):
-        """Each second: is a server back, does one take more? Ends the run after PATIENCE seconds without any."""
+        """Each second: is a server back, does one take more? Raises after PATIENCE seconds."""
         since = time.monotonic()
         while True:
             await asyncio.sleep(min(1, PATIENCE / 4))
@@ -895,7 +901,8 @@ class Endpoints(Servers):
                 since = time.monotonic()
             elif time.monotonic() - since > PATIENCE:
                 raise r.BadInput(
-                    f"{self.servers[0].url}: no server has answered for {PATIENCE} s; the answers so far are kept, the same command goes on"
+                    f"{self.servers[0].url}: no server has answered for {PATIENCE} s; the answers "
+                    "so far are kept, the same command goes on"
                 )
 
     async def look_at(self, endpoint):
@@ -957,7 +964,7 @@ class Endpoints(Servers):
             return False
 
     async def answer(self, endpoint, request):
-        """The answer to a request after at most `retries` further tries; Gone where the endpoint is."""
+        """The answer after at most `retries` further tries; Gone where the endpoint is."""
         try:
             body = self.body(request)
         except UnicodeEncodeError:
@@ -1000,7 +1007,7 @@ class Endpoints(Servers):
         return answer
 
     def fault(self, endpoint, status, headers, data):
-        """The error of a reply that is none: a Fault of this row, or Gone where the server is of no use."""
+        """The error of a reply that is no answer: Fault, or Gone where the server is of no use."""
         text = str(Fault(f"{status}: {data[:500].decode(errors='replace')}"))
         if status in (401, 403, 404):  # a wrong key, model or path
             endpoint.refusals += 1
@@ -1023,7 +1030,8 @@ class Endpoints(Servers):
             if not endpoint.down and not await self.is_there(endpoint):
                 endpoint.rests_until = float("inf")
                 r.say(
-                    f"{endpoint.url}: does not answer any more ({why}); its rows go to the others, or wait for it"
+                    f"{endpoint.url}: does not answer any more ({why}); its rows go to the others, "
+                    "or wait for it"
                 )
         return endpoint.down
 
@@ -1058,7 +1066,7 @@ def nvidia_smi(*arguments):
 
 
 def visible_gpus():
-    """Ids of the NVIDIA GPUs this process may use, without importing torch; [] where there is none."""
+    """Ids of the NVIDIA GPUs this process may use; does not import torch."""
     named = os.environ.get("CUDA_VISIBLE_DEVICES")
     if named is not None:
         ids = [gpu.strip() for gpu in named.split(",")]
@@ -1068,7 +1076,7 @@ def visible_gpus():
 
 
 def check_gpu():
-    """Raise BadInput where nvidia-smi sees a GPU and torch does not: all would run on the CPU unseen."""
+    """BadInput where nvidia-smi sees a GPU and torch does not: all would run on the CPU."""
     query = ("--query-gpu=driver_version", "--format=csv,noheader")
     driver = nvidia_smi(*query) if visible_gpus() else []
     if not driver:
@@ -1078,13 +1086,14 @@ def check_gpu():
     if not torch.cuda.is_available():
         build = f"CUDA {torch.version.cuda}" if torch.version.cuda else "the CPU"
         raise r.BadInput(
-            f"nvidia-smi sees a GPU (driver {driver[0]}), but torch {torch.__version__}, built for {build}, cannot use it: run `bash setup.sh`, "
-            "which takes the build for this driver, or set CUDA_VISIBLE_DEVICES= to work on the CPU"
+            f"nvidia-smi sees a GPU (driver {driver[0]}), but torch {torch.__version__}, built for "
+            f"{build}, cannot use it: run `bash setup.sh`, which takes the build for this driver, or "
+            "set CUDA_VISIBLE_DEVICES= to work on the CPU"
         )
 
 
 def ask_engines(requests, emit, setup, tensor_parallel, engines):
-    """Generate with vLLM here, or in one child process per group of GPUs where there are several."""
+    """Generate with vLLM here, or in one child process per group of GPUs."""
     gpus = visible_gpus()
     check_gpu()
     if gpus and len(gpus) < tensor_parallel:
@@ -1100,7 +1109,7 @@ def ask_engines(requests, emit, setup, tensor_parallel, engines):
 
 
 def place_of(i, engines, gpus, tensor_parallel):
-    """Environment of engine i: its GPUs or cores, and its own compile cache (a shared one breaks)."""
+    """Environment of engine i: its GPUs or cores; a compile cache that engines share breaks."""
     root = Path(os.environ.get("VLLM_CACHE_ROOT") or Path.home() / ".cache/vllm")
     cache = {"VLLM_CACHE_ROOT": str(root / f"engine{i}")} if i else {}
     if gpus:
@@ -1110,11 +1119,11 @@ def place_of(i, engines, gpus, tensor_parallel):
     return {**cache, "VLLM_CPU_OMP_THREADS_BIND": ",".join(map(str, cores))}
 
 
-ENGINE = {}  # the engine of this process by its arguments: a second call with the same model pays no second start
+ENGINE = {}  # the engine of this process by its arguments: a second call pays no second start
 
 
 def engine_for(setup):
-    """The vllm.LLM of this setup: the one that runs where it is the same, else a new one in its place."""
+    """The vllm.LLM of this setup: the one that runs where it is the same, else a new one."""
     deterministic = setup["sampling"].get("deterministic", False)
     key = json.dumps(
         [setup["model"], setup["adapter"], setup["engine"], deterministic], sort_keys=True
@@ -1132,7 +1141,7 @@ def engine_for(setup):
 
 
 TEMPLATES = r.ROOT / "03_sft" / "templates"
-# For a base model without a chat template the first whose tokens its vocabulary holds; the trainer's choice too.
+# For a base model without chat template: the first whose tokens its vocabulary holds.
 TEMPLATE_OF_TOKENS = [
     ("chatml", ("<|im_start|>", "<|im_end|>")),
     ("llama3", ("<|start_header_id|>", "<|eot_id|>")),
@@ -1142,7 +1151,7 @@ MARK = "THE-ANSWER-ENDS-HERE"
 
 
 def add_template(tokenizer):
-    """Set the template of 03_sft/templates whose tokens the vocabulary holds; returns its source."""
+    """Set the template whose tokens the vocabulary holds; returns its source."""
     vocabulary = set(tokenizer.get_vocab())
     name = next(name for name, tokens in TEMPLATE_OF_TOKENS if vocabulary.issuperset(tokens))
     tokenizer.chat_template = (TEMPLATES / f"{name}.jinja").read_text(encoding="utf-8")
@@ -1160,7 +1169,7 @@ def end_of_turn(tokenizer):
 
 
 def prepare_chat(tokenizer):
-    """Give a tokenizer without chat template the trainer's; returns the ids at which an answer stops.
+    """Give a tokenizer without chat template the trainer's; returns the ids that end an answer.
 
     A base model knows only the end of a text as its end: without them it writes the next turns too.
     """
@@ -1171,8 +1180,9 @@ def prepare_chat(tokenizer):
 
 
 def cpu_has_bf16():
-    """Does the processor have bfloat16 instructions? Without them a product of matrices takes a hundred times as long as in
-    float32 (0.8 against 79 GFLOPS a core, AMD EPYC with AVX2 only), so that engine, trainer and encoder then use float32."""
+    """Does the processor have bfloat16 instructions? Without them a product of matrices takes a
+    hundred times as long as in float32 (0.8 against 79 GFLOPS a core, AMD EPYC with AVX2 only), so
+    that engine, trainer and encoder then use float32."""
     try:
         flags = Path("/proc/cpuinfo").read_text()
     except OSError:
@@ -1237,7 +1247,7 @@ class Driver:
         self.lora = setup["adapter"] and vllm.lora.request.LoRARequest(
             "adapter", 1, setup["adapter"]
         )
-        # VLLMValidationError (a prompt longer than the context) is no ValueError; the engine's own death is no row's fault
+        # a prompt that is too long is no ValueError; the engine's own death is no row's fault
         errors = vllm.exceptions
         self.faults = (ValueError, TypeError, errors.VLLMClientError, errors.GenerationError)
 
@@ -1271,8 +1281,8 @@ class Driver:
 
 
 def drive(setup, take, give, ready=lambda window: None):
-    """Keep one engine busy until take() returns END: take(idle) -> request, END, or None (nothing now);
-    give(request, answer) -> requests to ask again; ready(window) hears how many it takes at once."""
+    """Keep one engine busy until take() returns END: take(idle) -> request, END, or None (nothing
+    now); give(request, answer) -> requests to ask again; ready(window) hears how many it takes."""
     driver = Driver(setup)
     ready(driver.window)
     asked, back, ended, number = {}, collections.deque(), False, itertools.count()
@@ -1302,7 +1312,7 @@ def drive(setup, take, give, ready=lambda window: None):
 
 @dataclasses.dataclass
 class Engine(Server):
-    """A child process with an engine: requests and answers travel as JSON lines, and only the parent writes files."""
+    """A child process with an engine; requests and answers travel as JSON lines."""
 
     process: asyncio.subprocess.Process | None = None
     waiting: dict = dataclasses.field(default_factory=dict)  # first id -> future of the answer
@@ -1370,7 +1380,7 @@ class Engines(Servers):
 
 
 def engine_worker(setup):
-    """Child process: requests on stdin, answers on the real stdout; whatever else prints goes to stderr."""
+    """Child process: requests on stdin, answers on the real stdout, all other output on stderr."""
     answers = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)
     incoming, waiting = queue.Queue(), set()

@@ -1,20 +1,20 @@
-"""Read and write rows: whole files or none, rejected rows and a meta file beside each output, clear errors for bad input.
+"""Read and write rows: whole files or none, rejected and meta files beside, clear errors of bad input.
 
 A script that makes X.jsonl from A.jsonl is written like this:
 
     parser = rows.parser(__doc__, "input", "output", "limit", "fresh")
     args = parser.parse_args()
     step = rows.Step(args, inputs=[args.input])
-    if step.finished():                                   # same inputs, options and code as last time
+    if step.finished():                               # same inputs, options and code as last time
         return
-    for row in step.read(args.input, "question"):         # counts the row, checks that `question` is there
+    for row in step.read(args.input, "question"):     # counts the row, checks its `question`
         step.keep(row) if good(row) else step.reject(row, "too short")
-    step.finish()                                         # X.rejected.jsonl, X.jsonl, X.meta.json appear whole
+    step.finish()                                     # X.rejected.jsonl, X.jsonl, X.meta.json
 
-A row is a dict with a stable string `id`; unknown fields are carried through. Files are UTF-8 JSONL split on "\\n" only
-(texts may hold U+2028); .jsonl.gz and .parquet are read too.
+A row is a dict with a stable string `id`; unknown fields are carried through. Files are UTF-8 JSONL
+split on "\\n" only (texts may hold U+2028); .jsonl.gz and .parquet are read too.
 
-    python rows.py join X.jsonl        puts the parts X.1of8.jsonl ... X.8of8.jsonl of --shard together: the files of one run
+    python rows.py join X.jsonl     joins the parts X.1of8.jsonl ... of --shard: the files of one run
 """
 
 import argparse
@@ -123,7 +123,7 @@ def positive(text):
 
 
 WORKERS = "processes, or requests in flight where a model is asked (default: by the machine)"
-SHARD = "only part I of N of the input, into X.IofN.jsonl; python rows.py join X.jsonl puts the parts together"
+SHARD = "only part I of N of the input, into X.IofN.jsonl; python rows.py join X.jsonl joins them"
 INPUT = "rows to read (.jsonl, .jsonl.gz, .parquet)"
 OUTPUT = "rows to write (.jsonl); rejected and meta files stand beside it"
 FRESH = "start over: delete what an earlier run left, saying what"
@@ -139,7 +139,7 @@ STANDARD_OPTIONS = {
 
 
 def parser(doc, *standard):
-    """Argument parser whose help is the script's docstring; `standard` names of STANDARD_OPTIONS."""
+    """Argument parser whose help is the script's docstring; `standard` names STANDARD_OPTIONS."""
     made = Parser(
         description=doc, formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False
     )
@@ -160,7 +160,7 @@ def parse_shard(text):
 
 
 def take_shard(args):
-    """Turn --shard I/N into a range of the input's rows (args.limit) and a name of its own (args.output)."""
+    """Make --shard I/N a range of the input's rows (args.limit) and a name (args.output)."""
     number, of = parse_shard(args.shard)
     total = sum(1 for _ in read(args.input, limit=args.limit, unique=False))
     args.whole_limit = args.limit
@@ -174,14 +174,14 @@ def within(limit):
 
 
 def explain(error):
-    """The sentence of a full disk or of a file that may not be touched; other OSErrors are raised."""
+    """The sentence of a full disk or a file that may not be touched; raises other OSErrors."""
     place = Path(os.fsdecode(error.filename or "."))
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
         folder = next(p for p in (place, *place.absolute().parents) if p.is_dir())
         free = shutil.disk_usage(folder).free
         return NoRoom(
-            f"{folder}: the disk is full ({free / 1e6:.0f} MB free) while {place.name} was written; make room and give the same "
-            "command again: finished work is kept and it goes on from there"
+            f"{folder}: the disk is full ({free / 1e6:.0f} MB free) while {place.name} was written; "
+            "make room and give the same command again: finished work is kept"
         )
     if error.filename:
         return BadInput(f"{place}: {error.strerror.lower()}")
@@ -190,7 +190,7 @@ def explain(error):
 
 @contextlib.contextmanager
 def naming(path):
-    """A failed write of a file that is open already names no file; give it one for the sentence of run()."""
+    """Name the file where a write to it fails: the system's error names none."""
     try:
         yield
     except OSError as error:
@@ -247,7 +247,7 @@ def file_hash(path):
 encode_json = json.JSONEncoder(ensure_ascii=False).encode
 quick_encode = msgspec.json.Encoder().encode
 LONGEST = 1 << 26  # bytes of a row: a small .gz or .parquet may unpack to more than the memory
-# Types of the fields that scripts ask for by name (DESIGN of the rows: README); every other field asked for is a text.
+# Types of the fields that scripts ask for by name; every other one is a text.
 FIELD_TYPES = {
     "pages": list,
     "options": list,
@@ -275,7 +275,7 @@ def decode(line):
 
 @functools.cache
 def secrets():
-    """Keys of this process as bytes: a server's error text may echo one, and none is ever written."""
+    """Keys of this process as bytes: a server's error text may echo one; none is written."""
     names = ("LLM_API_KEY", "OPENAI_API_KEY", "HF_TOKEN", "HUGGING_FACE_HUB_TOKEN")
     return [os.environ[name].encode() for name in names if len(os.environ.get(name, "")) > 7]
 
@@ -288,8 +288,8 @@ def redact(data):
 
 
 def dumps(row):
-    """One line of JSONL as bytes, without this process's keys; all but ASCII is escaped where a lone
-    surrogate has no UTF-8 form."""
+    """One line of JSONL as bytes, without this process's keys; escaped where a lone surrogate
+    has no UTF-8 form."""
     try:
         line = (encode_json(row) + "\n").encode()
     except UnicodeEncodeError:
@@ -347,16 +347,17 @@ def _raw_rows(path):
                 raise BadInput(f"{path}, line {number}: not valid JSON ({error})") from None
             if not isinstance(row, dict):
                 raise BadInput(
-                    f"{path}, line {number}: a row must be a JSON object, this is a {type(row).__name__}"
+                    f"{path}, line {number}: a row must be a JSON object, not {type(row).__name__}"
                 )
             yield number, row
 
 
 def read(path, *fields, limit=None, unique=True):
-    """Yield the rows of a .jsonl, .jsonl.gz or .parquet file; each has an `id` (a content hash where it had none) and all of `fields`.
+    """Yield the rows of a .jsonl, .jsonl.gz or .parquet file; a row without `id` gets a content hash.
 
-    A field must be there ("subject?" may be absent) and of its type (FIELD_TYPES; else a text) or null (not "question!").
-    Raises BadInput for a file that is missing or broken, a field that is missing or of another type, an id that occurs twice.
+    Each of `fields` must be there ("subject?" may be absent) and of its type (FIELD_TYPES; else a text)
+    or null (not "question!"). Raises BadInput for a file that is missing or broken, a field that is
+    missing or of another type, an id that occurs twice.
     """
     path = Path(path)
     if path.is_dir():
@@ -405,7 +406,7 @@ def _check_field(row, wanted, path, number):
 
 
 def hub_commit(hub, revision):
-    """Full commit of a revision (branch, tag, short or full commit) of a hub data set; raises what the hub's client raises."""
+    """Full commit of a revision (branch, tag, short commit) of a hub data set."""
     from huggingface_hub import HfApi
 
     if re.fullmatch("[0-9a-f]{7,39}", revision):  # the hub itself knows full commits only
@@ -417,10 +418,11 @@ def hub_commit(hub, revision):
 
 
 def hub_rows(place, hub, config, split, revision="main", file=None, stream=False, hint=""):
-    """A split of a hub data set at one commit, as a `datasets` object; BadInput says in one sentence why it cannot be had.
+    """A split of a hub data set at one commit, as a `datasets` object, or BadInput.
 
-    place, hint  how the message begins and what it offers instead;  file  one data file of the repository: its other files are not read
-    stream       rows come as they are read; what goes wrong on the way is then the caller's (`with hub_errors(...)`)
+    place, hint  how the message begins and what it offers instead
+    file         the one data file of the repository that is read
+    stream       rows come as they are read; the caller then has `with hub_errors(...)` around them
     """
     from huggingface_hub import constants
 
@@ -448,7 +450,7 @@ def hub_rows(place, hub, config, split, revision="main", file=None, stream=False
 
 UNREACHED = "the hub cannot be reached: the same command goes on when it can"
 PRIVATE = "the hub knows no such set, or it is private (then run `hf auth login`)"
-HUB_ERRORS = (  # what hub, datasets and their HTTP clients raise; the first name that is among an error's classes decides
+HUB_ERRORS = (  # the first name that is among an error's classes decides
     ("RevisionNotFoundError", "the hub has no such revision: mend it in the table"),
     ("RepositoryNotFoundError", PRIVATE),
     ("DatasetNotFoundError", PRIVATE),
@@ -466,7 +468,7 @@ NOT_CACHED = "Couldn't find cache"  # datasets, where the hub went away between 
 
 @contextlib.contextmanager
 def hub_errors(place, hub, hint=""):
-    """Turn what the hub's clients raise into BadInput (NoAccess where a token is missing), with what to do."""
+    """Turn what the hub's clients raise into BadInput (NoAccess where a token is missing)."""
     try:
         yield
     except BadInput:
@@ -478,7 +480,8 @@ def hub_errors(place, hub, hint=""):
         if "gated" in text.lower():
             where = f"https://huggingface.co/datasets/{hub}"
             raise NoAccess(
-                f"{place}: the set is gated: accept its terms at {where}, then set HF_TOKEN or run `hf auth login`{hint}"
+                f"{place}: the set is gated: accept its terms at {where}, then set HF_TOKEN "
+                f"or run `hf auth login`{hint}"
             ) from None
         reason = next((reason for name, reason in HUB_ERRORS if name in names), None)
         if reason is None:
@@ -514,7 +517,7 @@ def lower_names(row):
 
 
 def as_value(value):
-    """A list or dict that an export wrote as JSON or Python text (literals only); None for other texts."""
+    """A list or dict, also from its JSON or Python text; None for other texts."""
     for parse in (json.loads, ast.literal_eval):
         if isinstance(value, str):
             with contextlib.suppress(ValueError, SyntaxError, RecursionError, MemoryError):
@@ -567,7 +570,7 @@ def option_text(option):
 
 
 def option_letter(answer, options):
-    """The letter that an answer means among the options: an index, a letter, or an option's text; else None."""
+    """The letter of an answer that is an index, a letter, or an option's text; else None."""
     letters = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"[: len(options)]
     if isinstance(answer, bool) or answer is None:
         return None
@@ -643,7 +646,7 @@ def model_terms(models):
 
 
 def aside_of(path):
-    """Where a file is written before it appears under its name; what killed processes left there is removed."""
+    """Where a file is written before it has its name; what killed processes left is removed."""
     path.parent.mkdir(parents=True, exist_ok=True)
     for old in path.parent.glob(f".{glob.escape(path.name)}.*.part"):
         pid = old.name.removesuffix(".part").rpartition(".")[2]
@@ -675,7 +678,7 @@ LOCKS = {}  # output -> open lock file of this process
 
 
 def lock(output):
-    """Hold an output for this process, as long as it lives; BadInput names another that holds it."""
+    """Hold an output as long as this process lives; BadInput names another that holds it."""
     path = Path(output).absolute()
     if path in LOCKS:
         return
@@ -709,7 +712,7 @@ def unlock(output):
 
 
 def end_with_parent():
-    """Initializer of a worker process: it ends with the process that started it, even where that one is killed."""
+    """Initializer of a worker process: it ends with its parent, even where that is killed."""
 
     import multiprocessing
 
@@ -745,7 +748,7 @@ def write(path, rows):
 
 
 def write_json(path, value):
-    """Write a value as indented JSON, whole or not at all; a lone surrogate, which has no UTF-8 form, is escaped."""
+    """Write a value as indented JSON, whole or not at all."""
     text = json.dumps(value, indent=2, ensure_ascii=False, default=str) + "\n"
     try:
         data = text.encode()
@@ -756,15 +759,15 @@ def write_json(path, value):
 
 
 def beside(path, kind):
-    """Name of a file that stands beside an output: beside("a.out.jsonl", "raw.jsonl") -> a.out.raw.jsonl."""
+    """Name of a file beside an output: beside("a.out.jsonl", "raw.jsonl") -> a.out.raw.jsonl."""
     path = Path(path)
     return path.with_name(f"{path.stem}.{kind}")
 
 
 def copy_katex(folder):
-    """Names of the two scripts that draw formulas, copied into the folder of a page; none where they are not installed.
+    """Names of KaTeX's two scripts, copied into a page's folder; none where not installed.
 
-    They travel in the wheel of sphinxcontrib-katex (KaTeX is MIT-licensed); as MathML they need neither fonts nor network.
+    They come with sphinxcontrib-katex (MIT); as MathML they need neither fonts nor network.
     """
     import importlib.metadata
 
@@ -788,7 +791,7 @@ def duration(seconds):
 
 
 def starting(output, *details):
-    """The one line that a step prints at its start; its last one has the rows in and out and the time."""
+    """The line that a step prints at its start."""
     script = Path(sys.argv[0]).stem
     say(", ".join([f"{script} -> {output}", *filter(None, details)]))
 
@@ -801,7 +804,7 @@ def read_meta(path):
 
 
 def count_rows(path):
-    """Rows of a .jsonl file by its meta file, else by its lines; None for other files and folders."""
+    """Rows of a .jsonl file by its meta file, else by its lines; None for other files."""
     path = Path(path)
     if path.suffix != ".jsonl" or not path.is_file():
         return None
@@ -824,13 +827,13 @@ def git_commit():
 
 
 class Step:
-    """One script's run: reads rows, keeps or rejects each, and leaves X.jsonl, X.rejected.jsonl and X.meta.json.
+    """One script's run: keeps or rejects each row; leaves X.jsonl, X.rejected.jsonl, X.meta.json.
 
-    args    the parsed options; `output` is the file to make, `fresh` deletes what stands there, the rest goes into the fingerprint
-    inputs  files or folders the result depends on (their hashes decide whether a finished output is still good)
+    args    the parsed options: `output`, `fresh`, and those that the result depends on
+    inputs  files or folders the result depends on, by their hashes
     prompt  the prompt text where a model is asked
-    code    modules, or source files, whose change makes the output stale (the script itself always counts)
-    ignore  options that do not change the result (where a model is served, how many work at once)
+    code    modules or files whose change makes the output stale (the script itself always counts)
+    ignore  options that do not change the result (where a model is served)
     """
 
     IGNORED = ("output", "fresh", "workers", "base_url", "show", "help", "shard", "whole_limit")
@@ -883,7 +886,7 @@ class Step:
                 path.unlink()
 
     def finished(self):
-        """Does the output stand already, made from the same inputs, options and code? Says so, or what starts."""
+        """Does the output stand, of the same inputs, options and code? Says so, or what starts."""
         old = read_meta(self.output) if self.output.is_file() else None
         why = self.why_again(old) if old else None
         if old and not why:
@@ -945,7 +948,7 @@ class Step:
         self._write(1, {**row, "reason": reason, **more})
 
     def split(self, into):
-        """Account for one row that became `into` rows (0 is allowed only with a reject beside it)."""
+        """Account for one row that became `into` rows (0 only with a reject beside it)."""
         self.counts["split"] += into - 1
 
     def funnel(self, counts=None):
@@ -997,7 +1000,7 @@ class Step:
 
 
 def join(output):
-    """Put the parts of a file (X.1of8.jsonl ...) together, with what stands beside them; returns the counts of the whole."""
+    """Join the parts of a file and what stands beside them; returns the counts of the whole."""
     lock(output)
     output = Path(output)
     parts = parts_of(output)
@@ -1028,7 +1031,7 @@ def join(output):
 
 
 def parts_of(output):
-    """Paths of the parts of a file in order; BadInput where one is missing, or parts of two shardings stand there."""
+    """Paths of the parts of a file in order; BadInput where one is missing."""
     found = {}
     for path in output.parent.glob(f"{glob.escape(output.stem)}.*of*.jsonl"):
         if match := re.fullmatch(r"(\d+)of(\d+)", path.stem[len(output.stem) + 1 :]):
