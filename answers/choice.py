@@ -377,7 +377,8 @@ def concluded(sentence, options):
     main = SUBORDINATE.sub("", sentence)
     sentence = main if named(main, options) else sentence
     *before, last = re.split(r"\b(?:is|are|was|were|be|equals?|about)\b(?! not)|[=≈:]", sentence)
-    hits = named(last, options) if before else []
+    denied = before and re.search(r"(?:not|n['’]t)\s*$", before[-1])
+    hits = named(last, options) if before and not denied else []
     hits = hits if len(hits) == 1 else named(sentence, options)
     if not hits:
         return None
