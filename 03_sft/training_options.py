@@ -232,8 +232,11 @@ def parse(argv, given, description):
         parser.print_help()
         raise SystemExit(0)
     parser.set_defaults_with_config(**machine_defaults(given))
+    words = [word for word in argv if not word.startswith("--config=")]
+    if len(words) < len(argv):  # TRL reads "--config X" alone
+        words += ["--config", given["config"]]
     try:
-        return parser.parse_args_and_config(argv)
+        return parser.parse_args_and_config(words)
     except (ValueError, TypeError) as error:
         raise r.BadInput(str(error)) from None
 

@@ -310,8 +310,7 @@ def test_every_recipe_is_understood(rows_file, tmp_path, monkeypatch):
         recipe = yaml.safe_load(path.read_text())
         # bf16 of a GPU recipe is refused by TRL on a machine without one; everything else is parsed as it stands
         argv = [
-            "--config",
-            str(path),
+            f"--config={path}",
             "--output_dir",
             str(tmp_path),
             "--train_file",
