@@ -321,8 +321,9 @@ def marked_right(text, options, stated):
 
 
 def last_line(text, options, stated):
-    """A response whose last line is nothing but its letters: "(D)", "=> C", "A, D"."""
+    """A response whose last line is nothing but its letters: "(D)", "=> C", "Both A and D are correct."."""
     line = text.rsplit("\n", 1)[-1][-80:]
+    line = re.sub(r"^Both\b| are (?:all |both )?(?:correct|right)\b", "", line)
     letters, end = letters_at(line, 0, options)
     mark = re.fullmatch(r"\s*[a-z][).:]\s*", line)  # "b)", where the response was cut off
     return None if mark or re.search(r"\w", line[end:]) else letters
