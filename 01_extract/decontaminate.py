@@ -50,7 +50,7 @@ LAST_SENTENCE_MORE = 0.1
 # cosine from which a pair is contaminated without a judge; a row here is measured by
 # tests/bench/decontaminate.py
 DEFAULT_ENCODER = "all-MiniLM-L6-v2"
-THRESHOLDS = {DEFAULT_ENCODER: 0.785}
+THRESHOLDS = {DEFAULT_ENCODER: 0.788}
 
 PROMPT = """Two questions are shown. The first is from training data, the second from a public benchmark. Decide whether the first gives the \
 second away: whether somebody who has studied the first with its solution would know the answer of the second without new work.

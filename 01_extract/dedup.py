@@ -126,12 +126,13 @@ def split_families(keys, family_key):
     return keys
 
 
-def candidate_pairs(keys, family_key):
-    """Pairs (later, earlier) of positions that share a band, each once and sorted: an array (n, 2)."""
-    count, codes = keys.shape[1], np.zeros(0, dtype=np.int64)
+def candidate_pairs(keys, rows, family_key):
+    """Pairs (later, earlier) of positions among the rows that share a band, each once and sorted: an
+    array (n, 2)."""
+    count, codes = len(rows), np.zeros(0, dtype=np.int64)
     for band in keys:
         # sorted by key, then by position
-        ordered = split_families(band, family_key).astype(np.uint64) << np.uint64(32)
+        ordered = split_families(band[rows], family_key).astype(np.uint64) << np.uint64(32)
         ordered |= np.arange(count, dtype=np.uint64)
         ordered.sort()
         band_key, position = ordered >> np.uint64(32), (ordered & 0xFFFFFFFF).astype(np.int64)
@@ -148,8 +149,8 @@ def candidate_pairs(keys, family_key):
 def near_pairs(found, rows, threshold, numbers_of):
     """Candidate pairs (later, earlier) of row numbers among `rows`, and the function (later,
     earlier) -> Jaccard of their shingles, or None below the threshold."""
-    family_keys = functools.cache(lambda at: hash(numbers_of(rows[at])) & 0xFFFFFFFF)
-    pairs = rows[candidate_pairs(found.keys[:, rows], family_keys)].tolist()
+    family_key = functools.cache(lambda at: hash(numbers_of(rows[at])) & 0xFFFFFFFF)
+    pairs = rows[candidate_pairs(found.keys, rows, family_key)].tolist()
 
     @functools.lru_cache(8192)
     def grams_of(row):
@@ -224,6 +225,13 @@ class Found(NamedTuple):
     said: np.ndarray  # hash of what the row answers
 
 
+def join(blocks):
+    """The blocks as one array; they are let go, so that no second copy lasts."""
+    joined = np.concatenate(blocks, axis=-1)
+    blocks.clear()
+    return joined
+
+
 def read_rows(args, bands, per_band):
     """First pass: a Found of all rows."""
     ids, texts, said, total = [], [], [], 0
@@ -241,8 +249,8 @@ def read_rows(args, bands, per_band):
         said += map(equal_questions.answer_hash, batch)
         texts += questions
         ids += [row["id"] for row in batch]
-    joined = (np.concatenate(parts) for parts in (grams, starts, wholes))
-    return Found(ids, texts, *joined, np.concatenate(keys, axis=1), np.array(said, np.int64))
+    joined = map(join, (grams, starts, wholes))
+    return Found(ids, texts, *joined, join(keys), np.array(said, dtype=np.int64))
 
 
 def exact_duplicates(wholes, lengths, other_numbers):

@@ -76,6 +76,12 @@ def plain_characters(text):
 
 
 @functools.lru_cache(1 << 16)
+def spelled(text):
+    """Lower-case text in plain characters with spelled numbers as digits."""
+    return digits_for_words(plain_characters(text).lower())
+
+
+@functools.lru_cache(1 << 16)
 def numbers(text):
     """Numbers of a text in order, and the operators +, *, ^ between two values: two tuples.
 
@@ -103,8 +109,8 @@ FRACTION = re.compile(r"\\[dt]?frac\s*\{(\d+)\}\s*\{(\d+)\}")
 def amounts(text):
     """How often each value of a number stands in a text, a Counter of rounded floats: 25 %, 1/4 and
     0.25 are one, and so are 1.5 km and 1500 m, half an hour and 30 minutes."""
-    text = FRACTION.sub(r" \1/\2 ", plain_characters(text).lower().replace("\\%", "%"))
-    text = QUANTITY_WORDS.sub(lambda match: QUANTITIES[match.group()], digits_for_words(text))
+    text = FRACTION.sub(r" \1/\2 ", spelled(text).replace("\\%", "%"))
+    text = QUANTITY_WORDS.sub(lambda match: QUANTITIES[match.group()], text)
     text = re.sub(r"(\d)\s+(?:an?|of an?)\s+(hour|minute|dozen)", r"\1 \2", THOUSANDS.sub("", text))
     found = collections.Counter()
     for value, below, unit in AMOUNT.findall(text):
@@ -115,14 +121,13 @@ def amounts(text):
 
 def words_between(text):
     """Words of a text without its numbers."""
-    return re.findall(r"[^\W\d_]+", digits_for_words(plain_characters(text).lower()))
+    return re.findall(r"[^\W\d_]+", spelled(text))
 
 
 @functools.lru_cache(1 << 16)
 def digits_of(text):
     """Digits, signs and operators of a text, without what spacing and punctuation can change."""
-    text = digits_for_words(plain_characters(text).lower())
-    return "".join(re.findall(r"(?<![\w)\]}])-(?=[\d.])|[\d+*/=<>^]", text))
+    return "".join(re.findall(r"(?<![\w)\]}])-(?=[\d.])|[\d+*/=<>^]", spelled(text)))
 
 
 def each_has_more(ours, theirs):

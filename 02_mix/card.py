@@ -1,19 +1,13 @@
-"""Write manifest, picture and dataset card of a finished mixture; mix.py calls it.
+"""Manifest, picture and dataset card of a finished mixture (used by mix.py; no command of its own).
 
-    python 02_mix/card.py --input data/runs/x/02_mix/train.jsonl
-
-in   X.jsonl of mix.py with its meta file; meta and rejected files of the steps before it, found through the inputs that each names
-out  X.manifest.json (rows, bytes and SHA-256 of every file), X.mixture.png, README.md (dataset card)
+They are made from X.jsonl of mix.py with its meta file, and from the meta and rejected files of the steps before it, found through the
+inputs that each names: X.manifest.json (rows, bytes and SHA-256 of every file), X.mixture.png, README.md.
 """
-
-import sys
-from pathlib import Path
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 import collections
 import json
 import shlex
+from pathlib import Path
 
 import load_sources
 import row_forms
@@ -272,12 +266,8 @@ def citations(recipe, names):
 
 
 def write(output):
-    """All three files of a finished mixture; raises BadInput where it is not finished."""
-    output, meta = Path(output), r.read_meta(output)
-    if not output.is_file() or meta is None:
-        raise r.BadInput(
-            f"{output}: not a finished mixture, it or its meta file is missing; run mix.py"
-        )
+    """All three files of a finished mixture, a path."""
+    meta = r.read_meta(output)
     frame, steps, stem = read_frame(output), lineage(output), output.stem
     all_steps = {**steps_before(steps), **steps}
     went, unexplained = where_rows_went(steps, frame)
@@ -301,15 +291,3 @@ def write(output):
     for line in unexplained:
         r.say(f"does not add up: {line}")
     r.say(went[1])
-
-
-def main():
-    parser = r.parser(__doc__)
-    parser.add_argument(
-        "--input", required=True, metavar="FILE", help="finished train.jsonl of mix.py"
-    )
-    write(parser.parse_args().input)
-
-
-if __name__ == "__main__":
-    r.run(main)

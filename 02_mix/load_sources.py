@@ -196,7 +196,7 @@ def load(source, step, seen, args):
         step.counts["in"] += 1
         forms["rows"] += 1
         try:
-            form, made = row_forms.to_row(row, source, args.thinking, args.unanswered, args.license)
+            form, made = row_forms.to_row(row, source, args.thinking, args.license)
         except row_forms.Unusable as reason:
             forms["unusable"] += 1
             named = {"source": source["name"], "source_id": str(row["id"])}
@@ -226,7 +226,6 @@ def main():
     add("--allow-licenses", nargs="+", default=[], metavar="L", help="e.g. cc-by-4.0,mit")
     add("--license", metavar="L", help="of rows of local files that name none (default: null)")
     add("--thinking", choices=("drop", "keep"), default="drop", help="<think> blocks in answers")
-    add("--unanswered", action="store_true", help="keep rows that annotate.py is to answer")
     add("--allow-other-rows", action="store_true", help="than the table says of a hub set")
     args = parser.parse_args()
     recipe = read_recipe(args.recipe) if args.recipe else None

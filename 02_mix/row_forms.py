@@ -243,12 +243,12 @@ def final_of(answer):
     return answer if 0 < len(answer) <= 40 and "\n" not in answer else None
 
 
-def malformed(question, answer, unanswered_too):
+def malformed(question, answer):
     """Reason why this pair cannot train anything, or None."""
     if not question.strip():
         return "empty question"
     if not re.search(r"\w", answer):
-        return None if unanswered_too and not answer.strip() else "empty answer"
+        return "empty answer"
     if answer.strip() == question.strip():
         return "answer repeats the question"
     if re.search(r"\\boxed\s*\{\s*\}", answer):
@@ -275,13 +275,13 @@ def reference_of(pair, answer, fields):
     return pair.reference or (None if fields else final_of(answer)) or None
 
 
-def to_row(row, source, thinking="drop", unanswered=False, license_=None):
+def to_row(row, source, thinking="drop", license_=None):
     """One row of any form -> (form, row of ours); raises Unusable with the reason."""
     fields = source.get("fields") or {}
     pair = read_mapped(row, fields) if fields else read_form(row)
     bare = strip_thinking(pair.answer, keep=False)
     answer = strip_thinking(pair.answer, keep=True) if thinking == "keep" else bare
-    if reason := malformed(pair.question, answer, unanswered):
+    if reason := malformed(pair.question, answer):
         raise Unusable(reason)
     subject = fields.get("subject") or next(of_type(row, SUBJECT, str), None)
     own = next((str(row[name]) for name in of_type(row, IDS, str | int)), row["id"])

@@ -24,7 +24,6 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 import array
 import importlib.util
 import math
-from typing import NamedTuple
 
 import count_tokens
 import load_sources
@@ -34,6 +33,7 @@ import score_difficulty
 import rows as r
 
 METHODS = ("random", "length", "difficulty", "novelty", "all")
+COLUMNS = ("group", "key", "score", "size")  # what is remembered of a row: 32 bytes
 
 
 def order_key(seed, id_, use):
@@ -47,38 +47,26 @@ def order_key(seed, id_, use):
 # ---- the choice ----
 
 
-class Pool(NamedTuple):
-    """What is remembered of rows: arrays of their keys, scores (NaN: none), and sizes."""
-
-    keys: object
-    scores: object
-    sizes: object
-
-
-def ranked(pool, method, keep):
-    """Indexes of the rows of a pool that may be chosen, best first; equal ones by their key."""
-    import numpy as np
-
+def ranked(rows, method, keep):
+    """The rows that may be chosen, best first, equal ones by their key; rows: a DataFrame of key,
+    score (NaN: none), size."""
     if method in ("random", "all"):
-        return np.argsort(pool.keys)
+        return rows.sort_values("key")
     if method == "difficulty":
-        order = np.argsort(pool.keys)
-        scores = pool.scores[order]
-        return order[(scores >= keep[0]) & (scores <= keep[1])]
-    order = np.lexsort((pool.keys, -pool.scores))
-    return order[~np.isnan(pool.scores[order])]
+        return rows[rows.score.between(*keep)].sort_values("key")
+    return rows.dropna().sort_values(["score", "key"], ascending=[False, True])
 
 
-def choose(pool, method, keep, n=None, tokens=None):
-    """Indexes of the chosen rows: the best n, or as many as come nearest to `tokens`, or all that
-    may be."""
-    import numpy as np
-
-    order = ranked(pool, method, keep)
-    if method != "all" and tokens is not None:
-        sums = np.concatenate([[0], np.cumsum(pool.sizes[order])])
-        n = int(np.abs(sums - tokens).argmin())
-    return order if method == "all" else order[:n]
+def choose(rows, method, keep, n=None, tokens=None):
+    """Index of the chosen rows: the best n, or as many as come nearest to `tokens`, or all that may
+    be."""
+    rows = ranked(rows, method, keep)
+    if method == "all":
+        return rows.index
+    if tokens is not None:
+        sums = [0, *rows["size"].cumsum()]
+        n = min(range(len(sums)), key=lambda count: abs(sums[count] - tokens))
+    return rows.index[:n]
 
 
 # ---- what a row is ranked by ----
@@ -138,17 +126,16 @@ def difficulty_of(row):
     return row["difficulty"]
 
 
-def scorers_of(args, rules):
-    """{method: function row -> number it is ranked by, or None} of the methods of the rules."""
-    makers = {
-        "difficulty": lambda rule: difficulty_of,
-        "length": lambda rule: length_of(args.input),
-        "novelty": lambda rule: novelty_of(args, rule["n"]),
-        args.scorer: lambda rule: load_scorer(args.scorer),
-    }
-    by_method = {rule["method"]: rule for rule in rules.values()}
-    nothing = lambda rule: lambda row: None  # noqa: E731
-    return {name: makers.get(name, nothing)(rule) for name, rule in by_method.items()}
+def scorer_of(rule, args):
+    """Function row -> number it is ranked by, or None, of a rule."""
+    method = rule["method"]
+    if method == "difficulty":
+        return difficulty_of
+    if method == "length":
+        return length_of(args.input)
+    if method == "novelty":
+        return novelty_of(args, rule["n"])
+    return load_scorer(method) if method == args.scorer else lambda row: None
 
 
 def checked_score(scorer, row, path):
@@ -227,24 +214,24 @@ def left_out(row, args):
 
 
 def measure(args, rules):
-    """First pass: a Pool of all rows, and {source: array of the places of its rows}."""
-    import numpy as np
+    """First pass: a DataFrame with group (place of its rule, -1 for none), key, score, size of each
+    row."""
+    import pandas as pd
 
-    scorers = scorers_of(args, rules)
+    scorers = {rule["method"]: scorer_of(rule, args) for rule in rules.values()}
     rows = r.progress(r.read(args.input, "question", "answer", "subject?"), desc="measuring")
     sized = size_counter(args.tokenizer)(rows) if args.match_tokens else ((row, 1) for row in rows)
-    places = {name: array.array("q") for name in rules}
-    pool = Pool(array.array("Q"), array.array("d"), array.array("d"))
+    names = list(rules)
+    columns = {name: array.array(kind) for name, kind in zip(COLUMNS, "qQdd", strict=True)}
     for row, size in sized:
-        group, score = group_of(row, rules), math.nan
-        if group in rules and left_out(row, args) is None:
-            places[group].append(len(pool.keys))
-            score = checked_score(scorers[rules[group]["method"]], row, args.input)
-        pool.keys.append(order_key(args.seed, row["id"], "select"))
-        pool.scores.append(score)
-        pool.sizes.append(size)
-    places = {name: np.array(numbers, dtype=np.int64) for name, numbers in places.items()}
-    return Pool(np.array(pool.keys, dtype=np.uint64), *map(np.array, pool[1:])), places
+        name, group, score = group_of(row, rules), -1, math.nan
+        if name in rules and left_out(row, args) is None:
+            group = names.index(name)
+            score = checked_score(scorers[rules[name]["method"]], row, args.input)
+        key = order_key(args.seed, row["id"], "select")
+        for column, value in zip(columns.values(), (group, key, score, size), strict=True):
+            column.append(value)
+    return pd.DataFrame({name: memoryview(values) for name, values in columns.items()})
 
 
 def reason_for(score, method, chosen, of, args):
@@ -327,19 +314,19 @@ def main():
     if step.finished():
         return
     rules = rules_of(args)
-    pool, places = measure(args, rules)
-    chosen, told = np.zeros(len(pool.keys), bool), {}
-    for name, rule in rules.items():
-        own = Pool(*(values[places[name]] for values in pool))
-        picked = choose(own, rule["method"], args.keep, rule["n"], rule["tokens"])
-        chosen[places[name][picked]] = True
-        n, of, wanted = len(picked), len(own.keys), rule["n"]
+    frame, told = measure(args, rules), {}
+    chosen = np.zeros(len(frame), bool)
+    for group, (name, rule) in enumerate(rules.items()):
+        own, wanted = frame[frame.group == group], rule["n"]
+        picked = choose(own, rule["method"], args.keep, wanted, rule["tokens"])
+        chosen[picked] = True
+        n, of = len(picked), len(own)
         told[name] = dict(method=rule["method"], chosen=n, of=of)
         if wanted is not None and rule["method"] != "all" and n < wanted:
             r.say(
                 f"{name or 'input'}: only {n:,} rows for the {wanted:,} asked for ({of:,} in all)"
             )
-    write(args, step, told, pool.scores, chosen)
+    write(args, step, told, frame.score.to_numpy(), chosen)
     step.finish(chosen={str(name): counts for name, counts in told.items()})
 
 

@@ -184,7 +184,7 @@ def test_bands_are_shared_as_often_as_theory_says():
 
 def test_pairs_are_those_of_the_bands():
     keys = np.array([[1, 1, 2, 1], [5, 6, 6, 7]], dtype=np.uint32)
-    pairs = dedup.candidate_pairs(keys, lambda position: 0)
+    pairs = dedup.candidate_pairs(keys, np.arange(4), lambda position: 0)
     assert pairs.tolist() == [[1, 0], [2, 1], [3, 0], [3, 1]]
 
 

@@ -4,6 +4,7 @@ import random
 
 import novelty
 import numpy as np
+import pandas as pd
 import pytest
 import select_rows
 from conftest import read_jsonl, write_jsonl
@@ -253,8 +254,9 @@ def test_choice_is_a_function_of_the_set(pairs, n, method, shuffler):
     def choose(listed):
         keys = [select_rows.order_key(1, id_, "select") for id_, _ in listed]
         scores = np.array([np.nan if score is None else score for _, score in listed])
-        pool = select_rows.Pool(np.array(keys, dtype=np.uint64), scores, np.ones(len(listed)))
-        return sorted(keys[at] for at in select_rows.choose(pool, method, (1, 9), n))
+        keyed = {"key": np.array(keys, dtype=np.uint64), "score": scores, "size": 1}
+        frame = pd.DataFrame(keyed, index=range(len(listed)))
+        return sorted(keys[at] for at in select_rows.choose(frame, method, (1, 9), n))
 
     shuffled = list(pairs)
     shuffler.shuffle(shuffled)
