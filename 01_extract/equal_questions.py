@@ -25,6 +25,9 @@ BACKING = (  # what speaks for an answer, the best last
 )
 
 
+FIELDS = ("id", "question", "answer", "reference_answer", "options")  # that a Claim is made of
+
+
 class Claim(NamedTuple):
     """What a row answers."""
 
@@ -107,11 +110,11 @@ def answer_hash(row):
 
 
 class Claims:
-    """The claims of rows of a file, read where they are needed: of rows that answer with the same
+    """The claims of rows of a file, made where they are needed: of rows that answer with the same
     texts the first one's counts. read() gives all rows in order, hashes their answer_hash."""
 
     def __init__(self, read, hashes):
-        self.read, self.of = read, {}
+        self.read, self.rows, self.of = read, {}, {}
         _, first, places = np.unique(hashes, return_index=True, return_inverse=True)
         self.first = first[places]
 
@@ -121,7 +124,12 @@ class Claims:
         wanted = set(firsts[firsts[:, 0] != firsts[:, 1]].ravel().tolist()) - self.of.keys()
         for number, row in enumerate(self.read() if wanted else ()):
             if number in wanted:
-                self.of[number] = claim_of(number, row)
+                self.rows[number] = {name: row.get(name) for name in FIELDS}
+
+    def claim(self, number):
+        if number not in self.of:
+            self.of[number] = claim_of(number, self.rows.pop(number))
+        return self.of[number]
 
     def backed(self, wanted):
         """{row number: Claim with its backing} of rows."""
@@ -132,14 +140,16 @@ class Claims:
                 found[number] = claim._replace(backing=backing_of(row, claim))
         return found
 
-    def differ(self, row, other):
+    def differ(self, later, earlier):
         """True where the answers of two rows are surely not the same: by `answers`, or since all
         numbers of a final answer are missing in the other row's worked answer, which has its own."""
-        row, other = self.first[row], self.first[other]
-        if row == other:
+        later, earlier = self.first[later], self.first[earlier]
+        if later == earlier:
             return False
-        ours, theirs = self.of[row], self.of[other]
-        verdicts = {None}
+        ours = self.claim(earlier)
+        if not (ours.kind or ours.worked):  # prose: the other answer need not be read
+            return False
+        theirs, verdicts = self.claim(later), {None}
         if ours.kind and theirs.kind:
             verdicts = {same(ours, theirs), same(theirs, ours)}
         if verdicts != {None}:
