@@ -175,3 +175,18 @@ def test_a_qlora_run_is_tested_on_its_own_base(sft, monkeypatch):  # noqa: F811
     options = ("--use_peft", "--load_in_4bit", "--max_steps", "1", "--stop_test_prompts", "2")
     meta = sft(*SMALL, *options)
     assert "Linear4bit" in seen["kinds"] and meta["checks"]["stop_test"]["prompts"] == 2
+
+
+def test_fp32_weights_are_narrowed_whatever_the_config_says(tmp_path):
+    """FSDP2 makes 16-bit weights fp32 while it trains; the config that is saved still says bfloat16."""
+    import finish_run
+    import torch
+    from safetensors.torch import load_file, save_file
+
+    weight = torch.randn(3, 5)
+    save_file({"a": weight, "b": weight.half()}, tmp_path / "model.safetensors")
+    (tmp_path / "config.json").write_text('{"dtype": "bfloat16"}')
+    for _ in range(2):
+        finish_run.to_16bit(tmp_path)
+        found = load_file(tmp_path / "model.safetensors")
+        assert torch.equal(found["a"], weight.bfloat16()) and torch.equal(found["b"], weight.half())
