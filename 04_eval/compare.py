@@ -5,7 +5,8 @@
 
 in   two files of score.py
 out  a table on stdout; with --output X.json also X.md: per benchmark and over all, the difference B - A in accuracy and in unparsed answers with its
-     95 % interval (paired bootstrap over questions, or over passages that questions share) and the p value (exact McNemar; over benchmarks by Holm)
+     95 % interval (paired bootstrap over questions, or over passages that questions share) and the p value (exact: McNemar's, or flips of
+     sign where questions share passages; over benchmarks by Holm)
 
 Only the same questions under the same prompts can be paired: anything else is refused, with the rows named.
 """
@@ -105,14 +106,6 @@ def pair(rows_a, rows_b, name_a="A", name_b="B"):
 # ---- tests ----
 
 
-def mcnemar(only_a, only_b):
-    """Exact two-sided p value of McNemar's test: only_a rows that A alone had right, only_b that B
-    alone had right."""
-    from scipy.stats import binomtest
-
-    return float(binomtest(only_a, only_a + only_b).pvalue) if only_a + only_b else 1.0
-
-
 def cluster_sums(pairs, measure):
     """{cluster: (sum of differences B - A, rows)} of a measure."""
     sums = {}
@@ -137,18 +130,20 @@ def bootstrap(sums, seed, draws=DRAWS):
     return drawn @ totals / (drawn @ sizes)
 
 
-def sign_flips(sums, seed):
-    """Two-sided p value of a paired permutation test: the sign of each cluster's difference is as
-    likely plus as minus where the models are equal."""
+def exact_p(sums):
+    """Exact two-sided p value of a paired test: the sign of each cluster's difference is as likely
+    plus as minus where the models are equal. Where clusters are single questions: McNemar's test."""
     import numpy
-    from scipy.stats import permutation_test
+    from scipy.stats import binom
 
-    totals = [total for total, _ in sums.values() if total]
-    if not totals:
-        return 1.0
-    how = dict(permutation_type="samples", n_resamples=DRAWS, rng=numpy.random.default_rng(seed))
-    batch = max(1, 4_000_000 // len(totals))  # 32 MB
-    return float(permutation_test((totals,), numpy.sum, batch=batch, **how).pvalue)
+    totals = [int(total) for total, _ in sums.values() if total]
+    chances = numpy.ones(1)  # of each sum that flipped signs can give, the middle one is 0
+    for size, number in collections.Counter(map(abs, totals)).items():
+        part = numpy.zeros(2 * size * number + 1)
+        part[:: 2 * size] = binom.pmf(range(number + 1), number, 0.5)
+        chances = numpy.convolve(chances, part)
+    distance = numpy.abs(numpy.arange(len(chances)) - len(chances) // 2)
+    return min(1.0, float(chances[distance >= abs(sum(totals))].sum()))
 
 
 def holm(values):
@@ -169,13 +164,9 @@ def percentiles(sample):
 def difference(pairs, seed):
     """Statistics of one set of pairs, shares in percent; and the bootstrap samples of each
     measure."""
-    plain = len({score.cluster_of(row) for row, _ in pairs}) == len(pairs)
     wins = [row_b["correct"] - row_a["correct"] for row_a, row_b in pairs]
     result = dict(
-        n=len({row["question_id"] for row, _ in pairs}),
-        only_a=wins.count(-1),
-        only_b=wins.count(1),
-        test="mcnemar" if plain else "sign flips by cluster",
+        n=len({row["question_id"] for row, _ in pairs}), only_a=wins.count(-1), only_b=wins.count(1)
     )
     samples = {}
     for number, (name, measure) in enumerate(MEASURES.items()):
@@ -186,13 +177,8 @@ def difference(pairs, seed):
         if not any(total for total, _ in sums.values()):
             high = 100 * (1 - 0.025 ** (1 / len(sums)))
             low = -high
-        if plain:
-            values = [total for total, _ in sums.values()]
-            p = mcnemar(values.count(-1), values.count(1))
-        else:
-            p = sign_flips(sums, [seed, number, 1])
         a, b = (100 * sum(map(measure, side)) / len(pairs) for side in zip(*pairs, strict=True))
-        result[name] = dict(a=a, b=b, difference=b - a, low=low, high=high, p=p)
+        result[name] = dict(a=a, b=b, difference=b - a, low=low, high=high, p=exact_p(sums))
     return result, samples
 
 
@@ -277,7 +263,7 @@ def markdown(result):
     average = result["average"]
     lines = [
         f"# {b} against {a}\n",
-        f"Differences are {b} minus {a}, in points, with 95 % paired bootstrap intervals; p values are exact (McNemar), Holm over the "
+        f"Differences are {b} minus {a}, in points, with 95 % paired bootstrap intervals; p values are exact (McNemar; flips of sign where questions share passages), Holm over the "
         f"{len(result['benchmarks'])} benchmarks.\n",
     ]
     for measure in MEASURES:
