@@ -4,7 +4,7 @@
 
 in   rows with a text in `question` (or --field); benchmark files of any common form, see benchmark_texts.py
 out  the clean rows; the others are in clean.rejected.jsonl with reason `contaminated`, benchmark, benchmark_id, method (exact | ngram | embedding |
-     judge) and score; clean.audit.csv lists every matched pair, also the ones spared and why; clean.embeddings/ keeps the vectors
+     judge) and score; clean.audit.csv lists every matched pair, also the ones spared and why; clean.embeddings/ (or --cache) keeps the vectors
 
 Cheapest first. exact: the same words after normalisation (case, punctuation, LaTeX mark-up, options and instructions taken off, number words as
 digits). ngram: the share of the benchmark question's 13-grams, or of its 5-grams, that the row holds; one shared 13-gram decides nothing.

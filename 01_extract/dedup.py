@@ -11,7 +11,7 @@ out  the rows that stand first among their duplicates; the others are in dedup.r
 Words are lower-cased \\w+, a question of one or two words is one shingle, one without any is kept. Questions
 with other numbers are two, and so are short ones, or those whose last sentence is short, where each holds a
 content word that the other lacks ("treatments for Osteoporosis", "... for COPD"). --semantic adds a pass with
-sentence embeddings. About 1 KB a row; the file is read twice, and again for the answers of near rows.
+sentence embeddings. About 1.4 KB a row; the file is read twice, and again for the answers of near rows.
 """
 
 import sys
@@ -152,9 +152,7 @@ def near_pairs(found, rows, threshold, numbers_of):
     family_key = functools.cache(lambda at: hash(numbers_of(rows[at])) & 0xFFFFFFFF)
     pairs = rows[candidate_pairs(found.keys, rows, family_key)].tolist()
 
-    @functools.lru_cache(8192)
-    def grams_of(row):
-        return set(found.grams[found.starts[row] : found.starts[row + 1]].tolist())
+    grams_of = functools.lru_cache(8192)(found.grams)
 
     def jaccard(later, earlier):
         one, other = grams_of(earlier), grams_of(later)
@@ -218,39 +216,35 @@ class Found(NamedTuple):
 
     ids: list
     texts: list
-    grams: np.ndarray  # shingles, 8 bytes each
-    starts: np.ndarray  # where those of a row start, and the last end
+    blocks: list  # (shingles of BATCH rows, 8 bytes each, and where those of a row start)
+    lengths: np.ndarray  # shingles of each row
     wholes: np.ndarray  # hash of a row's word sequence
     keys: np.ndarray  # (bands, rows) of uint32
     said: np.ndarray  # hash of what the row answers
 
-
-def join(blocks):
-    """The blocks as one array; they are let go, so that no second copy lasts."""
-    joined = np.concatenate(blocks, axis=-1)
-    blocks.clear()
-    return joined
+    def grams(self, row):
+        values, places = self.blocks[row // BATCH]
+        at = row % BATCH
+        return set(values[places[at] : places[at + 1]].tolist())
 
 
 def read_rows(args, bands, per_band):
     """First pass: a Found of all rows."""
-    ids, texts, said, total = [], [], [], 0
-    grams, wholes = [np.zeros(0, np.uint64)], [np.zeros(0, np.uint64)]
-    starts, keys = [np.zeros(1, np.int64)], [np.zeros((bands, 0), np.uint32)]
+    ids, texts, blocks, keys = [], [], [], [np.zeros((bands, 0), np.uint32)]
+    lengths, wholes, said = ([np.zeros(0, kind)] for kind in (np.int64, np.uint64, np.int64))
     reader = iter(r.progress(r.read(args.input, args.field, limit=args.limit), desc="reading"))
     while batch := list(itertools.islice(reader, BATCH)):
         questions = [str(row[args.field] or "") for row in batch]
         values, places, whole = shingles(questions)
-        grams.append(values)
-        starts.append(places[1:] + total)
-        total += len(values)
+        blocks.append((values, places))
+        lengths.append(np.diff(places))
         wholes.append(whole)
         keys.append(band_keys(values, places, bands, per_band))
-        said += map(equal_questions.answer_hash, batch)
+        said.append(np.array([equal_questions.answer_hash(row) for row in batch], dtype=np.int64))
         texts += questions
         ids += [row["id"] for row in batch]
-    joined = map(join, (grams, starts, wholes))
-    return Found(ids, texts, *joined, join(keys), np.array(said, dtype=np.int64))
+    lengths, wholes, said = map(np.concatenate, (lengths, wholes, said))
+    return Found(ids, texts, blocks, lengths, wholes, np.concatenate(keys, axis=1), said)
 
 
 def exact_duplicates(wholes, lengths, other_numbers):
@@ -273,7 +267,7 @@ def exact_duplicates(wholes, lengths, other_numbers):
 def find_duplicates(args):
     """The ids of all rows, and those to leave out as a map row -> (reason, more fields of the rejected row)."""
     found = read_rows(args, *bands_and_rows(args.threshold))
-    ids, texts, lengths = found.ids, found.texts, np.diff(found.starts)
+    ids, texts, lengths = found.ids, found.texts, found.lengths
 
     def other_numbers(a, b):
         return question_text.other_numbers(texts[a], texts[b])
