@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from . import choice, equal, short_text, solution, trim
+from .markup import boxes
 from .options import LETTERS, named
 from .trim import after_thinking, final_part
 
@@ -98,17 +99,25 @@ def check(response, reference, kind, options=None, unit=None, rel_tol=None):
 def may_mean_another(rule, response, answer, references):
     """Is an answer that is not the reference only inferred, so that the response may mean the reference?
 
-    "The missing number is 4: 1, 2, 3, __, 5"; "There are more apples than pears" to a question of yes and no.
+    "The missing number is 4: 1, 2, 3, __, 5"; "1s2 2s2 2p6" for 1s^2 2s^2 2p^6; several roots in boxes
+    of their own; "There are more apples than pears" to a question of yes and no.
     """
-    if rule != "last value":
+    if rule == "box":
+        response = ", ".join(text for _, _, text in boxes(response))
+        references = [w for w in references if len(numbers_of(w)) > 1]
+    elif rule != "last value":
         return rule == "yes or no"
     return any(stands_in(response, w) and not stands_in(answer, w) for w in references)
 
 
+def numbers_of(text):
+    return re.findall(r"\d+(?:\.\d+)?", str(text))
+
+
 def stands_in(text, reference):
     """Do the numbers of a reference all stand in a text?"""
-    numbers = re.findall(r"\d+(?:\.\d+)?", str(reference)) or [str(reference).strip()]
-    return all(re.search(rf"(?<![\w.]){re.escape(n)}(?!\w|\.\d)", text) for n in numbers)
+    parts = numbers_of(reference) or [str(reference).strip()]
+    return all(re.search(rf"(?<![\d.]){re.escape(part)}(?!\d|\.\d)", text) for part in parts)
 
 
 def grade(response, reference, kind, options=None, unit=None, rel_tol=None):

@@ -193,6 +193,7 @@ CORRECTION = re.compile(
     r"(?i)\b(?:wait|actually|no|not|but|however|instead|correct|so|therefore)\b"
 )
 SECOND_THOUGHT = re.compile(r"(?:^|[.!?\n]\s*)(?:\w+,? )?(?i:wait|actually|correction|hold on)\b")
+DENIED = re.compile(r"(?i)\b(?:can|could|must|should|would|may|might)(?:\s?not|n?['’]t)\s+be\s*$")
 RETRACTED = re.compile(
     r"(?i), (?:but|which) .{0,20}\bnot (?:(?:the|a) )?(?:correct|right|best|among|listed|one of)\b"
 )
@@ -213,6 +214,8 @@ def statements(text, options):
         if DOUBT.search(before[-60:]):
             continue
         letters = offered(text[done : done + reach], options)
+        if letters and DENIED.search(text, word.start(), done):
+            letters = ""  # the answer cannot be A
         if letters is not None:
             remark = REMARK.search(before + text[word.start() : done]) or IF.match(text, done)
             found.append((word.start(), done, letters, bool(remark)))

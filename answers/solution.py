@@ -40,7 +40,7 @@ COMPOUND = re.compile(  # 2 hours and 30 minutes
 )
 END = re.compile(
     r"""(?<!\bsq)\.(?=\s|$)(?!\s*\d)|\n\s*\n|(?<=\S)\n|;\s|\s\((?=[a-z]{3})|。|，
-    |,?\s+(?:because|since|which|where\s|so\s|as\s+(?:the|we|it)|I\s+hope|when\s|given\s+that
+    |,\s+(?:and\s+)?not\s|,?\s+(?:because|since|which|where\s|so\s|as\s+(?:the|we|it)|I\s+hope|when\s|given\s+that
     |due\s+to|for\s+a\s+total|per\s+the|in\s+total|if\s)""",
     re.VERBOSE,
 )
