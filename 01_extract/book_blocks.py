@@ -145,7 +145,7 @@ def in_example(text, before, block):
     """As goes_on, within an example or exercise: its parts (a), (b) and the text after a formula
     belong to it too."""
     tail = text[max(before.start, before.end - 40) : before.end].rstrip("* ")
-    label_only = before.kind and before.end - before.start < 40
+    label_only = before.kind and before.body >= before.end
     return (
         goes_on(text, before, block)
         or label_only

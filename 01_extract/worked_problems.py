@@ -30,9 +30,24 @@ STEM = re.compile(
     [^\n]{0,120}?\b(?:answer|next|exercises?|problems?|questions?)\b"""
 )
 STEM_COUNT = re.compile(r"next\s+(\w+)\s+(?:exercise|problem|question)", re.IGNORECASE)
-# "12. ", "**12.** ", "**2.1** "
+# "12. ", "**12.** ", "**2.1** ", "2.1 What is a newton?"
 ITEM = re.compile(
-    r"^[ \t]*\*{0,2}(\d{1,3}(?:\.\d{1,3}){0,3})(?:[.)]\*{0,2}|\*\*)[ \t]+(?=\S)", re.MULTILINE
+    r"""(?xm)^[ \t]*\*{0,2}
+    (\d{1,3}(?:\.\d{1,3}){0,3}(?=[.)]|\*\*)|\d{1,2}(?:\.\d{1,3}){1,3}(?=[ \t]+[A-Z$(\\]))
+    (?:[.)]\*{0,2}|\*\*)?[ \t]+(?=\S)"""
+)
+# "Q. Is work a vector?" and, on the next line or after an empty one, "A. No, ..."
+QUESTION_ANSWER = re.compile(
+    r"(?m)^(\*{0,2}Q[.:]\*{0,2})[ \t]+\S[^\n]*(?:\n[^\n]+){0,12}?\n{1,2}(\*{0,2}A[.:]\*{0,2})[ \t]+(?=\S)"
+)
+QUOTE = re.compile(r"^(?:[ \t]*>)+", re.MULTILINE)
+SUMMARY = re.compile(r"(?i)<summary>\W*(\w+)[^<\n]*</summary>")  # of a fold: "Solution"
+FOLD = re.compile(r"(?i)</?details[^>\n]*>")
+DIRECTIVE = (
+    re.compile(  # of MyST, as Jupyter books have it: "```{exercise} Spring", ":label: ex-spring"
+        r"(?m)^(`{3,}|:{3,})\{(exercise|problem|question|example|solution|answer|proof)\}[^\n]*"
+        r"((?:\n[ \t]*:\w+:[^\n]*)*)\n((?:(?!\1[ \t]*$)[^\n]*\n){0,200})\1[ \t]*$"
+    )
 )
 SHORT_KEY = re.compile(r"(?<!\S)(\d{1,3})[.)][ \t]*\(?([A-Ea-e])\)?(?=\s|[,;]|$)")  # "1. B  2. C"
 FURNITURE = re.compile(r"\\?\[Figure\b|!\[|\[image\b|Figure: |[-*_]{3,}$|\\newpage")
@@ -159,6 +174,52 @@ def label_items(text, blocks):
     return made
 
 
+# ---- labels of other markup ----
+
+
+def blank(text):
+    return re.sub(r"[^\n]", " ", text)
+
+
+def as_label(markup, word):
+    """A label as long as the markup that says the same."""
+    return f"**{word.capitalize()}**".ljust(len(markup))
+
+
+def plain_directive(match):
+    """Its opening line as a label, its options and its closing line blank, its body as it is."""
+    opening = match[0].split("\n", 1)[0]
+    body = slice(match.start(4) - match.start(), match.end(4) - match.start())
+    options = blank(match[0][len(opening) : body.start])
+    return as_label(opening, match[2]) + options + match[4] + blank(match[0][body.stop :])
+
+
+def plain_labels(text):
+    """The text, every character in its place, with the labels of quotes, folds and directives as
+    bold words: "> **Example.**", "<summary>Solution</summary>", "```{exercise}"."""
+    text = QUOTE.sub(lambda match: blank(match[0]), text)
+    text = SUMMARY.sub(lambda match: as_label(match[0], match[1]), text)
+    text = FOLD.sub(lambda match: blank(match[0]), text)
+    return DIRECTIVE.sub(plain_directive, text)
+
+
+def label_letters(text, blocks):
+    """Blocks with "Q. ..." and the "A. ..." below it as a question and its answer."""
+    labels = []
+    for match in QUESTION_ANSWER.finditer(text):
+        labels.append((match.start(1), "start", "question", match.end(1)))
+        labels.append((match.start(2), "part", "answer", match.end(2)))
+    labels.reverse()
+    made = []
+    for block in blocks:
+        made.append(block)
+        while labels and labels[-1][0] < block.end:
+            start, kind, word, body = labels.pop()
+            made[-1] = made[-1]._replace(end=start)
+            made.append(Block(start, block.end, 0, kind, "", word, body))
+    return [block for block in made if block.start < block.end]
+
+
 # ---- questions and answers ----
 
 
@@ -167,8 +228,8 @@ class Reader:
     gathered."""
 
     def __init__(self, text):
-        self.text = text
-        self.blocks = label_items(text, find_blocks(text))
+        self.text = text = plain_labels(text)
+        self.blocks = label_items(text, label_letters(text, find_blocks(text)))
         self.pairs, self.open, self.keys = [], [], []
         self.pending = self.stem = None
         self.stem_left = 0
