@@ -6,8 +6,7 @@
 in   samples: benchmark, kind (choice | math | short_text), options, reference, unit, response; and model, group, finish_reason, n_tokens where known
 out  scored.jsonl: the same rows with extracted (text or null), correct (true, false; null where no reference is public), undecided (the rules
      cannot tell: not correct, unless a judge says so), read_by and equal_by (the rules that decided; `python -m answers` explains), judged, judged_by
-     results.csv: model,benchmark,category,n,accuracy,ci_low,ci_high,unparsed,truncated,mean_tokens,seed,prompt_id,commit,date,undecided,judged,deterministic
-     (shares in percent)
+     results.csv: a row a model and benchmark with the columns COLUMNS, shares in percent
 
 The interval is Wilson's; where questions share a passage, or were asked several times, its sample size is the effective one (cluster-robust).
 """
