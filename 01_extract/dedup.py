@@ -179,7 +179,8 @@ def semantic_pairs(args, texts, rows):
             pairs += rows[near[near[:, 1] < near[:, 0]]].tolist()
 
     def cosine(later, earlier):
-        share = float(vectors[place[later]] @ vectors[place[earlier]])
+        ours, theirs = (vectors[place[row]].astype(np.float32) for row in (later, earlier))
+        share = float(ours @ theirs)
         return share if share >= args.semantic else None
 
     return sorted(pairs), cosine

@@ -36,7 +36,7 @@ def load_encoder(name):
 
 
 def embed(texts, encoder, folder):
-    """Normalised sentence vectors of the texts, a float32 array (len(texts), dimension), from the
+    """Normalised sentence vectors of the texts, a float16 array (len(texts), dimension), from the
     cache in `folder` where they are there.
 
     The cache holds pairs of files: float16 vectors and the 128-bit hashes of their texts; a block
@@ -75,7 +75,7 @@ def embed(texts, encoder, folder):
             load(path)
         bar.close()
     places = np.array([known[key] for key in keys], dtype=np.int64).reshape(-1, 2)
-    vectors = np.empty((len(texts), files[0].shape[1] if files else 0), dtype=np.float32)
+    vectors = np.empty((len(texts), files[0].shape[1] if files else 0), dtype=np.float16)
     for number, file in enumerate(files):
         mine = places[:, 0] == number
         vectors[mine] = file[places[mine, 1]]
@@ -111,9 +111,9 @@ def nearest(vectors, others, count):
     ...]), best first."""
     import torch
 
-    table = torch.from_numpy(others).to(device())
+    table = torch.from_numpy(others).to(device()).float()
     for at in range(0, len(vectors), 2048):
-        scores = torch.from_numpy(vectors[at : at + 2048]).to(device()) @ table.T
+        scores = torch.from_numpy(vectors[at : at + 2048]).to(device()).float() @ table.T
         best = scores.topk(min(count, len(others)), dim=1)
         for row, (numbers, values) in enumerate(
             zip(best.indices.tolist(), best.values.tolist(), strict=True), at
@@ -122,8 +122,8 @@ def nearest(vectors, others, count):
 
 
 def pairs_from(ours, theirs, cosine):
-    """Index pairs of the rows of two float arrays whose cosine reaches a bound, an array (n, 2)."""
+    """Index pairs of the rows of two arrays of vectors whose cosine reaches a bound, an array (n, 2)."""
     import torch
 
-    ours, theirs = (torch.from_numpy(vectors).to(device()) for vectors in (ours, theirs))
+    ours, theirs = (torch.from_numpy(vectors).to(device()).float() for vectors in (ours, theirs))
     return torch.nonzero(ours @ theirs.T >= cosine).cpu().numpy()

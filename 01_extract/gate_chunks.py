@@ -47,7 +47,8 @@ def features(chunks, args):
         for chunk in chunks
     ]
     folder = Path(args.output).parent / "cache"
-    vectors = embed_texts.embed([part for own in parts for part in own], args.encoder, folder)[:]
+    texts = [part for own in parts for part in own]
+    vectors = embed_texts.embed(texts, args.encoder, folder).astype(np.float32)
     counts = np.array([len(own) for own in parts])
     starts = np.cumsum(counts) - counts
     means = np.add.reduceat(vectors, starts) / counts[:, None]
