@@ -210,11 +210,8 @@ def head_of(tail):
 
 
 def formula_at(formula, rest):
-    """A formula with what is joined to it: "$a +$ $b$", "$2$ and $3$", a unit."""
+    """A formula with what is joined to it: "$2$ and $3$", a unit."""
     first = inner(formula)
-    second = MATHS.match(rest.lstrip(" "))
-    if second and re.search(r"[-+*/=,(]\s*$", first):
-        return first + " " + inner(second)
     more = re.match(r"\s*(?:,\s*and|,|and|or|\\cup)\s*(?=[$\\])", rest)
     if more and (second := MATHS.match(rest, more.end())):
         return first + ", " + formula_at(second, rest[second.end() :])
@@ -247,9 +244,7 @@ def with_unit(formula, rest):
     quantity = parse_quantity(re.split(r"=|\\approx|≈", formula)[-1])
     bare = quantity and (not quantity.unit or quantity.unit.name == "degree**1")
     unit = unit_after(rest) if bare else ""
-    if unit == "in" and re.match(r"\s*in\s+\w", rest):  # "$5$ in total"
-        unit = ""
-    return f"{formula.strip()} {unit}".strip()
+    return f"{formula.strip()} {'' if unit == 'in' else unit}".strip()  # "$5$ in total"
 
 
 # The last value.
@@ -274,10 +269,10 @@ def whole_text(text):
 
 def bold(text):
     """The last value in bold letters."""
+    found = re.findall(r"\*\*([^*\n]{1,60})\*\*", concluded(text)[-1500:])
     found = [
-        b.strip(" .:$") for b in re.findall(r"\*\*([^*\n]{1,60})\*\*", concluded(text)[-1500:])
+        b.strip(" .:$") for b in found if re.search(r"\d", b) and parse_quantity(b.strip(" .:$"))
     ]
-    found = [b for b in found if re.search(r"\d", b) and parse_quantity(b)]
     return found[-1] if found and not REFUSAL.search(text[-200:]) else None
 
 
@@ -300,11 +295,11 @@ def concluded(text):
 
 def last_stated(text):
     """(sentence, value) of the last sentence that states a value; (text, None) where the text gives up."""
-    text = SHOWN.sub(last_row, text.strip())
-    for back, sentence in enumerate(last_sentences(text)):
+    text = SHOWN.sub(last_row, text.strip().replace("**", "").replace("`", ""))
+    for sentence in last_sentences(text):
         if REFUSAL.search(sentence) and not GUESS.search(sentence):
             return text, None
-        if sentence.rstrip().endswith("?") and back < 5:
+        if sentence.rstrip().endswith("?"):
             continue
         main = main_clause(sentence)
         if (value := stated_value(main)) is not None:
@@ -356,8 +351,7 @@ def stated_value(sentence):
     """The number or formula that a sentence ends up with: what stands behind its last "is" or "=", else its last number."""
     if (formula := last_formula(sentence)) is not None:
         return formula
-    plain = sentence.replace("**", "").replace("`", "")
-    plain = COUNT.sub(lambda m: f"{m[1]}{WORD_NUMBERS[m[2]]}", plain)
+    plain = COUNT.sub(lambda m: f"{m[1]}{WORD_NUMBERS[m[2]]}", sentence)
     if (value := marked_value(plain)) is not None:
         return value
     copulas = list(COPULA.finditer(plain))
@@ -374,10 +368,7 @@ def stated_value(sentence):
         return f"{bound[0].strip()} {head}"  # less than 5 m
     if head and parse_quantity(head):
         return head
-    rest = plain[at.end() :]
-    unit = unit_after(rest)
-    alone = len(unit) > 1 or re.match(rf"\s?{re.escape(unit)}\s*(?:[,;()]|[. ]*$)", rest)
-    return f"{at[0].strip()} {unit if alone else ''}".strip()
+    return f"{at[0].strip()} {unit_after(plain[at.end() :])}".strip()
 
 
 def last_formula(sentence):
