@@ -46,17 +46,13 @@ def with_reference(row):
     reference = reference.strip() if isinstance(reference, str) else ""
     if not 0 < len(reference) <= 80 or "\n" in reference or len(reference.split()) > 8:
         return row
-    final = row_forms.final_of(row["answer"])
-    if final not in (None, row["answer"]) or re.search(
-        r"\b(final )?answer\b[^\n]{0,40}\b(is|:)", row["answer"][-200:], re.I
-    ):
+    answer, line = row["answer"], f"The final answer is \\boxed{{{reference}}}."
+    stated = re.search(r"\b(final )?answer\b[^\n]{0,40}\b(is|:)", answer[-200:], re.I)
+    if stated or row_forms.final_of(answer) not in (None, answer):
         return row
-    line = (
-        f"Answer: {reference.strip('().')}"
-        if re.fullmatch(r"\(?[A-J]\)?\.?", reference)
-        else f"The final answer is \\boxed{{{reference}}}."
-    )
-    return {**row, "answer": f"{row['answer'].rstrip()}\n\n{line}", "appended_reference": True}
+    if re.fullmatch(r"\(?[A-J]\)?\.?", reference):
+        line = f"Answer: {reference.strip('().')}"
+    return {**row, "answer": f"{answer.rstrip()}\n\n{line}", "appended_reference": True}
 
 
 def train_row(row, tokens, recipe, recipe_hash):
