@@ -295,7 +295,7 @@ def concluded(text):
 
 def last_stated(text):
     """(sentence, value) of the last sentence that states a value; (text, None) where the text gives up."""
-    text = SHOWN.sub(last_row, text.strip().replace("**", "").replace("`", ""))
+    text = SHOWN.sub(last_row, text.replace("**", "").replace("`", "")).strip()
     for sentence in last_sentences(text):
         if REFUSAL.search(sentence) and not GUESS.search(sentence):
             return text, None
@@ -324,7 +324,7 @@ def main_clause(sentence):
 
 def doubtful(sentence, value):
     """Does a value stand in an adjunct, behind another value: "travels 150 km in 2.5 hours"?"""
-    at = sentence.rfind(value.split()[0])
+    at = sentence.rfind(value.split(" ")[0])
     before = sentence[: max(at, 0)]
     aside = before.endswith(" (") or ADJUNCT.search(before.rstrip("$\\([ "))
     other = NUMBER_RUN.search(before) and value not in before
