@@ -63,8 +63,8 @@ ITEM = (
 )
 NUMBERED = re.compile(
     r"""(?x)\b(Figs?\.?|Eqs?\.|Eqns?\.?|Chap\.|Sect?\.|Ex\.|Thm\.|Corollary|Appendix|Listing|
-    Algorithm|Exhibit|Plate|(?:Figure|Table|Equation|Chapter|Section|Example|Exercise|Problem|Theorem|
-    Lemma|Proposition|Definition)s?)
+    Algorithm|Exhibit|Plate|(?:[Ff]igure|Table|[Ee]quation|Chapter|Section|Example|Exercise|Problem|
+    Theorem|Lemma|Proposition|Definition)s?)
     [\s~\u00a0]*\(?((?:[A-Z]\.?)?\d+(?:[.\-–:]\d+)*)(?!\w)\)?"""
 )
 NAMES = re.compile(  # that look like a numbered reference
@@ -161,10 +161,10 @@ REFUSAL = re.compile(
     |I\s(?:cannot|can['’]t|can\snot|could\snot|won['’]t)
         \s(?:answer|provide|help|assist|determine|solve|give|find|access|see|view|complete)
     |as\san?\s(?:AI|artificial\sintelligence|language\smodel)\b
-    |(?:is|was|are|were)\snot\s(?:provided|given|included|mentioned|specified|stated|available
-        |contained|answered)\s(?:in|by)\sthe\s{SOURCE}
-    |the\s{SOURCE}(?:\sprovided|\sgiven)?\s(?:does\snot|doesn['’]t|do\snot)
-        \s(?:contain|provide|give|include|mention|specify|state|answer)
+    |not\s(?:provided|given|included|mentioned|specified|stated|available|contained|answered)
+        \s(?:in|by)\sthe\s(?:provided\s|given\s)?{SOURCE}
+    |the\s(?:provided\s|given\s)?{SOURCE}(?:\sprovided|\sgiven)?\s(?:does\snot|doesn['’]t|do\snot)
+        \s(?:contain|provide|give|include|mention|specify|state|answer|define|describe|explain)
     |(?:cannot|can\snot|can['’]t)\s(?:be\s)?(?:answer|determine|solve)d?
         \s(?:(?:this|the|it)\s)?(?:(?:question|problem)\s)?
         (?:without|(?:from|with|based\son)\sthe\s(?:given|provided))

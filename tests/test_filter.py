@@ -18,6 +18,7 @@ GOOD_ANSWER = "Since $F = ma$, we get $a = 2$ m/s$^2$."
     "question",
     [
         "Find the current in Fig. 3.",
+        "Find $y$ by means of equation (4.2).",
         "Use Table 2.5 to find the heat of reaction.",
         "Show that Equation (2.5) holds for all $n$.",
         "Starting from Eq. 4, derive the rate law.",
@@ -97,6 +98,8 @@ def test_a_question_that_stands_alone_stays(question):
         ("What is 2+2?", "I'm sorry, but I cannot solve this.", "refusal"),
         ("What is 2+2?", "As an AI language model I have no numbers.", "refusal"),
         ("What is 2+2?", "The passage does not provide the value.", "refusal"),
+        ("What is enthalpy?", "The given text does not define enthalpy.", "refusal"),
+        ("What is enthalpy?", "Not stated in the passage.", "refusal"),
         ("What is the mass?", "The mass is not given in the text.", "refusal"),
         (
             "What is the mass?",
