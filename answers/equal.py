@@ -15,6 +15,7 @@ from . import formula, worker
 from .chemistry import compare_chemistry
 from .markup import boxes, spell, squeeze
 from .quantity import Quantity, ratio, read_quantity, same_quantity
+from .trim import short_spaces
 from .units import read_unit
 from .words import tokens
 
@@ -94,7 +95,7 @@ def unbox(text):
     if boxes(text) or "####" in text:
         from .solution import extract_math
 
-        text = extract_math(text) or text
+        text = extract_math(short_spaces(text)) or text
     framed = re.fullmatch(r"\\\((.*)\\\)\s*\.?|\\\[(.*)\\\]\s*\.?|\$+([^$]*)\$+\s*\.?", text, re.S)
     return next(part for part in framed.groups() if part is not None).strip() if framed else text
 
