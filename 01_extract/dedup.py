@@ -39,6 +39,7 @@ FOUND_AT_THRESHOLD = (
 LARGEST_SIGNATURE = 256
 FAMILY = 32  # a bucket of more rows is one template with many fillings: it is split by the numbers, and pairs reach back this far
 VECTORS = 4096  # rows whose vectors are multiplied at once
+PAIRS = 1 << 16  # candidates looked at together
 _random = np.random.default_rng(42)
 ODD = _random.integers(2**62, 2**63, 8, dtype=np.uint64) * np.uint64(2) + np.uint64(1)
 PERMUTATIONS = _random.integers(2**31, size=LARGEST_SIGNATURE, dtype=np.uint32) * 2 + np.uint32(1)
@@ -150,8 +151,7 @@ def near_pairs(found, rows, threshold, numbers_of):
     """Candidate pairs (later, earlier) of row numbers among `rows`, and the function (later,
     earlier) -> Jaccard of their shingles, or None below the threshold."""
     family_key = functools.cache(lambda at: hash(numbers_of(rows[at])) & 0xFFFFFFFF)
-    pairs = rows[candidate_pairs(found.keys, rows, family_key)].tolist()
-
+    pairs = rows[candidate_pairs(found.keys, rows, family_key)]
     grams_of = functools.lru_cache(8192)(found.grams)
 
     def jaccard(later, earlier):
@@ -171,19 +171,19 @@ def semantic_pairs(args, texts, rows):
     folder = r.beside(args.output, "embeddings")
     vectors = embed_texts.embed([texts[row] for row in rows], args.encoder, folder)
     place = {row: at for at, row in enumerate(rows.tolist())}
-    pairs = []
+    pairs = [np.zeros((0, 2), dtype=np.int64)]
     for later in range(0, len(rows), VECTORS):
         for earlier in range(0, later + 1, VECTORS):
             blocks = (vectors[at : at + VECTORS] for at in (later, earlier))
             near = embed_texts.pairs_from(*blocks, args.semantic) + np.array([later, earlier])
-            pairs += rows[near[near[:, 1] < near[:, 0]]].tolist()
+            pairs.append(rows[near[near[:, 1] < near[:, 0]]])
 
     def cosine(later, earlier):
         ours, theirs = (vectors[place[row]].astype(np.float32) for row in (later, earlier))
         share = float(ours @ theirs)
         return share if share >= args.semantic else None
 
-    return sorted(pairs), cosine
+    return np.unique(np.concatenate(pairs), axis=0), cosine
 
 
 def resolve(pairs, likeness, differ, claims):
@@ -198,14 +198,19 @@ def resolve(pairs, likeness, differ, claims):
         share = likeness(later, earlier)
         return None if share is None or differ(later, earlier) else share
 
-    pairs = [pair for pair in pairs if alike(*pair) is not None]
-    claims.read_pairs(pairs)
+    # a block at a time: as Python lists the candidates of large families would fill the memory
+    blocks = (pairs[at : at + PAIRS].tolist() for at in range(0, len(pairs), PAIRS))
+    near = [pair for block in blocks for pair in block if likeness(*pair) is not None]
+    unequal = [pair for pair in near if claims.unequal(*pair)]
+    claims.read_pairs([pair for pair in unequal if alike(*pair) is not None])
     found = {}
-    for later, earlier in pairs:
-        kept = found.get(earlier, (earlier,))[0]
-        if later in found or (share := alike(later, kept)) is None or claims.differ(later, kept):
+    for later, earlier in near:
+        if later in found or alike(later, earlier) is None:
             continue
-        found[later] = kept, share
+        kept = found.get(earlier, (earlier,))[0]
+        share = alike(later, kept)
+        if share is not None and not claims.differ(later, kept):
+            found[later] = kept, share
     return found
 
 

@@ -118,10 +118,14 @@ class Claims:
         _, first, places = np.unique(hashes, return_index=True, return_inverse=True)
         self.first = first[places]
 
+    def unequal(self, row, other):
+        """Do two rows answer with other texts?"""
+        return self.first[row] != self.first[other]
+
     def read_pairs(self, pairs):
         """Read what differ() needs for these pairs, and for any chain of them."""
         firsts = self.first[np.array(pairs, dtype=np.int64).reshape(-1, 2)]
-        wanted = set(firsts[firsts[:, 0] != firsts[:, 1]].ravel().tolist()) - self.of.keys()
+        wanted = set(firsts.ravel().tolist()) - self.of.keys() - self.rows.keys()
         for number, row in enumerate(self.read() if wanted else ()):
             if number in wanted:
                 self.rows[number] = {name: row.get(name) for name in FIELDS}
