@@ -210,8 +210,11 @@ def head_of(tail):
 
 
 def formula_at(formula, rest):
-    """A formula with what is joined to it: "$2$ and $3$", a unit."""
+    """A formula with what is joined to it: "$a +$ $b$", "$2$ and $3$", a unit."""
     first = inner(formula)
+    second = MATHS.match(rest.lstrip(" "))
+    if second and re.search(r"[-+*/=,(]\s*$", first):  # OCW's reference, x_0 \cos(\omega t)+$ $...
+        return first + " " + inner(second)
     more = re.match(r"\s*(?:,\s*and|,|and|or|\\cup)\s*(?=[$\\])", rest)
     if more and (second := MATHS.match(rest, more.end())):
         return first + ", " + formula_at(second, rest[second.end() :])
