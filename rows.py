@@ -547,18 +547,21 @@ def options_of(row):
     {"text": [...], "label": [...]}, [{"key", "value"}, ...], lettered columns, target_scores."""
     low = lower_names(row)
     for field in OPTION_FIELDS:
-        value = as_value(low.get(field))
-        if isinstance(value, dict) and isinstance(value.get("text"), list):
-            value = value["text"]
-        elif isinstance(value, dict):
-            value = [text for text in value.values() if text is not None]
-        if isinstance(value, list | tuple) and value:
-            return [option_text(option) for option in value]
+        if texts := option_texts(as_value(low.get(field))):
+            return texts
     for fields in LETTERED_FIELDS:
         if all(low.get(field) is not None for field in fields[:2]):
             return [str(low[field]) for field in fields if low.get(field) not in (None, "")]
     scores = as_value(first_example(low).get("target_scores"))
     return list(map(str, scores)) if isinstance(scores, dict) else []
+
+
+def option_texts(value):
+    """Texts of one field that holds all options."""
+    if isinstance(value, dict):
+        values = [text for text in value.values() if text is not None]
+        value = value["text"] if isinstance(value.get("text"), list) else values
+    return list(map(option_text, value)) if isinstance(value, list | tuple) else []
 
 
 def option_text(option):
@@ -862,7 +865,7 @@ class Step:
         self.same_if = json.loads(json.dumps(same_if, default=str))
         asked = {name: getattr(args, name, None) for name in ("model", "seed")}
         self.meta = {**asked, **meta}
-        self.counts = {"in": 0, "out": 0, "rejected": {}, "split": 0}
+        self.counts = {"in": 0, "out": 0, "rejected": collections.Counter(), "split": 0}
         self.args, self.started, self._files = vars(args), time.time(), None
         SPENT.clear()
 
@@ -944,7 +947,7 @@ class Step:
 
     def reject(self, row, reason, **more):
         """Write the row to the rejected file with its reason and what else explains it."""
-        self.counts["rejected"][reason] = self.counts["rejected"].get(reason, 0) + 1
+        self.counts["rejected"][reason] += 1
         self._write(1, {**row, "reason": reason, **more})
 
     def split(self, into):
@@ -1004,14 +1007,7 @@ def join(output):
     lock(output)
     output = Path(output)
     parts = parts_of(output)
-    metas = []
-    for part in parts:
-        path = beside(part, "meta.json")
-        if not path.is_file():
-            raise BadInput(f"{path}: missing, so this part is not finished")
-        metas.append(json.loads(path.read_text()))
-        if metas[-1]["same_if"] != metas[0]["same_if"]:
-            raise BadInput(f"{part}: made from other inputs, options or code than {parts[0].name}")
+    metas = metas_of(parts)
     kinds = {
         path.name.removeprefix(f"{part.stem}.")
         for part in parts
@@ -1044,6 +1040,18 @@ def parts_of(output):
     if missing:
         raise BadInput(f"{output}: parts are missing: {', '.join(missing)}")
     return [parts[i] for i in range(1, of + 1)]
+
+
+def metas_of(parts):
+    metas = []
+    for part in parts:
+        path = beside(part, "meta.json")
+        if not path.is_file():
+            raise BadInput(f"{path}: missing, so this part is not finished")
+        metas.append(json.loads(path.read_text()))
+        if metas[-1]["same_if"] != metas[0]["same_if"]:
+            raise BadInput(f"{part}: made from other inputs, options or code than {parts[0].name}")
+    return metas
 
 
 def concatenate(pieces, output):
