@@ -338,16 +338,22 @@ def numbers(said, wanted, rel_tol):
     one, two = number(said), number(wanted)
     if one is None or two is None:
         return None
-    if (
-        "degree**1" in [q.unit.name for q in (one, two) if q.unit] and "π" in said + wanted
-    ):  # π alone is in radians
+    if "π" in said + wanted and "degree**1" in unit_names(one, two):  # π alone is in radians
         one, two = (q if q.unit else replace(q, unit=read_unit("rad")) for q in (one, two))
     verdict = same_quantity(one, two, rel_tol)
-    open_unit = re.search(r"(?:\d|[)}π]\s?)[A-Za-z]$", wanted) and not one.unit  # 12h: 12 times h?
-    doubtful = open_unit or rel_tol is None and rounded(one, two)
-    if verdict is False and NO_BASE.search(said + wanted):
-        return None
-    return None if verdict and doubtful and said != wanted else verdict
+    if verdict is False:
+        return None if NO_BASE.search(said + wanted) else False
+    doubtful = said != wanted and (open_unit(one, wanted) or rel_tol is None and rounded(one, two))
+    return None if doubtful else verdict
+
+
+def unit_names(*quantities):
+    return [quantity.unit.name for quantity in quantities if quantity.unit]
+
+
+def open_unit(one, wanted):
+    """Is the letter behind a reference's number a unit or a factor (12h), where the answer has none?"""
+    return re.search(r"(?:\d|[)}π]\s?)[A-Za-z]$", wanted) and not one.unit
 
 
 def rounded(one, two):
@@ -447,8 +453,7 @@ def equations(said, wanted, rel_tol):
         if names[0] == names[1] or len(one) + len(two) > 4:
             return verdict
     if len(one) == len(two) == 2:
-        factor = formula.proportional(*(f"({left})-({right})" for left, right in (one, two)))
-        return factor
+        return formula.proportional(*(f"({left})-({right})" for left, right in (one, two)))
     return None
 
 

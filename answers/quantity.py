@@ -126,16 +126,26 @@ def read_quantity(text):
     for pattern, by in CLEAN:
         text = pattern.sub(by, text).strip()
     text = REPEATED.sub(as_fraction, text)
-    if COMPOUND.fullmatch(text) and (found := compound(text)):
-        return found
-    if number := closed(text):
-        return rounded(number) if rough else number
+    found = compound(text) if COMPOUND.fullmatch(text) else None
+    if found := found or number_and_unit(text):
+        return rounded(found) if rough else found
     if (value := words_to_number(text)) is not None:
         return Quantity(value)
-    if match := WITH_UNIT.fullmatch(text):
-        number, rest = closed(match["number"]), match["rest"]
-        return attach_unit(rounded(number) if rough and number else number, rest)
-    head, _, rest = text.partition(" ")  # five apples
+    return None if WITH_UNIT.fullmatch(text) else words_and_unit(text)
+
+
+def number_and_unit(text):
+    """A number or closed formula, alone or with its unit."""
+    if number := closed(text):
+        return number
+    match = WITH_UNIT.fullmatch(text)
+    number = closed(match["number"]) if match else None
+    return attach_unit(number, match["rest"]) if number else None
+
+
+def words_and_unit(text):
+    """five apples"""
+    head, _, rest = text.partition(" ")
     value = words_to_number(head) if rest.count(" ") < 2 else None
     return None if value is None else attach_unit(Quantity(value), rest)
 
@@ -194,10 +204,10 @@ def ratio(text):
 def attach_unit(number, rest):
     """The number with the unit or noun that the rest of the text is; None where it is neither."""
     rest = re.sub(r"^\s*-\s*(?=[a-zA-Z])", "", rest).strip()
-    if number and (scale := SCALE.match(rest)):
+    if scale := SCALE.match(rest):
         number = replace(number, value=number.value * SCALES.get(scale[1].lower(), 100))
         rest = rest[scale.end() :]
-    if number is None or not rest:
+    if not rest:
         return number
     if PERCENT.fullmatch(rest):
         return replace(number, percent=True)
