@@ -1252,20 +1252,25 @@ class Driver:
         self.faults = (ValueError, TypeError, errors.VLLMClientError, errors.GenerationError)
 
     def add(self, key, request):
-        """Hand a request to the engine; raises one of self.faults where it cannot take it."""
+        """Hand a request to the engine; returns why it does not take it, or None."""
         import vllm
 
+        own = {k: request[k] for k in ("max_tokens", "seed", "temperature") if k in request}
+        try:
+            prompt = {"prompt_token_ids": self.prompt(request)}
+            params = vllm.SamplingParams(**{**self.known, **own, "n": len(request["ids"])})
+            self.engine.add_request(key, prompt, params, lora_request=self.lora)
+        except self.faults as error:  # this row's fault, not the run's
+            return f"{type(error).__name__}: {error}"[:1000]
+
+    def prompt(self, request):
         messages = request["messages"]
         if isinstance(messages, str):
-            ids = self.tokenizer(messages).input_ids
-        else:
-            how = dict(add_generation_prompt=True, tokenize=True, return_dict=False)
-            ids = self.tokenizer.apply_chat_template(messages, **how, **self.template)
-            request["opened"] = ends_in_thinking(self.tokenizer.decode(ids[-8:]))
-        own = {k: request[k] for k in ("max_tokens", "seed", "temperature") if k in request}
-        params = vllm.SamplingParams(**{**self.known, **own, "n": len(request["ids"])})
-        prompt = {"prompt_token_ids": ids}
-        self.engine.add_request(key, prompt, params, lora_request=self.lora)
+            return self.tokenizer(messages).input_ids
+        how = dict(add_generation_prompt=True, tokenize=True, return_dict=False)
+        ids = self.tokenizer.apply_chat_template(messages, **how, **self.template)
+        request["opened"] = ends_in_thinking(self.tokenizer.decode(ids[-8:]))
+        return ids
 
     def answer(self, request, output):
         texts = []
@@ -1295,11 +1300,10 @@ def drive(setup, take, give, ready=lambda window: None):
                 ended = True
                 continue
             key = str(next(number))
-            try:
-                driver.add(key, request)
+            if error := driver.add(key, request):
+                back += give(request, {"error": error})
+            else:
                 asked[key] = request
-            except driver.faults as error:  # this row's fault, not the run's
-                back += give(request, {"error": f"{type(error).__name__}: {error}"[:1000]})
         for output in driver.engine.step() if asked else ():
             if output.finished:
                 request = asked.pop(output.request_id)
