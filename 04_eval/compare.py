@@ -279,9 +279,11 @@ def markdown(result):
             lines.append(
                 f"| {head} | {interval_text(m)} | {p_text(m['p'])} | {holm_text} | {verdict(m)} |"
             )
-        m = average[measure]
-        head = f"mean of {average['benchmarks']} benchmarks | | |"
-        lines.append(f"| {head} | {interval_text(m)} | | | {verdict(m)} |\n")
+        if average["benchmarks"] > 1:  # a mean of one has no test beside its interval
+            head = f"mean of {average['benchmarks']} benchmarks | | |"
+            m = average[measure]
+            lines.append(f"| {head} | {interval_text(m)} | | | {verdict(m)} |")
+        lines.append("")
     return "\n".join(lines)
 
 

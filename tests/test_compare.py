@@ -100,6 +100,8 @@ def test_a_lower_unparsed_rate_is_seen(tmp_path):
     assert (
         result["benchmarks"]["mine"]["accuracy"]["difference"] == 12.5 and result["all"]["n"] == 120
     )
+    # a mean of one benchmark would be named by its interval alone, against the row above it
+    assert "mean of" not in (tmp_path / "comparison.md").read_text()
 
 
 def call_json(tmp_path, *args):
