@@ -143,7 +143,6 @@ class Sampling:
     top_p: float | None = 1.0
     max_tokens: int = 4096
     seed: int = 42
-    stop: list | None = None
     json_schema: dict | None = None
     choices: list | None = None
     thinking: bool | None = None
@@ -162,7 +161,7 @@ class Sampling:
 
 def sampler(sampling):
     """The sampler's own parameters in a raw row's `sampling`; the model's are left out."""
-    ours = {field.name for field in dataclasses.fields(Sampling)} - {"temperature", "top_p", "stop"}
+    ours = {field.name for field in dataclasses.fields(Sampling)} - {"temperature", "top_p"}
     return {k: v for k, v in sampling.items() if k not in ours and v != "model"}
 
 
@@ -386,7 +385,7 @@ def generate_jsonl(
     """Ask `model` about every row; its raw answers stand in out_path, one line per id, in order.
 
     rows         iterable of dicts with `id`, read once
-    to_messages  function row -> chat messages, or a string: a completion prompt without template
+    to_messages  function row -> chat messages
     sampling     a Sampling; `changes` are fields of it that differ in this call: max_tokens=512
     readable     function text -> bool: an unreadable answer is asked for once more, warmer
     adapter      folder of a LoRA adapter (in-process engine only)
@@ -465,8 +464,6 @@ class Book:
         for row in rows:
             id_, messages = row["id"], to_messages(row)
             if self.system_prompt:
-                if isinstance(messages, str):
-                    raise r.BadInput("--system-prompt needs a chat template; this prompt is a text")
                 messages = [{"role": "system", "content": self.system_prompt}, *messages]
             hashed = r.text_hash(messages)
             expected = {**self.experiment, "messages_hash": hashed}
@@ -636,9 +633,8 @@ def over_budget(counts, seconds):
 
 
 def show_first(name, messages):
-    if not isinstance(messages, str):
-        messages = "\n".join(f"[{m['role']}] {m['content']}" for m in messages)
-    text = messages if len(messages) <= 1500 else f"{messages[:1500]} ..."
+    text = "\n".join(f"[{m['role']}] {m['content']}" for m in messages)
+    text = text if len(text) <= 1500 else f"{text[:1500]} ..."
     shown = f"--- first prompt of {name} ---\n{text}\n---"
     r.say(shown.encode(errors="replace").decode())
 
@@ -743,7 +739,6 @@ class Message(msgspec.Struct):
 
 class Choice(msgspec.Struct):
     message: Message | None = None
-    text: str | None = None
     finish_reason: str | None = None
 
 
@@ -781,7 +776,7 @@ def parse_reply(data, request, opened=False):
 
 
 def parse_choice(choice, opened):
-    message = choice.message or Message(content=choice.text)
+    message = choice.message or Message()
     text, reasoning = message.content or "", message.reasoning or message.reasoning_content
     if "\0" in text:
         raise Fault("bad reply: its text holds NUL characters")
@@ -887,8 +882,7 @@ class Endpoints(Servers):
             if not answers:
                 endpoint.rests_until = float("inf")
                 r.say(f"{endpoint.url}: no server answers there; its rows go to the others")
-        if not isinstance(messages, str):
-            self.opened = await self.opens_thinking(self.servers[there.index(True)], messages)
+        self.opened = await self.opens_thinking(self.servers[there.index(True)], messages)
 
     async def watch(self):
         """Each second: is a server back, does one take more? Raises after PATIENCE seconds."""
@@ -979,8 +973,7 @@ class Endpoints(Servers):
                 await asyncio.sleep(max(fault.wait, own))
 
     def body(self, request):
-        kind = "prompt" if isinstance(request["messages"], str) else "messages"
-        body = {**self.fixed, kind: request["messages"]}
+        body = {**self.fixed, "messages": request["messages"]}
         body |= {k: request[k] for k in ("max_tokens", "seed", "temperature") if k in request}
         if len(request["ids"]) > 1:
             body["n"] = len(request["ids"])
@@ -989,9 +982,8 @@ class Endpoints(Servers):
     async def exchange(self, endpoint, body, request):
         import aiohttp
 
-        path = "/completions" if isinstance(request["messages"], str) else "/chat/completions"
         try:
-            status, headers, data = await self.send(endpoint, "POST", path, body)
+            status, headers, data = await self.send(endpoint, "POST", "/chat/completions", body)
         except (aiohttp.ClientError, OSError, TimeoutError, ValueError) as error:
             why = f"{type(error).__name__}: {error}"
             if await self.is_gone(endpoint, why):
@@ -1264,11 +1256,8 @@ class Driver:
             return f"{type(error).__name__}: {error}"[:1000]
 
     def prompt(self, request):
-        messages = request["messages"]
-        if isinstance(messages, str):
-            return self.tokenizer(messages).input_ids
         how = dict(add_generation_prompt=True, tokenize=True, return_dict=False)
-        ids = self.tokenizer.apply_chat_template(messages, **how, **self.template)
+        ids = self.tokenizer.apply_chat_template(request["messages"], **how, **self.template)
         request["opened"] = ends_in_thinking(self.tokenizer.decode(ids[-8:]))
         return ids
 

@@ -162,26 +162,18 @@ def test_a_truncated_answer_is_kept_where_the_longer_try_fails(tmp_path):
     )
 
 
-def test_structured_output_thinking_and_plain_prompts_reach_the_endpoint(tmp_path):
+def test_structured_output_and_thinking_reach_the_endpoint(tmp_path):
     schema = {"type": "object", "properties": {"x": {"type": "string"}}}
     with FakeServer(lambda messages, body: "text") as server:
         generate(server, tmp_path, questions(1), json_schema=schema, thinking=False, seed=7)
-        bg.generate_jsonl(
-            questions(1),
-            lambda row: "Q: " + row["question"],
-            tmp_path / "b.raw.jsonl",
-            model="scripted",
-            base_url=server.url,
-            choices=["A", "B"],
-        )
-    chat, plain = server.requests
+        (tmp_path / "b").mkdir()
+        generate(server, tmp_path / "b", questions(1), choices=["A", "B"])
+    chat, chosen = server.requests
     assert chat["response_format"]["json_schema"]["schema"] == schema and chat[
         "seed"
     ] == bg.row_seed(7, "q0")
     assert chat["chat_template_kwargs"] == {"enable_thinking": False}
-    assert plain["prompt"] == "Q: question 0" and plain["structured_outputs"] == {
-        "choice": ["A", "B"]
-    }
+    assert chosen["structured_outputs"] == {"choice": ["A", "B"]}
 
 
 def test_several_endpoints_share_the_work(tmp_path):
