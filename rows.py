@@ -329,7 +329,7 @@ def as_json(value):
     return value if isinstance(value, str | int | float | None) else str(value)
 
 
-def _raw_rows(path):
+def raw_rows(path):
     """Yield (line number, row) of any supported file."""
     if path.suffix == ".parquet":
         yield from _parquet_rows(path)
@@ -366,7 +366,7 @@ def read(path, *fields, limit=None, unique=True):
         raise BadInput(f"{path}: there is no such file")
     seen, copies, part = {}, collections.Counter(), within(limit)
     try:
-        for count, (number, row) in enumerate(_raw_rows(path)):
+        for count, (number, row) in enumerate(raw_rows(path)):
             if count >= part.stop:
                 return
             for field in fields:

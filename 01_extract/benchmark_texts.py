@@ -70,7 +70,7 @@ def file_rows(path):
         with open(path, newline="", encoding="utf-8-sig") as file:
             return list(csv.DictReader(file))
     if path.suffix != ".json":
-        return [row for _, row in r._raw_rows(path)]
+        return [row for _, row in r.raw_rows(path)]
     text = path.read_text(encoding="utf-8-sig")
     try:
         value = json.loads(text)

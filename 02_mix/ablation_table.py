@@ -16,7 +16,8 @@ another training seed would change shows only in runs with several seeds.
 import sys
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+ROOT = Path(__file__).resolve().parents[1]
+sys.path[:0] = [str(ROOT), str(ROOT / "04_eval")]
 
 import collections
 import csv
@@ -24,6 +25,7 @@ import json
 import math
 
 import card
+import compare
 
 import rows as r
 
@@ -49,15 +51,6 @@ def mean_of(lines):
     if len(lines) == 1:
         return (mean, float(lines[0]["ci_low"]), float(lines[0]["ci_high"]))
     return (mean, max(0.0, mean - half), min(100.0, mean + half))
-
-
-def holm(values):
-    """Holm's adjusted p values, in the order given."""
-    adjusted, running = {}, 0.0
-    for rank, place in enumerate(sorted(range(len(values)), key=values.__getitem__)):
-        running = max(running, min(1.0, (len(values) - rank) * values[place]))
-        adjusted[place] = running
-    return [adjusted[place] for place in range(len(values))]
 
 
 def better_of(pair):
@@ -106,7 +99,7 @@ def read_pairs(paths):
         pair |= {name: every[name] for name in ("only_a", "only_b")}
         pairs[source].append(pair)
     for own in pairs.values():
-        for pair, p in zip(own, holm([pair["p"] for pair in own]), strict=True):
+        for pair, p in zip(own, compare.holm([pair["p"] for pair in own]), strict=True):
             pair["p_holm"] = p
     return pairs
 

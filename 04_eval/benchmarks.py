@@ -127,7 +127,7 @@ def raw_rows(path):
         with open(path, encoding="utf-8-sig", newline="") as file:
             return iter(list(csv.DictReader(file)))
     if path.suffix != ".json":
-        return (row for _, row in r._raw_rows(path))
+        return (row for _, row in r.raw_rows(path))
     try:
         value = json.loads(path.read_bytes())
     except ValueError as error:

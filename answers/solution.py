@@ -3,6 +3,7 @@
 extract_math("... so $x = \\\\boxed{\\\\frac12}$.") -> "\\\\frac12"
 """
 
+import functools
 import itertools
 import re
 
@@ -281,14 +282,15 @@ def bold(text):
 
 def last_value(text):
     """The number or formula of the last sentence that states one, unless the text gives up or the sentence has others."""
-    sentence, value = last_stated(concluded(text))
+    sentence, value = last_stated(text)
     return None if value is None or doubtful(sentence, value) else value
 
 
 def one_of_several(text):
-    return last_stated(concluded(text))[1]
+    return last_stated(text)[1]
 
 
+@functools.lru_cache(2)  # three rules ask
 def concluded(text):
     """The text before it checks its answer, unless the check finds a mistake."""
     check = next(CHECK.finditer(text, 1), None)
@@ -296,9 +298,11 @@ def concluded(text):
     return text[: check.start()] if kept and not CORRECTION.search(text, check.start()) else text
 
 
+@functools.lru_cache(2)  # two rules ask
 def last_stated(text):
-    """(sentence, value) of the last sentence that states a value; (text, None) where the text gives up."""
-    text = SHOWN.sub(last_row, text.replace("**", "").replace("`", "")).strip()
+    """(sentence, value) of the last sentence that states a value, checks left out; (text, None) where the
+    text gives up."""
+    text = SHOWN.sub(last_row, concluded(text).replace("**", "").replace("`", "")).strip()
     for sentence in last_sentences(text):
         if REFUSAL.search(sentence) and not GUESS.search(sentence):
             return text, None
