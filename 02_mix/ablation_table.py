@@ -16,8 +16,8 @@ another training seed would change shows only in runs with several seeds.
 import sys
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[1]
-sys.path[:0] = [str(ROOT), str(ROOT / "04_eval")]
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+sys.path.insert(1, str(Path(__file__).resolve().parents[1] / "04_eval"))
 
 import collections
 import csv
