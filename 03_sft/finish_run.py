@@ -1,4 +1,4 @@
-"""What follows training, each step once: 16-bit weights, checks, card, merged adapter.
+"""What follows training, each step once: 16-bit weights, checks, card.
 
 Imported by sft.py; no command of its own. sft.meta.json is there when training ends. A check adds
 its result to "checks"; one that cannot run (out of memory, say) puts its reason into
@@ -30,58 +30,29 @@ def leave_distribution():
         os.environ.pop(name, None)
 
 
-def to_16bit(folder):
-    """Turn fp32 weight files into bf16 ones: the form in which the model is used and shared. Files
-    of 16 bits are left alone, so this can be called again. Memory: the largest tensor."""
-    from safetensors import safe_open
-
-    for path in sorted(folder.glob("model*.safetensors")):
-        with safe_open(path, "pt") as file:
-            slices = {name: file.get_slice(name) for name in file.keys()}  # noqa: SIM118
-            if any(part.get_dtype() == "F32" for part in slices.values()):
-                write_narrow(path, file, slices)
-    config = json.loads((folder / "config.json").read_text())
-    if config.get("dtype") == "bfloat16":
-        return
-    index = folder / "model.safetensors.index.json"
-    if index.is_file():
-        found = json.loads(index.read_text())
-        sizes = [path.stat().st_size for path in folder.glob("model*.safetensors")]
-        found["metadata"]["total_size"] = sum(sizes)
-        r.write_json(index, found)
-    r.write_json(folder / "config.json", config | {"dtype": "bfloat16"})
-
-
-def write_narrow(path, file, slices):
-    """Write an open safetensors file anew with bf16 in place of fp32, tensor by tensor.
-
-    The format: length of the header in 8 bytes, header (JSON: type, shape and place of each
-    tensor), bytes of the tensors.
-    """
-    import torch
-
-    header, end = {"__metadata__": {"format": "pt"}}, 0
-    for name, part in slices.items():
-        kind = part.get_dtype().replace("F32", "BF16")
-        count = torch.Size(part.get_shape()).numel()
-        begin, end = end, end + count * {"BF16": 2, "F16": 2, "I64": 8}[kind]
-        header[name] = {"dtype": kind, "shape": part.get_shape(), "data_offsets": [begin, end]}
-    text = json.dumps(header).encode()
-    text += b" " * (-len(text) % 8)
-    with r.write_aside(path) as out:
-        out.write(len(text).to_bytes(8, "little") + text)
-        for name in slices:
-            tensor = file.get_tensor(name)
-            narrow = tensor.to(torch.bfloat16) if tensor.dtype == torch.float32 else tensor
-            out.write(narrow.contiguous().reshape(-1).view(torch.uint8).numpy().data)
-
-
 def free_memory():
     import torch
 
     gc.collect()  # the trainer stands in circles of references
     if torch.cuda.is_available():
         torch.cuda.empty_cache()
+
+
+def to_16bit(folder):
+    """Turn a model's weights into bf16, the form in which it is used and shared; returns "bfloat16".
+    Memory: the model in 16 bits."""
+    import torch
+    from transformers import AutoModelForCausalLM
+
+    before, aside = set(folder.glob("model*.safetensors*")), folder / "16bit.part"
+    AutoModelForCausalLM.from_pretrained(folder, dtype=torch.bfloat16).save_pretrained(aside)
+    for path in list(aside.iterdir()):
+        os.replace(path, folder / path.name)
+        before.discard(folder / path.name)
+    for path in before:  # a file in fp32 that is several in bf16, or the other way round
+        path.unlink()
+    aside.rmdir()
+    return "bfloat16"
 
 
 def check_rows(folder, wanted):
@@ -111,10 +82,8 @@ def check_template(folder, tokenizer):
 
 
 def stop_test(model, tokenizer, prompts, max_new_tokens):
-    """Answer the prompts greedily: how many end by themselves with the end-of-turn token.
-
-    prompts  lists of messages  ->  {"prompts", "ended", "answers": texts, long ones cut}
-    """
+    """Answer the prompts (lists of messages) greedily; how many end by themselves with the
+    end-of-turn token?"""
     new = merge_adapter.generate(model, tokenizer, prompts, max_new_tokens=max_new_tokens)
     answers = tokenizer.batch_decode(new, skip_special_tokens=True)
     return {
@@ -160,8 +129,7 @@ def attempt(name, check, meta, path):
 
 
 def finish(own, args, model_args, given):
-    """Do what is not done yet after training: 16 bits, checks, card, merged adapter. Called by one
-    process."""
+    """Do what is not done yet after training: 16 bits, checks, card. Called by one process."""
     from trl import get_quantization_config
 
     leave_distribution()
@@ -169,17 +137,19 @@ def finish(own, args, model_args, given):
     folder = Path(args.output_dir)
     path = folder / "sft.meta.json"
     meta = json.loads(path.read_text())
-    if not model_args.use_peft:
-        to_16bit(folder)
     model, revision = model_args.model_name_or_path, model_args.model_revision
     quantization = get_quantization_config(model_args)
     checks = {
+        "weights": lambda: to_16bit(folder),
         "template_prompts_equal": lambda: check_template(
             folder, load_tokenizer(model, given.get("chat_template_path"), revision)[0]
-        )
+        ),
+        "stop_test": lambda: run_stop_test(folder, own.stop_test_prompts, quantization),
     }
-    if own.stop_test_prompts:
-        checks["stop_test"] = lambda: run_stop_test(folder, own.stop_test_prompts, quantization)
+    if model_args.use_peft:
+        del checks["weights"]
+    if not own.stop_test_prompts:
+        del checks["stop_test"]
     before = set(meta["checks"])
     for name, check in checks.items():
         attempt(name, check, meta, path)
@@ -189,6 +159,3 @@ def finish(own, args, model_args, given):
             file.write(model_card.card(meta, ([], []), folder.resolve().name))
     if wrong := meta["failed_checks"].get("template_prompts_equal"):
         raise RuntimeError(wrong)
-    if own.merge_to and model_args.use_peft:
-        free_memory()
-        merge_adapter.merge(str(folder), own.merge_to, check=True)

@@ -41,35 +41,36 @@ def base_of(adapter, base=None):
 
 
 def place_for(model):
-    """Where a model is used in 16 bits, and in which type: ("cuda" or "cpu", torch dtype).
+    """Where a model is used in 16 bits, and in which type: from_pretrained's device_map and dtype.
 
     Only the config is read. Raises BadInput where neither the GPU nor this machine has room for its
     16-bit weights and one layer.
     """
+    import psutil
     import torch
     from transformers import AutoConfig, AutoModelForCausalLM
 
     batch_generate.check_gpu()
     with torch.device("meta"):
         shapes = AutoModelForCausalLM.from_config(AutoConfig.from_pretrained(model))
-    size = 2 * shapes.num_parameters()
+    size, free = 2 * shapes.num_parameters(), psutil.virtual_memory().available
     if torch.cuda.is_available() and torch.cuda.mem_get_info()[0] > size + SPARE:
         modern = torch.cuda.is_bf16_supported(including_emulation=False)  # from Ampere on
-        return "cuda", torch.bfloat16 if modern else torch.float16
-    free = os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+        return {"device_map": "cuda", "dtype": torch.bfloat16 if modern else torch.float16}
     if free < size:
         raise r.BadInput(
             f"{model} takes {size / 2**30:.1f} GiB in 16 bits, and this machine has "
             f"{free / 2**30:.1f} GiB free; use a machine with more memory"
         )
-    return "cpu", torch.float32 if size < SMALL else torch.bfloat16
+    return {"device_map": "cpu", "dtype": torch.float32 if size < SMALL else torch.bfloat16}
 
 
-def load_for_use(model, adapter=None, quantization=None):
+def load_for_use(model, adapter=None, quantization=None, merged=True):
     """A model to generate with, and its tokenizer: (model, tokenizer).
 
     An adapter's folder may be given as `model`: its base is then found in its adapter_config.json.
     quantization  transformers' config of a QLoRA run, whose base may not fit in 16 bits
+    merged        in memory: an adapter beside each of 210 matrices slows every generated token
     Raises BadInput where nothing can be loaded.
     """
     from peft import PeftModel
@@ -80,21 +81,19 @@ def load_for_use(model, adapter=None, quantization=None):
     try:
         tokenizer = AutoTokenizer.from_pretrained(adapter or model)
         if quantization:
-            how = {
-                "quantization_config": quantization,
-                "dtype": quantization.bnb_4bit_compute_dtype,
-            }
+            dtype = quantization.bnb_4bit_compute_dtype
+            how = {"quantization_config": quantization, "dtype": dtype}
         else:
-            how = dict(zip(("device_map", "dtype"), place_for(model), strict=True))
+            how = place_for(model)
         loaded = AutoModelForCausalLM.from_pretrained(model, **how)
         if adapter:
             loaded = PeftModel.from_pretrained(loaded, adapter)
-        if adapter and not quantization:
-            # in memory: an adapter layer beside each of 210 matrices slows every generated token
-            loaded = loaded.merge_and_unload()
     except (OSError, ValueError) as error:
         reason = str(error).splitlines()[0]
-        raise r.BadInput(f"{adapter or model}: no model can be loaded ({reason})") from None
+        place = f"{adapter} on {model}" if adapter else model
+        raise r.BadInput(f"{place}: no model can be loaded ({reason})") from None
+    if adapter and merged and not quantization:
+        loaded = loaded.merge_and_unload()
     return loaded.eval(), tokenizer
 
 
@@ -120,29 +119,29 @@ def generate(model, tokenizer, chats, **settings):
     return made[:, batch["input_ids"].shape[1] :]
 
 
-def top_tokens(model, batches):
-    """For each token sequence: the likeliest next tokens and their leads over the second."""
+def top_tokens(model, sequences):
+    """The likeliest next token at each place of some token sequences, and its lead over the second
+    in logits: two tensors."""
     import torch
 
-    found = []
-    for ids in batches:
+    values, tokens = [], []
+    for ids in sequences:
         with torch.no_grad():
             logits = model(torch.tensor([ids], device=model.device), use_cache=False).logits[0]
         best = logits.float().topk(2)
-        found.append((best.indices[:, 0].cpu(), (best.values[:, 0] - best.values[:, 1]).cpu()))
-    return found
+        values.append(best.values.cpu())
+        tokens.append(best.indices[:, 0].cpu())
+    values = torch.cat(values)
+    return torch.cat(tokens), values[:, 0] - values[:, 1]
 
 
 def compare(adapted, merged):
-    """Agreement of two lists of top_tokens(): {"tokens", "agree", "largest_lead_lost"}."""
-    import torch
-
-    first, second = (torch.cat([tokens for tokens, _ in side]) for side in (adapted, merged))
-    lead, differ = torch.cat([lead for _, lead in adapted]), first != second
+    """Agreement of two results of top_tokens(): {"tokens", "agree", "largest_lead_lost"}."""
+    (tokens, leads), differ = adapted, adapted[0] != merged[0]
     return {
-        "tokens": len(first),
+        "tokens": len(tokens),
         "agree": round(1 - differ.float().mean().item(), 5),
-        "largest_lead_lost": round(lead[differ].max().item(), 4) if differ.any() else 0.0,
+        "largest_lead_lost": round(leads[differ].max().item(), 4) if differ.any() else 0.0,
     }
 
 
@@ -151,6 +150,11 @@ def is_same(result):
     12 %), and each was a close call?"""
     differ = round((1 - result["agree"]) * result["tokens"])
     return differ <= max(1, (1 - AGREE) * result["tokens"]) and result["largest_lead_lost"] <= CLOSE
+
+
+def read_meta(folder):
+    path = Path(folder) / "sft.meta.json"
+    return json.loads(path.read_text()) if path.is_file() else {}
 
 
 def rows_to_compare(adapter):
@@ -177,18 +181,15 @@ def made_from(adapter, base, check):
     return r.text_hash(hashes, batch_generate.identify(base))
 
 
-def read_meta(folder):
-    path = Path(folder) / "sft.meta.json"
-    return json.loads(path.read_text()) if path.is_file() else {}
-
-
 def merge(adapter, output, base=None, check=False):
     """Write the merged model to `output`, where it is not there yet; returns the comparison made.
 
-    Memory: the model in 16 bits and one layer (small models on a CPU: in fp32). Raises RuntimeError
-    where the comparison fails.
+    PEFT adds each module's fp32 difference to its weight in place: W.float() + difference, rounded
+    once to bf16 (its safe_merge rounds the difference too). Memory: the model in 16 bits and one
+    layer (small models on a CPU: in fp32). Raises RuntimeError where the comparison fails.
     """
-    from transformers import AutoTokenizer
+    import torch
+    from transformers.trainer_utils import align_special_tokens
 
     output, base = Path(output), base_of(adapter, base)
     made = made_from(adapter, base, check)
@@ -198,49 +199,25 @@ def merge(adapter, output, base=None, check=False):
     if output.exists() and any(output.iterdir()) and not (output / "config.json").is_file():
         raise r.BadInput(f"--output {output} holds other files; choose another folder")
     r.starting(output, f"{adapter} on {base}")
-    tokenizer = AutoTokenizer.from_pretrained(adapter)
+    model, tokenizer = load_for_use(base, adapter, merged=False)
     sequences = tokens_to_compare(rows_to_compare(adapter), tokenizer) if check else []
+    adapted = top_tokens(model, sequences) if check else None
+    model = model.merge_and_unload().to(torch.bfloat16)
+    if not all(weight.isfinite().all() for weight in model.parameters()):
+        raise RuntimeError(f"{adapter}: the merged weights hold values that are no numbers")
+    align_special_tokens(model, tokenizer)
     aside = output.with_name(f".{output.name}.part")
     shutil.rmtree(aside, ignore_errors=True)
-    adapted = write_merged(adapter, base, tokenizer, aside, sequences)
+    model.save_pretrained(aside, max_shard_size=SHARD)
+    tokenizer.save_pretrained(aside)
+    del model
     result = compare_saved(aside, adapted, sequences) if check else None
     facts = {"adapter": str(adapter), "base": base, "made_from": made, **(result or {})}
     r.write_json(aside / "sft.meta.json", read_meta(adapter) | {"merge": facts})
     shutil.rmtree(output, ignore_errors=True)
-    output.parent.mkdir(parents=True, exist_ok=True)
     os.replace(aside, output)
     r.say(f"{output}: merged model in bf16")
     return result
-
-
-def write_merged(adapter, base, tokenizer, folder, sequences):
-    """Save base + adapter to a folder; returns top_tokens() of the two before they are merged.
-
-    PEFT adds each module's fp32 difference to its weight in place: W.float() + difference, rounded
-    once to bf16 (its safe_merge rounds the difference too).
-    """
-    import torch
-    from peft import PeftModel
-    from prepare_model import align_model
-    from transformers import AutoModelForCausalLM
-
-    try:
-        device, dtype = place_for(base)
-        model = AutoModelForCausalLM.from_pretrained(
-            base, dtype=torch.bfloat16, device_map=device
-        ).to(dtype)
-    except (OSError, ValueError) as error:
-        reason = str(error).splitlines()[0]
-        raise r.BadInput(f"{base} cannot be loaded ({reason}); name the base with --base") from None
-    model = PeftModel.from_pretrained(model, adapter).eval()
-    adapted = top_tokens(model, sequences)
-    model = model.merge_and_unload().to(torch.bfloat16)
-    if not all(weight.isfinite().all() for weight in model.parameters()):
-        raise RuntimeError(f"{adapter}: the merged weights hold values that are no numbers")
-    align_model(model, tokenizer)
-    model.save_pretrained(folder, max_shard_size=SHARD)
-    tokenizer.save_pretrained(folder)
-    return adapted
 
 
 def compare_saved(folder, adapted, sequences):

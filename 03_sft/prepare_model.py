@@ -62,17 +62,6 @@ def load_tokenizer(model, template=None, revision="main"):
     return tokenizer, notes
 
 
-def align_model(model, tokenizer):
-    """Let config and generation_config stop where the tokenizer does, and where they did."""
-    generation, config = model.generation_config, model.config.get_text_config()
-    old = generation.eos_token_id
-    old = old if isinstance(old, list) else [old]
-    end = tokenizer.eos_token_id
-    generation.eos_token_id = [end, *(token for token in old if token not in (None, end))]
-    config.eos_token_id = end
-    generation.pad_token_id = config.pad_token_id = tokenizer.pad_token_id
-
-
 def set_loss_chunk(tokens):
     """TRL 1.14 has no option for it: SFTTrainer reads this constant when it is built."""
     from trl.trainer import sft_trainer

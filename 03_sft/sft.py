@@ -168,7 +168,8 @@ def prepare(own, args, model_args, state):
     except (OSError, ValueError) as error:
         reason = str(error).splitlines()[0]
         raise r.BadInput(f"{model}: no model is found there ({reason})") from None
-    args.chat_template_path = args.eos_token = None  # done here; the trainer must not do it again
+    args.chat_template_path = None  # done here; the trainer must not do it again
+    args.eos_token = tokenizer.eos_token  # the trainer lets the model's configs stop there too
     shape = fit_estimate.shape_of(config)
     model_args.lora_target_modules = prepare_model.adapter_targets(
         model_args.lora_target_modules, shape.experts if shape else 1
@@ -227,8 +228,6 @@ def ready_trainer(own, args, model_args, made, meter, state):
         say(made["notes"][-1])
         if not safe:
             raise r.BadInput(f"--unsloth: packed rows see each other ({note}); add --packing false")
-    model = trainer.model.get_base_model() if model_args.use_peft else trainer.model
-    prepare_model.align_model(model, made["tokenizer"])
     prepare_model.shard_exactly(trainer)
     if args.fp16:
         prepare_model.widen_for_scaler(trainer.model)

@@ -21,7 +21,7 @@ SOURCES = "sft.py training_options.py training_rows.py token_files.py prepare_mo
 # Options that do not change the model: a finished run stays finished when they differ.
 NEUTRAL = """
     config output_dir fresh ignore_fit check_only report_to disable_tqdm logging_steps dataset_num_proc
-    save_total_limit stop_test_prompts merge_to push_to_hub hub_model_id hub_private_repo run_name
+    save_total_limit stop_test_prompts push_to_hub hub_model_id hub_private_repo run_name
     log_level dataloader_num_workers save_strategy save_steps deepspeed local_rank ddp_timeout
 """.split()
 # Where TRL's own defaults would surprise: its max_length is 1024, and it neither packs, evaluates
@@ -80,7 +80,6 @@ class OwnOptions:
     stop_test_prompts: int = option(
         16, "held-out prompts answered at the end: do answers stop? (0: none)"
     )
-    merge_to: str | None = option(None, "merge the adapter into this folder when done, and compare")
     fresh: bool = option(False, "start over: delete what an earlier run left in output_dir")
 
 

@@ -12,7 +12,7 @@ from test_sft_training import SMALL, rows_file, sft, tiny  # noqa: F401
 pytestmark = pytest.mark.slow
 
 # Run in a process of its own; prints the largest memory of each part in MiB, above what it began with. The conversion reads a
-# mapped file, whose pages the system takes back when it needs them, so there only its own memory (RssAnon) counts.
+# mapped file of fp32, whose pages the system takes back when it needs them, so there only its own memory (RssAnon) counts.
 MEASURE = """
 import json, sys, threading, time
 sys.path[:0] = sys.argv[1:3]
@@ -99,8 +99,7 @@ def test_merge_conversion_and_stop_test_hold_one_16_bit_model(layers, tiny, tmp_
     found = json.loads(done.stdout.strip().splitlines()[-1])
     print(found)
     one = found["model"] + found["layer"] + 192  # libraries that are loaded on the way
-    assert found["convert"] < 2 * found["layer"] + 64, "one tensor in fp32 and in bf16"
-    assert found["merge"] < one and found["stop_test"] < one, found
+    assert all(found[part] < one for part in ("convert", "merge", "stop_test")), found
     size = (tmp_path / "full" / "model.safetensors").stat().st_size
     assert size < 2 * found["parameters"] + 1e5
 
@@ -114,11 +113,13 @@ def test_the_sum_is_rounded_once(tiny, tmp_path, monkeypatch):  # noqa: F811
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
     base = AutoModelForCausalLM.from_pretrained(tiny, dtype=torch.bfloat16)
+    base.save_pretrained(tmp_path / "base")
     weights = {name: weight.clone() for name, weight in base.state_dict().items()}
     torch.manual_seed(1)
     model = get_peft_model(
         base, LoraConfig(r=4, target_modules=["q_proj", "down_proj"], init_lora_weights=False)
     )
+    model.peft_config["default"].base_model_name_or_path = str(tmp_path / "base")
     model.save_pretrained(tmp_path / "adapter")
     AutoTokenizer.from_pretrained(tiny).save_pretrained(tmp_path / "adapter")
     adapter = load_file(tmp_path / "adapter" / "adapter_model.safetensors")
@@ -177,16 +178,27 @@ def test_a_qlora_run_is_tested_on_its_own_base(sft, monkeypatch):  # noqa: F811
     assert "Linear4bit" in seen["kinds"] and meta["checks"]["stop_test"]["prompts"] == 2
 
 
-def test_fp32_weights_are_narrowed_whatever_the_config_says(tmp_path):
+def test_fp32_weights_are_narrowed_whatever_the_config_says(tiny, tmp_path):  # noqa: F811
     """FSDP2 makes 16-bit weights fp32 while it trains; the config that is saved still says bfloat16."""
     import finish_run
     import torch
     from safetensors.torch import load_file, save_file
+    from transformers import AutoConfig
 
-    weight = torch.randn(3, 5)
-    save_file({"a": weight, "b": weight.half()}, tmp_path / "model.safetensors")
-    (tmp_path / "config.json").write_text('{"dtype": "bfloat16"}')
+    weights = load_file(tiny / "model.safetensors")
+    names = list(weights)
+    places = {}
+    for number, part in enumerate((names[:3], names[3:]), 1):  # two files, as a large model has
+        name = f"model-{number:05}-of-00002.safetensors"
+        save_file({key: weights[key] for key in part}, tmp_path / name, {"format": "pt"})
+        places |= dict.fromkeys(part, name)
+    index = {"metadata": {}, "weight_map": places}
+    (tmp_path / "model.safetensors.index.json").write_text(json.dumps(index))
+    config = json.loads((tiny / "config.json").read_text()) | {"dtype": "bfloat16"}
+    (tmp_path / "config.json").write_text(json.dumps(config))
     for _ in range(2):
         finish_run.to_16bit(tmp_path)
         found = load_file(tmp_path / "model.safetensors")
-        assert torch.equal(found["a"], weight.bfloat16()) and torch.equal(found["b"], weight.half())
+        assert all(torch.equal(found[name], weights[name].bfloat16()) for name in names)
+        assert AutoConfig.from_pretrained(tmp_path).dtype == torch.bfloat16
+        assert [p.name for p in tmp_path.glob("model*")] == ["model.safetensors"]

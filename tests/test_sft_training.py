@@ -501,8 +501,6 @@ def test_adapter_stop_test_merge_and_chat(sft, tmp_path, capsys, monkeypatch):
         "16",
         "--stop_test_prompts",
         "16",
-        "--merge_to",
-        tmp_path / "merged",
         train_file=rows,
     )
     assert (
@@ -511,6 +509,7 @@ def test_adapter_stop_test_merge_and_chat(sft, tmp_path, capsys, monkeypatch):
         and meta["checks"]["stop_test"]["passed"]
     )
     assert set(meta["checks"]["stop_test"]["answers"]) == {"heat wave"}
+    merge_adapter.merge(str(sft.out), str(tmp_path / "merged"), check=True)
     merged = json.loads((tmp_path / "merged" / "sft.meta.json").read_text())
     assert merged["merge"]["agree"] >= 0.98 and merged["steps"] == meta["steps"]
     for said in (

@@ -17,7 +17,8 @@ export PYTHONPATH=$KEEP/packages${PYTHONPATH:+:$PYTHONPATH}
 if [[ -z ${MODEL:-} ]]; then MODEL=$KEEP/demo_model; [[ -f $MODEL/config.json ]] || $PYTHON data/demo_model.py --output "$MODEL"; fi
 began=$SECONDS
 $PYTHON 03_sft/sft.py --config 03_sft/recipes/demo.yaml --model_name_or_path "$MODEL" --train_file data/sample/train.jsonl --output_dir "$OUT/adapter" \
-    --merge_to "$OUT/model" --report_to none --fresh ${WAY:-} ${REHEARSE:+--max_steps 3 --stop_test_prompts 1 --limit 40 --eval_rows 4 --save_strategy no}
+    --report_to none --fresh ${WAY:-} ${REHEARSE:+--max_steps 3 --stop_test_prompts 1 --limit 40 --eval_rows 4 --save_strategy no}
+$PYTHON 03_sft/merge_adapter.py --adapter "$OUT/adapter" --output "$OUT/model" --check
 trained=$SECONDS
 rm -f "$OUT"/samples.jsonl "$OUT"/scored.jsonl "$OUT"/results.csv
 if [[ -z ${REHEARSE:-} ]] && $PYTHON -c "import vllm" 2>/dev/null; then
