@@ -166,10 +166,10 @@ def rows_to_compare(adapter):
 
 
 def tokens_to_compare(path, tokenizer, limit=16):
-    rows = list(r.read(path, limit=limit))
+    rows = [t.pieces(tokenizer, *t.conversation(row)) for row in r.read(path, limit=limit)]
     if not rows:
         raise r.BadInput(f"{path}: no rows to compare on")
-    return [ids[:2048] for ids, _ in t.encode(tokenizer, [t.conversation(row) for row in rows])]
+    return [ids[:2048] for ids, _ in t.encode(tokenizer, rows)]
 
 
 def made_from(adapter, base, check):

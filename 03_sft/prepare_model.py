@@ -287,7 +287,7 @@ def attention_for(config, wanted, packing, dtype=None):
     return name, safe, [f"attention: {name} ({why})", f"packing: {verdict}, {note}"]
 
 
-def packed_loss_is_right(trainer, ids, labels):
+def packed_loss_is_right(trainer, input_ids, labels):
     """Does the model that is about to train keep packed rows apart? (True or False, note)
 
     Of the same row twice in one batch only the second is trained: its loss must be that of the row
@@ -296,7 +296,7 @@ def packed_loss_is_right(trainer, ids, labels):
     """
     import torch
 
-    ids, labels = ids[:512], labels[:512]
+    ids, labels = input_ids[:512], labels[:512]
 
     def loss(copies):
         masked = [-100] * len(ids) * (copies - 1)

@@ -31,6 +31,7 @@ import fit_estimate
 import packed_attention
 import prepare_model
 import token_files
+import training_rows
 from check_fit import check_fit
 from finish_run import finish
 from training_options import (
@@ -38,7 +39,6 @@ from training_options import (
     agreed,
     batch_plan,
     check_early,
-    check_shared,
     fingerprint,
     given_options,
     is_on,
@@ -110,13 +110,9 @@ def build_trainer(own, args, model_args, made, meter, state):
     return trainer
 
 
-def show_plan(own, args, tokenizer, found, sequences, world):
-    """Show a row and what there is to train on; set batch and accumulation. Returns the rows of a
-    step."""
-    from training_rows import preview
-
+def show_plan(own, args, found, sequences, world):
+    """Say what there is to train on; set batch and accumulation. Returns the rows of a step."""
     train = found["train"]
-    say(preview(tokenizer, *found["first"], color=sys.stderr.isatty()))
     say(
         f"rows: {train['rows']:,} to train on ({train['tokens']:,} tokens, "
         f"{train['trained_tokens']:,} trained, longest {train['longest']:,}), "
@@ -183,15 +179,17 @@ def prepare(own, args, model_args, state):
     )
     notes += [*about, layers]
     say(*notes, sep="\n")
-    train_set, held, found = token_files.prepare_data(own, args, tokenizer, state)
+    train_set, held, first, found = token_files.prepare_data(own, args, tokenizer, state)
+    say(training_rows.preview(tokenizer, **first, color=sys.stderr.isatty()))
     if held is None:
         args.eval_strategy = "no"
-    rows = show_plan(own, args, tokenizer, found, len(train_set), state.num_processes)
+    rows = show_plan(own, args, found, len(train_set), state.num_processes)
     return dict(
         config=config,
         tokenizer=tokenizer,
         train_set=train_set,
         held=held,
+        first=first,
         found=found,
         notes=notes,
         need=need,
@@ -223,7 +221,7 @@ def ready_trainer(own, args, model_args, made, meter, state):
         args.accelerator_config.gradient_accumulation_kwargs = {"sync_each_batch": True}
     trainer = build_trainer(own, args, model_args, made, meter, state)
     if own.unsloth and args.packing:  # attention_for() could not try its own attention
-        safe, note = prepare_model.packed_loss_is_right(trainer, *made["found"]["first"])
+        safe, note = prepare_model.packed_loss_is_right(trainer, **made["first"])
         made["notes"].append(f"packing under Unsloth: {note}")
         say(made["notes"][-1])
         if not safe:
@@ -246,7 +244,6 @@ def train(own, args, model_args, given, same_if, checkpoint):
 
         deepspeed.init_distributed(dist_backend="gloo")
     folder = Path(args.output_dir)
-    check_shared(folder, state)
     made = prepare(own, args, model_args, state)
     if own.check_only:
         say("--check_only: all checks passed, nothing was trained")
@@ -297,7 +294,7 @@ def meta_of(model_args, made, history):
         "date": time.strftime("%Y-%m-%dT%H:%M:%S"),
         "model": model_args.model_name_or_path,
         "method": method if model_args.use_peft else "full",
-        "rows": {part: count for part, count in made["found"].items() if part != "first"},
+        "rows": made["found"],
         "rows_per_step": round(made["rows_per_step"], 1),
         "attention": model_args.attn_implementation,
         "notes": made["notes"],

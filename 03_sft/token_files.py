@@ -1,11 +1,11 @@
 """A training file as tokens on the disk: made by all cores, kept under a key, read by all processes.
 
-Imported by sft.py; no command of its own. output_dir/tokens/nodeN/ (one for each machine) holds
-train.arrow, eval.arrow (ids and labels), counts.json, sft.heldout.jsonl (rows kept back),
-sft.rejected.jsonl (rows longer than max_length) and, written last, key.json.
+Imported by sft.py; no command of its own. output_dir/tokens/ holds train.arrow, eval.arrow (ids and
+labels), sft.heldout.jsonl (rows kept back), sft.rejected.jsonl (rows longer than max_length) and,
+written last, made.json (the key and what was counted).
 """
 
-import collections
+import contextlib
 import heapq
 import itertools
 import json
@@ -19,8 +19,10 @@ from training_options import say
 import rows as r
 
 BATCH = 1000  # rows tokenised at once
+AHEAD = 8  # batches a process is given at once
 ALONE = 5000  # rows up to which one process does it: to start another takes as long as these
-FILES = ("sft.rejected.jsonl", "sft.heldout.jsonl")
+PARTS = ("train", "eval")
+REJECTED, HELD_OUT = "sft.rejected.jsonl", "sft.heldout.jsonl"
 
 
 def held_out_ids(path, wanted, limit=None):
@@ -39,124 +41,101 @@ def held_out_ids(path, wanted, limit=None):
 
 
 def key_of(own, args, tokenizer):
-    """What the tokens depend on, as short hashes and values; equal keys are equal tokens."""
-
-    def short(*values):
-        return r.text_hash(*values)[:12]
-
+    """What the tokens depend on, as a line of short hashes and values; equal keys, equal tokens."""
     files = [path and r.file_hash(path) for path in (own.train_file, own.eval_file)]
     words = getattr(tokenizer, "backend_tokenizer", None)
     words = words.to_str() if words else sorted(tokenizer.get_vocab().items())
-    return {
-        "rows": short(files, own.eval_rows, own.limit),
-        "tokenizer": short(words, tokenizer.eos_token, tokenizer.pad_token),
-        "template": short(tokenizer.chat_template),
-        "max_length": args.max_length,
-        "packing": args.packing,
-        "code": short(r.file_hash(t.__file__), r.file_hash(__file__)),
+    parts = {
+        "rows": (files, own.eval_rows, own.limit),
+        "tokenizer": (words, tokenizer.eos_token, tokenizer.pad_token),
+        "template": (tokenizer.chat_template,),
+        "code": (r.file_hash(t.__file__), r.file_hash(__file__)),
     }
-
-
-def write_key(key):
-    return ", ".join(f"{name} {value}" for name, value in key.items())
+    hashes = [f"{name} {r.text_hash(*values)[:12]}" for name, values in parts.items()]
+    return ", ".join([*hashes, f"max_length {args.max_length}", f"packing {args.packing}"])
 
 
 def make_tokens(own, args, tokenizer, tokens):
     """Fill the folder, or leave it where it was made with the same key. Raises BadInput, with both
     keys, where a run that has begun was made with another one."""
-    key, made = key_of(own, args, tokenizer), tokens / "key.json"
-    old = json.loads(made.read_text()) if made.is_file() else None
+    key, made = key_of(own, args, tokenizer), tokens / "made.json"
+    old = json.loads(made.read_text())["key"] if made.is_file() else None
     if old == key:
-        say(f"tokens: those in {tokens} are used again ({write_key(key)})")
+        say(f"tokens: those in {tokens} are used again ({key})")
         return
     if old and (Path(args.output_dir) / "sft.started.json").is_file():
         raise r.BadInput(
-            f"{tokens} holds the tokens of a run that has begun, made with {write_key(old)}; now it "
-            f"is {write_key(key)}; choose another --output_dir, or start over with --fresh"
+            f"{tokens} holds the tokens of a run that has begun, made with {old}; now it is {key}; "
+            "choose another --output_dir, or start over with --fresh"
         )
     shutil.rmtree(tokens, ignore_errors=True)
-    say(f"tokens: {write_key(key)}")
-    found = tokenize_file(
-        own.train_file,
-        tokenizer,
-        args.max_length,
-        tokens,
-        own.eval_rows,
-        own.eval_file,
-        own.limit,
-        args.dataset_num_proc,
-    )
-    r.write_json(tokens / "counts.json", found)
-    r.write_json(made, key)
+    say(f"tokens: {key}")
+    found = tokenize_file(own, tokenizer, args.max_length, tokens, args.dataset_num_proc)
+    r.write_json(made, {"key": key, "found": found})
+    for name in (REJECTED, HELD_OUT):
+        shutil.copyfile(tokens / name, Path(args.output_dir) / name)
 
 
 def prepare_data(own, args, tokenizer, state):
-    """Tokenised and packed data sets, and what is in them: (train, eval or None, counts). The first
-    process of a machine writes, the others wait (ddp_timeout) and read."""
+    """Tokenised and packed data sets, the first row and what is in all: (train, eval or None,
+    {"input_ids", "labels"}, counts). The first process writes, the others wait (ddp_timeout).
+    Raises BadInput where a machine does not see the output_dir of the first one."""
+    from accelerate.utils import gather_object
     from datasets import Dataset
     from trl import pack_dataset
 
-    folder = Path(args.output_dir)
-    tokens = folder / "tokens" / f"node{os.environ.get('GROUP_RANK', 0)}"
-    if state.is_local_main_process:
-        make_tokens(own, args, tokenizer, tokens)
+    tokens = Path(args.output_dir) / "tokens"
     if state.is_main_process:
-        for name in FILES:
-            shutil.copyfile(tokens / name, folder / name)
+        make_tokens(own, args, tokenizer, tokens)
     state.wait_for_everyone()
-    sets = []
-    with state.local_main_process_first():
-        for part in ("train", "eval"):
-            data = Dataset.from_file(str(tokens / f"{part}.arrow"))
-            if args.packing and len(data):
-                data = pack_dataset(data, args.max_length, "bfd")
-            sets.append(data if len(data) else None)
-    return *sets, json.loads((tokens / "counts.json").read_text())
+    made = tokens / "made.json"
+    seen = gather_object([made.read_text() if made.is_file() else None])
+    if len(set(seen)) > 1:
+        raise r.BadInput(
+            f"--output_dir {args.output_dir} is not the same folder on all machines; name one on a "
+            "file system that they share"
+        )
+    with state.main_process_first():
+        train, held = (Dataset.from_file(str(tokens / f"{part}.arrow")) for part in PARTS)
+        first = train[0]
+        if args.packing:
+            train = pack_dataset(train, args.max_length, "bfd")
+            held = pack_dataset(held, args.max_length, "bfd") if len(held) else held
+    return train, held if len(held) else None, first, json.loads(seen[0])["found"]
 
 
-def column_type():
+def schema():
+    """Columns of a file of tokens."""
     import pyarrow
 
-    return pyarrow.list_(pyarrow.int32())
-
-
-def conversations(batch, tokenizer):
-    """t.conversation() of each row; raises BadInput that names the row."""
-    chats = []
-    for _, source, row in batch:
-        try:
-            chats.append(t.conversation(row))
-            if len(chats) == 1:
-                t.pieces(tokenizer, *chats[0])  # a template that does not fit
-        except ValueError as error:
-            raise r.BadInput(f'{source}, row "{row["id"]}": {error}') from None
-    return chats
+    integers = pyarrow.list_(pyarrow.int32())
+    return pyarrow.schema({"input_ids": integers, "labels": integers})
 
 
 def tokenize_batch(batch, tokenizer, max_length):
-    """Tokens of some rows: {"train": columns, "eval": columns, "rejected": lines, "kept_back":
-    lines, "first": (ids, labels) or None}.
-
-    batch  [(part, source, row), ...];  columns  Arrow arrays of input_ids and of labels
-    """
+    """Tokens of some rows: {"train": Arrow batch, "eval": Arrow batch, REJECTED: lines, HELD_OUT:
+    lines}.  batch  [(part, file, row), ...]"""
     import pyarrow
 
-    pairs = {"train": [], "eval": []}
-    rejected, kept_back = [], []
-    encoded = t.encode(tokenizer, conversations(batch, tokenizer))
-    for (part, source, row), (ids, labels) in zip(batch, encoded, strict=True):
+    cut = []
+    for _, file, row in batch:
+        try:
+            cut.append(t.pieces(tokenizer, *t.conversation(row)))
+        except ValueError as error:
+            raise r.BadInput(f'{file}, row "{row["id"]}": {error}') from None
+    tokens = {"train": [], "eval": []}
+    made = {REJECTED: [], HELD_OUT: []}
+    for (part, file, row), (ids, labels) in zip(batch, t.encode(tokenizer, cut), strict=True):
         if reason := t.refusal(ids, labels, tokenizer.eos_token_id):
-            raise r.BadInput(f'{source}, row "{row["id"]}": {reason}')
+            raise r.BadInput(f'{file}, row "{row["id"]}": {reason}')
         if len(ids) > max_length:
-            rejected.append(r.dumps({**row, "reason": "too long", "n_tokens": len(ids)}))
+            made[REJECTED].append(r.dumps({**row, "reason": "too long", "n_tokens": len(ids)}))
             continue
-        pairs[part].append((ids, labels))
+        tokens[part].append({"input_ids": ids, "labels": labels})
         if part == "eval":
-            kept_back.append(r.dumps(row))
-    made = {"rejected": rejected, "kept_back": kept_back}
-    made["first"] = next(iter(pairs["train"] + pairs["eval"]), None)
-    for part, kept in pairs.items():
-        made[part] = [pyarrow.array([pair[i] for pair in kept], column_type()) for i in (0, 1)]
+            made[HELD_OUT].append(r.dumps(row))
+    for part, kept in tokens.items():
+        made[part] = pyarrow.RecordBatch.from_pylist(kept, schema())
     return made
 
 
@@ -180,28 +159,22 @@ def tokenized(batches, tokenizer, max_length, workers):
     # a fork would copy the threads of torch and NCCL
     started = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(workers, started, start_worker, (tokenizer, max_length)) as pool:
-        waiting = collections.deque()
-        for batch in batches:
-            waiting.append(pool.submit(work, batch))
-            if len(waiting) > 2 * workers:
-                yield waiting.popleft().result()
-        while waiting:
-            yield waiting.popleft().result()
+        while some := list(itertools.islice(batches, AHEAD * workers)):
+            yield from pool.map(work, some)
 
 
-def sources(path, held, total, eval_path, limit):
+def sources(own, held, total):
     """(part, file, row) of all rows, with a progress bar."""
-    for row in r.progress(r.read(path, limit=limit), total=total, desc="tokenise"):
+    path = own.train_file
+    for row in r.progress(r.read(path, limit=own.limit), total=total, desc="tokenise"):
         yield ("eval" if row["id"] in held else "train"), path, row
-    for row in r.read(eval_path) if eval_path else ():
-        yield "eval", eval_path, row
+    for row in r.read(own.eval_file) if own.eval_file else ():
+        yield "eval", own.eval_file, row
 
 
-def tokenize_file(
-    path, tokenizer, max_length, folder, eval_rows=None, eval_path=None, limit=None, workers=None
-):
-    """Write the rows of a file as Arrow files of input_ids and labels (memory-mapped later);
-    returns {"train": count(), "eval": count(), "too_long": n, "first": (ids, labels)}.
+def tokenize_file(own, tokenizer, max_length, folder, workers=None):
+    """Write the rows of a run (own: OwnOptions) as Arrow files of input_ids and labels
+    (memory-mapped later); returns {"train": count(), "eval": count(), "too_long": n}.
 
     workers  processes; by default one a core, and a single one for up to ALONE rows
     Raises BadInput that names file and row where a row has no known form or would train the wrong
@@ -209,33 +182,29 @@ def tokenize_file(
     """
     import pyarrow
 
-    folder = Path(folder)
-    folder.mkdir(parents=True, exist_ok=True)
-    held, total = held_out_ids(path, 0 if eval_path else eval_rows, limit)
+    folder.mkdir(parents=True)
+    wanted = 0 if own.eval_file else own.eval_rows
+    held, total = held_out_ids(own.train_file, wanted, own.limit)
     if not workers:
         workers = 1 if total <= ALONE else len(os.sched_getaffinity(0))
-    schema = pyarrow.schema([(name, column_type()) for name in ("input_ids", "labels")])
-    found = {"too_long": 0, "first": None}
-    rows = sources(path, held, total, eval_path, limit)
+    rows, too_long = sources(own, held, total), 0
     batches = iter(lambda: list(itertools.islice(rows, BATCH)), [])
-    with (
-        r.write_aside(folder / "train.arrow") as train,
-        r.write_aside(folder / "eval.arrow") as held_file,
-        r.write_aside(folder / FILES[0]) as rejected,
-        r.write_aside(folder / FILES[1]) as kept_back,
-        pyarrow.ipc.new_stream(train, schema) as train_writer,
-        pyarrow.ipc.new_stream(held_file, schema) as eval_writer,
-    ):
+    with contextlib.ExitStack() as stack:
+        arrow, lines = {}, {}
+        for part in PARTS:
+            file = stack.enter_context(r.write_aside(folder / f"{part}.arrow"))
+            arrow[part] = stack.enter_context(pyarrow.ipc.new_stream(file, schema()))
+        for name in (REJECTED, HELD_OUT):
+            lines[name] = stack.enter_context(r.write_aside(folder / name))
         for made in tokenized(batches, tokenizer, max_length, workers):
-            found["first"] = found["first"] or made["first"]
-            found["too_long"] += len(made["rejected"])
-            rejected.writelines(made["rejected"])
-            kept_back.writelines(made["kept_back"])
-            for part, writer in (("train", train_writer), ("eval", eval_writer)):
-                writer.write_batch(pyarrow.record_batch(made[part], schema=schema))
-    found |= {part: count(folder / f"{part}.arrow") for part in ("train", "eval")}
+            too_long += len(made[REJECTED])
+            for part, writer in arrow.items():
+                writer.write_batch(made[part])
+            for name, file in lines.items():
+                file.writelines(made[name])
+    found = {part: count(folder / f"{part}.arrow") for part in arrow} | {"too_long": too_long}
     if not found["train"]["rows"]:
-        raise r.BadInput(f"{path}: all {found['too_long']} rows are longer than --max_length")
+        raise r.BadInput(f"{own.train_file}: all {too_long} rows are longer than --max_length")
     return found
 
 

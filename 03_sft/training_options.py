@@ -8,7 +8,6 @@ import json
 import os
 import shutil
 import sys
-import uuid
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -24,8 +23,7 @@ NEUTRAL = """
     save_total_limit stop_test_prompts push_to_hub hub_model_id hub_private_repo run_name
     log_level dataloader_num_workers save_strategy save_steps deepspeed local_rank ddp_timeout
 """.split()
-# Where TRL's own defaults would surprise: its max_length is 1024, and it neither packs, evaluates
-# nor bounds the number of checkpoints.
+# where TRL's own defaults would surprise
 DEFAULTS = dict(
     max_length=4096,
     packing=True,
@@ -139,11 +137,6 @@ def given_options(argv):
         ) from None
 
 
-def full_16bit(given):
-    """Are 16-bit weights to be trained whole?"""
-    return str(given.get("dtype")) in ("bfloat16", "float16") and not is_on(given.get("use_peft"))
-
-
 def refusal_of_16bit(given):
     """Why full fine-tuning of 16-bit weights would not train with these options, or None."""
     if not full_16bit(given):
@@ -157,10 +150,15 @@ def refusal_of_16bit(given):
         return None
     return (
         f"--dtype bfloat16 with --optim {optim} at a learning rate of {rate:g} loses most of every "
-        "update to rounding (at 5e-6 0.5 % of it arrives, at 1e-4 11 %: bf16 values near 0.02 are "
-        f"1.2e-4 apart); leave --optim out (then: {BF16_OPTIMIZER['optim']} with "
-        f"{BF16_OPTIMIZER['optim_args']}), use --dtype float32, or a rate from {PLAIN_BF16:g} on"
+        "update to rounding (at 5e-6 0.5 % of it arrives, at 1e-4 11 %); leave --optim out (then: "
+        f"{BF16_OPTIMIZER['optim']}, {BF16_OPTIMIZER['optim_args']}), use --dtype float32, or a rate "
+        f"from {PLAIN_BF16:g} on"
     )
+
+
+def full_16bit(given):
+    """Are 16-bit weights to be trained whole?"""
+    return str(given.get("dtype")) in ("bfloat16", "float16") and not is_on(given.get("use_peft"))
 
 
 REQUIRED = {
@@ -180,7 +178,7 @@ def check_early(given):
             raise r.BadInput(f"--{name} {given[name]}: there is no such file")
     if is_on(given.get("load_in_4bit")) and not is_on(given.get("use_peft")):
         raise r.BadInput(
-            "load_in_4bit needs use_peft: weights of 4 bits cannot be trained themselves"
+            "load_in_4bit needs use_peft: weights of 4 bits are not trained themselves"
         )
     if not str(given.get("max_length", 1)).isdigit():
         raise r.BadInput("--max_length: an integer is needed (longer rows are dropped)")
@@ -209,8 +207,11 @@ def machine_defaults(given):
     # CPU: autocast over fp32 weights is unusable, over a bf16 LoRA base it gains a fifth (311
     # against 260 tok/s) where the processor has bf16
     narrow = peft and batch_generate.cpu_has_bf16()
-    found["dtype"] = "bfloat16" if narrow else "float32"
-    return found | {"bf16": narrow and not is_on(given.get("load_in_4bit")), "use_cpu": True}
+    return found | {
+        "dtype": "bfloat16" if narrow else "float32",
+        "bf16": narrow and not is_on(given.get("load_in_4bit")),
+        "use_cpu": True,
+    }
 
 
 def parse(argv, given, description):
@@ -231,9 +232,9 @@ def parse(argv, given, description):
         parser.print_help()
         raise SystemExit(0)
     parser.set_defaults_with_config(**machine_defaults(given))
-    words = [word for word in argv if not word.startswith("--config=")]
-    if len(words) < len(argv):  # TRL reads "--config X" alone
-        words += ["--config", given["config"]]
+    words = []
+    for word in argv:  # TRL reads "--config X", not "--config=X"
+        words += word.split("=", 1) if word.startswith("--config=") else [word]
     try:
         return parser.parse_args_and_config(words)
     except (ValueError, TypeError) as error:
@@ -274,27 +275,6 @@ def agreed(decide):
     return decided[0]
 
 
-def check_shared(folder, state):
-    """Raise BadInput where a machine does not see the output_dir of the first one."""
-    if os.environ.get("LOCAL_WORLD_SIZE", "1") == os.environ.get("WORLD_SIZE", "1"):
-        return
-    from accelerate.utils import gather_object
-
-    mark = folder / agreed(lambda: f"seen-{uuid.uuid4().hex}")
-    if state.is_main_process:
-        folder.mkdir(parents=True, exist_ok=True)
-        mark.touch()
-    state.wait_for_everyone()
-    seen = gather_object([mark.is_file()])
-    if state.is_main_process:
-        mark.unlink()
-    if not all(seen):
-        raise r.BadInput(
-            f"--output_dir {folder} is not the same folder on all machines ({seen.count(False)} of "
-            f"{len(seen)} processes do not see it); name one on a file system that they share"
-        )
-
-
 def fingerprint(given, own, model):
     """What decides whether a finished run is still good: options, data, model, code."""
     inputs = {path: r.file_hash(path) for path in (own.train_file, own.eval_file) if path}
@@ -329,13 +309,11 @@ def look_back(output_dir, same_if, fresh):
         changed = [key for key in same_if if old["same_if"].get(key) != same_if[key]]
         if not changed:
             rows, loss = old["rows"]["train"]["rows"], old["final_loss"]
-            say(
-                f"{output_dir}: finished already ({rows:,} rows, {old['steps']} steps, loss {loss})"
-            )
+            said = f"{rows:,} rows, {old['steps']} steps, loss {loss}"
+            say(f"{output_dir}: finished already ({said})")
             return "finished"
         say(f"{output_dir}: made again, since its {' and '.join(changed)} changed")
-        old_files = [*output_dir.glob("checkpoint-*"), *output_dir.glob("tokens"), meta]
-        remove(old_files, "made again")
+        remove([*output_dir.glob("checkpoint-*"), *output_dir.glob("tokens"), meta], "made again")
         return None
     checkpoint, skipped = newest_whole(output_dir)
     for path in skipped:
@@ -357,5 +335,3 @@ def refuse_other_run(output_dir, same_if):
                 f"{output_dir} holds checkpoints of another run: {key} was {before.get(key)} and is "
                 f"now {now.get(key)}; choose another --output_dir, or start over with --fresh"
             )
-    if old["code"] != same_if["code"]:
-        say("note: the scripts changed since these checkpoints were written")

@@ -127,10 +127,9 @@ def pieces(tokenizer, messages, first=0):
     return [piece for piece in [*cut, (full[done:], False)] if piece[0]]
 
 
-def encode(tokenizer, conversations):
-    """Token ids and labels of many conversations: [(messages, first), ...] -> [(input_ids, labels),
-    ...]; untrained labels are -100."""
-    rows = [pieces(tokenizer, messages, first) for messages, first in conversations]
+def encode(tokenizer, rows):
+    """Token ids and labels of many conversations: [pieces(), ...] -> [(input_ids, labels), ...];
+    untrained labels are -100."""
     texts = [text for row in rows for text, _ in row]
     flat = iter(tokenizer(texts, add_special_tokens=False, verbose=False).input_ids)
     encoded = []
@@ -157,12 +156,12 @@ def refusal(ids, labels, eos_id):
     return None
 
 
-def preview(tokenizer, ids, labels, color=False, limit=3000):
+def preview(tokenizer, input_ids, labels, color=False, limit=3000):
     """One row as text with the trained tokens marked: green on a terminal, between [[ and ]]
     elsewhere."""
     begin, end = ("\033[32m", "\033[0m") if color else ("[[", "]]")
     text = ""
-    pairs = zip(ids, labels, strict=True)
+    pairs = zip(input_ids, labels, strict=True)
     for ignored, stretch in itertools.groupby(pairs, key=lambda pair: pair[1] == IGNORED):
         part = tokenizer.decode([token for token, _ in stretch])
         text += part if ignored else begin + part + end
@@ -170,4 +169,4 @@ def preview(tokenizer, ids, labels, color=False, limit=3000):
     if len(text) > limit:
         cut = f"\n[... {len(text) - limit:,} characters ...]\n"
         text = text[: limit * 2 // 3] + cut + text[-limit // 3 :]
-    return f"--- first row: {len(ids)} tokens, {trained} of them trained (marked) ---\n{text}\n---"
+    return f"--- first row: {len(input_ids)} tokens, {trained} of them trained (marked) ---\n{text}\n---"

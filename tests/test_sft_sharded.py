@@ -213,4 +213,4 @@ def test_two_machines_without_a_shared_folder_are_told_so(tiny, rows_file, tmp_p
         nodes.append(two([SFT], words, 29623, {}, launch, cwd=tmp_path / rank))
     said = [node.communicate(timeout=300)[1] for node in nodes]
     assert all(node.returncode for node in nodes)
-    assert "--output_dir out is not the same folder on all machines (1 of 2" in "".join(said)
+    assert "--output_dir out is not the same folder on all machines" in "".join(said)

@@ -6,6 +6,7 @@ import pytest
 import token_files
 from conftest import write_jsonl
 from test_sft_training import SMALL, rows_file, sft, tiny  # noqa: F401
+from training_options import OwnOptions
 
 import rows as r
 
@@ -14,11 +15,12 @@ pytestmark = pytest.mark.slow
 
 def test_tokens_are_used_again_or_refused(sft, capsys):  # noqa: F811
     sft(*SMALL, "--check_only")
-    arrow = sft.out / "tokens" / "node0" / "train.arrow"
+    arrow = sft.out / "tokens" / "train.arrow"
     first, said = arrow.stat().st_mtime_ns, capsys.readouterr().err
-    key = json.loads((arrow.parent / "key.json").read_text())
-    assert set(key) == {"rows", "tokenizer", "template", "max_length", "packing", "code"}
-    assert f"tokens: rows {key['rows']}, tokenizer {key['tokenizer']}" in said
+    key = json.loads((arrow.parent / "made.json").read_text())["key"]
+    names = {part.split()[0] for part in key.split(", ")}
+    assert names == {"rows", "tokenizer", "template", "max_length", "packing", "code"}
+    assert f"tokens: {key}" in said
     sft(*SMALL, "--check_only")
     assert "are used again" in capsys.readouterr().err and arrow.stat().st_mtime_ns == first
     sft(*SMALL, "--check_only", "--max_length", "200")  # nothing was trained with them yet
@@ -39,14 +41,15 @@ def test_several_processes_write_the_same_tokens(tiny, tmp_path):  # noqa: F811
         for i in range(3500)
     ]
     path = write_jsonl(tmp_path / "rows.jsonl", rows)
+    own = OwnOptions(train_file=str(path), eval_rows=20)
     found = [
-        token_files.tokenize_file(path, tokenizer, 64, tmp_path / str(n), 20, workers=n)
-        for n in (1, 2)
+        token_files.tokenize_file(own, tokenizer, 64, tmp_path / str(n), workers=n) for n in (1, 2)
     ]
     assert found[0] == found[1] and found[0]["too_long"] > 0
-    for name in ("train.arrow", "eval.arrow", *token_files.FILES):
+    for name in ("train.arrow", "eval.arrow", token_files.REJECTED, token_files.HELD_OUT):
         one, two = ((tmp_path / n / name).read_bytes() for n in "12")
         assert one == two and one, name
     bad = write_jsonl(tmp_path / "bad.jsonl", [*rows[:2000], {"id": "x", "question": "no answer"}])
     with pytest.raises(r.BadInput, match=r'bad.jsonl, row "x"'):
-        token_files.tokenize_file(bad, tokenizer, 64, tmp_path / "bad", 20, workers=2)
+        own.train_file = str(bad)
+        token_files.tokenize_file(own, tokenizer, 64, tmp_path / "bad", workers=2)

@@ -200,7 +200,9 @@ def test_tokens_are_those_of_evaluation_and_only_answers_are_trained(tiny, tmp_p
         {"role": "user", "content": "and wave?"},
         {"role": "assistant", "content": "wave"},
     ]
-    (ids, labels), (last_ids, last_labels) = t.encode(tokenizer, [(turns, 0), (turns, 4)])
+    (ids, labels), (last_ids, last_labels) = t.encode(
+        tokenizer, [t.pieces(tokenizer, turns, first) for first in (0, 4)]
+    )
     assert ids == last_ids
     assert (
         tokenizer.decode([label for label in labels if label != t.IGNORED])

@@ -147,7 +147,7 @@ def plain_trl(way, argv):
     tokenizer.chat_template = (ROOT / "03_sft/templates/chatml.jinja").read_text()
     state = PartialState()
     config = AutoConfig.from_pretrained(model_args.model_name_or_path)
-    train_set, _, found = made_rows(own, ready, tokenizer, state)
+    train_set, _, _, found = made_rows(own, ready, tokenizer, state)
     meter, gpu = sft.make_meter(config, found, model_args, 1)
     size = min(8, own.global_batch_size)
     args = SFTConfig(

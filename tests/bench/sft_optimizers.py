@@ -48,7 +48,9 @@ def batches(path, model, tokens, steps):
     from prepare_model import load_tokenizer
 
     tokenizer, _ = load_tokenizer(model)
-    encoded = t.encode(tokenizer, [t.conversation(row) for row in r.read(path)])
+    encoded = t.encode(
+        tokenizer, [t.pieces(tokenizer, *t.conversation(row)) for row in r.read(path)]
+    )
     encoded = [row for row in encoded if len(row[0]) <= 2 * tokens]
     held, train, made, place = encoded[:8], encoded[8:], [], 0
     while len(made) < steps:
