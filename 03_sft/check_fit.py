@@ -29,30 +29,18 @@ def backend():
     return "ddp" if int(os.environ.get("WORLD_SIZE", 1)) > 1 else "plain"
 
 
-def available_memory():
-    """Bytes of this GPU, or what is free on this machine, and where that is."""
-    import torch
-
-    if torch.cuda.is_available():
-        return torch.cuda.get_device_properties(0).total_memory, "on this GPU"
-    return os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"), "free"
-
-
 def settings_of(args, model_args):
     """Keyword arguments of fit_estimate.memory() for this run."""
     shared = backend()
     lora = "qlora" if model_args.load_in_4bit else "lora"
-    loss = "chunked" if args.loss_type == "chunked_nll" else "whole"
-    dtype = str(model_args.dtype).removeprefix("torch.")
     return {
         "method": lora if model_args.use_peft else "full",
         "tokens": args.per_device_train_batch_size * args.max_length,
         "gpus": int(os.environ["WORLD_SIZE"]) if shared in ("fsdp", "zero3") else 1,
         "ddp": shared == "ddp",
-        "dtype": dtype,
+        "dtype": str(model_args.dtype).removeprefix("torch."),
         "rank": model_args.lora_r,
-        "loss": "liger" if args.use_liger_kernel else loss,
-        "states": fit.state_bytes(args.optim, dtype),
+        "optim": args.optim,
     }
 
 
@@ -77,24 +65,31 @@ def fastest_that_fits(args, own, estimate, available):
 
 
 def check_memory(shape, own, args, model_args, settings):
-    available, where = available_memory()
+    """Raises BadInput where the smallest way does not fit; returns the estimate in bytes."""
+    import psutil
+    import torch
+
+    available, where = psutil.virtual_memory().available, "free"
+    if torch.cuda.is_available():
+        available, where = torch.cuda.get_device_properties(0).total_memory, "on this GPU"
     liger = own.liger_layers and shape.experts == 1  # what a mixture leaves was not counted
+    # TRL's loss over all logits; Liger's makes them in chunks too
+    whole = args.loss_type != "chunked_nll" and not args.use_liger_kernel
 
     def estimate(checkpointing, chunk):
-        return fit.memory(
-            shape, checkpointing=checkpointing, chunk=chunk, liger_layers=liger, **settings
-        )
+        more = dict(checkpointing=checkpointing, chunk=None if whole else chunk)
+        return fit.memory(shape, liger_layers=liger, **more, **settings)
 
     need = fastest_that_fits(args, own, estimate, available)
     parts = ", ".join(f"{part} {size / fit.GIB:.1f}" for part, size in need.items())
     text = f"GiB: {parts} of {available / fit.GIB:.1f} {where}"
-    say(f"fit estimate: {shape.parameters / 1e9:.2f} B parameters, {settings['method']}, {text}")
+    layers = "made again in" if args.gradient_checkpointing else "kept for"
     say(
-        f"layers are {'made again in' if args.gradient_checkpointing else 'kept for'} the backward "
-        f"pass, the loss takes {own.loss_chunk:,} tokens at once"
+        f"fit estimate: {shape.parameters / 1e9:.2f} B parameters, {settings['method']}, {text}\n"
+        f"layers are {layers} the backward pass, the loss takes {own.loss_chunk:,} tokens at once"
     )
     if need["total"] > available and not own.ignore_fit:
-        ways = fit.what_would_fit(shape, available, settings["tokens"], model_args.lora_r)
+        ways = fit.what_would_fit(shape, available, settings["tokens"])
         raise r.BadInput(
             f"{model_args.model_name_or_path} will not fit: {text}. What would fit: "
             f"{'; '.join(ways) or 'a smaller model'}. --ignore_fit tries all the same"
@@ -123,12 +118,9 @@ def check_fit(shape, own, args, model_args):
     in bytes, or None where shape is None (no plain decoder).
     """
     if shape is None:
-        import torch
-
         say("fit estimate: this architecture is not a plain decoder, so there is none")
         own.loss_chunk = own.loss_chunk or CHUNKS[-1]
-        if args.gradient_checkpointing is None:
-            args.gradient_checkpointing = torch.cuda.is_available()
+        args.gradient_checkpointing = args.gradient_checkpointing is not False
         return None
     settings = settings_of(args, model_args)
     need = check_memory(shape, own, args, model_args, settings)

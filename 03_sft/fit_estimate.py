@@ -57,7 +57,7 @@ PEAK_TFLOPS = {
 
 FLOPS_FORMULA = (
     "FLOPs a token = 6 x used parameters (4 x with LoRA: no gradients of frozen weights) + 12 x "
-    "layers x q width x context, half of the latter in the causal count; recomputation is not counted"
+    "layers x q width x context; recomputation is not counted"
 )
 # bytes a trained weight of torchao's and bitsandbytes' AdamW: two states of 8 bits, one fp32 scale a
 # block of 256
@@ -166,15 +166,11 @@ def shape_of(config):
     )
 
 
-def state_bytes(optimizer, dtype):
-    """Bytes of optimizer states a trained weight: of 8 bits, or AdamW's two of the weights' type."""
-    return STATES_8BIT if "8bit" in optimizer else 2 * (4 if dtype == "float32" else 2)
-
-
-def held(shape, method, wide, rank, states):
+def held(shape, method, wide, rank, optim):
     """Bytes of (weights, gradients, optimizer states) before they are shared out."""
     total, trained = shape.parameters, shape.adapter(rank)
     if method == "full":
+        states = STATES_8BIT if "8bit" in optim else 2 * wide
         return wide * total, wide * total, states * total
     if method == "lora":  # PEFT makes the adapter fp32: autocast_adapter_dtype
         return 2 * total + 4 * trained, 4 * trained, 8 * trained
@@ -196,20 +192,16 @@ def gathered(shape):
     return max((2 + 2 + 2 + 4) * shape.layer, head)
 
 
-def activations_of(shape, tokens, wide, left, checkpointing, loss, chunk, whole):
+def activations_of(shape, tokens, wide, left, checkpointing, chunk, whole):
     """Bytes that the forward pass leaves for the backward pass and that both take in passing, at the
     largest moment.
 
     left   bytes a token of one layer;  whole  all weights are trained on one GPU
     """
     stream = wide * shape.hidden * tokens  # the residual stream that enters a layer
-    # TRL: bf16 and fp32 logits of a chunk, their log-softmax, two products of it, gradients; Liger:
-    # chunks of tokens x hidden / vocab tokens; else logits in bf16 and fp32, log-softmax
-    scores = {
-        "chunked": 20 * min(chunk, tokens) * shape.vocab,
-        "liger": 8 * tokens * shape.hidden,
-        "whole": 10 * tokens * shape.vocab,
-    }[loss]
+    # TRL: bf16 and fp32 logits of a chunk, their log-softmax, two products of it, gradients; without
+    # chunks logits in bf16 and fp32, log-softmax
+    scores = (20 * min(chunk, tokens) if chunk else 10 * tokens) * shape.vocab
     # the head's gradient in bf16, of one chunk and summed
     head = 5 * shape.embedding if whole else 0
     # torch.autocast keeps bf16 copies of fp32 matrices through a forward pass, and those that a
@@ -230,46 +222,36 @@ def memory(
     dtype="float32",
     rank=16,
     checkpointing=True,
-    loss="chunked",
     chunk=LOSS_CHUNK,
     liger_layers=False,
-    states=None,
+    optim="adamw_torch",
 ):
     """Bytes one device needs: {weights, gradients, optimizer, activations, overhead, total}.
 
     method  full, lora or qlora;  tokens  in one forward pass of one device
     gpus    that share weights and states (1 = plain or DDP)
-    loss    chunked (TRL's own, of so many tokens: chunk), liger or whole
-    states  bytes of optimizer states a trained weight (default: AdamW's two)
+    chunk   tokens of TRL's chunked loss at once, None for a loss over all logits
     """
     wide = 4 if dtype == "float32" else 2
-    states = 2 * wide if states is None else states
-    parts = held(shape, method, wide, rank, states)
-    weights, gradients, optimizer = (part / gpus for part in parts)
+    names = ("weights", "gradients", "optimizer")
+    parts = zip(names, held(shape, method, wide, rank, optim), strict=True)
+    need = {name: size / gpus for name, size in parts}
     if ddp:  # buckets beside the gradients (gradient_as_bucket_view is off)
-        weights += gradients
+        need["weights"] += need["gradients"]
     if gpus > 1:  # FSDP2 and ZeRO-3 compute in bf16, whatever the weights are
-        weights, wide = weights + gathered(shape), 2
+        need["weights"] += gathered(shape)
+        wide = 2
     left = shape.inside(wide, liger_layers, method != "full")
     whole = method == "full" and gpus == 1
-    activations = activations_of(shape, tokens, wide, left, checkpointing, loss, chunk, whole)
-    total = weights + gradients + optimizer + activations
-    overhead = 0.05 * total + GIB
-    return dict(
-        weights=weights,
-        gradients=gradients,
-        optimizer=optimizer,
-        activations=activations,
-        overhead=overhead,
-        total=total + overhead,
-    )
+    need["activations"] = activations_of(shape, tokens, wide, left, checkpointing, chunk, whole)
+    need["overhead"] = 0.05 * sum(need.values()) + GIB
+    return need | {"total": sum(need.values())}
 
 
-def flops_per_token(shape, context, method="full", causal=False):
+def flops_per_token(shape, context, method="full"):
     """FLOPs of training one token (FLOPS_FORMULA); context is the mean length of a token's own text:
     sum of squared lengths / sum of lengths, so packed neighbours are not counted."""
-    attention = 12 * shape.layers * shape.q * context * (0.5 if causal else 1)
-    return (6 if method == "full" else 4) * shape.used + attention
+    return (6 if method == "full" else 4) * shape.used + 12 * shape.layers * shape.q * context
 
 
 def peak_flops(name):
@@ -281,45 +263,34 @@ def peak_flops(name):
 def disk(shape, method, dtype="float32", checkpoints=2, rank=16, backend="plain"):
     """Bytes of so many checkpoints and of the final model while it is turned into 16 bits."""
     wide = 4 if dtype == "float32" else 2
+    size, one = shape.parameters, CHECKPOINT.get(backend, 3 * wide)
     if method != "full":
-        return int((checkpoints * 12 + 4) * shape.adapter(rank)) + 64 * 2**20
-    final = wide + 2 if wide == 4 else wide
-    one = CHECKPOINT.get(backend, 3 * wide)
-    return int((checkpoints * one + final) * shape.parameters) + 64 * 2**20
+        size, one = shape.adapter(rank), 12
+    return int((checkpoints * one + wide + 2) * size) + 64 * 2**20
 
 
-def what_would_fit(shape, available, tokens, rank=16):
-    """Ways to train this model that fit in `available` bytes a device, as texts."""
-
-    def fits(method="full", **settings):
-        return memory(shape, method, tokens=tokens, rank=rank, **settings)["total"] <= available
-
-    gpus = next((number for number in (2, 4, 8, 16, 32, 64) if fits(gpus=number)), None)
-    ways = {
-        f"full fine-tuning on {gpus} such GPUs (accelerate/fsdp2.yaml)": gpus,
-        "full fine-tuning with --dtype bfloat16": fits(dtype="bfloat16", states=STATES_8BIT),
-        "LoRA (--use_peft)": fits("lora", dtype="bfloat16"),
-        "QLoRA (--use_peft --load_in_4bit)": fits("qlora", dtype="bfloat16"),
-    }
-    return [text for text, there in ways.items() if there]
-
-
-WAYS = {  # columns of the table
-    "QLoRA, one GPU": dict(method="qlora", dtype="bfloat16"),
-    "LoRA, one GPU": dict(method="lora", dtype="bfloat16"),
-    "full (bf16 weights), one GPU": dict(dtype="bfloat16", states=STATES_8BIT),
-    "full (fp32 weights), one GPU": {},
-    "full (fp32), 8 GPUs, each": dict(gpus=8),
+WAYS = {  # to train, the smallest first: the columns of the table
+    "QLoRA (--use_peft --load_in_4bit)": dict(method="qlora", dtype="bfloat16"),
+    "LoRA (--use_peft)": dict(method="lora", dtype="bfloat16"),
+    "full, 8 GPUs (accelerate/fsdp2.yaml)": dict(gpus=8),
+    "full (--dtype bfloat16)": dict(dtype="bfloat16", optim="adamw_torch_8bit"),
+    "full (fp32)": {},
 }
 
 
+def what_would_fit(shape, available, tokens):
+    """Names of WAYS to train this model that fit in `available` bytes a device."""
+    needs = {name: memory(shape, tokens=tokens, **way)["total"] for name, way in WAYS.items()}
+    return [name for name, need in needs.items() if need <= available]
+
+
 def table(shapes, tokens):
-    """Markdown: GiB and the smallest usual GPU for each way to train."""
+    """Markdown: GiB a GPU and the smallest usual GPU for each way to train."""
     lines = ["| model | parameters | " + " | ".join(WAYS) + " |", "|---" * (len(WAYS) + 2) + "|"]
     for name, shape in shapes.items():
         cells = [name, f"{shape.parameters / 1e9:.2f} B"]
-        for settings in WAYS.values():
-            need = memory(shape, tokens=tokens, **settings)["total"] / GIB
+        for way in WAYS.values():
+            need = memory(shape, tokens=tokens, **way)["total"] / GIB
             # the driver keeps about 3 %
             card = next((f"{size} GB" for size in SIZES if need <= size * 0.97), "none")
             cells.append(f"{need:.0f} GiB → {card}")
@@ -333,20 +304,24 @@ def main():
     add("--model", metavar="M", help="a folder or hub id (default: the nine models of the paper)")
     add("--max-length", type=r.positive, default=4096, metavar="N", help="tokens in one sequence")
     args = parser.parse_args()
-    shapes = {args.model: KNOWN[args.model]} if args.model in KNOWN else KNOWN
-    if args.model and args.model not in KNOWN:
-        from transformers import AutoConfig
-
-        try:
-            shapes = {args.model: shape_of(AutoConfig.from_pretrained(args.model))}
-        except (OSError, ValueError) as error:
-            reason = str(error).splitlines()[0]
-            raise r.BadInput(
-                f"--model {args.model}: its config cannot be read ({reason})"
-            ) from None
-        if shapes[args.model] is None:
-            raise r.BadInput(f"--model {args.model}: its config does not describe a plain decoder")
+    shapes = KNOWN
+    if args.model:
+        shapes = {args.model: KNOWN.get(args.model) or read_shape(args.model)}
     print(table(shapes, args.max_length))
+
+
+def read_shape(model):
+    """Shape of a folder's or a hub id's model; raises BadInput where there is none."""
+    from transformers import AutoConfig
+
+    try:
+        shape = shape_of(AutoConfig.from_pretrained(model))
+    except (OSError, ValueError) as error:
+        reason = str(error).splitlines()[0]
+        raise r.BadInput(f"--model {model}: its config cannot be read ({reason})") from None
+    if shape is None:
+        raise r.BadInput(f"--model {model}: its config does not describe a plain decoder")
+    return shape
 
 
 if __name__ == "__main__":

@@ -207,9 +207,7 @@ def make_meter(config, found, model_args, world, first_step=0):
     if shape:
         context = found["train"]["squares"] / found["train"]["tokens"]
         method = "lora" if model_args.use_peft else "full"
-        flops = [
-            fit_estimate.flops_per_token(shape, context, method, causal) for causal in (False, True)
-        ]
+        flops = fit_estimate.flops_per_token(shape, context, method)
     peak = fit_estimate.peak_flops(gpu or "")
     return Meter(flops, peak and peak * world, first_step), gpu
 

@@ -42,11 +42,10 @@ def held_out_ids(path, wanted, limit=None):
 
 def key_of(own, args, tokenizer):
     """What the tokens depend on, as a line of short hashes and values; equal keys, equal tokens."""
-    files = [path and r.file_hash(path) for path in (own.train_file, own.eval_file)]
     words = getattr(tokenizer, "backend_tokenizer", None)
     words = words.to_str() if words else sorted(tokenizer.get_vocab().items())
     parts = {
-        "rows": (files, own.eval_rows, own.limit),
+        "rows": (r.file_hash(own.train_file), own.eval_rows, own.limit),
         "tokenizer": (words, tokenizer.eos_token, tokenizer.pad_token),
         "template": (tokenizer.chat_template,),
         "code": (r.file_hash(t.__file__), r.file_hash(__file__)),
@@ -112,25 +111,26 @@ def schema():
     return pyarrow.schema({"input_ids": integers, "labels": integers})
 
 
-def tokenize_batch(batch, tokenizer, max_length):
-    """Tokens of some rows: {"train": Arrow batch, "eval": Arrow batch, REJECTED: lines, HELD_OUT:
-    lines}.  batch  [(part, file, row), ...]"""
+def tokenize_batch(tokenizer, path, held, max_length, batch):
+    """Tokens of some rows of a file, those with an id of `held` for evaluation: {"train": Arrow
+    batch, "eval": Arrow batch, REJECTED: lines, HELD_OUT: lines}."""
     import pyarrow
 
     cut = []
-    for _, file, row in batch:
+    for row in batch:
         try:
             cut.append(t.pieces(tokenizer, *t.conversation(row)))
         except ValueError as error:
-            raise r.BadInput(f'{file}, row "{row["id"]}": {error}') from None
-    tokens = {"train": [], "eval": []}
+            raise r.BadInput(f'{path}, row "{row["id"]}": {error}') from None
+    tokens = {part: [] for part in PARTS}
     made = {REJECTED: [], HELD_OUT: []}
-    for (part, file, row), (ids, labels) in zip(batch, t.encode(tokenizer, cut), strict=True):
+    for row, (ids, labels) in zip(batch, t.encode(tokenizer, cut), strict=True):
         if reason := t.refusal(ids, labels, tokenizer.eos_token_id):
-            raise r.BadInput(f'{file}, row "{row["id"]}": {reason}')
+            raise r.BadInput(f'{path}, row "{row["id"]}": {reason}')
         if len(ids) > max_length:
             made[REJECTED].append(r.dumps({**row, "reason": "too long", "n_tokens": len(ids)}))
             continue
+        part = "eval" if row["id"] in held else "train"
         tokens[part].append({"input_ids": ids, "labels": labels})
         if part == "eval":
             made[HELD_OUT].append(r.dumps(row))
@@ -139,37 +139,29 @@ def tokenize_batch(batch, tokenizer, max_length):
     return made
 
 
-def start_worker(tokenizer, max_length):
+def start_worker(*settings):
     os.environ["TOKENIZERS_PARALLELISM"] = "false"  # there are as many processes as cores
-    start_worker.settings = tokenizer, max_length
+    start_worker.settings = settings
 
 
 def work(batch):
-    return tokenize_batch(batch, *start_worker.settings)
+    return tokenize_batch(*start_worker.settings, batch)
 
 
-def tokenized(batches, tokenizer, max_length, workers):
-    """tokenize_batch() of each batch, in order, by so many processes; few batches are held."""
+def tokenized(batches, settings, workers):
+    """tokenize_batch(*settings, batch) of each batch, in order, by so many processes; few batches
+    are held."""
     import multiprocessing
     from concurrent.futures import ProcessPoolExecutor
 
     if workers == 1:
-        yield from (tokenize_batch(batch, tokenizer, max_length) for batch in batches)
+        yield from (tokenize_batch(*settings, batch) for batch in batches)
         return
     # a fork would copy the threads of torch and NCCL
     started = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(workers, started, start_worker, (tokenizer, max_length)) as pool:
+    with ProcessPoolExecutor(workers, started, start_worker, settings) as pool:
         while some := list(itertools.islice(batches, AHEAD * workers)):
             yield from pool.map(work, some)
-
-
-def sources(own, held, total):
-    """(part, file, row) of all rows, with a progress bar."""
-    path = own.train_file
-    for row in r.progress(r.read(path, limit=own.limit), total=total, desc="tokenise"):
-        yield ("eval" if row["id"] in held else "train"), path, row
-    for row in r.read(own.eval_file) if own.eval_file else ():
-        yield "eval", own.eval_file, row
 
 
 def tokenize_file(own, tokenizer, max_length, folder, workers=None):
@@ -183,11 +175,11 @@ def tokenize_file(own, tokenizer, max_length, folder, workers=None):
     import pyarrow
 
     folder.mkdir(parents=True)
-    wanted = 0 if own.eval_file else own.eval_rows
-    held, total = held_out_ids(own.train_file, wanted, own.limit)
+    held, total = held_out_ids(own.train_file, own.eval_rows, own.limit)
     if not workers:
         workers = 1 if total <= ALONE else len(os.sched_getaffinity(0))
-    rows, too_long = sources(own, held, total), 0
+    rows, too_long = r.read(own.train_file, limit=own.limit), 0
+    rows = iter(r.progress(rows, total=total, desc="tokenise"))
     batches = iter(lambda: list(itertools.islice(rows, BATCH)), [])
     with contextlib.ExitStack() as stack:
         arrow, lines = {}, {}
@@ -196,7 +188,8 @@ def tokenize_file(own, tokenizer, max_length, folder, workers=None):
             arrow[part] = stack.enter_context(pyarrow.ipc.new_stream(file, schema()))
         for name in (REJECTED, HELD_OUT):
             lines[name] = stack.enter_context(r.write_aside(folder / name))
-        for made in tokenized(batches, tokenizer, max_length, workers):
+        settings = (tokenizer, own.train_file, held, max_length)
+        for made in tokenized(batches, settings, workers):
             too_long += len(made[REJECTED])
             for part, writer in arrow.items():
                 writer.write_batch(made[part])

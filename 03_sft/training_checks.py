@@ -87,8 +87,8 @@ class Meter:
     """Tokens, seconds, memory and FLOPs of a training run; only the time inside steps counts, not
     evaluation or saving.
 
-    flops  of a token by fit_estimate.flops_per_token (non-causal, causal), or None;
-    peak   FLOP/s of all GPUs together, or None;  first_step  of this session, after a resume
+    flops  of a token by fit_estimate.flops_per_token, or None;  peak  FLOP/s of all GPUs, or None;
+    first_step  of this session, after a resume
     MFU = tokens per second x FLOPs per token / peak
     """
 
@@ -125,10 +125,9 @@ class Meter:
         found = {"tokens_per_second": round(speed, 1)}
         found["peak_memory_gib"] = round(peak_memory() / 2**30, 2)
         if self.flops:
-            found["tflops"] = round(speed * self.flops[0] / 1e12, 3)
+            found["tflops"] = round(speed * self.flops / 1e12, 3)
         if self.flops and self.peak:
-            for name, flops in zip(("mfu", "mfu_causal"), self.flops, strict=True):
-                found[name] = round(100 * speed * flops / self.peak, 2)
+            found["mfu"] = round(100 * speed * self.flops / self.peak, 2)
         return found
 
     def total(self):

@@ -60,9 +60,6 @@ def option(default, text):
 @dataclass
 class OwnOptions:
     train_file: str | None = option(None, "rows to train on (required)")
-    eval_file: str | None = option(
-        None, "rows to evaluate on; else some of train_file are kept back"
-    )
     eval_rows: int | None = option(None, "rows kept back (1 in 100, 16 to 500; none below 64 rows)")
     limit: int | None = option(None, "only the first N rows of train_file")
     global_batch_size: int = option(512, "rows of one optimizer step over all GPUs")
@@ -173,9 +170,8 @@ def check_early(given):
     for name, meaning in REQUIRED.items():
         if given.get(name) in (None, "", True):
             raise r.BadInput(f"--{name} is missing: {meaning}")
-    for name in ("train_file", "eval_file"):
-        if given.get(name) and not Path(given[name]).is_file():
-            raise r.BadInput(f"--{name} {given[name]}: there is no such file")
+    if not Path(given["train_file"]).is_file():
+        raise r.BadInput(f"--train_file {given['train_file']}: there is no such file")
     if is_on(given.get("load_in_4bit")) and not is_on(given.get("use_peft")):
         raise r.BadInput(
             "load_in_4bit needs use_peft: weights of 4 bits are not trained themselves"
@@ -277,7 +273,7 @@ def agreed(decide):
 
 def fingerprint(given, own, model):
     """What decides whether a finished run is still good: options, data, model, code."""
-    inputs = {path: r.file_hash(path) for path in (own.train_file, own.eval_file) if path}
+    inputs = {own.train_file: r.file_hash(own.train_file)}
     if Path(model).is_dir():
         inputs[model] = batch_generate.identify(model)
     return {

@@ -210,7 +210,7 @@ def measure(args):
     history, need, ran = (plain_trl if plain else ours)(way, argv)
     steps = [entry for entry in history if "tokens_per_second" in entry]
     result = {"run": args.run, "ran": ran, "losses": [round(e["loss"], 4) for e in steps]}
-    for name in ("tokens_per_second", "mfu", "mfu_causal"):
+    for name in ("tokens_per_second", "mfu"):
         values = [entry[name] for entry in steps[2:] or steps if name in entry]
         result[name] = round(statistics.median(values), 1) if values else None
     result["peak_gib"] = round(peak_memory() / fit_estimate.GIB, 1)
@@ -222,11 +222,11 @@ def measure(args):
 
 def report(folder):
     print(
-        "| run | tokens/s | MFU %, non-causal | causal | peak GiB | estimated GiB | what ran | GPU |\n|---|--:|--:|--:|--:|--:|---|---|"
+        "| run | tokens/s | MFU % | peak GiB | estimated GiB | what ran | GPU |\n|---|--:|--:|--:|--:|---|---|"
     )
     for path in sorted(folder.glob("*.json")):
         row = json.loads(path.read_text())
-        columns = ("run", "tokens_per_second", "mfu", "mfu_causal", "peak_gib", "estimated_gib")
+        columns = ("run", "tokens_per_second", "mfu", "peak_gib", "estimated_gib")
         cells = [str(row[name] if row[name] is not None else "") for name in columns]
         print("| " + " | ".join([*cells, row["ran"], row["gpu"]]) + " |")
 
