@@ -136,9 +136,10 @@ def bare_ids(args, judge_path):
         readable=lambda text: parse_judge(text) is not None,
     )
     bare = set()
-    for row, raw in judged:
+    for row, raw, _ in judged:
         verdict = parse_judge(raw["response"]) if raw else None
-        if not replies.is_kept(row, args) and not (by_rule(row) if verdict is None else verdict):
+        shown = by_rule(row) if verdict is None else verdict
+        if not shown and not replies.is_kept(row, args):
             bare.add(row["id"])
     return bare
 
@@ -186,8 +187,8 @@ def main():
         wanted=lambda row: row["id"] in bare,
         retry_max_tokens=2 * args.max_tokens,
     )
-    for row, raw in solved:
-        if row["id"] in bare:
+    for row, raw, asked in solved:
+        if asked:
             finish(step, row, raw, passages.of(row), args.model)
         else:
             step.keep({**row, "reasoning": "given"})

@@ -73,25 +73,22 @@ def to_messages(row):
     return batch_generate.user_turn(PROMPT, {"document": document})
 
 
-def reason_against(subject, level, raw, ask_level):
-    """Why a document does not go on, or None; raw: the model's answer where it was asked."""
-    if subject is None or (ask_level and level is None):
-        return "truncated" if raw["finish_reason"] == "length" else "unparsed"
-    if subject not in SUBJECTS:
-        return "subject not among the seven"
-    return "below university level" if level == "school" else None
-
-
 def judge(row, raw, asked, ask_level, step):
     """Keep or reject one document by the model's raw answer, where it was asked."""
+    found, level = parse(raw["response"]) if raw else (None, None)
+    subject, reason = row.get("subject") or found, None
     if asked and raw is None:
-        return step.reject(row, "generation failed")
-    found, level = parse(raw["response"]) if asked else (None, None)
-    subject, level = row.get("subject") or found, level if ask_level else None
-    if reason := reason_against(subject, level, raw, ask_level):
-        said = {"response": raw["response"][:500]} if raw else {}
-        return step.reject(row, reason, found_subject=subject, **said)
-    return step.keep({**row, "subject": subject, "level": level})
+        reason = "generation failed"
+    elif subject is None or (ask_level and level is None):
+        reason = "truncated" if raw["finish_reason"] == "length" else "unparsed"
+    elif subject not in SUBJECTS:
+        reason = "subject not among the seven"
+    elif ask_level and level == "school":
+        reason = "below university level"
+    if reason:
+        step.reject(row, reason, found_subject=subject, **replies.said(raw))
+    else:
+        step.keep({**row, "subject": subject, "level": level if ask_level else None})
 
 
 def main():
@@ -113,10 +110,10 @@ def main():
         return ask_level or not row.get("subject")
 
     fields = ("text!", "subject", "title?")
-    asked = sum(map(is_asked, r.read(args.input, *fields, limit=args.limit)))
-    if asked and not args.model:
+    to_ask = sum(map(is_asked, r.read(args.input, *fields, limit=args.limit)))
+    if to_ask and not args.model:
         raise r.BadInput(
-            f"--model: a model is needed for {asked} documents: for their level, unless "
+            f"--model: a model is needed for {to_ask} documents: for their level, unless "
             "--level-from-model off takes it as given, or their subject (digitize_pdfs.py's)"
         )
     judged = replies.ask(
@@ -126,12 +123,12 @@ def main():
         read=step.read,
         fields=fields,
         wanted=is_asked,
-        asking=asked > 0,
+        asking=to_ask > 0,
         retry_max_tokens=8 * args.max_tokens,
         json_schema=None if ask_level else ONLY_SUBJECT,
     )
-    for row, raw in judged:
-        judge(row, raw, is_asked(row), ask_level, step)
+    for row, raw, asked in judged:
+        judge(row, raw if asked else None, asked, ask_level, step)
     step.finish()
 
 

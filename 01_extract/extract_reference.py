@@ -137,12 +137,8 @@ def to_messages(row):
     return batch_generate.user_turn(PROMPT, {name: row[name] for name in ("question", "answer")})
 
 
-def reference_of(row, raw, asked):
-    """(reference or None, how, why it is missing): by rule, else by the model's reply where it was
-    asked."""
-    reference, how = by_rule(row["answer"])
-    if reference is not None or not asked:
-        return reference, how, None if reference else "no reference"
+def by_model(row, raw):
+    """(reference, "model", None), or (None, None, why it is missing), by the model's reply."""
     if reason := replies.outcome(raw):
         return None, None, reason
     reference = parse(raw["response"])
@@ -177,11 +173,14 @@ def main():
         asking=not args.no_model,
         retry_max_tokens=4 * args.max_tokens,
     )
-    for row, raw in named:
-        reference, how, reason = reference_of(row, raw, not args.no_model)
-        more = {} if raw is None else {"response": raw["response"]}
+    for row, raw, asked in named:
+        if asked:
+            reference, how, reason = by_model(row, raw)
+        else:
+            reference, how = by_rule(row["answer"])
+            reason = None if reference else "no reference"
         if reason == "generation failed" or reason and args.require_reference:
-            step.reject(row, reason, **more)
+            step.reject(row, reason, **replies.said(raw))
         else:
             why = {"reference_missing": reason} if reason else {}
             step.keep({**row, "reference_answer": reference, "reference_by": how, **why})

@@ -22,6 +22,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
+import itertools
 import re
 
 import parse_pairs
@@ -97,7 +98,7 @@ BOOK = re.compile(
 TOLD = (
     r"(?:mentioned|discussed|described|seen|defined|noted|explained|introduced|derived|prove[dn])"
 )
-EARLIER = re.compile(  # in questions only: a solution may speak of its own lines
+EARLIER = re.compile(
     rf"""(?xi)\b(?:
     (?:previous|preceding|foregoing|(?:the|this)\sabove)\s{ITEM}\b|{ITEM}\s(?:above|below)\b
     | the\s(?:[a-z]+\s)?(?:function|reaction|data|code|program|expression|formula|statement|scenario
@@ -116,22 +117,15 @@ DOUBTFUL = re.compile(
     | (?:in|of|from)\s(?:the|this|that)\s(?:section|example)(?!\w|\sof\b))"""
 )
 PART = re.compile(r"\b(?:in|from|of|to)\spart\s\(?([a-h])\)?(?!\w)", re.I)
-NEEDED = (  # what the question points to, and what must stand in it so that it is there
-    (  # "the product in the reaction shown"
-        re.compile(
-            r"""(?xi)\b(?:reaction|circuit|structure|compound|molecule|scheme|code|network|mechanism
-            |graph)s?\s(?:shown|depicted|drawn)(?!\s(?:to|that)\b)"""
-        ),
-        re.compile(r"->|→|⟶|=>|⇌|\\\w*arrow|\\ce\b|```|\$|\[[A-Z]{2,}|\n"),
-    ),
-    (  # "using the data given"
-        re.compile(
-            r"""(?xi)\b(?:using|from|with|by)\sthe\s(?:data|values|information)
-            \s(?:given|provided|shown)"""
-        ),
-        re.compile(r"\d.*\d", re.S),
-    ),
+SHOWN = re.compile(  # "the product in the reaction shown", and what a text that shows it holds
+    r"""(?xi)\b(?:reaction|circuit|structure|compound|molecule|scheme|code|network|mechanism|graph)s?
+    \s(?:shown|depicted|drawn)(?!\s(?:to|that)\b)"""
 )
+SCHEME = re.compile(r"->|→|⟶|=>|⇌|\\\w*arrow|\\ce\b|```|\$|\[[A-Z]{2,}|\n")
+DATA = re.compile(  # "using the data given"
+    r"""(?xi)\b(?:using|from|with|by)\sthe\s(?:data|values|information)\s(?:given|provided|shown)"""
+)
+NUMBERS = re.compile(r"\d.*\d", re.S)
 IMAGE = re.compile(r"!\[[^\]\n]*\]\([^)\n]*\)|\\includegraphics|<img\b", re.I)
 # \ref, \eqref, \cite
 LATEX_REFERENCE = re.compile(r"\\(?:eq|page|auto|[cC])?(?:ref|ite[pt]?)\{([^{}\n]*)\}")
@@ -209,55 +203,63 @@ def holds_drawing(text):
     return bool(HOLDS_TABLE.search(text) or HOLDS_VISUAL.search(text))
 
 
+# ---- is it there? (match, question, text at hand: the question, with the answer for an answer) ----
+
+
+def is_labelled(seen, question, at_hand):
+    return f"\\label{{{seen[1]}}}" in at_hand
+
+
+def is_numbered_there(seen, question, at_hand):
+    around = seen.string[max(0, seen.start() - 80) : seen.end() + 60]
+    return NAMES.search(around) or is_given(seen[1], seen[2], at_hand)
+
+
+def is_drawn(seen, question, at_hand):
+    return holds_drawing(at_hand)
+
+
+def brings_passage(seen, question, at_hand):
+    return len(question.split()) > 150  # a long reading task
+
+
+def is_own_start(seen, question, at_hand):
+    """ "above", late in a question, may mean its own start."""
+    return seen.start() > 200 and not re.search("previous|preceding", seen[0], re.I)
+
+
+def is_part_there(seen, question, at_hand):
+    letter = rf"(?:^|(?<!part)[\s.;:])\(?{seen[1]}[).]\s"
+    return re.search(letter, question, re.I | re.M)
+
+
+POINTERS = (  # (pattern of what points outside, is what it points to there?)
+    (IMAGE, lambda *_: False),
+    (LATEX_REFERENCE, is_labelled),
+    (NUMBERED, is_numbered_there),
+    (DRAWING, is_drawn),
+    (BOOK, brings_passage),
+)
+QUESTION_POINTERS = (  # a solution may speak of its own lines
+    *POINTERS,
+    (EARLIER, is_own_start),
+    (PART, is_part_there),
+    (SHOWN, lambda seen, question, _: SCHEME.search(question)),
+    (DATA, lambda seen, question, _: NUMBERS.search(question)),
+)
+
+
 def outside_reference(question, answer):
     """(field, text seen) of the first reference to something that neither text holds, or None."""
-    both, length = f"{question}\n{answer}", len(question.split())
-    for field, text, at_hand in (("question", question, question), ("answer", answer, both)):
-        if seen := named(text, at_hand) or pointing(field, text, at_hand, length):
-            return field, seen
-    seen = needed(question)
-    return ("question", seen) if seen else None
-
-
-def named(text, at_hand):
-    """An image, a \\ref or a numbered thing that is not at hand, or None."""
-    if seen := IMAGE.search(text):
-        return seen[0]
-    for seen in LATEX_REFERENCE.finditer(text):
-        if f"\\label{{{seen[1]}}}" not in at_hand:
-            return seen[0]
-    for seen in NUMBERED.finditer(text):
-        around = text[max(0, seen.start() - 80) : seen.end() + 60]
-        if not NAMES.search(around) and not is_given(seen[1], seen[2], at_hand):
-            return seen[0]
-    return None
-
-
-def pointing(field, text, at_hand, length):
-    """Words that point to a figure, a table, the book or something earlier that is not at hand, or
-    None."""
-    if not holds_drawing(at_hand) and (seen := DRAWING.search(text)):
-        return seen[0]
-    if length <= 150 and (
-        seen := BOOK.search(text)
-    ):  # a long reading task brings its passage along
-        return seen[0]
-    for seen in EARLIER.finditer(text) if field == "question" else ():
-        # "above" may mean the question's own start
-        if seen.start() <= 200 or re.search("previous|preceding", seen[0], re.I):
-            return seen[0]
-    return None
-
-
-def needed(question):
-    """A part, reaction or data that the question names and does not bring, or None."""
-    for seen in PART.finditer(question):
-        letter = rf"(?:^|(?<!part)[\s.;:])\(?{seen[1]}[).]\s"
-        if not re.search(letter, question, re.I | re.M):
-            return seen[0]
-    for pattern, there in NEEDED:
-        if (seen := pattern.search(question)) and not there.search(question):
-            return seen[0]
+    both = f"{question}\n{answer}"
+    for field, text, at_hand, pointers in (
+        ("question", question, question, QUESTION_POINTERS),
+        ("answer", answer, both, POINTERS),
+    ):
+        for pattern, is_there in pointers:
+            for seen in itertools.islice(pattern.finditer(text), 50):  # linear in the length
+                if not is_there(seen, question, at_hand):
+                    return field, seen[0]
     return None
 
 
@@ -378,7 +380,7 @@ def main():
             return "not grounded", "grounded", "false"
         return rule(row["question"], row["answer"])
 
-    judged = replies.ask(
+    for row, raw, asked in replies.ask(
         args,
         to_messages,
         step.raw_path,
@@ -387,25 +389,24 @@ def main():
         asking=not args.no_judge,
         retry_max_tokens=4 * args.max_tokens,
         readable=lambda text: parse_judge(text)[0] is not None,
-    )
-    for row, raw in judged:
-        if found := broken(row):
-            reason, field, matched = found
-            step.reject(row, reason, matched=matched, matched_in=field)
-        elif args.no_judge:
+    ):
+        if asked:
+            decide(step, row, raw)
+        elif found := broken(row):
+            step.reject(row, found[0], matched=found[2], matched_in=found[1])
+        else:
             seen = doubtful(row["question"])
             step.keep({**row, "doubtful": seen} if seen else row)
-        else:
-            decide(step, row, raw)
     step.finish()
 
 
 def decide(step, row, raw):
     """Keep or reject a pair that the judge was asked about."""
-    if raw is None:
-        return step.reject(row, "generation failed")
-    keep, reason = parse_judge(raw["response"])
-    return step.keep(row) if keep else step.reject(row, reason, response=raw["response"])
+    keep, reason = parse_judge(raw["response"]) if raw else (False, "generation failed")
+    if keep:
+        step.keep(row)
+    else:
+        step.reject(row, reason, **replies.said(raw))
 
 
 if __name__ == "__main__":

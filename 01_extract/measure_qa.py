@@ -201,10 +201,11 @@ def main():
         read=step.read,
         wanted=lambda row: row["id"] in ids,
         json_schema=SCHEMA,
+        retry_max_tokens=4 * args.max_tokens,
     )
     solved = solve(args, ids, step.raw_path) if args.k else iter(())
-    for row, raw in judged:
-        if row["id"] in ids:
+    for row, raw, asked in judged:
+        if asked:
             raws = [next(solved) for _ in range(args.k)] if kind_of(row) else []
             found.append(assess(step, row, raw, raws, args))
         else:

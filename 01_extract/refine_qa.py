@@ -127,10 +127,10 @@ def refused(pair, raw, passage, row):
     if CANNOT in raw["response"][-300:].upper():
         return "cannot be made self-contained", {}
     if not pair:
-        return "unparsed", {"response": raw["response"]}
+        return "unparsed", replies.said(raw)
     question, answer = pair
     if not question or not answer:
-        return f"empty {'answer' if question else 'question'}", {"response": raw["response"]}
+        return f"empty {'answer' if question else 'question'}", replies.said(raw)
     refined = {"refined_question": question, "refined_answer": answer}
     # of SmolLM2-135M: "The answer should contain a title case capitalized sentence."
     if grounding.is_unrelated(f"{row['question']} {row['answer']}", question, least=3):
@@ -141,11 +141,10 @@ def refused(pair, raw, passage, row):
 
 
 def finish(step, row, raw, passage, args):
-    """Keep or reject one pair."""
-    if not passage:
-        return step.reject(row, "no source passage")
-    if reason := replies.outcome(raw):
-        return step.reject(row, "unparsed" if reason == "empty" else reason)
+    """Keep or reject one pair that the model was asked about."""
+    reason = replies.outcome(raw)
+    if reason in ("generation failed", "truncated"):
+        return step.reject(row, reason)
     pair = parse(raw["response"], args.mode)
     if found := refused(pair, raw, passage, row):
         return step.reject(row, found[0], **found[1])
@@ -178,7 +177,7 @@ def main():
     if step.finished():
         return
     passages = replies.Passages(args.chunks)
-    pairs = replies.ask(
+    refined = replies.ask(
         args,
         lambda row: to_messages(row, passages.of(row), args.mode),
         step.raw_path,
@@ -187,12 +186,14 @@ def main():
         json_schema=SCHEMA if args.mode == "json" else None,
         retry_max_tokens=2 * args.max_tokens,
     )
-    for row, raw in pairs:
-        if replies.is_kept(row, args):
+    for row, raw, asked in refined:
+        if asked:
+            finish(step, row, raw, passages.of(row), args)
+        elif replies.is_kept(row, args):
             step.keep(row)
         else:
-            finish(step, row, raw, passages.of(row), args)
-    if step.counts["in"] and step.counts["rejected"].get("no source passage") == step.counts["in"]:
+            step.reject(row, "no source passage")
+    if step.counts["rejected"]["no source passage"] == step.counts["in"] > 0:
         raise r.BadInput(
             f"--chunks {args.chunks}: holds none of the chunks that {args.input} names in source_id"
         )

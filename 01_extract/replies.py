@@ -48,17 +48,26 @@ PAIR = ("question!", "answer!")  # fields that a row must have
 
 def ask(args, to_messages, raw_path, *, read=r.read, fields=PAIR, wanted=None, asking=True, **how):
     """Ask the model about the rows of --input that are `wanted` (None: all), then yield every row
-    with its raw answer or None.
+    with its raw answer or None, and whether it was asked about.
 
     The answers are kept in raw_path; `read` is step.read where the rows count; asking=False leaves
     the model out; `how` goes to batch_generate.generate_jsonl.
     """
+    asked = bytearray()  # by a row's place
+
+    def requests():
+        for row in r.read(args.input, *fields, limit=args.limit):
+            asked.append(wanted is None or bool(wanted(row)))
+            if asked[-1]:
+                yield row
+
     if asking:
-        rows = filter(wanted, r.read(args.input, *fields, limit=args.limit))
         how = {**batch_generate.options(args), "fresh": args.fresh, **how}
-        batch_generate.generate_jsonl(rows, to_messages, raw_path, **how)
+        batch_generate.generate_jsonl(requests(), to_messages, raw_path, **how)
     rows = read(args.input, *fields, limit=args.limit)
-    yield from batch_generate.read_raw(rows, raw_path if asking else None)
+    answered = batch_generate.read_raw(rows, raw_path if asking else None)
+    for place, (row, raw) in enumerate(answered):
+        yield row, raw, asking and bool(asked[place])
 
 
 def add_keep_worked(parser):
@@ -108,6 +117,11 @@ class Passages:
 
 
 # ---- the text of a reply ----
+
+
+def said(raw):
+    """{"response"} of a raw row, for a rejected row."""
+    return {"response": raw["response"]} if raw else {}
 
 
 def outcome(raw):
