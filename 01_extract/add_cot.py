@@ -122,14 +122,16 @@ def agrees(solution, known):
     return verdict.correct
 
 
-def bare_ids(args, judge_path):
+def bare_ids(step, args):
     """Ids of the rows that a solution is to be written for: the judge misses their reasoning, or
     the rule does."""
     judged = replies.ask(
+        step,
         args,
         lambda row: filled(JUDGE_PROMPT, row),
-        judge_path,
-        wanted=lambda row: not replies.is_kept(row, args),
+        lambda row: not replies.is_kept(row, args),
+        kind="judge.raw",
+        read=r.read,
         asking=args.judge == "model",
         max_tokens=min(64, args.max_tokens),
         retry_max_tokens=args.max_tokens,
@@ -177,14 +179,13 @@ def main():
     )
     if step.finished():
         return
-    bare = bare_ids(args, r.beside(step.output, "judge.raw.jsonl"))
+    bare = bare_ids(step, args)
     passages = replies.Passages(args.chunks)
     solved = replies.ask(
+        step,
         args,
         lambda row: filled(SOLVE_PROMPT, row, passages.of(row)),
-        step.raw_path,
-        read=step.read,
-        wanted=lambda row: row["id"] in bare,
+        lambda row: row["id"] in bare,
         retry_max_tokens=2 * args.max_tokens,
     )
     for row, raw, asked in solved:

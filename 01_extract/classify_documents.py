@@ -117,12 +117,11 @@ def main():
             "--level-from-model off takes it as given, or their subject (digitize_pdfs.py's)"
         )
     judged = replies.ask(
+        step,
         args,
         to_messages,
-        step.raw_path,
-        read=step.read,
+        is_asked,
         fields=fields,
-        wanted=is_asked,
         asking=to_ask > 0,
         retry_max_tokens=8 * args.max_tokens,
         json_schema=None if ask_level else ONLY_SUBJECT,

@@ -22,6 +22,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
+import itertools
 import json
 import re
 import tempfile
@@ -40,6 +41,11 @@ from answers.trim import after_thinking
 
 PROMPTS = Path(__file__).resolve().parent / "prompts"
 STANDARDS = ("high", "low")
+PROMPT_FILES = {
+    "document": "{subject}_{standard}.txt",
+    "paragraph": "paragraph/{standard}.txt",
+    "skeleton": "skeleton/questions.txt",
+}
 MAX_TOKENS = {"document": 4096, "paragraph": 512, "skeleton": 4096}
 RETRY = 4  # times --max-tokens for answers that were cut off
 PAIR_SCHEMA = replies.json_schema(
@@ -56,19 +62,13 @@ CODE = (book_blocks, grounding, parse_pairs, replies, worked_problems, pdf_text)
 def load_prompts(standards, mode, folder=PROMPTS):
     """{(subject, standard): prompt with <chunk>} for every subject that has a prompt file."""
     subjects = sorted({path.stem.rsplit("_", 1)[0] for path in folder.glob("*_*.txt")})
-    name = {
-        "document": "{subject}_{standard}.txt",
-        "paragraph": "paragraph/{standard}.txt",
-        "skeleton": "skeleton/questions.txt",
-    }[mode]
     prompts = {}
-    for subject in subjects:
-        for standard in standards:
-            path = folder / name.format(subject=subject, standard=standard)
-            if path.is_file():
-                prompts[subject, standard] = read_prompt(path, subject)
+    for subject, standard in itertools.product(subjects, standards):
+        path = folder / PROMPT_FILES[mode].format(subject=subject, standard=standard)
+        if path.is_file():
+            prompts[subject, standard] = read_prompt(path, subject)
     if not prompts:
-        raise r.BadInput(f"{folder}: no prompt files named {name}")
+        raise r.BadInput(f"{folder}: no prompt files named {PROMPT_FILES[mode]}")
     return prompts
 
 
@@ -152,51 +152,57 @@ def paragraphs_of(text, without_worked=False):
     return [passage for passage in [*made, held] if is_prose(passage)]
 
 
-# ---- requests ----
+# ---- requests: id, chunk, standard, and prompt or the `reason` why there is nothing to ask ----
 
 
 def requests(chunks, prompts, standards, mode, example=None, worked=False):
-    """Yield a request (id, prompt) for each chunk and standard, in paragraph mode for each of its
-    paragraphs."""
+    """Yield the requests of each chunk and standard: one, in paragraph mode one a paragraph."""
     for chunk in chunks:
         for standard in standards:
-            prompt, id_ = prompts.get((chunk["subject"], standard)), f"{chunk['id']}-{standard}"
+            request = {"id": f"{chunk['id']}-{standard}", "chunk": chunk, "standard": standard}
+            prompt = prompts.get((chunk["subject"], standard))
             if prompt is None:
-                continue
-            if mode != "paragraph":
-                yield {"id": id_, "prompt": fill(prompt, chunk["text"]), "chunk": chunk}
-                continue
-            for number, passage in enumerate(paragraphs_of(chunk["text"], worked)):
-                request = {"id": f"{id_}-{number}", "prompt": fill(prompt, passage)}
-                # without a worked turn the 135M model fills the JSON with "The answer is: 6.1"
-                if example:
-                    asked = fill(prompt, example["passage"])
-                    request["example"] = [asked, json.dumps(example[standard])]
-                yield request
+                yield {**request, "reason": "no prompt for this subject"}
+            elif mode == "paragraph":
+                yield from about_paragraphs(request, prompt, example, worked)
+            else:
+                yield {**request, "prompt": fill(prompt, chunk["text"])}
+
+
+def about_paragraphs(request, prompt, example, worked):
+    passages, turns = paragraphs_of(request["chunk"]["text"], worked), []
+    if not passages:
+        yield {**request, "reason": "no paragraph"}
+    # without a worked turn the 135M model fills the JSON with "The answer is: 6.1"
+    if example:
+        turns = [fill(prompt, example["passage"]), json.dumps(example[request["standard"]])]
+    for number, passage in enumerate(passages):
+        own = {"id": f"{request['id']}-{number}", "prompt": fill(prompt, passage)}
+        yield {**request, **own, "turns": turns}
+
+
+def with_skeletons(claims, prompts):
+    """Requests of the second turn of --mode skeleton from [(request, raw), ...] of the first."""
+    for request, raw in claims:
+        chunk, text = request["chunk"], after_thinking(raw["response"]) if raw else ""
+        if not raw:
+            request.setdefault("reason", "generation failed")
+        elif not text or parse_pairs.NO_QA in text[:200]:
+            request["reason"] = "no claims"
+        else:
+            skeleton = batch_generate.fenced("skeleton", text)
+            prompt = prompts[chunk["subject"], request["standard"]]
+            request["prompt"] = fill(prompt, chunk["text"], skeleton_text=skeleton)
+        yield request
 
 
 def to_messages(request):
     """Chat messages of a request, after the worked turn where it has one."""
-    turns = [*request.get("example", ()), request["prompt"]]
+    turns = [*request.get("turns", ()), request["prompt"]]
     return [
         {"role": ("user", "assistant")[number % 2], "content": turn}
         for number, turn in enumerate(turns)
     ]
-
-
-def with_skeletons(claims, prompts, standard):
-    """Requests of the second turn of --mode skeleton from [(request, raw), ...] of the first;
-    `reason` stands where there is nothing to ask."""
-    for request, raw in claims:
-        chunk, text = request["chunk"], after_thinking(raw["response"]) if raw else ""
-        if not text or parse_pairs.NO_QA in text[:200]:
-            reason = "no claims" if raw else "generation failed"
-            yield {"id": request["id"], "prompt": "", "reason": reason}
-            continue
-        skeleton = batch_generate.fenced("skeleton", text)
-        prompt = prompts[chunk["subject"], standard]
-        asked = fill(prompt, chunk["text"], skeleton_text=skeleton)
-        yield {"id": request["id"], "prompt": asked}
 
 
 class Asker:
@@ -204,49 +210,49 @@ class Asker:
 
     def __init__(self, args, standards, raw_path):
         self.args, self.standards, self.raw_path = args, standards, Path(raw_path)
-        folder = Path(args.prompts)
+        folder, self.claims, self.example = Path(args.prompts), {}, None
         self.prompts = load_prompts(standards, args.mode, folder)
-        self.claims, self.example = {}, None
-        self.turns = [(self.requests, self.raw_path)]
+        example = folder / "paragraph/example.json"
         if args.mode == "skeleton":
             path = folder / "skeleton/claims.txt"
             self.claims = {key: read_prompt(path, key[0]) for key in self.prompts}
             name = self.raw_path.name.replace(".raw.jsonl", ".skeleton.raw.jsonl")
-            self.turns.insert(0, (self.first, self.raw_path.with_name(name)))
-        if args.mode == "paragraph" and (folder / "paragraph/example.json").is_file():
-            self.example = json.loads((folder / "paragraph/example.json").read_text())
+            self.claims_path = self.raw_path.with_name(name)
+        elif args.mode == "paragraph" and example.is_file():
+            self.example = json.loads(example.read_text())
 
     def texts(self):
         """Every text that a model is sent beside the passages."""
         return [*self.prompts.values(), *self.claims.values(), self.example]
 
-    def first(self, limit):
+    def first(self, limit, read=r.read):
         """Requests of the first turn."""
         args, prompts = self.args, self.claims or self.prompts
-        chunks = r.read(args.input, "text!", "subject", "pages?", limit=limit)
+        chunks = read(args.input, "text!", "subject", "pages?", limit=limit)
         return requests(chunks, prompts, self.standards, args.mode, self.example, args.worked)
 
-    def requests(self, limit):
+    def requests(self, limit, read=r.read):
         """Requests whose answers become pairs."""
-        if not self.claims:
-            return self.first(limit)
-        claims = batch_generate.read_raw(self.first(limit), self.turns[0][1])
-        return with_skeletons(claims, self.prompts, self.standards[0])
+        asked = self.first(limit, read)
+        if self.claims:
+            asked = with_skeletons(batch_generate.read_raw(asked, self.claims_path), self.prompts)
+        return asked
 
     def ask(self, limit, fresh=False):
         """Ask what has no answer yet."""
         how = batch_generate.options(self.args)
         how |= {"retry_max_tokens": RETRY * self.args.max_tokens, "fresh": fresh}
-        if self.args.mode == "paragraph":
-            how["json_schema"] = PAIR_SCHEMA
-        for make, path in self.turns:
+        how["json_schema"] = PAIR_SCHEMA if self.args.mode == "paragraph" else None
+        turns = [(self.first, self.claims_path)] if self.claims else []
+        for make, path in [*turns, (self.requests, self.raw_path)]:
             if self.args.changed == "ask" and not fresh:
                 set_aside(path, make(limit))
             asked = (request for request in make(limit) if "reason" not in request)
             batch_generate.generate_jsonl(asked, to_messages, path, **how)
 
-    def answers(self, limit):
-        return batch_generate.read_raw(self.requests(limit), self.raw_path)
+    def answers(self, limit, read=r.read):
+        """Yield (request, raw answer or None)."""
+        return batch_generate.read_raw(self.requests(limit, read), self.raw_path)
 
 
 def set_aside(raw_path, asked):
@@ -277,19 +283,18 @@ def set_aside(raw_path, asked):
 def qa_row(chunk, standard, pair, args):
     carried = {k: v for k, v in chunk.items() if k not in worked_problems.NOT_CARRIED}
     proof, grounded = grounding.prove(pair.answer, pair.quote, chunk["text"])
-    pages, starts = chunk.get("pages"), chunk.get("page_starts")
     if proof:
-        span, base = (proof["start"], proof["end"]), chunk.get("start") or 0
-        proof["pages"] = pdf_text.pages_of(starts, *span) if starts else pages
-        proof |= {"start": base + span[0], "end": base + span[1]}
-    return {
+        start, end, base = proof["start"], proof["end"], chunk.get("start") or 0
+        proof["pages"] = worked_problems.pages_in(chunk, start, end)
+        proof |= {"start": base + start, "end": base + end}
+    row = {
         **carried,
         "id": f"qa-{r.text_hash(chunk['id'], standard, pair.question, pair.answer)}",
         "question": pair.question,
         "answer": pair.answer,
         "subject": chunk["subject"],
         "source_id": chunk["id"],
-        "pages": pages,
+        "pages": chunk.get("pages"),
         "source": chunk.get("source"),
         "license": chunk.get("license"),
         "standard": standard,
@@ -297,8 +302,8 @@ def qa_row(chunk, standard, pair, args):
         "generator": replies.written_by(chunk, args.model),
         "grounded": grounded,
         "proof": proof,
-        **({"perspective": pair.perspective} if pair.perspective else {}),
     }
+    return {**row, "perspective": pair.perspective} if pair.perspective else row
 
 
 def fault(row, seen, chunk, args):
@@ -306,7 +311,7 @@ def fault(row, seen, chunk, args):
     question, answer = row["question"], row["answer"]
     if not question or not answer:
         return "question without answer" if question else "answer without question"
-    key = tuple(" ".join(text.lower().split()) for text in (question, answer))
+    key = tuple(" ".join(text.lower().split()) for text in (row["standard"], question, answer))
     if key in seen:
         return "repeated in the same chunk"
     seen.add(key)
@@ -319,49 +324,32 @@ def fault(row, seen, chunk, args):
     return None
 
 
-def answer_rows(chunk, standard, request, raw, seen, args):
-    """What one answer of the model gives; of one that was cut off the pairs before the cut."""
-    rejected = {"id": request["id"], "source_id": chunk["id"], "standard": standard}
-    rejected |= {name: chunk.get(name) for name in ("source", "pages")}
-    if raw is None:
-        return [(rejected, request.get("reason", "generation failed"))]
-    text, made = raw["response"], []
+def pairs_of(raw):
+    """(pairs of an answer, why there are no more or None); of one that was cut off the pairs before
+    the cut."""
+    text = raw["response"]
     pairs = parse_pairs.read_pairs(text)
     if raw["finish_reason"] == "length":
-        made.append(({**rejected, "response": text[-500:]}, "truncated"))
-        if pairs and text.lstrip()[:1] not in "[{":  # JSON holds whole pairs only
-            pairs.pop()
-    elif not pairs:
-        made.append(
-            ({**rejected, "response": text[:500]}, "unparsed" if pairs is None else "no qa")
-        )
-    for pair in pairs or ():
+        # JSON holds whole pairs only
+        return (pairs or []) if text.lstrip()[:1] in "[{" else (pairs or [])[:-1], "truncated"
+    return pairs or [], None if pairs else "unparsed" if pairs is None else "no qa"
+
+
+def answer_rows(request, raw, seen, args):
+    """What one answer of the model gives."""
+    chunk, standard, made = request["chunk"], request["standard"], []
+    rejected = {"id": request["id"], "source_id": chunk["id"], "standard": standard}
+    rejected |= {name: chunk.get(name) for name in ("subject", "source", "pages")}
+    if raw is None:
+        return [(rejected, request.get("reason", "generation failed"))]
+    pairs, reason = pairs_of(raw)
+    if reason:
+        made.append(({**rejected, "response": raw["response"][-500:]}, reason))
+    for pair in pairs:
         row = qa_row(chunk, standard, pair, args)
         reason = fault(row, seen, chunk, args)
         texts = {"question": pair.question, "answer": pair.answer}
         made.append(({**rejected, **texts} if reason else row, reason))
-    return made
-
-
-def chunk_rows(chunk, answers, asker):
-    """What a chunk gives: printed pairs, and those of the model's answers, which come in the order
-    of the requests."""
-    args, made = asker.args, []
-    if args.worked:  # exercises without an answer are the model's to see
-        made += printed_rows(chunk, asker.standards, set())[0]
-    for standard in asker.standards:
-        nothing = {"id": f"{chunk['id']}-{standard}", "source_id": chunk["id"]}
-        nothing |= {"subject": chunk["subject"], "standard": standard}
-        if (chunk["subject"], standard) not in asker.prompts:
-            made.append((nothing, "no prompt for this subject"))
-            continue
-        count, seen = 1, set()
-        if args.mode == "paragraph":
-            count = len(paragraphs_of(chunk["text"], args.worked))
-        for _ in range(count):
-            made += answer_rows(chunk, standard, *next(answers), seen, args)
-        if not count:
-            made.append((nothing, "no paragraph"))
     return made
 
 
@@ -434,9 +422,14 @@ def take_generated(args, standards):
             hint = "--changed ask asks again only where the prompt changed"
             raise r.BadInput(f"{error}; {hint}") from None
         raise
-    answers = asker.answers(args.limit)
-    for chunk in step.read(args.input, "text!", "subject", "pages?", limit=args.limit):
-        put(step, chunk_rows(chunk, answers, asker))
+    answers = asker.answers(args.limit, step.read)
+    for _, group in itertools.groupby(answers, lambda answer: answer[0]["chunk"]["id"]):
+        made, seen = [], set()
+        for number, (request, raw) in enumerate(group):
+            if args.worked and number == 0:  # exercises without an answer are the model's to see
+                made += printed_rows(request["chunk"], standards, set())[0]
+            made += answer_rows(request, raw, seen, args)
+        put(step, made)
     step.finish()
 
 

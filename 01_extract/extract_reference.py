@@ -165,11 +165,10 @@ def main():
     if step.finished():
         return
     named = replies.ask(
+        step,
         args,
         to_messages,
-        step.raw_path,
-        read=step.read,
-        wanted=lambda row: by_rule(row["answer"])[0] is None,
+        lambda row: by_rule(row["answer"])[0] is None,
         asking=not args.no_model,
         retry_max_tokens=4 * args.max_tokens,
     )

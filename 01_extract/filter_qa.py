@@ -381,11 +381,10 @@ def main():
         return rule(row["question"], row["answer"])
 
     for row, raw, asked in replies.ask(
+        step,
         args,
         to_messages,
-        step.raw_path,
-        read=step.read,
-        wanted=lambda row: broken(row) is None,
+        lambda row: broken(row) is None,
         asking=not args.no_judge,
         retry_max_tokens=4 * args.max_tokens,
         readable=lambda text: parse_judge(text)[0] is not None,

@@ -195,11 +195,11 @@ def main():
         return
     ids, found = measured_ids(args), []
     judged = replies.ask(
+        step,
         args,
         judge_messages,
-        r.beside(step.output, "judge.raw.jsonl"),
-        read=step.read,
-        wanted=lambda row: row["id"] in ids,
+        lambda row: row["id"] in ids,
+        kind="judge.raw",
         json_schema=SCHEMA,
         retry_max_tokens=4 * args.max_tokens,
     )

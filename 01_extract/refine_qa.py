@@ -178,11 +178,10 @@ def main():
         return
     passages = replies.Passages(args.chunks)
     refined = replies.ask(
+        step,
         args,
         lambda row: to_messages(row, passages.of(row), args.mode),
-        step.raw_path,
-        read=step.read,
-        wanted=lambda row: passages.of(row) and not replies.is_kept(row, args),
+        lambda row: passages.of(row) and not replies.is_kept(row, args),
         json_schema=SCHEMA if args.mode == "json" else None,
         retry_max_tokens=2 * args.max_tokens,
     )

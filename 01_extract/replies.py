@@ -46,25 +46,26 @@ SIGN_OFF = re.compile(  # on a line of its own; "If you have 3 mol" may be a sol
 PAIR = ("question!", "answer!")  # fields that a row must have
 
 
-def ask(args, to_messages, raw_path, *, read=r.read, fields=PAIR, wanted=None, asking=True, **how):
-    """Ask the model about the rows of --input that are `wanted` (None: all), then yield every row
-    with its raw answer or None, and whether it was asked about.
+def ask(step, args, to_messages, wanted, *, fields=PAIR, kind="raw", read=None, asking=True, **how):
+    """Ask the model about the rows of --input that are `wanted`, then yield every row with its raw
+    answer (None: it got none) and whether it was asked about.
 
-    The answers are kept in raw_path; `read` is step.read where the rows count; asking=False leaves
-    the model out; `how` goes to batch_generate.generate_jsonl.
+    The answers are kept in X.KIND.jsonl; `read` is r.read where the rows are not to be counted yet;
+    asking=False leaves the model out; `how` goes to batch_generate.generate_jsonl.
     """
-    asked = bytearray()  # by a row's place
+    asked = bytearray()  # 0 or 1 at each row's place
+    raw_path = r.beside(step.output, f"{kind}.jsonl")
 
     def requests():
         for row in r.read(args.input, *fields, limit=args.limit):
-            asked.append(wanted is None or bool(wanted(row)))
+            asked.append(bool(wanted(row)))
             if asked[-1]:
                 yield row
 
     if asking:
         how = {**batch_generate.options(args), "fresh": args.fresh, **how}
         batch_generate.generate_jsonl(requests(), to_messages, raw_path, **how)
-    rows = read(args.input, *fields, limit=args.limit)
+    rows = (read or step.read)(args.input, *fields, limit=args.limit)
     answered = batch_generate.read_raw(rows, raw_path if asking else None)
     for place, (row, raw) in enumerate(answered):
         yield row, raw, asking and bool(asked[place])
