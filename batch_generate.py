@@ -121,6 +121,8 @@ def add_options(parser, **defaults):
     add("--tensor-parallel", type=r.positive, default=1, metavar="N", help=gpus)
     engine = 'more arguments of vllm.LLM, e.g. {"max_model_len": 8192, "quantization": "fp8"}'
     add("--engine", type=json.loads, default={}, metavar="JSON", help=engine)
+    edited = "ask: again where a prompt was edited, old answers go to X.raw.old.jsonl"
+    add("--changed", choices=("refuse", "ask"), default="refuse", help=edited)
     for name in ("limit", "shard", "fresh"):
         add(f"--{name}", **r.STANDARD_OPTIONS[name])
     parser.set_defaults(**defaults)
@@ -187,7 +189,7 @@ def options(args):
         deterministic=args.deterministic or None,
         extra=extra,
     )
-    names = ("model", "base_url", "workers", "tensor_parallel", "engine", "system_prompt")
+    names = "model base_url workers tensor_parallel engine system_prompt changed".split()
     return {"sampling": sampling, **{name: getattr(args, name) for name in names}}
 
 
@@ -288,9 +290,10 @@ class RawFile:
             self.file.flush()  # to the kernel: survives kill -9 of this process
         self._note(row, offset)
 
-    def check(self, id_, number, expected):
+    def check(self, id_, number, expected, changed):
         """The stored row of an id, or None; BadInput where it is of another model, sampling
-        (budgets may grow) or messages_hash. `number`: its place in the input."""
+        (budgets may grow) or messages_hash; with changed="ask" one of other messages is set aside.
+        `number`: its place in the input."""
         self._set(id_, "place", number)
         if (stored := self.get(id_)) is None:
             return None
@@ -298,13 +301,22 @@ class RawFile:
             same = stored[key] == value
             if key == "sampling" and stored[key]["max_tokens"] <= value["max_tokens"]:
                 same = without_budgets(stored[key]) == without_budgets(value)
+            if key == "messages_hash" and not same and changed == "ask":
+                return self.set_aside(stored)
             if not same:
                 name = "prompt (hash of the messages)" if key == "messages_hash" else key
                 raise r.BadInput(
                     f'{self.path}: row "{id_}" was made with {name} {json.dumps(stored[key])}, now '
-                    f"it is {json.dumps(value)}; use another output, or --fresh to start over"
+                    f"it is {json.dumps(value)}; use another output, --fresh to start over, or "
+                    "--changed ask where only prompts changed"
                 )
         return stored
+
+    def set_aside(self, stored):
+        """Move an answer to other messages to X.old.jsonl: its row is asked about again."""
+        with open(r.beside(self.path, "old.jsonl"), "ab") as old:
+            old.write(r.dumps(stored))
+        self._set(stored["id"], "offset", None)
 
     def spent(self):
         """Tokens of every answer in the file, with those of the tries before it."""
@@ -380,6 +392,7 @@ def generate_jsonl(
     engine=None,
     backend=None,
     fresh=False,
+    changed="refuse",
     **changes,
 ):
     """Ask `model` about every row; its raw answers stand in out_path, one line per id, in order.
@@ -391,6 +404,7 @@ def generate_jsonl(
     adapter      folder of a LoRA adapter (in-process engine only)
     engine       arguments of vllm.LLM; engines: their number (default: GPUs / tensor_parallel)
     backend      function (requests, emit, setup) in the place of vLLM
+    changed      "ask": stored answers to other messages are set aside, not refused
 
     Returns counts: rows, asked, failed, truncated, seconds, tokens of this call and (`all_runs`) of
     all. Raises BadInput where stored answers belong to another experiment, the file is broken, or no
@@ -405,7 +419,7 @@ def generate_jsonl(
     sampling = dataclasses.replace(sampling or Sampling(), **changes).stored()
     name = (model if base_url else identify(model)) + (f"+{identify(adapter)}" if adapter else "")
     total = len(rows) if hasattr(rows, "__len__") else None
-    book = Book(out_path, name, sampling, system_prompt, readable, total)
+    book = Book(out_path, name, sampling, system_prompt, readable, changed, total)
     requests = book.requests(rows, to_messages)
     try:
         first = next(requests, None)
@@ -440,10 +454,11 @@ class Book:
     is a further try of a row also temperature, first (the answer before), earlier (tokens before).
     """
 
-    def __init__(self, out_path, name, sampling, system_prompt, readable, total):
+    def __init__(self, out_path, name, sampling, system_prompt, readable, changed, total):
         self.raw, self.failed, self.started = RawFile(out_path), [], time.time()
         self.experiment = {"model": name, "sampling": sampling}
         self.sampling, self.system_prompt, self.readable = sampling, system_prompt, readable
+        self.changed = changed
         self.budget, self.warned, self.stopped = largest_budget(sampling), False, False
         self.counts = dict.fromkeys(("rows", "asked", "failed", "truncated", *TOKENS), 0)
         self.bar = r.progress(total=total, desc=self.raw.path.name)
@@ -467,7 +482,7 @@ class Book:
                 messages = [{"role": "system", "content": self.system_prompt}, *messages]
             hashed = r.text_hash(messages)
             expected = {**self.experiment, "messages_hash": hashed}
-            stored = self.raw.check(id_, self.counts["rows"], expected)
+            stored = self.raw.check(id_, self.counts["rows"], expected, self.changed)
             self.counts["rows"] += 1
             if stored and not self.was_cut_off(stored):
                 self.bar.update()

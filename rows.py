@@ -839,7 +839,7 @@ class Step:
     ignore  options that do not change the result (where a model is served)
     """
 
-    IGNORED = ("output", "fresh", "workers", "base_url", "show", "help", "shard", "whole_limit")
+    IGNORED = "output fresh changed workers base_url show help shard whole_limit".split()
 
     def __init__(self, args, inputs=(), prompt=None, code=(), ignore=(), **meta):
         self.output = Path(args.output)

@@ -245,36 +245,12 @@ class Asker:
         how["json_schema"] = PAIR_SCHEMA if self.args.mode == "paragraph" else None
         turns = [(self.first, self.claims_path)] if self.claims else []
         for make, path in [*turns, (self.requests, self.raw_path)]:
-            if self.args.changed == "ask" and not fresh:
-                set_aside(path, make(limit))
             asked = (request for request in make(limit) if "reason" not in request)
             batch_generate.generate_jsonl(asked, to_messages, path, **how)
 
     def answers(self, limit, read=r.read):
         """Yield (request, raw answer or None)."""
         return batch_generate.read_raw(self.requests(limit, read), self.raw_path)
-
-
-def set_aside(raw_path, asked):
-    """Move the stored answers to other prompts than those of `asked` to X.raw.old.jsonl, so that
-    they are asked again."""
-    if not raw_path.is_file():
-        return
-    hashes = {q["id"]: r.text_hash(to_messages(q)) for q in asked if "reason" not in q}
-    raw = batch_generate.RawFile(raw_path)  # nobody writes the file meanwhile
-    aside, stale = raw_path.with_name(raw_path.name.replace(".raw.", ".raw.old.")), []
-    with r.write_aside(raw_path) as kept, open(raw_path, "rb") as lines:
-        for line in lines:
-            row = json.loads(line)
-            if hashes.get(row["id"], row["messages_hash"]) == row["messages_hash"]:
-                kept.write(line)
-            else:
-                stale.append(line)
-    raw.close()
-    if stale:
-        with open(aside, "ab") as old:
-            old.writelines(stale)
-        r.say(f"{raw_path.name}: {len(stale)} answers to other prompts now stand in {aside.name}")
 
 
 # ---- from raw answers to rows: [(row, why it is rejected or None), ...] of each input row ----
@@ -412,16 +388,10 @@ def take_generated(args, standards):
     """All modes that ask a model."""
     asker = Asker(args, standards, r.beside(args.output, "raw.jsonl"))
     inputs = [args.input, args.prompts]
-    step = r.Step(args, inputs, prompt=asker.texts(), code=CODE, ignore=("changed",))
+    step = r.Step(args, inputs, prompt=asker.texts(), code=CODE)
     if step.finished():
         return
-    try:
-        asker.ask(args.limit, fresh=args.fresh)
-    except r.BadInput as error:
-        if "hash of the messages" in str(error):
-            hint = "--changed ask asks again only where the prompt changed"
-            raise r.BadInput(f"{error}; {hint}") from None
-        raise
+    asker.ask(args.limit, fresh=args.fresh)
     answers = asker.answers(args.limit, step.read)
     for _, group in itertools.groupby(answers, lambda answer: answer[0]["chunk"]["id"]):
         made, seen = [], set()
@@ -448,12 +418,6 @@ def parse_options():
     add("--worked", action="store_true", help="also the pairs that a chunk prints, word for word")
     add("--require-grounded", action="store_true", help="reject pairs that no place supports")
     add("--prompts", default=str(PROMPTS), metavar="DIR", help="folder of the prompt files")
-    add(
-        "--changed",
-        choices=("refuse", "ask"),
-        default="refuse",
-        help="ask: where a prompt was edited; old answers go to X.raw.old.jsonl (default refuse)",
-    )
     add("--show", type=r.positive, metavar="N", help="print prompt and answer of N chunks only")
     parser.set_defaults(max_tokens=None)
     return parser.parse_args()
