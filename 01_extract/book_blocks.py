@@ -12,19 +12,18 @@ STARTS = r"""(?:worked\s+)?examples?|exercises?|problems?|questions?|theorem|lem
 PARTS = r"""solutions?|answers?|proof|strategy|significance|discussion|explanation|hints?|analysis|approach|
     verification|check"""
 LABEL = re.compile(
-    rf"""(?x)(?:\#{{1,6}}[ \t]+|>[ \t]*)?
+    rf"""(?xi)(?:\#{{1,6}}[ \t]+|>[ \t]*)?
     (?P<mark>\*\*\*?|__|\*|_)?[ \t]*
     (?:note:[ \t]+)?                                        # "##### Note: Answer:"
     (?:(?P<start>{STARTS})|(?P<part>{PARTS}))\b
-    [ \t]*(?P<number>\(?[A-Z]?\d+(?:[.\-]\d+)*[a-z]?\)?)?""",
-    re.IGNORECASE,
+    [ \t]*(?P<number>\(?[A-Z]?\d+(?:[.\-]\d+)*[a-z]?\)?)?"""
 )
 LABEL_END = re.compile(r"[ \t]*[.:)]?(?:\*\*\*?|__|\*|_)?[.:]?[ \t]*")
-PLURAL = re.compile(r"problems|exercises|questions|examples|answers|solutions", re.IGNORECASE)
-HEADING = re.compile(r"(#{1,6})[ \t]+\S")
+PLURAL = re.compile(r"problems|exercises|questions|examples|answers|solutions")
+PARAGRAPH = re.compile(r"(#{1,6})[ \t]+\S[^\n]*|\S[^\n]*(?:\n[ \t]*\S[^\n]*)*")  # or a heading
 LIST_ITEM = re.compile(r"(?:[-*+•]|\(?[a-zA-Z0-9]{1,3}[.)]|\([ivx]+\)|\|)[ \t]")
-OPENING = re.compile(r"```|\$\$|(?<!\\)\\[\[\]]|\\begin\{|\\end\{")
-LONGEST_FORMULA = 6000  # characters; a lone $$ must not swallow the rest of a book
+OPENING, CLOSING = (r"\begin{", r"\["), (r"\end{", r"\]")
+LONGEST_FORMULA = 30  # paragraphs; a lone $$ must not swallow the rest of a book
 
 
 class Block(NamedTuple):
@@ -35,60 +34,43 @@ class Block(NamedTuple):
     level: int  # of a heading, 0 for anything else
     kind: str  # "start", "part" or ""
     number: str  # of the example or exercise, as printed
-    word: str = ""  # of the label, in lower case: "example", "solution"
-    body: int = 0  # where the text after the label begins
+    word: str  # of the label, in lower case: "example", "solution"
+    body: int  # where the text after the label begins
 
 
 # ---- paragraphs ----
 
 
-def open_after(marks, fence=False, dollars=False, depth=0):
-    """What is open after the marks of a paragraph: program text, a display formula, environments."""
-    for mark in marks:
-        if mark == "```":
-            fence = not fence
-        elif mark == "$$" and not fence:
-            dollars = not dollars
-        elif not fence:
-            depth = max(depth + (1 if mark in ("\\[", "\\begin{") else -1), 0)
-    return fence, dollars, depth
-
-
 def find_blocks(text):
-    """Blocks of a document in order: runs of lines without an empty line; a display formula or
-    fenced text is one block."""
-    spans = [(m.start(), m.end()) for m in re.finditer(r"\S[^\n]*(?:\n[ \t]*\S[^\n]*)*", text)]
-    marks = [OPENING.findall(text, *span) for span in spans]
+    """Blocks of a document in order: headings and runs of lines without an empty line; a display
+    formula or fenced text is one block."""
+    found = list(PARAGRAPH.finditer(text))
     blocks, at = [], 0
-    while at < len(spans):
-        start, last, state = spans[at][0], at, open_after(marks[at])
-        while any(state) and last + 1 < len(spans) and spans[last + 1][1] - start < LONGEST_FORMULA:
-            last += 1
-            state = open_after(marks[last], *state)
-        if any(state):  # never closed: only a slip of the source
-            last = at
-        blocks += heading_blocks(text, start, spans[last][1])
+    while at < len(found):
+        last = end_of_display(text, found, at)
+        level = len(found[at][1] or "")
+        blocks.append(make_block(text, found[at].start(), found[last].end(), level))
         at = last + 1
     return blocks
 
 
-def heading_blocks(text, start, end):
-    """A run of lines as blocks: heading lines stand alone even where no empty line follows."""
-    made, at = [], start
-    if not text.startswith("```", start):
-        while (match := HEADING.match(text, at)) and at < end:
-            stop = text.find("\n", at, end)
-            stop = end if stop < 0 else stop
-            made.append(make_block(text, at, stop, len(match[1])))
-            at = stop + 1
-            while at < end and text[at] in " \t\n":
-                at += 1
-    return made + ([make_block(text, at, end, 0)] if at < end else [])
+def end_of_display(text, found, at):
+    """Index of the paragraph that closes what opens in found[at]; `at` where nothing does."""
+    fenced = text.startswith("```", found[at].start())
+    fences = dollars = depth = 0
+    for last, paragraph in enumerate(found[at : at + LONGEST_FORMULA], at):
+        words = paragraph[0].replace(r"\\", "")  # a line of a matrix may end in \\[2pt]
+        fences += words.count("```")
+        dollars += words.count("$$")
+        depth += sum(map(words.count, OPENING)) - sum(map(words.count, CLOSING))
+        if fences % 2 == 0 and (fenced or (dollars % 2 == 0 and depth <= 0)):
+            return last
+    return at
 
 
 def make_block(text, start, end, level):
-    match = LABEL.match(text, start, end)
     plain = Block(start, end, level, "", "", "", start)
+    match = LABEL.match(text, start, end)
     if not match or not is_label(text, match, level, end):
         return plain
     word = " ".join((match["start"] or match["part"]).lower().split())
@@ -102,15 +84,15 @@ def make_block(text, start, end, level):
 def is_label(text, match, level, end):
     """False for a word that only begins a sentence or title: "Problems of this kind", "Example 5.1
     shows that", "## Answer Key"."""
-    if match.end() == end:
+    after = text[match.end() : min(match.end() + 2, end)]
+    if not after:
         return True
     if level:
         named = match["number"] or (match["part"] or "").lower() == "proof"
-        return bool(named) or not re.match(r"[-\w]", text[match.end() : end])
-    if match["mark"]:
-        return True
-    after = text[match.end() : match.end() + 2]
-    return after[:1] in (":", ".") or bool(match["number"] and re.match(r" [A-Z(]", after))
+        return bool(named or not re.match(r"[-\w]", after))
+    return bool(
+        match["mark"] or after[0] in ":." or match["number"] and re.match(r" [A-Z(]", after)
+    )
 
 
 def body_start(text, match, end):
@@ -133,12 +115,9 @@ def goes_on(text, before, block):
     introduction, the rest of a sentence after a formula."""
     head = text[block.start : block.start + 40]
     tail = text[max(before.start, before.end - 40) : before.end].rstrip()
-    return bool(
-        before.level
-        or tail[-1:] in (":", ",", ";")
-        or head[:1].islower()
-        or head.startswith(("$$", "\\[", "\\begin", "|", "```"))
-    )
+    introduced = before.level or tail.endswith((":", ",", ";"))
+    displayed = head.startswith(("$$", "\\[", "\\begin", "|", "```"))
+    return bool(introduced or displayed or head[:1].islower())
 
 
 def in_example(text, before, block):
@@ -146,40 +125,30 @@ def in_example(text, before, block):
     belong to it too."""
     tail = text[max(before.start, before.end - 40) : before.end].rstrip("* ")
     label_only = before.kind and before.body >= before.end
-    return (
-        goes_on(text, before, block)
-        or label_only
-        or tail.endswith(("$$", "\\]", "}", "```", "|"))
-        or bool(LIST_ITEM.match(text, block.start))
-    )
+    displayed = tail.endswith(("$$", "\\]", "}", "```", "|"))
+    listed = LIST_ITEM.match(text, block.start)
+    return bool(label_only or displayed or listed or goes_on(text, before, block))
 
 
 def find_units(text, blocks):
     """Groups of blocks that should stay together, as lists."""
-    units, i = [], 0
-    while i < len(blocks):
-        near = range(i, min(i + 4, len(blocks)))  # headings lead to what they head
-        start = next((j for j in near if not blocks[j].level or blocks[j].kind), i)
-        if blocks[start].kind == "start":
-            last = end_of_example(text, blocks, start)
-        else:
-            last = end_of_prose(text, blocks, i)
-        units.append(blocks[i : last + 1])
-        i = last + 1
+    units, at = [], 0
+    while at < len(blocks):
+        last = end_of_unit(text, blocks, at)
+        units.append(blocks[at : last + 1])
+        at = last + 1
     return units
 
 
-def end_of_prose(text, blocks, last):
-    """Index of the last block that goes on from blocks[last]."""
-    while last + 1 < len(blocks):
+def end_of_unit(text, blocks, last):
+    """Index of the last block that goes on from blocks[last]: headings lead to what they head."""
+    while blocks[last].kind != "start" and last + 1 < len(blocks):
         here, after = blocks[last], blocks[last + 1]
-        starts = after.level or after.kind == "start"
-        if (starts and not here.level) or not goes_on(text, here, after):
-            break
+        new = (after.level or after.kind == "start") and not here.level
+        if new or not goes_on(text, here, after):
+            return last
         last += 1
-        if after.kind == "start":
-            return end_of_example(text, blocks, last)
-    return last
+    return end_of_example(text, blocks, last) if blocks[last].kind == "start" else last
 
 
 def end_of_example(text, blocks, start):
@@ -188,13 +157,10 @@ def end_of_example(text, blocks, start):
     last, first = start, blocks[start]
     for j in range(start + 1, min(start + 60, len(blocks))):
         block = blocks[j]
-        outer = block.level and (not first.level or block.level <= first.level)
-        if block.kind == "start" or (outer and block.kind != "part"):
-            break
-        if block.kind == "part":
-            if first.number and block.number and first.number != block.number:
-                break
+        if block.kind == "part" and block.number in ("", first.number or block.number):
             last = j
+        elif block.kind or block.level and block.level <= (first.level or 6):
+            break
         elif j == last + 1 and not block.level and in_example(text, blocks[j - 1], block):
             last = j
     return last

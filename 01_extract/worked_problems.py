@@ -36,20 +36,11 @@ ITEM = re.compile(
     (\d{1,3}(?:\.\d{1,3}){0,3}(?=[.)]|\*\*)|\d{1,2}(?:\.\d{1,3}){1,3}(?=[ \t]+[A-Z$(\\]))
     (?:[.)]\*{0,2}|\*\*)?[ \t]+(?=\S)"""
 )
+SHORT_KEY = re.compile(r"(?<!\S)(\d{1,3})[.)][ \t]*(?=\(?[A-Ea-e]\)?(?:[\s,;]|$))")  # "1. B  2. C"
 # "Q. Is work a vector?" and, on the next line or after an empty one, "A. No, ..."
 QUESTION_ANSWER = re.compile(
     r"(?m)^(\*{0,2}Q[.:]\*{0,2})[ \t]+\S[^\n]*(?:\n[^\n]+){0,12}?\n{1,2}(\*{0,2}A[.:]\*{0,2})[ \t]+(?=\S)"
 )
-QUOTE = re.compile(r"^(?:[ \t]*>)+", re.MULTILINE)
-SUMMARY = re.compile(r"(?i)<summary>\W*(\w+)[^<\n]*</summary>")  # of a fold: "Solution"
-FOLD = re.compile(r"(?i)</?details[^>\n]*>")
-DIRECTIVE = (
-    re.compile(  # of MyST, as Jupyter books have it: "```{exercise} Spring", ":label: ex-spring"
-        r"(?m)^(`{3,}|:{3,})\{(exercise|problem|question|example|solution|answer|proof)\}[^\n]*"
-        r"((?:\n[ \t]*:\w+:[^\n]*)*)\n((?:(?!\1[ \t]*$)[^\n]*\n){0,200})\1[ \t]*$"
-    )
-)
-SHORT_KEY = re.compile(r"(?<!\S)(\d{1,3})[.)][ \t]*\(?([A-Ea-e])\)?(?=\s|[,;]|$)")  # "1. B  2. C"
 FURNITURE = re.compile(r"\\?\[Figure\b|!\[|\[image\b|Figure: |[-*_]{3,}$|\\newpage")
 PLACE_ONLY = re.compile(r"(?:(?:chapter|section|unit|part)\s+)?[\d.]+\W*", re.IGNORECASE)
 PLACE = re.compile(r"\b(\d{1,2}(?:\.\d{1,2})*)\b")  # "Chapter 3", "## 3.2 Collisions"
@@ -76,105 +67,14 @@ class Pair(NamedTuple):
     label: str  # as printed: "Example 5.1"
 
 
-class Question(NamedTuple):
-    block: Block
-    start: int
-    end: int
-    number: str
-    place: str  # number of the chapter or section that it stands in
-    kind: str
-    stem: tuple | None  # span of what it shares with its neighbours
-    first: int  # index of the block in which it begins
-    stop: int  # index of the first block after it
-
-
-# ---- a book as labelled pieces ----
-
-
-def is_plain_heading(block):
-    return bool(block.level) and not block.kind
-
-
-class Sections:
-    """The kind of section the walk is in, "key", "exercises" or "": a heading below "Answer Key", or
-    a mere "Chapter 2", stays in it."""
-
-    def __init__(self):
-        self.level, self.kind, self.step = 9, "", 1
-
-    def enter(self, level, title):
-        kind = "key" if KEYS.search(title) else "exercises" if EXERCISES.search(title) else ""
-        inner = self.kind and (level > self.level or PLACE_ONLY.fullmatch(title))
-        if kind or not inner:
-            self.level, self.kind = level, kind
-            self.step = 2 if kind == "key" and re.search(r"\bodd\b", title, re.IGNORECASE) else 1
-        return self.kind
-
-
-def item_marks(text, block, kind):
-    """[(start, end of the mark, number), ...] of what looks like numbered items in a block; a key
-    may have several on a line."""
-    short = list(SHORT_KEY.finditer(text, block.start, block.end)) if kind == "part" else []
-    if len(short) > 1:
-        return [(m.start(), m.start(2), m[1]) for m in short]
-    return [(m.start(), m.end(), m[1]) for m in ITEM.finditer(text, block.start, block.end)]
-
-
-def numbered_items(text, block, kind, last, step):
-    """(the numbered items of one block as labelled blocks, or [block] where it has none; the last
-    number). They must count on from `last`; a key to odd numbers has even ones in lists only."""
-    marks = []
-    for mark in item_marks(text, block, kind):
-        value = int(mark[2].rsplit(".", 1)[-1])
-        skipped = step == 2 and value % 2 == 0
-        if not skipped and last < value <= last + (6 if kind == "part" else 2):
-            marks.append(mark)
-            last = value
-    if not marks:
-        return [block], last
-    made = [block._replace(end=marks[0][0])] if text[block.start : marks[0][0]].strip() else []
-    ends = [start for start, *_ in marks[1:]] + [block.end]
-    for (start, body, printed), end in zip(marks, ends, strict=True):
-        stop = start + len(text[start:end].rstrip())
-        made.append(Block(start, stop, 0, kind, printed, "item", body))
-    return made, last
-
-
-def number_items(text, section, kind, step):
-    """The blocks of a section with its numbered items labelled, where it uses no words for labels."""
-    made, number = [], 0
-    for block in section:
-        items = [block]
-        if not block.level:
-            start = "part" if kind == "key" else "start"
-            items, number = numbered_items(text, block, start, number, step)
-        made += items
-    words = [block for block in section if block.kind == "start" or block.word in ANSWERS]
-    # a problem and a solution with labels of their own: the numbers within are options
-    labelled = {"start", "part"} <= {block.kind for block in words}
-    numbered = sum(block.word == "item" for block in made) > len(words)
-    return made if numbered and not labelled else section
-
-
-def label_items(text, blocks):
-    """Blocks with the numbered items of exercise and key sections labelled."""
-    made, section, sections = [], [], Sections()
-    for block in [*blocks, None]:
-        if section and (block is None or is_plain_heading(block)):
-            made += (
-                number_items(text, section, sections.kind, sections.step)
-                if sections.kind
-                else section
-            )
-            section = []
-        if block is not None:
-            section.append(block)
-            if is_plain_heading(block):
-                sections.enter(block.level, text[block.start : block.end].lstrip("# "))
-    return made
-
-
 # ---- labels of other markup ----
+
+DIRECTIVE = (
+    re.compile(  # of MyST, as Jupyter books have it: "```{exercise} Spring", ":label: ex-spring"
+        r"""(?mx)^((`{3,}|:{3,})\{(exercise|problem|question|example|solution|answer|proof)\}[^\n]*)
+    ((?:\n[ \t]*:\w+:[^\n]*)*) (\n(?:(?!\2[ \t]*$)[^\n]*\n){0,200}) (\2[ \t]*)$"""
+    )
+)
 
 
 def blank(text):
@@ -186,245 +86,322 @@ def as_label(markup, word):
     return f"**{word.capitalize()}**".ljust(len(markup))
 
 
-def plain_directive(match):
-    """Its opening line as a label, its options and its closing line blank, its body as it is."""
-    opening = match[0].split("\n", 1)[0]
-    body = slice(match.start(4) - match.start(), match.end(4) - match.start())
-    options = blank(match[0][len(opening) : body.start])
-    return as_label(opening, match[2]) + options + match[4] + blank(match[0][body.stop :])
+OTHER_LABELS = (
+    (re.compile(r"(?m)^(?:[ \t]*>)+"), lambda m: blank(m[0])),  # "> **Example.**"
+    (re.compile(r"(?i)<summary>\W*(\w+)[^<\n]*</summary>"), lambda m: as_label(m[0], m[1])),
+    (re.compile(r"(?i)</?details[^>\n]*>"), lambda m: blank(m[0])),
+    (DIRECTIVE, lambda m: as_label(m[1], m[3]) + blank(m[4]) + m[5] + blank(m[6])),
+)
 
 
 def plain_labels(text):
     """The text, every character in its place, with the labels of quotes, folds and directives as
-    bold words: "> **Example.**", "<summary>Solution</summary>", "```{exercise}"."""
-    text = QUOTE.sub(lambda match: blank(match[0]), text)
-    text = SUMMARY.sub(lambda match: as_label(match[0], match[1]), text)
-    text = FOLD.sub(lambda match: blank(match[0]), text)
-    return DIRECTIVE.sub(plain_directive, text)
+    bold words."""
+    for pattern, plain in OTHER_LABELS:
+        text = pattern.sub(plain, text)
+    return text
+
+
+# ---- numbers and letters as labels ----
+
+
+def cut(text, block, marks):
+    """The parts of a block that begin at the marks, (start, kind, number, word, body) each."""
+    starts = [start for start, *_ in marks]
+    made = [block._replace(end=starts[0])] if text[block.start : starts[0]].strip() else []
+    for (start, *label), end in zip(marks, [*starts[1:], block.end], strict=True):
+        stop = start + len(text[start:end].rstrip())
+        made.append(Block(start, stop, 0, *label))
+    return made
 
 
 def label_letters(text, blocks):
     """Blocks with "Q. ..." and the "A. ..." below it as a question and its answer."""
     labels = []
     for match in QUESTION_ANSWER.finditer(text):
-        labels.append((match.start(1), "start", "question", match.end(1)))
-        labels.append((match.start(2), "part", "answer", match.end(2)))
+        labels.append((match.start(1), "start", "", "question", match.end(1)))
+        labels.append((match.start(2), "part", "", "answer", match.end(2)))
     labels.reverse()
     made = []
     for block in blocks:
-        made.append(block)
+        marks = []
         while labels and labels[-1][0] < block.end:
-            start, kind, word, body = labels.pop()
-            made[-1] = made[-1]._replace(end=start)
-            made.append(Block(start, block.end, 0, kind, "", word, body))
-    return [block for block in made if block.start < block.end]
+            marks.append(labels.pop())
+        made += cut(text, block, marks) if marks else [block]
+    return made
+
+
+class Section(NamedTuple):
+    """What a heading says of the blocks below it."""
+
+    kind: str = ""  # "key", "exercises" or ""
+    level: int = 9
+    odd: bool = False  # a key to exercises with odd numbers
+    place: str = ""  # number of the chapter or section
+
+    def below(self, level, title):
+        """The section that a heading begins: one below "Answer Key", or a mere "Chapter 2", stays
+        of its kind."""
+        kind = "key" if KEYS.search(title) else "exercises" if EXERCISES.search(title) else ""
+        found = PLACE.search(title)
+        place = found[1] if found else self.place
+        inner = self.kind and (level > self.level or PLACE_ONLY.fullmatch(title))
+        if inner and not kind:
+            return self._replace(place=place)
+        return Section(kind, level, kind == "key" and "odd" in title.lower(), place)
+
+
+def is_plain_heading(block):
+    return bool(block.level) and not block.kind
+
+
+def with_sections(text, blocks):
+    """[(section, its blocks), ...] of a book; the heading of a section is its first block."""
+    section, made = Section(), [(Section(), [])]
+    for block in blocks:
+        if is_plain_heading(block):
+            section = section.below(block.level, text[block.start : block.end].lstrip("# "))
+            made.append((section, []))
+        made[-1][1].append(block)
+    return made
+
+
+def item_marks(text, block, section, last):
+    """Marks of the numbered items of a block, which count on from `last`. A key may have several on
+    a line; one to odd numbers has even ones in lists only."""
+    key = section.kind == "key"
+    found = list(SHORT_KEY.finditer(text, block.start, block.end)) if key else []
+    if len(found) < 2:
+        found = ITEM.finditer(text, block.start, block.end)
+    marks = []
+    for match in found:
+        value = int(match[1].rsplit(".", 1)[-1])
+        if last < value <= last + (6 if key else 2) and (value % 2 or not section.odd):
+            kind = "part" if key else "start"
+            marks.append((match.start(), kind, match[1], "item", match.end()))
+            last = value
+    return marks, last
+
+
+def number_items(text, section, blocks):
+    """The blocks of a section of exercises or a key with its numbered items labelled, where it uses
+    no words for labels."""
+    made, last, count = [], 0, 0
+    for block in blocks:
+        marks = []
+        if section.kind and not block.level:
+            marks, last = item_marks(text, block, section, last)
+        made += cut(text, block, marks) if marks else [block]
+        count += len(marks)
+    words = [block for block in blocks if block.kind == "start" or block.word in ANSWERS]
+    # a problem and a solution with labels of their own: the numbers within are options
+    labelled = {"start", "part"} <= {block.kind for block in words}
+    return made if count > len(words) and not labelled else blocks
+
+
+# ---- a book as entries ----
+
+
+class Entry(NamedTuple):
+    """A label with the text up to the next one, a heading, or an introduction that exercises share."""
+
+    at: int  # its place among the entries
+    kind: str  # "heading", "stem", "theorem", "example", "exercise", "answer", "item", "lead", "aside"
+    block: Block  # the one with the label
+    section: Section
+    content: list  # blocks of the text, the label cut off
+    stem: str = ""  # what a question shares with its neighbours
+
+    @property
+    def start(self):
+        return self.content[0].start if self.content else self.block.end
+
+    @property
+    def end(self):
+        return self.content[-1].end if self.content else self.block.end
+
+    @property
+    def number(self):
+        return self.block.number
+
+
+def kind_of(text, block):
+    """Kind of the entry that a block begins, "" where it goes on with the one before."""
+    if block.kind == "start":
+        special = "theorem" if block.word in THEOREMS else "exercise"
+        return "example" if block.word in EXAMPLES else special
+    if block.kind:
+        by_word = {
+            "item": "item",
+            **dict.fromkeys(LEADS, "lead"),
+            **dict.fromkeys(ANSWERS, "answer"),
+        }
+        return by_word.get(block.word, "aside")
+    if block.level:
+        return "heading"
+    return "stem" if STEM.match(text, block.start, block.end) else ""
+
+
+def read_entries(text):
+    """The entries of a book in order."""
+    entries = []
+    blocks = label_letters(text, find_blocks(text))
+    for section, below in with_sections(text, blocks):
+        for block in number_items(text, section, below):
+            kind = kind_of(text, block)
+            if kind or not entries:
+                entries.append(Entry(len(entries), kind or "aside", block, section, []))
+            if kind != "heading" and block.body < block.end:
+                entries[-1].content.append(block._replace(start=block.body))
+    return entries
 
 
 # ---- questions and answers ----
 
 
 class Reader:
-    """Walk over the blocks of a book once; pairs, open questions and answers without a question are
-    gathered."""
+    """Walks over the entries of a book once and gathers pairs, open questions, and answers (entry,
+    span) that stand apart from their question."""
 
     def __init__(self, text):
-        self.text = text = plain_labels(text)
-        self.blocks = label_items(text, label_letters(text, find_blocks(text)))
+        self.text = plain_labels(text)
+        self.entries = read_entries(self.text)
         self.pairs, self.open, self.keys = [], [], []
-        self.pending = self.stem = None
-        self.stem_left = 0
-        self.sections, self.section, self.place = Sections(), "", ""
+        self.stem, self.stem_left = "", 0
 
-    def words(self, block):
-        return self.text[block.start : block.end]
+    def words(self, part):
+        """Text of a block or entry."""
+        return self.text[part.start : part.end]
 
     def read(self):
-        at = 0
-        while at < len(self.blocks):
-            block = self.blocks[at]
-            if is_plain_heading(block):
-                at = self.heading(at)
-            elif block.kind == "start":
-                at = self.question(at)
-            elif block.kind == "part" and (block.word in ANSWERS or block.word == "item"):
-                at = self.answer(at)
-            elif STEM.match(self.text, block.start, block.end):
-                at = self.shared(at)
-            else:
-                at += 1
-        self.close()
+        waiting = None
+        for entry in self.entries:
+            if entry.kind in ("answer", "item"):
+                waiting = self.answer(entry, waiting)
+            elif entry.kind in ("example", "exercise"):
+                waiting = self.question(entry, waiting)
+            elif entry.kind in ("heading", "stem", "theorem"):
+                self.close(waiting)
+                waiting = None
+                self.share(entry)
+        self.close(waiting)
         self.match_keys()
         return sorted(self.pairs, key=lambda pair: pair.start), self.open
 
-    def close(self):
-        """The question that is waiting for its answer gets none after this."""
-        asked, self.pending = self.pending, None
-        if asked and not self.unlabelled(asked) and asked.start < asked.end:
+    def share(self, entry):
+        """ "Use the following information to answer the next five exercises" goes before those
+        questions, up to the next heading."""
+        if entry.kind == "stem":
+            self.stem = self.words(entry).strip()
+            count = STEM_COUNT.search(self.words(entry.block))
+            self.stem_left = SMALL.get(count[1].lower(), 99) if count else 99
+        elif entry.kind == "heading":
+            self.stem_left = 0
+
+    def question(self, entry, before):
+        """The question of an entry; the one before it gets no answer any more."""
+        stem = ""
+        if entry.kind == "exercise" and before and before.kind == "example":
+            # "Example 2. Suppose Nancy has classes ... Problem 2. a. Let X be ..."
+            stem = self.words(before).strip()
+        else:
+            self.close(before)
+            if entry.kind == "exercise" and self.stem_left > 0:
+                stem = self.stem
+                self.stem_left -= 1
+        content = entry.content
+        while len(content) > 1 and TITLE.fullmatch(self.words(content[0])):
+            content = content[1:]
+        return entry._replace(content=content, stem=stem)
+
+    def close(self, asked):
+        """A question gets no labelled answer after this."""
+        if asked and not self.unlabelled(asked) and asked.content:
             self.open.append(asked)
 
     def unlabelled(self, asked):
         """Take an example whose solution bears no label: a first paragraph that asks, then the
         answer. False where it is not of that form."""
-        if asked.kind != "example" or asked.stop - asked.first < 2:
+        if asked.kind != "example" or len(asked.content) < 2:
             return False
-        first = self.blocks[asked.first]
-        question = first._replace(start=max(first.start, asked.start))
-        words = self.words(question)
+        first, *content = asked.content
+        words = self.words(first)
         # one with several formulas goes on to the solution
         if not ASKS.search(words) or words.count("$$") > 2:
             return False
-        following = self.blocks[asked.stop] if asked.stop < len(self.blocks) else None
-        closed = following is not None and is_plain_heading(following)
-        closed = closed and bool(AMID_TEXT.search(self.words(following)))
+        after = self.entries[asked.at + 1 : asked.at + 2]
+        closed = any(e.kind == "heading" and AMID_TEXT.search(self.words(e.block)) for e in after)
         if asked.block.level and not closed:
             return False
-        data, last = set(DATUM.findall(words)), asked.first + 1
-        while last + 1 < asked.stop and (closed or self.continues(last + 1, data)):
-            last += 1
-        last = self.without_furniture(asked.first + 1, last)
-        answer = (self.blocks[asked.first + 1].start, self.blocks[last].end)
-        return self.add(asked._replace(end=question.end), answer, "example")
+        span = self.answer_span(content, closed, words)
+        return self.add(asked._replace(content=[first]), span, "example")
 
-    def heading(self, at):
-        title = self.words(self.blocks[at]).lstrip("# ")
-        self.close()
-        self.section = self.sections.enter(self.blocks[at].level, title)
-        if place := PLACE.search(title):
-            self.place = place[1]
-        self.stem, self.stem_left = None, 0
-        return at + 1
-
-    def run_of(self, at):
-        """Index of the first block after blocks[at] that is labelled, a heading or a shared
-        introduction."""
-        stop = at + 1
-        while stop < len(self.blocks):
-            block = self.blocks[stop]
-            if block.kind or block.level or STEM.match(self.text, block.start, block.end):
-                break
-            stop += 1
-        return stop
-
-    def shared(self, at):
-        """ "Use the following information to answer the next five exercises": its span goes before
-        those questions."""
-        stop = self.run_of(at)
-        count = STEM_COUNT.search(self.words(self.blocks[at]))
-        self.stem = (self.blocks[at].start, self.blocks[stop - 1].end)
-        self.stem_left = SMALL.get(count[1].lower(), 99) if count else 99
-        self.close()
-        return stop
-
-    def question(self, at):
-        block, stop = self.blocks[at], self.run_of(at)
-        if block.word in THEOREMS:
-            self.close()
-            return stop
-        first = at + (block.body >= block.end)  # the label stands alone: the question follows
-        while first < stop - 1 and TITLE.fullmatch(self.words(self.blocks[first])):
-            first += 1
-        start = end = block.end
-        if first < stop:
-            start = block.body if first == at else self.blocks[first].start
-            end = self.blocks[stop - 1].end
-        kind = "example" if block.word in EXAMPLES else "exercise"
-        stem = self.take_stem() if kind == "exercise" else None
-        self.close()
-        self.pending = Question(
-            block, start, end, block.number, self.place, kind, stem, first, stop
-        )
-        return stop
-
-    def take_stem(self):
-        """Span of what an exercise shares with its neighbours, or None."""
-        before = self.pending
-        if before is not None and before.kind == "example":
-            # "Example 2. Suppose Nancy has classes ... Problem 2. a. Let X be ..."
-            self.pending = None
-            return before.start, before.end
-        self.stem_left -= 1
-        return self.stem if self.stem_left >= 0 else None
-
-    def answer(self, at):
-        block, stop = self.blocks[at], self.run_of(at)
-        span, stop = self.answer_span(at, stop)
-        asked = self.pending
-        fits = asked and (not block.number or not asked.number or block.number == asked.number)
-        if fits and block.word != "item":
+    def answer(self, entry, asked):
+        """Give an answer to the question that waits, or put it by; returns what waits then."""
+        if not entry.content:
+            return asked
+        question = self.words(asked) if asked else ""
+        start, end = self.answer_span(entry.content, self.is_bounded(entry), question)
+        if asked and entry.kind == "answer" and entry.number in ("", asked.number or entry.number):
             # the strategy printed before the solution, which ended the question
-            leads = (b.start for b in self.blocks[asked.stop : at] if b.word in LEADS)
-            self.add(asked, (next(leads, span[0]), span[1]), asked.kind)
-            self.pending = None
-        elif block.number:
-            self.keys.append((block.number, self.place, span))
-        return stop
+            between = self.entries[asked.at : entry.at]
+            start = next((e.block.start for e in between if e.kind == "lead"), start)
+            self.add(asked, (start, end), asked.kind)
+            return None
+        if entry.number:
+            self.keys.append((entry, (start, end)))
+        return asked
 
-    def answer_span(self, at, stop):
-        """((start, end) of the answer whose label is blocks[at], index after it)."""
-        block, asked = self.blocks[at], self.pending
-        alone = block.body >= block.end
-        whole = self.is_bounded(block, alone, stop)
-        data = set(DATUM.findall(self.text[asked.start : asked.end])) if asked else set()
-        last = at + 1 if alone and at + 1 < stop else at
-        start = self.blocks[last].start if last > at else block.body
-        while last + 1 < stop and (whole or self.continues(last + 1, data)):
-            last += 1
-        end = self.blocks[self.without_furniture(at, last)].end
-        return (start, end), stop if whole else last + 1
+    def answer_span(self, content, whole, question):
+        """(start, end) of the answer that begins the blocks of `content`: all of them where it is
+        `whole`, else as far as they go on by their form, or work with the numbers of the question."""
+        data = set(DATUM.findall(question))
+        made = content[:1]
+        for block in content[1:]:
+            shared = not data.isdisjoint(DATUM.findall(self.words(block)))
+            if not (whole or shared or in_example(self.text, made[-1], block)):
+                break
+            made.append(block)
+        while len(made) > 1 and FURNITURE.match(self.words(made[-1])):
+            made.pop()
+        return made[0].start, made[-1].end
 
-    def without_furniture(self, first, last):
-        """Index of the last block of an answer that is no figure or rule."""
-        while last > first and FURNITURE.match(self.words(self.blocks[last])):
-            last -= 1
-        return last
-
-    def is_bounded(self, block, alone, stop):
+    def is_bounded(self, entry):
         """True where the text up to the next label or heading is the answer: no prose of the
         chapter can stand between."""
-        if block.word == "item" or self.section in ("exercises", "key"):
+        if entry.kind == "item" or entry.section.kind:
             return True
-        if stop == len(self.blocks):
-            return False
-        following = self.blocks[stop]
-        if AMID_TEXT.search(self.words(following)[:60]):  # an example, then "Check Your Learning"
-            return True
-        return alone and following.kind == "part"
-
-    def continues(self, j, data):
-        """True where blocks[j] goes on with the answer: by its form, or since it works with the
-        numbers of the question."""
-        before, block = self.blocks[j - 1], self.blocks[j]
-        return in_example(self.text, before, block) or not data.isdisjoint(
-            DATUM.findall(self.words(block))
-        )
-
-    # ---- answer keys ----
+        for following in self.entries[entry.at + 1 : entry.at + 2]:
+            # an example, then "Check Your Learning"
+            amid = AMID_TEXT.search(self.words(following.block)[:60])
+            alone = entry.block.body >= entry.block.end and following.block.kind == "part"
+            return bool(amid or alone)
+        return False
 
     def match_keys(self):
         """Give answers printed elsewhere to the open question of their number."""
-        left = list(self.open)
-        for number, place, span in self.keys:
-            asked = self.asked_by(number, place, span[0], left)
+        for key, span in self.keys:
+            asked = self.asked_by(key)
             if asked and self.add(asked, span, "key"):
-                left.remove(asked)
-        self.open = left
+                self.open.remove(asked)
 
-    def asked_by(self, number, place, before, questions):
-        """The question with a number: in the same section, the same chapter, or the book, where
-        only one bears it; None where several do."""
-        same = [q for q in questions if q.kind == "exercise" and q.number == number]
-        same = [q for q in same if q.end <= before]
-        here = [q for q in same if q.place == place]
-        chapter = [q for q in same if q.place.split(".")[0] == place.split(".")[0]]
+    def asked_by(self, key):
+        """The question with a key's number: in the same section, the same chapter, or the book,
+        where only one bears it; None where several do."""
+        place = key.section.place
+        same = [q for q in self.open if q.number == key.number and q.end <= key.start]
+        same = [q for q in same if q.kind == "exercise"]
+        here = [q for q in same if q.section.place == place]
+        chapter = [q for q in same if q.section.place.split(".")[0] == place.split(".")[0]]
         return next((found[0] for found in (here, chapter, same) if len(found) == 1), None)
 
     def add(self, asked, span, kind):
-        question = self.text[asked.start : asked.end].strip()
+        """Keep a pair; False where question or answer holds no word."""
+        question = self.words(asked).strip()
         answer = self.text[slice(*span)].strip()
-        if asked.stem:
-            question = f"{self.text[slice(*asked.stem)].strip()}\n\n{question}"
         if not re.search(r"\w", question) or not re.search(r"\w", answer):
             return False
+        question = f"{asked.stem}\n\n{question}" if asked.stem else question
         label = self.text[asked.block.start : asked.block.body].strip("#*_>:. \n\t")
         spans = asked.start, asked.end, *span
         self.pairs.append(Pair(question, answer, *spans, kind, " ".join(label.split())[:60]))
@@ -465,15 +442,13 @@ def pair_row(row, pair, base):
     pages = pages_in(row, pair.answer_start, pair.answer_end)
     proof = {"start": answer[0], "end": answer[1], "pages": pages, "by": "verbatim"}
     return {
+        **dict.fromkeys(("subject", "source", "license")),
         **carried,
         "id": f"qa-{r.text_hash(row['id'], 'worked', pair.question, pair.answer, str(answer))}",
         "question": pair.question,
         "answer": pair.answer,
-        "subject": row.get("subject"),
         "source_id": row["id"],
         "pages": pages_in(row, pair.start, pair.end),
-        "source": row.get("source"),
-        "license": row.get("license"),
         "standard": standard_of(pair.answer),
         "method": "worked",
         "generator": [],
