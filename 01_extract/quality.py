@@ -3,7 +3,6 @@ marks, their agreement (used by finalize.py; no command of its own)."""
 
 import csv
 import itertools
-from collections import Counter
 from pathlib import Path
 
 from measure_qa import LEVELS, share
@@ -45,71 +44,50 @@ def check_ids(marks, known):
             )
 
 
-def measure_lines(meta):
-    """[(what, share or None), ...] of what measure_qa.py left in its meta file."""
-    if not meta:
-        return []
-    measures, judge = meta["measures"], Path(str(meta.get("model"))).name
-    return [
-        (f"self-contained, says {judge}", measures["self_contained"]),
-        *((f"level {level}, says {judge}", measures["level"][level]) for level in LEVELS),
-        ("an independent solver comes to the reference", measures["consistent"]),
-    ]
-
-
-def mark_lines(marks):
-    """The same of people's marks; a row that several marked counts once a person."""
-    given = [mark for of in marks.values() for mark in of.values()]
-    return [
-        (f'marked "{mark}" by people', share([m == mark for m in given]))
-        for mark in MARKS
-        if mark in given
-    ]
-
-
 def worth_of(statistics, metas, marks):
     """{"measures": lines of what, rows, share in percent, "low to high"; "agreement": lines of who,
     rows, percent, kappa} for the card. metas: of the steps before, first to last."""
     check_ids(marks, statistics.alone)
-    measured = next((meta for meta in reversed(metas) if meta.get("measures")), None)
     supported = share(list(statistics.grounded.elements()))
-    lines = [("answer supported by a place of the passage (`grounded`)", supported)]
-    lines += measure_lines(measured) + mark_lines(marks)
-    table = [
+    shares = {"answer supported by a place of the passage (`grounded`)": supported}
+    for meta in [meta for meta in metas if meta.get("measures")][-1:]:  # of measure_qa.py
+        judge, measures = Path(str(meta["model"])).name, meta["measures"]
+        shares[f"self-contained, says {judge}"] = measures["self_contained"]
+        for level in LEVELS:
+            shares[f"level {level}, says {judge}"] = measures["level"][level]
+        shares["an independent solver comes to the reference"] = measures["consistent"]
+    given = [mark for of in marks.values() for mark in of.values()]  # once a person
+    for mark in sorted(set(given), key=MARKS.index):
+        shares[f'marked "{mark}" by people'] = share([m == mark for m in given])
+    lines = [
         [what, of["n"], of["share"], f"{of['low']:.1f} to {of['high']:.1f}"]
-        for what, of in lines
+        for what, of in shares.items()
         if of
     ]
-    return {"measures": table, "agreement": agreements(marks, statistics.alone)}
+    return {"measures": lines, "agreement": agreements(list(marks.values()), statistics.alone)}
 
 
-def agreements(marks, alone):
-    """Lines (who, rows in common, share of equal marks in percent, Cohen's kappa or None): each pair of
-    people, and each person against the judge on whether a question is self-contained (other
-    faults say nothing about that).
-
-    alone: {id: the judge's self_contained}
-    """
-    lines = []
-    for number, (one, other) in enumerate(itertools.combinations(marks.values(), 2), 1):
-        both = [(one[id_], other[id_]) for id_ in one if id_ in other]
-        lines.append(agreement(f"two people, pair {number}", both))
-    judged = {id_ for id_, verdict in alone.items() if verdict is not None}
-    for number, of in enumerate(marks.values(), 1):
-        seen = [id_ for id_ in of if id_ in judged and of[id_] in (GOOD, NOT_ALONE)]
-        both = [(of[id_] == GOOD, alone[id_]) for id_ in seen]
-        lines.append(agreement(f"person {number} and the judge: self-contained", both))
-    return [line for line in lines if line]
+def agreements(people, alone):
+    """Lines (who, rows in common, share of equal marks in percent, Cohen's kappa or None): of each
+    pair of people, and of each person and the judge on whether a question is self-contained."""
+    views = [
+        (f"two people, pair {number}", one, other)
+        for number, (one, other) in enumerate(itertools.combinations(people, 2), 1)
+    ]
+    judged = {id_: verdict for id_, verdict in alone.items() if verdict is not None}
+    for number, of in enumerate(people, 1):
+        person = {id_: mark == GOOD for id_, mark in of.items() if mark in (GOOD, NOT_ALONE)}
+        views.append((f"person {number} and the judge: self-contained", person, judged))
+    return [agreement(*view) for view in views if view[1].keys() & view[2].keys()]
 
 
-def agreement(who, pairs):
-    """(who, n, percent, kappa) of pairs of labels; kappa is None where all labels are one; None
-    without pairs."""
-    if not pairs:
-        return None
-    from sklearn.metrics import cohen_kappa_score
+def agreement(who, one, other):
+    """(who, rows, percent, kappa) of two views {id: label}; kappa is None where all labels are
+    one."""
+    from sklearn.metrics import accuracy_score, cohen_kappa_score
 
-    one, other = ([str(pair[side]) for pair in pairs] for side in (0, 1))
-    equal = round(100 * Counter(a == b for a, b in pairs)[True] / len(pairs), 1)
-    same = len({*one, *other}) == 1
-    return [who, len(pairs), equal, None if same else round(cohen_kappa_score(one, other), 2)]
+    ids = sorted(one.keys() & other.keys())
+    labels = [[str(view[id_]) for id_ in ids] for view in (one, other)]
+    same = len({*labels[0], *labels[1]}) == 1
+    kappa = None if same else round(cohen_kappa_score(*labels), 2)
+    return [who, len(ids), round(100 * accuracy_score(*labels), 1), kappa]
