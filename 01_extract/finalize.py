@@ -64,7 +64,6 @@ HUB_LICENSES = """cc-by-2.0 cc-by-2.5 cc-by-3.0 cc-by-4.0 cc-by-sa-3.0 cc-by-sa-
     cc-by-nc-3.0 cc-by-nc-4.0 cc-by-nc-nd-3.0 cc-by-nc-nd-4.0 cc-by-nc-sa-2.0 cc-by-nc-sa-3.0
     cc-by-nc-sa-4.0 cc-by-nd-4.0 cc0-1.0 mit apache-2.0 gfdl odc-by""".split()
 SIZES = "n<1K 1K<n<10K 10K<n<100K 100K<n<1M 1M<n<10M 10M<n<100M 100M<n<1B".split()  # of the hub
-SIDE_FILES = ("README.md", "funnel.md", "funnel.png", "spot_check.html")
 FOLDER = Path(__file__).parent
 
 
@@ -88,9 +87,8 @@ def check_public(path):
     if unfit:
         books = ", ".join(f"{name} ({n:,} rows)" for name, n in unfit.most_common(5))
         raise r.BadInput(
-            f"--public {path}: {unfit.total():,} rows name no licence or are restricted, of "
-            f"{books}; state it by digitize_pdfs.py --metadata, leave them out by --allow-licenses, or push "
-            "without --public"
+            f"--public {path}: {unfit.total():,} rows name no licence or are restricted, of {books}; "
+            "state it by digitize_pdfs.py --metadata, or leave them out by --allow-licenses"
         )
 
 
@@ -113,11 +111,11 @@ def column_type(kinds):
     types = {"str": pa.string(), "int": pa.int64(), "float": pa.float64(), "bool": pa.bool_()}
     types |= {f"list of {name}": pa.list_(types[name]) for name in ("str", "int")}
     types |= {"": pa.string(), "list of ": types["list of str"]}  # nothing but nulls, empty lists
-    kinds = kinds - {""} or {""}
-    if kinds == {"int", "float"}:
+    if kinds - {""} == {"int", "float"}:
         return pa.float64()
-    if len(kinds) > 1 and all(one.startswith("list of ") for one in kinds):
-        kinds = kinds - {"list of "}  # empty ones fit any other
+    for fits_any in ("", "list of "):  # null, and the empty list beside full ones
+        others = kinds - {fits_any}
+        kinds = others if others and all(kind.startswith(fits_any) for kind in others) else kinds
     return types.get("+".join(kinds))
 
 
@@ -158,13 +156,15 @@ class Statistics:
     """Counts for the card; `alone` holds the judge's self_contained of the rows in `marked`."""
 
     def __init__(self, marked):
-        self.fields, self.groups, self.licenses = Counter(), Counter(), Counter()
-        self.generators, self.grounded, self.books = Counter(), Counter(), set()
-        self.marked, self.alone = marked, {}
+        self.fields, self.subjects, self.groups = Counter(), Counter(), Counter()
+        self.licenses, self.generators, self.grounded = Counter(), Counter(), Counter()
+        self.books, self.marked, self.alone = set(), marked, {}
 
     def add(self, row):
         self.fields.update(name for name, value in row.items() if value is not None)
-        self.groups[row["subject"] or "none", row.get("standard") or "no"] += 1
+        subject = row["subject"] or "none"
+        self.subjects[subject] += 1
+        self.groups[subject, row.get("standard")] += 1
         self.licenses[row["license"] or "not stated"] += 1
         self.books |= {row["source"]} - {None}
         models = row.get("generator") or []
@@ -173,13 +173,6 @@ class Statistics:
             self.grounded[bool(row["grounded"])] += 1
         if row["id"] in self.marked:
             self.alone[row["id"]] = row.get("self_contained")
-
-    def subjects(self):
-        """Counter of rows by subject."""
-        totals = Counter()
-        for (subject, _), count in self.groups.items():
-            totals[subject] += count
-        return totals
 
 
 def final_row(row):
@@ -246,9 +239,9 @@ def front_matter(statistics, args):
     """YAML of the card in the terms of the hub, between the two lines of dashes."""
     import yaml
 
-    n = statistics.groups.total()
+    n = statistics.subjects.total()
     licenses = sorted({hub_license(text) for text in statistics.licenses}) or ["other"]
-    subjects = sorted(subject.replace(" ", "-") for subject in statistics.subjects())
+    subjects = sorted(subject.replace(" ", "-") for subject in statistics.subjects)
     files = [{"split": "train", "path": args.output.with_suffix(".parquet").name}]
     meta = {
         "pretty_name": args.name,
@@ -265,15 +258,6 @@ def front_matter(statistics, args):
     return yaml.safe_dump(meta, sort_keys=False, allow_unicode=True)
 
 
-def subject_lines(statistics, standards):
-    """Lines of subject, rows, share in percent, rows of each standard."""
-    groups, n = statistics.groups, statistics.groups.total()
-    return [
-        (subject, count, 100 * count / n, [groups[subject, standard] for standard in standards])
-        for subject, count in statistics.subjects().most_common()
-    ]
-
-
 def write_page(template, path, autoescape, **values):
     """Fill a template of this folder; lone surrogates, which have no UTF-8 form, become "?"."""
     import jinja2
@@ -285,8 +269,12 @@ def write_page(template, path, autoescape, **values):
 
 
 def write_card(statistics, sample, table, worth, args):
-    n, books = statistics.groups.total(), len(statistics.books)
-    standards = sorted({standard for _, standard in statistics.groups} - {"no"})
+    n, books = statistics.subjects.total(), len(statistics.books)
+    standards = sorted({standard for _, standard in statistics.groups} - {None})
+    subjects = [  # rows, share in percent, rows of each standard
+        (subject, count, 100 * count / n, [statistics.groups[subject, s] for s in standards])
+        for subject, count in statistics.subjects.most_common()
+    ]
     counts = {name: statistics.fields[name] for name in FIELDS if name in statistics.fields}
     counts |= dict(sorted(statistics.fields.items()))
     write_page(
@@ -301,7 +289,7 @@ def write_card(statistics, sample, table, worth, args):
         funnel=table,
         worth=worth,
         books=f"{books:,} book{'s' * (books != 1)} or chapters" if books else "textbooks",
-        subjects=subject_lines(statistics, standards),
+        subjects=subjects,
         standards=standards,
         fields=[(name, n, FIELDS.get(name, "carried through")) for name, n in counts.items()],
         licenses=statistics.licenses.most_common(),
@@ -337,23 +325,21 @@ def write_spot_check(sample, total, args):
 # ---- the hub ----
 
 
-def hub_token():
-    """The user's token, looked for before any work is done."""
+def check_token():
+    """Raise BadInput where the user has no token, before any work is done."""
     import huggingface_hub as hub
 
-    token = hub.get_token()
-    if not token:
+    if not hub.get_token():
         raise r.BadInput(
             "--push-to-hub needs a token that may write: set HF_TOKEN, or run `hf auth login`"
         )
-    return token
 
 
-def push(args, token):
+def push(args):
     """Upload parquet, card and plot to the dataset repository, as one commit."""
     import huggingface_hub as hub
 
-    api, folder, name = hub.HfApi(token=token), args.output.parent, args.push_to_hub
+    api, folder, name = hub.HfApi(), args.output.parent, args.push_to_hub
     files = [args.output.with_suffix(".parquet").name, "README.md", "funnel.png", "funnel.md"]
     try:
         api.create_repo(name, repo_type="dataset", private=not args.public, exist_ok=True)
@@ -405,7 +391,7 @@ def make(step, args, marks, before):
     """The rows and all that stands beside them."""
     statistics, sample = write_rows(step, args, {id_ for of in marks.values() for id_ in of})
     worth = quality.worth_of(statistics, before, marks)
-    own = {"name": args.output.stem, "counts": step.counts, "subjects": statistics.subjects()}
+    own = {"name": args.output.stem, "counts": step.counts, "subjects": statistics.subjects}
     table = funnel.table([*before, own])
     with r.write_aside(args.output.with_name("funnel.md"), "w") as file:
         file.write(table)
@@ -418,20 +404,21 @@ def make(step, args, marks, before):
 def main():
     args = parse_options()
     marks = quality.read_marks(args.marks)
-    token = hub_token() if args.push_to_hub else None
+    if args.push_to_hub:
+        check_token()
     before = funnel.chain(args.input)
     inputs = [args.input, *filter(None, [args.chunks]), *args.marks]
     inputs += [r.beside(step["path"], "meta.json") for step in before]
     code = ("funnel.py", "quality.py", "dataset_card.md", "spot_check.html.jinja")
     step = r.Step(args, inputs, ignore=("public",), code=[FOLDER / name for name in code])
-    side_files = [args.output.with_name(name) for name in SIDE_FILES]
-    side_files.append(args.output.with_suffix(".parquet"))
-    if not (all(path.is_file() for path in side_files) and step.finished()):
+    side_files = ("README.md", "funnel.md", "funnel.png", "spot_check.html")
+    beside = [args.output.with_suffix(".parquet"), *map(args.output.with_name, side_files)]
+    if not (all(map(Path.is_file, beside)) and step.finished()):
         make(step, args, marks, before)
     if args.push_to_hub:
         if args.public:
             check_public(args.output)
-        push(args, token)
+        push(args)
 
 
 if __name__ == "__main__":
