@@ -24,7 +24,6 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 import re
 
-import grounding
 import replies
 
 import answers
@@ -77,15 +76,10 @@ PARTS = re.compile(r"(?:^|[\s;])\(?b[.)]\s", re.I)
 EQUATION = re.compile(r"=|\\(?:approx|implies|Rightarrow|iff|equiv|leq?|geq?)\b|[≈⇒⟹≤≥→]")
 
 
-def filled(prompt, row, passage=""):
-    texts = {"question": row["question"], "answer": row["answer"], "known_answer": row["answer"]}
-    return batch_generate.user_turn(prompt, {**texts, "passage": passage})
-
-
 def parse_judge(text):
     """True where the model says that there is reasoning, False where not, None where it cannot be
     read."""
-    return replies.verdict(after_thinking(text), "reasoning")
+    return replies.verdict(text, "reasoning")
 
 
 def shows_reasoning(answer):
@@ -128,7 +122,7 @@ def bare_ids(step, args):
     judged = replies.ask(
         step,
         args,
-        lambda row: filled(JUDGE_PROMPT, row),
+        lambda row: replies.about(JUDGE_PROMPT, row),
         lambda row: not replies.is_kept(row, args),
         kind="judge.raw",
         read=r.read,
@@ -156,11 +150,9 @@ def finish(step, row, raw, passage, model):
     agree = agrees(solution, row["answer"])
     if agree is False:
         return step.keep({**row, "reasoning": "none", "cot_agrees": False})
-    if row.get("grounded"):
-        row["grounded"] = grounding.still_grounded(row, "", solution, passage)
-    made = {"id": r.text_hash(row["id"], solution), "answer": solution, "reasoning": "added"}
-    made |= {"cot_agrees": agree, "short_answer": row["answer"]}
-    return step.keep({**row, **made, "generator": replies.written_by(row, model)})
+    made = replies.rewritten(row, model, passage, answer=solution)
+    made |= {"reasoning": "added", "cot_agrees": agree, "short_answer": row["answer"]}
+    return step.keep(made)
 
 
 def main():
@@ -175,7 +167,7 @@ def main():
         args,
         inputs=[args.input, *filter(None, [args.chunks])],
         prompt=JUDGE_PROMPT + SOLVE_PROMPT,
-        code=[replies, grounding, *answers.FILES],
+        code=[*replies.CODE, *answers.FILES],
     )
     if step.finished():
         return
@@ -184,7 +176,7 @@ def main():
     solved = replies.ask(
         step,
         args,
-        lambda row: filled(SOLVE_PROMPT, row, passages.of(row)),
+        lambda row: replies.about(SOLVE_PROMPT, row, passages.of(row)),
         lambda row: row["id"] in bare,
         retry_max_tokens=2 * args.max_tokens,
     )

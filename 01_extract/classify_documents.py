@@ -102,7 +102,7 @@ def main():
     )
     args = parser.parse_args()
     ask_level = args.level_from_model == "on"
-    step = r.Step(args, inputs=[args.input], prompt=PROMPT, code=[replies])
+    step = r.Step(args, inputs=[args.input], prompt=PROMPT, code=replies.CODE)
     if step.finished():
         return
 

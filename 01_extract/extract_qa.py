@@ -53,7 +53,7 @@ PAIR_SCHEMA = replies.json_schema(
     answer={"type": "string", "minLength": 2, "maxLength": 800},
 )
 SHORTEST, LONGEST = 40, 400  # words of a paragraph that is asked about
-CODE = (book_blocks, grounding, parse_pairs, replies, worked_problems, pdf_text)
+CODE = (*replies.CODE, book_blocks, parse_pairs, worked_problems, pdf_text)
 
 
 # ---- prompts ----

@@ -133,10 +133,6 @@ def says_most_words(said, wanted):
     return must <= said and len(words) >= 2 and found >= 0.8 * len(words)
 
 
-def to_messages(row):
-    return batch_generate.user_turn(PROMPT, {name: row[name] for name in ("question", "answer")})
-
-
 def by_model(row, raw):
     """(reference, "model", None), or (None, None, why it is missing), by the model's reply."""
     if reason := replies.outcome(raw):
@@ -160,14 +156,14 @@ def main():
     args = parser.parse_args()
     if not args.no_model and not args.model:
         parser.error("--model is needed for answers without a box; --no-model uses the rules alone")
-    code = [replies, parse_pairs, question_text, *answers.FILES]
+    code = [*replies.CODE, parse_pairs, question_text, *answers.FILES]
     step = r.Step(args, inputs=[args.input], prompt=PROMPT, code=code)
     if step.finished():
         return
     named = replies.ask(
         step,
         args,
-        to_messages,
+        lambda row: replies.about(PROMPT, row),
         lambda row: by_rule(row["answer"])[0] is None,
         asking=not args.no_model,
         retry_max_tokens=4 * args.max_tokens,

@@ -340,13 +340,12 @@ def rule(question, answer):
 def parse_judge(text):
     """(keep, reason) of the judge's text, "no" with the fault that it names last; keep is None where
     no decision can be read."""
-    text = after_thinking(text)
     keep = replies.verdict(text, "decision")
     if keep is None:
         return None, "judge unreadable"
     faults = re.findall(
         r"fault[\s*_`\"':：-]{1,10}(contradiction|outside reference|no answer|no task)\b",
-        text,
+        after_thinking(text),
         re.I,
     )
     return keep, None if keep else f"judge: {faults[-1].lower() if faults else 'other'}"
@@ -355,8 +354,7 @@ def parse_judge(text):
 def to_messages(row):
     seen = doubtful(row["question"])
     doubt = f'The question says "{seen}": look whether that is there.\n' if seen else ""
-    texts = {name: row[name] for name in ("question", "answer")}
-    return batch_generate.user_turn(PROMPT, texts, doubt=doubt)
+    return replies.about(PROMPT, row, doubt=doubt)
 
 
 def main():
@@ -371,7 +369,7 @@ def main():
     args = parser.parse_args()
     if not args.no_judge and not args.model:
         parser.error("--model is needed for the judge; --no-judge uses the rules alone")
-    step = r.Step(args, inputs=[args.input], prompt=PROMPT, code=[replies, parse_pairs])
+    step = r.Step(args, inputs=[args.input], prompt=PROMPT, code=[*replies.CODE, parse_pairs])
     if step.finished():
         return
 

@@ -53,18 +53,13 @@ SCHEMA = replies.json_schema(
 )
 
 
-def judge_messages(row):
-    texts = {name: row[name] for name in ("question", "answer")}
-    return batch_generate.user_turn(JUDGE_PROMPT, texts)
-
-
 def solver_messages(attempt):
     return batch_generate.user_turn(SOLVE_PROMPT, question=attempt["row"]["question"])
 
 
 def parse_judge(text):
     """The judge's dict, or None where it cannot be read."""
-    value = replies.json_answer(answers.after_thinking(text)) or {}
+    value = replies.json_answer(text)
     alone, level = value.get("self_contained"), value.get("level")
     if level not in LEVELS or not isinstance(alone, bool) or "missing" not in value:
         return None
@@ -189,7 +184,7 @@ def main():
         inputs=[args.input],
         prompt=JUDGE_PROMPT + SOLVE_PROMPT,
         ignore=("solver_base_url",),
-        code=[replies, *answers.FILES],
+        code=[*replies.CODE, *answers.FILES],
     )
     if step.finished():
         return
@@ -197,7 +192,7 @@ def main():
     judged = replies.ask(
         step,
         args,
-        judge_messages,
+        lambda row: replies.about(JUDGE_PROMPT, row),
         lambda row: row["id"] in ids,
         kind="judge.raw",
         json_schema=SCHEMA,

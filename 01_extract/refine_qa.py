@@ -65,12 +65,6 @@ SCHEMA = replies.json_schema(
 )
 
 
-def to_messages(row, passage, mode="text"):
-    """Chat messages for one pair; texts stand in fences that they cannot close."""
-    texts = {"passage": passage, "question": row["question"], "answer": row["answer"]}
-    return batch_generate.user_turn(PROMPT, texts, form=FORMATS[mode])
-
-
 # ---- parsing: pure functions of the model's text that never raise ----
 
 MARKER = re.compile(
@@ -97,12 +91,11 @@ def marked_pair(text):
 def parse(text, mode="text"):
     """(question, answer) of a model's text, "" where nothing of use was in it; None where the form
     was not kept."""
-    text = after_thinking(text)
     if mode == "json":
-        found = replies.json_answer(text) or {}
+        found = replies.json_answer(text)
         pair = found.get("question"), found.get("answer")
     else:
-        pair = marked_pair(text)
+        pair = marked_pair(after_thinking(text))
     if not pair or not all(isinstance(field, str) for field in pair):
         return None
     answer = parse_pairs.field(replies.without_closing(pair[1]))
@@ -149,12 +142,9 @@ def finish(step, row, raw, passage, args):
     if found := refused(pair, raw, passage, row):
         return step.reject(row, found[0], **found[1])
     question, answer = pair
-    if row.get("grounded"):
-        row["grounded"] = grounding.still_grounded(row, question, answer, passage)
-    made = {f"original_{name}": row[name] for name in ("question", "answer", "id")}
-    made |= {"id": r.text_hash(row["id"], question, answer), "question": question}
-    made |= {"answer": answer, "generator": replies.written_by(row, args.model)}
-    return step.keep({**row, **made})
+    made = replies.rewritten(row, args.model, passage, question=question, answer=answer)
+    before = {f"original_{name}": row[name] for name in ("question", "answer", "id")}
+    return step.keep({**made, **before})
 
 
 def parse_options():
@@ -172,7 +162,7 @@ def parse_options():
 
 def main():
     args = parse_options()
-    prompt, code = PROMPT + FORMATS[args.mode], [replies, grounding, parse_pairs]
+    prompt, code = PROMPT + FORMATS[args.mode], [*replies.CODE, parse_pairs]
     step = r.Step(args, inputs=[args.input, args.chunks], prompt=prompt, code=code)
     if step.finished():
         return
@@ -180,7 +170,7 @@ def main():
     refined = replies.ask(
         step,
         args,
-        lambda row: to_messages(row, passages.of(row), args.mode),
+        lambda row: replies.about(PROMPT, row, passages.of(row), form=FORMATS[args.mode]),
         lambda row: passages.of(row) and not replies.is_kept(row, args),
         json_schema=SCHEMA if args.mode == "json" else None,
         retry_max_tokens=2 * args.max_tokens,

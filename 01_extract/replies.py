@@ -8,10 +8,13 @@ import json
 import re
 from pathlib import Path
 
+import grounding
+
 import batch_generate
 import rows as r
 from answers.trim import after_thinking
 
+CODE = (__file__, grounding)  # of every step that uses this file
 EMPTY_BOX = re.compile(
     r"\\f?boxed\s*\{(?:\s|\.|\\[,;:!]|\\(?:text|mathrm|mathbf)\s*\{\s*\}|\\l?dots)*\}"
 )
@@ -83,11 +86,27 @@ def is_kept(row, args):
     return args.keep_worked and row.get("method") == "worked"
 
 
+def about(prompt, row, passage="", **values):
+    """Chat messages of a prompt about a pair; its texts stand in fences that they cannot close."""
+    texts = {"question": row["question"], "answer": row["answer"], "known_answer": row["answer"]}
+    return batch_generate.user_turn(prompt, {**texts, "passage": passage}, **values)
+
+
 def written_by(row, model):
     """The row's `generator` with one more model: all that wrote or changed it, in order."""
     before = row.get("generator") or []
     before = [before] if isinstance(before, str) else list(before)
     return before if model in before else [*before, model]
+
+
+def rewritten(row, model, passage, **texts):
+    """The row with the answer and perhaps question that a model wrote, and the id, generator and
+    `grounded` that follow from them."""
+    made = {**row, **texts, "id": r.text_hash(row["id"], *texts.values())}
+    if row.get("grounded"):
+        question = texts.get("question", "")
+        made["grounded"] = grounding.still_grounded(row, question, texts["answer"], passage)
+    return {**made, "generator": written_by(row, model)}
 
 
 class Passages:
@@ -135,8 +154,9 @@ def outcome(raw):
 
 
 def verdict(text, label):
-    """True or False by the last "label: YES" or "label: NO" of a text, else by a text that is no
-    more than YES or NO; None where neither stands there."""
+    """True or False by the last "label: YES" or "label: NO" of a reply, else by one that is no more
+    than YES or NO; None where neither stands there."""
+    text = after_thinking(text)
     said = re.findall(rf"{label}[\s*_`\"':：-]{{1,10}}(yes|no)\b", text, re.I)
     said = said or re.findall(r"^\W*(yes|no)\W*$", text, re.I)
     return said[-1].lower() == "yes" if said else None
@@ -190,8 +210,8 @@ def json_values(text):
 
 
 def json_answer(text):
-    """The first JSON object in a model's text as a dict, or None."""
-    return next((value for value in json_values(text) if isinstance(value, dict)), None)
+    """The first JSON object in a reply as a dict; {} where there is none."""
+    return next((v for v in json_values(after_thinking(text)) if isinstance(v, dict)), {})
 
 
 def json_schema(**properties):

@@ -9,6 +9,7 @@ import filter_qa
 import measure_qa
 import pytest
 import refine_qa
+import replies
 import score
 import score_difficulty
 from fake_server import FakeServer
@@ -50,12 +51,12 @@ def outside(text):
     "messages",
     [
         filter_qa.to_messages(ROW),
-        extract_reference.to_messages(ROW),
+        replies.about(extract_reference.PROMPT, ROW),
         classify_documents.to_messages(ROW),
-        refine_qa.to_messages(ROW, ATTACK),
-        add_cot.filled(add_cot.JUDGE_PROMPT, ROW),
-        add_cot.filled(add_cot.SOLVE_PROMPT, ROW, ATTACK),
-        measure_qa.judge_messages(ROW),
+        replies.about(refine_qa.PROMPT, ROW, ATTACK),
+        replies.about(add_cot.JUDGE_PROMPT, ROW),
+        replies.about(add_cot.SOLVE_PROMPT, ROW, ATTACK),
+        replies.about(measure_qa.JUDGE_PROMPT, ROW),
         score.judge_messages(ROW),
         score_difficulty.judge_messages({"row": ROW, "response": ATTACK}),
     ],
