@@ -7,8 +7,8 @@ university level or of another subject is rejected.
 in   documents with text, title, subject (or null)
 out  the same rows with subject (biology chemistry computer_science economics mathematics medicine
      physics) and level (undergraduate | graduate | research; null with --level-from-model off).
-     Rejected: "below university level", "subject not among the seven", "unparsed", "truncated",
-     "generation failed"
+     Rejected: "below university level", "subject not among the seven", "unparsed", "empty",
+     "truncated", "generation failed"
 
 A given subject stands; the model is still asked for the level. With --level-from-model off the user
 vouches for the level: only documents without a subject are asked about, and where all have one no
@@ -73,18 +73,22 @@ def to_messages(row):
     return batch_generate.user_turn(PROMPT, {"document": document})
 
 
-def judge(row, raw, asked, ask_level, step):
-    """Keep or reject one document by the model's raw answer, where it was asked."""
+def why_not(subject, level, ask_level):
+    """Why a document does not go on, or None."""
+    if subject is None or (ask_level and level is None):
+        return "unparsed"
+    if subject not in SUBJECTS:
+        return "subject not among the seven"
+    return "below university level" if ask_level and level == "school" else None
+
+
+def judge(step, row, raw, ask_level):
+    """Keep or reject one document; raw: the model's answer where it was asked."""
     found, level = parse(raw["response"]) if raw else (None, None)
-    subject, reason = row.get("subject") or found, None
-    if asked and raw is None:
-        reason = "generation failed"
-    elif subject is None or (ask_level and level is None):
-        reason = "truncated" if raw["finish_reason"] == "length" else "unparsed"
-    elif subject not in SUBJECTS:
-        reason = "subject not among the seven"
-    elif ask_level and level == "school":
-        reason = "below university level"
+    subject = row.get("subject") or found
+    reason = why_not(subject, level, ask_level)
+    if reason == "unparsed":
+        reason = replies.outcome(raw) or reason
     if reason:
         step.reject(row, reason, found_subject=subject, **replies.said(raw))
     else:
@@ -126,8 +130,8 @@ def main():
         retry_max_tokens=8 * args.max_tokens,
         json_schema=None if ask_level else ONLY_SUBJECT,
     )
-    for row, raw, asked in judged:
-        judge(row, raw if asked else None, asked, ask_level, step)
+    for row, raw, _ in judged:
+        judge(step, row, raw, ask_level)
     step.finish()
 
 

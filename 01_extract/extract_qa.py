@@ -184,16 +184,15 @@ def about_paragraphs(request, prompt, example, worked):
 def with_skeletons(claims, prompts):
     """Requests of the second turn of --mode skeleton from [(request, raw), ...] of the first."""
     for request, raw in claims:
-        chunk, text = request["chunk"], after_thinking(raw["response"]) if raw else ""
-        if not raw:
-            request.setdefault("reason", "generation failed")
+        text = after_thinking(raw["response"]) if raw else ""
+        if "reason" in request or raw is None:
+            yield {"reason": "generation failed", **request}
         elif not text or parse_pairs.NO_QA in text[:200]:
-            request["reason"] = "no claims"
+            yield {**request, "reason": "no claims"}
         else:
-            skeleton = batch_generate.fenced("skeleton", text)
+            chunk, skeleton = request["chunk"], batch_generate.fenced("skeleton", text)
             prompt = prompts[chunk["subject"], request["standard"]]
-            request["prompt"] = fill(prompt, chunk["text"], skeleton_text=skeleton)
-        yield request
+            yield {**request, "prompt": fill(prompt, chunk["text"], skeleton_text=skeleton)}
 
 
 def to_messages(request):
@@ -301,28 +300,29 @@ def fault(row, seen, chunk, args):
 
 
 def pairs_of(raw):
-    """(pairs of an answer, why there are no more or None); of one that was cut off the pairs before
-    the cut."""
-    text = raw["response"]
+    """(pairs of an answer, why there are no more or None)"""
+    text, cut_off = raw["response"], raw["finish_reason"] == "length"
     pairs = parse_pairs.read_pairs(text)
-    if raw["finish_reason"] == "length":
-        # JSON holds whole pairs only
-        return (pairs or []) if text.lstrip()[:1] in "[{" else (pairs or [])[:-1], "truncated"
-    return pairs or [], None if pairs else "unparsed" if pairs is None else "no qa"
+    if pairs is None:
+        return [], "truncated" if cut_off else "unparsed"
+    if cut_off:
+        is_json = text.lstrip()[:1] in "[{"  # holds whole pairs only
+        return pairs if is_json else pairs[:-1], "truncated"
+    return pairs, None if pairs else "no qa"
 
 
 def answer_rows(request, raw, seen, args):
     """What one answer of the model gives."""
-    chunk, standard, made = request["chunk"], request["standard"], []
-    rejected = {"id": request["id"], "source_id": chunk["id"], "standard": standard}
+    chunk, made = request["chunk"], []
+    rejected = {"id": request["id"], "source_id": chunk["id"], "standard": request["standard"]}
     rejected |= {name: chunk.get(name) for name in ("subject", "source", "pages")}
-    if raw is None:
+    if raw is None or "reason" in request:
         return [(rejected, request.get("reason", "generation failed"))]
     pairs, reason = pairs_of(raw)
     if reason:
         made.append(({**rejected, "response": raw["response"][-500:]}, reason))
     for pair in pairs:
-        row = qa_row(chunk, standard, pair, args)
+        row = qa_row(chunk, request["standard"], pair, args)
         reason = fault(row, seen, chunk, args)
         texts = {"question": pair.question, "answer": pair.answer}
         made.append(({**rejected, **texts} if reason else row, reason))
@@ -378,7 +378,7 @@ def show(args, standards):
         for request, raw in asker.answers(args.show):
             text, reason = (raw["response"], raw["finish_reason"]) if raw else ("", "no answer")
             pairs = parse_pairs.parse(text) or ()
-            print(f"=== {request['id']}: prompt\n{request['prompt']}")
+            print(f"=== {request['id']}: prompt\n{request.get('prompt') or request['reason']}")
             print(f"=== answer ({reason})\n{text}\n=== {len(pairs)} pairs")
             for question, answer in pairs:
                 print(f"Q: {question}\nA: {answer}\n")

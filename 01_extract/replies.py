@@ -71,7 +71,8 @@ def ask(step, args, to_messages, wanted, *, fields=PAIR, kind="raw", read=None, 
     rows = (read or step.read)(args.input, *fields, limit=args.limit)
     answered = batch_generate.read_raw(rows, raw_path if asking else None)
     for place, (row, raw) in enumerate(answered):
-        yield row, raw, asking and bool(asked[place])
+        was_asked = asking and bool(asked[place])
+        yield row, raw if was_asked else None, was_asked
 
 
 def add_keep_worked(parser):

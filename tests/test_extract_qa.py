@@ -523,6 +523,14 @@ def test_show_prints_prompt_and_pairs_and_writes_nothing(call, tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["chunks.jsonl"]
 
 
+def test_show_says_where_there_is_no_prompt(call, tmp_path):
+    source = write_jsonl(tmp_path / "chunks.jsonl", [chunk(0, "Rome.", "history")])
+    with FakeServer(scripted) as server:
+        options = ("--model", "scripted", "--base-url", server.url, "--show", 1)
+        code, out, _ = call(extract_qa, "--input", source, *options)
+    assert code == 0 and "no prompt for this subject" in out and not server.requests
+
+
 PROSE = (
     "Osmosis is the movement of water through a membrane that lets water pass but holds back what is dissolved in it. The water goes from "
     "the side with fewer dissolved particles to the side with more of them, until the pressure that builds up balances the difference."
