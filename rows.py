@@ -288,13 +288,9 @@ def redact(data):
 
 
 def dumps(row):
-    """One line of JSONL as bytes, without this process's keys; escaped where a lone surrogate
-    has no UTF-8 form."""
-    try:
-        line = (encode_json(row) + "\n").encode()
-    except UnicodeEncodeError:
-        line = (json.dumps(row) + "\n").encode()
-    return redact(line)
+    """One line of JSONL as bytes, without this process's keys. A lone surrogate has no UTF-8 form:
+    Python's \\ud800 for it is JSON's too."""
+    return redact((encode_json(row) + "\n").encode(errors="backslashreplace"))
 
 
 def _parquet_rows(path):
@@ -449,20 +445,19 @@ def hub_rows(place, hub, config, split, revision="main", file=None, stream=False
 
 
 UNREACHED = "the hub cannot be reached: the same command goes on when it can"
+NO_REVISION = "the hub has no such revision: mend it in the table"
 PRIVATE = "the hub knows no such set, or it is private (then run `hf auth login`)"
-HUB_ERRORS = (  # the first name that is among an error's classes decides
-    ("RevisionNotFoundError", "the hub has no such revision: mend it in the table"),
-    ("RepositoryNotFoundError", PRIVATE),
-    ("DatasetNotFoundError", PRIVATE),
-    ("HTTPError", UNREACHED),
-    ("ConnectionError", UNREACHED),
-    ("OfflineModeIsEnabled", UNREACHED),
-    ("TimeoutException", UNREACHED),
-    ("ClientError", UNREACHED),
-    ("ValueError", "{}: mend the entry in the table"),
-    ("DatasetGenerationError", "{}: mend the entry in the table"),
-    ("OSError", UNREACHED),
-)
+ENTRY = "{}: mend the entry in the table"
+# Errors of the hub's clients; the first that is among an error's classes decides.
+HUB_ERRORS = {
+    NO_REVISION: ("RevisionNotFoundError",),
+    PRIVATE: ("RepositoryNotFoundError", "DatasetNotFoundError"),
+    UNREACHED: (
+        *("HTTPError", "ConnectionError", "OfflineModeIsEnabled", "TimeoutException"),
+        *("ClientError", "OSError"),
+    ),
+    ENTRY: ("ValueError", "DatasetGenerationError"),
+}
 NOT_CACHED = "Couldn't find cache"  # datasets, where the hub went away between two configurations
 
 
@@ -483,10 +478,10 @@ def hub_errors(place, hub, hint=""):
                 f"{place}: the set is gated: accept its terms at {where}, then set HF_TOKEN "
                 f"or run `hf auth login`{hint}"
             ) from None
-        reason = next((reason for name, reason in HUB_ERRORS if name in names), None)
-        if reason is None:
+        known = [reason for reason, kinds in HUB_ERRORS.items() if names.intersection(kinds)]
+        if not known:
             raise
-        reason = UNREACHED if NOT_CACHED in text else reason.replace("{}", str(error)[:200])
+        reason = UNREACHED if NOT_CACHED in text else known[0].replace("{}", str(error)[:200])
         raise BadInput(f"{place}: {reason}{hint}") from None
 
 
@@ -588,17 +583,19 @@ def option_letter(answer, options):
 
 # ---- licences: of rows, and of the models that wrote them ----
 
-CC_ADDRESS = re.compile(r"creativecommons\.org/(?:licenses|publicdomain)/([a-z-]+)(?:/(\d\.\d))?")
-# "cc by (2.5 canada)"
-CC_NAME = re.compile(r"\bcc[ -]?by((?:[ -](?:nc|sa|nd))*)(?:[ -]*\(?v?(\d\.\d))?")
-CC_WORDS = (
-    ("creative commons", "cc"),
+# How names and addresses of Creative Commons write the parts of an identifier.
+CC_PARTS = (
+    (r"creative ?commons(?:\.org/licenses)?", "cc"),
     ("attribution", "by"),
-    ("sharealike", "sa"),
-    ("noncommercial", "nc"),
+    ("share[ -]?alike", "sa"),
+    ("non[ -]?commercial", "nc"),
+    ("no-?deriv(?:ative)?s", "nd"),
 )
+# "cc by (2.5 canada)", "cc/by-nc/4.0/"
+CC_NAME = re.compile(r"\bcc[ /-]*by((?:[ -](?:nc|sa|nd))*)[ /(-]*v?(\d\.\d)?")
 COMMON_NAMES = (
-    ("cc0|cc zero", "cc0-1.0"),
+    ("cc0|(?:cc|creative commons) zero|.*publicdomain/zero", "cc0-1.0"),
+    (".*publicdomain/mark", "public-domain"),
     ("apache", "apache-2.0"),
     (r"(?:the )?mit\b", "mit"),
     ("gnu free doc|gfdl", "gfdl-1.3"),
@@ -616,9 +613,7 @@ TERMS = (  # of the models that write rows, as their licences ask for them on 25
 def license_id(text):
     """Licence as its SPDX identifier in lower case: "CC BY-NC 4.0" or its address -> cc-by-nc-4.0.
     None where none is named; what SPDX does not know stays as it is, with hyphens."""
-    plain = re.sub(
-        r"(?<=share|ative)-|(?<=non)-(?=commercial)", "", " ".join(str(text or "").lower().split())
-    )
+    plain = " ".join(str(text or "").lower().split())
     if plain in ("", "unknown", "none", "null", "not stated", "n/a", "-"):
         return None
     from license_expression import ExpressionError, ExpressionParseError, get_spdx_licensing
@@ -627,15 +622,14 @@ def license_id(text):
         return str(get_spdx_licensing().parse(plain, validate=True)).lower()
     except (ExpressionError, ExpressionParseError):
         pass
-    if found := CC_ADDRESS.search(plain):
-        special = {"zero": "cc0-1.0", "mark": "public-domain"}
-        return special.get(found[1]) or "-".join(filter(None, ("cc", found[1], found[2])))
-    for words, short in (*CC_WORDS, ("noderivatives", "nd"), ("noderivs", "nd")):
-        plain = plain.replace(words, short)
+    for pattern, name in COMMON_NAMES:
+        if re.match(pattern, plain):
+            return name
+    for pattern, part in CC_PARTS:
+        plain = re.sub(pattern, part, plain)
     if found := CC_NAME.search(plain):
         return "-".join(filter(None, ("cc-by" + found[1].replace(" ", "-"), found[2])))
-    known = (name for pattern, name in COMMON_NAMES if re.match(pattern, plain))
-    return next(known, re.sub(r"[\s_]+", "-", plain))
+    return re.sub(r"[\s_]+", "-", plain)
 
 
 def model_terms(models):
@@ -753,12 +747,8 @@ def write(path, rows):
 def write_json(path, value):
     """Write a value as indented JSON, whole or not at all."""
     text = json.dumps(value, indent=2, ensure_ascii=False, default=str) + "\n"
-    try:
-        data = text.encode()
-    except UnicodeEncodeError:
-        data = (json.dumps(value, indent=2, default=str) + "\n").encode()
     with write_aside(path) as file:
-        file.write(redact(data))
+        file.write(redact(text.encode(errors="backslashreplace")))
 
 
 def beside(path, kind):
@@ -1028,18 +1018,17 @@ def join(output):
 
 def parts_of(output):
     """Paths of the parts of a file in order; BadInput where one is missing."""
-    found = {}
-    for path in output.parent.glob(f"{glob.escape(output.stem)}.*of*.jsonl"):
-        if match := re.fullmatch(r"(\d+)of(\d+)", path.stem[len(output.stem) + 1 :]):
-            found.setdefault(int(match[2]), {})[int(match[1])] = path
-    if len(found) != 1:
-        sets = ", ".join(f"of {of}" for of in sorted(found)) or "none"
+    found = output.parent.glob(f"{glob.escape(output.stem)}.*of*.jsonl")
+    kinds = [path.stem.removeprefix(f"{output.stem}.") for path in found]
+    sizes = {int(kind.split("of")[1]) for kind in kinds if re.fullmatch(r"\d+of\d+", kind)}
+    if len(sizes) != 1:
+        sets = ", ".join(f"of {size}" for size in sorted(sizes)) or "none"
         raise BadInput(f"{output}: the parts of one sharding are needed, found: {sets}")
-    ((of, parts),) = found.items()
-    missing = [f"{output.stem}.{i}of{of}.jsonl" for i in range(1, of + 1) if i not in parts]
-    if missing:
+    (size,) = sizes
+    parts = [beside(output, f"{i}of{size}.jsonl") for i in range(1, size + 1)]
+    if missing := [part.name for part in parts if not part.is_file()]:
         raise BadInput(f"{output}: parts are missing: {', '.join(missing)}")
-    return [parts[i] for i in range(1, of + 1)]
+    return parts
 
 
 def metas_of(parts):

@@ -130,6 +130,8 @@ def test_a_null_licence_stays_null():
         ("CC-BY-4.0 OR MIT", "cc-by-4.0 or mit"),
         ("Creative Commons Attribution-NonCommercial 4.0 International", "cc-by-nc-4.0"),
         ("http://creativecommons.org/publicdomain/zero/1.0", "cc0-1.0"),
+        # "sa" was lost: MIT OpenCourseWare's footer in older pages
+        ("Creative Commons Attribution-Noncommercial-Share Alike 3.0 US", "cc-by-nc-sa-3.0"),
         ("Apache License 2.0", "apache-2.0"),
         ("public domain", "public-domain"),
         ("Not stated", None),
