@@ -8,7 +8,8 @@ The table is benchmarks.yaml; how a raw row is read stands in benchmark_rows.py,
 
 in   the fields of the hub data sets, the files of the paper's evaluator, or rows of your own: question, options and answer are enough
      for a choice row, else kind, question and reference; .json, .jsonl, .jsonl.gz, .parquet, .csv
-out  rows with id, benchmark, category, subject, kind (choice | math | short_text), question, options, reference, unit, group, passage, option_order
+out  rows with id, benchmark, category, subject, kind (choice | math | short_text), question, options, reference, unit, group, passage,
+     option_order; what has no place in the benchmark in NAME.rejected.jsonl
 
 The options of GPQA and ChemBench come with the right one first or nearly so: they are shuffled by a hash of the row's own text, and `option_order`
 says where each shown option stood in the source. The other benchmarks publish lettered options, whose order is kept, as everyone keeps it.
@@ -84,16 +85,16 @@ def averages(scores):
 
 # ---- files and rows ----
 
-SPLITS = {name: name for name in ("train", "test", "dev", "validation")}
-SPLITS |= {"val": "validation", "valid": "validation"}
+SHORT = {"val": "validation", "valid": "validation"}
+SPLIT = re.compile("(?<![a-z])(?:train|test|dev|validation|valid|val)(?![a-z])")
 
 
 def other_split(entry, path):
     """The split that the path names, where it is not the benchmark's; None where it fits or names
     none."""
-    named = {SPLITS[word] for word in re.split(r"[^a-z]+", str(path).lower()) if word in SPLITS}
-    wanted = {SPLITS[split] for split in entry.get("splits", [entry["split"]])}
-    return None if not named or named & wanted else sorted(named)[0]
+    named = {SHORT.get(word, word) for word in SPLIT.findall(str(path).lower())}
+    wanted = {SHORT.get(split, split) for split in entry.get("splits", [entry["split"]])}
+    return None if not named or named & wanted else min(named)
 
 
 def has(row, field):
@@ -212,34 +213,27 @@ def load_folder(data, wanted=None):
     count once.
     """
     found = dict(rows={}, files=[], unused={}, rejected=[])
-    places, root = {}, Path(data)
+    places = {}  # of each (benchmark, id): the file in which it stood first
     for path in data_files(data):
         raw = raw_rows(path)
         first = next(raw, None)  # a file that is no benchmark is not read to its end, however large
-        inside = path.relative_to(root) if root.is_dir() else Path(path.name)
+        inside = path.name if path == Path(data) else path.relative_to(data)
         name, reason = recognise(first, inside) if first else (None, "no rows")
         if name is None:
             found["unused"][str(path)] = reason
         elif wanted is None or name == "own" or name in wanted:
             made = eval_rows(name, itertools.chain([first], raw), path)
             made = [pair for pair in made if wanted is None or pair[0]["benchmark"] in wanted]
-            add_rows(found, places, made, path)
+            found["files"] += [str(path)] if made else []
+            for row, reason in made:
+                place = path if reason else places.setdefault((row["benchmark"], row["id"]), path)
+                if place != path:
+                    reason = f"the same row stands in {place.name}"
+                if reason:
+                    found["rejected"].append((row, reason))
+                else:
+                    found["rows"].setdefault(row["benchmark"], []).append(row)
     return found
-
-
-def add_rows(found, places, made, path):
-    """Add the rows of one file to what load_folder found; places: where each (benchmark, id) stood
-    first."""
-    for row, reason in made:
-        if not reason:
-            first = places.setdefault((row["benchmark"], row["id"]), path)
-            reason = f"the same row stands in {first.name}" if first != path else None
-        if reason:
-            found["rejected"].append((row, reason))
-        else:
-            found["rows"].setdefault(row["benchmark"], []).append(row)
-    if made:
-        found["files"].append(str(path))
 
 
 # ---- the hub ----
@@ -283,29 +277,30 @@ def name_of(text):
     return (known | {"gpqa": "gpqa_diamond", "medqaus": "medqa"}).get(short)
 
 
-def download(folder, keep_all, other_rows):
-    """Write each benchmark of the hub to a file of eval rows; one that needs a token is said and
-    left out, and tried again next time."""
-    for name in BENCHMARKS:
+def download(folder, names=None, keep_all=False, other_rows=False):
+    """Write each benchmark of the hub (or those named) to a file of eval rows; what is there stays.
+
+    One that needs a token is BadInput where it was named; else it is said and left out, and tried
+    again next time.
+    """
+    for name in names or BENCHMARKS:
+        if name not in BENCHMARKS:
+            raise r.BadInput(
+                f"{name}: not one of {', '.join(BENCHMARKS)}; rows of one's own need --data or a file"
+            )
         path = Path(folder) / f"{name}.jsonl"
         if path.is_file():
             continue
         try:
-            rows, _ = load_hub(name, keep_all, other_rows)
+            rows, rejected = load_hub(name, keep_all, other_rows)
         except r.NoAccess as error:
+            if names:
+                raise
             r.say(f"left out: {error}")
-        else:
-            r.say(f"{path}: {r.write(path, rows):,} rows")
-
-
-def show(rows=None):
-    """Print the table, with the number of rows that a folder holds where its rows are given."""
-    for name in dict.fromkeys((*BENCHMARKS, *(rows or ()))):
-        entry = BENCHMARKS.get(name, {"category": "own"})
-        have = "" if rows is None else f"{len(rows.get(name, ())):>6,} rows of "
-        print(
-            f"{name:13} {entry['category']:9} {have}{entry.get('n') or '?':>6}  {entry.get('hub', ''):38} {entry.get('license', '')}"
-        )
+            continue
+        reasons = [{**row, "reason": reason} for row, reason in rejected]
+        r.write(r.beside(path, "rejected.jsonl"), reasons)
+        r.say(f"{path}: {r.write(path, rows):,} rows, {len(rejected):,} left out")
 
 
 def main():
@@ -317,11 +312,13 @@ def main():
     add("--allow-other-rows", action="store_true", help="take hub sets of other row counts too")
     args = parser.parse_args()
     if args.download:
-        return download(args.download, args.all, args.allow_other_rows)
-    if not args.data:
-        return show()
-    found = load_folder(args.data)
-    show(found["rows"])
+        return download(args.download, None, args.all, args.allow_other_rows)
+    found = load_folder(args.data) if args.data else dict(rows={}, unused={}, rejected=[])
+    for name in dict.fromkeys((*BENCHMARKS, *found["rows"])):
+        entry = BENCHMARKS.get(name, {"category": "own"})
+        have = f"{len(found['rows'].get(name, ())):>6,} rows of " if args.data else ""
+        place = f"{entry.get('hub', ''):38} {entry.get('license', '')}"
+        print(f"{name:13} {entry['category']:9} {have}{entry.get('n') or '?':>6}  {place}")
     for path, reason in found["unused"].items():
         r.say(f"not used: {path}: {reason}")
     for reason, count in collections.Counter(reason for _, reason in found["rejected"]).items():

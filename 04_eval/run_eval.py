@@ -4,7 +4,7 @@
     python 04_eval/run_eval.py --model merged/ --name tuned --benchmarks sample --data data/sample/benchmark --output tuned/ --max-tokens 256
     python 04_eval/run_eval.py --model Qwen/Qwen3-8B-Base --benchmarks gsm8k,math500 --output runs/base       (from the hub)
 
-in   a folder of benchmark files (benchmarks.py says in which forms), or the hub where --data is left out;
+in   a folder of benchmark files (benchmarks.py says in which forms), or the hub where --data is left out (into OUTPUT/benchmarks);
      or --benchmarks FILE.jsonl, rows in the eval form. --limit N takes N rows of each benchmark, chosen by hash
 out  OUTPUT/samples.jsonl: id, benchmark, category, subject, kind, question, options, reference, unit, group, prompt, response,
      finish_reason, n_tokens, extracted, correct, and question_id, option_order, model, prompt_id, seed, repeat;
@@ -44,52 +44,23 @@ def choose(args):
     elif args.benchmarks != "all":
         given = re.findall(r"[^\s,]+", args.benchmarks)
         names = [benchmarks.name_of(name) or name.lower() for name in given]
-    loaded = from_folder(args.data, names) if args.data else from_hub(args, names)
+    if not args.data:
+        args.data = str(args.folder / "benchmarks")
+        benchmarks.download(args.data, names, other_rows=args.allow_other_rows)
+    loaded = benchmarks.load_folder(args.data, names)
+    for path, reason in loaded["unused"].items():
+        r.say(f"not used: {path}: {reason}")
     found = loaded["rows"]
+    missing = [name for name in names or benchmarks.BENCHMARKS if name not in found]
+    if missing and names:
+        there = ", ".join(benchmarks.load_folder(args.data)["rows"]) or "none"
+        raise r.BadInput(f"{', '.join(missing)}: not found in {args.data}; it holds {there}")
     if not found:
-        where = f"in {args.data}" if args.data else "on the hub"
-        raise r.BadInput(f"no benchmark found {where}; see python 04_eval/benchmarks.py --data DIR")
-    missing = [name for name in benchmarks.BENCHMARKS if name not in found]
+        raise r.BadInput(f"no benchmark found in {args.data}; see benchmarks.py --data")
     if missing and args.benchmarks == "all":
         r.say(f"missing: {', '.join(missing)}; averages will say how many of how many they hold")
     rows = {name: limited(found[name], args.limit) for name in benchmarks.in_order(found)}
     return rows, loaded["rejected"], loaded["files"]
-
-
-def from_folder(data, names):
-    """What benchmarks.load_folder finds; a benchmark that was named and is not there is
-    BadInput."""
-    loaded = benchmarks.load_folder(data, names)
-    for path, reason in loaded["unused"].items():
-        r.say(f"not used: {path}: {reason}")
-    missing = [name for name in names or () if name not in loaded["rows"]]
-    if missing:
-        there = ", ".join(benchmarks.load_folder(data)["rows"]) or "none"
-        raise r.BadInput(
-            f"--benchmarks {', '.join(missing)}: not found in {data}; it holds {there}"
-        )
-    return loaded
-
-
-def from_hub(args, names):
-    """The benchmarks from the hub; one that needs a token is BadInput where it was named, else it
-    is said and left out."""
-    loaded = dict(rows={}, rejected=[], files=[])
-    for name in names or benchmarks.BENCHMARKS:
-        if name not in benchmarks.BENCHMARKS:
-            raise r.BadInput(
-                f"--benchmarks {name}: not one of {', '.join(benchmarks.BENCHMARKS)}; rows of one's own need --data or a file"
-            )
-        try:
-            rows, rejected = benchmarks.load_hub(name, other_rows=args.allow_other_rows)
-        except r.NoAccess as error:
-            if names:
-                raise
-            r.say(f"left out: {error}")
-            continue
-        loaded["rows"][name] = rows
-        loaded["rejected"] += rejected
-    return loaded
 
 
 def limited(rows, limit):
