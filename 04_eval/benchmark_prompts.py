@@ -28,13 +28,18 @@ PASSAGE = "Passage: <passage>\n\n"
 UNIT = "State the answer in this unit: <unit>\n"
 
 
+def lettered(options):
+    """A line for each option, its letter before it."""
+    pairs = zip(string.ascii_uppercase, options or (), strict=False)
+    return "\n".join(f"{letter}. {option}" for letter, option in pairs)
+
+
 def user_message(row):
     """The question as it is put to the model."""
     passage = fill(PASSAGE, passage=row["passage"]) if row.get("passage") else ""
     if row["kind"] == "choice":
-        lettered = zip(string.ascii_uppercase, row["options"], strict=False)
-        options = "\n".join(f"{letter}. {option}" for letter, option in lettered)
-        return fill(CHOICE_PROMPT, options=options, passage=passage, question=row["question"])
+        texts = dict(options=lettered(row["options"]), passage=passage, question=row["question"])
+        return fill(CHOICE_PROMPT, **texts)
     unit = fill(UNIT, unit=row["unit"]) if row.get("unit") else ""
     return fill(OPEN_PROMPT, unit=unit, passage=passage, question=row["question"])
 

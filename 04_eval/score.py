@@ -17,16 +17,15 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 import csv
-import functools
 import itertools
 import math
 import multiprocessing
 import os
 import re
 import statistics
-import string
 import time
 
+import benchmark_prompts
 import benchmarks
 
 import answers
@@ -65,19 +64,7 @@ IN_PROCESS = 1500  # below this many rows a pool of processes costs more than it
 # ---- grading ----
 
 
-def parse_tolerances(texts):
-    """--rel-tol scibench=0.05 -> {benchmark: tolerance}."""
-    tolerances = {}
-    for text in texts:
-        name, _, value = text.partition("=")
-        try:
-            tolerances[benchmarks.name_of(name) or name] = float(value)
-        except ValueError:
-            raise r.BadInput(f"--rel-tol {text}: write it as scibench=0.05") from None
-    return tolerances
-
-
-def grade_row(row, tolerances=None):
+def grade_row(row):
     """The row with `extracted`, `correct`, `undecided` and the names of the rules; `correct` is
     None where the row has no reference.
 
@@ -90,28 +77,27 @@ def grade_row(row, tolerances=None):
         response = ""
     if row["reference"] is None:
         extracted, read_by = answers.read(response, kind, options)
-        found = dict(extracted=extracted, correct=None, read_by=read_by, equal_by=None)
-        return row | found | dict(undecided=False)
-    rel_tol = (tolerances or {}).get(row["benchmark"], row.get("rel_tol"))
-    verdict = answers.check(response, row["reference"], kind, options, row.get("unit"), rel_tol)
+        verdict = answers.Verdict(None, extracted, read_by, None)
+        return row | verdict._asdict() | dict(undecided=False)
+    how = (row["reference"], kind, options, row.get("unit"), row.get("rel_tol"))
+    verdict = answers.check(response, *how)
     undecided = verdict.correct is None
     return row | verdict._asdict() | dict(correct=verdict.correct is True, undecided=undecided)
 
 
-def grade_all(rows, tolerances=None, workers=None):
+def grade_all(rows, workers=None):
     """Yield the graded rows in order; many rows are shared out to `workers` processes (default: the
     cores of the machine)."""
     rows = iter(rows)
     first = list(itertools.islice(rows, IN_PROCESS))
     rows = itertools.chain(first, rows)
-    grade = functools.partial(grade_row, tolerances=tolerances)
     workers = workers or len(os.sched_getaffinity(0))
     if len(first) < IN_PROCESS or workers == 1:
-        yield from map(grade, rows)
+        yield from map(grade_row, rows)
         return
     # a fork of a process with threads can lock up
     with multiprocessing.get_context("spawn").Pool(workers, r.end_with_parent) as pool:
-        yield from pool.imap(grade, rows, chunksize=64)
+        yield from pool.imap(grade_row, rows, chunksize=64)
 
 
 # ---- statistics ----
@@ -184,42 +170,39 @@ def percent(rows, test):
     return 100 * sum(map(test, rows)) / len(rows)
 
 
-def repeats_of(rows, k):
+def is_right(row):
+    return row["correct"]
+
+
+def repeats_of(rows):
     """Statistics of k repeats: avg@k, pass@j, maj@k in percent, and how much the repeats differ.
 
     noise_sd  standard deviation of the benchmark's accuracy from one run to the next, in points: at temperature 0 it is the noise of batching
     unstable  share of questions that were right in some runs and wrong in others
     """
     questions = list(groups(rows, "question_id").values())
-    means = [percent(its, is_right) for its in groups(rows, "repeat").values()]
-
-    def passes(its, j):
-        return pass_at(min(j, len(its)), len(its), sum(map(is_right, its)))
-
-    passed = {j: percent(questions, lambda its, j=j: passes(its, j)) for j in range(1, k + 1)}
+    runs = [percent(run, is_right) for run in groups(rows, "repeat").values()]
+    k = max(row["repeat"] for row in rows) + 1
+    right = [(len(its), sum(map(is_right, its))) for its in questions]
+    passed = {
+        j: 100 * statistics.fmean(pass_at(min(j, n), n, count) for n, count in right)
+        for j in range(1, k + 1)
+    }
     return {
         "k": k,
-        "avg@k": statistics.mean(means),
+        "avg@k": statistics.mean(runs),
         "pass@k": passed[k],
         "pass": passed,
         "maj@k": percent(questions, majority),
-        "noise_sd": statistics.stdev(means),
-        "unstable": percent(questions, lambda its: len(set(map(is_right, its))) > 1),
+        "noise_sd": statistics.stdev(runs),
+        "unstable": percent(right, lambda of: 0 < of[1] < of[0]),
     }
 
 
-def is_right(row):
-    return row["correct"]
-
-
-def chance(rows):
-    """Accuracy in percent of blind guessing; a row without options cannot be guessed."""
-
-    def guessed(row):
-        right = row["reference"] if isinstance(row["reference"], list) else [row["reference"]]
-        return len(right) / len(row["options"]) if row["options"] else 0
-
-    return percent(rows, guessed)
+def guessed(row):
+    """Chance that a blind guess is right; a row without options cannot be guessed."""
+    right = row["reference"] if isinstance(row["reference"], list) else [row["reference"]]
+    return len(right) / len(row["options"]) if row["options"] else 0
 
 
 def read_how(row):
@@ -241,6 +224,7 @@ def summarise(rows):
     shares = interval([float(row["correct"]) for row in rows], list(map(cluster_of, rows)))
     p, low, high = (100 * share for share in shares[:3])
     tokens = [row["n_tokens"] for row in rows if row["n_tokens"] is not None]
+    read = list(map(read_how, rows))
     forms = ("asked form", "other rules", "unparsed")
     result = dict(
         n=len({row["question_id"] for row in rows}),
@@ -252,14 +236,11 @@ def summarise(rows):
         undecided=percent(rows, lambda row: row["undecided"] is True),
         judged=percent(rows, lambda row: row["judged"] is not None),
         judge_changed=percent(rows, lambda row: row["judged"] == "SAME"),
-        read_by={
-            form: percent(rows, lambda row, form=form: read_how(row) == form) for form in forms
-        },
-        mean_tokens=sum(tokens) / len(tokens) if tokens else None,
-        chance=chance(rows),
+        read_by={form: 100 * read.count(form) / len(rows) for form in forms},
+        mean_tokens=statistics.fmean(tokens) if tokens else None,
+        chance=percent(rows, guessed),
     )
-    k = max(row["repeat"] for row in rows) + 1
-    return result | ({"repeats": repeats_of(rows, k)} if k > 1 else {})
+    return result | ({"repeats": repeats_of(rows)} if any(row["repeat"] for row in rows) else {})
 
 
 FACTS = (
@@ -302,13 +283,13 @@ def results(rows):
 
 
 def write_csv(path, table):
-    def cell(value):
+    def text(value):
         return f"{value:.2f}" if isinstance(value, float) else value  # None: an empty cell
 
     with r.write_aside(path, "w") as file:
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(COLUMNS)
-        writer.writerows([cell(row[column]) for column in COLUMNS] for row in table)
+        writer = csv.DictWriter(file, COLUMNS, extrasaction="ignore", lineterminator="\n")
+        writer.writeheader()
+        writer.writerows({name: text(value) for name, value in row.items()} for row in table)
 
 
 # ---- the judge of what the rules cannot tell ----
@@ -317,13 +298,11 @@ def write_csv(path, table):
 def judge_messages(row):
     reference = row["reference"]
     wanted = reference if isinstance(reference, str) else " or: ".join(map(str, reference))
-    lettered = zip(string.ascii_uppercase, row.get("options") or (), strict=False)
-    options = [f"{letter}. {option}" for letter, option in lettered]
     answer = row["extracted"]
     if answer is None:
         answer = "(the end of the response) " + answers.final_part(row["response"])[-JUDGE_READS:]
     texts = dict(
-        question="\n".join([row.get("question") or "", *options]),
+        question=f"{row.get('question') or ''}\n{benchmark_prompts.lettered(row.get('options'))}".strip(),
         reference=f"{wanted} {row.get('unit') or ''}".strip(),
         response=answer[: JUDGE_READS + 30],
     )
@@ -373,14 +352,13 @@ def template_opens_thoughts(path):
 def read_samples(step, paths):
     """Samples of all inputs, with an id that names the model too, so that samples of several models
     stand in one file."""
-    seen = set()
+    seen, kinds = set(), ", ".join(answers.KINDS)
     for path in paths:
         opened = template_opens_thoughts(path)
         for row in step.read(path, "benchmark", "kind", "reference", "response"):
+            where = f'{path}, row "{row["id"]}"'
             if row["kind"] not in answers.KINDS:
-                raise r.BadInput(
-                    f'{path}, row "{row["id"]}": field "kind" must be one of {", ".join(answers.KINDS)}, this is {row["kind"]!r}'
-                )
+                raise r.BadInput(f'{where}: field "kind" is {row["kind"]!r}, not one of {kinds}')
             if row.get("model") in opened and not answers.trim.began_before(row["response"] or ""):
                 row["still_thinking"] = True
             row.setdefault("model", Path(path).resolve().parent.name)
@@ -389,7 +367,7 @@ def read_samples(step, paths):
             row["id"] = row["id"].removesuffix(f"@{row['model']}") + f"@{row['model']}"
             if row["id"] in seen:
                 raise r.BadInput(
-                    f'{path}, row "{row["id"]}": the model "{row["model"]}" answers this row in another input too; '
+                    f'{where}: the model "{row["model"]}" answers this row in another input too; '
                     "give each run its own --name in run_eval.py"
                 )
             seen.add(row["id"])
@@ -416,19 +394,17 @@ def main():
     add(
         "--csv", metavar="FILE", help="table of the scores (default: results.csv beside the output)"
     )
-    add("--rel-tol", nargs="*", default=[], metavar="NAME=X", help="relative tolerance of numbers")
     add("--judge", metavar="MODEL", help="model that decides what the rules cannot decide")
     add("--base-url", metavar="URL", help="endpoint of the judge; default: vLLM in this process")
     args = parser.parse_args()
     args.csv = args.csv or str(Path(args.output).with_name("results.csv"))
-    tolerances = parse_tolerances(args.rel_tol)
     code = [*benchmarks.FILES, *answers.FILES]
     prompt = JUDGE_PROMPT if args.judge else None
     step = r.Step(args, inputs=args.input, prompt=prompt, code=code, model=args.judge)
     if step.finished() and Path(args.csv).is_file():
         return
     samples = read_samples(step, args.input)
-    graded = r.progress(grade_all(samples, tolerances, args.workers), desc="grading")
+    graded = r.progress(grade_all(samples, args.workers), desc="grading")
     if args.judge:
         graded = list(graded)
         judge(graded, args, step.raw_path)

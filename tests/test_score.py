@@ -14,8 +14,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import binomtest
 
-import rows as r
-
 
 def sample(number, letter, reference="A", **more):
     return (
@@ -148,11 +146,8 @@ def test_pass_at_j_is_unbiased():
 
 
 def test_chance_knows_options_and_several_right_answers():
-    rows = [
-        score.grade_row(row)
-        for row in (sample(1, "A"), sample(2, "B", ["A", "B"]), sample(3, "A", options=["w", "x"]))
-    ]
-    assert score.chance(rows) == pytest.approx(100 * (0.25 + 0.5 + 0.5) / 3)
+    rows = [fact(1, "A"), fact(2, "B", ["A", "B"]), fact(3, "A", options=["w", "x"])]
+    assert score.summarise(rows)["chance"] == pytest.approx(100 * (0.25 + 0.5 + 0.5) / 3)
 
 
 @pytest.mark.parametrize(
@@ -333,33 +328,12 @@ def test_the_same_model_in_two_inputs_is_refused(tmp_path):
     )
 
 
-def test_a_tolerance_for_one_benchmark(tmp_path):
-    rows = [
-        dict(id=f"{i}", benchmark=name, kind="math", reference="100.0", response="\\boxed{104.0}")
-        for i, name in enumerate(("scibench", "chembench"))
-    ]
-    call(
-        score,
-        "--input",
-        write_jsonl(tmp_path / "s.jsonl", rows),
-        "--output",
-        tmp_path / "scored.jsonl",
-        "--rel-tol",
-        "SciBench=0.05",
-    )
-    assert [row["correct"] for row in read_jsonl(tmp_path / "scored.jsonl")] == [True, False]
-    assert score.parse_tolerances(["gpqa=0.2"]) == {"gpqa_diamond": 0.2}
-    with pytest.raises(r.BadInput):
-        score.parse_tolerances(["gpqa=much"])
-
-
 def test_a_row_of_chembench_brings_its_own_tolerance(tmp_path):
     row = dict(benchmark="chembench", kind="math", reference="100.0", response="\\boxed{104.0}")
     rows = [{**row, "id": "own", "rel_tol": 0.05}, {**row, "id": "none"}]
     samples = write_jsonl(tmp_path / "s.jsonl", rows)
-    for options, right in (([], [True, False]), (["--rel-tol", "chembench=0.01"], [False, False])):
-        call(score, "--input", samples, "--output", tmp_path / "scored.jsonl", *options)
-        assert [row["correct"] for row in read_jsonl(tmp_path / "scored.jsonl")] == right
+    call(score, "--input", samples, "--output", tmp_path / "scored.jsonl")
+    assert [row["correct"] for row in read_jsonl(tmp_path / "scored.jsonl")] == [True, False]
 
 
 # ---- the judge ----
