@@ -5,7 +5,6 @@ Imported by the scripts of this folder; no command of its own.
 
 import copy
 import importlib.util
-import itertools
 import os
 import sys
 from pathlib import Path
@@ -53,22 +52,12 @@ def load_tokenizer(model, template=None, revision="main"):
     if end != tokenizer.eos_token_id:
         old, tokenizer.eos_token = tokenizer.eos_token, tokenizer.convert_ids_to_tokens(end)
         notes.append(f"eos token: {tokenizer.eos_token}, which ends a turn (was {old})")
-    if tokenizer.pad_token_id in (None, tokenizer.eos_token_id):
+    if tokenizer.pad_token_id in (None, end):  # who trains on would mask the end of a turn with it
         known = tokenizer.get_vocab().keys() - {tokenizer.eos_token}
-        # labels are masked by position, not by id, so eos would do: the end of turn is trained
-        found = [token for token in PAD_TOKENS.split() if token in known] or [tokenizer.eos_token]
-        tokenizer.pad_token = found[0]
-        notes.append(f"pad token: {found[0]}")
+        found = [token for token in PAD_TOKENS.split() if token in known]
+        tokenizer.pad_token = found[0] if found else tokenizer.eos_token
+        notes.append(f"pad token: {tokenizer.pad_token}")
     return tokenizer, notes
-
-
-def set_loss_chunk(tokens):
-    """TRL 1.14 has no option for it: SFTTrainer reads this constant when it is built."""
-    from trl.trainer import sft_trainer
-
-    if not hasattr(sft_trainer, "_CHUNKED_LM_HEAD_CHUNK_SIZE"):
-        raise RuntimeError("this TRL keeps the chunk of its loss elsewhere; pin trl 1.14.2")
-    sft_trainer._CHUNKED_LM_HEAD_CHUNK_SIZE = tokens
 
 
 def start_unsloth():
@@ -129,14 +118,12 @@ def use_liger_layers(config, wanted=None):
     from liger_kernel.transformers.monkey_patch import MODEL_TYPE_TO_APPLY_LIGER_FN as PATCHES
     from transformers import MODEL_FOR_CAUSAL_LM_MAPPING
 
-    patch = PATCHES.get(config.model_type)
-    if patch is None:
+    if config.model_type not in PATCHES:
         return False, f"layers: transformers' own (Liger has none for {config.model_type})"
     module = sys.modules[MODEL_FOR_CAUSAL_LM_MAPPING[type(config)].__module__]
     REPLACED[module] = dict(vars(module))
-    patch(
-        rope=True, rms_norm=True, swiglu=True, cross_entropy=False, fused_linear_cross_entropy=False
-    )
+    losses = dict(cross_entropy=False, fused_linear_cross_entropy=False)
+    PATCHES[config.model_type](rope=True, rms_norm=True, swiglu=True, **losses)
     return True, f"layers: Liger's RMSNorm, SwiGLU and RoPE for {config.model_type}; TRL's loss"
 
 
@@ -157,24 +144,26 @@ def choose_attention(wanted=None):
     return name, "no GPU of sm_80 or newer: SDPA, row by row"
 
 
+SMALL = dict(  # sizes of an architecture's small copy
+    num_hidden_layers=2,
+    vocab_size=128,
+    intermediate_size=64,
+    moe_intermediate_size=64,
+    num_experts=4,
+    num_local_experts=4,
+    num_experts_per_tok=2,
+    sliding_window=16,
+    pad_token_id=0,
+    bos_token_id=0,
+    eos_token_id=0,
+)
+
+
 def small_copy(config):
     """The same architecture with two small layers and 128 tokens."""
     small = copy.deepcopy(config)
     text = small.get_text_config()
-    sizes = dict(
-        num_hidden_layers=2,
-        vocab_size=128,
-        intermediate_size=64,
-        moe_intermediate_size=64,
-        num_experts=4,
-        num_local_experts=4,
-        num_experts_per_tok=2,
-        sliding_window=16,
-        pad_token_id=0,
-        bos_token_id=0,
-        eos_token_id=0,
-    )
-    for name, size in sizes.items():
+    for name, size in SMALL.items():
         if getattr(text, name, None):
             setattr(text, name, size)
     for name in ("layer_types", "mlp_layer_types"):
@@ -190,7 +179,6 @@ def packing_leak(config, attention, dtype=None):
     """
     import torch
     from transformers import AutoModelForCausalLM
-    from trl.trainer.sft_trainer import DataCollatorForLanguageModeling
 
     device = "cuda" if torch.cuda.is_available() else "cpu"
     with torch.random.fork_rng():
@@ -198,25 +186,19 @@ def packing_leak(config, attention, dtype=None):
         model = AutoModelForCausalLM.from_config(
             small_copy(config), attn_implementation=attention, dtype=dtype or torch.float32
         )
-        rows = [torch.randint(1, 128, (n,)).tolist() for n in (23, 9, 40)]
+        rows = [torch.randint(1, 128, (1, n), device=device) for n in (23, 9, 40)]
     model = model.to(device).eval()
-    ids = list(itertools.chain(*rows))
-    collate = DataCollatorForLanguageModeling(pad_token_id=0, padding_free=True)
-    if attention == packed_attention.NAME:
-        collate = packed_attention.add_row_bounds(collate)
-    batch = collate([{"input_ids": ids, "labels": ids, "seq_lengths": list(map(len, rows))}])
-    del batch["labels"]
 
-    def logits(**inputs):
-        inputs = {k: v.to(device) if isinstance(v, torch.Tensor) else v for k, v in inputs.items()}
-        return model(**inputs, use_cache=False).logits[0].float()
+    def logits(ids, **more):
+        return model(input_ids=ids, use_cache=False, **more).logits[0].float()
 
-    packed = logits(**batch)
+    positions = torch.cat([torch.arange(row.shape[1], device=device) for row in rows])
+    packed = logits(torch.cat(rows, 1), position_ids=positions[None])
     packed.sum().backward()  # a kernel without a backward pass must fail here
     with torch.no_grad():
-        alone = torch.cat([logits(input_ids=torch.tensor([row])) for row in rows])
+        alone = torch.cat([logits(row) for row in rows])
         model.float().set_attn_implementation("eager")
-        exact = torch.cat([logits(input_ids=torch.tensor([row])) for row in rows])
+        exact = torch.cat([logits(row) for row in rows])
     limit = LEAK
     if dtype not in (None, torch.float32):
         limit += 3 * (alone - exact).abs().max().item()
@@ -240,6 +222,23 @@ def packing_is_safe(config, attention, dtype=None):
         deepspeed._hf_deepspeed_config_weak_ref = kept
     note = f"packed rows and rows alone differ by {leak:.1e} under {attention} (limit {limit:.1e})"
     return leak <= limit, note
+
+
+def attention_for(config, wanted, packing, dtype=None):
+    """(backend, packing, notes): the backend asked for; else packed rows without a mask, or SDPA where
+    they do not stay apart. Packing is off where rows see each other; BadInput where that cannot be
+    found out."""
+    name, why = choose_attention(wanted)
+    if not packing:
+        return name, False, [f"attention: {name} ({why})"]
+    safe, note = packing_is_safe(config, name, dtype)
+    if not safe and not wanted:
+        name, why = "sdpa", note
+        safe, note = packing_is_safe(config, name, dtype)
+    if safe is None:
+        raise r.BadInput(f"{note}; take --packing false or another --attn_implementation")
+    verdict = "on" if safe else "SWITCHED OFF"
+    return name, safe, [f"attention: {name} ({why})", f"packing: {verdict}, {note}"]
 
 
 def adapter_targets(wanted, experts):
@@ -270,23 +269,6 @@ def shard_exactly(trainer):
         )
 
 
-def attention_for(config, wanted, packing, dtype=None):
-    """(backend, packing, notes): the backend asked for; else packed rows without a mask, or SDPA where
-    they do not stay apart. Packing is off where rows see each other; BadInput where that cannot be
-    found out."""
-    name, why = choose_attention(wanted)
-    if not packing:
-        return name, False, [f"attention: {name} ({why})"]
-    safe, note = packing_is_safe(config, name, dtype)
-    if not safe and not wanted:
-        name, why = "sdpa", note
-        safe, note = packing_is_safe(config, name, dtype)
-    if safe is None:
-        raise r.BadInput(f"{note}; take --packing false or another --attn_implementation")
-    verdict = "on" if safe else "SWITCHED OFF"
-    return name, safe, [f"attention: {name} ({why})", f"packing: {verdict}, {note}"]
-
-
 def packed_loss_is_right(trainer, input_ids, labels):
     """Does the model that is about to train keep packed rows apart? (True or False, note)
 
@@ -305,12 +287,10 @@ def packed_loss_is_right(trainer, input_ids, labels):
         with torch.no_grad(), trainer.compute_loss_context_manager():
             return trainer.compute_loss(trainer.model, trainer._prepare_inputs(batch)).item()
 
-    was_training = trainer.model.training
     trainer.model.train()
     counted, alone, together = trainer._total_train_tokens, loss(1), loss(2)
     trainer._total_train_tokens = counted
     trainer._metrics["train"].clear()
-    trainer.model.train(was_training)
-    limit = 0.02  # bf16 rounding of a mean loss is below 0.005
+    # bf16 rounding of a mean loss is below 0.005
     note = f"the same row alone and packed behind itself: loss {alone:.4f} and {together:.4f}"
-    return abs(alone - together) <= limit, note
+    return abs(alone - together) <= 0.02, note

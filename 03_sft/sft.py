@@ -72,67 +72,6 @@ def help_text():
     return __doc__ + "\n".join(lines)
 
 
-def build_trainer(own, args, model_args, made, meter, state):
-    """TRL's SFTTrainer over the tokens of prepare(), with the figures of Meter in its log."""
-    from training_checks import callbacks, measured
-    from transformers import PrinterCallback
-    from trl import SFTTrainer, get_peft_config, get_quantization_config
-
-    args.dataset_kwargs = {"skip_prepare_dataset": True}
-    prepare_model.set_loss_chunk(own.loss_chunk)
-    model, peft, quantization = model_args.model_name_or_path, None, None
-    if own.unsloth:
-        model = prepare_model.unsloth_model(args, model_args)
-    else:
-        peft, quantization = get_peft_config(model_args), get_quantization_config(model_args)
-        args.model_init_kwargs = dict(
-            revision=model_args.model_revision,
-            attn_implementation=model_args.attn_implementation,
-            dtype=model_args.dtype,
-        )
-    trainer = measured(SFTTrainer, meter)(
-        model=model,
-        args=args,
-        train_dataset=made["train_set"],
-        eval_dataset=made["held"],
-        processing_class=made["tokenizer"],
-        peft_config=peft,
-        quantization_config=quantization,
-        callbacks=callbacks(state, meter, first_save=args.save_strategy != "no"),
-    )
-    if args.packing and model_args.attn_implementation == packed_attention.NAME and not own.unsloth:
-        trainer.data_collator = packed_attention.add_row_bounds(trainer.data_collator)
-    for config in getattr(trainer.model, "peft_config", {}).values():
-        # Unsloth names its own 4-bit copy of the base; an adapter is merged onto the 16-bit one
-        config.base_model_name_or_path = model_args.model_name_or_path
-    if args.disable_tqdm:
-        trainer.remove_callback(PrinterCallback)  # its lines are replaced by Meter.line
-    return trainer
-
-
-def show_plan(own, args, found, sequences, world):
-    """Say what there is to train on; set batch and accumulation. Returns the rows of a step."""
-    train = found["train"]
-    say(
-        f"rows: {train['rows']:,} to train on ({train['tokens']:,} tokens, "
-        f"{train['trained_tokens']:,} trained, longest {train['longest']:,}), "
-        f"{found['eval']['rows']:,} held out, {found['too_long']:,} longer than {args.max_length} "
-        "dropped (sft.rejected.jsonl)"
-    )
-    per_sequence = train["rows"] / sequences
-    size, steps = batch_plan(
-        own.global_batch_size, per_sequence, args.per_device_train_batch_size, world
-    )
-    args.per_device_train_batch_size, args.gradient_accumulation_steps = size, steps
-    rows = size * steps * world * per_sequence
-    say(
-        f"batch: {world} process(es) x {size} x {steps} accumulation = {size * steps * world} "
-        f"{'packed sequences' if args.packing else 'rows'} = {rows:.0f} rows a step "
-        f"(asked for {own.global_batch_size})"
-    )
-    return rows
-
-
 def compute_dtype(args, model_args):
     """Type in which attention runs: autocast's, else the weights'; fp32 on a CPU, where 16 bit is
     slower."""
@@ -180,10 +119,9 @@ def prepare(own, args, model_args, state):
     notes += [*about, layers]
     say(*notes, sep="\n")
     train_set, held, first, found = token_files.prepare_data(own, args, tokenizer, state)
-    say(training_rows.preview(tokenizer, **first, color=sys.stderr.isatty()))
+    say(training_rows.preview(tokenizer, **first))
     if held is None:
         args.eval_strategy = "no"
-    rows = show_plan(own, args, found, len(train_set), state.num_processes)
     return dict(
         config=config,
         tokenizer=tokenizer,
@@ -193,12 +131,32 @@ def prepare(own, args, model_args, state):
         found=found,
         notes=notes,
         need=need,
-        rows_per_step=rows,
+        rows_per_step=plan_batch(own, args, found, len(train_set), state.num_processes),
     )
 
 
-def make_meter(config, found, model_args, world, first_step=0):
-    """Meter with the FLOPs of a token of these rows and the peak of these GPUs, and their name."""
+def plan_batch(own, args, found, sequences, world):
+    """Set batch and accumulation, and say what there is to train on; returns the rows of a step."""
+    train = found["train"]
+    per_sequence = train["rows"] / sequences
+    size, steps = batch_plan(
+        own.global_batch_size, per_sequence, args.per_device_train_batch_size, world
+    )
+    args.per_device_train_batch_size, args.gradient_accumulation_steps = size, steps
+    rows = size * steps * world * per_sequence
+    say(
+        f"rows: {train['rows']:,} to train on ({train['tokens']:,} tokens, "
+        f"{train['trained_tokens']:,} trained, longest {train['longest']:,}), "
+        f"{found['eval']['rows']:,} held out, {found['too_long']:,} longer than {args.max_length} "
+        f"dropped (sft.rejected.jsonl)\nbatch: {world} process(es) x {size} x {steps} accumulation "
+        f"= {size * steps * world} {'packed sequences' if args.packing else 'rows'} = {rows:.0f} "
+        f"rows a step (asked for {own.global_batch_size})"
+    )
+    return rows
+
+
+def make_meter(config, found, model_args, world):
+    """Meter with the FLOPs of a token of these rows and the peak of these GPUs."""
     import torch
     from training_checks import Meter
 
@@ -209,7 +167,47 @@ def make_meter(config, found, model_args, world, first_step=0):
         method = "lora" if model_args.use_peft else "full"
         flops = fit_estimate.flops_per_token(shape, context, method)
     peak = fit_estimate.peak_flops(gpu or "")
-    return Meter(flops, peak and peak * world, first_step), gpu
+    return Meter(flops, peak and peak * world, gpu)
+
+
+def build_trainer(own, args, model_args, made, meter, state):
+    """TRL's SFTTrainer over the tokens of prepare(), with the figures of Meter in its log."""
+    from training_checks import callbacks, measured
+    from transformers import PrinterCallback
+    from trl import SFTTrainer, get_peft_config, get_quantization_config
+    from trl.trainer import sft_trainer
+
+    args.dataset_kwargs = {"skip_prepare_dataset": True}
+    # no option of TRL 1.14; SFTTrainer reads it when it is built
+    sft_trainer._CHUNKED_LM_HEAD_CHUNK_SIZE = own.loss_chunk
+    model, peft, quantization = model_args.model_name_or_path, None, None
+    if own.unsloth:
+        model = prepare_model.unsloth_model(args, model_args)
+    else:
+        peft, quantization = get_peft_config(model_args), get_quantization_config(model_args)
+        args.model_init_kwargs = dict(
+            revision=model_args.model_revision,
+            attn_implementation=model_args.attn_implementation,
+            dtype=model_args.dtype,
+        )
+    trainer = measured(SFTTrainer, meter)(
+        model=model,
+        args=args,
+        train_dataset=made["train_set"],
+        eval_dataset=made["held"],
+        processing_class=made["tokenizer"],
+        peft_config=peft,
+        quantization_config=quantization,
+        callbacks=callbacks(state, meter, first_save=args.save_strategy != "no"),
+    )
+    if not own.unsloth:
+        trainer.data_collator = packed_attention.add_row_bounds(trainer.data_collator)
+    for config in getattr(trainer.model, "peft_config", {}).values():
+        # Unsloth names its own 4-bit copy of the base; an adapter is merged onto the 16-bit one
+        config.base_model_name_or_path = model_args.model_name_or_path
+    if args.disable_tqdm:
+        trainer.remove_callback(PrinterCallback)  # its lines are replaced by Meter.line
+    return trainer
 
 
 def ready_trainer(own, args, model_args, made, meter, state):
@@ -231,8 +229,8 @@ def ready_trainer(own, args, model_args, made, meter, state):
 
 
 def train(own, args, model_args, given, same_if, checkpoint):
-    import training_checks as c
     from accelerate import PartialState
+    from training_checks import peak_memory
 
     quiet()
     state, started = PartialState(), time.time()
@@ -249,14 +247,10 @@ def train(own, args, model_args, given, same_if, checkpoint):
     if state.is_main_process:
         r.write_json(folder / "sft.started.json", same_if)
     args.disable_tqdm = args.disable_tqdm or not sys.stderr.isatty()
-    first_step = int(checkpoint.name.split("-")[1]) if checkpoint else 0
-    meter, gpu = make_meter(
-        made["config"], made["found"], model_args, state.num_processes, first_step
-    )
+    meter = make_meter(made["config"], made["found"], model_args, state.num_processes)
     trainer = ready_trainer(own, args, model_args, made, meter, state)
     trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
     trainer.save_model(args.output_dir)
-    peak = c.peak_memory()
     state.wait_for_everyone()
     if not state.is_main_process:
         return
@@ -264,9 +258,9 @@ def train(own, args, model_args, given, same_if, checkpoint):
     meta = meta_of(model_args, made, trainer.state.log_history) | {
         "steps": trainer.state.global_step,
         "processes": state.num_processes,
-        "gpu": gpu,
+        "gpu": meter.gpu,
         "speed": meter.total(),
-        "peak_memory_gib": round(peak / fit_estimate.GIB, 2),
+        "peak_memory_gib": round(peak_memory() / fit_estimate.GIB, 2),
         "seconds": round(time.time() - started, 1),
         "checks": {"packing": args.packing},
         "failed_checks": {},
@@ -314,17 +308,18 @@ def main():
         parse(argv, {}, help_text())
     given = given_options(argv)
     check_early(given)
-    if is_on(given.get("unsloth", False)):
+    if is_on(given.get("unsloth")):
         prepare_model.start_unsloth()
     own, args, model_args = parse(argv, given, help_text())
     same_if = fingerprint(given, own, model_args.model_name_or_path)
     checkpoint = agreed(lambda: look_back(args.output_dir, same_if, own.fresh))
+    first_process = int(os.environ.get("RANK", 0)) == 0
     if checkpoint != "finished":
-        if int(os.environ.get("RANK", 0)) == 0:
+        if first_process:
             rows = r.count_rows(own.train_file)
             r.starting(args.output_dir, f"{rows:,} rows of {own.train_file}" if rows else None)
         train(own, args, model_args, given, same_if, checkpoint)
-    if not own.check_only and int(os.environ.get("RANK", 0)) == 0:
+    if not own.check_only and first_process:
         finish(own, args, model_args, given)
 
 

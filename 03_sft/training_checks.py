@@ -51,6 +51,9 @@ def callbacks(state, meter, first_save=True):
     class Watch(TrainerCallback):
         trial = False
 
+        def on_train_begin(self, args, trainer_state, control, **kwargs):
+            meter.begin(trainer_state)
+
         def on_step_begin(self, args, trainer_state, control, **kwargs):
             meter.step_begins()
 
@@ -70,14 +73,16 @@ def callbacks(state, meter, first_save=True):
                     r.say("test save after the first step: whole")
             state.wait_for_everyone()
 
-        def on_log(self, args, trainer_state, control, logs=None, **kwargs):
-            loss = (logs or {}).get("loss", 0)
+        def on_log(self, args, trainer_state, control, logs, **kwargs):
+            loss = logs.get("loss")
+            if loss is None:
+                return
             if not math.isfinite(loss):
                 raise RuntimeError(
                     f"the loss at step {trainer_state.global_step} is {loss}; checkpoints before "
                     "it are kept. Lower the learning rate, or look at the rows of this step"
                 )
-            if state.is_main_process and args.disable_tqdm and "loss" in (logs or {}):
+            if state.is_main_process and args.disable_tqdm:
                 r.say(meter.line(trainer_state, logs))
 
     return [Watch()]
@@ -88,14 +93,18 @@ class Meter:
     evaluation or saving.
 
     flops  of a token by fit_estimate.flops_per_token, or None;  peak  FLOP/s of all GPUs, or None;
-    first_step  of this session, after a resume
-    MFU = tokens per second x FLOPs per token / peak
+    gpu    its name, or None
+    Trainer counts the tokens (include_num_input_tokens_seen), of all processes and without padding.
     """
 
-    def __init__(self, flops, peak, first_step=0):
-        self.flops, self.peak, self.first_step = flops, peak, first_step
-        self.seconds = self.tokens = self.seen = 0
-        self.last = (0.0, 0)
+    def __init__(self, flops=None, peak=None, gpu=None):
+        self.flops, self.peak, self.gpu = flops, peak, gpu
+        self.seconds = 0
+
+    def begin(self, trainer_state):
+        """Note where this session begins: a resumed run has taken steps before."""
+        self.first_step = trainer_state.global_step
+        self.first = self.last = (0, trainer_state.num_input_tokens_seen)
 
     def step_begins(self):
         self.begun = clock()
@@ -103,22 +112,17 @@ class Meter:
     def step_ends(self):
         self.seconds += clock() - self.begun
 
-    def count(self, batch):
-        """Add the tokens of one batch of this process that are no padding."""
-        mask = batch.get("attention_mask")
-        self.seen = self.seen + (batch["input_ids"].numel() if mask is None else mask.sum())
+    def since_last(self, tokens):
+        """Figures since the last call; tokens seen up to now."""
+        before, self.last = self.last, (self.seconds, tokens)
+        return self.figures(before)
 
-    def measure(self, accelerator):
-        """Figures since the last call, of all processes together; every process must call."""
-        import torch
+    def total(self):
+        return self.figures(self.first)
 
-        seen = torch.as_tensor(self.seen, device=accelerator.device)
-        self.tokens = int(accelerator.reduce(seen, "sum"))
-        seconds, tokens = self.seconds - self.last[0], self.tokens - self.last[1]
-        self.last = (self.seconds, self.tokens)
-        return self.figures(tokens, seconds)
-
-    def figures(self, tokens, seconds):
+    def figures(self, before):
+        """Figures from (seconds, tokens) of an earlier moment to the last."""
+        seconds, tokens = (now - then for now, then in zip(self.last, before, strict=True))
         if not seconds:
             return {}
         speed = tokens / seconds
@@ -129,9 +133,6 @@ class Meter:
         if self.flops and self.peak:
             found["mfu"] = round(100 * speed * self.flops / self.peak, 2)
         return found
-
-    def total(self):
-        return self.figures(self.tokens, self.seconds)
 
     def line(self, trainer_state, logs):
         step, steps = trainer_state.global_step, trainer_state.max_steps
@@ -147,16 +148,12 @@ class Meter:
 
 
 def measured(trainer_class, meter):
-    """The trainer class, with tokens counted and the figures of Meter in its log."""
+    """The trainer class, with the figures of Meter in its log."""
 
     class Measured(trainer_class):
-        def training_step(self, model, inputs, *more, **named):
-            meter.count(inputs)
-            return super().training_step(model, inputs, *more, **named)
-
         def log(self, logs, start_time=None):
             if "loss" in logs:
-                logs |= meter.measure(self.accelerator)
+                logs |= meter.since_last(self.state.num_input_tokens_seen)
             super().log(logs, start_time)
 
     return Measured

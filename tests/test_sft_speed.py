@@ -223,28 +223,34 @@ def test_unsloth_is_refused_where_its_packed_rows_see_each_other(sft, unsloth, d
 
 
 def test_seconds_and_tokens_of_a_step(monkeypatch):
-    """The clock is read after the GPU is done; padding does not count as tokens."""
+    """The clock is read after the GPU is done; what a resumed run did before does not count."""
+    from types import SimpleNamespace
+
     import torch
     import training_checks as checks
-    from accelerate import Accelerator
 
     waited = []
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     monkeypatch.setattr(torch.cuda, "synchronize", lambda: waited.append(1))
-    meter = checks.Meter(None, None)
+    meter = checks.Meter()
+    meter.begin(SimpleNamespace(global_step=4, num_input_tokens_seen=100))
     meter.step_begins()
     meter.step_ends()
     assert len(waited) == 2
     monkeypatch.undo()
-    meter.count(
-        {
-            "input_ids": torch.ones(2, 5),
-            "attention_mask": torch.tensor([[1] * 5, [1] * 2 + [0] * 3]),
-        }
-    )
-    meter.count(packed_batch(4, 3))
     meter.seconds = 2.0
-    assert meter.measure(Accelerator(cpu=True))["tokens_per_second"] == 7.0
+    assert meter.since_last(114)["tokens_per_second"] == 7.0
+    meter.seconds = 4.0
+    assert meter.since_last(134)["tokens_per_second"] == 10.0
+    assert meter.total()["tokens_per_second"] == 8.5
+
+
+def test_padding_is_not_counted(sft, rows_file, tmp_path):  # noqa: F811
+    """Rows of four in a batch, padded to the longest, are as many tokens as the rows have."""
+    steps = ("--max_length", "256", "--packing", "false", "--num_train_epochs", "1")
+    batch = ("--per_device_train_batch_size", "4", "--global_batch_size", "8")
+    meta = sft(*steps, *batch, "--save_strategy", "no", "--eval_strategy", "no", out=tmp_path)
+    assert meta["log"][-1]["num_input_tokens_seen"] == meta["rows"]["train"]["tokens"]
 
 
 def test_chunk_checkpointing_and_flattening_change_no_loss(sft, tmp_path, monkeypatch):  # noqa: F811

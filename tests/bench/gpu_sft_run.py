@@ -119,7 +119,7 @@ def ours(way, argv):
     state = PartialState()
     made = sft.prepare(own, args, model_args, state)
     args.disable_tqdm = True
-    meter, _ = sft.make_meter(made["config"], made["found"], model_args, 1)
+    meter = sft.make_meter(made["config"], made["found"], model_args, 1)
     trainer = sft.ready_trainer(own, args, model_args, made, meter, state)
     if way == "flashoptim":
         flash_optimizer(trainer)
@@ -148,7 +148,7 @@ def plain_trl(way, argv):
     state = PartialState()
     config = AutoConfig.from_pretrained(model_args.model_name_or_path)
     train_set, _, _, found = made_rows(own, ready, tokenizer, state)
-    meter, gpu = sft.make_meter(config, found, model_args, 1)
+    meter = sft.make_meter(config, found, model_args, 1)
     size = min(8, own.global_batch_size)
     args = SFTConfig(
         output_dir=ready.output_dir,
@@ -157,8 +157,9 @@ def plain_trl(way, argv):
         per_device_train_batch_size=size,
         gradient_accumulation_steps=own.global_batch_size // size,
         learning_rate=ready.learning_rate,
-        bf16=bool(gpu),
-        use_cpu=not gpu,
+        bf16=bool(meter.gpu),
+        use_cpu=not meter.gpu,
+        include_num_input_tokens_seen="non_padding",
         logging_steps=1,
         save_strategy="no",
         report_to="none",
