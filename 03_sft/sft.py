@@ -178,6 +178,7 @@ def build_trainer(own, args, model_args, made, meter, state):
     from trl.trainer import sft_trainer
 
     args.dataset_kwargs = {"skip_prepare_dataset": True}
+    args.include_num_input_tokens_seen = "non_padding"  # for Meter
     # no option of TRL 1.14; SFTTrainer reads it when it is built
     sft_trainer._CHUNKED_LM_HEAD_CHUNK_SIZE = own.loss_chunk
     model, peft, quantization = model_args.model_name_or_path, None, None

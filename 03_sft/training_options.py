@@ -40,7 +40,6 @@ DEFAULTS = dict(
     lora_target_modules=["all-linear"],
     lora_dropout=0.0,
     ddp_timeout=86400,  # seconds: the others wait while one process tokenises
-    include_num_input_tokens_seen="non_padding",
     logging_nan_inf_filter=False,  # else a loss that is no number shows as the mean of earlier ones
 )
 # Full fine-tuning of 16-bit weights below this learning rate loses most of its updates under plain

@@ -1,25 +1,26 @@
 """Rows as conversations, and conversations as tokens of which only the answers are trained.
 
-Forms, told apart by their fields (the first that fits):
-    prompt, completion     chat lists or plain texts                   the completion is trained
-    messages               [{role, content}, ...]                      every assistant turn is
-    conversations          ShareGPT: [{from, value}, ...] (+ system)   every assistant turn is
-    instruction, output    Alpaca (+ input, system)                    output is
-    question, answer       one question and its answer                 answer is
+Forms, told apart by their fields (FORMS, the first that fits); a field may hold a text or a chat
+list, a `system` text may stand beside each:
+    prompt, completion     TRL                                          the completion is trained
+    messages               [{role, content}, ...]                       every assistant turn is
+    conversations          ShareGPT: [{from, value}, ...]               every assistant turn is
+    instruction, output    Alpaca (+ input)                             output is
+    question, answer       one question and its answer                  answer is
 
 Imported by token_files.py; no command of its own: `sft.py --check_only` shows the first row.
 """
 
 import itertools
 
-SHAREGPT = {
-    "human": "user",
-    "user": "user",
-    "gpt": "assistant",
-    "assistant": "assistant",
-    "chatgpt": "assistant",
-    "system": "system",
-}
+FORMS = (
+    ("prompt", "completion"),
+    ("messages",),
+    ("conversations",),
+    ("instruction", "output"),
+    ("question", "answer"),
+)
+SHAREGPT = {"human": "user", "gpt": "assistant", "chatgpt": "assistant"}
 IGNORED = -100  # label of a token that is read but not trained
 
 
@@ -29,58 +30,32 @@ def conversation(row):
 
     row  dict in one of the forms above  ->  ([{"role", "content"}, ...], int)
     """
-    read = next((read for fields, read in FORMS.items() if row.keys() >= set(fields)), None)
-    if read is None:
+    fields = next((fields for fields in FORMS if row.keys() >= set(fields)), None)
+    if fields is None:
         forms = " or ".join(" and ".join(fields) for fields in FORMS)
         raise ValueError(f"needs the fields {forms}; this row has {', '.join(row)}")
+    asked, *answered = (row[field] for field in fields)
+    if fields[0] == "instruction" and row.get("input"):
+        asked = f"{asked}\n\n{row['input']}"
     try:
-        prompt, answer = read(row)
+        prompt = turns(asked, "user")
+        answer = turns(answered[0], "assistant") if answered else []
     except (KeyError, TypeError) as error:
         reason = f"{type(error).__name__}: {error}"
         raise ValueError(f"a turn is not in the form of its kind ({reason})") from None
+    if row.get("system") and prompt and prompt[0]["role"] != "system":
+        prompt.insert(0, {"role": "system", "content": row["system"]})
     check_turns(prompt + answer)
-    return prompt + answer, len(prompt)
+    return prompt + answer, len(prompt) if answered else 0
 
 
-def turns(value, role="user"):
+def turns(value, role):
+    """Turns of a chat list; anything else is the text of one turn."""
     if not isinstance(value, list):  # also null, which check_turns names
         return [{"role": role, "content": value}]
-    return [{"role": turn["role"], "content": turn["content"]} for turn in value]
-
-
-def system_of(row):
-    return turns(row["system"], "system") if row.get("system") else []
-
-
-def read_completion(row):
-    return turns(row["prompt"]), turns(row["completion"], "assistant")
-
-
-def read_messages(row):
-    return [], turns(row["messages"])
-
-
-def read_sharegpt(row):
-    said = [{"role": SHAREGPT[t["from"]], "content": t["value"]} for t in row["conversations"]]
-    return [], system_of(row) + said
-
-
-def read_alpaca(row):
-    asked = "\n\n".join(text for text in (row["instruction"], row.get("input")) if text)
-    return system_of(row) + turns(asked), turns(row["output"], "assistant")
-
-
-def read_pair(row):
-    return turns(row["question"]), turns(row["answer"], "assistant")
-
-
-FORMS = {  # the first whose fields a row has
-    ("prompt", "completion"): read_completion,
-    ("messages",): read_messages,
-    ("conversations",): read_sharegpt,
-    ("instruction", "output"): read_alpaca,
-    ("question", "answer"): read_pair,
-}
+    names = ("from", "value") if value and "from" in value[0] else ("role", "content")
+    said = [[part[name] for name in names] for part in value]
+    return [{"role": SHAREGPT.get(role, role), "content": text} for role, text in said]
 
 
 def check_turns(messages):
@@ -156,17 +131,15 @@ def refusal(ids, labels, eos_id):
     return None
 
 
-def preview(tokenizer, input_ids, labels, color=False, limit=3000):
-    """One row as text with the trained tokens marked: green on a terminal, between [[ and ]]
-    elsewhere."""
-    begin, end = ("\033[32m", "\033[0m") if color else ("[[", "]]")
+def preview(tokenizer, input_ids, labels, limit=3000):
+    """One row as text with the trained tokens between [[ and ]]."""
     text = ""
     pairs = zip(input_ids, labels, strict=True)
     for ignored, stretch in itertools.groupby(pairs, key=lambda pair: pair[1] == IGNORED):
         part = tokenizer.decode([token for token, _ in stretch])
-        text += part if ignored else begin + part + end
+        text += part if ignored else f"[[{part}]]"
     trained = sum(label != IGNORED for label in labels)
     if len(text) > limit:
         cut = f"\n[... {len(text) - limit:,} characters ...]\n"
         text = text[: limit * 2 // 3] + cut + text[-limit // 3 :]
-    return f"--- first row: {len(input_ids)} tokens, {trained} of them trained (marked) ---\n{text}\n---"
+    return f"--- first row: {len(input_ids)} tokens, {trained} trained ([[...]]) ---\n{text}\n---"

@@ -74,7 +74,8 @@ def test_forms_keep_system_prompt_and_input():
         ({"question": "2 + 2?", "answer": None}, "turn 2 (assistant) has no text"),
         ({"messages": [USER]}, "the last turn must be the assistant's"),
         ({"messages": [{"role": "robot", "content": "x"}, ANSWER]}, 'role "robot"'),
-        ({"conversations": [{"from": "alien", "value": "x"}]}, "KeyError"),
+        ({"conversations": [{"from": "alien", "value": "x"}]}, 'role "alien"'),
+        ({"conversations": [{"from": "human"}]}, "KeyError"),
         ({"messages": []}, "the last turn"),
     ],
 )
