@@ -15,18 +15,12 @@ NAME = "packed_rows"
 
 
 def row_bounds(position_ids):
-    """Where packed rows begin and end, under the names of transformers: cu_seq_lens_q and _k, int32
-    tensors (rows + 1), max_length_q and _k, int.  position_ids  (1, tokens), from 0 in each row
-    """
+    """Where packed rows begin and end, under transformers' names: cu_seq_lens_q, an int32 tensor
+    (rows + 1), and max_length_q, int.  position_ids  (1, tokens), from 0 in each row"""
     from transformers.modeling_flash_attention_utils import prepare_fa_kwargs_from_position_ids
 
     (bounds, _), (longest, _) = prepare_fa_kwargs_from_position_ids(position_ids)
-    return {
-        "cu_seq_lens_q": bounds,
-        "cu_seq_lens_k": bounds,
-        "max_length_q": int(longest),
-        "max_length_k": int(longest),
-    }
+    return {"cu_seq_lens_q": bounds, "max_length_q": int(longest)}
 
 
 def collate_with_bounds(collate, examples):
@@ -80,9 +74,10 @@ def row_by_row(module, query, key, value, bounds, window, **kwargs):
         near = torch.ones(length, length, dtype=torch.bool, device=query.device)
         return near.tril().triu(1 - window)[None, None]
 
-    given, lengths = query.dtype, bounds.diff().tolist()
+    given = query.dtype
     on_cpu = query.device.type == "cpu"  # its bf16 kernel takes twice the time of the fp32 one
     dtype = torch.float32 if on_cpu else compute_dtype(value)
+    lengths = bounds.diff().tolist()
     parts = (tensor.to(dtype).split(lengths, dim=2) for tensor in (query, key, value))
     with torch.autocast(query.device.type, enabled=False):
         done = [
@@ -120,8 +115,7 @@ def attend(
     if attention_mask is not None or not one_text or not getattr(module, "is_causal", True):
         return sdpa_attention_forward(module, query, key, value, attention_mask, **kwargs)
     if cu_seq_lens_q is None:  # no collator of ours: evaluation by hand, the packing check
-        found = row_bounds(position_ids)
-        cu_seq_lens_q, max_length_q = found["cu_seq_lens_q"], found["max_length_q"]
+        cu_seq_lens_q, max_length_q = row_bounds(position_ids).values()
     window = kwargs.pop("sliding_window", None) or getattr(module, "sliding_window", None)
     dtype = compute_dtype(value)
     if query.is_cuda and kernel() and dtype != torch.float32 and not kwargs.get("dropout"):

@@ -292,42 +292,42 @@ def remove(paths, reason):
             path.unlink()
 
 
+def differences(old, new, *kinds):
+    """What differs of two fingerprints, as texts like "seed was 1 and is now 2"."""
+    found = []
+    for kind in kinds:
+        before, now = old.get(kind, {}), new[kind]
+        changed = sorted(key for key in before | now if before.get(key) != now.get(key))
+        found += [f"{key} was {before.get(key)} and is now {now.get(key)}" for key in changed]
+    return found
+
+
 def look_back(output_dir, same_if, fresh):
     """What an earlier run left: "finished", a whole checkpoint to go on from, or None. Refuses
     checkpoints of another experiment."""
     output_dir = Path(output_dir)
+    meta, started = output_dir / "sft.meta.json", output_dir / "sft.started.json"
     if fresh:
         remove({path for pattern in OF_A_RUN for path in output_dir.glob(pattern)}, "--fresh")
-        return None
-    meta = output_dir / "sft.meta.json"
     if meta.is_file():
         old = json.loads(meta.read_text())
-        changed = [key for key in same_if if old["same_if"].get(key) != same_if[key]]
+        changed = differences(old["same_if"], same_if, *same_if)
         if not changed:
             rows, loss = old["rows"]["train"]["rows"], old["final_loss"]
             said = f"{rows:,} rows, {old['steps']} steps, loss {loss}"
             say(f"{output_dir}: finished already ({said})")
             return "finished"
-        say(f"{output_dir}: made again, since its {' and '.join(changed)} changed")
+        say(f"{output_dir}: made again, since {changed[0]}")
         remove([*output_dir.glob("checkpoint-*"), *output_dir.glob("tokens"), meta], "made again")
-        return None
     checkpoint, skipped = newest_whole(output_dir)
     for path in skipped:
         say(f"{path.name} is half-written and is skipped")
     if checkpoint is not None:
-        refuse_other_run(output_dir, same_if)
+        old = json.loads(started.read_text()) if started.is_file() else {}
+        if changed := differences(old, same_if, "options", "inputs"):
+            raise r.BadInput(
+                f"{output_dir} holds checkpoints of another run: {changed[0]}; choose another "
+                "--output_dir, or start over with --fresh"
+            )
         say(f"going on from {checkpoint.name}")
     return checkpoint
-
-
-def refuse_other_run(output_dir, same_if):
-    """Raise BadInput where checkpoints were made with other options or data."""
-    started = output_dir / "sft.started.json"
-    old = json.loads(started.read_text()) if started.is_file() else {key: {} for key in same_if}
-    before, now = (found["options"] | found["inputs"] for found in (old, same_if))
-    for key in sorted(before.keys() | now.keys()):
-        if before.get(key) != now.get(key):
-            raise r.BadInput(
-                f"{output_dir} holds checkpoints of another run: {key} was {before.get(key)} and is "
-                f"now {now.get(key)}; choose another --output_dir, or start over with --fresh"
-            )

@@ -216,7 +216,7 @@ def test_what_a_rerun_does(tmp_path, capsys):
     )
     assert options.look_back(out, same_if(seed="1"), False) == "finished"
     assert options.look_back(out, same_if(seed="2"), False) is None
-    assert "its options changed" in capsys.readouterr().err and not folder.exists()
+    assert "since seed was 1 and is now 2" in capsys.readouterr().err and not folder.exists()
     (out / "mine.txt").write_text("keep")
     assert options.look_back(out, same_if(seed="2"), True) is None
     assert [p.name for p in out.iterdir()] == ["mine.txt"], "--fresh deletes a run's files only"
