@@ -62,21 +62,21 @@ def check_rows(folder, wanted):
 
 
 def check_template(folder, tokenizer):
-    """The saved tokenizer must render prompts to the very bytes that the one of training does.
-    Returns how many were compared; raises RuntimeError with the first difference."""
+    """The saved tokenizer must give prompts the very tokens they have in training. Returns how many
+    were compared; raises RuntimeError with the first difference."""
     from transformers import AutoTokenizer
 
     saved = AutoTokenizer.from_pretrained(folder)
     chats = check_rows(folder, 16)
     for messages in chats:
-        text, again = (t.render(one, messages[:-1], prompt=True) for one in (tokenizer, saved))
-        ids = saved.apply_chat_template(
+        text = t.render(tokenizer, messages[:-1], prompt=True)
+        found = saved.apply_chat_template(
             messages[:-1], add_generation_prompt=True, tokenize=True, return_dict=False
         )
-        if again != text or ids != saved(text, add_special_tokens=False).input_ids:
+        if found != tokenizer(text, add_special_tokens=False).input_ids:
             raise RuntimeError(
                 f"{folder}: the saved chat template renders a prompt otherwise than in training:\n"
-                f"{again!r}\ninstead of\n{text!r}"
+                f"{saved.decode(found)!r}\ninstead of\n{text!r}"
             )
     return len(chats)
 
@@ -106,10 +106,7 @@ def run_stop_test(folder, wanted, quantization):
     test["passed"] = test["ended"] >= ENDED * test["prompts"]
     say(f"stop test: {test['ended']} of {test['prompts']} held-out prompts were answered to an end")
     if not test["passed"]:
-        say(
-            "WARNING: fewer than 95 % end by themselves. The model has not learnt to stop: train "
-            "longer, or look at the answers in sft.meta.json"
-        )
+        say("WARNING: the model has not learnt to stop: train longer, see answers in sft.meta.json")
     return test
 
 

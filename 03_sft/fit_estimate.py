@@ -6,14 +6,8 @@
 in   --max-length N   tokens in one packed sequence, one a GPU at a time, gradient checkpointing on
 out  a Markdown table on stdout: GiB for full fine-tuning, LoRA and QLoRA
 
-Bytes, W being all weights and A the adapter's; FSDP2 and ZeRO-3 divide them by the GPUs:
-    full    weights, gradients, AdamW's two states: 16 W in fp32; in bf16 with states of 8 bits 6 W
-    LoRA    2 W (16-bit base) + 16 A
-    QLoRA   0.52 of each matrix, 2 of embedding, head and fused experts, + 8 A
-    and     each layer's input (checkpointing) or all that it leaves (without); the largest of one
-            layer recomputed, the loss with the head's gradient, the loss with autocast's bf16
-            copies; DDP's buckets; what FSDP2 has gathered; 5 % and 1 GiB for CUDA
-tests/bench/count_memory.py checks these terms against what torch allocates.
+memory() adds up what is held, what a step leaves and makes in passing, 5 % and 1 GiB for CUDA;
+tests/bench/count_memory.py checks it against what torch allocates.
 """
 
 import sys
@@ -71,8 +65,7 @@ CHECKPOINT = {"fsdp": 16, "zero3": 14}
 
 @dataclass
 class Shape:
-    """What a decoder's config.json says about its size; q = heads x head_dim, kv = key/value heads
-    x head_dim."""
+    """A decoder's sizes; q = heads x head_dim, kv = key/value heads x head_dim."""
 
     hidden: int
     layers: int
@@ -92,8 +85,7 @@ class Shape:
         return self.hidden * (2 * self.q + 2 * self.kv) + mlp
 
     def inside(self, wide, liger=False, adapter=False):
-        """Bytes a token that one layer leaves for its backward pass where it computes in bf16
-        (tests/bench/count_memory.py).
+        """Bytes a token that one layer leaves for its backward pass where it computes in bf16.
 
         Norms in fp32, attention with repeated keys and values, the gated MLP of the active experts.
         Liger's norms keep their 16-bit input alone, its SwiGLU makes the product again. Over fp32
@@ -182,14 +174,14 @@ def held(shape, method, wide, rank, optim):
 
 
 def gathered(shape):
-    """Bytes that one GPU holds of the others' shares at the largest moment of FSDP2.
-
-    Two layers in bf16 (the second is fetched ahead), the gradient of one in bf16 and, to be summed,
-    in fp32; or, while the loss is made, the head with its gradient, of one chunk and summed, and an
-    embedding of its own. Between accumulation steps nothing whole stays (sync_each_batch).
-    """
+    """Bytes that one GPU holds of the others' shares at the largest moment of FSDP2; between
+    accumulation steps nothing whole stays (sync_each_batch)."""
+    # two layers in bf16 (the second is fetched ahead), the gradient of one in bf16 and, to be
+    # summed, in fp32
+    layers = (2 + 2 + 2 + 4) * shape.layer
+    # while the loss is made: the head with its gradient, of one chunk and summed, and an embedding
     head = (6 if shape.tied else 8) * shape.embedding
-    return max((2 + 2 + 2 + 4) * shape.layer, head)
+    return max(layers, head)
 
 
 def activations_of(shape, tokens, wide, left, checkpointing, chunk, whole):

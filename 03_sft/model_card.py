@@ -63,7 +63,7 @@ def card(meta, results, hub_id):
     import jinja2
     import yaml
 
-    base, losses = meta["model"], [entry["loss"] for entry in meta["log"] if "loss" in entry]
+    base = meta["model"]
     inputs = {Path(name).name: digest for name, digest in meta["same_if"]["inputs"].items()}
     inputs.pop(Path(base).name, None)
     header = {
@@ -75,17 +75,16 @@ def card(meta, results, hub_id):
         base = Path(base).name
     else:
         header["base_model"] = base
-    environment = jinja2.Environment(undefined=jinja2.StrictUndefined, keep_trailing_newline=True)
+    environment = jinja2.Environment(keep_trailing_newline=True)
     return environment.from_string(TEMPLATE.read_text(encoding="utf-8")).render(
-        meta
-        | {"merge": meta.get("merge"), "models": results[0], "scores": results[1]}
-        | {"checks": {"stop_test": None, "template_prompts_equal": None, **meta["checks"]}},
+        meta,
+        models=results[0],
+        scores=results[1],
         header=yaml.safe_dump(header, sort_keys=False).strip(),
         hub_id=hub_id,
         base=base,
         method=METHODS[meta["method"]],
         recipe=[(name, meta["given"][name]) for name in RECIPE if name in meta["given"]],
-        losses=f"{losses[0]:.3f} → {losses[-1]:.3f}" if losses else "not recorded",
         speed_text=speed_text(meta),
         files=sorted(inputs.items()),
     )

@@ -452,7 +452,8 @@ def meta(tmp_path, **more):
         },
         "failed_checks": {},
         "given": {"learning_rate": 2e-4, "global_batch_size": 128},
-        "log": [{"loss": 1.5}, {"loss": 0.7}],
+        "first_loss": 1.5,
+        "final_loss": 0.7,
         "same_if": {"inputs": {"data/train.jsonl": "f" * 64}},
         **more,
     }
@@ -485,7 +486,7 @@ def test_model_card_holds_what_was_recorded(tmp_path, run_script):
         "| gsm8k | 1319 | 41.0 [38.4, 43.7] (120) | 52.5 [49.8, 55.2] (2) |",
         "| medqa | 1273 |  | 30.0 [27.5, 32.6] (0) |",
         "f" * 64,
-        "1.500 → 0.700",
+        "1.5 → 0.7",
         "| Learning rate | 0.0002 |",
         "16 of 16 held-out prompts",
         "from_pretrained(name)",
