@@ -21,18 +21,11 @@ def answer(model, tokenizer, messages, args):
     """The model's answer to a conversation as text, streamed to stdout."""
     from transformers import TextStreamer
 
-    sampling = {}
+    settings = {"max_new_tokens": args.max_new_tokens}
     if args.temperature > 0:
-        sampling = dict(do_sample=True, temperature=args.temperature, top_p=args.top_p)
+        settings |= dict(do_sample=True, temperature=args.temperature)
     streamer = TextStreamer(tokenizer, skip_prompt=True, skip_special_tokens=True)
-    new = merge_adapter.generate(
-        model,
-        tokenizer,
-        [messages],
-        max_new_tokens=args.max_new_tokens,
-        streamer=streamer,
-        **sampling,
-    )[0]
+    (new,) = merge_adapter.generate(model, tokenizer, [messages], streamer=streamer, **settings)
     if new[-1] != tokenizer.eos_token_id:
         r.say(f"(cut at --max-new-tokens {args.max_new_tokens})")
     return tokenizer.decode(new, skip_special_tokens=True)
@@ -64,14 +57,9 @@ def main():
     add("--prompt", metavar="TEXT", help="ask this one thing and end")
     add("--system", metavar="TEXT", help="system prompt")
     add("--temperature", type=float, default=0.0, metavar="X", help="0: the likeliest token")
-    add("--top-p", type=float, default=1.0, metavar="X", help="sample from this mass (default 1)")
     add("--max-new-tokens", type=r.positive, default=1024, metavar="N", help="default 1024")
-    add("--seed", type=int, default=42, metavar="N", help="seed of sampling (default 42)")
     args = parser.parse_args()
-    from transformers import set_seed
-
     model, tokenizer = merge_adapter.load_for_use(args.model, args.adapter)
-    set_seed(args.seed)
     start = [{"role": "system", "content": args.system}] if args.system else []
     if args.prompt is None:
         talk(model, tokenizer, start, args)

@@ -41,11 +41,8 @@ def base_of(adapter, base=None):
 
 
 def place_for(model):
-    """Where a model is used in 16 bits, and in which type: from_pretrained's device_map and dtype.
-
-    Only the config is read. Raises BadInput where neither the GPU nor this machine has room for its
-    16-bit weights and one layer.
-    """
+    """Where a model is used in 16 bits: from_pretrained's device_map and dtype. Raises BadInput where
+    neither the GPU nor this machine has room for its weights and one layer; reads the config only."""
     import psutil
     import torch
     from transformers import AutoConfig, AutoModelForCausalLM
@@ -66,9 +63,8 @@ def place_for(model):
 
 
 def load_for_use(model, adapter=None, quantization=None, merged=True):
-    """A model to generate with, and its tokenizer: (model, tokenizer).
+    """(model, tokenizer) to generate with; an adapter's folder may be given as `model`.
 
-    An adapter's folder may be given as `model`: its base is then found in its adapter_config.json.
     quantization  transformers' config of a QLoRA run, whose base may not fit in 16 bits
     merged        in memory: an adapter beside each of 210 matrices slows every generated token
     Raises BadInput where nothing can be loaded.
@@ -98,10 +94,7 @@ def load_for_use(model, adapter=None, quantization=None, merged=True):
 
 
 def generate(model, tokenizer, chats, **settings):
-    """Tokens a model answers conversations with, a row each; the likeliest by default.
-
-    settings  of transformers' generate
-    """
+    """Tokens a model answers conversations with, a row each; settings are those of its generate()."""
     import torch
 
     tokenizer.padding_side = "left"
@@ -184,9 +177,9 @@ def made_from(adapter, base, check):
 def merge(adapter, output, base=None, check=False):
     """Write the merged model to `output`, where it is not there yet; returns the comparison made.
 
-    PEFT adds each module's fp32 difference to its weight in place: W.float() + difference, rounded
-    once to bf16 (its safe_merge rounds the difference too). Memory: the model in 16 bits and one
-    layer (small models on a CPU: in fp32). Raises RuntimeError where the comparison fails.
+    PEFT adds each module's fp32 difference to its weight in place, rounded once to bf16 (its
+    safe_merge rounds the difference too). Memory: the model in 16 bits and one layer. Raises
+    RuntimeError where the comparison fails.
     """
     import torch
     from transformers.trainer_utils import align_special_tokens

@@ -106,8 +106,8 @@ def attend(
     max_length_q=None,
     **kwargs,
 ):
-    """Attention as transformers' interface wants it: (batch, heads, tokens, size) -> (batch,
-    tokens, heads, size). Batches with a mask (padding) and generation go to plain SDPA."""
+    """For AttentionInterface: (batch, heads, tokens, size) -> (batch, tokens, heads, size). Batches
+    with a mask (padding) and generation go to plain SDPA."""
     import torch
     from transformers.integrations.sdpa_attention import sdpa_attention_forward
 

@@ -19,8 +19,8 @@ LEAK = 1e-3  # of fp32 logits: rounding makes 6e-5, rows that see each other up 
 
 
 def find_template(tokenizer, given=None):
-    """Set the chat template: `given` (a .jinja file, or a model whose template is taken), the
-    tokenizer's own, or one that suits a base model's vocabulary. Returns where it came from."""
+    """Set the chat template: `given` (a .jinja file or a model), the tokenizer's own, or one that
+    suits a base model's vocabulary. Returns where it came from."""
     from transformers import AutoTokenizer
 
     if given and Path(given).is_file():
@@ -46,8 +46,8 @@ def load_tokenizer(model, template=None, revision="main"):
         raise r.BadInput(f"{place}: the chat template cannot be used ({reason})") from None
     if end is None:
         raise r.BadInput(
-            f"{place}: the chat template puts no special token behind an answer, so the model could "
-            "not learn to stop; name another with --chat_template_path (03_sft/templates/ has three)"
+            f"{place}: the chat template puts no special token behind an answer, where the model "
+            "could learn to stop; name another by --chat_template_path (03_sft/templates/ has three)"
         )
     if end != tokenizer.eos_token_id:
         old, tokenizer.eos_token = tokenizer.eos_token, tokenizer.convert_ids_to_tokens(end)
@@ -61,18 +61,18 @@ def load_tokenizer(model, template=None, revision="main"):
 
 
 def start_unsloth():
-    """Import Unsloth before everything it patches; a clear refusal where it cannot work."""
+    """Import Unsloth before everything it patches; BadInput where it cannot work."""
     import torch
 
     if not torch.cuda.is_available():
         raise r.BadInput("--unsloth needs an NVIDIA GPU, and none is visible")
     if int(os.environ.get("WORLD_SIZE", 1)) > 1:
-        raise r.BadInput("--unsloth trains on one GPU; leave the option out, or start one process")
+        raise r.BadInput("--unsloth trains on one GPU; leave it out, or start one process")
     import unsloth  # noqa: F401
 
 
 def unsloth_model(args, model_args):
-    """The model by Unsloth, with the same adapter settings."""
+    """The model by Unsloth, with its adapter."""
     from unsloth import FastLanguageModel
 
     model, _ = FastLanguageModel.from_pretrained(
@@ -173,10 +173,9 @@ def small_copy(config):
 
 
 def packing_leak(config, attention, dtype=None):
-    """How far the logits of three packed rows are from those of the rows alone under the model's own
-    eager attention in fp32, and how far rounding may bring them: LEAK, and in 16 bit three times
-    what it does to the rows alone. Random weights, two small layers: a second, no download.
-    """
+    """How far the logits of three packed rows are from those of the rows alone under eager attention
+    in fp32, and how far rounding may bring them: LEAK, and in 16 bit three times what it does to
+    the rows alone. Random weights, two small layers: a second, no download."""
     import torch
     from transformers import AutoModelForCausalLM
 
@@ -206,8 +205,8 @@ def packing_leak(config, attention, dtype=None):
 
 
 def packing_is_safe(config, attention, dtype=None):
-    """Are packed rows kept apart by this backend, in the type in which attention will run? (True,
-    False, or None where that cannot be found out; note)"""
+    """Are packed rows kept apart by this backend? (True, False, or None where that cannot be found
+    out; note)"""
     from transformers.integrations import deepspeed
 
     kept = deepspeed._hf_deepspeed_config_weak_ref
@@ -226,8 +225,10 @@ def packing_is_safe(config, attention, dtype=None):
 
 def attention_for(config, wanted, packing, dtype=None):
     """(backend, packing, notes): the backend asked for; else packed rows without a mask, or SDPA where
-    they do not stay apart. Packing is off where rows see each other; BadInput where that cannot be
-    found out."""
+    they do not stay apart. Packing is off where rows see each other; BadInput where nobody knows.
+
+    dtype  in which attention will run
+    """
     name, why = choose_attention(wanted)
     if not packing:
         return name, False, [f"attention: {name} ({why})"]
@@ -250,8 +251,7 @@ def adapter_targets(wanted, experts):
 
 
 def widen_for_scaler(model):
-    """Trainable weights in fp32, as fp16's scaler wants them; TRL makes adapters of a 4-bit base
-    bf16."""
+    """Trainable weights in fp32, as fp16's scaler wants them: TRL makes those of QLoRA bf16."""
     for parameter in model.parameters():
         if parameter.requires_grad:
             parameter.data = parameter.data.float()
@@ -269,14 +269,18 @@ def shard_exactly(trainer):
         )
 
 
-def packed_loss_is_right(trainer, input_ids, labels):
-    """Does the model that is about to train keep packed rows apart? (True or False, note)
+def check_unsloth(trainer, packing, input_ids, labels):
+    """Raise BadInput where Unsloth's attention, which attention_for() cannot try, does not keep
+    packed rows apart; returns a note.
 
     Of the same row twice in one batch only the second is trained: its loss must be that of the row
     alone, while a model that sees the first copy repeats it. This runs what training runs: Unsloth's
     attention, the trainer's collator and loss.
     """
     import torch
+
+    if not packing:
+        return "Unsloth, without packing"
 
     ids, labels = input_ids[:512], labels[:512]
 
@@ -291,6 +295,8 @@ def packed_loss_is_right(trainer, input_ids, labels):
     counted, alone, together = trainer._total_train_tokens, loss(1), loss(2)
     trainer._total_train_tokens = counted
     trainer._metrics["train"].clear()
-    # bf16 rounding of a mean loss is below 0.005
     note = f"the same row alone and packed behind itself: loss {alone:.4f} and {together:.4f}"
-    return abs(alone - together) <= 0.02, note
+    if abs(alone - together) > 0.02:  # bf16 rounding of a mean loss is below 0.005
+        raise r.BadInput(f"--unsloth: packed rows see each other ({note}); add --packing false")
+    r.say(f"packing under Unsloth: {note}")
+    return f"packing under Unsloth: {note}"

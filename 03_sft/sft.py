@@ -123,7 +123,7 @@ def prepare(own, args, model_args, state):
     if held is None:
         args.eval_strategy = "no"
     return dict(
-        config=config,
+        shape=shape,
         tokenizer=tokenizer,
         train_set=train_set,
         held=held,
@@ -155,13 +155,12 @@ def plan_batch(own, args, found, sequences, world):
     return rows
 
 
-def make_meter(config, found, model_args, world):
+def make_meter(shape, found, model_args, world):
     """Meter with the FLOPs of a token of these rows and the peak of these GPUs."""
     import torch
     from training_checks import Meter
 
-    shape, flops = fit_estimate.shape_of(config), None
-    gpu = torch.cuda.get_device_name(0) if torch.cuda.is_available() else None
+    gpu, flops = torch.cuda.get_device_name(0) if torch.cuda.is_available() else None, None
     if shape:
         context = found["train"]["squares"] / found["train"]["tokens"]
         method = "lora" if model_args.use_peft else "full"
@@ -171,7 +170,8 @@ def make_meter(config, found, model_args, world):
 
 
 def build_trainer(own, args, model_args, made, meter, state):
-    """TRL's SFTTrainer over the tokens of prepare(), with the figures of Meter in its log."""
+    """TRL's SFTTrainer over the tokens of prepare(), ready for the first step, with the figures of
+    Meter in its log."""
     from training_checks import callbacks, measured
     from transformers import PrinterCallback
     from trl import SFTTrainer, get_peft_config, get_quantization_config
@@ -179,50 +179,41 @@ def build_trainer(own, args, model_args, made, meter, state):
 
     args.dataset_kwargs = {"skip_prepare_dataset": True}
     args.include_num_input_tokens_seen = "non_padding"  # for Meter
+    if is_on(os.environ.get("ACCELERATE_USE_FSDP")):
+        # else each GPU keeps the whole gradient from one accumulation step to the next
+        args.accelerator_config.gradient_accumulation_kwargs = {"sync_each_batch": True}
     # no option of TRL 1.14; SFTTrainer reads it when it is built
     sft_trainer._CHUNKED_LM_HEAD_CHUNK_SIZE = own.loss_chunk
-    model, peft, quantization = model_args.model_name_or_path, None, None
     if own.unsloth:
-        model = prepare_model.unsloth_model(args, model_args)
+        model = {"model": prepare_model.unsloth_model(args, model_args)}
     else:
-        peft, quantization = get_peft_config(model_args), get_quantization_config(model_args)
+        model = dict(
+            model=model_args.model_name_or_path,
+            peft_config=get_peft_config(model_args),
+            quantization_config=get_quantization_config(model_args),
+        )
         args.model_init_kwargs = dict(
             revision=model_args.model_revision,
             attn_implementation=model_args.attn_implementation,
             dtype=model_args.dtype,
         )
     trainer = measured(SFTTrainer, meter)(
-        model=model,
+        **model,
         args=args,
         train_dataset=made["train_set"],
         eval_dataset=made["held"],
         processing_class=made["tokenizer"],
-        peft_config=peft,
-        quantization_config=quantization,
         callbacks=callbacks(state, meter, first_save=args.save_strategy != "no"),
     )
-    if not own.unsloth:
+    if own.unsloth:
+        made["notes"].append(prepare_model.check_unsloth(trainer, args.packing, **made["first"]))
+    else:
         trainer.data_collator = packed_attention.add_row_bounds(trainer.data_collator)
     for config in getattr(trainer.model, "peft_config", {}).values():
         # Unsloth names its own 4-bit copy of the base; an adapter is merged onto the 16-bit one
         config.base_model_name_or_path = model_args.model_name_or_path
     if args.disable_tqdm:
         trainer.remove_callback(PrinterCallback)  # its lines are replaced by Meter.line
-    return trainer
-
-
-def ready_trainer(own, args, model_args, made, meter, state):
-    """build_trainer()'s, with what is set between the model and the first step."""
-    if is_on(os.environ.get("ACCELERATE_USE_FSDP")):
-        # else each GPU keeps the whole gradient from one accumulation step to the next
-        args.accelerator_config.gradient_accumulation_kwargs = {"sync_each_batch": True}
-    trainer = build_trainer(own, args, model_args, made, meter, state)
-    if own.unsloth and args.packing:  # attention_for() could not try its own attention
-        safe, note = prepare_model.packed_loss_is_right(trainer, **made["first"])
-        made["notes"].append(f"packing under Unsloth: {note}")
-        say(made["notes"][-1])
-        if not safe:
-            raise r.BadInput(f"--unsloth: packed rows see each other ({note}); add --packing false")
     prepare_model.shard_exactly(trainer)
     if args.fp16:
         prepare_model.widen_for_scaler(trainer.model)
@@ -248,8 +239,8 @@ def train(own, args, model_args, given, same_if, checkpoint):
     if state.is_main_process:
         r.write_json(folder / "sft.started.json", same_if)
     args.disable_tqdm = args.disable_tqdm or not sys.stderr.isatty()
-    meter = make_meter(made["config"], made["found"], model_args, state.num_processes)
-    trainer = ready_trainer(own, args, model_args, made, meter, state)
+    meter = make_meter(made["shape"], made["found"], model_args, state.num_processes)
+    trainer = build_trainer(own, args, model_args, made, meter, state)
     trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
     trainer.save_model(args.output_dir)
     state.wait_for_everyone()

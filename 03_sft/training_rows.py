@@ -37,14 +37,9 @@ def conversation(row):
     asked, *answered = (row[field] for field in fields)
     if fields[0] == "instruction" and row.get("input"):
         asked = f"{asked}\n\n{row['input']}"
-    try:
-        prompt = turns(asked, "user")
-        answer = turns(answered[0], "assistant") if answered else []
-    except (KeyError, TypeError) as error:
-        reason = f"{type(error).__name__}: {error}"
-        raise ValueError(f"a turn is not in the form of its kind ({reason})") from None
-    if row.get("system") and prompt and prompt[0]["role"] != "system":
-        prompt.insert(0, {"role": "system", "content": row["system"]})
+    system = turns(row["system"], "system") if row.get("system") else []
+    prompt = system + turns(asked, "user")
+    answer = turns(answered[0], "assistant") if answered else []
     check_turns(prompt + answer)
     return prompt + answer, len(prompt) if answered else 0
 
@@ -53,8 +48,12 @@ def turns(value, role):
     """Turns of a chat list; anything else is the text of one turn."""
     if not isinstance(value, list):  # also null, which check_turns names
         return [{"role": role, "content": value}]
-    names = ("from", "value") if value and "from" in value[0] else ("role", "content")
-    said = [[part[name] for name in names] for part in value]
+    try:
+        names = ("from", "value") if value and "from" in value[0] else ("role", "content")
+        said = [[part[name] for name in names] for part in value]
+    except (KeyError, TypeError) as error:
+        reason = f"{type(error).__name__}: {error}"
+        raise ValueError(f"a turn is not in the form of its kind ({reason})") from None
     return [{"role": SHAREGPT.get(role, role), "content": text} for role, text in said]
 
 

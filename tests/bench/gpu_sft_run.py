@@ -119,8 +119,8 @@ def ours(way, argv):
     state = PartialState()
     made = sft.prepare(own, args, model_args, state)
     args.disable_tqdm = True
-    meter = sft.make_meter(made["config"], made["found"], model_args, 1)
-    trainer = sft.ready_trainer(own, args, model_args, made, meter, state)
+    meter = sft.make_meter(made["shape"], made["found"], model_args, 1)
+    trainer = sft.build_trainer(own, args, model_args, made, meter, state)
     if way == "flashoptim":
         flash_optimizer(trainer)
     trainer.train()
@@ -148,7 +148,7 @@ def plain_trl(way, argv):
     state = PartialState()
     config = AutoConfig.from_pretrained(model_args.model_name_or_path)
     train_set, _, _, found = made_rows(own, ready, tokenizer, state)
-    meter = sft.make_meter(config, found, model_args, 1)
+    meter = sft.make_meter(fit_estimate.shape_of(config), found, model_args, 1)
     size = min(8, own.global_batch_size)
     args = SFTConfig(
         output_dir=ready.output_dir,
