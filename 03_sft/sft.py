@@ -13,8 +13,29 @@ out  output_dir/         the model (16 bit) or the adapter, with its tokenizer; 
      sft.heldout.jsonl   rows kept back for evaluation
 
 The same command again goes on from the newest whole checkpoint, or does nothing if the run is
-finished. All options of TRL's SFTConfig and ModelConfig can stand in the recipe or on the command
-line: `--help-all` lists them. The script's own options:
+finished. A recipe or the command line may hold every option of TRL's SFTConfig and ModelConfig
+(`--help-all`) and the script's own:
+    --train_file            rows to train on (required)
+    --eval_rows             rows kept back (1 in 100, 16 to 500; none below 64 rows)
+    --limit                 only the first N rows of train_file
+    --global_batch_size     rows of one optimizer step over all GPUs [512]
+    --unsloth               train with Unsloth's kernels (one NVIDIA GPU)
+    --loss_chunk            tokens of the loss at once (2048 on a GPU with room, else 256)
+    --liger_layers          Liger's RMSNorm, SwiGLU, RoPE (on GPUs from Ampere on)
+    --check_only            do the checks, show a row and the plan, and stop
+    --ignore_fit            train although the estimate says that it does not fit
+    --stop_test_prompts     held-out prompts answered at the end: do answers stop? [16; 0: none]
+    --fresh                 start over: delete what an earlier run left in output_dir
+Those of TRL and PEFT that people change, with their defaults here:
+    --config                recipe (YAML, one option a line); the command line overrides it
+    --model_name_or_path    a folder or a hub id (required)
+    --output_dir            the folder that gets the model or the adapter (required)
+    --learning_rate         peak; 5e-6 for full fine-tuning in the paper, 2e-4 for LoRA here [2e-5]
+    --num_train_epochs      passes over the rows [3]; --max_steps ends earlier
+    --max_length            tokens of a packed sequence; longer rows are dropped [4096]
+    --per_device_train_batch_size   packed sequences of one forward pass, flattened [1]
+    --use_peft              train an adapter (LoRA); with --load_in_4bit QLoRA
+    --lora_r                rank of the adapter [16]; --lora_alpha goes with it [32]
 """
 
 import sys
@@ -25,7 +46,6 @@ import os
 import shlex
 import shutil
 import time
-from dataclasses import fields
 
 import fit_estimate
 import packed_attention
@@ -35,7 +55,6 @@ import training_rows
 from check_fit import check_fit
 from finish_run import finish
 from training_options import (
-    OwnOptions,
     agreed,
     batch_plan,
     check_early,
@@ -49,27 +68,6 @@ from training_options import (
 )
 
 import rows as r
-
-# Of TRL's and PEFT's options those that people change; --help shows them beside the script's own.
-OFTEN = {
-    "config": "recipe (YAML, one option a line); the command line overrides it",
-    "model_name_or_path": "a folder or a hub id (required)",
-    "output_dir": "the folder that gets the model or the adapter (required)",
-    "learning_rate": "peak; 5e-6 for full fine-tuning in the paper, 2e-4 for LoRA here [2e-5]",
-    "num_train_epochs": "passes over the rows [3]; --max_steps ends earlier",
-    "max_length": "tokens of a packed sequence; longer rows are dropped [4096]",
-    "per_device_train_batch_size": "packed sequences of one forward pass, flattened [1]",
-    "use_peft": "train an adapter (LoRA); with --load_in_4bit QLoRA",
-    "lora_r": "rank of the adapter [16]; --lora_alpha goes with it [32]",
-}
-
-
-def help_text():
-    own = {f.name: f"{f.metadata['help']} [{f.default}]" for f in fields(OwnOptions)}
-    lines = [f"    --{name:<18} {text}" for name, text in own.items()]
-    lines += ["", "Options of TRL and PEFT that people change (their defaults here):"]
-    lines += [f"    --{name:<27} {text}" for name, text in OFTEN.items()]
-    return __doc__ + "\n".join(lines)
 
 
 def compute_dtype(args, model_args):
@@ -294,15 +292,15 @@ def meta_of(model_args, made, history):
 def main():
     argv = sys.argv[1:]
     if not argv or "-h" in argv or "--help" in argv:
-        print(help_text())
+        print(__doc__)
         raise SystemExit(0 if argv else 2)
     if "--help-all" in argv:
-        parse(argv, {}, help_text())
+        parse(argv, {})
     given = given_options(argv)
     check_early(given)
     if is_on(given.get("unsloth")):
         prepare_model.start_unsloth()
-    own, args, model_args = parse(argv, given, help_text())
+    own, args, model_args = parse(argv, given)
     same_if = fingerprint(given, own, model_args.model_name_or_path)
     checkpoint = agreed(lambda: look_back(args.output_dir, same_if, own.fresh))
     first_process = int(os.environ.get("RANK", 0)) == 0

@@ -128,8 +128,6 @@ class Meter:
         speed = tokens / seconds
         found = {"tokens_per_second": round(speed, 1)}
         found["peak_memory_gib"] = round(peak_memory() / 2**30, 2)
-        if self.flops:
-            found["tflops"] = round(speed * self.flops / 1e12, 3)
         if self.flops and self.peak:
             found["mfu"] = round(100 * speed * self.flops / self.peak, 2)
         return found

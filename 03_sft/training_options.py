@@ -8,7 +8,7 @@ import json
 import os
 import shutil
 import sys
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 from training_checks import newest_whole
@@ -16,7 +16,6 @@ from training_checks import newest_whole
 import batch_generate
 import rows as r
 
-SOURCES = "sft.py training_options.py training_rows.py token_files.py prepare_model.py".split()
 # Options that do not change the model: a finished run stays finished when they differ.
 NEUTRAL = """
     config output_dir fresh ignore_fit check_only report_to disable_tqdm logging_steps dataset_num_proc
@@ -53,29 +52,21 @@ OF_A_RUN = """
 """.split()
 
 
-def option(default, text):
-    return field(default=default, metadata={"help": text})
-
-
 @dataclass
 class OwnOptions:
-    train_file: str | None = option(None, "rows to train on (required)")
-    eval_rows: int | None = option(None, "rows kept back (1 in 100, 16 to 500; none below 64 rows)")
-    limit: int | None = option(None, "only the first N rows of train_file")
-    global_batch_size: int = option(512, "rows of one optimizer step over all GPUs")
-    unsloth: bool = option(False, "train with Unsloth's kernels (one NVIDIA GPU)")
-    loss_chunk: int | None = option(
-        None, "tokens of the loss at once (2048 on a GPU with room, else 256)"
-    )
-    liger_layers: bool | None = option(
-        None, "Liger's RMSNorm, SwiGLU, RoPE (on GPUs from Ampere on)"
-    )
-    check_only: bool = option(False, "do the checks, show a row and the plan, and stop")
-    ignore_fit: bool = option(False, "train although the estimate says that it does not fit")
-    stop_test_prompts: int = option(
-        16, "held-out prompts answered at the end: do answers stop? (0: none)"
-    )
-    fresh: bool = option(False, "start over: delete what an earlier run left in output_dir")
+    """The script's own options; sft.py's docstring says what they do."""
+
+    train_file: str | None = None
+    eval_rows: int | None = None
+    limit: int | None = None
+    global_batch_size: int = 512
+    unsloth: bool = False
+    loss_chunk: int | None = None
+    liger_layers: bool | None = None
+    check_only: bool = False
+    ignore_fit: bool = False
+    stop_test_prompts: int = 16
+    fresh: bool = False
 
 
 def say(*words, sep=" "):
@@ -210,7 +201,7 @@ def machine_defaults(given):
     }
 
 
-def parse(argv, given, description):
+def parse(argv, given):
     """(OwnOptions, SFTConfig, ModelConfig) by TRL's parser; a wrong option is BadInput."""
     from trl import ModelConfig, SFTConfig, TrlParser
 
@@ -218,12 +209,7 @@ def parse(argv, given, description):
         def error(self, message):
             raise r.BadInput(f"{message} (--help lists the script's options, --help-all TRL's)")
 
-    parser = Parser(
-        (OwnOptions, SFTConfig, ModelConfig),
-        prog="sft.py",
-        allow_abbrev=False,
-        description=description,
-    )
+    parser = Parser((OwnOptions, SFTConfig, ModelConfig), prog="sft.py", allow_abbrev=False)
     if "--help-all" in argv:
         parser.print_help()
         raise SystemExit(0)
@@ -272,15 +258,12 @@ def agreed(decide):
 
 
 def fingerprint(given, own, model):
-    """What decides whether a finished run is still good: options, data, model, code."""
+    """What decides whether a finished run is still good: options, data, model."""
     inputs = {own.train_file: r.file_hash(own.train_file)}
     if Path(model).is_dir():
         inputs[model] = batch_generate.identify(model)
-    return {
-        "options": {k: str(v) for k, v in sorted(given.items()) if k not in NEUTRAL},
-        "inputs": inputs,
-        "code": {name: r.file_hash(Path(__file__).with_name(name))[:16] for name in SOURCES},
-    }
+    options = {name: str(value) for name, value in sorted(given.items()) if name not in NEUTRAL}
+    return {"options": options, "inputs": inputs}
 
 
 def remove(paths, reason):
@@ -292,14 +275,13 @@ def remove(paths, reason):
             path.unlink()
 
 
-def differences(old, new, *kinds):
-    """What differs of two fingerprints, as texts like "seed was 1 and is now 2"."""
-    found = []
-    for kind in kinds:
+def difference(old, new):
+    """How two fingerprints differ first, like "seed was 1 and is now 2", or None."""
+    for kind in new:
         before, now = old.get(kind, {}), new[kind]
-        changed = sorted(key for key in before | now if before.get(key) != now.get(key))
-        found += [f"{key} was {before.get(key)} and is now {now.get(key)}" for key in changed]
-    return found
+        for key in sorted(before | now):
+            if before.get(key) != now.get(key):
+                return f"{key} was {before.get(key)} and is now {now.get(key)}"
 
 
 def look_back(output_dir, same_if, fresh):
@@ -311,22 +293,22 @@ def look_back(output_dir, same_if, fresh):
         remove({path for pattern in OF_A_RUN for path in output_dir.glob(pattern)}, "--fresh")
     if meta.is_file():
         old = json.loads(meta.read_text())
-        changed = differences(old["same_if"], same_if, *same_if)
+        changed = difference(old["same_if"], same_if)
         if not changed:
             rows, loss = old["rows"]["train"]["rows"], old["final_loss"]
             said = f"{rows:,} rows, {old['steps']} steps, loss {loss}"
             say(f"{output_dir}: finished already ({said})")
             return "finished"
-        say(f"{output_dir}: made again, since {changed[0]}")
+        say(f"{output_dir}: made again, since {changed}")
         remove([*output_dir.glob("checkpoint-*"), *output_dir.glob("tokens"), meta], "made again")
     checkpoint, skipped = newest_whole(output_dir)
     for path in skipped:
         say(f"{path.name} is half-written and is skipped")
     if checkpoint is not None:
         old = json.loads(started.read_text()) if started.is_file() else {}
-        if changed := differences(old, same_if, "options", "inputs"):
+        if changed := difference(old, same_if):
             raise r.BadInput(
-                f"{output_dir} holds checkpoints of another run: {changed[0]}; choose another "
+                f"{output_dir} holds checkpoints of another run: {changed}; choose another "
                 "--output_dir, or start over with --fresh"
             )
         say(f"going on from {checkpoint.name}")

@@ -141,11 +141,7 @@ def test_full_training_from_raw_rows(sft, capsys):
         and meta["rows"]["eval"]["rows"] == 4
         and meta["checks"]["packing"] is True
     )
-    assert (
-        meta["speed"]["tokens_per_second"] > 0
-        and meta["speed"]["peak_memory_gib"] > 0
-        and meta["speed"]["tflops"] >= 0
-    )
+    assert meta["speed"]["tokens_per_second"] > 0 and meta["speed"]["peak_memory_gib"] > 0
     tokenizer, config = AutoTokenizer.from_pretrained(sft.out), AutoConfig.from_pretrained(sft.out)
     generation = GenerationConfig.from_pretrained(sft.out)
     end = tokenizer.convert_tokens_to_ids("<|im_end|>")
@@ -308,8 +304,6 @@ def test_help_all_lists_trl(monkeypatch, capsys):
 
 
 def test_every_recipe_is_understood(rows_file, tmp_path, monkeypatch):
-    import sft as script
-
     for path in sorted((SFT / "recipes").glob("*.yaml")):
         recipe = yaml.safe_load(path.read_text())
         # bf16 of a GPU recipe is refused by TRL on a machine without one; everything else is parsed as it stands
@@ -322,7 +316,7 @@ def test_every_recipe_is_understood(rows_file, tmp_path, monkeypatch):
             "--bf16",
             "false",
         ]
-        own, args, model_args = options.parse(argv, options.given_options(argv), script.help_text())
+        own, args, model_args = options.parse(argv, options.given_options(argv))
         assert (
             own.global_batch_size == recipe["global_batch_size"]
             and args.max_length == recipe["max_length"]

@@ -115,7 +115,7 @@ def ours(way, argv):
     options.check_early(given)
     if way == "unsloth":
         prepare_model.start_unsloth()
-    own, args, model_args = options.parse(argv, given, sft.help_text())
+    own, args, model_args = options.parse(argv, given)
     state = PartialState()
     made = sft.prepare(own, args, model_args, state)
     args.disable_tqdm = True
@@ -142,7 +142,7 @@ def plain_trl(way, argv):
     from trl import SFTConfig, SFTTrainer, get_peft_config
 
     given = options.given_options(argv)
-    own, ready, model_args = options.parse(argv, given, "")
+    own, ready, model_args = options.parse(argv, given)
     tokenizer = AutoTokenizer.from_pretrained(model_args.model_name_or_path)
     tokenizer.chat_template = (ROOT / "03_sft/templates/chatml.jinja").read_text()
     state = PartialState()
