@@ -29,12 +29,17 @@ def backend():
     return "ddp" if int(os.environ.get("WORLD_SIZE", 1)) > 1 else "plain"
 
 
+def method_of(model_args):
+    if not model_args.use_peft:
+        return "full"
+    return "qlora" if model_args.load_in_4bit else "lora"
+
+
 def settings_of(args, model_args):
     """Keyword arguments of fit_estimate.memory() for this run."""
     shared = backend()
-    lora = "qlora" if model_args.load_in_4bit else "lora"
     return {
-        "method": lora if model_args.use_peft else "full",
+        "method": method_of(model_args),
         "tokens": args.per_device_train_batch_size * args.max_length,
         "gpus": int(os.environ["WORLD_SIZE"]) if shared in ("fsdp", "zero3") else 1,
         "ddp": shared == "ddp",

@@ -49,10 +49,6 @@ PEAK_TFLOPS = {
 }
 
 
-FLOPS_FORMULA = (
-    "FLOPs a token = 6 x used parameters (4 x with LoRA: no gradients of frozen weights) + 12 x "
-    "layers x q width x context; recomputation is not counted"
-)
 # bytes a trained weight of torchao's and bitsandbytes' AdamW: two states of 8 bits, one fp32 scale a
 # block of 256
 STATES_8BIT = 2.04
@@ -130,6 +126,17 @@ KNOWN = {
     "Qwen/Qwen3-30B-A3B-Base": Shape(2048, 48, 4096, 512, 768, 151936, False, 128, 8, True),
     "meta-llama/Llama-3.1-8B": Shape(4096, 32, 4096, 1024, 14336, 128256, False),
 }
+
+
+def read_config(model, revision="main"):
+    """transformers' config of a folder or a hub id; BadInput where there is none."""
+    from transformers import AutoConfig
+
+    try:
+        return AutoConfig.from_pretrained(model, revision=revision)
+    except (OSError, ValueError) as error:
+        reason = str(error).splitlines()[0]
+        raise r.BadInput(f"{model}: no model is found there ({reason})") from None
 
 
 def shape_of(config):
@@ -241,8 +248,11 @@ def memory(
 
 
 def flops_per_token(shape, context, method="full"):
-    """FLOPs of training one token (FLOPS_FORMULA); context is the mean length of a token's own text:
-    sum of squared lengths / sum of lengths, so packed neighbours are not counted."""
+    """FLOPs of training one token; with LoRA frozen weights have no gradients, recomputation is not
+    counted.
+
+    context  mean length of a token's own text: sum of squared lengths / sum of lengths
+    """
     return (6 if method == "full" else 4) * shape.used + 12 * shape.layers * shape.q * context
 
 
@@ -298,22 +308,10 @@ def main():
     args = parser.parse_args()
     shapes = KNOWN
     if args.model:
-        shapes = {args.model: KNOWN.get(args.model) or read_shape(args.model)}
+        shapes = {args.model: KNOWN.get(args.model) or shape_of(read_config(args.model))}
+    if None in shapes.values():
+        raise r.BadInput(f"--model {args.model}: its config does not describe a plain decoder")
     print(table(shapes, args.max_length))
-
-
-def read_shape(model):
-    """Shape of a folder's or a hub id's model; raises BadInput where there is none."""
-    from transformers import AutoConfig
-
-    try:
-        shape = shape_of(AutoConfig.from_pretrained(model))
-    except (OSError, ValueError) as error:
-        reason = str(error).splitlines()[0]
-        raise r.BadInput(f"--model {model}: its config cannot be read ({reason})") from None
-    if shape is None:
-        raise r.BadInput(f"--model {model}: its config does not describe a plain decoder")
-    return shape
 
 
 if __name__ == "__main__":

@@ -20,6 +20,7 @@ import os
 import shutil
 
 import training_rows as t
+from fit_estimate import read_config
 
 import batch_generate
 import rows as r
@@ -45,11 +46,11 @@ def place_for(model):
     neither the GPU nor this machine has room for its weights and one layer; reads the config only."""
     import psutil
     import torch
-    from transformers import AutoConfig, AutoModelForCausalLM
+    from transformers import AutoModelForCausalLM
 
     batch_generate.check_gpu()
     with torch.device("meta"):
-        shapes = AutoModelForCausalLM.from_config(AutoConfig.from_pretrained(model))
+        shapes = AutoModelForCausalLM.from_config(read_config(model))
     size, free = 2 * shapes.num_parameters(), psutil.virtual_memory().available
     if torch.cuda.is_available() and torch.cuda.mem_get_info()[0] > size + SPARE:
         modern = torch.cuda.is_bf16_supported(including_emulation=False)  # from Ampere on

@@ -36,14 +36,14 @@ def load_tokenizer(model, template=None, revision="main"):
     """Tokenizer whose eos_token ends a turn and whose pad_token is another one; and notes."""
     from transformers import AutoTokenizer
 
-    tokenizer = AutoTokenizer.from_pretrained(model, revision=revision)
     place = template or model
     try:
+        tokenizer = AutoTokenizer.from_pretrained(model, revision=revision)
         notes = [f"chat template: {find_template(tokenizer, template)}"]
         end = end_of_turn(tokenizer)
     except Exception as error:  # jinja's and the tokenizer's own, whose classes change
         reason = f"{type(error).__name__}: {str(error)[:200]}"
-        raise r.BadInput(f"{place}: the chat template cannot be used ({reason})") from None
+        raise r.BadInput(f"{place}: its chat template cannot be used ({reason})") from None
     if end is None:
         raise r.BadInput(
             f"{place}: the chat template puts no special token behind an answer, where the model "

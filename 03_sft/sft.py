@@ -52,7 +52,7 @@ import packed_attention
 import prepare_model
 import token_files
 import training_rows
-from check_fit import check_fit
+from check_fit import check_fit, method_of
 from finish_run import finish
 from training_options import (
     agreed,
@@ -86,7 +86,7 @@ def prepare(own, args, model_args, state):
     """Everything that can go wrong before training: model, template, fit, attention, packing, rows.
     Returns what training needs."""
     import torch
-    from transformers import AutoConfig, set_seed
+    from transformers import set_seed
 
     if torch.cuda.device_count() > 1 and state.num_processes == 1 and not own.check_only:
         raise r.BadInput(
@@ -95,12 +95,8 @@ def prepare(own, args, model_args, state):
         )
     set_seed(args.seed)  # before the trainer is built: the adapter's first values come from it
     model, revision = model_args.model_name_or_path, model_args.model_revision
-    try:
-        config = AutoConfig.from_pretrained(model, revision=revision)
-        tokenizer, notes = prepare_model.load_tokenizer(model, args.chat_template_path, revision)
-    except (OSError, ValueError) as error:
-        reason = str(error).splitlines()[0]
-        raise r.BadInput(f"{model}: no model is found there ({reason})") from None
+    config = fit_estimate.read_config(model, revision)
+    tokenizer, notes = prepare_model.load_tokenizer(model, args.chat_template_path, revision)
     args.chat_template_path = None  # done here; the trainer must not do it again
     args.eos_token = tokenizer.eos_token  # the trainer lets the model's configs stop there too
     shape = fit_estimate.shape_of(config)
@@ -161,8 +157,7 @@ def make_meter(shape, found, model_args, world):
     gpu, flops = torch.cuda.get_device_name(0) if torch.cuda.is_available() else None, None
     if shape:
         context = found["train"]["squares"] / found["train"]["tokens"]
-        method = "lora" if model_args.use_peft else "full"
-        flops = fit_estimate.flops_per_token(shape, context, method)
+        flops = fit_estimate.flops_per_token(shape, context, method_of(model_args))
     peak = fit_estimate.peak_flops(gpu or "")
     return Meter(flops, peak and peak * world, gpu)
 
@@ -269,13 +264,12 @@ def meta_of(model_args, made, history):
     """What sft.meta.json says of rows, model and losses."""
     losses = [round(entry["loss"], 4) for entry in history if "loss" in entry] or [None]
     held_out = [entry["eval_loss"] for entry in history if "eval_loss" in entry] or [None]
-    method = "qlora" if model_args.load_in_4bit else "lora"
     return {
         "command": shlex.join(["python", *sys.argv]),
         "commit": r.git_commit(),
         "date": time.strftime("%Y-%m-%dT%H:%M:%S"),
         "model": model_args.model_name_or_path,
-        "method": method if model_args.use_peft else "full",
+        "method": method_of(model_args),
         "rows": made["found"],
         "rows_per_step": round(made["rows_per_step"], 1),
         "attention": model_args.attn_implementation,
@@ -283,7 +277,6 @@ def meta_of(model_args, made, history):
         "first_loss": losses[0],
         "final_loss": losses[-1],
         "eval_loss": held_out[-1],
-        "mfu_formula": "tokens/s x FLOPs a token / peak; " + fit_estimate.FLOPS_FORMULA,
         "fit_estimate_gib": made["need"] and round(made["need"] / fit_estimate.GIB, 2),
         "log": history,
     }
