@@ -141,26 +141,26 @@ def read_config(model, revision="main"):
 
 def shape_of(config):
     """Shape of a transformers config; None where it is no plain decoder with gated MLP."""
-
-    def get(*names, default=None):
-        return next((value for name in names if (value := getattr(config, name, None))), default)
-
+    get = config.to_dict().get
     heads, hidden = get("num_attention_heads"), get("hidden_size")
-    if not (heads and hidden and get("num_hidden_layers") and get("vocab_size")):
+    layers, vocab = get("num_hidden_layers"), get("vocab_size")
+    if not (heads and hidden and layers and vocab):
         return None
-    head = get("head_dim", default=hidden // heads)
-    experts = get("num_experts", "num_local_experts", default=1)
-    width = get("intermediate_size", default=4 * hidden)
+    head = get("head_dim") or hidden // heads
+    experts = get("num_experts") or get("num_local_experts") or 1
+    width = get("intermediate_size") or 4 * hidden
+    if experts > 1:
+        width = get("moe_intermediate_size") or width
     return Shape(
         hidden,
-        config.num_hidden_layers,
+        layers,
         head * heads,
-        head * get("num_key_value_heads", default=heads),
-        get("moe_intermediate_size", default=width) if experts > 1 else width,
-        config.vocab_size,
+        head * (get("num_key_value_heads") or heads),
+        width,
+        vocab,
         bool(get("tie_word_embeddings")),
         experts,
-        get("num_experts_per_tok", default=1),
+        get("num_experts_per_tok") or 1,
         str(get("model_type")).startswith(QK_NORM),
     )
 
