@@ -17,7 +17,7 @@ CORES = {"He": "1s2", "Ne": "1s22s22p6", "Ar": "1s22s22p63s23p6", "Kr": "1s22s22
 SHELLS = re.compile(r"(?:\[(He|Ne|Ar|Kr)\])?((?:[1-7][spdf]\d{1,2})+)")
 
 
-def compare_chemistry(said, wanted):
+def compare_chemistry(said, wanted, rel_tol=None):
     """True or False of two chemical formulas, configurations or signs; None where they are not both chemistry."""
     if len(said) > 200 or len(wanted) > 200 or not re.search("[A-Za-z]", wanted):
         return None

@@ -32,6 +32,7 @@ FUNCTIONS = {
     "ceil": lambda x: math.ceil(x.real - 1e-9),
 }
 NAMES = "|".join(sorted(FUNCTIONS, key=len, reverse=True))
+FUNCTION = re.compile(f"pi|{NAMES}")
 LETTER = "a-zA-Zα-ωΑ-Ωħℓ∂"
 TOKEN = re.compile(
     rf"""\s*(?:(?P<num>(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][-+]?\d{{1,3}}(?![\w.]))?)
