@@ -14,7 +14,7 @@ import re
 
 from . import equal, solution
 from .choice import SENTENCE_END
-from .markup import flat_scripts, plain
+from .markup import plain
 from .quantity import parse_quantity
 from .words import squeezed, tokens
 
@@ -26,20 +26,16 @@ LONG = 400  # characters: an explanation, of which the first and the last senten
 CONCLUSION = re.compile(
     r"(?i)\W*(?:therefore|thus|hence|so|in (?:conclusion|summary|short)|finally)\b"
 )
-STATED = re.compile(  # "the answer is", "**Final answer:**", "####"
-    r"(?i)#{4}|\b(?:final )?answer\b(?P<mid>[^.\n:=]{0,80}?)(?:\s*[:=]|\s(?:is|are|was|were|be)\b)"
-)
 
 
 def statement(text):
     """What follows the last "answer is", "Answer:", "####"; None without such a mark."""
-    for match in reversed(list(itertools.islice(STATED.finditer(text), 500))):
+    for match in reversed(list(itertools.islice(solution.STATED.finditer(text), 500))):
         before = text[max(0, match.start() - 25) : match.start()] + (match["mid"] or "")
-        if re.search(r"(?i)\b(?:if|whether|not|wrong|incorrect|cannot|because)\b[^.\n]*$", before):
+        if solution.DOUBT.search(before) or solution.PARTIAL.search(match["mid"] or ""):
             continue
         tail = text[match.end() : match.end() + 1500].lstrip("*_\"'“ \n:")
-        head = SENTENCE_END.split(tail, maxsplit=1)[0]
-        head = head.strip(" \"'“”").rstrip(".,:;!").strip()
+        head = SENTENCE_END.split(tail, maxsplit=1)[0].strip(" \"'“”.,:;!")
         if re.search(r"\w", head):
             return head
     return None
@@ -53,19 +49,11 @@ def conclusion(text):
     """The last sentence that concludes, or the first and the last sentence."""
     found = [part.strip() for part in SENTENCE_END.split(text) if part and part.strip()]
     found = [part for part in found if not part.startswith("#")] or [text]
-    for part in found[:-5:-1]:
-        if CONCLUSION.match(part):
-            return part
-    return " ".join(dict.fromkeys((found[0], found[-1])))[:1500]
+    concluding = [part for part in found[-4:] if CONCLUSION.match(part)]
+    return concluding[-1] if concluding else " ".join(dict.fromkeys((found[0], found[-1])))[:1500]
 
 
 READING = (("statement", statement), ("whole text", whole_text), ("conclusion", conclusion))
-
-
-def read(text, options=None):
-    """(answer, rule)"""
-    *_, (name, answer) = steps(text)
-    return answer or None, name if answer else None
 
 
 def steps(text, options=None):
@@ -78,6 +66,12 @@ def steps(text, options=None):
             return
 
 
+def read(text, options=None):
+    """(answer, rule)"""
+    *_, (name, answer) = steps(text)
+    return answer or None, name if answer else None
+
+
 # ---- comparing: rules of (statement, reference) -> (verdict,), None where one does not apply ----
 
 NEGATIVE = set(
@@ -87,7 +81,7 @@ NEGATIVE = set(
 NAMES = set("befor after new north south east west upper lower left right".split())  # West Virginia
 HEDGE = re.compile(
     r"(?i)\b(?:either|or|might|may|could|maybe|perhaps|possibly|unsure|not sure|guess|wait|actually"
-    r"|although)\b"
+    r"|although)\b|\d\s*(?:to|[-–])\s*\d"
 )
 AFFIRM, DENY = set("yes true correct right".split()), set("no false incorrect wrong".split())
 POLARITY = re.compile(  # "No, ...", "The statement is not true", "so the answer is no"
@@ -117,16 +111,15 @@ def decide(answer, reference):
 
 def alternatives(reference):
     """The ways to write a reference: whole, without its brackets, and what they or an "or" say is the same."""
-    reference = reference.strip().rstrip(".")
-    found = [reference]
+    found = [reference := reference.rstrip(".")]
     if bracket := re.fullmatch(r"(.*?\S)\s+\(([^()]+)\)", reference):
         found.append(bracket[1])
         if re.fullmatch(r"(?=.*[A-Z].*[A-Z\d])[\w.+-]{2,10}", bracket[2]):
             found.append(bracket[2])  # DNA, CO2
-    apart = r",?\s+or\s+|,?\s*(?:also\s+known\s+as|also\s+called|a\.?k\.?a\.?)\s+|\s+/\s+|\s*\|\s*"
     if not parse_quantity(reference):
-        found += [part.strip() for part in re.split(apart, reference)[:6]]
-    return [part for part in dict.fromkeys(found) if re.search(r"\w", part)] or [reference]
+        apart = r",? or |\W+(?:also known as|also called|aka) |\s+/\s+|\s*\|\s*"
+        found += [part.strip(" )") for part in re.split(apart, reference)]
+    return [part for part in dict.fromkeys(found[:9]) if re.search(r"\w", part)] or [reference]
 
 
 def yes_or_no(answer, reference):
@@ -142,8 +135,7 @@ def number(answer, reference):
     """A number or quantity: as mathematics. False where the statement is a number, another one."""
     if parse_quantity(reference) is None or NAME_WITH_NUMBER.search(reference):
         return None
-    span = re.search(r"\d\s*(?:to|[-–])\s*\d", answer)
-    if HEDGE.search(answer) or span:
+    if HEDGE.search(answer):
         return (None,)
     said = solution.read(answer)[0] or answer
     verdict = equal.same(said, reference)[0]
@@ -153,26 +145,8 @@ def number(answer, reference):
 
 
 def same_words(answer, reference):
-    said, wanted = tokens(answer), tokens(reference)
-    equals = said and wanted and (said == wanted or squeezed(answer) == squeezed(reference))
-    return (True,) if equals and one_sign(answer, reference) else None
-
-
-def one_sign(answer, reference):
-    """Do symbols keep case and sign? Co is not CO, Na not Na+, C not C++, HTTP not HTTPS."""
-    answer, reference = flat_scripts(answer), flat_scripts(reference)
-    said, wanted = (
-        re.findall(r"[+#]|[-−](?!\w)|(?<!\w)[-−]", text) for text in (answer, reference)
-    )
-    if said != wanted and (wanted or len(answer.split()) == 1):
-        return False
-    said, wanted = (re.sub(r"[\s.]", "", text) for text in (answer, reference))
-    if said.isupper() and wanted.isupper() and len(said) != len(wanted):
-        return False
-    if len(reference) > 5 or reference.islower():
-        return True
-    words = {word.lower(): word for word in re.findall(r"[^\W_]+", answer)}
-    return words.get(reference.lower(), reference).rstrip("s") in reference
+    alike = squeezed(answer) == squeezed(reference) != "" or tokens(answer) == tokens(reference)
+    return (True,) if alike and own_signs(answer, reference) else None
 
 
 def formula(answer, reference):
@@ -180,8 +154,18 @@ def formula(answer, reference):
     text = answer.strip(" .")
     named = NAME_WITH_NUMBER.search(reference) or len(text.split()) > 5
     formulas = FORMULA.search(text) or FORMULA.search(reference)
-    alike = formulas and not named and one_sign(text, reference)
+    alike = formulas and not named and own_signs(text, reference)
     return (True,) if alike and equal.same(text, reference)[0] else None
+
+
+def own_signs(answer, reference):
+    """Do symbols keep case and sign? Co is not CO, Na not Na+, C not C++, HTTP not HTTPS."""
+    signs = [re.findall(r"[+#]|[-−](?!\w)|(?<!\w)[-−]", text) for text in (answer, reference)]
+    if signs[0] != signs[1] and (signs[1] or " " not in answer):
+        return False
+    said, wanted = (re.sub(r"[\s_^{}]", "", text) for text in (answer, reference))
+    short = len(reference) <= 2 or len(reference) <= 5 and re.search("[A-Z]", reference[1:])
+    return not short or wanted.rstrip("s") in said
 
 
 def states_it(answer, reference):
@@ -189,7 +173,7 @@ def states_it(answer, reference):
     said, wanted = tokens(answer), tokens(reference)
     size = len(wanted)
     places = [at for at in range(len(said) - size + 1) if size and said[at : at + size] == wanted]
-    if not places or not one_sign(answer, reference):
+    if not places or not own_signs(answer, reference):
         return None
     hedged = HEDGE.search(answer) and not HEDGE.search(reference)
     refusals = [refused(said[:at], said[at + size :]) for at in places]
