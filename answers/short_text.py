@@ -164,7 +164,7 @@ def own_signs(answer, reference):
     if signs[0] != signs[1] and (signs[1] or " " not in answer):
         return False
     said, wanted = (re.sub(r"[\s_^{}]", "", text) for text in (answer, reference))
-    short = len(reference) <= 2 or len(reference) <= 5 and re.search("[A-Z]", reference[1:])
+    short = len(reference) <= 5 and re.search("[A-Z].?$|.[A-Z]", reference)  # Co, CO, not Paris
     return not short or wanted.rstrip("s") in said
 
 
