@@ -68,7 +68,8 @@ REFUSED = re.compile(  # behind a letter: "is not", "can be ruled out", ") false
 MENTION = re.compile(  # "(B)", "option B"
     r"""(?x) (?<![A-Za-z0-9\\^_])
     (?: [(\[]\s*([A-Z])\s*[)\]]
-      | (?i:option|choice|answer|statement|letter|image)s?[\s_]+["'“‘(]?([A-Z])(?![A-Za-z0-9'’]) )"""
+      | (?i:option|choice)s?[\s_]+["'“‘(]?([A-Za-z])(?![A-Za-z0-9'’])
+      | (?i:answer|statement|letter|image)s?[\s_]+["'“‘(]?([A-Z])(?![A-Za-z0-9'’]) )"""
 )
 
 
@@ -135,7 +136,11 @@ def mentions(text, options):
     """The letters in wrappers ("(B)", "option B") that are not negated, each once, in order."""
     found = []
     for match in MENTION.finditer(text):
-        letter, start, end = (match[match.lastindex], match.start(), match.end(match.lastindex))
+        letter, start, end = (
+            match[match.lastindex].upper(),
+            match.start(),
+            match.end(match.lastindex),
+        )
         denied = NEGATED.search(text, max(0, start - 40), start)
         if denied or REFUSED.match(text, end, end + 90) or is_numeral(letter, text):
             continue

@@ -240,7 +240,9 @@ def both_signs(text):
 
 def sides(text):
     """The sides of an equation or a chain, or what stands behind a label ("minimum: 1"); [] of anything else."""
-    if not SIDES.search(text) or BOUNDS.search(text) or len(split_top(text, ",;")) > 1:
+    if not SIDES.search(text) or BOUNDS.search(text):
+        return []
+    if len(split_top(AND.sub(",", text), ",;")) > 1:
         return []
     found = split_top(SIDES.sub("=", text), "=")
     return found if len(found) > 1 else []
@@ -376,7 +378,10 @@ def collections(said, wanted, rel_tol):
         return None  # x = 2, x = -3 is no point (2, -3)
     elif "set" in (kind, wanted_kind):
         return False
-    return every(equal(value_of(x), value_of(y), rel_tol) for x, y in zip(one, two, strict=True))
+    one, two = list(map(value_of, one)), list(map(value_of, two))
+    verdict = every(equal(x, y, rel_tol) for x, y in zip(one, two, strict=True))
+    unnamed = kind in LOOSE and wanted_kind in LOOSE and not all(names)
+    return verdict or None if unnamed and set(one) == set(two) else verdict  # x_1 = 5, x_2 = 2
 
 
 def distinct_names(texts):

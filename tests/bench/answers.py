@@ -1,7 +1,7 @@
 """How well answers.py reads and grades: labelled answers, the benchmarks' own references in ten phrasings, speed.
 
     python tests/bench/answers.py                     everything (3 minutes)
-    python tests/bench/answers.py labelled [--errors] [--half dev|test] | references | speed | rival
+    python tests/bench/answers.py labelled [--errors] [--half dev|test] | references | speed | rival | rules
 
 in   the folder of real data beside the checkout (SHARED_DATA): answers/labelled.jsonl, benchmarks/*
 out  tables on stdout. Labels given by a model (label_by gpt4, about 3 % wrong) stand apart from the others.
@@ -9,8 +9,10 @@ out  tables on stdout. Labels given by a model (label_by gpt4, about 3 % wrong) 
 
 import argparse
 import hashlib
+import inspect
 import json
 import os
+import random
 import re
 import statistics
 import sys
@@ -103,6 +105,25 @@ def table_of_labelled(half, errors):
             for k in ("read", "graded")
         ]
         print(f"{kind:8} {labeller:9} {c['n']:5} {share[0]:>18} {share[1]:>18} {c['fp']:10}")
+
+
+def table_of_beyond(half):
+    """Choices apart from the rows whose letter is no option ("(E) 80°" of four options), to which
+    the labelling model gave the option with the nearest text."""
+    beyond = re.compile(r"\W*\(([A-Z])\) [^\n]{1,40}")
+    counts = Counter()
+    for row in labelled_rows(half):
+        match = beyond.fullmatch(row["response"].strip()[-45:])
+        if row["kind"] != "choice" or row["gold_extraction"] is None:
+            continue
+        if match and LETTERS.index(match[1]) >= len(row["options"]):
+            counts["beyond"] += 1
+        else:
+            counts.update(n=1, read=judge(row)[0])
+    share = 100 * counts["read"] / counts["n"]
+    print(
+        f"choice without the {counts['beyond']} rows whose letter is no option: extraction {share:.1f} % of {counts['n']}"
+    )
 
 
 def table_of_rules(half):
@@ -321,16 +342,96 @@ def rival():
     )
 
 
+def rules():
+    """What each function of answers/ decides: rows whose verdict changes where it returns a constant.
+
+    Of four constants (None, "", True, its first argument) the one that changes least counts; 20
+    stands for 20 and more.
+    """
+    rows = [
+        (r["response"], r["reference_answer"], r["kind"], r["options"])
+        for r in labelled_rows()
+        if r["label"] is not None
+    ]
+    written = [
+        (c["response"], c["reference"], kind)
+        for kind in ("math", "short_text")
+        for c in read_rows(ROOT / f"tests/answers/{kind}.jsonl")
+    ]
+    sets = {"labelled": rows, "written": written}
+    random.Random(0).shuffle(rows)
+    base = {name: [verdict_of(row) for row in group] for name, group in sets.items()}
+    found = []
+    for function in functions_of_answers():
+        code, defaults = function.__code__, function.__defaults__
+        changes = []
+        for fake in FAKES:
+            function.__code__, function.__defaults__ = fake.__code__, None
+            clear_caches()
+            changes.append([changed(group, base[name]) for name, group in sets.items()])
+        function.__code__, function.__defaults__ = code, defaults
+        clear_caches()
+        found.append((min(changes), len(inspect.getsource(function)), function))
+    print(f"{'characters':>10} {'labelled':>9} {'written':>8}   (verdicts that change)")
+    for (labelled, cases), size, function in sorted(found, key=lambda item: item[:2]):
+        print(f"{size:10} {labelled:9} {cases:8}   {function.__module__}.{function.__name__}")
+
+
+def changed(rows, base, most=20):
+    """How many verdicts are no more those of before; counted up to `most`."""
+    count = 0
+    for row, was in zip(rows, base, strict=True):
+        count += verdict_of(row) != was
+        if count == most:
+            break
+    return count
+
+
+FAKES = (
+    lambda *values, **named: None,
+    lambda *values, **named: "",
+    lambda *values, **named: True,
+    lambda *values, **named: values[0],
+)
+
+
+def verdict_of(row):
+    try:
+        return answers.check(*row).correct
+    except Exception as error:  # a constant in its place breaks what stands around it
+        return type(error)
+
+
+def functions_of_answers():
+    modules = [module for name, module in sys.modules.items() if name.startswith("answers.")]
+    for module in modules:
+        for value in vars(module).values():
+            value = getattr(value, "__wrapped__", value)
+            if inspect.isfunction(value) and value.__module__ == module.__name__:
+                yield value
+
+
+def clear_caches():
+    for name, module in list(sys.modules.items()):
+        if name.startswith("answers."):
+            for value in vars(module).values():
+                if hasattr(value, "cache_clear") and value.__name__ != "registry":
+                    value.cache_clear()
+
+
 def main():
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("part", nargs="?", choices=["labelled", "references", "speed", "rival"])
+    parser.add_argument(
+        "part", nargs="?", choices=["labelled", "references", "speed", "rival", "rules"]
+    )
     parser.add_argument("--half", default="all", choices=["all", "dev", "test"])
     parser.add_argument("--errors", action="store_true", help="print the rows that went wrong")
     args = parser.parse_args()
     if args.part in (None, "labelled"):
         table_of_labelled(args.half, args.errors)
+        table_of_beyond(args.half)
         table_of_rules(args.half)
     if args.part in (None, "references"):
         failed = table_of_references()
@@ -340,6 +441,8 @@ def main():
         speed()
     if args.part in (None, "rival"):
         rival()
+    if args.part == "rules":
+        rules()
 
 
 if __name__ == "__main__":
