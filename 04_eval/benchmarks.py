@@ -54,17 +54,24 @@ def in_order(names):
     return [*(n for n in BENCHMARKS if n in names), *sorted(set(names) - BENCHMARKS.keys())]
 
 
-def short_name(model):
-    """ "Qwen/Qwen2.5-7B-Instruct" and ".../Qwen2.5-7B-Instruct" name the same model, whatever the
-    case."""
-    return model.rstrip("/").rsplit("/", 1)[-1].lower().replace("llama-3.1", "llama3.1")
-
-
 def paper_scores():
     """{model: {benchmark: accuracy in percent}} as the paper printed them."""
     with open(PAPER_SCORES, encoding="utf-8", newline="") as file:
         rows = list(csv.DictReader(file))
     return {row.pop("model"): {name: float(text) for name, text in row.items()} for row in rows}
+
+
+def published(model):
+    """What the paper printed for a model, {} for one that it did not measure."""
+    return {short_name(its): scores for its, scores in paper_scores().items()}.get(
+        short_name(model), {}
+    )
+
+
+def short_name(model):
+    """ "Qwen/Qwen2.5-7B-Instruct" and ".../Qwen2.5-7B-Instruct" name the same model, whatever the
+    case."""
+    return model.rstrip("/").rsplit("/", 1)[-1].lower().replace("llama-3.1", "llama3.1")
 
 
 def averages(scores):

@@ -17,9 +17,11 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 import collections
+import statistics
 import zlib
 
 import benchmarks
+import numpy
 import score
 
 import rows as r
@@ -51,26 +53,20 @@ def read_model(text):
         path, wanted = text.rsplit(":", 1)
     models = score.groups(read_facts(path), "model")
     if wanted is None and len(models) == 1:
-        return next(iter(models.items()))
+        (wanted,) = models
     if wanted not in models:
         what = f'there is no model "{wanted}" in it' if wanted else f"name a model by {path}:MODEL"
         raise r.BadInput(f"{path}: {what}; it holds {', '.join(models) or 'no rows'}")
     return wanted, models[wanted]
 
 
-def named(keys):
-    """The first five of some keys, and how many more there are."""
-    keys = sorted(map(str, keys))
-    return ", ".join(keys[:5]) + (f" and {len(keys) - 5} more" if len(keys) > 5 else "")
-
-
-def refuse(pairs, field, what):
-    """BadInput that names the pairs which differ in a field, where there are some."""
-    other = [f"{x['benchmark']}:{x['question_id']}" for x, y in pairs if x[field] != y[field]]
-    if other:
-        raise r.BadInput(
-            f"the two were {what} on {len(other)} rows: {named(other)}; run both alike"
-        )
+def refuse(what, keys):
+    """BadInput that names the first five of some (benchmark, question, repeat), where there are
+    some."""
+    names = sorted(f"{name}:{id_}#{repeat}".removesuffix("#0") for name, id_, repeat in keys)
+    if names:
+        more = f" and {len(names) - 5} more" if len(names) > 5 else ""
+        raise r.BadInput(f"{what}: {', '.join(names[:5])}{more}")
 
 
 def by_question(rows):
@@ -86,21 +82,18 @@ def pair(rows_a, rows_b, name_a="A", name_b="B"):
     """[(row of A, row of B)] on the same questions, prompts and graders, rows without a reference
     left out; raises BadInput that names what differs."""
     a, b = by_question(rows_a), by_question(rows_b)
-    for name, more, less in ((name_a, a, b), (name_b, b, a)):
-        alone = [f"{bench}:{id_}#{n}".removesuffix("#0") for bench, id_, n in more.keys() - less]
-        if alone:
-            raise r.BadInput(
-                f'the two were not asked the same rows: {len(alone)} only of "{name}": {named(alone)}'
-            )
-    pairs = [(a[key], b[key]) for key in a]
-    if not pairs:
+    for name, alone in ((name_a, a.keys() - b), (name_b, b.keys() - a)):
+        refuse(f'the two were not asked the same rows: {len(alone)} only of "{name}"', alone)
+    if not a:
         raise r.BadInput("there is no row with a reference to compare")
-    refuse(pairs, "prompt_id", "made with other prompts")
-    refuse(pairs, "prompt_hash", "made with other prompt texts")
-    # the difference would be the judge's
-    if any(x["judged"] for x, _ in pairs) != any(y["judged"] for _, y in pairs):
-        refuse(pairs, "judged", "graded by other judges")
-    return pairs
+    alike = {"prompt_id": "made with other prompts", "prompt_hash": "made with other prompt texts"}
+    # of one that a judge saw and one that none saw, the difference would be the judge's
+    if len({any(row["judged"] for row in side.values()) for side in (a, b)}) > 1:
+        alike["judged"] = "graded by other judges"
+    for field, what in alike.items():
+        other = [key for key in a if a[key][field] != b[key][field]]
+        refuse(f"run both alike: they were {what} on {len(other)} rows", other)
+    return [(a[key], b[key]) for key in a]
 
 
 # ---- tests ----
@@ -121,8 +114,6 @@ def bootstrap(sums, seed, draws=DRAWS):
     Equal clusters are drawn together (a multinomial over the kinds of cluster), so that 20,000
     questions cost no more than 20.
     """
-    import numpy
-
     kinds = collections.Counter(sums.values())
     totals, sizes = numpy.array(list(kinds), float).T
     shares = numpy.array(list(kinds.values())) / kinds.total()
@@ -133,7 +124,6 @@ def bootstrap(sums, seed, draws=DRAWS):
 def exact_p(sums):
     """Exact two-sided p value of a paired test: the sign of each cluster's difference is as likely
     plus as minus where the models are equal. Where clusters are single questions: McNemar's test."""
-    import numpy
     from scipy.stats import binom
 
     totals = [int(total) for total, _ in sums.values() if total]
@@ -156,8 +146,6 @@ def holm(values):
 
 
 def percentiles(sample):
-    import numpy
-
     return numpy.percentile(sample, (2.5, 97.5)).tolist()
 
 
@@ -165,9 +153,8 @@ def difference(pairs, seed):
     """Statistics of one set of pairs, shares in percent; and the bootstrap samples of each
     measure."""
     wins = [row_b["correct"] - row_a["correct"] for row_a, row_b in pairs]
-    result = dict(
-        n=len({row["question_id"] for row, _ in pairs}), only_a=wins.count(-1), only_b=wins.count(1)
-    )
+    questions = len({row["question_id"] for row, _ in pairs})
+    result = dict(n=questions, only_a=wins.count(-1), only_b=wins.count(1))
     samples = {}
     for number, (name, measure) in enumerate(MEASURES.items()):
         sums = cluster_sums(pairs, measure)
@@ -177,69 +164,57 @@ def difference(pairs, seed):
         if not any(total for total, _ in sums.values()):
             high = 100 * (1 - 0.025 ** (1 / len(sums)))
             low = -high
-        a, b = (100 * sum(map(measure, side)) / len(pairs) for side in zip(*pairs, strict=True))
+        a, b = (score.percent(side, measure) for side in zip(*pairs, strict=True))
         result[name] = dict(a=a, b=b, difference=b - a, low=low, high=high, p=exact_p(sums))
     return result, samples
-
-
-def batch_noise(pairs):
-    """How much two runs of one model differ on the same questions: rows whose verdict changed, and
-    whose extracted answer did."""
-    changed = {
-        name: sum(x[field] != y[field] for x, y in pairs)
-        for name, field in (("verdicts", "correct"), ("answers", "extracted"))
-    }
-    runs = {row["deterministic"] for both in pairs for row in both}
-    return dict(rows=len(pairs), **changed, deterministic=runs == {True})
-
-
-def noise_text(noise):
-    verdicts, answers = (100 * noise[key] / noise["rows"] for key in ("verdicts", "answers"))
-    remedy = (
-        "." if noise["deterministic"] else "; --deterministic takes it out where the engine can."
-    )
-    return (
-        f"Two runs of one model: {noise['verdicts']:,} of {noise['rows']:,} rows ({verdicts:.2f} %) changed their verdict, "
-        f"{noise['answers']:,} ({answers:.2f} %) their answer. At one seed this is batch noise{remedy}"
-    )
 
 
 def compare(rows_a, rows_b, name_a="A", name_b="B", seed=42):
     """The whole comparison as a dict: benchmarks = {name: ...}, all = every row, average = mean of
     the benchmarks."""
-    pairs = pair(rows_a, rows_b, name_a, name_b)
-    by_benchmark, samples = {}, {}
-    for name in dict.fromkeys(row["benchmark"] for row, _ in pairs):
-        its = [both for both in pairs if both[0]["benchmark"] == name]
-        by_benchmark[name], samples[name] = difference(its, seed)
+    pairs, by_benchmark = pair(rows_a, rows_b, name_a, name_b), {}
+    for both in pairs:
+        by_benchmark.setdefault(both[0]["benchmark"], []).append(both)
+    found = {name: difference(its, seed) for name, its in by_benchmark.items()}
+    average = {"benchmarks": len(found)}
     for measure in MEASURES:
-        found = [its[measure] for its in by_benchmark.values()]
-        for its, p in zip(found, holm([its["p"] for its in found]), strict=True):
+        own = [result[measure] for result, _ in found.values()]
+        for its, p in zip(own, holm([its["p"] for its in own]), strict=True):
             its["p_holm"] = p
+        low, high = percentiles(numpy.mean([drawn[measure] for _, drawn in found.values()], axis=0))
+        mean = statistics.fmean(its["difference"] for its in own)
+        average[measure] = dict(difference=mean, low=low, high=high)
     return dict(
         model_a=name_a,
         model_b=name_b,
         seed=seed,
         draws=DRAWS,
-        benchmarks=by_benchmark,
+        benchmarks={name: result for name, (result, _) in found.items()},
         all=difference(pairs, seed)[0],
-        average=average(by_benchmark, samples),
+        average=average,
     )
 
 
-def average(by_benchmark, samples):
-    """Unweighted mean of the differences over the benchmarks, with the interval of its
-    bootstrap."""
-    result = {"benchmarks": len(by_benchmark)}
-    for measure in MEASURES:
-        low, high = percentiles(sum(its[measure] for its in samples.values()) / len(samples))
-        differences = [its[measure]["difference"] for its in by_benchmark.values()]
-        mean = sum(differences) / len(differences)
-        result[measure] = dict(difference=mean, low=low, high=high)
-    return result
+def batch_noise(pairs):
+    """How much two runs of one model differ on the same questions: rows whose verdict changed, and
+    whose extracted answer did."""
+    verdicts, answers = (
+        sum(x[field] != y[field] for x, y in pairs) for field in ("correct", "extracted")
+    )
+    deterministic = all(row["deterministic"] is True for both in pairs for row in both)
+    return dict(rows=len(pairs), verdicts=verdicts, answers=answers, deterministic=deterministic)
 
 
 # ---- tables ----
+
+
+def noise_text(noise):
+    verdicts, answers = (100 * noise[key] / noise["rows"] for key in ("verdicts", "answers"))
+    remedy = "" if noise["deterministic"] else "; --deterministic takes it out where the engine can"
+    return (
+        f"Two runs of one model: {noise['verdicts']:,} of {noise['rows']:,} rows ({verdicts:.2f} %) changed their verdict, "
+        f"{noise['answers']:,} ({answers:.2f} %) their answer. At one seed this is batch noise{remedy}."
+    )
 
 
 def verdict(its):
@@ -255,6 +230,14 @@ def verdict(its):
 
 def p_text(p):
     return "< 0.001" if p < 0.001 else f"{p:.3f}"
+
+
+def table_line(title, n, its):
+    """A line of the table; a mean has neither shares nor tests."""
+    shares = [f"{its[side]:.2f}" if side in its else "" for side in ("a", "b")]
+    spread = [f"{its['difference']:+.2f}", f"[{its['low']:+.2f}, {its['high']:+.2f}]"]
+    tests = [p_text(its[p]) if p in its else "" for p in ("p", "p_holm")]
+    return f"| {' | '.join([title, n, *shares, *spread, *tests, verdict(its)])} |"
 
 
 def markdown(result):
@@ -273,22 +256,13 @@ def markdown(result):
             "|---|--:|--:|--:|--:|:-:|--:|--:|---|",
         ]
         for name, its in [*result["benchmarks"].items(), ("all rows", result["all"])]:
-            m = its[measure]
-            head = f"{benchmarks.title_of(name)} | {its['n']:,} | {m['a']:.2f} | {m['b']:.2f}"
-            holm_text = p_text(m["p_holm"]) if "p_holm" in m else ""
-            lines.append(
-                f"| {head} | {interval_text(m)} | {p_text(m['p'])} | {holm_text} | {verdict(m)} |"
-            )
+            lines.append(table_line(benchmarks.title_of(name), f"{its['n']:,}", its[measure]))
         if average["benchmarks"] > 1:  # a mean of one has no test beside its interval
-            head = f"mean of {average['benchmarks']} benchmarks | | |"
-            m = average[measure]
-            lines.append(f"| {head} | {interval_text(m)} | | | {verdict(m)} |")
+            lines.append(
+                table_line(f"mean of {average['benchmarks']} benchmarks", "", average[measure])
+            )
         lines.append("")
     return "\n".join(lines)
-
-
-def interval_text(m):
-    return f"{m['difference']:+.2f} | [{m['low']:+.2f}, {m['high']:+.2f}]"
 
 
 def main():

@@ -4,7 +4,7 @@
 
 in   scored files of score.py; with two models the second is compared with the first (compare.py); with --ablation the data of
      02_mix/ablation_table.py, whose table then stands in the report too; with --run the rows, training and mixture behind the model
-out  OUTPUT/report.md, report.html, viewer.html (one static page with all samples: works from disk, no server), comparison.json and .md, plots/*.png
+out  OUTPUT/report.md, report.html, viewer.html (one static page with all samples: works from disk, no server), plots/*.png
 """
 
 import sys
@@ -63,25 +63,23 @@ def accuracies(table, model):
 
 
 def by_category(table, names):
-    """[(category, [(benchmark, rows of the models)])] in the paper's order."""
-    result = {}
+    """{category: [(benchmark, rows of the models)]} in the paper's order."""
+    result, of_name = {}, score.groups(table, "benchmark")
     for name in names:
         category = benchmarks.category_of(name) if name in benchmarks.BENCHMARKS else "Own rows"
-        its = [row for row in table if row["benchmark"] == name]
-        result.setdefault(category, []).append((name, its))
-    return list(result.items())
+        result.setdefault(category, []).append((name, of_name[name]))
+    return result
 
 
-def by_subject(facts, names, models):
+def by_subject(facts, names):
     """[(benchmark, [(subject, questions, {model: summary})])], the largest subject first; a
     benchmark of one subject is left out."""
-    result = []
+    result, of_name = [], score.groups(facts, "benchmark")
     for name in names:
-        subjects = score.groups([row for row in facts if row["benchmark"] == name], "subject")
         parts = []
-        for subject, rows in subjects.items():
-            of_model = score.groups(rows, "model")
-            summaries = {m: score.summarise(of_model.get(m, ())) for m in models}
+        for subject, rows in score.groups(of_name[name], "subject").items():
+            of_model = score.groups(rows, "model").items()
+            summaries = {model: score.summarise(its) for model, its in of_model}
             summaries = {model: summary for model, summary in summaries.items() if summary}
             label = str(subject or "not named").replace("_", " ")
             parts.append((label, max((s["n"] for s in summaries.values()), default=0), summaries))
@@ -94,13 +92,12 @@ def by_subject(facts, names, models):
 def paper_rows(table, names):
     """(rows of ours for models that the paper measured, with `paper`; all published rows on our
     benchmarks, with ours marked; the benchmarks)."""
+    same = [
+        {**row, "paper": paper}
+        for row in table
+        if (paper := benchmarks.published(row["model"]).get(row["benchmark"])) is not None
+    ]
     published = benchmarks.paper_scores()
-    by_name = {benchmarks.short_name(model): scores for model, scores in published.items()}
-    same = []
-    for row in table:
-        paper = by_name.get(benchmarks.short_name(row["model"]), {}).get(row["benchmark"])
-        if paper is not None:
-            same.append({**row, "paper": paper})
     columns = [name for name in names if any(name in scores for scores in published.values())]
     rows = [(model, accuracies(table, model), True) for model in distinct(table, "model")]
     rows += [(model, scores, False) for model, scores in published.items()]
@@ -137,19 +134,18 @@ def write_text(path, text):
         file.write((text.rstrip("\n") + "\n").encode("utf-8", "replace"))
 
 
-def compared(facts, models, folder):
-    """(comparison of the last model with the first, or None; why there is none) and its files."""
+def compared(facts, models):
+    """(comparison of the last model with the first, or None; why there is none)."""
     if len(models) < 2:
         return None, ""
-    sides = [[row for row in facts if row["model"] == model] for model in (models[0], models[-1])]
+    of_model = score.groups(facts, "model")
+    names = (models[0], models[-1])
     try:
-        result = compare.compare(*sides, models[0], models[-1])
+        result = compare.compare(*map(of_model.get, names), *names)
     except r.BadInput as error:
         return None, f"{models[-1]} and {models[0]} cannot be compared: {error}."
-    r.write_json(folder / "comparison.json", result)
-    text = compare.markdown(result)
-    write_text(folder / "comparison.md", text)
     result["rows"] = [*result["benchmarks"].items(), ("all rows", result["all"])]
+    text = compare.markdown(result)
     result["markdown"] = text.replace("\n## ", "\n### ").replace("# ", "## ", 1)
     return result, ""
 
@@ -175,7 +171,7 @@ def contents(args, folder):
     facts = [row for path in args.scored for row in compare.read_facts(path)]
     models = distinct(table, "model")
     names = benchmarks.in_order(distinct(table, "benchmark"))
-    comparison, refused = compared(facts, models, folder)
+    comparison, refused = compared(facts, models)
     same_model, published, columns = paper_rows(table, names)
     run = report_run.facts_of(args.run) if args.run else None
     dates = sorted(distinct(table, "date"))
@@ -185,7 +181,7 @@ def contents(args, folder):
         models=models,
         names=names,
         n_rows=len(facts),
-        dates=" to ".join(dict.fromkeys((dates[0], dates[-1]))),
+        dates=" to ".join(sorted({dates[0], dates[-1]})),
         by_category=by_category(table, names),
         pooled={m: score.summarise(rows) for m, rows in score.groups(facts, "model").items()},
         averages={model: benchmarks.averages(accuracies(table, model)) for model in models},
@@ -197,7 +193,7 @@ def contents(args, folder):
         published=published,
         published_names=columns,
         repeated=[row for row in table if row.get("repeats")],
-        by_subject=by_subject(facts, names, models),
+        by_subject=by_subject(facts, names),
         plots=report_plots.draw_plots(folder, table, names, models, comparison),
         run=run,
         loss_plot=report_plots.draw_loss(folder, run["training"]) if run else None,

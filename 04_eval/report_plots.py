@@ -9,12 +9,20 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 import benchmarks
+import numpy
 
 import rows as r
 
 COLORS = ["#3f83f8", "#e0812d", "#2da562", "#9a6cf0", "#d9534f", "#2aa5b5"]
 INK, GRID = "#808a96", "#80808060"  # text, lines
 OUTCOMES = {"right": "#2da562", "wrong": "#9aa4b1", "unparsed": "#e3a51a"}
+MEASURES = {"accuracy": "accuracy", "unparsed": "unparsed share"}
+ACCURACY = """Accuracy with its 95 % interval. The tick is chance; a hollow mark is what the paper published \
+for the same model."""
+OUTCOME = """What became of the responses. Unparsed ones commit to no answer; the share that was cut off at \
+the token budget stands at the right."""
+DIFFERENCES = """with 95 % paired intervals; among many benchmarks some exclude zero by chance, which the p \
+values (Holm) take into account."""
 
 
 def figure(height):
@@ -33,6 +41,7 @@ def figure(height):
 
 def finish(axes, names, label):
     """Labels of a plot with one row a benchmark, from top to bottom, and its legend above."""
+    axes.set_yticks(range(len(names)), [benchmarks.title_of(name) for name in names])
     axes.set_ylim(len(names) - 0.45, -0.55)
     axes.set_xlabel(label, color=INK)
     place = dict(loc="lower center", bbox_to_anchor=(0.5, 1), ncols=4)
@@ -41,22 +50,18 @@ def finish(axes, names, label):
 
 def intervals(axes, points, color, label):
     """Points with their intervals: [(low, value, high, height), ...]."""
-    low, x, high, y = zip(*points, strict=True)
-    spread = [[v - n for v, n in zip(x, low, strict=True)]]
-    spread += [[n - v for v, n in zip(x, high, strict=True)]]
+    low, x, high, y = numpy.transpose(points)
     style = dict(fmt="o", markersize=5.5, elinewidth=1.8)
-    axes.errorbar(x, y, xerr=spread, color=color, label=label, **style)
+    axes.errorbar(x, y, xerr=(x - low, high - x), color=color, label=label, **style)
 
 
 def plot_accuracy(table, names, models):
     """Accuracy with its interval, a row a benchmark, a colour a model; the tick is chance, the
     hollow mark the paper's figure."""
     made, axes = figure(1.1 + len(names) * (0.22 + 0.17 * len(models)))
-    published = benchmarks.paper_scores()
-    published = {benchmarks.short_name(model): found for model, found in published.items()}
     for place, model in enumerate(models):
         color, points, paper = COLORS[place % len(COLORS)], [], []
-        printed = published.get(benchmarks.short_name(model), {})
+        printed = benchmarks.published(model)
         for row in (row for row in table if row["model"] == model):
             name = row["benchmark"]
             y = names.index(name) + (place - (len(models) - 1) / 2) * 0.7 / len(models)
@@ -71,7 +76,6 @@ def plot_accuracy(table, names, models):
     if guess:
         tick = dict(color=INK, markersize=13, markeredgewidth=1.4, label="chance")
         axes.plot(list(guess.values()), [names.index(name) for name in guess], "|", **tick)
-    axes.set_yticks(range(len(names)), [benchmarks.title_of(name) for name in names])
     axes.set_xlim(0, 100)
     finish(axes, names, "accuracy (%) with 95 % interval")
     return made
@@ -96,53 +100,39 @@ def plot_outcomes(table, names, models):
         ticks.append(y)
         model = f" · {row['model'][-24:]}" if len(models) > 1 else ""
         labels.append(benchmarks.title_of(row["benchmark"]) + model)
-    axes.set_yticks(ticks, labels)
     axes.set_xlim(0, 100)
     finish(axes, names, "share of responses (%)")
+    axes.set_yticks(ticks, labels)
     return made
 
 
 def plot_differences(comparison):
     """Differences of accuracy and of the unparsed share with their intervals."""
-    rows = [*comparison["benchmarks"].items(), ("all rows", comparison["all"])]
+    rows = comparison["rows"]
     made, axes = figure(1.2 + 0.42 * len(rows))
-    for place, (measure, label) in enumerate(
-        (("accuracy", "accuracy"), ("unparsed", "unparsed share"))
-    ):
+    for place, (measure, label) in enumerate(MEASURES.items()):
         points = []
         for at, (_, row) in enumerate(rows):
             m = row[measure]
             points.append((m["low"], m["difference"], m["high"], at + (place - 0.5) * 0.34))
         intervals(axes, points, COLORS[place], label)
     axes.axvline(0, color=INK, linewidth=1)
-    axes.set_yticks(range(len(rows)), [benchmarks.title_of(name) for name, _ in rows])
     names = f"{comparison['model_b']} minus {comparison['model_a']}"
-    finish(axes, rows, f"{names} (points) with 95 % paired interval")
+    finish(axes, [name for name, _ in rows], f"{names} (points) with 95 % paired interval")
     return made
 
 
 def draw_plots(folder, table, names, models, comparison):
     """Write plots/NAME.png; returns [(name, caption)]."""
-    save(folder, "accuracy", plot_accuracy(table, names, models))
-    save(folder, "outcomes", plot_outcomes(table, names, models))
-    plots = [
-        (
-            "accuracy",
-            "Accuracy with its 95 % interval. The tick is chance; a hollow mark is what the paper published for the same model.",
-        ),
-        (
-            "outcomes",
-            "What became of the responses. Unparsed ones commit to no answer; the share that was cut off at the token budget stands at the right.",
-        ),
-    ]
+    plots = [("accuracy", plot_accuracy(table, names, models), ACCURACY)]
+    plots.append(("outcomes", plot_outcomes(table, names, models), OUTCOME))
     if comparison:
-        save(folder, "differences", plot_differences(comparison))
-        caption = (
-            f"Differences, {comparison['model_b']} minus {comparison['model_a']}, with 95 % paired intervals; among many benchmarks "
-            "some exclude zero by chance, which the p values (Holm) take into account."
-        )
-        plots.append(("differences", caption))
-    return plots
+        models = f"{comparison['model_b']} minus {comparison['model_a']}"
+        caption = f"Differences, {models}, {DIFFERENCES}"
+        plots.append(("differences", plot_differences(comparison), caption))
+    for name, made, _ in plots:
+        save(folder, name, made)
+    return [(name, caption) for name, _, caption in plots]
 
 
 def draw_loss(folder, training):

@@ -62,8 +62,6 @@ def test_the_files_are_there(made):
         "report.md",
         "report.html",
         "viewer.html",
-        "comparison.json",
-        "comparison.md",
         "plots/accuracy.png",
         "plots/outcomes.png",
         "plots/differences.png",
