@@ -26,6 +26,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 import collections
 import csv
 import functools
+import io
 import itertools
 import json
 import os
@@ -52,18 +53,17 @@ SCAN = "no text layer"  # the kind of a page to be read by OCR, and the reason w
 
 
 def suffix_of(path):
-    name = path.name.lower()
-    return next((suffix for suffix in reversed(SUFFIXES) if name.endswith(suffix)), None)
+    return next((suffix for suffix in SUFFIXES if path.name.lower().endswith(suffix)), None)
 
 
 def files_of(given):
-    """[(path, source name)] of an input; raises BadInput for a path that is not there or of an
-    unknown kind."""
+    """[(path, source name)] of an input; raises BadInput for one that is not there or of an unknown
+    kind."""
+    if given.is_dir():
+        inside = [path for path in sorted(given.rglob("*")) if path.name[0] != "."]
+        return [(path, path.relative_to(given).as_posix()) for path in inside if path.is_file()]
     if not given.exists():
         raise r.BadInput(f"--input {given}: there is no such file or folder")
-    if given.is_dir():
-        inside = sorted(p for p in given.rglob("*") if p.is_file() and p.name[0] != ".")
-        return [(path, path.relative_to(given).as_posix()) for path in inside]
     if not suffix_of(given):
         raise r.BadInput(f"--input {given}: only {', '.join(SUFFIXES)} can be read")
     return [(given, given.name)]
@@ -74,12 +74,11 @@ def find_files(inputs):
     alone is meant."""
     found, skipped = [], []
     alone = len(inputs) == 1 and Path(inputs[0]).is_file()
-    for path, source in itertools.chain(*(files_of(Path(given)) for given in inputs)):
+    for path, source in itertools.chain(*map(files_of, map(Path, inputs))):
         is_book = suffix_of(path) and not NOT_BOOKS.fullmatch(path.name)
         (found if is_book or alone else skipped).append((path, source))
     if not found:
-        names = " ".join(map(str, inputs))
-        raise r.BadInput(f"--input {names}: no file of a kind that can be read ({SUFFIXES})")
+        raise r.BadInput(f"--input {' '.join(inputs)}: no file that can be read ({SUFFIXES})")
     if skipped:
         names = ", ".join(source for _, source in skipped[:20]) + " ..." * (len(skipped) > 20)
         r.say(f"skipped {len(skipped)}: {names}")
@@ -89,41 +88,38 @@ def find_files(inputs):
 # ---- what is known of a document beside its text ----
 
 LICENSE_NAMES = re.compile(
-    r"CC[ -]?(?:BY(?:[ -](?:NC|SA|ND))*|0|Zero)(?:[ -]?(?:v(?:ersion)? ?)?\d\.\d)?|Creative\s+Commons\s+(?:Attribution|Zero)"
-    r"(?:[- ]*(?:Non-?Commercial|Share-?Alike|No-?Deriv\w+))*(?:\s+(?:\d\.\d|v?\d\b))?(?:\s+International)?|"
-    r"GNU\s+Free\s+Documentation\s+Licen[cs]e",
-    re.IGNORECASE,
+    r"""(?xi)CC[ -]?(?:BY(?:[ -](?:NC|SA|ND))*|0|Zero)(?:[ -]?(?:v(?:ersion)?[ ]?)?\d\.\d)?
+    | Creative\s+Commons\s+(?:Attribution|Zero)(?:[- ]*(?:Non-?Commercial|Share-?Alike|No-?Deriv\w+))*
+      (?:\s+(?:\d\.\d|v?\d\b))?(?:\s+International)?
+    | GNU\s+Free\s+Documentation\s+Licen[cs]e"""
 )
-BARE_LICENSE = re.compile(rf"^[ \t*_#>]*(?:{LICENSE_NAMES.pattern})[ \t*_.]*$", re.I | re.M)
 PUBLIC_DOMAIN = re.compile(  # of the work itself; not "Dickens is in the public domain; all rights reserved for the rest"
     r"""(?xi)
     \A\W*(?:licen[cs]e\W+)?public\s+domain\W*\Z          # "License: public domain"
     | \b(?:this|the)\s(?:\w+\s){0,2}(?:book|work|text|edition|document|chapter)s?\b[^.;]{0,60}\bpublic\s+domain
     | \b(?:released|placed|dedicated)\s+(?:in)?to\s+the\s+public\s+domain"""
 )
-LICENSE_URL = re.compile(
-    r"creativecommons\.org/(?:licenses|publicdomain)/[a-z-]+/\d\.\d", re.IGNORECASE
-)
-LICENSE_TALK = re.compile(r"licen[cs]e|copyright|©|\brights\b|public\s+domain|permission", re.I)
+LICENSE_URL = re.compile(r"(?i)creativecommons\.org/(?:licenses|publicdomain)/[a-z-]+/\d\.\d")
+LICENSE_TALK = re.compile(r"(?i)licen[cs]e|copyright|©|\brights\b|public\s+domain|permission")
 PICTURE = re.compile(  # "(credit: NASA, public domain)", "Cover photo: CC BY 2.0"
-    r"\bcredits?\b|\[Figure|\b(?:photo\w*|images?|pictures?|cover)\b[^.\n]{0,60}(?:CC|licen)", re.I
+    r"(?i)\bcredits?\b|\[Figure|\b(?:photo\w*|images?|pictures?|cover)\b[^.\n]{0,60}(?:CC|licen)"
 )
 
 
 def find_license(start):
     """Licence stated near a book's beginning, or null: its name or address in a paragraph that
-    speaks of licence, copyright or rights, or its name alone on a line.
-
-    Credits of pictures are passed over: they speak of the picture alone.
-    """
+    speaks of licence, copyright or rights, or its name alone on a line. Credits of pictures are
+    passed over."""
     for paragraph in re.split(r"\n\s*\n", start):
-        talk = LICENSE_TALK.search(paragraph) or BARE_LICENSE.search(paragraph)
-        if PICTURE.search(paragraph) or not talk:
+        if PICTURE.search(paragraph):
             continue
+        lines = (line.strip(" \t*_#>.") for line in paragraph.split("\n"))
+        talk = LICENSE_TALK.search(paragraph)
         address = LICENSE_URL.search(re.sub(r"\s+", "", paragraph))
-        if name := address or LICENSE_NAMES.search(paragraph):
+        name = address or LICENSE_NAMES.search(paragraph)
+        if name and (talk or any(map(LICENSE_NAMES.fullmatch, lines))):
             return short_license(re.sub(r"\s+", " ", name[0]))
-        reserved = re.search(r"all\s+rights\s+reserved", paragraph, re.I)
+        reserved = re.search(r"(?i)all\s+rights\s+reserved", paragraph)
         if PUBLIC_DOMAIN.search(paragraph) and not reserved:
             return "public domain"
     return None
@@ -140,7 +136,7 @@ def short_license(name):
 
 # "Microsoft Word - thesis.doc"
 NO_TITLE = re.compile(
-    r"^(untitled|microsoft word|document\d*$)|\.(tex|dvi|docx?|pdf|indd|qxd)\b", re.IGNORECASE
+    r"(?i)^(untitled|microsoft word|document\d*$)|\.(tex|dvi|docx?|pdf|indd|qxd)\b"
 )
 BOOK_FIELDS = ("title", "authors", "url", "isbn", "license", "restricted")
 
@@ -149,24 +145,18 @@ BOOK_FIELDS = ("title", "authors", "url", "isbn", "license", "restricted")
 def read_metadata(path):
     """What a table of books (CSV with a column `file` and any of BOOK_FIELDS) says: {file name or
     path below the input: fields}. Raises BadInput for another column, or a file named twice."""
+    table = csv.DictReader(io.StringIO(decode(Path(path).read_bytes())))
+    columns = set(table.fieldnames or ())
+    if wrong := columns - {"file", *BOOK_FIELDS} or {"file"} - columns:
+        fault = "unknown" if columns & wrong else "no"
+        known = ", ".join(("file", *BOOK_FIELDS))
+        raise r.BadInput(f"--metadata {path}: {fault} column {min(wrong)!r}; there are {known}")
     books = {}
-    try:
-        with open(path, newline="", encoding="utf-8-sig") as file:
-            table = csv.DictReader(file)
-            columns = set(table.fieldnames or ())
-            if wrong := columns - {"file", *BOOK_FIELDS} or {"file"} - columns:
-                raise r.BadInput(
-                    f"--metadata {path}, line 1: {'unknown' if columns & wrong else 'no'} column {min(wrong)!r}; "
-                    f"there are file, {', '.join(BOOK_FIELDS)}"
-                )
-            for number, row in enumerate(table, 2):
-                name = row.pop("file")
-                if name in books:
-                    raise r.BadInput(f"--metadata {path}, line {number}: {name} is named twice")
-                stated = {field: (row.get(field) or "").strip() for field in BOOK_FIELDS}
-                books[name] = {field: value for field, value in stated.items() if value}
-    except (OSError, UnicodeDecodeError) as error:
-        raise r.BadInput(f"--metadata {path}: cannot be read ({error})") from None
+    for row in table:
+        name = row.pop("file")
+        if name in books:
+            raise r.BadInput(f"--metadata {path}, line {table.line_num}: {name} is named twice")
+        books[name] = {field: row[field].strip() for field in columns & row.keys() if row[field]}
     return books
 
 
@@ -210,7 +200,7 @@ def split_front_matter(text):
     return {str(key).lower(): str(value) for key, value in plain.items()}, text[match.end() :]
 
 
-def make_row(text, source, args, pages=None, start=None, more=(), **stated):
+def make_row(text, source, args, stated, pages=None, start=None, **more):
     """A document row; what is stated of it (title, subject, license) gives way to the table of
     books. The id is made of the file's name and a hash of the text."""
     text = text.strip("\n")
@@ -226,11 +216,17 @@ def make_row(text, source, args, pages=None, start=None, more=(), **stated):
         "source": source,
         "license": license or find_license(start or text[:3000]),
         **book,
-        **dict(more),
+        **more,
     }
 
 
-# ---- Markdown, text, JSONL ----
+def refused(id_, source, reason, detail=None, **more):
+    """A document or page that gave no text, with the reason."""
+    more |= {"detail": detail} if detail else {}
+    return {"id": id_, "source": source, **more}, reason
+
+
+# ---- Markdown, text, JSONL: [(row, None, or the reason why it does not go on), ...] ----
 
 
 def decode(data):
@@ -247,113 +243,94 @@ def decode(data):
 
 
 def read_plain(path, source, args):
-    """Outcome of a Markdown or text file: {"row": ..., "rejected": [...]}."""
+    """The row of a Markdown or text file."""
     try:
         text = decode(path.read_bytes()).replace("\r\n", "\n").replace("\r", "\n")
     except ValueError as error:
-        return refused(source, "broken file", str(error))
+        return [refused(f"{source}#file", source, "broken file", str(error))]
     stated, body = split_front_matter(text)
     if not body.strip():
-        return refused(source, "no text")
+        return [refused(f"{source}#file", source, "no text")]
     stated.setdefault("license", stated.get("licence"))
-    stated = {name: stated.get(name) for name in ("title", "subject", "license")}
-    return {"row": make_row(body, source, args, **stated), "rejected": []}
-
-
-def refused(source, reason, detail=None):
-    """Outcome of a document that gave no text."""
-    return {"row": None, "rejected": [bad_row(f"{source}#file", source, reason, detail)]}
-
-
-def bad_row(id_, source, reason, detail=None, **more):
-    """A rejected row that says which document or page gave no text."""
-    more |= {"detail": detail} if detail else {}
-    return {"id": id_, "source": source, "reason": reason, **more}
+    return [(make_row(body, source, args, stated), None)]
 
 
 def read_rows(path, source, args):
-    """Outcomes of a JSONL file's rows, one by one; their own title, subject, pages, source and
-    license are kept."""
+    """The rows of a JSONL file, one by one; their own title, subject, pages, source and license are
+    kept."""
     for row in r.read(path, "text?", "title?", "subject?", "pages?", limit=args.limit):
         name = row.get("source") or source
         if not (row.get("text") or "").strip():
-            yield {"row": None, "rejected": [{**row, "source": name, "reason": "no text"}]}
+            yield [({**row, "source": name}, "no text")]
             continue
-        stated = {field: row.get(field) for field in ("title", "subject", "license")}
-        made = make_row(row["text"], name, args, row.get("pages"), **stated)
-        # offsets count from the text as it came
-        text = row["text"] if row.get("pages") else made["text"]
-        yield {"row": {**row, **made, "text": text, "id": row["id"]}, "rejected": []}
+        made = make_row(row["text"], name, args, row, row.get("pages"))
+        if made["pages"]:
+            made["text"] = row["text"]  # their offsets count from the text as it came
+        yield [({**row, **made, "id": row["id"]}, None)]
 
 
-# ---- a PDF from its pages ----
+# ---- a PDF from its pages: {page index, -1 for the whole file: (kind, value)} ----
 
 
 READ = ("lines", "markdown")  # kinds of pages that were read; all others are reasons
 
 
 def finish_pdf(source, title, found, args):
-    """Outcome of a PDF: its row, and a rejected row for each page that gave none."""
-    found = {index + 1: page for index, page in sorted(found.items())}
-    bad = {number: page for number, page in found.items() if page[0] not in READ}
-    read = {number: page[1] for number, page in found.items() if number not in bad}
-    text, offsets = pdf_text.assemble(list(read.items()))
+    """The row of a PDF, and a rejected row for each page that gave none."""
+    read, lost = [], []
+    for index, (kind, value) in sorted(found.items()):
+        if kind in READ:
+            read.append((index + 1, value))
+        else:
+            lost.append((index + 1, kind, value))
+    text, offsets = pdf_text.assemble(read)
+    more = {"n_pages": max(found) + 1}
     if not text.strip():
-        common = collections.Counter(reason for reason, _ in bad.values()) or {"no text": 1}
-        outcome = refused(source, max(common, key=common.get))
-        outcome["rejected"][0]["n_pages"] = len(found)
-        return outcome
-    more = {"n_pages": len(found)}
-    if unread := {number: count for number in read if (count := formulas_of(read[number]))}:
+        return [refuse_pdf(source, lost, more)]
+    if unread := {number: count for number, page in read if (count := formulas_of(page))}:
         more |= {"formula_pages": list(unread), "unread_formulas": sum(unread.values())}
     start = next((offset for page, offset in offsets if page > 8), len(text))
-    row = make_row(text, source, args, offsets, text[:start], more, title=title)
-    rejected = [
-        bad_row(f"{row['id']}#page{number}", source, *page, doc=row["id"], page=number)
-        for number, page in bad.items()
+    row = make_row(text, source, args, {"title": title}, offsets, text[:start], **more)
+    doc = row["id"]
+    return [(row, None)] + [
+        refused(f"{doc}#page{number}", source, reason, detail, doc=doc, page=number)
+        for number, reason, detail in lost
     ]
-    return {"row": row, "rejected": rejected}
+
+
+def refuse_pdf(source, lost, more):
+    """A PDF without text: rejected for what most of its pages lack."""
+    reasons = collections.Counter(reason for _, reason, _ in lost) or {"no text": 1}
+    broken = next((detail for number, _, detail in lost if not number), None)
+    return refused(f"{source}#file", source, max(reasons, key=reasons.get), broken, **more)
+
+
+def ahead(items, n):
+    """The items of an iterable, n of which are made before the first is handed out."""
+    items = iter(items)
+    waiting = collections.deque(itertools.islice(items, n))
+    while waiting:
+        yield waiting.popleft()
+        waiting.extend(itertools.islice(items, 1))
 
 
 def read_pdfs(todo, ocr, step, args):
-    """Read the PDFs of todo, (path, source, place of the outcome) each; several are under way at
+    """Read the PDFs of todo, (path, source, place of what is made) each; several are under way at
     once. What is done stays on disk while a run is under way, so that a killed run keeps it."""
-    readers = pdf_workers.Readers(args.workers)
-    bar = r.progress(total=0, desc="pages", unit="page")
     to_olmocr = []
-
-    def begin(item):
-        count, title = readers.probe(item[0])
-        if isinstance(count, str):
-            return item, title, None, count
-        bar.total += count
-        return item, title, readers.ask(item[0], range(count)), None
-
-    try:
-        begun = map(begin, todo)
-        waiting = collections.deque(itertools.islice(begun, 2 * args.workers))
-        while waiting:
-            (path, source, place), title, futures, broken = waiting.popleft()
-            waiting.extend(itertools.islice(begun, 1))
-            if broken:
-                r.write_json(place, refused(source, broken, title))
-                continue
-            found = readers.collect(path, futures, bar)
+    with pdf_workers.Readers(args.workers) as readers:
+        begun = ahead((readers.begin(path) for path, *_ in todo), 2 * args.workers)
+        for (path, source, place), (title, found, tasks) in zip(todo, begun, strict=True):
+            found |= readers.collect(tasks)
             asked = pages_to_ocr(found, args.ocr_pages)
             if asked and ocr == "olmocr":
                 to_olmocr.append((path, source, place, title, found, asked))
                 continue
             if asked and ocr == "tesseract":
-                scans = readers.ask(path, asked, args.language)
-                found |= readers.collect(path, scans, bar, args.language)
+                found |= readers.collect(readers.ask(path, asked, args.language))
             r.write_json(place, finish_pdf(source, title, found, args))
-    finally:
-        readers.close()
-        bar.close()
-    if not to_olmocr:
-        return
     asked = [(path, index) for path, *_, indices in to_olmocr for index in indices]
-    texts = ocr_olmocr.read(asked, step.raw_path, args)
+    texts = ocr_olmocr.read(asked, step.raw_path, args) if asked else {}
     for path, source, place, title, found, indices in to_olmocr:
         found |= {i: ocr_outcome(found[i], texts.get((path, i))) for i in indices}
         r.write_json(place, finish_pdf(source, title, found, args))
@@ -364,8 +341,8 @@ def pages_to_ocr(found, which):
     holds, or all that are not blank."""
     asked = []
     for index, (kind, value) in sorted(found.items()):
-        wanted = kind == "lines" and (which == "all" or which == "formulas" and formulas_of(value))
-        if kind == SCAN or wanted:
+        wanted = which == "all" or (which == "formulas" and formulas_of(value))
+        if kind == SCAN or (kind == "lines" and wanted):
             asked.append(index)
     return asked
 
@@ -379,30 +356,32 @@ def ocr_outcome(before, text):
 
 def formulas_of(page):
     """Number of formulas on a page that could not be read; none on one that a model wrote."""
-    lines = () if isinstance(page, str) else page
+    lines = page if isinstance(page, list) else ()
     return sum(line.text.count(pdf_formulas.MARK) for line in lines)
 
 
-def emit(outcome, step, seen, source):
+# ---- the command ----
+
+
+def emit(made, step, seen):
     """Hand a document and its rejected pages to the step; a text that was there already is
     rejected."""
-    row, rejected = outcome["row"], outcome["rejected"]
     step.counts["in"] += 1
-    step.split(len(rejected) + (row is not None))
-    for bad in rejected:
-        step.reject(bad, bad["reason"])
-    if row is None:
-        return
-    same = r.text_hash(" ".join(row["text"].split()))
-    if same in seen:
-        del row["text"]
-        step.reject(row, "duplicate", duplicate_of=seen[same])
-        return
-    seen[same] = row["source"]
-    if ("id", row["id"]) in seen:  # two files of rows may both count from 1
-        row["id"] += f"-{same[:8]}"
-    seen["id", row["id"]] = True
-    step.keep(row)
+    step.split(len(made))
+    for row, reason in made:
+        if reason:
+            step.reject(row, reason)
+            continue
+        same = r.text_hash(" ".join(row["text"].split()))
+        if same in seen:
+            del row["text"]
+            step.reject(row, "duplicate", duplicate_of=seen[same])
+            continue
+        seen[same] = row["source"]
+        if ("id", row["id"]) in seen:  # two files of rows may both count from 1
+            row["id"] += f"-{same[:8]}"
+        seen["id", row["id"]] = True
+        step.keep(row)
 
 
 def options_of():
@@ -437,8 +416,8 @@ def options_of():
     return args
 
 
-def outcomes_of(path, source, place, args):
-    """Outcomes of the documents in a file; those of PDFs stand on disk."""
+def documents_in(path, source, place, args):
+    """What was made of each document in a file; of a PDF it stands on disk."""
     kind = suffix_of(path)
     if kind == ".pdf":
         return [json.loads(place.read_text(encoding="utf-8"))]
@@ -474,9 +453,9 @@ def main():
         read_pdfs(todo, ocr, step, args)
     seen, limit = {}, args.limit or sys.maxsize
     for path, source in files:
-        for outcome in outcomes_of(path, source, places[path], args):
+        for made in documents_in(path, source, places[path], args):
             if step.counts["in"] < limit:
-                emit(outcome, step, seen, source)
+                emit(made, step, seen)
     step.finish(ocr=ocr)
     shutil.rmtree(done)
     shutil.rmtree(r.beside(args.output, "olmocr"), ignore_errors=True)

@@ -205,12 +205,11 @@ def test_a_small_file_that_unpacks_to_gigabytes_is_one_broken_file(tmp_path):
         import resource, sys
         sys.path[:0] = ["{ROOT}", "{ROOT}/01_extract"]
         from pdf import workers
-        import rows
         workers.MEMORY = 1 << 30
         readers = workers.Readers(1)
         asked = readers.ask("{path}", [0])
-        found = readers.collect("{path}", asked, rows.progress(total=1))
-        readers.pool.shutdown()
+        found = readers.collect(asked)
+        readers.pools[-1].shutdown()
         print(found[0][0], resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss >> 10)"""
     said = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True).stdout
     kind, peak = said.rsplit(None, 1)
@@ -654,7 +653,7 @@ def test_a_killed_run_goes_on_with_the_documents_it_has(tmp_path, monkeypatch):
     )
 
 
-def dies_on_page_3(path, index):
+def dies_on_page_3(path, index, ocr_language):
     """In place of read_page: what a crash of the PDF library looks like from outside."""
     if index == 3:
         os._exit(11)
@@ -665,13 +664,8 @@ def test_a_crash_of_the_pdf_library_costs_one_page(monkeypatch):
     fork = multiprocessing.get_context("fork")  # starts faster than the real thing
     monkeypatch.setattr(pdf_workers.multiprocessing, "get_context", lambda _: fork)
     monkeypatch.setattr(pdf_workers, "read_page", dies_on_page_3)
-    monkeypatch.setattr(pdf_workers, "PAGES_A_TASK", 4)
-    readers = pdf_workers.Readers(1)
-    try:
-        futures = readers.ask("x.pdf", range(8))
-        found = readers.collect("x.pdf", futures, r.progress(total=8))
-    finally:
-        readers.close()
+    with pdf_workers.Readers(1) as readers:
+        found = readers.collect(readers.ask("x.pdf", range(8)))
     assert {index: kind for index, (kind, _) in found.items()} == {
         i: "page unreadable" if i == 3 else "lines" for i in range(8)
     }

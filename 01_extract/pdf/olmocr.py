@@ -7,20 +7,26 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 import base64
 import collections
-import io
 import itertools
 import re
 import shutil
 import subprocess
 
+from pdf import page as pdf_page
+
 import batch_generate
 import rows as r
 
-OCR_LONGEST_SIDE = 1288  # pixels; what olmOCR 2 was trained on
+# what olmOCR 2 was trained on: pixels, and build_no_anchoring_v4_yaml_prompt of its package
+LONGEST_SIDE = 1288
+PROMPT = """Attached is one page of a document that you must process. Just return \
+the plain text representation of this document as if you were reading it naturally. \
+Convert equations to LateX and tables to HTML.
+If there are any figures or charts, label them with the following markdown syntax \
+![Alt text describing the contents of the figure](page_startx_starty_width_height.png)
+Return your output as markdown, with a front matter section on top specifying values for the \
+primary_language, is_rotation_valid, rotation_correction, is_table, and is_diagram parameters."""
 TEMPERATURES = (0.0, 0.3, 0.7)  # of the tries of a page
-OCR_PROMPT = """The image is one page of a textbook. Write down its text as a person would read it aloud, in Markdown: headings with #,
-formulas in LaTeX ($...$ and $$...$$), tables as HTML, program text in fences.
-Leave out page numbers and running headers. Do not describe pictures beyond their captions, and add nothing that is not on the page."""
 
 
 def parse(response):
@@ -38,27 +44,17 @@ def rotation_of(response):
     return int(degrees[1]) if wrong and degrees else 0
 
 
-def own_prompt():
-    """The model's own prompt where the package is there."""
-    try:
-        from olmocr.prompts import build_no_anchoring_v4_yaml_prompt
-    except ImportError:
-        return OCR_PROMPT
-    return build_no_anchoring_v4_yaml_prompt()
-
-
 def to_messages(row):
     """The page of a row ({path, index, turn}) as a picture, turned clockwise."""
     import pypdfium2
 
-    pdf = pypdfium2.PdfDocument(row["path"])
-    page = pdf[row["index"]]
-    out, longest = io.BytesIO(), max(page.get_size())
-    page.render(scale=OCR_LONGEST_SIDE / longest, rotation=row["turn"]).to_pil().save(out, "PNG")
-    pdf.close()
-    data = base64.b64encode(out.getvalue()).decode()
-    picture = {"type": "image_url", "image_url": {"url": f"data:image/png;base64,{data}"}}
-    return [{"role": "user", "content": [{"type": "text", "text": own_prompt()}, picture]}]
+    with pypdfium2.PdfDocument(row["path"]) as pdf:
+        page = pdf[row["index"]]
+        scale = LONGEST_SIDE / max(page.get_size())
+        png = pdf_page.page_png(page, scale, rotation=row["turn"])
+    url = f"data:image/png;base64,{base64.b64encode(png).decode()}"
+    picture = {"type": "image_url", "image_url": {"url": url}}
+    return [{"role": "user", "content": [{"type": "text", "text": PROMPT}, picture]}]
 
 
 def read(scans, raw_path, args):
@@ -112,18 +108,15 @@ def run_command(scans, workspace, python):
         by_path[path].append(index)
     workspace.mkdir(parents=True, exist_ok=True)
     for path, indices in by_path.items():
-        name = f"{r.text_hash(r.file_hash(path), indices)[:16]}.pdf"
+        name = workspace / f"{r.text_hash(r.file_hash(path), indices)[:16]}.pdf"
         part = pypdfium2.PdfDocument.new()
         part.import_pages(pypdfium2.PdfDocument(path), indices)
-        part.save(str(workspace / name))
-        names[name] = path
-    command = [python, "-m", "olmocr.pipeline", str(workspace / "work")]
-    command += ["--max_page_error_rate", "1", "--pdfs", *(str(workspace / name) for name in names)]
-    done = subprocess.run(command, stdout=sys.stderr)
-    if done.returncode:
-        raise r.BadInput(
-            f"olmOCR ended with code {done.returncode}; its messages stand above. --ocr tesseract or none goes without it"
-        )
+        part.save(str(name))
+        names[name.name] = path
+    command = [python, "-m", "olmocr.pipeline", workspace / "work", "--max_page_error_rate", "1"]
+    command += ["--pdfs", *(workspace / name for name in names)]
+    if code := subprocess.run(command, stdout=sys.stderr).returncode:
+        raise r.BadInput(f"olmOCR ended with code {code}, see above; or --ocr tesseract or none")
     results = (workspace / "work" / "results").glob("*.jsonl")
     for row in itertools.chain.from_iterable(r.read(path, unique=False) for path in results):
         path = names.get(Path(row["metadata"]["Source-File"]).name)
@@ -143,6 +136,12 @@ def has_olmocr(python):
     return found and bool(batch_generate.visible_gpus())
 
 
+NEEDED = {
+    "olmocr": "--base-url and --model of its model, or a GPU and --olmocr, a Python that has it",
+    "tesseract": "the command tesseract (apt-get install tesseract-ocr)",
+}
+
+
 def choose(args):
     """ "olmocr", "tesseract" or "none" for --ocr auto; BadInput where what is asked for is not
     there."""
@@ -154,15 +153,10 @@ def choose(args):
         "none": True,
     }
     if args.ocr_pages != "scans" and not have["olmocr"]:
-        raise r.BadInput(
-            f"--ocr-pages {args.ocr_pages}: tesseract cannot read formulas; give --base-url and --model of olmOCR, or --olmocr"
-        )
+        needed = NEEDED["olmocr"]
+        raise r.BadInput(f"--ocr-pages {args.ocr_pages} is read by olmOCR alone: give {needed}")
     if args.ocr == "auto":
         return next(name for name in have if have[name])
     if not have[args.ocr]:
-        need = {
-            "olmocr": "give --base-url and --model, or on a machine with a GPU --olmocr, the Python of an environment with olmocr",
-            "tesseract": "the command tesseract is not there (apt-get install tesseract-ocr)",
-        }
-        raise r.BadInput(f"--ocr {args.ocr}: {need[args.ocr]}")
+        raise r.BadInput(f"--ocr {args.ocr} needs {NEEDED[args.ocr]}")
     return args.ocr

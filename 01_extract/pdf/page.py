@@ -379,20 +379,20 @@ def picture_share(page):
 # ---- OCR of one page ----
 
 
-def page_png(page):
-    """(PNG bytes of a rendered page, pixels a point): at most 30 million pixels, whatever the page
-    claims to measure."""
-    width, height = page.get_size()
-    scale = min(SCAN_DPI / 72, (30e6 / max(width * height, 1)) ** 0.5)
+def page_png(page, scale, **options):
+    """PNG bytes of a page, rendered at `scale` pixels a point."""
     out = io.BytesIO()
-    page.render(scale=scale, grayscale=True).to_pil().save(out, "PNG", compress_level=1)
-    return out.getvalue(), scale
+    page.render(scale=scale, **options).to_pil().save(out, "PNG", compress_level=1)
+    return out.getvalue()
 
 
 def read_tesseract(page, language="eng"):
     """Lines of a page by tesseract's command line; its own layout analysis gives the order. Raises
     RuntimeError where it fails."""
-    png, scale = page_png(page)
+    width, height = page.get_size()
+    # at most 30 million pixels, whatever the page claims to measure
+    scale = min(SCAN_DPI / 72, (30e6 / max(width * height, 1)) ** 0.5)
+    png = page_png(page, scale, grayscale=True)
     command = f"tesseract stdin stdout --dpi {round(72 * scale)} -l {language} --psm 3 tsv"
     done = subprocess.run(
         command.split(),

@@ -8,6 +8,7 @@ import functools
 import multiprocessing
 import resource
 import subprocess
+import threading
 
 from pdf import page as pdf_page
 
@@ -16,23 +17,11 @@ import rows as r
 # PdfiumError is a RuntimeError; the others come from broken geometry, a failed or endless
 # tesseract, a page too large to render
 PAGE_FAULTS = (
-    RuntimeError,
-    OSError,
-    ValueError,
-    ArithmeticError,
-    LookupError,
-    subprocess.SubprocessError,
-    MemoryError,
+    *(RuntimeError, OSError, ValueError, ArithmeticError, LookupError),
+    *(subprocess.SubprocessError, MemoryError),
 )
 MEMORY = 3 << 30  # bytes of a process: a stream of 10 kB may unpack to gigabytes
-PAGES_A_TASK = 16
-CRASHES = (concurrent.futures.BrokenExecutor, concurrent.futures.CancelledError, TimeoutError)
-
-
-def start_reader(memory):
-    """Initializer of a process that reads pages: it ends with its parent, and where it takes more memory."""
-    r.end_with_parent()
-    resource.setrlimit(resource.RLIMIT_AS, (memory, memory))
+CRASHED = "the PDF library crashed or hung on it"
 
 
 @functools.lru_cache(1)
@@ -44,16 +33,17 @@ def open_pdf(path):
 
 
 def probe(path):
-    """(number of pages, title) of a PDF; ("encrypted PDF" or "broken PDF", message) where it cannot
-    be opened."""
+    """(number of pages, title, {}) of a PDF; (0, None, {-1: (reason, message)}) where it cannot be opened."""
     try:
         pdf = open_pdf(path)
-        if not len(pdf):
-            return "broken PDF", "it has no pages"
-        return len(pdf), pdf.get_metadata_dict().get("Title")
+        if len(pdf):
+            return len(pdf), pdf.get_metadata_dict().get("Title"), {}
+        reason, message = "broken PDF", "it has no pages"
     except Exception as error:  # whatever the library says, it is this file's fault
-        locked = any(word in str(error).lower() for word in ("password", "security"))
-        return "encrypted PDF" if locked else "broken PDF", str(error)
+        message = str(error)
+        locked = any(word in message.lower() for word in ("password", "security"))
+        reason = "encrypted PDF" if locked else "broken PDF"
+    return 0, None, {-1: (reason, message)}
 
 
 def read_text_layer(page):
@@ -70,82 +60,93 @@ def read_text_layer(page):
 
 def read_page(path, index, ocr_language=None):
     """(kind, value) of a page as read_text_layer() gives it, read by tesseract with ocr_language."""
-    fault = "page unreadable"
     try:
         page = open_pdf(path)[index]
         try:
-            if not ocr_language:
-                return read_text_layer(page)
-            fault = "ocr failed"
-            return "lines", pdf_page.read_tesseract(page, ocr_language)
+            if ocr_language:
+                return "lines", pdf_page.read_tesseract(page, ocr_language)
+            return read_text_layer(page)
         finally:
             page.close()
     except PAGE_FAULTS as error:
+        fault = "ocr failed" if ocr_language else "page unreadable"
         return fault, f"{type(error).__name__}: {error}"[:300]
 
 
-def read_pages(path, indices, *more):
-    return [read_page(path, index, *more) for index in indices]
+# ---- processes, one for each thread of a pool ----
 
 
-class Readers:
-    """Worker processes that read pages; a page on which the PDF library crashes or hangs takes a
-    process with it, not the run."""
+def start_reader(memory):
+    """Initializer of a process that reads pages: it ends with its parent, and where it takes more memory."""
+    r.end_with_parent()
+    resource.setrlimit(resource.RLIMIT_AS, (memory, memory))
 
-    def __init__(self, workers):
-        self.workers, self.pool = workers, None
+
+class Process(threading.local):
+    """A process for each thread, started anew where it crashed or was stopped."""
+
+    def __init__(self, pools):
+        self.pools = pools  # of all threads
         self.start()
 
     def start(self):
-        if self.pool:
-            # a hung process never ends by itself
-            for process in list((self.pool._processes or {}).values()):
-                process.kill()
-            self.close()
-        self.pool = concurrent.futures.ProcessPoolExecutor(
-            self.workers, multiprocessing.get_context("spawn"), start_reader, (MEMORY,)
-        )
+        spawn = multiprocessing.get_context("spawn")
+        self.pool = concurrent.futures.ProcessPoolExecutor(1, spawn, start_reader, (MEMORY,))
+        self.pools.append(self.pool)
 
-    def close(self):
-        self.pool.shutdown(wait=False, cancel_futures=True)
+    def call(self, function, *arguments):
+        """function(*arguments) in the process, None where it crashed or took too long."""
+        try:
+            return self.pool.submit(function, *arguments).result(pdf_page.PAGE_SECONDS + 60)
+        except (concurrent.futures.BrokenExecutor, TimeoutError):
+            kill(self.pool)
+            self.start()
+            return None
+
+
+def kill(pool):
+    for process in list((pool._processes or {}).values()):  # a hung one never ends by itself
+        process.kill()
+    pool.shutdown(wait=False)
+
+
+class Readers:
+    """A pool that reads the pages of PDFs; one on which the PDF library crashes or hangs takes a
+    process with it, not the run."""
+
+    def __init__(self, workers):
+        self.threads = concurrent.futures.ThreadPoolExecutor(workers)
+        self.pools = []
+        self.process = Process(self.pools)
+        self.bar = r.progress(total=0, desc="pages", unit="page")
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.threads.shutdown(wait=False, cancel_futures=True)
+        for pool in self.pools:
+            kill(pool)
+        self.bar.close()
 
     def submit(self, function, *arguments):
-        try:
-            return self.pool.submit(function, *arguments)
-        except concurrent.futures.BrokenExecutor:
-            self.start()
-            return self.pool.submit(function, *arguments)
+        return self.threads.submit(lambda: self.process.call(function, *arguments))
 
-    def alone(self, reason, function, *arguments):
-        """Result of one task, or (reason, message) where the PDF library crashed or hung on it."""
-        try:
-            return self.submit(function, *arguments).result(pdf_page.PAGE_SECONDS + 60)
-        except CRASHES:
-            self.start()
-            return reason, "the PDF library crashed or hung on it"
+    def begin(self, path):
+        """(title of a PDF, what is known of its pages, tasks for collect() that read them)."""
+        broken = 0, None, {-1: ("broken PDF", CRASHED)}
+        count, title, found = self.submit(probe, path).result() or broken
+        return title, found, self.ask(path, range(count))
 
-    def probe(self, path):
-        return self.alone("broken PDF", probe, path)
+    def ask(self, path, indices, ocr_language=None):
+        """Tasks that read pages: {page index: future}."""
+        self.bar.total += len(indices)
+        return {i: self.submit(read_page, path, i, ocr_language) for i in indices}
 
-    def ask(self, path, indices, *more):
-        """Futures of read_pages over all pages, a few in each; collect() takes them."""
-        size = 1 if more else PAGES_A_TASK  # OCR takes its time
-        tasks = [indices[i : i + size] for i in range(0, len(indices), size)]
-        return [(self.submit(read_pages, path, task, *more), task) for task in tasks]
-
-    def collect(self, path, futures, bar, *more):
-        """{page index: (kind, value)}; where a process died or hung, its pages are asked one at a
-        time to find the one at fault."""
-        found, left = {}, []
-        for future, task in futures:
-            try:
-                pages = future.result(pdf_page.PAGE_SECONDS + 60 * len(task))
-                found |= dict(zip(task, pages, strict=True))
-            except CRASHES:
-                left += task
-        if left:
-            self.start()
-        for index in left:
-            found[index] = self.alone("page unreadable", read_page, path, index, *more)
-        bar.update(sum(kind != "no text layer" for kind, _ in found.values()))
+    def collect(self, tasks):
+        """{page index: (kind, value)}."""
+        found = {}
+        for index, task in tasks.items():
+            found[index] = task.result() or ("page unreadable", CRASHED)
+            self.bar.update()
         return found
