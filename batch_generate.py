@@ -633,18 +633,22 @@ def answer_of(old):
     return {"first": {k: v for k, v in old.items() if k not in own}, "earlier": earlier}
 
 
+def setting(name, default=0.0):
+    """A number of the environment, such as a price."""
+    return float(os.environ.get(name) or default)
+
+
+def money(tokens, seconds):
+    """What tokens and seconds cost: PRICE_PER_GPU_HOUR is of each of GPUS, PRICE_IN and PRICE_OUT of a
+    million tokens."""
+    spent = setting("PRICE_PER_GPU_HOUR") * setting("GPUS", 1) * seconds / 3600
+    spent += setting("PRICE_IN") * tokens["prompt_tokens"] / 1e6
+    return spent + setting("PRICE_OUT") * tokens["completion_tokens"] / 1e6
+
+
 def over_budget(counts, seconds):
-    """Has this process spent BUDGET? PRICE_PER_GPU_HOUR is of each of GPUS."""
-    if not os.environ.get("BUDGET"):
-        return False
-
-    def number(name, default=0):
-        return float(os.environ.get(name) or default)
-
-    spent = number("PRICE_PER_GPU_HOUR") * number("GPUS", 1) * seconds / 3600
-    spent += number("PRICE_IN") * counts["prompt_tokens"] / 1e6
-    spent += number("PRICE_OUT") * counts["completion_tokens"] / 1e6
-    return spent >= number("BUDGET") > 0
+    """Has this process spent BUDGET?"""
+    return money(counts, seconds) >= setting("BUDGET") > 0
 
 
 def show_first(name, messages):

@@ -15,10 +15,12 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
+import collections
 import os
 import re
 
 import rows as r
+from batch_generate import TOKENS, money, setting
 
 # step -> prompt tokens, completion tokens and rows out for each row of the step before. The paper's counts: 945,683 pairs of 546,134 chunks,
 # 767,893 after dedup, 728,767 after the filter, 651,840 after decontamination; answers of 410 tokens.
@@ -51,15 +53,11 @@ SPEEDS = {
 }
 
 
-def number(name, default=0.0):
-    return float(os.environ.get(name) or default)
-
-
 def speeds(card):
     """(completion tokens/s, training tokens/s) of an 8B model on all GPUs."""
     write, train = next(speed for name, speed in SPEEDS.items() if name in card)
-    gpus = max(number("GPUS", 1), 1)
-    return number("TOKENS_PER_S", write * gpus), number("TRAIN_TOKENS_PER_S", train * gpus)
+    gpus = max(setting("GPUS", 1), 1)
+    return setting("TOKENS_PER_S", write * gpus), setting("TRAIN_TOKENS_PER_S", train * gpus)
 
 
 def billions(model):
@@ -107,20 +105,19 @@ def estimate(args):
 
 
 def price(step, card):
-    """The step with its GPU hours, megabytes on disk and money."""
+    """The step with its GPU hours, megabytes on disk and money: GPUs are paid by the hour, an endpoint
+    of others (LLM_BASE_URL, which no training and no evaluation uses) by the token."""
     write, train = speeds(card)
     training = step["step"] == "training"
     speed = (train if training else write) * 8 / billions(step["model"])
     seconds = (step["completion"] + step["prompt"] / PREFILL) / speed
-    hours = max(number("GPUS"), 1) * seconds / 3600
-    money = hours * number("PRICE_PER_GPU_HOUR")
-    here = training or step["step"].startswith("evaluation")
-    if os.environ.get("LLM_BASE_URL") and not here:
-        hours = 0
-        money = step["prompt"] * number("PRICE_IN") + step["completion"] * number("PRICE_OUT")
-        money /= 1e6
+    tokens = dict.fromkeys(TOKENS, 0)
+    if os.environ.get("LLM_BASE_URL") and not step["step"].startswith(("training", "evaluation")):
+        seconds, tokens = 0, {key: step[key.removesuffix("_tokens")] for key in TOKENS}
+    hours = max(setting("GPUS"), 1) * seconds / 3600
     kept = 0 if training else step["completion"] + 0.1 * step["prompt"]
-    return {**step, "hours": hours, "mb": kept * BYTES_A_TOKEN / 1e6, "money": money}
+    kept *= BYTES_A_TOKEN / 1e6
+    return {**step, "hours": hours, "mb": kept, "money": money(tokens, seconds)}
 
 
 def show(steps):
@@ -130,7 +127,7 @@ def show(steps):
     print("|---|--:|--:|--:|--:|--:|--:|---|")
     forms = dict(prompt=",.0f", completion=",.0f", hours=",.1f", mb=",.0f", money=",.2f")
     total = {name: sum(step[name] for step in steps) for name in forms}
-    for step in [*steps, {"step": "all", "rows": 0, "by": "", **total}]:
+    for step in [*steps, {"step": "all", "rows": "", "by": "", **total}]:
         numbers = [format(step[name], form) for name, form in forms.items()]
         rows = f"{step['rows']:,}" if step["rows"] else ""
         print(line.format(step["step"], rows, *numbers, step["by"]))
@@ -138,25 +135,23 @@ def show(steps):
 
 def spent(folder):
     """Money a run has taken: seconds of its steps at the GPUs' price, tokens of its raw files at the endpoint's."""
-    ledger, seconds = Path(folder) / "seconds.tsv", 0.0
-    if ledger.is_file():
-        seconds = sum(float(line.split("\t")[0]) for line in ledger.read_text().splitlines())
-    money = seconds / 3600 * number("GPUS") * number("PRICE_PER_GPU_HOUR")
-    prices = {"prompt_tokens": number("PRICE_IN"), "completion_tokens": number("PRICE_OUT")}
-    for path in Path(folder).rglob("*raw.jsonl") if any(prices.values()) else ():
+    ledger, tokens = Path(folder) / "seconds.tsv", collections.Counter()
+    lines = ledger.read_text().splitlines() if ledger.is_file() else ()
+    paid = setting("PRICE_IN") or setting("PRICE_OUT")
+    for path in Path(folder).rglob("*raw.jsonl") if paid else ():
         for line in open(path, "rb"):
             try:
                 row = r.decode(line)
             except ValueError:
                 continue  # torn by a crash
-            for tokens in (row, row.get("earlier", {})):
-                money += sum(tokens.get(k, 0) * each / 1e6 for k, each in prices.items())
-    return money
+            for each in (row, row.get("earlier", {})):
+                tokens.update({key: each.get(key, 0) for key in TOKENS})
+    return money(tokens, sum(float(line.split("\t")[0]) for line in lines))
 
 
 def say_what_is_left(folder):
     """Print what is left of BUDGET; exit code 4 where nothing is."""
-    taken, budget = spent(folder), number("BUDGET")
+    taken, budget = spent(folder), setting("BUDGET")
     print(f"{budget - taken:.4f}")
     if taken >= budget:
         r.say(f"BUDGET={budget:g} is spent ({taken:,.2f}); a larger one goes on from here")
@@ -183,7 +178,7 @@ def main():
     write, train = speeds(args.card)
     print(
         f"{args.card or 'GPU unknown'}: {write:,.0f} completion tokens/s, {train:,.0f} training tokens/s of an 8B model on all GPUs; other "
-        f"sizes in proportion, prompts {PREFILL} times as fast; price {number('PRICE_PER_GPU_HOUR'):g} a GPU hour"
+        f"sizes in proportion, prompts {PREFILL} times as fast; price {setting('PRICE_PER_GPU_HOUR'):g} a GPU hour"
     )
     show(estimate(args))
 
