@@ -12,7 +12,7 @@ A script that makes X.jsonl from A.jsonl is written like this:
     step.finish()                                     # X.rejected.jsonl, X.jsonl, X.meta.json
 
 A row is a dict with a stable string `id`; unknown fields are carried through. Files are UTF-8 JSONL
-split on "\\n" only (texts may hold U+2028); .jsonl.gz and .parquet are read too.
+split on "\\n" only (texts may hold U+2028); .jsonl.gz, .parquet, .json and .csv are read too.
 
     python rows.py join X.jsonl     joins the parts X.1of8.jsonl ... of --shard: the files of one run
 """
@@ -22,6 +22,7 @@ import ast
 import atexit
 import collections
 import contextlib
+import csv
 import errno
 import fcntl
 import functools
@@ -124,7 +125,7 @@ def positive(text):
 
 WORKERS = "processes, or requests in flight where a model is asked (default: by the machine)"
 SHARD = "only part I of N of the input, into X.IofN.jsonl; python rows.py join X.jsonl joins them"
-INPUT = "rows to read (.jsonl, .jsonl.gz, .parquet)"
+INPUT = "rows to read (.jsonl, .jsonl.gz, .parquet, .json, .csv)"
 OUTPUT = "rows to write (.jsonl); rejected and meta files stand beside it"
 FRESH = "start over: delete what an earlier run left, saying what"
 STANDARD_OPTIONS = {
@@ -325,11 +326,24 @@ def as_json(value):
     return value if isinstance(value, str | int | float | None) else str(value)
 
 
-def raw_rows(path):
-    """Yield (line number, row) of any supported file."""
-    if path.suffix == ".parquet":
-        yield from _parquet_rows(path)
-        return
+def _json_rows(path):
+    """Rows of an array, of an object of rows by id (as PubMedQA has them), of an object that holds a
+    list of rows, or the object; None for a file that is not one JSON value."""
+    try:
+        value = json.loads(path.read_bytes())
+    except (ValueError, RecursionError):
+        return None
+    if not isinstance(value, dict):
+        return value if isinstance(value, list) else None
+    inside = list(value.values())
+    if inside and all(isinstance(row, dict) for row in inside):
+        return [{"id": key, **row} for key, row in value.items()]
+    lists = (v for v in inside if isinstance(v, list) and v and isinstance(v[0], dict))
+    return next(lists, [value])
+
+
+def _json_lines(path):
+    """Yield (line number, row)."""
     # binary files split on b"\n" only
     with gzip.open(path) if path.suffix == ".gz" else open(path, "rb", buffering=1 << 20) as file:
         for number, line in enumerate(iter(lambda: file.readline(LONGEST), b""), 1):
@@ -338,9 +352,21 @@ def raw_rows(path):
             if line.isspace():
                 continue
             try:
-                row = decode(line)
+                yield number, decode(line)
             except (ValueError, RecursionError) as error:
                 raise BadInput(f"{path}, line {number}: not valid JSON ({error})") from None
+
+
+def raw_rows(path):
+    """Yield (line number, row) of a file of rows: .jsonl, .jsonl.gz, .parquet, .json, .csv."""
+    if path.suffix == ".parquet":
+        yield from _parquet_rows(path)
+    elif path.suffix == ".csv":
+        with open(path, encoding="utf-8-sig", newline="") as file:
+            yield from enumerate(csv.DictReader(file), 2)
+    else:
+        whole = _json_rows(path) if path.suffix == ".json" else None
+        for number, row in _json_lines(path) if whole is None else enumerate(whole, 1):
             if not isinstance(row, dict):
                 raise BadInput(
                     f"{path}, line {number}: a row must be a JSON object, not {type(row).__name__}"
@@ -349,7 +375,7 @@ def raw_rows(path):
 
 
 def read(path, *fields, limit=None, unique=True):
-    """Yield the rows of a .jsonl, .jsonl.gz or .parquet file; a row without `id` gets a content hash.
+    """Yield the rows of a file (see raw_rows); a row without `id` gets a content hash.
 
     Each of `fields` must be there ("subject?" may be absent) and of its type (FIELD_TYPES; else a text)
     or null (not "question!"). Raises BadInput for a file that is missing or broken, a field that is
@@ -380,7 +406,7 @@ def read(path, *fields, limit=None, unique=True):
                 )
             if count >= part.start:
                 yield row
-    except (OSError, EOFError, zlib.error, UnicodeDecodeError) as error:
+    except (OSError, EOFError, zlib.error, UnicodeDecodeError, csv.Error) as error:
         raise BadInput(f"{path}: cannot be read to its end ({error})") from None
 
 

@@ -5,7 +5,6 @@ and the options in any of the forms that rows.question_of() and rows.options_of(
 """
 
 import csv
-import json
 import re
 from pathlib import Path
 from typing import NamedTuple
@@ -63,33 +62,6 @@ def answer_of(row):
     return str(found)[-300:]
 
 
-def file_rows(path):
-    """Rows of one file as dicts; raises ValueError, OSError, csv.Error or BadInput where it cannot
-    be read."""
-    if path.suffix == ".csv":
-        with open(path, newline="", encoding="utf-8-sig") as file:
-            return list(csv.DictReader(file))
-    if path.suffix != ".json":
-        return [row for _, row in r.raw_rows(path)]
-    text = path.read_text(encoding="utf-8-sig")
-    try:
-        value = json.loads(text)
-    except ValueError:  # JSONL under another name
-        value = [json.loads(line) for line in text.split("\n") if line.strip()]
-    if isinstance(value, dict):
-        value = rows_inside(value)
-    return [row for row in value if isinstance(row, dict)] if isinstance(value, list) else []
-
-
-def rows_inside(value):
-    """Rows of a JSON object: rows by id, as PubMedQA has them, the first list of rows in it, or
-    itself."""
-    if value and all(isinstance(row, dict) for row in value.values()):
-        return [{"id": key, **row} for key, row in value.items()]
-    lists = (v for v in value.values() if isinstance(v, list) and v and isinstance(v[0], dict))
-    return next(lists, [value])
-
-
 def files_below(paths):
     """Files named or found below the folders named, sorted, each once; hidden files and rejected or
     meta files of a run are passed over."""
@@ -116,7 +88,7 @@ def read_benchmarks(paths):
                 unread.append((path, f'unknown kind of file "{path.suffix}"'))
             continue
         try:
-            rows = file_rows(path)
+            rows = [row for _, row in r.raw_rows(path)]
         except (ValueError, OSError, csv.Error, r.BadInput) as error:
             unread.append((path, " ".join(str(error).split())[:200]))
             continue

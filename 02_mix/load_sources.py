@@ -21,7 +21,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 import collections
-import json
+import itertools
 
 import row_forms
 
@@ -136,31 +136,12 @@ def check_source(source):
         )
 
 
-def is_array(path):
-    """Does the file hold one JSON array, rather than an object a line?"""
-    with open(path, "rb") as file:
-        return file.read(64).lstrip()[:1] == b"["
-
-
 def stream(source, limit=None):
     """Rows of a source as they are, each with `id` (its own, or a content hash)."""
-    path = Path(source["path"]) if "path" in source else None
-    if path is None:
-        rows = map(r.as_json, from_hub(source))
-    elif path.suffix == ".json" and is_array(path):
-        try:
-            rows = json.loads(path.read_text(encoding="utf-8"))
-        except ValueError as error:
-            raise r.BadInput(f"{path}: not valid JSON ({error})") from None
-    else:
-        rows = r.read(path, limit=limit, unique=False)
-    for number, row in enumerate(rows):
-        if limit is not None and number >= limit:
-            return
-        if not isinstance(row, dict):
-            raise r.BadInput(
-                f"{path}, entry {number + 1}: a row must be a JSON object, this is a {type(row).__name__}"
-            )
+    if "path" in source:
+        yield from r.read(source["path"], limit=limit, unique=False)
+        return
+    for row in itertools.islice(map(r.as_json, from_hub(source)), limit):
         yield {**row, "id": r.content_id(row) if row.get("id") is None else str(row["id"])}
 
 

@@ -234,7 +234,7 @@ def read_pubmedqa(row):
     decisions = ["yes", "no", "maybe"]
     right = [place for place, word in enumerate(decisions) if word == row.get("final_decision")]
     question = row.get("question") or row["QUESTION"]
-    more = dict(passage="\n".join(parts), source_id=row.get("pubid"))
+    more = dict(passage="\n".join(parts), source_id=row.get("pubid") or row.get("id"))
     return choice(question, ["Yes", "No", "Maybe"], right, **more)
 
 

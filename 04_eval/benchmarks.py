@@ -23,7 +23,6 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 import collections
 import csv
 import itertools
-import json
 import re
 
 import benchmark_rows
@@ -128,23 +127,6 @@ def recognise(row, path):
     return None, "rows of no known benchmark"
 
 
-def raw_rows(path):
-    """Iterator over the rows of a file: JSONL, a JSON array, a JSON object of rows by id, parquet,
-    or CSV with a header."""
-    if path.suffix == ".csv":
-        with open(path, encoding="utf-8-sig", newline="") as file:
-            return iter(list(csv.DictReader(file)))
-    if path.suffix != ".json":
-        return (row for _, row in r.raw_rows(path))
-    try:
-        value = json.loads(path.read_bytes())
-    except ValueError as error:
-        raise r.BadInput(f"{path}: not valid JSON ({error})") from None
-    if isinstance(value, dict):  # as PubMedQA's authors publish it
-        value = [{"pubid": key, **row} for key, row in value.items() if isinstance(row, dict)]
-    return iter([row for row in value if isinstance(row, dict)] if isinstance(value, list) else [])
-
-
 def eval_row(name, source, path, number, keep_all):
     """Fields of one row of a benchmark or of one's own, or a text that says why it is left out;
     raises BadInput."""
@@ -222,7 +204,7 @@ def load_folder(data, wanted=None):
     found = dict(rows={}, files=[], unused={}, rejected=[])
     places = {}  # of each (benchmark, id): the file in which it stood first
     for path in data_files(data):
-        raw = raw_rows(path)
+        raw = (row for _, row in r.raw_rows(path))
         first = next(raw, None)  # a file that is no benchmark is not read to its end, however large
         inside = path.name if path == Path(data) else path.relative_to(data)
         name, reason = recognise(first, inside) if first else (None, "no rows")

@@ -25,7 +25,7 @@ def prepare(data, folder, files, rows):
     """Write `rows` rows of each of the first `files` benchmark files in the eval form; returns the paths."""
     made = []
     for path in benchmarks.data_files(data):
-        raw = list(benchmarks.raw_rows(path))
+        raw = [row for _, row in r.raw_rows(path)]
         name, _ = benchmarks.recognise(raw[0], path.name) if raw else (None, None)
         if name is None or files and len(made) == files:
             continue
