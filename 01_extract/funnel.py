@@ -45,9 +45,10 @@ def subjects_of(step):
     return Counter(str(row.get("subject") or "none") for row in rows)
 
 
-def by_count(step):
-    """[(reason, rows rejected), ...] of a step, the most frequent first."""
-    return sorted(step["counts"]["rejected"].items(), key=lambda item: (-item[1], item[0]))
+def reasons_of(step, most=None):
+    """ "reason 3, another 1": why a step rejected rows, the most frequent first."""
+    rejected = sorted(step["counts"]["rejected"].items(), key=lambda item: (-item[1], item[0]))
+    return ", ".join(f"{reason} {n:,}" for reason, n in rejected[:most])
 
 
 def price_of(spent):
@@ -72,15 +73,14 @@ def cost_of(step):
 
 def step_line(step):
     """The cells of one step."""
-    counts, reasons = step["counts"], by_count(step)
-    rejected = sum(n for _, n in reasons)
+    counts = step["counts"]
+    rejected = sum(counts["rejected"].values())
     total = counts["out"] + rejected
-    why = ", ".join(f"{reason.replace('|', '/')} {n:,}" for reason, n in reasons)
     return (
         step["name"],
         *(f"{n:,}" for n in (counts["in"], counts["out"], rejected)),
         f"{counts['out'] / total:.1%}" if total else "-",
-        why or "-",
+        reasons_of(step).replace("|", "/") or "-",
         Path(str(step.get("model") or "-")).name,
         *cost_of(step),
         step.get("seconds", "-"),
@@ -118,7 +118,7 @@ def plot(steps, path):
     rejected = [sum(step["counts"]["rejected"].values()) for step in steps]
     labels = []
     for step in steps:
-        why = ", ".join(f"{reason} {n:,}" for reason, n in by_count(step)[:3])
+        why = reasons_of(step, most=3)
         labels.append(f"{step['counts']['out']:,}" + (f"   rejected: {why}" if why else ""))
     figure, axes = plt.subplots(figsize=(11, 1.3 + 0.52 * max(len(steps), 1)), layout="constrained")
     axes.barh(places, kept, color=KEPT)

@@ -3,7 +3,7 @@ refine_qa.py and add_cot.py; no command of its own)."""
 
 import itertools
 import re
-from collections import Counter
+from collections import Counter, defaultdict
 
 WORD = re.compile(r"\w+")
 NUMBER = re.compile(r"(?<![\w.])\d+(?:,\d{3})+(?:\.\d+)?|(?<![\w.])\d+(?:\.\d+)?|(?<=\w)\.\d+")
@@ -57,15 +57,13 @@ def find_quote(quote, passage):
     size = min(RUN, len(asked))
     if size < 2:
         return None
-    runs = {}  # of the passage: where each begins
+    starts = defaultdict(list)  # of the passage's runs
     for at, run in enumerate(runs_of([place[0].lower() for place in places], size)):
-        runs.setdefault(run, []).append(at)
+        starts[run].append(at)
     wanted = runs_of(asked, size)
-    hits = [(there, at) for at, run in enumerate(wanted) for there in runs.get(run, ())[:20]]
-    if not hits:
-        return None
+    hits = [(there, at) for at, run in enumerate(wanted) for there in starts[run][:20]]
     near = Counter((there - at) // 8 for there, at in hits)  # a left-out word shifts what follows
-    shift = max(near, key=lambda key: near[key] + near[key + 1])
+    shift = max(near, key=lambda key: near[key] + near[key + 1], default=0)
     found = [(there, at) for there, at in hits if (there - at) // 8 in (shift, shift + 1)]
     if len({at for _, at in found}) < COPIED * len(wanted):
         return None
@@ -85,18 +83,15 @@ def find_support(answer, passage):
     spans = [(a, b) for a, b in itertools.pairwise(bounds) if passage[a:b].strip()]
     held = [content_words(passage[a:b]) & words for a, b in spans]
     best, place, share = 0.0, None, 0.0
-    for first in range(len(spans)):
+    for first, (start, _) in enumerate(spans):
         seen = set()
-        for last in range(first, min(first + LONGEST_PROOF, len(spans))):
-            seen |= held[last]
-            score = len(seen) - 0.1 * (last - first)  # of two equal places the shorter
+        for more, (_, end) in enumerate(spans[first : first + LONGEST_PROOF]):
+            seen |= held[first + more]
+            score = len(seen) - 0.1 * more  # of two equal places the shorter
             if score > best:
                 best, share = score, len(seen) / len(words)
-                place = spans[first][0], spans[last][1]
-    if place is None:
-        return None, 0.0
-    start, end = place
-    return (start, start + len(passage[start:end].rstrip())), share
+                place = start, start + len(passage[start:end].rstrip())
+    return place, share
 
 
 def prove(answer, quote, passage):
