@@ -145,10 +145,8 @@ def json_pairs(text):
 
 def family_of(text):
     """The markers (of questions, of answers) that a text uses."""
-    for marks in FAMILIES:
-        if all(mark.search(text) for mark in marks):
-            return marks
-    return next((marks for marks in FAMILIES if marks[0].search(text)), FAMILIES[0])
+    asked = [marks for marks in FAMILIES if marks[0].search(text)]
+    return next((marks for marks in asked if marks[1].search(text)), (asked or FAMILIES)[0])
 
 
 def marked_pairs(text, perspective=""):
@@ -161,6 +159,8 @@ def marked_pairs(text, perspective=""):
         block = text[start.end() : end]
         split = tells.search(block) or FAMILIES[-1][1].search(block)
         question, answer = (block[: split.start()], block[split.end() :]) if split else (block, "")
+        if end == len(text):
+            answer = without_closing(answer)
         pairs.append(Pair(field(question), *answer_and_quote(answer), perspective))
     return pairs
 
@@ -184,9 +184,7 @@ def read_pairs(response):
     text = after_thinking(response or "").replace("\r\n", "\n")
     pairs = json_pairs(text)
     if pairs is None:
-        text = without_closing(text)
-        parts = ["", *PERSPECTIVE.split(text)]
-        pairs = []
+        parts, pairs = ["", *PERSPECTIVE.split(text)], []
         for name, part in zip(parts[::2], parts[1::2], strict=True):
             pairs += marked_pairs(part, name.lower())
     if pairs := [pair for pair in pairs if pair.question or pair.answer]:

@@ -164,8 +164,8 @@ def verdict(text, label):
 
 
 def without_closing(text):
-    """A reply without its last paragraphs that speak to the user or about the editing."""
-    text = SIGN_OFF.sub("", text.rstrip()).rstrip()
+    """An answer without its last paragraphs that speak to the user or about the editing."""
+    text = SIGN_OFF.sub("", text.strip()).rstrip()
     for _ in range(3):
         at = max(text.rfind("\n\n"), text.rfind("\n---\n"))
         last = text[at:].strip().lstrip("-\n ") if at >= 0 else ""

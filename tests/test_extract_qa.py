@@ -57,6 +57,10 @@ PAIR = [("What is 2+2?", "4")]
             "**Q1.** What is 2+2?\n**A1.** 4\n\n**Q2.** Why?\n**A2.** Count.",
             [*PAIR, ("Why?", "Count.")],
         ),
+        (
+            "**Q1.** What is 2+2?\n**Answer:** 4\n\n**Q2.** Why?\n**Answer:** Count.",
+            [*PAIR, ("Why?", "Count.")],
+        ),
         ("Question: What is 2+2?\nAnswer: Count on:\n4", [("What is 2+2?", "Count on:\n4")]),
         ("**Q1.** What is 2+2? **A1.** 4 **Q2.** Why? **A2.** Count.", [*PAIR, ("Why?", "Count.")]),
         ("Question: What is 2+2?\nAnswer: 4\nI hope this helps!", PAIR),
@@ -71,6 +75,8 @@ PAIR = [("What is 2+2?", "4")]
             "Question: What is 2+2?\nAnswer: 4\n\nIf you start from 3, it is 5.",
             [("What is 2+2?", "4\n\nIf you start from 3, it is 5.")],
         ),
+        # the whole answer is no sign-off
+        ("Question: How many?\nAnswer:\n\nIf you have 3, 5.", [("How many?", "If you have 3, 5.")]),
         (
             '{"question": "Which is even?", "options": ["3", "4"], "answer": "B"}',
             [("Which is even?\nA. 3\nB. 4", "B")],
