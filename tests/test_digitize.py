@@ -345,6 +345,18 @@ def test_running_headers_and_page_numbers_go_and_the_body_stays():
     )
 
 
+def test_a_lone_page_number_among_headers_that_end_with_theirs_goes():
+    """An introduction to R: the first page of a chapter bears its number alone."""
+    body = paragraph(f"{SENTENCE} {SENTENCE} {SENTENCE}")
+    heads = [f"Chapter {1 + (i > 4)}: Objects  {i + 1}" for i in range(10)]
+    heads[0], heads[5] = "1", "6"
+    pages = [[(300, 750, 9, head), *body] for head in heads]
+    pages[0].insert(1, (72, 720, 16, "1 Introduction"))
+    text, _ = text_of(make_pdf(pages))
+    assert "Chapter" not in text and text.startswith("## 1 Introduction")
+    assert not re.search(r"^\d+$", text, re.MULTILINE)
+
+
 def test_what_only_looks_like_a_header_stays():
     short = [[(72, 700, 11, f"This is page {i} of a leaflet.")] for i in range(9)]
     assert all(f"This is page {i} of a leaflet." in text_of(make_pdf(short))[0] for i in range(9))

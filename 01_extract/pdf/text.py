@@ -9,6 +9,7 @@ import collections
 import itertools
 import re
 import statistics
+from dataclasses import dataclass
 
 from pdf.page import HYPHEN
 
@@ -20,9 +21,8 @@ ENDED = re.compile(r"[.!?:;]['”\")\]]*$")
 NUMBERED = re.compile(
     r"(?:(?:Chapter|Section|Appendix|Part|Lecture|Unit)\s+[\dIVXA-Z]+\b|\d+(?:\.\d+){1,3}\.?\s+[A-Z])[^.!?;]{0,80}$"
 )
-PAGE_NUMBER = re.compile(
-    r"\W*(?:page\s+)?(\d{1,4}|[ivxlc]{1,7})(?:\s*(?:of|/)\s*\d+)?\W*", re.IGNORECASE
-)
+# "12", "- 12 -", "Page 12", "xii"; "Chapter 2: Forces  31", "32  Forces"
+PAGE_NUMBER = re.compile(r"(?i)\W*(?:page\s+)?(\d{1,4}|[ivxlc]{1,7})(?:\s*(?:of|/)\s*\d+)?\W*")
 OUTER_NUMBER = re.compile(r"(\d{1,4})\s+\D.{2,100}$|\D.{2,100}?\s(\d{1,4})$")
 ROMAN = {"i": 1, "v": 5, "x": 10, "l": 50, "c": 100}
 CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f]")
@@ -31,9 +31,9 @@ CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f]")
 # ---- running headers, footers, page numbers ----
 
 
-def running_lines(pages):
-    """Set of (page index, line index) of running headers, footers and page numbers among the two
-    outermost lines at either end of a page; the last line of a page is never taken.
+def without_running_lines(pages):
+    """The lines of each page without running headers, footers and page numbers: of the two
+    outermost lines at either end of a page, never its last line.
 
     Words count as running where the same words, numbers aside, stand at the same height on two of
     the eight pages before and after (left and right pages differ, chapters change), or where they
@@ -41,28 +41,28 @@ def running_lines(pages):
     number is one whose sequence the pages around carry on.
     """
     white = 1.3 * usual_step(pages, 0)
-    found = set()
+    drop = [set() for _ in pages]
     for sign in (1, -1):
-        orders = [sorted(range(len(lines)), key=lambda i: sign * lines[i].base) for lines in pages]
-        edges = [[lines[i] for i in order[:2]] for lines, order in zip(pages, orders, strict=True)]
-        for n, order in enumerate(orders):
-            around = {m: edges[m] for m in range(max(n - 8, 0), min(n + 9, len(pages))) if m != n}
-            lines = [pages[n][i] for i in order[:3]]
-            found |= {(n, i) for i in order[: running_at_edge(n, lines, around, white)]}
-    return found
+        ordered = [sorted(lines, key=lambda line: sign * line.base) for lines in pages]
+        for n, lines in enumerate(ordered):
+            around = {m: ordered[m][:2] for m in range(max(n - 8, 0), n + 9) if m < len(pages)}
+            del around[n]
+            drop[n].update(running_at_edge(n, lines[:3], around, white))
+    return [[x for x in lines if x not in gone] for lines, gone in zip(pages, drop, strict=True)]
 
 
 def running_at_edge(number, lines, around, white):
-    """How many of a page's outermost lines run on over the pages around: {page: outermost lines}."""
-    count = 0
+    """The first of a page's outermost lines, as far as they run on over the pages around: {page:
+    outermost lines}."""
+    count, numbered = 0, False  # a page has one number: "1", and below it "1 Introduction"
     for at, (line, inner) in enumerate(itertools.pairwise(lines), 1):
-        if follows_sequence(number, line, around, page_number):
-            count = at
-        elif not repeats(line, around) and not follows_sequence(number, line, around, outer_number):
+        follows = not numbered and follows_sequence(number, line, around)
+        if not follows and not repeats(line, around):
             break
-        elif abs(inner.base - line.base) >= white:
+        numbered = numbered or follows
+        if PAGE_NUMBER.fullmatch(line.text) or abs(inner.base - line.base) >= white:
             count = at
-    return count
+    return lines[:count]
 
 
 def usual_step(pages, otherwise):
@@ -81,41 +81,36 @@ def line_key(text):
 def repeats(line, around):
     """True where the line's words stand at its height on two pages around."""
     key = line_key(line.text)
-    same = [
-        any(abs(other.top - line.top) < 8 and line_key(other.text) == key for other in edge)
-        for edge in around.values()
-    ]
-    return len(key) >= 3 and sum(same) >= min(2, max(len(same), 1))
+    if len(key) < 3:
+        return False
+    same = 0
+    for edge in around.values():
+        same += any(abs(x.top - line.top) < 8 and line_key(x.text) == key for x in edge)
+    return same >= min(2, max(len(around), 1))
 
 
-def follows_sequence(number, line, around, value_of):
+def follows_sequence(number, line, around):
     """True where the line bears a page number: two pages around (one, in a paper of two pages) bear
     the number that goes with it."""
-    value = value_of(line.text)
+    value = page_number(line.text)
     if value is None:
         return False
-    right = sum(
-        any(value_of(other.text) == value + page - number for other in edge)
-        for page, edge in around.items()
-    )
+    right = 0
+    for page, edge in around.items():
+        right += any(page_number(other.text) == value + page - number for other in edge)
     return right >= min(2, max(len(around), 1))
 
 
-def outer_number(text):
-    """Number that a line with words begins or ends with, else None: "Chapter 2: Forces  31", "32  Forces"."""
-    match = OUTER_NUMBER.match(text)
-    return int(match[1] or match[2]) if match else None
-
-
 def page_number(text):
-    """Value of a line that is a page number only (12, - 12 -, Page 12, xii), else None."""
-    match = PAGE_NUMBER.fullmatch(text.strip())
+    """Number that a line is, begins or ends with, else None."""
+    match = PAGE_NUMBER.fullmatch(text) or OUTER_NUMBER.match(text)
     if not match:
         return None
-    if match[1].isdigit():
-        return int(match[1])
-    values = [ROMAN[letter] for letter in match[1].lower()]
-    return sum(-a if a < b else a for a, b in zip(values, [*values[1:], 0], strict=True))
+    number = next(filter(None, match.groups())).lower()
+    if number.isdigit():
+        return int(number)
+    values = [ROMAN[letter] for letter in number]
+    return sum(-a if a < b else a for a, b in itertools.pairwise([*values, 0]))
 
 
 # ---- words and paragraphs ----
@@ -174,10 +169,18 @@ class Book:
         return line.bold and alone and line.sizes[0] > 0.95 * self.size
 
 
+@dataclass
+class Paragraph:
+    kind: str  # "text", "heading" or "kept" (code and table rows, a line a line)
+    text: str
+    size: float = 0  # height of its letters
+
+    def is_unfinished(self):
+        return self.kind == "text" and not ENDED.search(self.text)
+
+
 def starts_paragraph(before, line, lines, book):
-    """True where a line does not go on with the paragraph of the line before it (on one page)."""
-    if before.kept or line.kept or book.is_heading(before) or book.is_heading(line):
-        return True
+    """True where a line of text does not go on with the one before it (on one page)."""
     ended = bool(ENDED.search(before.text))
     mid_sentence = not ended and line.text[:1].islower()
     if line.top < before.top - 1:  # next column
@@ -218,50 +221,52 @@ def margins_part(before, line, lines, ended):
     return ended and indented  # without an end it is a hanging indent
 
 
+def joined(kind, text, before, line, lines, book):
+    """Text of a paragraph and the next line of its kind, None where that begins another."""
+    if kind == "kept":
+        near = 0 < line.base - before.base < 1.8 * book.step
+        return f"{text}\n{line.text}" if near else None
+    if kind == "heading":
+        goes_on = line.sizes == before.sizes and line.top - before.bottom < line.sizes[0]
+        return f"{text} {line.text}" if goes_on else None
+    new = starts_paragraph(before, line, lines, book)
+    return None if new else join_lines(text, line.text, book.known)
+
+
 def page_paragraphs(lines, book):
-    """Paragraphs of one page as [kind, text, letter height]; kind is "text", "heading" or "kept"
-    (code and table rows, a line a line)."""
+    """Paragraphs of one page."""
     made, before = [], None
     for line in lines:
         kind = "kept" if line.kept else "heading" if book.is_heading(line) else "text"
-        last = made[-1] if made else [None]
-        if kind == last[0] == "kept" and 0 < line.base - before.base < 1.8 * book.step:
-            last[1] += "\n" + line.text
-        elif kind == last[0] == "heading" and goes_on(before, line):
-            last[1] += " " + line.text
-        elif made and not starts_paragraph(before, line, lines, book):
-            last[1] = join_lines(last[1], line.text, book.known)
+        whole = None
+        if made and made[-1].kind == kind:
+            whole = joined(kind, made[-1].text, before, line, lines, book)
+        if whole is None:
+            made.append(Paragraph(kind, line.text, line.sizes[0] if line.sizes else 0))
         else:
-            made.append([kind, line.text, line.sizes[0] if line.sizes else 0])
+            made[-1].text = whole
         before = line
     for paragraph in made:
-        if paragraph[0] == "text" and NUMBERED.match(paragraph[1]):
-            paragraph[0] = "heading"
-    return made
-
-
-def goes_on(before, line):
-    """True where a heading of two lines goes on."""
-    return line.sizes == before.sizes and line.top - before.bottom < line.sizes[0]
-
-
-def is_unfinished(kind, text):
-    return kind == "text" and not ENDED.search(text)
+        if paragraph.kind == "text" and NUMBERED.match(paragraph.text):
+            paragraph.kind = "heading"
+    return footnotes_first(made, book)
 
 
 def footnotes_first(paragraphs, book):
     """Paragraphs of a page with its footnotes before a last paragraph that goes on overleaf, so
     that its halves meet."""
-    at = len(paragraphs)
-    while at and paragraphs[at - 1][0] == "text" and paragraphs[at - 1][2] <= 0.93 * book.size:
-        at -= 1
+    body = len(paragraphs) - 1
+    while body > 0 and is_note(paragraphs[body], book):
+        body -= 1
     # a first paragraph stays the first: the page before may end in its beginning
-    body = at - 1
-    if body < 1 or paragraphs[body][2] <= 0.95 * book.size:
+    last = paragraphs[body] if body > 0 else None
+    if not last or last.size <= 0.95 * book.size or not last.is_unfinished():
         return paragraphs
-    if not is_unfinished(*paragraphs[body][:2]):
-        return paragraphs
-    return [*paragraphs[:body], *paragraphs[at:], paragraphs[body]]
+    return [*paragraphs[:body], *paragraphs[body + 1 :], last]
+
+
+def is_note(paragraph, book):
+    return paragraph.kind == "text" and paragraph.size <= 0.93 * book.size
 
 
 # ---- the book ----
@@ -275,42 +280,31 @@ def assemble(pages):
     number, character offset where it starts], ...]. A paragraph that runs over a page end is one
     paragraph; its second page starts inside it.
     """
-    lined = [[] if isinstance(given, str) else given for _, given in pages]
-    drop = running_lines(lined)
-    kept = [
-        [line for i, line in enumerate(lines) if (number, i) not in drop]
-        for number, lines in enumerate(lined)
-    ]
+    kept = without_running_lines([[] if isinstance(page, str) else page for _, page in pages])
     book = Book(kept)
-    parts, starts, unfinished = [], [], False
-    for (number, given), lines in zip(pages, kept, strict=True):
-        paragraphs = paragraphs_on(given, lines, book)
-        if unfinished and paragraphs and runs_over(parts[-1], *paragraphs[0][:2]):
-            _, text, _ = paragraphs.pop(0)
-            parts[-1] = join_lines(parts[-1], text, book.known)
-            starts.append((number, len(parts) - 1, len(parts[-1]) - len(text)))
-            unfinished = is_unfinished("text", text)
-        else:
-            starts.append((number, len(parts), 0))
-        for kind, text, _ in paragraphs:
-            parts.append(f"## {text}" if kind == "heading" else text)
-            unfinished = is_unfinished(kind, text)
+    made, starts = [], []
+    for (number, page), lines in zip(pages, kept, strict=True):
+        paragraphs = page_paragraphs(lines, book)
+        if isinstance(page, str):
+            paragraphs = [Paragraph("text", page.strip())] if page.strip() else []
+        inside = 0
+        if made and paragraphs and runs_over(made[-1], paragraphs[0]):
+            second = paragraphs.pop(0).text
+            made[-1].text = join_lines(made[-1].text, second, book.known)
+            inside = len(made[-1].text) - len(second)
+        starts.append((number, len(made) - bool(inside), inside))
+        made += paragraphs
+    parts = [f"## {p.text}" if p.kind == "heading" else p.text for p in made]
     # marks of hyphens and control characters that are left; every character stays one character
     text = CONTROL.sub(lambda m: "-" if m[0] == HYPHEN else " ", "\n\n".join(parts))
     at = [0, *itertools.accumulate(len(part) + 2 for part in parts)]
     return text, [[number, min(at[n] + inside, len(text))] for number, n, inside in starts]
 
 
-def paragraphs_on(given, lines, book):
-    """[kind, text, letter height] of the paragraphs of one page."""
-    if isinstance(given, str):
-        return [["text", given.strip(), 0]] if given.strip() else []
-    return footnotes_first(page_paragraphs(lines, book), book)
-
-
-def runs_over(last, kind, text):
-    """True where an unfinished paragraph goes on with the first one of the next page."""
-    return kind == "text" and (last.endswith(HYPHEN) or text[:1].islower())
+def runs_over(last, first):
+    """True where a paragraph goes on with the first one of the next page."""
+    goes_on = last.text.endswith(HYPHEN) or first.text[:1].islower()
+    return last.is_unfinished() and first.kind == "text" and goes_on
 
 
 def pages_of(offsets, start, end):
