@@ -29,6 +29,7 @@ from pdf.formulas import MARK
 import rows as r
 
 SENTENCE = re.compile(r"(?<=[.!?])[”\"')\]]*\s+(?=[A-Z0-9“\"$(\\*])|\n")
+SPACE = re.compile(r"\s+")
 WORDS_A_FORMULA = 120  # a chunk with fewer words for each formula that could not be read is no source of questions
 CUT_BACK = 0.75  # a chunk at least this full ends before the last heading rather than at the last unit that fits
 
@@ -51,8 +52,8 @@ class Counter:
             self.tokenizer = load(str(path) if path.is_file() else name)
         except Exception as error:  # plain, for a missing, gated or broken tokenizer
             raise r.BadInput(
-                f"--tokenizer {name}: no tokenizer.json there, and it cannot be loaded from the hub ({str(error)[:200]}); "
-                "give a folder that has one, a hub id, or words"
+                f"--tokenizer {name} cannot be loaded ({str(error)[:200]}): give a hub id, a folder "
+                "with a tokenizer.json, or words"
             ) from None
         self.tokenizer.no_truncation()
         self.tokenizer.no_padding()
@@ -63,34 +64,6 @@ class Counter:
             return [len(text.split()) for text in texts]
         encoded = self.tokenizer.encode_batch_fast(texts, add_special_tokens=False)
         return [len(text.ids) for text in encoded]
-
-
-def pieces_of(text, start, end, limit, count):
-    """Cut text[start:end], too long for a chunk, at sentences, then at words, then anywhere:
-    [(start, tokens), ...] of at most `limit` tokens."""
-    ways = [
-        [match.end() for match in pattern.finditer(text, start, end)]
-        for pattern in (SENTENCE, re.compile(r"\s+"))
-    ]
-    for cuts in (*ways, range(start, end, max(limit // 4, 1))):
-        bounds = [start, *(cut for cut in cuts if start < cut < end), end]
-        sizes = count([text[a:b] for a, b in itertools.pairwise(bounds)])
-        if max(sizes) <= limit:
-            break
-    starts = [cut for cut, _ in joined(zip(bounds, sizes, strict=False), limit)]
-    # the tokens of a piece may be fewer than those of its sentences
-    return sized(text, starts, end, count)
-
-
-def joined(parts, limit):
-    """Parts, (start, tokens) each, with as many in one as fit into a chunk."""
-    made = []
-    for start, size in parts:
-        if made and made[-1][1] + size <= limit:
-            made[-1] = (made[-1][0], made[-1][1] + size)
-        else:
-            made.append((start, size))
-    return made
 
 
 def whole_units(text):
@@ -110,34 +83,45 @@ def whole_units(text):
     return units
 
 
-def sized(text, starts, end, count):
-    """[(start, tokens), ...] of parts that follow each other."""
-    bounds = itertools.pairwise([*starts, end])
-    return list(zip(starts, count([text[a:b] for a, b in bounds]), strict=True))
-
-
-def fitting_units(text, limit, count):
-    """[(start, heading level or 0, tokens), ...] of a document: units that fit into a chunk; longer
-    ones in parts, as few as possible, so that a unit's beginning stays whole as far as a chunk reaches."""
-    units, made = whole_units(text), []
-    sizes = sized(text, [unit[0].start for unit in units], len(text), count)
-    ends = [*(start for start, _ in sizes), len(text)][1:]
-    for unit, (start, size), end in zip(units, sizes, ends, strict=True):
-        parts = [(start, size)] if size <= limit else parts_of(text, unit, end, limit, count)
-        made += [(at, unit[0].level if at == start else 0, part) for at, part in parts]
+def cut(text, bounds, ways, limit, count):
+    """[(start, tokens), ...] of the parts of a text between bounds; one that is too long for a
+    chunk is cut by the first of `ways`, its parts by the next."""
+    made = []
+    spans = list(itertools.pairwise(bounds))
+    sizes = count([text[start:end] for start, end in spans])
+    for (start, end), size in zip(spans, sizes, strict=True):
+        if size <= limit or not ways:
+            made.append((start, size))
+            continue
+        inner = [at for at in ways[0](start, end) if start < at < end]
+        made += joined(cut(text, [start, *inner, end], ways[1:], limit, count), limit)
     return made
 
 
-def parts_of(text, unit, end, limit, count):
-    """A unit that is too long cut at its blocks, or within them: [(start, tokens), ...]."""
-    parts = []
-    starts = [block.start for block in unit]
-    for (start, size), stop in zip(
-        sized(text, starts, end, count), [*starts[1:], end], strict=True
-    ):
-        whole = size <= limit
-        parts += [(start, size)] if whole else pieces_of(text, start, stop, limit, count)
-    return joined(parts, limit)
+def joined(parts, limit):
+    """Parts, (start, tokens) each, with as many in one as fit into a chunk."""
+    made = []
+    for start, size in parts:
+        if made and made[-1][1] + size <= limit:
+            made[-1] = (made[-1][0], made[-1][1] + size)
+        else:
+            made.append((start, size))
+    return made
+
+
+def fitting_units(text, units, limit, count):
+    """[(start, heading level or 0, tokens), ...] of a document: units that fit into a chunk; longer
+    ones cut at their blocks, then sentences, then words, then anywhere, in as few parts as possible."""
+    blocks = {unit[0].start: [block.start for block in unit] for unit in units}
+    levels = {unit[0].start: unit[0].level for unit in units}
+    ways = (
+        lambda start, end: blocks[start],
+        lambda start, end: (match.end() for match in SENTENCE.finditer(text, start, end)),
+        lambda start, end: (match.end() for match in SPACE.finditer(text, start, end)),
+        lambda start, end: range(start, end, max(limit // 4, 1)),
+    )
+    parts = cut(text, [*blocks, len(text)], ways, limit, count)
+    return [(start, levels.get(start, 0), size) for start, size in parts]
 
 
 def pack(units, limit):
@@ -146,35 +130,38 @@ def pack(units, limit):
     starts, held = [], []
     for unit in units:
         while held and sum(size for *_, size in held) + unit[2] > limit:
-            cut, filled = len(held), held[0][2]
-            for k, (_, level, size) in enumerate(held[1:], 1):
-                if level and filled >= CUT_BACK * limit:
-                    cut = k
-                filled += size
-            # a heading goes with what follows it
-            if cut == len(held) > 1 and held[-1][1]:
-                cut -= 1
             starts.append(held[0][0])
-            held = held[cut:]
+            held = held[units_in_chunk(held, limit) :]
         held.append(unit)
     return starts + [start for start, *_ in held[:1]]
+
+
+def units_in_chunk(held, limit):
+    """How many of the units that fit go into a chunk."""
+    filled = itertools.accumulate(size for *_, size in held)
+    enough = [at for at, size in enumerate(filled, 1) if size >= CUT_BACK * limit]
+    headings = [at for at in enough if at < len(held) and held[at][1]]
+    if headings:
+        return headings[-1]
+    # a heading goes with what follows it
+    return len(held) - 1 if len(held) > 1 and held[-1][1] else len(held)
 
 
 def chunk_text(text, count, max_tokens):
     """[(start, end, tokens), ...] of a document's chunks; text[start:end] has no white space at its
     ends and at most max_tokens tokens."""
-    room = max_tokens
+    room, units = max_tokens, whole_units(text)
     while True:  # the tokens of a whole may be a few more than those of its parts
-        starts = pack(fitting_units(text, room, count), room)
-        ends = [
-            start + len(text[start:end].rstrip())
+        starts = pack(fitting_units(text, units, room, count), room)
+        spans = [
+            (start, start + len(text[start:end].rstrip()))
             for start, end in itertools.pairwise([*starts, len(text)])
         ]
-        sizes = count([text[a:b] for a, b in zip(starts, ends, strict=True)])
+        sizes = count([text[start:end] for start, end in spans])
         excess = max(sizes, default=0) - max_tokens
         if excess <= 0 or room <= 1:
-            spans = zip(starts, ends, sizes, strict=True)
-            return [(start, end, size) for start, end, size in spans if end > start]
+            sized = zip(spans, sizes, strict=True)
+            return [(start, end, size) for (start, end), size in sized if end > start]
         room = max(room - excess - 1, 1)
 
 
@@ -186,16 +173,13 @@ def chunk_rows(row, count, max_tokens):
         chunk = {
             "id": f"{doc_id}-{r.text_hash(doc_id, text[start:end], str(start))[:10]}",
             "doc_id": doc_id,
-            "subject": row.get("subject"),
             "text": text[start:end],
             "n_tokens": size,
             "pages": pdf_text.pages_of(pages, start, end),
             "start": start,
             "page_starts": page_starts(pages, start, end),
-            "source": row.get("source"),
-            "license": row.get("license"),
         }
-        yield chunk | {k: v for k, v in carried.items() if k not in chunk}
+        yield dict.fromkeys(("subject", "source", "license")) | carried | chunk
 
 
 def page_starts(pages, start, end):
