@@ -3,7 +3,6 @@
 The table is benchmarks.yaml; how a raw row is read stands in benchmark_rows.py, the prompts in benchmark_prompts.py.
 
     python 04_eval/benchmarks.py                        the table of the benchmarks
-    python 04_eval/benchmarks.py --data DIR             what a folder holds: rows a benchmark, and the files that are not used, with the reason
     python 04_eval/benchmarks.py --download DIR         all from the hub, as DIR/NAME.jsonl; a file that is there stays as it is
 
 in   the fields of the hub data sets, the files of the paper's evaluator, or rows of your own: question, options and answer are enough
@@ -295,23 +294,15 @@ def download(folder, names=None, keep_all=False, other_rows=False):
 def main():
     parser = r.parser(__doc__)
     add = parser.add_argument
-    add("--data", metavar="DIR", help="count the rows that this folder holds")
     add("--download", metavar="DIR", help="fetch the benchmarks from the hub into this folder")
     add("--all", action="store_true", help="keep rows that the paper does not count")
     add("--allow-other-rows", action="store_true", help="take hub sets of other row counts too")
     args = parser.parse_args()
     if args.download:
         return download(args.download, None, args.all, args.allow_other_rows)
-    found = load_folder(args.data) if args.data else dict(rows={}, unused={}, rejected=[])
-    for name in dict.fromkeys((*BENCHMARKS, *found["rows"])):
-        entry = BENCHMARKS.get(name, {"category": "own"})
-        have = f"{len(found['rows'].get(name, ())):>6,} rows of " if args.data else ""
-        place = f"{entry.get('hub', ''):38} {entry.get('license', '')}"
-        print(f"{name:13} {entry['category']:9} {have}{entry.get('n') or '?':>6}  {place}")
-    for path, reason in found["unused"].items():
-        r.say(f"not used: {path}: {reason}")
-    for reason, count in collections.Counter(reason for _, reason in found["rejected"]).items():
-        r.say(f"rows left out: {count} {reason}")
+    for name, entry in BENCHMARKS.items():
+        rows = entry["n"] or "?"
+        print(f"{name:13} {entry['category']:9} {rows:>6}  {entry['hub']:38} {entry['license']}")
 
 
 if __name__ == "__main__":

@@ -56,7 +56,7 @@ def choose(args):
         there = ", ".join(benchmarks.load_folder(args.data)["rows"]) or "none"
         raise r.BadInput(f"{', '.join(missing)}: not found in {args.data}; it holds {there}")
     if not found:
-        raise r.BadInput(f"no benchmark found in {args.data}; see benchmarks.py --data")
+        raise r.BadInput(f"no benchmark found in {args.data}")
     if missing and args.benchmarks == "all":
         r.say(f"missing: {', '.join(missing)}; averages will say how many of how many they hold")
     rows = {name: limited(found[name], args.limit) for name in benchmarks.in_order(found)}
@@ -72,35 +72,28 @@ def limited(rows, limit):
     return [row for row in rows if row["id"] in chosen]
 
 
-def rows_to_ask(chosen):
-    """The rows of all benchmarks; an id that stands in two of them gets the benchmark's name before it.
+def rows_to_ask(chosen, args):
+    """The rows of all benchmarks (those of a shard), each `repeats` times side by side, so that one
+    request asks them all; an id that stands in two benchmarks gets the benchmark's name before it.
 
     GPQA goes last: its authors ask that no question is printed in the clear, and the first prompt is.
     """
     rows = [row for its in chosen.values() for row in its]
     rows.sort(key=lambda row: row["benchmark"] == "gpqa_diamond")
     times = collections.Counter(row["id"] for row in rows)
-    for row in rows:
-        row["question_id"] = row["id"]
-        if times[row["id"]] > 1:
-            row["id"] = f"{row['benchmark']}:{row['id']}"
-    return rows
+    asked = []
+    for row in part_of(rows, args.shard):
+        id_ = f"{row['benchmark']}:{row['id']}" if times[row["id"]] > 1 else row["id"]
+        for repeat in range(args.repeats):
+            own = dict(question_id=row["id"], id=id_ + (f"#{repeat}" if repeat else ""))
+            asked.append({**row, **own, "repeat": repeat, "seed": args.seed})
+    return asked
 
 
 def part_of(rows, shard):
-    """The rows of part I of N, "I/N"."""
-    number, of = r.parse_shard(shard)
+    """The rows of part I of N, "I/N"; all without one."""
+    number, of = r.parse_shard(shard or "1/1")
     return rows[len(rows) * (number - 1) // of : len(rows) * number // of]
-
-
-def repeated(rows, repeats, seed):
-    """Every row `repeats` times, each under an id, and so a seed, of its own; side by side, so that
-    one request asks them all."""
-    return [
-        {**row, "id": row["id"] + (f"#{repeat}" if repeat else ""), "repeat": repeat, "seed": seed}
-        for row in rows
-        for repeat in range(repeats)
-    ]
 
 
 def set_aside_other_model(raw_path, identity):
@@ -132,8 +125,9 @@ def sample(row, raw, args, prompt_id):
         "model": args.name,
         "prompt_id": prompt_id,
     }
-    made |= {key: raw[key] for key in ("reasoning", "retried") if raw.get(key)}
-    return made | ({"deterministic": True} if raw["sampling"].get("deterministic") else {})
+    more = {**raw, "deterministic": raw["sampling"].get("deterministic")}
+    more = {key: more.get(key) for key in ("reasoning", "retried", "deterministic")}
+    return made | {key: value for key, value in more.items() if value}
 
 
 def write_submission(path, samples):
@@ -166,7 +160,10 @@ def parse():
     add("--retry-truncated", type=r.positive, metavar="N", help="ask cut answers again, N tokens")
     add("--repeats", type=r.positive, default=1, metavar="K", help="ask each row with K seeds")
     args = parser.parse_args()
-    check(args, parser)
+    if args.base_url and (args.adapter or args.backend == "transformers"):
+        parser.error("--adapter and --backend work in this process; leave out --base-url")
+    if args.adapter and not (Path(args.adapter) / "adapter_config.json").is_file():
+        parser.error(f"--adapter {args.adapter}: there is no adapter_config.json in it")
     args.name = args.name or args.model + (f"+{args.adapter}" if args.adapter else "")
     args.folder, args.output = Path(args.output), Path(args.output) / "samples.jsonl"
     if args.shard:
@@ -176,14 +173,6 @@ def parse():
     args.identity = args.model if args.base_url else batch_generate.identify(args.model)
     args.identity += f"+{batch_generate.identify(args.adapter)}" if args.adapter else ""
     return args
-
-
-def check(args, parser):
-    """End with exit code 2 where options exclude each other."""
-    if args.base_url and (args.adapter or args.backend == "transformers"):
-        parser.error("--adapter and --backend work in this process; leave out --base-url")
-    if args.adapter and not (Path(args.adapter) / "adapter_config.json").is_file():
-        parser.error(f"--adapter {args.adapter}: there is no adapter_config.json in it")
 
 
 def generation_options(args):
@@ -219,12 +208,7 @@ def main():
     times = f" x {args.repeats}" if args.repeats > 1 else ""
     for name, rows in chosen.items():
         r.say(f"{name:14} {len(rows):>7,} rows{times}")
-    rows = rows_to_ask(chosen)
-    if args.shard:
-        rows = part_of(rows, args.shard)
-        rejected = part_of(rejected, args.shard)
-    rows = repeated(rows, args.repeats, args.seed)
-
+    rows, rejected = rows_to_ask(chosen, args), part_of(rejected, args.shard)
     counts = batch_generate.generate_jsonl(
         rows,
         benchmark_prompts.messages,
