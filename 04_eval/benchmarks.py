@@ -94,12 +94,14 @@ SHORT = {"val": "validation", "valid": "validation"}
 SPLIT = re.compile("(?<![a-z])(?:train|test|dev|validation|valid|val)(?![a-z])")
 
 
-def other_split(entry, path):
-    """The split that the path names, where it is not the benchmark's; None where it fits or names
-    none."""
+def misplaced(entry, path):
+    """Why a file with the rows of a benchmark is not the benchmark, by its path; None where it is."""
     named = {SHORT.get(word, word) for word in SPLIT.findall(str(path).lower())}
     wanted = {SHORT.get(split, split) for split in entry.get("splits", [entry["split"]])}
-    return None if not named or named & wanted else min(named)
+    if named and not named & wanted:
+        return f"the {min(named)} split, not {entry['split']}"
+    if re.search(entry.get("not_in_path", "(?!)"), str(path), re.I):
+        return "another subset"
 
 
 def has(row, field):
@@ -116,11 +118,8 @@ def recognise(row, path):
         return "own", None
     for name, entry in BENCHMARKS.items():
         if any(all(has(row, field) for field in fields) for fields in entry["fields"]):
-            if split := other_split(entry, path):
-                return None, f"{entry['title']}: the {split} split, not {entry['split']}"
-            if re.search(entry.get("not_in_path", "(?!)"), str(path), re.I):
-                return None, f"{entry['title']}: another subset"
-            return name, None
+            reason = misplaced(entry, path)
+            return (None, f"{entry['title']}: {reason}") if reason else (name, None)
     if r.question_of(row) and (r.options_of(row) or "reference" in row):
         return "own", None
     return None, "rows of no known benchmark"
@@ -193,6 +192,20 @@ def data_files(data):
     return [p for p in found if p.name.endswith(KINDS_OF_FILES) and not p.name.endswith(BESIDE)]
 
 
+def load_file(path, inside, wanted=None):
+    """[(row, None) or (raw row, reason)] of one file, or a text that says why it is not used; inside:
+    its path below the folder of the benchmarks."""
+    raw = (row for _, row in r.raw_rows(path))
+    first = next(raw, None)  # a file that is no benchmark is not read to its end, however large
+    name, reason = recognise(first, inside) if first else (None, "no rows")
+    if name is None:
+        return reason
+    rows = eval_rows(name, itertools.chain([first], raw), path)
+    if wanted is None:
+        return list(rows)
+    return [pair for pair in rows if pair[0]["benchmark"] in wanted] if name in wanted else []
+
+
 def load_folder(data, wanted=None):
     """All rows of the benchmarks that a folder (or file) holds.
 
@@ -203,24 +216,20 @@ def load_folder(data, wanted=None):
     found = dict(rows={}, files=[], unused={}, rejected=[])
     places = {}  # of each (benchmark, id): the file in which it stood first
     for path in data_files(data):
-        raw = (row for _, row in r.raw_rows(path))
-        first = next(raw, None)  # a file that is no benchmark is not read to its end, however large
         inside = path.name if path == Path(data) else path.relative_to(data)
-        name, reason = recognise(first, inside) if first else (None, "no rows")
-        if name is None:
-            found["unused"][str(path)] = reason
-        elif wanted is None or name == "own" or name in wanted:
-            made = eval_rows(name, itertools.chain([first], raw), path)
-            made = [pair for pair in made if wanted is None or pair[0]["benchmark"] in wanted]
-            found["files"] += [str(path)] if made else []
-            for row, reason in made:
-                place = path if reason else places.setdefault((row["benchmark"], row["id"]), path)
-                if place != path:
-                    reason = f"the same row stands in {place.name}"
-                if reason:
-                    found["rejected"].append((row, reason))
-                else:
-                    found["rows"].setdefault(row["benchmark"], []).append(row)
+        made = load_file(path, inside, wanted and {"own", *wanted})
+        if isinstance(made, str):
+            found["unused"][str(path)] = made
+            continue
+        found["files"] += [str(path)] if made else []
+        for row, reason in made:
+            place = path if reason else places.setdefault((row["benchmark"], row["id"]), path)
+            if place != path:
+                reason = f"the same row stands in {place.name}"
+            if reason:
+                found["rejected"].append((row, reason))
+            else:
+                found["rows"].setdefault(row["benchmark"], []).append(row)
     return found
 
 

@@ -35,15 +35,20 @@ import rows as r
 FILES = (".jsonl", ".gz", ".json", ".parquet")
 
 
+def names_of(text):
+    """Ids of the benchmarks A,B of --benchmarks; None where all that are found are meant: of a file of
+    rows, or by the word all."""
+    if text == "all" or Path(text).suffix in FILES:
+        return None
+    return [benchmarks.name_of(name) or name.lower() for name in re.findall(r"[^\s,]+", text)]
+
+
 def choose(args):
     """The benchmarks' rows by the options, as ({benchmark: rows}, rejected, files); prints what is
     there and what is missing."""
-    names = None
-    if Path(args.benchmarks).suffix in FILES:
+    names = names_of(args.benchmarks)
+    if names is None and args.benchmarks != "all":
         args.data = args.benchmarks
-    elif args.benchmarks != "all":
-        given = re.findall(r"[^\s,]+", args.benchmarks)
-        names = [benchmarks.name_of(name) or name.lower() for name in given]
     if not args.data:
         args.data = str(args.folder / "benchmarks")
         benchmarks.download(args.data, names, other_rows=args.allow_other_rows)
@@ -51,16 +56,22 @@ def choose(args):
     for path, reason in loaded["unused"].items():
         r.say(f"not used: {path}: {reason}")
     found = loaded["rows"]
+    say_missing(found, names, args)
+    rows = {name: limited(found[name], args.limit) for name in benchmarks.in_order(found)}
+    return rows, loaded["rejected"], loaded["files"]
+
+
+def say_missing(found, names, args):
+    """Name the benchmarks that were not found; BadInput where they were asked for by name, and where
+    there is none at all."""
     missing = [name for name in names or benchmarks.BENCHMARKS if name not in found]
-    if missing and names:
+    if names and missing:
         there = ", ".join(benchmarks.load_folder(args.data)["rows"]) or "none"
         raise r.BadInput(f"{', '.join(missing)}: not found in {args.data}; it holds {there}")
     if not found:
         raise r.BadInput(f"no benchmark found in {args.data}")
     if missing and args.benchmarks == "all":
         r.say(f"missing: {', '.join(missing)}; averages will say how many of how many they hold")
-    rows = {name: limited(found[name], args.limit) for name in benchmarks.in_order(found)}
-    return rows, loaded["rejected"], loaded["files"]
 
 
 def limited(rows, limit):
