@@ -273,15 +273,23 @@ class RawFile:
             (key_of(id_), *values, *values),
         )
 
+    def _find(self, id_, columns):
+        where = "id = ? AND offset IS NOT NULL"
+        return self.table.execute(
+            f"SELECT {columns} FROM rows WHERE {where}", (key_of(id_),)
+        ).fetchone()
+
     def get(self, id_):
         """The raw row of an id, or None."""
-        found = self.table.execute(
-            "SELECT offset FROM rows WHERE id = ? AND offset IS NOT NULL", (key_of(id_),)
-        ).fetchone()
-        if found is None:
+        if (found := self._find(id_, "offset")) is None:
             return None
         self.reader.seek(found[0])
         return r.decode(self.reader.readline())
+
+    def tokens(self, id_):
+        """Tokens of all tries of an id, or None where it has no row."""
+        found = self._find(id_, ", ".join(TOKENS))
+        return found and dict(zip(TOKENS, found, strict=True))
 
     def append(self, row):
         offset = self.file.tell()
@@ -388,7 +396,6 @@ def generate_jsonl(
     workers=None,
     retries=6,
     tensor_parallel=1,
-    engines=None,
     engine=None,
     backend=None,
     fresh=False,
@@ -402,7 +409,7 @@ def generate_jsonl(
     sampling     a Sampling; `changes` are fields of it that differ in this call: max_tokens=512
     readable     function text -> bool: an unreadable answer is asked for once more, warmer
     adapter      folder of a LoRA adapter (in-process engine only)
-    engine       arguments of vllm.LLM; engines: their number (default: GPUs / tensor_parallel)
+    engine       more arguments of vllm.LLM
     backend      function (requests, emit, setup) in the place of vLLM
     changed      "ask": stored answers to other messages are set aside, not refused
 
@@ -410,10 +417,8 @@ def generate_jsonl(
     all. Raises BadInput where stored answers belong to another experiment, the file is broken, or no
     endpoint answers, OutOfBudget where BUDGET is spent. With base_url no model is loaded.
     """
-    for path in (Path(out_path), r.beside(out_path, "rejected.jsonl")):
-        if fresh and path.exists():
-            r.say(f"--fresh: deleting {path}")
-            path.unlink()
+    if fresh:
+        r.start_over((Path(out_path), r.beside(out_path, "rejected.jsonl")))
     if "temperature" in changes:
         changes = {"top_p": 1.0, **changes}
     sampling = dataclasses.replace(sampling or Sampling(), **changes).stored()
@@ -434,7 +439,7 @@ def generate_jsonl(
         elif backend:
             backend(requests, book.store, setup)
         else:
-            ask_engines(requests, book.store, setup, tensor_parallel, engines)
+            ask_engines(requests, book.store, setup, tensor_parallel)
         return book.finish()
     finally:
         book.bar.close()
@@ -450,8 +455,8 @@ class OutOfBudget(r.BadInput):
 class Book:
     """One run of generate_jsonl: requests() gives what is still to ask, store() keeps an answer.
 
-    A request: ids (rows that share the messages), messages, messages_hash, max_tokens, seed; where it
-    is a further try of a row also temperature, first (the answer before), earlier (tokens before).
+    A request: ids (rows that share the messages), messages, messages_hash, max_tokens, seed; `again`
+    where a stored answer gets a further try, `temperature` where that answer could not be read.
     """
 
     def __init__(self, out_path, name, sampling, system_prompt, readable, changed, total):
@@ -484,27 +489,33 @@ class Book:
             expected = {**self.experiment, "messages_hash": hashed}
             stored = self.raw.check(id_, self.counts["rows"], expected, self.changed)
             self.counts["rows"] += 1
-            if stored and not self.was_cut_off(stored):
-                self.bar.update()
-                continue
             request = dict(ids=[id_], messages=messages, messages_hash=hashed)
             request["seed"] = row_seed(self.sampling["seed"], id_)
             request["max_tokens"] = self.sampling["max_tokens"]
-            if stored:
-                request |= {"max_tokens": self.budget, **answer_of(stored)}
-            yield request
+            if stored is None:
+                yield request
+            elif change := self.further_try(stored):
+                yield {**request, **change}
+            else:
+                self.bar.update()
 
-    def was_cut_off(self, stored):
-        """Was a stored answer cut off at a smaller budget than there is now?"""
-        sampling = stored["sampling"]
-        budget = largest_budget(sampling) if stored.get("retried") else sampling["max_tokens"]
-        return stored["finish_reason"] == "length" and budget < self.budget
+    def further_try(self, row):
+        """What a further try of a stored answer changes in its request, where it was cut off at a
+        smaller budget than there is now or cannot be read; None where it needs none, or had it."""
+        sampling, seed = row["sampling"], row_seed(self.sampling["seed"], row["id"])
+        change = {"again": True, "max_tokens": self.budget, "seed": seed}
+        had = largest_budget(sampling) if row.get("retried") else sampling["max_tokens"]
+        if row["finish_reason"] == "length" and had < self.budget:
+            return change
+        if self.readable is None or row.get("asked_again") or self.readable(row["response"]):
+            return None
+        return {**change, "seed": seed + 1, "temperature": AGAIN_TEMPERATURE}
 
     def grouped(self, requests):
         """One request, n answers, for consecutive rows with the same messages that are sampled."""
 
         def prompt(request):
-            alone = self.sampling["temperature"] == 0 or "first" in request
+            alone = self.sampling["temperature"] == 0 or "again" in request
             return request["ids"] if alone else (request["messages"],)
 
         for _, same in itertools.groupby(requests, prompt):
@@ -554,52 +565,44 @@ class Book:
         return again
 
     def keep(self, request, answer):
-        """Write one row's answer; returns [a further try] where it is cut off or cannot be read."""
-        earlier = request.get("earlier", dict.fromkeys(TOKENS, 0))
+        """Write one row's answer; returns [a further try] where it needs one."""
+        (id_,) = request["ids"]
+        earlier = self.raw.tokens(id_)
+        row = {"id": id_, **answer, **({"earlier": earlier} if earlier else {})}
         for key in TOKENS:
             self.counts[key] += answer[key]
-        if change := self.further_try(request, answer):
-            earlier = {key: answer[key] + earlier[key] for key in TOKENS}
-            return [{**request, **change, "earlier": earlier, "first": answer}]
-        self.write(request, answer, earlier)
+        row = self.write(request, {**row, "messages_hash": request["messages_hash"]})
+        if change := self.further_try(row):
+            return [{**request, **change}]
+        self.count(row)
         return []
 
-    def further_try(self, request, answer):
-        """What a further try changes in the request; None where it needs none, or had it."""
-        if answer["finish_reason"] == "length" and request["max_tokens"] < self.budget:
-            return {"max_tokens": self.budget}
-        if self.readable is None or "temperature" in request or self.readable(answer["response"]):
-            return None
-        seed = request["seed"] + 1
-        return {"temperature": AGAIN_TEMPERATURE, "seed": seed, "max_tokens": self.budget}
-
-    def write(self, request, answer, earlier):
-        (id_,) = request["ids"]
-        row = {"id": id_, **answer}
+    def write(self, request, row):
+        row |= self.experiment
         if request["max_tokens"] > self.sampling["max_tokens"]:
             row["retried"] = True
-        if any(earlier.values()):
-            row["earlier"] = earlier
         if "temperature" in request:
             row["asked_again"] = True
-        self.raw.append({**row, **self.experiment, "messages_hash": request["messages_hash"]})
-        self.counts["truncated"] += answer["finish_reason"] == "length"
-        if not self.warned and ("reasoning" in answer or "</think>" in answer["response"]):
-            self.warn_thinking()
-        self.show()
+        self.raw.append(row)
+        return row
 
     def fail(self, request, error):
         """Note a row without an answer; where a further try failed, the answer before it stands."""
-        if "first" in request:
-            first = request["first"]
-            earlier = {key: request["earlier"][key] - first[key] for key in TOKENS}
-            self.write(request, {**first, "retry_error": error}, earlier)
+        (id_,) = request["ids"]
+        if "again" in request:
+            self.count(self.write(request, {**self.raw.get(id_), "retry_error": error}))
             return []
         self.counts["failed"] += 1
         reason = {"reason": "generation failed", "error": error}
-        self.failed.append({"id": request["ids"][0], **reason, "messages": request["messages"]})
+        self.failed.append({"id": id_, **reason, "messages": request["messages"]})
         self.show()
         return []
+
+    def count(self, row):
+        self.counts["truncated"] += row["finish_reason"] == "length"
+        if not self.warned and ("reasoning" in row or "</think>" in row["response"]):
+            self.warn_thinking()
+        self.show()
 
     def show(self):
         speed = self.counts["completion_tokens"] / (time.time() - self.started)
@@ -623,14 +626,6 @@ class Book:
                 "command with a larger BUDGET goes on"
             )
         return self.counts
-
-
-def answer_of(old):
-    """What a further try of a stored row needs: the answer that stands, and its tokens."""
-    own = ("id", "model", "sampling", "messages_hash", "earlier", "retried", "asked_again")
-    before = old.get("earlier", {})
-    earlier = {key: old[key] + before.get(key, 0) for key in TOKENS}
-    return {"first": {k: v for k, v in old.items() if k not in own}, "earlier": earlier}
 
 
 def setting(name, default=0.0):
@@ -954,13 +949,18 @@ class Endpoints(Servers):
             return isinstance(error, Fault)
         return True
 
+    async def look_up(self, endpoint, path, body=None):
+        """What a vLLM server tells beside /v1, as bytes; none where it is another server."""
+        url = endpoint.url.removesuffix("/v1") + path
+        try:
+            _, _, data = await self.send(endpoint, "POST" if body else "GET", url, body, seconds=30)
+        except Exception:  # any trouble: the server is no vLLM
+            return b""
+        return data
+
     async def waiting(self, endpoint):
         """Requests in the queue of a vLLM server, by its metrics; None where there are none."""
-        try:
-            url = endpoint.url.removesuffix("/v1") + "/metrics"
-            _, _, data = await self.send(endpoint, "GET", url, seconds=10)
-        except Exception:  # any trouble: the server is no vLLM
-            return None
+        data = await self.look_up(endpoint, "/metrics")
         found = re.findall(rb"^vllm:num_requests_waiting\{.*\} (\S+)", data, re.M)
         return sum(map(float, found)) if found else None
 
@@ -968,12 +968,11 @@ class Endpoints(Servers):
         """Does the chat template end the prompt inside a think block? vLLM's /tokenize tells."""
         named = {k: self.fixed[k] for k in ("model", "chat_template_kwargs") if k in self.fixed}
         more = {"add_generation_prompt": True, "return_token_strs": True}
-        body = r.quick_encode({**named, "messages": messages, **more})
         try:
-            url = endpoint.url.removesuffix("/v1") + "/tokenize"
-            _, _, data = await self.send(endpoint, "POST", url, body, 30)
-            return ends_in_thinking("".join(json.loads(data)["token_strs"][-8:]))
-        except Exception:  # any trouble: the server is no vLLM
+            body = r.quick_encode({**named, "messages": messages, **more})
+            told = json.loads(await self.look_up(endpoint, "/tokenize", body))
+            return ends_in_thinking("".join(told["token_strs"][-8:]))
+        except (ValueError, LookupError, TypeError):
             return False
 
     async def answer(self, endpoint, request):
@@ -1103,7 +1102,7 @@ def check_gpu():
         )
 
 
-def ask_engines(requests, emit, setup, tensor_parallel, engines):
+def ask_engines(requests, emit, setup, tensor_parallel):
     """Generate with vLLM here, or in one child process per group of GPUs."""
     gpus = visible_gpus()
     check_gpu()
@@ -1112,22 +1111,18 @@ def ask_engines(requests, emit, setup, tensor_parallel, engines):
             f"--tensor-parallel {tensor_parallel}: only {len(gpus)} GPU(s) are visible"
         )
     setup["engine"].setdefault("tensor_parallel_size", tensor_parallel)
-    engines = engines or max(1, len(gpus) // tensor_parallel)
-    if engines == 1:
+    if len(gpus) < 2 * tensor_parallel:
         return drive(setup, lambda idle: next(requests, END), emit)
-    places = [place_of(i, engines, gpus, tensor_parallel) for i in range(engines)]
+    starts = range(0, len(gpus) - tensor_parallel + 1, tensor_parallel)
+    places = [gpus[start : start + tensor_parallel] for start in starts]
     run_async(Engines(setup, places).run(requests, emit))
 
 
-def place_of(i, engines, gpus, tensor_parallel):
-    """Environment of engine i: its GPUs or cores; a compile cache that engines share breaks."""
+def environment(number, gpus):
+    """Environment of a child's engine: its GPUs; a compile cache that engines share breaks."""
     root = Path(os.environ.get("VLLM_CACHE_ROOT") or Path.home() / ".cache/vllm")
-    cache = {"VLLM_CACHE_ROOT": str(root / f"engine{i}")} if i else {}
-    if gpus:
-        ours = gpus[i * tensor_parallel : (i + 1) * tensor_parallel]
-        return {**cache, "CUDA_VISIBLE_DEVICES": ",".join(ours)}
-    cores = sorted(os.sched_getaffinity(0))[i::engines]
-    return {**cache, "VLLM_CPU_OMP_THREADS_BIND": ",".join(map(str, cores))}
+    cache = {"VLLM_CACHE_ROOT": str(root / f"engine{number}")} if number else {}
+    return {**os.environ, **cache, "CUDA_VISIBLE_DEVICES": ",".join(gpus)}
 
 
 ENGINE = {}  # the engine of this process by its arguments: a second call pays no second start
@@ -1342,14 +1337,14 @@ class Engines(Servers):
     async def run(self, requests, emit):
         pipe = asyncio.subprocess.PIPE
         try:
-            for place in self.places:
+            for number, gpus in enumerate(self.places):
                 process = await asyncio.create_subprocess_exec(
                     *self.COMMAND,
                     json.dumps(self.setup),
                     stdin=pipe,
                     stdout=pipe,
                     limit=LARGEST,
-                    env={**os.environ, **place},
+                    env=environment(number, gpus),
                 )
                 self.servers.append(Engine(process=process))
             async with asyncio.TaskGroup() as tasks:

@@ -815,6 +815,14 @@ def starting(output, *details):
     say(", ".join([f"{script} -> {output}", *filter(None, details)]))
 
 
+def start_over(paths):
+    """Delete what earlier runs left, and say what."""
+    for path in paths:
+        if path.exists():
+            say(f"--fresh: deleting {path}")
+            path.unlink()
+
+
 def read_meta(path):
     """The meta file beside an output as a dict, or None where there is none that can be read."""
     with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
@@ -866,7 +874,9 @@ class Step:
         self.check_paths(inputs)
         lock(self.output)
         if getattr(args, "fresh", False):
-            self.start_over()
+            raw_rejected = beside(self.raw_path, "rejected.jsonl")
+            paths = (self.output, self.raw_path, raw_rejected, self.rejected_path, self.meta_path)
+            start_over(paths)
         options = {k: v for k, v in vars(args).items() if k not in (*self.IGNORED, *ignore)}
         if getattr(args, "shard", None):
             options["limit"] = args.whole_limit
@@ -895,14 +905,6 @@ class Step:
                 raise BadInput(f"{path}: there is no such file")
             if path.resolve() == self.output.resolve():
                 raise BadInput(f"--output {self.output} is also an input; choose another name")
-
-    def start_over(self):
-        """Delete what earlier runs left of this output, and say what."""
-        raw_rejected = beside(self.raw_path, "rejected.jsonl")
-        for path in (self.output, self.raw_path, raw_rejected, self.rejected_path, self.meta_path):
-            if path.exists():
-                say(f"--fresh: deleting {path}")
-                path.unlink()
 
     def finished(self):
         """Does the output stand, of the same inputs, options and code? Says so, or what starts."""

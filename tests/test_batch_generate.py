@@ -279,13 +279,13 @@ def two_engines(tmp_path, monkeypatch):
     """two_engines(death): 20 questions to two such processes."""
     (tmp_path / "worker.py").write_text(WORKER)
     monkeypatch.setattr(bg.Engines, "COMMAND", (sys.executable, str(tmp_path / "worker.py")))
-    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0,1")
     monkeypatch.setenv("VLLM_CACHE_ROOT", str(tmp_path / "cache"))
 
     def run(death):
         monkeypatch.setenv("DEATH", death)
         path = tmp_path / "e.raw.jsonl"
-        return bg.generate_jsonl(questions(20), to_messages, path, model="none", engines=2)
+        return bg.generate_jsonl(questions(20), to_messages, path, model="none")
 
     return run
 
@@ -317,9 +317,12 @@ import batch_generate as bg
 if __name__ == "__main__":
     rows = [{{"id": f"q{{i}}", "question": f"What is {{i}} + {{i}}?"}} for i in range(12)]
     ask = lambda row: [{{"role": "user", "content": row["question"]}}]
-    options = dict(model={str(demo_model)!r}, max_tokens=24, engine={{"max_model_len": 512}})
+    engine = {{"max_model_len": 512, "enforce_eager": True, "dtype": "bfloat16" if bg.cpu_has_bf16() else "float32"}}
+    options = dict(model={str(demo_model)!r}, max_tokens=24, engine=engine)
+    seen, bg.visible_gpus = bg.visible_gpus, lambda: ["0", "1"]
     schema = {{"type": "object", "properties": {{"sum": {{"type": "integer"}}}}, "required": ["sum"]}}
-    bg.generate_jsonl(rows, ask, "two.raw.jsonl", engines=2, **options)
+    bg.generate_jsonl(rows, ask, "two.raw.jsonl", **options)
+    bg.visible_gpus = seen
     bg.generate_jsonl(rows[:5], ask, "json.raw.jsonl", json_schema=schema, **options)
 """
     (tmp_path / "script.py").write_text(script)

@@ -179,6 +179,18 @@ def test_unreadable_answers_are_asked_again_warmer_with_another_seed(tmp_path):
     assert all(row["earlier"] == {"prompt_tokens": 10, "completion_tokens": 1} for row in raw)
 
 
+def test_an_unreadable_answer_that_a_crash_left_is_asked_again(tmp_path):
+    """Every try is stored at once: a run that is killed between two tries goes on with the second."""
+    with FakeServer(lambda messages, body: "YES" if body["temperature"] else "hmm") as server:
+        generate(server.url, tmp_path, questions(2))
+        again = dict(readable=lambda text: "YES" in text)
+        counts = generate(server.url, tmp_path, questions(2), **again)
+        assert counts["asked"] == 2 and len(server.requests) == 4
+        assert counts["all_runs"] == {"prompt_tokens": 40, "completion_tokens": 4}
+        assert generate(server.url, tmp_path, questions(2), **again)["asked"] == 0
+    assert [row["response"] for row in read_jsonl(tmp_path / "a.raw.jsonl")] == ["YES", "YES"]
+
+
 def test_a_larger_budget_asks_only_the_answers_that_were_cut_off(tmp_path):
     def long(messages, body):
         cut = body["max_tokens"] < 50 and messages[-1]["content"] != "question 0"
