@@ -161,7 +161,7 @@ def main():
     add("--judge", choices=("model", "rules"), default="model", help="who looks for the reasoning")
     add("--chunks", metavar="FILE", help="the chunks of the pairs: the solver sees its passage")
     replies.add_keep_worked(parser)
-    batch_generate.add_options(parser, max_tokens=4096)
+    batch_generate.add_options(parser)
     args = parser.parse_args()
     step = r.Step(
         args,

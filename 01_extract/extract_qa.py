@@ -40,13 +40,11 @@ import rows as r
 from answers.trim import after_thinking
 
 PROMPTS = Path(__file__).resolve().parent / "prompts"
-STANDARDS = ("high", "low")
 PROMPT_FILES = {
     "document": "{subject}_{standard}.txt",
     "paragraph": "paragraph/{standard}.txt",
     "skeleton": "skeleton/questions.txt",
 }
-MAX_TOKENS = {"document": 4096, "paragraph": 512, "skeleton": 4096}
 RETRY = 4  # times --max-tokens for answers that were cut off
 PAIR_SCHEMA = replies.json_schema(
     question={"type": "string", "minLength": 15, "maxLength": 400},
@@ -263,15 +261,12 @@ def qa_row(chunk, standard, pair, args):
         proof["pages"] = worked_problems.pages_in(chunk, start, end)
         proof |= {"start": base + start, "end": base + end}
     row = {
+        **dict.fromkeys(("pages", "source", "license")),
         **carried,
         "id": f"qa-{r.text_hash(chunk['id'], standard, pair.question, pair.answer)}",
         "question": pair.question,
         "answer": pair.answer,
-        "subject": chunk["subject"],
         "source_id": chunk["id"],
-        "pages": chunk.get("pages"),
-        "source": chunk.get("source"),
-        "license": chunk.get("license"),
         "standard": standard,
         "method": args.mode,
         "generator": replies.written_by(chunk, args.model),
@@ -408,33 +403,26 @@ def parse_options():
     add = parser.add_argument
     add("--output", metavar="FILE", help="rows to write (.jsonl); not needed with --show")
     batch_generate.add_options(parser, model=None)
-    add("--standard", default="high,low", metavar="S", help="high, low, or high,low (default)")
-    add(
-        "--mode",
-        choices=(*MAX_TOKENS, "worked"),
-        default="document",
-        help="default document; paragraph for small models; worked needs no model",
-    )
+    standards = ("high,low", "high", "low")
+    add("--standard", choices=standards, default="high,low", help="default %(default)s")
+    modes = "default %(default)s; paragraph for small models; worked needs no model"
+    add("--mode", choices=(*PROMPT_FILES, "worked"), default="document", help=modes)
     add("--worked", action="store_true", help="also the pairs that a chunk prints, word for word")
     add("--require-grounded", action="store_true", help="reject pairs that no place supports")
     add("--prompts", default=str(PROMPTS), metavar="DIR", help="folder of the prompt files")
     add("--show", type=r.positive, metavar="N", help="print prompt and answer of N chunks only")
-    parser.set_defaults(max_tokens=None)
     return parser.parse_args()
 
 
 def main():
     args = parse_options()
-    standards = [name.strip() for name in args.standard.split(",")]
-    if not set(standards) <= set(STANDARDS) or len(set(standards)) < len(standards):
-        raise r.BadInput(f"--standard {args.standard}: choose from high, low, or high,low")
+    standards = args.standard.split(",")
     if not args.output and not args.show:
         raise r.BadInput("--output: name the file to write (or --show N to print only)")
     if args.mode == "worked":
         return take_worked(args, standards)
     if not args.model:
         raise r.BadInput(f"--model: --mode {args.mode} asks a model (only worked needs none)")
-    args.max_tokens = args.max_tokens or MAX_TOKENS[args.mode]
     if args.mode == "skeleton":  # its questions are of one kind
         standards = ["high"]
     return show(args, standards) if args.show else take_generated(args, standards)

@@ -14,7 +14,6 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-import os
 from collections import Counter
 
 import rows as r
@@ -51,24 +50,13 @@ def reasons_of(step, most=None):
     return ", ".join(f"{reason} {n:,}" for reason, n in rejected[:most])
 
 
-def price_of(spent):
-    """Price of tokens at an endpoint that takes PRICE_IN and PRICE_OUT for a million of them."""
-    prices = {"prompt_tokens": "PRICE_IN", "completion_tokens": "PRICE_OUT"}
-    return sum(
-        spent.get(kind, 0) * float(os.environ.get(name) or 0) / 1e6 for kind, name in prices.items()
-    )
-
-
 def cost_of(step):
-    """(tokens that models read and wrote in all runs of a step, tokens and price a row kept)."""
+    """(tokens that models read and wrote in all runs of a step, tokens a row kept)."""
     spent, kept = step.get("tokens"), step["counts"]["out"]
     if not isinstance(spent, dict):  # chunking counts its own tokens under this name
         return "-", "-"
     tokens = spent.get("prompt_tokens", 0) + spent.get("completion_tokens", 0)
-    if not tokens or not kept:
-        return f"{tokens:,}", "-"
-    price = price_of(spent) / kept
-    return f"{tokens:,}", f"{tokens / kept:,.0f}" + (f" ({price:.2g} of money)" if price else "")
+    return f"{tokens:,}", f"{tokens / kept:,.0f}" if tokens and kept else "-"
 
 
 def step_line(step):

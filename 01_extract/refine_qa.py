@@ -12,8 +12,8 @@ out  the same rows with the new question and answer, and original_question, orig
      holds it), "another question", "generation failed", "truncated", "unparsed", "empty question",
      "empty answer"
 
---mode json asks for a JSON object under a schema, for models too small to keep to two markers;
-their loops end at 512 tokens. The method is the refinement step of MegaScience (arXiv 2507.16812,
+--mode json asks for a JSON object under a schema, for models too small to keep to two markers. The
+method is the refinement step of MegaScience (arXiv 2507.16812,
 section 2); prompt and parser are our own.
 """
 
@@ -147,21 +147,14 @@ def finish(step, row, raw, passage, args):
     return step.keep({**made, **before})
 
 
-def parse_options():
+def main():
     parser = r.parser(__doc__, "input", "output")
     add = parser.add_argument
     add("--chunks", required=True, metavar="FILE", help="the chunks that the pairs were taken from")
     add("--mode", choices=FORMATS, default="text", help="form of the reply (default text)")
     replies.add_keep_worked(parser)
-    batch_generate.add_options(parser, max_tokens=4096)
-    parser.set_defaults(max_tokens=None)
+    batch_generate.add_options(parser)
     args = parser.parse_args()
-    args.max_tokens = args.max_tokens or (512 if args.mode == "json" else 4096)
-    return args
-
-
-def main():
-    args = parse_options()
     prompt, code = PROMPT + FORMATS[args.mode], [*replies.CODE, parse_pairs]
     step = r.Step(args, inputs=[args.input, args.chunks], prompt=prompt, code=code)
     if step.finished():

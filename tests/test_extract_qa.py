@@ -621,7 +621,7 @@ def test_paragraphs_are_of_a_good_length_and_none_is_lost():
 
 
 @pytest.mark.parametrize(
-    ("options", "message"), [(["--standard", "hi"], "--standard hi"), ([], "--output")]
+    ("options", "message"), [(["--standard", "hi"], "--standard"), ([], "--output")]
 )
 def test_clear_errors(run_script, tmp_path, options, message):
     source = write_jsonl(tmp_path / "chunks.jsonl", [chunk(1, "Text.")])
