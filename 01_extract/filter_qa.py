@@ -182,21 +182,20 @@ def flat(text):
 def is_given(kind, number, text):
     """Does the text itself hold the numbered thing: "Table 1: ...", \\tag{2.5}, "(2.5)" at the end
     of a displayed formula?"""
-    number = re.escape(number)
-    named = rf"{kind[:3]}\w*\.?[\s~]*\(?{number}\)?[*_]*\s*"
-    titled = rf"(?:^\W*|[.;:]\s+){named}(?:[:：—–]|\([^)\n]{{4,}}\)\s*[:.])"
-    # of an exercise, theorem or equation that follows
-    headed = rf"^\W*{kind}[\s~]*\(?{number}\)?[*_]*\s?[.:)]"
-    if re.search(titled, text, re.I | re.M) or re.search(rf"\\tag\*?\{{\(?{number}\)?\}}", text):
+    number, what = re.escape(number), kind[:3].lower()
+    shapes = [
+        rf"(?i:(?:^\W*|[.;:]\s+){what}\w*\.?[\s~]*\(?{number}\)?[*_]*\s*"
+        r"(?:[:：—–]|\([^)\n]{4,}\)\s*[:.]))",
+        rf"\\tag\*?\{{\(?{number}\)?\}}",
+    ]
+    if what != "fig":  # an exercise, theorem or equation that follows its number
+        shapes.append(rf"^\W*{kind}[\s~]*\(?{number}\)?[*_]*\s?[.:)]")
+    if what.startswith("eq"):
+        shapes.append(rf"\({number}\)\s*(?:\$|\\\]|\\\)|$)")
+        shapes.append(rf"(?:\$|\\\]|\\\))[\s,.;]*(?:\\q?quad)?\s*\({number}\)")
+    if what == "tab" and HOLDS_TABLE.search(text):
         return True
-    if not kind.lower().startswith("fig") and re.search(headed, text, re.M):
-        return True
-    if kind.lower().startswith("tab"):
-        return bool(HOLDS_TABLE.search(text))
-    displayed = (
-        rf"\({number}\)\s*(?:\$|\\\]|\\\)|$)|(?:\$|\\\]|\\\))[\s,.;]*(?:\\q?quad)?\s*\({number}\)"
-    )
-    return kind.lower().startswith("eq") and re.search(displayed, text, re.M) is not None
+    return any(re.search(shape, text, re.M) for shape in shapes)
 
 
 def holds_drawing(text):
