@@ -80,7 +80,6 @@ DRAWING = re.compile(
     | {SEEN}\s(?:(?:shown|given|displayed)\s)?(?:above|below)\b
     | (?:shown|depicted|illustrated|pictured)\s(?:in|on)\s(?:(?:the|this|that|a)\s)?{SEEN}
         (?!\w|\sof\b)
-    | (?:given|listed|as)\sin\stables?\b
     | see\s(?:(?:the|this|that)\s)?(?:figure|table|equation|example|section|chapter|problem
         |exercise)s?(?!\w|\sof\b|\slists?\b)
     | (?:in|watch)\sthis\s(?:video|animation)\b)"""
@@ -141,14 +140,6 @@ HOLDS_VISUAL = re.compile(
 
 # ---- what an answer says of itself ----
 
-NO_ANSWER = re.compile(
-    r"""(?xi)\W*(?:(?:answer|solution)s?|same\sas\sabove|todo|not\sanswered
-    |(?:none|no\s(?:answer|solution))(?:\s(?:is\s|was\s)?(?:given|provided|available))?
-    |(?:the\s)?(?:answer|solution)s?\s(?:(?:is|are|was|were)\s)?
-        (?:not\s(?:given|provided|available)|omitted|missing)
-    |answers?\s(?:will|may)\svary|see\s(?:the\s)?(?:text|solution|answer|above|book|figure)s?
-    |left\s(?:to\sthe\sreader|as\san\sexercise)(?:\s.{0,40})?)\W*"""
-)
 SOURCE = r"(?:passage|text|document|source|chunk|excerpt|context|question|problem)"
 REFUSAL = re.compile(
     rf"""(?xi)\b(?:I(?:\sam|['’]m)\s(?:sorry|unable|not\sable)
@@ -288,7 +279,7 @@ def repeats_itself(text):
 def unanswered(question, answer):
     if not question.strip():
         return "no question", "question", ""
-    if parse_pairs.is_empty(answer) or NO_ANSWER.fullmatch(answer.strip()):
+    if parse_pairs.is_empty(answer):
         return "no answer", "answer", answer.strip()[:200]
     return None
 
