@@ -277,9 +277,9 @@ def test_an_underlined_word_and_a_table_rule_are_no_fractions():
         ]
 
     underlined = [*signs("an under lined", 70, 48), *signs("the next line goes on", 70, 60)]
-    assert pdf_formulas.mark_fractions(underlined, [bar], 10, lambda *_: False) == underlined
+    assert pdf_formulas.mark_fractions(underlined, [bar], 10, set()) == underlined
     fraction = [*signs("y = ", 70, 53), *signs("a + b", 100, 45), *signs("c", 112, 60)]
-    marked = pdf_formulas.mark_fractions(fraction, [bar], 10, lambda *_: False)
+    marked = pdf_formulas.mark_fractions(fraction, [bar], 10, set())
     assert [char for char, _ in marked] == ["y", " ", "=", " ", pdf_formulas.MARK]
 
 

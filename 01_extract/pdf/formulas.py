@@ -70,117 +70,108 @@ def near(chars, bar, text_height):
     return above, below
 
 
-def span(chars, indices):
-    boxes = [chars[i][1] for i in indices]
-    return min(box[0] for box in boxes), max(box[2] for box in boxes)
-
-
-def fits(chars, indices, bar):
-    """True where characters stand centred at a bar and within its ends."""
-    x0, x1 = span(chars, indices)
+def stands_alone(chars, side, bar, taken):
+    """True where characters stand centred at a bar and within its ends, and their line does not run
+    on beyond it: no underlined word, no rule of a table. What is `taken` stands at another bar."""
+    boxes = [chars[i][1] for i in side]
+    x0, x1 = min(box[0] for box in boxes), max(box[2] for box in boxes)
     room = bar.x1 - bar.x0
     off = abs((x0 + x1) / 2 - (bar.x0 + bar.x1) / 2)
-    return off < 0.12 * room + 1 and x1 - x0 < room + 4
-
-
-def goes_on(chars, indices, bar, taken):
-    """True where the line of these characters runs on beyond the bar's ends: an underlined word, a
-    rule of a table."""
-    boxes = [chars[i][1] for i in indices]
+    if off >= 0.12 * room + 1 or x1 - x0 >= room + 4:
+        return False
     base = statistics.median(box[4] for box in boxes)
     reach = 0.8 * statistics.median(box[3] - box[1] for box in boxes)
     for index, (_, box) in enumerate(chars):
         if box is None or index in taken or abs(box[4] - base) > 1.5:
             continue
         if bar.x0 - reach < box[2] <= bar.x0 + 1 or bar.x1 - 1 <= box[0] < bar.x1 + reach:
+            return False
+    return True
+
+
+def has_radical(chars, bar, large):
+    """True where a radical sign stands at the bar's left end."""
+    for char, box in chars:
+        radical = box and (char == "√" or box[5] in large)
+        if radical and abs(box[2] - bar.x0) < 2.5 and box[1] - 4 < bar.y < box[3]:
             return True
     return False
-
-
-def is_fraction(chars, bar, sides, taken):
-    """True where a numerator and a denominator stand at a bar; what is `taken` stands at another."""
-    if not all(side and fits(chars, side, bar) for side in sides):
-        return False
-    return not any(goes_on(chars, side, bar, taken) for side in sides)
-
-
-def is_root(chars, bar, below, is_large):
-    """True where a radical sign stands at the bar's left end."""
-    return bool(below) and any(
-        box
-        and abs(box[2] - bar.x0) < 2.5
-        and box[1] - 4 < bar.y < box[3]
-        and (char == "√" or is_large(char, box))
-        for char, box in chars
-    )
 
 
 def replace(chars, indices, y):
     """The characters with some of them replaced, where the first stood, by a mark: one sign as wide
     as they are, on the line whose middle is y."""
     gone, first = set(indices), min(indices)
-    x0, x1 = span(chars, indices)
-    height = statistics.median(chars[i][1][3] - chars[i][1][1] for i in indices)
-    box = (x0, y - 0.6 * height, x1, y + 0.6 * height, y + 0.3 * height, chars[first][1][5])
+    boxes = [chars[i][1] for i in indices]
+    x0, x1 = min(box[0] for box in boxes), max(box[2] for box in boxes)
+    height = statistics.median(box[3] - box[1] for box in boxes)
+    box = (x0, y - 0.6 * height, x1, y + 0.6 * height, y + 0.3 * height, -1)
     after = [char for i, char in enumerate(chars) if i > first and i not in gone]
     return [*chars[:first], (MARK, box), *after]
 
 
-def mark_fractions(chars, bars, text_height, is_large):
+def mark_fractions(chars, bars, text_height, large):
     """Replace numerators, denominators and what stands below roots, inner ones first."""
     zones = [near(chars, bar, text_height) for bar in bars]
     at_a_bar = {id(chars[i][1]) for above, below in zones for i in (*above, *below)}
     for bar in bars:
-        above, below = near(chars, bar, text_height)
+        sides = above, below = near(chars, bar, text_height)
         taken = {i for i, (char, box) in enumerate(chars) if id(box) in at_a_bar or char == MARK}
-        if is_fraction(chars, bar, (above, below), taken):
+        if all(side and stands_alone(chars, side, bar, taken) for side in sides):
             chars = replace(chars, [*above, *below], bar.y)
-        elif is_root(chars, bar, below, is_large):
+        elif below and has_radical(chars, bar, large):
             middle = statistics.median((chars[i][1][1] + chars[i][1][3]) / 2 for i in below)
             chars = replace(chars, below, middle)
     return chars
 
 
-def mark_large_signs(chars, text_height, is_large):
-    """Replace sums, integrals and tall brackets with their limits: the small signs above and below
-    them."""
+def with_limits(chars, at, text_height):
+    """Indices of a large sign and of the small ones above and below it."""
+    x0, top, x1, bottom, *_ = chars[at][1]
+    middle, height = (top + bottom) / 2, bottom - top
+    found = [at]
+    for i, (char, box) in enumerate(chars):
+        if box is None or char == MARK or box[3] - box[1] >= 0.85 * text_height:
+            continue
+        beside = x0 - 6 <= (box[0] + box[2]) / 2 <= x1 + 6
+        if beside and 0.2 * height <= abs((box[1] + box[3]) / 2 - middle) < height:
+            found.append(i)
+    return found
+
+
+def mark_large_signs(chars, text_height, large):
+    """Replace sums, integrals and tall brackets with their limits."""
     at = 0
     while at < len(chars):
-        char, box = chars[at]
-        if box is None or char == MARK or not is_large(char, box):
-            at += 1
-            continue
-        x0, top, x1, bottom, *_ = box
-        middle, height = (top + bottom) / 2, bottom - top
-        limits = [at]
-        for i, (other, there) in enumerate(chars):
-            if there is None or other == MARK or there[3] - there[1] >= 0.85 * text_height:
-                continue
-            beside = x0 - 6 <= (there[0] + there[2]) / 2 <= x1 + 6
-            if beside and 0.2 * height <= abs((there[1] + there[3]) / 2 - middle) < height:
-                limits.append(i)
-        chars = replace(chars, limits, middle)
-        at = min(limits) + 1
+        _, box = chars[at]
+        if box and box[5] in large:
+            found = with_limits(chars, at, text_height)
+            chars = replace(chars, found, (box[1] + box[3]) / 2)
+            at = min(found)
+        at += 1
     return chars
+
+
+def large_signs(textpage, chars, text_height):
+    """Numbers of the characters that are large signs, by their fonts or their height."""
+    boxes = [box for _, box in chars if box]
+    fonts = {box[5]: font_name(textpage, box[5]) for box in boxes[::5]}
+    mathematical = any(map(MATH.search, fonts.values()))
+    found = set()
+    for char, box in chars:
+        if box and (mathematical or char in LARGE):
+            tall = char in LARGE and box[3] - box[1] > 1.25 * text_height
+            if tall or EXTENSION.search(fonts.get(box[5]) or font_name(textpage, box[5])):
+                found.add(box[5])
+    return found
 
 
 def mark_formulas(page, textpage, chars, place):
     """The characters of a page with MARK in place of each two-dimensional formula."""
-    boxes = [box for _, box in chars if box]
-    if not boxes:
+    heights = [box[3] - box[1] for _, box in chars if box]
+    if not heights:
         return chars
-    fonts = {box[5]: font_name(textpage, box[5]) for box in boxes[::5]}
-    mathematical = any(map(MATH.search, fonts.values()))
-    text_height = statistics.median(box[3] - box[1] for box in boxes)
-
-    def is_large(char, box):
-        if char == MARK or not mathematical and char not in LARGE:
-            return False
-        name = fonts.get(box[5]) or font_name(textpage, box[5])
-        tall = box[3] - box[1] > 1.25 * text_height
-        return bool(EXTENSION.search(name)) or (char in LARGE and tall)
-
-    chars = mark_fractions(chars, find_bars(page, place), text_height, is_large)
-    if mathematical or LARGE & {char for char, _ in chars}:
-        chars = mark_large_signs(chars, text_height, is_large)
-    return chars
+    text_height = statistics.median(heights)
+    large = large_signs(textpage, chars, text_height)
+    chars = mark_fractions(chars, find_bars(page, place), text_height, large)
+    return mark_large_signs(chars, text_height, large)
