@@ -1,25 +1,29 @@
 """Paragraphs of a book and the labels that begin them (used by chunk_documents.py, worked_problems.py, extract_qa.py; no command of its own).
 
-A block is a paragraph, heading, display, table or program text. Its kind is "start" where it begins an example, exercise or theorem, "part" where it
-begins a solution, proof or remark, else "".
+A block is a paragraph, heading, display, table or program text. Its kind is that of the label it begins with (LABELS), else "".
 """
 
 import re
 from typing import NamedTuple
 
-STARTS = r"""(?:worked\s+)?examples?|exercises?|problems?|questions?|theorem|lemma|proposition|corollary|
-    check\s+your\s+(?:understanding|learning)|practice|try\s+it"""
-PARTS = r"""solutions?|answers?|proof|strategy|significance|discussion|explanation|hints?|analysis|approach|
-    verification|check"""
+LABELS = {  # the first three begin something, the others are parts of it
+    "example": r"(?:worked\s+)?examples?",
+    "exercise": r"exercises?|problems?|questions?|check\s+your\s+(?:understanding|learning)|practice|try\s+it",
+    "theorem": "theorem|lemma|proposition|corollary",
+    "answer": "solutions?|answers?|proof",
+    "lead": "strategy|approach|analysis",  # the plan before a solution
+    "aside": "significance|discussion|explanation|hints?|verification|check",
+}
+STARTS = ("example", "exercise", "theorem")
 LABEL = re.compile(
     rf"""(?xi)(?:\#{{1,6}}[ \t]+|>[ \t]*)?
     (?P<mark>\*\*\*?|__|\*|_)?[ \t]*
     (?:note:[ \t]+)?                                        # "##### Note: Answer:"
-    (?:(?P<start>{STARTS})|(?P<part>{PARTS}))\b
+    (?:{"|".join(f"(?P<{kind}>{words})" for kind, words in LABELS.items())})\b
     [ \t]*(?P<number>\(?[A-Z]?\d+(?:[.\-]\d+)*[a-z]?\)?)?"""
 )
 LABEL_END = re.compile(r"[ \t]*[.:)]?(?:\*\*\*?|__|\*|_)?[.:]?[ \t]*")
-PLURAL = re.compile(r"problems|exercises|questions|examples|answers|solutions")
+PLURAL = re.compile(r"(?i)problems|exercises|questions|examples|answers|solutions")
 PARAGRAPH = re.compile(r"(#{1,6})[ \t]+\S[^\n]*|\S[^\n]*(?:\n[ \t]*\S[^\n]*)*")  # or a heading
 LIST_ITEM = re.compile(r"(?:[-*+•]|\(?[a-zA-Z0-9]{1,3}[.)]|\([ivx]+\)|\|)[ \t]")
 OPENING, CLOSING = (r"\begin{", r"\["), (r"\end{", r"\]")
@@ -32,9 +36,8 @@ class Block(NamedTuple):
     start: int
     end: int
     level: int  # of a heading, 0 for anything else
-    kind: str  # "start", "part" or ""
+    kind: str  # of its label, "" without one
     number: str  # of the example or exercise, as printed
-    word: str  # of the label, in lower case: "example", "solution"
     body: int  # where the text after the label begins
 
 
@@ -69,16 +72,15 @@ def end_of_display(text, found, at):
 
 
 def make_block(text, start, end, level):
-    plain = Block(start, end, level, "", "", "", start)
+    plain = Block(start, end, level, "", "", start)
     match = LABEL.match(text, start, end)
     if not match or not is_label(text, match, level, end):
         return plain
-    word = " ".join((match["start"] or match["part"]).lower().split())
+    kind = next(kind for kind in LABELS if match[kind])
     number = (match["number"] or "").strip("()")
-    if level and PLURAL.fullmatch(word) and not number:
+    if level and PLURAL.fullmatch(match[kind]) and not number:
         return plain  # the heading of a section of exercises
-    body = end if level else body_start(text, match, end)
-    return Block(start, end, level, "start" if match["start"] else "part", number, word, body)
+    return Block(start, end, level, kind, number, end if level else body_start(text, match, end))
 
 
 def is_label(text, match, level, end):
@@ -88,7 +90,7 @@ def is_label(text, match, level, end):
     if not after:
         return True
     if level:
-        named = match["number"] or (match["part"] or "").lower() == "proof"
+        named = match["number"] or (match["answer"] or "").lower() == "proof"
         return bool(named or not re.match(r"[-\w]", after))
     return bool(
         match["mark"] or after[0] in ":." or match["number"] and re.match(r" [A-Z(]", after)
@@ -142,13 +144,13 @@ def find_units(text, blocks):
 
 def end_of_unit(text, blocks, last):
     """Index of the last block that goes on from blocks[last]: headings lead to what they head."""
-    while blocks[last].kind != "start" and last + 1 < len(blocks):
+    while blocks[last].kind not in STARTS and last + 1 < len(blocks):
         here, after = blocks[last], blocks[last + 1]
-        new = (after.level or after.kind == "start") and not here.level
+        new = (after.level or after.kind in STARTS) and not here.level
         if new or not goes_on(text, here, after):
             return last
         last += 1
-    return end_of_example(text, blocks, last) if blocks[last].kind == "start" else last
+    return end_of_example(text, blocks, last) if blocks[last].kind in STARTS else last
 
 
 def end_of_example(text, blocks, start):
@@ -157,7 +159,8 @@ def end_of_example(text, blocks, start):
     last, first = start, blocks[start]
     for j in range(start + 1, min(start + 60, len(blocks))):
         block = blocks[j]
-        if block.kind == "part" and block.number in ("", first.number or block.number):
+        fits = block.number in ("", first.number or block.number)
+        if block.kind and block.kind not in STARTS and fits:
             last = j
         elif block.kind or block.level and block.level <= (first.level or 6):
             break

@@ -196,8 +196,8 @@ def split_front_matter(text):
     if not isinstance(fields, dict):
         return {}, text
     # lists that hold each other ("&b [*a, *a]" nine times over) become 10 GB as a text
-    plain = {key: value for key, value in fields.items() if isinstance(value, str | int | float)}
-    return {str(key).lower(): str(value) for key, value in plain.items()}, text[match.end() :]
+    plain = {k: v for k, v in fields.items() if isinstance(v, str | int | float)}
+    return {str(k).lower(): str(v) for k, v in plain.items()}, text[match.end() :]
 
 
 def make_row(text, source, args, stated, pages=None, start=None, **more):
@@ -385,12 +385,14 @@ def emit(made, step, seen):
 
 
 def options_of():
-    """The options of the command."""
     parser = r.parser(__doc__, "output", "limit", "workers", "fresh")
     add = parser.add_argument
     table = f"table of the books (.csv), comes first: file, {', '.join(BOOK_FIELDS)}"
     stated = "licence of all documents, e.g. 'CC BY 4.0' (default: as stated, else null)"
-    ocr = ("auto", "olmocr", "tesseract", "none")
+    ocr, pages = ("auto", "olmocr", "tesseract", "none"), ("scans", "formulas", "all")
+    asked = "those without text (default), also those with fractions, roots and sums, or all"
+    python = os.environ.get("OLMOCR_PYTHON", sys.executable)
+    has = "Python of the environment that has olmocr (default: OLMOCR_PYTHON, else this one)"
     add("--input", nargs="+", required=True, metavar="PATH", help="files or folders")
     add("--subject", choices=SUBJECTS, help="of all documents (default: by the file name's prefix)")
     add("--metadata", metavar="FILE", help=table)
@@ -399,18 +401,8 @@ def options_of():
     add("--language", default="eng", metavar="L", help="tesseract's, e.g. eng+deu (default eng)")
     add("--base-url", metavar="URL", help="OpenAI-compatible endpoint of olmOCR's model")
     add("--model", metavar="M", help="name of olmOCR's model at the endpoint")
-    add(
-        "--ocr-pages",
-        choices=("scans", "formulas", "all"),
-        default="scans",
-        help="pages that go to OCR: those without text (default), also those with fractions, roots and sums, or all",
-    )
-    add(
-        "--olmocr",
-        default=os.environ.get("OLMOCR_PYTHON", sys.executable),
-        metavar="PYTHON",
-        help="Python of the environment that has olmocr (default: OLMOCR_PYTHON, else this one)",
-    )
+    add("--ocr-pages", choices=pages, default="scans", help=f"pages that go to OCR: {asked}")
+    add("--olmocr", default=python, metavar="PYTHON", help=has)
     args = parser.parse_args()
     args.workers = args.workers or len(os.sched_getaffinity(0))
     return args
@@ -440,17 +432,12 @@ def main():
         shutil.rmtree(done, ignore_errors=True)
     done.mkdir(parents=True, exist_ok=True)
     same = r.text_hash(step.same_if["options"], step.same_if["code"], ocr)
-    places = {
-        path: done / f"{r.text_hash(source, r.file_hash(str(path)), same)}.json"
-        for path, source in files
-    }
-    todo = [
-        (str(path), source, places[path])
-        for path, source in files
-        if suffix_of(path) == ".pdf" and not places[path].exists()
-    ]
-    if todo:
-        read_pdfs(todo, ocr, step, args)
+    places, todo = {}, []
+    for path, source in files:
+        places[path] = done / f"{r.text_hash(source, r.file_hash(str(path)), same)}.json"
+        if suffix_of(path) == ".pdf" and not places[path].exists():
+            todo.append((str(path), source, places[path]))
+    read_pdfs(todo, ocr, step, args)
     seen, limit = {}, args.limit or sys.maxsize
     for path, source in files:
         for made in documents_in(path, source, places[path], args):

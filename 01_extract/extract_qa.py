@@ -88,18 +88,17 @@ def fill(prompt, chunk, **values):
 
 
 def is_unanswered(unit):
-    """True for an exercise without its solution: a small model would invent one."""
-    body = next((block for block in unit if not block.level or block.kind), unit[0])
-    # "Example 5" and "Theorem 2" explain themselves
-    asks = re.match(r"exercise|problem|question|check|practice|try", body.word)
-    return body.kind == "start" and bool(asks) and not any(b.kind == "part" for b in unit)
+    """True for an exercise without its solution: a small model would invent one. "Example 5" and
+    "Theorem 2" explain themselves."""
+    first = next((block for block in unit if not block.level or block.kind), unit[0])
+    return first.kind == "exercise" and {block.kind for block in unit} <= {"exercise", ""}
 
 
 def is_worked(unit):
     """True for an example or exercise with its printed solution: --worked takes it word for
     word."""
-    kinds, words = {block.kind for block in unit}, {block.word for block in unit}
-    return "start" in kinds and not words.isdisjoint(worked_problems.ANSWERS)
+    kinds = {block.kind for block in unit}
+    return "answer" in kinds and not kinds.isdisjoint(book_blocks.STARTS)
 
 
 def unit_parts(text, unit):

@@ -7,16 +7,12 @@ question and answer are slices of the text, cut by the labels of book_blocks.py.
 import re
 from typing import NamedTuple
 
-from book_blocks import Block, find_blocks, in_example
+from book_blocks import STARTS, Block, find_blocks, in_example
 from pdf import text as pdf_text
 from question_text import SMALL
 
 import rows as r
 
-ANSWERS = ("solution", "solutions", "answer", "answers", "proof")
-LEADS = ("strategy", "approach", "analysis")  # the plan before a solution belongs to the answer
-EXAMPLES = ("example", "examples", "worked example", "worked examples")
-THEOREMS = ("theorem", "lemma", "proposition", "corollary")  # "Theorem 2 ... Proof" asks nothing
 EXERCISES = re.compile(
     r"""(?xi)\b(?:exercises?|problems?|questions?|homework|practice|free\s+response|
     review|self-?check|quiz|connections|check\s+your|try\s+it)\b"""
@@ -106,7 +102,7 @@ def plain_labels(text):
 
 
 def cut(text, block, marks):
-    """The parts of a block that begin at the marks, (start, kind, number, word, body) each."""
+    """The parts of a block that begin at the marks, (start, kind, number, body) each."""
     starts = [start for start, *_ in marks]
     made = [block._replace(end=starts[0])] if text[block.start : starts[0]].strip() else []
     for (start, *label), end in zip(marks, [*starts[1:], block.end], strict=True):
@@ -119,8 +115,8 @@ def label_letters(text, blocks):
     """Blocks with "Q. ..." and the "A. ..." below it as a question and its answer."""
     labels = []
     for match in QUESTION_ANSWER.finditer(text):
-        labels.append((match.start(1), "start", "", "question", match.end(1)))
-        labels.append((match.start(2), "part", "", "answer", match.end(2)))
+        labels.append((match.start(1), "exercise", "", match.end(1)))
+        labels.append((match.start(2), "answer", "", match.end(2)))
     labels.reverse()
     made = []
     for block in blocks:
@@ -177,8 +173,8 @@ def item_marks(text, block, section, last):
     for match in found:
         value = int(match[1].rsplit(".", 1)[-1])
         if last < value <= last + (6 if key else 2) and (value % 2 or not section.odd):
-            kind = "part" if key else "start"
-            marks.append((match.start(), kind, match[1], "item", match.end()))
+            kind = "item" if key else "exercise"
+            marks.append((match.start(), kind, match[1], match.end()))
             last = value
     return marks, last
 
@@ -193,10 +189,10 @@ def number_items(text, section, blocks):
             marks, last = item_marks(text, block, section, last)
         made += cut(text, block, marks) if marks else [block]
         count += len(marks)
-    words = [block for block in blocks if block.kind == "start" or block.word in ANSWERS]
+    labels = [block.kind for block in blocks if block.kind in (*STARTS, "answer")]
     # a problem and a solution with labels of their own: the numbers within are options
-    labelled = {"start", "part"} <= {block.kind for block in words}
-    return made if count > len(words) and not labelled else blocks
+    labelled = "answer" in labels and len(set(labels)) > 1
+    return made if count > len(labels) and not labelled else blocks
 
 
 # ---- a book as entries ----
@@ -206,7 +202,7 @@ class Entry(NamedTuple):
     """A label with the text up to the next one, a heading, or an introduction that exercises share."""
 
     at: int  # its place among the entries
-    kind: str  # "heading", "stem", "theorem", "example", "exercise", "answer", "item", "lead", "aside"
+    kind: str  # of its label (book_blocks.LABELS), "item" of a key, "heading" or "stem"
     block: Block  # the one with the label
     section: Section
     content: list  # blocks of the text, the label cut off
@@ -227,18 +223,8 @@ class Entry(NamedTuple):
 
 def kind_of(text, block):
     """Kind of the entry that a block begins, "" where it goes on with the one before."""
-    if block.kind == "start":
-        special = "theorem" if block.word in THEOREMS else "exercise"
-        return "example" if block.word in EXAMPLES else special
-    if block.kind:
-        by_word = {
-            "item": "item",
-            **dict.fromkeys(LEADS, "lead"),
-            **dict.fromkeys(ANSWERS, "answer"),
-        }
-        return by_word.get(block.word, "aside")
-    if block.level:
-        return "heading"
+    if block.kind or block.level:
+        return block.kind or "heading"
     return "stem" if STEM.match(text, block.start, block.end) else ""
 
 
@@ -374,7 +360,12 @@ class Reader:
         for following in self.entries[entry.at + 1 : entry.at + 2]:
             # an example, then "Check Your Learning"
             amid = AMID_TEXT.search(self.words(following.block)[:60])
-            alone = entry.block.body >= entry.block.end and following.block.kind == "part"
+            alone = entry.block.body >= entry.block.end and following.kind in (
+                "answer",
+                "item",
+                "lead",
+                "aside",
+            )
             return bool(amid or alone)
         return False
 

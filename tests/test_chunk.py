@@ -107,7 +107,7 @@ def test_solutions_of_other_exercises_are_not_pulled_in():
 
 def test_prose_that_begins_with_a_label_is_prose():
     text = "Problems of this kind are common in practice.\n\nAnother paragraph.\n\n## Exercises\n\n**Exercise 1.** Do it."
-    assert [block.kind for block in c.find_blocks(text)] == ["", "", "", "start"]
+    assert [block.kind for block in c.find_blocks(text)] == ["", "", "", "exercise"]
 
 
 def test_a_chunk_that_is_nearly_full_ends_before_a_heading():

@@ -16,10 +16,8 @@ import rows as r
 
 # PdfiumError is a RuntimeError; the others come from broken geometry, a failed or endless
 # tesseract, a page too large to render
-PAGE_FAULTS = (
-    *(RuntimeError, OSError, ValueError, ArithmeticError, LookupError),
-    *(subprocess.SubprocessError, MemoryError),
-)
+PAGE_FAULTS = (RuntimeError, OSError, ValueError, ArithmeticError, LookupError, MemoryError)
+PAGE_FAULTS += (subprocess.SubprocessError,)
 MEMORY = 3 << 30  # bytes of a process: a stream of 10 kB may unpack to gigabytes
 CRASHED = "the PDF library crashed or hung on it"
 
