@@ -163,11 +163,12 @@ CUES = {  # words, and the tail that makes them a cue
     # "answer is", "Ans. (B)", "### Answer\nD"
     "answer answers ans": rf"""(?:[\s_](?:choice|option|letter|here|key))?
         (?: {MID} (?: \s*(?:{COPULA}|[:：=→>]) | (?=\s*{WRAPPED}) | \s+-+\s+ )
-          | [.]?\s+(?=[(\[]?(?-i:[A-Z])[)\].]?\s*(?:\n|$)) )""",
+          | [.]?\s+(?=[(\[]?(?-i:[A-Z])[)\].]?\s*(?:\n|$))
+          | [.]?\s*\n\W*(?=(?-i:[A-Z])[).:]\s) )""",
     # "the best option would be"
     "correct right best appropriate final likely true closest incorrect false": rf"""
         \s+(?:answer\s+)?{NOUN}\b {MID} (?: \s*(?:{COPULA}|[:：=→]) | (?=\s*{WRAPPED}) )""",
-    "option choice selection selected label prediction conclusion pick": r"[\"']?\s*(?:is|:|=)(?!=)",
+    "option choice selection selected label prediction conclusion elimination pick": r"[\"']?\s*(?:is|:|=)(?!=)",
     # "I'd go with B", "we choose (c)", "this corresponds to option C"
     """go going lean choose choosing chose select selecting say conclude leads corresponds matches
     closest leaving leaves left""": rf"(?:\s+(?:with|for|on|that|to|towards?|us|only))? :?{CHOSEN}",
@@ -254,9 +255,14 @@ def statement(text, options, stated):
     start, _, letters, _ = firm[-1]
     if back := SECOND_THOUGHT.search(text, start):
         return said_right(text[back.end() :], options, ()) or ""
-    _, end, earlier, _ = firm[-2] if len(firm) > 1 else firm[-1]
-    uncorrected = start - end < 60 and not CORRECTION.search(text[end:start])
+    before, end, earlier, _ = firm[-2] if len(firm) > 1 else firm[-1]
+    formal = begins_line(text, start) and not begins_line(text, before)  # "G.\n\nAnswer: F"
+    uncorrected = start - end < 60 and not (formal or CORRECTION.search(text[end:start]))
     return "" if earlier != letters and uncorrected else letters.strip(WITHDRAWN)
+
+
+def begins_line(text, at):
+    return not text[max(0, text.rfind("\n", 0, at)) : at].strip(" \n*_#")
 
 
 # ---- the first line, the last line, verdicts ----
@@ -264,6 +270,7 @@ def statement(text, options, stated):
 LISTED = re.compile(
     r"(?i)(?:^|\n)[ \t]*(?:[-•#*]+[ \t]*)?(?:option|choice)?\s?[(\[]?([A-Z])[)\].:](?=\s|$)"
 )
+VERDICTS = dict(t="true", correct="true", right="true", f="false", incorrect="false", wrong="false")
 FIRST_WORD = re.compile(r"\W*([A-Za-z]+)\b\s*(?:[,.:;!—–-]|$)")
 RIGHT = re.compile(  # "B is correct", "(C) seems the best choice"
     r"""(?x)
@@ -292,12 +299,15 @@ def first_line(text, options, stated):
     if beyond and not is_option(beyond[1], options):
         return ""  # "(E) 80°" of four options
     letters, end = letters_at(text, 0, options)
+    if letters == "A" and text[end : end + 1] == ":":  # "A: no", the answer to a "Q:"
+        letters = (named(line[end:], options, "all") or "A")[0]
     small = letters and letters[0] not in text[:end] and len(line) > 4
     own = not small or letters in named(text[end:], options, "start")  # "(b) 5 cm"
     if letters and own and (PAUSE.match(text, end) or text[end - 1] in ")]}>"):
         return letters
     word = FIRST_WORD.match(line)  # "Yes, because"
-    hits = named(line, options, "all") or named(word[1] if word else "", options, "all")
+    word = VERDICTS.get(word[1].lower(), word[1]) if word else ""
+    hits = named(line, options, "all") or named(word, options, "all")
     return hits[0] if hits else None
 
 
@@ -343,7 +353,8 @@ SUBORDINATE = re.compile(  # "as pressure increases, volume decreases" states th
     r"(?i)^\W*(?:as|when|if|because|since|although|while|after|once)\b[^,]{0,160},\s*"
 )
 OPEN_END = re.compile(  # no sentence ends so
-    r"\s(?:because|since|and|or|but|the|an|is|are|was|of|to|that|which|with|for|if|as|by|from|[=+])$"
+    r"""(?x)(?:\s|(?=[,;]))(?:because|since|and|or|but|the|an|is|are|was|of|to|that|which|with|for|if|as|by|from
+    |gives|get|equals|have|[=+,;])$"""
 )
 CLOSED = re.compile(r"[.!?。！？:)\]}\"'”’]$|```$")
 DENIAL = re.compile(r"(?i)\b(?:no|not|cannot)\b|n['’]t\b")
@@ -380,7 +391,7 @@ def concluded(sentence, options):
     letters = mentions(sentence, options)
     if letters or sentence.rstrip().endswith("?"):
         return letters[0] if len(letters) == 1 else ""
-    bare = re.search(r"\b(?:is|are)\s+([A-Z])\s*[.!]?\s*$", sentence)
+    bare = re.search(r"(?:\b(?:is|are)|[:–—])\s+([A-Z])\s*[.!]?\s*$", sentence)
     if bare and is_option(bare[1], options) and not DOUBT.search(sentence[: bare.start()]):
         return bare[1]
     main = SUBORDINATE.sub("", sentence)
@@ -397,11 +408,28 @@ def concluded(sentence, options):
 def yes_or_no(text, options, stated):
     """A plain statement of a few sentences answers a question of yes and no: "The lines do not cross." with no."""
     flat = [words(option).strip() for option in options or ()]
-    if stated or not {"yes", "no"} <= set(flat) or len(flat) > 3:
+    if stated or set(flat) != {"yes", "no"}:
         return None
     if len(text.split()) < 3 or len(text) > SHORT or UNSURE.search(text) or cut_off(text):
         return None
     return LETTERS[flat.index("no" if DENIAL.search(text) else "yes")]
+
+
+CALLED = re.compile(  # "The statement is not correct."
+    r"""(?xi)\b(?:statement|assertion|claim|proposition|this|it)\s+(?:is|was)\s+(?:\w+ly\s+)?
+    (not\s+|in)?(true|correct|right|false|wrong)\b (?!\s+(?:if|only|or|when)\b)"""
+)
+
+
+def called_true(text, options, stated):
+    """What a response calls the statement of a question of true and false."""
+    flat = [words(option).strip() for option in options or ()]
+    found = CALLED.findall(text) if set(flat) == {"true", "false"} else ()
+    if not found or cut_off(text):
+        return None
+    denied, word = found[-1]
+    true = bool(denied) == (word.lower() in ("false", "wrong"))
+    return LETTERS[flat.index("true" if true else "false")]
 
 
 RULES = (
@@ -411,6 +439,7 @@ RULES = (
     ("marked right", marked_right),
     ("last line", last_line),
     ("last sentence", last_sentence),
+    ("called true", called_true),
     ("yes or no", yes_or_no),
 )
 

@@ -18,7 +18,7 @@ ONES = """zero one two three four five six seven eight nine ten eleven twelve th
 TENS = "twenty thirty forty fifty sixty seventy eighty ninety".split()
 WORD_NUMBERS = {word: i for i, word in enumerate(ONES)}
 WORD_NUMBERS |= {word: 10 * i for i, word in enumerate(TENS, 2)}
-SCALES = {"thousand": 10**3, "million": 10**6, "billion": 10**9, "trillion": 10**12}
+SCALES = {"k": 10**3, "thousand": 10**3, "million": 10**6, "billion": 10**9, "trillion": 10**12}
 SMALL_SCALES = {"dozen": 12, "hundred": 100}
 PARTS = dict(half=2, third=3, quarter=4, fourth=4, fifth=5, sixth=6, eighth=8, tenth=10)
 
@@ -56,7 +56,7 @@ WITH_UNIT = re.compile(  # a number or closed formula, and what stands behind it
     r"(?P<number>[^=]*?[\d})\]π!.])\s*(?P<rest>(?:1?\s*/\s*)?(?!e[-+]?\d)(?:\\frac\s*\{\s*[A-Za-z]|[A-Za-zμΩÅ°℃¤¢%-])[^=]{0,80}|)"
 )
 SINE = re.compile(r"(?:sin|cos|tan|cot|sec|csc)[^a-z].*°")  # of an angle, no angle itself
-SCALE = re.compile(r"(hundred|thousand|million|billion|trillion)s?\b\s*", re.I)
+SCALE = re.compile(r"(hundred|thousand|million|billion|trillion|k(?=\s[a-z]{3}))s?\b\s*", re.I)
 PERCENT = re.compile(
     r"""(?:(?:mol|wt|vol|mass|[wvm]/[wvm])\.?\s?)?(?:%|pct|percent|percentage\ points?)
     \s*(?:of\s.*|[a-z ]{0,40})?""",

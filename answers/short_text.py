@@ -170,6 +170,9 @@ def own_signs(answer, reference):
 
 def states_it(answer, reference):
     """The reference's words side by side in the statement, unhedged and not denied."""
+    last = SENTENCE_END.split(answer.rstrip())[-1]
+    if re.search(r"\b(?:called|known as)\b", last):  # "... This process is called reduction."
+        answer = last
     said, wanted = tokens(answer), tokens(reference)
     size = len(wanted)
     places = [at for at in range(len(said) - size + 1) if size and said[at : at + size] == wanted]

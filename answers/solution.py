@@ -7,6 +7,7 @@ import functools
 import itertools
 import re
 
+from .choice import OPEN_END
 from .choice import REMARK as HYPOTHETICAL
 from .markup import boxes
 from .quantity import RATIO, WORD_NUMBERS, parse_quantity, ratio
@@ -32,7 +33,7 @@ MATHS = re.compile(
 NUMBER_RUN = re.compile(
     r"""(?<![\w.^{}])(?<![a-zA-Zμ][-−])(?<!\^[-−])[-+−]?\s?(?:\\?\$)?\s?
     (?:\d{1,3}(?:,\d{3})+(?!\d)|\d+(?:,\d{1,2}(?![\d,]))?)(?:\.\d+)?(?:\s*/\s*\d+)?
-    (?:\s*[×x*]\s*10\s*\^?\s*\{?[-+−⁻⁰¹²³⁴⁵⁶⁷⁸⁹\d]+\}?)?(?:[eE][-+]?\d+)?(?:\s*%|°)?
+    (?:\s*[×x*]\s*10\s*\^?\s*\{?[-+−⁻⁰¹²³⁴⁵⁶⁷⁸⁹\d]+\}?)?(?:[eE][-+]?\d+)?(?:\s*%|°|\s?[-+−]\s?\d*i\b)?
     |(?<![\w.])[-+−]?\.\d+""",
     re.VERBOSE,
 )
@@ -57,6 +58,9 @@ GUESS = re.compile(
 ITEM = r"(?:\b[^\W\d]\w{0,4}\s?=\s?)?[-+−]?\d[\d.]*(?:/\d+)?"
 SEVERAL = re.compile(  # 2, 3 and 5; x = 2 or x = -3
     rf"(?<![\d.]){ITEM}(?:,?\s(?:and|or)\s{ITEM}|,\s{ITEM}){{1,8}}(?=[.\s]*$)"
+)
+POINT = re.compile(  # (m, b) = (1.5, -13)
+    r"(?:[=≈]|\b(?:is|are|at))\s*([(⟨<](?=[^()]*\d)[^()<>⟨⟩,]{1,30}(?:,[^()<>⟨⟩,]{1,30}){1,3}[)⟩>])[.\s]*$"
 )
 PLAIN_FORMULA = re.compile(  # is 2√3 cm, = e^2, about 1/(1-r)
     r"(?:\b(?:is|are|be|was|equals?)\b|[=≈:])\s*(?:(?:about|approximately|exactly|simply)\s)?(?=\S{0,60}[√π^²³∠!(/])([-+−(]?[\w√π(][^\s,;]{0,60}(?:\s[-+−*/×·]\s[^\s,;]{1,60}){0,8})"
@@ -95,6 +99,7 @@ CHECK = re.compile(
     re.VERBOSE,
 )
 CORRECTION = re.compile(r"(?i)\b(?:wrong|mistake|error|actually|wait|incorrect|recomput\w*)\b")
+LABEL = re.compile(r"(?i)\b(?:part|step|figure|fig\.|table|equation|eq\.|case)\s*\(?$")
 BOUND = re.compile(r"\b(?:less|more|greater|fewer|larger|smaller|higher|lower)\s+than\s*$", re.I)
 DOUBT = re.compile(r"(?i)\b(?:if|whether|not|wrong|incorrect|check|verify|previous)\b[^.\n]{0,20}$")
 PARTIAL = re.compile(  # "multiply the result by 100 to get", "the answer for the first day is"
@@ -275,7 +280,9 @@ def bold(text):
     """The last value in bold letters."""
     found = re.findall(r"\*\*([^*\n]{1,60})\*\*", concluded(text)[-1500:])
     found = [
-        b.strip(" .:$") for b in found if re.search(r"\d", b) and parse_quantity(b.strip(" .:$"))
+        b.strip(" .:$")
+        for b in found
+        if re.search(r"\d", b) and not re.match(r"\d+[.)]\s", b) and parse_quantity(b.strip(" .:$"))
     ]
     return found[-1] if found and not REFUSAL.search(text[-200:]) else None
 
@@ -303,6 +310,8 @@ def last_stated(text):
     """(sentence, value) of the last sentence that states a value, checks left out; (text, None) where the
     text gives up."""
     text = SHOWN.sub(last_row, concluded(text).replace("**", "").replace("`", "")).strip()
+    if OPEN_END.search(text[-20:]):  # cut off
+        return text, None
     for sentence in last_sentences(text):
         if REFUSAL.search(sentence) and not GUESS.search(sentence):
             return text, None
@@ -364,7 +373,7 @@ def stated_value(sentence):
     copulas = list(COPULA.finditer(plain))
     if (formula := plain_formula(plain, copulas[-1].start() if copulas else 0)) is not None:
         return formula
-    runs = list(NUMBER_RUN.finditer(plain))
+    runs = [run for run in NUMBER_RUN.finditer(plain) if not LABEL.search(plain, 0, run.start())]
     if not runs:
         return None
     at = runs[-1]
@@ -399,6 +408,8 @@ def marked_value(plain):
         return several[-1]
     if listed := SEVERAL.search(plain[-200:]):
         return listed[0].rstrip(".")
+    if point := POINT.search(plain):
+        return point[1]
     if re.search(r"\bratio\b", plain, re.I) and (ratios := list(RATIO.finditer(plain))):
         return ratios[-1][0]
     return None

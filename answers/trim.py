@@ -54,7 +54,7 @@ NEXT_QUESTION = re.compile(
 )
 NAMES = "(?:answer|final_answer|solution|ans)"
 ANSWER_TAG = re.compile(
-    rf"(?is)<\s*{NAMES}\s*>((?:(?!<\s*/?\s*{NAMES}\s*>).){{1,5000}}?)<\s*/\s*{NAMES}\s*>"
+    rf"(?is)[<\[]\s*{NAMES}\s*[>\]]((?:(?![<\[]\s*/?\s*{NAMES}\s*[>\]]).){{1,5000}}?)[<\[]\s*/\s*{NAMES}\s*[>\]]"
 )
 
 
@@ -90,7 +90,7 @@ def final_part(response):
     if turn and SPECIAL.sub("", text[: turn.start()]).strip():
         text = text[: turn.start()]
     text = SPECIAL.sub("\n", text)
-    tags = [tag for tag in ANSWER_TAG.findall(text) if tag.strip()] if "<" in text else ()
+    tags = [tag for tag in ANSWER_TAG.findall(text) if tag.strip()] if "/" in text else ()
     return (tags[-1] if tags else text).replace("\r\n", "\n").strip()
 
 
