@@ -54,7 +54,7 @@ PAUSE = re.compile(PAUSE + ")", re.VERBOSE)
 NEGATED = re.compile(  # before a letter: "not", "rather than option", "we can rule out"
     r"""(?xi)
     (?: \b(?:not|neither|nor|rather\s+than|instead\s+of|except|exclud\w+|eliminat\w+|rul\w+\s+out
-        |discard\w*|reject\w*|unlike|without|incorrect|wrong) | n['’]t | 不是|不选 )
+        |would\s+(?:give|yield|lead\s+to)|discard\w*|reject\w*|unlike|without|incorrect|wrong) | n['’]t | 不是|不选 )
     \s* (?:the|answer)? \s* (?:options?|choices?)? \s* [(\[:]? \s* $"""
 )
 REFUSED = re.compile(  # behind a letter: "is not", "can be ruled out", ") false"
@@ -71,6 +71,9 @@ MENTION = re.compile(  # "(B)", "option B"
       | (?i:option|choice)s?[\s_]+["'“‘(]?([A-Za-z])(?![A-Za-z0-9'’])
       | (?i:answer|statement|letter|image)s?[\s_]+["'“‘(]?([A-Z])(?![A-Za-z0-9'’]) )"""
 )
+
+
+CLOSERS = tuple(").:]")
 
 
 def letters_at(text, at, options):
@@ -94,6 +97,10 @@ def letters_at(text, at, options):
         # "D) The pressures cannot be compared": the words are the option's own
         own = letter in named(text[end : end + 300].lstrip(" ).:]"), options, "start")
         return letter if own else "", after
+    if len(letters) == 1 and text[end - 1 : end + 1].strip(" \n")[-1:] in CLOSERS:
+        line = text[end : end + 300].split("\n", 1)[0]
+        beside = named(line.strip(" ).:]"), options, "all")  # "B. The vapor load", which is D
+        return letters if not beside or letters in beside else "", after
     return letters, after
 
 
@@ -168,13 +175,15 @@ CUES = {  # words, and the tail that makes them a cue
     # "the best option would be"
     "correct right best appropriate final likely true closest incorrect false": rf"""
         \s+(?:answer\s+)?{NOUN}\b {MID} (?: \s*(?:{COPULA}|[:：=→]) | (?=\s*{WRAPPED}) )""",
-    "option choice selection selected label prediction conclusion elimination pick": r"[\"']?\s*(?:is|:|=)(?!=)",
+    "option choice selection selected label prediction conclusion elimination pick": r"""
+        (?:\s(?:that|which)\s[^.\n]{0,60}?)?["']?\s*(?:\bis|:|=)(?!=)""",
     # "I'd go with B", "we choose (c)", "this corresponds to option C"
     """go going lean choose choosing chose select selecting say conclude leads corresponds matches
     closest leaving leaves left""": rf"(?:\s+(?:with|for|on|that|to|towards?|us|only))? :?{CHOSEN}",
     "gives is means": rf"\s+(?:the\s+)?(?:answer|option|choice)\b{CHOSEN}",
     # "Hence (a).", "It's B.", "so B it is", "a heap → C"
-    "so thus hence therefore it → ⇒ ∴ =>": rf"""(?:['’]s|\s+is|\s+(?:must|should|has\s+to)\s+be)?
+    "so thus hence therefore it → ⇒ ∴ =>": rf"""
+        (?:['’]s|\s+is|\s+(?:must|should|has\s+to)\s+be|(?<!\bit))
         [,:]?(?=\s{{1,3}}{BARE}\s{{0,3}}(?:it\s+is)?(?:[.!]\s|[.!]?\s*$))""",
     # "only C remains"
     "only": rf"(?=\s{BARE}\s(?:remains|fits|matches|works|holds|satisfies|agrees)\b)",
@@ -307,8 +316,10 @@ def first_line(text, options, stated):
         return letters
     word = FIRST_WORD.match(line)  # "Yes, because"
     word = VERDICTS.get(word[1].lower(), word[1]) if word else ""
-    hits = named(line, options, "all") or named(word, options, "all")
-    return hits[0] if hits else None
+    if hits := named(line, options, "all") or named(word, options, "all"):
+        discussed = [one for one in text.split("\n")[1:9] if named(one, options, "start")]
+        return None if discussed else hits[0]  # "Nucleus: holds ...\nRibosome: makes ..."
+    return None
 
 
 def said_right(text, options, stated):
@@ -391,7 +402,8 @@ def concluded(sentence, options):
     letters = mentions(sentence, options)
     if letters or sentence.rstrip().endswith("?"):
         return letters[0] if len(letters) == 1 else ""
-    bare = re.search(r"(?:\b(?:is|are)|[:–—])\s+([A-Z])\s*[.!]?\s*$", sentence)
+    before = r"(?:\b(?:is|are)|[:–—])" if options else r"\b(?:is|are)"  # "a mixture: D."
+    bare = re.search(before + r"\s+([A-Z])\s*[.!]?\s*$", sentence)
     if bare and is_option(bare[1], options) and not DOUBT.search(sentence[: bare.start()]):
         return bare[1]
     main = SUBORDINATE.sub("", sentence)
@@ -400,7 +412,8 @@ def concluded(sentence, options):
     denied = before and re.search(r"(?:not|n['’]t)\s*$", before[-1])
     hits = named(last, options) if before and not denied else []
     hits = hits if len(hits) == 1 else named(sentence, options)
-    if not hits:
+    determiner = re.search(r"(?i)\bno\s+\w(?!.*\bno\W*$)", sentence)  # "There is no abstract"
+    if not hits or determiner and words(options[LETTERS.index(hits[0])]) == " no ":
         return None
     return hits[0] if len(hits) == 1 else ""
 

@@ -68,7 +68,9 @@ TAIL = re.compile(  # 7.5 m/s at 30° above the horizontal, 6.0 N to the left, 2
     re.VERBOSE,
 )
 NOUN = re.compile(r"(?:of\s(?:an?\s)?)?[A-Za-z]{3}[A-Za-z,'() -]{0,60}")  # but 2ab is a formula
-NO_NOUN = re.compile(r"\b(?:or|and|plus|minus|times(?=\s)|to|if|pi|mod)\b")
+NO_NOUN = re.compile(
+    r"\b(?:or|and|plus|minus|times(?=\s)|to|if|pi|mod|yields|gives|is|are|was|has)\b"
+)
 PARTICLE = re.compile(r"proton|neutron|electron|positron|photon")
 COMPOUND = re.compile(  # 3 h 20 min
     r"\d[\d.]*\s*[a-zA-Z°']{1,8}(?:,?\s*(?:and\s+)?\d[\d.]*\s*[a-zA-Z'\"]{1,8}){1,2}"

@@ -81,7 +81,7 @@ NEGATIVE = set(
 NAMES = set("befor after new north south east west upper lower left right".split())  # West Virginia
 HEDGE = re.compile(
     r"(?i)\b(?:either|or|might|may|could|maybe|perhaps|possibly|unsure|not sure|guess|wait|actually"
-    r"|although)\b|\d\s*(?:to|[-–])\s*\d"
+    r"|although|depends)\b|\d\s*(?:to|[-–])\s*\d"
 )
 AFFIRM, DENY = set("yes true correct right".split()), set("no false incorrect wrong".split())
 POLARITY = re.compile(  # "No, ...", "The statement is not true", "so the answer is no"

@@ -60,7 +60,7 @@ SEVERAL = re.compile(  # 2, 3 and 5; x = 2 or x = -3
     rf"(?<![\d.]){ITEM}(?:,?\s(?:and|or)\s{ITEM}|,\s{ITEM}){{1,8}}(?=[.\s]*$)"
 )
 POINT = re.compile(  # (m, b) = (1.5, -13)
-    r"(?:[=≈]|\b(?:is|are|at))\s*([(⟨<](?=[^()]*\d)[^()<>⟨⟩,]{1,30}(?:,[^()<>⟨⟩,]{1,30}){1,3}[)⟩>])[.\s]*$"
+    r"(?:[=≈]|\b(?:is|are|at))\s*([(⟨<](?=[^()]{0,60}\d)[^()<>⟨⟩,]{1,30}(?:,[^()<>⟨⟩,]{1,30}){1,3}[)⟩>])[.\s]*$"
 )
 PLAIN_FORMULA = re.compile(  # is 2√3 cm, = e^2, about 1/(1-r)
     r"(?:\b(?:is|are|be|was|equals?)\b|[=≈:])\s*(?:(?:about|approximately|exactly|simply)\s)?(?=\S{0,60}[√π^²³∠!(/])([-+−(]?[\w√π(][^\s,;]{0,60}(?:\s[-+−*/×·]\s[^\s,;]{1,60}){0,8})"
@@ -344,7 +344,8 @@ def doubtful(sentence, value):
     before = sentence[: max(at, 0)]
     aside = before.endswith(" (") or ADJUNCT.search(before.rstrip("$\\([ "))
     other = NUMBER_RUN.search(before) and value not in before
-    return bool(aside and other and not COPULA.search(before))
+    compared = re.match(r"(?:On|For|With|Without|Using)\b.*\bwould (?!be\b)", sentence)
+    return bool(compared or aside and other and not COPULA.search(before))
 
 
 def last_sentences(text, most=6):
@@ -373,7 +374,11 @@ def stated_value(sentence):
     copulas = list(COPULA.finditer(plain))
     if (formula := plain_formula(plain, copulas[-1].start() if copulas else 0)) is not None:
         return formula
-    runs = [run for run in NUMBER_RUN.finditer(plain) if not LABEL.search(plain, 0, run.start())]
+    runs = [
+        run
+        for run in NUMBER_RUN.finditer(plain)
+        if not LABEL.search(plain, max(0, run.start() - 12), run.start())
+    ]
     if not runs:
         return None
     at = runs[-1]
@@ -408,7 +413,7 @@ def marked_value(plain):
         return several[-1]
     if listed := SEVERAL.search(plain[-200:]):
         return listed[0].rstrip(".")
-    if point := POINT.search(plain):
+    if point := POINT.search(plain[-200:]):
         return point[1]
     if re.search(r"\bratio\b", plain, re.I) and (ratios := list(RATIO.finditer(plain))):
         return ratios[-1][0]
