@@ -67,28 +67,24 @@ def read_own(row, where):
     A reference that is null is a row that is asked and not graded.
     """
     options = r.options_of(row)
-    given = dict(
-        kind=row.get("kind") or ("choice" if options else None),
-        question=r.question_of(row),
-        reference=row["reference"] if "reference" in row else row.get("answer"),
-    )
-    missing = [name for name, value in given.items() if value is None]
-    if "reference" in missing and "reference" in row:
-        missing.remove("reference")
+    kind = row.get("kind") or ("choice" if options else None)
+    reference = row["reference"] if "reference" in row else row.get("answer")
+    given = dict(kind=kind, question=r.question_of(row), reference=reference)
+    open_to_null = {"reference"} & row.keys()
+    missing = [n for n, value in given.items() if value is None and n not in open_to_null]
     if missing:
         raise r.BadInput(
-            f"{where}: {'fields' if len(missing) > 1 else 'field'} {' and '.join(missing)} missing "
-            f"(kind is one of {', '.join(KINDS)}); the row has {', '.join(row)}"
+            f"{where}: {' and '.join(missing)} missing (kind is one of {', '.join(KINDS)}); "
+            f"the row has {', '.join(row)}"
         )
-    if given["kind"] not in KINDS:
-        raise wrong(where, "kind", f"one of {', '.join(KINDS)}", given["kind"])
-    if given["kind"] == "choice":
-        if len(options) < 2:
-            wanted = "a list of at least two texts for a choice row"
-            raise wrong(where, "options", wanted, row.get("options"))
-        given |= dict(options=options, reference=letters_of(given["reference"], options, where))
+    if kind not in KINDS:
+        raise wrong(where, "kind", f"one of {', '.join(KINDS)}", kind)
+    if kind != "choice":
+        check_reference(reference, where)
+    elif len(options) < 2:
+        raise wrong(where, "options", "at least two texts for a choice row", row.get("options"))
     else:
-        check_reference(given["reference"], where)
+        given |= dict(options=options, reference=letters_of(reference, options, where))
     return {**row, **given}
 
 

@@ -24,29 +24,23 @@ def steps_of(run):
     return [(name, meta) for _, _, name, meta in sorted(found, key=lambda step: step[:3])]
 
 
-def funnel_rows(steps):
-    """[dict(step, rows_in, out, rejected, reasons, model, tokens, a_row, seconds)] for the table."""
-    table = []
-    for name, meta in steps:
-        counts, spent = meta["counts"], meta.get("tokens")
-        reasons = sorted(counts["rejected"].items(), key=lambda item: -item[1])
-        tokens = None
-        if isinstance(spent, dict):  # chunking counts its own tokens under this name
-            # what the models read and wrote in every run of the step
-            tokens = spent.get("prompt_tokens", 0) + spent.get("completion_tokens", 0)
-        step = dict(
-            step=name,
-            rows_in=counts["in"],
-            out=counts["out"],
-            rejected=sum(counts["rejected"].values()),
-            reasons=", ".join(f"{reason} {n:,}" for reason, n in reasons[:4]),
-            model=Path(str(meta.get("model") or "")).name,
-            tokens=tokens,
-            a_row=round(tokens / counts["out"]) if tokens and counts["out"] else None,
-            seconds=meta.get("seconds"),
-        )
-        table.append(step)
-    return table
+def funnel_row(name, meta):
+    """dict(step, rows_in, out, rejected, reasons, model, tokens, a_row, seconds) for the table."""
+    counts, spent = meta["counts"], meta.get("tokens")
+    reasons = sorted(counts["rejected"].items(), key=lambda item: -item[1])
+    # what the models read and wrote in every run of the step; chunking counts its own tokens
+    tokens = r.total_tokens({name: spent}).values() if isinstance(spent, dict) else ()
+    return dict(
+        step=name,
+        rows_in=counts["in"],
+        out=counts["out"],
+        rejected=sum(counts["rejected"].values()),
+        reasons=", ".join(f"{reason} {n:,}" for reason, n in reasons[:4]),
+        model=Path(str(meta.get("model") or "")).name,
+        tokens=sum(tokens),
+        a_row=round(sum(tokens) / counts["out"]) if counts["out"] else None,
+        seconds=meta.get("seconds"),
+    )
 
 
 def mixture_of(path):
@@ -101,5 +95,5 @@ def facts_of(run):
     if not run.is_dir():
         raise r.BadInput(f"--run {run}: there is no such folder")
     mixture, examples = mixture_of(run / "02_mix" / "train.jsonl")
-    funnel, training = funnel_rows(steps_of(run)), training_of(run)
-    return dict(funnel=funnel, mixture=mixture, examples=examples, training=training)
+    funnel = [funnel_row(*step) for step in steps_of(run)]
+    return dict(funnel=funnel, mixture=mixture, examples=examples, training=training_of(run))

@@ -15,8 +15,7 @@ import rows as r
 PART_BYTES = 1_000_000
 # id, place of its question and model, state, extracted, cut off, tokens, read by, decided by, place of its texts
 COLUMNS = "id q m c x f n by eq part at".split()
-# GPQA's authors ask that its questions do not appear in plain text on the web (canary of the data
-# set).
+# Its authors ask that its questions do not appear in plain text on the web (canary of the data set).
 HIDDEN = ("gpqa_diamond",)
 HIDDEN_TEXT = "not shown: the authors of this benchmark ask to keep its questions off the web"
 
@@ -111,23 +110,21 @@ def write(folder, paths, most_bytes):
             continue
         if questions[key] == len(asked):
             asked.append(about_question(row, names))
-        part, at = parts.add(texts_of(row))
         judged = f"judge: {row['judged']}" if row.get("judged") else row.get("equal_by")
-        sample = dict(
-            id=row["id"],
-            q=questions[key],
-            m=models[row.get("model", "")],
-            c=state(row),
-            x=row["extracted"],
-            f=int(row.get("finish_reason") == "length"),
-            n=row.get("n_tokens"),
-            by=rules[row.get("read_by")],
-            eq=rules[judged],
-            part=part,
-            at=at,
+        sample = (
+            row["id"],
+            questions[key],
+            models[row.get("model", "")],
+            state(row),
+            row["extracted"],
+            int(row.get("finish_reason") == "length"),
+            row.get("n_tokens"),
+            rules[row.get("read_by")],
+            rules[judged],
+            *parts.add(texts_of(row)),
         )
-        for name, cell in sample.items():
-            columns[name].append(cell)
+        for column, cell in zip(columns.values(), sample, strict=True):
+            column.append(cell)
     parts.flush()
     return dict(
         models=list(models),
