@@ -52,7 +52,7 @@ import packed_attention
 import prepare_model
 import token_files
 import training_rows
-from check_fit import check_fit, method_of
+from check_fit import backend, check_fit, method_of
 from finish_run import finish
 from training_options import (
     agreed,
@@ -172,7 +172,7 @@ def build_trainer(own, args, model_args, made, meter, state):
 
     args.dataset_kwargs = {"skip_prepare_dataset": True}
     args.include_num_input_tokens_seen = "non_padding"  # for Meter
-    if is_on(os.environ.get("ACCELERATE_USE_FSDP")):
+    if backend() == "fsdp":
         # else each GPU keeps the whole gradient from one accumulation step to the next
         args.accelerator_config.gradient_accumulation_kwargs = {"sync_each_batch": True}
     # no option of TRL 1.14; SFTTrainer reads it when it is built

@@ -1,8 +1,8 @@
 """A training file as tokens on the disk: made by all cores, kept under a key, read by all processes.
 
-Imported by sft.py; no command of its own. output_dir/tokens/ holds train.arrow, eval.arrow (ids and
-labels), sft.heldout.jsonl (rows kept back), sft.rejected.jsonl (rows longer than max_length) and,
-written last, made.json (the key and what was counted).
+Imported by sft.py; no command of its own. output_dir/ gets sft.heldout.jsonl (rows kept back) and
+sft.rejected.jsonl (rows longer than max_length), output_dir/tokens/ train.arrow, eval.arrow (ids and
+labels) and, written last, made.json (the key and what was counted).
 """
 
 import contextlib
@@ -71,8 +71,6 @@ def make_tokens(own, args, tokenizer, tokens):
     say(f"tokens: {key}")
     found = tokenize_file(own, tokenizer, args.max_length, tokens, args.dataset_num_proc)
     r.write_json(made, {"key": key, "found": found})
-    for name in (REJECTED, HELD_OUT):
-        shutil.copyfile(tokens / name, Path(args.output_dir) / name)
 
 
 def prepare_data(own, args, tokenizer, state):
@@ -182,20 +180,19 @@ def tokenize_file(own, tokenizer, max_length, folder, workers=None):
     rows = iter(r.progress(rows, total=total, desc="tokenise"))
     batches = iter(lambda: list(itertools.islice(rows, BATCH)), [])
     with contextlib.ExitStack() as stack:
-        arrow, lines = {}, {}
+        writers = {}
         for part in PARTS:
             file = stack.enter_context(r.write_aside(folder / f"{part}.arrow"))
-            arrow[part] = stack.enter_context(pyarrow.ipc.new_stream(file, schema()))
+            stream = stack.enter_context(pyarrow.ipc.new_stream(file, schema()))
+            writers[part] = stream.write_batch
         for name in (REJECTED, HELD_OUT):
-            lines[name] = stack.enter_context(r.write_aside(folder / name))
+            writers[name] = stack.enter_context(r.write_aside(folder.parent / name)).writelines
         settings = (tokenizer, own.train_file, held, max_length)
         for made in tokenized(batches, settings, workers):
             too_long += len(made[REJECTED])
-            for part, writer in arrow.items():
-                writer.write_batch(made[part])
-            for name, file in lines.items():
-                file.writelines(made[name])
-    found = {part: count(folder / f"{part}.arrow") for part in arrow} | {"too_long": too_long}
+            for name, write in writers.items():
+                write(made[name])
+    found = {part: count(folder / f"{part}.arrow") for part in PARTS} | {"too_long": too_long}
     if not found["train"]["rows"]:
         raise r.BadInput(f"{own.train_file}: all {too_long} rows are longer than --max_length")
     return found

@@ -43,10 +43,12 @@ def test_several_processes_write_the_same_tokens(tiny, tmp_path):  # noqa: F811
     path = write_jsonl(tmp_path / "rows.jsonl", rows)
     own = OwnOptions(train_file=str(path), eval_rows=20)
     found = [
-        token_files.tokenize_file(own, tokenizer, 64, tmp_path / str(n), workers=n) for n in (1, 2)
+        token_files.tokenize_file(own, tokenizer, 64, tmp_path / str(n) / "tokens", workers=n)
+        for n in (1, 2)
     ]
     assert found[0] == found[1] and found[0]["too_long"] > 0
-    for name in ("train.arrow", "eval.arrow", token_files.REJECTED, token_files.HELD_OUT):
+    arrow = ("tokens/train.arrow", "tokens/eval.arrow")
+    for name in (*arrow, token_files.REJECTED, token_files.HELD_OUT):
         one, two = ((tmp_path / n / name).read_bytes() for n in "12")
         assert one == two and one, name
     bad = write_jsonl(tmp_path / "bad.jsonl", [*rows[:2000], {"id": "x", "question": "no answer"}])
