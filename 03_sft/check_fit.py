@@ -6,7 +6,6 @@ Imported by sft.py; no command of its own. The figures are those of fit_estimate
 import itertools
 import os
 import shutil
-from pathlib import Path
 
 import fit_estimate as fit
 from training_options import is_on, say
@@ -74,9 +73,9 @@ def check_memory(shape, own, args, model_args, settings):
     import psutil
     import torch
 
-    available, where = psutil.virtual_memory().available, "free"
+    available = psutil.virtual_memory().available
     if torch.cuda.is_available():
-        available, where = torch.cuda.get_device_properties(0).total_memory, "on this GPU"
+        available = torch.cuda.get_device_properties(0).total_memory
     liger = own.liger_layers and shape.experts == 1  # what a mixture leaves was not counted
     # TRL's loss over all logits; Liger's makes them in chunks too
     whole = args.loss_type != "chunked_nll" and not args.use_liger_kernel
@@ -87,7 +86,7 @@ def check_memory(shape, own, args, model_args, settings):
 
     need = fastest_that_fits(args, own, estimate, available)
     parts = ", ".join(f"{part} {size / fit.GIB:.1f}" for part, size in need.items())
-    text = f"GiB: {parts} of {available / fit.GIB:.1f} {where}"
+    text = f"GiB: {parts} of {available / fit.GIB:.1f}"
     layers = "made again in" if args.gradient_checkpointing else "kept for"
     say(
         f"fit estimate: {shape.parameters / 1e9:.2f} B parameters, {settings['method']}, {text}\n"
@@ -108,8 +107,8 @@ def check_disk(shape, own, args, settings):
     wanted = fit.disk(
         shape, settings["method"], settings["dtype"], kept, settings["rank"], backend()
     )
-    folder = Path(args.output_dir).resolve()
-    room = shutil.disk_usage(next(p for p in (folder, *folder.parents) if p.exists())).free
+    os.makedirs(args.output_dir, exist_ok=True)
+    room = shutil.disk_usage(args.output_dir).free
     if room < wanted and not own.ignore_fit:
         raise r.BadInput(
             f"{args.output_dir}: {wanted / 1e9:.1f} GB are needed for checkpoints and model, "

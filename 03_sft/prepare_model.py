@@ -134,16 +134,6 @@ def put_back_layers():
         vars(module).update(own)
 
 
-def choose_attention(wanted=None):
-    """Attention backend and the reason: the one asked for, else packed rows without a mask."""
-    name = packed_attention.register()
-    if wanted and wanted != name:
-        return wanted, "asked for"
-    if packed_attention.kernel():
-        return name, "torch's varlen kernel over all rows of a batch"
-    return name, "no GPU of sm_80 or newer: SDPA, row by row"
-
-
 SMALL = dict(  # sizes of an architecture's small copy
     num_hidden_layers=2,
     vocab_size=128,
@@ -224,22 +214,27 @@ def packing_is_safe(config, attention, dtype=None):
 
 
 def attention_for(config, wanted, packing, dtype=None):
-    """(backend, packing, notes): the backend asked for; else packed rows without a mask, or SDPA where
+    """(backend, packing, note): the backend asked for; else packed rows without a mask, or SDPA where
     they do not stay apart. Packing is off where rows see each other; BadInput where nobody knows.
 
     dtype  in which attention will run
     """
-    name, why = choose_attention(wanted)
+    packed = packed_attention.register()
+    names = [wanted] if wanted else [packed, "sdpa"]
+    how = "torch's varlen kernel" if packed_attention.kernel() else "row by row: no GPU of sm_80"
     if not packing:
-        return name, False, [f"attention: {name} ({why})"]
-    safe, note = packing_is_safe(config, name, dtype)
-    if not safe and not wanted:
-        name, why = "sdpa", note
+        return names[0], False, f"attention: {names[0]}"
+    tried = []
+    for name in names:
         safe, note = packing_is_safe(config, name, dtype)
+        tried.append(note)
+        if safe:
+            break
     if safe is None:
         raise r.BadInput(f"{note}; take --packing false or another --attn_implementation")
+    about = f"{name} ({how})" if name == packed else name
     verdict = "on" if safe else "SWITCHED OFF"
-    return name, safe, [f"attention: {name} ({why})", f"packing: {verdict}, {note}"]
+    return name, safe, f"attention: {about}\npacking: {verdict}, {'; '.join(tried)}"
 
 
 def adapter_targets(wanted, experts):

@@ -110,8 +110,8 @@ def prepare(own, args, model_args, state):
     model_args.attn_implementation, args.packing, about = prepare_model.attention_for(
         config, model_args.attn_implementation, args.packing, compute_dtype(args, model_args)
     )
-    notes += [*about, layers]
-    say(*notes, sep="\n")
+    notes += [about, layers]
+    say("\n".join(notes))
     train_set, held, first, found = token_files.prepare_data(own, args, tokenizer, state)
     say(training_rows.preview(tokenizer, **first))
     if held is None:

@@ -69,10 +69,10 @@ class OwnOptions:
     fresh: bool = False
 
 
-def say(*words, sep=" "):
+def say(text):
     """A line on stderr, from the first process only."""
     if int(os.environ.get("RANK", 0)) == 0:
-        print(*words, sep=sep, file=sys.stderr, flush=True)
+        print(text, file=sys.stderr, flush=True)
 
 
 def quiet():
@@ -248,11 +248,9 @@ def batch_plan(global_rows, rows_per_sequence, per_device, world):
 
 def agreed(decide):
     """What the first process decides, in all processes: it may be deleting files."""
-    if int(os.environ.get("WORLD_SIZE", 1)) == 1:
-        return decide()
     from accelerate.utils import broadcast_object_list
 
-    decided = [decide() if int(os.environ["RANK"]) == 0 else None]
+    decided = [decide() if int(os.environ.get("RANK", 0)) == 0 else None]
     broadcast_object_list(decided)
     return decided[0]
 

@@ -90,19 +90,18 @@ def test_the_kernel_needs_ampere(monkeypatch, capability, there):
     """A T4 (7.5) goes row by row; an A100 gets torch's kernel."""
     import packed_attention
     import torch
-    from prepare_model import choose_attention
 
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     monkeypatch.setattr(torch.cuda, "get_device_capability", lambda *a: capability)
     packed_attention.kernel.cache_clear()
     try:
         assert bool(packed_attention.kernel()) is there
-        assert ("varlen" in choose_attention()[1]) is there
     finally:
         packed_attention.kernel.cache_clear()
 
 
 def test_a_backend_that_leaks_gives_way_to_sdpa(monkeypatch):
+    import packed_attention
     import prepare_model
     from transformers import AttentionInterface, LlamaConfig
 
@@ -110,9 +109,9 @@ def test_a_backend_that_leaks_gives_way_to_sdpa(monkeypatch):
     config = LlamaConfig(
         hidden_size=64, intermediate_size=64, num_attention_heads=4, num_key_value_heads=2
     )
-    monkeypatch.setattr(prepare_model, "choose_attention", lambda wanted: ("leaky", "new"))
-    chosen, packing, notes = prepare_model.attention_for(config, None, True)
-    assert chosen == "sdpa" and packing and "under leaky" in notes[0] and "packing: on" in notes[1]
+    monkeypatch.setattr(packed_attention, "register", lambda: "leaky")
+    chosen, packing, note = prepare_model.attention_for(config, None, True)
+    assert chosen == "sdpa" and packing and "under leaky" in note and "packing: on" in note
 
 
 def test_a_packing_check_that_cannot_run_is_an_error():
@@ -128,14 +127,15 @@ def test_a_packing_check_that_cannot_run_is_an_error():
 def test_bf16_rounding_is_no_leak(tiny):  # noqa: F811
     """As on a GPU: in bf16 the limit is measured, and a leak is still found."""
     import torch
-    from prepare_model import choose_attention, packing_leak
+    from packed_attention import register
+    from prepare_model import packing_leak
     from transformers import AttentionInterface, LlamaConfig
 
     AttentionInterface.register("leaky", leaky)
     config = LlamaConfig(
         hidden_size=1024, intermediate_size=64, num_attention_heads=8, num_key_value_heads=2
     )
-    leak, limit = packing_leak(config, choose_attention()[0], torch.bfloat16)
+    leak, limit = packing_leak(config, register(), torch.bfloat16)
     assert leak <= limit
     leak, limit = packing_leak(config, "leaky", torch.bfloat16)
     assert leak > limit

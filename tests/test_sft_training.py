@@ -408,12 +408,13 @@ def leaky(module, query, key, value, attention_mask, scaling=None, dropout=0.0, 
 
 def test_packed_rows_do_not_see_each_other(tiny):
     """Packed logits == unpacked logits in fp32 under the backend that sft.py chooses; a backend and an architecture that leak are found out."""
-    from prepare_model import LEAK, choose_attention, packing_is_safe, packing_leak
+    from packed_attention import register
+    from prepare_model import LEAK, attention_for, packing_is_safe, packing_leak
     from transformers import AttentionInterface, AutoConfig, MistralConfig, OPTConfig, Qwen3Config
 
     config = AutoConfig.from_pretrained(tiny)
-    chosen, why = choose_attention()
-    assert chosen == "packed_rows" and why
+    chosen, packing, _ = attention_for(config, None, True)
+    assert chosen == register() == "packed_rows" and packing
     windowed = MistralConfig(
         hidden_size=128, num_attention_heads=4, num_key_value_heads=2, sliding_window=16
     )  # shorter than two of the rows
