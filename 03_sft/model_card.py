@@ -51,8 +51,6 @@ def read_results(path):
 
 def speed_text(meta):
     speed = meta["speed"]
-    if "tokens_per_second" not in speed:
-        return None
     hardware = f"{meta['processes']} × {meta['gpu']}" if meta["gpu"] else "CPU"
     mfu = f", {speed['mfu']} % MFU" if "mfu" in speed else ""
     return f"{speed['tokens_per_second']:,.0f} tokens/s{mfu} on {hardware}"

@@ -256,7 +256,7 @@ def train(own, args, model_args, given, same_if, checkpoint):
     shutil.rmtree(folder / "tokens", ignore_errors=True)
     say(
         f"{folder}: {meta['steps']} steps, loss {meta['first_loss']} -> {meta['final_loss']}, "
-        f"{meta['speed'].get('tokens_per_second', 0):,.0f} tokens/s, {meta['seconds']:.0f} s"
+        f"{meta['speed']['tokens_per_second']:,.0f} tokens/s, {meta['seconds']:.0f} s"
     )
 
 

@@ -123,9 +123,7 @@ class Meter:
     def figures(self, before):
         """Figures from (seconds, tokens) of an earlier moment to the last."""
         seconds, tokens = (now - then for now, then in zip(self.last, before, strict=True))
-        if not seconds:
-            return {}
-        speed = tokens / seconds
+        speed = tokens / seconds if seconds else 0  # a finished run that is resumed takes no step
         found = {"tokens_per_second": round(speed, 1)}
         found["peak_memory_gib"] = round(peak_memory() / 2**30, 2)
         if self.flops and self.peak:
@@ -136,12 +134,11 @@ class Meter:
         step, steps = trainer_state.global_step, trainer_state.max_steps
         seconds = (steps - step) * self.seconds / max(1, step - self.first_step)
         left = time.strftime("%H:%M:%S", time.gmtime(seconds))
-        speed = f"  {logs['tokens_per_second']:,.0f} tok/s" if "tokens_per_second" in logs else ""
         mfu = f"  {logs['mfu']:.1f} % MFU" if "mfu" in logs else ""
         return (
-            f"step {step}/{steps}  loss {logs['loss']:.4f}  "
-            f"lr {logs.get('learning_rate', 0):.2e}{speed}{mfu}  "
-            f"{logs.get('peak_memory_gib', 0):.1f} GiB  left {left}"
+            f"step {step}/{steps}  loss {logs['loss']:.4f}  lr {logs['learning_rate']:.2e}  "
+            f"{logs['tokens_per_second']:,.0f} tok/s{mfu}  {logs['peak_memory_gib']:.1f} GiB  "
+            f"left {left}"
         )
 
 
