@@ -69,7 +69,7 @@ def parse_judge(text):
 def measured_ids(args):
     """Ids of the rows that are measured: all, or --sample of them with the smallest hash of seed
     and id."""
-    ids = [row["id"] for row in r.read(args.input, "question!", "answer!", limit=args.limit)]
+    ids = [row["id"] for row in r.read(args.input, *replies.PAIR, limit=args.limit)]
     if args.sample:
         ids = heapq.nsmallest(args.sample, ids, key=lambda id_: r.text_hash(str(args.seed), id_))
     return set(ids)
@@ -81,7 +81,7 @@ def kind_of(row):
 
 def attempts(args, ids):
     """--k requests for each measured row whose reference rules can compare."""
-    for row in r.read(args.input, "question!", "answer!", limit=args.limit):
+    for row in r.read(args.input, *replies.PAIR, limit=args.limit):
         if row["id"] in ids and kind_of(row):
             for number in range(args.k):
                 yield {"id": f"{row['id']}#{number}", "row": row}

@@ -9,8 +9,8 @@ out  the same rows with the new question and answer, and original_question, orig
      original_id; the id is new. `grounded` becomes false where the new pair leaves what its proof
      says, or brings in a number that is neither there nor its own result. Rejected: "no source
      passage", "cannot be made self-contained", "number from nowhere" (neither passage nor pair
-     holds it), "another question", "generation failed", "truncated", "unparsed", "empty question",
-     "empty answer"
+     holds it), "another question", "generation failed", "truncated", "empty", "unparsed", "empty
+     question", "empty answer"
 
 --mode json asks for a JSON object under a schema, for models too small to keep to two markers. The
 method is the refinement step of MegaScience (arXiv 2507.16812,
@@ -135,8 +135,7 @@ def refused(pair, raw, passage, row):
 
 def finish(step, row, raw, passage, args):
     """Keep or reject one pair that the model was asked about."""
-    reason = replies.outcome(raw)
-    if reason in ("generation failed", "truncated"):
+    if reason := replies.outcome(raw):
         return step.reject(row, reason)
     pair = parse(raw["response"], args.mode)
     if found := refused(pair, raw, passage, row):
