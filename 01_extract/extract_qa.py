@@ -24,11 +24,11 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 import itertools
 import json
-import re
 import tempfile
 
 import book_blocks
 import grounding
+import paragraphs
 import parse_pairs
 import replies
 import worked_problems
@@ -50,8 +50,7 @@ PAIR_SCHEMA = replies.json_schema(
     question={"type": "string", "minLength": 15, "maxLength": 400},
     answer={"type": "string", "minLength": 2, "maxLength": 800},
 )
-SHORTEST, LONGEST = 40, 400  # words of a paragraph that is asked about
-CODE = (*replies.CODE, book_blocks, parse_pairs, worked_problems, pdf_text)
+CODE = (*replies.CODE, book_blocks, paragraphs, parse_pairs, worked_problems, pdf_text)
 
 
 # ---- prompts ----
@@ -84,71 +83,6 @@ def fill(prompt, chunk, **values):
     return batch_generate.fill(prompt, chunk=batch_generate.defused(chunk), **values)
 
 
-# ---- passages of a chunk for small models ----
-
-
-def is_unanswered(unit):
-    """True for an exercise without its solution: a small model would invent one. "Example 5" and
-    "Theorem 2" explain themselves."""
-    first = next((block for block in unit if not block.level or block.kind), unit[0])
-    return first.kind == "exercise" and {block.kind for block in unit} <= {"exercise", ""}
-
-
-def is_worked(unit):
-    """True for an example or exercise with its printed solution: --worked takes it word for
-    word."""
-    kinds = {block.kind for block in unit}
-    return "answer" in kinds and not kinds.isdisjoint(book_blocks.STARTS)
-
-
-def unit_parts(text, unit):
-    """Texts of a unit's blocks; headings and one whole where that is not too long."""
-    parts = [text[block.start : block.end] for block in unit]
-    if len(text[unit[0].start : unit[-1].end].split()) > LONGEST:
-        return parts
-    first = next((i for i, block in enumerate(unit) if not block.level), 0)
-    return [*parts[:first], text[unit[first].start : unit[-1].end]]
-
-
-def parts_of(text, without_worked):
-    """Yield (part of a chunk, whether a passage may end behind it): no heading ends one, and a unit
-    (book_blocks.py) ends with its last part."""
-    for unit in book_blocks.find_units(text, book_blocks.find_blocks(text)):
-        if is_unanswered(unit) or (without_worked and is_worked(unit)):
-            continue
-        parts = unit_parts(text, unit)
-        for number, part in enumerate(parts, 1):
-            heading = re.fullmatch(
-                r"#{1,6}[ \t]+(?:chapter[ \t]+)?(?:[\d.]+[ \t]+)?([^\n]*)", part, re.IGNORECASE
-            )  # small models ask about "Chapter 7"
-            yield (heading[1], False) if heading else (part, number == len(parts))
-
-
-def is_prose(text):
-    """False for what is hardly text: an index, formulas, numbers."""
-    words = text.split()
-    letters = re.findall(r"[^\W\d_]{2,}", text)
-    return len(words) >= SHORTEST and len(letters) >= 0.4 * len(words)
-
-
-def paragraphs_of(text, without_worked=False):
-    """Passages of a chunk for --mode paragraph, SHORTEST to LONGEST words: parts joined until they
-    may end, those too long cut."""
-    made, held = [], ""
-    for part, may_end in parts_of(text, without_worked):
-        joined = f"{held}\n\n{part}" if held else part
-        length = len(joined.split())
-        if length > LONGEST:
-            words = part.split()
-            cut = [" ".join(words[i : i + LONGEST]) for i in range(0, len(words), LONGEST)]
-            made, held = [*made, held, *cut], ""
-        elif may_end and length >= SHORTEST:
-            made, held = [*made, joined], ""
-        else:
-            held = joined
-    return [passage for passage in [*made, held] if is_prose(passage)]
-
-
 # ---- requests: id, chunk, standard, and prompt or the `reason` why there is nothing to ask ----
 
 
@@ -167,7 +101,7 @@ def requests(chunks, prompts, standards, mode, example=None, worked=False):
 
 
 def about_paragraphs(request, prompt, example, worked):
-    passages, turns = paragraphs_of(request["chunk"]["text"], worked), []
+    passages, turns = paragraphs.split(request["chunk"]["text"], worked), []
     if not passages:
         yield {**request, "reason": "no paragraph"}
     # without a worked turn the 135M model fills the JSON with "The answer is: 6.1"

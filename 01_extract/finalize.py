@@ -152,29 +152,6 @@ class Parquet:
         self.writer.close()
 
 
-class Statistics:
-    """Counts for the card; `alone` holds the judge's self_contained of the rows in `marked`."""
-
-    def __init__(self, marked):
-        self.fields, self.subjects, self.groups = Counter(), Counter(), Counter()
-        self.licenses, self.generators, self.grounded = Counter(), Counter(), Counter()
-        self.books, self.marked, self.alone = set(), marked, {}
-
-    def add(self, row):
-        self.fields.update(name for name, value in row.items() if value is not None)
-        subject = row["subject"] or "none"
-        self.subjects[subject] += 1
-        self.groups[subject, row.get("standard")] += 1
-        self.licenses[row["license"] or "not stated"] += 1
-        self.books |= {row["source"]} - {None}
-        models = row.get("generator") or []
-        self.generators.update([models] if isinstance(models, str) else models)
-        if row.get("grounded") is not None:
-            self.grounded[bool(row["grounded"])] += 1
-        if row["id"] in self.marked:
-            self.alone[row["id"]] = row.get("self_contained")
-
-
 def final_row(row):
     """The row with the main fields first; those of the contract are there even where nothing is
     known."""
@@ -214,7 +191,7 @@ def write_rows(step, args, marked):
     for row in r.read(args.input, *READ):
         for name, value in row.items():
             kinds.setdefault(name, set()).add(kind(value))
-    statistics = Statistics(marked)
+    statistics = quality.Statistics(marked)
     with r.write_aside(args.output.with_suffix(".parquet")) as file:
         parquet = Parquet(file, kinds)
 

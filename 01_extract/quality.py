@@ -1,8 +1,9 @@
-"""What is known of the worth of a data set, for its card: measures of measure_qa.py, people's
-marks, their agreement (used by finalize.py; no command of its own)."""
+"""What a data set's card says of its rows: counts, measures of measure_qa.py, people's marks and
+their agreement (used by finalize.py; no command of its own)."""
 
 import csv
 import itertools
+from collections import Counter
 from pathlib import Path
 
 from measure_qa import LEVELS, share
@@ -42,6 +43,29 @@ def check_ids(marks, known):
                 f"--marks {path}: {len(foreign)} of {len(of)} marks belong to other rows, "
                 f'e.g. id "{foreign[0]}"; save the marks of this run\'s spot_check.html'
             )
+
+
+class Statistics:
+    """Counts for the card; `alone` holds the judge's self_contained of the rows in `marked`."""
+
+    def __init__(self, marked):
+        self.fields, self.subjects, self.groups = Counter(), Counter(), Counter()
+        self.licenses, self.generators, self.grounded = Counter(), Counter(), Counter()
+        self.books, self.marked, self.alone = set(), marked, {}
+
+    def add(self, row):
+        self.fields.update(name for name, value in row.items() if value is not None)
+        subject = row["subject"] or "none"
+        self.subjects[subject] += 1
+        self.groups[subject, row.get("standard")] += 1
+        self.licenses[row["license"] or "not stated"] += 1
+        self.books |= {row["source"]} - {None}
+        models = row.get("generator") or []
+        self.generators.update([models] if isinstance(models, str) else models)
+        if row.get("grounded") is not None:
+            self.grounded[bool(row["grounded"])] += 1
+        if row["id"] in self.marked:
+            self.alone[row["id"]] = row.get("self_contained")
 
 
 def worth_of(statistics, metas, marks):

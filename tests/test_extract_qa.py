@@ -8,6 +8,7 @@ import time
 import chunk_documents
 import classify_documents
 import extract_qa
+import paragraphs
 import parse_pairs
 import pytest
 import worked_problems
@@ -607,17 +608,17 @@ def test_paragraphs_are_of_a_good_length_and_none_is_lost():
             "$$ x $$",
         ]
     )
-    passages = extract_qa.paragraphs_of(text)
-    assert all(extract_qa.SHORTEST <= len(p.split()) <= extract_qa.LONGEST for p in passages)
+    passages = paragraphs.split(text)
+    assert all(paragraphs.SHORTEST <= len(p.split()) <= paragraphs.LONGEST for p in passages)
     assert passages[0].startswith("Head\n\nOsmosis") and any(
         "**Example 1.**" in p and "**Solution.**" in p for p in passages
     )
     assert sum(p.count("word") for p in passages) == 1000
-    unanswered = extract_qa.paragraphs_of(
+    unanswered = paragraphs.split(
         f"**Problem 1.** {PROSE}\n\n**Problem 2.** {PROSE}\n\n**Solution 2.** {PROSE}"
     )
     assert len(unanswered) == 1 and unanswered[0].startswith("**Problem 2.**")
-    assert extract_qa.paragraphs_of("") == [] == extract_qa.paragraphs_of("1 2 3 4 5 " * 50)
+    assert paragraphs.split("") == [] == paragraphs.split("1 2 3 4 5 " * 50)
 
 
 @pytest.mark.parametrize(

@@ -68,10 +68,10 @@ def targets(only):
     import classify_documents
     import decontaminate
     import digitize_pdfs
-    import extract_qa
     import extract_reference
     import filter_qa
     import measure_qa
+    import paragraphs
     import parse_pairs
     import question_text
     import refine_qa
@@ -103,7 +103,7 @@ def targets(only):
             chunk_documents.chunk_text(t, lambda texts: [len(x) // 4 for x in texts], 500)
         ),
         "extract.parse": parse_pairs.parse,
-        "extract.paragraphs": lambda t: list(extract_qa.paragraphs_of(t)),
+        "extract.paragraphs": lambda t: list(paragraphs.split(t)),
         "refine.parse": refine_qa.parse,
         "cot.parse": add_cot.parse_judge,
         "cot.shows_reasoning": add_cot.shows_reasoning,
