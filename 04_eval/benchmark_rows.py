@@ -1,7 +1,9 @@
-"""How the rows of each benchmark are read: a function of a raw row (hub fields, or the paper's evaluator's) gives the fields of an eval row,
-or a text that says why the row has no place in the benchmark. read_NAME reads the rows of the benchmark NAME of benchmarks.yaml.
+"""How the rows of each benchmark are read: read_NAME makes the fields of an eval row from a raw row
+of the benchmark NAME (hub fields, or those of the paper's evaluator), or a text that says why the
+row has no place in it.
 
-    read_gsm8k({"question": "2 + 2?", "answer": "It is 4.\\n#### 4"}) -> {"kind": "math", "question": "2 + 2?", "reference": "4", ...}
+    read_gsm8k({"question": "2 + 2?", "answer": "It is 4.\\n#### 4"})
+    -> {"kind": "math", "question": "2 + 2?", "reference": "4", ...}
 """
 
 import sys

@@ -1,17 +1,21 @@
-"""The fifteen benchmarks: where each comes from, what the paper measured, and how files and hub sets become rows.
+"""The fifteen benchmarks: how files and hub sets become rows, and what the paper measured.
 
-The table is benchmarks.yaml; how a raw row is read stands in benchmark_rows.py, the prompts in benchmark_prompts.py.
+    python 04_eval/benchmarks.py                    the table of the benchmarks
+    python 04_eval/benchmarks.py --download DIR     all from the hub, as DIR/NAME.jsonl; what is
+                                                    there stays
 
-    python 04_eval/benchmarks.py                        the table of the benchmarks
-    python 04_eval/benchmarks.py --download DIR         all from the hub, as DIR/NAME.jsonl; a file that is there stays as it is
+The table is benchmarks.yaml, readers of raw rows stand in benchmark_rows.py, prompts in
+benchmark_prompts.py.
 
-in   the fields of the hub data sets, the files of the paper's evaluator, or rows of your own: question, options and answer are enough
-     for a choice row, else kind, question and reference; .json, .jsonl, .jsonl.gz, .parquet, .csv
-out  rows with id, benchmark, category, subject, kind (choice | math | short_text), question, options, reference, unit, group, passage,
-     option_order; what has no place in the benchmark in NAME.rejected.jsonl
+in   the fields of the hub data sets, the files of the paper's evaluator, or rows of your own
+     (question, options and answer for a choice, else kind, question and reference)
+out  rows with id, benchmark, category, subject, kind (choice | math | short_text), question,
+     options, reference, unit, group, passage, option_order; what has no place in the benchmark
+     stands in NAME.rejected.jsonl
 
-The options of GPQA and ChemBench come with the right one first or nearly so: they are shuffled by a hash of the row's own text, and `option_order`
-says where each shown option stood in the source. The other benchmarks publish lettered options, whose order is kept, as everyone keeps it.
+GPQA's and ChemBench's options come with the right one first or nearly so: a hash of the row's own
+text shuffles them, and `option_order` says where each shown option stood in the source. The other
+benchmarks publish lettered options, whose order is kept, as everyone keeps it.
 """
 
 import sys
@@ -95,7 +99,7 @@ SPLIT = re.compile("(?<![a-z])(?:train|test|dev|validation|valid|val)(?![a-z])")
 
 
 def misplaced(entry, path):
-    """Why a file with the rows of a benchmark is not the benchmark, by its path; None where it is."""
+    """Why a file with rows of a benchmark is not the benchmark, by its path; None where it is."""
     named = {SHORT.get(word, word) for word in SPLIT.findall(str(path).lower())}
     wanted = {SHORT.get(split, split) for split in entry.get("splits", [entry["split"]])}
     if named and not named & wanted:
@@ -144,7 +148,7 @@ def eval_row(name, source, path, number, keep_all):
         fields = getattr(benchmark_rows, f"read_{name}")(source)
     except (KeyError, IndexError, TypeError, ValueError, AttributeError) as error:
         raise r.BadInput(
-            f"{where}: cannot be read as a row of {title_of(name)} ({type(error).__name__}: {error})"
+            f"{where}: not a row of {title_of(name)} ({type(error).__name__}: {error})"
         ) from None
     if isinstance(fields, str):
         return fields
@@ -193,8 +197,8 @@ def data_files(data):
 
 
 def load_file(path, inside, wanted=None):
-    """[(row, None) or (raw row, reason)] of one file, or a text that says why it is not used; inside:
-    its path below the folder of the benchmarks."""
+    """[(row, None) or (raw row, reason)] of one file, or a text that says why it is not used;
+    inside: its path below the folder of the benchmarks."""
     raw = (row for _, row in r.raw_rows(path))
     first = next(raw, None)  # a file that is no benchmark is not read to its end, however large
     name, reason = recognise(first, inside) if first else (None, "no rows")
@@ -261,7 +265,8 @@ def check_count(entry, found, wanted, part, other_rows):
     only print it with other_rows."""
     if wanted is None or found == wanted:
         return
-    text = f"{entry['title']}: {entry['hub']} at {entry['revision'][:12]} gave {found:,} rows of {part}, the table says {wanted:,}"
+    place = f"{entry['title']}: {entry['hub']} at {entry['revision'][:12]}"
+    text = f"{place} gave {found:,} rows of {part}, the table says {wanted:,}"
     if not other_rows:
         raise r.BadInput(f"{text}; --allow-other-rows goes on with them")
     r.say(text)
@@ -283,7 +288,7 @@ def download(folder, names=None, keep_all=False, other_rows=False):
     for name in names or BENCHMARKS:
         if name not in BENCHMARKS:
             raise r.BadInput(
-                f"{name}: not one of {', '.join(BENCHMARKS)}; rows of one's own need --data or a file"
+                f"{name}: not one of {', '.join(BENCHMARKS)}; own rows need --data or a file"
             )
         path = Path(folder) / f"{name}.jsonl"
         if path.is_file():

@@ -1,14 +1,15 @@
 """Compare two models on the same questions: paired tests, with intervals of the differences.
 
     python 04_eval/compare.py base_scored.jsonl tuned_scored.jsonl --output comparison.json
-    python 04_eval/compare.py scored.jsonl:base scored.jsonl:tuned        a file that holds several models
+    python 04_eval/compare.py scored.jsonl:base scored.jsonl:tuned   a file with several models
 
 in   two files of score.py
-out  a table on stdout; with --output X.json also X.md: per benchmark and over all, the difference B - A in accuracy and in unparsed answers with its
-     95 % interval (paired bootstrap over questions, or over passages that questions share) and the p value (exact: McNemar's, or flips of
-     sign where questions share passages; over benchmarks by Holm)
+out  a table on stdout; with --output X.json also X.md: per benchmark and over all, the difference
+     B - A in accuracy and in unparsed answers with its 95 % interval (paired bootstrap over
+     questions, or over passages that questions share) and the p value (exact: McNemar's, or flips
+     of sign where questions share passages; over benchmarks by Holm)
 
-Only the same questions under the same prompts can be paired: anything else is refused, with the rows named.
+Only the same questions under the same prompts can be paired: anything else is refused and named.
 """
 
 import sys
@@ -123,7 +124,7 @@ def bootstrap(sums, seed, draws=DRAWS):
 
 def exact_p(sums):
     """Exact two-sided p value of a paired test: the sign of each cluster's difference is as likely
-    plus as minus where the models are equal. Where clusters are single questions: McNemar's test."""
+    plus as minus where the models are equal. Where clusters are single questions: McNemar's."""
     from scipy.stats import binom
 
     totals = [int(total) for total, _ in sums.values() if total]
@@ -212,8 +213,9 @@ def noise_text(noise):
     verdicts, answers = (100 * noise[key] / noise["rows"] for key in ("verdicts", "answers"))
     remedy = "" if noise["deterministic"] else "; --deterministic takes it out where the engine can"
     return (
-        f"Two runs of one model: {noise['verdicts']:,} of {noise['rows']:,} rows ({verdicts:.2f} %) changed their verdict, "
-        f"{noise['answers']:,} ({answers:.2f} %) their answer. At one seed this is batch noise{remedy}."
+        f"Two runs of one model: {noise['verdicts']:,} of {noise['rows']:,} rows "
+        f"({verdicts:.2f} %) changed their verdict, {noise['answers']:,} ({answers:.2f} %) their "
+        f"answer. At one seed this is batch noise{remedy}."
     )
 
 
@@ -246,8 +248,9 @@ def markdown(result):
     average = result["average"]
     lines = [
         f"# {b} against {a}\n",
-        f"Differences are {b} minus {a}, in points, with 95 % paired bootstrap intervals; p values are exact (McNemar; flips of sign where questions share passages), Holm over the "
-        f"{len(result['benchmarks'])} benchmarks.\n",
+        f"Differences are {b} minus {a}, in points, with 95 % paired bootstrap intervals; "
+        "p values are exact (McNemar; flips of sign where questions share passages), "
+        f"Holm over the {len(result['benchmarks'])} benchmarks.\n",
     ]
     for measure in MEASURES:
         lines += [

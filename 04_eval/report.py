@@ -1,10 +1,11 @@
-"""Write the report of an evaluation: tables in Markdown and HTML, plots, the paper's figures beside ours, and a page to read the samples.
+"""Write the report of an evaluation: tables, plots, the paper's figures beside ours, and a page to
+read the samples.
 
-    python 04_eval/report.py --scored scored.jsonl --output 04_eval --note "A 135M model: the machinery, not the quality."
+    python 04_eval/report.py --scored scored.jsonl --output 04_eval --note "What this run can show."
 
-in   scored files of score.py; with two models the second is compared with the first (compare.py); with --ablation the data of
-     02_mix/ablation_table.py, whose table then stands in the report too; with --run the rows, training and mixture behind the model
-out  OUTPUT/report.md, report.html, viewer.html (one static page with all samples: works from disk, no server), plots/*.png
+in   scored files of score.py (of several models the last is compared with the first); --ablation:
+     the data of 02_mix/ablation_table.py; --run: the rows, mixture and training behind the model
+out  OUTPUT/report.md, report.html, plots/*.png, and viewer.html with all samples (works from disk)
 """
 
 import sys
@@ -224,7 +225,8 @@ def main():
     page = render("viewer.html", title=args.title, data=data, katex=katex)
     write_text(folder / "viewer.html", page)
     r.say(
-        f"{folder / 'report.html'}: {len(context['models'])} models, {len(context['names'])} benchmarks; "
+        f"{folder / 'report.html'}: {len(context['models'])} models, "
+        f"{len(context['names'])} benchmarks; "
         f"viewer.html holds {len(index['samples']['id']):,} samples"
     )
 

@@ -1,7 +1,4 @@
-"""The plots of the report, in colours that stand out on its light and on its dark page.
-
-draw_plots(folder, table, names, models, comparison) -> [(file name without ending, caption), ...]; report.py calls it
-"""
+"""The plots of the report, in colours that stand out on its light and on its dark page."""
 
 import sys
 from pathlib import Path
@@ -17,12 +14,18 @@ COLORS = ["#3f83f8", "#e0812d", "#2da562", "#9a6cf0", "#d9534f", "#2aa5b5"]
 INK, GRID = "#808a96", "#80808060"  # text, lines
 OUTCOMES = {"right": "#2da562", "wrong": "#9aa4b1", "unparsed": "#e3a51a"}
 MEASURES = {"accuracy": "accuracy", "unparsed": "unparsed share"}
-ACCURACY = """Accuracy with its 95 % interval. The tick is chance; a hollow mark is what the paper published \
-for the same model."""
-OUTCOME = """What became of the responses. Unparsed ones commit to no answer; the share that was cut off at \
-the token budget stands at the right."""
-DIFFERENCES = """with 95 % paired intervals; among many benchmarks some exclude zero by chance, which the p \
-values (Holm) take into account."""
+ACCURACY = (
+    "Accuracy with its 95 % interval. The tick is chance; a hollow mark is what the paper "
+    "published for the same model."
+)
+OUTCOME = (
+    "What became of the responses. Unparsed ones commit to no answer; the share that was cut off "
+    "at the token budget stands at the right."
+)
+DIFFERENCES = (
+    "with 95 % paired intervals; among many benchmarks some exclude zero by chance, which the p "
+    "values (Holm) take into account."
+)
 
 
 def figure(height):

@@ -1,6 +1,7 @@
-"""What the report says of the run behind the scores: funnel, mixture, training, examples (used by report.py --run; no command of its own).
+"""What the report says of the run behind the scores: funnel, mixture, training, examples.
 
-Everything is read from the meta files and rows that the stages left in a run's folder (data/runs/NAME); what is not there is left out.
+All is read from the meta files and rows that the stages left in a run's folder (data/runs/NAME);
+what is not there is left out.
 """
 
 import collections
@@ -44,8 +45,8 @@ def funnel_row(name, meta):
 
 
 def mixture_of(path):
-    """[(source, rows, share in percent)] of the training rows, largest first, and an example of each
-    of the first EXAMPLES sources."""
+    """[(source, rows, share in percent)] of the training rows, largest first, and an example of
+    each of the first EXAMPLES sources."""
     counts, examples = collections.Counter(), []
     for row in r.read(path, unique=False) if path.is_file() else ():
         source = str(row.get("source") or "unknown")

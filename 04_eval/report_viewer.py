@@ -1,7 +1,9 @@
-"""The page to read samples by: an index in viewer.html, the texts in samples/*.js, loaded when a sample is opened (used by report.py; no command).
+"""The page to read samples by: an index in viewer.html, the texts in samples/*.js, loaded when a
+sample is opened.
 
-Everything works from disk without a server: a page opened as file:// may not fetch, but it may load scripts, so each part of the texts
-is a script that hands over JSON. Formulas are drawn by KaTeX as MathML, which needs no fonts.
+Everything works from disk without a server: a page opened as file:// may not fetch, but it may load
+scripts, so each part of the texts is a script that hands over JSON. Formulas are drawn by KaTeX as
+MathML, which needs no fonts.
 """
 
 import json
@@ -13,9 +15,10 @@ import rows as r
 
 # texts in one file: loads in an instant, and a run of any size stays readable
 PART_BYTES = 1_000_000
-# id, place of its question and model, state, extracted, cut off, tokens, read by, decided by, place of its texts
+# id, place of its question and model, state, extracted, cut off, tokens, read by, decided by, and
+# the place of its texts
 COLUMNS = "id q m c x f n by eq part at".split()
-# Its authors ask that its questions do not appear in plain text on the web (canary of the data set).
+# Its authors ask that no question appears in plain text on the web (canary of the data set).
 HIDDEN = ("gpqa_diamond",)
 HIDDEN_TEXT = "not shown: the authors of this benchmark ask to keep its questions off the web"
 

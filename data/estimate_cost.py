@@ -1,13 +1,15 @@
-"""What a run will cost, before it starts, and what it has cost so far (run_all.sh --estimate; BUDGET asks --left before each step).
+"""What a run will cost, before it starts (run_all.sh --estimate), and what is left of its BUDGET.
 
     python data/estimate_cost.py --profile lora --chunks 2000 --source-rows 40000 --eval-rows 7500
-    python data/estimate_cost.py --left data/runs/lora              money left of BUDGET; exit code 4 where nothing is
+    python data/estimate_cost.py --left data/runs/lora      exit code 4 where nothing is left
 
 out  a table: rows, prompt and completion tokens, GPU hours, disk and money of each step
 
-Rows and tokens a row are those of the paper (arXiv 2507.16812, table 2) until --run names a run of yours: the steps that stand there, of a
-small LIMIT for instance, give their own. Speeds are assumptions, to be set by TOKENS_PER_S (an 8B model's completion tokens a second, all
-GPUs together) and TRAIN_TOKENS_PER_S. Money: PRICE_PER_GPU_HOUR x GPUS, or PRICE_IN and PRICE_OUT of an endpoint per million tokens.
+Rows and tokens a row are those of the paper (arXiv 2507.16812, table 2) until --run names a run of
+yours: the steps that stand there, of a small LIMIT for instance, give their own. Speeds are
+assumptions, to be set by TOKENS_PER_S (an 8B model's completion tokens a second, all GPUs together)
+and TRAIN_TOKENS_PER_S. Money: PRICE_PER_GPU_HOUR x GPUS, or PRICE_IN and PRICE_OUT of an endpoint
+per million tokens.
 """
 
 import sys
@@ -22,8 +24,9 @@ import re
 import rows as r
 from batch_generate import TOKENS, money, setting
 
-# step -> prompt tokens, completion tokens and rows out for each row of the step before. The paper's counts: 945,683 pairs of 546,134 chunks,
-# 767,893 after dedup, 728,767 after the filter, 651,840 after decontamination; answers of 410 tokens.
+# step -> prompt tokens, completion tokens and rows out for each row of the step before. The paper's
+# counts: 945,683 pairs of 546,134 chunks, 767,893 after dedup, 728,767 after the filter, 651,840
+# after decontamination; answers of 410 tokens.
 TEXTBOOK = {
     "qa": (10000, 900, 1.73),  # two standards of a 4,096-token chunk
     "dedup": (0, 0, 0.812),
@@ -39,8 +42,9 @@ SAMPLES = (300, 1100, 1.0)  # of the evaluation
 TRAINED = 3 * 700  # epochs x tokens of a training row
 PREFILL = 20  # prompt tokens are read so many times faster than completion tokens are written
 BYTES_A_TOKEN = 5  # of text and fields on disk, raw file included
-# Completion tokens/s of an 8B model in 16 bit with full batches, one GPU, and tokens/s of its LoRA training: ASSUMED, no measurement of
-# this project; the training rates of H100 and H200 are published ones (NeMo AutoModel, KempnerForge), the others scaled by bandwidth.
+# Completion tokens/s of an 8B model in 16 bit with full batches, one GPU, and tokens/s of its LoRA
+# training: ASSUMED, no measurement of this project; the training rates of H100 and H200 are
+# published ones (NeMo AutoModel, KempnerForge), the others scaled by bandwidth.
 SPEEDS = {
     "H200": (15000, 12000),
     "H100": (12000, 12000),
@@ -78,7 +82,7 @@ def measured(run, step):
 
 
 def chain(steps, rows, model, run=None):
-    """Estimates of steps that follow each other: dicts of step, model, rows, prompt, completion, by."""
+    """Estimates of steps that follow each other, as dicts."""
     for step, assumed in steps.items():
         known = measured(run, step)
         prompt, completion, out = known or assumed
@@ -105,8 +109,8 @@ def estimate(args):
 
 
 def price(step, card):
-    """The step with its GPU hours, megabytes on disk and money: GPUs are paid by the hour, an endpoint
-    of others (LLM_BASE_URL, which no training and no evaluation uses) by the token."""
+    """The step with its GPU hours, megabytes on disk and money: GPUs are paid by the hour, an
+    endpoint of others (LLM_BASE_URL, which neither training nor evaluation uses) by the token."""
     write, train = speeds(card)
     training = step["step"] == "training"
     speed = (train if training else write) * 8 / billions(step["model"])
@@ -134,7 +138,7 @@ def show(steps):
 
 
 def spent(folder):
-    """Money a run has taken: seconds of its steps at the GPUs' price, tokens of its raw files at the endpoint's."""
+    """Money a run has taken: for the seconds of its steps and the tokens of its raw files."""
     ledger, tokens = Path(folder) / "seconds.tsv", collections.Counter()
     lines = ledger.read_text().splitlines() if ledger.is_file() else ()
     paid = setting("PRICE_IN") or setting("PRICE_OUT")
@@ -177,8 +181,9 @@ def main():
         return say_what_is_left(args.left)
     write, train = speeds(args.card)
     print(
-        f"{args.card or 'GPU unknown'}: {write:,.0f} completion tokens/s, {train:,.0f} training tokens/s of an 8B model on all GPUs; other "
-        f"sizes in proportion, prompts {PREFILL} times as fast; price {setting('PRICE_PER_GPU_HOUR'):g} a GPU hour"
+        f"{args.card or 'GPU unknown'}: {write:,.0f} completion tokens/s, {train:,.0f} training "
+        f"tokens/s of an 8B model on all GPUs; other sizes in proportion, prompts {PREFILL} times "
+        f"as fast; price {setting('PRICE_PER_GPU_HOUR'):g} a GPU hour"
     )
     show(estimate(args))
 

@@ -1,8 +1,9 @@
-"""Where a run stands: each step of run_all.sh done, running or not started, with its rows and its time.
+"""Where a run stands: each step of run_all.sh done, running or not started, with its rows and time.
 
-    bash run_all.sh --status           the same as: bash run_all.sh --dry-run 2>&1 | python data/run_status.py data/runs/demo
+    bash run_all.sh --status      is: bash run_all.sh --dry-run 2>&1 | python data/run_status.py RUN
 
-in   the commands of a dry run on stdin ("+ python SCRIPT --input ... --output ..."); the meta, raw and log files of the run
+in   the commands of a dry run on stdin ("+ python SCRIPT --input ... --output ..."); the meta, raw
+     and log files of the run
 out  a table on stdout; nothing is written, no model is loaded
 """
 
@@ -31,7 +32,7 @@ OUTPUTS = ("--output", "--output_dir", "--download")
 
 
 def holder(lock):
-    """The process that a lock file names ("process 4711, since ..."), where it still lives; else None."""
+    """The process that a lock file names ("process 4711, since ..."), where it lives; else None."""
     try:
         pid = int(re.match(r"process (\d+)", lock.read_text())[1])
     except (OSError, TypeError, ValueError):

@@ -2,7 +2,8 @@
 
     python data/screenshots.py --run data/runs/demo --output docs/images
 
-in   RUN/04_eval/report.html and viewer.html, RUN/01_extract/spot_check.html; chromium (or google-chrome, or BROWSER=...) on the path
+in   RUN/04_eval/report.html and viewer.html, RUN/01_extract/spot_check.html; chromium or
+     google-chrome on the path, or BROWSER=...
 out  report.png, viewer.png, spot_check.png in the folder, each below 50 KB for the demo
 """
 
