@@ -271,16 +271,19 @@ def test_formulas_that_no_line_holds_are_marked_and_others_stay(run_script, tmp_
 def test_an_underlined_word_and_a_table_rule_are_no_fractions():
     bar = pdf_formulas.Bar(100, 130, 50)
 
-    def signs(text, x, base, size=10):
+    def chars(text, x, base):
         return [
             (c, (x + 6 * i, base - 8, x + 6 * i + 6, base + 2, base, 0)) for i, c in enumerate(text)
         ]
 
-    underlined = [*signs("an under lined", 70, 48), *signs("the next line goes on", 70, 60)]
-    assert pdf_formulas.mark_fractions(underlined, [bar], 10, set()) == underlined
-    fraction = [*signs("y = ", 70, 53), *signs("a + b", 100, 45), *signs("c", 112, 60)]
-    marked = pdf_formulas.mark_fractions(fraction, [bar], 10, set())
-    assert [char for char, _ in marked] == ["y", " ", "=", " ", pdf_formulas.MARK]
+    underlined = [*chars("an under lined", 70, 48), *chars("the next line goes on", 70, 60)]
+    signs = dict(enumerate(underlined))
+    pdf_formulas.mark_fractions(signs, [bar], 10, set())
+    assert list(signs.values()) == underlined
+    fraction = [*chars("y = ", 70, 53), *chars("a + b", 100, 45), *chars("c", 112, 60)]
+    signs = dict(enumerate(fraction))
+    pdf_formulas.mark_fractions(signs, [bar], 10, set())
+    assert [char for char, _ in signs.values()] == ["y", " ", "=", " ", pdf_formulas.MARK]
 
 
 def test_two_columns_with_formulas_are_read_one_after_the_other(tmp_path):

@@ -55,123 +55,118 @@ def find_bars(page, place):
     return sorted(bars, key=lambda bar: bar.x1 - bar.x0)
 
 
-def near(chars, bar, text_height):
+# Below, `signs` are the characters of a page that have a box: {index: (character, box)}.
+
+
+def near(signs, bar, text_height):
     """(indices of the characters above, below) a bar, as far as a numerator and a denominator
     reach."""
     above, below = [], []
-    for index, (_, box) in enumerate(chars):
-        if box is None or not bar.x0 - 1 <= (box[0] + box[2]) / 2 <= bar.x1 + 1:
-            continue
-        height, rise = max(box[3] - box[1], 0.9 * text_height), bar.y - box[4]
-        if -0.1 * height < rise < 0.8 * height:
-            above.append(index)
-        elif 0.25 * height < -rise < 1.5 * height:
-            below.append(index)
+    for index, (_, box) in signs.items():
+        if bar.x0 - 1 <= (box[0] + box[2]) / 2 <= bar.x1 + 1:
+            height, rise = max(box[3] - box[1], 0.9 * text_height), bar.y - box[4]
+            if -0.1 * height < rise < 0.8 * height:
+                above.append(index)
+            elif 0.25 * height < -rise < 1.5 * height:
+                below.append(index)
     return above, below
 
 
-def stands_alone(chars, side, bar, taken):
+def ends_of(boxes):
+    return min(box[0] for box in boxes), max(box[2] for box in boxes)
+
+
+def stands_alone(signs, side, bar, taken):
     """True where characters stand centred at a bar and within its ends, and their line does not run
     on beyond it: no underlined word, no rule of a table. What is `taken` stands at another bar."""
-    boxes = [chars[i][1] for i in side]
-    x0, x1 = min(box[0] for box in boxes), max(box[2] for box in boxes)
+    boxes = [signs[i][1] for i in side]
+    x0, x1 = ends_of(boxes)
     room = bar.x1 - bar.x0
     off = abs((x0 + x1) / 2 - (bar.x0 + bar.x1) / 2)
     if off >= 0.12 * room + 1 or x1 - x0 >= room + 4:
         return False
     base = statistics.median(box[4] for box in boxes)
     reach = 0.8 * statistics.median(box[3] - box[1] for box in boxes)
-    for index, (_, box) in enumerate(chars):
-        if box is None or index in taken or abs(box[4] - base) > 1.5:
-            continue
-        if bar.x0 - reach < box[2] <= bar.x0 + 1 or bar.x1 - 1 <= box[0] < bar.x1 + reach:
+    for box in (signs[i][1] for i in signs.keys() - taken):
+        before = bar.x0 - reach < box[2] <= bar.x0 + 1
+        behind = bar.x1 - 1 <= box[0] < bar.x1 + reach
+        if (before or behind) and abs(box[4] - base) <= 1.5:
             return False
     return True
 
 
-def has_radical(chars, bar, large):
+def has_radical(signs, bar, large):
     """True where a radical sign stands at the bar's left end."""
-    for char, box in chars:
-        radical = box and (char == "√" or box[5] in large)
-        if radical and abs(box[2] - bar.x0) < 2.5 and box[1] - 4 < bar.y < box[3]:
+    for index, (char, box) in signs.items():
+        at_end = abs(box[2] - bar.x0) < 2.5 and box[1] - 4 < bar.y < box[3]
+        if at_end and (char == "√" or index in large):
             return True
     return False
 
 
-def replace(chars, indices, y):
-    """The characters with some of them replaced, where the first stood, by a mark: one sign as wide
-    as they are, on the line whose middle is y."""
-    gone, first = set(indices), min(indices)
-    boxes = [chars[i][1] for i in indices]
-    x0, x1 = min(box[0] for box in boxes), max(box[2] for box in boxes)
+def replace(signs, indices, y):
+    """Put a mark where the first of some characters stood: one sign as wide as they are, on the
+    line whose middle is y."""
+    boxes = [signs.pop(i)[1] for i in indices]
+    x0, x1 = ends_of(boxes)
     height = statistics.median(box[3] - box[1] for box in boxes)
     box = (x0, y - 0.6 * height, x1, y + 0.6 * height, y + 0.3 * height, -1)
-    after = [char for i, char in enumerate(chars) if i > first and i not in gone]
-    return [*chars[:first], (MARK, box), *after]
+    signs[min(indices)] = (MARK, box)
 
 
-def mark_fractions(chars, bars, text_height, large):
+def mark_fractions(signs, bars, text_height, large):
     """Replace numerators, denominators and what stands below roots, inner ones first."""
-    zones = [near(chars, bar, text_height) for bar in bars]
-    at_a_bar = {id(chars[i][1]) for above, below in zones for i in (*above, *below)}
+    taken = set()
     for bar in bars:
-        sides = above, below = near(chars, bar, text_height)
-        taken = {i for i, (char, box) in enumerate(chars) if id(box) in at_a_bar or char == MARK}
-        if all(side and stands_alone(chars, side, bar, taken) for side in sides):
-            chars = replace(chars, [*above, *below], bar.y)
-        elif below and has_radical(chars, bar, large):
-            middle = statistics.median((chars[i][1][1] + chars[i][1][3]) / 2 for i in below)
-            chars = replace(chars, below, middle)
-    return chars
+        taken.update(*near(signs, bar, text_height))
+    for bar in bars:
+        sides = above, below = near(signs, bar, text_height)
+        if all(side and stands_alone(signs, side, bar, taken) for side in sides):
+            replace(signs, [*above, *below], bar.y)
+        elif below and has_radical(signs, bar, large):
+            boxes = [signs[i][1] for i in below]
+            replace(signs, below, statistics.median((box[1] + box[3]) / 2 for box in boxes))
 
 
-def with_limits(chars, at, text_height):
-    """Indices of a large sign and of the small ones above and below it."""
-    x0, top, x1, bottom, *_ = chars[at][1]
-    middle, height = (top + bottom) / 2, bottom - top
-    found = [at]
-    for i, (char, box) in enumerate(chars):
-        if box is None or char == MARK or box[3] - box[1] >= 0.85 * text_height:
+def mark_large_signs(signs, text_height, large):
+    """Replace sums, integrals and tall brackets with their limits: the small signs above and below
+    them."""
+    for at in sorted(large):
+        if at not in signs or signs[at][0] == MARK:
             continue
-        beside = x0 - 6 <= (box[0] + box[2]) / 2 <= x1 + 6
-        if beside and 0.2 * height <= abs((box[1] + box[3]) / 2 - middle) < height:
-            found.append(i)
-    return found
+        x0, top, x1, bottom, *_ = signs[at][1]
+        middle, height = (top + bottom) / 2, bottom - top
+        found = [at]
+        for index, (char, box) in signs.items():
+            if char == MARK or box[3] - box[1] >= 0.85 * text_height:
+                continue
+            beside = x0 - 6 <= (box[0] + box[2]) / 2 <= x1 + 6
+            if beside and 0.2 * height <= abs((box[1] + box[3]) / 2 - middle) < height:
+                found.append(index)
+        replace(signs, found, middle)
 
 
-def mark_large_signs(chars, text_height, large):
-    """Replace sums, integrals and tall brackets with their limits."""
-    at = 0
-    while at < len(chars):
-        _, box = chars[at]
-        if box and box[5] in large:
-            found = with_limits(chars, at, text_height)
-            chars = replace(chars, found, (box[1] + box[3]) / 2)
-            at = min(found)
-        at += 1
-    return chars
-
-
-def large_signs(textpage, chars, text_height):
-    """Numbers of the characters that are large signs, by their fonts or their height."""
-    boxes = [box for _, box in chars if box]
-    fonts = {box[5]: font_name(textpage, box[5]) for box in boxes[::5]}
+def large_signs(textpage, signs, text_height):
+    """Indices of the large signs, by their fonts or their height."""
+    fonts = {i: font_name(textpage, signs[i][1][5]) for i in list(signs)[::5]}
     mathematical = any(map(MATH.search, fonts.values()))
     found = set()
-    for char, box in chars:
-        if box and (mathematical or char in LARGE):
+    for index, (char, box) in signs.items():
+        if mathematical or char in LARGE:
+            font = fonts.get(index) or font_name(textpage, box[5])
             tall = char in LARGE and box[3] - box[1] > 1.25 * text_height
-            if tall or EXTENSION.search(fonts.get(box[5]) or font_name(textpage, box[5])):
-                found.add(box[5])
+            if tall or EXTENSION.search(font):
+                found.add(index)
     return found
 
 
 def mark_formulas(page, textpage, chars, place):
     """The characters of a page with MARK in place of each two-dimensional formula."""
-    heights = [box[3] - box[1] for _, box in chars if box]
-    if not heights:
+    signs = {index: pair for index, pair in enumerate(chars) if pair[1]}
+    if not signs:
         return chars
-    text_height = statistics.median(heights)
-    large = large_signs(textpage, chars, text_height)
-    chars = mark_fractions(chars, find_bars(page, place), text_height, large)
-    return mark_large_signs(chars, text_height, large)
+    text_height = statistics.median(box[3] - box[1] for _, box in signs.values())
+    large = large_signs(textpage, signs, text_height)
+    mark_fractions(signs, find_bars(page, place), text_height, large)
+    mark_large_signs(signs, text_height, large)
+    return [signs.get(i, pair) for i, pair in enumerate(chars) if i in signs or not pair[1]]

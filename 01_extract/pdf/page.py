@@ -311,23 +311,14 @@ def column_lines(runs, textpage):
         text = row_text(row).strip()
         if not text:
             continue
-        table = len(row) > 2 or "  " in text or bool(LEADER.search(text))
+        kept = n in code or len(row) > 2 or "  " in text or bool(LEADER.search(text))
         if n in code:
             text = " " * min(round((row[0].x0 - margin) / step), 60) + text
         longest = max(row, key=lambda run: len(run.chars))
-        made.append(
-            Line(
-                text,
-                row[0].x0,
-                min(run.top for run in row),
-                row[-1].x1,
-                max(run.bottom for run in row),
-                longest.base,
-                heights_of(longest),
-                kept=n in code or table,
-                bold=is_bold(textpage, longest),
-            )
-        )
+        x0, x1, sizes = row[0].x0, row[-1].x1, heights_of(longest)
+        top, bottom = min(run.top for run in row), max(run.bottom for run in row)
+        bold = is_bold(textpage, longest)
+        made.append(Line(text, x0, top, x1, bottom, longest.base, sizes, kept, bold))
     return made
 
 
@@ -392,11 +383,10 @@ def read_tesseract(page, language="eng"):
     width, height = page.get_size()
     # at most 30 million pixels, whatever the page claims to measure
     scale = min(SCAN_DPI / 72, (30e6 / max(width * height, 1)) ** 0.5)
-    png = page_png(page, scale, grayscale=True)
     command = f"tesseract stdin stdout --dpi {round(72 * scale)} -l {language} --psm 3 tsv"
     done = subprocess.run(
         command.split(),
-        input=png,
+        input=page_png(page, scale, grayscale=True),
         capture_output=True,
         timeout=PAGE_SECONDS,
         env={**os.environ, "OMP_THREAD_LIMIT": "1"},
