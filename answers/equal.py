@@ -369,18 +369,19 @@ def collections(said, wanted, rel_tol):
         return None
     if len(one) != len(two):
         return False
-    names = [distinct_names(one), distinct_names(two)]
-    if all(names) and set(names[0]) == set(names[1]):
-        one = [one[names[0].index(name)] for name in names[1]]
-    elif kind in LOOSE and wanted_kind in LOOSE and not any(names):
+    loose = kind in LOOSE and wanted_kind in LOOSE
+    names, wanted_names = distinct_names(one), distinct_names(two)
+    if names and set(names) == set(wanted_names):
+        one = [one[names.index(name)] for name in wanted_names]
+    elif loose and not (names or wanted_names):
         return matched(one, two, lambda x, y: equal(x, y, rel_tol))
-    elif sides(one[0]) and not names[0]:
+    elif sides(one[0]) and not names:
         return None  # x = 2, x = -3 is no point (2, -3)
     elif "set" in (kind, wanted_kind):
         return False
     one, two = list(map(value_of, one)), list(map(value_of, two))
     verdict = every(equal(x, y, rel_tol) for x, y in zip(one, two, strict=True))
-    unnamed = kind in LOOSE and wanted_kind in LOOSE and not all(names)
+    unnamed = loose and not (names and wanted_names)
     return verdict or None if unnamed and set(one) == set(two) else verdict  # x_1 = 5, x_2 = 2
 
 

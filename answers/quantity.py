@@ -33,7 +33,7 @@ class Quantity:
     exact: bool = False  # a closed formula such as 2 sqrt(3): no decimal of a few digits is it
 
 
-ABOUT = re.compile(r"\s*(?:about|approx(?:imately|\.)?|around|roughly|nearly|almost|≈|∼)\s*", re.I)
+ABOUT = re.compile(r"^\s*(?:about|approx(?:imately|\.)?|around|roughly|nearly|almost|≈|∼)\s*", re.I)
 CLEAN = (  # what stands around a number and its unit
     (re.compile(r"^\s*(?:=|exactly|only|just|at|some|a total of)\s*(?=\S)", re.I), ""),
     (re.compile(r"\s*\\(?:hat|vec)\s*\{?[a-z]\}?\s*$"), ""),  # 6.0 N \hat{x}
@@ -123,14 +123,13 @@ def read_quantity(text):
     """parse_quantity of a spelled text."""
     if len(text) > 200 or not re.search(r"[\dπe]|[a-z]{3}", text) or SINE.search(text):
         return None
-    rough = ABOUT.match(text)
-    text = text[rough.end() :] if rough else text
+    text = ABOUT.sub("", text)
     for pattern, by in CLEAN:
         text = pattern.sub(by, text).strip()
     text = REPEATED.sub(as_fraction, text)
     found = compound(text) if COMPOUND.fullmatch(text) else None
     if found := found or number_and_unit(text):
-        return rounded(found) if rough else found
+        return found
     if (value := words_to_number(text)) is not None:
         return Quantity(value)
     return None if WITH_UNIT.fullmatch(text) else words_and_unit(text)
@@ -167,12 +166,6 @@ def closed(text):
         return Quantity(value, digits=3)
     rational = any(abs(value * n - round(value * n)) < 1e-9 * n for n in range(1, 1000))
     return Quantity(value, exact=not rational)
-
-
-def rounded(number):
-    """An integer behind "about" has the digits that it was written to."""
-    known = number.digits is not None or abs(number.value) < 100
-    return number if known else replace(number, digits=whole_digits(number.value))
 
 
 def as_fraction(match):
