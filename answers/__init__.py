@@ -6,7 +6,8 @@
         -> Verdict(correct=True, extracted="0.05\\\\,\\\\mathrm{m}", read_by="box", equal_by="...")
 
 A verdict has three values: True, False, and None where the rules cannot tell, which a person or a
-judge model may settle (04_eval/score.py --judge). `python -m answers` prints the steps of a verdict.
+judge model may settle (04_eval/score.py --judge). `python -m answers` prints the steps of a
+verdict.
 
 trim takes off what is no answer; choice, solution and short_text read, each by an ordered table of
 named rules, of which the first that answers decides; equal compares. A "label" is a choice whose
@@ -33,7 +34,8 @@ __all__ = [
 
 
 class Verdict(NamedTuple):
-    """What check() found: is the response right, what it says, and the rules that read and compared it."""
+    """What check() found: is the response right, what it says, and the rules that read and compared
+    it."""
 
     correct: bool | None
     extracted: str | None
@@ -55,13 +57,14 @@ def part_read(response, kind, options=None):
 
 
 def read(response, kind, options=None):
-    """(answer, rule) of a response: (None, rule) where the rule found that nothing, or more than one
-    thing, was committed; (None, None) where no rule could read it."""
+    """(answer, rule) of a response: (None, rule) where the rule found that nothing, or more than
+    one thing, was committed; (None, None) where no rule could read it."""
     return part_read(response, kind, options)[1:]
 
 
 def extract(response, kind, options=None):
-    """The committed answer of a response, or None where nothing, or more than one thing, was committed.
+    """The committed answer of a response, or None where nothing, or more than one thing, was
+    committed.
 
     choice, label: an upper-case letter (options: the option texts, at most 26); math: the answer as
     written, LaTeX or prose; short_text: the stated words.
@@ -76,8 +79,8 @@ def check(response, reference, kind, options=None, unit=None, rel_tol=None):
 
     reference: a string, or a list where several are right (letters or option texts for a choice).
     unit: the reference's unit where it stands apart ("10^{-19} C"). rel_tol=None: integers exact;
-    decimals agree to the reference's significant digits or within 1 %; a unit that is missing in the
-    response is accepted, a convertible one converted, another one wrong.
+    decimals agree to the reference's significant digits or within 1 %; a unit that is missing in
+    the response is accepted, a convertible one converted, another one wrong.
     """
     references = list(reference) if isinstance(reference, (list, tuple, set)) else [reference]
     answer, rule = read(response, kind, options)
@@ -97,10 +100,11 @@ def check(response, reference, kind, options=None, unit=None, rel_tol=None):
 
 
 def may_mean_another(rule, response, answer, references):
-    """Is an answer that is not the reference only inferred, so that the response may mean the reference?
+    """Is an answer that is not the reference only inferred, so that the response may mean the
+    reference?
 
-    "The missing number is 4: 1, 2, 3, __, 5"; "1s2 2s2 2p6" for 1s^2 2s^2 2p^6; several roots in boxes
-    of their own; "There are more apples than pears" to a question of yes and no.
+    "The missing number is 4: 1, 2, 3, __, 5"; "1s2 2s2 2p6" for 1s^2 2s^2 2p^6; several roots in
+    boxes of their own; "There are more apples than pears" to a question of yes and no.
     """
     if rule == "box":
         response = ", ".join(text for _, _, text in boxes(response))
@@ -136,7 +140,8 @@ def compare(answer, reference, kind, options=None, unit=None, rel_tol=None):
 
 
 def reference_letter(reference, options):
-    """The letter that a reference means: itself, "(B)", or the option with its text; None for no option."""
+    """The letter that a reference means: itself, "(B)", or the option with its text; None for no
+    option."""
     match = re.fullmatch(r"\(?([A-Za-z])\)?\.?", reference)
     texts = [str(option).strip().lower() for option in options or ()]
     if reference.lower() in texts and not (match and match[1].isupper()):
@@ -158,8 +163,8 @@ def _grade_rows(rows):
 def grade_many(rows, workers=1):
     """grade() of many rows, in order, on `workers` processes: a list of bool.
 
-    rows: dicts with response, reference, kind and, where there are, options, unit, rel_tol. Inside a
-    daemonic process, where no processes may be started, the rows are graded in this one.
+    rows: dicts with response, reference, kind and, where there are, options, unit, rel_tol. Inside
+    a daemonic process, where no processes may be started, the rows are graded in this one.
     """
     import concurrent.futures
     import multiprocessing
@@ -194,7 +199,8 @@ def reward(prompts, completions, reference_answer, kind=None, options=None, unit
 
 
 def explain(response, reference, kind, options=None, unit=None, rel_tol=None):
-    """The steps of check() as lines of text: what was trimmed, what each reading rule said, how it was compared."""
+    """The steps of check() as lines of text: what was trimmed, what each reading rule said, how it
+    was compared."""
     text = part_read(response, kind, options)[0]
     cut = len(response or "") - len(text)
     yield f"trim     {cut} of {len(response or '')} characters are no answer (thoughts, marks, turns)"

@@ -14,7 +14,8 @@ SHELLS = re.compile(r"(?:\[(He|Ne|Ar|Kr)\])?((?:[1-7][spdf]\d{1,2})+)")
 
 
 def compare_chemistry(said, wanted, rel_tol=None):
-    """True or False of two chemical formulas, configurations or signs; None where they are not both chemistry."""
+    """True or False of two chemical formulas, configurations or signs; None where they are not both
+    chemistry."""
     if len(said) > 200 or len(wanted) > 200 or not re.search("[A-Za-z]", wanted):
         return None
     one, two = bare(said), bare(wanted)
@@ -33,7 +34,8 @@ def bare(text):
 
 
 def sign(text):
-    """A hybrid, a point group or an oxidation number (+VI, 6+ and +6 are one); None of anything else."""
+    """A hybrid, a point group or an oxidation number (+VI, 6+ and +6 are one); None of anything
+    else."""
     text = text.replace("^", "")
     if not SIGN.fullmatch(text):
         return None
@@ -42,7 +44,8 @@ def sign(text):
 
 
 def shells(text):
-    """The subshells of an electron configuration in order, noble gas cores written out; None of anything else."""
+    """The subshells of an electron configuration in order, noble gas cores written out; None of
+    anything else."""
     match = SHELLS.fullmatch(text.replace("^", ""))
     if not match:
         return None

@@ -216,7 +216,8 @@ WITHDRAWN = "?"  # "which is not among the options" takes back what was said bef
 
 
 def statements(text, options):
-    """[(start, end, letters, is a remark)] of the cues behind which something readable, or a denial, stands."""
+    """[(start, end, letters, is a remark)] of the cues behind which something readable, or a
+    denial, stands."""
     found, done = [], 0
     reach = 400 + max(map(len, options or [""]))
     for word in WORD.finditer(text):
@@ -256,7 +257,8 @@ def offered(tail, options):
 
 
 def statement(text, options, stated):
-    """The last statement that is no remark; "" where the one right before it differs, uncorrected."""
+    """The last statement that is no remark; "" where the one right before it differs,
+    uncorrected."""
     found = [item for item in stated if item[2]]
     firm = [item for item in found if not item[3]] or found
     if not firm:
@@ -350,7 +352,8 @@ def marked_right(text, options, stated):
 
 
 def last_line(text, options, stated):
-    """A response whose last line is nothing but its letters: "(D)", "=> C", "Both A and D are correct."."""
+    """A response whose last line is nothing but its letters: "(D)", "=> C", "Both A and D are
+    correct."."""
     line = text.rsplit("\n", 1)[-1][-80:]
     line = re.sub(r"^Both\b| are (?:all |both )?(?:correct|right)\b", "", line)
     letters, end = letters_at(line, 0, options)
@@ -376,13 +379,15 @@ UNSURE = re.compile(
 
 
 def cut_off(text):
-    """Does a response stop inside a sentence: at a word that needs another, or, a long one, without its full stop?"""
+    """Does a response stop inside a sentence: at a word that needs another, or, a long one, without
+    its full stop?"""
     unclosed = not CLOSED.search(text[-3:]) or text.count("\\[") > text.count("\\]")
     return bool(OPEN_END.search(text[-20:])) or len(text) > 300 and unclosed
 
 
 def last_sentence(text, options, stated):
-    """The one option that one of the last two sentences of a short response names, or that a long one mentions at all."""
+    """The one option that one of the last two sentences of a short response names, or that a long
+    one mentions at all."""
     if cut_off(text):
         return None
     known = None if stated else options  # what was stated was refused: other words do not count
@@ -398,7 +403,8 @@ def last_sentence(text, options, stated):
 
 
 def concluded(sentence, options):
-    """The letter that a sentence near the end commits to; "" where it names several or asks; None where none."""
+    """The letter that a sentence near the end commits to; "" where it names several or asks; None
+    where none."""
     letters = mentions(sentence, options)
     if letters or sentence.rstrip().endswith("?"):
         return letters[0] if len(letters) == 1 else ""
@@ -419,7 +425,8 @@ def concluded(sentence, options):
 
 
 def yes_or_no(text, options, stated):
-    """A plain statement of a few sentences answers a question of yes and no: "The lines do not cross." with no."""
+    """A plain statement of a few sentences answers a question of yes and no: "The lines do not
+    cross." with no."""
     flat = [words(option).strip() for option in options or ()]
     if stated or set(flat) != {"yes", "no"}:
         return None
@@ -458,7 +465,8 @@ RULES = (
 
 
 def steps(text, options=None):
-    """(rule, what it said) up to the rule that decided; of a very long text the beginning and the end are read."""
+    """(rule, what it said) up to the rule that decided; of a very long text the beginning and the
+    end are read."""
     if len(text) > MAX_READ:
         text = text[: MAX_READ // 4] + "\n" + text[-3 * MAX_READ // 4 :]
     text = plain(text.replace("\\_", "_")).strip()
@@ -472,6 +480,7 @@ def steps(text, options=None):
 
 
 def read(text, options=None):
-    """(letters, rule); (None, rule) where the rule found that nothing, or one of several, was committed."""
+    """(letters, rule); (None, rule) where the rule found that nothing, or one of several, was
+    committed."""
     *_, (name, letters) = steps(text, options)
     return letters or None, name if letters is not None else None

@@ -1,10 +1,11 @@
-"""Is an answer the reference? An ordered table of named rules; math-verify in the guarded worker last.
+"""Is an answer the reference? An ordered table of named rules; math-verify in the guarded worker
+last.
 
 same("0.5", r"\\frac{1}{2}") -> (True, "numbers")        same("(3, 2]", "[2, 3)") -> (False, "regions")
 same("the cat", "a dog") -> (None, "undecided")          True is never a guess; None is for a judge
 
-Each rule takes two spelled texts (markup.spell) and says True, False, or None where it does not apply
-or cannot tell. Structures are compared part by part, by the same rules.
+Each rule takes two spelled texts (markup.spell) and says True, False, or None where it does not
+apply or cannot tell. Structures are compared part by part, by the same rules.
 """
 
 import functools
@@ -67,9 +68,11 @@ LOOSE = ("list", "set")  # in any order
 
 
 def same(answer, reference, unit=None, rel_tol=None):
-    """(verdict, rule): True, False or None where the rules cannot tell, and the name of the rule that decided.
+    """(verdict, rule): True, False or None where the rules cannot tell, and the name of the rule
+    that decided.
 
-    answer, reference: texts, LaTeX or plain; unit: the reference's unit where it stands apart; rel_tol: see answers.check.
+    answer, reference: texts, LaTeX or plain; unit: the reference's unit where it stands apart;
+    rel_tol: see answers.check.
     """
     answer, reference = str(answer).strip(), str(reference).strip()
     if answer == reference != "":
@@ -85,7 +88,8 @@ def same(answer, reference, unit=None, rel_tol=None):
 
 
 def unbox(text):
-    """What counts of a reference: its last box, the end of a worked solution (GSM8K's "#### 72"), what stands in formula signs."""
+    """What counts of a reference: its last box, the end of a worked solution (GSM8K's "#### 72"),
+    what stands in formula signs."""
     if boxes(text) or "####" in text:
         from .solution import extract_math
 
@@ -95,7 +99,8 @@ def unbox(text):
 
 
 def with_unit(answer, reference, unit, rel_tol):
-    """SciBench's way: the unit stands apart and may hold a power of ten ("10^{-19} C"); the answer may leave out both."""
+    """SciBench's way: the unit stands apart and may hold a power of ten ("10^{-19} C"); the answer
+    may leave out both."""
     wanted = read_quantity(spell(reference))
     said = number((sides(spell(answer)) or [spell(answer)])[-1])
     if wanted is None or said is None:
@@ -140,7 +145,8 @@ def every(verdicts):
 
 
 def one_way(said, wanted):
-    """Both sides with the same habits: no base or modulus that one side alone names; a sentence in another script as its last number."""
+    """Both sides with the same habits: no base or modulus that one side alone names; a sentence in
+    another script as its last number."""
     if OTHER_SCRIPT.search(said) and (numbers := LAST_NUMBER.findall(said)):
         said = numbers[-1].strip("(.")
     found = [SUFFIX.search(text) for text in (said, wanted)]
@@ -151,7 +157,8 @@ def one_way(said, wanted):
 
 
 def tidy(text):
-    """Without "=>" in front or brackets around one value; matrices and <1, 2> as tuples in ⟨⟩; infinity as its sign."""
+    """Without "=>" in front or brackets around one value; matrices and <1, 2> as tuples in ⟨⟩;
+    infinity as its sign."""
     text = MATRIX.sub(tuple_of, LEAD.sub("", text))
     text = re.sub(r"^[\[(]\s*(⟨.*⟩)\s*[\])]$", r"\1", text)
     if len(values := PART.split(text[:1500])) > 2 and not values[0]:
@@ -205,7 +212,8 @@ def balanced(text):
 
 @functools.lru_cache(maxsize=2048)
 def parts(text):
-    """(kind, texts) of one or several values. kind: the two brackets, set, or list (in any order, as a set is)."""
+    """(kind, texts) of one or several values. kind: the two brackets, set, or list (in any order,
+    as a set is)."""
     if len(text) > MAX_ANSWER or not balanced(text) or read_quantity(text):
         return "list", [text]
     inner, kind = IN.sub("", text), "list"
@@ -239,7 +247,8 @@ def both_signs(text):
 
 
 def sides(text):
-    """The sides of an equation or a chain, or what stands behind a label ("minimum: 1"); [] of anything else."""
+    """The sides of an equation or a chain, or what stands behind a label ("minimum: 1"); [] of
+    anything else."""
     if not SIDES.search(text) or BOUNDS.search(text):
         return []
     if len(split_top(AND.sub(",", text), ",;")) > 1:
@@ -260,7 +269,8 @@ def value_of(text):
 
 
 def pieces(text):
-    """[(low, high, brackets), ...] of intervals, their unions and inequalities in one unknown; [] of anything else."""
+    """[(low, high, brackets), ...] of intervals, their unions and inequalities in one unknown; []
+    of anything else."""
     found = [
         interval(part.strip()) or bounds(part.strip())
         for part in re.split(r"∪|\bU\b|\bor\b", IN.sub("", text))
@@ -277,7 +287,8 @@ def interval(text):
 
 
 def bounds(text):
-    """An inequality in one unknown as an interval: "-793 < a < 10" -> ("-793", "10", "()"); None else."""
+    """An inequality in one unknown as an interval: "-793 < a < 10" -> ("-793", "10", "()"); None
+    else."""
     found = [part.strip() for part in BOUNDS.split(text)] if len(text) < 200 else []
     if len(found) == 3:  # x < 5 as -∞ < x < 5, 5 > x as 5 > x > -∞
         ends = {"<": ("-∞", "∞"), ">": ("∞", "-∞")}[found[1][0]]
@@ -305,7 +316,8 @@ def same_spelling(said, wanted, rel_tol):
 
 
 def phrase(text):
-    """1 for "no solution", 2 "does not exist", 3 "all real numbers", 4 "infinitely many"; 0 for any other text."""
+    """1 for "no solution", 2 "does not exist", 3 "all real numbers", 4 "infinitely many"; 0 for any
+    other text."""
     numbers = (i for i, pattern in enumerate(PHRASES, 1) if pattern.fullmatch(text))
     return next(numbers, 0) if len(text) < 100 else 0
 
@@ -335,7 +347,8 @@ def unit_names(*quantities):
 
 
 def open_unit(one, wanted):
-    """Is the letter behind a reference's number a unit or a factor (12h), where the answer has none?"""
+    """Is the letter behind a reference's number a unit or a factor (12h), where the answer has
+    none?"""
     return re.search(r"(?:\d|[)}π]\s?)[A-Za-z]$", wanted) and not one.unit
 
 
@@ -392,7 +405,8 @@ def distinct_names(texts):
 
 
 def matched(one, two, rule):
-    """Is there a pairing of the parts, in any order? None where only undecided pairs could make it one."""
+    """Is there a pairing of the parts, in any order? None where only undecided pairs could make it
+    one."""
     if len(one) != len(two):
         return False
     left, doubt = list(one), False
@@ -408,7 +422,8 @@ def matched(one, two, rule):
 
 
 def several_forms(said, wanted, rel_tol):
-    """5/2 or 2.5, 72 km/h (20 m/s): one value in several forms, all of them right; different values are not."""
+    """5/2 or 2.5, 72 km/h (20 m/s): one value in several forms, all of them right; different values
+    are not."""
     one, two = forms(said), forms(wanted)
     if (len(one) > 1) == (len(two) > 1) or is_words(one[0]):
         return None
@@ -450,7 +465,8 @@ def alike(one, two):
 
 
 def named_value(said, wanted, rel_tol):
-    """A named value or a chain against a value: "x = 5", "x = 1/3 ≈ 0.33", "NO/BO = 1/\\sqrt{6}"."""
+    """A named value or a chain against a value: "x = 5", "x = 1/3 ≈ 0.33", "NO/BO =
+    1/\\sqrt{6}"."""
     one, two = sides(said), sides(wanted)
     if bool(one) == bool(two):
         return None
@@ -484,7 +500,8 @@ def is_words(text):
 
 
 def words(said, wanted, rel_tol):
-    """The same words, or a short text that holds them and denies nothing; another form of words is undecided."""
+    """The same words, or a short text that holds them and denies nothing; another form of words is
+    undecided."""
     if not is_words(wanted):
         return None
     if tokens(said) == tokens(wanted):
@@ -514,7 +531,8 @@ RULES = (
 def worth_asking(said, wanted):
     """Is there anything that math-verify could see and the rules could not?
 
-    It drops names, bases and units, words tell it nothing, towers of powers would only burn its time.
+    It drops names, bases and units, words tell it nothing, towers of powers would only burn its
+    time.
     """
     equations = [len(split_top(text, "=")) > 1 for text in (said, wanted)]
     if equations[0] != equations[1] or SUFFIX.search(said) or number(said) and number(wanted):

@@ -2,8 +2,8 @@
 
 agree(r"\\frac{9}{4}π", "2.25π") -> True;  agree("x+1", "x+2") -> False;  agree("f \\circ g", "h") -> None (cannot read it)
 
-The texts are spelled (markup.spell). Two expressions that agree at points of no special form are the
-same expression for all that a marker can tell (Schwartz-Zippel). Nothing is evaluated but this
+The texts are spelled (markup.spell). Two expressions that agree at points of no special form are
+the same expression for all that a marker can tell (Schwartz-Zippel). Nothing is evaluated but this
 grammar: no eval, floats only.
 """
 
@@ -121,7 +121,8 @@ def binomial(n, k):
 
 
 class Reader:
-    """Recursive descent over tokens. total() gives the values at the points; names are the unknowns met."""
+    """Recursive descent over tokens. total() gives the values at the points; names are the unknowns
+    met."""
 
     def __init__(self, text):
         self.tokens, self.at, self.depth, self.bars = tokens_of(text), 0, 0, 0
@@ -258,7 +259,8 @@ def read(text):
 
 
 def number(text):
-    """The value of a closed expression ("\\frac{9}{4}π"), complex, or None where there are unknowns or it cannot be read."""
+    """The value of a closed expression ("\\frac{9}{4}π"), complex, or None where there are unknowns
+    or it cannot be read."""
     found = read(text)
     return found[1][0] if found and not found[0] and cmath.isfinite(found[1][0]) else None
 
@@ -280,7 +282,8 @@ def values(one, two):
 
 
 def agree(one, two):
-    """Are two expressions the same function? True, False, or None where either cannot be read or evaluated."""
+    """Are two expressions the same function? True, False, or None where either cannot be read or
+    evaluated."""
     pairs = values(one, two)
     if pairs is None or all(near(a, b) for a, b in pairs):
         return None if pairs is None else True
@@ -294,7 +297,8 @@ def as_below(*texts):
 
 
 def proportional(one, two):
-    """Is one a constant times two at all points (equations f = 0)? None where they cannot be read."""
+    """Is one a constant times two at all points (equations f = 0)? None where they cannot be
+    read."""
     pairs = values(one, two)
     ratios = [a / b for a, b in pairs or () if abs(b) > 1e-9]
     if len(ratios) < 3:

@@ -6,7 +6,8 @@ LONGEST = 120  # characters; longer references are prose or proofs
 
 
 def option_texts(options):
-    """The texts of options given as a list or by letter, without a letter in front; None where there are none."""
+    """The texts of options given as a list or by letter, without a letter in front; None where
+    there are none."""
     options = list(options.values()) if isinstance(options, dict) else options
     if not isinstance(options, list) or not options:
         return None
@@ -14,7 +15,8 @@ def option_texts(options):
 
 
 def kind_of(reference, question="", options=None):
-    """The kind under which `check` compares with this reference, or None where rules cannot tell (prose, a proof, nothing).
+    """The kind under which `check` compares with this reference, or None where rules cannot tell
+    (prose, a proof, nothing).
 
     An option's text or letter is a choice, a letter also where the question lists the options
     ("A) 3 m  B) 4 m"); a number or formula with at most three words beside it ("4.2 m", "x = 3") is

@@ -1,4 +1,5 @@
-"""One spelling for answers: boxes, Markdown, LaTeX and Unicode taken to plain text once, before anything is compared.
+"""One spelling for answers: boxes, Markdown, LaTeX and Unicode taken to plain text once, before
+anything is compared.
 
 plain("so **(B)**, \\\\boxed{5}") -> "so (B),  Answer: 5 \\n"          for words
 spell(r"\\dfrac{1}{2}\\,\\text{cm}") -> r"\\frac{1}{2} cm"               for mathematics
@@ -70,7 +71,8 @@ COMMAND = re.compile(r"\\[a-zA-Z]+|\\[$%|]")
 
 
 def boxes(text):
-    """(start, end, content) of every \\boxed{...} or \\fbox{...}, braces balanced; linear in the text."""
+    """(start, end, content) of every \\boxed{...} or \\fbox{...}, braces balanced; linear in the
+    text."""
     found, at = [], 0
     for match in BOX.finditer(text):
         if match.start() < at:
@@ -97,7 +99,8 @@ def unwrap(text):
 
 
 def plain(text):
-    """Markdown, LaTeX wrappers and quotes of looks taken off; a box becomes a statement "Answer: ..."."""
+    """Markdown, LaTeX wrappers and quotes of looks taken off; a box becomes a statement "Answer:
+    ..."."""
     if "\\" in text or "oxed{" in text:
         found = boxes(text)
         if found:
@@ -132,7 +135,8 @@ def flat_scripts(text):
 
 @functools.lru_cache(maxsize=2048)
 def spell(text):
-    """Mathematics in one spelling: signs as single characters, \\frac and \\sqrt as the only kinds kept, no looks."""
+    """Mathematics in one spelling: signs as single characters, \\frac and \\sqrt as the only kinds
+    kept, no looks."""
     text = scripts(text.strip()[:MAX_LENGTH])
     text = "∼" + text[1:] if text[:1] == "~" else text
     if "\\" in text or "{" in text or "$" in text:

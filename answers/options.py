@@ -25,7 +25,8 @@ def is_option(letter, options):
 
 @functools.lru_cache(maxsize=4096)
 def words(text, stemmed=False):
-    """The text as " token token " for containment tests: lower case, no articles, no punctuation, LaTeX flattened."""
+    """The text as " token token " for containment tests: lower case, no articles, no punctuation,
+    LaTeX flattened."""
     text = plain(text).lower()
     if "\\" in text:
         text = re.sub(r"\^\s*\{?\s*\\circ\s*\}?", " deg ", text)
@@ -78,7 +79,8 @@ def by_number(flat, known):
 
 
 def contained(flat, known):
-    """The letters whose words stand in flat, longest first; neither parts of longer ones nor what is denied."""
+    """The letters whose words stand in flat, longest first; neither parts of longer ones nor what
+    is denied."""
     hits = []
     for letter, option in known:
         at = flat.rfind(option)

@@ -1,4 +1,5 @@
-"""Numbers with their units as people write them: read without eval, compared with the care of a marker.
+"""Numbers with their units as people write them: read without eval, compared with the care of a
+marker.
 
 parse_quantity(r"1.2 \\times 10^{-3}\\,\\mathrm{mol\\,L^{-1}}") -> Quantity(value=0.0012, unit=Unit("mole**1*liter**-1", ...))
 parse_quantity(r"2\\sqrt{3} cm") -> Quantity(value=3.46..., exact=True, ...);  parse_quantity("x + 1") -> None
@@ -215,7 +216,8 @@ def attach_unit(number, rest):
 
 
 def close(value, reference, digits, rel_tol=None):
-    """Is value the reference? Exact references (digits None) ask for equality, decimals for the reference's digits or 1 %."""
+    """Is value the reference? Exact references (digits None) ask for equality, decimals for the
+    reference's digits or 1 %."""
     if not (math.isfinite(value) and math.isfinite(reference)):
         return value == reference
     gap, size = abs(value - reference), abs(reference)
@@ -234,7 +236,8 @@ def half_digit(value, digits):
 
 
 def same_quantity(value, reference, rel_tol=None):
-    """True, False or None of two Quantities: a unit that only one side has is accepted, convertible ones are converted, others differ."""
+    """True, False or None of two Quantities: a unit that only one side has is accepted, convertible
+    ones are converted, others differ."""
     one, two = value.unit, reference.unit
     if one and two and one != two:
         if one.dimension == two.dimension:
@@ -264,7 +267,8 @@ def same_converted(value, reference, rel_tol):
 
 
 def same_number(value, reference, rel_tol):
-    """Two numbers in one unit. An integer with a unit of measurement or % (298 K) was rounded by its author: what rounds to it agrees."""
+    """Two numbers in one unit. An integer with a unit of measurement or % (298 K) was rounded by
+    its author: what rounds to it agrees."""
     if close(value.value, reference.value, reference.digits, rel_tol):
         return True
     if rel_tol is not None or reference.digits is not None or value.digits is None:

@@ -1,12 +1,13 @@
-"""Short answers in words: what a response states, and whether that is the reference. Words that differ are left to a judge.
+"""Short answers in words: what a response states, and whether that is the reference. Words that
+differ are left to a judge.
 
     read("The powerhouse is the mitochondrion.")             -> ("The powerhouse is the mitochondrion.", "whole text")
     same("The powerhouse is the mitochondrion.", "mitochondria") -> (True, "states it")
     same("It is not caused by iron", "iron")                  -> (None, "states it")      denied
     same("the lysosome", "ribosome")                          -> (None, "other words")    perhaps a synonym
 
-True only where the reference's own words, number or formula are stated, unhedged; False only where the
-two are of one kind and differ: yes and no, numbers. RULES are tried in order.
+True only where the reference's own words, number or formula are stated, unhedged; False only where
+the two are of one kind and differ: yes and no, numbers. RULES are tried in order.
 """
 
 import itertools
@@ -94,7 +95,8 @@ FORMULA = re.compile(r"[=^\\_]|\d|[+-]$|\(.+\)|^[A-Z][a-z]?$|[A-Z]{2}")
 
 
 def same(answer, reference, unit=None, rel_tol=None):
-    """(True, False or None, rule): does the statement give the reference, or one of its alternatives?"""
+    """(True, False or None, rule): does the statement give the reference, or one of its
+    alternatives?"""
     answer, reference = (plain(str(text)[:MAX_READ]).strip() for text in (answer, reference))
     if unit:
         return equal.same(answer, reference, unit, rel_tol)
@@ -110,7 +112,8 @@ def decide(answer, reference):
 
 
 def alternatives(reference):
-    """The ways to write a reference: whole, without its brackets, and what they or an "or" say is the same."""
+    """The ways to write a reference: whole, without its brackets, and what they or an "or" say is
+    the same."""
     found = [reference := reference.rstrip(".")]
     if bracket := re.fullmatch(r"(.*?\S)\s+\(([^()]+)\)", reference):
         found.append(bracket[1])
@@ -184,7 +187,8 @@ def states_it(answer, reference):
 
 
 def refused(before, after):
-    """Is what stands between these words refused: "not caused by X", "X is not", "instead of X", "of X is Y"?"""
+    """Is what stands between these words refused: "not caused by X", "X is not", "instead of X",
+    "of X is Y"?"""
     if before[-1:] == ("but",):
         return False  # "not mitosis but meiosis"
     behind = () if after[:1] == ("not",) else after[:2]  # "the ribosome, not the nucleus"

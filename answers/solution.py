@@ -1,4 +1,5 @@
-"""The final answer of a worked solution: the last box or statement, else the value that the last sentence states.
+"""The final answer of a worked solution: the last box or statement, else the value that the last
+sentence states.
 
 extract_math("... so $x = \\\\boxed{\\\\frac12}$.") -> "\\\\frac12"
 """
@@ -78,7 +79,8 @@ COPULA = re.compile(
 COUNT = re.compile(  # There are three ways
     rf"(\b(?:are|is|were|was|has|have|had|only|total\sof|remains?|with)\s(?:a\stotal\sof\s|only\s|exactly\s|about\s)?)({'|'.join(WORD_NUMBERS)})\b(?!\sof\b|-)"
 )
-# What stands behind a value and is not the answer: "-4, reached at x = 2", "7 cm, since its diameter is 14 cm".
+# What stands behind a value and is not the answer: "-4, reached at x = 2", "7 cm, since its
+# diameter is 14 cm".
 ASIDE = re.compile(
     r"""[\s.]*,?\s+\(?(?:because|since|which|where|when|while|if|given|assuming|as\s+(?:the|we|it)|using
     |after|before|until|at|within|with|for|reached|attained|occurring|compared)\b""",
@@ -117,7 +119,8 @@ DOUBTFUL = "one of several values"  # the rule whose answer is never decided
 
 
 def prepared(text):
-    """The end of a long text, with the boxes of JSON as boxes, dashes before numbers as signs, units in one formula."""
+    """The end of a long text, with the boxes of JSON as boxes, dashes before numbers as signs,
+    units in one formula."""
     text = text[-MAX_READ:].replace("\r", "").replace("\\\\boxed", "\\boxed")
     text = re.sub(r"(?<=[\s=(])[–—−](?=\.?\d)", "-", text)
     return re.sub(r"(?<=[A-Za-z])\$\^\{?(-?\d)\}?\$", r"^\1", text)  # $25\pi$ cm$^2$
@@ -141,12 +144,14 @@ def last_box(text):
 
 
 def looks_maths(text):
-    """Is a stated answer one that could replace a box: a number or formula, not "in simplest form"?"""
+    """Is a stated answer one that could replace a box: a number or formula, not "in simplest
+    form"?"""
     return bool(parse_quantity(text) or re.search(r"\d|\\[a-z]+|=", text) and len(text) < 80)
 
 
 def joined_boxes(text, found):
-    """The last box, with the boxes of the same sentence before it: "\\boxed{1} and \\boxed{2}" -> "1, 2"."""
+    """The last box, with the boxes of the same sentence before it: "\\boxed{1} and \\boxed{2}" ->
+    "1, 2"."""
     run = [found[-1]]
     for before in reversed(found[:-1]):
         gap = text[before[1] : run[0][0]]
@@ -173,7 +178,8 @@ def statement(text):
 
 
 def last_statement(text):
-    """(position, answer) of the last "answer is ..." whose rest can be an answer and that is no remark; None without one."""
+    """(position, answer) of the last "answer is ..." whose rest can be an answer and that is no
+    remark; None without one."""
     for match in reversed(list(itertools.islice(STATED.finditer(text), 2000))):
         start = max(text.rfind("\n", 0, match.start()), match.start() - 200) + 1
         before = re.split(r"[.!?]\s", text[start : match.start()])[-1]
@@ -191,7 +197,8 @@ def last_statement(text):
 
 
 def undressed(value):
-    """A value without the brackets or the sentence around it: "[300] (in MPa)", "The teacher needs 20 candies"."""
+    """A value without the brackets or the sentence around it: "[300] (in MPa)", "The teacher needs
+    20 candies"."""
     if framed := re.fullmatch(r"\[([^\[\],]+)\]\s*(?:\(?in\s+([^()]{1,20})\)?)?", value):
         return f"{framed[1].strip()} {framed[2] or ''}".strip()
     if SENTENCE.match(value) and len(value.split()) > 3 and re.search(r"\d", value):
@@ -200,7 +207,8 @@ def undressed(value):
 
 
 def head_of(tail):
-    """What is stated at the start of tail: a formula, or the words up to the end of the sentence."""
+    """What is stated at the start of tail: a formula, or the words up to the end of the
+    sentence."""
     tail = LEADING.sub("", tail.lstrip("*_ \n:")).replace("**", "").lstrip("`")
     if PARTS.match(tail):
         return " ".join(re.split(r"\n\s*\n", tail)[0].split()).rstrip(".")
@@ -228,7 +236,8 @@ def formula_at(formula, rest):
 
 
 def bare_head(head):
-    """What a stated sentence ends up with: what stands behind its last "is", its last formula; None of mere words."""
+    """What a stated sentence ends up with: what stands behind its last "is", its last formula; None
+    of mere words."""
     masked = MATHS.sub(lambda m: "$" * len(m[0]), head)
     copulas = list(
         re.finditer(
@@ -247,7 +256,8 @@ def bare_head(head):
 
 
 def with_unit(formula, rest):
-    """A formula with the unit that stands behind it: "v = 3" and " m/s downwards" -> "v = 3 m/s"."""
+    """A formula with the unit that stands behind it: "v = 3" and " m/s downwards" -> "v = 3
+    m/s"."""
     if re.fullmatch(r"\d{1,2}:\d\d", formula) and (half := re.match(r"\s*([ap])\.?\s?m\b", rest)):
         return f"{formula} {half[1]}.m."
     quantity = parse_quantity(re.split(r"=|\\approx|≈", formula)[-1])
@@ -288,7 +298,8 @@ def bold(text):
 
 
 def last_value(text):
-    """The number or formula of the last sentence that states one, unless the text gives up or the sentence has others."""
+    """The number or formula of the last sentence that states one, unless the text gives up or the
+    sentence has others."""
     sentence, value = last_stated(text)
     return None if value is None or doubtful(sentence, value) else value
 
@@ -307,8 +318,8 @@ def concluded(text):
 
 @functools.lru_cache(2)  # two rules ask
 def last_stated(text):
-    """(sentence, value) of the last sentence that states a value, checks left out; (text, None) where the
-    text gives up."""
+    """(sentence, value) of the last sentence that states a value, checks left out; (text, None)
+    where the text gives up."""
     text = SHOWN.sub(last_row, concluded(text).replace("**", "").replace("`", "")).strip()
     if OPEN_END.search(text[-20:]):  # cut off
         return text, None
@@ -325,7 +336,8 @@ def last_stated(text):
 
 
 def main_clause(sentence):
-    """A sentence up to what it adds behind the value it states: "is -4, reached at x = 2" -> "is -4"."""
+    """A sentence up to what it adds behind the value it states: "is -4, reached at x = 2" -> "is
+    -4"."""
     stated = COPULA.search(sentence)
     if not stated or SUBORDINATE.match(sentence):
         return sentence
@@ -356,7 +368,8 @@ def last_sentences(text, most=6):
 
 
 def last_row(display):
-    """A displayed formula on one line; of several rows the last one: "$$ x = 1 \\\\ = 2 $$" -> "$$= 2$$"."""
+    """A displayed formula on one line; of several rows the last one: "$$ x = 1 \\\\ = 2 $$" -> "$$=
+    2$$"."""
     body = " ".join(re.sub(rf"\\(?:begin|end)\s*{ENVIRONMENT}", " ", inner(display)).split())
     if not re.search("matrix|array|cases", body):
         rows = [row for row in re.split(r"\\\\(?:\[[^\]]{0,9}\])?", body) if row.strip(" &")]
@@ -365,7 +378,8 @@ def last_row(display):
 
 
 def stated_value(sentence):
-    """The number or formula that a sentence ends up with: what stands behind its last "is" or "=", else its last number."""
+    """The number or formula that a sentence ends up with: what stands behind its last "is" or "=",
+    else its last number."""
     if (formula := last_formula(sentence)) is not None:
         return formula
     plain = COUNT.sub(lambda m: f"{m[1]}{WORD_NUMBERS[m[2]]}", sentence)
@@ -421,7 +435,8 @@ def marked_value(plain):
 
 
 def plain_formula(sentence, start):
-    """The last formula without LaTeX that stands behind "is" or "=" from `start` on, with its unit; None without one."""
+    """The last formula without LaTeX that stands behind "is" or "=" from `start` on, with its unit;
+    None without one."""
     found = list(itertools.islice(PLAIN_FORMULA.finditer(sentence, start), 50))[-1:]
     piece = found[0][1].rstrip(".,;:!?*") if found else ""
     if NUMBER_RUN.fullmatch(piece) or not re.search(r"[\dπ√²³]", piece):

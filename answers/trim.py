@@ -1,9 +1,11 @@
-"""A response without what is no part of its answer: thoughts, special tokens, turns that the model invented.
+"""A response without what is no part of its answer: thoughts, special tokens, turns that the model
+invented.
 
     after_thinking("<think>maybe A</think>The answer is B.") -> "The answer is B."
     final_part("Answer: C<|im_end|>\\n<|im_start|>user\\nAnd now?") -> "Answer: C"
 
-The only place of the project that knows these marks; every script that reads a model's text goes through it.
+The only place of the project that knows these marks; every script that reads a model's text goes
+through it.
 """
 
 import re
@@ -59,7 +61,8 @@ ANSWER_TAG = re.compile(
 
 
 def after_thinking(text):
-    """What a model says after its thoughts; "" where the thoughts never end and nothing stands before them."""
+    """What a model says after its thoughts; "" where the thoughts never end and nothing stands
+    before them."""
     text = text or ""
     if not any(mark in text for mark in ("<", "[", "◁", "assistantfinal", "analysis")):
         return text.strip()
@@ -78,13 +81,15 @@ def still_thinking(text):
 
 
 def began_before(text):
-    """Does a text end a block of thoughts that it never opened, because the prompt template had opened it?"""
+    """Does a text end a block of thoughts that it never opened, because the prompt template had
+    opened it?"""
     end = THINK_END.search(text)
     return bool(end) and not THINK.search(text, 0, end.start())
 
 
 def final_part(response):
-    """The response without thoughts, invented turns and special tokens; of several <answer> tags the last."""
+    """The response without thoughts, invented turns and special tokens; of several <answer> tags
+    the last."""
     text = after_thinking(short_spaces(response or ""))
     turn = NEXT_TURN.search(text)
     if turn and SPECIAL.sub("", text[: turn.start()]).strip():
@@ -95,13 +100,15 @@ def final_part(response):
 
 
 def short_spaces(text):
-    """Runs of blanks cut to three characters: patterns with several \\s* would take cubic time over them."""
+    """Runs of blanks cut to three characters: patterns with several \\s* would take cubic time over
+    them."""
     text = re.sub(r"[ \t]{4,}", "   ", re.sub(r"\n{3,}", "\n\n", text.strip()))
     return re.sub(r"\s{8,}", lambda run: "\n\n" if run[0].count("\n") > 1 else "   ", text)
 
 
 def before_next_question(text, most=20):
-    """The text up to each further question that a base model invents, shortest first; at most `most`."""
+    """The text up to each further question that a base model invents, shortest first; at most
+    `most`."""
     for number, question in enumerate(NEXT_QUESTION.finditer(text)):
         if number == most:
             return

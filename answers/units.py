@@ -1,4 +1,5 @@
-"""Units of measurement as people write them, read by pint: "kJ mol^{-1}", "ms^-2", "degrees Celsius".
+"""Units of measurement as people write them, read by pint: "kJ mol^{-1}", "ms^-2", "degrees
+Celsius".
 
 read_unit("km/h") -> Unit(name="kilometer**1*hour**-1", dimension="[length] / [time]", size=0.2777..., zero=0.0)
 read_unit("apples") -> None
@@ -112,7 +113,8 @@ def factors(text, sign):
 
 
 def names_of(word, power):
-    """pint's names of a word: "kJ" -> [kilojoule]; "Jkg" before a power, and "Nm", are two; [] of no unit."""
+    """pint's names of a word: "kJ" -> [kilojoule]; "Jkg" before a power, and "Nm", are two; [] of
+    no unit."""
     power = (power or "").replace(" ", "")
     if "-" in power and re.fullmatch("[ckm]?ms|rads", word):  # ms^-1 is m/s
         return [pint_name(word[:-1]), "second"]
@@ -129,7 +131,8 @@ def names_of(word, power):
 
 @functools.lru_cache(maxsize=4096)
 def pint_name(word):
-    """pint's name of a word or symbol: "metres" -> "meter", "photons" -> "count", "apples" -> None."""
+    """pint's name of a word or symbol: "metres" -> "meter", "photons" -> "count", "apples" ->
+    None."""
     if COUNTED.fullmatch(word):
         return "count"
     if word == "a":  # a year in pint
@@ -169,7 +172,8 @@ def measured(name):
 
 
 def unit_after(text):
-    """The longest unit, of one to four words, at the start of the text that follows a number; "" without one."""
+    """The longest unit, of one to four words, at the start of the text that follows a number; ""
+    without one."""
     words = re.match(r"\s*-?((?:[^\s,;()]+(?:\s|$)*){1,4})", text[:60])
     parts = words[1].split() if words else []
     for n in range(len(parts), 0, -1):

@@ -1,4 +1,5 @@
-"""Words of a short answer as they are compared: stemmed, in one spelling, numbers and ordinals as digits, no articles.
+"""Words of a short answer as they are compared: stemmed, in one spelling, numbers and ordinals as
+digits, no articles.
 
 tokens("the Second World Wars") == tokens("2nd world war") -> True
 """
@@ -40,7 +41,8 @@ WORD = re.compile(
 
 @functools.lru_cache(maxsize=8192)
 def stem(word):
-    """A light stem that joins plurals, tenses and the two spellings of English; never chemistry's -ate/-ite, -ane/-ene."""
+    """A light stem that joins plurals, tenses and the two spellings of English; never chemistry's
+    -ate/-ite, -ane/-ene."""
     word = BRITISH.sub(lambda match: AMERICAN[match[0]], word)
     word = IRREGULAR.get(word, word)
     if len(word) > 3 and word.endswith("s") and not word.endswith(("ss", "us", "is")):
@@ -52,7 +54,8 @@ def stem(word):
 
 
 def one_spelling(text):
-    """Lower-case ASCII words and numbers: Greek letters by name, no accents, no thousands commas."""
+    """Lower-case ASCII words and numbers: Greek letters by name, no accents, no thousands
+    commas."""
     text = unwrap(flat_scripts(text)).replace("’", "'")
     if not text.isascii():
         text = unicodedata.normalize("NFKD", text.translate(GREEK_LETTERS))
@@ -81,5 +84,6 @@ def one_form(word):
 
 
 def squeezed(text):
-    """The letters and digits of a text without articles, for words that are written as one or as two: merge-sort, mergesort."""
+    """The letters and digits of a text without articles, for words that are written as one or as
+    two: merge-sort, mergesort."""
     return re.sub(r"\b(?:an?|the)\b|\W+|_", "", one_spelling(text))

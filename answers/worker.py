@@ -1,10 +1,13 @@
-"""math-verify behind glass: sympy reads model output only in a process of its own, which the kernel ends after so much CPU time.
+"""math-verify behind glass: sympy reads model output only in a process of its own, which the kernel
+ends after so much CPU time.
 
-    python -P worker.py     reads one JSON line per question on stdin: {"reference": text, "answer": text, "seconds": 2.5}
+    python -P worker.py     reads one JSON line per question on stdin: {"reference": text, "answer":
+                            text, "seconds": 2.5}
                             writes one JSON line: true, false, or null (cannot tell); ends at the end of its input
 
-A subprocess and not multiprocessing, so that it works inside daemonic processes, threads and servers. equal() may be called from any thread.
-Seconds are of the worker's own CPU: a loaded machine gives the same verdicts as a quiet one, later.
+A subprocess and not multiprocessing, so that it works inside daemonic processes, threads and
+servers. equal() may be called from any thread. Seconds are of the worker's own CPU: a loaded
+machine gives the same verdicts as a quiet one, later.
 """
 
 import json
@@ -63,7 +66,8 @@ class Worker:
         return data.decode().strip()
 
     def ask(self, reference, answer, seconds):
-        """True, False or None as the child says; raises TimeoutError where it was ended, Stalled where it does not run."""
+        """True, False or None as the child says; raises TimeoutError where it was ended, Stalled
+        where it does not run."""
         if not self.ready and self.line() != "ready":
             self.stop()
             raise Stalled("the worker did not start: python -c 'import math_verify' says why")
@@ -96,7 +100,8 @@ os.register_at_fork(after_in_child=_forget)
 
 
 def equal(reference, answer, seconds=LIMIT):
-    """What math-verify says of two LaTeX texts: True, False, or None where it cannot tell or was stopped (then `timeouts` grows by one).
+    """What math-verify says of two LaTeX texts: True, False, or None where it cannot tell or was
+    stopped (then `timeouts` grows by one).
 
     seconds: of CPU time. Raises Stalled.
     """
@@ -126,7 +131,8 @@ def close():
 
 
 def limit_cpu(seconds):
-    """The kernel ends this process after so many seconds more of its own CPU time, whatever it is in; 0 takes the limit off."""
+    """The kernel ends this process after so many seconds more of its own CPU time, whatever it is
+    in; 0 takes the limit off."""
     signal.signal(signal.SIGPROF, signal.SIG_DFL)
     signal.setitimer(signal.ITIMER_PROF, seconds)
 
