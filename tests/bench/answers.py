@@ -364,6 +364,7 @@ def rules():
     base = {name: [verdict_of(row) for row in group] for name, group in sets.items()}
     found = []
     for function in functions_of_answers():
+        size = len(inspect.getsource(function))
         code, defaults = function.__code__, function.__defaults__
         changes = []
         for fake in FAKES:
@@ -372,7 +373,7 @@ def rules():
             changes.append([changed(group, base[name]) for name, group in sets.items()])
         function.__code__, function.__defaults__ = code, defaults
         clear_caches()
-        found.append((min(changes), len(inspect.getsource(function)), function))
+        found.append((min(changes), size, function))
     print(f"{'characters':>10} {'labelled':>9} {'written':>8}   (verdicts that change)")
     for (labelled, cases), size, function in sorted(found, key=lambda item: item[:2]):
         print(f"{size:10} {labelled:9} {cases:8}   {function.__module__}.{function.__name__}")
