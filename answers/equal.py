@@ -382,20 +382,24 @@ def collections(said, wanted, rel_tol):
         return None
     if len(one) != len(two):
         return False
-    loose = kind in LOOSE and wanted_kind in LOOSE
+    loose = {kind, wanted_kind} <= {"list", "set"}
     names, wanted_names = distinct_names(one), distinct_names(two)
+    if loose and not names and not wanted_names:
+        return matched(one, two, lambda x, y: equal(x, y, rel_tol))
     if names and set(names) == set(wanted_names):
         one = [one[names.index(name)] for name in wanted_names]
-    elif loose and not (names or wanted_names):
-        return matched(one, two, lambda x, y: equal(x, y, rel_tol))
     elif sides(one[0]) and not names:
         return None  # x = 2, x = -3 is no point (2, -3)
     elif "set" in (kind, wanted_kind):
         return False
-    one, two = list(map(value_of, one)), list(map(value_of, two))
+    unnamed = loose and not wanted_names
+    return in_order(list(map(value_of, one)), list(map(value_of, two)), unnamed, rel_tol)
+
+
+def in_order(one, two, unnamed, rel_tol):
+    """Do the values agree in order? None where they do in another one: x_1 = 5, x_2 = 2 for "2, 5"."""
     verdict = every(equal(x, y, rel_tol) for x, y in zip(one, two, strict=True))
-    unnamed = loose and not (names and wanted_names)
-    return verdict or None if unnamed and set(one) == set(two) else verdict  # x_1 = 5, x_2 = 2
+    return verdict or None if unnamed and set(one) == set(two) else verdict
 
 
 def distinct_names(texts):
