@@ -221,7 +221,7 @@ def identify(model):
 class RawFile:
     """The answers on disk: an index of what is there, appends, and at the end the order of the input.
 
-    The index is a temporary SQLite table that spills to disk: memory does not grow with the rows.
+    The index is a temporary SQLite database that spills to disk: memory does not grow with the rows.
     """
 
     def __init__(self, path):
@@ -237,8 +237,9 @@ class RawFile:
         self.reader, self.lines = open(self.path, "rb"), 0
         self.table = sqlite3.connect("", isolation_level=None)
         self.table.executescript(
-            "PRAGMA journal_mode=OFF; PRAGMA synchronous=OFF; CREATE TABLE rows (id BLOB PRIMARY "
-            "KEY, place, offset, prompt_tokens, completion_tokens) WITHOUT ROWID; BEGIN"
+            "PRAGMA journal_mode=OFF; PRAGMA synchronous=OFF; CREATE TABLE places (id BLOB PRIMARY "
+            "KEY, place) WITHOUT ROWID; CREATE TABLE answers (id BLOB PRIMARY KEY, offset, "
+            "prompt_tokens, completion_tokens) WITHOUT ROWID; BEGIN"
         )
         self._scan()
 
@@ -262,33 +263,24 @@ class RawFile:
     def _note(self, row, offset):
         """Put a row into the index: where it stands, and the tokens of all its tries."""
         spent = [row[key] + row.get("earlier", {}).get(key, 0) for key in TOKENS]
-        self._set(row["id"], f"offset, {', '.join(TOKENS)}", offset, *spent)
+        self._run("INSERT OR REPLACE INTO answers VALUES (?, ?, ?, ?)", row["id"], offset, *spent)
         self.lines += 1
 
-    def _set(self, id_, columns, *values):
-        marks = ",".join("?" * len(values))
-        self.table.execute(
-            f"INSERT INTO rows (id, {columns}) VALUES (?, {marks}) "
-            f"ON CONFLICT (id) DO UPDATE SET ({columns}) = ({marks})",
-            (key_of(id_), *values, *values),
-        )
-
-    def _find(self, id_, columns):
-        where = "id = ? AND offset IS NOT NULL"
-        return self.table.execute(
-            f"SELECT {columns} FROM rows WHERE {where}", (key_of(id_),)
-        ).fetchone()
+    def _run(self, query, id_, *values):
+        key = id_.encode("utf-8", "surrogatepass")
+        return self.table.execute(query, (key, *values)).fetchone()
 
     def get(self, id_):
         """The raw row of an id, or None."""
-        if (found := self._find(id_, "offset")) is None:
+        found = self._run("SELECT offset FROM answers WHERE id = ?", id_)
+        if found is None:
             return None
         self.reader.seek(found[0])
         return r.decode(self.reader.readline())
 
     def tokens(self, id_):
         """Tokens of all tries of an id, or None where it has no row."""
-        found = self._find(id_, ", ".join(TOKENS))
+        found = self._run(f"SELECT {', '.join(TOKENS)} FROM answers WHERE id = ?", id_)
         return found and dict(zip(TOKENS, found, strict=True))
 
     def append(self, row):
@@ -302,7 +294,7 @@ class RawFile:
         """The stored row of an id, or None; BadInput where it is of another model, sampling
         (budgets may grow) or messages_hash; with changed="ask" one of other messages is set aside.
         `number`: its place in the input."""
-        self._set(id_, "place", number)
+        self._run("INSERT OR REPLACE INTO places VALUES (?, ?)", id_, number)
         if (stored := self.get(id_)) is None:
             return None
         for key, value in expected.items():
@@ -324,17 +316,18 @@ class RawFile:
         """Move an answer to other messages to X.old.jsonl: its row is asked about again."""
         with open(r.beside(self.path, "old.jsonl"), "ab") as old:
             old.write(r.dumps(stored))
-        self._set(stored["id"], "offset", None)
+        self._run("DELETE FROM answers WHERE id = ?", stored["id"])
 
     def spent(self):
         """Tokens of every answer in the file, with those of the tries before it."""
-        sums = self.table.execute("SELECT sum(prompt_tokens), sum(completion_tokens) FROM rows")
+        sums = self.table.execute("SELECT sum(prompt_tokens), sum(completion_tokens) FROM answers")
         return dict(zip(TOKENS, (number or 0 for number in sums.fetchone()), strict=True))
 
     def finish(self, failed):
         """Bring the rows into the order of the input, each once; others stay at the end."""
         found = self.table.execute(
-            "SELECT offset FROM rows WHERE offset IS NOT NULL ORDER BY place IS NULL, place, offset"
+            "SELECT offset FROM answers LEFT JOIN places USING (id) "
+            "ORDER BY place IS NULL, place, offset"
         )
         order = array("q", (offset for (offset,) in found))
         in_order = all(before < after for before, after in itertools.pairwise(order))
@@ -352,10 +345,6 @@ class RawFile:
         self.table.close()
         self.reader.close()
         self.file.close()
-
-
-def key_of(id_):
-    return id_.encode("utf-8", "surrogatepass")
 
 
 def without_budgets(sampling):
