@@ -1,6 +1,5 @@
-"""Answer requests by transformers' generate, where vLLM cannot run: small batches, and slow (some ten times slower than vLLM on a GPU).
-
-Used by run_eval.py --backend transformers; no command of its own.
+"""Answer requests by transformers' generate, where vLLM cannot run (run_eval.py --backend): small
+batches, some ten times slower than vLLM on a GPU.
 """
 
 import sys
@@ -13,7 +12,8 @@ import itertools
 import batch_generate
 import rows as r
 
-BATCH = 16  # prompts answered together; one of 2,048 tokens with 2,048 new ones takes about 0.6 GB of cache in an 8B model
+# prompts answered together: 2,048 tokens and 2,048 new ones take 0.6 GB of cache in an 8B model
+BATCH = 16
 
 
 def ask(requests, emit, setup):
@@ -63,19 +63,17 @@ def answer(model, tokenizer, batch, sampling):
     context = getattr(model.config.get_text_config(), "max_position_embeddings", None) or 1 << 30
     how = dict(add_generation_prompt=True, tokenize=True, return_dict=False)
     how |= batch_generate.template_args(sampling)
-    prompts = [tokenizer.apply_chat_template(request["messages"], **how) for request in batch]
-    fit = [len(p) + q["max_tokens"] <= context for p, q in zip(prompts, batch, strict=True)]
-    # places of the requests, one for each answer that they want
-    places = [i for i, request in enumerate(batch) if fit[i] for _ in request["ids"]]
-    answers = [{"texts": [], "prompt_tokens": len(ids)} for ids in prompts]
-    new = generate(model, tokenizer, [prompts[i] for i in places], batch, ends, sampling)
-    for place, tokens in zip(places, new, strict=True):
-        made = finished(tokenizer, tokens, ends, batch[place]["max_tokens"])
-        answers[place]["texts"].append(made)
-    for place, ids in enumerate(prompts):
-        if not fit[place]:
-            text = f"a prompt of {len(ids)} tokens leaves no room in {context}"
-            answers[place] = {"error": text}
+    answers, texts = [], []  # texts: (answer, prompt, budget) of each text to be made
+    for request in batch:
+        ids = tokenizer.apply_chat_template(request["messages"], **how)
+        answers.append({"texts": [], "prompt_tokens": len(ids)})
+        if len(ids) + request["max_tokens"] > context:
+            answers[-1] = {"error": f"a prompt of {len(ids)} tokens leaves no room in {context}"}
+        else:
+            texts += [(answers[-1], ids, request["max_tokens"])] * len(request["ids"])
+    new = generate(model, tokenizer, [ids for _, ids, _ in texts], batch, ends, sampling)
+    for (made, _, budget), tokens in zip(texts, new, strict=True):
+        made["texts"].append(finished(tokenizer, tokens, ends, budget))
     return answers
 
 
