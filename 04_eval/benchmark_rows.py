@@ -110,29 +110,43 @@ def wrong(where, field, wanted, value):
     return r.BadInput(f'{where}: field "{field}" must be {wanted}, this is {value!r}'[:300])
 
 
+# What raw rows say beside the question, and the names that it has in the fifteen sets.
+CARRIED = {
+    "subject": (
+        *"subject topic category field discipline Domain meta_info subject_name type".split(),
+        "High-level domain",
+    ),
+    "source_id": (*"question_id uuid ID pubid unique_id idx id".split(), "Record ID"),
+    "canary": ("canary", "Canary String"),
+    "difficulty": ("difficulty",),
+    "level": ("level",),
+    "answer_type": ("answer_type",),
+}
+
+
+def carried(row):
+    """The fields of CARRIED that a raw row has."""
+    there = {name: [row[n] for n in names if row.get(n)] for name, names in CARRIED.items()}
+    return {name: found[0] for name, found in there.items() if found}
+
+
 def read_mmlu(row):
-    options, subject = row.get("choices") or row["options"], row.get("subject") or row.get("topic")
-    return choice(row["question"], options, place_of(row["answer"]), subject=subject)
+    return choice(row["question"], row.get("choices") or row["options"], place_of(row["answer"]))
 
 
 def read_mmlu_pro(row):
     right = row["answer_index"]
     options = [text for i, text in enumerate(row["options"]) if text != "N/A" or i == right]
-    more = dict(subject=row.get("category"), source_id=row.get("question_id"))
-    return choice(row["question"], options, place_of(row["answer"]), **more)
+    return choice(row["question"], options, place_of(row["answer"]))
 
 
 def read_gpqa_diamond(row):
     options = [row["Correct Answer"], *(row[f"Incorrect Answer {i}"] for i in (1, 2, 3))]
-    more = dict(subject=row.get("High-level domain"), source_id=row.get("Record ID"))
-    more["canary"] = row.get("Canary String") or None
-    return choice(row["Question"], options, 0, shuffle=True, **more)
+    return choice(row["Question"], options, 0, shuffle=True)
 
 
 def read_supergpqa(row):
-    more = dict(subject=row.get("field") or row.get("discipline"), source_id=row.get("uuid"))
-    more["difficulty"] = row.get("difficulty")
-    return choice(row["question"], row["options"], place_of(row["answer_letter"]), **more)
+    return choice(row["question"], row["options"], place_of(row["answer_letter"]))
 
 
 def read_scibench(row):
@@ -171,9 +185,7 @@ def read_olympicarena(row):
         # unit; none in the test split: its authors grade it
         reference=join_texts(row.get("answer")),
         unit=join_texts(row.get("unit")),
-        subject=row.get("subject"),
         source_id=row["id"],
-        answer_type=row["answer_type"],
     )
 
 
@@ -185,29 +197,28 @@ def join_texts(value):
 
 def read_chembench(row):
     example = row["examples"][0]
-    more = dict(subject=row.get("subject"), source_id=row.get("uuid"), canary=row.get("canary"))
     if scores := example.get("target_scores"):
         scores = json.loads(scores) if isinstance(scores, str) else scores
         scores = {option: score for option, score in scores.items() if score is not None}
         right = [place for place, score in enumerate(scores.values()) if float(score) > 0]
-        return choice(example["input"], list(scores), right, shuffle=True, **more)
-    if (tolerance := row.get("relative_tolerance")) is not None:
-        more["rel_tol"] = float(tolerance)
+        return choice(example["input"], list(scores), right, shuffle=True)
+    tolerance = row.get("relative_tolerance")
+    more = {} if tolerance is None else {"rel_tol": float(tolerance)}
     return open_answer(example["input"], example["target"], **more)
 
 
 def read_csbench(row):
-    more = dict(subject=row.get("Domain"), source_id=row.get("ID"))
     if row.get("Language", "English") not in ("English", "en"):
         return "not in English"
     if row["Format"] == "Assertion":
         question = "Is this statement true or false? " + row["Question"]
-        right = ["True", "False"].index(str(row["Answer"]).strip())
-        return choice(question, ["True", "False"], right, **more)
+        return choice(question, OUTCOMES, OUTCOMES.index(str(row["Answer"]).strip()))
     if row["Format"] != "Multiple-choice":
         return f"format {row['Format']}: the paper counts multiple choice and assertions"
-    options = [row[letter] for letter in "ABCD"]
-    return choice(row["Question"], options, place_of(row["Answer"]), **more)
+    return choice(row["Question"], [row[letter] for letter in "ABCD"], place_of(row["Answer"]))
+
+
+OUTCOMES = ["True", "False"]
 
 
 def read_medqa(row):
@@ -216,13 +227,11 @@ def read_medqa(row):
         options = {option["key"]: option["value"] for option in options}
     options = {letter: text for letter, text in sorted(options.items()) if text is not None}
     right = list(options).index(str(row["answer_idx"]).strip())
-    return choice(row["question"], options.values(), right, subject=row.get("meta_info"))
+    return choice(row["question"], options.values(), right)
 
 
 def read_medmcqa(row):
-    options = [row[f"op{letter}"] for letter in "abcd"]
-    more = dict(subject=row.get("subject_name"), source_id=row.get("id"))
-    return choice(row["question"], options, int(row["cop"]), **more)
+    return choice(row["question"], [row[f"op{letter}"] for letter in "abcd"], int(row["cop"]))
 
 
 def read_pubmedqa(row):
@@ -232,8 +241,7 @@ def read_pubmedqa(row):
     decisions = ["yes", "no", "maybe"]
     right = [place for place, word in enumerate(decisions) if word == row.get("final_decision")]
     question = row.get("question") or row["QUESTION"]
-    more = dict(passage="\n".join(parts), source_id=row.get("pubid") or row.get("id"))
-    return choice(question, ["Yes", "No", "Maybe"], right, **more)
+    return choice(question, ["Yes", "No", "Maybe"], right, passage="\n".join(parts))
 
 
 def read_piqa(row):
@@ -242,8 +250,11 @@ def read_piqa(row):
 
 
 def read_gsm8k(row):
-    reference = row["answer"].rsplit("####", 1)[-1].strip()
-    return open_answer(row["question"], reference, source_id=row.get("id"))
+    return open_answer(row["question"], row["answer"].rsplit("####", 1)[-1].strip())
+
+
+def read_math(row):
+    return open_answer(row["problem"], last_box(row["solution"]))
 
 
 def last_box(text):
@@ -252,11 +263,5 @@ def last_box(text):
     return found[-1][2] if found else None
 
 
-def read_math(row):
-    more = dict(subject=row.get("type"), level=row.get("level"), source_id=row.get("idx"))
-    return open_answer(row["problem"], last_box(row["solution"]), **more)
-
-
 def read_math500(row):
-    more = dict(subject=row.get("subject"), level=row.get("level"), source_id=row.get("unique_id"))
-    return open_answer(row["problem"], row["answer"], **more)
+    return open_answer(row["problem"], row["answer"])

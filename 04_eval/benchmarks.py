@@ -152,7 +152,8 @@ def eval_row(name, source, path, number, keep_all):
         ) from None
     if isinstance(fields, str):
         return fields
-    return dict(benchmark=name, category=category_of(name), **fields)
+    known = dict(benchmark=name, category=category_of(name))
+    return known | benchmark_rows.carried(source) | fields
 
 
 EMPTY = dict.fromkeys(("subject", "options", "unit", "group", "passage", "source_id"))

@@ -278,7 +278,7 @@ def test_options_that_speak_of_other_options_keep_their_places():
 
 
 def test_the_canary_travels_with_the_row_but_is_in_no_prompt():
-    row = benchmark_rows.read_gpqa_diamond(GPQA)
+    ((row, _),) = benchmarks.eval_rows("gpqa_diamond", [GPQA], ROOT)
     assert row["canary"] == GPQA["Canary String"]
     assert (
         "canary"
