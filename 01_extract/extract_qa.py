@@ -305,11 +305,11 @@ def show(args, standards):
         asker.ask(args.show)
         for request, raw in asker.answers(args.show):
             text, reason = (raw["response"], raw["finish_reason"]) if raw else ("", "no answer")
-            pairs = parse_pairs.parse(text) or ()
+            pairs = parse_pairs.read_pairs(text) or ()
             print(f"=== {request['id']}: prompt\n{request.get('prompt') or request['reason']}")
             print(f"=== answer ({reason})\n{text}\n=== {len(pairs)} pairs")
-            for question, answer in pairs:
-                print(f"Q: {question}\nA: {answer}\n")
+            for pair in pairs:
+                print(f"Q: {pair.question}\nA: {pair.answer}\n")
 
 
 def take_generated(args, standards):

@@ -195,9 +195,3 @@ def read_pairs(response):
     if pairs := [pair for pair in pairs if pair.question or pair.answer]:
         return pairs
     return [] if re.search(r"\bNO[ _-]?QA\b", text, re.IGNORECASE) else None
-
-
-def parse(response):
-    """read_pairs as [(question, answer), ...]."""
-    pairs = read_pairs(response)
-    return pairs and [(pair.question, pair.answer) for pair in pairs]

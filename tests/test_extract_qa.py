@@ -23,6 +23,12 @@ EXAMPLE = json.loads((ROOT / "01_extract/prompts/paragraph/example.json").read_t
 PAIR = [("What is 2+2?", "4")]
 
 
+def parse(text):
+    """[(question, answer), ...] of a model's text."""
+    pairs = parse_pairs.read_pairs(text)
+    return pairs and [(pair.question, pair.answer) for pair in pairs]
+
+
 @pytest.mark.parametrize(
     ("text", "pairs"),
     [
@@ -104,7 +110,7 @@ PAIR = [("What is 2+2?", "4")]
     ],
 )
 def test_pairs_of_ugly_answers(text, pairs):
-    assert parse_pairs.parse(text) == pairs
+    assert parse(text) == pairs
 
 
 FRAGMENTS = [
@@ -146,7 +152,7 @@ UGLY = st.lists(st.sampled_from(FRAGMENTS) | st.text(max_size=30), max_size=30).
 @settings(max_examples=250, deadline=None)
 @given(UGLY)
 def test_no_text_makes_a_parser_fail(text):
-    pairs = parse_pairs.parse(text)
+    pairs = parse(text)
     assert pairs is None or all(
         len(pair) == 2 and any(pair) and all(isinstance(field, str) for field in pair)
         for pair in pairs
@@ -179,7 +185,7 @@ def test_what_the_prompt_asks_for_is_read_back(pairs, form):
         tuple("" if parse_pairs.is_empty(field) else field.strip() for field in pair)
         for pair in pairs
     ]
-    assert parse_pairs.parse(text) == wanted
+    assert parse(text) == wanted
 
 
 @pytest.mark.parametrize(
@@ -196,7 +202,7 @@ def test_real_textbook_problems_are_read_back(shared, form):
             form.replace("@n", str(n)).replace("@q", q).replace("@a", a)
             for n, (q, a) in enumerate(pairs, 1)
         )
-        assert parse_pairs.parse(text) == pairs
+        assert parse(text) == pairs
 
 
 def test_parsing_is_linear_in_the_length():
@@ -585,7 +591,7 @@ def test_paragraph_mode_asks_for_json_a_paragraph_at_a_time(call, tmp_path):
             and f"Osmosis\n\n{PROSE}" in asked["content"]
             and "honey" in example["content"]
         )
-        assert answer["role"] == "assistant" and parse_pairs.parse(answer["content"]) == [
+        assert answer["role"] == "assistant" and parse(answer["content"]) == [
             tuple(EXAMPLE["low"].values())
         ]
     assert [(p["question"], p["source_id"]) for p in pairs] == [
@@ -835,7 +841,5 @@ def test_the_demo_model_writes_pairs_in_this_process(run_script, tmp_path, demo_
 
 
 def test_latex_in_json_keeps_its_commands():
-    pairs = parse_pairs.parse(
-        '{"question": "What is $\\frac{1}{2}$ of 4?", "answer": "It is $\\times$ 2."}'
-    )
+    pairs = parse('{"question": "What is $\\frac{1}{2}$ of 4?", "answer": "It is $\\times$ 2."}')
     assert pairs == [("What is $\\frac{1}{2}$ of 4?", "It is $\\times$ 2.")]

@@ -102,7 +102,7 @@ def targets(only):
         "chunk.chunk_text": lambda t: list(
             chunk_documents.chunk_text(t, lambda texts: [len(x) // 4 for x in texts], 500)
         ),
-        "extract.parse": parse_pairs.parse,
+        "extract.parse": parse_pairs.read_pairs,
         "extract.paragraphs": lambda t: list(paragraphs.split(t)),
         "refine.parse": refine_qa.parse,
         "cot.parse": add_cot.parse_judge,
