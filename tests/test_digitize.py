@@ -8,6 +8,7 @@ import re
 import shutil
 import subprocess
 import sys
+import time
 import zlib
 
 import digitize_pdfs
@@ -668,18 +669,26 @@ def test_a_killed_run_goes_on_with_the_documents_it_has(tmp_path, monkeypatch):
     )
 
 
-def dies_on_page_3(path, index, ocr_language):
+def crashes_on_page_3(path, index, ocr_language):
     """In place of read_page: what a crash of the PDF library looks like from outside."""
     if index == 3:
         os._exit(11)
     return "lines", []
 
 
-def test_a_crash_of_the_pdf_library_costs_one_page(monkeypatch):
+def hangs_on_page_3(path, index, ocr_language):
+    if index == 3:
+        time.sleep(600)
+    return "lines", []
+
+
+@pytest.mark.parametrize("read_page", [crashes_on_page_3, hangs_on_page_3])
+def test_a_crash_or_hang_of_the_pdf_library_costs_one_page(monkeypatch, read_page):
     fork = multiprocessing.get_context("fork")  # starts faster than the real thing
     monkeypatch.setattr(pdf_workers.multiprocessing, "get_context", lambda _: fork)
-    monkeypatch.setattr(pdf_workers, "read_page", dies_on_page_3)
-    with pdf_workers.Readers(1) as readers:
+    monkeypatch.setattr(pdf_workers, "read_page", read_page)
+    monkeypatch.setattr(pdf_page, "PAGE_SECONDS", -59)  # with the minute beside it 1 s
+    with pdf_workers.Readers(2) as readers:
         found = readers.collect(readers.ask("x.pdf", range(8)))
     assert {index: kind for index, (kind, _) in found.items()} == {
         i: "page unreadable" if i == 3 else "lines" for i in range(8)
