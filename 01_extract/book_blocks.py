@@ -26,6 +26,11 @@ LABEL_END = re.compile(r"[ \t]*[.:)]?(?:\*\*\*?|__|\*|_)?[.:]?[ \t]*")
 PLURAL = re.compile(r"(?i)problems|exercises|questions|examples|answers|solutions")
 PARAGRAPH = re.compile(r"(#{1,6})[ \t]+\S[^\n]*|\S[^\n]*(?:\n[ \t]*\S[^\n]*)*")  # or a heading
 LIST_ITEM = re.compile(r"(?:[-*+•]|\(?[a-zA-Z0-9]{1,3}[.)]|\([ivx]+\)|\|)[ \t]")
+INTRODUCES = re.compile(r"[:,;]\s*\Z")
+CONTINUES = re.compile(r"[a-zß-öø-ÿα-ω]|\$\$|\\\[|\\begin|\||```")
+DISPLAYED = re.compile(
+    r"(?:\$\$|\\\]|\}|```|\|)[* ]*\Z"
+)  # ends with a formula, a table, program text
 OPENING, CLOSING = (r"\begin{", r"\["), (r"\end{", r"\]")
 LONGEST_FORMULA = 30  # paragraphs; a lone $$ must not swallow the rest of a book
 
@@ -115,19 +120,15 @@ def body_start(text, match, end):
 def goes_on(text, before, block):
     """True where a block continues the one before it: a formula, table or list after its
     introduction, the rest of a sentence after a formula."""
-    head = text[block.start : block.start + 40]
-    tail = text[max(before.start, before.end - 40) : before.end].rstrip()
-    introduced = before.level or tail.endswith((":", ",", ";"))
-    displayed = head.startswith(("$$", "\\[", "\\begin", "|", "```"))
-    return bool(introduced or displayed or head[:1].islower())
+    introduced = before.level or INTRODUCES.search(text, before.start, before.end)
+    return bool(introduced or CONTINUES.match(text, block.start))
 
 
 def in_example(text, before, block):
     """As goes_on, within an example or exercise: its parts (a), (b) and the text after a formula
     belong to it too."""
-    tail = text[max(before.start, before.end - 40) : before.end].rstrip("* ")
     label_only = before.kind and before.body >= before.end
-    displayed = tail.endswith(("$$", "\\]", "}", "```", "|"))
+    displayed = DISPLAYED.search(text, before.start, before.end)
     listed = LIST_ITEM.match(text, block.start)
     return bool(label_only or displayed or listed or goes_on(text, before, block))
 

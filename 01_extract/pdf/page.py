@@ -99,17 +99,18 @@ def placer(page, turn):
     """Function that turns PDF coordinates (origin below left, page unturned) into (x0, top, x1,
     bottom, baseline) of the turned page."""
     left, bottom, right, top = page.get_mediabox()
-
-    def place(x0, y0, x1, y1, x, y):
-        if turn == 90:
-            return y0 - bottom, x0 - left, y1 - bottom, x1 - left, x - left
-        if turn == 180:
-            return right - x1, y0 - bottom, right - x0, y1 - bottom, y - bottom
-        if turn == 270:
-            return top - y1, right - x1, top - y0, right - x0, right - x
-        return x0 - left, top - y1, x1 - left, top - y0, top - y
-
-    return place
+    return {
+        0: lambda x0, y0, x1, y1, _, y: (x0 - left, top - y1, x1 - left, top - y0, top - y),
+        90: lambda x0, y0, x1, y1, x, _: (y0 - bottom, x0 - left, y1 - bottom, x1 - left, x - left),
+        180: lambda x0, y0, x1, y1, _, y: (
+            right - x1,
+            y0 - bottom,
+            right - x0,
+            y1 - bottom,
+            y - bottom,
+        ),
+        270: lambda x0, y0, x1, y1, x, _: (top - y1, right - x1, top - y0, right - x0, right - x),
+    }[turn]
 
 
 class Run:
