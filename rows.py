@@ -109,11 +109,6 @@ class Parser(argparse.ArgumentParser):
             take_shard(args)
         return args
 
-    def error(self, message):
-        """Exit code 2 and one clear last line."""
-        sys.stderr.write(f"{self.format_usage()}{self.prog}: {message}\n")
-        raise SystemExit(2)
-
 
 def positive(text):
     """argparse type: an integer of at least 1."""
@@ -455,19 +450,20 @@ def hub_rows(place, hub, config, split, revision="main", file=None, stream=False
         local = Path(hub).is_dir()
         if not local and not constants.HF_HUB_OFFLINE:
             revision = hub_commit(hub, revision)
-        if not file:
+        if file:
+            url = f"hf://datasets/{hub}@{revision}/{file}"
+            kind = "json" if file.endswith((".json", ".jsonl")) else "parquet"
+            builder = datasets.load_dataset_builder(kind, data_files={split: url})
+        else:
             builder = datasets.load_dataset_builder(hub, config, revision=revision)
             pinned = not local and re.fullmatch("[0-9a-f]{7,40}", revision)
             if pinned and not builder.hash.startswith(revision):
                 # where the hub does not answer, datasets takes what its cache holds, of any commit
                 raise ConnectionError(f"only commit {builder.hash} is in the cache")
-            if stream:
-                return builder.as_streaming_dataset(split=split)
-            builder.download_and_prepare()
-            return builder.as_dataset(split=split)
-        url = f"hf://datasets/{hub}@{revision}/{file}"
-        kind = "json" if file.endswith((".json", ".jsonl")) else "parquet"
-        return datasets.load_dataset(kind, data_files={split: url}, split=split, streaming=stream)
+        if stream:
+            return builder.as_streaming_dataset(split=split)
+        builder.download_and_prepare()
+        return builder.as_dataset(split=split)
 
 
 UNREACHED = "the hub cannot be reached: the same command goes on when it can"
