@@ -39,12 +39,10 @@ MEASURES = {
 
 def read_facts(path):
     """Graded rows of a file without their long texts; the prompt stays as a checksum."""
-    for row in r.read(path, "benchmark", "kind", "reference", "correct", "extracted"):
-        row.setdefault("model", Path(path).resolve().parent.name)
-        row.setdefault("question_id", row["id"])
-        yield score.facts_of(row) | {
-            "prompt_hash": zlib.crc32(str(row.get("prompt")).encode("utf-8", "surrogatepass"))
-        }
+    fields = ("model", "benchmark", "question_id", "kind", "reference", "correct", "extracted")
+    for row in r.read(path, *fields):
+        prompt = str(row.get("prompt")).encode("utf-8", "surrogatepass")
+        yield score.facts_of(row) | {"prompt_hash": zlib.crc32(prompt)}
 
 
 def read_model(text):

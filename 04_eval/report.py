@@ -67,8 +67,7 @@ def by_category(table, names):
     """{category: [(benchmark, rows of the models)]} in the paper's order."""
     result, of_name = {}, score.groups(table, "benchmark")
     for name in names:
-        category = benchmarks.category_of(name) if name in benchmarks.BENCHMARKS else "Own rows"
-        result.setdefault(category, []).append((name, of_name[name]))
+        result.setdefault(benchmarks.category_of(name), []).append((name, of_name[name]))
     return result
 
 
@@ -82,8 +81,9 @@ def by_subject(facts, names):
             of_model = score.groups(rows, "model").items()
             summaries = {model: score.summarise(its) for model, its in of_model}
             summaries = {model: summary for model, summary in summaries.items() if summary}
-            label = str(subject or "not named").replace("_", " ")
-            parts.append((label, max((s["n"] for s in summaries.values()), default=0), summaries))
+            if summaries:
+                label = str(subject or "not named").replace("_", " ")
+                parts.append((label, max(s["n"] for s in summaries.values()), summaries))
         if len(parts) > 1:
             parts.sort(key=lambda part: (-part[1], part[0]))
             result.append((name, parts[:SUBJECTS_SHOWN]))
@@ -156,7 +156,7 @@ def arguments():
     add = parser.add_argument
     add("--scored", nargs="+", metavar="FILE", required=True, help="files of score.py")
     add("--output", metavar="DIR", required=True, help="folder for the report")
-    add("--title", default="Evaluation report", help="heading of the report")
+    add("--title", default="Evaluation report", help="heading (default %(default)s)")
     add("--note", default="", metavar="TEXT", help="what this run can show; stands on top")
     add("--ablation", metavar="FILE", help="ablation.json of 02_mix/ablate.sh, shown as a table")
     add("--run", metavar="DIR", help="folder of the whole run: funnel, mixture, loss, examples")

@@ -146,17 +146,14 @@ def majority(rows):
     """Was the most frequent extracted answer of these repeats right? Equal answers vote together,
     however they are written (1/2 and 0.5); ties go to the answer that came first; nothing extracted
     has no vote."""
-    votes = []  # lists of rows with one answer
-    for row in rows:
-        if row["extracted"] is None:
-            continue
-        for party in votes:
-            if same_answer(row, party[0]):
-                party.append(row)
-                break
+    parties = []  # lists of rows with one answer
+    for row in (row for row in rows if row["extracted"] is not None):
+        party = next((party for party in parties if same_answer(row, party[0])), None)
+        if party:
+            party.append(row)
         else:
-            votes.append([row])
-    return bool(votes) and max(votes, key=len)[0]["correct"]
+            parties.append([row])
+    return bool(parties) and max(parties, key=len)[0]["correct"]
 
 
 def same_answer(row, other):
