@@ -466,6 +466,17 @@ def hub_rows(place, hub, config, split, revision="main", file=None, stream=False
         return builder.as_dataset(split=split)
 
 
+def check_count(place, found, wanted, other_rows):
+    """Raise BadInput where a set of the hub gave another number of rows than its table says; only
+    say it with other_rows. wanted: None where the number is on no record."""
+    if wanted is None or found == wanted:
+        return
+    text = f"{place} gave {found:,} rows, the table says {wanted:,}"
+    if not other_rows:
+        raise BadInput(f"{text}; --allow-other-rows goes on with them")
+    say(text)
+
+
 UNREACHED = "the hub cannot be reached: the same command goes on when it can"
 NO_REVISION = "the hub has no such revision: mend it in the table"
 PRIVATE = "the hub knows no such set, or it is private (then run `hf auth login`)"

@@ -157,15 +157,11 @@ def from_hub(source):
 
 
 def check_count(source, found, limit, other_rows):
-    """Raise BadInput where a hub set that was read to its end has another number of rows than the
-    table says; only print it with other_rows."""
+    """Refuse a hub set that was read to its end and has another number of rows than the table says."""
     wanted = source.get("rows")
-    if "path" in source or wanted is None or found == min(wanted, limit or wanted):
-        return
-    text = f"source {source['name']}: {source['hub']} at {source['revision'][:12]} gave {found:,} rows, {TABLE.name} says {wanted:,}"
-    if not other_rows:
-        raise r.BadInput(f"{text}; --allow-other-rows goes on with them")
-    r.say(text)
+    if "path" not in source and wanted is not None:
+        place = f"source {source['name']}: {source['hub']} at {source['revision'][:12]}"
+        r.check_count(place, found, min(wanted, limit or wanted), other_rows)
 
 
 def load(source, step, seen, args):

@@ -35,13 +35,11 @@ import answers
 import batch_generate
 import rows as r
 
-FILES = (".jsonl", ".gz", ".json", ".parquet")
-
 
 def names_of(text):
     """Ids of the benchmarks A,B of --benchmarks; None where all that are found are meant (all, or a
     file of rows)."""
-    if text == "all" or Path(text).suffix in FILES:
+    if text == "all" or text.endswith(benchmarks.KINDS_OF_FILES):
         return None
     return [benchmarks.name_of(name) or name.lower() for name in re.findall(r"[^\s,]+", text)]
 
