@@ -140,6 +140,14 @@ HOLDS_VISUAL = re.compile(
 
 # ---- what an answer says of itself ----
 
+NO_ANSWER = re.compile(  # of a book; what is no answer of a model stands in parse_pairs.EMPTY
+    r"""(?xi)\W*(?:(?:answer|solution)s?|same\sas\sabove|todo|not\sanswered
+    |(?:none|no\s(?:answer|solution))(?:\s(?:is\s|was\s)?(?:given|provided|available))?
+    |(?:the\s)?(?:answer|solution)s?\s(?:(?:is|are|was|were)\s)?
+        (?:not\s(?:given|provided|available)|omitted|missing)
+    |answers?\s(?:will|may)\svary|see\s(?:the\s)?(?:text|solution|answer|above|book|figure)s?
+    |left\s(?:to\sthe\sreader|as\san\sexercise)(?:\s.{0,40})?)\W*"""
+)
 SOURCE = r"(?:passage|text|document|source|chunk|excerpt|context|question|problem)"
 REFUSAL = re.compile(
     rf"""(?xi)\b(?:I(?:\sam|['’]m)\s(?:sorry|unable|not\sable)
@@ -279,7 +287,7 @@ def repeats_itself(text):
 def unanswered(question, answer):
     if not question.strip():
         return "no question", "question", ""
-    if parse_pairs.is_empty(answer):
+    if parse_pairs.is_empty(answer) or NO_ANSWER.fullmatch(answer.strip()):
         return "no answer", "answer", answer.strip()[:200]
     return None
 

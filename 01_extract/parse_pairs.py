@@ -75,15 +75,10 @@ AFTER_PAIR = re.compile(
 )
 BEFORE_PAIR = re.compile(r"\A(?:[-=_]{3,}|\*{3,})[ \t]*\n")
 EMPTY = re.compile(
-    r"""(?x)n/?a|null|nil|tbd|todo|unknown|no\s+qa|same\s+as\s+above|
-    (?:none|no\s+(?:final\s+)?(?:answer|solution))
-        (?:\s+(?:is\s+|was\s+)?(?:given|provided|available))?|
-    not\s+(?:given|provided|available|stated|specified|applicable|answered)|
-    (?:(?:the|your|new|complete|refined|final)\s+){0,2}(?:question|answer|solution)s?
-        (?:\s+(?:is\s+|are\s+|was\s+|were\s+)?
-        (?:not\s+(?:given|provided|available)|omitted|missing))?|
-    answers?\s+(?:will|may)\s+vary|see\s+(?:the\s+)?(?:text|solution|answer|above|book|figure)s?|
-    left\s+(?:to\s+the\s+reader|as\s+an\s+exercise)(?:\s.{0,40})?""",
+    r"""(?x)n/?a|none|null|nil|tbd|unknown|no\s+(?:final\s+)?answer(?:\s+provided)?|no\s+qa|
+    not\s+(?:given|provided|available|stated|specified|applicable)|
+    (?:the|your|new|complete|refined|final)\s+(?:(?:new|complete|refined|final)\s+)?
+    (?:question|answer|solution)""",
     re.IGNORECASE,
 )
 MARKS = r"""[\s*_#>`~|.:;,()\[\]{}<"'“”…–—-]+"""  # "∞" and "+" are answers
@@ -91,7 +86,7 @@ EDGES = re.compile(f"^{MARKS}|{MARKS}$")
 
 
 def is_empty(text):
-    """True for "N/A", "<the complete answer>", "Answers will vary.", marks alone."""
+    """True for "N/A", "<the complete answer>", marks alone."""
     words = EDGES.sub("", text[:200])
     return not words or (len(text) < 200 and EMPTY.fullmatch(words) is not None)
 
