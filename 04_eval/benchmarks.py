@@ -141,9 +141,6 @@ def eval_row(name, source, path, number, keep_all):
     field, values, reason = entry.get("leave_out", (None, (), None))
     if not keep_all and field and source.get(field) in values:
         return reason
-    if len(entry["configs"]) > 1:  # ChemBench's rows do not say their subject, their folder does
-        config = next((part for part in path.parts if part in entry["configs"]), None)
-        source = {**source, "subject": source.get("subject") or config}
     try:
         fields = getattr(benchmark_rows, f"read_{name}")(source)
     except (KeyError, IndexError, TypeError, ValueError, AttributeError) as error:
@@ -152,7 +149,10 @@ def eval_row(name, source, path, number, keep_all):
         ) from None
     if isinstance(fields, str):
         return fields
-    known = dict(benchmark=name, category=category_of(name))
+    # ChemBench's rows do not say their subject, their folder does
+    configs = entry["configs"] if len(entry["configs"]) > 1 else ()
+    subject = next((part for part in path.parts if part in configs), None)
+    known = dict(benchmark=name, category=category_of(name), subject=subject)
     return known | benchmark_rows.carried(source) | fields
 
 

@@ -4,6 +4,7 @@ import collections
 import gzip
 import json
 import re
+from pathlib import Path
 
 import benchmark_prompts
 import benchmark_rows
@@ -402,6 +403,13 @@ def test_a_row_that_stands_in_two_files_counts_once_and_one_that_stands_twice_in
         len(ids) == len(set(ids)) == 3
         and found["rejected"][0][1] == "the same row stands in a_test.jsonl"
     )
+
+
+def test_the_subject_of_a_row_comes_before_its_folder():
+    """MATH's folders are its subjects in other letters; the subject is part of a row's id."""
+    path = Path("EleutherAI/hendrycks_math/algebra")
+    ((row, _),) = benchmarks.eval_rows("math", [HUB_ROWS["math"][1]], path)
+    assert row["subject"] == HUB_ROWS["math"][1]["type"] != "algebra"
 
 
 def test_questions_on_one_passage_share_a_group(tmp_path):
