@@ -126,8 +126,11 @@ CARRIED = {
 
 def carried(row):
     """The fields of CARRIED that a raw row has."""
-    there = {name: [row[n] for n in names if row.get(n)] for name, names in CARRIED.items()}
-    return {name: found[0] for name, found in there.items() if found}
+    found = {}
+    for name, names in CARRIED.items():
+        values = [row[n] for n in names if row.get(n) not in (None, "")]  # an id may be 0
+        found |= {name: values[0]} if values else {}
+    return found
 
 
 def read_mmlu(row):

@@ -410,6 +410,9 @@ def test_the_subject_of_a_row_comes_before_its_folder():
     path = Path("EleutherAI/hendrycks_math/algebra")
     ((row, _),) = benchmarks.eval_rows("math", [HUB_ROWS["math"][1]], path)
     assert row["subject"] == HUB_ROWS["math"][1]["type"] != "algebra"
+    first = {**HUB_ROWS["mmlu_pro"][1], "question_id": 0}
+    ((row, _),) = benchmarks.eval_rows("mmlu_pro", [first], Path("test"))
+    assert row["source_id"] == "0"
 
 
 def test_questions_on_one_passage_share_a_group(tmp_path):
