@@ -312,13 +312,14 @@ def test_where_no_engine_is_left_the_answers_stay_and_the_same_command_goes_on(
 @pytest.mark.slow
 def test_real_engine_in_two_processes_and_in_this_one_with_a_schema(tmp_path, demo_model):
     script = f"""
-import sys; sys.path.insert(0, {str(ROOT)!r})
+import os, sys; sys.path.insert(0, {str(ROOT)!r})
 import batch_generate as bg
 if __name__ == "__main__":
     rows = [{{"id": f"q{{i}}", "question": f"What is {{i}} + {{i}}?"}} for i in range(12)]
     ask = lambda row: [{{"role": "user", "content": row["question"]}}]
     engine = {{"max_model_len": 512, "enforce_eager": True, "dtype": "bfloat16" if bg.cpu_has_bf16() else "float32"}}
     options = dict(model={str(demo_model)!r}, max_tokens=24, engine=engine)
+    os.environ["VLLM_CPU_KVCACHE_SPACE"] = "1"
     seen, bg.visible_gpus = bg.visible_gpus, lambda: ["0", "1"]
     schema = {{"type": "object", "properties": {{"sum": {{"type": "integer"}}}}, "required": ["sum"]}}
     bg.generate_jsonl(rows, ask, "two.raw.jsonl", **options)
