@@ -1053,9 +1053,9 @@ def join(output):
 
 def parts_of(output):
     """Paths of the parts of a file in order; BadInput where one is missing."""
-    found = output.parent.glob(f"{glob.escape(output.stem)}.*of*.jsonl")
-    kinds = [path.stem.removeprefix(f"{output.stem}.") for path in found]
-    sizes = {int(kind.split("of")[1]) for kind in kinds if re.fullmatch(r"\d+of\d+", kind)}
+    part = re.compile(rf"{re.escape(output.stem)}\.\d+of(\d+)\.jsonl")
+    found = [part.fullmatch(path.name) for path in output.parent.iterdir()]
+    sizes = {int(match[1]) for match in found if match}
     if len(sizes) != 1:
         sets = ", ".join(f"of {size}" for size in sorted(sizes)) or "none"
         raise BadInput(f"{output}: the parts of one sharding are needed, found: {sets}")
