@@ -369,10 +369,7 @@ def make(step, args, marks, before):
     statistics, sample = write_rows(step, args, {id_ for of in marks.values() for id_ in of})
     worth = quality.worth_of(statistics, before, marks)
     own = {"name": args.output.stem, "counts": step.counts, "subjects": statistics.subjects}
-    table = funnel.table([*before, own])
-    with r.write_aside(args.output.with_name("funnel.md"), "w") as file:
-        file.write(table)
-    funnel.plot([*before, own], args.output.with_name("funnel.png"))
+    table = funnel.write([*before, own], args.output.with_name("funnel.md"))
     write_card(statistics, sample, table, worth, args)
     write_spot_check(sample, step.counts["out"], args)
     step.finish(quality=worth)

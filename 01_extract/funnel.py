@@ -124,21 +124,24 @@ def plot(steps, path):
     plt.close(figure)
 
 
+def write(steps, path):
+    """Write the table as .md and the plot beside it; returns the table."""
+    text = table(steps)
+    with r.write_aside(path, "w") as file:
+        file.write(text)
+    plot(steps, Path(path).with_suffix(".png"))
+    return text
+
+
 def main():
     parser = r.parser(__doc__, "input")
-    add = parser.add_argument
-    add(
-        "--output", required=True, metavar="FILE", help="the table (.md); the plot stands beside it"
-    )
+    where = "the table (.md); the plot stands beside it"
+    parser.add_argument("--output", required=True, metavar="FILE", help=where)
     args = parser.parse_args()
     steps = chain(args.input)
     if not steps:
         raise r.BadInput(f"{r.beside(args.input, 'meta.json')}: there is no such meta file")
-    text = table(steps)
-    with r.write_aside(args.output, "w") as file:
-        file.write(text)
-    plot(steps, Path(args.output).with_suffix(".png"))
-    print(text, end="")
+    print(write(steps, args.output), end="")
 
 
 if __name__ == "__main__":
