@@ -238,11 +238,8 @@ def read_medmcqa(row):
 
 
 def read_pubmedqa(row):
-    parts = row.get("context") or row.get("CONTEXTS") or []
-    parts = parts.get("contexts", []) if isinstance(parts, dict) else parts
-    parts = [parts] if isinstance(parts, str) else parts
-    decisions = ["yes", "no", "maybe"]
-    right = [place for place, word in enumerate(decisions) if word == row.get("final_decision")]
+    parts = row["context"]["contexts"] if "context" in row else row["CONTEXTS"]
+    right = {"yes": 0, "no": 1, "maybe": 2}.get(row["final_decision"], -1)
     question = row.get("question") or row["QUESTION"]
     return choice(question, ["Yes", "No", "Maybe"], right, passage="\n".join(parts))
 

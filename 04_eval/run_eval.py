@@ -78,8 +78,6 @@ def say_missing(found, names, args):
 def limited(rows, limit):
     """The first `limit` rows by the hash of their ids: a fair sample whatever the file's order, and
     a larger limit holds the smaller one's."""
-    if limit is None or limit >= len(rows):
-        return rows
     chosen = {row["id"] for row in sorted(rows, key=lambda row: r.text_hash(row["id"]))[:limit]}
     return [row for row in rows if row["id"] in chosen]
 

@@ -270,8 +270,8 @@ def groups(rows, field):
 
 def only(rows, field):
     """The one value that all rows share, "mixed", or "" where no row has one."""
-    values = {str(row[field]) for row in rows if row[field] is not None} or {""}
-    return values.pop() if len(values) == 1 else "mixed"
+    values = {row[field] for row in rows} - {None}
+    return "mixed" if len(values) > 1 else "".join(map(str, values))
 
 
 def results(rows):
