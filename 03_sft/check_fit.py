@@ -101,22 +101,6 @@ def check_memory(shape, own, args, model_args, settings):
     return need["total"]
 
 
-def check_disk(shape, own, args, settings):
-    """Room for the checkpoints that are kept, one more while it is written, and the final model."""
-    kept = 0 if args.save_strategy == "no" else (args.save_total_limit or 3) + 1
-    wanted = fit.disk(
-        shape, settings["method"], settings["dtype"], kept, settings["rank"], backend()
-    )
-    os.makedirs(args.output_dir, exist_ok=True)
-    room = shutil.disk_usage(args.output_dir).free
-    if room < wanted and not own.ignore_fit:
-        raise r.BadInput(
-            f"{args.output_dir}: {wanted / 1e9:.1f} GB are needed for checkpoints and model, "
-            f"{room / 1e9:.1f} GB are free; lower --save_total_limit, take --save_strategy no, or "
-            "choose another --output_dir"
-        )
-
-
 def check_fit(shape, own, args, model_args):
     """Raises BadInput where memory or disk is too small (--ignore_fit: never); returns the estimate
     in bytes, or None where shape is None (no plain decoder).
@@ -128,5 +112,16 @@ def check_fit(shape, own, args, model_args):
         return None
     settings = settings_of(args, model_args)
     need = check_memory(shape, own, args, model_args, settings)
-    check_disk(shape, own, args, settings)
+    # the checkpoints that are kept and one more while it is written
+    kept = 0 if args.save_strategy == "no" else (args.save_total_limit or 3) + 1
+    method, dtype, rank = (settings[name] for name in ("method", "dtype", "rank"))
+    wanted = fit.disk(shape, method, dtype, kept, rank, backend())
+    os.makedirs(args.output_dir, exist_ok=True)
+    room = shutil.disk_usage(args.output_dir).free
+    if room < wanted and not own.ignore_fit:
+        raise r.BadInput(
+            f"{args.output_dir}: {wanted / 1e9:.1f} GB are needed for checkpoints and model, "
+            f"{room / 1e9:.1f} GB are free; lower --save_total_limit, take --save_strategy no, or "
+            "choose another --output_dir"
+        )
     return need

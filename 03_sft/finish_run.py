@@ -110,19 +110,21 @@ def run_stop_test(folder, wanted, quantization):
     return test
 
 
-def attempt(name, check, meta, path):
-    """Do a check that is not done yet and write down its result, or why it could not run."""
-    if name in meta["checks"]:
-        return
-    failed = meta["failed_checks"]
-    failed.pop(name, None)
-    try:
-        meta["checks"][name] = check()
-    except Exception as error:  # above all OutOfMemoryError: the model is trained and saved
-        failed[name] = f"{type(error).__name__}: {str(error)[:500]}"
-        reason = failed[name].splitlines()[0]
-        say(f"WARNING: {name} could not run ({reason}); the same command tries it again")
-    r.write_json(path, meta)
+def run_checks(checks, meta, path):
+    """Do the checks that are not done yet; results, and why one could not run, go into meta and its
+    file. Returns whether there is a new result."""
+    done, failed = meta["checks"], meta["failed_checks"]
+    wanted = [name for name in checks if name not in done]
+    for name in wanted:
+        failed.pop(name, None)
+        try:
+            done[name] = checks[name]()
+        except Exception as error:  # above all OutOfMemoryError: the model is trained and saved
+            failed[name] = f"{type(error).__name__}: {str(error)[:500]}"
+            reason = failed[name].splitlines()[0]
+            say(f"WARNING: {name} could not run ({reason}); the same command tries it again")
+        r.write_json(path, meta)
+    return any(name in done for name in wanted)
 
 
 def finish(own, args, model_args, given):
@@ -136,21 +138,13 @@ def finish(own, args, model_args, given):
     meta = json.loads(path.read_text())
     model, revision = model_args.model_name_or_path, model_args.model_revision
     quantization = get_quantization_config(model_args)
-    checks = {
-        "weights": lambda: to_16bit(folder),
-        "template_prompts_equal": lambda: check_template(
-            folder, load_tokenizer(model, given.get("chat_template_path"), revision)[0]
-        ),
-        "stop_test": lambda: run_stop_test(folder, own.stop_test_prompts, quantization),
-    }
-    if model_args.use_peft:
-        del checks["weights"]
-    if not own.stop_test_prompts:
-        del checks["stop_test"]
-    before = set(meta["checks"])
-    for name, check in checks.items():
-        attempt(name, check, meta, path)
-    if before != set(meta["checks"]):  # else README.md may have scores by now
+    checks = {} if model_args.use_peft else {"weights": lambda: to_16bit(folder)}
+    checks["template_prompts_equal"] = lambda: check_template(
+        folder, load_tokenizer(model, given.get("chat_template_path"), revision)[0]
+    )
+    if own.stop_test_prompts:
+        checks["stop_test"] = lambda: run_stop_test(folder, own.stop_test_prompts, quantization)
+    if run_checks(checks, meta, path):  # else README.md may have scores by now
         # TRL's card knows neither data nor checks
         with r.write_aside(folder / "README.md", "w") as file:
             file.write(model_card.card(meta, ([], []), folder.resolve().name))

@@ -13,6 +13,8 @@ import os
 import shutil
 from pathlib import Path
 
+import pyarrow
+import pyarrow.compute as pc
 import training_rows as t
 from training_options import say
 
@@ -22,6 +24,8 @@ BATCH = 1000  # rows tokenised at once
 AHEAD = 8  # batches a process is given at once
 ALONE = 5000  # rows up to which one process does it: to start another takes as long as these
 PARTS = ("train", "eval")
+INTEGERS = pyarrow.list_(pyarrow.int32())
+SCHEMA = pyarrow.schema({"input_ids": INTEGERS, "labels": INTEGERS})
 REJECTED, HELD_OUT = "sft.rejected.jsonl", "sft.heldout.jsonl"
 
 
@@ -101,19 +105,9 @@ def prepare_data(own, args, tokenizer, state):
     return train, held if len(held) else None, first, json.loads(seen[0])["found"]
 
 
-def schema():
-    """Columns of a file of tokens."""
-    import pyarrow
-
-    integers = pyarrow.list_(pyarrow.int32())
-    return pyarrow.schema({"input_ids": integers, "labels": integers})
-
-
 def tokenize_batch(tokenizer, path, held, max_length, batch):
     """Tokens of some rows of a file, those with an id of `held` for evaluation: {"train": Arrow
     batch, "eval": Arrow batch, REJECTED: lines, HELD_OUT: lines}."""
-    import pyarrow
-
     cut = []
     for row in batch:
         try:
@@ -133,7 +127,7 @@ def tokenize_batch(tokenizer, path, held, max_length, batch):
         if part == "eval":
             made[HELD_OUT].append(r.dumps(row))
     for part, kept in tokens.items():
-        made[part] = pyarrow.RecordBatch.from_pylist(kept, schema())
+        made[part] = pyarrow.RecordBatch.from_pylist(kept, SCHEMA)
     return made
 
 
@@ -170,8 +164,6 @@ def tokenize_file(own, tokenizer, max_length, folder, workers=None):
     Raises BadInput that names file and row where a row has no known form or would train the wrong
     tokens.
     """
-    import pyarrow
-
     folder.mkdir(parents=True)
     held, total = held_out_ids(own.train_file, own.eval_rows, own.limit)
     if not workers:
@@ -183,7 +175,7 @@ def tokenize_file(own, tokenizer, max_length, folder, workers=None):
         writers = {}
         for part in PARTS:
             file = stack.enter_context(r.write_aside(folder / f"{part}.arrow"))
-            stream = stack.enter_context(pyarrow.ipc.new_stream(file, schema()))
+            stream = stack.enter_context(pyarrow.ipc.new_stream(file, SCHEMA))
             writers[part] = stream.write_batch
         for name in (REJECTED, HELD_OUT):
             writers[name] = stack.enter_context(r.write_aside(folder.parent / name)).writelines
@@ -200,9 +192,6 @@ def tokenize_file(own, tokenizer, max_length, folder, workers=None):
 
 def count(path):
     """What is in a file of tokens: {rows, tokens, trained_tokens, longest, squares}."""
-    import pyarrow
-    import pyarrow.compute as pc
-
     table = pyarrow.ipc.open_stream(pyarrow.memory_map(str(path))).read_all()
     lengths = pc.list_value_length(table["input_ids"]).to_numpy().astype(int)
     trained = pc.not_equal(pc.list_flatten(table["labels"]), t.IGNORED)

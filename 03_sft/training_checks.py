@@ -32,13 +32,11 @@ def is_whole(folder):
 def newest_whole(output_dir):
     """(newest whole checkpoint or None, half-written ones that are newer)."""
     skipped = []
-    paths = Path(output_dir).glob("checkpoint-*")
-    found = {path.name.removeprefix("checkpoint-"): path for path in paths}
-    for step in sorted(filter(str.isdigit, found), key=int, reverse=True):
-        path = found[step]
-        if is_whole(path):
-            return path, skipped
-        skipped.append(path)
+    paths = {path.name.split("-")[1]: path for path in Path(output_dir).glob("checkpoint-*")}
+    for step in sorted(filter(str.isdigit, paths), key=int, reverse=True):
+        if is_whole(paths[step]):
+            return paths[step], skipped
+        skipped.append(paths[step])
     return None, skipped
 
 

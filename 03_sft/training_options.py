@@ -11,6 +11,7 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
+import yaml
 from training_checks import newest_whole
 
 import batch_generate
@@ -99,8 +100,6 @@ def is_on(value):
 
 def given_options(argv):
     """Options as the user gave them, recipe first and command line over it: {name: value}."""
-    import yaml
-
     given, name = {}, None
     for word in argv:
         if word.startswith("--"):
