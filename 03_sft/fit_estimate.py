@@ -144,23 +144,23 @@ def shape_of(config):
     get = config.to_dict().get
     heads, hidden = get("num_attention_heads"), get("hidden_size")
     layers, vocab = get("num_hidden_layers"), get("vocab_size")
-    if not (heads and hidden and layers and vocab):
+    if None in (heads, hidden, layers, vocab):
         return None
     head = get("head_dim") or hidden // heads
     experts = get("num_experts") or get("num_local_experts") or 1
-    width = get("intermediate_size") or 4 * hidden
+    width = get("intermediate_size", 4 * hidden)
     if experts > 1:
-        width = get("moe_intermediate_size") or width
+        width = get("moe_intermediate_size", width)
     return Shape(
         hidden,
         layers,
         head * heads,
-        head * (get("num_key_value_heads") or heads),
+        head * get("num_key_value_heads", heads),
         width,
         vocab,
         bool(get("tie_word_embeddings")),
         experts,
-        get("num_experts_per_tok") or 1,
+        get("num_experts_per_tok", 1),
         str(get("model_type")).startswith(QK_NORM),
     )
 

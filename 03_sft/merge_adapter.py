@@ -194,8 +194,9 @@ def merge(adapter, output, base=None, check=False):
         raise r.BadInput(f"--output {output} holds other files; choose another folder")
     r.starting(output, f"{adapter} on {base}")
     model, tokenizer = load_for_use(base, adapter, merged=False)
-    sequences = tokens_to_compare(rows_to_compare(adapter), tokenizer) if check else []
-    adapted = top_tokens(model, sequences) if check else None
+    if check:
+        sequences = tokens_to_compare(rows_to_compare(adapter), tokenizer)
+        adapted = top_tokens(model, sequences)
     model = model.merge_and_unload().to(torch.bfloat16)
     if not all(weight.isfinite().all() for weight in model.parameters()):
         raise RuntimeError(f"{adapter}: the merged weights hold values that are no numbers")
@@ -205,8 +206,10 @@ def merge(adapter, output, base=None, check=False):
     model.save_pretrained(aside, max_shard_size=SHARD)
     tokenizer.save_pretrained(aside)
     del model
-    result = compare_saved(aside, adapted, sequences) if check else None
-    facts = {"adapter": str(adapter), "base": base, "made_from": made, **(result or {})}
+    facts, result = {"adapter": str(adapter), "base": base, "made_from": made}, None
+    if check:
+        result = compare_saved(aside, adapted, sequences)
+        facts |= result
     r.write_json(aside / "sft.meta.json", read_meta(adapter) | {"merge": facts})
     shutil.rmtree(output, ignore_errors=True)
     os.replace(aside, output)

@@ -22,6 +22,7 @@ RECIPE = """
     learning_rate lr_scheduler_type warmup_steps num_train_epochs max_steps global_batch_size max_length
     packing lora_r lora_alpha load_in_4bit seed
 """.split()
+COLUMNS = {"model", "benchmark", "n", "accuracy", "ci_low", "ci_high", "unparsed"}
 METHODS = {"full": "full fine-tuning", "lora": "LoRA", "qlora": "QLoRA"}
 TEMPLATE = Path(__file__).with_name("templates") / "model_card.md"
 
@@ -34,14 +35,14 @@ def read_results(path):
     if not Path(path).is_file():
         raise r.BadInput(f"--results {path}: there is no such file")
     with open(path, encoding="utf-8", newline="") as file:
-        rows = list(csv.DictReader(file))
-    for field in ("model", "benchmark", "n", "accuracy", "ci_low", "ci_high", "unparsed"):
-        if rows and field not in rows[0]:
-            raise r.BadInput(f'{path}, line 1: field "{field}" is missing')
+        reader = csv.DictReader(file)
+        rows = list(reader)
+    if missing := COLUMNS - set(reader.fieldnames or ()):
+        raise r.BadInput(f'{path}, line 1: field "{min(missing)}" is missing')
     models, table = list(dict.fromkeys(row["model"] for row in rows)), {}
     for row in rows:
         text = f"{float(row['accuracy']):.1f}"
-        if row["ci_low"] and row["ci_high"]:
+        if row["ci_low"]:
             text += f" [{float(row['ci_low']):.1f}, {float(row['ci_high']):.1f}]"
         if row["unparsed"]:
             text += f" ({row['unparsed']})"

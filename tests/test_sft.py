@@ -519,7 +519,7 @@ def test_model_card_tells_a_failed_stop_test_and_local_bases(tmp_path):
 
 def test_results_without_a_field_are_refused(tmp_path):
     (tmp_path / "r.csv").write_text("model,benchmark\na,b\n")
-    with pytest.raises(r.BadInput, match=r'r.csv, line 1: field "n"'):
+    with pytest.raises(r.BadInput, match=r'r.csv, line 1: field "accuracy"'):
         model_card.read_results(tmp_path / "r.csv")
 
 
