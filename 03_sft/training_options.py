@@ -39,6 +39,7 @@ DEFAULTS = dict(
     seed=42,
     lora_target_modules=["all-linear"],
     lora_dropout=0.0,
+    gradient_checkpointing=None,  # where the estimate says that it is needed
     ddp_timeout=86400,  # seconds: the others wait while one process tokenises
     logging_nan_inf_filter=False,  # else a loss that is no number shows as the mean of earlier ones
 )
@@ -177,27 +178,22 @@ def machine_defaults(given):
     import torch
 
     batch_generate.check_gpu()
-    peft, gpu = is_on(given.get("use_peft")), torch.cuda.is_available()
-    # before Ampere: fp16 with loss scaling
-    old = gpu and not torch.cuda.is_bf16_supported(including_emulation=False)
-    found = dict(
-        DEFAULTS,
-        dtype=("float16" if old else "bfloat16") if peft else "float32",
-        gradient_checkpointing=None,  # where the estimate says that it is needed
-        fp16=old,
-    )
+    peft, found = is_on(given.get("use_peft")), dict(DEFAULTS)
+    if torch.cuda.is_available():
+        modern = torch.cuda.is_bf16_supported(including_emulation=False)
+        # before Ampere: fp16 with loss scaling
+        found |= dict(bf16=modern, fp16=not modern, dtype="bfloat16" if modern else "float16")
+    else:
+        # autocast over fp32 weights is unusable, over a bf16 LoRA base it gains a fifth (311 against
+        # 260 tok/s) where the processor has bf16
+        modern = batch_generate.cpu_has_bf16()
+        autocast = peft and modern and not is_on(given.get("load_in_4bit"))
+        found |= dict(bf16=autocast, use_cpu=True, dtype="bfloat16" if modern else "float32")
+    if not peft:
+        found["dtype"] = "float32"
     if full_16bit(given) and "optim" not in given:
         found |= BF16_OPTIMIZER
-    if gpu:
-        return found | {"bf16": not old}
-    # CPU: autocast over fp32 weights is unusable, over a bf16 LoRA base it gains a fifth (311
-    # against 260 tok/s) where the processor has bf16
-    narrow = peft and batch_generate.cpu_has_bf16()
-    return found | {
-        "dtype": "bfloat16" if narrow else "float32",
-        "bf16": narrow and not is_on(given.get("load_in_4bit")),
-        "use_cpu": True,
-    }
+    return found
 
 
 def parse(argv, given):
