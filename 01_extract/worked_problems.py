@@ -101,7 +101,7 @@ def plain_labels(text):
 # ---- numbers and letters as labels ----
 
 
-def cut(text, block, marks):
+def split_block(text, block, marks):
     """The parts of a block that begin at the marks, (start, kind, number, body) each."""
     starts = [start for start, *_ in marks]
     made = [block._replace(end=starts[0])] if text[block.start : starts[0]].strip() else []
@@ -123,7 +123,7 @@ def label_letters(text, blocks):
         marks = []
         while labels and labels[-1][0] < block.end:
             marks.append(labels.pop())
-        made += cut(text, block, marks) if marks else [block]
+        made += split_block(text, block, marks) if marks else [block]
     return made
 
 
@@ -187,7 +187,7 @@ def number_items(text, section, blocks):
         marks = []
         if section.kind and not block.level:
             marks, last = item_marks(text, block, section, last)
-        made += cut(text, block, marks) if marks else [block]
+        made += split_block(text, block, marks) if marks else [block]
         count += len(marks)
     labels = [block.kind for block in blocks if block.kind in (*STARTS, "answer")]
     # a problem and a solution with labels of their own: the numbers within are options
