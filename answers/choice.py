@@ -436,20 +436,21 @@ def yes_or_no(text, options, stated):
 
 
 CALLED = re.compile(  # "The statement is not correct."
-    r"""(?xi)\b(?:statement|assertion|claim|proposition|this|it)\s+(?:is|was)\s+(?:\w+ly\s+)?
-    (not\s+|in)?(true|correct|right|false|wrong)\b (?!\s+(?:if|only|or|when)\b)"""
+    r"""(?xi)\b(?:statement|assertion|claim|proposition|this|it)(?:\s+(?:is|was)|['’]s)\s+
+    (?:\w+ly\s+)?(not\s+|in)?(true|correct|right|false|wrong)\b (?!\s+(?:if|only|or|when)\b)"""
 )
 
 
 def called_true(text, options, stated):
-    """What a response calls the statement of a question of true and false."""
+    """What a response calls the statement of a question of true and false; None where it wavers."""
     flat = [words(option).strip() for option in options or ()]
-    found = CALLED.findall(text) if set(flat) == {"true", "false"} else ()
-    if not found or cut_off(text):
+    if set(flat) != {"true", "false"} or cut_off(text):
         return None
-    denied, word = found[-1]
-    true = bool(denied) == (word.lower() in ("false", "wrong"))
-    return LETTERS[flat.index("true" if true else "false")]
+    found = {
+        bool(denied) == (word.lower() in ("false", "wrong"))
+        for denied, word in CALLED.findall(text)
+    }
+    return LETTERS[flat.index(str(*found).lower())] if len(found) == 1 else None
 
 
 RULES = (
