@@ -44,13 +44,14 @@ import msgspec
 
 import rows as r
 
-END = object()
 GROUP = 32  # consecutive rows with the same messages that are asked in one request
 # requests in flight at an endpoint: at first, and where its queue stays empty
 START, MOST = 64, 2048
 TIMEOUT, PATIENCE = 3600, 60  # seconds for one answer; without any endpoint before the run ends
 BACKOFF = 0.5  # seconds before the first retry, then twice as long each time
 LARGEST = 1 << 24  # bytes of a reply
+REFUSED = (401, 403, 404)  # status of a wrong key, model or path
+TRIED_AGAIN = (*REFUSED, 408, 409, 425, 429)  # beside 5xx
 THINKING_TOKENS = 8192  # below this budget a model that reasons is often cut off
 AGAIN_TEMPERATURE = 0.7  # of the second try where an answer could not be read
 TOKENS = ("prompt_tokens", "completion_tokens")
@@ -1008,20 +1009,25 @@ class Endpoints(Servers):
     def fault(self, endpoint, status, headers, data):
         """The error of a reply that is no answer: Fault, or Gone where the server is of no use."""
         text = str(Fault(f"{status}: {data[:500].decode(errors='replace')}"))
-        if status in (401, 403, 404):  # a wrong key, model or path
-            endpoint.refusals += 1
-            if not endpoint.answered or endpoint.refusals >= 20:
-                if not endpoint.closed:
-                    r.say(f"{endpoint.url}: refuses ({text}); its rows go to the others")
-                endpoint.closed = f"--base-url {endpoint.url}: {text}"
-                return Gone(text)
+        if status in REFUSED and self.is_useless(endpoint, text):
+            return Gone(text)
         wait = retry_after(headers.get("Retry-After"))
         now = time.monotonic()
         if status in (429, 503) and endpoint.rests_until <= now:
             # nothing is sent meanwhile, and afterwards half as much at once
             endpoint.rests_until = now + max(wait, BACKOFF)
             endpoint.limit = max(1, endpoint.limit // 2)
-        return Fault(text, wait, status < 500 and status not in (401, 403, 404, 408, 409, 425, 429))
+        return Fault(text, wait, final=status < 500 and status not in TRIED_AGAIN)
+
+    def is_useless(self, endpoint, text):
+        """After a refusal: was it the first reply, or did many follow each other?"""
+        endpoint.refusals += 1
+        if endpoint.answered and endpoint.refusals < 20:
+            return False
+        if not endpoint.closed:
+            r.say(f"{endpoint.url}: refuses ({text}); its rows go to the others")
+        endpoint.closed = f"--base-url {endpoint.url}: {text}"
+        return True
 
     async def is_gone(self, endpoint, why):
         """After a broken connection: is the whole server away? watch() looks for it then."""
@@ -1101,7 +1107,7 @@ def ask_engines(requests, emit, setup, tensor_parallel):
         )
     setup["engine"].setdefault("tensor_parallel_size", tensor_parallel)
     if len(gpus) < 2 * tensor_parallel:
-        return drive(setup, lambda idle: next(requests, END), emit)
+        return drive(setup, lambda idle: next(requests, None), emit)
     starts = range(0, len(gpus) - tensor_parallel + 1, tensor_parallel)
     places = [gpus[start : start + tensor_parallel] for start in starts]
     run_async(Engines(setup, places).run(requests, emit))
@@ -1228,6 +1234,7 @@ class Driver:
         self.engine, self.tokenizer = llm.llm_engine, llm.get_tokenizer()
         self.window = 2 * self.engine.vllm_config.scheduler_config.max_num_seqs
         self.template = template_args(sampling)
+        self.asked, self.numbers = {}, itertools.count()  # key -> request that the engine has
         own = {}
         if sampling["temperature"] == "model":
             default = llm.get_default_sampling_params()
@@ -1246,17 +1253,25 @@ class Driver:
         errors = vllm.exceptions
         self.faults = (ValueError, TypeError, errors.VLLMClientError, errors.GenerationError)
 
-    def add(self, key, request):
+    def add(self, request):
         """Hand a request to the engine; returns why it does not take it, or None."""
         import vllm
 
         own = {k: request[k] for k in ("max_tokens", "seed", "temperature") if k in request}
+        key = str(next(self.numbers))
         try:
             prompt = {"prompt_token_ids": self.prompt(request)}
             params = vllm.SamplingParams(**{**self.known, **own, "n": len(request["ids"])})
             self.engine.add_request(key, prompt, params, lora_request=self.lora)
         except self.faults as error:  # this row's fault, not the run's
             return f"{type(error).__name__}: {error}"[:1000]
+        self.asked[key] = request
+
+    def step(self):
+        """One step of the engine: [(request, answer), ...] of what is finished with it."""
+        finished = [output for output in self.engine.step() if output.finished]
+        requests = [self.asked.pop(output.request_id) for output in finished]
+        return list(zip(requests, map(self.answer, requests, finished), strict=True))
 
     def prompt(self, request):
         how = dict(add_generation_prompt=True, tokenize=True, return_dict=False)
@@ -1278,32 +1293,28 @@ class Driver:
 
 
 def drive(setup, take, give, ready=lambda window: None):
-    """Keep one engine busy until take() returns END: take(idle) -> request, END, or None (nothing
-    now); give(request, answer) -> requests to ask again; ready(window) hears how many it takes."""
-    driver = Driver(setup)
+    """Keep one engine busy: take(idle) -> request, or None where there is none now (none any more where
+    the engine is idle); give(request, answer) -> requests to ask again; ready(window) hears how many
+    it takes at once."""
+    driver, back = Driver(setup), collections.deque()
     ready(driver.window)
-    asked, back, ended, number = {}, collections.deque(), False, itertools.count()
-    while not ended or asked or back:
-        while len(asked) < driver.window and (back or not ended):
-            request = back.popleft() if back else take(not asked)
+
+    def fill():
+        while len(driver.asked) < driver.window:
+            request = back.popleft() if back else take(not driver.asked)
             if request is None:
-                break
-            if request is END:
-                ended = True
-                continue
-            key = str(next(number))
-            if error := driver.add(key, request):
-                back += give(request, {"error": error})
-            else:
-                asked[key] = request
-        for output in driver.engine.step() if asked else ():
-            if output.finished:
-                request = asked.pop(output.request_id)
-                answer = driver.answer(request, output)
-                request["broken"] = request.get("broken", 0) + ("error" in answer)
-                # an engine that broke off an answer is asked again, twice at most
-                repeat = "error" in answer and request["broken"] < 3
-                back += [request] if repeat else give(request, answer)
+                return
+            if error := driver.add(request):
+                back.extend(give(request, {"error": error}))
+
+    fill()
+    while driver.asked:
+        for request, answer in driver.step():
+            request["broken"] = request.get("broken", 0) + ("error" in answer)
+            # an engine that broke off an answer is asked again, twice at most
+            repeat = "error" in answer and request["broken"] < 3
+            back.extend([request] if repeat else give(request, answer))
+        fill()
 
 
 @dataclasses.dataclass
@@ -1388,7 +1399,7 @@ def engine_worker(setup):
             incoming.put(request)
         if waiting:  # the parent was killed: nobody waits for these answers
             os._exit(1)
-        incoming.put(END)
+        incoming.put(None)
 
     def give(request, answer):
         tell({"key": request["ids"][0], **answer})
@@ -1401,9 +1412,12 @@ def engine_worker(setup):
 
     def take(idle):
         try:
-            return incoming.get(block=idle)
+            request = incoming.get(block=idle)
         except queue.Empty:
             return None
+        if request is None:
+            incoming.put(None)  # the end stays
+        return request
 
     threading.Thread(target=listen, daemon=True).start()
     drive(setup, take, give, lambda window: tell({"window": window}))

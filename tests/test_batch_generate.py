@@ -308,6 +308,50 @@ def test_where_no_engine_is_left_the_answers_stay_and_the_same_command_goes_on(
     assert len(read_jsonl(tmp_path / "e.raw.jsonl")) == 20
 
 
+class ScriptedDriver:
+    """As bg.Driver, two requests at once: it refuses q1 and breaks every answer about q3 off."""
+
+    window = 2
+
+    def __init__(self, setup):
+        self.asked, self.most, self.tries = [], 0, []
+
+    def add(self, request):
+        if request["ids"] == ["q1"]:
+            return "too long"
+        self.asked.append(request)
+        self.most = max(self.most, len(self.asked))
+        self.tries += request["ids"]
+
+    def step(self):
+        request = self.asked.pop(0)
+        broken = request["ids"] == ["q3"]
+        return [(request, {"error": "abort"} if broken else {"texts": request["ids"]})]
+
+
+@pytest.mark.parametrize("early", [False, True], ids=["all at once", "two at a time"])
+def test_an_engine_is_kept_busy_until_the_last_request_that_comes_back(monkeypatch, early):
+    """`early`: requests come one by one, as a child process gets them."""
+    drivers, answers, coming = [], [], [{"ids": [f"q{i}"]} for i in range(6)]
+    monkeypatch.setattr(
+        bg, "Driver", lambda setup: drivers.append(ScriptedDriver(setup)) or drivers[0]
+    )
+
+    def take(idle):
+        return coming.pop(0) if coming and (idle or not early) else None
+
+    def give(request, answer):
+        answers.append((*request["ids"], "error" in answer))
+        return [{"ids": ["again"]}] if request["ids"] == ["q5"] else []
+
+    bg.drive({}, take, give)
+    expected = [("again", False)] + [(f"q{i}", i in (1, 3)) for i in range(6)]
+    assert sorted(answers) == expected
+    (driver,) = drivers
+    assert driver.tries.count("q3") == 3, "what the engine broke off is asked again twice"
+    assert driver.most == (1 if early else 2)
+
+
 @pytest.mark.long
 @pytest.mark.slow
 def test_real_engine_in_two_processes_and_in_this_one_with_a_schema(tmp_path, demo_model):
