@@ -73,12 +73,13 @@ MENTION = re.compile(  # "(B)", "option B"
 )
 
 
+WITHDRAWN = "?"  # what takes back everything before it: "which is not among the options"
 CLOSERS = tuple(").:]")
 
 
 def letters_at(text, at, options):
-    """(letters, their end) at a place, fillers skipped; "" where they are refused or one of
-    several, None where none stands there."""
+    """(letters, their end) at a place, fillers skipped; "" where they are refused or one of several,
+    WITHDRAWN where another option's text stands beside, None where none stands there."""
     at = FILLS.match(text, at).end()
     if glued := GLUED.match(text, at):
         return in_order(glued[1], options), glued.end()
@@ -100,7 +101,7 @@ def letters_at(text, at, options):
     if len(letters) == 1 and text[end - 1 : end + 1].strip(" \n")[-1:] in CLOSERS:
         line = text[end : end + 300].split("\n", 1)[0]
         beside = named(line.strip(" ).:]"), options, "all")  # "B. The vapor load", which is D
-        return letters if not beside or letters in beside else "", after
+        return letters if not beside or letters in beside else WITHDRAWN, after
     return letters, after
 
 
@@ -212,7 +213,6 @@ DENIED = re.compile(r"(?i)\b(?:can|could|must|should|would|may|might)(?:\s?not|n
 RETRACTED = re.compile(
     r"(?i), (?:but|which) .{0,20}\bnot (?:(?:the|a) )?(?:correct|right|best|among|listed|one of)\b"
 )
-WITHDRAWN = "?"  # "which is not among the options" takes back what was said before
 
 
 def statements(text, options):
@@ -267,9 +267,10 @@ def statement(text, options, stated):
     if back := SECOND_THOUGHT.search(text, start):
         return said_right(text[back.end() :], options, ()) or ""
     before, end, earlier, _ = firm[-2] if len(firm) > 1 else firm[-1]
-    formal = begins_line(text, start) and not begins_line(text, before)  # "G.\n\nAnswer: F"
+    answered = text[before : before + 6].lower() == "answer"
+    formal = begins_line(text, start) and not answered  # "which is option G.\n\nAnswer: F"
     uncorrected = start - end < 60 and not (formal or CORRECTION.search(text[end:start]))
-    return "" if earlier != letters and uncorrected else letters.strip(WITHDRAWN)
+    return "" if earlier != letters and uncorrected else letters
 
 
 def begins_line(text, at):
@@ -310,6 +311,8 @@ def first_line(text, options, stated):
     if beyond and not is_option(beyond[1], options):
         return ""  # "(E) 80°" of four options
     letters, end = letters_at(text, 0, options)
+    if letters == WITHDRAWN:
+        return letters
     if letters == "A" and text[end : end + 1] == ":":  # "A: no", the answer to a "Q:"
         letters = (named(line[end:], options, "all") or "A")[0]
     small = letters and letters[0] not in text[:end] and len(line) > 4
@@ -475,6 +478,7 @@ def steps(text, options=None):
     stated = statements(text, options)
     for name, rule in RULES:
         letters = rule(text, options, stated)
+        letters = letters and letters.strip(WITHDRAWN)
         yield name, letters
         if letters is not None:
             return
