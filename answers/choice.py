@@ -310,11 +310,11 @@ def first_line(text, options, stated):
     beyond = re.fullmatch(r"[(]([A-Z])[)] .{1,40}", text)
     if beyond and not is_option(beyond[1], options):
         return ""  # "(E) 80°" of four options
+    if line.startswith("A:") and (hits := named(line[2:], options, "all")):
+        return hits[0]  # "A: no", the answer to a "Q:"
     letters, end = letters_at(text, 0, options)
     if letters == WITHDRAWN:
         return letters
-    if letters == "A" and text[end : end + 1] == ":":  # "A: no", the answer to a "Q:"
-        letters = (named(line[end:], options, "all") or "A")[0]
     small = letters and letters[0] not in text[:end] and len(line) > 4
     own = not small or letters in named(text[end:], options, "start")  # "(b) 5 cm"
     if letters and own and (PAUSE.match(text, end) or text[end - 1] in ")]}>"):
