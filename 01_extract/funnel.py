@@ -16,6 +16,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from collections import Counter
 
+import batch_generate
 import rows as r
 
 KEPT, REJECTED = "#2c6e91", "#c8553d"
@@ -51,12 +52,15 @@ def reasons_of(step, most=None):
 
 
 def cost_of(step):
-    """(tokens that models read and wrote in all runs of a step, tokens a row kept)."""
+    """(tokens that models read and wrote in all runs of a step, tokens and price a row kept)."""
     spent, kept = step.get("tokens"), step["counts"]["out"]
     if not isinstance(spent, dict):  # chunking counts its own tokens under this name
         return "-", "-"
     tokens = spent.get("prompt_tokens", 0) + spent.get("completion_tokens", 0)
-    return f"{tokens:,}", f"{tokens / kept:,.0f}" if tokens and kept else "-"
+    if not tokens or not kept:
+        return f"{tokens:,}", "-"
+    price = batch_generate.money(Counter(spent), seconds=0) / kept
+    return f"{tokens:,}", f"{tokens / kept:,.0f}" + (f" ({price:.2g} of money)" if price else "")
 
 
 def step_line(step):

@@ -122,6 +122,12 @@ def test_rows_and_parquet_are_the_same(run):
     assert len(list(r.read(run / "textbook_qa.parquet", "question", "reference_answer"))) == 81
 
 
+def test_the_funnel_says_what_a_kept_row_cost_where_tokens_have_a_price(run, monkeypatch):
+    monkeypatch.setenv("PRICE_OUT", "20")  # 12,345 tokens for 80 rows
+    text = funnel.table(funnel.chain(run / "reference.jsonl"))
+    assert "| 12,345 | 154 (0.0031 of money) | 1.5 |" in text
+
+
 def test_funnel_follows_the_inputs(run, capsys):
     steps = funnel.chain(run / "reference.jsonl")
     assert [step["name"] for step in steps] == ["documents", "chunks", "reference"]
