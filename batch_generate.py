@@ -4,20 +4,20 @@
         --model Qwen/Qwen3-8B --prompt "Solve: <question>"
 
 in   rows with the fields that the prompt names in angle brackets
-out  one line per row: id, response, finish_reason (stop | length), prompt_tokens, completion_tokens,
-     model, sampling, messages_hash; rows that failed after all retries stand in
+out  one line per row: id, response, finish_reason (stop | length), prompt_tokens,
+     completion_tokens, model, sampling, messages_hash; rows that failed after all retries stand in
      answers.raw.rejected.jsonl and are asked again by the next run
 
-Without --base-url vLLM runs in this process, one engine per group of GPUs. With it, requests go to any
-OpenAI-compatible endpoints, separated by commas; the rows of one that goes away go to the others; the
-key is read from LLM_API_KEY or OPENAI_API_KEY. After a crash the same command asks only for the missing
-rows, with a larger --max-tokens only for those that were cut off. Answers of another model, prompt or
-sampling are never mixed in. BUDGET (money, at PRICE_PER_GPU_HOUR, or PRICE_IN and PRICE_OUT per million
-tokens) stops a run cleanly.
+Without --base-url vLLM runs in this process, one engine per group of GPUs. With it, requests go to
+any OpenAI-compatible endpoints, separated by commas; the rows of one that goes away go to the
+others; the key is read from LLM_API_KEY or OPENAI_API_KEY. After a crash the same command asks only
+for the missing rows, with a larger --max-tokens only for those that were cut off. Answers of
+another model, prompt or sampling are never mixed in. BUDGET (money, at PRICE_PER_GPU_HOUR, or
+PRICE_IN and PRICE_OUT per million tokens) stops a run cleanly.
 """
 
-# A request is made of a row in Book.missing, sent by Endpoints.answer (which tries again) or, to vLLM
-# itself, by drive(); its answer goes through Book.store to RawFile.append.
+# A request is made of a row in Book.missing, sent by Endpoints.answer (which tries again) or, to
+# vLLM itself, by drive(); its answer goes through Book.store to RawFile.append.
 
 import asyncio
 import collections
@@ -220,9 +220,11 @@ def identify(model):
 
 
 class RawFile:
-    """The answers on disk: an index of what is there, appends, and at the end the order of the input.
+    """The answers on disk: an index of what is there, appends, and at the end the order of the
+    input.
 
-    The index is a temporary SQLite database that spills to disk: memory does not grow with the rows.
+    The index is a temporary SQLite database that spills to disk: memory does not grow with the
+    rows.
     """
 
     def __init__(self, path):
@@ -404,8 +406,8 @@ def generate_jsonl(
     changed      "ask": stored answers to other messages are set aside, not refused
 
     Returns counts: rows, asked, failed, truncated, seconds, tokens of this call and (`all_runs`) of
-    all. Raises BadInput where stored answers belong to another experiment, the file is broken, or no
-    endpoint answers, OutOfBudget where BUDGET is spent. With base_url no model is loaded.
+    all. Raises BadInput where stored answers belong to another experiment, the file is broken, or
+    no endpoint answers, OutOfBudget where BUDGET is spent. With base_url no model is loaded.
     """
     if fresh:
         r.start_over((Path(out_path), r.beside(out_path, "rejected.jsonl")))
@@ -445,8 +447,9 @@ class OutOfBudget(r.BadInput):
 class Book:
     """One run of generate_jsonl: requests() gives what is still to ask, store() keeps an answer.
 
-    A request: ids (rows that share the messages), messages, messages_hash, max_tokens, seed; `again`
-    where a stored answer gets a further try, `temperature` where that answer could not be read.
+    A request: ids (rows that share the messages), messages, messages_hash, max_tokens, seed;
+    `again` where a stored answer gets a further try, `temperature` where that answer could not be
+    read.
     """
 
     def __init__(self, out_path, name, sampling, system_prompt, readable, changed, total):
@@ -624,8 +627,8 @@ def setting(name, default=0.0):
 
 
 def money(tokens, seconds):
-    """What tokens and seconds cost: PRICE_PER_GPU_HOUR is of each of GPUS, PRICE_IN and PRICE_OUT of a
-    million tokens."""
+    """What tokens and seconds cost: PRICE_PER_GPU_HOUR is of each of GPUS, PRICE_IN and PRICE_OUT
+    of a million tokens."""
     spent = setting("PRICE_PER_GPU_HOUR") * setting("GPUS", 1) * seconds / 3600
     spent += setting("PRICE_IN") * tokens["prompt_tokens"] / 1e6
     return spent + setting("PRICE_OUT") * tokens["completion_tokens"] / 1e6
@@ -1293,7 +1296,8 @@ class Driver:
 
 
 def drive(setup, take, give, ready=lambda window: None):
-    """Keep one engine busy: take(idle) -> request, or None where there is none now (none any more where
+    """Keep one engine busy: take(idle) -> request, or None where there is none now (none any more
+    where
     the engine is idle); give(request, answer) -> requests to ask again; ready(window) hears how many
     it takes at once."""
     driver, back = Driver(setup), collections.deque()

@@ -1,4 +1,5 @@
-"""Read and write rows: whole files or none, rejected and meta files beside, clear errors of bad input.
+"""Read and write rows: whole files or none, rejected and meta files beside, clear errors of bad
+input.
 
 A script that makes X.jsonl from A.jsonl is written like this:
 
@@ -14,7 +15,8 @@ A script that makes X.jsonl from A.jsonl is written like this:
 A row is a dict with a stable string `id`; unknown fields are carried through. Files are UTF-8 JSONL
 split on "\\n" only (texts may hold U+2028); .jsonl.gz, .parquet, .json and .csv are read too.
 
-    python rows.py join X.jsonl     joins the parts X.1of8.jsonl ... of --shard: the files of one run
+    python rows.py join X.jsonl     joins the parts X.1of8.jsonl ... of --shard: the files of one
+                                    run
 """
 
 import argparse
@@ -322,8 +324,8 @@ def as_json(value):
 
 
 def _json_rows(path):
-    """Rows of an array, of an object of rows by id (as PubMedQA has them), of an object that holds a
-    list of rows, or the object; None for a file that is not one JSON value."""
+    """Rows of an array, of an object of rows by id (as PubMedQA has them), of an object that holds
+    a list of rows, or the object; None for a file that is not one JSON value."""
     try:
         value = json.loads(path.read_bytes())
     except (ValueError, RecursionError):
@@ -372,9 +374,9 @@ def raw_rows(path):
 def read(path, *fields, limit=None, unique=True):
     """Yield the rows of a file (see raw_rows); a row without `id` gets a content hash.
 
-    Each of `fields` must be there ("subject?" may be absent) and of its type (FIELD_TYPES; else a text)
-    or null (not "question!"). Raises BadInput for a file that is missing or broken, a field that is
-    missing or of another type, an id that occurs twice.
+    Each of `fields` must be there ("subject?" may be absent) and of its type (FIELD_TYPES; else a
+    text) or null (not "question!"). Raises BadInput for a file that is missing or broken, a field
+    that is missing or of another type, an id that occurs twice.
     """
     path = Path(path)
     if path.is_dir():

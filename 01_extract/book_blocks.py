@@ -1,6 +1,8 @@
-"""Paragraphs of a book and the labels that begin them (used by chunk_documents.py, worked_problems.py, extract_qa.py; no command of its own).
+"""Paragraphs of a book and the labels that begin them (used by chunk_documents.py,
+worked_problems.py, extract_qa.py; no command of its own).
 
-A block is a paragraph, heading, display, table or program text. Its kind is that of the label it begins with (LABELS), else "".
+A block is a paragraph, heading, display, table or program text. Its kind is that of the label it
+begins with (LABELS), else "".
 """
 
 import re

@@ -3,12 +3,15 @@
     python 01_extract/chunk_documents.py --input classified.jsonl --output chunks.jsonl --tokenizer Qwen/Qwen3-8B
 
 in   documents with text, subject, pages, source, license
-out  one row a chunk: id, doc_id, subject, text, n_tokens, pages ([first, last] page or null), start (character in the document),
-     page_starts ([[page, character of the chunk], ...] or null), source, license, and the document's other fields
+out  one row a chunk: id, doc_id, subject, text, n_tokens, pages ([first, last] page or null), start
+     (character in the document), page_starts ([[page, character of the chunk], ...] or null),
+     source, license, and the document's other fields
 
-A chunk never ends inside a worked example, a display formula, program text or a table that fits into one, nor between a heading and its text, a
-theorem and its proof, or an exercise and the solution printed after it. What is longer than a chunk is cut at paragraphs, then sentences, then
-words. Chunks are slices of the document: laid end to end they give its text again, white space between them aside.
+A chunk never ends inside a worked example, a display formula, program text or a table that fits
+into one, nor between a heading and its text, a theorem and its proof, or an exercise and the
+solution printed after it. What is longer than a chunk is cut at paragraphs, then sentences, then
+words. Chunks are slices of the document: laid end to end they give its text again, white space
+between them aside.
 --tokenizer is a hub id, a folder or file with a tokenizer.json, or "words" (white space; needs no files). 1.2 million characters take about 2 s.
 """
 
@@ -111,7 +114,8 @@ def joined(parts, limit):
 
 def fitting_units(text, units, limit, count):
     """[(start, heading level or 0, tokens), ...] of a document: units that fit into a chunk; longer
-    ones cut at their blocks, then sentences, then words, then anywhere, in as few parts as possible."""
+    ones cut at their blocks, then sentences, then words, then anywhere, in as few parts as
+    possible."""
     blocks = {unit[0].start: [block.start for block in unit] for unit in units}
     levels = {unit[0].start: unit[0].level for unit in units}
     ways = (

@@ -1,21 +1,28 @@
-"""Turn books into plain text: PDF (text layer, or OCR for scanned pages), Markdown, text and JSONL files into one row a document.
+"""Turn books into plain text: PDF (text layer, or OCR for scanned pages), Markdown, text and JSONL
+files into one row a document.
 
     python 01_extract/digitize_pdfs.py --input books/ more/notes.pdf --output documents.jsonl
 
-in   files, or folders that are walked: .pdf .md .txt .jsonl(.gz) (rows with `text`); README, LICENSE and SOURCES files are skipped and listed
-out  one row a document: id, title, subject (one of the seven by the file name's prefix, e.g. physics_mechanics.pdf, else null), text (headings
-     marked "#"), pages ([[page number, character offset where it starts], ...], null where the source has no pages), source (file name),
-     license (from --license, front matter, or a statement on the first pages, else null); where there are some: formula_pages (with fractions,
-     roots or sums, which stand as "[unread formula]" in the text) and unread_formulas (their number)
+in   files, or folders that are walked: .pdf .md .txt .jsonl(.gz) (rows with `text`); README,
+     LICENSE and SOURCES files are skipped and listed
+out  one row a document: id, title, subject (one of the seven by the file name's prefix, e.g.
+     physics_mechanics.pdf, else null), text (headings marked "#"), pages ([[page number, character
+     offset where it starts], ...], null where the source has no pages), source (file name), license
+     (from --license, front matter, or a statement on the first pages, else null); where there are
+     some: formula_pages (with fractions, roots or sums, which stand as "[unread formula]" in the
+     text) and unread_formulas (their number)
 
-One bad page costs that page: it stands in documents.rejected.jsonl with doc and page, reason "page unreadable", "blank page", "no text layer" (a
-scan and no OCR at hand) or "ocr failed". A broken or encrypted PDF, an empty file and a second copy of the same text are rejected with their name.
+One bad page costs that page: it stands in documents.rejected.jsonl with doc and page, reason "page
+unreadable", "blank page", "no text layer" (a scan and no OCR at hand) or "ocr failed". A broken or
+encrypted PDF, an empty file and a second copy of the same text are rejected with their name.
 
-Scanned pages (--ocr auto): olmOCR where it is installed (it needs an NVIDIA GPU) or served behind --base-url, else tesseract, else rejected.
+Scanned pages (--ocr auto): olmOCR where it is installed (it needs an NVIDIA GPU) or served behind
+--base-url, else tesseract, else rejected.
     --olmocr PYTHON                                      # of an environment with olmocr: its command line reads those pages
     vllm serve allenai/olmOCR-2-7B-1025-FP8    then  --ocr olmocr --base-url http://localhost:8000/v1 --model allenai/olmOCR-2-7B-1025-FP8
     apt-get install tesseract-ocr
-A killed run goes on where it stopped, document by document. About 80 pages/s a core with a text layer, 0.7 with tesseract.
+A killed run goes on where it stopped, document by document. About 80 pages/s a core with a text
+layer, 0.7 with tesseract.
 """
 
 import sys

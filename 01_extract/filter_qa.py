@@ -336,8 +336,8 @@ def rule(question, answer):
 
 
 def parse_judge(text):
-    """(keep, reason) of the judge's text, "no" with the fault that it names last; keep is None where
-    no decision can be read."""
+    """(keep, reason) of the judge's text, "no" with the fault that it names last; keep is None
+    where no decision can be read."""
     keep = replies.verdict(text, "decision")
     if keep is None:
         return None, "judge unreadable"

@@ -1,7 +1,9 @@
-"""Problems with their printed solutions, taken from a book word for word (used by extract_qa.py --mode worked; no command of its own).
+"""Problems with their printed solutions, taken from a book word for word (used by extract_qa.py
+--mode worked; no command of its own).
 
-find_pairs() reads examples with solutions, problems with answers, and numbered exercises with an answer key elsewhere in the book. Nothing is rewritten:
-question and answer are slices of the text, cut by the labels of book_blocks.py. What has no clear end is left out.
+find_pairs() reads examples with solutions, problems with answers, and numbered exercises with an
+answer key elsewhere in the book. Nothing is rewritten: question and answer are slices of the text,
+cut by the labels of book_blocks.py. What has no clear end is left out.
 """
 
 import re
@@ -199,7 +201,8 @@ def number_items(text, section, blocks):
 
 
 class Entry(NamedTuple):
-    """A label with the text up to the next one, a heading, or an introduction that exercises share."""
+    """A label with the text up to the next one, a heading, or an introduction that exercises
+    share."""
 
     at: int  # its place among the entries
     kind: str  # of its label (book_blocks.LABELS), "item" of a key, "heading" or "stem"
@@ -340,7 +343,8 @@ class Reader:
 
     def answer_span(self, content, whole, question):
         """(start, end) of the answer that begins the blocks of `content`: all of them where it is
-        `whole`, else as far as they go on by their form, or work with the numbers of the question."""
+        `whole`, else as far as they go on by their form, or work with the numbers of the
+        question."""
         data = set(DATUM.findall(question))
         made = content[:1]
         for block in content[1:]:

@@ -39,8 +39,8 @@ def free_memory():
 
 
 def to_16bit(folder):
-    """Turn a model's weights into bf16, the form in which it is used and shared; returns "bfloat16".
-    Memory: the model in 16 bits."""
+    """Turn a model's weights into bf16, the form in which it is used and shared; returns
+    "bfloat16". Memory: the model in 16 bits."""
     import torch
     from transformers import AutoModelForCausalLM
 

@@ -49,13 +49,14 @@ PEAK_TFLOPS = {
 }
 
 
-# bytes a trained weight of torchao's and bitsandbytes' AdamW: two states of 8 bits, one fp32 scale a
-# block of 256
+# bytes a trained weight of torchao's and bitsandbytes' AdamW: two states of 8 bits, one fp32 scale
+# a block of 256
 STATES_8BIT = 2.04
 LAYER = 1.5  # times what a layer leaves: while it is recomputed, gradients of it are there too
 NF4 = 0.52  # bytes a weight: half a byte, and scales of 64 weights that are quantized themselves
 # Bytes a parameter of one checkpoint. FSDP: weights twice (model.safetensors and
-# pytorch_model_fsdp.bin) and AdamW's states, fp32. ZeRO-3: bf16 weights, then fp32 weights and states.
+# pytorch_model_fsdp.bin) and AdamW's states, fp32. ZeRO-3: bf16 weights, then fp32 weights and
+# states.
 CHECKPOINT = {"fsdp": 16, "zero3": 14}
 
 
@@ -192,14 +193,14 @@ def gathered(shape):
 
 
 def activations_of(shape, tokens, wide, left, checkpointing, chunk, whole):
-    """Bytes that the forward pass leaves for the backward pass and that both take in passing, at the
-    largest moment.
+    """Bytes that the forward pass leaves for the backward pass and that both take in passing, at
+    the largest moment.
 
     left   bytes a token of one layer;  whole  all weights are trained on one GPU
     """
     stream = wide * shape.hidden * tokens  # the residual stream that enters a layer
-    # TRL: bf16 and fp32 logits of a chunk, their log-softmax, two products of it, gradients; without
-    # chunks logits in bf16 and fp32, log-softmax
+    # TRL: bf16 and fp32 logits of a chunk, their log-softmax, two products of it, gradients;
+    # without chunks logits in bf16 and fp32, log-softmax
     scores = (20 * min(chunk, tokens) if chunk else 10 * tokens) * shape.vocab
     # the head's gradient in bf16, of one chunk and summed
     head = 5 * shape.embedding if whole else 0

@@ -42,8 +42,9 @@ def base_of(adapter, base=None):
 
 
 def place_for(model):
-    """Where a model is used in 16 bits: from_pretrained's device_map and dtype. Raises BadInput where
-    neither the GPU nor this machine has room for its weights and one layer; reads the config only."""
+    """Where a model is used in 16 bits: from_pretrained's device_map and dtype. Raises BadInput
+    where neither the GPU nor this machine has room for its weights and one layer; reads the config
+    only."""
     import psutil
     import torch
     from transformers import AutoModelForCausalLM
@@ -95,7 +96,8 @@ def load_for_use(model, adapter=None, quantization=None, merged=True):
 
 
 def generate(model, tokenizer, chats, **settings):
-    """Tokens a model answers conversations with, a row each; settings are those of its generate()."""
+    """Tokens a model answers conversations with, a row each; settings are those of its
+    generate()."""
     import torch
 
     tokenizer.padding_side = "left"

@@ -163,9 +163,9 @@ def small_copy(config):
 
 
 def packing_leak(config, attention, dtype=None):
-    """How far the logits of three packed rows are from those of the rows alone under eager attention
-    in fp32, and how far rounding may bring them: LEAK, and in 16 bit three times what it does to
-    the rows alone. Random weights, two small layers: a second, no download."""
+    """How far the logits of three packed rows are from those of the rows alone under eager
+    attention in fp32, and how far rounding may bring them: LEAK, and in 16 bit three times what it
+    does to the rows alone. Random weights, two small layers: a second, no download."""
     import torch
     from transformers import AutoModelForCausalLM
 
@@ -214,8 +214,9 @@ def packing_is_safe(config, attention, dtype=None):
 
 
 def attention_for(config, wanted, packing, dtype=None):
-    """(backend, packing, note): the backend asked for; else packed rows without a mask, or SDPA where
-    they do not stay apart. Packing is off where rows see each other; BadInput where nobody knows.
+    """(backend, packing, note): the backend asked for; else packed rows without a mask, or SDPA
+    where they do not stay apart. Packing is off where rows see each other; BadInput where nobody
+    knows.
 
     dtype  in which attention will run
     """
@@ -269,8 +270,8 @@ def check_unsloth(trainer, packing, input_ids, labels):
     packed rows apart; returns a note.
 
     Of the same row twice in one batch only the second is trained: its loss must be that of the row
-    alone, while a model that sees the first copy repeats it. This runs what training runs: Unsloth's
-    attention, the trainer's collator and loss.
+    alone, while a model that sees the first copy repeats it. This runs what training runs:
+    Unsloth's attention, the trainer's collator and loss.
     """
     import torch
 

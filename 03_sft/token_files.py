@@ -1,8 +1,9 @@
-"""A training file as tokens on the disk: made by all cores, kept under a key, read by all processes.
+"""A training file as tokens on the disk: made by all cores, kept under a key, read by all
+processes.
 
 Imported by sft.py; no command of its own. output_dir/ gets sft.heldout.jsonl (rows kept back) and
-sft.rejected.jsonl (rows longer than max_length), output_dir/tokens/ train.arrow, eval.arrow (ids and
-labels) and, written last, made.json (the key and what was counted).
+sft.rejected.jsonl (rows longer than max_length), output_dir/tokens/ train.arrow, eval.arrow (ids
+and labels) and, written last, made.json (the key and what was counted).
 """
 
 import contextlib
@@ -30,8 +31,8 @@ REJECTED, HELD_OUT = "sft.rejected.jsonl", "sft.heldout.jsonl"
 
 
 def held_out_ids(path, wanted, limit=None):
-    """(ids of the rows kept back for evaluation, number of rows): those with the smallest hashes, so
-    that the choice does not hang on the order of rows.
+    """(ids of the rows kept back for evaluation, number of rows): those with the smallest hashes,
+    so that the choice does not hang on the order of rows.
 
     wanted  how many, or None: 1 %, 16 to 500, and none of fewer than 64 rows
     """

@@ -1,4 +1,5 @@
-"""What sft.py watches while it trains: whole checkpoints, speed, memory, losses that are no numbers.
+"""What sft.py watches while it trains: whole checkpoints, speed, memory, losses that are no
+numbers.
 
 Imported by sft.py; no command of its own.
 """

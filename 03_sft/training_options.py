@@ -184,8 +184,8 @@ def machine_defaults(given):
         # before Ampere: fp16 with loss scaling
         found |= dict(bf16=modern, fp16=not modern, dtype="bfloat16" if modern else "float16")
     else:
-        # autocast over fp32 weights is unusable, over a bf16 LoRA base it gains a fifth (311 against
-        # 260 tok/s) where the processor has bf16
+        # autocast over fp32 weights is unusable, over a bf16 LoRA base it gains a fifth (311
+        # against 260 tok/s) where the processor has bf16
         modern = batch_generate.cpu_has_bf16()
         autocast = peft and modern and not is_on(given.get("load_in_4bit"))
         found |= dict(bf16=autocast, use_cpu=True, dtype="bfloat16" if modern else "float32")

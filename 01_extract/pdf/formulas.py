@@ -1,7 +1,9 @@
 """Formulas that a line of text cannot hold (used by pdf/page.py; no command of its own).
 
-A fraction, a root or a sum with limits is two-dimensional: read as text, (x/y^2 + 2y)/3 becomes "x/y^2 + 2y" and a stray 3, exp(-1/2) becomes "-12". Such
-places are found by their rules and fonts and replaced by MARK, so that nothing false stands in the text. Letters and signs in a line stay as they are.
+A fraction, a root or a sum with limits is two-dimensional: read as text, (x/y^2 + 2y)/3 becomes
+"x/y^2 + 2y" and a stray 3, exp(-1/2) becomes "-12". Such places are found by their rules and fonts
+and replaced by MARK, so that nothing false stands in the text. Letters and signs in a line stay as
+they are.
 """
 
 import ctypes

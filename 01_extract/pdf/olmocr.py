@@ -1,4 +1,5 @@
-"""Scanned pages read by olmOCR: its model behind an endpoint, or its own command line (used by digitize_pdfs.py; no command of its own)."""
+"""Scanned pages read by olmOCR: its model behind an endpoint, or its own command line (used by
+digitize_pdfs.py; no command of its own)."""
 
 import sys
 from pathlib import Path

@@ -1,7 +1,9 @@
-"""Lines of one PDF page in reading order, from its text layer or from tesseract (used by pdf/workers.py; no command of its own).
+"""Lines of one PDF page in reading order, from its text layer or from tesseract (used by
+pdf/workers.py; no command of its own).
 
-Characters come with their boxes from pypdfium2; runs of them become rows, rows become lines, column by column. All lengths are points (1/72 inch),
-y grows downwards from the top of the page as it is shown.
+Characters come with their boxes from pypdfium2; runs of them become rows, rows become lines, column
+by column. All lengths are points (1/72 inch), y grows downwards from the top of the page as it is
+shown.
 """
 
 import collections

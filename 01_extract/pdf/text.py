@@ -1,7 +1,9 @@
-"""Text of a book from the lines of its pages (used by digitize_pdfs.py and chunk_documents.py; no command of its own).
+"""Text of a book from the lines of its pages (used by digitize_pdfs.py and chunk_documents.py; no
+command of its own).
 
-Running headers, footers and page numbers go, words cut at line ends are mended, lines become paragraphs, footnotes step back before a paragraph
-that goes on overleaf, and the character offset at which every page starts is kept.
+Running headers, footers and page numbers go, words cut at line ends are mended, lines become
+paragraphs, footnotes step back before a paragraph that goes on overleaf, and the character offset
+at which every page starts is kept.
 """
 
 import bisect
@@ -275,7 +277,8 @@ def is_note(paragraph, book):
 def assemble(pages):
     """Text of a book from the lines of its pages.
 
-    pages    list of (page number from 1, list of Line, or a string where a model already wrote the page as Markdown)
+    pages    list of (page number from 1, list of Line, or a string where a model already wrote the
+             page as Markdown)
     Returns (text, offsets): paragraphs parted by an empty line, headings marked "## ", and [[page
     number, character offset where it starts], ...]. A paragraph that runs over a page end is one
     paragraph; its second page starts inside it.

@@ -1,4 +1,5 @@
-"""Processes that read the pages of PDFs side by side (used by digitize_pdfs.py; no command of its own).
+"""Processes that read the pages of PDFs side by side (used by digitize_pdfs.py; no command of its
+own).
 
 A page that cannot be read, or on which the PDF library crashes or hangs, costs that page alone.
 """
@@ -31,7 +32,8 @@ def open_pdf(path):
 
 
 def probe(path):
-    """(number of pages, title, {}) of a PDF; (0, None, {-1: (reason, message)}) where it cannot be opened."""
+    """(number of pages, title, {}) of a PDF; (0, None, {-1: (reason, message)}) where it cannot be
+    opened."""
     try:
         pdf = open_pdf(path)
         if len(pdf):
@@ -57,7 +59,8 @@ def read_text_layer(page):
 
 
 def read_page(path, index, ocr_language=None):
-    """(kind, value) of a page as read_text_layer() gives it, read by tesseract with ocr_language."""
+    """(kind, value) of a page as read_text_layer() gives it, read by tesseract with
+    ocr_language."""
     try:
         page = open_pdf(path)[index]
         try:
@@ -75,7 +78,8 @@ def read_page(path, index, ocr_language=None):
 
 
 def start_reader(memory):
-    """Initializer of a process that reads pages: it ends with its parent, and where it takes more memory."""
+    """Initializer of a process that reads pages: it ends with its parent, and where it takes more
+    memory."""
     r.end_with_parent()
     resource.setrlimit(resource.RLIMIT_AS, (memory, memory))
 
