@@ -169,18 +169,17 @@ SENTENCE = re.compile(r"(?<=[.?!:])\s+|\n+")
 # "N", "H2", "START_SMILES"; not the s of "book's"
 WORD = re.compile(r"(?<!['’])[^\W\d_]+\d*(?:_\w+)?")
 ARTICLE = re.compile(r"\ba(?=\s+\w)", re.I)  # not "hepatitis A?", "A-type"
-ENDING = re.compile(r"(?<=\w{3})(?:ings?|ed|e?s|e)$")
 
 
 def content(text):
-    """Stems of the content words of a text, a set."""
-    words = (word.lower() for word in WORD.findall(ARTICLE.sub(" ", text)))
-    return frozenset(ENDING.sub("", word) for word in words if word not in FUNCTION_WORDS)
+    """Content words of a text in lower case, a set."""
+    words = {word.lower() for word in WORD.findall(ARTICLE.sub(" ", text))}
+    return frozenset(words - FUNCTION_WORDS)
 
 
 @functools.lru_cache(1 << 16)
 def last_subjects(text):
-    """Stems of the content words of a long question's last sentence, where that is short."""
+    """Content words of a long question's last sentence, where that is short."""
     question, options = split_options(text)
     # an exercise in parts: "a. What is X? b. Is it ...?"
     if any("?" in option for option in options):
