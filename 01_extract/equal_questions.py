@@ -169,6 +169,14 @@ def best_of(groups):
     return max(groups[0], key=lambda claim: claim.backing)
 
 
+def by_question(same_words):
+    """Lists of the rows that ask the same, the first row first."""
+    members = {}
+    for row, first in same_words.items():
+        members.setdefault(first, [first]).append(row)
+    return members.values()
+
+
 def settle(same_words, claims):
     """Decide between equal questions.
 
@@ -177,23 +185,22 @@ def settle(same_words, claims):
     {row: the answers} for rows of which none stays).
     """
     kept, lost, unsettled = dict(same_words), {}, {}
-    members = {}  # first row: all rows with its question
-    for row, first in same_words.items():
-        members.setdefault(first, [first]).append(row)
-    unequal = [rows for rows in members.values() if len(set(claims.first[rows])) > 1]
-    found = claims.backed({row for rows in unequal for row in rows})
+    unequal = [rows for rows in by_question(same_words) if len(set(claims.first[rows])) > 1]
+    found = claims.backed(set().union(*unequal))
     for rows in unequal:
         groups = by_answer([found[row] for row in sorted(rows) if found[row].kind])
         if len(groups) < 2:
             continue
         groups.sort(key=strength, reverse=True)
-        kept |= dict.fromkeys(rows)
-        if best := best_of(groups):
-            kept |= dict.fromkeys(rows, best.row) | {best.row: None}
-            lost |= {c.row: described(groups) for group in groups[1:] for c in group}
-        else:
+        best = best_of(groups)
+        if best is None:
             unsettled |= dict.fromkeys(rows, described(groups))
-    return {row: stays for row, stays in kept.items() if stays is not None}, lost, unsettled
+        else:
+            kept |= dict.fromkeys(rows, best.row)
+            lost |= {c.row: described(groups) for group in groups[1:] for c in group}
+    for row in unsettled:
+        kept.pop(row, None)
+    return {row: stays for row, stays in kept.items() if row != stays}, lost, unsettled
 
 
 CODE = [__file__, extract_reference.__file__, grounding.__file__, *answers.FILES]
