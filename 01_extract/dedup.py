@@ -186,6 +186,13 @@ def semantic_pairs(args, texts, rows):
     return np.unique(np.concatenate(pairs), axis=0), cosine
 
 
+def one_by_one(pairs):
+    """The rows of an array as lists, made a block at a time: all candidates of large families would
+    fill the memory."""
+    for at in range(0, len(pairs), PAIRS):
+        yield from pairs[at : at + PAIRS].tolist()
+
+
 def resolve(pairs, likeness, differ, claims):
     """Map row -> (kept row, likeness) for each row that is like an earlier kept one.
 
@@ -198,9 +205,7 @@ def resolve(pairs, likeness, differ, claims):
         share = likeness(later, earlier)
         return None if share is None or differ(later, earlier) else share
 
-    # a block at a time: as Python lists the candidates of large families would fill the memory
-    blocks = (pairs[at : at + PAIRS].tolist() for at in range(0, len(pairs), PAIRS))
-    near = [pair for block in blocks for pair in block if likeness(*pair) is not None]
+    near = [pair for pair in one_by_one(pairs) if likeness(*pair) is not None]
     unequal = [pair for pair in near if claims.unequal(*pair)]
     claims.read_pairs([pair for pair in unequal if alike(*pair) is not None])
     found = {}
