@@ -1,7 +1,9 @@
-"""Read the questions of benchmarks in the many forms their files have, and name the benchmark each belongs to.
+"""Read the questions of benchmarks in the many forms their files have, and name the benchmark each
+belongs to.
 
-Read by decontaminate.py. Understands .json (an array, an object that holds one, or rows by id), .jsonl, .jsonl.gz, .parquet and .csv; the question
-and the options in any of the forms that rows.question_of() and rows.options_of() know.
+Read by decontaminate.py. Understands .json (an array, an object that holds one, or rows by id),
+.jsonl, .jsonl.gz, .parquet and .csv; the question and the options in any of the forms that
+rows.question_of() and rows.options_of() know.
 """
 
 import csv

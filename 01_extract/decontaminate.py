@@ -1,17 +1,23 @@
-"""Drop rows whose question is one of a benchmark: exact match, n-gram overlap, sentence embeddings, numbers, and an optional LLM judge.
+"""Drop rows whose question is one of a benchmark: exact match, n-gram overlap, sentence embeddings,
+numbers, and an optional LLM judge.
 
     python 01_extract/decontaminate.py --input qa.jsonl --output clean.jsonl --field question --benchmarks DIR_OR_FILES... --no-judge
 
-in   rows with a text in `question` (or --field); benchmark files of any common form, see benchmark_texts.py
-out  the clean rows; the others are in clean.rejected.jsonl with reason `contaminated`, benchmark, benchmark_id, method (exact | ngram | embedding |
-     judge) and score; clean.audit.csv lists every matched pair, also the ones spared and why; clean.embeddings/ (or --cache) keeps the vectors
+in   rows with a text in `question` (or --field); benchmark files of any common form, see
+     benchmark_texts.py
+out  the clean rows; the others are in clean.rejected.jsonl with reason `contaminated`, benchmark,
+     benchmark_id, method (exact | ngram | embedding | judge) and score; clean.audit.csv lists every
+     matched pair, also the ones spared and why; clean.embeddings/ (or --cache) keeps the vectors
 
-Cheapest first. exact: the same words after normalisation (case, punctuation, LaTeX mark-up, options and instructions taken off, number words as
-digits). ngram: the share of the benchmark question's 13-grams, or of its 5-grams, that the row holds; one shared 13-gram decides nothing.
-embedding: the 5 nearest questions, contaminated from --embedding-threshold on; long texts in windows. Without a judge pairs with other numbers are
-spared: another number is another question (25 %, 1/4 and 0.25 are one, and so are 1.5 km and 1500 m). With --model or --base-url an LLM decides on
-the pairs that the embedding found (from --judge-from on) and on n-gram matches with another number, denial or key word; any YES drops the row. The
-default encoder is the embedded all-MiniLM-L6-v2; --encoder BAAI/bge-large-en-v1.5 is the paper's, intfloat/multilingual-e5-large reads translations.
+Cheapest first. exact: the same words after normalisation (case, punctuation, LaTeX mark-up, options
+and instructions taken off, number words as digits). ngram: the share of the benchmark question's
+13-grams, or of its 5-grams, that the row holds; one shared 13-gram decides nothing. embedding: the
+5 nearest questions, contaminated from --embedding-threshold on; long texts in windows. Without a
+judge pairs with other numbers are spared: another number is another question (25 %, 1/4 and 0.25
+are one, and so are 1.5 km and 1500 m). With --model or --base-url an LLM decides on the pairs that
+the embedding found (from --judge-from on) and on n-gram matches with another number, denial or key
+word; any YES drops the row. The default encoder is the embedded all-MiniLM-L6-v2; --encoder
+BAAI/bge-large-en-v1.5 is the paper's, intfloat/multilingual-e5-large reads translations.
 """
 
 import sys
@@ -294,8 +300,8 @@ def to_messages(asked):
 
 
 def judge(args, step, index, audit, pairs, shown):
-    """Ask the model about each pair; returns the rows that got no answer, and counts. An answer that
-    is neither YES nor NO leaves the pair to the threshold."""
+    """Ask the model about each pair; returns the rows that got no answer, and counts. An answer
+    that is neither YES nor NO leaves the pair to the threshold."""
     asked, silent = {}, set()
     for pair in pairs:
         # a pair that words and vectors found is asked about once, a row that is gone not at all

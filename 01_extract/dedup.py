@@ -1,17 +1,20 @@
-"""Remove duplicate questions: MinHash finds candidate pairs, the true Jaccard similarity of their word 3-grams decides.
+"""Remove duplicate questions: MinHash finds candidate pairs, the true Jaccard similarity of their
+word 3-grams decides.
 
     python 01_extract/dedup.py --input qa.jsonl --output dedup.jsonl --field question --threshold 0.6
 
 in   rows with a text in `question` (or --field)
-out  the rows that stand first among their duplicates; the others are in dedup.rejected.jsonl with reason `duplicate`, `duplicate_of` (id of a
-     kept row) and `jaccard`, or with reason `semantic duplicate`, `duplicate_of` and `cosine`. Equal questions with unequal answers: "other
-     answer" (the kept row's is better backed) or "answers disagree" (none stays), with all `answers`; near ones stay where their short
-     answers surely differ; the rules stand in equal_questions.py
+out  the rows that stand first among their duplicates; the others are in dedup.rejected.jsonl with
+     reason `duplicate`, `duplicate_of` (id of a kept row) and `jaccard`, or with reason `semantic
+     duplicate`, `duplicate_of` and `cosine`. Equal questions with unequal answers: "other answer"
+     (the kept row's is better backed) or "answers disagree" (none stays), with all `answers`; near
+     ones stay where their short answers surely differ; the rules stand in equal_questions.py
 
-Words are lower-cased \\w+, a question of one or two words is one shingle, one without any is kept. Questions
-with other numbers are two, and so are short ones, or those whose last sentence is short, where each holds a
-content word that the other lacks ("treatments for Osteoporosis", "... for COPD"). --semantic adds a pass with
-sentence embeddings. About 1.4 KB a row; the file is read twice, and again for the answers of near rows.
+Words are lower-cased \\w+, a question of one or two words is one shingle, one without any is kept.
+Questions with other numbers are two, and so are short ones, or those whose last sentence is short,
+where each holds a content word that the other lacks ("treatments for Osteoporosis", "... for
+COPD"). --semantic adds a pass with sentence embeddings. About 1.4 KB a row; the file is read twice,
+and again for the answers of near rows.
 """
 
 import sys
@@ -46,8 +49,9 @@ PERMUTATIONS = _random.integers(2**31, size=LARGEST_SIGNATURE, dtype=np.uint32) 
 
 
 def bands_and_rows(threshold):
-    """Bands b and rows r of the signature for a Jaccard threshold: the largest r (fewest false candidates) whose bands still find
-    FOUND_AT_THRESHOLD of the pairs at the threshold, 1 - (1 - t^r)^b, within LARGEST_SIGNATURE values."""
+    """Bands b and rows r of the signature for a Jaccard threshold: the largest r (fewest false
+    candidates) whose bands still find FOUND_AT_THRESHOLD of the pairs at the threshold, 1 - (1 -
+    t^r)^b, within LARGEST_SIGNATURE values."""
     best = (1, 1)
     for rows in range(1, 33):
         hit = min(threshold**rows, 1 - 1e-9)
@@ -79,8 +83,8 @@ hash_word = functools.lru_cache(1 << 17)(hash_text)
 
 
 def shingles(texts):
-    """Word 3-grams of each text as 64-bit hashes in one array, the place where each text's shingles start (and the last end), and one
-    hash of each text's whole word sequence."""
+    """Word 3-grams of each text as 64-bit hashes in one array, the place where each text's shingles
+    start (and the last end), and one hash of each text's whole word sequence."""
     words_of = [re.findall(r"\w+", text.lower()) for text in texts]
     whole = np.array([hash_text(" ".join(words)) for words in words_of], dtype=np.uint64)
     counts = np.array([len(words) for words in words_of], dtype=np.int64)
@@ -120,7 +124,8 @@ def band_keys(grams, places, bands, per_band):
 
 
 def split_families(keys, family_key):
-    """Give rows of over-full buckets new keys that also hold the row's numbers; `family_key(position)` -> int."""
+    """Give rows of over-full buckets new keys that also hold the row's numbers;
+    `family_key(position)` -> int."""
     _, inverse, counts = np.unique(keys, return_inverse=True, return_counts=True)
     for position in np.flatnonzero(counts[inverse] > FAMILY).tolist():
         keys[position] ^= np.uint32(family_key(position))
@@ -128,8 +133,8 @@ def split_families(keys, family_key):
 
 
 def candidate_pairs(keys, rows, family_key):
-    """Pairs (later, earlier) of positions among the rows that share a band, each once and sorted: an
-    array (n, 2)."""
+    """Pairs (later, earlier) of positions among the rows that share a band, each once and sorted:
+    an array (n, 2)."""
     count, codes = len(rows), np.zeros(0, dtype=np.int64)
     for band in keys:
         # sorted by key, then by position
@@ -259,7 +264,8 @@ def read_rows(args, bands, per_band):
 
 
 def exact_duplicates(wholes, lengths, other_numbers):
-    """Map row -> earlier row with the same words in the same order (and no other numbers); rows without a word are never duplicates."""
+    """Map row -> earlier row with the same words in the same order (and no other numbers); rows
+    without a word are never duplicates."""
     order = np.argsort(wholes, kind="stable")
     keys = wholes[order]
     repeated = np.flatnonzero((keys[1:] == keys[:-1]) & (lengths[order[1:]] > 0))
@@ -276,7 +282,8 @@ def exact_duplicates(wholes, lengths, other_numbers):
 
 
 def find_duplicates(args):
-    """The ids of all rows, and those to leave out as a map row -> (reason, more fields of the rejected row)."""
+    """The ids of all rows, and those to leave out as a map row -> (reason, more fields of the
+    rejected row)."""
     found = read_rows(args, *bands_and_rows(args.threshold))
     ids, texts, lengths = found.ids, found.texts, found.lengths
 

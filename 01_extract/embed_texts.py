@@ -1,4 +1,5 @@
-"""Sentence vectors of texts with a cache on disk, and the nearest neighbours among them; for dedup.py --semantic and decontaminate.py."""
+"""Sentence vectors of texts with a cache on disk, and the nearest neighbours among them; for
+dedup.py --semantic and decontaminate.py."""
 
 import hashlib
 from pathlib import Path
@@ -122,7 +123,8 @@ def nearest(vectors, others, count):
 
 
 def pairs_from(ours, theirs, cosine):
-    """Index pairs of the rows of two arrays of vectors whose cosine reaches a bound, an array (n, 2)."""
+    """Index pairs of the rows of two arrays of vectors whose cosine reaches a bound, an array (n,
+    2)."""
     import torch
 
     ours, theirs = (torch.from_numpy(vectors).to(device()).float() for vectors in (ours, theirs))

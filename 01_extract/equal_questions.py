@@ -1,11 +1,12 @@
-"""Questions that are alike and have unequal answers: which rows stay (used by dedup.py; no command of its own).
+"""Questions that are alike and have unequal answers: which rows stay (used by dedup.py; no command
+of its own).
 
-Near questions whose final answers surely differ are two (exercises that differ by their drawing: 0.615 atm
-and 468 torr). Of equal questions with unequal answers one is wrong: the answer with the best backing stays,
-of equally backed ones that of most rows, and where that is equal too none stays: the question may mean
-nothing without its book ("What is the F statistic?", 3.74 and 0.72). Final answers are compared by
-`answers`, those of near questions also by their numbers where one is worked out in prose; where that cannot
-tell (proofs, other words), the rows are plain duplicates.
+Near questions whose final answers surely differ are two (exercises that differ by their drawing:
+0.615 atm and 468 torr). Of equal questions with unequal answers one is wrong: the answer with the
+best backing stays, of equally backed ones that of most rows, and where that is equal too none
+stays: the question may mean nothing without its book ("What is the F statistic?", 3.74 and 0.72).
+Final answers are compared by `answers`, those of near questions also by their numbers where one is
+worked out in prose; where that cannot tell (proofs, other words), the rows are plain duplicates.
 """
 
 from typing import NamedTuple
@@ -54,7 +55,8 @@ def claim_of(number, row):
 
 
 def telling_numbers(text):
-    """Significant digits of the numbers of a text that hardly stand there by chance: at least two."""
+    """Significant digits of the numbers of a text that hardly stand there by chance: at least
+    two."""
     return {n for n in map(grounding.digits, grounding.NUMBER.findall(text)) if len(n) > 1}
 
 
@@ -79,7 +81,8 @@ def same(claim, other):
 
 
 def by_answer(claims):
-    """The claims in groups of equal answers; those that the rules cannot tell from the first of a group are left out."""
+    """The claims in groups of equal answers; those that the rules cannot tell from the first of a
+    group are left out."""
     groups = []
     for claim in claims:
         verdicts = [same(claim, group[0]) for group in groups]
@@ -146,7 +149,8 @@ class Claims:
 
     def differ(self, later, earlier):
         """True where the answers of two rows are surely not the same: by `answers`, or since all
-        numbers of a final answer are missing in the other row's worked answer, which has its own."""
+        numbers of a final answer are missing in the other row's worked answer, which has its
+        own."""
         later, earlier = self.first[later], self.first[earlier]
         if later == earlier:
             return False
@@ -163,7 +167,8 @@ class Claims:
 
 
 def best_of(groups):
-    """The claim that stays of groups of equal answers, the strongest first, or None: two are as strong."""
+    """The claim that stays of groups of equal answers, the strongest first, or None: two are as
+    strong."""
     if strength(groups[0]) == strength(groups[1]):
         return None
     return max(groups[0], key=lambda claim: claim.backing)

@@ -1,7 +1,9 @@
-"""Questions as dedup.py and decontaminate.py read them: their numbers, and the bare question in normalised words.
+"""Questions as dedup.py and decontaminate.py read them: their numbers, and the bare question in
+normalised words.
 
-Two exercises with other numbers are different questions, so both scripts must agree on what a number is: "16 N" and "16N", "3.0" and "3",
-"1,000" and "1000", "twelve" and "12", "½" and "1/2" are the same; "-3" and "3", "2 + 3" and "2 * 3" are not.
+Two exercises with other numbers are different questions, so both scripts must agree on what a
+number is: "16 N" and "16N", "3.0" and "3", "1,000" and "1000", "twelve" and "12", "½" and "1/2" are
+the same; "-3" and "3", "2 + 3" and "2 * 3" are not.
 """
 
 import collections
@@ -48,7 +50,8 @@ OPERATOR = re.compile(r"(?<=[\w)\]}])\s*([+*^])\s*(?=\.?\d)")
 
 
 def spell_digits(match):
-    """Digits of a spelled number: "one thousand nine hundred and fifty" -> 1950, "twenty-one" -> 21."""
+    """Digits of a spelled number: "one thousand nine hundred and fifty" -> 1950, "twenty-one" ->
+    21."""
     total = value = 0
     for word in re.findall("[a-z]+", match.group()):
         if word in SCALES:
@@ -71,7 +74,8 @@ def digits_for_words(text):
 
 
 def plain_characters(text):
-    """Compatibility forms, dashes and multiplication signs as their plain characters ("½" -> 1/2, "x²" -> x2)."""
+    """Compatibility forms, dashes and multiplication signs as their plain characters ("½" -> 1/2,
+    "x²" -> x2)."""
     return text if text.isascii() else unicodedata.normalize("NFKC", text).translate(DASHES)
 
 
@@ -138,8 +142,9 @@ def each_has_more(ours, theirs):
 def other_numbers(first, second):
     """True where two questions that look alike ask with other numbers.
 
-    A number must have been changed: each text has one the other lacks, or the same numbers stand in another order between the same words.
-    A number that only one of them mentions ("take g = 9.8") does not make another question; nor does spacing ("1 , 000", "3 . 5").
+    A number must have been changed: each text has one the other lacks, or the same numbers stand in
+    another order between the same words. A number that only one of them mentions ("take g = 9.8")
+    does not make another question; nor does spacing ("1 , 000", "3 . 5").
     """
     (ours, signs), (theirs, other_signs) = numbers(first), numbers(second)
     if (ours, signs) == (theirs, other_signs) or digits_of(first) == digits_of(second):
@@ -188,7 +193,8 @@ def last_subjects(text):
     last = next((part for part in sentences[::-1] if "?" in part), sentences[-1])
     if len(last.split()) > SHORT_QUESTION:
         return frozenset()
-    # a word that the rest holds too is not what is asked for: "... the father ... Could he be the father?"
+    # a word that the rest holds too is not what is asked for: "... the father ... Could he be the
+    # father?"
     return content(last) - content(question.replace(last, " "))
 
 
@@ -196,8 +202,8 @@ SAME_TASK = 0.5  # Jaccard of the words of two tasks after one introduction from
 
 
 def other_tasks(first, second):
-    """True where two questions begin with the same paragraphs and then ask other things: "Let X be the
-    years of a new hire ... P(x >= 5) = ____" and "... What does the column sum to?"."""
+    """True where two questions begin with the same paragraphs and then ask other things: "Let X be
+    the years of a new hire ... P(x >= 5) = ____" and "... What does the column sum to?"."""
     parts = first.split("\n\n"), second.split("\n\n")
     shared = 0
     while shared < min(map(len, parts)) and parts[0][shared] == parts[1][shared]:
@@ -224,7 +230,8 @@ def other_words(first, second):
 
 
 def tell_apart(ours, theirs):
-    """Does each of two sets of content words hold one that the other lacks, or only one a denial?"""
+    """Does each of two sets of content words hold one that the other lacks, or only one a
+    denial?"""
     return each_has_more(ours, theirs) or bool((ours ^ theirs) & NEGATIONS)
 
 
@@ -271,7 +278,8 @@ def option_marks(text, first):
 
 @functools.lru_cache(1 << 12)
 def split_options(text):
-    """(text before the options, tuple of option texts); options are A, B, C ... in order, on lines or in running text, at the end."""
+    """(text before the options, tuple of option texts); options are A, B, C ... in order, on lines
+    or in running text, at the end."""
     for first in list(FIRST_OPTION.finditer(text))[:-20:-1]:
         marks = option_marks(text, first)
         if len(marks) > 1:
@@ -306,7 +314,8 @@ def bare_question(text):
 
 
 def words_of(text):
-    """Normalised words: lower case, numbers as digits, no punctuation, no LaTeX mark-up, Greek letters by name."""
+    """Normalised words: lower case, numbers as digits, no punctuation, no LaTeX mark-up, Greek
+    letters by name."""
     text = LATEX_NOISE.sub(" ", plain_characters(text)).lower()
     text = re.sub("[α-ω]", lambda match: f" {greek_name(match.group())} ", text)
     text = THOUSANDS.sub("", digits_for_words(text))

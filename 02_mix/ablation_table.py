@@ -1,16 +1,17 @@
-"""One table of an ablation: each selection method with its accuracy and interval, and a winner only where the paired tests say so;
-ablate.sh calls it.
+"""One table of an ablation: each selection method with its accuracy and interval, and a winner only
+where the paired tests say so; ablate.sh calls it.
 
     python 02_mix/ablation_table.py --csv OUT/scores.csv --comparisons OUT/comparisons/*.json --output OUT/ablation.md
 
-in   the scores of 04_eval/score.py (--csv) with models named SOURCE.METHOD.sSEED, and the comparisons of each pair of methods by
-     04_eval/compare.py
-out  X.md: per source the methods with rows, tokens, accuracy by benchmark, their mean with its interval, and the paired differences;
-     X.json: the same as data
+in   the scores of 04_eval/score.py (--csv) with models named SOURCE.METHOD.sSEED, and the
+     comparisons of each pair of methods by 04_eval/compare.py
+out  X.md: per source the methods with rows, tokens, accuracy by benchmark, their mean with its
+     interval, and the paired differences; X.json: the same as data
 
-A method wins where, against every other and with every training seed, the 95 % interval of the paired difference (mean over benchmarks)
-lies above zero and the paired test over all questions has p < 0.05 after Holm's correction. The intervals are about questions: what
-another training seed would change shows only in runs with several seeds.
+A method wins where, against every other and with every training seed, the 95 % interval of the
+paired difference (mean over benchmarks) lies above zero and the paired test over all questions has
+p < 0.05 after Holm's correction. The intervals are about questions: what another training seed
+would change shows only in runs with several seeds.
 """
 
 import sys

@@ -1,17 +1,19 @@
-"""Let a teacher model write the solutions of the chosen rows, step by step, and check each against the reference answer.
+"""Let a teacher model write the solutions of the chosen rows, step by step, and check each against
+the reference answer.
 
     python 02_mix/annotate.py --input selected.jsonl --output annotated.jsonl --model M --base-url URL --disagree drop
     python 02_mix/annotate.py --input clean.jsonl --output lengths.jsonl --model M --base-url URL --field annotator_response
 
 in   rows with id, question, answer, and reference_answer where it is to be checked
-out  --field answer (default): the rows with the teacher's answer; the old one stands in original_answer; annotator, annotator_tokens, and
+out  --field answer (default): the rows with the teacher's answer; the old one stands in
+     original_answer; annotator, annotator_tokens, and
      agrees_with_reference: true, false, or null where rules cannot tell (no reference, or one in prose).  --field annotator_response: the
      answer stays, the teacher's text goes into annotator_response, for select_rows.py --method length. Rejected: "truncated", "empty
      answer", "generation failed", and "disagrees with the reference answer" under --disagree drop
 
-An answer cut off at --max-tokens is asked again with twice the budget, an empty one warmer and with another seed; what then is none is
-rejected. MegaScience kept all and never checked. With a --recipe only the sources that say `annotate: true` are asked; the other rows pass
-through as they are.
+An answer cut off at --max-tokens is asked again with twice the budget, an empty one warmer and with
+another seed; what then is none is rejected. MegaScience kept all and never checked. With a --recipe
+only the sources that say `annotate: true` are asked; the other rows pass through as they are.
 """
 
 import sys

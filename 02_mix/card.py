@@ -1,7 +1,8 @@
 """Manifest, picture and dataset card of a finished mixture (used by mix.py; no command of its own).
 
-They are made from X.jsonl of mix.py with its meta file, and from the meta and rejected files of the steps before it, found through the
-inputs that each names: X.manifest.json (rows, bytes and SHA-256 of every file), X.mixture.png, README.md.
+They are made from X.jsonl of mix.py with its meta file, and from the meta and rejected files of the
+steps before it, found through the inputs that each names: X.manifest.json (rows, bytes and SHA-256
+of every file), X.mixture.png, README.md.
 """
 
 import collections
@@ -42,8 +43,8 @@ def steps_before(steps):
 
 
 def rejected_by_source(steps):
-    """Counter of (source, reason) over the rejected files of the steps, the reasons in the order of the steps,
-    and what contaminated rows matched: Counter of (source, benchmark, method)."""
+    """Counter of (source, reason) over the rejected files of the steps, the reasons in the order of
+    the steps, and what contaminated rows matched: Counter of (source, benchmark, method)."""
     counts, reasons, matched = collections.Counter(), {}, collections.Counter()
     for path, meta in steps.items():
         reasons |= dict.fromkeys(sorted(meta["counts"]["rejected"]))
@@ -75,7 +76,8 @@ def table(head, lines):
 
 
 def shares(frame, column):
-    """Lines (name, rows, % of rows, tokens, % of tokens) by a column of the frame, largest first."""
+    """Lines (name, rows, % of rows, tokens, % of tokens) by a column of the frame, largest
+    first."""
     grouped = frame.groupby(column, dropna=False, sort=False).tokens.agg(["size", "sum"])
     all_rows, all_tokens = max(1, len(frame)), max(1, int(frame.tokens.sum()))
     return [
@@ -193,7 +195,8 @@ def manifest(output, meta):
 
 
 def card_head(meta, stem, frame):
-    """First paragraphs of the card: the hub's front matter, what it is and how it was made, what its licences forbid."""
+    """First paragraphs of the card: the hub's front matter, what it is and how it was made, what
+    its licences forbid."""
     recipe, licenses = meta["recipe"], shares(frame, "license")
     license_ = licenses[0][0] if len(licenses) == 1 and licenses[0][0] else "other"
     limit = (

@@ -1,5 +1,5 @@
-"""Tokens of rows as the student will see them: its chat template, its tokenizer, no torch (used by mix.py and select_rows.py; no command
-of its own).
+"""Tokens of rows as the student will see them: its chat template, its tokenizer, no torch (used by
+mix.py and select_rows.py; no command of its own).
 
 The template is rendered in a sandbox; a tokenizer without a template counts question and answer.
 """

@@ -1,18 +1,23 @@
-"""Bring training sources of any form into one: named sets of sources.yaml, and your own files, as rows with provenance.
+"""Bring training sources of any form into one: named sets of sources.yaml, and your own files, as
+rows with provenance.
 
     python 02_mix/load_sources.py --sources natural_reasoning mine=data/mine.jsonl --output data/runs/x/02_mix/sources.jsonl
     python 02_mix/load_sources.py --recipe 02_mix/recipes/megascience.yaml --output data/runs/x/02_mix/sources.jsonl
 
-in   names of sources.yaml (streamed from the Hugging Face hub), and paths of .jsonl, .jsonl.gz, .json (array or lines) or .parquet files,
+in   names of sources.yaml (streamed from the Hugging Face hub), and paths of .jsonl, .jsonl.gz,
+     .json (array or lines) or .parquet files,
      also as NAME=PATH, in one of the forms  question/answer (problem, solution, options, rationale ... too), chat messages, ShareGPT
      conversations, alpaca instruction/input/output, prompt/completion; which form a file has is told row by row and said on stderr
-out  id, question, answer, reference_answer (or null), subject (or null), source, source_id (the row's own id, else its content hash),
-     license, and the row's other fields (origin_source: what the file names as its source). Rows that cannot train anything are rejected:
-     empty question, empty answer, answer repeats the question, empty \\boxed{}, unfinished thinking, several turns, unknown form, license
-     not allowed, already loaded (the same question and answer twice in one source)
+out  id, question, answer, reference_answer (or null), subject (or null), source, source_id (the
+     row's own id, else its content hash), license, and the row's other fields (origin_source: what
+     the file names as its source). Rows that cannot train anything are rejected: empty question,
+     empty answer, answer repeats the question, empty \\boxed{}, unfinished thinking, several turns,
+     unknown form, license not allowed, already loaded (the same question and answer twice in one
+     source)
 
-The order of --sources matters later: of two duplicates 01_extract/dedup.py keeps the one that stands first. A local copy of a named set is
-read by NAME=PATH with the fields and licence of the table. A name of the recipe can be given a path in the same way.
+The order of --sources matters later: of two duplicates 01_extract/dedup.py keeps the one that
+stands first. A local copy of a named set is read by NAME=PATH with the fields and licence of the
+table. A name of the recipe can be given a path in the same way.
 """
 
 import sys
@@ -157,7 +162,8 @@ def from_hub(source):
 
 
 def check_count(source, found, limit, other_rows):
-    """Refuse a hub set that was read to its end and has another number of rows than the table says."""
+    """Refuse a hub set that was read to its end and has another number of rows than the table
+    says."""
     wanted = source.get("rows")
     if "path" not in source and wanted is not None:
         place = f"source {source['name']}: {source['hub']} at {source['revision'][:12]}"

@@ -1,16 +1,22 @@
-"""Make the training file: chat-form rows in the order of a seed, whole rows within the token limit, each with its provenance, and a card.
+"""Make the training file: chat-form rows in the order of a seed, whole rows within the token limit,
+each with its provenance, and a card.
 
     python 02_mix/mix.py --input selected.jsonl --recipe 02_mix/recipes/demo.yaml --tokenizer MODEL --output train.jsonl
 
-in   rows of select_rows.py, or any with question, answer and, where they are known, source, source_id, subject, license, reference_answer, selection
-out  X.jsonl: id, prompt and completion (chat messages), question, source, source_id, subject, license, reference_answer, selection,
-     selection_score, recipe, recipe_hash, n_tokens (in the student's chat template), extra (JSON of all other fields). Rejected: "too
-     long" (never cut), "empty question", "empty answer", "not in the recipe". Beside it: data/X-*.parquet (the same
-     rows), X.manifest.json (hashes of all files), X.mixture.png, README.md (dataset card: where every row of every source went)
+in   rows of select_rows.py, or any with question, answer and, where they are known, source,
+     source_id, subject, license, reference_answer, selection
+out  X.jsonl: id, prompt and completion (chat messages), question, source, source_id, subject,
+     license, reference_answer, selection, selection_score, recipe, recipe_hash, n_tokens (in the
+     student's chat template), extra (JSON of all other fields). Rejected: "too long" (never cut),
+     "empty question", "empty answer", "not in the recipe". Beside it: data/X-*.parquet (the same
+     rows), X.manifest.json (hashes of all files), X.mixture.png, README.md (dataset card: where
+     every row of every source went)
 
-Order and rows depend on the seed and the ids alone. Rows that bear no `selection` all go in; select_rows.py --recipe chooses before.
+Order and rows depend on the seed and the ids alone. Rows that bear no `selection` all go in;
+select_rows.py --recipe chooses before.
 --append-reference ends answers that commit to nothing with "The final answer is \\boxed{x}" ("Answer: B" for a letter), where the
-reference is at most eight words. Files that were cleaned apart should go through dedup.py and decontaminate.py once more: both read X.jsonl.
+reference is at most eight words. Files that were cleaned apart should go through dedup.py and
+decontaminate.py once more: both read X.jsonl.
 """
 
 import sys

@@ -1,8 +1,10 @@
-"""Greedy choice of rows by the 4-grams they add (used by select_rows.py --method novelty; no command of its own).
+"""Greedy choice of rows by the 4-grams they add (used by select_rows.py --method novelty; no
+command of its own).
 
-Method: Dr. SCI (arXiv 2602.08321): each next row is the one with the most word 4-grams that no chosen row holds yet. The gain of a row only
-falls while others are chosen, so that a row whose gain was just counted and is still the largest need not be compared with the rest
-(lazy greedy, Minoux 1978). Long rows win where all is new: compare methods at equal tokens (--match-tokens).
+Method: Dr. SCI (arXiv 2602.08321): each next row is the one with the most word 4-grams that no
+chosen row holds yet. The gain of a row only falls while others are chosen, so that a row whose gain
+was just counted and is still the largest need not be compared with the rest (lazy greedy, Minoux
+1978). Long rows win where all is new: compare methods at equal tokens (--match-tokens).
 """
 
 import heapq

@@ -1,7 +1,9 @@
-"""Tell the forms of question-answer rows apart and read them into one; load_sources.py and mix.py use it.
+"""Tell the forms of question-answer rows apart and read them into one; load_sources.py and mix.py
+use it.
 
-Forms: question/answer and their synonyms, chat messages, ShareGPT conversations, alpaca, prompt/completion, or the field names of
-sources.yaml. All functions are pure; a row that cannot train anything raises Unusable with the reason it is to be rejected with.
+Forms: question/answer and their synonyms, chat messages, ShareGPT conversations, alpaca,
+prompt/completion, or the field names of sources.yaml. All functions are pure; a row that cannot
+train anything raises Unusable with the reason it is to be rejected with.
 """
 
 import collections

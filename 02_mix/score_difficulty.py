@@ -1,19 +1,24 @@
-"""Measure how hard each question is for a small model: k sampled answers, each scored 0-10 against the reference.
+"""Measure how hard each question is for a small model: k sampled answers, each scored 0-10 against
+the reference.
 
     python 02_mix/score_difficulty.py --input clean.jsonl --output difficulty.jsonl --model Qwen/Qwen2.5-7B-Instruct --base-url URL \\
         --judge-model Qwen/Qwen2.5-32B-Instruct --judge-base-url URL2
     python 02_mix/score_difficulty.py --input clean.jsonl --output difficulty.jsonl --model M --base-url URL
 
-in   rows with id, question, answer, reference_answer (the judge takes the answer where there is no reference)
-out  the rows with difficulty (mean score, 0 = never right, 10 = always right: the higher, the easier), difficulty_scores (k of them, null
-     where the judge's reply held none), difficulty_tokens (of all k samples), difficulty_truncated (samples cut off), difficulty_by
-     (models, k, temperature). Rejected: "no reference answer", "reference not checkable" (rules), "generation failed" and "judge unreadable"
-     (fewer than half of the k scores are there). X.raw.jsonl holds the samples, X.judge.raw.jsonl the verdicts: a larger --k only adds some
+in   rows with id, question, answer, reference_answer (the judge takes the answer where there is no
+     reference)
+out  the rows with difficulty (mean score, 0 = never right, 10 = always right: the higher, the
+     easier), difficulty_scores (k of them, null where the judge's reply held none),
+     difficulty_tokens (of all k samples), difficulty_truncated (samples cut off), difficulty_by
+     (models, k, temperature). Rejected: "no reference answer", "reference not checkable" (rules),
+     "generation failed" and "judge unreadable" (fewer than half of the k scores are there).
+     X.raw.jsonl holds the samples, X.judge.raw.jsonl the verdicts: a larger --k only adds some
 
-With a --recipe only the sources that say `method: difficulty` are scored; the other rows pass as they are.
-With --judge-model it is the method of MegaScience (arXiv 2507.16812, section 3.2): 16 answers of Qwen2.5-7B-Instruct, scores of
-Qwen2.5-32B-Instruct. Without one `answers` grades: right is 10, wrong is 0, and the rule "keep 1 to 9" of select_rows.py means a pass rate
-of 0.1 to 0.9. The paper does not name its temperature; 1.0 samples the model's own distribution.
+With a --recipe only the sources that say `method: difficulty` are scored; the other rows pass as
+they are. With --judge-model it is the method of MegaScience (arXiv 2507.16812, section 3.2): 16
+answers of Qwen2.5-7B-Instruct, scores of Qwen2.5-32B-Instruct. Without one `answers` grades: right
+is 10, wrong is 0, and the rule "keep 1 to 9" of select_rows.py means a pass rate of 0.1 to 0.9. The
+paper does not name its temperature; 1.0 samples the model's own distribution.
 """
 
 import sys
@@ -174,7 +179,8 @@ def graded_scores(chunk):
 
 
 def finish(row, raws, scores, args, step):
-    """Keep a row with its difficulty, or reject it where fewer than half of the scores are there."""
+    """Keep a row with its difficulty, or reject it where fewer than half of the scores are
+    there."""
     made = [raw for raw in raws if raw is not None]
     known = [score for score in scores if score is not None]
     if 2 * len(known) < args.k:

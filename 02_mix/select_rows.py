@@ -1,19 +1,23 @@
-"""Choose which rows go into the mixture: random, the longest answers, by difficulty, by new 4-grams, by
-a score of your own, or all.
+"""Choose which rows go into the mixture: random, the longest answers, by difficulty, by new
+4-grams, by a score of your own, or all.
 
     python 02_mix/select_rows.py --input clean.jsonl --output selected.jsonl --method difficulty
     python 02_mix/select_rows.py --input clean.jsonl --output random.jsonl --method random --match-n selected.jsonl
     python 02_mix/select_rows.py --input clean.jsonl --output mine.jsonl --scorer my_scorer.py:steps --n 50000
     python 02_mix/select_rows.py --input clean.jsonl --output selected.jsonl --recipe 02_mix/recipes/megascience.yaml
 
-in   rows with id, question, answer; difficulty (0-10, of score_difficulty.py) where the method is difficulty
-out  the chosen rows in the order of the input, with `selection` (why) and `selection_score` (what it was ranked by, or null);
-     which depends on seed and ids alone. Rejected: "not selected"; "too easy" (mean > 9), "too hard (noisy)" (mean < 1), "no
-     difficulty score"; "other source" with --source; "not in the recipe"
+in   rows with id, question, answer; difficulty (0-10, of score_difficulty.py) where the method is
+     difficulty
+out  the chosen rows in the order of the input, with `selection` (why) and `selection_score` (what
+     it was ranked by, or null); which depends on seed and ids alone. Rejected: "not selected"; "too
+     easy" (mean > 9), "too hard (noisy)" (mean < 1), "no difficulty score"; "other source" with
+     --source; "not in the recipe"
 
-length measures `annotator_tokens` where every row has it, else the characters of annotator_response, else of the answer. A scorer is
-a function of a row: the highest numbers are kept, None rejects. novelty takes rows one by one, each with the most word 4-grams that no
-chosen row has. --match-tokens takes the best until they hold as many tokens as FILE (without --tokenizer: characters).
+length measures `annotator_tokens` where every row has it, else the characters of
+annotator_response, else of the answer. A scorer is a function of a row: the highest numbers are
+kept, None rejects. novelty takes rows one by one, each with the most word 4-grams that no chosen
+row has. --match-tokens takes the best until they hold as many tokens as FILE (without --tokenizer:
+characters).
 """
 
 import sys

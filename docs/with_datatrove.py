@@ -1,17 +1,20 @@
-"""Past 10^8 rows: deduplication and generation as datatrove pipelines on one machine, under Slurm or on Ray.
+"""Past 10^8 rows: deduplication and generation as datatrove pipelines on one machine, under Slurm
+or on Ray.
 
     pip install "datatrove[io,processing]==0.10.1" aiosqlite httpx openai     # beside requirements.txt
     python docs/with_datatrove.py dedup --input PARTS --output DIR [--executor slurm]
     python docs/with_datatrove.py generate --input PARTS --output DIR --model M --prompt "Solve: <question>"
 
-in   a folder of files of rows (.jsonl, .jsonl.gz, .parquet) on a disk that all nodes see; a file is a task
+in   a folder of files of rows (.jsonl, .jsonl.gz, .parquet) on a disk that all nodes see; a file is
+     a task
 out  dedup     kept rows in DIR/alone/*.jsonl and DIR/decided/N.jsonl, others in DIR/decided/N.rejected.jsonl
-     generate  DIR/answers/*.jsonl, raw rows of batch_generate.py: joined as its --output, they are found there,
-               and it asks only for rows that got no answer
+     generate  DIR/answers/*.jsonl, raw rows of batch_generate.py: joined as its --output, they are
+               found there, and it asks only for rows that got no answer
 
-dedup: MinHash puts rows that may be duplicates into clusters; a row without company is kept. Whole clusters are
-dealt into --parts files, and 01_extract/dedup.py decides in each as it does on one machine.
-generate: vLLM on each task's GPUs, or --base-url; answers of a stopped task are kept in DIR/checkpoints.
+dedup: MinHash puts rows that may be duplicates into clusters; a row without company is kept. Whole
+clusters are dealt into --parts files, and 01_extract/dedup.py decides in each as it does on one
+machine. generate: vLLM on each task's GPUs, or --base-url; answers of a stopped task are kept in
+DIR/checkpoints.
 """
 
 import sys
@@ -39,7 +42,8 @@ SLURM = dict(partition="cpu", time="24:00:00", mem_per_cpu_gb=4)  # of your clus
 
 
 def stage(args, name, pipeline, tasks, before=None, **more):
-    """A pipeline over so many tasks, after the stage `before`; a second run skips finished tasks."""
+    """A pipeline over so many tasks, after the stage `before`; a second run skips finished
+    tasks."""
     kind = {"local": "Local", "slurm": "Slurm", "ray": "Ray"}[args.executor]
     if args.executor == "slurm":
         more = {**SLURM, "job_name": name, **more}

@@ -15,7 +15,8 @@ needs_browser = pytest.mark.skipif(
 
 
 def browse(path, script="", width=1200, height=900, screenshot=None, budget=8000):
-    """Open a page of the disk in headless Chromium, run a script at its end, and return the text of the document afterwards."""
+    """Open a page of the disk in headless Chromium, run a script at its end, and return the text of
+    the document afterwards."""
     page = path
     if script:
         page = path.with_name(f"driven_{path.name}")

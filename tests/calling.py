@@ -1,4 +1,5 @@
-"""Call a script's main() in this process: its imports are paid for once. test_scripts.py starts every script as a process beside this."""
+"""Call a script's main() in this process: its imports are paid for once. test_scripts.py starts
+every script as a process beside this."""
 
 import contextlib
 import io
@@ -15,7 +16,8 @@ class Done:
 
 
 def call(module, *args, code=0):
-    """main() of an imported script with these options, as run_script would call it; asserts the exit code."""
+    """main() of an imported script with these options, as run_script would call it; asserts the
+    exit code."""
     r.file_hash.cache_clear()  # a file may have changed since the last call
     old, out, err, returncode = sys.argv, io.StringIO(), io.StringIO(), 0
     sys.argv = [str(next(ROOT.glob(f"0[1-4]_*/{module.__name__}.py"))), *map(str, args)]

@@ -1,4 +1,5 @@
-"""Shared fixtures: where the scripts are, how to run one, and the optional folder of real data beside the checkout."""
+"""Shared fixtures: where the scripts are, how to run one, and the optional folder of real data
+beside the checkout."""
 
 import json
 import os
@@ -16,7 +17,8 @@ for folder in (ROOT, *sorted(ROOT.glob("0[1-4]_*")), ROOT / "tests/hub"):
 
 @pytest.fixture
 def shared():
-    """Folder of real benchmarks, textbooks and labelled answers; the test is skipped where it is absent."""
+    """Folder of real benchmarks, textbooks and labelled answers; the test is skipped where it is
+    absent."""
     if not SHARED.is_dir():
         pytest.skip(f"needs the folder of real data at {SHARED} (set SHARED_DATA to its place)")
     return SHARED
@@ -24,7 +26,8 @@ def shared():
 
 @pytest.fixture
 def run_script():
-    """Call a script of the repository in a process of its own: run_script("01_extract/dedup.py", "--input", ...)."""
+    """Call a script of the repository in a process of its own: run_script("01_extract/dedup.py",
+    "--input", ...)."""
 
     def run(script, *args, check=True, cwd=None, env=None, timeout=600):
         command = [sys.executable, str(ROOT / script), *map(str, args)]
@@ -47,7 +50,8 @@ def run_script():
 
 @pytest.fixture(scope="session")
 def demo_model(tmp_path_factory):
-    """Folder of SmolLM2-135M-Instruct, unpacked once for all tests of a run; DEMO_MODEL names one that is there already."""
+    """Folder of SmolLM2-135M-Instruct, unpacked once for all tests of a run; DEMO_MODEL names one
+    that is there already."""
     folder = Path(os.environ.get("DEMO_MODEL", tmp_path_factory.getbasetemp() / "demo_model"))
     if not (folder / "config.json").is_file():
         subprocess.run(

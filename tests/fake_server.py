@@ -1,10 +1,12 @@
-"""A scripted OpenAI-compatible endpoint for tests: its answers are a function of the request, so that every run gives the same text.
+"""A scripted OpenAI-compatible endpoint for tests: its answers are a function of the request, so
+that every run gives the same text.
 
     with FakeServer(lambda messages, body: "Answer: B") as server:
         run_script("01_extract/filter_qa.py", ..., "--base-url", server.url, "--model", "scripted")
         server.requests        # bodies of all requests, in order of arrival
 
-`answer(messages, body)` returns the text, or (text, finish_reason), or an integer: that HTTP error status, with `error` as its text. For completions `messages` is the prompt.
+`answer(messages, body)` returns the text, or (text, finish_reason), or an integer: that HTTP error
+status, with `error` as its text. For completions `messages` is the prompt.
 """
 
 import contextlib

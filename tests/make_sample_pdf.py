@@ -1,8 +1,10 @@
-"""Set the sample chapter on fluids as a PDF of two pages with a text layer, a running header, page numbers and hyphenated line breaks.
+"""Set the sample chapter on fluids as a PDF of two pages with a text layer, a running header, page
+numbers and hyphenated line breaks.
 
     python tests/make_sample_pdf.py [--output data/sample/textbooks/physics_fluids.pdf]
 
-in    the chapter below, CHAPTER: an empty line ends a paragraph, "#" starts a heading, "~" marks where a word may be broken
+in    the chapter below, CHAPTER: an empty line ends a paragraph, "#" starts a heading, "~" marks
+      where a word may be broken
 out   the PDF; the same bytes on every run with the pinned matplotlib
 """
 
@@ -129,7 +131,8 @@ Answer. Half the area means that r² is halved and r⁴ is one quarter. Two tube
 
 
 def wrap(paragraph, width):
-    """Break a paragraph into lines of at most `width` characters, at spaces or, where it fills the line better, at a "~"."""
+    """Break a paragraph into lines of at most `width` characters, at spaces or, where it fills the
+    line better, at a "~"."""
     lines, line = [], ""
     for word in paragraph.split(" "):
         candidate = f"{line} {word}" if line else word
@@ -146,7 +149,8 @@ def wrap(paragraph, width):
 
 
 def layout(chapter):
-    """Return the lines of the chapter as (text, is_heading), with an empty line around headings and between paragraphs."""
+    """Return the lines of the chapter as (text, is_heading), with an empty line around headings and
+    between paragraphs."""
     lines = []
     for paragraph in chapter.strip("\n").split("\n\n"):
         if paragraph.startswith("#"):

@@ -1,4 +1,5 @@
-"""ablate.sh and ablation_table.py: a winner only where intervals and tests say so, and a real two-method run on the demo model."""
+"""ablate.sh and ablation_table.py: a winner only where intervals and tests say so, and a real
+two-method run on the demo model."""
 
 import csv
 import json
@@ -166,7 +167,8 @@ def test_each_table_of_the_paper_is_a_list_of_commands_that_their_scripts_know(t
 @pytest.mark.long
 @pytest.mark.slow
 def test_two_methods_on_the_demo_model(tmp_path, demo_model):
-    """select -> mix -> SFT -> evaluation for random and length at 24 rows each; about 6 minutes on 2 cores."""
+    """select -> mix -> SFT -> evaluation for random and length at 24 rows each; about 6 minutes on
+    2 cores."""
     rows = read_jsonl(ROOT / "data/sample/train.jsonl")[:50]
     write_jsonl(tmp_path / "in.jsonl", rows)
     settings = dict(

@@ -1,4 +1,5 @@
-"""The public functions of answers: three-valued verdicts with their rules, several references, options, reward, the command."""
+"""The public functions of answers: three-valued verdicts with their rules, several references,
+options, reward, the command."""
 
 import subprocess
 import sys

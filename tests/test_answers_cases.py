@@ -1,8 +1,10 @@
-"""The cases of tests/answers/*.jsonl, one a line: what a response says, and whether it is the reference.
+"""The cases of tests/answers/*.jsonl, one a line: what a response says, and whether it is the
+reference.
 
 choice      response, options -> extracted (a letter, or null: nothing, or more than one thing, was
             committed; undecided: the answer is there, and the rules abstain); letters: several right ones
-math, short_text  response, reference (unit, rel_tol) -> correct: true; false; null where the rules abstain
+math, short_text  response, reference (unit, rel_tol) -> correct: true; false; null where the rules
+                  abstain
 units       one, other: two spellings of one unit
 several     responses that offer several different answers at once: none of `offered` is accepted
 misses      known wrong verdicts, of any kind: they may become right at any time
@@ -58,7 +60,8 @@ def test_short_text(case):
 
 
 def assert_as_marked(case, kind):
-    """A right answer is graded right, a wrong one never, and one that is marked undecided never wrong."""
+    """A right answer is graded right, a wrong one never, and one that is marked undecided never
+    wrong."""
     correct = verdict(case, kind).correct
     allowed = {True: (True,), False: (False, None), None: (None,)}[case["correct"]]
     assert correct in allowed, explained(case, kind)

@@ -1,4 +1,5 @@
-"""Comparing: pairs of answers that are one or are not, hostile text, and the same verdicts on a loaded machine."""
+"""Comparing: pairs of answers that are one or are not, hostile text, and the same verdicts on a
+loaded machine."""
 
 import json
 import os
@@ -109,7 +110,8 @@ print(json.dumps([verdicts, answers.worker.timeouts]))
 @pytest.mark.long
 @pytest.mark.slow
 def test_a_loaded_machine_gives_the_same_verdicts(tmp_path):
-    """300 rows, 12 of them for math-verify and one that it never ends, quiet and beside six busy processes."""
+    """300 rows, 12 of them for math-verify and one that it never ends, quiet and beside six busy
+    processes."""
     rows = read_jsonl(ROOT / "tests" / "answers" / "math.jsonl")[:287]
     integrals = [
         {"response": f"\\boxed{{\\int_0^{n} x^2 dx}}", "reference": f"\\int_0^{n} x \\cdot x\\,dx"}

@@ -1,4 +1,5 @@
-"""What must not happen: code run, time lost, threads or daemonic processes that cannot grade; and the shared data, where it is there."""
+"""What must not happen: code run, time lost, threads or daemonic processes that cannot grade; and
+the shared data, where it is there."""
 
 import multiprocessing
 import os
@@ -144,7 +145,8 @@ def test_grade_many_keeps_the_order():
 
 @pytest.mark.slow
 def test_labelled_answers(shared):
-    """The rows of the shared folder whose labels people or tests gave: figures of `python tests/bench/answers.py labelled`."""
+    """The rows of the shared folder whose labels people or tests gave: figures of `python
+    tests/bench/answers.py labelled`."""
     sys.path.append(str(ROOT / "tests/bench"))
     import importlib.util
 

@@ -1,4 +1,5 @@
-"""Generation with resume: against a scripted endpoint (fast) and against the real engine and server (slow)."""
+"""Generation with resume: against a scripted endpoint (fast) and against the real engine and server
+(slow)."""
 
 import json
 import os
@@ -258,8 +259,9 @@ def test_kill_in_the_middle_then_again_equals_an_uninterrupted_run(tmp_path, run
     assert (tmp_path / "killed.jsonl").read_bytes() == (tmp_path / "whole.jsonl").read_bytes()
 
 
-# A child process as batch_generate.engine_worker is one, without an engine: two requests at once. The second engine ends at its
-# second request where DEATH=1, both do where DEATH=2; where DEATH=end they end badly after their work.
+# A child process as batch_generate.engine_worker is one, without an engine: two requests at once.
+# The second engine ends at its second request where DEATH=1, both do where DEATH=2; where DEATH=end
+# they end badly after their work.
 WORKER = """
 import json, os, sys
 death, second = os.environ["DEATH"], "engine1" in os.environ.get("VLLM_CACHE_ROOT", "")
@@ -384,7 +386,8 @@ if __name__ == "__main__":
 @pytest.mark.long
 @pytest.mark.slow
 def test_a_row_that_the_real_engine_refuses_costs_that_row_alone(tmp_path, demo_model):
-    """A prompt longer than the context raises VLLMValidationError, which is no ValueError; sampled rows of one prompt are one request."""
+    """A prompt longer than the context raises VLLMValidationError, which is no ValueError; sampled
+    rows of one prompt are one request."""
     script = f"""
 import sys; sys.path.insert(0, {str(ROOT)!r})
 import batch_generate as bg

@@ -1,4 +1,5 @@
-"""Loading the benchmarks: every form their files come in, options and references, what is left out and why, prompts and averages."""
+"""Loading the benchmarks: every form their files come in, options and references, what is left out
+and why, prompts and averages."""
 
 import collections
 import gzip

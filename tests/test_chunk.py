@@ -1,4 +1,5 @@
-"""Chunking: nothing lost, no chunk too long, nothing cut that fits; with words and with a real tokenizer."""
+"""Chunking: nothing lost, no chunk too long, nothing cut that fits; with words and with a real
+tokenizer."""
 
 import itertools
 import re
@@ -124,7 +125,8 @@ def test_a_lone_formula_mark_does_not_swallow_the_book():
 
 
 def test_a_solution_that_goes_on_in_prose_stays_with_its_example():
-    """Chemistry 2e, gases, example 9: the paragraph after "Converting into the right units:" began a chunk."""
+    """Chemistry 2e, gases, example 9: the paragraph after "Converting into the right units:" began
+    a chunk."""
     whole = "#### Example 9\n\nWhat volume has 655 g?\n\n**Solution**\n\nGrams must be moles.\n\nConverting gives it.\n\nIt has 1 L."
     for before in range(1, 40):
         text = f"{filler(before)}\n\n{whole}\n\n**Check Your Learning**\n\n{filler(30)}\n\n{filler(30)}"
@@ -132,7 +134,8 @@ def test_a_solution_that_goes_on_in_prose_stays_with_its_example():
 
 
 def test_no_boundary_parts_problem_and_solution_in_real_chapters(shared):
-    """7 of 26 boundaries of the chemistry chapters stood between "Check Your Learning" and its answer."""
+    """7 of 26 boundaries of the chemistry chapters stood between "Check Your Learning" and its
+    answer."""
     for path in sorted((shared / "textbooks").glob("*.md")):
         text = path.read_text(encoding="utf-8")
         pairs = [p for p in worked_problems.find_pairs(text)[0] if p.kind != "key"]
@@ -174,7 +177,8 @@ def test_chunks_full_of_unread_formulas_are_rejected(tmp_path):
 
 @pytest.fixture(scope="module")
 def tokenizer(tmp_path_factory):
-    """Folder with a byte-level BPE trained on the pieces above: the same library and file form that models have."""
+    """Folder with a byte-level BPE trained on the pieces above: the same library and file form that
+    models have."""
     import tokenizers
 
     folder = tmp_path_factory.mktemp("tokenizer")

@@ -17,7 +17,8 @@ import rows as r
 
 
 def scored(name, letters, **more):
-    """Graded rows of a model whose letters are given, one a question; "A" is right, "-" commits to nothing."""
+    """Graded rows of a model whose letters are given, one a question; "A" is right, "-" commits to
+    nothing."""
     return [
         score.grade_row(
             sample(i, None if letter == "-" else letter, model=name, question_id=f"q{i}", **more)
@@ -39,7 +40,8 @@ def test_single_questions_are_tested_as_by_mcnemar():
 
 
 def test_clusters_flip_together():
-    """Counted by hand over all 32 signs; a draw of 10,000 gave 0.047 and 0.055 for an exact 0.052."""
+    """Counted by hand over all 32 signs; a draw of 10,000 gave 0.047 and 0.055 for an exact
+    0.052."""
     totals = (3.0, -1.0, 2.0, 2.0, 1.0)
     signs = itertools.product((-1, 1), repeat=5)
     reached = sum(abs(sum(s * t for s, t in zip(its, totals, strict=True))) >= 7 for its in signs)

@@ -1,4 +1,5 @@
-"""What a step prints: a line at its start, one at its end, noise in the log only; run_all.sh --status says where a run stands."""
+"""What a step prints: a line at its start, one at its end, noise in the log only; run_all.sh
+--status says where a run stands."""
 
 import json
 import os

@@ -1,4 +1,5 @@
-"""docs/with_datatrove.py against dedup.py and batch_generate.py, by a Python that has datatrove: DATATROVE_PYTHON names it."""
+"""docs/with_datatrove.py against dedup.py and batch_generate.py, by a Python that has datatrove:
+DATATROVE_PYTHON names it."""
 
 import os
 import subprocess

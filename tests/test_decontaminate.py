@@ -1,4 +1,5 @@
-"""Contamination: each method by itself, numbers, options, benchmark files of every form, the judge, the cache of vectors."""
+"""Contamination: each method by itself, numbers, options, benchmark files of every form, the judge,
+the cache of vectors."""
 
 import csv
 import json
@@ -390,7 +391,8 @@ def test_the_judge_decides_and_silence_is_no_verdict(run_script, tmp_path):
 @pytest.mark.long
 @pytest.mark.slow
 def test_the_judge_with_a_real_engine(run_script, tmp_path, demo_model):
-    """The demo model's verdicts carry no information: what counts is that each pair is asked once, stored, and settles its row."""
+    """The demo model's verdicts carry no information: what counts is that each pair is asked once,
+    stored, and settles its row."""
     options = (
         "--model",
         demo_model,

@@ -1,4 +1,5 @@
-"""Duplicates: the contract of the rejected rows, numbers, candidates against a full comparison, ugly text, memory bounded families."""
+"""Duplicates: the contract of the rejected rows, numbers, candidates against a full comparison,
+ugly text, memory bounded families."""
 
 import itertools
 import json
@@ -84,7 +85,8 @@ def test_numbers_count(run_script, tmp_path):
 
 
 def test_other_subjects_are_other_questions(run_script, tmp_path):
-    """Pairs of MedQuAD and ChemBench that were merged by their frame alone, and edits of one question."""
+    """Pairs of MedQuAD and ChemBench that were merged by their frame alone, and edits of one
+    question."""
     questions = [
         "What are the treatments for Osteoporosis ?",
         "What are the treatments for abetalipoproteinemia ?",
@@ -136,7 +138,8 @@ def test_same_words_with_other_operators_are_other_questions(run_script, tmp_pat
 
 @pytest.mark.slow
 def test_candidates_are_those_of_a_full_comparison(run_script, tmp_path):
-    """Every rejected row has its Jaccard with a kept row, and next to nothing above the threshold is left among the kept rows."""
+    """Every rejected row has its Jaccard with a kept row, and next to nothing above the threshold
+    is left among the kept rows."""
     rng = random.Random(3)
     vocabulary = [f"w{chr(97 + i % 26)}{chr(97 + i // 26)}" for i in range(400)]
     questions = []
@@ -272,7 +275,8 @@ MANOMETER = (
     "Determine the pressure of the gas in {}."
 )
 NEAR = [  # (answers of two near-equal questions, are both kept)
-    # OpenStax Chemistry 2e, chapter 9: exercises that differ by their drawing and the unit asked for
+    # OpenStax Chemistry 2e, chapter 9: exercises that differ by their drawing and the unit asked
+    # for
     (("It is 0.615 atm.", "It is 468 torr."), True),
     (
         (
@@ -398,7 +402,8 @@ def test_empty_file_second_run_and_bad_input(run_script, tmp_path):
 @settings(deadline=None, max_examples=150)
 @given(st.lists(st.text(max_size=60), min_size=1, max_size=6))
 def test_shingles_are_those_of_the_plain_definition(texts):
-    """Equal hashes exactly where Python's \\w+ and lower() give equal 3-grams, whatever the characters."""
+    """Equal hashes exactly where Python's \\w+ and lower() give equal 3-grams, whatever the
+    characters."""
     values, places, whole = dedup.shingles(texts)
     ours = [set(values[a:b].tolist()) for a, b in itertools.pairwise(places)]
     plain = [grams(text) for text in texts]

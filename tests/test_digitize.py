@@ -1,4 +1,5 @@
-"""Digitising: reading order, headers, hyphens, bad pages, broken files, OCR by tesseract, a scripted olmOCR endpoint and command."""
+"""Digitising: reading order, headers, hyphens, bad pages, broken files, OCR by tesseract, a
+scripted olmOCR endpoint and command."""
 
 import io
 import json
@@ -42,7 +43,8 @@ def make_pdf(
     rotate=0,
     matrix="1 0 0 1",
 ):
-    """Bytes of a PDF in Helvetica; pages are lists of (x, y, size, text); `not_pages` get a broken object, `damaged` an unreadable stream."""
+    """Bytes of a PDF in Helvetica; pages are lists of (x, y, size, text); `not_pages` get a broken
+    object, `damaged` an unreadable stream."""
     objects = {
         1: b"<< /Type /Catalog /Pages 2 0 R >>",
         3: b"<< /Type /Font /Subtype /Type1 /BaseFont /Helvetica >>",
@@ -217,7 +219,8 @@ def test_a_small_file_that_unpacks_to_gigabytes_is_one_broken_file(tmp_path):
     assert kind == "page unreadable" and int(peak) < 1100, said
 
 
-# (text, what the page must say); on a line of its own each, set by matplotlib's mathtext in Computer Modern
+# (text, what the page must say); on a line of its own each, set by matplotlib's mathtext in
+# Computer Modern
 FORMULAS = [
     (
         r"The mean is $m = \frac{x/y^2 + 2y}{3}$ where x and y are known.",
@@ -230,7 +233,8 @@ FORMULAS = [
 
 
 def formula_pdf(path, columns=1):
-    """A page of lines with formulas; with two columns each line of prose around them says L or R."""
+    """A page of lines with formulas; with two columns each line of prose around them says L or
+    R."""
     import matplotlib
 
     matplotlib.use("pdf")

@@ -1,4 +1,5 @@
-"""The commands of README, docs and CONTRIBUTING: every script, file, option and setting that they name is there."""
+"""The commands of README, docs and CONTRIBUTING: every script, file, option and setting that they
+name is there."""
 
 import ast
 import re
@@ -28,14 +29,16 @@ def blocks(page):
 
 
 def spans(page):
-    """Code in running text that begins with a command: `04_eval/run_eval.py --benchmarks mine.jsonl`."""
+    """Code in running text that begins with a command: `04_eval/run_eval.py --benchmarks
+    mine.jsonl`."""
     text = re.sub(r"^```.*?^```", "", page.read_text(), flags=re.M | re.S)
     codes = re.findall(r"`([^`\n]+)`", text)
     return [code for code in codes if SCRIPT.search(code.split(" --")[0]) or "run_all.sh" in code]
 
 
 def commands(text):
-    """The commands of a block as lists of words; lines ended by a backslash are joined, texts of a here-document left out."""
+    """The commands of a block as lists of words; lines ended by a backslash are joined, texts of a
+    here-document left out."""
     text = re.sub(r"<<'(\w+)'\n.*?^\1$", "", text, flags=re.M | re.S).replace("\\\n", " ")
     for line in text.replace("\\|", "|").splitlines():
         words = shlex.split(line, comments=True)

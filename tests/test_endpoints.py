@@ -1,4 +1,5 @@
-"""Endpoints that misbehave, die and come back: what a run of batch_generate makes of them (tests/bench/endpoint_faults.py is the long form)."""
+"""Endpoints that misbehave, die and come back: what a run of batch_generate makes of them
+(tests/bench/endpoint_faults.py is the long form)."""
 
 import json
 import sys
@@ -180,7 +181,8 @@ def test_unreadable_answers_are_asked_again_warmer_with_another_seed(tmp_path):
 
 
 def test_an_unreadable_answer_that_a_crash_left_is_asked_again(tmp_path):
-    """Every try is stored at once: a run that is killed between two tries goes on with the second."""
+    """Every try is stored at once: a run that is killed between two tries goes on with the
+    second."""
     with FakeServer(lambda messages, body: "YES" if body["temperature"] else "hmm") as server:
         generate(server.url, tmp_path, questions(2))
         again = dict(readable=lambda text: "YES" in text)

@@ -1,4 +1,5 @@
-"""Classifying documents and extracting pairs: parsers over ugly model text, the commands against a scripted endpoint, one run of the real model."""
+"""Classifying documents and extracting pairs: parsers over ugly model text, the commands against a
+scripted endpoint, one run of the real model."""
 
 import json
 import re
@@ -206,7 +207,8 @@ def test_real_textbook_problems_are_read_back(shared, form):
 
 
 def test_parsing_is_linear_in_the_length():
-    """Each of these took 5 s to minutes once; CPU time, so that a loaded machine does not matter."""
+    """Each of these took 5 s to minutes once; CPU time, so that a loaded machine does not
+    matter."""
     for text in (
         "Question: " * 20_000,
         "**" * 50_000,
@@ -301,7 +303,8 @@ def scripted(messages, body):
 
 @pytest.fixture
 def call(monkeypatch, capsys):
-    """Run a script's main() in this process, as `python SCRIPT ...` would: (exit code, stdout, stderr). The import of the client is paid once."""
+    """Run a script's main() in this process, as `python SCRIPT ...` would: (exit code, stdout,
+    stderr). The import of the client is paid once."""
 
     def run(module, *args):
         monkeypatch.setattr(sys, "argv", [module.__file__, *map(str, args)])

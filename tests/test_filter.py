@@ -1,4 +1,5 @@
-"""filter_qa.py and extract_reference.py: rules on real kinds of text, scripted judges, references that the answer must support."""
+"""filter_qa.py and extract_reference.py: rules on real kinds of text, scripted judges, references
+that the answer must support."""
 
 import json
 
@@ -418,7 +419,8 @@ def test_references_by_rule_by_model_and_rejected(tmp_path):
 
 
 def test_rules_on_real_questions(shared):
-    """Real sets: hardly one of 2,000 self-contained questions is lost, and the textbook exercises that lean on others are seen."""
+    """Real sets: hardly one of 2,000 self-contained questions is lost, and the textbook exercises
+    that lean on others are seen."""
     solved = [
         json.loads(line) for line in open(shared / "qa" / "gsm8k_train.jsonl", encoding="utf-8")
     ]

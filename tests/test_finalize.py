@@ -1,4 +1,5 @@
-"""finalize.py and funnel.py: final rows, parquet, card, plot, spot check, upload; all of it also for an empty run."""
+"""finalize.py and funnel.py: final rows, parquet, card, plot, spot check, upload; all of it also
+for an empty run."""
 
 import base64
 import html
@@ -53,7 +54,8 @@ def meta(path, name, before, counts, **more):
 
 @pytest.fixture
 def run(tmp_path):
-    """A folder as the steps leave it: documents -> chunks -> reference, with a moved input in between."""
+    """A folder as the steps leave it: documents -> chunks -> reference, with a moved input in
+    between."""
     meta(tmp_path, "documents", "/books", {"in": 4, "out": 3, "rejected": {"encrypted": 1}})
     meta(tmp_path, "chunks", str(tmp_path / "documents.jsonl"), {"in": 3, "out": 9, "rejected": {}})
     counts = {"in": 90, "out": 80, "rejected": {"no reference": 8, "unparsed": 2}}
@@ -247,7 +249,8 @@ MARKED = """addEventListener("load", async () => {
 
 @needs_browser
 def test_the_spot_check_in_a_browser(run):
-    """Formulas are drawn, text of a row runs nothing, and the marks that a person saves go into the card."""
+    """Formulas are drawn, text of a row runs nothing, and the marks that a person saves go into the
+    card."""
     rows = read_jsonl(run / "reference.jsonl")[:4]
     rows[0] |= {"question": HOSTILE, "answer": "$\\href{javascript:alert(1)}{x}$ <img src=y>"}
     write_jsonl(run / "reference.jsonl", rows)
@@ -308,9 +311,11 @@ def test_measures_marks_and_agreement_stand_in_the_card(measured):
         "| an independent solver comes to the reference | 41 | 70.7 % | 65.7 to 75.7 |",
         '| marked "good" by people | 13 | 69.2 % | 42.4 to 87.3 |',
         '| marked "wrong answer" by people | 13 | 7.7 % |',
-        # equal: r000 good, r001 alone; kappa of (good, alone, good, alone) and (good, alone, wrong, good)
+        # equal: r000 good, r001 alone; kappa of (good, alone, good, alone) and (good, alone, wrong,
+        # good)
         "| two people, pair 1 | 4 | 50.0 % | 0.20 |",
-        # the judge says even rows are self-contained; Anna good on 5 even and 2 odd rows, not on 2 odd ones
+        # the judge says even rows are self-contained; Anna good on 5 even and 2 odd rows, not on 2
+        # odd ones
         "| person 1 and the judge: self-contained | 9 | 77.8 % | 0.53 |",
         "| person 2 and the judge: self-contained | 3 | 66.7 % |",
     ):
@@ -399,7 +404,8 @@ def test_upload_without_a_token_says_what_to_do(run, run_script):
 
 
 class Hub(BaseHTTPRequestHandler):
-    """The few answers of the hub's API that an upload of small files needs; what was committed is kept in `commits`."""
+    """The few answers of the hub's API that an upload of small files needs; what was committed is
+    kept in `commits`."""
 
     protocol_version = "HTTP/1.1"
     calls, commits = [], []

@@ -1,4 +1,5 @@
-"""03_sft/fit_estimate.py against the allocations that torch makes on fake tensors (tests/bench/count_memory.py): within 15 %."""
+"""03_sft/fit_estimate.py against the allocations that torch makes on fake tensors
+(tests/bench/count_memory.py): within 15 %."""
 
 import sys
 

@@ -1,4 +1,5 @@
-"""Hostile texts: those that once crashed a parser or took seconds, and a few hundred new ones (slow). tests/bench/fuzz.py runs many."""
+"""Hostile texts: those that once crashed a parser or took seconds, and a few hundred new ones
+(slow). tests/bench/fuzz.py runs many."""
 
 import json
 import sys

@@ -1,4 +1,5 @@
-"""gate_chunks.py: keeps chunks with exercises, says what it expects to lose, and never hides a chunk."""
+"""gate_chunks.py: keeps chunks with exercises, says what it expects to lose, and never hides a
+chunk."""
 
 import gate_chunks
 import numpy as np
@@ -24,7 +25,8 @@ def test_too_few_answers_are_said(tmp_path):
 
 @pytest.mark.slow
 def test_the_gate_on_real_chapters(tmp_path):
-    """Label: does the part hold an exercise of its chapter? Parts of 14 real chapters, two thirds of them read by the teacher."""
+    """Label: does the part hold an exercise of its chapter? Parts of 14 real chapters, two thirds
+    of them read by the teacher."""
     if not SHARED.is_dir():
         pytest.skip(f"needs the folder of real data at {SHARED} (set SHARED_DATA to its place)")
     chunks = []

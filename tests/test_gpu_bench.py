@@ -23,7 +23,8 @@ def run(script, **settings):
 
 
 def test_wheels_are_unpacked_beside_the_packages_of_a_bare_machine(tmp_path):
-    """Without pip, index or venv: where python3 is that of a venv, one made from it would not see its torch."""
+    """Without pip, index or venv: where python3 is that of a venv, one made from it would not see
+    its torch."""
     with zipfile.ZipFile(tmp_path / "brought-1.0-py3-none-any.whl", "w") as wheel:
         wheel.writestr("brought.py", "print('brought')")
     python = tmp_path / "python"

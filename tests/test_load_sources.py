@@ -1,4 +1,5 @@
-"""load_sources.py: the forms people have, provenance, licences, rejected rows, sets that cannot be had."""
+"""load_sources.py: the forms people have, provenance, licences, rejected rows, sets that cannot be
+had."""
 
 import datetime
 import gzip
@@ -496,7 +497,8 @@ def test_real_files_of_other_people(shared, tmp_path, run_script):
 
 @pytest.mark.slow
 def test_a_hub_set_is_streamed_with_the_fields_of_its_entry(tmp_path, run_script):
-    """The real loader of the datasets library on a set in a folder, by the same call that reads the hub."""
+    """The real loader of the datasets library on a set in a folder, by the same call that reads the
+    hub."""
     (tmp_path / "set").mkdir()
     write_jsonl(
         tmp_path / "set" / "train.jsonl",

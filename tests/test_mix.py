@@ -1,5 +1,5 @@
-"""mix.py and card.py: form, token limit, order, provenance, shards, and a card that accounts for every row; difficulty and annotation over
-a scripted model."""
+"""mix.py and card.py: form, token limit, order, provenance, shards, and a card that accounts for
+every row; difficulty and annotation over a scripted model."""
 
 import hashlib
 import json
@@ -47,7 +47,8 @@ def student(tmp_path_factory):
 
 @pytest.fixture
 def call(monkeypatch, capsys):
-    """Run a script in this process (matplotlib and pyarrow are imported once); returns its stderr."""
+    """Run a script in this process (matplotlib and pyarrow are imported once); returns its
+    stderr."""
 
     def run(module, *arguments):
         r.file_hash.cache_clear()  # other tests write other rows under the same names
@@ -183,7 +184,8 @@ def test_same_seed_same_file_whatever_the_order_of_the_input(tmp_path, student, 
 
 
 def test_a_recipe_reads_selects_and_accounts_for_every_row(tmp_path, student, call):
-    """Files of two forms by one recipe; each source's rows are in the mixture or in the rejected file, and the card says so."""
+    """Files of two forms by one recipe; each source's rows are in the mixture or in the rejected
+    file, and the card says so."""
     write_jsonl(
         tmp_path / "qa.jsonl",
         [
@@ -409,7 +411,8 @@ def hard_rows(n=12):
 
 
 def sampler(messages, body):
-    """Right in a share of seeds that falls with the number of the question; the judge gives what the last digit of the response says."""
+    """Right in a share of seeds that falls with the number of the question; the judge gives what
+    the last digit of the response says."""
     text = messages[-1]["content"]
     if "mark a student's solution" in text:
         solution = re.search(r"<response>\n(.*?)\n</response>", text, re.S)[1]
@@ -670,7 +673,8 @@ def test_prompts_are_filled_whatever_the_question_holds():
 def test_killed_and_run_again_loses_and_doubles_nothing(
     tmp_path, run_script, script, more, per_row
 ):
-    """kill -9 twice, at a random point each time; then the same command finishes with every sample once."""
+    """kill -9 twice, at a random point each time; then the same command finishes with every sample
+    once."""
     n = 40
     write_jsonl(tmp_path / "in.jsonl", hard_rows(n))
 

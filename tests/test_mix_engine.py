@@ -69,7 +69,8 @@ def test_sampled_scored_and_annotated_by_a_real_model(tmp_path, run_script, demo
 
 @pytest.mark.slow
 def test_tokens_are_counted_as_transformers_counts_them(demo_model):
-    """The sandboxed template and the bare tokenizer give what the trainer will see, to the token."""
+    """The sandboxed template and the bare tokenizer give what the trainer will see, to the
+    token."""
     from transformers import AutoTokenizer
 
     theirs, ours = (

@@ -1,4 +1,5 @@
-"""Sources of other people through load, dedup, decontaminate, select and mix: contaminated rows are gone, every row can be traced."""
+"""Sources of other people through load, dedup, decontaminate, select and mix: contaminated rows are
+gone, every row can be traced."""
 
 import json
 import random
@@ -16,7 +17,8 @@ call = test_mix.call  # the fixture that runs a script in this process
 
 
 def test_contaminated_rows_are_gone_and_every_row_is_traced(shared, tmp_path, call):
-    """A public instruction set that holds 168 of 200 sampled GSM8K test questions word for word, beside clean sets in other forms."""
+    """A public instruction set that holds 168 of 200 sampled GSM8K test questions word for word,
+    beside clean sets in other forms."""
     names = {
         "llm_adapters_math_data": 1400,
         "gsm8k_train": 300,

@@ -1,4 +1,5 @@
-"""Texts of rows in prompts: placeholders are filled once, and no instruction in a row reaches the judge outside its fence."""
+"""Texts of rows in prompts: placeholders are filled once, and no instruction in a row reaches the
+judge outside its fence."""
 
 import re
 

@@ -1,4 +1,5 @@
-"""refine_qa.py, add_cot.py, and what the extraction steps share: parsers on ugly text, scripted runs, a kill in the middle, the real small model."""
+"""refine_qa.py, add_cot.py, and what the extraction steps share: parsers on ugly text, scripted
+runs, a kill in the middle, the real small model."""
 
 import json
 import signal
@@ -298,7 +299,8 @@ def between(text, tag):
 
 
 def scripted(messages, body):
-    """An endpoint that refines, judges, solves, decides and names references; some replies are faulty, always the same ones."""
+    """An endpoint that refines, judges, solves, decides and names references; some replies are
+    faulty, always the same ones."""
     text = messages[-1]["content"]
     question = between(text, "question")
     number = int(question.split()[2])

@@ -1,6 +1,8 @@
-"""Each defect that was found in the evaluator released with the paper has a test here that shows ours right.
+"""Each defect that was found in the evaluator released with the paper has a test here that shows
+ours right.
 
-The paper: arXiv 2507.16812; its evaluator: GAIR-NLP/lm-open-science-evaluation. The defects were found by running it.
+The paper: arXiv 2507.16812; its evaluator: GAIR-NLP/lm-open-science-evaluation. The defects were
+found by running it.
 """
 
 import collections
@@ -18,7 +20,8 @@ import answers
 
 
 def test_1_gpqa_the_right_letter_is_not_always_the_same():
-    """The released code seeds the generator anew before each shuffle: all 198 right answers are D."""
+    """The released code seeds the generator anew before each shuffle: all 198 right answers are
+    D."""
     theirs, ours = set(), collections.Counter()
     for number in range(198):
         random.seed(42)
@@ -54,7 +57,8 @@ def test_1_gpqa_the_right_letter_is_not_always_the_same():
     ],
 )
 def test_2_math500_the_reference_fed_back_is_right(gold):
-    """The released code compares a normalised answer with the raw reference: 37 of 500 references fed back score wrong."""
+    """The released code compares a normalised answer with the raw reference: 37 of 500 references
+    fed back score wrong."""
     assert answers.grade(f"So the answer is $\\boxed{{{gold}}}$.", gold, "math")
 
 
@@ -101,7 +105,8 @@ def test_3_choice_the_committed_answer_is_read_not_the_first_letter(response, le
 
 
 def test_4_chembench_every_right_option_counts():
-    """394 of its 2,544 choice rows have several right options; the released code takes only the first."""
+    """394 of its 2,544 choice rows have several right options; the released code takes only the
+    first."""
     row = benchmark_rows.read_chembench(
         dict(
             examples=[dict(input="Which?", target_scores='{"Fire": 1, "Heat": 1.0, "Nothing": 0}')],
@@ -229,7 +234,8 @@ def phrasings(row):
 
 @pytest.mark.parametrize("rows_each", [25, pytest.param(None, marks=pytest.mark.slow)])
 def test_8_every_reference_fed_back_is_right_and_a_wrong_option_never(rows_each, shared):
-    """The references of the thirteen benchmarks of the shared folder, in ten phrasings; 41 of them fail in the released code."""
+    """The references of the thirteen benchmarks of the shared folder, in ten phrasings; 41 of them
+    fail in the released code."""
     found = benchmarks.load_folder(shared / "benchmarks")["rows"]
     assert len(found) == 13
     lost, taken = [], []
@@ -256,7 +262,8 @@ def test_8_every_reference_fed_back_is_right_and_a_wrong_option_never(rows_each,
 
 
 def test_9_a_resumed_run_scores_all_rows_not_the_last_ones(tmp_path):
-    """The released evaluator, stopped and started again, averages only over what the second start did."""
+    """The released evaluator, stopped and started again, averages only over what the second start
+    did."""
     write_jsonl(
         tmp_path / "mine.jsonl",
         [

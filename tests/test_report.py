@@ -1,4 +1,5 @@
-"""report.py: numbers in the pages, hostile text, the paper's rows, and both pages in a real headless browser."""
+"""report.py: numbers in the pages, hostile text, the paper's rows, and both pages in a real
+headless browser."""
 
 import html
 import json
@@ -17,7 +18,8 @@ from test_score import sample
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory):
-    """A folder with the report of two models on three benchmarks, one response hostile, made by the scripts themselves."""
+    """A folder with the report of two models on three benchmarks, one response hostile, made by the
+    scripts themselves."""
     folder, inputs = tmp_path_factory.mktemp("report"), []
     for model, letters in (("base|1", "A-B-"), ("tuned", "AABC")):
         rows = []
@@ -106,7 +108,8 @@ def of_a_run(made, tmp_path_factory, run_folder):
 
 @pytest.fixture(scope="module")
 def run_folder(tmp_path_factory):
-    """A run's folder: rows through dedup.py itself, three training rows, the meta file of a training."""
+    """A run's folder: rows through dedup.py itself, three training rows, the meta file of a
+    training."""
     run = tmp_path_factory.mktemp("run")
     rows = [{"id": str(n), "question": f"What is {n // 2} plus 7 times 12?"} for n in range(4)]
     source = write_jsonl(run / "in.jsonl", rows)
@@ -415,7 +418,8 @@ def test_the_report_in_a_browser(of_a_run, width):
 @needs_browser
 @pytest.mark.slow
 def test_a_hundred_thousand_samples_in_a_browser(tmp_path):
-    """Two models x 50,000 samples: the page holds an index, and one part of the texts is loaded (bench/viewer.py times it)."""
+    """Two models x 50,000 samples: the page holds an index, and one part of the texts is loaded
+    (bench/viewer.py times it)."""
     from bench.viewer import write_page
 
     write_page(tmp_path, questions=50_000, words=20)

@@ -1,4 +1,5 @@
-"""The file contract: reading, ids, whole files or none, rejected and meta files, errors that name file, line and field."""
+"""The file contract: reading, ids, whole files or none, rejected and meta files, errors that name
+file, line and field."""
 
 import argparse
 import gzip

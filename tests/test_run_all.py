@@ -1,4 +1,5 @@
-"""run_all.sh: every command of every profile is one that its script understands; the demo runs through (slow)."""
+"""run_all.sh: every command of every profile is one that its script understands; the demo runs
+through (slow)."""
 
 import csv
 import functools
@@ -71,7 +72,8 @@ def help_of(script):
 
 
 def assert_known(command):
-    """A renamed option shows here and not after an hour of generation. sft.py's options are TRL's: its own test covers them."""
+    """A renamed option shows here and not after an hour of generation. sft.py's options are TRL's:
+    its own test covers them."""
     script = next(word for word in command if word.endswith(".py"))
     assert (ROOT / script).is_file(), script
     if not script.endswith("sft.py"):
@@ -138,7 +140,8 @@ def evaluations(commands):
 
 
 def test_the_teachers_server_answers_for_the_base_model_where_they_are_the_same():
-    """An engine start less; the base model's answers are then asked before the server ends for the training."""
+    """An engine start less; the base model's answers are then asked before the server ends for the
+    training."""
     commands = dry_run(PROFILE="demo")
     base, tuned = evaluations(commands)
     scripts = [next(word for word in command if word.endswith(".py")) for command in commands]
@@ -168,7 +171,8 @@ def test_bad_settings_end_with_exit_code_2_and_one_line(arguments, settings):
 
 @pytest.mark.slow
 def test_the_demo_runs_shows_its_claim_and_is_skipped_the_second_time(tmp_path):
-    """All four stages on real parts: real engine, real server, real trainer; then again, which must ask, train and generate nothing."""
+    """All four stages on real parts: real engine, real server, real trainer; then again, which must
+    ask, train and generate nothing."""
     env = {**os.environ, "PROFILE": "demo", "RUNS_DIR": str(tmp_path), "RUN": "demo"}
     done = subprocess.run(
         ["bash", "run_all.sh"], cwd=ROOT, env=env, capture_output=True, text=True, timeout=2400

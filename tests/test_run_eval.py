@@ -1,4 +1,5 @@
-"""run_eval.py: what a sample holds, limits, repeats, resume, a model trained again, base models; scripted endpoint, and the real engine once."""
+"""run_eval.py: what a sample holds, limits, repeats, resume, a model trained again, base models;
+scripted endpoint, and the real engine once."""
 
 import collections
 import json
@@ -383,7 +384,8 @@ def begin_with_a_token(model):
 @pytest.mark.long
 @pytest.mark.slow
 def test_the_real_engine_answers_and_puts_no_second_begin_token(tmp_path, run_script, demo_model):
-    """The evaluator released with the paper renders the template to text and lets the engine tokenize it: Llama then sees two begin tokens."""
+    """The evaluator released with the paper renders the template to text and lets the engine
+    tokenize it: Llama then sees two begin tokens."""
     import transformers
 
     model = shutil.copytree(demo_model, tmp_path / "model")

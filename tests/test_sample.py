@@ -1,4 +1,5 @@
-"""The sample data: enough of it, in the right fields and answer forms, and the three parts share no question."""
+"""The sample data: enough of it, in the right fields and answer forms, and the three parts share no
+question."""
 
 import importlib.util
 import re
@@ -87,7 +88,8 @@ def trigrams(text):
 
 
 def most_alike(left, right):
-    """Largest word 3-gram Jaccard between a text of `left` and another one of `right`, with the two texts."""
+    """Largest word 3-gram Jaccard between a text of `left` and another one of `right`, with the two
+    texts."""
     sets = [[(text, trigrams(text)) for text in texts] for texts in (left, right)]
     same = left is right
     return max(

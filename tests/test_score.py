@@ -1,4 +1,5 @@
-"""score.py: intervals against independent formulas and simulation, repeats, the judge, the CSV, and 100,000 rows in time."""
+"""score.py: intervals against independent formulas and simulation, repeats, the judge, the CSV, and
+100,000 rows in time."""
 
 import csv
 import json
@@ -61,7 +62,8 @@ def test_the_interval_of_independent_rows_is_wilsons(n, data):
 
 
 def test_rows_of_one_passage_widen_the_interval_as_much_as_they_should():
-    """Clusters of 5 identical rows hold as much as one row each: the effective number is that of the clusters."""
+    """Clusters of 5 identical rows hold as much as one row each: the effective number is that of
+    the clusters."""
     values = [float(i % 3 == 0) for i in range(60) for _ in range(5)]
     _, low, high, effective = score.interval(values, [i // 5 for i in range(300)])
     plain = score.wilson(1 / 3, 60)

@@ -1,4 +1,5 @@
-"""Every script: --help at once from another directory and without torch, no name of an installed module, exit code 2 for a wrong option."""
+"""Every script: --help at once from another directory and without torch, no name of an installed
+module, exit code 2 for a wrong option."""
 
 import importlib.util
 import re

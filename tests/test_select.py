@@ -1,4 +1,5 @@
-"""select_rows.py: what each method keeps, why each row is there, and that the order of the input never matters."""
+"""select_rows.py: what each method keeps, why each row is there, and that the order of the input
+never matters."""
 
 import random
 
@@ -30,7 +31,8 @@ def rows(n=200):
 
 @pytest.fixture
 def select(tmp_path, monkeypatch, capsys):
-    """Run select_rows.py in this process; returns the rows kept and rejected, or (exit code, last line of stderr)."""
+    """Run select_rows.py in this process; returns the rows kept and rejected, or (exit code, last
+    line of stderr)."""
 
     def run(*arguments, given=None, name="out"):
         write_jsonl(tmp_path / "in.jsonl", rows() if given is None else given)
@@ -82,7 +84,8 @@ def test_random_is_a_sample_by_seed_whatever_the_order(select, tmp_path):
 
 
 def test_random_has_no_favourites():
-    """Each of 40 rows is among the chosen 10 in a quarter of 2,000 seeds: 500, standard deviation 19."""
+    """Each of 40 rows is among the chosen 10 in a quarter of 2,000 seeds: 500, standard deviation
+    19."""
     hits = dict.fromkeys(range(40), 0)
     for seed in range(2000):
         for i in sorted(hits, key=lambda i: select_rows.order_key(seed, f"r{i}", "select"))[:10]:

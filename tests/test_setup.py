@@ -1,4 +1,5 @@
-"""setup.sh: the driver decides the build, said before anything is installed. nvidia-smi and uv on PATH are scripted; nothing is installed."""
+"""setup.sh: the driver decides the build, said before anything is installed. nvidia-smi and uv on
+PATH are scripted; nothing is installed."""
 
 import json
 import os
@@ -28,7 +29,8 @@ exit 7
 
 @pytest.fixture
 def machine(tmp_path):
-    """run(driver, *options, **settings): setup.sh on a machine with that driver; returns what ended, and what uv was asked."""
+    """run(driver, *options, **settings): setup.sh on a machine with that driver; returns what
+    ended, and what uv was asked."""
 
     def run(driver, *options, **settings):
         tools, log = tmp_path / "tools", tmp_path / "uv.log"
@@ -133,7 +135,8 @@ def test_a_gpu_that_torch_cannot_use_is_an_error_with_the_remedy(tmp_path, monke
 @pytest.mark.slow
 @pytest.mark.parametrize("list_", ["requirements.txt", "requirements-cpu.txt"])
 def test_both_lists_resolve(list_, tmp_path):
-    """Only package metadata is read. A pin that another package forbids shows here, and not on a user's GPU machine."""
+    """Only package metadata is read. A pin that another package forbids shows here, and not on a
+    user's GPU machine."""
     uv = next(
         (p for p in (ROOT / ".venv/bin/uv", f"{sys.prefix}/bin/uv") if os.path.exists(p)), "uv"
     )
@@ -156,7 +159,8 @@ def test_both_lists_resolve(list_, tmp_path):
 
 
 def audit_with(tmp_path, dependencies):
-    """dependencies.py audit with a scripted uv, which writes what pip-audit would; None: it writes nothing, as without a network."""
+    """dependencies.py audit with a scripted uv, which writes what pip-audit would; None: it writes
+    nothing, as without a network."""
     report = tmp_path / "answer.json"
     report.write_text(json.dumps({"dependencies": dependencies}))
     uv = tmp_path / "uv"

@@ -1,4 +1,5 @@
-"""03_sft without torch: rows and their forms, refusals, options, batch size, checkpoints, re-runs, the fit estimate, recipes, the model card."""
+"""03_sft without torch: rows and their forms, refusals, options, batch size, checkpoints, re-runs,
+the fit estimate, recipes, the model card."""
 
 import dataclasses
 import json
@@ -323,7 +324,8 @@ def method_of(recipe):
 
 
 def test_recipes_stand_alone():
-    """MODEL_METHOD.yaml, or MODEL_METHOD_16gb.yaml for one GPU of that size; one model and one size, one recipe."""
+    """MODEL_METHOD.yaml, or MODEL_METHOD_16gb.yaml for one GPU of that size; one model and one
+    size, one recipe."""
     same = "learning_rate lr_scheduler_type warmup_steps num_train_epochs max_length".split()
     same.append("global_batch_size")
     full = {}
@@ -540,7 +542,8 @@ def test_modules_import_nothing_heavy():
 
 
 def test_a_merge_is_compared_on_the_rows_trained_on_where_none_were_kept_back(tmp_path):
-    """Below 64 rows nothing is held out: merge_adapter.py --check, and with it run_all.sh, ended there."""
+    """Below 64 rows nothing is held out: merge_adapter.py --check, and with it run_all.sh, ended
+    there."""
     held, rows = tmp_path / "sft.heldout.jsonl", tmp_path / "train.jsonl"
     assert merge_adapter.rows_to_compare(tmp_path) == held
     held.touch()

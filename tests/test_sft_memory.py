@@ -1,4 +1,5 @@
-"""03_sft after training: exact merging, peak memory of merge, 16-bit conversion and stop test, failures that are recorded and made good."""
+"""03_sft after training: exact merging, peak memory of merge, 16-bit conversion and stop test,
+failures that are recorded and made good."""
 
 import json
 import os
@@ -11,8 +12,9 @@ from test_sft_training import SMALL, rows_file, sft, tiny  # noqa: F401
 
 pytestmark = pytest.mark.slow
 
-# Run in a process of its own; prints the largest memory of each part in MiB, above what it began with. The conversion reads a
-# mapped file of fp32, whose pages the system takes back when it needs them, so there only its own memory (RssAnon) counts.
+# Run in a process of its own; prints the largest memory of each part in MiB, above what it began
+# with. The conversion reads a mapped file of fp32, whose pages the system takes back when it needs
+# them, so there only its own memory (RssAnon) counts.
 MEASURE = """
 import json, sys, threading, time
 sys.path[:0] = sys.argv[1:3]
@@ -105,7 +107,8 @@ def test_merge_conversion_and_stop_test_hold_one_16_bit_model(layers, tiny, tmp_
 
 
 def test_the_sum_is_rounded_once(tiny, tmp_path, monkeypatch):  # noqa: F811
-    """Merged weight == bf16(fp32 of the 16-bit base + fp32 difference), by the way of large models and by that of small ones."""
+    """Merged weight == bf16(fp32 of the 16-bit base + fp32 difference), by the way of large models
+    and by that of small ones."""
     import merge_adapter
     import torch
     from peft import LoraConfig, get_peft_model
@@ -140,7 +143,8 @@ def test_a_stop_test_without_memory_is_recorded_and_made_good(
     monkeypatch,
     capsys,
 ):
-    """The run is finished all the same, says what is missing, and the same command does that alone."""
+    """The run is finished all the same, says what is missing, and the same command does that
+    alone."""
     import merge_adapter
     import torch
 
@@ -179,7 +183,8 @@ def test_a_qlora_run_is_tested_on_its_own_base(sft, monkeypatch):  # noqa: F811
 
 
 def test_fp32_weights_are_narrowed_whatever_the_config_says(tiny, tmp_path):  # noqa: F811
-    """FSDP2 makes 16-bit weights fp32 while it trains; the config that is saved still says bfloat16."""
+    """FSDP2 makes 16-bit weights fp32 while it trains; the config that is saved still says
+    bfloat16."""
     import finish_run
     import torch
     from safetensors.torch import load_file, save_file

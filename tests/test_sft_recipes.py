@@ -1,4 +1,5 @@
-"""Every recipe for real, on a miniature of its own architecture: two steps, the saved model, the merge, the stop test, the meta file."""
+"""Every recipe for real, on a miniature of its own architecture: two steps, the saved model, the
+merge, the stop test, the meta file."""
 
 import json
 import sys
@@ -14,7 +15,8 @@ RECIPES = sorted((ROOT / "03_sft" / "recipes").glob("*.yaml"))
 
 @pytest.fixture(scope="session")
 def miniatures(tmp_path_factory, demo_model):
-    """miniatures("qwen3") -> folder of a random model of that type with two layers, and the demo's tokenizer."""
+    """miniatures("qwen3") -> folder of a random model of that type with two layers, and the demo's
+    tokenizer."""
     import torch
     from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
 

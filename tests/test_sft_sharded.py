@@ -1,4 +1,5 @@
-"""03_sft over two processes: ZeRO-3 and FSDP2 with packing and the stop test, two nodes; adapters in fp16 and on experts."""
+"""03_sft over two processes: ZeRO-3 and FSDP2 with packing and the stop test, two nodes; adapters
+in fp16 and on experts."""
 
 import json
 import os
@@ -25,8 +26,9 @@ STEPS = (
     *("--global_batch_size", "19"),  # 4 packed sequences a step: 2 processes x 2 of accumulation
 )
 
-# accelerate knows FSDP on GPUs only: told that two gloo processes are such, its own FSDP2 plugin calls torch's real fully_shard on them.
-# What this leaves out: NCCL, CUDA streams (prefetching), and the memory of a GPU.
+# accelerate knows FSDP on GPUs only: told that two gloo processes are such, its own FSDP2 plugin
+# calls torch's real fully_shard on them. What this leaves out: NCCL, CUDA streams (prefetching),
+# and the memory of a GPU.
 FSDP_ON_CPU = """
 import runpy, sys
 from accelerate import state
@@ -96,7 +98,8 @@ def two(script, words, port, env, torchrun=("--nproc_per_node", "2"), cwd=None):
 
 
 def test_zero3_and_fsdp2_pack_and_stop_test(sft, tiny, rows_file, tmp_path):  # noqa: F811
-    """Both give the losses of one process, keep packing on and answer the prompts of the stop test."""
+    """Both give the losses of one process, keep packing on and answer the prompts of the stop
+    test."""
     (tmp_path / "zero3.json").write_text(json.dumps(ZERO3))
     (tmp_path / "on_cpu.py").write_text(FSDP_ON_CPU)
     zero3 = two(
@@ -129,7 +132,8 @@ def test_zero3_and_fsdp2_pack_and_stop_test(sft, tiny, rows_file, tmp_path):  # 
 
 
 def test_adapters_of_a_quantized_model_are_fp32_where_fp16_is_scaled(tiny):  # noqa: F811
-    """TRL casts them to bf16, whose gradients the scaler of a T4 refuses; in fp32 a step with torch's scaler moves them."""
+    """TRL casts them to bf16, whose gradients the scaler of a T4 refuses; in fp32 a step with
+    torch's scaler moves them."""
     import torch
     from datasets import Dataset
     from peft import LoraConfig
@@ -168,7 +172,8 @@ def test_adapters_of_a_quantized_model_are_fp32_where_fp16_is_scaled(tiny):  # n
 
 
 def test_a_mixture_of_experts_is_adapted_in_its_attention(sft, tmp_path, tiny):  # noqa: F811
-    """As many trainable parameters as fit_estimate says; it merges; named modules are taken as they are."""
+    """As many trainable parameters as fit_estimate says; it merges; named modules are taken as they
+    are."""
     import fit_estimate
     import merge_adapter
     import torch
@@ -203,7 +208,8 @@ def test_a_mixture_of_experts_is_adapted_in_its_attention(sft, tmp_path, tiny): 
 
 
 def test_two_machines_without_a_shared_folder_are_told_so(tiny, rows_file, tmp_path):  # noqa: F811
-    """Two nodes of one process each, on this machine; a relative output_dir means another folder on each."""
+    """Two nodes of one process each, on this machine; a relative output_dir means another folder on
+    each."""
     nodes = []
     for rank in "01":
         (tmp_path / rank).mkdir()

@@ -1,4 +1,5 @@
-"""What makes training fast: attention of packed rows without a mask, larger loss chunks, tokens and seconds counted right."""
+"""What makes training fast: attention of packed rows without a mask, larger loss chunks, tokens and
+seconds counted right."""
 
 import json
 
@@ -19,7 +20,8 @@ def packed_batch(*lengths):
 
 
 def test_packed_rows_train_as_under_sdpa_without_a_mask(sft, tmp_path, monkeypatch):  # noqa: F811
-    """The same losses as SDPA with its dense mask; bounds are made once a batch, and no mask is made at all."""
+    """The same losses as SDPA with its dense mask; bounds are made once a batch, and no mask is
+    made at all."""
     import packed_attention
 
     dense = sft(*STEPS, "--attn_implementation", "sdpa", out=tmp_path / "dense")
@@ -48,7 +50,8 @@ def test_bounds_of_packed_rows():
 
 @pytest.mark.parametrize("window", [None, 6])
 def test_row_by_row_is_eager_attention_and_varlen_takes_the_same(monkeypatch, window):
-    """Against the model's own eager attention with and without a window; torch's real varlen_attn accepts the call (meta tensors)."""
+    """Against the model's own eager attention with and without a window; torch's real varlen_attn
+    accepts the call (meta tensors)."""
     import packed_attention
     import torch
     from transformers import AutoModelForCausalLM, MistralConfig
@@ -178,7 +181,8 @@ def test_a_model_that_is_built_after_training_has_no_layers_of_liger(monkeypatch
 
 @pytest.fixture
 def unsloth(monkeypatch, tiny):  # noqa: F811
-    """sft.py with Unsloth's habits: its own 4-bit copy is named as base, compute_loss does not count tokens. `.attention` is its backend."""
+    """sft.py with Unsloth's habits: its own 4-bit copy is named as base, compute_loss does not
+    count tokens. `.attention` is its backend."""
     import prepare_model
     import trl
     from peft import LoraConfig, get_peft_model
@@ -213,7 +217,8 @@ def test_under_unsloth_tokens_are_counted_and_the_16_bit_base_is_named(sft, unsl
 
 
 def test_unsloth_is_refused_where_its_packed_rows_see_each_other(sft, unsloth, demo_model):  # noqa: F811
-    """With a model that has learnt to read: the attention of random weights says next to nothing (losses 0.004 apart)."""
+    """With a model that has learnt to read: the attention of random weights says next to nothing
+    (losses 0.004 apart)."""
     from transformers import AttentionInterface
 
     AttentionInterface.register("leaky", leaky)
@@ -254,7 +259,8 @@ def test_padding_is_not_counted(sft, rows_file, tmp_path):  # noqa: F811
 
 
 def test_chunk_checkpointing_and_flattening_change_no_loss(sft, tmp_path, monkeypatch):  # noqa: F811
-    """One flattened batch of three packed sequences, layers made again, chunks of 32 = three batches, layers kept, chunks of 256."""
+    """One flattened batch of three packed sequences, layers made again, chunks of 32 = three
+    batches, layers kept, chunks of 256."""
     from trl.trainer import sft_trainer
 
     sizes, chunk = set(), sft_trainer._chunk
@@ -311,7 +317,8 @@ def moved(folder, base):
 
 
 def test_bf16_weights_learn_by_the_default_optimizer(sft, tiny, tmp_path, monkeypatch):  # noqa: F811
-    """At 5e-6 plain AdamW loses nearly every update to rounding; the default does not, and goes on after an interruption."""
+    """At 5e-6 plain AdamW loses nearly every update to rounding; the default does not, and goes on
+    after an interruption."""
     import shutil
 
     import torch

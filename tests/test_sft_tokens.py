@@ -1,4 +1,5 @@
-"""03_sft: tokens are kept under a key and used again, refused where a run began with others, and the same by one process or several."""
+"""03_sft: tokens are kept under a key and used again, refused where a run began with others, and
+the same by one process or several."""
 
 import json
 

@@ -1,4 +1,5 @@
-"""03_sft with the real trainer on a model of 100,000 random weights: masks, checks, resume, merging, and the same losses in four launches."""
+"""03_sft with the real trainer on a model of 100,000 random weights: masks, checks, resume,
+merging, and the same losses in four launches."""
 
 import io
 import json
@@ -38,7 +39,8 @@ def rows_file(tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def tiny(tmp_path_factory, rows_file):
-    """Folder of a random Llama and a byte-level tokenizer of its own, without a chat template, whose pad token is its EOS: a base model."""
+    """Folder of a random Llama and a byte-level tokenizer of its own, without a chat template,
+    whose pad token is its EOS: a base model."""
     os.environ.setdefault("OMP_NUM_THREADS", "2")
     import torch
     from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
@@ -82,7 +84,8 @@ def tiny(tmp_path_factory, rows_file):
 
 @pytest.fixture
 def sft(tiny, rows_file, tmp_path, monkeypatch):
-    """Call sft.py's main() in this process: sft("--max_steps", 3) -> its meta, or None; the folder is sft.out."""
+    """Call sft.py's main() in this process: sft("--max_steps", 3) -> its meta, or None; the folder
+    is sft.out."""
 
     def call(*more, model=tiny, train_file=rows_file, out=None):
         import sft as script
@@ -184,7 +187,8 @@ def test_full_training_from_raw_rows(sft, capsys):
 
 
 def test_tokens_are_those_of_evaluation_and_only_answers_are_trained(tiny, tmp_path):
-    """TRL's own preparation of the same rows gives the same ids; trained are the answers and the end of each turn."""
+    """TRL's own preparation of the same rows gives the same ids; trained are the answers and the
+    end of each turn."""
     from prepare_model import load_tokenizer
 
     tokenizer, notes = load_tokenizer(str(tiny))
@@ -306,7 +310,8 @@ def test_help_all_lists_trl(monkeypatch, capsys):
 def test_every_recipe_is_understood(rows_file, tmp_path, monkeypatch):
     for path in sorted((SFT / "recipes").glob("*.yaml")):
         recipe = yaml.safe_load(path.read_text())
-        # bf16 of a GPU recipe is refused by TRL on a machine without one; everything else is parsed as it stands
+        # bf16 of a GPU recipe is refused by TRL on a machine without one; everything else is parsed
+        # as it stands
         argv = [
             f"--config={path}",
             "--output_dir",
@@ -398,7 +403,8 @@ def test_shapes_count_what_the_real_classes_hold():
 
 
 def leaky(module, query, key, value, attention_mask, scaling=None, dropout=0.0, **kwargs):
-    """An attention backend that forgets the mask: rows that stand before another one are seen by it."""
+    """An attention backend that forgets the mask: rows that stand before another one are seen by
+    it."""
     from transformers.integrations.sdpa_attention import sdpa_attention_forward
 
     return sdpa_attention_forward(
@@ -407,7 +413,8 @@ def leaky(module, query, key, value, attention_mask, scaling=None, dropout=0.0, 
 
 
 def test_packed_rows_do_not_see_each_other(tiny):
-    """Packed logits == unpacked logits in fp32 under the backend that sft.py chooses; a backend and an architecture that leak are found out."""
+    """Packed logits == unpacked logits in fp32 under the backend that sft.py chooses; a backend and
+    an architecture that leak are found out."""
     from packed_attention import register
     from prepare_model import LEAK, attention_for, packing_is_safe, packing_leak
     from transformers import AttentionInterface, AutoConfig, MistralConfig, OPTConfig, Qwen3Config
@@ -474,7 +481,8 @@ def test_resume_gives_the_same_losses_to_the_bit(sft, tmp_path, capsys):
 
 
 def test_adapter_stop_test_merge_and_chat(sft, tmp_path, capsys, monkeypatch):
-    """LoRA as in the demo recipe on rows with one short answer: it learns to stop, merges and answers in chat."""
+    """LoRA as in the demo recipe on rows with one short answer: it learns to stop, merges and
+    answers in chat."""
     import chat
     import finish_run
     import merge_adapter
@@ -529,7 +537,8 @@ def test_adapter_stop_test_merge_and_chat(sft, tmp_path, capsys, monkeypatch):
         )
         merge_adapter.main()
         assert said in capsys.readouterr().err
-    # the same question through chat.py from the merged model and from base + adapter; then a conversation of two turns
+    # the same question through chat.py from the merged model and from base + adapter; then a
+    # conversation of two turns
     for place in (tmp_path / "merged", sft.out):
         capsys.readouterr()
         monkeypatch.setattr(
@@ -596,7 +605,8 @@ def test_qlora_nf4_trains_on_cpu(sft):
 
 
 def test_one_process_accumulation_ddp_and_zero3_agree(sft, tiny, rows_file, tmp_path):
-    """1 x 4 rows == 4 accumulation steps == DDP 2 x 2 (gloo) == ZeRO-3 2 x 2 (DeepSpeed on CPU): losses and gradient norms within 1e-4."""
+    """1 x 4 rows == 4 accumulation steps == DDP 2 x 2 (gloo) == ZeRO-3 2 x 2 (DeepSpeed on CPU):
+    losses and gradient norms within 1e-4."""
     same = (
         "--packing",
         "false",

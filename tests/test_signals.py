@@ -1,4 +1,5 @@
-"""run_all.sh under fire: SIGINT and SIGTERM end it at once and leave no process; no key stands in what a run writes or says."""
+"""run_all.sh under fire: SIGINT and SIGTERM end it at once and leave no process; no key stands in
+what a run writes or says."""
 
 import collections
 import os
@@ -79,7 +80,8 @@ def wait_for(condition, process):
 
 
 def end_by(sign, process):
-    """Send the signal to the shell alone, as `kill` or a scheduler does; asserts that nothing is left, soon."""
+    """Send the signal to the shell alone, as `kill` or a scheduler does; asserts that nothing is
+    left, soon."""
     os.kill(process.pid, sign)
     said = process.communicate(timeout=20)[0]
     code = {signal.SIGINT: 130, signal.SIGTERM: 143}[sign]

@@ -1,4 +1,5 @@
-"""The walks of a first visit: the blocks of README's "Change it" are typed as they stand, in a copy of the tree."""
+"""The walks of a first visit: the blocks of README's "Change it" are typed as they stand, in a copy
+of the tree."""
 
 import csv
 import json
@@ -35,7 +36,8 @@ def checkout(tmp_path):
 
 
 def type_in(checkout, text, **env):
-    """Run a block in the copy, with the environment's python first on the path, as `activate` puts it."""
+    """Run a block in the copy, with the environment's python first on the path, as `activate` puts
+    it."""
     path = f"{os.path.dirname(sys.executable)}:{os.environ['PATH']}"
     done = subprocess.run(
         ["bash", "-euo", "pipefail", "-c", text],
@@ -116,7 +118,8 @@ def test_why_an_answer_was_graded_wrong_and_the_answer_of_the_first_screen(check
 
 @pytest.mark.slow
 def test_ten_rows_of_ones_own_are_trained_on(checkout, demo_model):
-    """As README says it, but for one step in the place of the recipe's sixty; the talk afterwards is chat.py's own test."""
+    """As README says it, but for one step in the place of the recipe's sixty; the talk afterwards
+    is chat.py's own test."""
     rows = [
         {"question": f"What is {n} + {n}?", "answer": f"The sum is {2 * n}."} for n in range(10)
     ]

@@ -1,4 +1,5 @@
-"""Worked problems taken word for word: forms of labels and keys, places in the document, real chapters."""
+"""Worked problems taken word for word: forms of labels and keys, places in the document, real
+chapters."""
 
 import importlib.util
 import re
