@@ -94,15 +94,19 @@ def letters_at(text, at, options):
     wrapped = match["open"] or match["close"] or len(letters) > 1
     if not wrapped and is_a_word(match["letter"], text, end):
         return None, at
-    if len(letters) == 1 and REFUSED.match(text, end, end + 90):
+    return (beside(letters, text, end, options) if len(letters) == 1 else letters), after
+
+
+def beside(letter, text, end, options):
+    """A letter, "" where the words behind it refuse it, WITHDRAWN where they are another option's."""
+    behind = text[end : end + 300].lstrip(" ).:]")
+    if REFUSED.match(text, end, end + 90):
         # "D) The pressures cannot be compared": the words are the option's own
-        own = letter in named(text[end : end + 300].lstrip(" ).:]"), options, "start")
-        return letter if own else "", after
-    if len(letters) == 1 and text[end - 1 : end + 1].strip(" \n")[-1:] in CLOSERS:
-        line = text[end : end + 300].split("\n", 1)[0]
-        beside = named(line.strip(" ).:]"), options, "all")  # "B. The vapor load", which is D
-        return letters if not beside or letters in beside else WITHDRAWN, after
-    return letters, after
+        return letter if letter in named(behind, options, "start") else ""
+    if text[end - 1 : end + 1].strip(" \n")[-1:] not in CLOSERS:
+        return letter
+    hits = named(behind.split("\n", 1)[0], options, "all")  # "B. The vapor load", which is D
+    return letter if not hits or letter in hits else WITHDRAWN
 
 
 def begins_with(letter, option, options):
@@ -312,19 +316,28 @@ def first_line(text, options, stated):
         return ""  # "(E) 80°" of four options
     if line.startswith("A:") and (hits := named(line[2:], options, "all")):
         return hits[0]  # "A: no", the answer to a "Q:"
+    if letters := first_letters(text, options):
+        return letters
+    hits = named(line, options, "all") or named(first_word(line), options, "all")
+    discussed = hits and any(named(one, options, "start") for one in text.split("\n")[1:9])
+    return hits[0] if hits and not discussed else None  # "Nucleus: holds ...\nRibosome: makes ..."
+
+
+def first_letters(text, options):
+    """The letters that a text begins with, where a pause follows; None without."""
     letters, end = letters_at(text, 0, options)
-    if letters == WITHDRAWN:
-        return letters
-    small = letters and letters[0] not in text[:end] and len(line) > 4
-    own = not small or letters in named(text[end:], options, "start")  # "(b) 5 cm"
-    if letters and own and (PAUSE.match(text, end) or text[end - 1] in ")]}>"):
-        return letters
-    word = FIRST_WORD.match(line)  # "Yes, because"
-    word = VERDICTS.get(word[1].lower(), word[1]) if word else ""
-    if hits := named(line, options, "all") or named(word, options, "all"):
-        discussed = [one for one in text.split("\n")[1:9] if named(one, options, "start")]
-        return None if discussed else hits[0]  # "Nucleus: holds ...\nRibosome: makes ..."
-    return None
+    if not letters or letters == WITHDRAWN:
+        return letters or None
+    small = letters[0] not in text[:end] and len(text.split("\n", 1)[0]) > 4
+    if small and letters not in named(text[end:], options, "start"):  # "(b) 5 cm"
+        return None
+    return letters if PAUSE.match(text, end) or text[end - 1] in ")]}>" else None
+
+
+def first_word(line):
+    """ "Yes" of "Yes, because", "false" of "F. A stack"; "" where no pause follows the word."""
+    word = FIRST_WORD.match(line)
+    return VERDICTS.get(word[1].lower(), word[1]) if word else ""
 
 
 def said_right(text, options, stated):
@@ -415,16 +428,21 @@ def concluded(sentence, options):
     bare = re.search(before + r"\s+([A-Z])\s*[.!]?\s*$", sentence)
     if bare and is_option(bare[1], options) and not DOUBT.search(sentence[: bare.start()]):
         return bare[1]
+    hits = named_at_end(sentence, options)
+    determiner = re.search(r"(?i)\bno\s+\w(?!.*\bno\W*$)", sentence)  # "There is no abstract"
+    if not hits or determiner and words(options[LETTERS.index(hits[0])]) == " no ":
+        return None
+    return hits[0] if len(hits) == 1 else ""
+
+
+def named_at_end(sentence, options):
+    """The options that a sentence names in its main clause, behind its last verb if there is one."""
     main = SUBORDINATE.sub("", sentence)
     sentence = main if named(main, options) else sentence
     *before, last = re.split(r"\b(?:is|are|was|were|be|equals?|about)\b(?! not)|[=≈:]", sentence)
     denied = before and re.search(r"(?:not|n['’]t)\s*$", before[-1])
     hits = named(last, options) if before and not denied else []
-    hits = hits if len(hits) == 1 else named(sentence, options)
-    determiner = re.search(r"(?i)\bno\s+\w(?!.*\bno\W*$)", sentence)  # "There is no abstract"
-    if not hits or determiner and words(options[LETTERS.index(hits[0])]) == " no ":
-        return None
-    return hits[0] if len(hits) == 1 else ""
+    return hits if len(hits) == 1 else named(sentence, options)
 
 
 def yes_or_no(text, options, stated):
