@@ -180,10 +180,10 @@ CUES = {  # words, and the tail that makes them a cue
     # "the best option would be"
     "correct right best appropriate final likely true closest incorrect false": rf"""
         \s+(?:answer\s+)?{NOUN}\b {MID} (?: \s*(?:{COPULA}|[:：=→]) | (?=\s*{WRAPPED}) )""",
-    "option choice selection selected label prediction conclusion elimination pick": r"""
+    "option choice selection selected label prediction conclusion elimination": r"""
         (?:\s(?:that|which)\s[^.\n]{0,60}?)?["']?\s*(?:\bis|:|=)(?!=)""",
     # "I'd go with B", "we choose (c)", "this corresponds to option C"
-    """go going lean choose choosing chose select selecting say conclude leads corresponds matches
+    """go going lean pick picking choose choosing chose select selecting say conclude leads corresponds matches
     closest leaving leaves left""": rf"(?:\s+(?:with|for|on|that|to|towards?|us|only))? :?{CHOSEN}",
     "gives is means": rf"\s+(?:the\s+)?(?:answer|option|choice)\b{CHOSEN}",
     # "Hence (a).", "It's B.", "so B it is", "a heap → C"
@@ -191,7 +191,8 @@ CUES = {  # words, and the tail that makes them a cue
         (?:['’]s|\s+is|\s+(?:must|should|has\s+to)\s+be|(?<!\bit))
         [,:]?(?=\s{{1,3}}{BARE}\s{{0,3}}(?:it\s+is)?(?:[.!]\s|[.!]?\s*$))""",
     # "only C remains"
-    "only": rf"(?=\s{BARE}\s(?:remains|fits|matches|works|holds|satisfies|agrees)\b)",
+    "only": rf"""(?=\s{BARE}\s(?:\([^()]{{0,40}}\)\s)?
+        (?:remains|survives|fits|matches|works|holds|satisfies|agrees)\b)""",
     "####": "",
     "答案 选项 选": "(?:应该|应)?(?:是|为|选|：|:)?",
 }
@@ -368,13 +369,18 @@ def marked_right(text, options, stated):
 
 
 def last_line(text, options, stated):
-    """A response whose last line is nothing but its letters: "(D)", "=> C", "Both A and D are
-    correct."."""
-    line = text.rsplit("\n", 1)[-1][-80:]
-    line = re.sub(r"^Both\b| are (?:all |both )?(?:correct|right)\b", "", line)
+    """A response whose last line is nothing but its letters, or an option as it was listed: "(D)",
+    "=> C", "✅ B. Iron", "Both A and D are correct."."""
+    before, _, line = text.rpartition("\n")
+    line = re.sub(r"^Both\b| are (?:all |both )?(?:correct|right)\b|[✅✓✔]", "", line[-300:])
+    line = SENTENCE_END.split(line.strip())[-1]  # "That is the first option. A."
     letters, end = letters_at(line, 0, options)
     mark = re.fullmatch(r"\s*[a-z][).:]\s*", line)  # "b)", where the response was cut off
-    return None if mark or re.search(r"\w", line[end:]) else letters
+    if mark or line.endswith("?"):
+        return None
+    in_list = LISTED.match(before.rstrip().rpartition("\n")[2])
+    whole = not in_list and letters in named(line[end:], options, "all")
+    return letters if whole or not re.search(r"\w", line[end:]) else None
 
 
 # ---- sentences that name an option ----

@@ -47,7 +47,7 @@ LEAD = re.compile(
 )
 PART = re.compile(r"(?:^|[\s;,.]+)\(?(?:[a-h]|i{1,3})[.)](?=[\s\d.$\\-])")
 FAMILY = re.compile(r"∈\s*\\mathbb\s*\{?\s*Z|\binteger")
-BUILDER = re.compile(r"\\\{\s*[a-z]\s*(?:∈\s*\\mathbb\s*\{?R\}?\s*)?[|:]\s*([^|:]+?)\s*\\\}")
+BUILDER = re.compile(r"\\\{\s*[a-zA-Z]\s*(?:∈\s*\\mathbb\s*\{?R\}?\s*)?[|:]\s*([^|:]+?)\s*\\\}")
 MATRIX = re.compile(
     r"\\begin\s*\{([pbvBV]?matrix|array)\}(?:\s*\{[^{}]*\})?([^\[\]]*?)\\end\s*\{\1\}"
 )
@@ -312,7 +312,8 @@ def number(text):
 
 def same_spelling(said, wanted, rel_tol):
     one, two = (re.sub(r"^\(?([A-Za-z])[).]?$", r"\1", squeeze(text)) for text in (said, wanted))
-    return True if wanted and one == two else None
+    letter = re.match(r"\(([A-Z])\)\s", said)  # "(C) a plane" for "(C)"
+    return True if wanted and two in (one, letter and letter[1]) else None
 
 
 def phrase(text):

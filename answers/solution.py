@@ -82,7 +82,7 @@ COUNT = re.compile(  # There are three ways
 # What stands behind a value and is not the answer: "-4, reached at x = 2", "7 cm, since its
 # diameter is 14 cm".
 ASIDE = re.compile(
-    r"""[\s.]*,?\s+\(?(?:because|since|which|where|when|while|if|given|assuming|as\s+(?:the|we|it)|using
+    r"""[\s.]*,?\s+\(?(?:because|since|which(?!\s(?:means|gives|implies|yields))|where|when|while|if|given|assuming|as\s+(?:the|we|it)|using
     |after|before|until|at|within|with|for|reached|attained|occurring|compared)\b""",
     re.VERBOSE,
 )
