@@ -44,11 +44,12 @@ def start(tmp_path, url, **settings):
 
 
 def left_of(process):
-    """Command lines of what still runs in the session of a process."""
+    """Command lines of what still runs in the session of a process; a process that has ended and
+    that init has not reaped yet ("<defunct>", state Z) runs no more."""
     listed = subprocess.run(
-        ["ps", "-s", str(process.pid), "-o", "args="], capture_output=True, text=True
+        ["ps", "-s", str(process.pid), "-o", "stat=,args="], capture_output=True, text=True
     )
-    return listed.stdout.strip()
+    return [line for line in listed.stdout.splitlines() if not line.startswith("Z")]
 
 
 def make_books(tmp_path):
