@@ -286,9 +286,13 @@ def redact(data):
 
 
 def dumps(row):
-    """One line of JSONL as bytes, without this process's keys. A lone surrogate has no UTF-8 form:
-    Python's \\ud800 for it is JSON's too."""
-    return redact((encode_json(row) + "\n").encode(errors="backslashreplace"))
+    """One line of JSONL as bytes, without this process's keys; escaped where a lone surrogate has
+    no UTF-8 form."""
+    try:
+        line = (encode_json(row) + "\n").encode()
+    except UnicodeEncodeError:
+        line = (json.dumps(row) + "\n").encode()
+    return redact(line)
 
 
 def _parquet_rows(path):

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 from conftest import ROOT, read_jsonl, write_jsonl
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 import rows as r
@@ -210,6 +210,7 @@ def test_odd_but_valid_lines_are_read_as_json_reads_them(tmp_path, line):
         max_leaves=8,
     )
 )
+@example("\x7f\ud800")
 def test_any_value_comes_back_and_is_written_as_json_writes_it(value):
     line, row = r.dumps({"a": value}), {"a": value}
     assert repr(r.decode(line)) == repr(row)
