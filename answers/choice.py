@@ -148,11 +148,8 @@ def mentions(text, options):
     """The letters in wrappers ("(B)", "option B") that are not negated, each once, in order."""
     found = []
     for match in MENTION.finditer(text):
-        letter, start, end = (
-            match[match.lastindex].upper(),
-            match.start(),
-            match.end(match.lastindex),
-        )
+        letter = match[match.lastindex].upper()
+        start, end = match.start(), match.end(match.lastindex)
         denied = NEGATED.search(text, max(0, start - 40), start)
         if denied or REFUSED.match(text, end, end + 90) or is_numeral(letter, text):
             continue

@@ -24,9 +24,9 @@ MAX_ANSWER, MAX_REFERENCE, MAX_PARTS, MAX_DEPTH = 2000, 4000, 40, 6
 PHRASES = [
     re.compile(rf"(?:(?:it|the [a-z]+|[a-z]+) )?(?:{words})[.! ]*", re.I)
     for words in (
-        r"(?:(?:there )?(?:is|are) |has )?no (?:\w+ )?solutions?|empty set|∅|\\\{ ?\\\}",
+        r"(?:(?:there )?(?:is|are) |has )?no (?:\w+ )?solutions?|(?:empty|null) set|∅|\\\{ ?\\\}",
         r"(?:does not|doesn['’]?t) exist|DNE|(?:is )?undefined",
-        r"all real(?: number| value)?s|\\mathbb ?\{?R\}?|\(-∞, ?∞\)",
+        r"(?:all|any|every) real(?: number| value)?s?|\\mathbb ?\{?R\}?|\(-∞, ?∞\)",
         r"infinitely many(?: solutions)?|infinite solutions",
     )
 ]
@@ -40,12 +40,14 @@ SUFFIX = re.compile(  # of 1011_2, 3 \pmod{7} and 10:30 a.m.: one side may leave
 )
 COMMA = re.compile(r"^([-+]?\d+),(\d+)(?![\d,])")
 CONTRARY = {"not", "no", "never", "neither", "nor", "or", "non", "except"}
-TOWER = re.compile(r"\^[^=]*\^[^=]*\^|!!|\)!|\d{4}!|\^\W*\d{5}")  # 9^9^9^9, (10!)!, 2^100000
+TOWER = re.compile(  # 9^9^9^9, 10^10^10, (10!)!, 2^100000; brackets are taken off before
+    r"\^[-+]?\w{1,6}\^[-+]?\w{1,6}\^|\d{2,9}\^\d{1,9}\^|\d\^\d{1,9}\^\d|\d{4}!|!!|!\^|\^\d{5}|\^[^,=]{0,20}!"
+)
 TEN = re.compile(r"\s*10\s*\^\s*\{?\s*([-+]?\d{1,2})\s*\}?\s*[*.]?\s*")  # of the unit 10^{-19} C
 LEAD = re.compile(
-    r"^(?:\([A-J]\)\s*(?=[-\d\\√])|(?:=>|→|=|:|[Ss]o|[Tt]hus)\s*|p[HK]\s*[=≈]?\s*(?=[-\d.]))"
+    r"^(?:\([A-J]\)\s*(?=[-\d\\√])|(?:=>|→|⇒|=|:|[Ss]o|[Tt]hus|[Tt]hen)\s*|p[HK]\s*[=≈]?\s*(?=[-\d.]))"
 )
-PART = re.compile(r"(?:^|[\s;,.]+)\(?(?:[a-h]|i{1,3})[.)](?=[\s\d.$\\-])")
+PART = re.compile(r"(?:^|[\s;,.]+(?:and\s)?)\(?(?:[a-h]|i{1,3})[.)](?=[\s\d.$\\-])")
 FAMILY = re.compile(r"∈\s*\\mathbb\s*\{?\s*Z|\binteger")
 BUILDER = re.compile(r"\\\{\s*[a-zA-Z]\s*(?:∈\s*\\mathbb\s*\{?R\}?\s*)?[|:]\s*([^|:]+?)\s*\\\}")
 MATRIX = re.compile(
@@ -59,12 +61,12 @@ NAME = re.compile(
 )
 SIDES = re.compile(r"[=≈≡]|(?<=[a-z])\s*:(?=\s)")
 BOUNDS = re.compile(r"(<=|>=|<|>)")
-AND = re.compile(r"(?<![a-zA-Z\\])(?:and|or|so)(?![a-zA-Z])")
+AND = re.compile(r"(?<![a-zA-Z\\])(?:and|or|so|i\.e\.|that is,?)(?![a-zA-Z])")
 VARIABLE = re.compile(r"[a-zA-Zα-ω](?:_\{?\w\}?)?\s*(?:\([a-z]\))?")
 IN = re.compile(rf"^{VARIABLE.pattern}\s*∈\s*")
 NO_BASE = re.compile(r"log(?![_a-z])")  # ten in chemistry, e in mathematics
-ASIDE = re.compile(r"([^()]{1,60}?)\s*\(\s*(?:or|about|≈|=)?\s*([^()]{1,60})\)")
-LOOSE = ("list", "set")  # in any order
+ASIDE = re.compile(r"([^()]{1,60}?)\s*\(\s*(?:or|i\.e\.,?|about|≈|=)?\s*([^()]{1,60})\)")
+LOOSE = {"list", "set"}  # in any order
 
 
 def same(answer, reference, unit=None, rel_tol=None):
@@ -147,8 +149,8 @@ def every(verdicts):
 def one_way(said, wanted):
     """Both sides with the same habits: no base or modulus that one side alone names; a sentence in
     another script as its last number."""
-    if OTHER_SCRIPT.search(said) and (numbers := LAST_NUMBER.findall(said)):
-        said = numbers[-1].strip("(.")
+    if OTHER_SCRIPT.search(said) and not OTHER_SCRIPT.search(wanted):
+        said = LAST_NUMBER.findall(said)[-1].strip("(.") if LAST_NUMBER.search(said) else said
     found = [SUFFIX.search(text) for text in (said, wanted)]
     ends = ["".join(filter(None, match.groups())).lower() if match else "" for match in found]
     if ends[0] == ends[1] or not all(ends):
@@ -171,7 +173,7 @@ def tidy(text):
     if phrase(text):
         return text
     text = re.sub(r"\b(?:negative|minus)\s(?=infinity)", "-", text)
-    return re.sub(r"(?i)(?:\bpositive\s|\+\s?)?(?:\binfinit[ye]\b|∞)", "∞", text)
+    return re.sub(r"(?i)(?:\b(?:positive|plus)\s|\+\s?)?(?:\binfinit[ye]\b|∞)", "∞", text)
 
 
 def tuple_of(match):
@@ -383,7 +385,7 @@ def collections(said, wanted, rel_tol):
         return None
     if len(one) != len(two):
         return False
-    loose = {kind, wanted_kind} <= {"list", "set"}
+    loose = {kind, wanted_kind} <= LOOSE
     names, wanted_names = distinct_names(one), distinct_names(two)
     if loose and not names and not wanted_names:
         return matched(one, two, lambda x, y: equal(x, y, rel_tol))

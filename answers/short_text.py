@@ -148,7 +148,8 @@ def number(answer, reference):
 
 
 def same_words(answer, reference):
-    alike = squeezed(answer) == squeezed(reference) != "" or tokens(answer) == tokens(reference)
+    said, wanted = tokens(answer), tokens(reference)
+    alike = said and wanted and (said == wanted or squeezed(answer) == squeezed(reference))
     return (True,) if alike and own_signs(answer, reference) else None
 
 
@@ -167,6 +168,9 @@ def own_signs(answer, reference):
     if signs[0] != signs[1] and (signs[1] or " " not in answer):
         return False
     said, wanted = (re.sub(r"[\s_^{}]", "", text) for text in (answer, reference))
+    sizes = {len(re.findall(r"\w", text)) for text in (said, wanted)}
+    if said.isupper() and wanted.isupper() and len(sizes) > 1:
+        return False  # the s of a plural is lower-case
     short = len(reference) <= 5 and re.search("[A-Z].?$|.[A-Z]", reference)  # Co, CO, not Paris
     return not short or wanted.rstrip("s") in said
 
