@@ -10,7 +10,6 @@ True only where the reference's own words, number or formula are stated, unhedge
 the two are of one kind and differ: yes and no, numbers. RULES are tried in order.
 """
 
-import itertools
 import re
 
 from . import equal, solution
@@ -31,12 +30,8 @@ CONCLUSION = re.compile(
 
 def statement(text):
     """What follows the last "answer is", "Answer:", "####"; None without such a mark."""
-    for match in reversed(list(itertools.islice(solution.STATED.finditer(text), 500))):
-        before = text[max(0, match.start() - 25) : match.start()] + (match["mid"] or "")
-        if solution.DOUBT.search(before) or solution.PARTIAL.search(match["mid"] or ""):
-            continue
-        tail = text[match.end() : match.end() + 1500].lstrip("*_\"'“ \n:")
-        head = SENTENCE_END.split(tail, maxsplit=1)[0].strip(" \"'“”.,:;!")
+    for _, tail in solution.statements(text):
+        head = SENTENCE_END.split(tail.lstrip("*_\"'“ \n:"), maxsplit=1)[0].strip(" \"'“”.,:;!")
         if re.search(r"\w", head):
             return head
     return None

@@ -177,10 +177,10 @@ def statement(text):
     return said[1] if said else None
 
 
-def last_statement(text):
-    """(position, answer) of the last "answer is ..." whose rest can be an answer and that is no
-    remark; None without one."""
-    for match in reversed(list(itertools.islice(STATED.finditer(text), 2000))):
+def statements(text):
+    """(position, what follows) of every "answer is", "Answer:", "####" that is no remark, the last
+    one first."""
+    for match in reversed(list(itertools.islice(STATED.finditer(text), 500))):
         start = max(text.rfind("\n", 0, match.start()), match.start() - 200) + 1
         before = re.split(r"[.!?]\s", text[start : match.start()])[-1]
         if DOUBT.search(before[-25:]) or HYPOTHETICAL.search(before + match[0]):
@@ -190,9 +190,15 @@ def last_statement(text):
         tail = text[match.end() : match.end() + 1500]
         if "\n" in match[0] or tail.startswith(("\n", "**\n")):
             tail = re.sub(r"^[\s*]*[-*•]\s+(?=[\d$\\\[(])", "", tail)  # a list mark
+        yield match.start(), tail
+
+
+def last_statement(text):
+    """(position, answer) of the last statement whose rest can be an answer; None without one."""
+    for at, tail in statements(text):
         value = head_of(tail)
         if value and not POINTER.match(value + " "):
-            return match.start(), undressed(value)
+            return at, undressed(value)
     return None
 
 
