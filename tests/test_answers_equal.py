@@ -138,7 +138,7 @@ def test_a_loaded_machine_gives_the_same_verdicts(tmp_path):
 @pytest.mark.slow
 def test_the_limit_is_cpu_time_and_a_new_worker_follows():
     worker.equal("1", "1")
-    before, child = worker.timeouts, worker._worker.process.pid
+    before, child = worker.timeouts, worker._process.pid
     assert worker.equal("1", "9^{9^{9^{9}}}", seconds=0.5) is None
     assert worker.timeouts == before + 1 and not os.path.exists(f"/proc/{child}")
     assert worker.equal("\\frac{1}{2}", "0.5") is True

@@ -112,7 +112,7 @@ def test_inside_a_daemonic_process():
 
 @pytest.mark.slow
 def test_worker_ends_with_its_parent():
-    code = "import answers.worker, time; answers.worker.equal('1', '1'); print(answers.worker._worker.process.pid, flush=True)"
+    code = "import answers.worker, time; answers.worker.equal('1', '1'); print(answers.worker._process.pid, flush=True)"
     done = subprocess.run(
         [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=120
     )
