@@ -84,7 +84,7 @@ def grade_row(row):
     if cut and (row.get("still_thinking") or not COMMITS.search(response)):
         response = ""
     if row["reference"] is None:
-        extracted, read_by = answers.read(response, kind, options)
+        _, extracted, read_by = answers.read(response, kind, options)
         verdict = answers.Verdict(None, extracted, read_by, None)
         return row | verdict._asdict() | dict(undecided=False)
     how = (row["reference"], kind, options, row.get("unit"), row.get("rel_tol"))

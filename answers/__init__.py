@@ -1,13 +1,11 @@
 """Find the final answer in a response, compare it with a reference, and say which rules decided.
 
-    from answers import check, extract, grade
     extract("(A) is wrong. The answer is **(C)**.", "choice", ["4 cm", "5 cm", "6 cm"]) -> "C"
-    check(r"... $\\boxed{0.05\\,\\mathrm{m}}$", "5 cm", "math")
-        -> Verdict(correct=True, extracted="0.05\\\\,\\\\mathrm{m}", read_by="box", equal_by="...")
+    check("... $\\\\boxed{0.05}$ m", "5 cm", "math")
+        -> Verdict(correct=True, extracted="0.05 m", read_by="box", equal_by="numbers")
 
-A verdict has three values: True, False, and None where the rules cannot tell, which a person or a
-judge model may settle (04_eval/score.py --judge). `python -m answers` prints the steps of a
-verdict.
+A verdict is True, False, or None where the rules cannot tell, which a person or a judge model may
+settle (04_eval/score.py --judge). `python -m answers` prints the steps of one.
 
 trim takes off what is no answer; choice, solution and short_text read, each by an ordered table of
 named rules, of which the first that answers decides; equal compares. A "label" is a choice whose
@@ -34,8 +32,7 @@ __all__ = [
 
 
 class Verdict(NamedTuple):
-    """What check() found: is the response right, what it says, and the rules that read and compared
-    it."""
+    """Is the response right, what does it say, and which rules read and compared it?"""
 
     correct: bool | None
     extracted: str | None
@@ -43,9 +40,10 @@ class Verdict(NamedTuple):
     equal_by: str | None
 
 
-def part_read(response, kind, options=None):
+def read(response, kind, options=None):
     """(text, answer, rule): the part of a response that is read, up to the first question that a
-    base model invents behind an answer, and what it says."""
+    base model invents behind an answer, and what it says: (None, rule) where the rule found that
+    nothing, or more than one thing, was committed, (None, None) where no rule could read it."""
     if kind not in KINDS:
         raise ValueError(f"kind must be one of {', '.join(KINDS)}, not {kind!r}")
     text = final_part(response)
@@ -56,12 +54,6 @@ def part_read(response, kind, options=None):
     return head, answer, rule if text else "empty"
 
 
-def read(response, kind, options=None):
-    """(answer, rule) of a response: (None, rule) where the rule found that nothing, or more than
-    one thing, was committed; (None, None) where no rule could read it."""
-    return part_read(response, kind, options)[1:]
-
-
 def extract(response, kind, options=None):
     """The committed answer of a response, or None where nothing, or more than one thing, was
     committed.
@@ -69,9 +61,8 @@ def extract(response, kind, options=None):
     choice, label: an upper-case letter (options: the option texts, at most 26); math: the answer as
     written, LaTeX or prose; short_text: the stated words.
     """
-    answer = read(response, kind, options)[0]
-    several = kind in LETTERED and answer is not None and len(answer) > 1
-    return None if several else answer
+    answer = read(response, kind, options)[1]
+    return None if kind in LETTERED and answer and len(answer) > 1 else answer
 
 
 def check(response, reference, kind, options=None, unit=None, rel_tol=None):
@@ -83,7 +74,7 @@ def check(response, reference, kind, options=None, unit=None, rel_tol=None):
     the response is accepted, a convertible one converted, another one wrong.
     """
     references = list(reference) if isinstance(reference, (list, tuple, set)) else [reference]
-    answer, rule = read(response, kind, options)
+    _, answer, rule = read(response, kind, options)
     if answer is None:
         return Verdict(False if rule in ("empty", "gives up") else None, None, rule, None)
     if kind in LETTERED and len(answer) > 1:  # several letters, each among several right ones
@@ -152,12 +143,9 @@ def reference_letter(reference, options):
     return hits[0] if hits else None
 
 
-def _grade_rows(rows):
-    verdicts = []
-    for row in rows:
-        more = (row.get(field) for field in ("options", "unit", "rel_tol"))
-        verdicts.append(grade(row["response"], row["reference"], row["kind"], *more))
-    return verdicts
+def grade_row(row):
+    more = (row.get(field) for field in ("options", "unit", "rel_tol"))
+    return grade(row["response"], row["reference"], row["kind"], *more)
 
 
 def grade_many(rows, workers=1):
@@ -173,11 +161,10 @@ def grade_many(rows, workers=1):
 
     rows = list(rows)
     if workers < 2 or len(rows) <= 2000 or multiprocessing.current_process().daemon:
-        return _grade_rows(rows)
-    chunks = [rows[at : at + 500] for at in range(0, len(rows), 500)]
+        return list(map(grade_row, rows))
     spawn = multiprocessing.get_context("spawn")  # a fork of a process with threads can lock up
     with concurrent.futures.ProcessPoolExecutor(workers, spawn, end_with_parent) as pool:
-        return [right for done in pool.map(_grade_rows, chunks) for right in done]
+        return list(pool.map(grade_row, rows, chunksize=500))
 
 
 def reward(prompts, completions, reference_answer, kind=None, options=None, unit=None, **_):
@@ -187,23 +174,21 @@ def reward(prompts, completions, reference_answer, kind=None, options=None, unit
     Arguments are columns with one entry a completion. completions: texts, or conversations whose
     last message is the answer. kind: "math" where it is left out.
     """
-    columns = [column or [None] * len(completions) for column in (kind, options, unit)]
     rewards = []
-    for completion, wanted, its_kind, *more in zip(
-        completions, reference_answer, *columns, strict=True
-    ):
-        text = completion if isinstance(completion, str) else completion[-1]["content"]
-        correct = None if wanted is None else check(text, wanted, its_kind or "math", *more).correct
+    columns = [column or [None] * len(completions) for column in (kind, options, unit)]
+    for said, wanted, kind, *more in zip(completions, reference_answer, *columns, strict=True):
+        text = said if isinstance(said, str) else said[-1]["content"]
+        correct = None if wanted is None else check(text, wanted, kind or "math", *more).correct
         rewards.append(None if correct is None else float(correct))
     return rewards
 
 
 def explain(response, reference, kind, options=None, unit=None, rel_tol=None):
-    """The steps of check() as lines of text: what was trimmed, what each reading rule said, how it
-    was compared."""
-    text = part_read(response, kind, options)[0]
-    cut = len(response or "") - len(text)
-    yield f"trim     {cut} of {len(response or '')} characters are no answer (thoughts, marks, turns)"
+    """The steps of check() as lines of text."""
+    response = response or ""
+    text = read(response, kind, options)[0]
+    cut = len(response) - len(text)
+    yield f"trim     {cut} of {len(response)} characters are no answer (thoughts, marks, turns)"
     for name, said in READERS[kind].steps(text, options) if text else ():
         yield f"read     {name:20} {'-' if said is None else said!r}"
     verdict = check(response, reference, kind, options, unit, rel_tol)

@@ -8,24 +8,13 @@ import argparse
 
 from . import KINDS, explain
 
-
-def main():
-    parser = argparse.ArgumentParser(
-        prog="python -m answers",
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+if __name__ == "__main__":
+    form = argparse.RawDescriptionHelpFormatter
+    parser = argparse.ArgumentParser("python -m answers", None, __doc__, formatter_class=form)
     parser.add_argument("--kind", required=True, choices=KINDS)
     parser.add_argument("--options", nargs="+", metavar="TEXT", help="the option texts, A first")
     parser.add_argument("--unit", help="unit of the reference, where it stands apart")
     parser.add_argument("--rel-tol", type=float, metavar="X", help="relative tolerance of numbers")
     parser.add_argument("response", metavar="RESPONSE")
     parser.add_argument("reference", metavar="REFERENCE")
-    args = parser.parse_args()
-    more = (args.options, args.unit, args.rel_tol)
-    for line in explain(args.response, args.reference, args.kind, *more):
-        print(line)
-
-
-if __name__ == "__main__":
-    main()
+    print(*explain(**vars(parser.parse_args())), sep="\n")

@@ -30,7 +30,7 @@ def kind_of(reference, question="", options=None):
         return "choice"
     if re.fullmatch(r"\(?[A-J]\)?\.?", text):
         return "choice" if texts or re.search(r"(?m)^\s*\(?A[).:]\s*\S", question) else None
-    words = re.findall(r"[A-Za-z]{3,}", re.sub(r"\\[A-Za-z]+", " ", text))
     if re.search(r"\d|\\[a-z]|[=^_]", text):
+        words = re.findall(r"[A-Za-z]{3,}", re.sub(r"\\[A-Za-z]+", " ", text))
         return "math" if len(words) <= 3 else None
     return "short_text" if len(text.split()) <= 4 else None

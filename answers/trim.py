@@ -1,31 +1,20 @@
 """A response without what is no part of its answer: thoughts, special tokens, turns that the model
-invented.
+invented. The only place of the project that knows these marks.
 
     after_thinking("<think>maybe A</think>The answer is B.") -> "The answer is B."
     final_part("Answer: C<|im_end|>\\n<|im_start|>user\\nAnd now?") -> "Answer: C"
-
-The only place of the project that knows these marks; every script that reads a model's text goes
-through it.
 """
 
+import itertools
 import re
 
-TAG = r"(?:seed:)?(?:think|thinking|thought|reasoning|reflection|scratchpad)"
-THINK = re.compile(
-    rf"""(?x)
-    < \s* {TAG} \s* > | \[THINK\]       # DeepSeek-R1, Qwen3; Magistral
-    | <\|begin_of_thought\|> | ◁think▷   # OpenThinker; Kimi
-    | <\|channel\|>(?:analysis|commentary)  # gpt-oss
-    """,
-    re.I,
-)
-THINK_END = re.compile(
-    rf"""(?x)
-    < \s* / \s* {TAG} \s* > | \[/THINK\] | <\|end_of_thought\|> | ◁/think▷
-    | <\|channel\|>final<\|message\|>
-    | assistantfinal                     # gpt-oss, its special tokens stripped
-    """,
-    re.I,
+THOUGHTS = re.compile(  # where a block of thoughts begins or ends
+    r"""(?x)
+    <\s*/?\s*(?i:(?:seed:)?(?:think|thinking|thought|reasoning|reflection|scratchpad))\s*>
+    | \[/?THINK\] | <\|(?:begin|end)_of_thought\|> | ◁/?think▷      # Magistral; OpenThinker; Kimi
+    | <\|channel\|>(?:analysis|commentary|final<\|message\|>)       # gpt-oss
+    | assistantfinal                                                # its special tokens stripped
+    """
 )
 STRIPPED_ANALYSIS = re.compile(r"analysis(?=[A-Z])")  # gpt-oss: "analysisWe need to find"
 SPECIAL = re.compile(
@@ -34,8 +23,7 @@ SPECIAL = re.compile(
     | </?s> | \[/?INST\] | <｜end▁of▁sentence｜> | <\|(?:begin|end)_of_solution\|>
     | <\|im_start\|>\s*assistant | <\|start_header_id\|>\s*assistant\s*<\|end_header_id\|>
     | \A\s*assistant[ \t]*\n             # a header whose tokens were stripped
-    """,
-    re.I,
+    """
 )
 NEXT_TURN = re.compile(
     r"""(?x)
@@ -44,47 +32,45 @@ NEXT_TURN = re.compile(
     | \n(?:user|human|assistant)[ \t]*\n # "Answer: C\nuser\n...": tokens of a template stripped
     """
 )
-NEXT_QUESTION = re.compile(
-    r"""(?x)
-    \n[ \t]*[#*]{0,4}[ \t]*\[?(?:(?:Next|New|Another)[ \t]+)?
-    (?:Question|Problem|Q|Exercise|Instruction|Input|Hint|Passage|Context)\b\]?
-    [ \t]*(?:\d{1,3}|\(\d{1,3}\))?[ \t]*(?:\*\*)?[ \t]*[:.]  # "Question 2: ...", "**Problem.** ..."
-    (?![ \t]*\n?[ \t]*$)
-    | \n[ \t]*\#\#\#[ \t]*(?:Instruction|Input|Question|Problem)\b
-    | \n[ \t]*Q\d{0,3}[.:][ \t]
-    """
+NEXT_QUESTION = re.compile(  # "Question 2: ...", "**Problem.** ...", "### Instruction"
+    r"""(?x)\n[ \t]*
+    (?: [#*]{0,4}[ \t]*\[?(?:(?:Next|New|Another)[ \t]+)?
+        (?:Question|Problem|Q\d{0,3}|Exercise|Instruction|Input|Hint|Passage|Context)\b\]?
+        [ \t]*\(?\d{0,3}\)?[ \t]*(?:\*\*)?[ \t]*[:.](?![ \t]*\n?[ \t]*$)
+      | \#\#\#[ \t]*(?:Instruction|Input|Question|Problem)\b )"""
 )
-NAMES = "(?:answer|final_answer|solution|ans)"
-ANSWER_TAG = re.compile(
-    rf"(?is)[<\[]\s*{NAMES}\s*[>\]]((?:(?![<\[]\s*/?\s*{NAMES}\s*[>\]]).){{1,5000}}?)[<\[]\s*/\s*{NAMES}\s*[>\]]"
-)
+ANSWER_TAG = re.compile(r"(?i)[<\[]\s*(/?)\s*(?:answer|final_answer|solution|ans)\s*[>\]]")
+
+
+def thoughts(text):
+    """[(start, end, does it end a block of thoughts)] of the marks of a text."""
+    marks = THOUGHTS.finditer(text) if re.search(r"[<[◁]|assistantfinal", text) else ()
+    return [(m.start(), m.end(), bool(re.search("[/]|end|final", m[0]))) for m in marks]
 
 
 def after_thinking(text):
     """What a model says after its thoughts; "" where the thoughts never end and nothing stands
     before them."""
     text = text or ""
-    if not any(mark in text for mark in ("<", "[", "◁", "assistantfinal", "analysis")):
-        return text.strip()
-    ends = list(THINK_END.finditer(text))
-    text = text[ends[-1].end() :] if ends else text
-    if not ends and STRIPPED_ANALYSIS.match(text.lstrip()):
+    marks = thoughts(text)
+    start = max((end for _, end, ends in marks if ends), default=0)
+    opened = [at for at, _, ends in marks if at >= start and not ends]
+    if not start and STRIPPED_ANALYSIS.match(text.lstrip()):
         return ""
-    opened = THINK.search(text)
-    return (text[: opened.start()] if opened else text).strip()
+    return text[start : opened[0] if opened else None].strip()
 
 
 def still_thinking(text):
     """Does a text open a block of thoughts that it never ends?"""
-    ends = list(THINK_END.finditer(text))
-    return bool(THINK.search(text, ends[-1].end() if ends else 0))
+    marks = thoughts(text)
+    return bool(marks) and not marks[-1][2]
 
 
 def began_before(text):
     """Does a text end a block of thoughts that it never opened, because the prompt template had
     opened it?"""
-    end = THINK_END.search(text)
-    return bool(end) and not THINK.search(text, 0, end.start())
+    marks = thoughts(text)
+    return bool(marks) and marks[0][2]
 
 
 def final_part(response):
@@ -95,22 +81,26 @@ def final_part(response):
     if turn and SPECIAL.sub("", text[: turn.start()]).strip():
         text = text[: turn.start()]
     text = SPECIAL.sub("\n", text)
-    tags = [tag for tag in ANSWER_TAG.findall(text) if tag.strip()] if "/" in text else ()
-    return (tags[-1] if tags else text).replace("\r\n", "\n").strip()
+    pieces = ANSWER_TAG.split(text)  # text, "" or "/", text, ...
+    tagged = [
+        inside
+        for opening, inside, closing in zip(pieces[1::2], pieces[2::2], pieces[3::2], strict=False)
+        if closing and not opening and inside.strip()
+    ]
+    return (tagged[-1] if tagged else text).replace("\r\n", "\n").strip()
 
 
 def short_spaces(text):
     """Runs of blanks cut to three characters: patterns with several \\s* would take cubic time over
     them."""
-    text = re.sub(r"[ \t]{4,}", "   ", re.sub(r"\n{3,}", "\n\n", text.strip()))
-    return re.sub(r"\s{8,}", lambda run: "\n\n" if run[0].count("\n") > 1 else "   ", text)
+    return re.sub(
+        r"\s{4,}|\n{3,}", lambda run: "\n" * min(run[0].count("\n"), 2) or "   ", text.strip()
+    )
 
 
 def before_next_question(text, most=20):
     """The text up to each further question that a base model invents, shortest first; at most
     `most`."""
-    for number, question in enumerate(NEXT_QUESTION.finditer(text)):
-        if number == most:
-            return
+    for question in itertools.islice(NEXT_QUESTION.finditer(text), most):
         if head := text[: question.start()].strip():
             yield head
