@@ -26,6 +26,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 import contextlib
 import functools
+import itertools
 import json
 import re
 import tempfile
@@ -92,66 +93,44 @@ def schema():
     return pa.schema({**columns, "extra": pa.string()})
 
 
-class Shards:
-    """Parquet files of at most `size` rows, written aside and named once all are there."""
+def table_of(rows):
+    import pyarrow as pa
 
-    def __init__(self, folder, stem, size):
-        self.folder, self.stem, self.size = Path(folder), stem, size
-        self.batch, self.writer, self.in_shard, self.aside = [], None, 0, []
-        self.folder.mkdir(parents=True, exist_ok=True)
+    try:
+        return pa.Table.from_pylist(rows, schema=schema())
+    except UnicodeEncodeError:  # lone surrogates have no UTF-8 form, which Arrow insists on
+        plain = json.dumps(rows, ensure_ascii=False).encode("utf-8", "replace")
+        return pa.Table.from_pylist(json.loads(plain), schema=schema())
 
-    def add(self, row):
-        self.batch.append(row)
-        if len(self.batch) == BATCH or self.in_shard + len(self.batch) == self.size:
-            self._flush()
 
-    def _flush(self):
-        import pyarrow as pa
-        import pyarrow.parquet
+def write_shards(rows, folder, stem):
+    """Write rows to parquet files of SHARD_ROWS, named once all are there; returns the paths.
+    Shards of an earlier run of this name are removed."""
+    from pyarrow.parquet import ParquetWriter
 
-        if self.writer is None:
-            self.aside.append(self.folder / f".{self.stem}-{len(self.aside):05d}.part")
-            with r.naming(self.aside[-1]):
-                self.writer = pa.parquet.ParquetWriter(self.aside[-1], schema(), compression="zstd")
-        try:
-            made = pa.Table.from_pylist(self.batch, schema=schema())
-        except UnicodeEncodeError:  # lone surrogates have no UTF-8 form, which Arrow insists on
-            plain = json.dumps(self.batch, ensure_ascii=False).encode("utf-8", "replace")
-            made = pa.Table.from_pylist(json.loads(plain), schema=schema())
-        self.in_shard, self.batch = self.in_shard + len(self.batch), []
-        with r.naming(self.aside[-1]):
-            self.writer.write_table(made)
-            if self.in_shard == self.size:
-                self._close()
-
-    def _close(self):
-        self.writer.close()
-        self.writer, self.in_shard = None, 0
-
-    def finish(self):
-        """Give the shards their names; returns the paths. Shards of an earlier run of this name are
-        removed."""
-        if self.batch or not self.aside:
-            self._flush()
-        if self.writer:
-            with r.naming(self.aside[-1]):
-                self._close()
-        # of a run that was killed
-        stale = set(self.folder.glob(f".{self.stem}-*.part")) - set(self.aside)
-        for old in [*self.folder.glob(f"{self.stem}-*-of-*.parquet"), *stale]:
-            old.unlink()
-        names = []
-        for number, aside in enumerate(self.aside):
-            name = f"{self.stem}-{number:05d}-of-{len(self.aside):05d}.parquet"
-            names.append(aside.replace(self.folder / name))
-        return names
+    folder.mkdir(parents=True, exist_ok=True)
+    rows, aside = iter(rows), []
+    first = list(itertools.islice(rows, 1))
+    while first or not aside:
+        shard = itertools.chain(first, itertools.islice(rows, SHARD_ROWS - 1))
+        aside.append(folder / f".{stem}-{len(aside):05d}.part")
+        with r.naming(aside[-1]), ParquetWriter(aside[-1], schema(), compression="zstd") as file:
+            while batch := list(itertools.islice(shard, BATCH)):
+                file.write_table(table_of(batch))
+        first = list(itertools.islice(rows, 1))
+    old = {*folder.glob(f"{stem}-*-of-*.parquet"), *folder.glob(f".{stem}-*.part")}
+    for path in old - set(aside):
+        path.unlink()
+    name = f"{stem}-{{:05d}}-of-{len(aside):05d}.parquet"
+    return [path.replace(folder / name.format(number)) for number, path in enumerate(aside)]
 
 
 # ---- rows in ----
 
 
-def rows_in(args, step):
-    """Every row to mix, counted."""
+def trainable(args, step, sources):
+    """The rows to mix; those that cannot be trained on or that the recipe does not name are
+    rejected."""
     seen = set()
     for path in args.input:
         for row in step.read(path, "question", "answer", "subject?", "reference_answer?"):
@@ -163,26 +142,20 @@ def rows_in(args, step):
             row.setdefault("source_id", row["id"])
             row["license"] = r.license_id(row.get("license"))
             row["selection"] = row.get("selection") or "all rows of the input"
-            yield row
-
-
-def usable(rows, step, sources, append):
-    """Rows that can be trained on and that the recipe knows; the others are rejected."""
-    for row in rows:
-        empty = [name for name in ("question", "answer") if not (row[name] or "").strip()]
-        if sources and row["source"] not in sources:
-            step.reject(row, "not in the recipe")
-        elif empty:
-            step.reject(row, f"empty {empty[0]}")
-        else:
-            yield with_reference(row) if append else row
+            empty = [name for name in ("question", "answer") if not (row[name] or "").strip()]
+            if sources and row["source"] not in sources:
+                step.reject(row, "not in the recipe")
+            elif empty:
+                step.reject(row, f"empty {empty[0]}")
+            else:
+                yield with_reference(row) if args.append_reference else row
 
 
 def fitting(rows, step, tokenizer, max_tokens):
     """(row, tokens) of the rows within the limit; without a tokenizer nothing is counted."""
     counted = count_tokens.counted(rows, tokenizer) if tokenizer else ((row, None) for row in rows)
     for row, tokens in counted:
-        if tokenizer and tokens > max_tokens:
+        if max_tokens and tokens > max_tokens:
             step.reject(row, "too long", n_tokens=tokens)
         else:
             yield row, tokens
@@ -249,15 +222,16 @@ def main():
             card.write(step.output)
         return
     sources = {entry["source"] for entry in recipe.get("sources", ())}
-    shards = Shards(step.output.parent / "data", step.output.stem, SHARD_ROWS)
-    rows = r.progress(rows_in(args, step), desc=step.output.name)
-    rows = usable(rows, step, sources, args.append_reference)
-    pairs = fitting(rows, step, tokenizer, args.max_tokens or sys.maxsize)
-    for row, tokens in mixed(pairs, args.seed, step.output.parent):
-        made = train_row(row, tokens, recipe["name"], recipe_hash)
-        step.keep(made)
-        shards.add(made)
-    files = shards.finish()
+    rows = r.progress(trainable(args, step, sources), desc=step.output.name)
+    pairs = fitting(rows, step, tokenizer, args.max_tokens)
+
+    def made():
+        for row, tokens in mixed(pairs, args.seed, step.output.parent):
+            row = train_row(row, tokens, recipe["name"], recipe_hash)
+            step.keep(row)
+            yield row
+
+    files = write_shards(made(), step.output.parent / "data", step.output.stem)
     step.finish(files=[str(path.relative_to(step.output.parent)) for path in files])
     card.write(step.output)
 

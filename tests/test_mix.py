@@ -80,10 +80,9 @@ def rows(n=120):
 def test_token_count_is_that_of_the_chat_template(student):
     tokenizer = count_tokens.Tokenizer(student)
     chat = [{"role": "user", "content": "one two"}, {"role": "assistant", "content": "three"}]
-    assert (
-        tokenizer.render(chat)
-        == "<|im_start|>user\none two<|im_end|>\n<|im_start|>assistant\nthree<|im_end|>\n"
-    )
+    assert tokenizer.render([chat]) == [
+        "<|im_start|>user\none two<|im_end|>\n<|im_start|>assistant\nthree<|im_end|>\n"
+    ]
     assert tokenizer.lengths([chat]) == [9]  # 4 marks, 2 roles, 3 words
 
 
@@ -768,10 +767,8 @@ def test_recipes_of_the_project_are_valid():
 
 def test_a_full_disk_names_the_shard(tmp_path):
     (tmp_path / ".m-00000.part").symlink_to("/dev/full")
-    shards = mix.Shards(tmp_path, "m", 10)
-    shards.add({"id": "a"})
     with pytest.raises(OSError) as error:
-        shards.finish()
+        mix.write_shards([{"id": "a"}], tmp_path, "m")
     assert isinstance(r.explain(error.value), r.NoRoom) and error.value.filename.endswith(".part")
 
 

@@ -86,7 +86,7 @@ def test_tokens_are_counted_as_transformers_counts_them(demo_model):
             {"role": "assistant", "content": "\n\n\\boxed{1} "},
         ]
     ]
-    assert [ours.render(chat) for chat in chats] == [
+    assert ours.render(chats) == [
         theirs.apply_chat_template(chat, tokenize=False) for chat in chats
     ]
     assert ours.lengths(chats) == [
