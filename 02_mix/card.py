@@ -21,56 +21,44 @@ TOP_SUBJECTS = 11  # that have a colour of their own in the picture
 # ---- how the mixture came about ----
 
 
-def lineage(path):
-    """{output path: meta} of the steps that led to a file, first to last, by `--input` in the meta
-    files."""
+def lineage(path, sources=False):
+    """{output path: meta} of the steps that led to a file, first to last, by the meta files; with
+    `sources` also of the steps that made the local files which load_sources.py read."""
     meta = r.read_meta(path)
     if meta is None:
         return {}
-    inputs, steps = meta.get("same_if", {}).get("options", {}).get("input") or [], {}
-    for source in [inputs] if isinstance(inputs, str) else inputs:
-        steps |= lineage(source)
+    same_if = meta.get("same_if", {})
+    before = same_if.get("options", {}).get("input") or []
+    before = [before] if isinstance(before, str) else before
+    if sources and "loaded" in meta:
+        before = same_if.get("inputs", {})
+    steps = {}
+    for source in before:
+        steps |= lineage(source, sources)
     return {**steps, str(path): meta}
 
 
-def steps_before(steps):
-    """The steps that made the local files which load_sources.py read."""
-    found = {}
-    for meta in steps.values():
-        for source in meta.get("same_if", {}).get("inputs", {}) if "loaded" in meta else ():
-            found |= lineage(source)
-    return {path: meta for path, meta in found.items() if path not in steps}
-
-
 def rejected_by_source(steps):
-    """Counter of (source, reason) over the rejected files of the steps, the reasons in the order of
-    the steps, and what contaminated rows matched: Counter of (source, benchmark, method)."""
-    counts, reasons, matched = collections.Counter(), {}, collections.Counter()
-    for path, meta in steps.items():
-        reasons |= dict.fromkeys(sorted(meta["counts"]["rejected"]))
+    """Counter of (source, reason) over the rejected files of the steps, and what contaminated rows
+    matched: Counter of (source, benchmark, method)."""
+    counts, matched = collections.Counter(), collections.Counter()
+    for path in steps:
         rejected = r.beside(path, "rejected.jsonl")
-        if not meta["counts"]["rejected"] or not rejected.is_file():
-            continue
-        with open(rejected, "rb") as file:
-            for row in map(json.loads, file):
-                source = row.get("source") or Path(path).stem
-                counts[source, row["reason"]] += 1
-                if "benchmark_id" in row:
-                    matched[source, str(row.get("benchmark")), str(row.get("method"))] += 1
-    return counts, list(reasons), matched
+        for row in r.read(rejected, unique=False) if rejected.is_file() else ():
+            source = row.get("source") or Path(path).stem
+            counts[source, row["reason"]] += 1
+            if "benchmark_id" in row:
+                matched[source, str(row.get("benchmark")), str(row.get("method"))] += 1
+    return counts, matched
 
 
 # ---- tables ----
 
 
 def table(head, lines):
-    """Markdown table; numbers to the right."""
-
-    def is_number(cell):
-        return isinstance(cell, int | float) or str(cell).endswith("%")
-
-    right = [all(map(is_number, column)) for column in zip(*lines, strict=True)]
-    rule = ["---:" if is_right else "---" for is_right in right or head]
+    """Markdown table; columns that begin with a number stand to the right."""
+    numbers = [isinstance(cell, int | float) or cell.endswith("%") for cell in (lines or [head])[0]]
+    rule = ["---:" if number else "---" for number in numbers]
     cells = [[f"{cell:,}" if isinstance(cell, int) else str(cell) for cell in row] for row in lines]
     return "\n".join("| " + " | ".join(row) + " |" for row in [head, rule, *cells])
 
@@ -78,22 +66,24 @@ def table(head, lines):
 def shares(frame, column):
     """Lines (name, rows, % of rows, tokens, % of tokens) by a column of the frame, largest
     first."""
-    grouped = frame.groupby(column, dropna=False, sort=False).tokens.agg(["size", "sum"])
-    all_rows, all_tokens = max(1, len(frame)), max(1, int(frame.tokens.sum()))
+    grouped = frame.groupby(column, sort=False).tokens.agg(["size", "sum"])
+    grouped = grouped.sort_values("size", ascending=False, kind="stable")
+    all_tokens = max(1, frame.tokens.sum())
     return [
-        (name, n, f"{100 * n / all_rows:.1f} %", tokens, f"{100 * tokens / all_tokens:.1f} %")
-        for name, n, tokens in sorted(grouped.itertuples(), key=lambda line: -line[1])
+        (name, n, f"{100 * n / len(frame):.1f} %", tokens, f"{100 * tokens / all_tokens:.1f} %")
+        for name, n, tokens in grouped.itertuples()
     ]
 
 
 def where_rows_went(steps, frame):
     """Sections: each source, what was loaded, how many rows left for which reason, what is in the
     mixture; and lines on what does not add up."""
-    kept = collections.Counter(frame.source)
-    rejected, reasons, matched = rejected_by_source(steps)
-    loaded = collections.Counter()
+    kept, loaded = collections.Counter(frame.source), collections.Counter()
+    rejected, matched = rejected_by_source(steps)
+    reasons = {}
     for meta in steps.values():
         loaded.update(meta.get("loaded", {}))
+        reasons |= dict.fromkeys(sorted(meta["counts"]["rejected"]))
     lines, unexplained = [], []
     for name in sorted({*kept, *loaded, *(source for source, _ in rejected)}):
         gone = [rejected[name, reason] for reason in reasons]
@@ -105,10 +95,8 @@ def where_rows_went(steps, frame):
         lines.append((name, start, *gone, kept[name]))
     lines.sort(key=lambda line: -line[1])
     lines.append(("all", *map(sum, list(zip(*lines, strict=True))[1:])))
-    text = [
-        "## Where every row went",
-        table(["source", "rows in", *reasons, "in the mixture"], lines),
-    ]
+    head = ["source", "rows in", *reasons, "in the mixture"]
+    text = ["## Where every row went", table(head, lines)]
     text += [f"**Does not add up:** {line}" for line in unexplained]
     if matched:
         lines = sorted(((*key, n) for key, n in matched.items()), key=lambda line: (-line[3], line))
@@ -120,11 +108,10 @@ def where_rows_went(steps, frame):
 def steps_table(steps):
     lines = []
     for path, meta in steps.items():
-        counts, words = meta["counts"], shlex.split(meta["command"])
-        script = Path(words[1]).name if len(words) > 1 else ""
+        counts, script = meta["counts"], shlex.split(meta["command"])[1]
         rejected = sorted(counts["rejected"].items(), key=lambda item: (-item[1], item[0]))
-        gone = ", ".join(f"{reason} {n:,}" for reason, n in rejected)
-        lines.append((script, Path(path).name, counts["in"], counts["out"], gone or "none"))
+        gone = ", ".join(f"{reason} {n:,}" for reason, n in rejected) or "none"
+        lines.append((Path(script).name, Path(path).name, counts["in"], counts["out"], gone))
     return table(["script", "file", "in", "out", "rejected"], lines)
 
 
@@ -132,21 +119,20 @@ def steps_table(steps):
 
 
 def read_frame(output):
-    """DataFrame of a mixture: source, subject, license, tokens, generator of each row."""
+    """DataFrame of a mixture: source, subject, license (and as the card names it), tokens,
+    generators of each row."""
     import pandas as pd
 
-    def line(row):
-        written_by = json.loads(row["extra"] or "{}").get("generator") or []
-        return (
-            row["source"],
-            row["subject"] or "none",
-            row["license"] or "",
-            row["n_tokens"] or 0,
-            written_by,
-        )
-
-    names = ["source", "subject", "license", "tokens", "generators"]
-    return pd.DataFrame(map(line, r.read(output)), columns=names)
+    lines = []
+    for row in r.read(output):
+        license_, generators = row["license"] or "", json.loads(row["extra"] or "{}")
+        named = license_ or "not stated"
+        named += " (non-commercial)" * row_forms.non_commercial(license_)
+        generators = generators.get("generator") or []
+        subject, tokens = row["subject"] or "none", row["n_tokens"] or 0
+        lines.append((row["source"], subject, license_, named, tokens, generators))
+    names = ["source", "subject", "license", "licence", "tokens", "generators"]
+    return pd.DataFrame(lines, columns=names)
 
 
 def plot(path, frame, title):
@@ -180,11 +166,8 @@ def manifest(output, meta):
     import pyarrow.parquet
 
     listed = []
-    for path in [
-        output,
-        r.beside(output, "rejected.jsonl"),
-        *(output.parent / f for f in meta["files"]),
-    ]:
+    shards = [output.parent / name for name in meta["files"]]
+    for path in [output, r.beside(output, "rejected.jsonl"), *shards]:
         is_shard = path.suffix == ".parquet"
         n = pyarrow.parquet.read_metadata(path).num_rows if is_shard else r.count_rows(path)
         r.file_hash.cache_clear()
@@ -197,13 +180,9 @@ def manifest(output, meta):
 def card_head(meta, stem, frame):
     """First paragraphs of the card: the hub's front matter, what it is and how it was made, what
     its licences forbid."""
-    recipe, licenses = meta["recipe"], shares(frame, "license")
-    license_ = licenses[0][0] if len(licenses) == 1 and licenses[0][0] else "other"
-    limit = (
-        f"rows of at most {recipe['max_tokens']:,} tokens"
-        if recipe["max_tokens"]
-        else "no token limit"
-    )
+    recipe, licenses = meta["recipe"], set(frame.license)
+    license_ = (licenses.pop() if len(licenses) == 1 else "") or "other"
+    limit = f"rows of at most {recipe['max_tokens']:,} tokens"
     default = "A mixture of question-answer sets for supervised fine-tuning, in chat form (prompt, completion)."
     text = [
         f"---\npretty_name: {recipe['name']}\ntask_categories: [text-generation]\ntags: [science, reasoning, sft]\n"
@@ -211,7 +190,8 @@ def card_head(meta, stem, frame):
         f"    path: data/{stem}-*.parquet\n---",
         f"# {recipe['name']}: {len(frame):,} rows, {frame.tokens.sum():,} tokens",
         recipe.get("about", default),
-        f"Made by `02_mix/mix.py`, recipe `{recipe['name']}` (hash `{meta['recipe_hash']}`), seed {recipe['seed']}, {limit}. "
+        f"Made by `02_mix/mix.py`, recipe `{recipe['name']}` (hash `{meta['recipe_hash']}`), seed {recipe['seed']}, "
+        f"{limit if recipe['max_tokens'] else 'no token limit'}. "
         "Every row names its source, its id there, its licence, why it was selected and the hash of the recipe.",
     ]
     closed = frame[frame.license.map(row_forms.non_commercial)]
@@ -229,59 +209,46 @@ def card_head(meta, stem, frame):
 
 
 def shares_sections(frame):
-    text = []
-    for title in ("source", "subject", "licence"):
-        lines = shares(frame, title.replace("licence", "license"))
-        if title == "licence":
-            lines = [
-                (
-                    (name or "not stated") + " (non-commercial)" * row_forms.non_commercial(name),
-                    *rest,
-                )
-                for name, *rest in lines
-            ]
-        text += [
-            f"## By {title}",
-            table([title, "rows", "% of rows", "tokens", "% of tokens"], lines),
-        ]
-    return text
+    head = ["rows", "% of rows", "tokens", "% of tokens"]
+    columns = ("source", "subject", "licence")
+    tables = [(name, table([name, *head], shares(frame, name))) for name in columns]
+    return [text for name, lines in tables for text in (f"## By {name}", lines)]
 
 
 def measures(steps):
     """Sections on what finalize.py measured, people's marks among it."""
-    text = []
+    head, text = ["rows with this property", "rows looked at", "%", "95 % interval"], []
     for path, meta in steps.items():
         if lines := (meta.get("quality") or {}).get("measures"):
-            text.append(f"## What was measured in {Path(path).name}")
-            text.append(
-                table(["rows with this property", "rows looked at", "%", "95 % interval"], lines)
-            )
+            text += [f"## What was measured in {Path(path).name}", table(head, lines)]
     return text
 
 
 def citations(recipe, names):
     known = load_sources.read_table()
     known |= {entry["source"]: entry for entry in recipe.get("sources", []) if "citation" in entry}
-    cited = [name for name in names if known.get(name, {}).get("citation")]
-    hubs = {name: f" (hub: {known[name]['hub']})" if "hub" in known[name] else "" for name in cited}
-    lines = [f"- {name}: {known[name]['citation']}{hubs[name]}" for name in cited]
+    lines = []
+    for name in names:
+        source = known.get(name, {})
+        if source.get("citation"):
+            hub = f" (hub: {source['hub']})" if "hub" in source else ""
+            lines.append(f"- {name}: {source['citation']}{hub}")
     return ["## Citations", "\n".join(lines)] if lines else []
 
 
 def write(output):
     """All three files of a finished mixture, a path."""
-    meta = r.read_meta(output)
-    frame, steps, stem = read_frame(output), lineage(output), output.stem
-    all_steps = {**steps_before(steps), **steps}
-    went, unexplained = where_rows_went(steps, frame)
+    meta, frame, stem = r.read_meta(output), read_frame(output), output.stem
+    went, unexplained = where_rows_went(lineage(output), frame)
+    steps = lineage(output, sources=True)
     text = [
         *card_head(meta, stem, frame),
         *went,
         *shares_sections(frame),
         f"![rows by source and subject]({stem}.mixture.png)",
         "## Steps",
-        steps_table(all_steps),
-        *measures(all_steps),
+        steps_table(steps),
+        *measures(steps),
         *citations(meta["recipe"], [name for name, *_ in shares(frame, "source")]),
         "## Files",
         f"`{stem}.jsonl`, {len(meta['files'])} parquet shard(s) in `data/`; hashes in `{stem}.manifest.json`; rows left out, each with its reason, "
