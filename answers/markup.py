@@ -5,132 +5,143 @@ plain("so **(B)**, \\\\boxed{5}") -> "so (B),  Answer: 5 \\n"          for words
 spell(r"\\dfrac{1}{2}\\,\\text{cm}") -> r"\\frac{1}{2} cm"               for mathematics
 """
 
-import csv
 import functools
 import re
 import unicodedata
-from pathlib import Path
 
-TABLES = Path(__file__).parent / "tables"
 MAX_LENGTH = 4000  # characters; longer texts are no answers
-GREEK = """alpha beta gamma delta epsilon zeta eta theta iota kappa lambda mu nu xi pi rho sigma tau
+NAMES = """alpha beta gamma delta epsilon zeta eta theta iota kappa lambda mu nu xi pi rho sigma tau
     upsilon phi chi psi omega""".split()
-
-
-def read_table(name):
-    """The rows of tables/NAME.csv as dicts."""
-    with open(TABLES / f"{name}.csv", encoding="utf-8", newline="") as file:
-        return list(csv.DictReader(file))
-
-
-COMMANDS, CHARACTERS = {}, {}  # "\\le" -> "<=";  "≤" -> "<="
-for _row in read_table("spellings"):
-    COMMANDS.update((command, _row["sign"]) for command in _row["commands"].split())
-    CHARACTERS.update((char, _row["sign"]) for char in _row["characters"].split())
-for _name in GREEK:
-    _greek = _name.replace("lambda", "lamda").upper()  # as Unicode spells it
-    COMMANDS[f"\\{_name}"] = unicodedata.lookup(f"GREEK SMALL LETTER {_greek}")
-    COMMANDS[f"\\{_name.title()}"] = unicodedata.lookup(f"GREEK CAPITAL LETTER {_greek}")
-    COMMANDS[f"\\var{_name}"] = COMMANDS[f"\\{_name}"]
-COMMANDS["\\varnothing"] = "∅"
-CHARACTER_TABLE = str.maketrans(
-    CHARACTERS | {"\u200b": ""} | dict.fromkeys("\u00a0\u2009\u202f", " ")
-)
-
+GREEK = dict(zip(NAMES, "αβγδεζηθικλμνξπρστυφχψω", strict=True))
+SIGNS = r"""<= \le \leq \leqslant ≤ ⩽
+>= \ge \geq \geqslant ≥ ⩾
+< \lt
+> \gt
+≠ \ne \neq
+* \cdot \times \ast × · ⋅ ∙ ∗
+/ \div ÷ ⁄ ∕
+- − – ‒
+≈ \approx \simeq \cong ≃ ≅
+∼ \sim
+∝ \propto
+≡ \equiv
+± \pm
+∓ \mp
+∞ \infty \infinity
+√ \surd
+∪ \cup \bigcup
+∩ \cap
+∈ \in
+∅ \emptyset \varnothing
+∠ \angle
+→ \to \rightarrow \longrightarrow \Rightarrow \implies ⟶ ⇒
+° \degree \textdegree \circ º ˚
+ħ \hbar
+ℓ \ell
+∂ \partial
+' \prime ′ ’
+% \%
+¤ \$
+| \lvert \rvert \vert \mid \|
+( \langle ⟨ 〈
+) \rangle ⟩ 〉
+\{ \lbrace
+\} \rbrace
+\frac \dfrac \tfrac \cfrac
+\binom \dbinom \tbinom
+\floor( \lfloor ⌊
+\ceil( \lceil ⌈
+) \rfloor \rceil ⌋ ⌉
+Å \AA
+: \colon
+. 。
+\mathbb{R} ℝ
+\mathbb{Z} ℤ"""
+COMMANDS = {other: sign for sign, *others in map(str.split, SIGNS.split("\n")) for other in others}
+for _name, _letter in GREEK.items():
+    COMMANDS |= {f"\\{_name}": _letter, f"\\{_name.title()}": _letter.upper()}
+    COMMANDS.setdefault(f"\\var{_name}", _letter)
+CHARACTERS = str.maketrans({key: sign for key, sign in COMMANDS.items() if len(key) == 1})
+COMMAND = re.compile(r"\\[a-zA-Z]+|\\[$%|]")
 WRAP = re.compile(
-    r"""\\(?:text(?:bf|it|rm|normal|sf|tt|up)?|math(?:rm|bf|sf|it|tt|normal)|operatorname\*?
-        |[mh]box|boldsymbol|bold|bf|rm|unit|si)\s*
+    r"""\\(?:text(?:bf|it|rm|normal|sf|tt|up)?|math(?:rm|bf|sf|it|tt|normal)|ce|unit|si
+        |operatorname\*?|[mh]box|boldsymbol|bold|bf|rm)\s*
         \{((?:[^{}]|\{[^{}]{0,200}\}){0,400}+)\}""",
     re.VERBOSE,
 )
-NOISE = re.compile(
-    r"""\*{2,}|(?<![\d\s)])\*|\*(?![\d\s(])   # **bold**, *italic*, not 2 * 3
-    |`+|\$+|~|_{2,}|(?<!\w)_(?=\w)|(?<=\w)_(?![\w{])
-    |\\[()\[\],;:!> ]|\\q?quad\b|\\(?:left|right|displaystyle|bf|rm)\b|\\\\
-    |</?(?:b|i|strong|em|u|p|answer|ans|final|br)\s*/?>""",
-    re.VERBOSE,
-)
-BOX = re.compile(
-    r"(?:\\(?:boxed|fbox|framebox)|\x08oxed|(?<![A-Za-z\\])boxed(?=\{))\s*(\{|[A-Za-z0-9])"
-)
-MARKS = re.compile(r"[*`\\$~<_]")
-SCRIPTS = {"^": ("⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻ⁿ", "0123456789+-n"), "_": ("₀₁₂₃₄₅₆₇₈₉₊₋ₙ", "0123456789+-n")}
-SIZES = re.compile(
+LOOKS = re.compile(
     r"""\\(?:left|right|[bB]igg?[lrm]?|displaystyle|textstyle|limits|rm|bf|it|q?quad)(?![a-zA-Z])\.?
         |(?<!\\)\\[,;:>\ !()\[\]]|~""",
     re.VERBOSE,
 )
-SMALL_SPACE = re.compile(r"(?<=\d)\s*,\s*\\!\s*(?=\d{3})|(?<=\d)\s?\{\s?,\s?\}\s?(?=\d{3})")
+MARKDOWN = re.compile(
+    r"""\*{2,}|(?<![\d\s)])\*|\*(?![\d\s(])   # **bold**, *italic*, not 2 * 3
+    |`+|\$+|_{2,}|(?<!\w)_(?=\w)|(?<=\w)_(?![\w{])|\\\\
+    |</?(?:b|i|strong|em|u|p|answer|ans|final|br)\s*/?>""",
+    re.VERBOSE,
+)
+MARKS = re.compile(r"[*`\\$~<_]")
+BOX = re.compile(
+    r"(?:\\(?:boxed|fbox|framebox)|\x08oxed|(?<![A-Za-z\\])boxed(?=\{))\s*(\{|[A-Za-z0-9])"
+)
+BRACE = re.compile(r"\\[{}]|[{}]")
+COMMA = re.compile(r"(?<=\d)(?:\s*,\s*\\!\s*|\s?\{\s?,\s?\}\s?)(?=\d{3})")  # 1,\!000; 1{,}000
 THOUSANDS = re.compile(r"(?<![\d,.^_])([1-9]\d{0,2}(?:,\d{3})+)(?![\d,])")
 PAIR = re.compile(r"[(\[{]\s*\d+,\d+\s*[)\]}]")  # (100,200) are two numbers
 DEGREE = re.compile(r"\^\s*\{?\s*(?:\\circ|\\degree|°)(?![a-z])\s*\}?")
 TEN = re.compile(  # 3 x 10^8, 1.6 * 10-19
     r"(?<=\d)\s*[xX*]\s*10(?:\s*\^\s*|\s?([-+]\d{1,2})(?![\d.]))"
 )
-COMMAND = re.compile(r"\\[a-zA-Z]+|\\[$%|]")
 
 
 def boxes(text):
     """(start, end, content) of every \\boxed{...} or \\fbox{...}, braces balanced; linear in the
     text."""
     found, at = [], 0
-    for match in BOX.finditer(text):
-        if match.start() < at:
-            continue
+    while match := BOX.search(text, at):
+        start = at = match.end()
         if match[1] != "{":
-            found.append((match.start(), match.end(), match[1]))
+            found.append((match.start(), at, match[1]))
             continue
-        depth, at = 1, match.end()
-        for at in range(match.end(), min(len(text), match.end() + 5000)):
-            if text[at] in "{}" and text[at - 1] != "\\":
-                depth += 1 if text[at] == "{" else -1
-                if not depth:
-                    found.append((match.start(), at + 1, text[match.end() : at]))
-                    break
-        at += 1
+        depth, at = 1, min(start + 5000, len(text))
+        for brace in BRACE.finditer(text, start, at):
+            depth += {"{": 1, "}": -1}.get(brace[0], 0)
+            if not depth:
+                at = brace.end()
+                found.append((match.start(), at, text[start : brace.start()]))
+                break
     return found
 
 
+def scripts(text):
+    """10⁻³ as 10^{-3}, x₁ as x_{1}, 2½ as 2 1/2, other signs in their plain spelling."""
+    if text.isascii():
+        return text
+    text = re.sub("[⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻ⁿ]+", r"^{\g<0>}", re.sub("[₀-₉₊₋ₙ]+", r"_{\g<0>}", text))
+    text = re.sub(r"(?<=\d)(?=[½⅓⅔¼¾⅛])", " ", text.translate(CHARACTERS)).replace("\u200b", "")
+    return unicodedata.normalize("NFKC", text).translate(CHARACTERS)
+
+
 def unwrap(text):
-    """\\text{cm}, \\mathrm{cm} and their like as " cm "; two levels deep."""
-    for _ in range(2):
-        text = WRAP.sub(r" \1 ", re.sub(rf"([_^])\s*{WRAP.pattern}", r"\1{\2}", text, flags=re.X))
-    return text
+    """\\text{cm}, \\mathrm{cm} and their like as " cm ", V_\\mathrm{max} as V_{max}; two levels
+    deep."""
+
+    def inside(match):
+        script = match.string[match.start() - 1 : match.start()] in ("_", "^")
+        return f"{{{match[1]}}}" if script else f" {match[1]} "
+
+    return WRAP.sub(inside, WRAP.sub(inside, text))
 
 
 def plain(text):
     """Markdown, LaTeX wrappers and quotes of looks taken off; a box becomes a statement "Answer:
     ..."."""
-    if "\\" in text or "oxed{" in text:
-        found = boxes(text)
-        if found:
-            parts, at = [], 0
-            for start, end, content in found:
-                parts += [text[at:start], " Answer: ", content, " \n" if content.strip() else ""]
-                at = end
-            text = "".join(parts) + text[at:]
-        for _ in range(2):
-            text = WRAP.sub(r"\1", text)
-    if MARKS.search(text):  # "A*~~~~~~": long runs of spaces take cubic time in the readers
-        text = re.sub(r" {4,}", "   ", NOISE.sub("", text.replace("~", " ")))
-    return text if text.isascii() else flat_scripts(text)
-
-
-def scripts(text):
-    """10⁻³ as 10^{-3}, x₁ as x_{1}, ½ as 1/2."""
-    if text.isascii():
-        return text
-    for sign, (raised, flat) in SCRIPTS.items():
-        table = str.maketrans(raised, flat)
-        text = re.sub(f"[{raised}]+", lambda m: f"{sign}{{{m[0].translate(table)}}}", text)  # noqa: B023
-    text = re.sub(r"(?<=\d)(?=[½⅓⅔¼¾⅛])", " ", text)
-    return re.sub("[½⅓⅔¼¾⅛]", lambda m: unicodedata.normalize("NFKC", m[0]).replace("⁄", "/"), text)
-
-
-def flat_scripts(text):
-    """For words: 10⁻³ as 10^{-3}, H₂O as H2O, other signs in their plain spelling."""
-    text = re.sub(r"(?<!\d)[₀-₉]+", lambda m: unicodedata.normalize("NFKC", m[0]), text)
-    return scripts(text).translate(CHARACTER_TABLE)
+    for start, end, content in reversed(boxes(text)):
+        text = f"{text[:start]} Answer: {content} {chr(10) if content.strip() else ''}{text[end:]}"
+    if MARKS.search(text):
+        text = MARKDOWN.sub("", LOOKS.sub(" ", unwrap(text)))
+        text = re.sub(r" {4,}", "   ", text)  # long runs take cubic time in the readers
+    return scripts(text)
 
 
 @functools.lru_cache(maxsize=2048)
@@ -140,21 +151,15 @@ def spell(text):
     text = scripts(text.strip()[:MAX_LENGTH])
     text = "∼" + text[1:] if text[:1] == "~" else text
     if "\\" in text or "{" in text or "$" in text:
-        text = SMALL_SPACE.sub(",", text)
-        text = unwrap(DEGREE.sub("°", text.replace("\\ce{", "\\text{")))
-        dollar = "¤" if text.count("$") == 1 and re.match(r"\s*-?\s*\$\s*[\d.]", text) else " "
-        text = text.replace("\\$", "¤").replace("$", dollar).replace("{10}", "10")
-        text = SIZES.sub(" ", text)
-        text = COMMAND.sub(lambda m: COMMANDS.get(m[0], m[0]), text)
-    text = text.translate(CHARACTER_TABLE).replace("**", "^") if text else text
-    text = re.sub(r"(?<!\d)!=", "≠", text).replace("hbar", "ħ")
+        text = unwrap(DEGREE.sub("°", COMMA.sub(",", text)))
+        money = text.count("$") == 1 and re.match(r"\s*-?\s*\$\s*[\d.]", text)
+        text = re.sub(r"(?<!\\)\$", "¤" if money else " ", text).replace("{10}", "10")
+        text = COMMAND.sub(lambda m: COMMANDS.get(m[0], m[0]), LOOKS.sub(" ", text))
+    text = re.sub(r"(?<!\d)!=", "≠", text.replace("**", "^")).replace("hbar", "ħ")
     text = TEN.sub(lambda m: "*10^" + (f"{{{m[1]}}}" if m[1] else ""), text)
     if "," in text and not PAIR.search(text):
         text = THOUSANDS.sub(lambda m: m[1].replace(",", ""), text)
-    text = " ".join(text.split())
-    return (
-        text[:-1].rstrip() if text.endswith((".", ",", ";")) and not text.endswith("..") else text
-    )
+    return re.sub(r"\s*(?<!\.)[.,;]$", "", " ".join(text.split()))
 
 
 def squeeze(text):
