@@ -15,7 +15,9 @@ import yaml
 
 import rows as r
 
-SUFFIXES = (".json", ".jsonl", ".gz", ".parquet", ".csv")
+DOCUMENTS = (".md", ".txt", ".py", ".license", "")  # passed over without a word
+# hidden files, and what stands beside the output of a step
+BESIDE = re.compile(r"(?:^|/)\.|\.(?:rejected\.jsonl|raw\.jsonl|meta\.json)$")
 ID_FIELDS = (*"id uuid ID question_id unique_id idx pubid problemid".split(), "Record ID", "name")
 # the 15 benchmarks of the evaluation, with what the path of their files says
 TABLE = r.ROOT / "04_eval" / "benchmarks.yaml"
@@ -58,48 +60,41 @@ def answer_of(row):
     letters = (r.option_letter(low.get(name), options) for name in names if options)
     if letter := next(filter(None, letters), None):
         return options[ord(letter) - 65]
-    found = next(
-        (low[name] for name in (*names, "final_answer", "answer_number") if low.get(name)), ""
-    )
-    return str(found)[-300:]
+    found = (low[name] for name in (*names, "final_answer", "answer_number") if low.get(name))
+    return str(next(found, ""))[-300:]
 
 
 def files_below(paths):
-    """Files named or found below the folders named, sorted, each once; hidden files and rejected or
-    meta files of a run are passed over."""
+    """Files named or found below the folders named, sorted, each once."""
     found = []
     for path in map(Path, paths):
         if not path.exists():
             raise r.BadInput(f"--benchmarks {path}: there is no such file or folder")
-        inside = sorted(p for p in path.rglob("*") if p.is_file()) if path.is_dir() else [path]
-        found += [
-            p for p in inside if p == path or not BESIDE.search(p.relative_to(path).as_posix())
-        ]
+        for file in sorted(path.rglob("*")) if path.is_dir() else ():
+            beside = BESIDE.search(file.relative_to(path).as_posix())
+            if file.is_file() and not beside and file.suffix.lower() not in DOCUMENTS:
+                found.append(file)
+        if path.is_file():
+            found.append(path)
     return list(dict.fromkeys(found))
 
 
-BESIDE = re.compile(r"(?:^|/)\.|\.(?:rejected\.jsonl|raw\.jsonl|meta\.json)$")
-
-
 def read_benchmarks(paths):
-    """All items below the paths, and what could not be read as a list of (path, why)."""
+    """All items below the paths, and lines on what could not be read."""
     items, unread = [], []
     for path in files_below(paths):
-        if path.suffix not in SUFFIXES:
-            if path.suffix.lower() not in (".md", ".txt", ".py", ".license", ""):
-                unread.append((path, f'unknown kind of file "{path.suffix}"'))
-            continue
         try:
             rows = [row for _, row in r.raw_rows(path)]
         except (ValueError, OSError, csv.Error, r.BadInput) as error:
-            unread.append((path, " ".join(str(error).split())[:200]))
+            unread.append(f"{path}: {' '.join(str(error).split())[:200]}")
             continue
         asked = [(number, row) for number, row in enumerate(rows) if r.question_of(row) is not None]
         items += [item_of(path, number, row) for number, row in asked]
         missing = len(rows) - len(asked)
         if missing or not rows:
-            why = f"{missing} of {len(rows)} rows have no question in a known field"
-            unread.append((path, why if rows else "no rows"))
+            unread.append(
+                f"{path}: {missing} of {len(rows)} rows have no question in a known field"
+            )
     return items, unread
 
 

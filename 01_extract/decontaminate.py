@@ -15,7 +15,7 @@ and instructions taken off, number words as digits). ngram: the share of the ben
 5 nearest questions, contaminated from --embedding-threshold on; long texts in windows. Without a
 judge pairs with other numbers are spared: another number is another question (25 %, 1/4 and 0.25
 are one, and so are 1.5 km and 1500 m). With --model or --base-url an LLM decides on the pairs that
-the embedding found (from --judge-from on) and on n-gram matches with another number, denial or key
+the embedding found (from JUDGE_FROM on) and on n-gram matches with another number, denial or key
 word; any YES drops the row. The default encoder is the embedded all-MiniLM-L6-v2; --encoder
 BAAI/bge-large-en-v1.5 is the paper's, intfloat/multilingual-e5-large reads translations.
 """
@@ -53,6 +53,7 @@ WINDOW, STEP = 120, 80
 LAST_SENTENCE = 10  # words from which a benchmark question's last sentence is looked for by itself
 # cosine above the threshold that a last sentence alone needs: almost the same words
 LAST_SENTENCE_MORE = 0.1
+JUDGE_FROM = 0.6  # cosine from which a judge is asked
 # cosine from which a pair is contaminated without a judge; a row here is measured by
 # tests/bench/decontaminate.py
 DEFAULT_ENCODER = "all-MiniLM-L6-v2"
@@ -83,18 +84,153 @@ def parse_judgement(text):
 # ---- exact and n-gram ----
 
 
+def ngrams(words, n):
+    return {hash(tuple(words[i : i + n])) for i in range(len(words) - n + 1)}
+
+
+class Row(NamedTuple):
+    """A row as it is compared: its bare question, and what a judge is shown."""
+
+    id: str
+    question: str
+    options: tuple
+    answer: str
+
+
+class Known(NamedTuple):
+    """A benchmark question as it is compared."""
+
+    number: int
+    item: benchmark_texts.Item
+    question: str  # bare
+    options: set  # words of each
+    words: list
+    grams: set  # 5-grams that tell it from others
+
+    def same_options(self, options):
+        """False where a short question has options in both texts and they are others: "Which of
+        these is true?" is many questions."""
+        if len(self.words) >= LONG or not options or not self.options:
+            return True
+        return not self.options.isdisjoint(tuple(words_of(option)) for option in options)
+
+    def overlap(self, words, shared, of_ours):
+        """Share of the question's n-grams that the words hold, or 0 where it is too small to
+        decide; shared: 5-grams of both, of_ours: their share of the words' own."""
+        share = shared / len(self.grams)
+        if len(self.words) < LONG:
+            # a few words inside a much longer question are a phrase
+            phrase = len(self.words) < 10 and len(words) > 4 * len(self.words)
+            return share if share >= SHARE_OF_SHORT and not phrase else 0.0
+        if len(words) >= 2 * LONG:  # a benchmark question with its passage cut away
+            share = max(share, of_ours)
+        if share >= SHARE_SHORT:
+            return share
+        long = ngrams(self.words, LONG)
+        share = len(long & ngrams(words, LONG)) / len(long)
+        return share if share >= SHARE_LONG and len(long) >= LONG else 0.0
+
+
 class Pair(NamedTuple):
     """A row and a benchmark question that look alike."""
 
-    row: str  # id
-    question: str  # of the row, bare
-    item: int  # place among the benchmark questions
+    row: Row
+    known: Known
     method: str  # exact, ngram, embedding or judge
     score: float
 
 
-def ngrams(words, n):
-    return {hash(tuple(words[i : i + n])) for i in range(len(words) - n + 1)}
+class Index:
+    """Benchmark questions by their words and by their 5-grams."""
+
+    def __init__(self, items):
+        self.known, self.exact = [], collections.defaultdict(list)
+        for number, item in enumerate(items):
+            question, options = bare_question(item.question)
+            options = {tuple(words_of(option)) for option in item.options or options}
+            words = words_of(question)
+            grams = ngrams(words, min(SHORT, len(words)) or 1)
+            self.known.append(Known(number, item, question, options, words, grams))
+            self.exact[tuple(words)].append(self.known[-1])
+        counts = collections.Counter(gram for known in self.known for gram in known.grams)
+        instructions = {gram for gram, count in counts.items() if count > SHARED_TEXT}
+        self.by_gram = collections.defaultdict(list)
+        for known in self.known:
+            known.grams.difference_update(instructions)
+            for gram in known.grams:
+                self.by_gram[gram].append(known.number)
+
+    def matches(self, row):
+        """Pairs of a row, the best first: exact ones, or those above the n-gram shares."""
+        words = words_of(row.question)
+        same = self.exact.get(tuple(words) or None, ())
+        found = [Pair(row, known, "exact", 1.0) for known in same]
+        found = [pair for pair in found if pair.known.same_options(row.options)]
+        return found or self.overlaps(row, words)
+
+    def overlaps(self, row, words):
+        ours = ngrams(words, SHORT)
+        shared = collections.Counter(item for gram in ours for item in self.by_gram.get(gram, ()))
+        likely = [(-count, number) for number, count in shared.items() if count >= 4]
+        found = []
+        for count, number in sorted(likely)[: 2 * NEAREST]:
+            known = self.known[number]
+            share = known.overlap(words, -count, -count / len(ours))
+            if share and known.same_options(row.options):
+                found.append(Pair(row, known, "ngram", share))
+        return sorted(found, key=lambda pair: (-pair.score, pair.known.number))[:NEAREST]
+
+
+# ---- the passes ----
+
+
+class Audit:
+    """Decisions on pairs: all of them for the CSV file, and of each row the first that drops it."""
+
+    COLUMNS = "id benchmark benchmark_id method score decision question benchmark_question".split()
+
+    def __init__(self):
+        self.decisions, self.dropped = [], {}
+
+    def add(self, pair, decision):
+        self.decisions.append((pair, decision))
+        if decision == "dropped":
+            self.dropped.setdefault(pair.row.id, pair)
+
+    def settle(self, pair, judged):
+        """Decide on a pair; True where that is left to the judge: numbers, a denial or a key word
+        differ, or only the embeddings found it."""
+        texts = pair.row.question, pair.known.question
+        other = question_text.other_numbers(*texts)
+        if judged and (other or pair.method != "exact"):
+            contents = map(question_text.content, texts)
+            if other or pair.method == "embedding" or question_text.tell_apart(*contents):
+                return True
+        self.add(pair, "kept: other numbers" if other else "dropped")
+        return False
+
+    def write(self, path):
+        with r.write_aside(path, "w") as file:
+            table = csv.writer(file)
+            table.writerow(self.COLUMNS)
+            for (row, known, method, score), decision in self.decisions:
+                where = row.id, known.item.benchmark, known.item.id
+                texts = row.question, known.item.question
+                table.writerow((*where, method, round(score, 4), decision, *texts))
+
+
+def match_words(args, index, audit):
+    """First pass: settles exact and n-gram matches. Returns the undecided rows and the doubtful
+    pairs."""
+    rest, doubtful = [], []
+    rows = r.read(args.input, args.field, limit=args.limit)
+    for row in r.progress(rows, desc="exact and n-gram"):
+        answer = str(row.get("answer") or "")[-SHOWN:] if args.model else ""
+        row = Row(row["id"], *bare_question(row[args.field] or ""), answer)
+        doubtful += [pair for pair in index.matches(row) if audit.settle(pair, args.model)]
+        if row.question and row.id not in audit.dropped:
+            rest.append(row)
+    return rest, doubtful
 
 
 SENTENCE = re.compile(r"(?<=[.?!])\s+")
@@ -110,172 +246,43 @@ def windows(text):
     return [text, *(" ".join(words[at : at + WINDOW]) for at in starts)]
 
 
-class Index:
-    """Benchmark questions by their words and by their 5-grams."""
-
-    def __init__(self, items):
-        self.items, self.exact = items, collections.defaultdict(list)
-        self.bare, self.options, self.words, self.grams = [], [], [], []
-        for number, item in enumerate(items):
-            question, options = bare_question(item.question)
-            words = words_of(question)
-            self.bare.append(question)
-            self.options.append({tuple(words_of(option)) for option in item.options or options})
-            self.words.append(words)
-            self.grams.append(ngrams(words, min(SHORT, len(words)) or 1))
-            self.exact[tuple(words)].append(number)
-        counts = collections.Counter(gram for grams in self.grams for gram in grams)
-        self.by_gram = collections.defaultdict(list)
-        for number, grams in enumerate(self.grams):
-            self.grams[number] = {gram for gram in grams if counts[gram] <= SHARED_TEXT}
-            for gram in self.grams[number]:
-                self.by_gram[gram].append(number)
-
-    def same_options(self, number, options):
-        """False where a short question has options in both texts and they are others: "Which of
-        these is true?" is many questions."""
-        if len(self.words[number]) >= LONG or not options or not self.options[number]:
-            return True
-        return not self.options[number].isdisjoint(tuple(words_of(option)) for option in options)
-
-    def views(self):
-        """(item number, text to embed, cosine that it needs beyond the threshold): each question,
-        in windows where it is long; the last paragraph alone after a long passage; the last
-        sentence."""
-        found = []
-        for number, text in enumerate(self.bare):
-            found += [(number, part, 0.0) for part in windows(text)]
-            passage, _, last = text.rpartition("\n")
-            if len(passage.split()) >= 40 and len(last.split()) >= 8:
-                found.append((number, last.strip(), 0.0))
-            sentences = SENTENCE.split(text.strip())
-            if len(sentences) > 1 and len(sentences[-1].split()) >= LAST_SENTENCE:
-                found.append((number, sentences[-1], LAST_SENTENCE_MORE))
-        return found
-
-    def matches(self, row, question, options):
-        """Pairs of a row's bare question, the best first: exact ones, or those above the n-gram
-        shares."""
-        words = words_of(question)
-        found = [(number, "exact", 1.0) for number in self.exact.get(tuple(words) or None, ())]
-        found = [match for match in found if self.same_options(match[0], options)]
-        if not found:
-            found = self.overlaps(words, options)
-        return [Pair(row, question, *match) for match in found]
-
-    def overlaps(self, words, options):
-        """(item number, "ngram", share) of the benchmark questions whose n-grams the words hold."""
-        ours = ngrams(words, SHORT)
-        shared = collections.Counter(item for gram in ours for item in self.by_gram.get(gram, ()))
-        likely = [(-count, number) for number, count in shared.items() if count >= 4]
-        found = []
-        for count, number in sorted(likely)[: 2 * NEAREST]:
-            share = self.overlap(number, words, -count / len(ours), -count)
-            if share and self.same_options(number, options):
-                found.append((number, "ngram", share))
-        return sorted(found, key=lambda match: (-match[2], match[0]))[:NEAREST]
-
-    def overlap(self, number, words, of_ours, count):
-        """Share of the benchmark question's n-grams that the words hold, or 0 where it is too small
-        to decide; of_ours: share of the row's own."""
-        theirs = self.words[number]
-        share = count / len(self.grams[number])
-        if len(theirs) < LONG:
-            # a few words inside a much longer question are a phrase
-            phrase = len(theirs) < 10 and len(words) > 4 * len(theirs)
-            return share if share >= SHARE_OF_SHORT and not phrase else 0.0
-        if len(words) >= 2 * LONG:  # a benchmark question with its passage cut away
-            share = max(share, of_ours)
-        if share >= SHARE_SHORT:
-            return share
-        long = ngrams(theirs, LONG)
-        share = len(long & ngrams(words, LONG)) / len(long)
-        return share if share >= SHARE_LONG and len(long) >= LONG else 0.0
+def views(text):
+    """(text to embed, cosine that it needs beyond the threshold) of a benchmark question: in
+    windows where it is long; the last paragraph alone after a long passage; the last sentence."""
+    found = [(part, 0.0) for part in windows(text)]
+    passage, _, last = text.rpartition("\n")
+    if len(passage.split()) >= 40 and len(last.split()) >= 8:
+        found.append((last.strip(), 0.0))
+    _, *others = SENTENCE.split(text.strip())
+    if others and len(others[-1].split()) >= LAST_SENTENCE:
+        found.append((others[-1], LAST_SENTENCE_MORE))
+    return found
 
 
-# ---- the passes ----
-
-
-class Audit:
-    """Decisions on pairs: all of them for the CSV file, and of each row the first that drops it."""
-
-    COLUMNS = "id benchmark benchmark_id method score decision question benchmark_question".split()
-
-    def __init__(self, items):
-        self.items, self.decisions, self.dropped = items, [], {}
-
-    def add(self, pair, decision):
-        self.decisions.append((pair, decision))
-        if decision == "dropped":
-            self.dropped.setdefault(pair.row, pair)
-
-    def write(self, path):
-        with r.write_aside(path, "w") as file:
-            table = csv.writer(file)
-            table.writerow(self.COLUMNS)
-            for pair, decision in self.decisions:
-                item = self.items[pair.item]
-                told = pair.method, round(pair.score, 4), decision, pair.question, item.question
-                table.writerow((pair.row, item.benchmark, item.id, *told))
-
-
-def settle(pair, index, audit, judged):
-    """Decide on a pair; True where that is left to the judge: numbers, a denial or a key word
-    differ, or only the embeddings found it."""
-    texts = pair.question, index.bare[pair.item]
-    other = question_text.other_numbers(*texts)
-    if judged and (other or pair.method != "exact"):
-        contents = map(question_text.content, texts)
-        if other or pair.method == "embedding" or question_text.tell_apart(*contents):
-            return True
-    audit.add(pair, "kept: other numbers" if other else "dropped")
-    return False
-
-
-def match_words(args, index, audit):
-    """First pass: settles exact and n-gram matches. Returns the doubtful pairs, (id, bare question,
-    options) of the rows that are undecided, and what a judge is shown of each row."""
-    doubtful, rest, shown = [], [], {}
-    rows = r.read(args.input, args.field, limit=args.limit)
-    for row in r.progress(rows, desc="exact and n-gram"):
-        question, options = bare_question(str(row[args.field] or ""))
-        pairs = index.matches(row["id"], question, options)
-        doubtful += [pair for pair in pairs if settle(pair, index, audit, args.model)]
-        if question and row["id"] not in audit.dropped:
-            rest.append((row["id"], question, options))
-            if args.model:
-                answer = row.get("answer") if isinstance(row.get("answer"), str) else ""
-                shown[row["id"]] = pair_text(question, options, answer[-SHOWN:])
-    return doubtful, rest, shown
-
-
-def nearest_items(args, index, texts):
-    """For each text a Counter {item number: cosine} of the benchmark questions near it."""
-    folder = args.cache or r.beside(args.output, "embeddings")
-    views = index.views()
-    theirs = embed_texts.embed([text for _, text, _ in views], args.encoder, folder)
-    parts = [(place, part) for place, text in enumerate(texts) for part in windows(text)]
-    ours = embed_texts.embed([part for _, part in parts], args.encoder, folder)
-    best = [collections.Counter() for _ in texts]
-    for part, near in embed_texts.nearest(ours, theirs, NEAREST):
-        cosines = best[parts[part][0]]
-        for view, cosine in near:
-            number, _, more = views[view]
-            cosines[number] = max(cosine - more, cosines[number])
-    return best
-
-
-def match_vectors(args, index, rest):
+def match_vectors(args, index, rows):
     """Pairs of the undecided rows and their nearest benchmark questions, from the lowest cosine on
     that counts."""
-    lowest = args.judge_from if args.model else args.embedding_threshold
-    best = nearest_items(args, index, [question for _, question, _ in rest])
+    folder = args.cache or r.beside(args.output, "embeddings")
+    theirs = [(known, *view) for known in index.known for view in views(known.question)]
+    ours = [(place, part) for place, row in enumerate(rows) for part in windows(row.question)]
+    vectors = embed_texts.embed([text for _, text, _ in theirs], args.encoder, folder)
+    parts = embed_texts.embed([part for _, part in ours], args.encoder, folder)
+    best = [collections.Counter() for _ in rows]  # {number of a benchmark question: cosine}
+    for part, near in embed_texts.nearest(parts, vectors, NEAREST):
+        cosines = best[ours[part][0]]
+        for view, cosine in near:
+            known, _, more = theirs[view]
+            cosines[known.number] = max(cosine - more, cosines[known.number])
+    lowest = JUDGE_FROM if args.model else args.embedding_threshold
     return [
-        Pair(row, question, number, "embedding", cosine)
-        for (row, question, options), cosines in zip(rest, best, strict=True)
+        Pair(row, index.known[number], "embedding", cosine)
+        for row, cosines in zip(rows, best, strict=True)
         for number, cosine in cosines.most_common(NEAREST)
-        if cosine >= lowest and index.same_options(number, options)
+        if cosine >= lowest and index.known[number].same_options(row.options)
     ]
+
+
+# ---- the judge ----
 
 
 def pair_text(question, options, answer):
@@ -295,26 +302,26 @@ def differences(question, other):
 
 
 def to_messages(asked):
-    texts = {name: asked[name] for name in ("training_row", "benchmark_question")}
-    return batch_generate.user_turn(PROMPT, texts, differences=asked["differences"])
+    row, known, *_ = asked["pair"]
+    item = known.item
+    texts = {
+        "training_row": pair_text(row.question, row.options, row.answer),
+        "benchmark_question": pair_text(item.question, item.options, item.answer),
+    }
+    told = differences(row.question, known.question)
+    return batch_generate.user_turn(PROMPT, texts, differences=told)
 
 
-def judge(args, step, index, audit, pairs, shown):
-    """Ask the model about each pair; returns the rows that got no answer, and counts. An answer
-    that is neither YES nor NO leaves the pair to the threshold."""
+def judge(args, step, audit, pairs):
+    """Ask the model about each pair; returns the ids of rows that got no answer, and counts. An
+    answer that is neither YES nor NO leaves the pair to the threshold."""
     asked, silent = {}, set()
     for pair in pairs:
         # a pair that words and vectors found is asked about once, a row that is gone not at all
-        if pair.row in audit.dropped or (pair.row, pair.item) in asked:
-            continue
-        item = index.items[pair.item]
-        asked[pair.row, pair.item] = {
-            "id": r.text_hash(pair.row, str(pair.item), item.question),
-            "pair": pair,
-            "training_row": shown[pair.row],
-            "benchmark_question": pair_text(item.question, item.options, item.answer),
-            "differences": differences(pair.question, index.bare[pair.item]),
-        }
+        if pair.row.id not in audit.dropped:
+            item = pair.known.item
+            id_ = r.text_hash(pair.row.id, str(pair.known.number), item.question)
+            asked.setdefault(id_, {"id": id_, "pair": pair})
     asked = list(asked.values())
     counts = batch_generate.generate_jsonl(
         asked,
@@ -327,7 +334,7 @@ def judge(args, step, index, audit, pairs, shown):
     for question, raw in batch_generate.read_raw(asked, step.raw_path):
         pair, verdict = question["pair"], raw and parse_judgement(raw["response"])
         if raw is None:
-            silent.add(pair.row)
+            silent.add(pair.row.id)
             audit.add(pair, "no answer")
         elif verdict is None:
             over = pair.score >= (args.embedding_threshold or 1.0)
@@ -343,7 +350,6 @@ def report(items, unread):
     r.say("benchmarks: " + ", ".join(f"{name} {count:,}" for name, count in sorted(counts.items())))
     if absent := [name for name in benchmark_texts.BENCHMARKS if name not in counts]:
         r.say(f"not among them, of the 15 of the evaluation: {', '.join(absent)}")
-    unread = [f"{path}: {why}" for path, why in unread]
     for line in unread:
         r.say(f"could not be read: {line}")
     return dict(benchmarks=dict(counts), unread=unread)
@@ -351,19 +357,16 @@ def report(items, unread):
 
 def model_of_endpoint(url):
     """Name of the first model an OpenAI-compatible endpoint serves."""
-    import urllib.error
     import urllib.request
 
     try:
         place = f"{url.split(',')[0].strip().rstrip('/')}/models"
         with urllib.request.urlopen(place, timeout=30) as answer:
             return json.load(answer)["data"][0]["id"]
-    except (urllib.error.HTTPError, ValueError, LookupError, TypeError) as error:
-        raise r.BadInput(
-            f"--base-url {url}: its list of models cannot be read ({error}); name one with --model"
+    except (OSError, ValueError, LookupError, TypeError) as error:
+        raise r.NoEndpoint(
+            f"--base-url {url}: no server answers there with its models ({error}); start it, or name one with --model"
         ) from None
-    except OSError as error:
-        raise r.NoEndpoint(f"--base-url {url}: no server answers there ({error})") from None
 
 
 def parse_options():
@@ -371,13 +374,11 @@ def parse_options():
     add = parser.add_argument
     add("--field", default="question", help="field with the text (default question)")
     add("--benchmarks", nargs="+", required=True, metavar="PATH", help="folders or files")
-    add(
-        "--no-judge", action="store_true", help="the threshold decides (as where no model is named)"
-    )
+    alone = "the threshold decides (as where no model is named)"
+    add("--no-judge", action="store_true", help=alone)
     add("--encoder", metavar="M", help="sentence-transformers model (default: all-MiniLM-L6-v2)")
     add("--no-embedding", action="store_true", help="exact and n-gram matches only, no encoder")
     add("--embedding-threshold", type=float, help="cosine that counts without a judge")
-    add("--judge-from", type=float, default=0.6, help="cosine shown to the judge (default 0.6)")
     add("--cache", metavar="DIR", help="folder of the vectors, to share them between runs")
     batch_generate.add_options(parser, model=None, max_tokens=1024)
     args = parser.parse_args()
@@ -398,25 +399,24 @@ def parse_options():
 def main():
     args = parse_options()
     code = [question_text, benchmark_texts, benchmark_texts.TABLE, embed_texts]
-    step = r.Step(
-        args, inputs=[args.input, *args.benchmarks], prompt=PROMPT, code=code, ignore=("cache",)
-    )
+    inputs = [args.input, *args.benchmarks]
+    step = r.Step(args, inputs=inputs, prompt=PROMPT, code=code, ignore=("cache",))
     if step.finished():
         return
     items, unread = benchmark_texts.read_benchmarks(args.benchmarks)
     found = report(items, unread)
     if not items:
         raise r.BadInput(f"--benchmarks {' '.join(args.benchmarks)}: no question was found there")
-    index, audit, silent, counts = Index(items), Audit(items), set(), {}
-    doubtful, rest, shown = match_words(args, index, audit)
+    index, audit, silent, counts = Index(items), Audit(), set(), {}
+    rest, doubtful = match_words(args, index, audit)
     if rest and not args.no_embedding:
         pairs = match_vectors(args, index, rest)
-        doubtful += [pair for pair in pairs if settle(pair, index, audit, args.model)]
+        doubtful += [pair for pair in pairs if audit.settle(pair, args.model)]
     if args.model:
-        silent, counts = judge(args, step, index, audit, doubtful, shown)
+        silent, counts = judge(args, step, audit, doubtful)
     for row in step.read(args.input, args.field, limit=args.limit):
         if pair := audit.dropped.get(row["id"]):
-            item, score = items[pair.item], round(pair.score, 4)
+            item, score = pair.known.item, round(pair.score, 4)
             where = dict(benchmark=item.benchmark, benchmark_id=item.id)
             step.reject(row, "contaminated", **where, method=pair.method, score=score)
         elif row["id"] in silent:

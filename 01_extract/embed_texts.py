@@ -1,14 +1,19 @@
 """Sentence vectors of texts with a cache on disk, and the nearest neighbours among them; for
 dedup.py --semantic and decontaminate.py."""
 
+import contextlib
+import functools
 import hashlib
+import itertools
+import sqlite3
 from pathlib import Path
+
+import numpy as np
 
 import batch_generate
 import rows as r
 
-BLOCK = 8192  # texts of one file of vectors: what an interrupted run has to do again at most
-ENCODED = 512  # texts between two steps of the progress bar
+BATCH = 512  # texts embedded and stored at once
 
 
 def load_encoder(name):
@@ -38,94 +43,65 @@ def load_encoder(name):
 
 def embed(texts, encoder, folder):
     """Normalised sentence vectors of the texts, a float16 array (len(texts), dimension), from the
-    cache in `folder` where they are there.
-
-    The cache holds pairs of files: float16 vectors and the 128-bit hashes of their texts; a block
-    is on disk as soon as it is computed.
-    """
-    import numpy as np
-
-    folder = Path(folder)
-    folder.mkdir(parents=True, exist_ok=True)
-    prefix = r.text_hash(batch_generate.identify(encoder) if encoder else "all-MiniLM-L6-v2")[:8]
-    files, known = [], {}
-
-    def load(path):
-        for row, key in enumerate(np.load(path.with_suffix(".keys.npy"))):
-            known[key.tobytes()] = len(files), row
-        files.append(np.load(path, mmap_mode="r"))
-
-    for path in sorted(folder.glob(f"{prefix}-*[0-9].npy")):
-        load(path)
+    cache in `folder` (a SQLite file for each encoder) where they are there."""
+    named = batch_generate.identify(encoder) if encoder else "all-MiniLM-L6-v2"
+    path = Path(folder) / f"{r.text_hash(named)[:8]}.sqlite"
+    path.parent.mkdir(parents=True, exist_ok=True)
     keys = list(map(key_of, texts))
-    missing = list(
-        {key: text for key, text in zip(keys, texts, strict=True) if key not in known}.items()
-    )
-    if missing:
-        model = load_encoder(encoder)
-        cached = len(set(keys)) - len(missing)
-        r.say(f"embedding {len(missing):,} texts ({cached:,} from the cache)")
-        bar = r.progress(total=len(missing), desc="embedding", unit="text")
-        for at in range(0, len(missing), BLOCK):
-            new_keys, new_texts = zip(*missing[at : at + BLOCK], strict=True)
-            path = folder / f"{prefix}-{len(files):05d}.npy"
-            with r.write_aside(path.with_suffix(".keys.npy")) as file:
-                np.save(file, np.frombuffer(b"".join(new_keys), dtype="V16"))
-            with r.write_aside(path) as file:
-                np.save(file, encode(model, new_texts, bar))
-            load(path)
-        bar.close()
-    places = np.array([known[key] for key in keys], dtype=np.int64).reshape(-1, 2)
-    vectors = np.empty((len(texts), files[0].shape[1] if files else 0), dtype=np.float16)
-    for number, file in enumerate(files):
-        mine = places[:, 0] == number
-        vectors[mine] = file[places[mine, 1]]
-    return vectors
+    try:
+        with contextlib.closing(sqlite3.connect(path, timeout=60)) as cache:
+            cache.execute("CREATE TABLE IF NOT EXISTS vectors (text BLOB PRIMARY KEY, vector BLOB)")
+            found = map(functools.partial(stored, cache), keys)
+            every = zip(keys, texts, found, strict=True)
+            missing = {key: text for key, text, vector in every if vector is None}
+            if missing:
+                r.say(f"embedding {len(missing):,} texts ({len({*keys}) - len(missing):,} cached)")
+                add_vectors(cache, missing, load_encoder(encoder))
+            vectors = [np.frombuffer(stored(cache, key), np.float16) for key in keys]
+    except sqlite3.Error as error:
+        raise r.BadInput(f"{path}: {error}") from None
+    return np.stack(vectors) if vectors else np.zeros((0, 0), np.float16)
 
 
 def key_of(text):
     return hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).digest()
 
 
-def encode(model, texts, bar):
-    """Float16 vectors of the texts, in the order given."""
+def stored(cache, key):
+    row = cache.execute("SELECT vector FROM vectors WHERE text = ?", (key,)).fetchone()
+    return row and row[0]
+
+
+def add_vectors(cache, texts, model):
+    """Embed {key: text}; what is computed is on disk, also where the run is stopped."""
+    items = iter(r.progress(texts.items(), desc="embedding", unit="text"))
+    while batch := list(itertools.islice(items, BATCH)):
+        keys, chosen = zip(*batch, strict=True)
+        vectors = model.encode(list(chosen), batch_size=64, normalize_embeddings=True)
+        rows = zip(keys, map(np.ndarray.tobytes, vectors.astype(np.float16)), strict=True)
+        cache.executemany("INSERT OR REPLACE INTO vectors VALUES (?, ?)", rows)
+        cache.commit()
+
+
+def on_device(vectors):
     import torch
 
-    parts = []
-    for at in range(0, len(texts), ENCODED):
-        chosen = list(texts[at : at + ENCODED])
-        parts.append(
-            model.encode(chosen, batch_size=64, normalize_embeddings=True, convert_to_tensor=True)
-        )
-        bar.update(len(chosen))
-    return torch.cat(parts).to(torch.float16).cpu().numpy()
-
-
-def device():
-    import torch
-
-    return "cuda" if torch.cuda.is_available() else "cpu"
+    return torch.from_numpy(vectors).to("cuda" if torch.cuda.is_available() else "cpu").float()
 
 
 def nearest(vectors, others, count):
     """The `count` nearest of `others` for each vector, in blocks: yields (row, [(number, cosine),
     ...]), best first."""
-    import torch
-
-    table = torch.from_numpy(others).to(device()).float()
+    table = on_device(others).T
     for at in range(0, len(vectors), 2048):
-        scores = torch.from_numpy(vectors[at : at + 2048]).to(device()).float() @ table.T
+        scores = on_device(vectors[at : at + 2048]) @ table
         best = scores.topk(min(count, len(others)), dim=1)
-        for row, (numbers, values) in enumerate(
-            zip(best.indices.tolist(), best.values.tolist(), strict=True), at
-        ):
-            yield row, list(zip(numbers, values, strict=True))
+        pairs = zip(best.indices.tolist(), best.values.tolist(), strict=True)
+        for row, (numbers, cosines) in enumerate(pairs, at):
+            yield row, list(zip(numbers, cosines, strict=True))
 
 
 def pairs_from(ours, theirs, cosine):
     """Index pairs of the rows of two arrays of vectors whose cosine reaches a bound, an array (n,
     2)."""
-    import torch
-
-    ours, theirs = (torch.from_numpy(vectors).to(device()).float() for vectors in (ours, theirs))
-    return torch.nonzero(ours @ theirs.T >= cosine).cpu().numpy()
+    return (on_device(ours) @ on_device(theirs).T >= cosine).nonzero().cpu().numpy()

@@ -221,7 +221,8 @@ def test_every_form_of_benchmark_file(tmp_path):
     items, unread = benchmark_texts.read_benchmarks([tmp_path])
     found = {(item.benchmark, item.id, item.options) for item in items}
     assert {expected for _, expected in forms.values()} <= found
-    assert {path.name for path, _ in unread} == {"broken.json", "table.xlsx", "nothing.jsonl"}
+    names = ("broken.json", "nothing.jsonl", "table.xlsx")
+    assert [line.split(": ")[0] for line in unread] == [str(tmp_path / name) for name in names]
 
 
 def test_what_could_not_be_read_is_named_and_no_question_is_an_error(run_script, tmp_path):
@@ -318,8 +319,6 @@ def encoder_options(tmp_path):
 
 @pytest.mark.slow
 def test_paraphrases_with_the_embedded_encoder_and_the_cache(run_script, tmp_path):
-    import numpy as np
-
     options = encoder_options(tmp_path)
     questions = [
         PARAPHRASE,
@@ -334,12 +333,10 @@ def test_paraphrases_with_the_embedded_encoder_and_the_cache(run_script, tmp_pat
         and gone[0]["score"] >= decontaminate.THRESHOLDS[decontaminate.DEFAULT_ENCODER]
     )
     assert "embedding 3 texts" in done.stderr
-    vectors = sorted((tmp_path / "vectors").glob("*[0-9].npy"))
-    assert all(np.load(path, mmap_mode="r").dtype == np.float16 for path in vectors)
     _, gone, done = run(
         run_script, tmp_path, [*questions, "What is a mole?"], *options
     )  # no model named: no judge; the cache is used
-    assert set(gone) == {0} and "embedding 1 texts (3 from the cache)" in done.stderr
+    assert set(gone) == {0} and "embedding 1 texts (3 cached)" in done.stderr
 
 
 @pytest.mark.slow
@@ -364,16 +361,7 @@ def test_the_judge_decides_and_silence_is_no_verdict(run_script, tmp_path):
         )
 
     with FakeServer(answer) as server:
-        kept, gone, _ = run(
-            run_script,
-            tmp_path,
-            questions,
-            "--base-url",
-            server.url,
-            "--judge-from",
-            "0.4",
-            *options,
-        )
+        kept, gone, _ = run(run_script, tmp_path, questions, "--base-url", server.url, *options)
         assert (
             kept == [1]
             and gone[0]["method"] == "judge"
@@ -398,8 +386,6 @@ def test_the_judge_with_a_real_engine(run_script, tmp_path, demo_model):
         demo_model,
         "--max-tokens",
         "4",
-        "--judge-from",
-        "0.3",
         "--engine",
         '{"max_model_len": 1024}',
         *encoder_options(tmp_path),
@@ -440,9 +426,9 @@ def test_a_judge_is_asked_where_numbers_or_a_denial_differ():
     denied = stem + "which of the outcomes is not possible?"
     for question, alone in ((other_number, "kept: other numbers"), (denied, "dropped")):
         for judged in (None, "scripted"):
-            audit = decontaminate.Audit(items)
-            (pair,) = index.matches("q", question, ())
-            assert decontaminate.settle(pair, index, audit, judged) == bool(judged)
+            audit = decontaminate.Audit()
+            (pair,) = index.matches(decontaminate.Row("q", question, (), ""))
+            assert audit.settle(pair, judged) == bool(judged)
             assert audit.decisions == ([] if judged else [(pair, alone)])
     assert "only the first has: 6; only the second: 5" in decontaminate.differences(
         other_number, items[0].question
@@ -459,8 +445,8 @@ def test_long_texts_and_last_sentences_are_views():
     assert parts[0] == long and {w for p in parts[1:] for w in p.split()} == set(long.split())
     assert max(len(part.split()) for part in parts[1:]) <= decontaminate.WINDOW
     last = "How many of the marbles that he bought does he have in the end?"
-    index = decontaminate.Index([benchmark_texts.Item("b", "1", "Tom buys 5 marbles. " + last, ())])
-    assert [(text, more > 0) for _, text, more in index.views()][1:] == [(last, True)]
+    found = decontaminate.views("Tom buys 5 marbles. " + last)
+    assert [(text, more > 0) for text, more in found][1:] == [(last, True)]
 
 
 def test_an_encoder_without_a_measured_threshold_needs_one(run_script, tmp_path):
