@@ -22,6 +22,8 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
+import argparse
+import collections
 import functools
 import gc
 import itertools
@@ -175,7 +177,6 @@ def semantic_pairs(args, texts, rows):
 
     folder = r.beside(args.output, "embeddings")
     vectors = embed_texts.embed([texts[row] for row in rows], args.encoder, folder)
-    place = {row: at for at, row in enumerate(rows.tolist())}
     pairs = [np.zeros((0, 2), dtype=np.int64)]
     for later in range(0, len(rows), VECTORS):
         for earlier in range(0, later + 1, VECTORS):
@@ -183,19 +184,12 @@ def semantic_pairs(args, texts, rows):
             near = embed_texts.pairs_from(*blocks, args.semantic) + np.array([later, earlier])
             pairs.append(rows[near[near[:, 1] < near[:, 0]]])
 
-    def cosine(later, earlier):
-        ours, theirs = (vectors[place[row]].astype(np.float32) for row in (later, earlier))
+    def cosine(*pair):
+        ours, theirs = vectors[np.searchsorted(rows, pair)].astype(np.float32)
         share = float(ours @ theirs)
         return share if share >= args.semantic else None
 
     return np.unique(np.concatenate(pairs), axis=0), cosine
-
-
-def one_by_one(pairs):
-    """The rows of an array as lists, made a block at a time: all candidates of large families would
-    fill the memory."""
-    for at in range(0, len(pairs), PAIRS):
-        yield from pairs[at : at + PAIRS].tolist()
 
 
 def resolve(pairs, likeness, differ, claims):
@@ -205,22 +199,22 @@ def resolve(pairs, likeness, differ, claims):
     Answers are read of those pairs only that their texts do not tell apart.
     """
 
-    @functools.lru_cache(1 << 16)
     def alike(later, earlier):
         share = likeness(later, earlier)
         return None if share is None or differ(later, earlier) else share
 
-    near = [pair for pair in one_by_one(pairs) if likeness(*pair) is not None]
-    unequal = [pair for pair in near if claims.unequal(*pair)]
-    claims.read_pairs([pair for pair in unequal if alike(*pair) is not None])
+    near = {}
+    for block in np.array_split(pairs, len(pairs) // PAIRS + 1):  # as lists they fill the memory
+        every = ((pair, alike(*pair)) for pair in map(tuple, block.tolist()))
+        near.update((pair, share) for pair, share in every if share is not None)
+    claims.load_pairs([*near])
     found = {}
-    for later, earlier in near:
-        if later in found or alike(later, earlier) is None:
-            continue
-        kept = found.get(earlier, (earlier,))[0]
-        share = alike(later, kept)
-        if share is not None and not claims.differ(later, kept):
-            found[later] = kept, share
+    for (later, earlier), share in near.items():
+        if later not in found:
+            kept = found.get(earlier, (earlier,))[0]
+            share = share if kept == earlier else alike(later, kept)
+            if share is not None and not claims.differ(later, kept):
+                found[later] = kept, share
     return found
 
 
@@ -266,13 +260,10 @@ def read_rows(args, bands, per_band):
 def exact_duplicates(wholes, lengths, other_numbers):
     """Map row -> earlier row with the same words in the same order (and no other numbers); rows
     without a word are never duplicates."""
-    order = np.argsort(wholes, kind="stable")
-    keys = wholes[order]
-    repeated = np.flatnonzero((keys[1:] == keys[:-1]) & (lengths[order[1:]] > 0))
-    found, firsts = {}, {}
-    for position in repeated.tolist():
-        row, key = int(order[position + 1]), int(keys[position])
-        known = firsts.setdefault(key, [int(order[position])])  # one row for each set of numbers
+    _, places, counts = np.unique(wholes, return_inverse=True, return_counts=True)
+    found, firsts = {}, collections.defaultdict(list)  # of the same words, one for each numbers
+    for row in np.flatnonzero((counts[places] > 1) & (lengths > 0)).tolist():
+        known = firsts[places[row]]
         first = next((first for first in known[:FAMILY] if not other_numbers(first, row)), None)
         if first is None:
             known.append(row)
@@ -285,7 +276,7 @@ def find_duplicates(args):
     """The ids of all rows, and those to leave out as a map row -> (reason, more fields of the
     rejected row)."""
     found = read_rows(args, *bands_and_rows(args.threshold))
-    ids, texts, lengths = found.ids, found.texts, found.lengths
+    ids, texts = found.ids, found.texts
 
     def other_numbers(a, b):
         return question_text.other_numbers(texts[a], texts[b])
@@ -293,20 +284,19 @@ def find_duplicates(args):
     def differ(a, b):
         return other_numbers(a, b) or question_text.other_words(texts[a], texts[b])
 
-    def numbers_of(row):
-        return question_text.numbers(texts[row])
-
     def still_there():
-        return np.setdiff1d(np.flatnonzero(lengths > 0), np.array([*out], dtype=np.int64))
+        return np.setdiff1d(np.flatnonzero(found.lengths), np.array([*out], dtype=np.int64))
 
     claims = equal_questions.Claims(
         lambda: r.read(args.input, args.field, limit=args.limit, unique=False), found.said
     )
-    same_words = exact_duplicates(found.wholes, lengths, other_numbers)
-    exact, lost, out = equal_questions.settle(same_words, claims)
-    out = {row: ("answers disagree", {"answers": known}) for row, known in out.items()}
+    same_words = exact_duplicates(found.wholes, found.lengths, other_numbers)
+    exact, lost, unsettled = equal_questions.settle(same_words, claims)
+    out = {row: ("answers disagree", {"answers": known}) for row, known in unsettled.items()}
     out |= dict.fromkeys(exact)
-    pairs, jaccard = near_pairs(found, still_there(), args.threshold, numbers_of)
+    pairs, jaccard = near_pairs(
+        found, still_there(), args.threshold, lambda row: question_text.numbers(texts[row])
+    )
     near = resolve(pairs, jaccard, differ, claims)
     near |= {row: near.get(kept, (kept, 1.0)) for row, kept in exact.items()}
     for row, (kept, share) in near.items():
@@ -321,18 +311,21 @@ def find_duplicates(args):
     return ids, out
 
 
+def share(text):
+    """argparse type: a number above 0 and at most 1."""
+    if not 0 < float(text) <= 1:
+        raise argparse.ArgumentTypeError(f"must be above 0 and at most 1, this is {text}")
+    return float(text)
+
+
 def main():
     parser = r.parser(__doc__, "input", "output", "limit", "fresh")
     add = parser.add_argument
     add("--field", default="question", help="field with the text (default question)")
-    add("--threshold", type=float, default=0.6, help="Jaccard of duplicates (default 0.6)")
-    add("--semantic", type=float, metavar="C", help="cosine of paraphrases to drop, e.g. 0.92")
+    add("--threshold", type=share, default=0.6, help="Jaccard of duplicates (default 0.6)")
+    add("--semantic", type=share, metavar="C", help="cosine of paraphrases to drop, e.g. 0.92")
     add("--encoder", metavar="M", help="of --semantic (default: the embedded all-MiniLM-L6-v2)")
     args = parser.parse_args()
-    for name in ("threshold", "semantic"):
-        value = getattr(args, name)
-        if value is not None and not 0 < value <= 1:
-            parser.error(f"argument --{name}: must be above 0 and at most 1, this is {value}")
     step = r.Step(args, inputs=[args.input], code=[question_text, *equal_questions.CODE])
     if step.finished():
         return

@@ -9,7 +9,9 @@ Final answers are compared by `answers`, those of near questions also by their n
 worked out in prose; where that cannot tell (proofs, other words), the rows are plain duplicates.
 """
 
-from typing import NamedTuple
+import collections
+import functools
+import itertools
 
 import extract_reference
 import grounding
@@ -26,32 +28,7 @@ BACKING = (  # what speaks for an answer, the best last
 )
 
 
-FIELDS = ("id", "question", "answer", "reference_answer", "options")  # that a Claim is made of
-
-
-class Claim(NamedTuple):
-    """What a row answers."""
-
-    row: int  # place in the file
-    id: str
-    final: str | None
-    kind: str | None  # of `answers`; None: rules cannot compare it
-    options: list | None
-    numbers: set  # of the final answer
-    worked: set  # numbers of the whole answer
-    backing: int | None = None  # index into BACKING
-
-
-def claim_of(number, row):
-    reference, answer = row.get("reference_answer"), row.get("answer")
-    if not isinstance(answer, str):
-        return Claim(number, row["id"], None, None, None, set(), set())
-    known = isinstance(reference, str) and reference.strip()
-    final = reference if known else extract_reference.by_rule(answer)[0]
-    kind = kinds.kind_of(final, row.get("question") or "", row.get("options"))
-    numbers = telling_numbers(final) if kind else set()
-    options = kinds.option_texts(row.get("options"))
-    return Claim(number, row["id"], final, kind, options, numbers, telling_numbers(answer))
+FIELDS = ("id", "question", "answer", "reference_answer", "options", "consistent")
 
 
 def telling_numbers(text):
@@ -60,16 +37,41 @@ def telling_numbers(text):
     return {n for n in map(grounding.digits, grounding.NUMBER.findall(text)) if len(n) > 1}
 
 
-def backing_of(row, claim):
-    solved, own = row.get("consistent"), None
-    solved = solved if isinstance(solved, float | int) else None
-    if row.get("reference_answer") and claim.kind:
-        own = answers.check(row["answer"], claim.final, claim.kind, claim.options).correct
-    if own is False or (solved is not None and solved < 0.5):
-        return 0
-    if solved is not None:
-        return 3
-    return 2 if row.get("reference_answer") else 1
+class Claim:
+    """What a row answers; row: its FIELDS, number: its place in the file."""
+
+    def __init__(self, number, row):
+        self.number, self.id, self.row, self.final = number, row["id"], row, None
+        self.answer = row["answer"] if isinstance(row["answer"], str) else ""
+        self.options = kinds.option_texts(row["options"])
+        reference = row["reference_answer"]
+        if isinstance(row["answer"], str):
+            known = isinstance(reference, str) and reference.strip()
+            self.final = reference if known else extract_reference.by_rule(self.answer)[0]
+        # of `answers`; None: rules cannot compare it
+        self.kind = kinds.kind_of(self.final, row["question"] or "", row["options"])
+
+    @functools.cached_property
+    def numbers(self):
+        return telling_numbers(self.final) if self.kind else set()
+
+    @functools.cached_property
+    def worked(self):
+        """Numbers of the whole answer."""
+        return telling_numbers(self.answer)
+
+    @functools.cached_property
+    def backing(self):
+        """Index into BACKING."""
+        solved, own = self.row["consistent"], None
+        solved = solved if isinstance(solved, float | int) else None
+        if self.row["reference_answer"] and self.kind:
+            own = answers.check(self.answer, self.final, self.kind, self.options).correct
+        if own is False or (solved is not None and solved < 0.5):
+            return 0
+        if solved is not None:
+            return 3
+        return 2 if self.row["reference_answer"] else 1
 
 
 def same(claim, other):
@@ -108,44 +110,29 @@ def described(groups):
 
 
 def answer_hash(row):
-    """64-bit hash of the texts that a Claim is made of."""
+    """64-bit hash of what a row answers."""
     return hash(f"{row.get('answer')}\0{row.get('reference_answer')}\0{row.get('options')}")
 
 
 class Claims:
-    """The claims of rows of a file, made where they are needed: of rows that answer with the same
+    """The claims of rows of a file, read where they are needed: of rows that answer with the same
     texts the first one's counts. read() gives all rows in order, hashes their answer_hash."""
 
     def __init__(self, read, hashes):
-        self.read, self.rows, self.of = read, {}, {}
+        self.read, self.of = read, {}
         _, first, places = np.unique(hashes, return_index=True, return_inverse=True)
         self.first = first[places]
 
-    def unequal(self, row, other):
-        """Do two rows answer with other texts?"""
-        return self.first[row] != self.first[other]
+    def load(self, numbers):
+        wanted = set(numbers) - self.of.keys()
+        for number, row in enumerate(self.read() if wanted else ()):
+            if number in wanted:
+                self.of[number] = Claim(number, {name: row.get(name) for name in FIELDS})
 
-    def read_pairs(self, pairs):
+    def load_pairs(self, pairs):
         """Read what differ() needs for these pairs, and for any chain of them."""
         firsts = self.first[np.array(pairs, dtype=np.int64).reshape(-1, 2)]
-        wanted = set(firsts.ravel().tolist()) - self.of.keys() - self.rows.keys()
-        for number, row in enumerate(self.read() if wanted else ()):
-            if number in wanted:
-                self.rows[number] = {name: row.get(name) for name in FIELDS}
-
-    def claim(self, number):
-        if number not in self.of:
-            self.of[number] = claim_of(number, self.rows.pop(number))
-        return self.of[number]
-
-    def backed(self, wanted):
-        """{row number: Claim with its backing} of rows."""
-        found = {}
-        for number, row in enumerate(self.read() if wanted else ()):
-            if number in wanted:
-                claim = claim_of(number, row)
-                found[number] = claim._replace(backing=backing_of(row, claim))
-        return found
+        self.load(firsts[firsts[:, 0] != firsts[:, 1]].ravel().tolist())
 
     def differ(self, later, earlier):
         """True where the answers of two rows are surely not the same: by `answers`, or since all
@@ -154,32 +141,13 @@ class Claims:
         later, earlier = self.first[later], self.first[earlier]
         if later == earlier:
             return False
-        ours = self.claim(earlier)
-        if not (ours.kind or ours.worked):  # prose: the other answer need not be read
-            return False
-        theirs, verdicts = self.claim(later), {None}
+        ours, theirs, verdicts = self.of[earlier], self.of[later], {None}
         if ours.kind and theirs.kind:
             verdicts = {same(ours, theirs), same(theirs, ours)}
         if verdicts != {None}:
             return verdicts == {False}
         pairs = (ours.numbers, theirs.worked), (theirs.numbers, ours.worked)
         return any(some and more and some.isdisjoint(more) for some, more in pairs)
-
-
-def best_of(groups):
-    """The claim that stays of groups of equal answers, the strongest first, or None: two are as
-    strong."""
-    if strength(groups[0]) == strength(groups[1]):
-        return None
-    return max(groups[0], key=lambda claim: claim.backing)
-
-
-def by_question(same_words):
-    """Lists of the rows that ask the same, the first row first."""
-    members = {}
-    for row, first in same_words.items():
-        members.setdefault(first, [first]).append(row)
-    return members.values()
 
 
 def settle(same_words, claims):
@@ -190,22 +158,25 @@ def settle(same_words, claims):
     {row: the answers} for rows of which none stays).
     """
     kept, lost, unsettled = dict(same_words), {}, {}
-    unequal = [rows for rows in by_question(same_words) if len(set(claims.first[rows])) > 1]
-    found = claims.backed(set().union(*unequal))
+    asking_the_same = collections.defaultdict(list)
+    for row, first in same_words.items():
+        asking_the_same[first].append(row)
+    groups = ([first, *rows] for first, rows in asking_the_same.items())
+    unequal = [rows for rows in groups if len(set(claims.first[rows])) > 1]
+    claims.load(itertools.chain.from_iterable(unequal))
     for rows in unequal:
-        groups = by_answer([found[row] for row in sorted(rows) if found[row].kind])
+        groups = by_answer([claims.of[row] for row in rows if claims.of[row].kind])
         if len(groups) < 2:
             continue
         groups.sort(key=strength, reverse=True)
-        best = best_of(groups)
-        if best is None:
+        if strength(groups[0]) == strength(groups[1]):
             unsettled |= dict.fromkeys(rows, described(groups))
         else:
-            kept |= dict.fromkeys(rows, best.row)
-            lost |= {c.row: described(groups) for group in groups[1:] for c in group}
-    for row in unsettled:
-        kept.pop(row, None)
-    return {row: stays for row, stays in kept.items() if row != stays}, lost, unsettled
+            best = max(groups[0], key=lambda claim: claim.backing)
+            kept |= dict.fromkeys(rows, best.number)
+            lost |= {claim.number: described(groups) for claim in sum(groups[1:], [])}
+    kept = {row: stays for row, stays in kept.items() if row != stays and row not in unsettled}
+    return kept, lost, unsettled
 
 
 CODE = [__file__, extract_reference.__file__, grounding.__file__, *answers.FILES]
