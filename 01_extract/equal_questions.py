@@ -174,7 +174,7 @@ def settle(same_words, claims):
         else:
             best = max(groups[0], key=lambda claim: claim.backing)
             kept |= dict.fromkeys(rows, best.number)
-            lost |= {claim.number: described(groups) for claim in sum(groups[1:], [])}
+            lost |= {claim.number: described(groups) for claim in itertools.chain(*groups[1:])}
     kept = {row: stays for row, stays in kept.items() if row != stays and row not in unsettled}
     return kept, lost, unsettled
 

@@ -25,7 +25,6 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-import array
 import importlib.util
 import math
 
@@ -37,7 +36,9 @@ import score_difficulty
 import rows as r
 
 METHODS = ("random", "length", "difficulty", "novelty", "all")
-COLUMNS = ("group", "key", "score", "size")  # what is remembered of a row: 32 bytes
+HOW = {"random": "at random", "length": "longest", "novelty": "most new 4-grams"}
+# of a row: place of its rule (-1: none), place in the order of the seed, score (NaN: none), size
+MEASURES = [("rule", "i8"), ("key", "u8"), ("score", "f8"), ("size", "f8")]
 
 
 def order_key(seed, id_, use):
@@ -52,8 +53,8 @@ def order_key(seed, id_, use):
 
 
 def ranked(rows, method, keep):
-    """The rows that may be chosen, best first, equal ones by their key; rows: a DataFrame of key,
-    score (NaN: none), size."""
+    """The rows that may be chosen, best first, equal ones by their key; rows: a DataFrame of
+    MEASURES."""
     if method in ("random", "all"):
         return rows.sort_values("key")
     if method == "difficulty":
@@ -73,26 +74,17 @@ def choose(rows, method, keep, n=None, tokens=None):
     return rows.index[:n]
 
 
-# ---- what a row is ranked by ----
-
-
-def length_field(path):
-    """The field that measures the answers of these rows: the first of three that every row has."""
-    total, counts = 0, dict.fromkeys(("annotator_tokens", "annotator_response"), 0)
-    for row in r.read(path):
-        total += 1
-        for field in counts:
-            counts[field] += row.get(field) is not None
-    return next((field for field, count in counts.items() if count == total), "answer")
+# ---- what a row is ranked by: functions row -> number, or None ----
 
 
 def length_of(path):
-    field = length_field(path)
-    if field == "annotator_tokens":
-        r.say(f"length: measured by {field}")
-        return lambda row: row[field]
-    r.say(f"length: measured by {field} (characters)")
-    return lambda row: len(row[field] or "")
+    """Length by the first of three fields that every row has."""
+    fields = ["annotator_tokens", "annotator_response"]
+    for row in r.read(path):
+        fields = [field for field in fields if row.get(field) is not None]
+    field = [*fields, "answer"][0]
+    r.say(f"length: measured by {field}")
+    return lambda row: row[field] if isinstance(row[field], int) else len(row[field] or "")
 
 
 def load_scorer(text):
@@ -110,8 +102,8 @@ def load_scorer(text):
 
 
 def novelty_of(args, n):
-    """Function row -> 4-grams it added when it was chosen, greedily among n, else None; rows are
-    offered in the order of seed and ids."""
+    """4-grams that a row added when it was chosen, greedily among n; rows are offered in the order
+    of seed and ids."""
     if args.recipe or n is None:
         raise r.BadInput("--method novelty needs --n or --match-n; a recipe cannot name it")
     texts = {
@@ -124,52 +116,43 @@ def novelty_of(args, n):
     return lambda row: gains.get(row["id"])
 
 
-def difficulty_of(row):
-    if "difficulty" not in row:
-        raise r.BadInput('field "difficulty" is missing; run score_difficulty.py first')
-    return row["difficulty"]
-
-
 def scorer_of(rule, args):
-    """Function row -> number it is ranked by, or None, of a rule."""
     method = rule["method"]
+    if method in ("random", "all"):
+        return lambda row: None
     if method == "difficulty":
-        return difficulty_of
+        return lambda row: row["difficulty"]
     if method == "length":
         return length_of(args.input)
-    if method == "novelty":
-        return novelty_of(args, rule["n"])
-    return load_scorer(method) if method == args.scorer else lambda row: None
+    return novelty_of(args, rule["n"]) if method == "novelty" else load_scorer(method)
 
 
 def checked_score(scorer, row, path):
     """The score of a row as a float, NaN for none; BadInput where it is no number."""
+    place = f'{path}, row "{row["id"]}"'
     try:
         value = scorer(row)
-    except r.BadInput as error:
-        raise r.BadInput(f'{path}, row "{row["id"]}": {error}') from None
+    except KeyError as error:
+        raise r.BadInput(f'{place}: field "{error.args[0]}" is missing') from None
     if value is None:
         return math.nan
     if type(value) not in (int, float) or math.isnan(value):
-        text = f'{path}, row "{row["id"]}": the score must be a number or null, this is {value!r}'
-        raise r.BadInput(text[:300])
+        raise r.BadInput(f"{place}: the score must be a number or null, this is {value!r:.99}")
     return float(value)
 
 
-def size_counter(tokenizer):
-    """Function rows -> (row, size): tokens of the tokenizer, or characters of question and
-    answer."""
+def sized(rows, tokenizer):
+    """(row, size) of rows: tokens of the tokenizer, or characters of question and answer."""
     if tokenizer:
-        loaded = count_tokens.Tokenizer(tokenizer)
-        return lambda rows: count_tokens.counted(rows, loaded)
-    return lambda rows: ((row, len(str(row["question"])) + len(str(row["answer"]))) for row in rows)
+        return count_tokens.counted(rows, count_tokens.Tokenizer(tokenizer))
+    return ((row, len(str(row["question"])) + len(str(row["answer"]))) for row in rows)
 
 
-# ---- rules: how each source is chosen ----
+# ---- rules: how the rows of a source, or all (source None), are chosen ----
 
 
 def rules_of(args):
-    """{source: rule}, or {None: rule} for all rows together; a rule has method, n, tokens."""
+    """List of dicts source, method, n, tokens."""
     if args.recipe:
         return recipe_rules(args.recipe)
     method, n, tokens = args.scorer or args.method, args.n, None
@@ -179,32 +162,27 @@ def rules_of(args):
         n = sum(1 for _ in r.read(args.match_n, unique=False))
     if args.match_tokens:
         rows = r.read(args.match_tokens, "question", "answer", unique=False)
-        tokens = sum(size for _, size in size_counter(args.tokenizer)(rows))
+        tokens = sum(size for _, size in sized(rows, args.tokenizer))
     if method not in ("difficulty", "all") and n is None and tokens is None:
         raise r.BadInput(
             f"--n: say how many rows {method} is to keep, or name a file with --match-n or --match-tokens"
         )
-    return {None: dict(method=method, n=n, tokens=tokens)}
+    return [dict(source=None, method=method, n=n, tokens=tokens)]
 
 
 def recipe_rules(path):
-    rules = {}
+    rules = []
     for entry in load_sources.read_recipe(path)["sources"]:
-        default = "random" if "count" in entry else "all"
-        method = entry.get("method", default)
+        name, n = entry["source"], entry.get("count")
+        method = entry.get("method", "random" if "count" in entry else "all")
         if method not in METHODS:
-            raise r.BadInput(
-                f'--recipe {path}: source {entry["source"]}: method "{method}" is none of {", ".join(METHODS)}'
-            )
-        rules[entry["source"]] = dict(method=method, n=entry.get("count"), tokens=None)
+            names = ", ".join(METHODS)
+            raise r.BadInput(f"--recipe {path}: {name}: {method} is no method ({names})")
+        rules.append(dict(source=name, method=method, n=n, tokens=None))
     return rules
 
 
 # ---- the two passes over the file ----
-
-
-def group_of(row, rules):
-    return None if None in rules else row.get("source")
 
 
 def left_out(row, args):
@@ -218,69 +196,57 @@ def left_out(row, args):
 
 
 def measure(args, rules):
-    """First pass: a DataFrame with group (place of its rule, -1 for none), key, score, size of each
-    row."""
-    import pandas as pd
-
-    scorers = {rule["method"]: scorer_of(rule, args) for rule in rules.values()}
+    """First pass: the MEASURES of each row."""
+    places = {rule["source"]: place for place, rule in enumerate(rules)}
+    scorers = [scorer_of(rule, args) for rule in rules]
     rows = r.progress(r.read(args.input, "question", "answer", "subject?"), desc="measuring")
-    sized = size_counter(args.tokenizer)(rows) if args.match_tokens else ((row, 1) for row in rows)
-    names = list(rules)
-    columns = {name: array.array(kind) for name, kind in zip(COLUMNS, "qQdd", strict=True)}
-    for row, size in sized:
-        name, group, score = group_of(row, rules), -1, math.nan
-        if name in rules and left_out(row, args) is None:
-            group = names.index(name)
-            score = checked_score(scorers[rules[name]["method"]], row, args.input)
-        key = order_key(args.seed, row["id"], "select")
-        for column, value in zip(columns.values(), (group, key, score, size), strict=True):
-            column.append(value)
-    return pd.DataFrame({name: memoryview(values) for name, values in columns.items()})
+    for row, size in (
+        sized(rows, args.tokenizer) if args.match_tokens else ((row, 1) for row in rows)
+    ):
+        place, score = places.get(None if None in places else row.get("source"), -1), math.nan
+        if left_out(row, args):
+            place = -1
+        if place >= 0:
+            score = checked_score(scorers[place], row, args.input)
+        yield place, order_key(args.seed, row["id"], "select"), score, size
 
 
-def reason_for(score, method, chosen, of, args):
+def reason_for(rule, score, args):
     """The sentence that stays in a chosen row."""
+    method, of = rule["method"], rule["of"]
     if method == "all":
         return f"all {of:,} rows of the source"
-    low, high = args.keep
-    how = {
-        "random": "at random",
-        "length": "longest",
-        "novelty": "most new 4-grams",
-        "difficulty": f"mean difficulty in {low:g} to {high:g}",
-    }.get(method, f"highest {method}")
+    how = HOW.get(method, f"highest {method}")
+    if method == "difficulty":
+        how = "mean difficulty in {:g} to {:g}".format(*args.keep)
     told = "" if score is None else f", score {score:g}"
-    return f"{how}: {chosen:,} of {of:,}, seed {args.seed}{told}"
+    return f"{how}: {rule['chosen']:,} of {of:,}, seed {args.seed}{told}"
 
 
 def why_not(method, score, keep):
     """Reason a row was left out."""
-    if method != "difficulty":
-        return "no score" if method not in METHODS and score is None else "not selected"
-    if score is None:
-        return "no difficulty score"
-    if keep[0] <= score <= keep[1]:
-        return "not selected"
-    return "too easy" if score > keep[1] else "too hard (noisy)"
+    if method == "difficulty":
+        if score is None:
+            return "no difficulty score"
+        if not keep[0] <= score <= keep[1]:
+            return "too easy" if score > keep[1] else "too hard (noisy)"
+    return "no score" if method not in METHODS and score is None else "not selected"
 
 
-def write(args, step, told, scores, chosen):
+def write(args, step, rules, frame, chosen):
     """Second pass: every row goes to the output or, with a reason, to the rejected file."""
-    rows = step.read(args.input, "question", "answer", "subject?")
-    for number, row in enumerate(r.progress(rows, desc=step.output.name)):
-        group = group_of(row, told)
-        reason = left_out(row, args) if group in told else "not in the recipe"
-        if reason:
-            step.reject(row, reason)
+    rows = r.progress(step.read(args.input, "question", "answer", "subject?"), desc="selecting")
+    for row, place, score, is_chosen in zip(rows, frame.rule, frame.score, chosen, strict=True):
+        if place < 0:
+            step.reject(row, left_out(row, args) or "not in the recipe")
             continue
-        method = told[group]["method"]
-        score = None if math.isnan(scores[number]) else float(scores[number])
-        if chosen[number]:
-            why = reason_for(score, **told[group], args=args)
+        rule, score = rules[place], None if math.isnan(score) else score
+        if is_chosen:
+            why = reason_for(rule, score, args)
             step.keep({**row, "selection": why, "selection_score": score})
         else:
-            why = why_not(method, score, args.keep)
-            step.reject(row, why, selection_method=method, selection_score=score)
+            why = why_not(rule["method"], score, args.keep)
+            step.reject(row, why, selection_method=rule["method"], selection_score=score)
 
 
 def parse_options():
@@ -309,6 +275,7 @@ def parse_options():
 
 def main():
     import numpy as np
+    import pandas as pd
 
     args = parse_options()
     scorer = args.scorer and args.scorer.partition(":")[0]
@@ -318,20 +285,18 @@ def main():
     if step.finished():
         return
     rules = rules_of(args)
-    frame, told = measure(args, rules), {}
+    frame = pd.DataFrame(np.fromiter(measure(args, rules), MEASURES))
     chosen = np.zeros(len(frame), bool)
-    for group, (name, rule) in enumerate(rules.items()):
-        own, wanted = frame[frame.group == group], rule["n"]
+    for place, rule in enumerate(rules):
+        own, wanted = frame[frame.rule == place], rule["n"]
         picked = choose(own, rule["method"], args.keep, wanted, rule["tokens"])
         chosen[picked] = True
-        n, of = len(picked), len(own)
-        told[name] = dict(method=rule["method"], chosen=n, of=of)
-        if wanted is not None and rule["method"] != "all" and n < wanted:
-            r.say(
-                f"{name or 'input'}: only {n:,} rows for the {wanted:,} asked for ({of:,} in all)"
-            )
-    write(args, step, told, frame.score.to_numpy(), chosen)
-    step.finish(chosen={str(name): counts for name, counts in told.items()})
+        rule |= dict(chosen=len(picked), of=len(own))
+        if wanted is not None and len(picked) < wanted:
+            name = rule["source"] or "input"
+            r.say(f"{name}: only {len(picked):,} rows for the {wanted:,} asked for")
+    write(args, step, rules, frame, chosen)
+    step.finish(chosen=rules)
 
 
 if __name__ == "__main__":
