@@ -38,18 +38,15 @@ TABLE = Path(__file__).with_name("sources.yaml")
 # ---- sources ----
 
 
-def read_table(path=TABLE):
+def read_table():
     import yaml
 
-    return yaml.safe_load(Path(path).read_text(encoding="utf-8"))
+    return yaml.safe_load(TABLE.read_text(encoding="utf-8"))
 
 
 RECIPE_KEYS = set("name about seed tokenizer max_tokens append_reference sources".split())
-SOURCE_KEYS = set(
-    (
-        "source path hub config split fields license citation revision method count annotate limit"
-    ).split()
-)
+SOURCE_KEYS = set("source path hub config split fields license citation revision".split())
+SOURCE_KEYS |= set("method count annotate limit".split())
 
 
 def read_recipe(path):
@@ -57,25 +54,25 @@ def read_recipe(path):
     where it is not one."""
     import yaml
 
-    path = Path(path)
     try:
-        recipe = yaml.safe_load(path.read_text(encoding="utf-8"))
+        recipe = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
         sources = recipe["sources"]
-        unknown = [recipe.keys() - RECIPE_KEYS, *(entry.keys() - SOURCE_KEYS for entry in sources)]
-        named = all(entry["source"] for entry in sources)
+        unknown = recipe.keys() - RECIPE_KEYS
+        unknown = unknown.union(*(entry.keys() - SOURCE_KEYS for entry in sources))
+        nameless = not all(entry["source"] for entry in sources)
     except FileNotFoundError:
         raise r.BadInput(f"--recipe {path}: there is no such file") from None
     except yaml.YAMLError as error:
         raise r.BadInput(f"--recipe {path}: not valid YAML ({error})") from None
     except (TypeError, AttributeError, KeyError):
-        named, unknown = False, ()
-    if not named:
+        nameless, unknown = True, ()
+    if nameless:
         raise r.BadInput(
             f"--recipe {path}: a recipe is a mapping with a list `sources`, each with its name in `source`"
         )
-    if wrong := set().union(*unknown):
-        raise r.BadInput(f'--recipe {path}: unknown key "{min(wrong)}"')
-    return {"name": path.stem, **recipe}
+    if unknown:
+        raise r.BadInput(f'--recipe {path}: unknown key "{min(unknown)}"')
+    return {"name": Path(path).stem, **recipe}
 
 
 def names_of(recipe, chosen):
@@ -92,52 +89,46 @@ def is_named(row, names):
 
 def plan(named, recipe=None):
     """List of sources to load, in order: dicts with name, path or hub, fields, license ... Raises
-    BadInput for an unknown name."""
+    BadInput for an unknown name.
+
+    named: NAME, PATH or NAME=PATH, also several with commas; NAME=PATH gives a source of the recipe
+    its path.
+    """
     table = read_table()
-    listed = [
-        {**table.get(entry["source"], {}), **entry, "name": entry["source"]}
+    listed = {
+        entry["source"]: {**table.get(entry["source"], {}), **entry, "name": entry["source"]}
         for entry in (recipe or {}).get("sources", [])
-    ]
+    }
     for text in (part for option in named for part in option.split(",") if part):
-        add_source(listed, text, table)
-    for source in listed:
-        check_source(source)
-    names = [source["name"] for source in listed]
-    if len(set(names)) < len(names):
-        raise r.BadInput(
-            f"--sources: a name occurs twice in {', '.join(names)}; tell the files apart with NAME=PATH"
-        )
-    return listed
+        name, given, path = text.rpartition("=")
+        if not given and Path(path).is_file():
+            name = Path(path).name.split(".")[0]
+        elif not given and path in table:
+            name, path = path, None
+        elif not given:
+            raise r.BadInput(
+                f"--sources {text}: neither a file nor a name of {TABLE.name} ({', '.join(table)})"
+            )
+        if name in listed and not given:
+            raise r.BadInput(
+                f"--sources {text}: the name {name} occurs twice; tell the files apart with NAME=PATH"
+            )
+        source = listed.setdefault(name, {**table.get(name, {}), "name": name})
+        if path:
+            source["path"] = path
+    for name, source in listed.items():
+        check_source(name, source)
+    return list(listed.values())
 
 
-def add_source(listed, text, table):
-    """Add what one entry of --sources names (NAME, PATH or NAME=PATH) to the list, or give a listed
-    name its path."""
-    name, _, path = text.rpartition("=")
-    name = name or text
-    same = next((source for source in listed if source["name"] == name), None)
-    if same and "=" in text:
-        same["path"] = path
-    elif Path(path).is_file():
-        name = name if "=" in text else Path(path).name.split(".")[0]
-        listed.append({**table.get(name, {}), "name": name, "path": path})
-    elif name in table and "=" not in text:
-        listed.append({**table[name], "name": name})
-    else:
-        raise r.BadInput(
-            f"--sources {text}: neither a file nor a name of {TABLE.name} ({', '.join(table)})"
-        )
-
-
-def check_source(source):
-    place, hint = f"source {source['name']}", f"--sources {source['name']}=PATH"
+def check_source(name, source):
     if "path" in source and not Path(source["path"]).is_file():
         raise r.BadInput(
-            f"{place}: {source['path']}: there is no such file; make it, or give another place with {hint}"
+            f"source {name}: {source['path']}: there is no such file; make it, or give another place with --sources {name}=PATH"
         )
     if not {"path", "hub"} & source.keys():
         raise r.BadInput(
-            f"{place}: not in {TABLE.name}, and the recipe gives neither path nor hub; give it with {hint}"
+            f"source {name}: not in {TABLE.name}, and the recipe gives neither path nor hub; give it with --sources {name}=PATH"
         )
 
 
@@ -177,15 +168,11 @@ def load(source, step, seen, args):
     allowed = {r.license_id(name) for text in args.allow_licenses for name in text.split(",")}
     for row in r.progress(stream(source, limit), desc=source["name"]):
         step.counts["in"] += 1
-        forms["rows"] += 1
         try:
-            form, made = row_forms.to_row(row, source, args.thinking, args.license)
+            form, made = row_forms.to_row(row, source, args.thinking)
         except row_forms.Unusable as reason:
             forms["unusable"] += 1
-            named = {"source": source["name"], "source_id": str(row["id"])}
-            named["license"] = row_forms.license_of(row, source, args.license)
-            origin = {"origin_source": row["source"]} if row.get("source") else {}
-            step.reject({**row, **origin, **named}, str(reason))
+            step.reject(row_forms.unusable_row(row, source), str(reason))
             continue
         forms[form] += 1
         pair = hash((source["name"], made["question"], made["answer"]))
@@ -196,7 +183,7 @@ def load(source, step, seen, args):
         else:
             seen.add(pair)
             step.keep(made)
-    check_count(source, forms["rows"], limit, args.allow_other_rows)
+    check_count(source, forms.total(), limit, args.allow_other_rows)
     return forms
 
 
@@ -207,7 +194,6 @@ def main():
     add("--recipe", metavar="FILE", help="take the sources from a recipe")
     add("--limit", type=r.positive, metavar="N", help="only the first N rows of each source")
     add("--allow-licenses", nargs="+", default=[], metavar="L", help="e.g. cc-by-4.0,mit")
-    add("--license", metavar="L", help="of rows of local files that name none (default: null)")
     add("--thinking", choices=("drop", "keep"), default="drop", help="<think> blocks in answers")
     add("--allow-other-rows", action="store_true", help="than the table says of a hub set")
     args = parser.parse_args()
@@ -225,7 +211,7 @@ def main():
     seen, loaded = set(), {}
     for source in sources:
         forms = load(source, step, seen, args)
-        loaded[source["name"]] = forms.pop("rows", 0)
+        loaded[source["name"]] = forms.total()
         if set(forms) == {"unusable"}:
             first = next(stream(source, 1))
             raise r.BadInput(

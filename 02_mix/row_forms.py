@@ -31,7 +31,9 @@ SUBJECT = ("subject", "domain", "category", "topic", "field", "subject_name")
 IDS = ("uuid", "qid", "pubid", "question_id", "unique_id", "id")
 ROLES = {"human": "user", **dict.fromkeys(("gpt", "model", "chatgpt"), "assistant")}
 ROLES |= {role: role for role in ("user", "assistant", "system")}
-TALKS = ("messages", "conversations", "conversation")
+TALKS = {"messages": "chat messages", "conversations": "ShareGPT", "conversation": "ShareGPT"}
+NEMOTRON = ("input", "output")
+COMPLETIONS = (NEMOTRON, ("prompt", "completion"), ("prompt", "response"))
 TEXTS = ("response", "content", "value", "text", "stem")  # of a dict that stands for a text
 OWN = ("id", "question", "answer", "reference_answer", "subject", "source", "source_id", "license")
 LABEL = re.compile(r"^\(?[A-Z][).:]\s*")  # of an option
@@ -135,28 +137,32 @@ def turns(messages):
     return ("\n".join(said["system"]) or None, "".join(said["user"]), "".join(said["assistant"]))
 
 
-def read_talk(low, name):
-    """Chat messages or ShareGPT."""
-    system, question, answer = turns(low[name])
-    form = "chat messages" if name == "messages" else "ShareGPT"
-    return Pair(form, question, answer, {name}, system=system)
+def read_talk(low):
+    """Chat messages, ShareGPT."""
+    for name, form in TALKS.items():
+        if isinstance(low.get(name), list):
+            system, question, answer = turns(low[name])
+            return Pair(form, question, answer, {name}, system=system)
+
+
+def read_completion(low):
+    """Prompt and completion, each a text or messages."""
+    for names in COMPLETIONS:
+        texts = [low.get(name) for name in names]
+        if low.keys() >= {*names} and (names != NEMOTRON or isinstance(texts[0], list)):
+            talk = []
+            for role, text in zip(("user", "assistant"), texts, strict=True):
+                talk += text if isinstance(text, list) else [{"role": role, "content": text}]
+            system, question, answer = turns(talk)
+            return Pair("prompt/completion", question, answer, set(names), system=system)
 
 
 def read_alpaca(low):
-    parts = filter(None, (text_of(low["instruction"]), text_of(low.get("input"))))
-    used = {"instruction", "input", "output", "answer"}
-    answer, short = text_of(low["output"]), text_of(low.get("answer"))
-    return Pair("alpaca", "\n\n".join(parts), answer, used, short)
-
-
-def read_completion(low, asked, answered):
-    """Prompt and completion, each a text or messages."""
-    talk = []
-    for name, role in ((asked, "user"), (answered, "assistant")):
-        value = low[name]
-        talk += value if isinstance(value, list) else [{"role": role, "content": value}]
-    system, question, answer = turns(talk)
-    return Pair("prompt/completion", question, answer, {asked, answered}, system=system)
+    if {"instruction", "output"} <= low.keys():
+        parts = filter(None, (text_of(low["instruction"]), text_of(low.get("input"))))
+        answer, short = text_of(low["output"]), text_of(low.get("answer"))
+        used = {"instruction", "input", "output", "answer"}
+        return Pair("alpaca", "\n\n".join(parts), answer, used, short)
 
 
 def read_pair(low):
@@ -181,18 +187,7 @@ def read_pair(low):
 def read_form(row):
     """Tell the form of a row apart and read it; raises Unusable."""
     low = r.lower_names(row)
-    talk = next((name for name in TALKS if isinstance(low.get(name), list)), None)
-    answered = next((name for name in ("completion", "response") if name in low), None)
-    if talk:
-        pair = read_talk(low, talk)
-    elif "output" in low and isinstance(low.get("input"), list):  # Nemotron
-        pair = read_completion(low, "input", "output")
-    elif {"instruction", "output"} <= low.keys():
-        pair = read_alpaca(low)
-    elif "prompt" in low and answered:
-        pair = read_completion(low, "prompt", answered)
-    else:
-        pair = read_pair(low)
+    pair = read_talk(low) or read_completion(low) or read_alpaca(low) or read_pair(low)
     name, stated = reference_in(low)
     used = {*pair.used, name, "system"}
     system = pair.system or text_of(low.get("system")) or None
@@ -258,12 +253,10 @@ def malformed(question, answer):
     return None
 
 
-def license_of(row, source, stated=None):
-    """A row's own licence, where it has the field (null stays null, unless the user states one);
-    else the one that the table gives for the whole set."""
-    return r.license_id(row.get("license")) or r.license_id(
-        stated if "license" in row else source.get("license") or stated
-    )
+def license_of(row, source):
+    """A row's own licence, where it has the field (null stays null); else the one that the table
+    gives for the whole set."""
+    return r.license_id((row if "license" in row else source).get("license"))
 
 
 def non_commercial(license_):
@@ -277,7 +270,7 @@ def reference_of(pair, answer, fields):
     return pair.reference or (None if fields else final_of(answer)) or None
 
 
-def to_row(row, source, thinking="drop", license_=None):
+def to_row(row, source, thinking="drop"):
     """One row of any form -> (form, row of ours); raises Unusable with the reason."""
     fields = source.get("fields") or {}
     pair = read_mapped(row, fields) if fields else read_form(row)
@@ -285,8 +278,10 @@ def to_row(row, source, thinking="drop", license_=None):
     answer = strip_thinking(pair.answer, keep=True) if thinking == "keep" else bare
     if reason := malformed(pair.question, answer):
         raise Unusable(reason)
-    subject = fields.get("subject") or next(of_type(row, SUBJECT, str), None)
-    own = next((str(row[name]) for name in of_type(row, IDS, str | int)), row["id"])
+    texts = (name for name in SUBJECT if isinstance(row.get(name), str) and row[name])
+    subject = fields.get("subject") or next(texts, None)
+    ids = (row[name] for name in IDS if isinstance(row.get(name), str | int) and row[name] != "")
+    own = str(next(ids, row["id"]))
     made = dict(
         id=f"{source['name']}-{r.text_hash(own, pair.question, answer)}",
         question=pair.question,
@@ -295,21 +290,20 @@ def to_row(row, source, thinking="drop", license_=None):
         subject=text_of(row.get(subject)) or None,
         source=source["name"],
         source_id=own,
-        license=license_of(row, source, license_),
+        license=license_of(row, source),
     )
     if pair.system and not SWITCH.fullmatch(pair.system):
         made["system"] = pair.system
+    for name in ("source", "source_id"):  # what the file itself says, where that is another
+        if name in row and row[name] != made[name]:
+            made[f"origin_{name}"] = row[name]
     spent = {*OWN, *pair.used, subject}
     more = {name: row[name] for name in row if not {name, str(name).lower()} & spent}
-    return pair.form, made | origin_of(row, made) | more
+    return pair.form, made | more
 
 
-def of_type(row, names, kind):
-    """Names of the fields that hold something of a type."""
-    return (name for name in names if isinstance(row.get(name), kind) and row[name] != "")
-
-
-def origin_of(row, made):
-    """What the file itself says of its source, where that is another."""
-    names = [name for name in ("source", "source_id") if name in row and row[name] != made[name]]
-    return {f"origin_{name}": row[name] for name in names}
+def unusable_row(row, source):
+    """A row that cannot be read, with where it comes from."""
+    origin = {"origin_source": row["source"]} if row.get("source") else {}
+    where = dict(source=source["name"], source_id=str(row["id"]), license=license_of(row, source))
+    return {**row, **origin, **where}

@@ -120,7 +120,6 @@ def test_a_null_licence_stays_null():
     row = {"question": "Q?", "answer": "It is so."}
     assert one({**row, "license": None}, source)[1]["license"] is None
     assert one(row, source)[1]["license"] == "cc-by-nc-sa-4.0"
-    assert one({**row, "license": None}, source, license_="CC BY 4.0")[1]["license"] == "cc-by-4.0"
     address = "https://creativecommons.org/licenses/by-sa/4.0/"
     assert one({**row, "license": address})[1]["license"] == "cc-by-sa-4.0"
 
@@ -352,13 +351,16 @@ def test_files_of_all_kinds_with_provenance(tmp_path, run_script):
             + "\n"
         )
     (tmp_path / "c.json").write_text(
-        json.dumps([{"uuid": "u", "prompt": "Q3?", "completion": "It is\u2028three."}])
+        json.dumps(
+            [{"uuid": "u", "prompt": "Q3?", "completion": "It is\u2028three.", "license": "MIT"}]
+        )
     )
     import pyarrow as pa
     import pyarrow.parquet
 
     made = {
         "question": ["Q4?"],
+        "license": ["MIT"],
         "answer": ["It is four."],
         "day": [datetime.date(2024, 5, 1)],
         "bits": [[b"x"]],
@@ -370,8 +372,6 @@ def test_files_of_all_kinds_with_provenance(tmp_path, run_script):
         f"{tmp_path}/a.jsonl,{tmp_path}/b.jsonl.gz",
         tmp_path / "c.json",
         f"dee={tmp_path}/d.parquet",
-        "--license",
-        "MIT",
         "--allow-licenses",
         "cc-by-4.0,mit",
         "--output",
