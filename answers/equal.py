@@ -110,7 +110,7 @@ def with_unit(answer, reference, unit, rel_tol):
     ten = TEN.match(spell(unit))
     factor = 10.0 ** int(ten[1]) if ten else 1.0
     name = read_unit(spell(unit)[ten.end() if ten else 0 :])
-    plain = replace(wanted, unit=name, percent="%" in unit)
+    plain = replace(wanted, unit=name)
     scaled = replace(plain, value=wanted.value * factor)
     ways = [scaled] if said.unit and ten else [plain, scaled]
     return any(same_quantity(said, one, rel_tol) for one in ways), "number and unit apart"
@@ -496,7 +496,14 @@ def formulas(said, wanted, rel_tol):
     unread = is_words(said) or is_words(wanted) or re.match("0[box]", said)
     unread = unread or number(said) and number(wanted)  # which the rule for numbers left open
     verdict = None if unread else formula.agree(said, wanted)
-    return None if verdict is False and NO_BASE.search(said + wanted) else verdict
+    if verdict is False and (NO_BASE.search(said + wanted) or has_unit(said) or has_unit(wanted)):
+        return None  # the letters of a unit are no unknowns
+    return verdict
+
+
+def has_unit(text):
+    quantity = number(text)
+    return quantity and quantity.unit
 
 
 def is_words(text):
