@@ -38,18 +38,25 @@ def telling_numbers(text):
 
 
 class Claim:
-    """What a row answers; row: its FIELDS, number: its place in the file."""
+    """What a row answers, worked out where it is asked for; row: its FIELDS, number: its place in
+    the file."""
 
     def __init__(self, number, row):
-        self.number, self.id, self.row, self.final = number, row["id"], row, None
+        self.number, self.id, self.row = number, row["id"], row
         self.answer = row["answer"] if isinstance(row["answer"], str) else ""
         self.options = kinds.option_texts(row["options"])
-        reference = row["reference_answer"]
-        if isinstance(row["answer"], str):
-            known = isinstance(reference, str) and reference.strip()
-            self.final = reference if known else extract_reference.by_rule(self.answer)[0]
-        # of `answers`; None: rules cannot compare it
-        self.kind = kinds.kind_of(self.final, row["question"] or "", row["options"])
+
+    @functools.cached_property
+    def final(self):
+        reference = self.row["reference_answer"]
+        if isinstance(reference, str) and reference.strip() and self.row["answer"] is not None:
+            return reference
+        return extract_reference.by_rule(self.answer)[0]
+
+    @functools.cached_property
+    def kind(self):
+        """Of `answers`; None: rules cannot compare it."""
+        return kinds.kind_of(self.final, self.row["question"] or "", self.row["options"])
 
     @functools.cached_property
     def numbers(self):
@@ -142,6 +149,8 @@ class Claims:
         if later == earlier:
             return False
         ours, theirs, verdicts = self.of[earlier], self.of[later], {None}
+        if not (ours.kind or ours.worked):  # prose: the other answer need not be looked at
+            return False
         if ours.kind and theirs.kind:
             verdicts = {same(ours, theirs), same(theirs, ours)}
         if verdicts != {None}:
