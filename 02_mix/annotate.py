@@ -46,22 +46,22 @@ def to_messages(row):
     return batch_generate.user_turn(PROMPT, question=row["question"])
 
 
-def answer_in(text, keep_thinking=False):
+def answer_in(text):
     """The answer in a teacher's text, "" where it never ends its thinking or says nothing."""
     try:
-        text = row_forms.strip_thinking(text, keep_thinking).strip()
+        text = row_forms.strip_thinking(text, keep=False).strip()
     except row_forms.Unusable:
         return ""
     return text if re.search(r"\w", text) else ""
 
 
-def failure(raw, answer):
+def failure(raw):
     """Reason why a raw row holds no answer, or None."""
     if raw is None:
         return "generation failed"
     if raw["finish_reason"] == "length":
         return "truncated"
-    return None if answer else "empty answer"
+    return None if answer_in(raw["response"]) else "empty answer"
 
 
 def asked(args):
@@ -80,26 +80,25 @@ def agreements(pairs):
 
 
 def answered(args, step):
-    """(row, answer, raw) of the rows with a new answer; the others are kept or rejected."""
+    """(row, raw) of the rows with a new answer; the others are kept or rejected."""
     raws = batch_generate.read_raw(asked(args), step.raw_path)
     for row in step.read(args.input, *FIELDS, limit=args.limit):
         if not load_sources.is_named(row, args.sources):
             step.keep(row)
             continue
         raw = next(raws)[1]
-        answer = raw and answer_in(raw["response"], args.keep_thinking)
-        if reason := failure(raw, answer):
+        if reason := failure(raw):
             step.reject(row, reason, response=raw and raw["response"])
         else:
-            yield row, answer, raw
+            yield row, raw
 
 
-def finish(row, answer, raw, agrees, args, step):
+def finish(row, raw, answer, agrees, args, step):
     """Keep or reject a row with its new answer."""
-    written_by = list(dict.fromkeys([*(row.get("generator") or []), args.model]))
+    written_by = dict.fromkeys([*(row.get("generator") or []), args.model])
     made = {
         **row,
-        "generator": written_by,
+        "generator": list(written_by),
         "annotator": args.model,
         "annotator_tokens": raw["completion_tokens"],
         "agrees_with_reference": agrees,
@@ -121,16 +120,10 @@ def main():
     add("--field", choices=fields, default="answer", help="of the new text (default answer)")
     add("--disagree", choices=("mark", "drop"), default="mark", help="with the reference")
     add("--recipe", metavar="FILE", help="ask only about the sources that say `annotate: true`")
-    add("--keep-thinking", action="store_true", help="keep <think> blocks of the teacher")
     args = parser.parse_args()
     args.sources = load_sources.names_of(args.recipe, lambda entry: entry.get("annotate"))
-    step = r.Step(
-        args,
-        inputs=[args.input],
-        prompt=PROMPT,
-        code=[*answers.FILES, score_difficulty, load_sources, row_forms],
-        ignore=("recipe",),
-    )
+    code = [*answers.FILES, score_difficulty, load_sources, row_forms]
+    step = r.Step(args, inputs=[args.input], prompt=PROMPT, code=code, ignore=("recipe",))
     if step.finished():
         return
     spent = batch_generate.generate_jsonl(
@@ -138,15 +131,16 @@ def main():
         to_messages,
         step.raw_path,
         retry_max_tokens=2 * args.max_tokens,
-        readable=lambda text: bool(answer_in(text)),
+        readable=answer_in,
         **batch_generate.options(args),
     )
     told, rows = collections.Counter(), answered(args, step)
     while chunk := list(itertools.islice(rows, CHUNK)):
-        agree = agreements([(row, answer) for row, answer, _ in chunk])
+        texts = [answer_in(raw["response"]) for _, raw in chunk]
+        agree = agreements([(row, text) for (row, _), text in zip(chunk, texts, strict=True)])
         told.update({True: "agree", False: "disagree", None: "not checkable"}[a] for a in agree)
-        for (row, answer, raw), agrees in zip(chunk, agree, strict=True):
-            finish(row, answer, raw, agrees, args, step)
+        for (row, raw), text, agrees in zip(chunk, texts, agree, strict=True):
+            finish(row, raw, text, agrees, args, step)
     step.finish(spent=spent, reference=dict(told))
     r.say(f"reference answers: {', '.join(f'{n:,} {name}' for name, n in told.items()) or 'none'}")
 

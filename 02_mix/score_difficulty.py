@@ -126,56 +126,45 @@ def answered(args, raw_path):
 def ask(args, step, judge_path):
     """Sample all answers, then have them judged; returns what each of the two took."""
     options = batch_generate.options(args)
-    spent = {
-        "samples": batch_generate.generate_jsonl(
-            samples(args), sample_messages, step.raw_path, **options
-        )
-    }
-    if args.judge_model:
-        options |= dict(model=args.judge_model, base_url=args.judge_base_url or args.base_url)
-        options |= dict(temperature=0.0, top_p=1.0, max_tokens=JUDGE_TOKENS)
-        spent["judge"] = batch_generate.generate_jsonl(
-            answered(args, step.raw_path),
-            judge_messages,
-            judge_path,
-            readable=lambda text: parse_score(text) is not None,
-            **options,
-        )
-    return spent
+    spent = batch_generate.generate_jsonl(samples(args), sample_messages, step.raw_path, **options)
+    if not args.judge_model:
+        return {"samples": spent}
+    options |= dict(model=args.judge_model, base_url=args.judge_base_url or args.base_url)
+    options |= dict(temperature=0.0, top_p=1.0, max_tokens=JUDGE_TOKENS)
+    judged = batch_generate.generate_jsonl(
+        answered(args, step.raw_path),
+        judge_messages,
+        judge_path,
+        readable=lambda text: parse_score(text) is not None,
+        **options,
+    )
+    return {"samples": spent, "judge": judged}
 
 
 def scorable(args, step, judge_path):
-    """(row, its k raw samples, its k raw verdicts or None) of the rows to score; the others are
-    kept or rejected."""
+    """(row, its k raw samples, its k raw verdicts) of the rows to score; the others are kept or
+    rejected."""
     sampled = batch_generate.read_raw(samples(args), step.raw_path)
-    judged = batch_generate.read_raw(samples(args), judge_path) if args.judge_model else None
+    judged = batch_generate.read_raw(samples(args), judge_path if args.judge_model else None)
     for row in step.read(args.input, *FIELDS, limit=args.limit):
         if not load_sources.is_named(row, args.sources):
             step.keep(row)
         elif reason := unscorable(row, args.judge_model):
             step.reject(row, reason)
         else:
-            raws = [next(sampled)[1] for _ in range(args.k)]
-            yield row, raws, [next(judged)[1] for _ in range(args.k)] if judged else None
+            pairs = [(next(sampled)[1], next(judged)[1]) for _ in range(args.k)]
+            yield row, *zip(*pairs, strict=True)
 
 
-def scores_of(chunk):
-    """The k scores of each row of a chunk, numbers and None: the judge's, or by rules."""
-    scores = judged_scores(chunk) if chunk[0][2] else graded_scores(chunk)
-    return [[next(scores) for _ in raws] for _, raws, _ in chunk]
-
-
-def judged_scores(chunk):
-    for verdict in itertools.chain.from_iterable(verdicts for _, _, verdicts in chunk):
-        yield verdict and parse_score(verdict["response"])
-
-
-def graded_scores(chunk):
+def scores_of(chunk, judge):
+    """The scores of all samples of a chunk in order, numbers and None: the judge's, or by rules."""
+    if judge:
+        verdicts = itertools.chain.from_iterable(verdicts for _, _, verdicts in chunk)
+        return [verdict and parse_score(verdict["response"]) for verdict in verdicts]
     samples_of = [(row, raw) for row, raws, _ in chunk for raw in raws]
-    graded = [graded_row(row, raw["response"]) for row, raw in samples_of if raw is not None]
+    graded = [graded_row(row, raw["response"]) for row, raw in samples_of if raw]
     right = iter(answers.grade_many(graded, workers=os.cpu_count() or 1))
-    for _, raw in samples_of:
-        yield None if raw is None else 10.0 * next(right)
+    return [raw and 10.0 * next(right) for _, raw in samples_of]
 
 
 def finish(row, raws, scores, args, step):
@@ -218,8 +207,9 @@ def main():
     spent = ask(args, step, judge_path)
     rows = scorable(args, step, judge_path)
     while chunk := list(itertools.islice(rows, CHUNK)):
-        for (row, raws, _), scores in zip(chunk, scores_of(chunk), strict=True):
-            finish(row, raws, scores, args, step)
+        scores = iter(scores_of(chunk, args.judge_model))
+        for row, raws, _ in chunk:
+            finish(row, raws, list(itertools.islice(scores, args.k)), args, step)
     step.finish(spent=spent)
 
 
