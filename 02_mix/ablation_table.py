@@ -45,13 +45,15 @@ def name_parts(model):
 def mean_of(lines):
     """(mean accuracy over benchmarks, low, high): the interval of independent benchmarks with the
     given half-widths."""
-    half = math.sqrt(
-        sum(((float(line["ci_high"]) - float(line["ci_low"])) / 2) ** 2 for line in lines)
-    ) / len(lines)
-    mean = sum(float(line["accuracy"]) for line in lines) / len(lines)
+    accuracy, low, high = (
+        [float(line[name]) for line in lines] for name in ("accuracy", "ci_low", "ci_high")
+    )
     if len(lines) == 1:
-        return (mean, float(lines[0]["ci_low"]), float(lines[0]["ci_high"]))
-    return (mean, max(0.0, mean - half), min(100.0, mean + half))
+        return accuracy[0], low[0], high[0]
+    mean = sum(accuracy) / len(lines)
+    halves = [(top - bottom) / 2 for top, bottom in zip(high, low, strict=True)]
+    half = math.hypot(*halves) / len(lines)
+    return mean, max(0.0, mean - half), min(100.0, mean + half)
 
 
 def better_of(pair):
@@ -72,18 +74,27 @@ def winner(methods, pairs):
     return None
 
 
+def trained_on(folder):
+    """Rows and tokens of an arm's training file, where it is there."""
+    path = folder / "train.jsonl"
+    if not path.is_file():
+        return dict(rows=None, tokens=None)
+    sizes = [row.get("n_tokens") or 0 for row in r.read(path)]
+    return dict(rows=len(sizes), tokens=sum(sizes))
+
+
 def read_arms(csv_path):
     """{source: its arms, dicts} by the scores of all models."""
+    lines_of, arms = collections.defaultdict(list), collections.defaultdict(list)
     with open(csv_path, newline="", encoding="utf-8") as file:
-        lines = list(csv.DictReader(file))
-    arms = collections.defaultdict(list)
-    for model in dict.fromkeys(line["model"] for line in lines):
+        for line in csv.DictReader(file):
+            lines_of[line["model"]].append(line)
+    for model, lines in lines_of.items():
         source, method, seed = name_parts(model)
-        own = [line for line in lines if line["model"] == model]
-        mean, low, high = mean_of(own)
+        mean, low, high = mean_of(lines)
         arm = dict(method=method, seed=seed, mean=mean, low=low, high=high)
-        arm["n"] = sum(int(line["n"]) for line in own)
-        arm["benchmarks"] = {line["benchmark"]: float(line["accuracy"]) for line in own}
+        arm["n"] = sum(int(line["n"]) for line in lines)
+        arm["benchmarks"] = {line["benchmark"]: float(line["accuracy"]) for line in lines}
         arms[source].append(arm | trained_on(csv_path.parent / f"{source}.{method}"))
     return arms
 
@@ -107,73 +118,47 @@ def read_pairs(paths):
 
 def gather(csv_path, comparisons):
     """{source: {"arms": [...], "pairs": [...], "winner": name or None}} of an ablation."""
-    arms, pairs = read_arms(csv_path), read_pairs(comparisons)
-    sources = {}
-    for source, own in arms.items():
-        methods = list(dict.fromkeys(arm["method"] for arm in own))
-        best = winner(methods, pairs[source])
-        sources[source] = {"arms": own, "pairs": pairs[source], "winner": best}
+    pairs, sources = read_pairs(comparisons), {}
+    for source, arms in read_arms(csv_path).items():
+        best = winner({arm["method"]: None for arm in arms}, pairs[source])
+        sources[source] = {"arms": arms, "pairs": pairs[source], "winner": best}
     return sources
 
 
-def trained_on(folder):
-    """Rows and tokens of an arm's training file, where it is there."""
-    path = folder / "train.jsonl"
-    if not path.is_file():
-        return dict(rows=None, tokens=None)
-    sizes = [row.get("n_tokens") or 0 for row in r.read(path)]
-    return dict(rows=len(sizes), tokens=sum(sizes))
+def table(lines):
+    """Markdown table of dicts with the same keys."""
+    return card.table([*lines[0]], [[*line.values()] for line in lines]) if lines else ""
 
 
 def arms_table(arms, best):
-    names = list(dict.fromkeys(name for arm in arms for name in arm["benchmarks"]))
-    head = [
-        "method",
-        "seed",
-        "rows",
-        "tokens",
-        *names,
-        f"mean of {len(names)}",
-        "95 % interval",
-        "",
-    ]
-    lines = []
+    names, lines = list(dict.fromkeys(name for arm in arms for name in arm["benchmarks"])), []
     for arm in arms:
-        sizes = ["" if arm[name] is None else arm[name] for name in ("rows", "tokens")]
-        scores = [f"{arm['benchmarks'][n]:.2f}" if n in arm["benchmarks"] else "" for n in names]
-        interval = f"[{arm['low']:.2f}, {arm['high']:.2f}]"
-        mark = "winner" if arm["method"] == best else ""
-        lines.append(
-            (arm["method"], arm["seed"], *sizes, *scores, f"{arm['mean']:.2f}", interval, mark)
-        )
-    return card.table(head, lines)
+        line = {"method": arm["method"], "seed": arm["seed"]}
+        line |= {name: "" if arm[name] is None else arm[name] for name in ("rows", "tokens")}
+        scores = arm["benchmarks"]
+        line |= {name: f"{scores[name]:.2f}" if name in scores else "" for name in names}
+        line[f"mean of {len(names)}"] = f"{arm['mean']:.2f}"
+        line["95 % interval"] = f"[{arm['low']:.2f}, {arm['high']:.2f}]"
+        lines.append(line | {"": "winner" if arm["method"] == best else ""})
+    return table(lines)
 
 
 def pairs_table(pairs):
-    head = [
-        "difference",
-        "seed",
-        "points",
-        "95 % interval",
-        "only first right",
-        "only second right",
-        "p",
-        "p (Holm)",
-    ]
-    lines = [
-        (
-            f"{pair['b']} - {pair['a']}",
-            pair["seed"],
-            f"{pair['difference']:+.2f}",
-            f"[{pair['low']:+.2f}, {pair['high']:+.2f}]",
-            pair["only_a"],
-            pair["only_b"],
-            f"{pair['p']:.3f}",
-            f"{pair['p_holm']:.3f}",
-        )
-        for pair in pairs
-    ]
-    return card.table(head, lines)
+    return table(
+        [
+            {
+                "difference": f"{pair['b']} - {pair['a']}",
+                "seed": pair["seed"],
+                "points": f"{pair['difference']:+.2f}",
+                "95 % interval": f"[{pair['low']:+.2f}, {pair['high']:+.2f}]",
+                "only first right": pair["only_a"],
+                "only second right": pair["only_b"],
+                "p": f"{pair['p']:.3f}",
+                "p (Holm)": f"{pair['p_holm']:.3f}",
+            }
+            for pair in pairs
+        ]
+    )
 
 
 def markdown(sources):
