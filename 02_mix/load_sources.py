@@ -4,20 +4,17 @@ rows with provenance.
     python 02_mix/load_sources.py --sources natural_reasoning mine=data/mine.jsonl --output data/runs/x/02_mix/sources.jsonl
     python 02_mix/load_sources.py --recipe 02_mix/recipes/megascience.yaml --output data/runs/x/02_mix/sources.jsonl
 
-in   names of sources.yaml (streamed from the Hugging Face hub), and paths of .jsonl, .jsonl.gz,
-     .json (array or lines) or .parquet files,
-     also as NAME=PATH, in one of the forms  question/answer (problem, solution, options, rationale ... too), chat messages, ShareGPT
-     conversations, alpaca instruction/input/output, prompt/completion; which form a file has is told row by row and said on stderr
+in   names of sources.yaml (streamed from the Hugging Face hub), and files of rows, also as
+     NAME=PATH: question/answer (problem, solution, options, rationale ... too), chat messages,
+     ShareGPT, alpaca, prompt/completion; the form is told row by row and said on stderr
 out  id, question, answer, reference_answer (or null), subject (or null), source, source_id (the
      row's own id, else its content hash), license, and the row's other fields (origin_source: what
-     the file names as its source). Rows that cannot train anything are rejected: empty question,
-     empty answer, answer repeats the question, empty \\boxed{}, unfinished thinking, several turns,
-     unknown form, license not allowed, already loaded (the same question and answer twice in one
-     source)
+     the file names as its source). Rejected: empty question, empty answer, answer repeats the
+     question, empty \\boxed{}, unfinished thinking, several turns, unknown form, license not
+     allowed, already loaded (the same question and answer twice in one source)
 
-The order of --sources matters later: of two duplicates 01_extract/dedup.py keeps the one that
-stands first. A local copy of a named set is read by NAME=PATH with the fields and licence of the
-table. A name of the recipe can be given a path in the same way.
+Of two duplicates 01_extract/dedup.py keeps the one that stands first in --sources. A copy of a
+named set is read by NAME=PATH with the fields and licence of the table, or of the recipe.
 """
 
 import sys
@@ -88,27 +85,19 @@ def is_named(row, names):
 
 
 def plan(named, recipe=None):
-    """List of sources to load, in order: dicts with name, path or hub, fields, license ... Raises
-    BadInput for an unknown name.
+    """Sources to load, in order: {name: dict with name, path or hub, fields, license ...}.
 
     named: NAME, PATH or NAME=PATH, also several with commas; NAME=PATH gives a source of the recipe
-    its path.
+    its path. Raises BadInput for an unknown name.
     """
-    table = read_table()
-    listed = {
-        entry["source"]: {**table.get(entry["source"], {}), **entry, "name": entry["source"]}
-        for entry in (recipe or {}).get("sources", [])
-    }
-    for text in (part for option in named for part in option.split(",") if part):
+    table, listed = read_table(), {}
+    for entry in recipe["sources"] if recipe else ():
+        name = entry["source"]
+        listed[name] = {**table.get(name, {}), **entry, "name": name}
+    for text in filter(None, ",".join(named).split(",")):
         name, given, path = text.rpartition("=")
-        if not given and Path(path).is_file():
-            name = Path(path).name.split(".")[0]
-        elif not given and path in table:
-            name, path = path, None
-        elif not given:
-            raise r.BadInput(
-                f"--sources {text}: neither a file nor a name of {TABLE.name} ({', '.join(table)})"
-            )
+        if not given:
+            name, path = name_of(text, table)
         if name in listed and not given:
             raise r.BadInput(
                 f"--sources {text}: the name {name} occurs twice; tell the files apart with NAME=PATH"
@@ -118,7 +107,18 @@ def plan(named, recipe=None):
             source["path"] = path
     for name, source in listed.items():
         check_source(name, source)
-    return list(listed.values())
+    return listed
+
+
+def name_of(text, table):
+    """(name, path or None) of a file, or of a source of the table."""
+    if Path(text).is_file():
+        return Path(text).name.split(".")[0], text
+    if text in table:
+        return text, None
+    raise r.BadInput(
+        f"--sources {text}: neither a file nor a name of {TABLE.name} ({', '.join(table)})"
+    )
 
 
 def check_source(name, source):
@@ -152,15 +152,6 @@ def from_hub(source):
         yield from rows
 
 
-def check_count(source, found, limit, other_rows):
-    """Refuse a hub set that was read to its end and has another number of rows than the table
-    says."""
-    wanted = source.get("rows")
-    if "path" not in source and wanted is not None:
-        place = f"source {source['name']}: {source['hub']} at {source['revision'][:12]}"
-        r.check_count(place, found, min(wanted, limit or wanted), other_rows)
-
-
 def load(source, step, seen, args):
     """Stream one source into the step; returns the count of rows in each form."""
     forms = collections.Counter()
@@ -183,7 +174,10 @@ def load(source, step, seen, args):
         else:
             seen.add(pair)
             step.keep(made)
-    check_count(source, forms.total(), limit, args.allow_other_rows)
+    if "path" not in source and "rows" in source:
+        place = f"source {source['name']}: {source['hub']} at {source['revision'][:12]}"
+        wanted = min(source["rows"], limit or source["rows"])
+        r.check_count(place, forms.total(), wanted, args.allow_other_rows)
     return forms
 
 
@@ -203,23 +197,22 @@ def main():
         raise r.BadInput(
             f"--sources: name at least one of {', '.join(read_table())}, or a file; or give a --recipe"
         )
-    paths = [source["path"] for source in sources if "path" in source]
-    by_name = {source["name"]: source for source in sources}
-    step = r.Step(args, inputs=paths, code=[TABLE, row_forms], sources=by_name)
+    paths = [source["path"] for source in sources.values() if "path" in source]
+    step = r.Step(args, inputs=paths, code=[TABLE, row_forms], sources=sources)
     if step.finished():
         return
     seen, loaded = set(), {}
-    for source in sources:
+    for name, source in sources.items():
         forms = load(source, step, seen, args)
-        loaded[source["name"]] = forms.total()
+        loaded[name] = forms.total()
         if set(forms) == {"unusable"}:
             first = next(stream(source, 1))
             raise r.BadInput(
-                f"source {source['name']}: no row could be used; the first has the fields {', '.join(first)}; "
+                f"source {name}: no row could be used; the first has the fields {', '.join(first)}; "
                 f"rename them to question and answer, or give the mapping in {TABLE.name}"
             )
         told = ", ".join(f"{n:,} rows {form}" for form, n in forms.most_common())
-        r.say(f"{source['name']}: {told}")
+        r.say(f"{name}: {told}")
     step.finish(loaded=loaded)
 
 

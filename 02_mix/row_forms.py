@@ -2,8 +2,8 @@
 use it.
 
 Forms: question/answer and their synonyms, chat messages, ShareGPT conversations, alpaca,
-prompt/completion, or the field names of sources.yaml. All functions are pure; a row that cannot
-train anything raises Unusable with the reason it is to be rejected with.
+prompt/completion, or the field names of sources.yaml. A row that cannot train anything raises
+Unusable.
 """
 
 import collections
@@ -40,7 +40,7 @@ LABEL = re.compile(r"^\(?[A-Z][).:]\s*")  # of an option
 
 
 class Unusable(Exception):
-    """The row cannot be used; the message is the reason it is rejected with."""
+    """The message is the reason the row is rejected with."""
 
 
 class Pair(NamedTuple):
@@ -55,8 +55,7 @@ class Pair(NamedTuple):
 
 
 def text_of(value):
-    """Text of a field: a string, a number, a list of answers (the first), or a dict that holds a
-    response."""
+    """Text of a field: of a list the first, of a dict its response."""
     if isinstance(value, list):
         value = value[0] if value else None
     if isinstance(value, dict):
@@ -94,10 +93,11 @@ def options_text(question, options):
 
 def letter_of(low, name, options):
     """Letter that a field means; ARC's own labels ("1", "2", ...) come before positions from 0."""
-    value, choices = low.get(name), low.get("choices")
-    labels = choices.get("label") if isinstance(choices, dict) else None
-    if isinstance(choices, list):
-        labels = [choice.get("label") for choice in choices if isinstance(choice, dict)]
+    value, labels = low.get(name), low.get("choices")
+    if isinstance(labels, dict):
+        labels = labels.get("label")
+    elif isinstance(labels, list):
+        labels = [choice.get("label") for choice in labels if isinstance(choice, dict)]
     if isinstance(labels, list) and str(value) in labels:
         return string.ascii_uppercase[labels.index(str(value))]
     return r.option_letter(value, options)
@@ -123,8 +123,7 @@ def with_options(low, pair):
 
 
 def turns(messages):
-    """(system or None, question, answer) of a conversation; raises Unusable unless it is one
-    question and one answer."""
+    """(system or None, question, answer) of a conversation of one question and one answer."""
     said = collections.defaultdict(list)
     for message in messages:
         named = message if isinstance(message, dict) else {}
@@ -134,7 +133,7 @@ def turns(messages):
         said[role].append(text_of(message))
     if len(said["user"]) > 1 or len(said["assistant"]) > 1:
         raise Unusable("several turns")
-    return ("\n".join(said["system"]) or None, "".join(said["user"]), "".join(said["assistant"]))
+    return "\n".join(said["system"]) or None, "".join(said["user"]), "".join(said["assistant"])
 
 
 def read_talk(low):
@@ -196,13 +195,13 @@ def read_form(row):
 
 def read_mapped(row, fields):
     """The same with the field names of the table: ours -> theirs, or a list of them."""
-    names = {ours: [name] if isinstance(name, str) else name for ours, name in fields.items()}
-    found = {
-        ours: next((row[n] for n in theirs if row.get(n)), "") for ours, theirs in names.items()
-    }
+    found, used = {}, set()
+    for ours, theirs in fields.items():
+        names = [theirs] if isinstance(theirs, str) else theirs
+        found[ours] = next((row[name] for name in names if row.get(name)), "")
+        used |= set(map(str.lower, names))
     if isinstance(found["question"], list):  # a prompt in chat form
         found |= {"prompt": found.pop("question"), "completion": text_of(found["answer"])}
-    used = {name.lower() for theirs in names.values() for name in theirs}
     return read_form(found)._replace(form="as in the table", used=used)
 
 
@@ -270,6 +269,11 @@ def reference_of(pair, answer, fields):
     return pair.reference or (None if fields else final_of(answer)) or None
 
 
+def of_type(row, names, kind):
+    """Names of the fields that hold something of a type."""
+    return (name for name in names if isinstance(row.get(name), kind) and row[name] != "")
+
+
 def to_row(row, source, thinking="drop"):
     """One row of any form -> (form, row of ours); raises Unusable with the reason."""
     fields = source.get("fields") or {}
@@ -278,10 +282,8 @@ def to_row(row, source, thinking="drop"):
     answer = strip_thinking(pair.answer, keep=True) if thinking == "keep" else bare
     if reason := malformed(pair.question, answer):
         raise Unusable(reason)
-    texts = (name for name in SUBJECT if isinstance(row.get(name), str) and row[name])
-    subject = fields.get("subject") or next(texts, None)
-    ids = (row[name] for name in IDS if isinstance(row.get(name), str | int) and row[name] != "")
-    own = str(next(ids, row["id"]))
+    subject = fields.get("subject") or next(of_type(row, SUBJECT, str), None)
+    own = str(row[next(of_type(row, IDS, str | int), "id")])
     made = dict(
         id=f"{source['name']}-{r.text_hash(own, pair.question, answer)}",
         question=pair.question,
@@ -294,16 +296,18 @@ def to_row(row, source, thinking="drop"):
     )
     if pair.system and not SWITCH.fullmatch(pair.system):
         made["system"] = pair.system
-    for name in ("source", "source_id"):  # what the file itself says, where that is another
-        if name in row and row[name] != made[name]:
-            made[f"origin_{name}"] = row[name]
+    made |= origin_of(row, made)
     spent = {*OWN, *pair.used, subject}
-    more = {name: row[name] for name in row if not {name, str(name).lower()} & spent}
-    return pair.form, made | more
+    return pair.form, made | {name: row[name] for name in row if not {name, name.lower()} & spent}
+
+
+def origin_of(row, made):
+    """What the file itself says of its source, where that is another."""
+    names = [name for name in ("source", "source_id") if name in row and row[name] != made[name]]
+    return {f"origin_{name}": row[name] for name in names}
 
 
 def unusable_row(row, source):
     """A row that cannot be read, with where it comes from."""
-    origin = {"origin_source": row["source"]} if row.get("source") else {}
     where = dict(source=source["name"], source_id=str(row["id"]), license=license_of(row, source))
-    return {**row, **origin, **where}
+    return {**row, **origin_of(row, where), **where}
