@@ -6,8 +6,7 @@
     python 02_mix/select_rows.py --input clean.jsonl --output mine.jsonl --scorer my_scorer.py:steps --n 50000
     python 02_mix/select_rows.py --input clean.jsonl --output selected.jsonl --recipe 02_mix/recipes/megascience.yaml
 
-in   rows with id, question, answer; difficulty (0-10, of score_difficulty.py) where the method is
-     difficulty
+in   rows with id, question, answer; for the method difficulty: difficulty (of score_difficulty.py)
 out  the chosen rows in the order of the input, with `selection` (why) and `selection_score` (what
      it was ranked by, or null); which depends on seed and ids alone. Rejected: "not selected"; "too
      easy" (mean > 9), "too hard (noisy)" (mean < 1), "no difficulty score"; "other source" with
@@ -16,8 +15,7 @@ out  the chosen rows in the order of the input, with `selection` (why) and `sele
 length measures `annotator_tokens` where every row has it, else the characters of
 annotator_response, else of the answer. A scorer is a function of a row: the highest numbers are
 kept, None rejects. novelty takes rows one by one, each with the most word 4-grams that no chosen
-row has. --match-tokens takes the best until they hold as many tokens as FILE (without --tokenizer:
-characters).
+row has. --match-tokens takes the best until they hold as many tokens as FILE.
 """
 
 import sys
@@ -53,8 +51,7 @@ def order_key(seed, id_, use):
 
 
 def ranked(rows, method, keep):
-    """The rows that may be chosen, best first, equal ones by their key; rows: a DataFrame of
-    MEASURES."""
+    """The rows (a DataFrame of MEASURES) that may be chosen, best first."""
     if method in ("random", "all"):
         return rows.sort_values("key")
     if method == "difficulty":
@@ -67,8 +64,8 @@ def choose(rows, method, keep, n=None, tokens=None):
     be."""
     rows = ranked(rows, method, keep)
     if method == "all":
-        return rows.index
-    if tokens is not None:
+        n = None
+    elif tokens is not None:
         sums = [0, *rows["size"].cumsum()]
         n = min(range(len(sums)), key=lambda count: abs(sums[count] - tokens))
     return rows.index[:n]
@@ -156,8 +153,6 @@ def rules_of(args):
     if args.recipe:
         return recipe_rules(args.recipe)
     method, n, tokens = args.scorer or args.method, args.n, None
-    if method is None:
-        raise r.BadInput("--method: choose one of its names; or give a --scorer or a --recipe")
     if args.match_n:
         n = sum(1 for _ in r.read(args.match_n, unique=False))
     if args.match_tokens:
@@ -200,10 +195,8 @@ def measure(args, rules):
     places = {rule["source"]: place for place, rule in enumerate(rules)}
     scorers = [scorer_of(rule, args) for rule in rules]
     rows = r.progress(r.read(args.input, "question", "answer", "subject?"), desc="measuring")
-    for row, size in (
-        sized(rows, args.tokenizer) if args.match_tokens else ((row, 1) for row in rows)
-    ):
-        place, score = places.get(None if None in places else row.get("source"), -1), math.nan
+    for row, size in sized(rows, args.tokenizer):
+        place, score = places.get(row.get("source"), places.get(None, -1)), math.nan
         if left_out(row, args):
             place = -1
         if place >= 0:
@@ -252,24 +245,22 @@ def write(args, step, rules, frame, chosen):
 def parse_options():
     parser = r.parser(__doc__, "input", "output", "seed", "fresh")
     add = parser.add_argument
-    add("--method", choices=METHODS)
+    choose_by = parser.add_mutually_exclusive_group(required=True).add_argument
+    choose_by("--method", choices=METHODS)
+    mine, recipe = "rank by a function of your own", "method and count of each source from a recipe"
+    choose_by("--scorer", metavar="FILE.py:FUNCTION", help=mine)
+    choose_by("--recipe", metavar="FILE", help=recipe)
     add("--n", type=r.positive, metavar="N", help="rows to keep")
     add("--match-n", metavar="FILE", help="keep as many rows as FILE has")
     add("--match-tokens", metavar="FILE", help="keep as many tokens as FILE has")
     add("--tokenizer", metavar="M", help="of --match-tokens (default: characters are counted)")
     bounds = dict(nargs=2, type=float, default=(1.0, 9.0), metavar=("LOW", "HIGH"))
     add("--keep", **bounds, help="difficulty: means to keep (default 1 9)")
-    add("--scorer", metavar="FILE.py:FUNCTION", help="rank by a function of your own")
-    add("--recipe", metavar="FILE", help="method and count of each source from a recipe instead")
     add("--source", metavar="NAME", help="choose among the rows of this source only")
     add("--only", choices=("verifiable", "open"), help="by whether rules can check the reference")
     args = parser.parse_args()
-    methods = (args.method, args.scorer, args.recipe)
-    counts = (args.n, args.match_n, args.match_tokens, args.recipe)
-    if any(len(list(filter(None, given))) > 1 for given in (methods, counts)):
-        raise r.BadInput(
-            "give one of --method, --scorer and --recipe, and one of --n, --match-n and --match-tokens (a recipe has its own counts)"
-        )
+    if len(list(filter(None, (args.n, args.match_n, args.match_tokens, args.recipe)))) > 1:
+        parser.error("give one of --n, --match-n and --match-tokens (a recipe has its own counts)")
     return args
 
 
