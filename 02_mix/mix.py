@@ -12,11 +12,10 @@ out  X.jsonl: id, prompt and completion (chat messages), question, source, sourc
      rows), X.manifest.json (hashes of all files), X.mixture.png, README.md (dataset card: where
      every row of every source went)
 
-Order and rows depend on the seed and the ids alone. Rows that bear no `selection` all go in;
-select_rows.py --recipe chooses before.
---append-reference ends answers that commit to nothing with "The final answer is \\boxed{x}" ("Answer: B" for a letter), where the
-reference is at most eight words. Files that were cleaned apart should go through dedup.py and
-decontaminate.py once more: both read X.jsonl.
+Order and rows depend on the seed and the ids alone. --append-reference ends answers that commit to
+nothing with "The final answer is \\boxed{x}" ("Answer: B" for a letter), where the reference is at
+most eight words. Files that were cleaned apart should go through dedup.py and decontaminate.py once
+more: both read X.jsonl.
 """
 
 import sys
@@ -43,7 +42,7 @@ SHARD_ROWS = 250_000  # of a parquet file
 BATCH = 2048  # rows written at once
 BUCKETS = 64  # files that rows are sorted through
 COLUMNS = "source source_id subject license reference_answer selection".split()
-USED = {"id", "question", "answer", "system", "selection_score", *COLUMNS}
+USED = {"id", "question", "answer", "system", "selection_score", "n_tokens", *COLUMNS}
 
 
 def with_reference(row):
@@ -62,7 +61,7 @@ def with_reference(row):
     return {**row, "answer": f"{answer.rstrip()}\n\n{line}", "appended_reference": True}
 
 
-def train_row(row, tokens, recipe, recipe_hash):
+def train_row(row, recipe, recipe_hash):
     """A row in TRL's conversational prompt-completion form, with the same columns and types
     whatever its source."""
     chat = count_tokens.conversation(row)
@@ -78,7 +77,7 @@ def train_row(row, tokens, recipe, recipe_hash):
         "selection_score": None if score is None else float(score),
         "recipe": recipe,
         "recipe_hash": recipe_hash,
-        "n_tokens": tokens,
+        "n_tokens": row["n_tokens"],
         "extra": json.dumps(extra, ensure_ascii=False) if extra else None,
     }
 
@@ -152,25 +151,26 @@ def trainable(args, step, sources):
 
 
 def fitting(rows, step, tokenizer, max_tokens):
-    """(row, tokens) of the rows within the limit; without a tokenizer nothing is counted."""
+    """The rows within the limit, with n_tokens; without a tokenizer nothing is counted."""
     counted = count_tokens.counted(rows, tokenizer) if tokenizer else ((row, None) for row in rows)
     for row, tokens in counted:
+        row["n_tokens"] = tokens
         if max_tokens and tokens > max_tokens:
-            step.reject(row, "too long", n_tokens=tokens)
+            step.reject(row, "too long")
         else:
-            yield row, tokens
+            yield row
 
 
-def mixed(pairs, seed, folder):
-    """(row, tokens) of any number of rows in the order of the seed, sorted in temporary files
-    without a name: nothing is left after a crash, and one in BUCKETS of the rows is in memory."""
+def mixed(rows, seed, folder):
+    """Any number of rows in the order of the seed, sorted in temporary files without a name:
+    nothing is left after a crash, and one in BUCKETS of the rows is in memory."""
     folder.mkdir(parents=True, exist_ok=True)
     with contextlib.ExitStack() as stack:
         make = functools.partial(tempfile.TemporaryFile, dir=folder, buffering=1 << 18)
         files = [stack.enter_context(make()) for _ in range(BUCKETS)]
-        for row, tokens in pairs:
+        for row in rows:
             key = select_rows.order_key(seed, row["id"], "mix")
-            files[key * BUCKETS >> 64].write(b"%016x" % key + r.dumps((row, tokens)))
+            files[key * BUCKETS >> 64].write(b"%016x" % key + r.dumps(row))
         for file in files:
             file.seek(0)
             for line in sorted(file):
@@ -192,7 +192,6 @@ def settings(args, recipe):
 
 
 def options_of():
-    """The options of the command."""
     parser = r.parser(__doc__, "output", "fresh")
     add = parser.add_argument
     add("--input", nargs="+", required=True, metavar="FILE", help="rows to mix")
@@ -211,9 +210,8 @@ def main():
     recipe_hash = r.text_hash(made_by)
     tokenizer = count_tokens.Tokenizer(args.tokenizer) if args.tokenizer else None
     named = tokenizer and {"name": Path(tokenizer.name).name, "sha256": tokenizer.hash}
-    inputs = [*args.input, *([args.recipe] if args.recipe else [])]
-    modules = (card, count_tokens, load_sources, row_forms, select_rows)
-    code = [*modules, load_sources.TABLE]
+    inputs = [*args.input, *filter(None, [args.recipe])]
+    code = (card, count_tokens, load_sources, load_sources.TABLE, row_forms, select_rows)
     made = dict(recipe=made_by, recipe_hash=recipe_hash, tokenizer=named)
     step = r.Step(args, inputs=inputs, code=code, **made)
     if step.finished():
@@ -223,15 +221,15 @@ def main():
         return
     sources = {entry["source"] for entry in recipe.get("sources", ())}
     rows = r.progress(trainable(args, step, sources), desc=step.output.name)
-    pairs = fitting(rows, step, tokenizer, args.max_tokens)
+    rows = fitting(rows, step, tokenizer, args.max_tokens)
 
-    def made():
-        for row, tokens in mixed(pairs, args.seed, step.output.parent):
-            row = train_row(row, tokens, recipe["name"], recipe_hash)
-            step.keep(row)
-            yield row
+    def kept():
+        for row in mixed(rows, args.seed, step.output.parent):
+            made = train_row(row, recipe["name"], recipe_hash)
+            step.keep(made)
+            yield made
 
-    files = write_shards(made(), step.output.parent / "data", step.output.stem)
+    files = write_shards(kept(), step.output.parent / "data", step.output.stem)
     step.finish(files=[str(path.relative_to(step.output.parent)) for path in files])
     card.write(step.output)
 
