@@ -11,11 +11,11 @@ from .markup import plain
 from .words import stem
 
 LETTERS = string.ascii_uppercase
-LABEL = re.compile(r"^\s*\(?([A-Z])[).:]\s+")
-DROPPED = {"the", "an", "times", "cdot"}
+ARTICLES = {"a", "an", "the"}
+FRACTION = re.compile(r"\\[dtc]?frac\s*\{([^{}]{1,20})\}\s*\{([^{}]{1,20})\}")
+DEGREES = re.compile(r"\^\s*\{?\s*\\circ\s*\}?|°|\bdegrees?\b")
 BEFORE = re.compile(  # "not nitrogen"; the 10 of 3/10, the 3 of -3
-    r" (?:not|isnt|arent|never|neither|nor|without|than|except|instead of|no)(?: be| to be| of)? $"
-    r"|[-+/^] $"
+    r" (?:not|never|neither|nor|without|than|except|instead of|no)(?: be| to be| of)? $|[-+/^] $"
 )
 
 
@@ -24,58 +24,36 @@ def is_option(letter, options):
 
 
 @functools.lru_cache(maxsize=4096)
-def words(text, stemmed=False):
-    """The text as " token token " for containment tests: lower case, no articles, no punctuation,
+def words(text):
+    """The text as " stem stem " for containment tests: lower case, no articles, no punctuation,
     LaTeX flattened."""
-    text = plain(text).lower()
-    if "\\" in text:
-        text = re.sub(r"\^\s*\{?\s*\\circ\s*\}?", " deg ", text)
-        text = re.sub(r"\\[dtc]frac", r"\\frac", text)
-    text = re.sub(r"°|\bdegrees?\b", " deg ", text)
+    text = DEGREES.sub(" deg ", FRACTION.sub(r" \1/\2 ", plain(text).lower()))
     text = re.sub(r"(?<=\d),(?=\d{3}\b)|(?<=[a-z])-(?=[a-z])", "", text)
-    for short in ("can't", "cannot", "n't"):
-        text = text.replace(short, " not")
+    text = re.sub(r"can't|cannot|n't", " not", text)
     tokens = re.findall(r"[^\W\d_]+|\d+(?:\.\d+)?|[-+/^%=<>|]", text)
-    drop = DROPPED | {"a"} if len(tokens) > 1 else DROPPED
-    tokens = [stem(token) if stemmed else token for token in tokens if token not in drop]
-    return f" {' '.join(tokens)} "
+    drop = ARTICLES if len(tokens) > 1 else ()
+    return f" {' '.join(stem(token) for token in tokens if token not in drop)} "
 
 
 @functools.lru_cache(maxsize=512)
 def option_words(options):
-    """(are they stems, longest, [(letter, words)] longest first); options without words, or with
-    those of another, are left out. Stems, unless they make two options one."""
-    labels = "".join(match[1] for match in map(LABEL.match, options) if match)
-    labelled = labels == LETTERS[: len(options)]  # and not E. coli
-    texts = [LABEL.sub("", option) for option in options] if labelled else options
-    flat = [words(text, True) for text in texts]
-    stemmed = len({*flat}) == len(flat)
-    flat = flat if stemmed else list(map(words, texts))
+    """(longest, [(letter, words)] longest first); no options without words or with another's."""
+    flat = list(map(words, options))
     pairs = zip(LETTERS, flat, strict=False)
-    found = [pair for pair in pairs if pair[1].strip() and flat.count(pair[1]) == 1]
-    return stemmed, max(map(len, texts)), sorted(found, key=lambda pair: -len(pair[1]))
+    known = [pair for pair in pairs if pair[1].strip() and flat.count(pair[1]) == 1]
+    return max(map(len, options)), sorted(known, key=lambda pair: -len(pair[1]))
 
 
 def named(text, options, where="in"):
     """Letters of the options whose words stand "in" a text, at its "start", or are "all" of it."""
     if not options:
         return []
-    stemmed, longest, known = option_words(options)
+    longest, known = option_words(options)
     if where == "in":
-        return contained(words(text, stemmed), known)
-    flat = words(text[: 2 * longest + 60] if where == "start" else text, stemmed)
+        return contained(words(text), known)
+    flat = words(text[: 2 * longest + 60] if where == "start" else text)
     fits = str.__eq__ if where == "all" else str.startswith
-    hits = [letter for letter, option in known if fits(flat, option)][:1]
-    return hits or by_number(flat, known)
-
-
-def by_number(flat, known):
-    """The one option that is a bare number with a unit: "15" for "15 m/s"."""
-    if not re.fullmatch(r" (?:- )?[\d.]+ ", flat):
-        return []
-    unit = re.compile(re.escape(flat) + r"(?!(?:and|or|to) )(?:[^\d ]+ |(?<=\^ )(?:- )?\d )+")
-    hits = [letter for letter, option in known if unit.fullmatch(option)]
-    return hits if len(hits) == 1 else []
+    return [letter for letter, option in known if fits(flat, option)][:1]
 
 
 def contained(flat, known):
@@ -87,12 +65,17 @@ def contained(flat, known):
         if at < 0:
             continue
         before, after = flat[: at + 1], flat[at + len(option) :]
-        number = option[1].isdigit()
         denied = BEFORE.search(before[-30:])
-        if number and (after[:1] in tuple("/^") or denied):
+        if denied and (option[1].isdigit() or before[-2].isalpha()):
             continue
-        if denied and before[-2:-1].isalpha():
+        if option[1].isdigit() and after[:1] in tuple("/^"):
             continue
+        if (
+            option == " no "
+            and re.match("(?!it |there |not )[a-z]", after)
+            and before[-4:] != " or "
+        ):
+            continue  # "There is no abstract"
         hits.append(letter)
         flat = flat.replace(option, " # ")
     return hits
