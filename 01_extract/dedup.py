@@ -8,13 +8,12 @@ out  the rows that stand first among their duplicates; the others are in dedup.r
      reason `duplicate`, `duplicate_of` (id of a kept row) and `jaccard`, or with reason `semantic
      duplicate`, `duplicate_of` and `cosine`. Equal questions with unequal answers: "other answer"
      (the kept row's is better backed) or "answers disagree" (none stays), with all `answers`; near
-     ones stay where their short answers surely differ; the rules stand in equal_questions.py
+     ones stay where their short answers surely differ (equal_questions.py)
 
-Words are lower-cased \\w+, a question of one or two words is one shingle, one without any is kept.
-Questions with other numbers are two, and so are short ones, or those whose last sentence is short,
-where each holds a content word that the other lacks ("treatments for Osteoporosis", "... for
-COPD"). --semantic adds a pass with sentence embeddings. About 1.4 KB a row; the file is read twice,
-and again for the answers of near rows.
+Words are lower-cased \\w+; a question without any is kept. Questions with other numbers are two, and
+so are short ones, or those whose last sentence is short, where each holds a content word that the
+other lacks ("treatments for Osteoporosis", "... for COPD"). --semantic adds a pass with sentence
+embeddings. About 1.4 KB a row; the file is read twice, and again for the answers of near rows.
 """
 
 import sys
@@ -38,22 +37,21 @@ import question_text
 import rows as r
 
 BATCH = 1024  # rows tokenised at once: their arrays stay near the processor's cache
-FOUND_AT_THRESHOLD = (
-    0.95  # share of the pairs at the threshold that the bands must find; above it rises steeply
-)
+FOUND_AT_THRESHOLD = 0.95  # share of the pairs at the threshold that the bands must find
 LARGEST_SIGNATURE = 256
-FAMILY = 32  # a bucket of more rows is one template with many fillings: it is split by the numbers, and pairs reach back this far
+# a bucket of more rows is one template with many fillings: it is split by the numbers, and pairs
+# reach back this far
+FAMILY = 32
 VECTORS = 4096  # rows whose vectors are multiplied at once
 PAIRS = 1 << 16  # candidates looked at together
 _random = np.random.default_rng(42)
-ODD = _random.integers(2**62, 2**63, 8, dtype=np.uint64) * np.uint64(2) + np.uint64(1)
+ODD = _random.integers(2**62, 2**63, 4, dtype=np.uint64) * np.uint64(2) + np.uint64(1)
 PERMUTATIONS = _random.integers(2**31, size=LARGEST_SIGNATURE, dtype=np.uint32) * 2 + np.uint32(1)
 
 
 def bands_and_rows(threshold):
-    """Bands b and rows r of the signature for a Jaccard threshold: the largest r (fewest false
-    candidates) whose bands still find FOUND_AT_THRESHOLD of the pairs at the threshold, 1 - (1 -
-    t^r)^b, within LARGEST_SIGNATURE values."""
+    """Bands b and rows r of the signature for a Jaccard threshold t: the largest r (fewest false
+    candidates) whose bands find FOUND_AT_THRESHOLD of the pairs at t, 1 - (1 - t^r)^b."""
     best = (1, 1)
     for rows in range(1, 33):
         hit = min(threshold**rows, 1 - 1e-9)
@@ -85,39 +83,33 @@ hash_word = functools.lru_cache(1 << 17)(hash_text)
 
 
 def shingles(texts):
-    """Word 3-grams of each text as 64-bit hashes in one array, the place where each text's shingles
-    start (and the last end), and one hash of each text's whole word sequence."""
+    """Word 3-grams of the texts as 64-bit hashes in one array, the places where each text's start
+    (and the last end), and a hash of each text's words."""
     words_of = [re.findall(r"\w+", text.lower()) for text in texts]
     whole = np.array([hash_text(" ".join(words)) for words in words_of], dtype=np.uint64)
+    # one or two words are a shingle too
+    words_of = [words + [""] * (3 - len(words)) if words else words for words in words_of]
     counts = np.array([len(words) for words in words_of], dtype=np.int64)
-    places = np.concatenate([[0], np.cumsum(counts)])
+    ends = np.cumsum(counts)
     every_word = itertools.chain.from_iterable(words_of)
-    words = np.fromiter(map(hash_word, every_word), np.uint64, places[-1])
-    index = np.arange(len(words))
-    last = np.repeat(places[1:], counts)  # where the text of each word ends
-    padded = np.concatenate([words, np.zeros(2, dtype=np.uint64)])
-    grams = padded[:-2] * ODD[3]
-    grams += np.where(index + 1 < last, padded[1:-1], 0) * ODD[4]
-    grams += np.where(index + 2 < last, padded[2:], 0) * ODD[5]
-    # the first word always starts a shingle, however short the text
-    used = (index + 2 < last) | (index == np.repeat(places[:-1], counts))
-    per_text = np.where(counts >= 3, counts - 2, np.minimum(counts, 1))
-    return mix(grams[used]), np.concatenate([[0], np.cumsum(per_text)]), whole
+    words = np.fromiter(map(hash_word, every_word), np.uint64, ends[-1] if texts else 0)
+    first = np.flatnonzero(np.arange(len(words)) + 2 < np.repeat(ends, counts))
+    grams = words[first] * ODD[0]
+    grams += words[first + 1] * ODD[1]
+    grams += words[first + 2] * ODD[2]
+    return mix(grams), np.concatenate([[0], np.cumsum(np.maximum(counts - 2, 0))]), whole
 
 
 def band_keys(grams, places, bands, per_band):
-    """MinHash (Broder 1997): one 32-bit key for each band and text, an array (bands, texts).
-
-    A key is made of the smallest shingle of the text under `per_band` orders of all shingles; 0 for
-    a text without words.
-    """
+    """MinHash (Broder 1997): one 32-bit key for each band and text, an array (bands, texts), of the
+    text's smallest shingles under `per_band` orders of all shingles; 0 for a text without words."""
     filled = np.flatnonzero(np.diff(places))
     values, starts = (grams >> np.uint64(32)).astype(np.uint32), places[filled]
     keys = np.zeros((bands, len(places) - 1), dtype=np.uint32)
     for band in range(bands if len(filled) else 0):
         key = np.zeros(len(filled), dtype=np.uint64)
         for factor in PERMUTATIONS[band * per_band : (band + 1) * per_band]:
-            key = mix(key ^ np.minimum.reduceat(values * factor, starts) * ODD[6])
+            key = mix(key ^ np.minimum.reduceat(values * factor, starts) * ODD[3])
         keys[band, filled] = key >> np.uint64(32)
     return keys
 
@@ -126,8 +118,7 @@ def band_keys(grams, places, bands, per_band):
 
 
 def split_families(keys, family_key):
-    """Give rows of over-full buckets new keys that also hold the row's numbers;
-    `family_key(position)` -> int."""
+    """Give rows of over-full buckets keys that also hold family_key(position), an int."""
     _, inverse, counts = np.unique(keys, return_inverse=True, return_counts=True)
     for position in np.flatnonzero(counts[inverse] > FAMILY).tolist():
         keys[position] ^= np.uint32(family_key(position))
@@ -135,8 +126,7 @@ def split_families(keys, family_key):
 
 
 def candidate_pairs(keys, rows, family_key):
-    """Pairs (later, earlier) of positions among the rows that share a band, each once and sorted:
-    an array (n, 2)."""
+    """Pairs (later, earlier) of positions among the rows that share a band: an array (n, 2)."""
     count, codes = len(rows), np.zeros(0, dtype=np.int64)
     for band in keys:
         # sorted by key, then by position
@@ -155,8 +145,8 @@ def candidate_pairs(keys, rows, family_key):
 
 
 def near_pairs(found, rows, threshold, numbers_of):
-    """Candidate pairs (later, earlier) of row numbers among `rows`, and the function (later,
-    earlier) -> Jaccard of their shingles, or None below the threshold."""
+    """Pairs (later, earlier) of row numbers that may be alike, and the function (later, earlier) ->
+    Jaccard of their shingles, or None below the threshold."""
     family_key = functools.cache(lambda at: hash(numbers_of(rows[at])) & 0xFFFFFFFF)
     pairs = rows[candidate_pairs(found.keys, rows, family_key)]
     grams_of = functools.lru_cache(8192)(found.grams)
@@ -273,8 +263,7 @@ def exact_duplicates(wholes, lengths, other_numbers):
 
 
 def find_duplicates(args):
-    """The ids of all rows, and those to leave out as a map row -> (reason, more fields of the
-    rejected row)."""
+    """The ids of all rows, and {row to leave out: (reason, more fields of the rejected row)}."""
     found = read_rows(args, *bands_and_rows(args.threshold))
     ids, texts = found.ids, found.texts
 
