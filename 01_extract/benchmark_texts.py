@@ -1,9 +1,7 @@
 """Read the questions of benchmarks in the many forms their files have, and name the benchmark each
-belongs to.
+belongs to (used by decontaminate.py; no command of its own).
 
-Read by decontaminate.py. Understands .json (an array, an object that holds one, or rows by id),
-.jsonl, .jsonl.gz, .parquet and .csv; the question and the options in any of the forms that
-rows.question_of() and rows.options_of() know.
+Files and fields are those that rows.raw_rows(), question_of() and options_of() know.
 """
 
 import csv
@@ -28,8 +26,7 @@ BENCHMARKS = {
 
 
 class Item(NamedTuple):
-    """One benchmark question: where it stands, its text without options, and the texts of its
-    options (empty where it has none)."""
+    """One benchmark question, its options apart."""
 
     benchmark: str
     id: str

@@ -3,21 +3,20 @@ numbers, and an optional LLM judge.
 
     python 01_extract/decontaminate.py --input qa.jsonl --output clean.jsonl --field question --benchmarks DIR_OR_FILES... --no-judge
 
-in   rows with a text in `question` (or --field); benchmark files of any common form, see
-     benchmark_texts.py
+in   rows with a text in `question` (or --field); benchmark files of any common form
+     (benchmark_texts.py)
 out  the clean rows; the others are in clean.rejected.jsonl with reason `contaminated`, benchmark,
      benchmark_id, method (exact | ngram | embedding | judge) and score; clean.audit.csv lists every
      matched pair, also the ones spared and why; clean.embeddings/ (or --cache) keeps the vectors
 
-Cheapest first. exact: the same words after normalisation (case, punctuation, LaTeX mark-up, options
-and instructions taken off, number words as digits). ngram: the share of the benchmark question's
-13-grams, or of its 5-grams, that the row holds; one shared 13-gram decides nothing. embedding: the
-5 nearest questions, contaminated from --embedding-threshold on; long texts in windows. Without a
+exact: the same words (case, punctuation, LaTeX mark-up, options and instructions taken off, number
+words as digits). ngram: the share of the benchmark question's 13-grams, or of its 5-grams, that the
+row holds. embedding: the 5 nearest questions, contaminated from --embedding-threshold on. Without a
 judge pairs with other numbers are spared: another number is another question (25 %, 1/4 and 0.25
 are one, and so are 1.5 km and 1500 m). With --model or --base-url an LLM decides on the pairs that
 the embedding found (from JUDGE_FROM on) and on n-gram matches with another number, denial or key
-word; any YES drops the row. The default encoder is the embedded all-MiniLM-L6-v2; --encoder
-BAAI/bge-large-en-v1.5 is the paper's, intfloat/multilingual-e5-large reads translations.
+word; any YES drops the row. --encoder BAAI/bge-large-en-v1.5 is the paper's,
+intfloat/multilingual-e5-large reads translations.
 """
 
 import sys
@@ -74,8 +73,7 @@ Reply with one word: YES if the first gives the second away, NO if it does not."
 
 
 def parse_judgement(text):
-    """True for YES, False for NO, None where the text says neither. The last such word counts:
-    reasoning may stand before it."""
+    """True for YES, False for NO, None for neither; reasoning may stand before the word."""
     text = after_thinking(text)
     found = re.findall(r"\b(YES|NO)\b", text) or re.findall(r"\b(yes|no)\b", text.lower())
     return found[-1].upper() == "YES" if found else None
@@ -115,8 +113,8 @@ class Known(NamedTuple):
         return not self.options.isdisjoint(tuple(words_of(option)) for option in options)
 
     def overlap(self, words, shared, of_ours):
-        """Share of the question's n-grams that the words hold, or 0 where it is too small to
-        decide; shared: 5-grams of both, of_ours: their share of the words' own."""
+        """Share of the question's n-grams that the words hold, 0 where it is too small to decide;
+        shared: 5-grams of both, of_ours: their share of the words' own."""
         share = shared / len(self.grams)
         if len(self.words) < LONG:
             # a few words inside a much longer question are a phrase
@@ -201,11 +199,11 @@ class Audit:
         """Decide on a pair; True where that is left to the judge: numbers, a denial or a key word
         differ, or only the embeddings found it."""
         texts = pair.row.question, pair.known.question
-        other = question_text.other_numbers(*texts)
-        if judged and (other or pair.method != "exact"):
-            contents = map(question_text.content, texts)
-            if other or pair.method == "embedding" or question_text.tell_apart(*contents):
-                return True
+        doubt = other = question_text.other_numbers(*texts)
+        if pair.method == "ngram":
+            doubt = other or question_text.tell_apart(*map(question_text.content, texts))
+        if judged and (doubt or pair.method == "embedding"):
+            return True
         self.add(pair, "kept: other numbers" if other else "dropped")
         return False
 
@@ -220,8 +218,7 @@ class Audit:
 
 
 def match_words(args, index, audit):
-    """First pass: settles exact and n-gram matches. Returns the undecided rows and the doubtful
-    pairs."""
+    """Settle exact and n-gram matches; returns the undecided rows and the doubtful pairs."""
     rest, doubtful = [], []
     rows = r.read(args.input, args.field, limit=args.limit)
     for row in r.progress(rows, desc="exact and n-gram"):
@@ -237,8 +234,7 @@ SENTENCE = re.compile(r"(?<=[.?!])\s+")
 
 
 def windows(text):
-    """The text itself, and windows of WINDOW words where it has more: what lies past 256 tokens is
-    seen too."""
+    """The text itself, and windows of WINDOW words where it has more."""
     words = text.split()
     if len(words) <= WINDOW:
         return [text]
@@ -260,8 +256,7 @@ def views(text):
 
 
 def match_vectors(args, index, rows):
-    """Pairs of the undecided rows and their nearest benchmark questions, from the lowest cosine on
-    that counts."""
+    """Pairs of rows and their nearest benchmark questions, from the lowest cosine that counts."""
     folder = args.cache or r.beside(args.output, "embeddings")
     theirs = [(known, *view) for known in index.known for view in views(known.question)]
     ours = [(place, part) for place, row in enumerate(rows) for part in windows(row.question)]
@@ -398,8 +393,8 @@ def parse_options():
 
 def main():
     args = parse_options()
-    code = [question_text, benchmark_texts, benchmark_texts.TABLE, embed_texts]
     inputs = [args.input, *args.benchmarks]
+    code = (question_text, benchmark_texts, benchmark_texts.TABLE, embed_texts)
     step = r.Step(args, inputs=inputs, prompt=PROMPT, code=code, ignore=("cache",))
     if step.finished():
         return

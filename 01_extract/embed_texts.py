@@ -17,12 +17,8 @@ BATCH = 512  # texts embedded and stored at once
 
 
 def load_encoder(name):
-    """SentenceTransformer by hub id or folder, or the embedded all-MiniLM-L6-v2; on a GPU where
-    there is one.
-
-    bfloat16 where the processor has it: it is six times slower than fp32 on one that has not (AVX2
-    only: 45 against 8 s for 32 texts of 256 tokens).
-    """
+    """SentenceTransformer by hub id or folder, or the embedded all-MiniLM-L6-v2; in bfloat16 where
+    the processor has it: on one with AVX2 only it is six times slower than fp32."""
     import torch
     from sentence_transformers import SentenceTransformer
 

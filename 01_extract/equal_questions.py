@@ -70,15 +70,18 @@ class Claim:
     @functools.cached_property
     def backing(self):
         """Index into BACKING."""
-        solved, own = self.row["consistent"], None
+        solved, known = self.row["consistent"], self.row["reference_answer"]
         solved = solved if isinstance(solved, float | int) else None
-        if self.row["reference_answer"] and self.kind:
-            own = answers.check(self.answer, self.final, self.kind, self.options).correct
+        own = (
+            known
+            and self.kind
+            and answers.check(self.answer, self.final, self.kind, self.options).correct
+        )
         if own is False or (solved is not None and solved < 0.5):
             return 0
         if solved is not None:
             return 3
-        return 2 if self.row["reference_answer"] else 1
+        return 2 if known else 1
 
 
 def same(claim, other):
@@ -90,8 +93,7 @@ def same(claim, other):
 
 
 def by_answer(claims):
-    """The claims in groups of equal answers; those that the rules cannot tell from the first of a
-    group are left out."""
+    """The claims in groups of equal answers; those that rules cannot compare are left out."""
     groups = []
     for claim in claims:
         verdicts = [same(claim, group[0]) for group in groups]
@@ -110,9 +112,9 @@ def described(groups):
     """The answers of a conflict as they are written into the rejected rows."""
     told = []
     for group in groups:
-        backed = BACKING[strength(group)[0]]
-        first = {"id": group[0].id, "answer": group[0].final}
-        told.append({**first, "rows": len(group), "backed_by": backed})
+        backing, rows = strength(group)
+        told.append(dict(id=group[0].id, answer=group[0].final, rows=rows))
+        told[-1]["backed_by"] = BACKING[backing]
     return told
 
 
