@@ -8,7 +8,7 @@ out  one line per row: id, response, finish_reason (stop | length), prompt_token
      completion_tokens, model, sampling, messages_hash; rows that failed after all retries stand in
      answers.raw.rejected.jsonl and are asked again by the next run
 
-Without --base-url vLLM runs in this process, one engine per group of GPUs. With it, requests go to
+Without --base-url vLLM runs in this process, on several groups of GPUs as a server on each. With it, requests go to
 any OpenAI-compatible endpoints, separated by commas; the rows of one that goes away go to the
 others; the key is read from LLM_API_KEY or OPENAI_API_KEY. After a crash the same command asks only
 for the missing rows, with a larger --max-tokens only for those that were cut off. Answers of
@@ -17,7 +17,7 @@ PRICE_IN and PRICE_OUT per million tokens) stops a run cleanly.
 """
 
 # A request is made of a row in Book.missing, sent by Endpoints.answer (which tries again) or, to
-# vLLM itself, by drive(); its answer goes through Book.store to RawFile.append.
+# the engine of this process, by drive(); its answer goes through Book.store to RawFile.append.
 
 import asyncio
 import collections
@@ -27,13 +27,13 @@ import fcntl
 import itertools
 import json
 import os
-import queue
 import random
 import re
+import signal
+import socket
 import sqlite3
 import subprocess
 import sys
-import threading
 import time
 import urllib.parse
 import urllib.request
@@ -422,16 +422,16 @@ def generate_jsonl(
         first = next(requests, None)
         requests = itertools.chain([first], requests)
         setup = dict(model=str(model), adapter=adapter and str(adapter), sampling=sampling)
-        setup["engine"] = dict(engine or {})
+        setup["engine"] = {"tensor_parallel_size": tensor_parallel, **(engine or {})}
         if first is None:
             pass  # nothing to ask: no engine is started, no server is needed
         elif base_url:
-            servers = Endpoints(base_url.split(","), model, sampling, workers, retries)
-            book.counts["by_endpoint"] = run_async(servers.run(first, requests, book.store))
-        elif backend:
-            backend(requests, book.store, setup)
+            shares = ask_endpoints(
+                requests, book.store, setup, base_url.split(","), workers, retries
+            )
+            book.counts["by_endpoint"] = shares
         else:
-            ask_engines(requests, book.store, setup, tensor_parallel)
+            (backend or ask_engines)(requests, book.store, setup)
         return book.finish()
     finally:
         book.bar.close()
@@ -646,87 +646,11 @@ def show_first(name, messages):
     r.say(shown.encode(errors="replace").decode())
 
 
-# ---- many servers, one stream of requests ----
+# ---- endpoints ----
 
 
 class Gone(Exception):
-    """A server went away while it had a request: the row goes to another one, or waits."""
-
-
-@dataclasses.dataclass
-class Server:
-    limit: int = 0  # requests that it takes at once; 0 while that is not known
-    open: int = 0  # requests that it has
-    rests_until: float = 0.0  # gets no request before; for ever: it is down
-    closed: str | None = None  # why it is of no use any more
-
-
-class Servers:
-    """Deals requests to servers, to each as many at once as it takes. `answer(server, request)` of
-    a subclass asks one of them."""
-
-    def __init__(self, servers, retries):
-        self.servers, self.retries = servers, retries
-        self.back = collections.deque()  # requests to send again
-        self.changed = asyncio.Event()  # an answer came, or a server
-
-    async def deal(self, requests, emit):
-        """Send all requests; emit(request, answer) -> requests to send again."""
-        async with asyncio.TaskGroup() as tasks:
-            while True:
-                request = self.back.popleft() if self.back else next(requests, None)
-                if request is None:
-                    if not any(server.open for server in self.servers):
-                        return
-                    await self.change()
-                    continue
-                while (server := self.free()) is None:
-                    await self.change()
-                server.open += 1
-                tasks.create_task(self.handle(server, request, emit))
-
-    async def change(self):
-        self.changed.clear()
-        await self.changed.wait()
-
-    def free(self):
-        """The server with the fewest requests that takes one more, or None now."""
-        useful = [server for server in self.servers if not server.closed]
-        if not useful:
-            why = self.servers[-1].closed
-            raise r.BadInput(
-                f"{why}; no other is left; the answers so far are kept, the same command goes on"
-            )
-        if not all(server.limit for server in useful):
-            return None
-        now = time.monotonic()
-        free = [s for s in useful if s.open < s.limit and s.rests_until <= now]
-        return min(free, key=lambda server: server.open, default=None)
-
-    async def handle(self, server, request, emit):
-        try:
-            answer = await self.answer(server, request)
-        except Gone as error:
-            request["gone"] = request.get("gone", 0) + 1
-            answer = {"error": str(error)} if request["gone"] > self.retries else None
-        self.back += [request] if answer is None else emit(request, answer)
-        server.open -= 1
-        self.changed.set()
-
-
-def run_async(work):
-    try:
-        import uvloop
-
-        return uvloop.run(work)
-    except BaseExceptionGroup as group:
-        error = group
-        while isinstance(error, BaseExceptionGroup):
-            error = error.exceptions[0]
-        raise error from None
-
-
-# ---- an endpoint ----
+    """An endpoint went away while it had a request: the row goes to another one, or waits."""
 
 
 class Fault(Exception):
@@ -736,6 +660,300 @@ class Fault(Exception):
     def __init__(self, text, wait=0.0, final=False):
         super().__init__(r.redact(text.encode(errors="replace")).decode()[:1000])
         self.wait, self.final = wait, final
+
+
+@dataclasses.dataclass
+class Endpoint:
+    url: str
+    limit: int  # requests that it takes at once
+    most: int  # its limit before it asked for time
+    proxy: str | None
+    open: int = 0  # requests that it has
+    answered: int = 0
+    refusals: int = 0
+    refused: str | None = None  # why it is of no use any more
+    down: bool = False
+    rests_until: float = 0.0  # gets no request before
+    has_metrics: bool = True
+
+
+class Endpoints:
+    """Deals requests to OpenAI-compatible servers, to each as many at once as it takes. A bad reply
+    costs a try of its row, a server that goes away costs nothing: its rows go to the others, or
+    wait for it."""
+
+    def __init__(self, urls, setup, workers, retries):
+        share = -(-workers // len(urls)) if workers else START
+        urls = [url.strip().rstrip("/") for url in urls]
+        self.endpoints = [Endpoint(url, share, share, proxy_of(url)) for url in urls]
+        self.adaptive, self.retries, self.fixed = not workers, retries, fixed_body(setup)
+        self.back = collections.deque()  # requests to send again
+        self.changed = asyncio.Event()  # an answer came, or a server
+        self.probing = asyncio.Lock()
+
+    async def run(self, requests, emit):
+        """Send all requests; emit(request, answer) -> requests to send again. Returns {url:
+        answers}."""
+        import aiohttp
+
+        key = os.environ.get("LLM_API_KEY") or os.environ.get("OPENAI_API_KEY") or "none"
+        headers = {
+            "Authorization": f"Bearer {key}",
+            "Content-Type": "application/json",
+            "Accept-Encoding": "identity",
+        }
+        connector = aiohttp.TCPConnector(limit=0, ttl_dns_cache=300)
+        async with aiohttp.ClientSession(
+            headers=headers, connector=connector, auto_decompress=False
+        ) as self.session:
+            self.back.append(next(requests))
+            await self.start(self.back[0]["messages"])
+            async with asyncio.TaskGroup() as tasks:
+                watcher = tasks.create_task(self.watch())
+                await self.deal(requests, emit, tasks)
+                watcher.cancel()
+        shares = {endpoint.url: endpoint.answered for endpoint in self.endpoints}
+        if len(shares) > 1:
+            r.say("answers: " + ", ".join(f"{url} {n:,}" for url, n in shares.items()))
+        return shares
+
+    async def start(self, messages):
+        """See which endpoints answer, and whether the template opens a think block."""
+        for endpoint, there in zip(
+            self.endpoints, await asyncio.gather(*map(self.is_there, self.endpoints)), strict=True
+        ):
+            endpoint.down = not there
+        up = [endpoint for endpoint in self.endpoints if not endpoint.down]
+        if not up:
+            urls = ",".join(endpoint.url for endpoint in self.endpoints)
+            raise r.NoEndpoint(
+                f"--base-url {urls}: no server answers there; start it, or leave --base-url out "
+                "to run vLLM in this process"
+            )
+        for endpoint in self.endpoints:
+            if endpoint.down:
+                r.say(f"{endpoint.url}: no server answers there; its rows go to the others")
+        self.opened = await self.opens_thinking(up[0], messages)
+
+    async def deal(self, requests, emit, tasks):
+        while True:
+            request = self.back.popleft() if self.back else next(requests, None)
+            if request is None:
+                if not any(endpoint.open for endpoint in self.endpoints):
+                    return
+                await self.change()
+                continue
+            while (endpoint := self.free()) is None:
+                await self.change()
+            endpoint.open += 1
+            tasks.create_task(self.handle(endpoint, request, emit))
+
+    async def change(self):
+        self.changed.clear()
+        await self.changed.wait()
+
+    def free(self):
+        """The endpoint with the fewest requests that takes one more, or None now."""
+        useful = [endpoint for endpoint in self.endpoints if not endpoint.refused]
+        if not useful:
+            why = self.endpoints[-1].refused
+            raise r.BadInput(
+                f"{why}; no other is left; the answers so far are kept, the same command goes on"
+            )
+        now = time.monotonic()
+        free = [e for e in useful if not e.down and e.open < e.limit and e.rests_until <= now]
+        return min(free, key=lambda endpoint: endpoint.open, default=None)
+
+    async def handle(self, endpoint, request, emit):
+        try:
+            answer = await self.answer(endpoint, request)
+        except Gone as error:
+            request["gone"] = request.get("gone", 0) + 1
+            answer = {"error": str(error)} if request["gone"] > self.retries else None
+        self.back += [request] if answer is None else emit(request, answer)
+        endpoint.open -= 1
+        self.changed.set()
+
+    async def answer(self, endpoint, request):
+        """The answer after at most `retries` further tries; Gone where the endpoint is."""
+        body = {**self.fixed, "messages": request["messages"]}
+        body |= {k: request[k] for k in ("max_tokens", "seed", "temperature") if k in request}
+        if len(request["ids"]) > 1:
+            body["n"] = len(request["ids"])
+        try:
+            body = r.quick_encode(body)
+        except UnicodeEncodeError:
+            return {"error": "the prompt holds a lone surrogate, which has no UTF-8 form"}
+        for attempt in range(self.retries + 1):
+            try:
+                return await self.exchange(endpoint, body, request)
+            except Fault as fault:
+                if fault.final or attempt == self.retries:
+                    return {"error": str(fault)}
+                own = min(BACKOFF * 2**attempt, 30) * random.uniform(0.75, 1)
+                await asyncio.sleep(max(fault.wait, own))
+
+    async def exchange(self, endpoint, body, request):
+        import aiohttp
+
+        url = f"{endpoint.url}/chat/completions"
+        try:
+            status, headers, data = await self.send(endpoint, "POST", url, body, TIMEOUT)
+        except (aiohttp.ClientError, OSError, TimeoutError, ValueError) as error:
+            why = f"{type(error).__name__}: {error}"
+            if await self.is_gone(endpoint, why):
+                raise Gone(f"{endpoint.url} went away while it had this row ({why})") from None
+            raise Fault(why) from None
+        if status != 200:
+            raise self.fault(endpoint, status, headers, data)
+        answer = parse_reply(data, request, self.opened)
+        endpoint.answered += 1
+        endpoint.refusals = 0
+        if endpoint.limit < endpoint.most and endpoint.answered % endpoint.limit == 0:
+            endpoint.limit += 1
+        return answer
+
+    async def send(self, endpoint, method, url, body=None, seconds=30):
+        """(status, headers, bytes of the body); raises aiohttp's errors, TimeoutError and Fault."""
+        import aiohttp
+
+        timeout = aiohttp.ClientTimeout(total=seconds, sock_connect=30)
+        how = dict(data=body, timeout=timeout, proxy=endpoint.proxy)
+        async with self.session.request(method, url, **how) as reply:
+            data = bytearray()
+            async for piece in reply.content.iter_any():
+                data += piece
+                if len(data) > LARGEST:
+                    raise Fault(f"bad reply: more than {LARGEST >> 20} MiB")
+            if reply.headers.get("Content-Encoding", "identity") != "identity":
+                raise Fault("bad reply: it is compressed, which was not asked for")  # or a bomb
+            return reply.status, reply.headers, data
+
+    def fault(self, endpoint, status, headers, data):
+        """The error of a reply that is no answer: Fault, or Gone where the server is of no use."""
+        text = str(Fault(f"{status}: {data[:500].decode(errors='replace')}"))
+        if status in REFUSED:
+            endpoint.refusals += 1
+            # its first reply, or many after each other
+            if not endpoint.answered or endpoint.refusals >= 20:
+                if not endpoint.refused:
+                    r.say(f"{endpoint.url}: refuses ({text}); its rows go to the others")
+                endpoint.refused = f"--base-url {endpoint.url}: {text}"
+                return Gone(text)
+        wait = retry_after(headers.get("Retry-After"))
+        now = time.monotonic()
+        if status in (429, 503) and endpoint.rests_until <= now:
+            # nothing is sent meanwhile, and afterwards half as much at once
+            endpoint.rests_until = now + max(wait, BACKOFF)
+            endpoint.limit = max(1, endpoint.limit // 2)
+        return Fault(text, wait, final=status < 500 and status not in TRIED_AGAIN)
+
+    async def is_gone(self, endpoint, why):
+        """After a broken connection: is the whole server away? watch() looks for it then."""
+        async with self.probing:
+            if not endpoint.down and not await self.is_there(endpoint):
+                endpoint.down = True
+                r.say(
+                    f"{endpoint.url}: does not answer any more ({why}); its rows go to the others, "
+                    "or wait for it"
+                )
+        return endpoint.down
+
+    async def is_there(self, endpoint):
+        """Does the server answer, whatever the status? Many hosted endpoints list no models."""
+        try:
+            await self.send(endpoint, "GET", f"{endpoint.url}/models")
+        except Exception as error:
+            return isinstance(error, Fault)
+        return True
+
+    async def watch(self):
+        """Each second: is a server back, does one take more? Raises after PATIENCE seconds."""
+        since = time.monotonic()
+        while True:
+            await asyncio.sleep(min(1, PATIENCE / 4))
+            await asyncio.gather(*map(self.look_at, self.endpoints))
+            self.changed.set()
+            if not all(endpoint.down or endpoint.refused for endpoint in self.endpoints):
+                since = time.monotonic()
+            elif time.monotonic() - since > PATIENCE:
+                raise r.BadInput(
+                    f"{self.endpoints[0].url}: no server has answered for {PATIENCE} s; the "
+                    "answers so far are kept, the same command goes on"
+                )
+
+    async def look_at(self, endpoint):
+        if endpoint.down:
+            endpoint.down = not await self.is_there(endpoint)
+            if not endpoint.down:
+                r.say(f"{endpoint.url}: answers again")
+        elif self.adaptive and endpoint.has_metrics and endpoint.limit <= endpoint.open < MOST:
+            data = await self.look_up(endpoint, "GET", "/metrics")
+            waiting = re.findall(rb"^vllm:num_requests_waiting\{.*\} (\S+)", data, re.M)
+            endpoint.has_metrics = bool(waiting)
+            if waiting and not any(map(float, waiting)):
+                endpoint.limit = endpoint.most = min(2 * endpoint.limit, MOST)
+
+    async def look_up(self, endpoint, method, path, body=None):
+        """What a vLLM server tells beside /v1, as bytes; none where it is another server."""
+        url = endpoint.url.removesuffix("/v1") + path
+        try:
+            return (await self.send(endpoint, method, url, body))[2]
+        except Exception:  # any trouble: the server is no vLLM
+            return b""
+
+    async def opens_thinking(self, endpoint, messages):
+        """Does the chat template end the prompt inside a think block? vLLM's /tokenize tells."""
+        named = {k: self.fixed[k] for k in ("model", "chat_template_kwargs") if k in self.fixed}
+        more = {"add_generation_prompt": True, "return_token_strs": True}
+        try:
+            body = r.quick_encode({**named, "messages": messages, **more})
+            told = json.loads(await self.look_up(endpoint, "POST", "/tokenize", body))
+            return ends_in_thinking("".join(told["token_strs"][-8:]))
+        except (ValueError, LookupError, TypeError):
+            return False
+
+
+def ask_endpoints(requests, emit, setup, urls, workers, retries):
+    """Send all requests to the servers; returns {url: answers}."""
+    import uvloop
+
+    try:
+        return uvloop.run(Endpoints(urls, setup, workers, retries).run(requests, emit))
+    except BaseExceptionGroup as group:
+        error = group
+        while isinstance(error, BaseExceptionGroup):
+            error = error.exceptions[0]
+        raise error from None
+
+
+def fixed_body(setup):
+    """What the bodies of all requests hold."""
+    sampling = setup["sampling"]
+    body = {"model": setup["model"], **sampler(sampling)}
+    if "choices" in sampling:
+        body["structured_outputs"] = {"choice": sampling["choices"]}
+    if arguments := template_args(sampling):
+        body["chat_template_kwargs"] = arguments
+    if "json_schema" in sampling:
+        schema = {"name": "answer", "schema": sampling["json_schema"], "strict": True}
+        body["response_format"] = {"type": "json_schema", "json_schema": schema}
+    return body
+
+
+def proxy_of(url):
+    """The proxy for an address; aiohttp would look it up at each request, which costs 0.15 ms."""
+    parts = urllib.parse.urlsplit(url)
+    bypass = urllib.request.proxy_bypass(parts.netloc)
+    return None if bypass else urllib.request.getproxies().get(parts.scheme)
+
+
+def retry_after(value):
+    """Seconds of a Retry-After header, at most five minutes; a date is not waited for."""
+    try:
+        return min(max(float(value or 0), 0.0), 300.0)
+    except ValueError:
+        return 0.0
 
 
 class Message(msgspec.Struct):
@@ -819,247 +1037,7 @@ def share_tokens(texts, total):
     texts[0]["completion_tokens"] += total - sum(text["completion_tokens"] for text in texts)
 
 
-@dataclasses.dataclass
-class Endpoint(Server):
-    url: str = ""
-    proxy: str | None = None
-    most: int = 0  # its limit before it asked for time
-    answered: int = 0
-    refusals: int = 0
-    has_metrics: bool = True
-
-    @property
-    def down(self):
-        return self.rests_until == float("inf")
-
-
-class Endpoints(Servers):
-    """OpenAI-compatible servers. A bad reply costs a try of its row, a server that goes away costs
-    nothing: its rows go to the others, or wait for it."""
-
-    def __init__(self, urls, model, sampling, workers, retries):
-        share = -(-workers // len(urls)) if workers else START
-        urls = [url.strip().rstrip("/") for url in urls]
-        made = [Endpoint(share, url=url, most=share, proxy=proxy_of(url)) for url in urls]
-        super().__init__(made, retries)
-        self.adaptive, self.opened, self.probing = not workers, False, asyncio.Lock()
-        self.fixed = {"model": model, **sampler(sampling)}
-        if "choices" in sampling:
-            self.fixed["structured_outputs"] = {"choice": sampling["choices"]}
-        if arguments := template_args(sampling):
-            self.fixed["chat_template_kwargs"] = arguments
-        if "json_schema" in sampling:
-            schema = {"name": "answer", "schema": sampling["json_schema"], "strict": True}
-            self.fixed["response_format"] = {"type": "json_schema", "json_schema": schema}
-
-    async def run(self, first, requests, emit):
-        """Send all requests; returns {url: answers}."""
-        import aiohttp
-
-        key = os.environ.get("LLM_API_KEY") or os.environ.get("OPENAI_API_KEY") or "none"
-        headers = {
-            "Authorization": f"Bearer {key}",
-            "Content-Type": "application/json",
-            "Accept-Encoding": "identity",
-        }
-        connector = aiohttp.TCPConnector(limit=0, ttl_dns_cache=300)
-        async with aiohttp.ClientSession(
-            headers=headers, connector=connector, auto_decompress=False
-        ) as self.session:
-            await self.start(first["messages"])
-            async with asyncio.TaskGroup() as tasks:
-                watcher = tasks.create_task(self.watch())
-                await self.deal(requests, emit)
-                watcher.cancel()
-        shares = {endpoint.url: endpoint.answered for endpoint in self.servers}
-        if len(shares) > 1:
-            r.say("answers: " + ", ".join(f"{url} {n:,}" for url, n in shares.items()))
-        return shares
-
-    async def start(self, messages):
-        """See which endpoints answer, and whether the template opens a think block."""
-        there = await asyncio.gather(*map(self.is_there, self.servers))
-        if not any(there):
-            urls = ",".join(endpoint.url for endpoint in self.servers)
-            raise r.NoEndpoint(
-                f"--base-url {urls}: no server answers there; start it, or leave --base-url out "
-                "to run vLLM in this process"
-            )
-        for endpoint, answers in zip(self.servers, there, strict=True):
-            if not answers:
-                endpoint.rests_until = float("inf")
-                r.say(f"{endpoint.url}: no server answers there; its rows go to the others")
-        self.opened = await self.opens_thinking(self.servers[there.index(True)], messages)
-
-    async def watch(self):
-        """Each second: is a server back, does one take more? Raises after PATIENCE seconds."""
-        since = time.monotonic()
-        while True:
-            await asyncio.sleep(min(1, PATIENCE / 4))
-            await asyncio.gather(*map(self.look_at, self.servers))
-            self.changed.set()
-            if not all(endpoint.down or endpoint.closed for endpoint in self.servers):
-                since = time.monotonic()
-            elif time.monotonic() - since > PATIENCE:
-                raise r.BadInput(
-                    f"{self.servers[0].url}: no server has answered for {PATIENCE} s; the answers "
-                    "so far are kept, the same command goes on"
-                )
-
-    async def look_at(self, endpoint):
-        if endpoint.down:
-            if await self.is_there(endpoint):
-                r.say(f"{endpoint.url}: answers again")
-                endpoint.rests_until = 0.0
-        elif self.adaptive and endpoint.has_metrics and endpoint.limit <= endpoint.open < MOST:
-            waiting = await self.waiting(endpoint)
-            endpoint.has_metrics = waiting is not None
-            if waiting == 0:
-                endpoint.limit = endpoint.most = min(2 * endpoint.limit, MOST)
-
-    async def send(self, endpoint, method, path, body=None, seconds=None):
-        """(status, headers, bytes of the body); raises aiohttp's errors, TimeoutError and Fault."""
-        import aiohttp
-
-        timeout = aiohttp.ClientTimeout(total=seconds or TIMEOUT, sock_connect=30)
-        url = path if path.startswith("http") else endpoint.url + path
-        how = dict(data=body, timeout=timeout, proxy=endpoint.proxy)
-        async with self.session.request(method, url, **how) as reply:
-            data = bytearray()
-            async for piece in reply.content.iter_any():
-                data += piece
-                if len(data) > LARGEST:
-                    raise Fault(f"bad reply: more than {LARGEST >> 20} MiB")
-            if reply.headers.get("Content-Encoding", "identity") != "identity":
-                raise Fault("bad reply: it is compressed, which was not asked for")  # or a bomb
-            return reply.status, reply.headers, data
-
-    async def is_there(self, endpoint):
-        """Does the server answer, whatever the status? Many hosted endpoints list no models."""
-        try:
-            await self.send(endpoint, "GET", "/models", seconds=30)
-        except Exception as error:
-            return isinstance(error, Fault)
-        return True
-
-    async def look_up(self, endpoint, path, body=None):
-        """What a vLLM server tells beside /v1, as bytes; none where it is another server."""
-        url = endpoint.url.removesuffix("/v1") + path
-        try:
-            _, _, data = await self.send(endpoint, "POST" if body else "GET", url, body, seconds=30)
-        except Exception:  # any trouble: the server is no vLLM
-            return b""
-        return data
-
-    async def waiting(self, endpoint):
-        """Requests in the queue of a vLLM server, by its metrics; None where there are none."""
-        data = await self.look_up(endpoint, "/metrics")
-        found = re.findall(rb"^vllm:num_requests_waiting\{.*\} (\S+)", data, re.M)
-        return sum(map(float, found)) if found else None
-
-    async def opens_thinking(self, endpoint, messages):
-        """Does the chat template end the prompt inside a think block? vLLM's /tokenize tells."""
-        named = {k: self.fixed[k] for k in ("model", "chat_template_kwargs") if k in self.fixed}
-        more = {"add_generation_prompt": True, "return_token_strs": True}
-        try:
-            body = r.quick_encode({**named, "messages": messages, **more})
-            told = json.loads(await self.look_up(endpoint, "/tokenize", body))
-            return ends_in_thinking("".join(told["token_strs"][-8:]))
-        except (ValueError, LookupError, TypeError):
-            return False
-
-    async def answer(self, endpoint, request):
-        """The answer after at most `retries` further tries; Gone where the endpoint is."""
-        try:
-            body = self.body(request)
-        except UnicodeEncodeError:
-            return {"error": "the prompt holds a lone surrogate, which has no UTF-8 form"}
-        for attempt in range(self.retries + 1):
-            try:
-                return await self.exchange(endpoint, body, request)
-            except Fault as fault:
-                if fault.final or attempt == self.retries:
-                    return {"error": str(fault)}
-                own = min(BACKOFF * 2**attempt, 30) * random.uniform(0.75, 1)
-                await asyncio.sleep(max(fault.wait, own))
-
-    def body(self, request):
-        body = {**self.fixed, "messages": request["messages"]}
-        body |= {k: request[k] for k in ("max_tokens", "seed", "temperature") if k in request}
-        if len(request["ids"]) > 1:
-            body["n"] = len(request["ids"])
-        return r.quick_encode(body)
-
-    async def exchange(self, endpoint, body, request):
-        import aiohttp
-
-        try:
-            status, headers, data = await self.send(endpoint, "POST", "/chat/completions", body)
-        except (aiohttp.ClientError, OSError, TimeoutError, ValueError) as error:
-            why = f"{type(error).__name__}: {error}"
-            if await self.is_gone(endpoint, why):
-                raise Gone(f"{endpoint.url} went away while it had this row ({why})") from None
-            raise Fault(why) from None
-        if status != 200:
-            raise self.fault(endpoint, status, headers, data)
-        answer = parse_reply(data, request, self.opened)
-        endpoint.answered += 1
-        endpoint.refusals = 0
-        if endpoint.limit < endpoint.most and endpoint.answered % endpoint.limit == 0:
-            endpoint.limit += 1
-        return answer
-
-    def fault(self, endpoint, status, headers, data):
-        """The error of a reply that is no answer: Fault, or Gone where the server is of no use."""
-        text = str(Fault(f"{status}: {data[:500].decode(errors='replace')}"))
-        if status in REFUSED and self.is_useless(endpoint, text):
-            return Gone(text)
-        wait = retry_after(headers.get("Retry-After"))
-        now = time.monotonic()
-        if status in (429, 503) and endpoint.rests_until <= now:
-            # nothing is sent meanwhile, and afterwards half as much at once
-            endpoint.rests_until = now + max(wait, BACKOFF)
-            endpoint.limit = max(1, endpoint.limit // 2)
-        return Fault(text, wait, final=status < 500 and status not in TRIED_AGAIN)
-
-    def is_useless(self, endpoint, text):
-        """After a refusal: was it the first reply, or did many follow each other?"""
-        endpoint.refusals += 1
-        if endpoint.answered and endpoint.refusals < 20:
-            return False
-        if not endpoint.closed:
-            r.say(f"{endpoint.url}: refuses ({text}); its rows go to the others")
-        endpoint.closed = f"--base-url {endpoint.url}: {text}"
-        return True
-
-    async def is_gone(self, endpoint, why):
-        """After a broken connection: is the whole server away? watch() looks for it then."""
-        async with self.probing:
-            if not endpoint.down and not await self.is_there(endpoint):
-                endpoint.rests_until = float("inf")
-                r.say(
-                    f"{endpoint.url}: does not answer any more ({why}); its rows go to the others, "
-                    "or wait for it"
-                )
-        return endpoint.down
-
-
-def proxy_of(url):
-    """The proxy for an address; aiohttp would look it up at each request, which costs 0.15 ms."""
-    parts = urllib.parse.urlsplit(url)
-    bypass = urllib.request.proxy_bypass(parts.netloc)
-    return None if bypass else urllib.request.getproxies().get(parts.scheme)
-
-
-def retry_after(value):
-    """Seconds of a Retry-After header, at most five minutes; a date is not waited for."""
-    try:
-        return min(max(float(value or 0), 0.0), 300.0)
-    except ValueError:
-        return 0.0
-
-
-# ---- vLLM in this process, or one child process per group of GPUs ----
+# ---- vLLM in this process or on several groups of GPUs ----
 
 
 def nvidia_smi(*arguments):
@@ -1100,27 +1078,120 @@ def check_gpu():
         )
 
 
-def ask_engines(requests, emit, setup, tensor_parallel):
-    """Generate with vLLM here, or in one child process per group of GPUs."""
-    gpus = visible_gpus()
+def cpu_has_bf16():
+    """Does the processor have bfloat16 instructions? Without them a product of matrices takes a
+    hundred times as long as in float32 (0.8 against 79 GFLOPS a core, AMD EPYC with AVX2 only), so
+    that engine, trainer and encoder then use float32."""
+    try:
+        flags = Path("/proc/cpuinfo").read_text()
+    except OSError:
+        return False
+    return "avx512_bf16" in flags or "amx_bf16" in flags
+
+
+SERVER = [sys.executable, "-m", "vllm.entrypoints.openai.api_server"]
+
+
+def ask_engines(requests, emit, setup):
+    """Generate with vLLM here; where there are several groups of GPUs, with a server of vLLM on
+    each."""
+    gpus, size = visible_gpus(), setup["engine"]["tensor_parallel_size"]
     check_gpu()
-    if gpus and len(gpus) < tensor_parallel:
-        raise r.BadInput(
-            f"--tensor-parallel {tensor_parallel}: only {len(gpus)} GPU(s) are visible"
-        )
-    setup["engine"].setdefault("tensor_parallel_size", tensor_parallel)
-    if len(gpus) < 2 * tensor_parallel:
-        return drive(setup, lambda idle: next(requests, None), emit)
-    starts = range(0, len(gpus) - tensor_parallel + 1, tensor_parallel)
-    places = [gpus[start : start + tensor_parallel] for start in starts]
-    run_async(Engines(setup, places).run(requests, emit))
+    if gpus and len(gpus) < size:
+        raise r.BadInput(f"--tensor-parallel {size}: only {len(gpus)} GPU(s) are visible")
+    os.environ.setdefault("VLLM_LOGGING_STREAM", "ext://sys.stderr")
+    os.environ.setdefault("VLLM_LOGGING_LEVEL", "WARNING")
+    if "deterministic" in setup["sampling"]:
+        os.environ["VLLM_BATCH_INVARIANT"] = "1"
+    places = [gpus[i : i + size] for i in range(0, len(gpus) - size + 1, size)]
+    if len(places) < 2:
+        return drive(requests, emit, setup)
+    arguments, setup = server_arguments(setup)
+    servers = []
+    try:
+        servers += (start_server(arguments, number, gpus) for number, gpus in enumerate(places))
+        urls = [wait_until_up(server) for server in servers]
+        ask_endpoints(requests, emit, setup, urls, None, len(urls))
+    finally:
+        for server in servers:
+            stop(server)
 
 
-def environment(number, gpus):
-    """Environment of a child's engine: its GPUs; a compile cache that engines share breaks."""
+def engine_arguments(setup):
+    """Arguments of vLLM's engine, wherever it runs."""
+    arguments = {"model": setup["model"], "seed": 0, **setup["engine"]}
+    if setup["adapter"]:
+        config = json.loads((Path(setup["adapter"]) / "adapter_config.json").read_text())
+        arguments |= {"enable_lora": True, "max_lora_rank": config["r"]}
+    return arguments
+
+
+def server_arguments(setup):
+    """Arguments of the servers, and the setup of the requests that are sent to them."""
+    from transformers import AutoTokenizer
+
+    arguments = {**engine_arguments(setup), "uvicorn_log_level": "warning"}
+    sampling, model = setup["sampling"], setup["model"]
+    tokenizer = AutoTokenizer.from_pretrained(model)
+    own = tokenizer.chat_template
+    sampling = {**sampling, "stop_token_ids": prepare_chat(tokenizer)}
+    if not own:
+        arguments["chat_template"] = tokenizer.chat_template
+    if sampling["temperature"] != "model":
+        arguments["generation_config"] = "vllm"
+    if setup["adapter"]:
+        arguments["lora_modules"], model = f"adapter={setup['adapter']}", "adapter"
+    return arguments, {**setup, "model": model, "sampling": sampling}
+
+
+def start_server(arguments, number, gpus):
+    """A vLLM server as a process; its address is `url`."""
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    options = ["--host=127.0.0.1", f"--port={port}"]
+    for name, value in arguments.items():
+        name = name.replace("_", "-")
+        if isinstance(value, bool):
+            options.append(f"--{name}" if value else f"--no-{name}")
+        else:
+            options.append(f"--{name}={value if isinstance(value, str) else json.dumps(value)}")
+    # a compile cache that engines share breaks
     root = Path(os.environ.get("VLLM_CACHE_ROOT") or Path.home() / ".cache/vllm")
-    cache = {"VLLM_CACHE_ROOT": str(root / f"engine{number}")} if number else {}
-    return {**os.environ, **cache, "CUDA_VISIBLE_DEVICES": ",".join(gpus)}
+    own = {"VLLM_CACHE_ROOT": str(root / f"engine{number}"), "CUDA_VISIBLE_DEVICES": ",".join(gpus)}
+    how = dict(env={**os.environ, **own}, stdout=2, start_new_session=True)
+    server = subprocess.Popen([*SERVER, *options], **how)
+    server.watchdog = end_with_this_process(f"-{server.pid}")
+    server.port = port
+    return server
+
+
+def wait_until_up(server):
+    """The server's URL, once it takes connections."""
+    while server.poll() is None:
+        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", server.port)):
+            return f"http://127.0.0.1:{server.port}/v1"
+        time.sleep(0.5)
+    raise r.BadInput(f"an engine ended with code {server.returncode}; its messages stand above")
+
+
+def stop(server):
+    server.terminate()
+    with contextlib.suppress(subprocess.TimeoutExpired, ProcessLookupError):
+        server.wait(30)
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(server.pid, signal.SIGKILL)  # what it started too
+
+
+def end_with_this_process(targets):
+    """A shell that ends processes, or groups (-PGID), once this process has ended: vLLM's outlive
+    one that was killed."""
+    return subprocess.Popen(
+        ["sh", "-c", f"trap '' INT TERM; cat >/dev/null; sleep 10; kill -9 {targets} 2>/dev/null"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
 
 
 ENGINE = {}  # the engine of this process by its arguments: a second call pays no second start
@@ -1128,36 +1199,51 @@ ENGINE = {}  # the engine of this process by its arguments: a second call pays n
 
 def engine_for(setup):
     """The vllm.LLM of this setup: the one that runs where it is the same, else a new one."""
-    deterministic = setup["sampling"].get("deterministic", False)
-    key = json.dumps(
-        [setup["model"], setup["adapter"], setup["engine"], deterministic], sort_keys=True
-    )
+    deterministic = setup["sampling"].get("deterministic")
+    key = json.dumps([setup["adapter"], deterministic, engine_arguments(setup)], sort_keys=True)
     if key not in ENGINE:
         if ENGINE:
             import gc
 
             ENGINE.popitem()[1].llm_engine.engine_core.shutdown()
             gc.collect()
-        if deterministic:
-            os.environ["VLLM_BATCH_INVARIANT"] = "1"
-        ENGINE[key] = start_engine(setup)
+        ENGINE[key] = start_engine(engine_arguments(setup))
     return ENGINE[key]
+
+
+def start_engine(arguments):
+    """vllm.LLM with defaults that suit the machine."""
+    if not visible_gpus():
+        cores = sorted(os.sched_getaffinity(0))
+        # "auto" keeps one core back
+        os.environ.setdefault("VLLM_CPU_OMP_THREADS_BIND", ",".join(map(str, cores)))
+        os.environ.setdefault("VLLM_CPU_KVCACHE_SPACE", "2")  # GiB
+        # torch.compile pays back only after about 60,000 tokens on 2 cores
+        plain = {} if cpu_has_bf16() else {"dtype": "float32"}
+        arguments = {"enforce_eager": True, "max_model_len": 4096, **plain, **arguments}
+    import psutil
+    import vllm
+
+    llm = vllm.LLM(**arguments)
+    started = psutil.Process().children(recursive=True)
+    llm.watchdog = end_with_this_process(" ".join(str(child.pid) for child in started))
+    return llm
 
 
 TEMPLATES = r.ROOT / "03_sft" / "templates"
 # For a base model without chat template: the first whose tokens its vocabulary holds.
-TEMPLATE_OF_TOKENS = [
-    ("chatml", ("<|im_start|>", "<|im_end|>")),
-    ("llama3", ("<|start_header_id|>", "<|eot_id|>")),
-    ("plain", ()),
-]
+TEMPLATE_OF_TOKENS = {
+    "chatml": {"<|im_start|>", "<|im_end|>"},
+    "llama3": {"<|start_header_id|>", "<|eot_id|>"},
+    "plain": set(),
+}
 MARK = "THE-ANSWER-ENDS-HERE"
 
 
 def add_template(tokenizer):
     """Set the template whose tokens the vocabulary holds; returns its source."""
-    vocabulary = set(tokenizer.get_vocab())
-    name = next(name for name, tokens in TEMPLATE_OF_TOKENS if vocabulary.issuperset(tokens))
+    vocabulary = tokenizer.get_vocab().keys()
+    name = next(name for name, tokens in TEMPLATE_OF_TOKENS.items() if tokens <= vocabulary)
     tokenizer.chat_template = (TEMPLATES / f"{name}.jinja").read_text(encoding="utf-8")
     return f"templates/{name}.jinja, since the model has none"
 
@@ -1181,49 +1267,6 @@ def prepare_chat(tokenizer):
         r.say(f"chat template: {add_template(tokenizer)}")
     end = end_of_turn(tokenizer)
     return [] if end is None else [end]
-
-
-def cpu_has_bf16():
-    """Does the processor have bfloat16 instructions? Without them a product of matrices takes a
-    hundred times as long as in float32 (0.8 against 79 GFLOPS a core, AMD EPYC with AVX2 only), so
-    that engine, trainer and encoder then use float32."""
-    try:
-        flags = Path("/proc/cpuinfo").read_text()
-    except OSError:
-        return False
-    return "avx512_bf16" in flags or "amx_bf16" in flags
-
-
-def start_engine(setup):
-    """vllm.LLM with defaults that suit the machine."""
-    os.environ.setdefault("VLLM_LOGGING_STREAM", "ext://sys.stderr")
-    os.environ.setdefault("VLLM_LOGGING_LEVEL", "WARNING")
-    arguments = {"model": setup["model"], "seed": 0, **setup["engine"]}
-    if setup["adapter"]:
-        config = json.loads((Path(setup["adapter"]) / "adapter_config.json").read_text())
-        arguments |= {"enable_lora": True, "max_lora_rank": config["r"]}
-    if not visible_gpus():
-        cores = sorted(os.sched_getaffinity(0))
-        # "auto" keeps one core back
-        os.environ.setdefault("VLLM_CPU_OMP_THREADS_BIND", ",".join(map(str, cores)))
-        os.environ.setdefault("VLLM_CPU_KVCACHE_SPACE", "2")  # GiB
-        # torch.compile pays back only after about 60,000 tokens on 2 cores
-        plain = {} if cpu_has_bf16() else {"dtype": "float32"}
-        arguments = {"enforce_eager": True, "max_model_len": 4096, **plain, **arguments}
-    import psutil
-    import vllm
-
-    llm = vllm.LLM(**arguments)
-    # vLLM's processes outlive a parent that was killed: this shell ends them when the pipe closes
-    pids = " ".join(str(child.pid) for child in psutil.Process().children(recursive=True))
-    llm.watchdog = subprocess.Popen(
-        ["sh", "-c", f"trap '' INT TERM; cat >/dev/null; sleep 10; kill -9 {pids} 2>/dev/null"],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        start_new_session=True,
-    )
-    return llm
 
 
 class Driver:
@@ -1295,21 +1338,17 @@ class Driver:
         return {"texts": texts, "prompt_tokens": len(output.prompt_token_ids)}
 
 
-def drive(setup, take, give, ready=lambda window: None):
-    """Keep one engine busy: take(idle) -> request, or None where there is none now (none any more
-    where
-    the engine is idle); give(request, answer) -> requests to ask again; ready(window) hears how many
-    it takes at once."""
+def drive(requests, emit, setup):
+    """Keep the engine of this process busy until all is answered."""
     driver, back = Driver(setup), collections.deque()
-    ready(driver.window)
 
     def fill():
         while len(driver.asked) < driver.window:
-            request = back.popleft() if back else take(not driver.asked)
+            request = back.popleft() if back else next(requests, None)
             if request is None:
                 return
             if error := driver.add(request):
-                back.extend(give(request, {"error": error}))
+                back.extend(emit(request, {"error": error}))
 
     fill()
     while driver.asked:
@@ -1317,114 +1356,8 @@ def drive(setup, take, give, ready=lambda window: None):
             request["broken"] = request.get("broken", 0) + ("error" in answer)
             # an engine that broke off an answer is asked again, twice at most
             repeat = "error" in answer and request["broken"] < 3
-            back.extend([request] if repeat else give(request, answer))
+            back.extend([request] if repeat else emit(request, answer))
         fill()
-
-
-@dataclasses.dataclass
-class Engine(Server):
-    """A child process with an engine; requests and answers travel as JSON lines."""
-
-    process: asyncio.subprocess.Process | None = None
-    waiting: dict = dataclasses.field(default_factory=dict)  # first id -> future of the answer
-
-
-class Engines(Servers):
-    """One child process per group of GPUs. The rows of an engine that ends go to the others."""
-
-    COMMAND = (sys.executable, __file__, "--engine-worker")
-
-    def __init__(self, setup, places):
-        super().__init__([], retries=len(places))
-        self.setup, self.places = setup, places
-
-    async def run(self, requests, emit):
-        pipe = asyncio.subprocess.PIPE
-        try:
-            for number, gpus in enumerate(self.places):
-                process = await asyncio.create_subprocess_exec(
-                    *self.COMMAND,
-                    json.dumps(self.setup),
-                    stdin=pipe,
-                    stdout=pipe,
-                    limit=LARGEST,
-                    env=environment(number, gpus),
-                )
-                self.servers.append(Engine(process=process))
-            async with asyncio.TaskGroup() as tasks:
-                for number, engine in enumerate(self.servers):
-                    tasks.create_task(self.listen(number, engine))
-                await self.deal(requests, emit)
-                for engine in self.servers:
-                    engine.process.stdin.close()
-        finally:
-            for engine in self.servers:
-                with contextlib.suppress(ProcessLookupError):
-                    engine.process.terminate()
-
-    async def listen(self, number, engine):
-        async for line in engine.process.stdout:
-            message = json.loads(line)
-            if "window" in message:
-                engine.limit = message["window"]
-                self.changed.set()
-            else:
-                engine.waiting.pop(message.pop("key")).set_result(message)
-        code = await engine.process.wait()
-        engine.closed = f"engine {number} ended with code {code}; its messages stand above"
-        if engine.waiting:
-            r.say(f"{engine.closed}; its rows go to the others")
-        for future in engine.waiting.values():
-            future.set_exception(Gone(engine.closed))
-        self.changed.set()
-
-    async def answer(self, engine, request):
-        if engine.closed:
-            raise Gone(engine.closed)
-        key = request["ids"][0]
-        engine.waiting[key] = asyncio.get_running_loop().create_future()
-        names = ("ids", "messages", "max_tokens", "seed", "temperature")
-        sent = {name: request[name] for name in names if name in request}
-        if not engine.process.stdin.is_closing():  # else listen() tells soon that it has ended
-            engine.process.stdin.write(json.dumps(sent).encode() + b"\n")
-        return await engine.waiting[key]
-
-
-def engine_worker(setup):
-    """Child process: requests on stdin, answers on the real stdout, all other output on stderr."""
-    answers = os.fdopen(os.dup(1), "w")
-    os.dup2(2, 1)
-    incoming, waiting = queue.Queue(), set()
-
-    def listen():
-        for line in sys.stdin:
-            request = json.loads(line)
-            waiting.add(request["ids"][0])
-            incoming.put(request)
-        if waiting:  # the parent was killed: nobody waits for these answers
-            os._exit(1)
-        incoming.put(None)
-
-    def give(request, answer):
-        tell({"key": request["ids"][0], **answer})
-        return []
-
-    def tell(message):
-        waiting.discard(message.get("key"))
-        answers.write(json.dumps(message) + "\n")
-        answers.flush()
-
-    def take(idle):
-        try:
-            request = incoming.get(block=idle)
-        except queue.Empty:
-            return None
-        if request is None:
-            incoming.put(None)  # the end stays
-        return request
-
-    threading.Thread(target=listen, daemon=True).start()
-    drive(setup, take, give, lambda window: tell({"window": window}))
 
 
 def main():
@@ -1445,7 +1378,4 @@ def main():
 
 
 if __name__ == "__main__":
-    if sys.argv[1:2] == ["--engine-worker"]:
-        engine_worker(json.loads(sys.argv[2]))
-    else:
-        r.run(main)
+    r.run(main)

@@ -259,35 +259,40 @@ def test_kill_in_the_middle_then_again_equals_an_uninterrupted_run(tmp_path, run
     assert (tmp_path / "killed.jsonl").read_bytes() == (tmp_path / "whole.jsonl").read_bytes()
 
 
-# A child process as batch_generate.engine_worker is one, without an engine: two requests at once.
-# The second engine ends at its second request where DEATH=1, both do where DEATH=2; where DEATH=end
-# they end badly after their work.
-WORKER = """
+# A server as vLLM's is one, started by its options. The one on the second GPU ends at its fifth
+# request where DEATH=1, both do where DEATH=2.
+SERVER = """
 import json, os, sys
-death, second = os.environ["DEATH"], "engine1" in os.environ.get("VLLM_CACHE_ROOT", "")
-print(json.dumps({"window": 2}), flush=True)
-for number, line in enumerate(sys.stdin):
-    request = json.loads(line)
-    if number == 1 and (death == "2" or death == "1" and second):
+sys.path.insert(0, {folder!r})
+from fake_server import FakeServer
+death, second = os.environ["DEATH"], os.environ["CUDA_VISIBLE_DEVICES"] == "1"
+port = next(int(given.split("=")[1]) for given in sys.argv if given.startswith("--port="))
+def answer(messages, body):
+    if len(server.requests) > 4 and (death == "2" or death == "1" and second):
         os._exit(7)
-    text = {"response": request["messages"][-1]["content"], "finish_reason": "stop", "completion_tokens": 1}
-    print(json.dumps({"key": request["ids"][0], "texts": [text], "prompt_tokens": 1}), flush=True)
-os._exit(7 if death == "end" else 0)
+    return messages[-1]["content"]
+server = FakeServer(answer, delay=0.02, port=port)
+server.http.serve_forever()
 """
 
 
 @pytest.fixture
 def two_engines(tmp_path, monkeypatch):
-    """two_engines(death): 20 questions to two such processes."""
-    (tmp_path / "worker.py").write_text(WORKER)
-    monkeypatch.setattr(bg.Engines, "COMMAND", (sys.executable, str(tmp_path / "worker.py")))
+    """two_engines(death): 40 questions to two such servers."""
+    script = tmp_path / "server.py"
+    script.write_text(SERVER.format(folder=str(ROOT / "tests")))
+    monkeypatch.setattr(bg, "SERVER", [sys.executable, str(script)])
+    monkeypatch.setattr(bg, "START", 2)
+    monkeypatch.setattr(bg, "PATIENCE", 1)
+    monkeypatch.setattr(bg, "check_gpu", lambda: None)
+    monkeypatch.setattr(bg, "server_arguments", lambda setup: ({}, setup))
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0,1")
     monkeypatch.setenv("VLLM_CACHE_ROOT", str(tmp_path / "cache"))
 
     def run(death):
         monkeypatch.setenv("DEATH", death)
         path = tmp_path / "e.raw.jsonl"
-        return bg.generate_jsonl(questions(20), to_messages, path, model="none")
+        return bg.generate_jsonl(questions(40), to_messages, path, model="none")
 
     return run
 
@@ -295,19 +300,44 @@ def two_engines(tmp_path, monkeypatch):
 def test_an_engine_that_dies_leaves_its_rows_to_the_others(two_engines, tmp_path, capfd):
     assert two_engines("1")["failed"] == 0
     raw = read_jsonl(tmp_path / "e.raw.jsonl")
-    assert [row["response"] for row in raw] == [f"question {i}" for i in range(20)]
+    assert [row["response"] for row in raw] == [f"question {i}" for i in range(40)]
     said = capfd.readouterr().err
-    assert "engine 1 ended with code 7" in said and "rows go to the others" in said
+    assert "does not answer any more" in said and "rows go to the others" in said
 
 
 def test_where_no_engine_is_left_the_answers_stay_and_the_same_command_goes_on(
     two_engines, tmp_path
 ):
-    with pytest.raises(r.BadInput, match="no other is left"):
+    with pytest.raises(r.BadInput, match="no server has answered for"):
         two_engines("2")
-    assert len(read_jsonl(tmp_path / "e.raw.jsonl")) == 2
-    assert two_engines("end")["asked"] == 18, "engines that end badly after their work lose nothing"
-    assert len(read_jsonl(tmp_path / "e.raw.jsonl")) == 20
+    stored = len(read_jsonl(tmp_path / "e.raw.jsonl"))
+    assert 0 < stored < 40
+    assert two_engines("0")["asked"] == 40 - stored
+
+
+def test_an_engine_that_does_not_start_ends_the_run(two_engines, monkeypatch):
+    monkeypatch.setattr(bg, "SERVER", [sys.executable, "-c", "raise SystemExit(5)"])
+    with pytest.raises(r.BadInput, match="ended with code 5"):
+        two_engines("0")
+
+
+@pytest.mark.slow
+def test_servers_of_a_base_model_get_a_template_and_the_token_that_ends_its_turns(tmp_path):
+    from tokenizers import Tokenizer, models
+
+    words = {"?": 0, "<|im_start|>": 1, "<|im_end|>": 2}
+    tokenizer = Tokenizer(models.WordLevel(words, unk_token="?"))
+    tokenizer.add_special_tokens(list(words)[1:])
+    tokenizer.save(str(tmp_path / "tokenizer.json"))
+    config = {"tokenizer_class": "PreTrainedTokenizerFast"}
+    (tmp_path / "tokenizer_config.json").write_text(json.dumps(config))
+    (tmp_path / "adapter_config.json").write_text('{"r": 16}')
+    setup = dict(model=str(tmp_path), adapter=str(tmp_path), engine={"enforce_eager": True})
+    arguments, setup = bg.server_arguments({**setup, "sampling": bg.Sampling().stored()})
+    assert setup["model"] == "adapter" and setup["sampling"]["stop_token_ids"] == [2]
+    assert arguments["lora_modules"] == f"adapter={tmp_path}" and arguments["max_lora_rank"] == 16
+    assert "<|im_start|>" in arguments["chat_template"]
+    assert arguments["generation_config"] == "vllm" and arguments["enforce_eager"]
 
 
 class ScriptedDriver:
@@ -331,32 +361,27 @@ class ScriptedDriver:
         return [(request, {"error": "abort"} if broken else {"texts": request["ids"]})]
 
 
-@pytest.mark.parametrize("early", [False, True], ids=["all at once", "two at a time"])
-def test_an_engine_is_kept_busy_until_the_last_request_that_comes_back(monkeypatch, early):
-    """`early`: requests come one by one, as a child process gets them."""
+def test_an_engine_is_kept_busy_until_the_last_request_that_comes_back(monkeypatch):
     drivers, answers, coming = [], [], [{"ids": [f"q{i}"]} for i in range(6)]
     monkeypatch.setattr(
         bg, "Driver", lambda setup: drivers.append(ScriptedDriver(setup)) or drivers[0]
     )
 
-    def take(idle):
-        return coming.pop(0) if coming and (idle or not early) else None
-
-    def give(request, answer):
+    def emit(request, answer):
         answers.append((*request["ids"], "error" in answer))
         return [{"ids": ["again"]}] if request["ids"] == ["q5"] else []
 
-    bg.drive({}, take, give)
+    bg.drive(iter(coming), emit, {})
     expected = [("again", False)] + [(f"q{i}", i in (1, 3)) for i in range(6)]
     assert sorted(answers) == expected
     (driver,) = drivers
     assert driver.tries.count("q3") == 3, "what the engine broke off is asked again twice"
-    assert driver.most == (1 if early else 2)
+    assert driver.most == 2
 
 
 @pytest.mark.long
 @pytest.mark.slow
-def test_real_engine_in_two_processes_and_in_this_one_with_a_schema(tmp_path, demo_model):
+def test_real_servers_on_two_groups_and_an_engine_here_with_a_schema(tmp_path, demo_model):
     script = f"""
 import os, sys; sys.path.insert(0, {str(ROOT)!r})
 import batch_generate as bg
