@@ -23,9 +23,9 @@ SENTENCE_END = re.compile(r"(?<=[.!?。！？])[\"'”’)*\]]*\s+(?=[^a-z\s])|\
 FILLS = re.compile(  # between a cue and its letter: "the answer is therefore: **option (B)**"
     r"""(?xi)
     (?: [\s:"'“”‘’=>–—→⇒∴✅✓✔\#|,*.] | -(?=\s*\(?(?-i:[A-Z])\b)
-      | (?: therefore|thus|hence|so|[a-z]{4,9}ly|most|for\s+sure|indeed|in\s+fact|then|also|given\s+by|labell?ed|options?|choices?|letter|answer|number
+      | (?: therefore|thus|hence|so|(?:most\s+)?[a-z]{4,9}ly|for\s+sure|indeed|in\s+fact|then|also|given\s+by|labell?ed|options?|choices?|letter|answer|number
           | statement|alternative|the\s+following|as\s+follows|the|that|best|correct|final|is|are
-          | with|to|towards?|for|on|us|only|we\s+get
+          | we\s+get
           | not\s+[(\[]?[A-Z][)\]]?,?\s+but(?:\s+rather)? )
         (?![a-z0-9]) _?
     ){0,14}"""
@@ -148,7 +148,9 @@ CUE = re.compile(
               | (?:seems?|appears)(?:\s+to\s+be)? ) (?![a-z]|\s+not\s+(?-i:[a-z])) )
       | \#{4} | 答案(?:应该|应)?[是为选：:]? )
     | (?P<verb> (?: answers?|ans|go(?:ing)?|lean|pick(?:ing)?|choos(?:e|ing)|chose|select(?:ing)?|say
-          | conclude|leads|corresponds|matches|closest|leav(?:es|ing)|left ) (?![a-z]) | 选项?[是为：:]? )
+          | conclude|leads|corresponds|matches|closest|leav(?:es|ing)|left ) (?![a-z])
+          (?:\s+(?:with|to|towards?|for|on|us|only)\b)?
+            (?:\s+(?:with|to|towards?|for|on|us|only)\b)? | 选项?[是为：:]? )
     | (?: so|thus|hence|therefore|it['’]s|it\s+is|(?:must|should|has\s+to)\s+be ) (?![a-z])
     | (?<!\b(?-i:[A-Z])\ )[→⇒∴] | => )"""
 )
@@ -188,8 +190,11 @@ def announcements(text, options):
         letters, _ = letters_at(tail, 0, options, cue.lastgroup or "link")
         if letters is None and not cue["noun"]:
             continue
-        line = SENTENCE_END.split(tail[FILLS.match(tail).end() :], maxsplit=1)[0].rstrip()
-        letters = offered(line, options) if letters is None else letters
+        behind = tail[FILLS.match(tail).end() :]
+        line = SENTENCE_END.split(behind, maxsplit=1)[0].rstrip()
+        if letters is None:
+            begun = named(tail.lstrip(" :\n"), options, "start") or named(behind, options, "start")
+            letters = offered(begun, line, options)
         if RETRACTED.search(line):
             letters = ""
         if letters is not None:
@@ -199,12 +204,13 @@ def announcements(text, options):
     return found
 
 
-def offered(line, options):
-    """The option that a line names; "" for "the nucleus or the ribosome"."""
+def offered(begun, line, options):
+    """The option that a text begins with or its first line names; "" for "the nucleus or the
+    ribosome"."""
     within = named(line, options)
-    if len(within) > 1 and " or " in line:
+    if len(within) > 1 and " or " in line and not named(line, options, "all"):
         return ""
-    hits = named(line, options, "start") or within
+    hits = begun or within
     return hits[0] if len(hits) == 1 else None
 
 
