@@ -4,8 +4,8 @@
     read("Answer: A, D", options)                                 -> ("AD", "statement")
     read("The answer is A or B.", options)                        -> (None, "statement")
 
-A rule takes the text without its looks and the option texts (or None: letters A to J). It returns a
-letter, several letters where all of them are called right, "" where nothing, or one of several, was
+A rule takes the text without its looks, the option texts (None: letters A to J) and announcements().
+It returns letters (several where all are called right), "" where nothing, or one of several, was
 committed, and None where it does not apply.
 """
 
@@ -23,11 +23,10 @@ SENTENCE_END = re.compile(r"(?<=[.!?。！？])[\"'”’)*\]]*\s+(?=[^a-z\s])|\
 FILLS = re.compile(  # between a cue and its letter: "the answer is therefore: **option (B)**"
     r"""(?xi)
     (?: [\s:"'“”‘’=>–—→⇒∴✅✓✔\#|,*.] | -(?=\s*\(?(?-i:[A-Z])\b)
-      | (?: therefore|thus|hence|so|(?:most\s+)?[a-z]{4,9}ly|for\s+sure|indeed|in\s+fact|then|also|given\s+by|labell?ed|options?|choices?|letter|answer|number
-          | statement|alternative|the\s+following|as\s+follows|the|that|best|correct|final|is|are
-          | we\s+get
-          | not\s+[(\[]?[A-Z][)\]]?,?\s+but(?:\s+rather)? )
-        (?![a-z0-9]) _?
+      | (?: therefore|thus|hence|so|(?:most\s+)?[a-z]{4,9}ly|for\s+sure|indeed|in\s+fact|then|also
+          |given\s+by|labell?ed|options?|choices?|letter|answer|number|statement|alternative
+          |the\s+following|as\s+follows|the|that|best|correct|final|is|are|we\s+get
+          |not\s+[(\[]?[A-Z][)\]]?,?\s+but(?:\s+rather)? ) (?![a-z0-9]) _?
     ){0,14}"""
 )
 ONE = r"[(\[{<（]{0,2}\s*[%s](?:\s*[)\]}>）]|(?![A-Za-z0-9^_+*/=\\{]|['’][A-Za-z]|-[A-Za-z0-9]))"
@@ -40,12 +39,8 @@ LETTERS_READ = re.compile(  # "B", "(b)", "A, C and (D)", "A or B"; "AD", "FFFFF
         (?= \s*(?:$|[.,;:)\n/&+—–-]) | \s+(?:are|and|or|because|since|as|both|but)\b ) )*"""
 )
 PAUSE = re.compile(
-    r"""(?x)
-    \s*(?: $ | \n | [.,:;!](?![A-Za-z0-9]) | [–—-]\s | [\"'”’)(|] | (?:because|since|as)\b )"""
-)
-CLOSE = re.compile(r"[)\]\s]{0,3}(?:it is)?(?:[.!]\s|[.!]?\s*$|\s*\n)")
-RETRACTED = re.compile(
-    r"(?i), (?:but|which) .{0,20}\bnot (?:(?:the|a) )?(?:correct|right|best|among|listed|one of)\b"
+    r"""(?x) \s*(?: $ | \n | [.,:;!](?![A-Za-z0-9]) | [–—-]\s | [\"'”’)|]
+      | (?:because|since|as|here|it\s+is)\b ) | \s\("""
 )
 MENTION = re.compile(  # "(B)", "option B"
     r"""(?x) (?<![A-Za-z0-9\\^_])
@@ -56,7 +51,7 @@ NEGATED = re.compile(  # before a letter: "not", "rather than option", "we can r
     r"""(?xi)
     (?: \b(?:not|neither|nor|rather\s+than|instead\s+of|except|exclud\w+|eliminat\w+|rul\w+\s+out
         |would\s+(?:give|yield|lead\s+to)|discard\w*|reject\w*|unlike|without|incorrect|wrong) | n['’]t | 不是|不选 )
-    \s* (?:be|the|answer)? \s* (?:options?|choices?)? \s* [(\[:]? \s* $"""
+    \s* (?:(?:be|the|answer|options?|choices?)\s*){0,2} [(\[:]? \s* $"""
 )
 REFUSED = re.compile(  # behind a letter: "is not", "can be ruled out", ") false"
     r"""(?xi)
@@ -68,12 +63,12 @@ REFUSED = re.compile(  # behind a letter: "is not", "can be ruled out", ") false
 )
 
 
-def letters_at(text, at, options, cue="noun"):
+def letters_at(text, at, options, formal=True):
     """(letters, their end) at a place, fillers skipped. "": one of several, no option of these, or
     beside another option's text; None: none stands there, or it is refused."""
     at = FILLS.match(text, at).end()
     match = LETTERS_READ.match(text, at)
-    if not match or not is_letter(match, text, cue):
+    if not match or not is_letter(match, text, formal):
         return None, at
     written, end = match[0], match.end()
     found = match["glued"] or re.findall(r"(?<![A-Za-z])[A-Za-z](?![A-Za-z])", written)
@@ -83,28 +78,26 @@ def letters_at(text, at, options, cue="noun"):
     if option := begun_option(text[at:], found[0], options):
         return option, at
     if len(letters) > 1:
-        several = cue != "noun" or re.search(r"\b(?:or|to|through)\b|/", written)
+        several = not formal or re.search(r"\b(?:or|to|through)\b|/", written)
         return "" if several else letters, end
     return beside(letters, text, end, options), end
 
 
-def is_letter(match, text, cue):
-    """No article, pronoun or numeral; behind a "verb" a capital or in brackets, behind a "link"
-    such as "so" the end of a sentence."""
+def is_letter(match, text, formal):
+    """No article, pronoun or numeral; informally, a capital or in brackets, with a pause behind."""
     written, end = match[0], match.end()
-    is_word = len(written) == 1 and (written in "AI" or written.islower())
-    if is_word and not PAUSE.match(text, end) or is_numeral(written, text):
+    if written == "I" and "II" in text or not formal and written[0].islower():
         return False
-    return cue == "noun" or written[0] < "a" and (cue == "verb" or bool(CLOSE.match(text, end)))
+    is_word = len(written) == 1 and (written in "AI" or written.islower())
+    return bool(PAUSE.match(text, end)) or formal and not is_word
 
 
 def beside(letter, text, end, options):
     """A letter; None where the words behind it refuse it, "" where they are another option's."""
-    behind = text[end : end + 300].lstrip(" ).:]")
-    if REFUSED.match(text, end, end + 90) and letter not in named(behind, options, "start"):
+    own = named(text[end:].lstrip(" ).:]"), options, "start")  # "B. The vapor load", which is D
+    if not own and REFUSED.match(text, end, end + 90):
         return None
-    hits = named(behind.split("\n", 1)[0], options, "all")  # "B. The vapor load", which is D
-    return "" if hits and letter not in hits else letter
+    return "" if own and letter not in own else letter
 
 
 def begun_option(text, letter, options):
@@ -116,10 +109,6 @@ def begun_option(text, letter, options):
     return None
 
 
-def is_numeral(letter, text):
-    return letter == "I" and "II" in text  # statements I and II
-
-
 def mentions(text, options):
     """The letters in wrappers ("(B)", "option B") that are not taken back, each once, in order."""
     found = []
@@ -127,8 +116,8 @@ def mentions(text, options):
         letter = match[match.lastindex].upper()
         start, end = match.start(), match.end(match.lastindex)
         denied = NEGATED.search(text, max(0, start - 40), start)
-        denied = denied or REFUSED.match(text, end, end + 90) or is_numeral(letter, text)
-        if not denied and is_option(letter, options):
+        denied = denied or REFUSED.match(text, end, end + 90)
+        if not denied and is_option(letter, options) and (letter != "I" or "II" not in text):
             found.append(letter)
     return list(dict.fromkeys(found))
 
@@ -147,18 +136,16 @@ CUE = re.compile(
           | (?<![a-z]) (?: is|are|was|were|(?<!not\ )(?<!n['’]t\ )be|been|being|remains|becomes
               | (?:seems?|appears)(?:\s+to\s+be)? ) (?![a-z]|\s+not\s+(?-i:[a-z])) )
       | \#{4} | 答案(?:应该|应)?[是为选：:]? )
-    | (?P<verb> (?: answers?|ans|go(?:ing)?|lean|pick(?:ing)?|choos(?:e|ing)|chose|select(?:ing)?|say
-          | conclude|leads|corresponds|matches|closest|leav(?:es|ing)|left ) (?![a-z])
-          (?:\s+(?:with|to|towards?|for|on|us|only)\b)?
-            (?:\s+(?:with|to|towards?|for|on|us|only)\b)? | 选项?[是为：:]? )
-    | (?: so|thus|hence|therefore|it['’]s|it\s+is|(?:must|should|has\s+to)\s+be ) (?![a-z])
-    | (?<!\b(?-i:[A-Z])\ )[→⇒∴] | => )"""
+    | (?: answers?|ans|go(?:ing)?|lean|pick(?:ing)?|choos(?:e|ing)|chose|select(?:ing)?|say|conclude
+        |leads|corresponds|matches|closest|leav(?:es|ing)|left|so|thus|hence|therefore|it['’]s|it\s+is
+        |(?:must|should|has\s+to)\s+be ) (?![a-z]) (?:\s+(?:with|to|towards?|for|on|us|only)\b)?
+    | (?<!\b(?-i:[A-Z])\ )[→⇒∴] | => | 选项?[是为：:]? )"""
 )
 DOUBT = re.compile(  # before a cue: "whether the answer is", "the student's answer is"
     r"""(?xi)
-    \b(?:if|whether|suppose|supposing|assum\w+|unless|not\s+sure|unsure|wrong(?!,)|how\s+can
-      |hypothetical\w*|had|previous|initial\w*|at\s+first|argue|students?(?:'s)?|others|people|tempted|going|mistake|your
-      |(?<!only\s)possible) \b (?:(?!\bbut\b)[^.\n]){0,24}$"""
+    \b(?:if|whether|suppos\w+|assum\w+|unless|(?:not\s+|un)sure|wrong(?!,)|how\s+can|hypothetical\w*
+      |had|previous|initial\w*|at\s+first|argue|students?(?:'s)?|others|people|tempted|going|mistake
+      |your|(?<!only\s)possible) \b (?:(?!\bbut\b)[^.\n]){0,24}$"""
 )
 REMARK = re.compile(  # "Note: had it asked about X, the answer would be A"
     r"""(?xi)
@@ -168,26 +155,24 @@ REMARK = re.compile(  # "Note: had it asked about X, the answer would be A"
 CONDITION = re.compile(r"(?i)^\W*[A-Z]?\W*if\b|\botherwise\b|\?$")  # "A if ..., otherwise B"
 TAKEN_BACK = re.compile(  # behind an announcement
     r"""(?xi) [.!?\n]\s*(?:\w+,?\s)?(?:wait|actually|correction|hold\son)\b
-    | \bI\s(?:can(?:['’]t|not)|could\snot|am\snot\ssure)\b"""
+    | \bI\s(?:can(?:['’]t|not)|am\snot\ssure)\b
+    | ,\swhich\s.{0,20}\bnot\s(?:(?:the|a)\s)?(?:correct|right|best|among|listed|one\sof)\b"""
 )
-RIGHT = re.compile(  # "B is correct", "(C) seems the best choice", "only D survives"
-    r"""(?x)
-    \s (?: (?:is|seems|must\sbe|should\sbe|would\sbe(?=\sthe)) \s (?:(?!not\b)\w+\s){0,4}?
-        (?:correct|right|best|answer|appropriate|closest|(?:option|one)\sthat)\b
-      | (?:\([^()]{0,40}\)\s)?(?:remains|survives|matches|fits)\b )
-    (?!\s+(?:or|if|\w+\s+if)\b)"""
+RIGHT = re.compile(  # "B is correct", "(C) seems the best choice", "only D (4 m) survives"
+    r"""(?x) (?<!\bor\s)(?<!\bor\s\()(?<![\w'’\\-]) ([A-Z]) \)? (?:\s\([^()]{0,40}\))? \s{1,3}
+    (?: (?:is|seems|must\sbe|should\sbe|would\sbe(?=\sthe)) \s (?:(?!not\b)\w+\s){0,4}?
+        (?:correct|right|best|answer|appropriate|closest|(?:option|one)\sthat)
+      | remains|survives|matches|fits )\b (?!\s+(?:or|if|only|\w+\s+if)\b)"""
 )
-SUBJECT = re.compile(r"(?<!\bor )(?<!\bor [(\[])(?<![A-Za-z0-9'’\\-])([A-Z])[)\]]?$")
 
 
 def announcements(text, options):
     """[(start, end, letters, is it firm)] of the cues behind which a letter or an option stands."""
     found = []
-    reach = 400 + max(map(len, options or [""]))
     for cue in CUE.finditer(text):
         start, end = cue.span()
-        tail = text[end : end + reach]
-        letters, _ = letters_at(tail, 0, options, cue.lastgroup or "link")
+        tail = text[end : end + 3000]
+        letters, _ = letters_at(tail, 0, options, bool(cue["noun"]))
         if letters is None and not cue["noun"]:
             continue
         behind = tail[FILLS.match(tail).end() :]
@@ -195,10 +180,8 @@ def announcements(text, options):
         if letters is None:
             begun = named(tail.lstrip(" :\n"), options, "start") or named(behind, options, "start")
             letters = offered(begun, line, options)
-        if RETRACTED.search(line):
-            letters = ""
         if letters is not None:
-            clause = re.split(r";", SENTENCE_END.split(text[max(0, start - 200) : start])[-1])[-1]
+            clause = SENTENCE_END.split(text[max(0, start - 200) : start])[-1].rpartition(";")[2]
             doubt = REMARK.search(clause + cue[0]) or CONDITION.search(line) or DOUBT.search(clause)
             found.append((start, end, letters, not doubt))
     return found
@@ -227,16 +210,8 @@ def statement(text, options, stated):
 
 def said_right(text, options, stated):
     """The one letter that is called right: "B is correct"; "" where several are."""
-    found = set()
-    for match in RIGHT.finditer(text):
-        subject = SENTENCE_END.split(text[max(0, match.start() - 120) : match.start()])[-1]
-        bare = SUBJECT.search(subject)
-        if bare and not NEGATED.search(subject, 0, bare.start()):
-            letters = [bare[1]]
-        else:
-            letters = mentions(subject, options)
-        if len(letters) == 1 and is_option(letters[0], options) and not DOUBT.search(subject):
-            found.update(letters)
+    called = [match for match in RIGHT.finditer(text) if is_option(match[1], options)]
+    found = {m[1] for m in called if not DOUBT.search(text, max(0, m.start() - 60), m.start())}
     return None if not found else "" if len(found) > 1 else found.pop()
 
 
@@ -250,9 +225,7 @@ OPEN_END = re.compile(  # no sentence ends so
 )
 CLOSED = re.compile(r"[.!?。！？:)\]}\"'”’]$|```$")
 DENIAL = re.compile(r"(?i)\b(?:no|not|cannot)\b|n['’]t\b")
-UNSURE = re.compile(
-    r"(?i)\?|\b(?:may|might|could|unclear|depends|cannot|please|sorry)\b|n['’]t know"
-)
+UNSURE = re.compile(r"(?i)\?|\b(?:may|might|could|know|unclear|depends|cannot|please|sorry)\b")
 
 
 def listed(text, options):
@@ -283,7 +256,7 @@ def cut_off(text):
 def last_letters(text, options, stated):
     """A response that ends with letters alone: "(D)", "✅ B."."""
     last = SENTENCE_END.split(text[-300:].strip())[-1]
-    letters, end = letters_at(last, 0, options, "verb")
+    letters, end = letters_at(last, 0, options, formal=False)
     return None if re.search(r"[\w?]", last[end:]) else letters
 
 
@@ -293,13 +266,14 @@ def last_sentence(text, options, stated):
     if stated or cut_off(text):
         return None
     if len(listed(text, options)) > 1:  # a list, of which no line is a conclusion
-        text = "\n".join(line for line in text.split("\n") if not LISTED.match(line))
-    last = [part for part in SENTENCE_END.split(text[-SHORT:]) if part.strip()][:-3:-1]
-    for sentence in last if len(text) < SHORT else ():
-        found = concluded(sentence, options)
-        if found is not None:
-            return found or None
-    letters = mentions(last[0], options) or mentions(text, options) if last else ()
+        text = re.sub(LISTED.pattern + ".*", "", text)
+    sentences = [part for part in SENTENCE_END.split(text[-SHORT:]) if part.strip()] or [""]
+    if len(text) < SHORT:
+        for sentence in sentences[:-3:-1]:
+            found = concluded(sentence, options)
+            if found is not None:
+                return found or None
+    letters = mentions(sentences[-1], options) or mentions(text, options)
     return letters[0] if len(letters) == 1 else None
 
 
@@ -317,8 +291,8 @@ def concluded(sentence, options):
 
 
 def yes_or_no(text, options, stated):
-    """A plain statement of a few sentences answers a question of yes and no: "The lines do not
-    cross." with no."""
+    """A plain short statement answers a question of yes and no: "The lines do not cross." with
+    no."""
     flat = [option.strip().lower() for option in options or ()]
     if stated or set(flat) != {"yes", "no"} or len(text) > SHORT or text.count(" ") < 2:
         return None
@@ -343,8 +317,7 @@ RULES = (
 
 
 def steps(text, options=None):
-    """(rule, what it said) up to the rule that decided; of a very long text the beginning and the
-    end are read."""
+    """(rule, what it said) up to the rule that decided, of the beginning and the end of a text."""
     if len(text) > MAX_READ:
         text = text[: MAX_READ // 4] + "\n" + text[-3 * MAX_READ // 4 :]
     text = plain(text.replace("\\_", "_")).strip()
