@@ -5,15 +5,14 @@ the reference answer.
     python 02_mix/annotate.py --input clean.jsonl --output lengths.jsonl --model M --base-url URL --field annotator_response
 
 in   rows with id, question, answer, and reference_answer where it is to be checked
-out  --field answer (default): the rows with the teacher's answer; the old one stands in
-     original_answer; annotator, annotator_tokens, and
-     agrees_with_reference: true, false, or null where rules cannot tell (no reference, or one in prose).  --field annotator_response: the
-     answer stays, the teacher's text goes into annotator_response, for select_rows.py --method length. Rejected: "truncated", "empty
-     answer", "generation failed", and "disagrees with the reference answer" under --disagree drop
+out  the rows with the teacher's answer (the old one in original_answer), annotator,
+     annotator_tokens, agrees_with_reference (true, false, or null where rules cannot tell). With
+     --field annotator_response the answer stays and the teacher's text stands there, for
+     select_rows.py --method length. Rejected: "truncated", "empty answer", "generation failed", and
+     "disagrees with the reference answer" under --disagree drop
 
 An answer cut off at --max-tokens is asked again with twice the budget, an empty one warmer and with
-another seed; what then is none is rejected. MegaScience kept all and never checked. With a --recipe
-only the sources that say `annotate: true` are asked; the other rows pass through as they are.
+another seed. MegaScience kept all and never checked.
 """
 
 import sys
@@ -23,7 +22,6 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 import collections
 import itertools
-import os
 import re
 
 import load_sources
@@ -68,15 +66,6 @@ def asked(args):
     """The rows that the teacher is to answer."""
     rows = r.read(args.input, *FIELDS, limit=args.limit)
     return (row for row in rows if load_sources.is_named(row, args.sources))
-
-
-def agreements(pairs):
-    """For each (row, answer): True or False where rules can compare it with the reference, else
-    None."""
-    checked = [score_difficulty.checkable(row) is not None for row, _ in pairs]
-    graded = itertools.starmap(score_difficulty.graded_row, itertools.compress(pairs, checked))
-    right = iter(answers.grade_many(list(graded), workers=os.cpu_count() or 1))
-    return [next(right) if check else None for check in checked]
 
 
 def answered(args, step):
@@ -137,7 +126,8 @@ def main():
     told, rows = collections.Counter(), answered(args, step)
     while chunk := list(itertools.islice(rows, CHUNK)):
         texts = [answer_in(raw["response"]) for _, raw in chunk]
-        agree = agreements([(row, text) for (row, _), text in zip(chunk, texts, strict=True)])
+        pairs = [(row, text) for (row, _), text in zip(chunk, texts, strict=True)]
+        agree = score_difficulty.graded(pairs)
         told.update({True: "agree", False: "disagree", None: "not checkable"}[a] for a in agree)
         for (row, raw), text, agrees in zip(chunk, texts, agree, strict=True):
             finish(row, raw, text, agrees, args, step)

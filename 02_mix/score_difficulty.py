@@ -8,17 +8,16 @@ the reference.
 in   rows with id, question, answer, reference_answer (the judge takes the answer where there is no
      reference)
 out  the rows with difficulty (mean score, 0 = never right, 10 = always right: the higher, the
-     easier), difficulty_scores (k of them, null where the judge's reply held none),
-     difficulty_tokens (of all k samples), difficulty_truncated (samples cut off), difficulty_by
-     (models, k, temperature). Rejected: "no reference answer", "reference not checkable" (rules),
-     "generation failed" and "judge unreadable" (fewer than half of the k scores are there).
-     X.raw.jsonl holds the samples, X.judge.raw.jsonl the verdicts: a larger --k only adds some
+     easier), difficulty_scores (k of them, null where there is none), difficulty_tokens (of all k
+     samples), difficulty_truncated (samples cut off), difficulty_by (models, k, temperature).
+     Rejected: "no reference answer", "reference not checkable" (by rules), "generation failed",
+     "judge unreadable" (fewer than half of the k scores are there). X.raw.jsonl holds the samples,
+     X.judge.raw.jsonl the verdicts: a larger --k only adds some
 
-With a --recipe only the sources that say `method: difficulty` are scored; the other rows pass as
-they are. With --judge-model it is the method of MegaScience (arXiv 2507.16812, section 3.2): 16
-answers of Qwen2.5-7B-Instruct, scores of Qwen2.5-32B-Instruct. Without one `answers` grades: right
-is 10, wrong is 0, and the rule "keep 1 to 9" of select_rows.py means a pass rate of 0.1 to 0.9. The
-paper does not name its temperature; 1.0 samples the model's own distribution.
+With --judge-model it is the method of MegaScience (arXiv 2507.16812, section 3.2): 16 answers of
+Qwen2.5-7B-Instruct, scores of Qwen2.5-32B-Instruct. Without one `answers` grades: right is 10,
+wrong is 0, and the rule "keep 1 to 9" of select_rows.py means a pass rate of 0.1 to 0.9. The paper
+does not name its temperature; 1.0 samples the model's own distribution.
 """
 
 import sys
@@ -61,26 +60,28 @@ Score: N"""
 
 
 def parse_score(text):
-    """The score of a judge's reply: the number after its last "Score:", or None where there is none
-    between 0 and 10."""
+    """The number after the last "Score:" of a judge's reply, or None."""
     found = re.findall(r"score\W{0,6}(\d+(?:\.\d+)?)", text, re.I)
     return float(found[-1]) if found and float(found[-1]) <= 10 else None
 
 
 def checkable(row):
-    """Kind under which `answers` can compare with the row's reference, or None where it is prose or
-    a proof."""
+    """Kind under which `answers` can compare with the row's reference; None for prose, proofs."""
     return kinds.kind_of(row.get("reference_answer"), row["question"], row.get("options"))
 
 
-def graded_row(row, response):
-    """What answers.grade_many needs to compare a response with the row's reference."""
-    return dict(
-        response=response,
-        reference=row["reference_answer"],
-        kind=checkable(row),
-        options=kinds.option_texts(row.get("options")),
-    )
+def graded(pairs):
+    """For each (row, response): True or False where rules can compare it with the row's reference,
+    else None."""
+    asked = {}
+    for place, (row, response) in enumerate(pairs):
+        kind, options = checkable(row), kinds.option_texts(row.get("options"))
+        if kind and response is not None:
+            reference = row["reference_answer"]
+            asked[place] = dict(response=response, reference=reference, kind=kind, options=options)
+    right = answers.grade_many(list(asked.values()), workers=os.cpu_count() or 1)
+    found = dict(zip(asked, right, strict=True))
+    return [found.get(place) for place in range(len(pairs))]
 
 
 def unscorable(row, judge):
@@ -161,10 +162,8 @@ def scores_of(chunk, judge):
     if judge:
         verdicts = itertools.chain.from_iterable(verdicts for _, _, verdicts in chunk)
         return [verdict and parse_score(verdict["response"]) for verdict in verdicts]
-    samples_of = [(row, raw) for row, raws, _ in chunk for raw in raws]
-    graded = [graded_row(row, raw["response"]) for row, raw in samples_of if raw]
-    right = iter(answers.grade_many(graded, workers=os.cpu_count() or 1))
-    return [raw and 10.0 * next(right) for _, raw in samples_of]
+    pairs = [(row, raw and raw["response"]) for row, raws, _ in chunk for raw in raws]
+    return [None if right is None else 10.0 * right for right in graded(pairs)]
 
 
 def finish(row, raws, scores, args, step):
