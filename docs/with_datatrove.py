@@ -24,6 +24,7 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT), str(ROOT / "01_extract")]
 
 import contextlib
+import functools
 import struct
 import subprocess
 
@@ -52,12 +53,9 @@ def stage(args, name, pipeline, tasks, before=None, **more):
     return make(pipeline, tasks, workers=args.workers, depends=before, logging_dir=logs, **more)
 
 
-def reader(files, field="question"):
-    def read(data, rank, world_size):
-        for row in r.read(files[rank]):
-            yield Document(text=row.get(field) or "", id=row["id"], metadata={"row": row})
-
-    return read
+def read(files, field, data, rank, world_size):
+    for row in r.read(files[rank]):
+        yield Document(text=row.get(field) or "", id=row["id"], metadata={"row": row})
 
 
 class Signatures(minhash.MinhashDedupSignature):
@@ -65,37 +63,29 @@ class Signatures(minhash.MinhashDedupSignature):
         return dedup.shingles([text])[0][:, None]
 
 
-def dealer(clusters, output, parts):
-    """Writes rows without company to `alone`, and each whole cluster into one of the parts."""
-
-    def deal(data, rank, world_size):
-        path, cluster_of = clusters / f"{rank:06d}.clusters", {}
-        if path.exists():
-            cluster_of = dict(struct.iter_unpack("<2I", path.read_bytes()))
-        names = [output / "alone" / f"{rank:05d}.jsonl"]
-        names += [output / "parts" / f"{part:05d}" / f"{rank:05d}.jsonl" for part in range(parts)]
-        with contextlib.ExitStack() as stack:
-            alone, *dealt = [stack.enter_context(r.write_aside(name)) for name in names]
-            for number, document in enumerate(data):
-                cluster = cluster_of.get(number)
-                file = alone if cluster is None else dealt[cluster % parts]
-                file.write(r.dumps(document.metadata["row"]))
-
-    return deal
+def deal(clusters, output, parts, data, rank, world_size):
+    """Write rows without company to `alone`, and each whole cluster into one of the parts."""
+    path, cluster_of = clusters / f"{rank:06d}.clusters", {}
+    if path.exists():
+        cluster_of = dict(struct.iter_unpack("<2I", path.read_bytes()))
+    names = [output / "alone" / f"{rank:05d}.jsonl"]
+    names += [output / "parts" / f"{part:05d}" / f"{rank:05d}.jsonl" for part in range(parts)]
+    with contextlib.ExitStack() as stack:
+        alone, *dealt = [stack.enter_context(r.write_aside(name)) for name in names]
+        for number, document in enumerate(data):
+            cluster = cluster_of.get(number)
+            file = alone if cluster is None else dealt[cluster % parts]
+            file.write(r.dumps(document.metadata["row"]))
 
 
-def decider(output, options):
-    """Runs dedup.py on the rows of one part, in the order of the input."""
-
-    def decide(data, rank, world_size):
-        folder = output / "parts" / f"{rank:05d}"
-        joined = folder.with_suffix(".jsonl")
-        decided = output / "decided" / joined.name
-        r.concatenate(sorted(folder.glob("*.jsonl")), joined)
-        command = [sys.executable, ROOT / "01_extract" / "dedup.py", "--input", joined]
-        subprocess.run(list(map(str, [*command, "--output", decided, *options])), check=True)
-
-    return decide
+def decide(output, options, data, rank, world_size):
+    """Run dedup.py on the rows of one part, in the order of the input."""
+    folder = output / "parts" / f"{rank:05d}"
+    joined = folder.with_suffix(".jsonl")
+    r.concatenate(sorted(folder.glob("*.jsonl")), joined)
+    command = [sys.executable, ROOT / "01_extract" / "dedup.py", *options]
+    command += ["--input", joined, "--output", output / "decided" / joined.name]
+    subprocess.run(list(map(str, command)), check=True)
 
 
 def deduplicate(args, files):
@@ -103,19 +93,18 @@ def deduplicate(args, files):
     bands, per_band = dedup.bands_and_rows(args.threshold)
     config = minhash.MinhashConfig(n_grams=3, num_buckets=bands, hashes_per_bucket=per_band)
     words = NLTKTokenizer("english")  # is not used: the shingles are ours
-    read, options = (
-        reader(files, args.field),
-        ["--field", args.field, "--threshold", args.threshold],
-    )
+    rows = functools.partial(read, files, args.field)
     sign = Signatures(signatures, config, words)
-    first = stage(args, "signatures", [read, sign], len(files))
+    first = stage(args, "signatures", [rows, sign], len(files))
     buckets = minhash.MinhashDedupBuckets(signatures, pairs, config=config)
     second = stage(args, "pairs", [buckets], bands, first)
     cluster = minhash.MinhashDedupCluster(pairs, clusters, config, save_cluster_id=True)
     third = stage(args, "clusters", [cluster], 1, second)
-    deal = dealer(Path(clusters), args.output, args.parts)
-    fourth = stage(args, "deal", [read, deal], len(files), third)
-    stage(args, "decide", [decider(args.output, options)], args.parts, fourth).run()
+    dealt = functools.partial(deal, Path(clusters), args.output, args.parts)
+    fourth = stage(args, "deal", [rows, dealt], len(files), third)
+    options = ("--field", args.field, "--threshold", args.threshold)
+    decided = functools.partial(decide, args.output, options)
+    stage(args, "decide", [decided], args.parts, fourth).run()
 
 
 def generate(args, files):
@@ -150,7 +139,8 @@ def generate(args, files):
     kept = str(args.output / "checkpoints")
     runner = InferenceRunner(ask, config, writer, None, kept, skip_bad_requests=True)
     gpus = {} if args.base_url else {"gpus_per_task": args.tensor_parallel}
-    stage(args, "generate", [reader(files), runner], len(files), **gpus).run()
+    rows = functools.partial(read, files, args.field)
+    stage(args, "generate", [rows, runner], len(files), **gpus).run()
 
 
 def main():
