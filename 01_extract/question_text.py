@@ -12,25 +12,14 @@ import functools
 import re
 import unicodedata
 
-UNITS = (
-    "one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen eighteen "
-    "nineteen"
-).split()
+UNITS = "one two three four five six seven eight nine ten eleven twelve thirteen fourteen".split()
+UNITS += "fifteen sixteen seventeen eighteen nineteen".split()
 TENS = "twenty thirty forty fifty sixty seventy eighty ninety".split()
 SCALES = {"thousand": 1000, "million": 10**6, "billion": 10**9}
 SMALL = {word: value for value, word in enumerate(["zero", *UNITS])}
 SMALL |= {word: 10 * value for value, word in enumerate(TENS, 2)}
-QUANTITIES = {
-    "dozen": "12",
-    "half": "1/2",
-    "halves": "1/2",
-    "twice": "2",
-    "double": "2",
-    "thrice": "3",
-    "triple": "3",
-    "quarter": "1/4",
-    "quarters": "1/4",
-}
+QUANTITIES = dict(dozen="12", half="1/2", halves="1/2", quarter="1/4", quarters="1/4")
+QUANTITIES |= dict(twice="2", double="2", thrice="3", triple="3")
 # longest first: "seventeen" before "seven"
 _UNITS = rf"{'|'.join(reversed(UNITS))}|zero"
 _BELOW_100 = rf"(?:(?:{'|'.join(TENS)})(?:[- ](?:{'|'.join(UNITS[:9])}))?|{_UNITS})\b"
@@ -50,8 +39,7 @@ OPERATOR = re.compile(r"(?<=[\w)\]}])\s*([+*^])\s*(?=\.?\d)")
 
 
 def spell_digits(match):
-    """Digits of a spelled number: "one thousand nine hundred and fifty" -> 1950, "twenty-one" ->
-    21."""
+    """Digits of a spelled number: "one thousand nine hundred and fifty" -> 1950."""
     total = value = 0
     for word in re.findall("[a-z]+", match.group()):
         if word in SCALES:
@@ -73,9 +61,12 @@ def digits_for_words(text):
     return NUMBER_WORDS.sub(spell_digits, text) if has_number_words(text) else text
 
 
+def digits_for_quantities(text):
+    return QUANTITY_WORDS.sub(lambda match: QUANTITIES[match.group()], text)
+
+
 def plain_characters(text):
-    """Compatibility forms, dashes and multiplication signs as their plain characters ("½" -> 1/2,
-    "x²" -> x2)."""
+    """Compatibility forms, dashes and multiplication signs as plain characters ("½" -> 1/2)."""
     return text if text.isascii() else unicodedata.normalize("NFKC", text).translate(DASHES)
 
 
@@ -94,7 +85,7 @@ def numbers(text):
     text = plain_characters(text).lower()
     if has_number_words(text):
         text = digits_for_words(re.sub(r"\bone\b(?! +(?:hundred|thousand|million))", "", text))
-        text = QUANTITY_WORDS.sub(lambda match: QUANTITIES[match.group()], text)
+        text = digits_for_quantities(text)
     text = THOUSANDS.sub("", text)
     values = map(decimal.Decimal, VALUE.findall(MINUS.sub(" ", text)))
     return tuple(values), tuple(OPERATOR.findall(text))
@@ -114,8 +105,8 @@ def amounts(text):
     """How often each value of a number stands in a text, a Counter of rounded floats: 25 %, 1/4 and
     0.25 are one, and so are 1.5 km and 1500 m, half an hour and 30 minutes."""
     text = FRACTION.sub(r" \1/\2 ", spelled(text).replace("\\%", "%"))
-    text = QUANTITY_WORDS.sub(lambda match: QUANTITIES[match.group()], text)
-    text = re.sub(r"(\d)\s+(?:an?|of an?)\s+(hour|minute|dozen)", r"\1 \2", THOUSANDS.sub("", text))
+    text = THOUSANDS.sub("", digits_for_quantities(text))
+    text = re.sub(r"(\d)\s+(?:an?|of an?)\s+(hour|minute|dozen)", r"\1 \2", text)
     found = collections.Counter()
     for value, below, unit in AMOUNT.findall(text):
         value = float(value) / (float(below or 1) or 1.0)
@@ -140,12 +131,9 @@ def each_has_more(ours, theirs):
 
 
 def other_numbers(first, second):
-    """True where two questions that look alike ask with other numbers.
-
-    A number must have been changed: each text has one the other lacks, or the same numbers stand in
-    another order between the same words. A number that only one of them mentions ("take g = 9.8")
-    does not make another question; nor does spacing ("1 , 000", "3 . 5").
-    """
+    """True where two questions that look alike ask with other numbers: each text has one the other
+    lacks, or the same numbers stand in another order between the same words. A number that only one
+    of them mentions ("take g = 9.8") does not count, nor does spacing ("1 , 000")."""
     (ours, signs), (theirs, other_signs) = numbers(first), numbers(second)
     if (ours, signs) == (theirs, other_signs) or digits_of(first) == digits_of(second):
         return False
@@ -215,12 +203,9 @@ def other_tasks(first, second):
 
 
 def other_words(first, second):
-    """True where two questions that look alike ask about other things: each holds a content word
-    that the other lacks, or only one of them denies.
-
-    Short questions ("treatments for Osteoporosis", "... for abetalipoproteinemia") are compared
-    whole; of longer ones the last sentence, which asks ("Calculate q", "Calculate w").
-    """
+    """True where two questions that look alike ask about other things. Short ones ("treatments for
+    Osteoporosis", "... for abetalipoproteinemia") are compared whole; of longer ones the last
+    sentence, which asks ("Calculate q", "Calculate w")."""
     if other_tasks(first, second):
         return True
     questions = [split_options(text)[0] for text in (first, second)]
@@ -230,8 +215,7 @@ def other_words(first, second):
 
 
 def tell_apart(ours, theirs):
-    """Does each of two sets of content words hold one that the other lacks, or only one a
-    denial?"""
+    """Does each of two sets of words hold one that the other lacks, or only one a denial?"""
     return each_has_more(ours, theirs) or bool((ours ^ theirs) & NEGATIONS)
 
 
@@ -278,8 +262,7 @@ def option_marks(text, first):
 
 @functools.lru_cache(1 << 12)
 def split_options(text):
-    """(text before the options, tuple of option texts); options are A, B, C ... in order, on lines
-    or in running text, at the end."""
+    """(text before the options, tuple of option texts): A, B, C ... in order, at the end."""
     for first in list(FIRST_OPTION.finditer(text))[:-20:-1]:
         marks = option_marks(text, first)
         if len(marks) > 1:
@@ -314,8 +297,8 @@ def bare_question(text):
 
 
 def words_of(text):
-    """Normalised words: lower case, numbers as digits, no punctuation, no LaTeX mark-up, Greek
-    letters by name."""
+    """Normalised words: numbers as digits, no punctuation or LaTeX mark-up, Greek letters by
+    name."""
     text = LATEX_NOISE.sub(" ", plain_characters(text)).lower()
     text = re.sub("[α-ω]", lambda match: f" {greek_name(match.group())} ", text)
     text = THOUSANDS.sub("", digits_for_words(text))

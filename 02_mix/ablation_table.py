@@ -1,5 +1,5 @@
-"""One table of an ablation: each selection method with its accuracy and interval, and a winner only
-where the paired tests say so; ablate.sh calls it.
+"""One table of an ablation: each method with its accuracy and interval, and a winner only where the
+paired tests say so; ablate.sh calls it.
 
     python 02_mix/ablation_table.py --csv OUT/scores.csv --comparisons OUT/comparisons/*.json --output OUT/ablation.md
 
@@ -45,14 +45,12 @@ def name_parts(model):
 def mean_of(lines):
     """(mean accuracy over benchmarks, low, high): the interval of independent benchmarks with the
     given half-widths."""
-    accuracy, low, high = (
-        [float(line[name]) for line in lines] for name in ("accuracy", "ci_low", "ci_high")
-    )
+    names = ("accuracy", "ci_low", "ci_high")
+    lines = [tuple(float(line[name]) for name in names) for line in lines]
     if len(lines) == 1:
-        return accuracy[0], low[0], high[0]
-    mean = sum(accuracy) / len(lines)
-    halves = [(top - bottom) / 2 for top, bottom in zip(high, low, strict=True)]
-    half = math.hypot(*halves) / len(lines)
+        return lines[0]
+    mean = sum(accuracy for accuracy, _, _ in lines) / len(lines)
+    half = math.hypot(*((high - low) / 2 for _, low, high in lines)) / len(lines)
     return mean, max(0.0, mean - half), min(100.0, mean + half)
 
 
@@ -120,14 +118,14 @@ def gather(csv_path, comparisons):
     """{source: {"arms": [...], "pairs": [...], "winner": name or None}} of an ablation."""
     pairs, sources = read_pairs(comparisons), {}
     for source, arms in read_arms(csv_path).items():
-        best = winner({arm["method"]: None for arm in arms}, pairs[source])
+        best = winner(dict.fromkeys(arm["method"] for arm in arms), pairs[source])
         sources[source] = {"arms": arms, "pairs": pairs[source], "winner": best}
     return sources
 
 
 def table(lines):
     """Markdown table of dicts with the same keys."""
-    return card.table([*lines[0]], [[*line.values()] for line in lines]) if lines else ""
+    return card.table([*lines[0]], [[*line.values()] for line in lines])
 
 
 def arms_table(arms, best):
@@ -144,21 +142,14 @@ def arms_table(arms, best):
 
 
 def pairs_table(pairs):
-    return table(
-        [
-            {
-                "difference": f"{pair['b']} - {pair['a']}",
-                "seed": pair["seed"],
-                "points": f"{pair['difference']:+.2f}",
-                "95 % interval": f"[{pair['low']:+.2f}, {pair['high']:+.2f}]",
-                "only first right": pair["only_a"],
-                "only second right": pair["only_b"],
-                "p": f"{pair['p']:.3f}",
-                "p (Holm)": f"{pair['p_holm']:.3f}",
-            }
-            for pair in pairs
-        ]
-    )
+    lines = []
+    for pair in pairs:
+        line = {"difference": f"{pair['b']} - {pair['a']}", "seed": pair["seed"]}
+        line["points"] = f"{pair['difference']:+.2f}"
+        line["95 % interval"] = f"[{pair['low']:+.2f}, {pair['high']:+.2f}]"
+        line |= {"only first right": pair["only_a"], "only second right": pair["only_b"]}
+        lines.append(line | {"p": f"{pair['p']:.3f}", "p (Holm)": f"{pair['p_holm']:.3f}"})
+    return table(lines)
 
 
 def markdown(sources):

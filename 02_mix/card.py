@@ -1,8 +1,7 @@
 """Manifest, picture and dataset card of a finished mixture (used by mix.py; no command of its own).
 
-They are made from X.jsonl of mix.py with its meta file, and from the meta and rejected files of the
-steps before it, found through the inputs that each names: X.manifest.json (rows, bytes and SHA-256
-of every file), X.mixture.png, README.md.
+They are made from X.jsonl with its meta file, and from the meta and rejected files of the steps
+before it, found through the inputs that each names.
 """
 
 import collections
@@ -76,8 +75,8 @@ def shares(frame, column):
 
 
 def where_rows_went(steps, frame):
-    """Sections: each source, what was loaded, how many rows left for which reason, what is in the
-    mixture; and lines on what does not add up."""
+    """Sections on each source's rows: loaded, rejected by reason, in the mixture; and lines on what
+    does not add up."""
     kept, loaded = collections.Counter(frame.source), collections.Counter()
     rejected, matched = rejected_by_source(steps)
     reasons = {}
@@ -119,18 +118,17 @@ def steps_table(steps):
 
 
 def read_frame(output):
-    """DataFrame of a mixture: source, subject, license (and as the card names it), tokens,
-    generators of each row."""
+    """DataFrame of a mixture: source, subject, license, licence (as the card names it), tokens,
+    generators."""
     import pandas as pd
 
     lines = []
     for row in r.read(output):
-        license_, generators = row["license"] or "", json.loads(row["extra"] or "{}")
+        license_, subject = row["license"] or "", row["subject"] or "none"
         named = license_ or "not stated"
         named += " (non-commercial)" * row_forms.non_commercial(license_)
-        generators = generators.get("generator") or []
-        subject, tokens = row["subject"] or "none", row["n_tokens"] or 0
-        lines.append((row["source"], subject, license_, named, tokens, generators))
+        generators = json.loads(row["extra"] or "{}").get("generator") or []
+        lines.append((row["source"], subject, license_, named, row["n_tokens"] or 0, generators))
     names = ["source", "subject", "license", "licence", "tokens", "generators"]
     return pd.DataFrame(lines, columns=names)
 
@@ -182,7 +180,8 @@ def card_head(meta, stem, frame):
     its licences forbid."""
     recipe, licenses = meta["recipe"], set(frame.license)
     license_ = (licenses.pop() if len(licenses) == 1 else "") or "other"
-    limit = f"rows of at most {recipe['max_tokens']:,} tokens"
+    most = recipe["max_tokens"]
+    limit = f"rows of at most {most:,} tokens" if most else "no token limit"
     default = "A mixture of question-answer sets for supervised fine-tuning, in chat form (prompt, completion)."
     text = [
         f"---\npretty_name: {recipe['name']}\ntask_categories: [text-generation]\ntags: [science, reasoning, sft]\n"
@@ -190,8 +189,7 @@ def card_head(meta, stem, frame):
         f"    path: data/{stem}-*.parquet\n---",
         f"# {recipe['name']}: {len(frame):,} rows, {frame.tokens.sum():,} tokens",
         recipe.get("about", default),
-        f"Made by `02_mix/mix.py`, recipe `{recipe['name']}` (hash `{meta['recipe_hash']}`), seed {recipe['seed']}, "
-        f"{limit if recipe['max_tokens'] else 'no token limit'}. "
+        f"Made by `02_mix/mix.py`, recipe `{recipe['name']}` (hash `{meta['recipe_hash']}`), seed {recipe['seed']}, {limit}. "
         "Every row names its source, its id there, its licence, why it was selected and the hash of the recipe.",
     ]
     closed = frame[frame.license.map(row_forms.non_commercial)]
@@ -209,10 +207,10 @@ def card_head(meta, stem, frame):
 
 
 def shares_sections(frame):
-    head = ["rows", "% of rows", "tokens", "% of tokens"]
-    columns = ("source", "subject", "licence")
-    tables = [(name, table([name, *head], shares(frame, name))) for name in columns]
-    return [text for name, lines in tables for text in (f"## By {name}", lines)]
+    head, text = ["rows", "% of rows", "tokens", "% of tokens"], []
+    for name in ("source", "subject", "licence"):
+        text += [f"## By {name}", table([name, *head], shares(frame, name))]
+    return text
 
 
 def measures(steps):
