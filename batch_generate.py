@@ -265,8 +265,8 @@ class RawFile:
 
     def _note(self, row, offset):
         """Put a row into the index: where it stands, and the tokens of all its tries."""
-        spent = [row[key] + row.get("earlier", {}).get(key, 0) for key in TOKENS]
-        self._run("INSERT OR REPLACE INTO answers VALUES (?, ?, ?, ?)", row["id"], offset, *spent)
+        values = offset, *all_tokens(row).values()
+        self._run("INSERT OR REPLACE INTO answers VALUES (?, ?, ?, ?)", row["id"], *values)
         self.lines += 1
 
     def _run(self, query, id_, *values):
@@ -280,11 +280,6 @@ class RawFile:
             return None
         self.reader.seek(found[0])
         return r.decode(self.reader.readline())
-
-    def tokens(self, id_):
-        """Tokens of all tries of an id, or None where it has no row."""
-        found = self._run(f"SELECT {', '.join(TOKENS)} FROM answers WHERE id = ?", id_)
-        return found and dict(zip(TOKENS, found, strict=True))
 
     def append(self, row):
         offset = self.file.tell()
@@ -348,6 +343,11 @@ class RawFile:
         self.table.close()
         self.reader.close()
         self.file.close()
+
+
+def all_tokens(row):
+    """Tokens of a raw row with those of the tries before it."""
+    return {key: row[key] + row.get("earlier", {}).get(key, 0) for key in TOKENS}
 
 
 def without_budgets(sampling):
@@ -560,8 +560,9 @@ class Book:
     def keep(self, request, answer):
         """Write one row's answer; returns [a further try] where it needs one."""
         (id_,) = request["ids"]
-        earlier = self.raw.tokens(id_)
-        row = {"id": id_, **answer, **({"earlier": earlier} if earlier else {})}
+        row = {"id": id_, **answer}
+        if "again" in request:
+            row["earlier"] = all_tokens(self.raw.get(id_))
         for key in TOKENS:
             self.counts[key] += answer[key]
         row = self.write(request, {**row, "messages_hash": request["messages_hash"]})
@@ -719,10 +720,11 @@ class Endpoints:
 
     async def start(self, messages):
         """See which endpoints answer, and whether the template opens a think block."""
-        for endpoint, there in zip(
-            self.endpoints, await asyncio.gather(*map(self.is_there, self.endpoints)), strict=True
-        ):
-            endpoint.down = not there
+        there = await asyncio.gather(*map(self.is_there, self.endpoints))
+        for endpoint, answers in zip(self.endpoints, there, strict=True):
+            endpoint.down = not answers
+            if endpoint.down:
+                r.say(f"{endpoint.url}: no server answers there; its rows go to the others")
         up = [endpoint for endpoint in self.endpoints if not endpoint.down]
         if not up:
             urls = ",".join(endpoint.url for endpoint in self.endpoints)
@@ -730,9 +732,6 @@ class Endpoints:
                 f"--base-url {urls}: no server answers there; start it, or leave --base-url out "
                 "to run vLLM in this process"
             )
-        for endpoint in self.endpoints:
-            if endpoint.down:
-                r.say(f"{endpoint.url}: no server answers there; its rows go to the others")
         self.opened = await self.opens_thinking(up[0], messages)
 
     async def deal(self, requests, emit, tasks):

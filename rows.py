@@ -85,23 +85,15 @@ def say(*words):
     print(*words, file=sys.stderr)
 
 
-def progress(iterable=None, total=None, desc="", unit="row", **more):
+def progress(iterable=None, total=None, desc="", unit="row"):
     """tqdm bar on stderr; one line a minute when stderr is not a terminal."""
     from tqdm import tqdm
 
-    seconds = 0.2 if sys.stderr.isatty() else 60
-    return tqdm(
-        iterable,
-        total=total,
-        desc=desc,
-        unit=f" {unit}",
-        mininterval=seconds,
-        maxinterval=seconds,
-        delay=0 if sys.stderr.isatty() else 30,
-        file=ProgressFile(),
-        dynamic_ncols=sys.stderr.isatty(),
-        **more,
-    )
+    terminal = sys.stderr.isatty()
+    seconds = 0.2 if terminal else 60
+    how = dict(mininterval=seconds, maxinterval=seconds, delay=0 if terminal else 30)
+    how |= dict(file=ProgressFile(), dynamic_ncols=terminal)
+    return tqdm(iterable, total=total, desc=desc, unit=f" {unit}", **how)
 
 
 class Parser(argparse.ArgumentParser):
@@ -120,19 +112,16 @@ def positive(text):
     return value
 
 
-WORKERS = "processes, or requests in flight where a model is asked (default: by the machine)"
-SHARD = "only part I of N of the input, into X.IofN.jsonl; python rows.py join X.jsonl joins them"
-INPUT = "rows to read (.jsonl, .jsonl.gz, .parquet, .json, .csv)"
-OUTPUT = "rows to write (.jsonl); rejected and meta files stand beside it"
-FRESH = "start over: delete what an earlier run left, saying what"
+FILE = dict(metavar="FILE", required=True)
+COUNT = dict(metavar="N", type=positive)
 STANDARD_OPTIONS = {
-    "input": dict(metavar="FILE", required=True, help=INPUT),
-    "output": dict(metavar="FILE", required=True, help=OUTPUT),
-    "limit": dict(type=positive, metavar="N", help="only the first N rows"),
+    "input": dict(FILE, help="rows to read (.jsonl, .jsonl.gz, .parquet, .json, .csv)"),
+    "output": dict(FILE, help="rows to write (.jsonl); rejected and meta files stand beside it"),
+    "limit": dict(COUNT, help="only the first N rows"),
     "seed": dict(type=int, default=42, metavar="N", help="seed of everything random (default 42)"),
-    "workers": dict(type=positive, metavar="N", help=WORKERS),
-    "shard": dict(metavar="I/N", help=SHARD),
-    "fresh": dict(action="store_true", help=FRESH),
+    "workers": dict(COUNT, help="processes, or requests in flight (default: by the machine)"),
+    "shard": dict(metavar="I/N", help="only part I of N, into X.IofN.jsonl; rows.py join joins"),
+    "fresh": dict(action="store_true", help="start over: delete what an earlier run left"),
 }
 
 
@@ -242,7 +231,8 @@ def file_hash(path):
 
 
 # made once: json.dumps makes it anew at each call, a fifth more time
-encode_json = json.JSONEncoder(ensure_ascii=False).encode
+encode_line = json.JSONEncoder(ensure_ascii=False).encode
+encode_pretty = json.JSONEncoder(ensure_ascii=False, indent=2, default=str).encode
 quick_encode = msgspec.json.Encoder().encode
 LONGEST = 1 << 26  # bytes of a row: a small .gz or .parquet may unpack to more than the memory
 # Types of the fields that scripts ask for by name; every other one is a text.
@@ -275,7 +265,8 @@ def decode(line):
 def secrets():
     """Keys of this process as bytes: a server's error text may echo one; none is written."""
     names = ("LLM_API_KEY", "OPENAI_API_KEY", "HF_TOKEN", "HUGGING_FACE_HUB_TOKEN")
-    return [os.environ[name].encode() for name in names if len(os.environ.get(name, "")) > 7]
+    keys = (os.environ.get(name, "").encode() for name in names)
+    return [key for key in keys if len(key) > 7]
 
 
 def redact(data):
@@ -285,14 +276,10 @@ def redact(data):
     return data
 
 
-def dumps(row):
-    """One line of JSONL as bytes, without this process's keys; escaped where a lone surrogate has
-    no UTF-8 form."""
-    try:
-        line = (encode_json(row) + "\n").encode()
-    except UnicodeEncodeError:
-        line = (json.dumps(row) + "\n").encode()
-    return redact(line)
+def dumps(value, encode=encode_line):
+    """JSON of a row (or another value) and a line end as bytes, without this process's keys. A lone
+    surrogate, which has no UTF-8 form, is escaped: Python's \\ud800 for it is JSON's too."""
+    return redact((encode(value) + "\n").encode(errors="backslashreplace"))
 
 
 def _parquet_rows(path):
@@ -681,6 +668,21 @@ def model_terms(models):
     ]
 
 
+# what a run leaves beside its output, and hidden files and folders
+BESIDE = re.compile(r"(?:^|/)\.|\.(?:rejected\.jsonl|raw\.jsonl|meta\.json)$")
+
+
+def files_below(path, option):
+    """The files of a folder, without those of BESIDE, in order; a file is taken as it is."""
+    path = Path(path)
+    if not path.exists():
+        raise BadInput(f"{option} {path}: there is no such file or folder")
+    if path.is_file():
+        return [path]
+    found = (p for p in sorted(path.rglob("*")) if p.is_file())
+    return [p for p in found if not BESIDE.search(p.relative_to(path).as_posix())]
+
+
 def aside_of(path):
     """Where a file is written before it has its name; what killed processes left is removed."""
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -785,9 +787,8 @@ def write(path, rows):
 
 def write_json(path, value):
     """Write a value as indented JSON, whole or not at all."""
-    text = json.dumps(value, indent=2, ensure_ascii=False, default=str) + "\n"
     with write_aside(path) as file:
-        file.write(redact(text.encode(errors="backslashreplace")))
+        file.write(dumps(value, encode_pretty))
 
 
 def beside(path, kind):

@@ -5,8 +5,8 @@ Files and fields are those that rows.raw_rows(), question_of() and options_of() 
 """
 
 import csv
+import itertools
 import re
-from pathlib import Path
 from typing import NamedTuple
 
 import yaml
@@ -15,7 +15,6 @@ import rows as r
 
 DOCUMENTS = (".md", ".txt", ".py", ".license", "")  # passed over without a word
 # hidden files, and what stands beside the output of a step
-BESIDE = re.compile(r"(?:^|/)\.|\.(?:rejected\.jsonl|raw\.jsonl|meta\.json)$")
 ID_FIELDS = (*"id uuid ID question_id unique_id idx pubid problemid".split(), "Record ID", "name")
 # the 15 benchmarks of the evaluation, with what the path of their files says
 TABLE = r.ROOT / "04_eval" / "benchmarks.yaml"
@@ -61,25 +60,11 @@ def answer_of(row):
     return str(next(found, ""))[-300:]
 
 
-def files_below(paths):
-    """Files named or found below the folders named, sorted, each once."""
-    found = []
-    for path in map(Path, paths):
-        if not path.exists():
-            raise r.BadInput(f"--benchmarks {path}: there is no such file or folder")
-        for file in sorted(path.rglob("*")) if path.is_dir() else ():
-            beside = BESIDE.search(file.relative_to(path).as_posix())
-            if file.is_file() and not beside and file.suffix.lower() not in DOCUMENTS:
-                found.append(file)
-        if path.is_file():
-            found.append(path)
-    return list(dict.fromkeys(found))
-
-
 def read_benchmarks(paths):
     """All items below the paths, and lines on what could not be read."""
     items, unread = [], []
-    for path in files_below(paths):
+    files = itertools.chain.from_iterable(r.files_below(path, "--benchmarks") for path in paths)
+    for path in dict.fromkeys(files):
         try:
             rows = [row for _, row in r.raw_rows(path)]
         except (ValueError, OSError, csv.Error, r.BadInput) as error:

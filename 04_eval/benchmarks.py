@@ -183,18 +183,12 @@ def eval_rows(name, raw, path, keep_all=False):
 
 
 KINDS_OF_FILES = (".json", ".jsonl", ".jsonl.gz", ".parquet", ".csv")
-BESIDE = (".meta.json", ".raw.jsonl", ".rejected.jsonl")
 
 
 def data_files(data):
     """The files of a folder that may hold rows; a file is taken as it is."""
-    data = Path(data)
-    if not data.exists():
-        raise r.BadInput(f"--data {data}: there is no such folder")
-    if data.is_file():
-        return [data]
-    found = (path for path in sorted(data.rglob("[!.]*")) if path.is_file())
-    return [p for p in found if p.name.endswith(KINDS_OF_FILES) and not p.name.endswith(BESIDE)]
+    found = r.files_below(data, "--data")
+    return [p for p in found if p.name.endswith(KINDS_OF_FILES) or p == Path(data)]
 
 
 def load_file(path, inside, wanted=None):

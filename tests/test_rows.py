@@ -214,10 +214,10 @@ def test_odd_but_valid_lines_are_read_as_json_reads_them(tmp_path, line):
 def test_any_value_comes_back_and_is_written_as_json_writes_it(value):
     line, row = r.dumps({"a": value}), {"a": value}
     assert repr(r.decode(line)) == repr(row)
-    assert line in {
-        (json.dumps(row, ensure_ascii=False) + "\n").encode("utf-8", "surrogatepass"),
-        (json.dumps(row) + "\n").encode(),
-    }
+    assert (
+        line.decode()
+        == json.dumps(row, ensure_ascii=False).encode(errors="backslashreplace").decode() + "\n"
+    )
 
 
 @pytest.mark.parametrize(
