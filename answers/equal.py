@@ -1,11 +1,11 @@
 """Is an answer the reference? An ordered table of named rules; math-verify in the guarded worker
 last.
 
-same("0.5", r"\\frac{1}{2}") -> (True, "numbers")        same("(3, 2]", "[2, 3)") -> (False, "regions")
+same("0.5", r"\\frac{1}{2}") -> (True, "numbers")        same("(3, 2]", "[2, 3)") -> (False, "parts")
 same("the cat", "a dog") -> (None, "undecided")          True is never a guess; None is for a judge
 
-Each rule takes two spelled texts (markup.spell) and says True, False, or None where it does not
-apply or cannot tell. Structures are compared part by part, by the same rules.
+Each rule takes two texts in one spelling (markup.spell, tidy) and says True, False, or None where
+it does not apply or cannot tell. Parts of a list, an interval or an equation go the same way.
 """
 
 import functools
@@ -30,43 +30,52 @@ PHRASES = [
         r"infinitely many(?: solutions)?|infinite solutions",
     )
 ]
-OTHER_SCRIPT = re.compile(
-    r"[\u0600-\u06ff\u0900-\u097f\u0e00-\u0e7f\u3040-\u30ff\u4e00-\u9fff\uac00-\ud7af]"
-)
-LAST_NUMBER = re.compile(r"\(?\\frac\{\d+\}\{\d+\}|[-+]?\d[\d.]*(?:/\d+)?")
 SUFFIX = re.compile(  # of 1011_2, 3 \pmod{7} and 10:30 a.m.: one side may leave it out
     r"""(?x)(?<=\d)_\{?(\d{1,2})\}?$ | (?<=:\d\d)\s*([apAP])\.?\s?[mM]\.?$
     |\s*,?\s*\(?\s*\\?[bp]?mod\s*\{?\s*(\d+)\s*\}?\s*\)?$"""
 )
-COMMA = re.compile(r"^([-+]?\d+),(\d+)(?![\d,])")
+COMMA = re.compile(r"^([-+]?\d+),(\d+)(?![\d,])")  # 2,74 as Europeans write it
 CONTRARY = {"not", "no", "never", "neither", "nor", "or", "non", "except"}
 TOWER = re.compile(  # 9^9^9^9, 10^10^10, (10!)!, 2^100000; brackets are taken off before
     r"\^[-+]?\w{1,6}\^[-+]?\w{1,6}\^|\d{2,9}\^\d{1,9}\^|\d\^\d{1,9}\^\d|\d{4}!|!!|!\^|\^\d{5}|\^[^,=]{0,20}!"
 )
 TEN = re.compile(r"\s*10\s*\^\s*\{?\s*([-+]?\d{1,2})\s*\}?\s*[*.]?\s*")  # of the unit 10^{-19} C
 LEAD = re.compile(
-    r"^(?:\([A-J]\)\s*(?=[-\d\\√])|(?:=>|→|⇒|=|:|[Ss]o|[Tt]hus|[Tt]hen)\s*|p[HK]\s*[=≈]?\s*(?=[-\d.]))"
+    r"^(?:\([A-J]\)\s*(?=[-\d\\√])|(?:=>|→|⇒|=|:|[Ss]o|[Tt]hus|[Tt]hen)\s*|p[HK]\s*(?=[\d.]))"
 )
-PART = re.compile(r"(?:^|[\s;,.]+(?:and\s)?)\(?(?:[a-h]|i{1,3})[.)](?=[\s\d.$\\-])")
-FAMILY = re.compile(r"∈\s*\\mathbb\s*\{?\s*Z|\binteger")
-BUILDER = re.compile(r"\\\{\s*[a-zA-Z]\s*(?:∈\s*\\mathbb\s*\{?R\}?\s*)?[|:]\s*([^|:]+?)\s*\\\}")
+LABEL = re.compile(r"(?:^|[\s;,.]+(?:and\s)?)\(?(?:[a-h]|i{1,3})[.)](?=[\s\d.$\\-])")  # (a), ii.
+FREE = re.compile(  # k ∈ Z, + C, c_1 e^x: another text may give the same family
+    r"""(?x)∈\s*\\mathbb\s*\{?\s*Z | \binteger | [-+]\s?[cC](?:_\d|_\{\d\})?(?![a-zA-Z\d])
+    | (?<![a-zA-Z\\])[cC](?:_\d|_\{\d\})?\s?(?=[a-z](?![a-z])|\\)"""
+)
+OTHER_SCRIPT = re.compile(r"[\u0600-\u0fff\u3040-\ud7af]{2}")
+LAST_NUMBER = re.compile(r"\\frac\{\d+\}\{\d+\}|[-+]?\d[\d.]*(?:/\d+)?")
+VARIABLE = re.compile(r"[a-zA-Zα-ω](?:_\{?\w\}?)?\s*(?:\([a-z]\))?")
+ELEMENT = re.compile(  # x ∈ (0, 1), \{x ∈ R : x > 3\}
+    rf"{VARIABLE.pattern}\s*∈\s*(.+)|\\\{{\s*[a-zA-Z]\s*(?:∈\s*\\mathbb\s*\{{?R\}}?\s*)?[|:](.+)\\\}}"
+)
+INFINITY = re.compile(
+    r"(?i)(?:\b(negative|minus)\s|\b(?:positive|plus)\s|\+\s?)?(?:\binfinit(?:y\b|e$)|∞)"
+)
 MATRIX = re.compile(
     r"\\begin\s*\{([pbvBV]?matrix|array)\}(?:\s*\{[^{}]*\})?([^\[\]]*?)\\end\s*\{\1\}"
 )
-NAME = re.compile(
-    r"""\[\w{1,8}[-+^{}\d]*\]|-?Δ[A-Z]°?|d\w?/d\w|[a-zA-Z]{2,20}(?:\s[a-zA-Z]{2,20}){0,3}  # [H+], minimum value
-    |[∠Δ]?\s?\{?(?:\\?[a-zA-Zα-ωΑ-Ωħ]|[A-Z]{2,4}|\\[a-z]{2,9})\}?'*  # x, ∠ APC
-    (?:\s*_\s*(?:\{[^{}]{0,20}\}|\w))?\s*(?:\(\w(?:,\s*\w)*\))?      # V_{max}, f(x)""",
-    re.VERBOSE,
+NAME = re.compile(  # x, V_{max}, f(3), AB/BC, -ΔH, [H+], minimum value
+    r"""(?x)-?(?:[^\W\d_]|[\\∠'°|/!{}\s]|\[[^][]+\]|\(-?\w[\w,\s]*\)|_\s*(?:\{[^{}]*\}|\w)){1,40}"""
 )
 SIDES = re.compile(r"[=≈≡]|(?<=[a-z])\s*:(?=\s)")
-BOUNDS = re.compile(r"(<=|>=|<|>)")
-AND = re.compile(r"(?<![a-zA-Z\\])(?:and|or|so|i\.e\.|that is,?)(?![a-zA-Z])")
-VARIABLE = re.compile(r"[a-zA-Zα-ω](?:_\{?\w\}?)?\s*(?:\([a-z]\))?")
-IN = re.compile(rf"^{VARIABLE.pattern}\s*∈\s*")
+INEQUALITY = re.compile(  # -793 < a <= 10, x < 5, 5 > x
+    rf"(?:([^<>]+)([<>]=?))??\s*{VARIABLE.pattern}\s*(?:([<>]=?)([^<>]+))?"
+)
+AND = re.compile(
+    r"""(?x)(?<![a-zA-Z\\])(?:and|or|so|i\.e\.|that\ is,?)(?![a-zA-Z])
+    |∪|(?<=[)\]])\s*U\s*(?=[(\[])"""
+)
 NO_BASE = re.compile(r"log(?![_a-z])")  # ten in chemistry, e in mathematics
+SIGNS = [str.maketrans("±∓", signs) for signs in ("+-", "-+")]  # 1 ± \sqrt{2} has two values
 ASIDE = re.compile(r"([^()]{1,60}?)\s*\(\s*(?:or|i\.e\.,?|about|≈|=)?\s*([^()]{1,60})\)")
 LOOSE = {"list", "set"}  # in any order
+INTERVALS = {"()", "[)", "(]", "[]"}
 
 
 def same(answer, reference, unit=None, rel_tol=None):
@@ -103,24 +112,31 @@ def unbox(text):
 def with_unit(answer, reference, unit, rel_tol):
     """SciBench's way: the unit stands apart and may hold a power of ten ("10^{-19} C"); the answer
     may leave out both."""
-    wanted = read_quantity(spell(reference))
-    said = number((sides(spell(answer)) or [spell(answer)])[-1])
+    wanted, said, unit = read_quantity(spell(reference)), spell(answer), spell(unit)
+    said = number((sides(said) or [said])[-1])
     if wanted is None or said is None:
         return decide(answer, f"{reference} {unit}", rel_tol)
-    ten = TEN.match(spell(unit))
-    factor = 10.0 ** int(ten[1]) if ten else 1.0
-    name = read_unit(spell(unit)[ten.end() if ten else 0 :])
+    ten = TEN.match(unit)
+    name = read_unit(unit[ten.end() :] if ten else unit)
     plain = replace(wanted, unit=name)
-    scaled = replace(plain, value=wanted.value * factor)
-    ways = [scaled] if said.unit and ten else [plain, scaled]
+    ways = [] if said.unit and ten else [plain]
+    if ten:
+        ways.append(replace(plain, value=wanted.value * 10.0 ** int(ten[1])))
     return any(same_quantity(said, one, rel_tol) for one in ways), "number and unit apart"
 
 
 def decide(answer, reference, rel_tol=None):
     """(verdict, rule) of two texts: the rules, then math-verify, whose "no" proves nothing."""
-    said, wanted = one_way(spell(answer), spell(reference))
+    said, wanted = spell(answer), spell(reference)
+    if OTHER_SCRIPT.search(said) and not OTHER_SCRIPT.search(wanted):
+        said = (LAST_NUMBER.findall(said) or [said])[-1].strip(".")  # of a sentence in Chinese
+    found = [SUFFIX.search(text) for text in (said, wanted)]
+    ends = ["".join(filter(None, match.groups())).lower() if match else "" for match in found]
+    if ends[0] == ends[1] or not all(ends):
+        said, wanted = SUFFIX.sub("", said), SUFFIX.sub("", wanted)
+    said, wanted = tidy(said), tidy(wanted)
     verdict, rule = compare(said, wanted, rel_tol)
-    if FAMILY.search(said + wanted):  # "+ kπ, k ∈ Z"
+    if FREE.search(f"{said} {wanted}") and not (number(said) and number(wanted)):
         return verdict or None, rule
     if verdict is not None or rel_tol is not None or not worth_asking(said, wanted):
         return verdict, rule
@@ -128,7 +144,7 @@ def decide(answer, reference, rel_tol=None):
 
 
 def compare(said, wanted, rel_tol):
-    """(verdict, rule) of two spelled texts."""
+    """(verdict, rule) of two tidy texts."""
     for name, rule in RULES:
         if (verdict := rule(said, wanted, rel_tol)) is not None:
             return verdict, name
@@ -136,7 +152,7 @@ def compare(said, wanted, rel_tol):
 
 
 def equal(said, wanted, rel_tol):
-    """The verdict on two parts of a structure."""
+    """The verdict on two parts."""
     return compare(tidy(said), tidy(wanted), rel_tol)[0]
 
 
@@ -146,160 +162,94 @@ def every(verdicts):
     return False if False in verdicts else None if None in verdicts else True
 
 
-def one_way(said, wanted):
-    """Both sides with the same habits: no base or modulus that one side alone names; a sentence in
-    another script as its last number."""
-    if OTHER_SCRIPT.search(said) and not OTHER_SCRIPT.search(wanted):
-        said = LAST_NUMBER.findall(said)[-1].strip("(.") if LAST_NUMBER.search(said) else said
-    found = [SUFFIX.search(text) for text in (said, wanted)]
-    ends = ["".join(filter(None, match.groups())).lower() if match else "" for match in found]
-    if ends[0] == ends[1] or not all(ends):
-        said, wanted = SUFFIX.sub("", said), SUFFIX.sub("", wanted)
-    return tidy(said), tidy(wanted)
-
-
-def tidy(text):
-    """Without "=>" in front or brackets around one value; matrices and <1, 2> as tuples in ⟨⟩;
-    infinity as its sign."""
-    text = MATRIX.sub(tuple_of, LEAD.sub("", text))
-    text = re.sub(r"^[\[(]\s*(⟨.*⟩)\s*[\])]$", r"\1", text)
-    if len(values := PART.split(text[:1500])) > 2 and not values[0]:
-        return f"⟨{';'.join(values[1:])}⟩"  # (a) .15 (b) .148
-    text = re.sub(r"^<([^<>=]+,[^<>=]+)>$", r"⟨\1⟩", text)
-    if parts(text) == ("()", [text[1:-1].strip()]):
-        return tidy(text[1:-1].strip())
-    if match := BUILDER.fullmatch(text):
-        return match[1]
-    if phrase(text):
-        return text
-    text = re.sub(r"\b(?:negative|minus)\s(?=infinity)", "-", text)
-    return re.sub(r"(?i)(?:\b(?:positive|plus)\s|\+\s?)?(?:\binfinit[ye]\b|∞)", "∞", text)
-
-
-def tuple_of(match):
-    """A matrix as ⟨⟨1,2⟩,⟨3,4⟩⟩, one row or column as ⟨1,2⟩."""
-    rows = [row.split("&") for row in re.split(r"\\\\", match[2]) if row.strip()]
-    if len(rows) == 1:
-        rows = [[cell] for cell in rows[0]]
-    texts = [row[0].strip() if len(row) == 1 else f"⟨{','.join(row)}⟩" for row in rows]
-    return f"⟨{','.join(texts)}⟩"
-
-
 # What a text is made of.
 
 
+def rows(match):
+    """A matrix as ⟨⟨1,2⟩,⟨3,4⟩⟩."""
+    cells = [f"⟨{row.replace('&', ',')}⟩" for row in match[2].split(r"\\") if row.strip()]
+    return f"⟨{','.join(cells)}⟩"
+
+
+def tidy(text):
+    """Without "=>" or "x ∈" in front or brackets around one value; matrices and <1, 2> as tuples
+    in ⟨⟩, inequalities as intervals, infinity as its sign."""
+    text = MATRIX.sub(rows, LEAD.sub("", text))
+    if len(values := LABEL.split(text[:1500])) > 2 and not values[0]:
+        return f"⟨{';'.join(values[1:])}⟩"  # (a) .15 (b) .148
+    text = re.sub(r"^<([^<>=]+,[^<>=]+)>$", r"⟨\1⟩", text)
+    if found := ELEMENT.fullmatch(text):
+        text = (found[1] or found[2]).strip()
+    text = INFINITY.sub(lambda match: "-∞" if match[1] else "∞", text)
+    kind, found = parts(text)
+    if len(found) == 1 and (kind in ("()", "⟨⟩") or kind == "[]" and found[0][0] == "⟨"):
+        return tidy(found[0])
+    return as_interval(text)
+
+
+def as_interval(text):
+    """An inequality in one unknown as an interval, -793 < a <= 10 as (-793,10]; other texts as they
+    are."""
+    match = INEQUALITY.fullmatch(text)
+    low, first, second, high = match.groups("") if match else [""] * 4
+    if not first + second or first and second and first[0] != second[0]:
+        return text
+    if ">" in first + second:
+        low, first, second, high = high, second, first, low
+    return f"{'(['['=' in first]}{low or '-∞'},{high or '∞'}{')]'['=' in second]}"
+
+
 def split_top(text, separators):
-    """The text cut at separators that stand outside brackets."""
+    """The text cut at separators outside brackets; [] where its brackets do not match or are more
+    than MAX_DEPTH deep."""
     found, depth, start = [], 0, 0
     for at, sign in enumerate(text):
-        if sign in "([{⟨":
-            depth += 1
-        elif sign in ")]}⟩":
-            depth -= 1
-        elif sign in separators and depth <= 0:
-            found.append(text[start:at])
-            start = at + 1
-    return [part.strip() for part in (*found, text[start:]) if part.strip()]
-
-
-def balanced(text):
-    """Do the brackets of a text match, at most MAX_DEPTH deep?"""
-    depth = 0
-    for sign in text:
         depth += (sign in "([{⟨") - (sign in ")]}⟩")
         if not 0 <= depth <= MAX_DEPTH:
-            return False
-    return not depth
+            return []
+        if sign in separators and not depth:
+            found.append(text[start:at])
+            start = at + 1
+    return [] if depth else [part.strip() for part in (*found, text[start:]) if part.strip()]
 
 
 @functools.lru_cache(maxsize=2048)
 def parts(text):
     """(kind, texts) of one or several values. kind: the two brackets, set, or list (in any order,
-    as a set is)."""
-    if len(text) > MAX_ANSWER or not balanced(text) or read_quantity(text):
+    as a set is, or several forms of one value)."""
+    if len(text) > MAX_ANSWER or read_quantity(text):
         return "list", [text]
-    inner, kind = IN.sub("", text), "list"
-    if inner[:2] == "\\{" and balanced(inner[2:-2]):
+    if (aside := ASIDE.fullmatch(text)) and all(map(read_quantity, aside.groups())):
+        return "list", list(aside.groups())  # 72 km/h (20 m/s)
+    inner, kind = AND.sub(",", text), "list"
+    if text[:2] == "\\{" and split_top(inner[2:-2], ""):
         inner, kind = inner[2:-2], "set"
-    elif inner[:1] in ("(", "[", "{", "⟨") and balanced(inner[1:-1]):
-        inner, kind = inner[1:-1], "list" if inner[0] == "{" else inner[0] + inner[-1]
-    found = split_top(AND.sub(",", inner), ",;")
-    if ";" in inner and not all(map(sides, found)):
-        found = split_top(inner, ";")
+    elif text[:1] in ("(", "[", "{", "⟨") and split_top(inner[1:-1], ""):
+        inner, kind = inner[1:-1], "list" if text[0] == "{" else text[0] + text[-1]
+    found = split_top(inner, ";")
+    if len(found) < 2:
+        found = split_top(inner, ",")
     if kind in LOOSE:
-        found = regrouped([one for part in found for one in both_signs(part)])
-    return kind, found if len(found) <= MAX_PARTS else [text]
-
-
-def regrouped(found):
-    """Solutions in several unknowns as tuples: p=5, q=2, p=7, q=2 -> (5,2), (7,2)."""
-    names = list(map(name_of, found))
-    size = len(set(names))
-    if not all(names) or size < 2 or names != names[:size] * (len(found) // size):
-        return found
-    groups = [found[at : at + size] for at in range(0, len(found), size)]
-    return [f"({','.join(map(value_of, group))})" for group in groups] if groups[1:] else found
-
-
-def both_signs(text):
-    """1 ± \\sqrt{2} as its two values."""
-    if not re.search("[±∓]", text):
-        return [text]
-    return [text.translate(str.maketrans("±∓", signs)) for signs in ("+-", "-+")]
+        pairs = [dict.fromkeys(part.translate(signs) for signs in SIGNS) for part in found]
+        found = [part for pair in pairs for part in pair]
+    return kind, found if 0 < len(found) <= MAX_PARTS else [text]
 
 
 def sides(text):
     """The sides of an equation or a chain, or what stands behind a label ("minimum: 1"); [] of
     anything else."""
-    if not SIDES.search(text) or BOUNDS.search(text):
-        return []
-    if len(split_top(AND.sub(",", text), ",;")) > 1:
+    if not SIDES.search(text) or re.search(r"[<>]|\sto\s", text) or len(parts(text)[1]) > 1:
         return []
     found = split_top(SIDES.sub("=", text), "=")
     return found if len(found) > 1 else []
 
 
-def name_of(text):
-    """The symbol or the words that are given a value: x of "x = 5"; "" where there is none."""
-    first = next(iter(sides(text)), "")
-    return re.sub(r"[{}\s\\]", "", first) if NAME.fullmatch(first) else ""
-
-
-def value_of(text):
-    """The text without the name that is given the value."""
-    return sides(text)[-1] if name_of(text) else text
-
-
-def pieces(text):
-    """[(low, high, brackets), ...] of intervals, their unions and inequalities in one unknown; []
-    of anything else."""
-    found = [
-        interval(part.strip()) or bounds(part.strip())
-        for part in re.split(r"∪|\bU\b|\bor\b", IN.sub("", text))
-    ]
-    return [] if None in found else found
-
-
-def interval(text):
-    """("0", "1", "[)") of "[0, 1)"; None for anything else."""
-    if text[:1] not in ("(", "[") or text[-1:] not in (")", "]"):
-        return None
-    ends = split_top(text[1:-1], ",;")
-    return (*ends, text[0] + text[-1]) if len(ends) == 2 else None
-
-
-def bounds(text):
-    """An inequality in one unknown as an interval: "-793 < a < 10" -> ("-793", "10", "()"); None
-    else."""
-    found = [part.strip() for part in BOUNDS.split(text)] if len(text) < 200 else []
-    if len(found) == 3:  # x < 5 as -∞ < x < 5, 5 > x as 5 > x > -∞
-        ends = {"<": ("-∞", "∞"), ">": ("∞", "-∞")}[found[1][0]]
-        left = VARIABLE.fullmatch(found[0])
-        found = [ends[0], found[1][0], *found] if left else [*found, found[1][0], ends[1]]
-    if len(found) != 5 or not VARIABLE.fullmatch(found[2]) or found[1][0] != found[3][0]:
-        return None
-    low, first, _, second, high = found if found[1][0] == "<" else found[::-1]
-    return low, high, ("[" if "=" in first else "(") + ("]" if "=" in second else ")")
+def named(text):
+    """(name, value) of "x = 5" or "minimum value: 1"; ("", text) where there is no name."""
+    first, *values = sides(text) or [""]
+    if not NAME.fullmatch(first):
+        return "", text
+    return re.sub(r"[{}\s\\]", "", first), values[-1]
 
 
 def number(text):
@@ -332,93 +282,52 @@ def same_phrase(said, wanted, rel_tol):
     return False if (one or two) and read_quantity(wanted if one else said) else None
 
 
-def numbers(said, wanted, rel_tol):
-    one, two = number(said), number(wanted)
-    if one is None or two is None:
-        return None
-    if "π" in said + wanted and "degree**1" in unit_names(one, two):  # π alone is in radians
-        one, two = (q if q.unit else replace(q, unit=read_unit("rad")) for q in (one, two))
-    verdict = same_quantity(one, two, rel_tol)
-    if verdict is False:
-        return None if NO_BASE.search(said + wanted) else False
-    doubtful = said != wanted and (open_unit(one, wanted) or rel_tol is None and rounded(one, two))
-    return None if doubtful else verdict
-
-
-def unit_names(*quantities):
-    return [quantity.unit.name for quantity in quantities if quantity.unit]
-
-
-def open_unit(one, wanted):
-    """Is the letter behind a reference's number a unit or a factor (12h), where the answer has
-    none?"""
-    return re.search(r"(?:\d|[)}π]\s?)[A-Za-z]$", wanted) and not one.unit
-
-
-def rounded(one, two):
-    """5 for 5.001: an integer where four digits were asked for."""
-    integer = one.digits is None and one.value.is_integer() and one.value != two.value
-    return integer and (two.digits or 0) > 3 and not (one.unit or two.unit)
-
-
-def decimal_comma(said, wanted, rel_tol):
-    """2,74 as Europeans write it, where the other side is one number."""
-    texts = COMMA.sub(r"\1.\2", said), COMMA.sub(r"\1.\2", wanted)
-    changed = (texts[0] != said) + (texts[1] != wanted)
-    return True if changed == 1 and numbers(*texts, rel_tol) else None
-
-
-def regions(said, wanted, rel_tol):
-    """Intervals, unions and inequalities: the same ends, open or closed alike, in any order."""
-    one, two = pieces(said), pieces(wanted)
-
-    def same_piece(x, y):
-        return every((x[2] == y[2], equal(x[0], y[0], rel_tol), equal(x[1], y[1], rel_tol)))
-
-    return matched(one, two, same_piece) if one and two else None
-
-
-def collections(said, wanted, rel_tol):
-    """Lists and sets in any order; tuples, vectors and distinct names in order."""
+def same_parts(said, wanted, rel_tol):
+    """Lists, sets and unions in any order; intervals, tuples, vectors and named values in order."""
     (kind, one), (wanted_kind, two) = parts(said), parts(wanted)
-    if len(two) < 2 and wanted_kind != "set" or len(one) < 2 and kind != "set":
+    kinds = {kind, wanted_kind}
+    if len(one) == len(two) == 1 and "set" not in kinds:
         return None
+    if "set" not in kinds and 1 in (len(one), len(two)):
+        return several_forms(said, wanted, rel_tol) if kinds == {"list"} else None
+    names, wanted_names = names_of(one), names_of(two)
     if len(one) != len(two):
+        return False if names == wanted_names == [] else None
+    if len(one) == 2 and len(kinds) > 1 and kinds <= INTERVALS:
         return False
-    loose = {kind, wanted_kind} <= LOOSE
-    names, wanted_names = distinct_names(one), distinct_names(two)
-    if loose and not names and not wanted_names:
-        return matched(one, two, lambda x, y: equal(x, y, rel_tol))
-    if names and set(names) == set(wanted_names):
+    by_name = names and wanted_names and set(names) == set(wanted_names)
+    if by_name:
         one = [one[names.index(name)] for name in wanted_names]
-    elif sides(one[0]) and not names:
+    elif kinds <= LOOSE and not (names or wanted_names):
+        return matched(one, two, rel_tol)
+    elif None in (names, wanted_names):
         return None  # x = 2, x = -3 is no point (2, -3)
-    elif "set" in (kind, wanted_kind):
-        return False
-    unnamed = loose and not wanted_names
-    return in_order(list(map(value_of, one)), list(map(value_of, two)), unnamed, rel_tol)
-
-
-def in_order(one, two, unnamed, rel_tol):
-    """Do the values agree in order? None where they do in another one: x_1 = 5, x_2 = 2 for "2, 5"."""
+    one, two = ([named(text)[1] for text in texts] for texts in (one, two))
     verdict = every(equal(x, y, rel_tol) for x, y in zip(one, two, strict=True))
-    return verdict or None if unnamed and set(one) == set(two) else verdict
+    ordered = verdict or by_name or not kinds <= LOOSE
+    return (
+        verdict if ordered or not matched(one, two, rel_tol) else None
+    )  # λ_1 = 5, λ_2 = 2: "2, 5"
 
 
-def distinct_names(texts):
-    """The names of the parts where each has one of its own, else []."""
-    names = [name_of(text) for text in texts]
-    return names if all(names) and len(set(names)) == len(names) else []
+def names_of(texts):
+    """The names of named values; [] where none has one, None where not each has one of its own."""
+    names = [named(text)[0] for text in texts]
+    return (
+        []
+        if not any(names)
+        else names
+        if "" not in names and len(set(names)) == len(names)
+        else None
+    )
 
 
-def matched(one, two, rule):
+def matched(one, two, rel_tol):
     """Is there a pairing of the parts, in any order? None where only undecided pairs could make it
     one."""
-    if len(one) != len(two):
-        return False
     left, doubt = list(one), False
     for part in two:
-        verdicts = [rule(other, part) for other in left]
+        verdicts = [equal(other, part, rel_tol) for other in left]
         if True in verdicts:
             left.pop(verdicts.index(True))
         elif None in verdicts:
@@ -431,79 +340,71 @@ def matched(one, two, rule):
 def several_forms(said, wanted, rel_tol):
     """5/2 or 2.5, 72 km/h (20 m/s): one value in several forms, all of them right; different values
     are not."""
-    one, two = forms(said), forms(wanted)
-    if (len(one) > 1) == (len(two) > 1) or is_words(one[0]):
+    for text, other in ((said, wanted), (wanted, said)):
+        if COMMA.match(text) and numbers(COMMA.sub(r"\1.\2", text), other, rel_tol):
+            return True
+    one, two = ([named(part) for part in parts(text)[1]] for text in (said, wanted))
+    if is_words(said) or max(len({name for name, _ in found}) for found in (one, two)) > 1:
+        return None  # t = 5 s, d = 10 m: which was asked for?
+    return every(equal(x, y, rel_tol) for _, x in one for _, y in two)
+
+
+def numbers(said, wanted, rel_tol):
+    one, two = number(said), number(wanted)
+    if one is None or two is None:
         return None
-    verdict = every(equal(value_of(x), value_of(y), rel_tol) for x in one for y in two)
-    named = distinct_names(one) or distinct_names(two)  # t = 5 s, d = 10 m: which was asked for?
-    return None if named and len(one + two) > 2 else verdict
-
-
-def forms(text):
-    match = ASIDE.fullmatch(text)
-    both = [read_quantity(part.strip()) for part in match.groups()] if match else [None]
-    if all(both) and (both[0].unit or "." in text):
-        return list(match.groups())
-    kind, found = parts(text)
-    return found if kind in LOOSE and found else [text]
+    if "π" in said + wanted and "degree**1" in [q.unit.name for q in (one, two) if q.unit]:
+        one, two = (q if q.unit else replace(q, unit=read_unit("rad")) for q in (one, two))
+    verdict = same_quantity(one, two, rel_tol)
+    if verdict is False:
+        return None if NO_BASE.search(said + wanted) else False
+    open_unit = re.search(r"(?:\d|[)}π]\s?)[A-Za-z]$", wanted) and not one.unit  # 12h: a factor?
+    integer = one.digits is None and one.value.is_integer() and one.value != two.value
+    rounded = integer and (two.digits or 0) > 3 and not (one.unit or two.unit) and rel_tol is None
+    return None if said != wanted and (open_unit or rounded) else verdict  # 5 for 5.001
 
 
 def equations(said, wanted, rel_tol):
-    """Two equations: named values by the last sides, others up to a factor."""
+    """Two equations, named values by the last sides, others up to a factor; or a named value or a
+    chain against a value: "x = 5", "x = 1/3 ≈ 0.33"."""
     one, two = sides(said), sides(wanted)
     if not one or not two:
-        return None
-    names = name_of(said), name_of(wanted)
+        return in_chain(said, wanted, rel_tol) if one or two else None
+    names = named(said)[0], named(wanted)[0]
     if all(names):
         verdict = equal(one[-1], two[-1], rel_tol)
-        if verdict:
-            return True if alike(*names) else None
         if names[0] == names[1]:
             return verdict
+        if verdict:  # y and f(x), v and v_max, speed and v; not x and y
+            alike = names[0][0] == names[1][0] or re.search(r"[A-Za-z]{3}|\(", " ".join(names))
+            return True if alike else None
     if len(one) == len(two) == 2:
         return formula.proportional(*(f"({left})-({right})" for left, right in (one, two)))
     return None
 
 
-def alike(one, two):
-    """May two names mean one thing? y and f(x), v and v_max, speed and v; not x and y."""
-    word = re.search(r"\b[a-zA-Z]{3}", f"{one} {two}")
-    return one[0] == two[0] or "(" in one + two or bool(word)
-
-
-def named_value(said, wanted, rel_tol):
-    """A named value or a chain against a value: "x = 5", "x = 1/3 ≈ 0.33", "NO/BO =
-    1/\\sqrt{6}"."""
-    one, two = sides(said), sides(wanted)
-    if bool(one) == bool(two):
-        return None
-    chain = one or two
+def in_chain(said, wanted, rel_tol):
+    """A named value or a chain against a value: the last side decides, or one of which the last is
+    a decimal."""
+    chain = sides(said) or sides(wanted)
+    unknowns = formula.read(chain[0]) or [()]
     if NAME.fullmatch(chain[0]):
         chain = chain[1:]
-    elif len(chain) == 2 and in_unknowns(chain[0]):
+    elif len(chain) == 2 and unknowns[0] and not re.search(r"[A-Za-z]\(\d", chain[0]):
         return None  # 1 is not the equation 2x + z = 1
-    verdicts = [equal(*((side, wanted) if one else (said, side)), rel_tol) for side in chain]
-    return True if True in verdicts else verdicts[-1]
-
-
-def in_unknowns(text):
-    """Is a side a sum, product or power of unknowns, such as x^2 + y^2, but not f(3) + f(4)?"""
-    found = formula.read(re.sub(r"[A-Za-z]\w*\s*\(\d[^()]*\)", "1", text))
-    return bool(found and found[0] and re.search(r"[-+^\d]", text) and "/" not in text)
+    pairs = [(side, wanted) if sides(said) else (said, side) for side in chain]
+    verdicts = [equal(*pair, rel_tol) for pair in pairs]
+    if verdicts[-1] or True not in verdicts:
+        return verdicts[-1]
+    return equal(chain[verdicts.index(True)], chain[-1], rel_tol) or None
 
 
 def formulas(said, wanted, rel_tol):
     unread = is_words(said) or is_words(wanted) or re.match("0[box]", said)
-    unread = unread or number(said) and number(wanted)  # which the rule for numbers left open
-    verdict = None if unread else formula.agree(said, wanted)
-    if verdict is False and (NO_BASE.search(said + wanted) or has_unit(said) or has_unit(wanted)):
-        return None  # the letters of a unit are no unknowns
-    return verdict
-
-
-def has_unit(text):
-    quantity = number(text)
-    return quantity and quantity.unit
+    one, two = number(said), number(wanted)
+    verdict = None if unread or one and two else formula.agree(said, wanted)
+    units = one and one.unit or two and two.unit  # their letters are no unknowns
+    return None if verdict is False and (units or NO_BASE.search(said + wanted)) else verdict
 
 
 def is_words(text):
@@ -530,13 +431,9 @@ RULES = (
     ("same spelling", same_spelling),
     ("stock phrase", same_phrase),
     ("chemistry", compare_chemistry),
-    ("decimal comma", decimal_comma),
-    ("regions", regions),
-    ("collections", collections),
-    ("one value in several forms", several_forms),
+    ("parts", same_parts),
     ("numbers", numbers),
     ("equations", equations),
-    ("named value", named_value),
     ("words", words),
     ("formulas", formulas),
 )

@@ -26,7 +26,7 @@ def test_pairs(case):
 
 def test_verdicts_name_their_rule_and_abstain():
     assert same("0.5", "\\frac{1}{2}") == (True, "numbers")
-    assert same("(3, 2]", "[2, 3)") == (False, "regions")
+    assert same("(3, 2]", "[2, 3)") == (False, "parts")
     assert same("the cat sat", "a dog ran") == (None, "undecided")
     assert same("a" * 3000, "5")[0] is None
 
