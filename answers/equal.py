@@ -451,4 +451,4 @@ def worth_asking(said, wanted):
     both = re.sub(r"\\[a-zA-Z]+(?:\s*\{[a-z]*matrix\})?", "", f"{said}={wanted}")
     if len(both) > 1000 or "∝" in both or TOWER.search(re.sub(r"[\s{}()]", "", both)):
         return False
-    return bool(re.search(r"[\d\\=<>^(\[{]", said)) and not re.search(r"[a-zA-Z]{5,}", both)
+    return bool(re.search(r"[\d\\=<>^(\[{]", said)) and not re.search(r"[a-zA-Z]{5,}|\bto\b", both)
