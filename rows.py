@@ -668,19 +668,21 @@ def model_terms(models):
     ]
 
 
-# what a run leaves beside its output, and hidden files and folders
-BESIDE = re.compile(r"(?:^|/)\.|\.(?:rejected\.jsonl|raw\.jsonl|meta\.json)$")
+# Hidden files, what a run leaves beside its output, documents, names without a suffix.
+NO_ROWS = re.compile(
+    r"(?i)(?:^|/)(?:\.|[^./]*$)|\.(?:rejected\.jsonl|raw\.jsonl|meta\.json|md|txt|py|license)$"
+)
 
 
 def files_below(path, option):
-    """The files of a folder, without those of BESIDE, in order; a file is taken as it is."""
+    """The files of a folder that may hold rows, in order; a file is taken as it is."""
     path = Path(path)
     if not path.exists():
         raise BadInput(f"{option} {path}: there is no such file or folder")
     if path.is_file():
         return [path]
     found = (p for p in sorted(path.rglob("*")) if p.is_file())
-    return [p for p in found if not BESIDE.search(p.relative_to(path).as_posix())]
+    return [p for p in found if not NO_ROWS.search(p.relative_to(path).as_posix())]
 
 
 def aside_of(path):

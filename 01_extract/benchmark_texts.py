@@ -13,8 +13,6 @@ import yaml
 
 import rows as r
 
-DOCUMENTS = (".md", ".txt", ".py", ".license", "")  # passed over without a word
-# hidden files, and what stands beside the output of a step
 ID_FIELDS = (*"id uuid ID question_id unique_id idx pubid problemid".split(), "Record ID", "name")
 # the 15 benchmarks of the evaluation, with what the path of their files says
 TABLE = r.ROOT / "04_eval" / "benchmarks.yaml"

@@ -508,3 +508,15 @@ def test_no_key_is_written(tmp_path, monkeypatch):
     r.write_json(tmp_path / "a.json", {"error": "sk-1234567890"})
     r.secrets.cache_clear()
     assert "sk-" not in (tmp_path / "a.jsonl").read_text() + (tmp_path / "a.json").read_text()
+
+
+def test_files_below_a_folder_are_those_that_may_hold_rows(tmp_path):
+    names = "a.jsonl b/c.json b/.hidden .git/d.json a.raw.jsonl a.meta.json README.MD LICENSE x.bin"
+    for name in names.split():
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text("")
+    found = [path.relative_to(tmp_path).as_posix() for path in r.files_below(tmp_path, "--data")]
+    assert found == ["a.jsonl", "b/c.json", "x.bin"]
+    assert r.files_below(tmp_path / "LICENSE", "--data") == [tmp_path / "LICENSE"]
+    with pytest.raises(r.BadInput, match=r"--data .*/absent: there is no such file or folder"):
+        r.files_below(tmp_path / "absent", "--data")
