@@ -11,7 +11,7 @@ import re
 from .choice import OPEN_END
 from .choice import REMARK as HYPOTHETICAL
 from .markup import boxes
-from .quantity import RATIO, WORD_NUMBERS, parse_quantity, ratio
+from .quantity import WORD_NUMBERS, parse_quantity, ratio
 from .units import unit_after
 
 MAX_READ = 60_000
@@ -27,19 +27,19 @@ LEADING = re.compile(
     |the\s+(?:final\s+)?answer\s+is|given\s+by|as\s+follows|that|is|are|equal\s+to|equals)\b)+""",
     re.VERBOSE | re.I,
 )
+ENVIRONMENT = r"\{(?:align|equation|gather|aligned|split|gathered|alignat)\*?\}"
 MATHS = re.compile(
-    r"\\\[(.{1,2000}?)\\\]|\\\((.{1,2000}?)\\\)|\$\$(.{1,2000}?)\$\$|(?<![\\\d])\$(?=\S|\s*\\)([^$\n]{1,1000}?)(?<!\\)\$(?!\d)",
-    re.S,
+    rf"""\\\[(.{{1,4000}}?)\\\] | \\\((.{{1,2000}}?)\\\) | \$\$(.{{1,4000}}?)\$\$
+    | \\begin\s*{ENVIRONMENT}(.{{1,4000}}?)\\end\s*{ENVIRONMENT}
+    | (?<![\\\d])\$(?=\S|\s*\\)([^$\n]{{1,1000}}?)(?<!\\)\$(?!\d)""",
+    re.VERBOSE | re.S,
 )
-NUMBER_RUN = re.compile(
+NUMBER = re.compile(
     r"""(?<![\w.^{}])(?<![a-zA-Zμ][-−])(?<!\^[-−])[-+−]?\s?(?:\\?\$)?\s?
     (?:\d{1,3}(?:,\d{3})+(?!\d)|\d+(?:,\d{1,2}(?![\d,]))?)(?:\.\d+)?(?:\s*/\s*\d+)?
     (?:\s*[×x*]\s*10\s*\^?\s*\{?[-+−⁻⁰¹²³⁴⁵⁶⁷⁸⁹\d]+\}?)?(?:[eE][-+]?\d+)?(?:\s*%|°|\s?[-+−]\s?\d*i\b)?
     |(?<![\w.])[-+−]?\.\d+""",
     re.VERBOSE,
-)
-COMPOUND = re.compile(  # 2 hours and 30 minutes
-    r"(?<![\d.])\d[\d.]{0,12}\s{0,3}[a-zA-Z]{1,8},?\s{1,3}(?:and\s{1,3})?\d[\d.]{0,12}\s{0,3}[a-zA-Z]{1,8}\b"
 )
 END = re.compile(
     r"""(?<!\bsq)\.(?=\s|$)(?!\s*\d)|\n\s*\n|(?<=\S)\n|;\s|\s\((?=[a-z]{3})|。|，
@@ -53,56 +53,32 @@ REFUSAL = re.compile(
     |undetermined|indeterminate|not\s+given|sorry|do(?:n['’]?t|\s+not)\s+know|not\s+sure|no\s+idea|unsure)\b""",
     re.VERBOSE | re.I,
 )
-GUESS = re.compile(
-    r"(?:estimate|would be|answer|maybe|perhaps|probably|guess|likely|think)\D{0,40}\d"
-)
-ITEM = r"(?:\b[^\W\d]\w{0,4}\s?=\s?)?[-+−]?\d[\d.]*(?:/\d+)?"
-SEVERAL = re.compile(  # 2, 3 and 5; x = 2 or x = -3
-    rf"(?<![\d.]){ITEM}(?:,?\s(?:and|or)\s{ITEM}|,\s{ITEM}){{1,8}}(?=[.\s]*$)"
-)
-POINT = re.compile(  # (m, b) = (1.5, -13)
-    r"(?:[=≈]|\b(?:is|are|at))\s*([(⟨<](?=[^()]{0,60}\d)[^()<>⟨⟩,]{1,30}(?:,[^()<>⟨⟩,]{1,30}){1,3}[)⟩>])[.\s]*$"
-)
-PLAIN_FORMULA = re.compile(  # is 2√3 cm, = e^2, about 1/(1-r)
-    r"(?:\b(?:is|are|be|was|equals?)\b|[=≈:])\s*(?:(?:about|approximately|exactly|simply)\s)?(?=\S{0,60}[√π^²³∠!(/])([-+−(]?[\w√π(][^\s,;]{0,60}(?:\s[-+−*/×·]\s[^\s,;]{1,60}){0,8})"
-)
-ENVIRONMENT = r"\{(?:align|equation|gather|aligned|split|gathered|alignat)\*?\}"
-SHOWN = re.compile(
-    rf"\$\$([^$]{{1,4000}}?)\$\$|\\\[(.{{1,4000}}?)\\\]|\\begin\s*{ENVIRONMENT}(.{{1,4000}}?)\\end\s*{ENVIRONMENT}",
-    re.S,
-)
-COPULA = re.compile(
-    r"""(?:\b(?:is|are|was|were|be|equals?|has|have|had|makes?|costs?|only|total\s+of|leaves?|remains?
-    |approximately|about)\b|[=≈:])\s*(?=[-+$−(]?\s*\\?[$(\[]?\s*-?\.?[\d\\])""",
+VERB = re.compile(  # "is 5 m", "needs about 20"
+    r"""\b(?:is|are|was|were|be|equals?|has|have|had|makes?|costs?|takes?|needs?|only|total\s+of|leaves?
+    |remains?)\s+(?:(?:about|approximately|exactly|simply|only|a\s+total\s+of)\s)*
+    (?=\S{0,10}[\d√π]|\w{1,3}\s?=)""",
     re.VERBOSE,
 )
+NAMED = re.compile(r"\W*\w{1,3}\s?[=≈]")
+SIGN = re.compile(r"[=≈]|(?<!\s):\s")
 COUNT = re.compile(  # There are three ways
-    rf"(\b(?:are|is|were|was|has|have|had|only|total\sof|remains?|with)\s(?:a\stotal\sof\s|only\s|exactly\s|about\s)?)({'|'.join(WORD_NUMBERS)})\b(?!\sof\b|-)"
+    rf"({VERB.pattern.split('(?=')[0]}|with\s)({'|'.join(WORD_NUMBERS)})\b(?!\sof\b|-)", re.VERBOSE
 )
-# What stands behind a value and is not the answer: "-4, reached at x = 2", "7 cm, since its
-# diameter is 14 cm".
-ASIDE = re.compile(
-    r"""[\s.]*,?\s+\(?(?:because|since|which(?!\s(?:means|gives|implies|yields))|where|when|while|if|given|assuming|as\s+(?:the|we|it)|using
-    |after|before|until|at|within|with|for|reached|attained|occurring|compared)\b""",
-    re.VERBOSE,
+CONCLUDES = re.compile(
+    r"""(?:[→⇒]|\b(?:so|thus|therefore|hence|then|namely|that\s+is|giv\w+|yield\w*|gets?|obtain|means)\b)
+    (?=.*\d)""",
+    re.VERBOSE | re.I,
 )
-SUBORDINATE = re.compile(r"\s*(?:If|When|Since|Because|As|For|At|After|With|Given|Of|In)\b")
-VERB = re.compile(
-    r"\b(?:is|are|was|were|equals|so|thus|therefore|hence|then)\b|\b(?:giv|tak|yield|need|mak|get)\w*\b"
-)
-ADJUNCT = re.compile(  # "in 2.5 hours", "at t = 1.2 s"
-    r"""\b(?:after|at|in|when|since|because|for|with|before|within|per|if|until)
-    (?:\s(?!(?:is|are|was|were|equals)\b)[^\s\d$\\]+){0,3}$""",
-    re.VERBOSE,
-)
+SEVERAL = re.compile(r"[,;]|\s\([≈=a-z]|\b(?:and|or|than|while|but|when|at|for|if|with|in|after)\b")
+UNSURE = re.compile(r"≠|\b(?:not(?!\ssure)|than|between|least|most)\b")
+WOULD = re.compile(r"\b(?:would|could|might|may|approx\w*|round\w*)\b", re.I)
+ASIDE = re.compile(r"\W*\(.*\)\W*$|.*\?\W*$", re.S)
 CHECK = re.compile(
-    r"""(?im)^\W{0,6}(?:(?:quick|sanity|double)[\s-])?(?:check|verif\w+)\b
-    |^\W{0,6}(?:let(?:['’]s|\s+me|\s+us)|to|we\s+can|i['’]ll)\s+(?:double[\s-]?|quickly\s+)?(?:check|verify)\b""",
-    re.VERBOSE,
+    r"""\W*(?:(?:quick(?:ly)?|sanity|double|let(?:['’]s|\sme|\sus)|to|we\scan|i['’]ll)[\s-])*
+    (?:check|verif)""",
+    re.VERBOSE | re.I,
 )
-CORRECTION = re.compile(r"(?i)\b(?:wrong|mistake|error|actually|wait|incorrect|recomput\w*)\b")
-LABEL = re.compile(r"(?i)\b(?:part|step|figure|fig\.|table|equation|eq\.|case)\s*\(?$")
-BOUND = re.compile(r"\b(?:less|more|greater|fewer|larger|smaller|higher|lower)\s+than\s*$", re.I)
+GUESS = re.compile(r"\b(?:maybe|perhaps|probably|guess|estimate|likely|think)\b\D{0,40}\d")
 DOUBT = re.compile(r"(?i)\b(?:if|whether|not|wrong|incorrect|check|verify|previous)\b[^.\n]{0,20}$")
 PARTIAL = re.compile(  # "multiply the result by 100 to get", "the answer for the first day is"
     r"\b(?:not|cannot|can't|if|by|to\s+(?:get|find|obtain)|for\s+(?:the\s+)?(?:first|second|each)|to\s+part)\b"
@@ -110,12 +86,9 @@ PARTIAL = re.compile(  # "multiply the result by 100 to get", "the answer for th
 POINTER = re.compile(  # "the answer is within \\boxed{}"
     r"(?:with)?in(?:side)?\s|(?:shown|given|written|placed)\s|(?:as\s)?(?:follows|above|below)\b"
 )
-SENTENCE = re.compile(
-    r"(?:The|There|It|She|He|They|We|So|In|[A-Z][a-z]+\s(?:has|have|is|are|needs?))\s"
-)
 SUBJECT = re.compile(r"(?:It|He|She|They|We|You|There|This|That)\b")
 PARTS = re.compile(r"\W{0,4}a[).][^\n]*?\s\W{0,4}b[).]\s", re.S)  # (a) 3.5 m; (b) 7.0 m/s
-DOUBTFUL = "one of several values"  # the rule whose answer is never decided
+WEAK = "last value"  # the rule whose answer may be right and is never wrong
 
 
 def prepared(text):
@@ -127,8 +100,13 @@ def prepared(text):
 
 
 def inner(match):
-    """What stands between the signs of a match of MATHS."""
-    return next(group for group in match.groups() if group is not None).strip()
+    """What stands between the signs of a match of MATHS, of several rows the last one."""
+    body = next(group for group in match.groups() if group is not None)
+    if "\\\\" in body and not re.search("matrix|array|cases", body):
+        body = re.sub(rf"\\(?:begin|end)\s*{ENVIRONMENT}", " ", body)
+        rows = [row for row in re.split(r"\\\\(?:\[[^\]]{0,9}\])?", body) if row.strip(" &\n")]
+        body = rows[-1].replace("&", " ") if rows else ""
+    return " ".join(body.split()).rstrip(".,")
 
 
 # Boxes.
@@ -141,6 +119,12 @@ def last_box(text):
     if not found or said and said[0] > found[-1][0] and looks_maths(said[1]):
         return None
     return joined_boxes(text, found)
+
+
+def only_box(text):
+    """The last box where it, with those of its sentence, is the only one."""
+    answer = last_box(text)
+    return answer if all(box[2].strip() in (answer or "") for box in boxes(text)) else None
 
 
 def looks_maths(text):
@@ -198,18 +182,8 @@ def last_statement(text):
     for at, tail in statements(text):
         value = head_of(tail)
         if value and not POINTER.match(value + " "):
-            return at, undressed(value)
+            return at, value
     return None
-
-
-def undressed(value):
-    """A value without the brackets or the sentence around it: "[300] (in MPa)", "The teacher needs
-    20 candies"."""
-    if framed := re.fullmatch(r"\[([^\[\],]+)\]\s*(?:\(?in\s+([^()]{1,20})\)?)?", value):
-        return f"{framed[1].strip()} {framed[2] or ''}".strip()
-    if SENTENCE.match(value) and len(value.split()) > 3 and re.search(r"\d", value):
-        return stated_value(value) or value
-    return value
 
 
 def head_of(tail):
@@ -223,10 +197,26 @@ def head_of(tail):
     tail = re.sub(quoted, lambda m: m[1] or m[2], tail, flags=re.S)
     if formula := MATHS.match(tail):
         return formula_at(formula, tail[formula.end() :])
+    if framed := re.match(r"\[([^\[\],]+)\]\s*(?:\(?in\s+([^()]{1,20})\)?)?[.\s]*$", tail):
+        return f"{framed[1].strip()} {framed[2] or ''}".strip()  # [300] (in MPa)
     stop = END.search(tail)
-    head = tail[: stop.start() if stop else 300]
-    head = head.strip().strip("*_`").rstrip(".,:;!").strip()
-    return head if parse_quantity(head) else bare_head(head)
+    head = tail[: stop.start() if stop else 300].strip().strip("*_`").rstrip(".,:;!").strip()
+    if parse_quantity(head):
+        return head
+    verbs = list(VERB.finditer(masked(head)))
+    if verbs:
+        return head_of(head[verbs[-1].end() :])
+    if len(head.split()) > 6 and not re.search(r"\d|[$\\]", head):
+        return None
+    formulas = list(MATHS.finditer(head))
+    if formulas and not re.match(r"[-+]?[\d.,]+\b", head):
+        return inner(formulas[-1])
+    return head or None
+
+
+def masked(text):
+    """A text with zeros for its formulas."""
+    return MATHS.sub(lambda m: "0" * len(m[0]), text)
 
 
 def formula_at(formula, rest):
@@ -239,26 +229,6 @@ def formula_at(formula, rest):
     if more and (second := MATHS.match(rest, more.end())):
         return first + ", " + formula_at(second, rest[second.end() :])
     return with_unit(first, rest)
-
-
-def bare_head(head):
-    """What a stated sentence ends up with: what stands behind its last "is", its last formula; None
-    of mere words."""
-    masked = MATHS.sub(lambda m: "$" * len(m[0]), head)
-    copulas = list(
-        re.finditer(
-            r"\b(?:is|are|was|equals?|be)\b(?:\s+(?:approximately|about|exactly|simply))?\s+(?=[-$\\\d(.])",
-            masked,
-        )
-    )
-    if copulas:
-        head = head[copulas[-1].end() :].strip()
-    elif len(head.split()) > 6 and not re.search(r"\d|[$\\]", head):
-        return None
-    formulas = list(MATHS.finditer(head))
-    if formulas and not parse_quantity(head) and not re.match(r"[-+]?[\d.,]+\b", head):
-        return inner(formulas[-1])
-    return head or None
 
 
 def with_unit(formula, rest):
@@ -280,6 +250,8 @@ def whole_text(text):
     bare = text.strip().rstrip(".").strip("*`").strip()
     if PARTS.match(bare) and len(bare) < 400:
         return " ".join(bare.split())
+    if formula := MATHS.fullmatch(bare):
+        return inner(formula)
     if not 0 < len(bare) <= 100 or "\n" in bare or MATHS.search(bare):
         return None
     clock = re.fullmatch(r"\d{1,2}:\d\d\s*(?:[apAP]\.?\s?[mM])?", bare)
@@ -292,173 +264,79 @@ def whole_text(text):
     return bare if re.search(r"[\d=^]", flat) and not prose and not working else None
 
 
-def bold(text):
-    """The last value in bold letters."""
-    found = re.findall(r"\*\*([^*\n]{1,60})\*\*", concluded(text)[-1500:])
-    found = [
-        b.strip(" .:$")
-        for b in found
-        if re.search(r"\d", b) and not re.match(r"\d+[.)]\s", b) and parse_quantity(b.strip(" .:$"))
-    ]
-    return found[-1] if found and not REFUSAL.search(text[-200:]) else None
+def only_value(text):
+    """The value of the last sentence where it is plainly stated, alone, at the end."""
+    value, plainly = last_stated(text)
+    return value if plainly else None
 
 
 def last_value(text):
-    """The number or formula of the last sentence that states one, unless the text gives up or the
-    sentence has others."""
-    sentence, value = last_stated(text)
-    return None if value is None or doubtful(sentence, value) else value
-
-
-def one_of_several(text):
-    return last_stated(text)[1]
-
-
-@functools.lru_cache(2)  # three rules ask
-def concluded(text):
-    """The text before it checks its answer, unless the check finds a mistake."""
-    check = next(CHECK.finditer(text, 1), None)
-    kept = check and re.search(r"\d", text[: check.start()])
-    return text[: check.start()] if kept and not CORRECTION.search(text, check.start()) else text
+    return last_stated(text)[0]
 
 
 @functools.lru_cache(2)  # two rules ask
 def last_stated(text):
-    """(sentence, value) of the last sentence that states a value, checks left out; (text, None)
-    where the text gives up."""
-    text = SHOWN.sub(last_row, concluded(text).replace("**", "").replace("`", "")).strip()
-    if OPEN_END.search(text[-20:]):  # cut off
-        return text, None
-    for sentence in last_sentences(text):
-        if REFUSAL.search(sentence) and not GUESS.search(sentence):
-            return text, None
-        if sentence.rstrip().endswith("?"):
+    """(value, is it plainly stated at the end) of the last sentence with a value; (None, False)
+    where the text is cut off or gives up."""
+    text = text.replace("**", "").replace("`", "").strip()
+    if OPEN_END.search(text[-20:]):
+        return None, False
+    for number, sentence in enumerate(last_sentences(text)):
+        refused = REFUSAL.search(sentence) and not GUESS.search(sentence)
+        if refused or CHECK.match(sentence):
+            return None, False
+        if ASIDE.match(sentence):
             continue
-        main = main_clause(sentence)
-        if (value := stated_value(main)) is not None:
-            return main, value
+        sentence = COUNT.sub(lambda m: f"{m[1]}{WORD_NUMBERS[m[2]]}", sentence)
+        if re.search(r"[\d=≈π√]", masked(sentence)):
+            value, plainly = value_of(sentence)
+            return value, plainly and not number
     words = 0 < len(text) <= 80 and not re.search(r"\n|\?$", text)
-    return text, text if words and not REFUSAL.search(text) else None
-
-
-def main_clause(sentence):
-    """A sentence up to what it adds behind the value it states: "is -4, reached at x = 2" -> "is
-    -4"."""
-    stated = COPULA.search(sentence)
-    if not stated or SUBORDINATE.match(sentence):
-        return sentence
-    formula = MATHS.match(sentence, stated.end())
-    aside = ASIDE.search(sentence, formula.end() if formula else stated.end())
-    if not aside or VERB.search(
-        re.sub(r",?\s+(?:because|since|which|where)\b.*", "", sentence[aside.start() :])
-    ):
-        return sentence
-    return sentence[: aside.start()]
-
-
-def doubtful(sentence, value):
-    """Does a value stand in an adjunct, behind another value: "travels 150 km in 2.5 hours"?"""
-    at = sentence.rfind(value.split(" ")[0])
-    before = sentence[: max(at, 0)]
-    aside = before.endswith(" (") or ADJUNCT.search(before.rstrip("$\\([ "))
-    other = NUMBER_RUN.search(before) and value not in before
-    compared = re.match(r"(?:On|For|With|Without|Using)\b.*\bwould (?!be\b)", sentence)
-    return bool(compared or aside and other and not COPULA.search(before))
+    return text if words else None, False
 
 
 def last_sentences(text, most=6):
     """The last sentences, the last one first, without hypothetical remarks."""
-    sentences = [s for s in re.split(r"(?<=[.!?。])\s+(?=[^a-z])|\n+", text) if s.strip()]
-    sentences = [s for s in sentences if not HYPOTHETICAL.search(s[:300])] or sentences
+    ends = [m.end() for m in re.finditer(r"(?<=[.!?。])\s+(?=[^a-z])|\n+", masked(text))]
+    found = [text[a:b] for a, b in itertools.pairwise([0, *ends, len(text)])]
+    sentences = [s for s in found if s.strip() and not HYPOTHETICAL.search(s[:300])] or found
     return sentences[: -most - 1 : -1]
 
 
-def last_row(display):
-    """A displayed formula on one line; of several rows the last one: "$$ x = 1 \\\\ = 2 $$" -> "$$=
-    2$$"."""
-    body = " ".join(re.sub(rf"\\(?:begin|end)\s*{ENVIRONMENT}", " ", inner(display)).split())
-    if not re.search("matrix|array|cases", body):
-        rows = [row for row in re.split(r"\\\\(?:\[[^\]]{0,9}\])?", body) if row.strip(" &")]
-        body = rows[-1].replace("&", " ") if rows else ""
-    return f" $${body.strip().rstrip('.,')}$$ "
-
-
-def stated_value(sentence):
-    """The number or formula that a sentence ends up with: what stands behind its last "is" or "=",
-    else its last number."""
-    if (formula := last_formula(sentence)) is not None:
-        return formula
-    plain = COUNT.sub(lambda m: f"{m[1]}{WORD_NUMBERS[m[2]]}", sentence)
-    if (value := marked_value(plain)) is not None:
-        return value
-    copulas = list(COPULA.finditer(plain))
-    if (formula := plain_formula(plain, copulas[-1].start() if copulas else 0)) is not None:
-        return formula
-    runs = [
-        run
-        for run in NUMBER_RUN.finditer(plain)
-        if not LABEL.search(plain, max(0, run.start() - 12), run.start())
-    ]
-    if not runs:
-        return None
-    at = runs[-1]
-    if copulas:
-        at = next((run for run in runs if run.start() >= copulas[-1].end() - 1), at)
-    head = head_of(plain[at.start() :])
-    if bound := BOUND.search(plain, max(0, at.start() - 20), at.start()):
-        return f"{bound[0].strip()} {head}"  # less than 5 m
-    if head and parse_quantity(head):
-        return head
-    return f"{at[0].strip()} {unit_after(plain[at.end() :])}".strip()
-
-
-def last_formula(sentence):
-    """The last LaTeX formula of a sentence, with its unit; None where a number stands behind it."""
-    formulas = list(MATHS.finditer(sentence))
-    if not formulas or NUMBER_RUN.search(sentence, formulas[-1].end()):
-        return None
-    at = formulas[-1]
-    if len(formulas) > 1:
-        before, gap = inner(formulas[-2]), sentence[formulas[-2].end() : at.start()]
-        named = all(re.match(r"[^=(+^]{1,12}=", text) for text in (before, inner(at)))
-        if named and re.fullmatch(r",?\s*(?:and|or)?\s*", gap):
-            return f"{before}, {inner(at)}"
-    return with_unit(inner(at), sentence[at.end() :])
-
-
-def marked_value(plain):
-    """A value that its form marks: "x = 2 and x = -3", a ratio; None without one."""
-    several = [found[0] for found in COMPOUND.finditer(plain) if parse_quantity(found[0])]
-    if several:
-        return several[-1]
-    if listed := SEVERAL.search(plain[-200:]):
-        return listed[0].rstrip(".")
-    if point := POINT.search(plain[-200:]):
-        return point[1]
-    if re.search(r"\bratio\b", plain, re.I) and (ratios := list(RATIO.finditer(plain))):
-        return ratios[-1][0]
-    return None
-
-
-def plain_formula(sentence, start):
-    """The last formula without LaTeX that stands behind "is" or "=" from `start` on, with its unit;
-    None without one."""
-    found = list(itertools.islice(PLAIN_FORMULA.finditer(sentence, start), 50))[-1:]
-    piece = found[0][1].rstrip(".,;:!?*") if found else ""
-    if NUMBER_RUN.fullmatch(piece) or not re.search(r"[\dπ√²³]", piece):
-        return None
-    if piece.count("(") != piece.count(")") or re.fullmatch(r"\(\w\)", piece):
-        return None
-    return with_unit(piece, sentence[found[0].start(1) + len(piece) :])
+def value_of(sentence):
+    """(what stands behind "is" or the last "=" of a sentence, else its only number; is it plainly
+    the only one); (None, False) where several stand side by side."""
+    mask = masked(sentence)
+    start = max((m.end() for m in CONCLUDES.finditer(mask)), default=0)
+    if verb := VERB.search(mask, start):
+        start = verb.end()
+    sign = max((m.end() for m in SIGN.finditer(mask, start)), default=None)
+    at = sign or start
+    before = NUMBER.search(mask, start, at)
+    if before and SEVERAL.search(mask, before.end(), at):
+        rest = sentence[start:].strip(" .")
+        return (rest if verb or NAMED.match(rest) else None), False
+    numbers = list(NUMBER.finditer(mask, at))
+    alone = len(numbers if verb else NUMBER.findall(mask)) == 1
+    if not verb and not sign:
+        if len(numbers) != 1 or UNSURE.search(mask, start, numbers[0].start()):
+            return None, False
+        at = numbers[0].start()
+    value = head_of(sentence[at:])
+    if len(numbers) == 1 and numbers[0][0].strip(" 0") and not (value and parse_quantity(value)):
+        value = f"{numbers[0][0].strip()} {unit_after(sentence[numbers[0].end() :])}".strip()
+    quantity = parse_quantity(re.split("=|≈", value or "")[-1])
+    plainly = alone and quantity and (start or sign) and not WOULD.search(sentence)
+    return value, bool(plainly)
 
 
 RULES = (
-    ("box", last_box),
+    ("box", only_box),
+    ("last box", last_box),
     ("statement", statement),
     ("whole text", whole_text),
-    ("bold", bold),
-    ("last value", last_value),
-    (DOUBTFUL, one_of_several),
+    ("only value", only_value),
+    (WEAK, last_value),
 )
 
 
