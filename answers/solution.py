@@ -53,17 +53,13 @@ REFUSAL = re.compile(
     |undetermined|indeterminate|not\s+given|sorry|do(?:n['’]?t|\s+not)\s+know|not\s+sure|no\s+idea|unsure)\b""",
     re.VERBOSE | re.I,
 )
-VERB = re.compile(  # "is 5 m", "needs about 20"
-    r"""\b(?:is|are|was|were|be|equals?|has|have|had|makes?|costs?|takes?|needs?|only|total\s+of|leaves?
-    |remains?)\s+(?:(?:about|approximately|exactly|simply|only|a\s+total\s+of)\s)*
-    (?=\S{0,10}[\d√π]|\w{1,3}\s?=)""",
-    re.VERBOSE,
-)
-NAMED = re.compile(r"\W*\w{1,3}\s?[=≈]")
-SIGN = re.compile(r"[=≈]|(?<!\s):\s")
+VERBS = r"""\b(?:is|are|was|were|be|equals?|has|have|had|makes?|costs?|takes?|needs?|only|total\s+of|leaves?
+    |remains?)\s+(?:(?:about|approximately|exactly|simply|only|a\s+total\s+of)\s)*"""
+VERB = re.compile(VERBS + r"(?=\S{0,10}[\d√π]|\w{1,3}\s?=)", re.VERBOSE)
 COUNT = re.compile(  # There are three ways
-    rf"({VERB.pattern.split('(?=')[0]}|with\s)({'|'.join(WORD_NUMBERS)})\b(?!\sof\b|-)", re.VERBOSE
+    rf"({VERBS}|with\s)({'|'.join(WORD_NUMBERS)})\b(?!\sof\b|-)", re.VERBOSE
 )
+SIGN = re.compile(r"[=≈]|(?<!\s):\s")
 CONCLUDES = re.compile(
     r"""(?:[→⇒]|\b(?:so|thus|therefore|hence|then|namely|that\s+is|giv\w+|yield\w*|gets?|obtain|means)\b)
     (?=.*\d)""",
@@ -72,11 +68,10 @@ CONCLUDES = re.compile(
 SEVERAL = re.compile(r"[,;]|\s\([≈=a-z]|\b(?:and|or|than|while|but|when|at|for|if|with|in|after)\b")
 UNSURE = re.compile(r"≠|\b(?:not(?!\ssure)|than|between|least|most)\b")
 WOULD = re.compile(r"\b(?:would|could|might|may|approx\w*|round\w*)\b", re.I)
-ASIDE = re.compile(r"\W*\(.*\)\W*$|.*\?\W*$", re.S)
-CHECK = re.compile(
-    r"""\W*(?:(?:quick(?:ly)?|sanity|double|let(?:['’]s|\sme|\sus)|to|we\scan|i['’]ll)[\s-])*
-    (?:check|verif)""",
-    re.VERBOSE | re.I,
+ASIDE = re.compile(  # in brackets, a question, a check
+    r"""\W*\(.*\)\W*$ | .*\?\W*$
+    | \W*(?:(?:quick(?:ly)?|sanity|double|let(?:['’]s|\sme|\sus)|to|we\scan|i['’]ll)[\s-])*(?:check|verif)""",
+    re.VERBOSE | re.I | re.S,
 )
 GUESS = re.compile(r"\b(?:maybe|perhaps|probably|guess|estimate|likely|think)\b\D{0,40}\d")
 DOUBT = re.compile(r"(?i)\b(?:if|whether|not|wrong|incorrect|check|verify|previous)\b[^.\n]{0,20}$")
@@ -88,14 +83,12 @@ POINTER = re.compile(  # "the answer is within \\boxed{}"
 )
 SUBJECT = re.compile(r"(?:It|He|She|They|We|You|There|This|That)\b")
 PARTS = re.compile(r"\W{0,4}a[).][^\n]*?\s\W{0,4}b[).]\s", re.S)  # (a) 3.5 m; (b) 7.0 m/s
-WEAK = "last value"  # the rule whose answer may be right and is never wrong
 
 
 def prepared(text):
-    """The end of a long text, with the boxes of JSON as boxes, dashes before numbers as signs,
-    units in one formula."""
+    """The end of a long text, with the boxes of JSON as boxes, a
+    formula with its unit in one."""
     text = text[-MAX_READ:].replace("\r", "").replace("\\\\boxed", "\\boxed")
-    text = re.sub(r"(?<=[\s=(])[–—−](?=\.?\d)", "-", text)
     return re.sub(r"(?<=[A-Za-z])\$\^\{?(-?\d)\}?\$", r"^\1", text)  # $25\pi$ cm$^2$
 
 
@@ -116,7 +109,7 @@ def last_box(text):
     """The last box, unless a statement behind it gives another value."""
     found = [box for box in boxes(text) if box[2].strip()]
     said = last_statement(text) if found else None
-    if not found or said and said[0] > found[-1][0] and looks_maths(said[1]):
+    if not found or said and said[0] > found[-1][0] and NUMBER.search(said[1]):
         return None
     return joined_boxes(text, found)
 
@@ -125,12 +118,6 @@ def only_box(text):
     """The last box where it, with those of its sentence, is the only one."""
     answer = last_box(text)
     return answer if all(box[2].strip() in (answer or "") for box in boxes(text)) else None
-
-
-def looks_maths(text):
-    """Is a stated answer one that could replace a box: a number or formula, not "in simplest
-    form"?"""
-    return bool(parse_quantity(text) or re.search(r"\d|\\[a-z]+|=", text) and len(text) < 80)
 
 
 def joined_boxes(text, found):
@@ -203,9 +190,8 @@ def head_of(tail):
     head = tail[: stop.start() if stop else 300].strip().strip("*_`").rstrip(".,:;!").strip()
     if parse_quantity(head):
         return head
-    verbs = list(VERB.finditer(masked(head)))
-    if verbs:
-        return head_of(head[verbs[-1].end() :])
+    if verb := VERB.search(masked(head)):
+        return head_of(head[verb.end() :])
     if len(head.split()) > 6 and not re.search(r"\d|[$\\]", head):
         return None
     formulas = list(MATHS.finditer(head))
@@ -220,11 +206,8 @@ def masked(text):
 
 
 def formula_at(formula, rest):
-    """A formula with what is joined to it: "$a +$ $b$", "$2$ and $3$", a unit."""
+    """A formula with what is joined to it: "$2$ and $3$", a unit."""
     first = inner(formula)
-    second = MATHS.match(rest.lstrip(" "))
-    if second and re.search(r"[-+*/=,(]\s*$", first):  # OCW's reference, x_0 \cos(\omega t)+$ $...
-        return first + " " + inner(second)
     more = re.match(r"\s*(?:,\s*and|,|and|or|\\cup)\s*(?=[$\\])", rest)
     if more and (second := MATHS.match(rest, more.end())):
         return first + ", " + formula_at(second, rest[second.end() :])
@@ -234,8 +217,8 @@ def formula_at(formula, rest):
 def with_unit(formula, rest):
     """A formula with the unit that stands behind it: "v = 3" and " m/s downwards" -> "v = 3
     m/s"."""
-    if re.fullmatch(r"\d{1,2}:\d\d", formula) and (half := re.match(r"\s*([ap])\.?\s?m\b", rest)):
-        return f"{formula} {half[1]}.m."
+    if ":" in formula and (half := re.match(r"\s*[ap]\.?m\b", rest)):
+        return formula + half[0]
     quantity = parse_quantity(re.split(r"=|\\approx|≈", formula)[-1])
     bare = quantity and (not quantity.unit or quantity.unit.name == "degree**1")
     unit = unit_after(rest) if bare else ""
@@ -282,10 +265,9 @@ def last_stated(text):
     if OPEN_END.search(text[-20:]):
         return None, False
     for number, sentence in enumerate(last_sentences(text)):
-        refused = REFUSAL.search(sentence) and not GUESS.search(sentence)
-        if refused or CHECK.match(sentence):
+        if REFUSAL.search(sentence) and not GUESS.search(sentence):
             return None, False
-        if ASIDE.match(sentence):
+        if ASIDE.match(sentence) or HYPOTHETICAL.search(sentence[:300]):
             continue
         sentence = COUNT.sub(lambda m: f"{m[1]}{WORD_NUMBERS[m[2]]}", sentence)
         if re.search(r"[\d=≈π√]", masked(sentence)):
@@ -296,11 +278,9 @@ def last_stated(text):
 
 
 def last_sentences(text, most=6):
-    """The last sentences, the last one first, without hypothetical remarks."""
     ends = [m.end() for m in re.finditer(r"(?<=[.!?。])\s+(?=[^a-z])|\n+", masked(text))]
     found = [text[a:b] for a, b in itertools.pairwise([0, *ends, len(text)])]
-    sentences = [s for s in found if s.strip() and not HYPOTHETICAL.search(s[:300])] or found
-    return sentences[: -most - 1 : -1]
+    return [sentence for sentence in reversed(found) if sentence.strip()][:most]
 
 
 def value_of(sentence):
@@ -308,26 +288,29 @@ def value_of(sentence):
     the only one); (None, False) where several stand side by side."""
     mask = masked(sentence)
     start = max((m.end() for m in CONCLUDES.finditer(mask)), default=0)
-    if verb := VERB.search(mask, start):
-        start = verb.end()
-    sign = max((m.end() for m in SIGN.finditer(mask, start)), default=None)
-    at = sign or start
+    verb = VERB.search(mask, start)
+    start = verb.end() if verb else start
+    at = max((m.end() for m in SIGN.finditer(mask, start)), default=start)
     before = NUMBER.search(mask, start, at)
     if before and SEVERAL.search(mask, before.end(), at):
-        rest = sentence[start:].strip(" .")
-        return (rest if verb or NAMED.match(rest) else None), False
+        return whole_text(sentence[start:]), False
     numbers = list(NUMBER.finditer(mask, at))
-    alone = len(numbers if verb else NUMBER.findall(mask)) == 1
-    if not verb and not sign:
+    if not verb and at == start:
         if len(numbers) != 1 or UNSURE.search(mask, start, numbers[0].start()):
             return None, False
-        at = numbers[0].start()
-    value = head_of(sentence[at:])
-    if len(numbers) == 1 and numbers[0][0].strip(" 0") and not (value and parse_quantity(value)):
-        value = f"{numbers[0][0].strip()} {unit_after(sentence[numbers[0].end() :])}".strip()
+        start = numbers[0].start()
+    alone = at and len(numbers if verb else NUMBER.findall(mask)) == 1
+    value = value_at(sentence, max(at, start), numbers)
     quantity = parse_quantity(re.split("=|≈", value or "")[-1])
-    plainly = alone and quantity and (start or sign) and not WOULD.search(sentence)
-    return value, bool(plainly)
+    return value, bool(alone and quantity) and not WOULD.search(sentence)
+
+
+def value_at(sentence, at, numbers):
+    """What is stated from a place on, where these numbers stand; a single one with its unit."""
+    head = head_of(sentence[at:])
+    if len(numbers) != 1 or head and parse_quantity(head) or not numbers[0][0].strip(" 0"):
+        return head
+    return f"{numbers[0][0].strip()} {unit_after(sentence[numbers[0].end() :])}".strip()
 
 
 RULES = (
@@ -336,7 +319,7 @@ RULES = (
     ("statement", statement),
     ("whole text", whole_text),
     ("only value", only_value),
-    (WEAK, last_value),
+    ("last value", last_value),
 )
 
 
