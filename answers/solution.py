@@ -89,6 +89,7 @@ def prepared(text):
     """The end of a long text, with the boxes of JSON as boxes, a
     formula with its unit in one."""
     text = text[-MAX_READ:].replace("\r", "").replace("\\\\boxed", "\\boxed")
+    text = re.sub(r"(?<=[-+=(])\$ \$", " ", text)  # OCW: $x_0 \cos(\omega t)+$ $...$
     return re.sub(r"(?<=[A-Za-z])\$\^\{?(-?\d)\}?\$", r"^\1", text)  # $25\pi$ cm$^2$
 
 
