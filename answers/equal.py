@@ -30,15 +30,13 @@ PHRASES = [
         r"infinitely many(?: solutions)?|infinite solutions",
     )
 ]
-SUFFIX = re.compile(  # of 1011_2, 3 \pmod{7} and 10:30 a.m.: one side may leave it out
-    r"""(?x)(?<=\d)_\{?(\d{1,2})\}?$ | (?<=:\d\d)\s*([apAP])\.?\s?[mM]\.?$
-    |\s*,?\s*\(?\s*\\?[bp]?mod\s*\{?\s*(\d+)\s*\}?\s*\)?$"""
+SUFFIX = re.compile(  # of 1011_2, 10:30 a.m., 3 \pmod{7}: one side may leave it out
+    r"""(?xi)(?:(?<=\d)_\{?|(?<=:\d\d)\s?(?=[ap])|,?\s?\(?\\?[bp]?mod\s?\{?)
+    (\d+|[ap])\.?\s?m?\.?\}?\s?\)?$"""
 )
 COMMA = re.compile(r"^([-+]?\d+),(\d+)(?![\d,])")  # 2,74 as Europeans write it
 CONTRARY = {"not", "no", "never", "neither", "nor", "or", "non", "except"}
-TOWER = re.compile(  # 9^9^9^9, 10^10^10, (10!)!, 2^100000; brackets are taken off before
-    r"\^[-+]?\w{1,6}\^[-+]?\w{1,6}\^|\d{2,9}\^\d{1,9}\^|\d\^\d{1,9}\^\d|\d{4}!|!!|!\^|\^\d{5}|\^[^,=]{0,20}!"
-)
+TOWER = re.compile(r"\d\^\d+\^\w|!!|!\^|\d{4}!|\^\d{5}")  # 10^10^10, (10!)!, 2^100000
 TEN = re.compile(r"(?:10 ?\^ ?\{? ?([-+]?\d{1,2}) ?\}? ?[*.]? ?)?")  # of the unit 10^{-19} C
 LEAD = re.compile(
     r"^(?:\([A-J]\)\s*(?=[-\d\\√])|(?:=>|→|⇒|=|:|[Ss]o|[Tt]hus|[Tt]hen)\s*|p[HK]\s*(?=[\d.]))"
@@ -55,7 +53,7 @@ ELEMENT = re.compile(  # x ∈ (0, 1), \{x ∈ R : x > 3\}
     rf"{VARIABLE.pattern}\s*∈\s*(.+)|\\\{{\s*[a-zA-Z]\s*(?:∈\s*\\mathbb\s*\{{?R\}}?\s*)?[|:](.+)\\\}}"
 )
 INFINITY = re.compile(
-    r"(?i)(?:\b(negative|minus)\s|\b(?:positive|plus)\s|\+\s?)?(?:\binfinit(?:y\b|e$)|∞)"
+    r"(?i)(?:\b(minus|negative)\s|\b(?:plus|positive)\s|\+ ?)?(?:\binfinit(?:y\b|e$)|∞)"
 )
 MATRIX = re.compile(
     r"\\begin\s*\{([pbvBV]?matrix|array)\}(?:\s*\{[^{}]*\})?([^\[\]]*?)\\end\s*\{\1\}"
@@ -74,6 +72,7 @@ AND = re.compile(
 NO_BASE = re.compile(r"log(?![_a-z])")  # ten in chemistry, e in mathematics
 SIGNS = [str.maketrans("±∓", signs) for signs in ("+-", "-+")]  # 1 ± \sqrt{2} has two values
 ASIDE = re.compile(r"([^()]{1,60}?)\s*\(\s*(?:or|i\.e\.,?|about|≈|=)?\s*([^()]{1,60})\)")
+ORDER = (False, None, True).index
 LOOSE = {"list", "set"}  # in any order
 INTERVALS = {"()", "[)", "(]", "[]"}
 
@@ -127,9 +126,8 @@ def decide(answer, reference, rel_tol=None):
     said, wanted = spell(answer), spell(reference)
     if OTHER_SCRIPT.search(said) and not OTHER_SCRIPT.search(wanted):
         said = (LAST_NUMBER.findall(said) or [said])[-1].strip(".")  # of a sentence in Chinese
-    found = [SUFFIX.search(text) for text in (said, wanted)]
-    ends = ["".join(filter(None, match.groups())).lower() if match else "" for match in found]
-    if ends[0] == ends[1] or not all(ends):
+    ends = [match and match[1].lower() for match in map(SUFFIX.search, (said, wanted))]
+    if ends[0] == ends[1] or None in ends:
         said, wanted = SUFFIX.sub("", said), SUFFIX.sub("", wanted)
     said, wanted = tidy(said), tidy(wanted)
     verdict, rule = compare(said, wanted, rel_tol)
@@ -151,12 +149,6 @@ def compare(said, wanted, rel_tol):
 def equal(said, wanted, rel_tol):
     """The verdict on two parts."""
     return compare(tidy(said), tidy(wanted), rel_tol)[0]
-
-
-def every(verdicts):
-    """False where one is False, else None where one is None, else True."""
-    verdicts = list(verdicts)
-    return False if False in verdicts else None if None in verdicts else True
 
 
 # What a text is made of.
@@ -295,10 +287,11 @@ def in_order(one, two, loose, rel_tol):
     """Do parts agree by their names or their places? None where λ_1 = 5, λ_2 = 2 stands for 2, 5."""
     by_name = dict(map(named, one))
     if by_name.keys() == set(names_of(two)):
-        return every(equal(by_name[name], value, rel_tol) for name, value in map(named, two))
-    one, two = ([named(text)[1] for text in texts] for texts in (one, two))
-    verdict = every(equal(x, y, rel_tol) for x, y in zip(one, two, strict=True))
-    return None if verdict is False and loose and matched(one, two, rel_tol) else verdict
+        pairs, loose = [(by_name[name], value) for name, value in map(named, two)], False
+    else:
+        pairs = [(named(x)[1], named(y)[1]) for x, y in zip(one, two, strict=True)]
+    verdict = min((equal(*pair, rel_tol) for pair in pairs), key=ORDER)
+    return verdict or (None if loose else verdict)
 
 
 def names_of(texts):
@@ -308,18 +301,15 @@ def names_of(texts):
 
 
 def matched(one, two, rel_tol):
-    """Is there a pairing of the parts, in any order? None where only undecided pairs could make it
-    one."""
-    left, doubt = list(one), False
+    """Is there a pairing of the parts, in any order?"""
+    left = list(one)
     for part in two:
         verdicts = [equal(other, part, rel_tol) for other in left]
-        if True in verdicts:
-            left.pop(verdicts.index(True))
-        elif None in verdicts:
-            doubt = True
-        else:
-            return False
-    return None if doubt else True
+        verdict = max(verdicts, key=ORDER)
+        if not verdict:
+            return verdict
+        left.pop(verdicts.index(True))
+    return True
 
 
 def several_forms(said, wanted, rel_tol):
@@ -331,7 +321,7 @@ def several_forms(said, wanted, rel_tol):
     one, two = ([named(part) for part in parts(text)[1]] for text in (said, wanted))
     if is_words(said) or max(len({name for name, _ in found}) for found in (one, two)) > 1:
         return None  # t = 5 s, d = 10 m: which was asked for?
-    return every(equal(x, y, rel_tol) for _, x in one for _, y in two)
+    return min((equal(x, y, rel_tol) for _, x in one for _, y in two), key=ORDER)
 
 
 def numbers(said, wanted, rel_tol):
@@ -368,16 +358,10 @@ def equations(said, wanted, rel_tol):
     if not one or not two:
         return in_chain(said, wanted, rel_tol) if one or two else None
     names = named(said)[0], named(wanted)[0]
-    if all(names):
-        verdict = equal(one[-1], two[-1], rel_tol)
-        if names[0] == names[1]:
-            return verdict
-        if verdict:  # y and f(x), v and v_max, speed and v; not x and y
-            alike = names[0][0] == names[1][0] or re.search(r"[A-Za-z]{3}|\(", " ".join(names))
-            return True if alike else None
-    if len(one) == len(two) == 2:
-        return formula.proportional(*(f"({left})-({right})" for left, right in (one, two)))
-    return None
+    verdict = equal(one[-1], two[-1], rel_tol) if all(names) else None
+    # y and f(x), v and v_max, speed and v may be one thing; not x and y
+    alike = verdict and names[0][0] == names[1][0] or re.search(r"[A-Za-z]{3}|\(", " ".join(names))
+    return verdict if names[0] == names[1] else verdict and alike and True or None
 
 
 def in_chain(said, wanted, rel_tol):
