@@ -23,7 +23,6 @@ import asyncio
 import collections
 import contextlib
 import dataclasses
-import fcntl
 import itertools
 import json
 import os
@@ -54,7 +53,6 @@ REFUSED = (401, 403, 404)  # status of a wrong key, model or path
 TRIED_AGAIN = (*REFUSED, 408, 409, 425, 429)  # beside 5xx
 THINKING_TOKENS = 8192  # below this budget a model that reasons is often cut off
 AGAIN_TEMPERATURE = 0.7  # of the second try where an answer could not be read
-TOKENS = ("prompt_tokens", "completion_tokens")
 
 
 # ---- prompts ----
@@ -229,15 +227,9 @@ class RawFile:
 
     def __init__(self, path):
         self.path, self.rejected_path = Path(path), r.beside(path, "rejected.jsonl")
+        r.lock(self.path)
         r.aside_of(self.path)
-        self.file = open(self.path, "ab+")
-        try:
-            fcntl.flock(self.file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise r.BadInput(
-                f"{path}: another process is writing this file; wait for it or stop it"
-            ) from None
-        self.reader, self.lines = open(self.path, "rb"), 0
+        self.file, self.reader, self.lines = open(self.path, "ab"), open(self.path, "rb"), 0
         self.table = sqlite3.connect("", isolation_level=None)
         self.table.executescript(
             "PRAGMA journal_mode=OFF; PRAGMA synchronous=OFF; CREATE TABLE places (id BLOB PRIMARY "
@@ -319,7 +311,7 @@ class RawFile:
     def spent(self):
         """Tokens of every answer in the file, with those of the tries before it."""
         sums = self.table.execute("SELECT sum(prompt_tokens), sum(completion_tokens) FROM answers")
-        return dict(zip(TOKENS, (number or 0 for number in sums.fetchone()), strict=True))
+        return dict(zip(r.TOKENS, (number or 0 for number in sums.fetchone()), strict=True))
 
     def finish(self, failed):
         """Bring the rows into the order of the input, each once; others stay at the end."""
@@ -340,14 +332,14 @@ class RawFile:
             self.rejected_path.unlink(missing_ok=True)
 
     def close(self):
-        self.table.close()
-        self.reader.close()
-        self.file.close()
+        for opened in (self.table, self.reader, self.file):
+            opened.close()
+        r.unlock(self.path)
 
 
 def all_tokens(row):
     """Tokens of a raw row with those of the tries before it."""
-    return {key: row[key] + row.get("earlier", {}).get(key, 0) for key in TOKENS}
+    return {key: row[key] + row.get("earlier", {}).get(key, 0) for key in r.TOKENS}
 
 
 def without_budgets(sampling):
@@ -458,7 +450,7 @@ class Book:
         self.sampling, self.system_prompt, self.readable = sampling, system_prompt, readable
         self.changed = changed
         self.budget, self.warned, self.stopped = largest_budget(sampling), False, False
-        self.counts = dict.fromkeys(("rows", "asked", "failed", "truncated", *TOKENS), 0)
+        self.counts = dict.fromkeys(("rows", "asked", "failed", "truncated", *r.TOKENS), 0)
         self.bar = r.progress(total=total, desc=self.raw.path.name)
 
     def requests(self, rows, to_messages):
@@ -527,16 +519,17 @@ class Book:
 
     def warn_thinking(self):
         """Say once what harms a model that reasons before it answers."""
-        faults = []
+        if self.warned:
+            return
+        self.warned, faults = True, []
         if self.sampling["temperature"] == 0:
             faults.append("greedy sampling makes it repeat itself (--sampling model takes its own)")
         if self.budget < THINKING_TOKENS:
             faults.append(
                 f"{self.budget:,} tokens cut it off (--max-tokens {THINKING_TOKENS} or more)"
             )
-        if faults and not self.warned:
+        if faults:
             r.say(f"warning: this model reasons before it answers: {'; '.join(faults)}")
-        self.warned = True
 
     def store(self, request, answer):
         """Keep an answer; returns the requests to ask again, one row each.
@@ -563,9 +556,10 @@ class Book:
         row = {"id": id_, **answer}
         if "again" in request:
             row["earlier"] = all_tokens(self.raw.get(id_))
-        for key in TOKENS:
+        for key in r.TOKENS:
             self.counts[key] += answer[key]
-        row = self.write(request, {**row, "messages_hash": request["messages_hash"]})
+        row["messages_hash"] = request["messages_hash"]
+        self.write(request, row)
         if change := self.further_try(row):
             return [{**request, **change}]
         self.count(row)
@@ -578,23 +572,24 @@ class Book:
         if "temperature" in request:
             row["asked_again"] = True
         self.raw.append(row)
-        return row
 
     def fail(self, request, error):
         """Note a row without an answer; where a further try failed, the answer before it stands."""
         (id_,) = request["ids"]
         if "again" in request:
-            self.count(self.write(request, {**self.raw.get(id_), "retry_error": error}))
+            row = {**self.raw.get(id_), "retry_error": error}
+            self.write(request, row)
+            self.count(row)
             return []
-        self.counts["failed"] += 1
         reason = {"reason": "generation failed", "error": error}
         self.failed.append({"id": id_, **reason, "messages": request["messages"]})
+        self.counts["failed"] += 1
         self.show()
         return []
 
     def count(self, row):
         self.counts["truncated"] += row["finish_reason"] == "length"
-        if not self.warned and ("reasoning" in row or "</think>" in row["response"]):
+        if "reasoning" in row or "</think>" in row["response"]:
             self.warn_thinking()
         self.show()
 

@@ -695,12 +695,10 @@ def aside_of(path):
     return path.with_name(f".{path.name}.{os.getpid()}.part")
 
 
-def total_tokens(files):
-    """Prompt and completion tokens over the raw files of a step."""
-    return {
-        key: sum(tokens[key] for tokens in files.values())
-        for key in ("prompt_tokens", "completion_tokens")
-    }
+def total_tokens(spent):
+    """Sum of {"prompt_tokens", "completion_tokens"} over raw files, or parts."""
+    spent = list(spent)
+    return {key: sum(tokens[key] for tokens in spent) for key in TOKENS}
 
 
 def alive(pid):
@@ -713,6 +711,7 @@ def alive(pid):
     return True
 
 
+TOKENS = ("prompt_tokens", "completion_tokens")
 SPENT = {}  # raw file -> tokens of every run of this step, for the meta file
 LOCKS = {}  # output -> open lock file of this process
 
@@ -724,18 +723,18 @@ def lock(output):
         return
     path.parent.mkdir(parents=True, exist_ok=True)
     name = path.with_name(f".{path.name}.lock")
-    while True:
-        file = open(name, "a+")
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            file.seek(0)
-            raise BadInput(
-                f"{output}: another run is writing it ({file.read().strip() or 'process unknown'}); wait for it or stop it"
-            ) from None
-        if name.exists() and os.path.samestat(os.stat(name), os.fstat(file.fileno())):
-            break
-        file.close()  # the owner before removed it in between
+    file = open(name, "a+")
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        file.seek(0)
+        owner = file.read().strip() or "process unknown"
+        raise BadInput(
+            f"{output}: another run is writing it ({owner}); wait for it or stop it"
+        ) from None
+    if not name.exists() or not os.path.samestat(os.stat(name), os.fstat(file.fileno())):
+        file.close()
+        return lock(output)  # the owner before removed it in between
     file.truncate(0)
     file.write(f"process {os.getpid()}: {shlex.join(sys.argv)[:200]}")
     file.flush()
@@ -1021,7 +1020,11 @@ class Step:
                 "commit": git_commit(),
                 **self.meta,
                 **meta,
-                **({"tokens": {**total_tokens(SPENT), "files": dict(SPENT)}} if SPENT else {}),
+                **(
+                    {"tokens": {**total_tokens(SPENT.values()), "files": dict(SPENT)}}
+                    if SPENT
+                    else {}
+                ),
                 "counts": counts,
                 "seconds": round(time.time() - self.started, 1),
                 "date": time.strftime("%Y-%m-%dT%H:%M:%S"),
@@ -1038,23 +1041,21 @@ class Step:
 
 def join(output):
     """Join the parts of a file and what stands beside them; returns the counts of the whole."""
-    lock(output)
     output = Path(output)
+    lock(output)
     parts = parts_of(output)
-    metas = metas_of(parts)
-    kinds = {
-        path.name.removeprefix(f"{part.stem}.")
-        for part in parts
-        for path in part.parent.glob(f"{glob.escape(part.stem)}.*jsonl")
-    }
-    for kind in sorted(kinds, key=lambda kind: kind == "jsonl"):  # the output itself comes last
+    metas = [meta_of(part) for part in parts]
+    for part, meta in zip(parts, metas, strict=True):
+        if meta["same_if"] != metas[0]["same_if"]:
+            raise BadInput(f"{part}: made from other inputs, options or code than {parts[0].name}")
+    for kind in kinds_beside(parts):
         concatenate([beside(part, kind) for part in parts], beside(output, kind))
     whole = {k: v for k, v in metas[0].items() if k != "shard"}
     whole["counts"] = total_counts([meta["counts"] for meta in metas])
     whole["seconds"] = round(sum(meta["seconds"] for meta in metas), 1)
     whole["parts"] = [part.name for part in parts]
     if "files" in (whole.get("tokens") or {}):
-        whole["tokens"] = total_tokens({i: meta["tokens"] for i, meta in enumerate(metas)})
+        whole["tokens"] = total_tokens(meta["tokens"] for meta in metas)
     write_json(beside(output, "meta.json"), whole)
     unlock(output)
     return whole["counts"]
@@ -1062,29 +1063,32 @@ def join(output):
 
 def parts_of(output):
     """Paths of the parts of a file in order; BadInput where one is missing."""
-    part = re.compile(rf"{re.escape(output.stem)}\.\d+of(\d+)\.jsonl")
-    found = [part.fullmatch(path.name) for path in output.parent.iterdir()]
-    sizes = {int(match[1]) for match in found if match}
+    name = re.compile(rf"{re.escape(output.stem)}\.\d+of(\d+)\.jsonl")
+    sizes = {found[1] for path in output.parent.iterdir() if (found := name.fullmatch(path.name))}
     if len(sizes) != 1:
         sets = ", ".join(f"of {size}" for size in sorted(sizes)) or "none"
         raise BadInput(f"{output}: the parts of one sharding are needed, found: {sets}")
     (size,) = sizes
-    parts = [beside(output, f"{i}of{size}.jsonl") for i in range(1, size + 1)]
+    parts = [beside(output, f"{i}of{size}.jsonl") for i in range(1, int(size) + 1)]
     if missing := [part.name for part in parts if not part.is_file()]:
         raise BadInput(f"{output}: parts are missing: {', '.join(missing)}")
     return parts
 
 
-def metas_of(parts):
-    metas = []
+def meta_of(part):
+    path = beside(part, "meta.json")
+    if not path.is_file():
+        raise BadInput(f"{path}: missing, so this part is not finished")
+    return json.loads(path.read_text())
+
+
+def kinds_beside(parts):
+    """Kinds of the files that belong to the parts (raw.jsonl, ...), their own (jsonl) last."""
+    kinds = set()
     for part in parts:
-        path = beside(part, "meta.json")
-        if not path.is_file():
-            raise BadInput(f"{path}: missing, so this part is not finished")
-        metas.append(json.loads(path.read_text()))
-        if metas[-1]["same_if"] != metas[0]["same_if"]:
-            raise BadInput(f"{part}: made from other inputs, options or code than {parts[0].name}")
-    return metas
+        paths = part.parent.glob(f"{glob.escape(part.stem)}.*jsonl")
+        kinds.update(path.name.removeprefix(f"{part.stem}.") for path in paths)
+    return [*sorted(kinds - {"jsonl"}), "jsonl"]
 
 
 def concatenate(pieces, output):

@@ -30,7 +30,7 @@ def funnel_row(name, meta):
     counts, spent = meta["counts"], meta.get("tokens")
     reasons = sorted(counts["rejected"].items(), key=lambda item: -item[1])
     # what the models read and wrote in every run of the step; chunking counts its own tokens
-    tokens = r.total_tokens({name: spent}).values() if isinstance(spent, dict) else ()
+    tokens = r.total_tokens([spent]).values() if isinstance(spent, dict) else ()
     return dict(
         step=name,
         rows_in=counts["in"],

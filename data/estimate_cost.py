@@ -22,7 +22,7 @@ import os
 import re
 
 import rows as r
-from batch_generate import TOKENS, money, setting
+from batch_generate import money, setting
 
 # step -> prompt tokens, completion tokens and rows out for each row of the step before. The paper's
 # counts: 945,683 pairs of 546,134 chunks, 767,893 after dedup, 728,767 after the filter, 651,840
@@ -115,9 +115,9 @@ def price(step, card):
     training = step["step"] == "training"
     speed = (train if training else write) * 8 / billions(step["model"])
     seconds = (step["completion"] + step["prompt"] / PREFILL) / speed
-    tokens = dict.fromkeys(TOKENS, 0)
+    tokens = dict.fromkeys(r.TOKENS, 0)
     if os.environ.get("LLM_BASE_URL") and not step["step"].startswith(("training", "evaluation")):
-        seconds, tokens = 0, {key: step[key.removesuffix("_tokens")] for key in TOKENS}
+        seconds, tokens = 0, {key: step[key.removesuffix("_tokens")] for key in r.TOKENS}
     hours = max(setting("GPUS"), 1) * seconds / 3600
     kept = 0 if training else step["completion"] + 0.1 * step["prompt"]
     kept *= BYTES_A_TOKEN / 1e6
@@ -149,7 +149,7 @@ def spent(folder):
             except ValueError:
                 continue  # torn by a crash
             for each in (row, row.get("earlier", {})):
-                tokens.update({key: each.get(key, 0) for key in TOKENS})
+                tokens.update({key: each.get(key, 0) for key in r.TOKENS})
     return money(tokens, sum(float(line.split("\t")[0]) for line in lines))
 
 

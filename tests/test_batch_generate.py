@@ -213,10 +213,15 @@ def test_no_server_and_unknown_model_end_the_run_with_one_line(tmp_path, run_scr
 
 
 def test_two_processes_never_write_one_file(tmp_path):
-    held = bg.RawFile(tmp_path / "a.raw.jsonl")
-    with pytest.raises(r.BadInput, match="another process"):
-        bg.RawFile(tmp_path / "a.raw.jsonl")
-    held.file.close()
+    code = f"import sys; sys.path.insert(0, {str(ROOT)!r}); import batch_generate as bg; "
+    code += "held = bg.RawFile(sys.argv[1]); print('holds', flush=True); input()"
+    path, pipe = tmp_path / "a.raw.jsonl", subprocess.PIPE
+    with subprocess.Popen([sys.executable, "-c", code, path], stdin=pipe, stdout=pipe) as holder:
+        assert holder.stdout.readline() == b"holds\n"
+        with pytest.raises(r.BadInput, match="another run is writing it"):
+            bg.RawFile(path)
+    bg.RawFile(path).close()
+    assert [found.name for found in tmp_path.iterdir()] == ["a.raw.jsonl"]
 
 
 @pytest.mark.slow
