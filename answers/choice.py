@@ -45,7 +45,7 @@ PAUSE = re.compile(
 MENTION = re.compile(  # "(B)", "option B"
     r"""(?x) (?<![A-Za-z0-9\\^_])
     (?: [(\[]\s*([A-Z])\s*[)\]]
-      | (?i:option|choice|answer|statement|letter|image)[\s_]+["'“‘(]?([A-Za-z])(?![A-Za-z0-9'’]) )"""
+      | (?i:option|choice|answer|statement|letter)[\s_]+["'“‘(]?([A-Za-z])(?![A-Za-z0-9'’]) )"""
 )
 NEGATED = re.compile(  # before a letter: "not", "rather than option", "we can rule out"
     r"""(?xi)
@@ -103,7 +103,7 @@ def beside(letter, text, end, options):
 def begun_option(text, letter, options):
     """The option whose own words begin with another letter: "I only", "C, Ruby", "A > D > B"."""
     for option in named(text, options, "start"):
-        own = plain(options[LETTERS.index(option)]).strip(" $([")
+        own = plain(options[LETTERS.index(option)]).strip(" $([{}")
         if len(own) > 1 and own[0] == letter != option:
             return option
     return None
@@ -115,9 +115,8 @@ def mentions(text, options):
     for match in MENTION.finditer(text):
         letter = match[match.lastindex].upper()
         start, end = match.start(), match.end(match.lastindex)
-        denied = NEGATED.search(text, max(0, start - 40), start)
-        denied = denied or REFUSED.match(text, end, end + 90)
-        if not denied and is_option(letter, options) and (letter != "I" or "II" not in text):
+        denied = NEGATED.search(text, max(0, start - 40), start) or REFUSED.match(text, end)
+        if not denied and is_option(letter, options):
             found.append(letter)
     return list(dict.fromkeys(found))
 
@@ -133,8 +132,7 @@ CUE = re.compile(
               |conclusion|elimination) (?!\s*[(\[]?(?-i:[A-Z])\b) ) (?![a-z])
         [^.;\n:=?]{0,90}?
         (?: \s*[:：=→>] | \s+-+\s
-          | (?<![a-z]) (?: is|are|was|were|(?<!not\ )(?<!n['’]t\ )be|been|being|remains|becomes
-              | (?:seems?|appears)(?:\s+to\s+be)? ) (?![a-z]|\s+not\s+(?-i:[a-z])) )
+          | (?<![a-z]) (?: is|are|was|were|(?<!not\ )(?<!n['’]t\ )be|been|being|remains|becomes|seems ) (?![a-z]|\s+not\s+(?-i:[a-z])) )
       | \#{4} | 答案(?:应该|应)?[是为选：:]? )
     | (?: answers?|ans|go(?:ing)?|lean|pick(?:ing)?|choos(?:e|ing)|chose|select(?:ing)?|say|conclude
         |leads|corresponds|matches|closest|leav(?:es|ing)|left|so|thus|hence|therefore|it['’]s|it\s+is
@@ -150,7 +148,7 @@ DOUBT = re.compile(  # before a cue: "whether the answer is", "the student's ans
 REMARK = re.compile(  # "Note: had it asked about X, the answer would be A"
     r"""(?xi)
     \b(?:if|had|were|suppose|assuming|unless|otherwise|in\s+case|for\s+(?:the\s+)?other)\b .*
-    \b(?:would|were|might|could)\b | ^\W*(?:note|remark|p\.?s|nb)\b\W"""
+    \b(?:would|were|might|could)\b"""
 )
 CONDITION = re.compile(r"(?i)^\W*[A-Z]?\W*if\b|\botherwise\b|\?$")  # "A if ..., otherwise B"
 TAKEN_BACK = re.compile(  # behind an announcement
@@ -173,13 +171,12 @@ def announcements(text, options):
         start, end = cue.span()
         tail = text[end : end + 3000]
         letters, _ = letters_at(tail, 0, options, bool(cue["noun"]))
-        if letters is None and not cue["noun"]:
-            continue
-        behind = tail[FILLS.match(tail).end() :]
-        line = SENTENCE_END.split(behind, maxsplit=1)[0].rstrip()
+        line = SENTENCE_END.split(tail[FILLS.match(tail).end() :], maxsplit=1)[0].rstrip()
         if letters is None:
-            begun = named(tail.lstrip(" :\n"), options, "start") or named(behind, options, "start")
-            letters = offered(begun, line, options)
+            if cue["noun"]:
+                letters = offered(tail.lstrip(" :\n"), line, options)
+            elif hits := first_word(tail, options):
+                letters = hits[0]
         if letters is not None:
             clause = SENTENCE_END.split(text[max(0, start - 200) : start])[-1].rpartition(";")[2]
             doubt = REMARK.search(clause + cue[0]) or CONDITION.search(line) or DOUBT.search(clause)
@@ -187,14 +184,19 @@ def announcements(text, options):
     return found
 
 
-def offered(begun, line, options):
-    """The option that a text begins with or its first line names; "" for "the nucleus or the
-    ribosome"."""
+def offered(text, line, options):
+    """The option that a text begins with or its line names; "" for "the nucleus or the ribosome"."""
     within = named(line, options)
     if len(within) > 1 and " or " in line and not named(line, options, "all"):
         return ""
-    hits = begun or within
+    hits = named(text, options, "start") or within
     return hits[0] if len(hits) == 1 else None
+
+
+def first_word(text, options):
+    """The option that is the first word of a text, a pause behind it: "Yes, because"."""
+    word = re.match(r"\W*([A-Za-z]+)\b\s*(?:[,.;!(–—-]|$)", text)
+    return named(word[1] if word else "", options, "all")
 
 
 def statement(text, options, stated):
@@ -218,38 +220,34 @@ def said_right(text, options, stated):
 # ---- the beginning and the end ----
 
 LISTED = re.compile(r"(?im)^[-•#* \t]*(?:option|choice)?\s?[(\[]?([A-Z])[)\].:](?=\s|$)")
-FIRST_WORD = re.compile(r"\W*([A-Za-z]+)\b\s*(?:[,.;!—–-]|$)")
 OPEN_END = re.compile(  # no sentence ends so
     r"""(?x)(?:\s|(?=[,;]))(?:because|since|and|or|but|the|an|is|are|was|of|to|that|which|with|for|if|as|by|from
     |gives|get|equals|have|[=+,;])$"""
 )
 CLOSED = re.compile(r"[.!?。！？:)\]}\"'”’]$|```$")
-DENIAL = re.compile(r"(?i)\b(?:no|not|cannot)\b|n['’]t\b")
 UNSURE = re.compile(r"(?i)\?|\b(?:may|might|could|know|unclear|depends|cannot|please|sorry)\b")
 
 
-def listed(text, options):
-    """The options whose letters begin a line."""
-    return {label.upper() for label in LISTED.findall(text) if is_option(label, options)}
+def is_list(text):
+    """Do several options' letters begin a line?"""
+    return len({label.upper() for label in LISTED.findall(text)}) > 1
 
 
 def first_line(text, options, stated):
     """A response that begins with its answer: "B because ...", "(B) 5 cm", "Yes, ..."."""
     line = text.split("\n", 1)[0]
-    if len(listed(text[:3000], options)) > 1:
+    if is_list(text[:3000]):
         return None
     step = re.match(r"\W?[a-z]\W", line) and len(line) > 4  # "a) With both given, ..."
     letters, end = letters_at(text, 0, options)
     if letters is not None and not step and (PAUSE.match(text, end) or text[end - 1] in ")]}>"):
         return letters
-    word = FIRST_WORD.match(line)  # "Yes, because"
-    hits = named(line, options, "all") or named(word[1] if word else "", options, "all")
+    hits = named(line, options, "all") or first_word(line, options)
     return hits[0] if hits else None
 
 
 def cut_off(text):
-    """Does a response stop inside a sentence: at a word that needs another, or, a long one, without
-    its full stop?"""
+    """Does a response stop at a word that needs another, or, a long one, without a full stop?"""
     return bool(OPEN_END.search(text[-20:])) or len(text) > 300 and not CLOSED.search(text[-3:])
 
 
@@ -261,11 +259,11 @@ def last_letters(text, options, stated):
 
 
 def last_sentence(text, options, stated):
-    """The one option that one of the last two sentences of a short response names, or that a long
-    one mentions."""
+    """The one option that the last sentences of a short response name, or that a long one
+    mentions."""
     if stated or cut_off(text):
         return None
-    if len(listed(text, options)) > 1:  # a list, of which no line is a conclusion
+    if is_list(text):  # of which no line is a conclusion
         text = re.sub(LISTED.pattern + ".*", "", text)
     sentences = [part for part in SENTENCE_END.split(text[-SHORT:]) if part.strip()] or [""]
     if len(text) < SHORT:
@@ -278,8 +276,7 @@ def last_sentence(text, options, stated):
 
 
 def concluded(sentence, options):
-    """The letter that a sentence near the end commits to; "" where it names several or asks; None
-    where none."""
+    """The letter that a sentence commits to; "" where it names several or asks; None: none."""
     letters = mentions(sentence, options)
     if letters or sentence.rstrip().endswith("?"):
         return letters[0] if len(letters) == 1 else ""
@@ -298,11 +295,12 @@ def yes_or_no(text, options, stated):
         return None
     if UNSURE.search(text) or cut_off(text):
         return None
-    return LETTERS[flat.index("no" if DENIAL.search(text) else "yes")]
+    denied = re.search(r"(?i)\b(?:no|not|cannot)\b|n['’]t\b", text)
+    return LETTERS[flat.index("no" if denied else "yes")]
 
 
 CALLED = re.compile(  # of a statement: "is not correct", "Incorrect.", "T"
-    r"""(?xi) (?:\b(?:is|was|['’]s)|^) (?:\s\w+ly)? \s*
+    r"""(?xi) (?:\b(?:is|was|['’]s)|^) \s*
     (not\s+|n['’]t\s+|in)? (?:(true|correct|right|(?-i:T))|false|wrong|(?-i:F))\b"""
 )
 

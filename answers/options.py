@@ -68,14 +68,8 @@ def contained(flat, known):
         denied = BEFORE.search(before[-30:])
         if denied and (option[1].isdigit() or before[-2].isalpha()):
             continue
-        if option[1].isdigit() and after[:1] in tuple("/^"):
-            continue
-        if (
-            option == " no "
-            and re.match("(?!it |there |not )[a-z]", after)
-            and before[-4:] != " or "
-        ):
-            continue  # "There is no abstract"
+        if option in (" yes ", " no ") and before.strip() and after.strip():
+            continue  # "There is no abstract, so I cannot say yes or no without it"
         hits.append(letter)
         flat = flat.replace(option, " # ")
     return hits
