@@ -216,11 +216,11 @@ class Found(NamedTuple):
 
     ids: list
     texts: list
-    blocks: list  # (shingles of BATCH rows, 8 bytes each, and where those of a row start)
+    blocks: tuple  # (shingles of BATCH rows, 8 bytes each, and where those of a row start)
     lengths: np.ndarray  # shingles of each row
     wholes: np.ndarray  # hash of a row's word sequence
-    keys: np.ndarray  # (bands, rows) of uint32
     said: np.ndarray  # hash of what the row answers
+    keys: np.ndarray  # (bands, rows) of uint32
 
     def grams(self, row):
         values, places = self.blocks[row // BATCH]
@@ -230,21 +230,19 @@ class Found(NamedTuple):
 
 def read_rows(args, bands, per_band):
     """First pass: a Found of all rows."""
-    ids, texts, blocks, keys = [], [], [], [np.zeros((bands, 0), np.uint32)]
-    lengths, wholes, said = ([np.zeros(0, kind)] for kind in (np.int64, np.uint64, np.int64))
+    ids, texts, parts, batch = [], [], [], True
     reader = iter(r.progress(r.read(args.input, args.field, limit=args.limit), desc="reading"))
-    while batch := list(itertools.islice(reader, BATCH)):
-        questions = [str(row[args.field] or "") for row in batch]
+    while batch:  # the last one is empty
+        batch = list(itertools.islice(reader, BATCH))
+        questions = [row[args.field] or "" for row in batch]
         values, places, whole = shingles(questions)
-        blocks.append((values, places))
-        lengths.append(np.diff(places))
-        wholes.append(whole)
-        keys.append(band_keys(values, places, bands, per_band))
-        said.append(np.array([equal_questions.answer_hash(row) for row in batch], dtype=np.int64))
+        keys = band_keys(values, places, bands, per_band)
+        said = np.array([equal_questions.answer_hash(row) for row in batch], dtype=np.int64)
+        parts.append(((values, places), np.diff(places), whole, said, keys))
         texts += questions
         ids += [row["id"] for row in batch]
-    lengths, wholes, said = map(np.concatenate, (lengths, wholes, said))
-    return Found(ids, texts, blocks, lengths, wholes, np.concatenate(keys, axis=1), said)
+    blocks, *arrays, keys = zip(*parts, strict=True)
+    return Found(ids, texts, blocks, *map(np.concatenate, arrays), np.concatenate(keys, axis=1))
 
 
 def exact_duplicates(wholes, lengths, other_numbers):

@@ -23,8 +23,8 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-import importlib.util
 import math
+import runpy
 
 import count_tokens
 import load_sources
@@ -90,12 +90,10 @@ def load_scorer(text):
     file, _, name = text.partition(":")
     if not Path(file).is_file() or not name:
         raise r.BadInput(f"--scorer {text}: give a file and a function in it: my_scorer.py:steps")
-    spec = importlib.util.spec_from_file_location("user_scorer", file)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    if not callable(getattr(module, name, None)):
+    defined = runpy.run_path(file)
+    if name not in defined:
         raise r.BadInput(f"--scorer {text}: {file} has no function {name}")
-    return getattr(module, name)
+    return defined[name]
 
 
 def novelty_of(args, n):
