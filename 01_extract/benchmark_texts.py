@@ -54,8 +54,8 @@ def answer_of(row):
     letters = (r.option_letter(low.get(name), options) for name in names if options)
     if letter := next(filter(None, letters), None):
         return options[ord(letter) - 65]
-    found = (low[name] for name in (*names, "final_answer", "answer_number") if low.get(name))
-    return str(next(found, ""))[-300:]
+    found = map(low.get, (*names, "final_answer", "answer_number"))
+    return str(next(filter(None, found), ""))[-300:]
 
 
 def read_benchmarks(paths):
@@ -79,11 +79,6 @@ def read_benchmarks(paths):
 
 
 def item_of(path, number, row):
-    named = (str(row[field]).strip() for field in ID_FIELDS if row.get(field) not in (None, ""))
-    return Item(
-        benchmark_name(path, row),
-        next(named, f"{path.stem}:{number}"),
-        r.question_of(row),
-        tuple(r.options_of(row)),
-        answer_of(row),
-    )
+    ids = (str(row[name]).strip() for name in ID_FIELDS if row.get(name) not in (None, ""))
+    id_, options = next(ids, f"{path.stem}:{number}"), tuple(r.options_of(row))
+    return Item(benchmark_name(path, row), id_, r.question_of(row), options, answer_of(row))

@@ -86,6 +86,10 @@ def ngrams(words, n):
     return {hash(tuple(words[i : i + n])) for i in range(len(words) - n + 1)}
 
 
+def words_key(text):
+    return tuple(words_of(text))
+
+
 class Row(NamedTuple):
     """A row as it is compared: its bare question, and what a judge is shown."""
 
@@ -110,7 +114,7 @@ class Known(NamedTuple):
         these is true?" is many questions."""
         if len(self.words) >= LONG or not options or not self.options:
             return True
-        return not self.options.isdisjoint(tuple(words_of(option)) for option in options)
+        return not self.options.isdisjoint(map(words_key, options))
 
     def overlap(self, words, shared, of_ours):
         """Share of the question's n-grams that the words hold, 0 where it is too small to decide;
@@ -145,7 +149,7 @@ class Index:
         self.known, self.exact = [], collections.defaultdict(list)
         for number, item in enumerate(items):
             question, options = bare_question(item.question)
-            options = {tuple(words_of(option)) for option in item.options or options}
+            options = set(map(words_key, item.options or options))
             words = words_of(question)
             grams = ngrams(words, min(SHORT, len(words)) or 1)
             self.known.append(Known(number, item, question, options, words, grams))
@@ -162,9 +166,8 @@ class Index:
         """Pairs of a row, the best first: exact ones, or those above the n-gram shares."""
         words = words_of(row.question)
         same = self.exact.get(tuple(words) or None, ())
-        found = [Pair(row, known, "exact", 1.0) for known in same]
-        found = [pair for pair in found if pair.known.same_options(row.options)]
-        return found or self.overlaps(row, words)
+        same = [known for known in same if known.same_options(row.options)]
+        return [Pair(row, known, "exact", 1.0) for known in same] or self.overlaps(row, words)
 
     def overlaps(self, row, words):
         ours = ngrams(words, SHORT)
@@ -258,23 +261,23 @@ def views(text):
 def match_vectors(args, index, rows):
     """Pairs of rows and their nearest benchmark questions, from the lowest cosine that counts."""
     folder = args.cache or r.beside(args.output, "embeddings")
-    theirs = [(known, *view) for known in index.known for view in views(known.question)]
-    ours = [(place, part) for place, row in enumerate(rows) for part in windows(row.question)]
-    vectors = embed_texts.embed([text for _, text, _ in theirs], args.encoder, folder)
-    parts = embed_texts.embed([part for _, part in ours], args.encoder, folder)
-    best = [collections.Counter() for _ in rows]  # {number of a benchmark question: cosine}
-    for part, near in embed_texts.nearest(parts, vectors, NEAREST):
-        cosines = best[ours[part][0]]
-        for view, cosine in near:
-            known, _, more = theirs[view]
-            cosines[known.number] = max(cosine - more, cosines[known.number])
     lowest = JUDGE_FROM if args.model else args.embedding_threshold
-    return [
-        Pair(row, index.known[number], "embedding", cosine)
-        for row, cosines in zip(rows, best, strict=True)
-        for number, cosine in cosines.most_common(NEAREST)
-        if cosine >= lowest and index.known[number].same_options(row.options)
-    ]
+    theirs = ((known.number, *view) for known in index.known for view in views(known.question))
+    numbers, texts, needed = zip(*theirs, strict=True)
+    ours = ((row, part) for row in rows for part in windows(row.question))
+    owners, parts = zip(*ours, strict=True)
+    vectors = embed_texts.embed(texts, args.encoder, folder)
+    found = embed_texts.nearest(embed_texts.embed(parts, args.encoder, folder), vectors, NEAREST)
+    best = collections.defaultdict(collections.Counter)  # {row: {benchmark question: cosine}}
+    for part, near in found:
+        cosines = best[owners[part]]
+        for view, cosine in near:
+            cosines[numbers[view]] = max(cosine - needed[view], cosines[numbers[view]])
+    for row, cosines in best.items():
+        for number, cosine in cosines.most_common(NEAREST):
+            known = index.known[number]
+            if cosine >= lowest and known.same_options(row.options):
+                yield Pair(row, known, "embedding", cosine)
 
 
 # ---- the judge ----

@@ -169,23 +169,22 @@ def settle(same_words, claims):
     {row: the answers} for rows of which none stays).
     """
     kept, lost, unsettled = dict(same_words), {}, {}
-    asking_the_same = collections.defaultdict(list)
+    asking_the_same = collections.defaultdict(set)
     for row, first in same_words.items():
-        asking_the_same[first].append(row)
-    groups = ([first, *rows] for first, rows in asking_the_same.items())
+        asking_the_same[first] |= {first, row}
+    groups = map(sorted, asking_the_same.values())
     unequal = [rows for rows in groups if len(set(claims.first[rows])) > 1]
     claims.load(itertools.chain.from_iterable(unequal))
     for rows in unequal:
         groups = by_answer([claims.of[row] for row in rows if claims.of[row].kind])
-        if len(groups) < 2:
-            continue
         groups.sort(key=strength, reverse=True)
-        if strength(groups[0]) == strength(groups[1]):
-            unsettled |= dict.fromkeys(rows, described(groups))
-        else:
+        told = described(groups)
+        if len(groups) > 1 and strength(groups[0]) == strength(groups[1]):
+            unsettled |= dict.fromkeys(rows, told)
+        elif len(groups) > 1:
             best = max(groups[0], key=lambda claim: claim.backing)
             kept |= dict.fromkeys(rows, best.number)
-            lost |= {claim.number: described(groups) for claim in itertools.chain(*groups[1:])}
+            lost |= {claim.number: told for claim in itertools.chain(*groups[1:])}
     kept = {row: stays for row, stays in kept.items() if row != stays and row not in unsettled}
     return kept, lost, unsettled
 

@@ -26,12 +26,11 @@ def lineage(path, sources=False):
     meta = r.read_meta(path)
     if meta is None:
         return {}
-    same_if = meta.get("same_if", {})
-    before = same_if.get("options", {}).get("input") or []
+    same_if, steps = meta["same_if"], {}
+    before = same_if["options"].get("input", [])
     before = [before] if isinstance(before, str) else before
     if sources and "loaded" in meta:
-        before = same_if.get("inputs", {})
-    steps = {}
+        before = same_if["inputs"]
     for source in before:
         steps |= lineage(source, sources)
     return {**steps, str(path): meta}
@@ -55,9 +54,8 @@ def rejected_by_source(steps):
 
 
 def table(head, lines):
-    """Markdown table; columns that begin with a number stand to the right."""
-    numbers = [isinstance(cell, int | float) or cell.endswith("%") for cell in (lines or [head])[0]]
-    rule = ["---:" if number else "---" for number in numbers]
+    """Markdown table: names to the left, all else to the right."""
+    rule = ["---", *["---:"] * (len(head) - 1)]
     cells = [[f"{cell:,}" if isinstance(cell, int) else str(cell) for cell in row] for row in lines]
     return "\n".join("| " + " | ".join(row) + " |" for row in [head, rule, *cells])
 

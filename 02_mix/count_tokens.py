@@ -12,6 +12,7 @@ import rows as r
 
 BATCH = 512  # rows tokenized at once, over all cores
 FILES = ("tokenizer.json", "tokenizer_config.json", "chat_template.jinja")
+SPECIAL = {"bos_token", "eos_token", "unk_token", "sep_token", "pad_token", "cls_token"}
 
 
 def folder_of(name):
@@ -45,11 +46,10 @@ class Tokenizer:
         elif isinstance(self.template, list):  # several by name
             named = {entry["name"]: entry["template"] for entry in self.template}
             self.template = named.get("default")
-        special = {key: value for key, value in config.items() if key.endswith("_token") and value}
-        self.special = {
-            key: value["content"] if isinstance(value, dict) else value
-            for key, value in special.items()
-        }
+        self.special = {}
+        for name in config.keys() & SPECIAL:
+            token = config[name]
+            self.special[name] = token["content"] if isinstance(token, dict) else token
 
     def render(self, conversations):
         """The texts of lists of messages in the chat template, in transformers' sandbox."""
@@ -75,9 +75,10 @@ def conversation(row):
     """Messages of a row: prompt and completion, or question and answer."""
     if isinstance(row.get("prompt"), list):
         return [*row["prompt"], *row["completion"]]
-    texts = {"system": row.get("system"), "user": row["question"], "assistant": row["answer"]}
-    texts = {role: text for role, text in texts.items() if text or role != "system"}
-    return [{"role": role, "content": text} for role, text in texts.items()]
+    talk = [("user", row["question"]), ("assistant", row["answer"])]
+    if row.get("system"):
+        talk.insert(0, ("system", row["system"]))
+    return [{"role": role, "content": text} for role, text in talk]
 
 
 def counted(rows, tokenizer):

@@ -57,9 +57,9 @@ class Pair(NamedTuple):
 def text_of(value):
     """Text of a field: of a list the first, of a dict its response."""
     if isinstance(value, list):
-        value = value[0] if value else None
+        value = next(iter(value), None)
     if isinstance(value, dict):
-        value = next((value[name] for name in TEXTS if name in value), None)
+        value = next(filter(None, map(value.get, TEXTS)), None)
     return "" if value is None else str(value).strip()
 
 
@@ -81,13 +81,12 @@ def reference_in(low):
 
 def options_text(question, options):
     """The question with its options as lettered lines, unless it holds them already."""
-    options = [option.strip() for option in options]
+    options = list(map(str.strip, options))
     bare = [LABEL.sub("", option) for option in options]
     if all(bare) and all(option in question for option in bare):
         return question
     if not all(map(LABEL.match, options)):
-        pairs = zip(string.ascii_uppercase, options, strict=False)
-        options = [f"{letter}) {text}" for letter, text in pairs]
+        options = list(map("{}) {}".format, string.ascii_uppercase, options))
     return "\n".join([question, *options])
 
 
@@ -131,7 +130,7 @@ def turns(messages):
         if role is None:
             raise Unusable("unknown form")
         said[role].append(text_of(message))
-    if len(said["user"]) > 1 or len(said["assistant"]) > 1:
+    if max(len(said["user"]), len(said["assistant"])) > 1:
         raise Unusable("several turns")
     return "\n".join(said["system"]) or None, "".join(said["user"]), "".join(said["assistant"])
 
@@ -170,7 +169,7 @@ def read_pair(low):
     if isinstance(low.get("question"), dict):  # AI2: {"stem": ..., "choices": [...]}
         low = {**low, **r.lower_names(low["question"])}
     asked, question = first_of(low, QUESTION)
-    if not any(name in low for name in QUESTION):
+    if low.keys().isdisjoint(QUESTION):
         raise Unusable("unknown form")
     given, answer = first_of(low, ANSWER)
     reasoned, worked = first_of(low, REASONED)
@@ -211,7 +210,7 @@ def read_mapped(row, fields):
 MARKED_THINKING = re.compile(  # OpenThoughts; Nemotron's switch is no system prompt of a user
     r"<\|begin_of_thought\|>(.*?)<\|end_of_thought\|>\s*", re.S
 )
-MARKED_ANSWER = re.compile(r"<\|(?:begin|end)_of_solution\|>\s*")
+MARKED_ANSWER = re.compile(r"\s*<\|end_of_solution\|>\s*|<\|begin_of_solution\|>\s*")
 SWITCH = re.compile(r"\s*detailed thinking (?:on|off)\s*", re.I)
 
 
@@ -220,8 +219,7 @@ def strip_thinking(answer, keep):
     never ends."""
     answer = MARKED_THINKING.sub(r"<think>\1</think>\n", answer)
     answer = answer.replace("<|begin_of_thought|>", "<think>")
-    if "_of_solution|>" in answer:
-        answer = MARKED_ANSWER.sub("", answer).strip()
+    answer = MARKED_ANSWER.sub("", answer)
     if still_thinking(answer):
         raise Unusable("unfinished thinking")
     return answer if keep else after_thinking(answer)

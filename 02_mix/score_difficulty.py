@@ -86,11 +86,9 @@ def graded(pairs):
 
 def unscorable(row, judge):
     """Reason why this row cannot be scored, or None."""
-    if not judge and row.get("reference_answer") and checkable(row) is None:
-        return "reference not checkable"
-    if row.get("reference_answer") or (judge and row.get("answer")):
-        return None
-    return "no reference answer"
+    if not (row.get("reference_answer") or (judge and row.get("answer"))):
+        return "no reference answer"
+    return None if judge or checkable(row) else "reference not checkable"
 
 
 # ---- samples and verdicts ----
