@@ -174,9 +174,6 @@ def main():
     add("--comparisons", nargs="+", required=True, metavar="FILE", help="of the pairs (.json)")
     add("--output", required=True, metavar="FILE.md", help="its data stand beside it as .json")
     args = parser.parse_args()
-    for path in (args.csv, *args.comparisons):
-        if not Path(path).is_file():
-            raise r.BadInput(f"{path}: there is no such file")
     sources = gather(Path(args.csv), args.comparisons)
     r.write_json(Path(args.output).with_suffix(".json"), sources)
     with r.write_aside(args.output, "w") as file:

@@ -57,8 +57,6 @@ def read_recipe(path):
         unknown = recipe.keys() - RECIPE_KEYS
         unknown = unknown.union(*(entry.keys() - SOURCE_KEYS for entry in sources))
         nameless = not all(entry["source"] for entry in sources)
-    except FileNotFoundError:
-        raise r.BadInput(f"--recipe {path}: there is no such file") from None
     except yaml.YAMLError as error:
         raise r.BadInput(f"--recipe {path}: not valid YAML ({error})") from None
     except (TypeError, AttributeError, KeyError):
@@ -106,7 +104,13 @@ def plan(named, recipe=None):
         if path:
             source["path"] = path
     for name, source in listed.items():
-        check_source(name, source)
+        if not Path(source.get("path", TABLE)).is_file() or not {"path", "hub"} & source.keys():
+            what = (
+                f"there is no file {source['path']}"
+                if "path" in source
+                else "it has no path or hub"
+            )
+            raise r.BadInput(f"source {name}: {what}; give its place with --sources {name}=PATH")
     return listed
 
 
@@ -119,17 +123,6 @@ def name_of(text, table):
     raise r.BadInput(
         f"--sources {text}: neither a file nor a name of {TABLE.name} ({', '.join(table)})"
     )
-
-
-def check_source(name, source):
-    if "path" in source and not Path(source["path"]).is_file():
-        raise r.BadInput(
-            f"source {name}: {source['path']}: there is no such file; make it, or give another place with --sources {name}=PATH"
-        )
-    if not {"path", "hub"} & source.keys():
-        raise r.BadInput(
-            f"source {name}: not in {TABLE.name}, and the recipe gives neither path nor hub; give it with --sources {name}=PATH"
-        )
 
 
 def stream(source, limit=None):
