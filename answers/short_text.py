@@ -1,8 +1,7 @@
-"""Short answers in words: what a response states, and whether that is the reference. Words that
-differ are left to a judge.
+"""Short answers in words: what a response states, and whether that is the reference.
 
-    read("The powerhouse is the mitochondrion.")  -> ("The powerhouse is the mitochondrion.", "text")
-    same("The powerhouse is the mitochondrion.", "mitochondria") -> (True, "words")
+    read("The powerhouse is the mitochondrion.")  -> ("The powerhouse is the mitochondrion", "text")
+    same("The powerhouse is the mitochondrion", "mitochondria") -> (True, "words")
     same("It is not caused by iron", "iron")      -> (None, "words")         denied
     same("the lysosome", "ribosome")              -> (None, "other words")   perhaps a synonym
 
@@ -20,59 +19,10 @@ from .words import tokens
 
 MAX_READ = 20_000
 LONG = 400  # characters: an explanation, of which the first and the last sentence count
-
-# ---- reading ----
-
 CONCLUSION = re.compile(  # or "This process is called reduction."
     r"""(?xi) \W*(?:therefore|thus|hence|so|in\ (?:conclusion|summary|short)|finally)\b[,\s]*
     | (?=.*\b(?:called|known\ as)\b)"""
 )
-
-
-def statement(text):
-    """What follows the last "answer is", "Answer:", "####"; None without such a mark."""
-    for _, tail in solution.statements(text):
-        head = SENTENCE_END.split(tail.lstrip("*_\"'“ \n:"), maxsplit=1)[0].strip(" \"'“”.,:;!")
-        if re.search(r"\w", head):
-            return head
-    return None
-
-
-def conclusion(text):
-    """The last sentence that concludes, without its "therefore"."""
-    for part in SENTENCE_END.split(text)[:-5:-1]:
-        if found := CONCLUSION.match(part or ""):
-            return part[found.end() :]
-    return None
-
-
-def whole_text(text):
-    """A short text, or the first and the last sentence."""
-    found = [part for part in SENTENCE_END.split(text) if part and part[:1] not in "# "] or [text]
-    return text if len(text) <= LONG else f"{found[0]} {found[-1]}"[:1500]
-
-
-READING = (("statement", statement), ("conclusion", conclusion), ("text", whole_text))
-
-
-def steps(text, options=None):
-    """(rule, what it said) up to the rule that decided."""
-    text = plain(text[-MAX_READ:]).strip()  # a box is a statement then
-    for name, rule in READING:
-        answer = rule(text)
-        yield name, answer
-        if answer is not None:
-            return
-
-
-def read(text, options=None):
-    """(answer, rule)"""
-    *_, (name, answer) = steps(text)
-    return answer or None, name if answer else None
-
-
-# ---- comparing: rules of (statement, reference) -> (verdict,), None where one does not apply ----
-
 POLARITY = re.compile(  # "No, ...", "The statement is not true", "so the answer is no"
     r"""(?x)
     (?: ^\W* | \b(?:is|answer|statement|therefore|thus|hence|so)\W+ (?:indeed\s+|actually\s+)? )
@@ -95,6 +45,31 @@ REFUSED = re.compile(  # in stemmed words, # for the reference's
 )
 
 
+def candidates(text):
+    """(rule, words) of what may be the answer, best first."""
+    for _, tail in solution.statements(text):
+        yield "statement", SENTENCE_END.split(tail.lstrip("*_\"'“ \n:"), maxsplit=1)[0]
+    parts = [part for part in SENTENCE_END.split(text) if part and part[0] not in "# "]
+    for part in parts[:-5:-1]:
+        if found := CONCLUSION.match(part):
+            yield "conclusion", part[found.end() :]
+    yield "text", text if len(text) <= LONG or not parts else f"{parts[0]} {parts[-1]}"[:1500]
+
+
+def steps(text, options=None):
+    """(rule, what it said) of the rule that decided."""
+    text = plain(text[-MAX_READ:]).strip()  # a box is a statement then
+    for name, said in candidates(text):
+        if re.search(r"\w", said):
+            yield name, said.strip(" \"'“”.,:;!\n")
+            return
+
+
+def read(text, options=None):
+    """(answer, rule)"""
+    return next(((said, name) for name, said in steps(text)), (None, None))
+
+
 def same(answer, reference, unit=None, rel_tol=None):
     """(True, False or None, rule): does the statement give the reference, with or without what
     stands in brackets, or the acronym there?"""
@@ -108,6 +83,7 @@ def same(answer, reference, unit=None, rel_tol=None):
 
 
 def decide(answer, reference):
+    """The first rule that gives a (verdict,) decides; None: it does not apply."""
     for name, rule in RULES:
         if (verdict := rule(answer, reference)) is not None:
             return verdict[0], name
@@ -136,7 +112,7 @@ def words(answer, reference):
     """The reference's words side by side in the statement, unless it hedges, denies or lists."""
     said, wanted = (tokens(APART.sub(" and ", text)) for text in (answer, reference))
     rest = f" {' '.join(said)} ".replace(f" {' '.join(wanted)} ", " # ")
-    if squeezed(answer) == squeezed(reference) != "":
+    if "".join(said) == "".join(wanted):  # quick sort, quicksort
         rest = " # "
     if not wanted or "#" not in rest:
         return None
@@ -144,11 +120,6 @@ def words(answer, reference):
     if not signs_kept(answer, reference) or numbers[1] and numbers[0] != numbers[1]:
         return (None,)
     return (None if REFUSED.search(rest) else True,)
-
-
-def squeezed(text):
-    """The letters of a text, for words written as one or as two: merge-sort; "" with digits."""
-    return "" if re.search(r"\d", text) else re.sub(r"^(?:an?|the)\s|\W", "", text.lower())
 
 
 def signs_kept(answer, reference):
