@@ -207,10 +207,8 @@ def identify(model):
     parts = []
     for path in sorted(p for p in folder.iterdir() if p.is_file() and p.suffix in kinds):
         stat = path.stat()
-        large = stat.st_size > 1 << 22
-        parts.append(
-            (path.name, stat.st_size, stat.st_mtime_ns if large else r.file_hash(str(path)))
-        )
+        state = stat.st_mtime_ns if stat.st_size > 1 << 22 else r.file_hash(str(path))
+        parts.append((path.name, stat.st_size, state))
     return f"{model}@{r.text_hash(parts)[:8]}"
 
 
@@ -456,7 +454,8 @@ class Book:
     def requests(self, rows, to_messages):
         """Requests of the rows without an answer, or with one cut off at a smaller budget."""
         for request in self.grouped(self.missing(rows, to_messages)):
-            if over_budget(self.counts, time.time() - self.started):
+            spent = money(self.counts, time.time() - self.started)
+            if spent >= setting("BUDGET") > 0:
                 self.stopped = True
                 return
             if not self.counts["asked"]:
@@ -508,7 +507,10 @@ class Book:
                 yield {**group[0], "ids": [id_ for request in group for id_ in request["ids"]]}
 
     def announce(self, messages):
-        show_first(self.raw.path.name, messages)
+        text = "\n".join(f"[{m['role']}] {m['content']}" for m in messages)
+        text = text if len(text) <= 1500 else f"{text[:1500]} ..."
+        shown = f"--- first prompt of {self.raw.path.name} ---\n{text}\n---"
+        r.say(shown.encode(errors="replace").decode())
         if self.sampling.get("thinking"):
             self.warn_thinking()
         if self.bar.total:
@@ -628,18 +630,6 @@ def money(tokens, seconds):
     spent = setting("PRICE_PER_GPU_HOUR") * setting("GPUS", 1) * seconds / 3600
     spent += setting("PRICE_IN") * tokens["prompt_tokens"] / 1e6
     return spent + setting("PRICE_OUT") * tokens["completion_tokens"] / 1e6
-
-
-def over_budget(counts, seconds):
-    """Has this process spent BUDGET?"""
-    return money(counts, seconds) >= setting("BUDGET") > 0
-
-
-def show_first(name, messages):
-    text = "\n".join(f"[{m['role']}] {m['content']}" for m in messages)
-    text = text if len(text) <= 1500 else f"{text[:1500]} ..."
-    shown = f"--- first prompt of {name} ---\n{text}\n---"
-    r.say(shown.encode(errors="replace").decode())
 
 
 # ---- endpoints ----
@@ -826,16 +816,14 @@ class Endpoints:
     def fault(self, endpoint, status, headers, data):
         """The error of a reply that is no answer: Fault, or Gone where the server is of no use."""
         text = str(Fault(f"{status}: {data[:500].decode(errors='replace')}"))
-        if status in REFUSED:
-            endpoint.refusals += 1
-            # its first reply, or many after each other
-            if not endpoint.answered or endpoint.refusals >= 20:
-                if not endpoint.refused:
-                    r.say(f"{endpoint.url}: refuses ({text}); its rows go to the others")
-                endpoint.refused = f"--base-url {endpoint.url}: {text}"
-                return Gone(text)
-        wait = retry_after(headers.get("Retry-After"))
-        now = time.monotonic()
+        endpoint.refusals += status in REFUSED
+        # its first reply, or many after each other
+        if status in REFUSED and (not endpoint.answered or endpoint.refusals >= 20):
+            if not endpoint.refused:
+                r.say(f"{endpoint.url}: refuses ({text}); its rows go to the others")
+            endpoint.refused = f"--base-url {endpoint.url}: {text}"
+            return Gone(text)
+        wait, now = retry_after(headers.get("Retry-After")), time.monotonic()
         if status in (429, 503) and endpoint.rests_until <= now:
             # nothing is sent meanwhile, and afterwards half as much at once
             endpoint.rests_until = now + max(wait, BACKOFF)

@@ -245,7 +245,13 @@ FIELD_TYPES = {
     "correct": bool,
     "reference": (str, list),
 }
-TYPE_NAMES = {str: "a text", list: "a list", int: "a whole number", bool: "true or false"}
+TYPE_NAMES = {
+    str: "a text",
+    list: "a list",
+    int: "a whole number",
+    bool: "true or false",
+    (str, list): "a text or a list",
+}
 quick_decode = msgspec.json.Decoder().decode
 
 
@@ -389,8 +395,9 @@ def read(path, *fields, limit=None, unique=True):
                     row["id"] += f"-{copies[row['id']] + 1}"
             row["id"] = str(row["id"])
             if unique and seen.setdefault(hash(row["id"]), number) != number:
+                first = seen[hash(row["id"])]
                 raise BadInput(
-                    f'{path}, line {number}: id "{row["id"]}" stands already in line {seen[hash(row["id"])]}'
+                    f'{path}, line {number}: id "{row["id"]}" stands already in line {first}'
                 )
             if count >= part.start:
                 yield row
@@ -401,18 +408,16 @@ def read(path, *fields, limit=None, unique=True):
 def _check_field(row, wanted, path, number):
     """Raise BadInput where a row lacks a field, or has it with a value of another type."""
     field = wanted.rstrip("?!")
+    value, kind = row.get(field), FIELD_TYPES.get(field, str)
+    none_will_do = not wanted.endswith("!") if field in row else wanted.endswith("?")
+    if isinstance(value, kind) or (value is None and none_will_do):
+        return
     if field not in row:
-        if wanted.endswith("?"):
-            return
-        raise BadInput(
-            f'{path}, line {number}: field "{field}" is missing (this row has: {", ".join(row) or "nothing"})'
-        )
-    value, kind = row[field], FIELD_TYPES.get(field, str)
-    if not isinstance(value, kind) and (value is not None or wanted.endswith("!")):
-        raise BadInput(
-            f'{path}, line {number}: field "{field}" must be {TYPE_NAMES.get(kind, "a text or a list")}, '
-            f"this is {'null' if value is None else f'{str(value)[:60]!r} ({type(value).__name__})'}"
-        )
+        fault = f"is missing (this row has: {', '.join(row) or 'nothing'})"
+    else:
+        shown = "null" if value is None else f"{str(value)[:60]!r} ({type(value).__name__})"
+        fault = f"must be {TYPE_NAMES[kind]}, this is {shown}"
+    raise BadInput(f'{path}, line {number}: field "{field}" {fault}')
 
 
 def hub_commit(hub, revision):
@@ -881,19 +886,17 @@ class Step:
     IGNORED = "output fresh changed workers base_url show help shard whole_limit".split()
 
     def __init__(self, args, inputs=(), prompt=None, code=(), ignore=(), **meta):
-        self.output = Path(args.output)
-        kinds = ("raw.jsonl", "rejected.jsonl", "meta.json")
-        self.raw_path, self.rejected_path, self.meta_path = (
-            beside(self.output, kind) for kind in kinds
-        )
+        self.args, self.output, self.started = vars(args), Path(args.output), time.time()
+        self.raw_path = beside(self.output, "raw.jsonl")
+        self.rejected_path = beside(self.output, "rejected.jsonl")
+        self.meta_path = beside(self.output, "meta.json")
         self.check_paths(inputs)
         lock(self.output)
-        if getattr(args, "fresh", False):
-            raw_rejected = beside(self.raw_path, "rejected.jsonl")
-            paths = (self.output, self.raw_path, raw_rejected, self.rejected_path, self.meta_path)
-            start_over(paths)
-        options = {k: v for k, v in vars(args).items() if k not in (*self.IGNORED, *ignore)}
-        if getattr(args, "shard", None):
+        if self.args.get("fresh"):
+            kinds = ("raw.jsonl", "raw.rejected.jsonl", "rejected.jsonl", "meta.json")
+            start_over([self.output, *(beside(self.output, kind) for kind in kinds)])
+        options = {k: v for k, v in self.args.items() if k not in (*self.IGNORED, *ignore)}
+        if self.args.get("shard"):
             options["limit"] = args.whole_limit
             meta = {"shard": args.shard, **meta}
         sources = [Path(getattr(source, "__file__", source)) for source in (sys.argv[0], *code)]
@@ -904,10 +907,9 @@ class Step:
             code={p.name: file_hash(str(p.resolve()))[:16] for p in sources if p.is_file()},
         )
         self.same_if = json.loads(json.dumps(same_if, default=str))
-        asked = {name: getattr(args, name, None) for name in ("model", "seed")}
-        self.meta = {**asked, **meta}
+        self.meta = {name: self.args.get(name) for name in ("model", "seed")} | meta
         self.counts = {"in": 0, "out": 0, "rejected": collections.Counter(), "split": 0}
-        self.args, self.started, self._files = vars(args), time.time(), None
+        self._files = None
         SPENT.clear()
 
     def check_paths(self, inputs):
@@ -944,15 +946,16 @@ class Step:
             return "some rows got no answer last time"
 
     def announce(self, old):
-        """The line at the start: what is made of how many rows, and how long it took last time."""
-        source, rows, took = self.args.get("input"), None, old.get("seconds")
+        """The line at the start: of how many rows, and how long it took last time."""
+        details, source = [], self.args.get("input")
         number = count_rows(source) if isinstance(source, str) else None
         if number is not None:
             part = within(self.args.get("limit"))
-            rows = f"{len(range(number)[part.start : part.stop]):,} rows of {Path(source).name}"
-        starting(
-            self.output.name, rows, f"{duration(took)} last time" if took is not None else None
-        )
+            number = len(range(number)[part.start : part.stop])
+            details.append(f"{number:,} rows of {Path(source).name}")
+        if "seconds" in old:
+            details.append(f"{duration(old['seconds'])} last time")
+        starting(self.output.name, *details)
 
     def read(self, path, *fields, limit=None, unique=True):
         """Rows of an input file, counted; each must then be kept, rejected or split."""
@@ -989,20 +992,17 @@ class Step:
 
     def funnel(self, counts=None):
         counts = counts or self.counts
-        rejected = sum(counts["rejected"].values())
-        reasons = ", ".join(
-            f"{reason} {n:,}"
-            for reason, n in sorted(counts["rejected"].items(), key=lambda item: -item[1])
-        )
-        return f"{counts['in']:,} rows -> {counts['out']:,}" + (
-            f"; rejected {rejected:,}: {reasons}" if rejected else ""
-        )
+        text = f"{counts['in']:,} rows -> {counts['out']:,}"
+        if by_reason := sorted(counts["rejected"].items(), key=lambda item: -item[1]):
+            reasons = ", ".join(f"{reason} {n:,}" for reason, n in by_reason)
+            text += f"; rejected {sum(counts['rejected'].values()):,}: {reasons}"
+        return text
 
     def finish(self, **meta):
         """Check that no row was lost, let the three files appear, print the funnel."""
         counts = self.counts
-        rejected = sum(counts["rejected"].values())
-        assert counts["in"] + counts["split"] == counts["out"] + rejected, (
+        gone_on = counts["out"] + sum(counts["rejected"].values())
+        assert counts["in"] + counts["split"] == gone_on, (
             f"rows were lost in {self.output}: {counts}"
         )
         self._write(0)  # opens the files where no row came: an empty result is a result
@@ -1013,26 +1013,23 @@ class Step:
         self.meta_path.unlink(missing_ok=True)
         os.replace(self._aside[1], self.rejected_path)
         os.replace(self._aside[0], self.output)
-        write_json(
-            self.meta_path,
-            {
-                "command": shlex.join(["python", *map(str, sys.argv)]),
-                "commit": git_commit(),
-                **self.meta,
-                **meta,
-                **(
-                    {"tokens": {**total_tokens(SPENT.values()), "files": dict(SPENT)}}
-                    if SPENT
-                    else {}
-                ),
-                "counts": counts,
-                "seconds": round(time.time() - self.started, 1),
-                "date": time.strftime("%Y-%m-%dT%H:%M:%S"),
-                "same_if": self.same_if,
-            },
-        )
-        took = duration(time.time() - self.started)
-        say(f"{self.output.name}: {self.funnel()}; {took}")
+        made = {
+            "command": shlex.join(["python", *map(str, sys.argv)]),
+            "commit": git_commit(),
+            **self.meta,
+            **meta,
+        }
+        if SPENT:
+            made["tokens"] = {**total_tokens(SPENT.values()), "files": dict(SPENT)}
+        took = time.time() - self.started
+        made |= {
+            "counts": counts,
+            "seconds": round(took, 1),
+            "date": time.strftime("%Y-%m-%dT%H:%M:%S"),
+            "same_if": self.same_if,
+        }
+        write_json(self.meta_path, made)
+        say(f"{self.output.name}: {self.funnel()}; {duration(took)}")
         unlock(self.output)
 
 
