@@ -12,6 +12,7 @@ worked out in prose; where that cannot tell (proofs, other words), the rows are 
 import collections
 import functools
 import itertools
+import math
 
 import extract_reference
 import grounding
@@ -71,15 +72,15 @@ class Claim:
     def backing(self):
         """Index into BACKING."""
         solved, known = self.row["consistent"], self.row["reference_answer"]
-        solved = solved if isinstance(solved, float | int) else None
+        solved = solved if isinstance(solved, float | int) else math.nan
         own = (
             known
             and self.kind
             and answers.check(self.answer, self.final, self.kind, self.options).correct
         )
-        if own is False or (solved is not None and solved < 0.5):
+        if own is False or solved < 0.5:
             return 0
-        if solved is not None:
+        if solved >= 0.5:
             return 3
         return 2 if known else 1
 
@@ -177,11 +178,13 @@ def settle(same_words, claims):
     claims.load(itertools.chain.from_iterable(unequal))
     for rows in unequal:
         groups = by_answer([claims.of[row] for row in rows if claims.of[row].kind])
+        if len(groups) < 2:
+            continue
         groups.sort(key=strength, reverse=True)
         told = described(groups)
-        if len(groups) > 1 and strength(groups[0]) == strength(groups[1]):
+        if strength(groups[0]) == strength(groups[1]):
             unsettled |= dict.fromkeys(rows, told)
-        elif len(groups) > 1:
+        else:
             best = max(groups[0], key=lambda claim: claim.backing)
             kept |= dict.fromkeys(rows, best.number)
             lost |= {claim.number: told for claim in itertools.chain(*groups[1:])}

@@ -73,11 +73,8 @@ def winner(methods, pairs):
 
 
 def trained_on(folder):
-    """Rows and tokens of an arm's training file, where it is there."""
-    path = folder / "train.jsonl"
-    if not path.is_file():
-        return dict(rows=None, tokens=None)
-    sizes = [row.get("n_tokens") or 0 for row in r.read(path)]
+    """Rows and tokens of an arm's training file."""
+    sizes = [row["n_tokens"] for row in r.read(folder / "train.jsonl")]
     return dict(rows=len(sizes), tokens=sum(sizes))
 
 
@@ -131,9 +128,7 @@ def table(lines):
 def arms_table(arms, best):
     names, lines = list(dict.fromkeys(name for arm in arms for name in arm["benchmarks"])), []
     for arm in arms:
-        line = {"method": arm["method"], "seed": arm["seed"]}
-        line |= {name: "" if arm[name] is None else arm[name] for name in ("rows", "tokens")}
-        scores = arm["benchmarks"]
+        line, scores = {k: arm[k] for k in ("method", "seed", "rows", "tokens")}, arm["benchmarks"]
         line |= {name: f"{scores[name]:.2f}" if name in scores else "" for name in names}
         line[f"mean of {len(names)}"] = f"{arm['mean']:.2f}"
         line["95 % interval"] = f"[{arm['low']:.2f}, {arm['high']:.2f}]"

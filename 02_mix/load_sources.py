@@ -149,7 +149,7 @@ def load(source, step, seen, args):
     """Stream one source into the step; returns the count of rows in each form."""
     forms = collections.Counter()
     limit = min(filter(None, (source.get("limit"), args.limit)), default=None)
-    allowed = {r.license_id(name) for text in args.allow_licenses for name in text.split(",")}
+    allowed = set(map(r.license_id, ",".join(args.allow_licenses).split(","))) - {None}
     for row in r.progress(stream(source, limit), desc=source["name"]):
         step.counts["in"] += 1
         try:

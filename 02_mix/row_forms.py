@@ -51,7 +51,7 @@ class Pair(NamedTuple):
     answer: str
     used: set
     reference: str = ""
-    system: str | None = None
+    system: str = ""
 
 
 def text_of(value):
@@ -122,7 +122,7 @@ def with_options(low, pair):
 
 
 def turns(messages):
-    """(system or None, question, answer) of a conversation of one question and one answer."""
+    """(system, question, answer) of a conversation of one question and one answer."""
     said = collections.defaultdict(list)
     for message in messages:
         named = message if isinstance(message, dict) else {}
@@ -132,7 +132,7 @@ def turns(messages):
         said[role].append(text_of(message))
     if max(len(said["user"]), len(said["assistant"])) > 1:
         raise Unusable("several turns")
-    return "\n".join(said["system"]) or None, "".join(said["user"]), "".join(said["assistant"])
+    return "\n".join(said["system"]), "".join(said["user"]), "".join(said["assistant"])
 
 
 def read_talk(low):
@@ -187,8 +187,8 @@ def read_form(row):
     low = r.lower_names(row)
     pair = read_talk(low) or read_completion(low) or read_alpaca(low) or read_pair(low)
     name, stated = reference_in(low)
+    system = pair.system or text_of(low.get("system"))
     used = {*pair.used, name, "system"}
-    system = pair.system or text_of(low.get("system")) or None
     return pair._replace(reference=pair.reference or stated, system=system, used=used)
 
 
@@ -274,7 +274,7 @@ def of_type(row, names, kind):
 
 def to_row(row, source, thinking="drop"):
     """One row of any form -> (form, row of ours); raises Unusable with the reason."""
-    fields = source.get("fields") or {}
+    fields = source.get("fields", {})
     pair = read_mapped(row, fields) if fields else read_form(row)
     bare = strip_thinking(pair.answer, keep=False)
     answer = strip_thinking(pair.answer, keep=True) if thinking == "keep" else bare

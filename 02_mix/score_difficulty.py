@@ -167,7 +167,7 @@ def scores_of(chunk, judge):
 def finish(row, raws, scores, args, step):
     """Keep a row with its difficulty, or reject it where fewer than half of the scores are
     there."""
-    made = [raw for raw in raws if raw is not None]
+    made = list(filter(None, raws))
     known = [score for score in scores if score is not None]
     if 2 * len(known) < args.k:
         why = "generation failed" if 2 * len(made) < args.k else "judge unreadable"

@@ -101,6 +101,9 @@ def test_table_from_real_comparisons(tmp_path, call):
             [f"all.{name}.s1", "b", 200, len(its) / 2, len(its) / 2 - 6, len(its) / 2 + 6]
             for name, its in right.items()
         )
+    for name in right:
+        (tmp_path / f"all.{name}").mkdir()
+        write_jsonl(tmp_path / f"all.{name}" / "train.jsonl", [{"n_tokens": 7}, {"n_tokens": 8}])
     files = [tmp_path / f"{name}.json" for name in ("xy", "xz", "yz")]
     arguments = (
         ablation_table,
@@ -116,6 +119,7 @@ def test_table_from_real_comparisons(tmp_path, call):
         (p["a"], p["b"]): round(p["difference"]) for p in made["pairs"]
     } == {("x", "y"): 1, ("x", "z"): 30, ("y", "z"): 29}
     assert (tmp_path / "t.md").read_text().count("| winner |") == 1
+    assert "| z | 1 | 2 | 15 | 70.00 |" in (tmp_path / "t.md").read_text()
     lines = (tmp_path / "results.csv").read_text().splitlines(keepends=True)
     (tmp_path / "results.csv").write_text("".join(line for line in lines if ".z." not in line))
     call(*arguments, files[0])
