@@ -1,11 +1,10 @@
 """Is an answer the reference? An ordered table of named rules; math-verify in the guarded worker
 last.
 
-same("0.5", r"\\frac{1}{2}") -> (True, "numbers")        same("(3, 2]", "[2, 3)") -> (False, "parts")
-same("the cat", "a dog") -> (None, "undecided")          True is never a guess; None is for a judge
+same("0.5", r"\\frac{1}{2}") -> (True, "numbers")        same("the cat", "a dog") -> (None, "undecided")
 
-Each rule takes two texts in one spelling (markup.spell, tidy) and says True, False, or None where
-it does not apply or cannot tell. Parts of a list, an interval or an equation go the same way.
+A rule takes two texts in one spelling (markup.spell, tidy) and says True, which is never a guess,
+False, or None where it cannot tell. Parts of a list or an equation go the same way.
 """
 
 import functools
@@ -78,11 +77,9 @@ INTERVALS = {"()", "[)", "(]", "[]"}
 
 
 def same(answer, reference, unit=None, rel_tol=None):
-    """(verdict, rule): True, False or None where the rules cannot tell, and the name of the rule
-    that decided.
+    """(True, False or None where the rules cannot tell, the name of the rule that decided).
 
-    answer, reference: texts, LaTeX or plain; unit: the reference's unit where it stands apart;
-    rel_tol: see answers.check.
+    unit: the reference's unit where it stands apart; rel_tol: see answers.check.
     """
     answer, reference = str(answer).strip(), str(reference).strip()
     if answer == reference != "":
@@ -90,16 +87,15 @@ def same(answer, reference, unit=None, rel_tol=None):
     if max(len(answer), len(reference)) > MAX_LENGTH:
         return None, "length"
     answer, reference = unbox(answer), unbox(reference)
-    if "\\begin" not in reference:  # escaped twice: -2 \\le x
-        reference = re.sub(r"\\\\(?=[a-zA-Z])", r"\\", reference)
+    if "\\begin" not in reference:
+        reference = reference.replace("\\\\", "\\")  # escaped twice: -2 \\le x
     if unit:
         return with_unit(answer, reference, unit, rel_tol)
     return decide(answer, reference, rel_tol)
 
 
 def unbox(text):
-    """What counts of a reference: its last box, the end of a worked solution (GSM8K's "#### 72"),
-    what stands in formula signs."""
+    """The last box of a reference, or the end of a worked solution (GSM8K's "#### 72")."""
     if boxes(text) or "####" in text:
         from .solution import extract_math
 
@@ -108,8 +104,7 @@ def unbox(text):
 
 
 def with_unit(answer, reference, unit, rel_tol):
-    """SciBench's way: the unit stands apart and may hold a power of ten ("10^{-19} C"); the answer
-    may leave out both."""
+    """SciBench's units may hold a power of ten ("10^{-19} C"); the answer may leave out both."""
     wanted, said, unit = read_quantity(spell(reference)), spell(answer), spell(unit)
     said = number((sides(said) or [said])[-1])
     if wanted is None or said is None:
@@ -122,7 +117,7 @@ def with_unit(answer, reference, unit, rel_tol):
 
 
 def decide(answer, reference, rel_tol=None):
-    """(verdict, rule) of two texts: the rules, then math-verify, whose "no" proves nothing."""
+    """The rules, then math-verify, whose "no" proves nothing."""
     said, wanted = spell(answer), spell(reference)
     if OTHER_SCRIPT.search(said) and not OTHER_SCRIPT.search(wanted):
         said = (LAST_NUMBER.findall(said) or [said])[-1].strip(".")  # of a sentence in Chinese
@@ -365,13 +360,12 @@ def equations(said, wanted, rel_tol):
 
 
 def in_chain(said, wanted, rel_tol):
-    """A named value or a chain against a value: the last side decides, or one of which the last is
-    a decimal."""
+    """A chain against a value: the last side decides, or one of which the last is a decimal."""
     chain = sides(said) or sides(wanted)
-    unknowns = formula.read(chain[0]) or [()]
-    if NAME.fullmatch(chain[0]):
-        chain = chain[1:]
-    elif len(chain) == 2 and unknowns[0] and not re.search(r"[A-Za-z]\(\d", chain[0]):
+    name, *values = chain
+    if NAME.fullmatch(name):
+        chain = values
+    elif len(values) == 1 and (formula.read(name) or [0])[0] and not re.search(r"[a-z]\(\d", name):
         return None  # 1 is not the equation 2x + z = 1
     pairs = [(side, wanted) if sides(said) else (said, side) for side in chain]
     verdicts = [equal(*pair, rel_tol) for pair in pairs]
@@ -389,19 +383,17 @@ def formulas(said, wanted, rel_tol):
 
 
 def is_words(text):
-    """Plain words, such as "even" or "the midpoints form a hexagon": to be compared as words."""
+    """Is a text such as "even" or "the midpoints" to be compared as words?"""
     if re.search(r"[\\^_=<>+*/\d{}\[\]|]", text) or formula.FUNCTION.match(text.strip("() .")):
         return False
     return bool(re.search(r"[A-Za-z]{4}|\b(?=\w?\w?[AEIOUYaeiouy])[A-Za-z]{3}\b", text))
 
 
 def words(said, wanted, rel_tol):
-    """The same words, or a short text that holds them and denies nothing; another form of words is
-    undecided."""
-    one, two = tokens(said), tokens(wanted)
-    if not is_words(wanted) or len(one) > 12 or CONTRARY & set(one) - set(two):
-        return None
-    return True if f" {' '.join(two)} " in f" {' '.join(one)} " else None
+    """A short text that holds the reference's words and denies nothing."""
+    one, two = (f" {' '.join(tokens(text))} " for text in (said, wanted))
+    denied = CONTRARY & set(one.split()) - set(two.split())
+    return True if is_words(wanted) and two in one and len(one) < 80 and not denied else None
 
 
 RULES = (
@@ -417,11 +409,8 @@ RULES = (
 
 
 def worth_asking(said, wanted):
-    """Is there anything that math-verify could see and the rules could not?
-
-    It drops names, bases and units, words tell it nothing, towers of powers would only burn its
-    time.
-    """
+    """Could math-verify see more than the rules? It drops names, bases and units, and words tell it
+    nothing."""
     equations = {len(split_top(text, "=")) > 1 for text in (said, wanted)}
     if len(equations) > 1 or number(said) and number(wanted) or SUFFIX.search(said):
         return False
