@@ -21,7 +21,7 @@ from .words import tokens
 
 MAX_LENGTH, MAX_PARTS, MAX_DEPTH = 4000, 40, 6
 PHRASES = [
-    re.compile(rf"(?:(?:it|the [a-z]+|[a-z]+) )?(?:{words})[.! ]*", re.I)
+    re.compile(rf"(?:(?:the )?[a-z]+ )?(?:{words})[.! ]*", re.I)
     for words in (
         r"(?:(?:there )?(?:is|are) |has )?no (?:\w+ )?solutions?|(?:empty|null) set|∅|\\\{ ?\\\}",
         r"(?:does not|doesn['’]?t) exist|DNE|(?:is )?undefined",
@@ -238,9 +238,7 @@ def named(text):
 
 def number(text):
     """The Quantity of a number, a closed formula or a ratio; None of others."""
-    if (quantity := read_quantity(text)) is None and (share := ratio(text)) is not None:
-        return Quantity(share)
-    return quantity
+    return read_quantity(text) or (Quantity(share) if (share := ratio(text)) else None)
 
 
 # Rules.
@@ -326,37 +324,26 @@ def numbers(said, wanted, rel_tol):
     if "π" in said + wanted and "degree**1" in f"{one.unit} {two.unit}":
         one, two = (q if q.unit else replace(q, unit=read_unit("rad")) for q in (one, two))
     verdict = same_quantity(one, two, rel_tol)
-    doubtful = (
-        NO_BASE.search(said + wanted)
-        if verdict is False
-        else said != wanted
-        and (
-            not one.unit
-            and re.search(r"(?:\d|[)}π] ?)[A-Za-z]$", wanted)  # 12h: a factor?
-            or rel_tol is None
-            and rounded(one, two)
-        )
-    )
-    return None if doubtful else verdict
-
-
-def rounded(one, two):
-    """5 for 5.001"""
+    if verdict is False:
+        return None if NO_BASE.search(said + wanted) else False
+    factor = re.search(r"(?:\d|[)}π] ?)[A-Za-z]$", wanted) and not one.unit  # 12h
     integer = one.digits is None and one.value.is_integer() and one.value != two.value
-    return integer and (two.digits or 0) > 3 and not (one.unit or two.unit)
+    rounded = integer and (two.digits or 0) > 3 and not (one.unit or two.unit or rel_tol)
+    return None if said != wanted and (factor or rounded) else verdict  # 5 for 5.001
 
 
 def equations(said, wanted, rel_tol):
-    """Two equations, named values by the last sides, others up to a factor; or a named value or a
-    chain against a value: "x = 5", "x = 1/3 ≈ 0.33"."""
+    """Two named values, or a named value or a chain against a value."""
     one, two = sides(said), sides(wanted)
     if not one or not two:
         return in_chain(said, wanted, rel_tol) if one or two else None
     names = named(said)[0], named(wanted)[0]
     verdict = equal(one[-1], two[-1], rel_tol) if all(names) else None
+    if names[0] == names[1]:
+        return verdict
     # y and f(x), v and v_max, speed and v may be one thing; not x and y
-    alike = verdict and names[0][0] == names[1][0] or re.search(r"[A-Za-z]{3}|\(", " ".join(names))
-    return verdict if names[0] == names[1] else verdict and alike and True or None
+    alike = names[0][:1] == names[1][:1] or re.search(r"[A-Za-z]{3}|\(", " ".join(names))
+    return True if verdict and alike else None
 
 
 def in_chain(said, wanted, rel_tol):
