@@ -973,10 +973,9 @@ def parse_reply(data, request, opened=False):
         raise Fault(f"bad reply: {error}; it begins {bytes(data[:100])!r}") from None
     if not reply.choices:
         raise Fault("bad reply: choices is empty")
-    try:
+    usage = Usage()
+    with contextlib.suppress(ValueError):  # null or odd: the answer is good, its tokens not known
         usage = decode_usage(reply.usage)
-    except ValueError:
-        usage = Usage()  # null or odd: the answer is good, its tokens are not known
     texts = [parse_choice(choice, opened) for choice in reply.choices[: len(request["ids"])]]
     share_tokens(texts, usage.completion_tokens)
     return {"texts": texts, "prompt_tokens": usage.prompt_tokens}
@@ -1093,7 +1092,7 @@ def ask_engines(requests, emit, setup):
     try:
         servers += (start_server(arguments, number, gpus) for number, gpus in enumerate(places))
         urls = [wait_until_up(server) for server in servers]
-        ask_endpoints(requests, emit, setup, urls, None, len(urls))
+        ask_endpoints(requests, emit, setup, urls, workers=None, retries=2)
     finally:
         for server in servers:
             stop(server)

@@ -1041,18 +1041,9 @@ def join(output):
     output = Path(output)
     lock(output)
     parts = parts_of(output)
-    metas = [meta_of(part) for part in parts]
-    for part, meta in zip(parts, metas, strict=True):
-        if meta["same_if"] != metas[0]["same_if"]:
-            raise BadInput(f"{part}: made from other inputs, options or code than {parts[0].name}")
+    whole = {**total_meta(metas_of(parts)), "parts": [part.name for part in parts]}
     for kind in kinds_beside(parts):
         concatenate([beside(part, kind) for part in parts], beside(output, kind))
-    whole = {k: v for k, v in metas[0].items() if k != "shard"}
-    whole["counts"] = total_counts([meta["counts"] for meta in metas])
-    whole["seconds"] = round(sum(meta["seconds"] for meta in metas), 1)
-    whole["parts"] = [part.name for part in parts]
-    if "files" in (whole.get("tokens") or {}):
-        whole["tokens"] = total_tokens(meta["tokens"] for meta in metas)
     write_json(beside(output, "meta.json"), whole)
     unlock(output)
     return whole["counts"]
@@ -1072,11 +1063,29 @@ def parts_of(output):
     return parts
 
 
-def meta_of(part):
-    path = beside(part, "meta.json")
-    if not path.is_file():
-        raise BadInput(f"{path}: missing, so this part is not finished")
-    return json.loads(path.read_text())
+def metas_of(parts):
+    metas = []
+    for part in parts:
+        path = beside(part, "meta.json")
+        if not path.is_file():
+            raise BadInput(f"{path}: missing, so this part is not finished")
+        metas.append(json.loads(path.read_text()))
+        if metas[-1]["same_if"] != metas[0]["same_if"]:
+            raise BadInput(f"{part}: made from other inputs, options or code than {parts[0].name}")
+    return metas
+
+
+def total_meta(metas):
+    """The first part's meta with counts, seconds and tokens of all."""
+    counts = {key: sum(meta["counts"][key] for meta in metas) for key in ("in", "out", "split")}
+    counts["rejected"] = collections.Counter()
+    for meta in metas:
+        counts["rejected"].update(meta["counts"]["rejected"])
+    whole = {key: value for key, value in metas[0].items() if key != "shard"}
+    whole |= {"counts": counts, "seconds": round(sum(meta["seconds"] for meta in metas), 1)}
+    if "files" in (whole.get("tokens") or {}):
+        whole["tokens"] = total_tokens(meta["tokens"] for meta in metas)
+    return whole
 
 
 def kinds_beside(parts):
@@ -1093,15 +1102,6 @@ def concatenate(pieces, output):
         for piece in filter(Path.is_file, pieces):
             with open(piece, "rb") as file:
                 shutil.copyfileobj(file, whole, 1 << 20)
-
-
-def total_counts(counts):
-    """The sum of the counts of several parts, rejected rows by their reason."""
-    rejected = collections.Counter()
-    for count in counts:
-        rejected.update(count["rejected"])
-    total = {key: sum(count[key] for count in counts) for key in ("in", "out", "split")}
-    return {**total, "rejected": dict(rejected)}
 
 
 def main():
