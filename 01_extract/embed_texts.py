@@ -2,7 +2,6 @@
 dedup.py --semantic and decontaminate.py."""
 
 import contextlib
-import functools
 import hashlib
 import itertools
 import sqlite3
@@ -47,16 +46,18 @@ def embed(texts, encoder, folder):
     try:
         with contextlib.closing(sqlite3.connect(path, timeout=60)) as cache:
             cache.execute("CREATE TABLE IF NOT EXISTS vectors (text BLOB PRIMARY KEY, vector BLOB)")
-            found = map(functools.partial(stored, cache), keys)
-            every = zip(keys, texts, found, strict=True)
-            missing = {key: text for key, text, vector in every if vector is None}
+            every = zip(keys, texts, strict=True)
+            missing = {key: text for key, text in every if stored(cache, key) is None}
             if missing:
                 r.say(f"embedding {len(missing):,} texts ({len({*keys}) - len(missing):,} cached)")
                 add_vectors(cache, missing, load_encoder(encoder))
-            vectors = [np.frombuffer(stored(cache, key), np.float16) for key in keys]
+            size = len(stored(cache, keys[0])) // 2 if keys else 0
+            vectors = np.empty((len(keys), size), np.float16)
+            for place, key in enumerate(keys):
+                vectors[place] = np.frombuffer(stored(cache, key), np.float16)
+            return vectors
     except sqlite3.Error as error:
         raise r.BadInput(f"{path}: {error}") from None
-    return np.stack(vectors) if vectors else np.zeros((0, 0), np.float16)
 
 
 def key_of(text):
