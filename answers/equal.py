@@ -118,19 +118,24 @@ def with_unit(answer, reference, unit, rel_tol):
 
 def decide(answer, reference, rel_tol=None):
     """The rules, then math-verify, whose "no" proves nothing."""
-    said, wanted = spell(answer), spell(reference)
-    if OTHER_SCRIPT.search(said) and not OTHER_SCRIPT.search(wanted):
-        said = (LAST_NUMBER.findall(said) or [said])[-1].strip(".")  # of a sentence in Chinese
-    ends = [match and match[1].lower() for match in map(SUFFIX.search, (said, wanted))]
-    if ends[0] == ends[1] or None in ends:
-        said, wanted = SUFFIX.sub("", said), SUFFIX.sub("", wanted)
-    said, wanted = tidy(said), tidy(wanted)
+    said, wanted = map(tidy, one_way(spell(answer), spell(reference)))
     verdict, rule = compare(said, wanted, rel_tol)
     if FREE.search(f"{said} {wanted}") and not (number(said) and number(wanted)):
         return verdict or None, rule
     if verdict is not None or rel_tol is not None or not worth_asking(said, wanted):
         return verdict, rule
     return (True, "math-verify") if worker.equal(reference, answer) else (None, rule)
+
+
+def one_way(said, wanted):
+    """A sentence in another script as its last number; no base or modulus that one side leaves
+    out."""
+    if OTHER_SCRIPT.search(said) and not OTHER_SCRIPT.search(wanted):
+        said = (LAST_NUMBER.findall(said) or [said])[-1].strip(".")
+    ends = [match and match[1].lower() for match in map(SUFFIX.search, (said, wanted))]
+    if ends[0] == ends[1] or None in ends:
+        return SUFFIX.sub("", said), SUFFIX.sub("", wanted)
+    return said, wanted
 
 
 def compare(said, wanted, rel_tol):
@@ -197,6 +202,15 @@ def split_top(text, separators):
     return [] if depth else [part.strip() for part in (*found, text[start:]) if part.strip()]
 
 
+def inside(text):
+    """(kind, what stands inside its brackets)"""
+    if text[:2] == "\\{" and split_top(text[2:-2], ""):
+        return "set", text[2:-2]
+    if text[:1] in ("(", "[", "{", "⟨") and split_top(text[1:-1], ""):
+        return "list" if text[0] == "{" else text[0] + text[-1], text[1:-1]
+    return "list", text
+
+
 @functools.lru_cache(maxsize=2048)
 def parts(text):
     """(kind, texts) of one or several values. kind: the two brackets, set, or list (in any order,
@@ -205,11 +219,7 @@ def parts(text):
         return "list", [text]
     if (aside := ASIDE.fullmatch(text)) and all(map(read_quantity, aside.groups())):
         return "list", list(aside.groups())  # 72 km/h (20 m/s)
-    inner, kind = AND.sub(",", text), "list"
-    if text[:2] == "\\{" and split_top(inner[2:-2], ""):
-        inner, kind = inner[2:-2], "set"
-    elif text[:1] in ("(", "[", "{", "⟨") and split_top(inner[1:-1], ""):
-        inner, kind = inner[1:-1], "list" if text[0] == "{" else text[0] + text[-1]
+    kind, inner = inside(AND.sub(",", text))
     found = split_top(inner, ";")
     if len(found) < 2:
         found = split_top(inner, ",")
@@ -326,10 +336,15 @@ def numbers(said, wanted, rel_tol):
     verdict = same_quantity(one, two, rel_tol)
     if verdict is False:
         return None if NO_BASE.search(said + wanted) else False
-    factor = re.search(r"(?:\d|[)}π] ?)[A-Za-z]$", wanted) and not one.unit  # 12h
+    return None if said != wanted and not rel_tol and doubtful(one, two, wanted) else verdict
+
+
+def doubtful(one, two, wanted):
+    """12 for 12h, where h may be a factor; 5 for 5.001."""
+    if re.search(r"(?:\d|[)}π] ?)[A-Za-z]$", wanted) and not one.unit:
+        return True
     integer = one.digits is None and one.value.is_integer() and one.value != two.value
-    rounded = integer and (two.digits or 0) > 3 and not (one.unit or two.unit or rel_tol)
-    return None if said != wanted and (factor or rounded) else verdict  # 5 for 5.001
+    return integer and (two.digits or 0) > 3 and not (one.unit or two.unit)
 
 
 def equations(said, wanted, rel_tol):
