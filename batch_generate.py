@@ -173,20 +173,22 @@ def template_args(sampling):
 
 def options(args):
     """The parsed options of add_options as keyword arguments of generate_jsonl."""
-    own = args.sampling == "model"
-    try:
-        extra = {} if own else json.loads(args.sampling)
-    except ValueError:
-        raise r.BadInput(f"--sampling {args.sampling}: neither JSON nor the word model") from None
+    how = {"temperature": None, "top_p": None}  # the model's own
+    if args.sampling != "model":
+        try:
+            extra = json.loads(args.sampling)
+        except ValueError:
+            raise r.BadInput(
+                f"--sampling {args.sampling}: neither JSON nor the word model"
+            ) from None
+        how = {"temperature": args.temperature, "top_p": args.top_p, "extra": extra}
     sampling = Sampling(
-        temperature=None if own else args.temperature,
-        top_p=None if own else args.top_p,
+        **how,
         max_tokens=args.max_tokens,
         seed=args.seed,
         thinking={"on": True, "off": False, None: None}[args.thinking],
         template_args=args.chat_template_args,
         deterministic=args.deterministic or None,
-        extra=extra,
     )
     names = "model base_url workers tensor_parallel engine system_prompt changed".split()
     return {"sampling": sampling, **{name: getattr(args, name) for name in names}}
@@ -205,10 +207,11 @@ def identify(model):
         return str(model)
     kinds = (".safetensors", ".json", ".jinja", ".model", ".bin", ".gguf")
     parts = []
-    for path in sorted(p for p in folder.iterdir() if p.is_file() and p.suffix in kinds):
-        stat = path.stat()
-        state = stat.st_mtime_ns if stat.st_size > 1 << 22 else r.file_hash(str(path))
-        parts.append((path.name, stat.st_size, state))
+    for path in sorted(folder.iterdir()):
+        if path.suffix in kinds:
+            stat = path.stat()
+            state = stat.st_mtime_ns if stat.st_size > 1 << 22 else r.file_hash(str(path))
+            parts.append((path.name, stat.st_size, state))
     return f"{model}@{r.text_hash(parts)[:8]}"
 
 
@@ -1036,7 +1039,7 @@ def visible_gpus():
     """Ids of the NVIDIA GPUs this process may use; does not import torch."""
     named = os.environ.get("CUDA_VISIBLE_DEVICES")
     if named is not None:
-        ids = [gpu.strip() for gpu in named.split(",")]
+        ids = named.replace(" ", "").split(",")
         return [gpu for gpu in ids if gpu not in ("", "-1", "NoDevFiles")]
     listed = nvidia_smi("--list-gpus")
     return [str(number) for number, line in enumerate(listed) if line.startswith("GPU")]

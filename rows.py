@@ -327,13 +327,17 @@ def _json_rows(path):
         value = json.loads(path.read_bytes())
     except (ValueError, RecursionError):
         return None
+    if isinstance(value, list):
+        return value
     if not isinstance(value, dict):
-        return value if isinstance(value, list) else None
+        return None
     inside = list(value.values())
     if inside and all(isinstance(row, dict) for row in inside):
         return [{"id": key, **row} for key, row in value.items()]
-    lists = (v for v in inside if isinstance(v, list) and v and isinstance(v[0], dict))
-    return next(lists, [value])
+    for rows in inside:
+        if isinstance(rows, list) and rows and isinstance(rows[0], dict):
+            return rows
+    return [value]
 
 
 def _json_lines(path):
@@ -432,7 +436,7 @@ def hub_commit(hub, revision):
     return HfApi().dataset_info(hub, revision=revision).sha
 
 
-def hub_rows(place, hub, config, split, revision="main", file=None, stream=False, hint=""):
+def hub_rows(place, hub, config, split, revision="main", file=None, stream=False, *, hint):
     """A split of a hub data set at one commit, as a `datasets` object, or BadInput.
 
     place, hint  how the message begins and what it offers instead
@@ -476,44 +480,40 @@ def check_count(place, found, wanted, other_rows):
 
 
 UNREACHED = "the hub cannot be reached: the same command goes on when it can"
-NO_REVISION = "the hub has no such revision: mend it in the table"
 PRIVATE = "the hub knows no such set, or it is private (then run `hf auth login`)"
-ENTRY = "{}: mend the entry in the table"
 # Errors of the hub's clients; the first that is among an error's classes decides.
 HUB_ERRORS = {
-    NO_REVISION: ("RevisionNotFoundError",),
-    PRIVATE: ("RepositoryNotFoundError", "DatasetNotFoundError"),
-    UNREACHED: (
-        *("HTTPError", "ConnectionError", "OfflineModeIsEnabled", "TimeoutException"),
-        *("ClientError", "OSError"),
-    ),
-    ENTRY: ("ValueError", "DatasetGenerationError"),
+    "RevisionNotFoundError": "the hub has no such revision: mend it in the table",
+    **dict.fromkeys(("RepositoryNotFoundError", "DatasetNotFoundError"), PRIVATE),
+    **dict.fromkeys(("HTTPError", "ConnectionError", "OfflineModeIsEnabled"), UNREACHED),
+    **dict.fromkeys(("TimeoutException", "ClientError", "OSError"), UNREACHED),
+    **dict.fromkeys(("ValueError", "DatasetGenerationError"), "{}: mend the entry in the table"),
 }
 NOT_CACHED = "Couldn't find cache"  # datasets, where the hub went away between two configurations
 
 
 @contextlib.contextmanager
-def hub_errors(place, hub, hint=""):
-    """Turn what the hub's clients raise into BadInput (NoAccess where a token is missing)."""
+def hub_errors(place, hub, hint):
+    """Turn what the hub's clients raise into BadInput (NoAccess where a token is missing); hint:
+    what can be done instead."""
     try:
         yield
     except BadInput:
         raise
     except Exception as error:
         names = {kind.__name__ for cause in causes(error) for kind in type(cause).__mro__}
-        text = " ".join(str(cause) for cause in causes(error))
-        hint = f"; or {hint}" if hint else ""
+        text = " ".join(map(str, causes(error)))
         if "gated" in text.lower():
             where = f"https://huggingface.co/datasets/{hub}"
             raise NoAccess(
                 f"{place}: the set is gated: accept its terms at {where}, then set HF_TOKEN "
-                f"or run `hf auth login`{hint}"
+                f"or run `hf auth login`; or {hint}"
             ) from None
-        known = [reason for reason, kinds in HUB_ERRORS.items() if names.intersection(kinds)]
+        known = [reason for name, reason in HUB_ERRORS.items() if name in names]
         if not known:
             raise
         reason = UNREACHED if NOT_CACHED in text else known[0].replace("{}", str(error)[:200])
-        raise BadInput(f"{place}: {reason}{hint}") from None
+        raise BadInput(f"{place}: {reason}; or {hint}") from None
 
 
 def causes(error):
@@ -893,8 +893,9 @@ class Step:
         self.check_paths(inputs)
         lock(self.output)
         if self.args.get("fresh"):
-            kinds = ("raw.jsonl", "raw.rejected.jsonl", "rejected.jsonl", "meta.json")
-            start_over([self.output, *(beside(self.output, kind) for kind in kinds)])
+            raw_rejected = beside(self.output, "raw.rejected.jsonl")
+            made = (self.output, self.raw_path, raw_rejected, self.rejected_path, self.meta_path)
+            start_over(made)
         options = {k: v for k, v in self.args.items() if k not in (*self.IGNORED, *ignore)}
         if self.args.get("shard"):
             options["limit"] = args.whole_limit
@@ -907,7 +908,7 @@ class Step:
             code={p.name: file_hash(str(p.resolve()))[:16] for p in sources if p.is_file()},
         )
         self.same_if = json.loads(json.dumps(same_if, default=str))
-        self.meta = {name: self.args.get(name) for name in ("model", "seed")} | meta
+        self.meta = {"model": self.args.get("model"), "seed": self.args.get("seed"), **meta}
         self.counts = {"in": 0, "out": 0, "rejected": collections.Counter(), "split": 0}
         self._files = None
         SPENT.clear()
@@ -1077,12 +1078,13 @@ def metas_of(parts):
 
 def total_meta(metas):
     """The first part's meta with counts, seconds and tokens of all."""
-    counts = {key: sum(meta["counts"][key] for meta in metas) for key in ("in", "out", "split")}
-    counts["rejected"] = collections.Counter()
+    whole = {**metas[0], "seconds": round(sum(meta["seconds"] for meta in metas), 1)}
+    whole.pop("shard", None)
+    counts, rejected = collections.Counter(), collections.Counter()
     for meta in metas:
-        counts["rejected"].update(meta["counts"]["rejected"])
-    whole = {key: value for key, value in metas[0].items() if key != "shard"}
-    whole |= {"counts": counts, "seconds": round(sum(meta["seconds"] for meta in metas), 1)}
+        rejected.update(meta["counts"].pop("rejected"))
+        counts.update(meta["counts"])
+    whole["counts"] = {**counts, "rejected": rejected}
     if "files" in (whole.get("tokens") or {}):
         whole["tokens"] = total_tokens(meta["tokens"] for meta in metas)
     return whole

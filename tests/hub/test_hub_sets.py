@@ -127,7 +127,7 @@ def test_a_wrong_revision_is_one_sentence(hub, tmp_path, run_script, revision):
 READ = """
 import sys
 import rows
-print([row["commit"] for row in rows.hub_rows("X", "me/set", "default", "train", sys.argv[1])])
+print([row["commit"] for row in rows.hub_rows("X", "me/set", "default", "train", sys.argv[1], hint="wait")])
 """
 
 
