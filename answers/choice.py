@@ -58,7 +58,7 @@ REFUSED = re.compile(  # behind a letter: "is not", "can be ruled out", ") false
     \s*[)\]:]\s*(?:false|incorrect|wrong)\b
   | \s*[)\]]? (?:\s(?!(?:it|because|since|as)\b)[^.,;:\n]{0,60})? \s
     (?: (?:is|are|was|can|could|would|does|do|should|may|might|will)\s*(?:n['’]t|not) | cannot
-      | (?:is|are|was|be|seems) \s+ (?:(?:also|clearly|therefore|thus|both)\s+)?
+      | (?:is|are|was|be|seems) \s+ (?:\w+\s+)?
         (?:incorrect|wrong|false|invalid|ruled|eliminated|excluded|irrelevant|unlikely|tempting) )"""
 )
 
@@ -160,7 +160,7 @@ RIGHT = re.compile(  # "B is correct", "(C) seems the best choice", "only D (4 m
     r"""(?x) (?<!\bor\s)(?<!\bor\s\()(?<![\w'’\\-]) ([A-Z]) \)? (?:\s\([^()]{0,40}\))? \s{1,3}
     (?: (?:is|seems|must\sbe|should\sbe|would\sbe(?=\sthe)) \s (?:(?!not\b)\w+\s){0,4}?
         (?:correct|right|best|answer|appropriate|closest|(?:option|one)\sthat)
-      | remains|survives|matches|fits )\b (?!\s+(?:or|if|only|\w+\s+if)\b)"""
+      | remains|survives|matches|fits )\b (?!\s+(?:or|if|only)\b)"""
 )
 
 
@@ -225,7 +225,7 @@ OPEN_END = re.compile(  # no sentence ends so
     |gives|get|equals|have|[=+,;])$"""
 )
 CLOSED = re.compile(r"[.!?。！？:)\]}\"'”’]$|```$")
-UNSURE = re.compile(r"(?i)\?|\b(?:may|might|could|know|unclear|depends|cannot|please|sorry)\b")
+UNSURE = re.compile(r"(?i)\?|\b(?:may|might|could|know|cannot|sorry)\b")
 
 
 def is_list(text):
@@ -271,7 +271,7 @@ def last_sentence(text, options, stated):
             found = concluded(sentence, options)
             if found is not None:
                 return found or None
-    letters = mentions(sentences[-1], options) or mentions(text, options)
+    letters = mentions(sentences[-1][-25:], options) or mentions(text, options)
     return letters[0] if len(letters) == 1 else None
 
 
