@@ -97,13 +97,10 @@ def add_options(parser, **defaults):
     add("--model", required="model" not in defaults, metavar="M", help=model)
     urls = "OpenAI-compatible endpoint(s), comma-separated; default: vLLM in this process"
     add("--base-url", metavar="URL", help=urls)
-    flight = "requests in flight over all endpoints (default: what their queues take)"
-    add("--workers", type=r.positive, metavar="N", help=flight)
     add("--temperature", type=float, default=0.0, help="default %(default)s")
     add("--top-p", type=float, default=1.0, help="default %(default)s")
     longest = "longest answer (default %(default)s)"
     add("--max-tokens", type=r.positive, default=4096, metavar="N", help=longest)
-    add("--seed", type=int, default=42, metavar="N", help="of the sampling (default %(default)s)")
     sampling = (
         'more sampling parameters of vLLM, e.g. {"top_k": 20}; or the word model: temperature '
         "and the rest as the model's own generation_config says"
@@ -122,7 +119,7 @@ def add_options(parser, **defaults):
     add("--engine", type=json.loads, default={}, metavar="JSON", help=engine)
     edited = "ask: again where a prompt was edited, old answers go to X.raw.old.jsonl"
     add("--changed", choices=("refuse", "ask"), default="refuse", help=edited)
-    for name in ("limit", "shard", "fresh"):
+    for name in ("limit", "seed", "workers", "shard", "fresh"):
         add(f"--{name}", **r.STANDARD_OPTIONS[name])
     parser.set_defaults(**defaults)
 
@@ -393,7 +390,7 @@ def generate_jsonl(
     to_messages  function row -> chat messages
     sampling     a Sampling; `changes` are fields of it that differ in this call: max_tokens=512
     readable     function text -> bool: an unreadable answer is asked for once more, warmer
-    adapter      folder of a LoRA adapter (in-process engine only)
+    adapter      folder of a LoRA adapter, not with base_url
     engine       more arguments of vllm.LLM
     backend      function (requests, emit, setup) in the place of vLLM
     changed      "ask": stored answers to other messages are set aside, not refused

@@ -119,7 +119,9 @@ STANDARD_OPTIONS = {
     "output": dict(FILE, help="rows to write (.jsonl); rejected and meta files stand beside it"),
     "limit": dict(COUNT, help="only the first N rows"),
     "seed": dict(type=int, default=42, metavar="N", help="seed of everything random (default 42)"),
-    "workers": dict(COUNT, help="processes, or requests in flight (default: by the machine)"),
+    "workers": dict(
+        COUNT, help="processes, or requests in flight (default: what machine or server takes)"
+    ),
     "shard": dict(metavar="I/N", help="only part I of N, into X.IofN.jsonl; rows.py join joins"),
     "fresh": dict(action="store_true", help="start over: delete what an earlier run left"),
 }
