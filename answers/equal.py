@@ -106,7 +106,7 @@ def unbox(text):
 def with_unit(answer, reference, unit, rel_tol):
     """SciBench's units may hold a power of ten ("10^{-19} C"); the answer may leave out both."""
     wanted, said, unit = read_quantity(spell(reference)), spell(answer), spell(unit)
-    said = number((sides(said) or [said])[-1])
+    said = number(sides(said)[-1])
     if wanted is None or said is None:
         return decide(answer, f"{reference} {unit}", rel_tol)
     ten = TEN.match(unit)
@@ -230,20 +230,19 @@ def parts(text):
 
 
 def sides(text):
-    """The sides of an equation or a chain, or what stands behind a label ("minimum: 1"); [] of
+    """The sides of an equation or a chain, or a label and its value ("minimum: 1"); [text] of
     anything else."""
     if not SIDES.search(text) or re.search(r"[<>]|\sto\s", text) or len(parts(text)[1]) > 1:
-        return []
-    found = split_top(SIDES.sub("=", text), "=")
-    return found if len(found) > 1 else []
+        return [text]
+    return split_top(SIDES.sub("=", text), "=") or [text]
 
 
 def named(text):
     """(name, value) of "x = 5" or "minimum value: 1"; ("", text) where there is no name."""
-    first, *values = sides(text) or [""]
-    if not NAME.fullmatch(first):
+    name, *values = sides(text)
+    if not values or not NAME.fullmatch(name):
         return "", text
-    return re.sub(r"[{}\s\\]", "", first), values[-1]
+    return re.sub(r"[{}\s\\]", "", name), values[-1]
 
 
 def number(text):
@@ -348,32 +347,36 @@ def doubtful(one, two, wanted):
 
 
 def equations(said, wanted, rel_tol):
-    """Two named values, or a named value or a chain against a value."""
+    """Two named values; or a named value or a chain against a value, where the last side decides, or
+    one of which the last is a decimal."""
     one, two = sides(said), sides(wanted)
-    if not one or not two:
-        return in_chain(said, wanted, rel_tol) if one or two else None
+    if len(one) == len(two) == 1:
+        return None
     names = named(said)[0], named(wanted)[0]
-    verdict = equal(one[-1], two[-1], rel_tol) if all(names) else None
-    if names[0] == names[1]:
-        return verdict
-    # y and f(x), v and v_max, speed and v may be one thing; not x and y
-    alike = names[0][:1] == names[1][:1] or re.search(r"[A-Za-z]{3}|\(", " ".join(names))
-    return True if verdict and alike else None
-
-
-def in_chain(said, wanted, rel_tol):
-    """A chain against a value: the last side decides, or one of which the last is a decimal."""
-    chain = sides(said) or sides(wanted)
-    name, *values = chain
-    if NAME.fullmatch(name):
-        chain = values
-    elif len(values) == 1 and (formula.read(name) or [0])[0] and not re.search(r"[a-z]\(\d", name):
+    if len(one) > 1 and len(two) > 1:
+        return same_named(*names, equal(one[-1], two[-1], rel_tol)) if all(names) else None
+    chain = max(one, two, key=len)
+    if any(names):
+        del chain[0]
+    elif len(chain) == 2 and has_unknowns(chain[0]):
         return None  # 1 is not the equation 2x + z = 1
-    pairs = [(side, wanted) if sides(said) else (said, side) for side in chain]
-    verdicts = [equal(*pair, rel_tol) for pair in pairs]
+    verdicts = [equal(x, y, rel_tol) for x in one for y in two]
     if verdicts[-1] or True not in verdicts:
         return verdicts[-1]
     return equal(chain[verdicts.index(True)], chain[-1], rel_tol) or None
+
+
+def same_named(one, two, verdict):
+    """The verdict on two values as one on values of these names: y and f(x), v and v_max, speed and
+    v may be one thing, not x and y."""
+    alike = one[0] == two[0] or re.search(r"[A-Za-z]{3}|\(", f"{one} {two}")
+    return verdict if one == two or verdict and alike else None
+
+
+def has_unknowns(text):
+    """Is a side a sum or product of unknowns, not f(3) + f(4)?"""
+    found = formula.read(text)
+    return found and found[0] and not re.search(r"[a-z]\(\d", text)
 
 
 def formulas(said, wanted, rel_tol):
