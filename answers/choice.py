@@ -204,8 +204,7 @@ def statement(text, options, stated):
     firm = [item for item in stated if item[3]]
     if not firm:
         return None
-    start, _, letters, _ = firm[-1]
-    _, end, earlier, _ = firm[-2] if len(firm) > 1 else firm[-1]
+    (_, end, earlier, _), (start, _, letters, _) = [firm[0], *firm][-2:]
     differs = earlier != letters and start - end < 14  # and no "No, wait" stands between
     return "" if differs or TAKEN_BACK.search(text, start) else letters
 
@@ -225,7 +224,6 @@ OPEN_END = re.compile(  # no sentence ends so
     |gives|get|equals|have|[=+,;])$"""
 )
 CLOSED = re.compile(r"[.!?。！？:)\]}\"'”’]$|```$")
-UNSURE = re.compile(r"(?i)\?|\b(?:may|might|could|know|cannot|sorry)\b")
 
 
 def is_list(text):
@@ -293,7 +291,7 @@ def yes_or_no(text, options, stated):
     flat = [option.strip().lower() for option in options or ()]
     if stated or set(flat) != {"yes", "no"} or len(text) > SHORT or text.count(" ") < 2:
         return None
-    if UNSURE.search(text) or cut_off(text):
+    if re.search(r"(?i)\?|\b(?:may|might|could|know|cannot|sorry)\b", text) or cut_off(text):
         return None
     denied = re.search(r"(?i)\b(?:no|not|cannot)\b|n['’]t\b", text)
     return LETTERS[flat.index("no" if denied else "yes")]
