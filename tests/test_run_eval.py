@@ -310,7 +310,7 @@ def test_another_model_in_the_same_folder_is_refused(tmp_path):
         (["--benchmarks", "gsm9k"], "gsm9k: not found"),
         (["--benchmarks", "gsm8k"], "it holds mine"),
         (["--adapter", "nowhere"], "adapter_config.json"),
-        (["--data", "nowhere"], "no such folder"),
+        (["--data", "nowhere"], "no such file or folder"),
         (["--backend", "transformers", "--base-url", "http://h/v1"], "leave out --base-url"),
     ],
 )
