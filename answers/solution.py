@@ -11,7 +11,7 @@ import re
 from .choice import OPEN_END
 from .choice import REMARK as HYPOTHETICAL
 from .markup import boxes
-from .quantity import WORD_NUMBERS, parse_quantity, ratio
+from .quantity import WORD_NUMBERS, parse_quantity
 from .units import unit_after
 
 MAX_READ = 60_000
@@ -27,11 +27,9 @@ LEADING = re.compile(
     |the\s+(?:final\s+)?answer\s+is|given\s+by|as\s+follows|that|is|are|equal\s+to|equals)\b)+""",
     re.VERBOSE | re.I,
 )
-ENVIRONMENT = r"\{(?:align|equation|gather|aligned|split|gathered|alignat)\*?\}"
 MATHS = re.compile(
-    rf"""\\\[(.{{1,4000}}?)\\\] | \\\((.{{1,2000}}?)\\\) | \$\$(.{{1,4000}}?)\$\$
-    | \\begin\s*{ENVIRONMENT}(.{{1,4000}}?)\\end\s*{ENVIRONMENT}
-    | (?<![\\\d])\$(?=\S|\s*\\)([^$\n]{{1,1000}}?)(?<!\\)\$(?!\d)""",
+    r"""\\\[(.{1,4000}?)\\\] | \\\((.{1,2000}?)\\\) | \$\$(.{1,4000}?)\$\$
+    | (?<![\\\d])\$(?=\S|\s*\\)([^$\n]{1,1000}?)(?<!\\)\$(?!\d)""",
     re.VERBOSE | re.S,
 )
 NUMBER = re.compile(
@@ -78,28 +76,24 @@ DOUBT = re.compile(r"(?i)\b(?:if|whether|not|wrong|incorrect|check|verify|previo
 PARTIAL = re.compile(  # "multiply the result by 100 to get", "the answer for the first day is"
     r"\b(?:not|cannot|can't|if|by|to\s+(?:get|find|obtain)|for\s+(?:the\s+)?(?:first|second|each)|to\s+part)\b"
 )
-POINTER = re.compile(  # "the answer is within \\boxed{}"
-    r"(?:with)?in(?:side)?\s|(?:shown|given|written|placed)\s|(?:as\s)?(?:follows|above|below)\b"
+RATIO = re.compile(r"(?i)[\d.]+\s*(?::|to)\s*[\d.]+(?:\s*[ap]\.?\s?m)?")  # or a time
+PROSE = re.compile(  # or working: more than a value
+    r"""[a-zA-Z]{3,}\s+[a-zA-Z]{2,} | ^(?:It|He|She|They|We|You|There|This|That)\b
+    | (?:[a-zA-Z]{2,}[^a-zA-Z]+.*?){2}[a-zA-Z]{2} | [:?] | \d\s*[-+*/×]\s*\d.*=""",
+    re.VERBOSE,
 )
-SUBJECT = re.compile(r"(?:It|He|She|They|We|You|There|This|That)\b")
 PARTS = re.compile(r"\W{0,4}a[).][^\n]*?\s\W{0,4}b[).]\s", re.S)  # (a) 3.5 m; (b) 7.0 m/s
 
 
 def prepared(text):
-    """The end of a long text, with the boxes of JSON as boxes, a
-    formula with its unit in one."""
+    """The end of a long text, with the boxes of JSON as boxes."""
     text = text[-MAX_READ:].replace("\r", "").replace("\\\\boxed", "\\boxed")
-    text = re.sub(r"(?<=[-+=(])\$ \$", " ", text)  # OCW: $x_0 \cos(\omega t)+$ $...$
-    return re.sub(r"(?<=[A-Za-z])\$\^\{?(-?\d)\}?\$", r"^\1", text)  # $25\pi$ cm$^2$
+    return re.sub(r"(?<=[-+=(])\$ \$", " ", text)  # OCW: $x_0 \cos(\omega t)+$ $...$
 
 
 def inner(match):
-    """What stands between the signs of a match of MATHS, of several rows the last one."""
+    """What stands between the signs of a match of MATHS."""
     body = next(group for group in match.groups() if group is not None)
-    if "\\\\" in body and not re.search("matrix|array|cases", body):
-        body = re.sub(rf"\\(?:begin|end)\s*{ENVIRONMENT}", " ", body)
-        rows = [row for row in re.split(r"\\\\(?:\[[^\]]{0,9}\])?", body) if row.strip(" &\n")]
-        body = rows[-1].replace("&", " ") if rows else ""
     return " ".join(body.split()).rstrip(".,")
 
 
@@ -136,9 +130,7 @@ def joined_boxes(text, found):
     parts = list(dict.fromkeys(part.strip() for _, _, part in run))
     if len(parts) > 1 or not parse_quantity(parts[0]):
         return ", ".join(parts)
-    unit = r"\s*[})]?\s*\$?\s*(\\?%|percent\b|°|\\circ|\\text\s*\{[^{}]{1,30}\})"
-    after = re.match(unit, text[run[-1][1] :][:60])
-    return f"{parts[0]} {after[1]}" if after else parts[0]
+    return with_unit(parts[0], text[run[-1][1] :].lstrip("})$ "))
 
 
 # Statements.
@@ -168,8 +160,7 @@ def statements(text):
 def last_statement(text):
     """(position, answer) of the last statement whose rest can be an answer; None without one."""
     for at, tail in statements(text):
-        value = head_of(tail)
-        if value and not POINTER.match(value + " "):
+        if value := head_of(tail):
             return at, value
     return None
 
@@ -181,8 +172,7 @@ def head_of(tail):
     if PARTS.match(tail):
         return " ".join(re.split(r"\n\s*\n", tail)[0].split()).rstrip(".")
     tail = re.sub(r"^\(?[a-eA-E]\)\s+(?=[-+\d$\\])", "", tail)  # (b) 5 cm
-    quoted = r"^[\"'“]([^\"'“”\n]{1,300})[\"'”].*|^([^\"\n]{1,200})\"\s*[,}\n].*"
-    tail = re.sub(quoted, lambda m: m[1] or m[2], tail, flags=re.S)
+    tail = re.sub(r"^([^\"\n]{1,200})[\"”].*", r"\1", tail, flags=re.S)
     if formula := MATHS.match(tail):
         return formula_at(formula, tail[formula.end() :])
     if framed := re.match(r"\[([^\[\],]+)\]\s*(?:\(?in\s+([^()]{1,20})\)?)?[.\s]*$", tail):
@@ -193,12 +183,8 @@ def head_of(tail):
         return head
     if verb := VERB.search(masked(head)):
         return head_of(head[verb.end() :])
-    if len(head.split()) > 6 and not re.search(r"\d|[$\\]", head):
-        return None
-    formulas = list(MATHS.finditer(head))
-    if formulas and not re.match(r"[-+]?[\d.,]+\b", head):
-        return inner(formulas[-1])
-    return head or None
+    words = len(head.split()) > 6 and not re.search(r"\d|[$\\]", head)
+    return None if words else head or None
 
 
 def masked(text):
@@ -238,14 +224,10 @@ def whole_text(text):
         return inner(formula)
     if not 0 < len(bare) <= 100 or "\n" in bare or MATHS.search(bare):
         return None
-    clock = re.fullmatch(r"\d{1,2}:\d\d\s*(?:[apAP]\.?\s?[mM])?", bare)
-    if parse_quantity(bare) or ratio(bare) or clock:
+    if parse_quantity(bare) or RATIO.fullmatch(bare):
         return bare
     flat = re.sub(r"\\[a-zA-Z]+", "", bare.replace("*", ""))
-    prose = re.search(r"[a-zA-Z]{3,}\s+[a-zA-Z]{2,}", flat) or SUBJECT.match(flat)
-    prose = prose or len(re.findall("[a-zA-Z]{2,}", flat)) > 2
-    working = re.search(r"[:?]|\d\s*[-+*/×]\s*\d.*=", flat)
-    return bare if re.search(r"[\d=^]", flat) and not prose and not working else None
+    return bare if re.search(r"[\d=^]", flat) and not PROSE.search(flat) else None
 
 
 def only_value(text):
@@ -292,18 +274,17 @@ def value_of(sentence):
     verb = VERB.search(mask, start)
     start = verb.end() if verb else start
     at = max((m.end() for m in SIGN.finditer(mask, start)), default=start)
-    before = NUMBER.search(mask, start, at)
-    if before and SEVERAL.search(mask, before.end(), at):
+    before, numbers = NUMBER.search(mask, start, at), list(NUMBER.finditer(mask, at))
+    if before and SEVERAL.search(mask, before.end(), at) or numbers[1:] and ";" in mask[at:]:
         return whole_text(sentence[start:]), False
-    numbers = list(NUMBER.finditer(mask, at))
+    told = at > 0 and not WOULD.search(sentence)
     if not verb and at == start:
         if len(numbers) != 1 or UNSURE.search(mask, start, numbers[0].start()):
             return None, False
-        start = numbers[0].start()
-    alone = at and len(numbers if verb else NUMBER.findall(mask)) == 1
-    value = value_at(sentence, max(at, start), numbers)
-    quantity = parse_quantity(re.split("=|≈", value or "")[-1])
-    return value, bool(alone and quantity) and not WOULD.search(sentence)
+        at = numbers[0].start()
+    value = value_at(sentence, at, numbers)
+    alone = len(numbers if verb else NUMBER.findall(mask)) == 1
+    return value, told and alone and bool(parse_quantity(re.split("=|≈", value or "")[-1]))
 
 
 def value_at(sentence, at, numbers):
