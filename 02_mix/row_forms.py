@@ -32,8 +32,12 @@ IDS = ("uuid", "qid", "pubid", "question_id", "unique_id", "id")
 ROLES = {"human": "user", **dict.fromkeys(("gpt", "model", "chatgpt"), "assistant")}
 ROLES |= {role: role for role in ("user", "assistant", "system")}
 TALKS = {"messages": "chat messages", "conversations": "ShareGPT", "conversation": "ShareGPT"}
-NEMOTRON = ("input", "output")
-COMPLETIONS = (NEMOTRON, ("prompt", "completion"), ("prompt", "response"))
+# Nemotron's `input` is a list of messages; beside alpaca's `output` it is a text
+COMPLETIONS = (
+    ("input", list, "output"),
+    ("prompt", object, "completion"),
+    ("prompt", object, "response"),
+)
 TEXTS = ("response", "content", "value", "text", "stem")  # of a dict that stands for a text
 OWN = ("id", "question", "answer", "reference_answer", "subject", "source", "source_id", "license")
 LABEL = re.compile(r"^\(?[A-Z][).:]\s*")  # of an option
@@ -145,14 +149,14 @@ def read_talk(low):
 
 def read_completion(low):
     """Prompt and completion, each a text or messages."""
-    for names in COMPLETIONS:
-        texts = [low.get(name) for name in names]
-        if low.keys() >= {*names} and (names != NEMOTRON or isinstance(texts[0], list)):
+    for asked, kind, answered in COMPLETIONS:
+        if asked in low and answered in low and isinstance(low[asked], kind):
             talk = []
-            for role, text in zip(("user", "assistant"), texts, strict=True):
+            for name, role in ((asked, "user"), (answered, "assistant")):
+                text = low[name]
                 talk += text if isinstance(text, list) else [{"role": role, "content": text}]
             system, question, answer = turns(talk)
-            return Pair("prompt/completion", question, answer, set(names), system=system)
+            return Pair("prompt/completion", question, answer, {asked, answered}, system=system)
 
 
 def read_alpaca(low):
@@ -210,7 +214,7 @@ def read_mapped(row, fields):
 MARKED_THINKING = re.compile(  # OpenThoughts; Nemotron's switch is no system prompt of a user
     r"<\|begin_of_thought\|>(.*?)<\|end_of_thought\|>\s*", re.S
 )
-MARKED_ANSWER = re.compile(r"\s*<\|end_of_solution\|>\s*|<\|begin_of_solution\|>\s*")
+MARKED_ANSWER = re.compile(r"<\|(?:begin|end)_of_solution\|>\s*")
 SWITCH = re.compile(r"\s*detailed thinking (?:on|off)\s*", re.I)
 
 
@@ -219,7 +223,8 @@ def strip_thinking(answer, keep):
     never ends."""
     answer = MARKED_THINKING.sub(r"<think>\1</think>\n", answer)
     answer = answer.replace("<|begin_of_thought|>", "<think>")
-    answer = MARKED_ANSWER.sub("", answer)
+    if "_of_solution|>" in answer:
+        answer = MARKED_ANSWER.sub("", answer).strip()
     if still_thinking(answer):
         raise Unusable("unfinished thinking")
     return answer if keep else after_thinking(answer)
