@@ -297,7 +297,7 @@ def in_order(one, two, loose, rel_tol):
 
 
 def names_of(texts):
-    """The names of named values; [] where none has one, None where not each has one of its own."""
+    """The names of values, [] where none has one, None where not each has one of its own."""
     names = list(filter(None, (named(text)[0] for text in texts)))
     return names if len(set(names)) in (0, len(texts)) else None
 
@@ -354,29 +354,23 @@ def equations(said, wanted, rel_tol):
         return None
     names = named(said)[0], named(wanted)[0]
     if len(one) > 1 and len(two) > 1:
-        return same_named(*names, equal(one[-1], two[-1], rel_tol)) if all(names) else None
+        verdict = equal(one[-1], two[-1], rel_tol) if all(names) else None
+        return verdict if names[0] == names[1] or verdict and alike(*names) else None
     chain = max(one, two, key=len)
+    unknowns = (formula.read(chain[0]) or [()])[0]
     if any(names):
         del chain[0]
-    elif len(chain) == 2 and has_unknowns(chain[0]):
-        return None  # 1 is not the equation 2x + z = 1
+    elif len(chain) == 2 and unknowns and not re.search(r"[a-z]\(\d", chain[0]):
+        return None  # 1 is not the equation 2x + z = 1, but f(3) + f(4) = 7 has a value
     verdicts = [equal(x, y, rel_tol) for x in one for y in two]
     if verdicts[-1] or True not in verdicts:
         return verdicts[-1]
     return equal(chain[verdicts.index(True)], chain[-1], rel_tol) or None
 
 
-def same_named(one, two, verdict):
-    """The verdict on two values as one on values of these names: y and f(x), v and v_max, speed and
-    v may be one thing, not x and y."""
-    alike = one[0] == two[0] or re.search(r"[A-Za-z]{3}|\(", f"{one} {two}")
-    return verdict if one == two or verdict and alike else None
-
-
-def has_unknowns(text):
-    """Is a side a sum or product of unknowns, not f(3) + f(4)?"""
-    found = formula.read(text)
-    return found and found[0] and not re.search(r"[a-z]\(\d", text)
+def alike(one, two):
+    """May two names mean one thing? y and f(x), v and v_max, speed and v; not x and y."""
+    return one[0] == two[0] or re.search(r"[A-Za-z]{3}|\(", f"{one} {two}")
 
 
 def formulas(said, wanted, rel_tol):
