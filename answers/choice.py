@@ -145,8 +145,9 @@ DOUBT = re.compile(  # before a cue: "whether the answer is", "the student's ans
       |had|previous|initial\w*|at\s+first|argue|students?(?:'s)?|others|people|tempted|going|mistake
       |your|(?<!only\s)possible) \b (?:(?!\bbut\b)[^.\n]){0,24}$"""
 )
-REMARK = re.compile(  # "Note: had it asked about X, the answer would be A"
+REMARK = re.compile(  # "Note: had it asked about X, the answer would be A"; "Incorrect answers:"
     r"""(?xi)
+    \b(?:incorrect|wrong|false|other)\s(?:answer|option|choice)s(?:\sare)?\W*$ |
     \b(?:if|had|were|suppose|assuming|unless|otherwise|in\s+case|for\s+(?:the\s+)?other)\b .*
     \b(?:would|were|might|could)\b"""
 )
@@ -179,7 +180,8 @@ def announcements(text, options):
                 letters = hits[0]
         if letters is not None:
             clause = SENTENCE_END.split(text[max(0, start - 200) : start])[-1].rpartition(";")[2]
-            doubt = REMARK.search(clause + cue[0]) or CONDITION.search(line) or DOUBT.search(clause)
+            condition = CONDITION.search(line) and not named(line, options, "all")
+            doubt = condition or REMARK.search(clause + cue[0]) or DOUBT.search(clause)
             found.append((start, end, letters, not doubt))
     return found
 

@@ -64,7 +64,7 @@ for _name, _letter in GREEK.items():
 CHARACTERS = str.maketrans({key: sign for key, sign in COMMANDS.items() if len(key) == 1})
 COMMAND = re.compile(r"\\[a-zA-Z]+|\\[$%|]")
 WRAP = re.compile(
-    r"""\\(?:text(?:bf|it|rm|normal|sf|tt|up)?|math(?:rm|bf|sf|it|tt|normal)|ce|unit|si
+    r"""\\(?:text(?:bf|it|rm|normal|sf|tt|up)?|math(?:rm|bf|sf|it|tt|normal)|unit|si
         |operatorname\*?|[mh]box|boldsymbol|bold|bf|rm)\s*
         \{((?:[^{}]|\{[^{}]{0,200}\}){0,400}+)\}""",
     re.VERBOSE,
@@ -151,7 +151,7 @@ def spell(text):
     text = scripts(text.strip()[:MAX_LENGTH])
     text = "∼" + text[1:] if text[:1] == "~" else text
     if "\\" in text or "{" in text or "$" in text:
-        text = unwrap(DEGREE.sub("°", COMMA.sub(",", text)))
+        text = unwrap(DEGREE.sub("°", COMMA.sub(",", text.replace("\\ce{", "\\text{"))))
         money = text.count("$") == 1 and re.match(r"\s*-?\s*\$\s*[\d.]", text)
         text = re.sub(r"(?<!\\)\$", "¤" if money else " ", text).replace("{10}", "10")
         text = COMMAND.sub(lambda m: COMMANDS.get(m[0], m[0]), LOOKS.sub(" ", text))
