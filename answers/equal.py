@@ -347,8 +347,7 @@ def doubtful(one, two, wanted):
 
 
 def equations(said, wanted, rel_tol):
-    """Two named values; or a named value or a chain against a value, where the last side decides, or
-    one of which the last is a decimal."""
+    """Two named values, or a named value or a chain against a value."""
     one, two = sides(said), sides(wanted)
     if len(one) == len(two) == 1:
         return None
@@ -356,9 +355,14 @@ def equations(said, wanted, rel_tol):
     if len(one) > 1 and len(two) > 1:
         verdict = equal(one[-1], two[-1], rel_tol) if all(names) else None
         return verdict if names[0] == names[1] or verdict and alike(*names) else None
+    return in_chain(one, two, any(names), rel_tol)
+
+
+def in_chain(one, two, has_name, rel_tol):
+    """A chain against a value: the last side decides, or one of which the last is a decimal."""
     chain = max(one, two, key=len)
     unknowns = (formula.read(chain[0]) or [()])[0]
-    if any(names):
+    if has_name:
         del chain[0]
     elif len(chain) == 2 and unknowns and not re.search(r"[a-z]\(\d", chain[0]):
         return None  # 1 is not the equation 2x + z = 1, but f(3) + f(4) = 7 has a value
