@@ -23,8 +23,7 @@ STATED = re.compile(
     re.VERBOSE | re.I,
 )
 LEADING = re.compile(
-    r"""^(?:[\s:*_>"'“”`=]|(?:therefore|thus|hence|so|then|simply|just|exactly
-    |the\s+(?:final\s+)?answer\s+is|given\s+by|as\s+follows|that|is|are|equal\s+to|equals)\b)+""",
+    r"""^(?:[\s:*_>"'“”`=]|(?:therefore|thus|hence|so|then|simply|just|exactly|given\s+by|as\s+follows|that|is|are|equal\s+to|equals)\b)+""",
     re.VERBOSE | re.I,
 )
 MATHS = re.compile(
@@ -34,8 +33,7 @@ MATHS = re.compile(
 )
 NUMBER = re.compile(
     r"""(?<![\w.^{}])(?<![a-zA-Zμ][-−])(?<!\^[-−])[-+−]?\s?(?:\\?\$)?\s?
-    (?:\d{1,3}(?:,\d{3})+(?!\d)|\d+(?:,\d{1,2}(?![\d,]))?)(?:\.\d+)?(?:\s*/\s*\d+)?
-    (?:\s*[×x*]\s*10\s*\^?\s*\{?[-+−⁻⁰¹²³⁴⁵⁶⁷⁸⁹\d]+\}?)?(?:[eE][-+]?\d+)?(?:\s*%|°|\s?[-+−]\s?\d*i\b)?
+    (?:\d{1,3}(?:,\d{3})+(?!\d)|\d+(?:,\d{1,2}(?![\d,]))?)(?:\.\d+)?(?:\s*/\s*\d+)?(?:\s*[×x*]\s*10\s*\^?\s*\{?[-+−⁻⁰¹²³⁴⁵⁶⁷⁸⁹\d]+\}?)?(?:\s*%|°)?
     |(?<![\w.])[-+−]?\.\d+""",
     re.VERBOSE,
 )
@@ -110,7 +108,7 @@ def last_box(text):
 
 
 def only_box(text):
-    """The last box where it, with those of its sentence, is the only one."""
+    """last_box where no other sentence has one."""
     answer = last_box(text)
     return answer if all(box[2].strip() in (answer or "") for box in boxes(text)) else None
 
@@ -166,8 +164,7 @@ def last_statement(text):
 
 
 def head_of(tail):
-    """What is stated at the start of tail: a formula, or the words up to the end of the
-    sentence."""
+    """What is stated at the start of tail: a formula, or the words up to a sentence's end."""
     tail = LEADING.sub("", tail.lstrip("*_ \n:")).replace("**", "").lstrip("`")
     if PARTS.match(tail):
         return " ".join(re.split(r"\n\s*\n", tail)[0].split()).rstrip(".")
@@ -202,8 +199,7 @@ def formula_at(formula, rest):
 
 
 def with_unit(formula, rest):
-    """A formula with the unit that stands behind it: "v = 3" and " m/s downwards" -> "v = 3
-    m/s"."""
+    """A formula with the unit behind it: "v = 3" and " m/s downwards" -> "v = 3 m/s"."""
     if ":" in formula and (half := re.match(r"\s*[ap]\.?m\b", rest)):
         return formula + half[0]
     quantity = parse_quantity(re.split(r"=|\\approx|≈", formula)[-1])
@@ -231,7 +227,6 @@ def whole_text(text):
 
 
 def only_value(text):
-    """The value of the last sentence where it is plainly stated, alone, at the end."""
     value, plainly = last_stated(text)
     return value if plainly else None
 
@@ -267,28 +262,35 @@ def last_sentences(text, most=6):
 
 
 def value_of(sentence):
-    """(what stands behind "is" or the last "=" of a sentence, else its only number; is it plainly
-    the only one); (None, False) where several stand side by side."""
+    """(what stands behind "is" or the last "=", else the only number; is it plainly stated);
+    (None, False) where several stand side by side."""
     mask = masked(sentence)
     start = max((m.end() for m in CONCLUDES.finditer(mask)), default=0)
     verb = VERB.search(mask, start)
     start = verb.end() if verb else start
     at = max((m.end() for m in SIGN.finditer(mask, start)), default=start)
-    before, numbers = NUMBER.search(mask, start, at), list(NUMBER.finditer(mask, at))
-    if before and SEVERAL.search(mask, before.end(), at) or numbers[1:] and ";" in mask[at:]:
+    numbers = list(NUMBER.finditer(mask, at))
+    if side_by_side(mask, start, at):
         return whole_text(sentence[start:]), False
-    told = at > 0 and not WOULD.search(sentence)
+    alone = len(numbers if verb else NUMBER.findall(mask)) == 1 and at > 0
     if not verb and at == start:
         if len(numbers) != 1 or UNSURE.search(mask, start, numbers[0].start()):
             return None, False
         at = numbers[0].start()
     value = value_at(sentence, at, numbers)
-    alone = len(numbers if verb else NUMBER.findall(mask)) == 1
-    return value, told and alone and bool(parse_quantity(re.split("=|≈", value or "")[-1]))
+    return value, alone and is_plain(value or "", sentence)
+
+
+def side_by_side(mask, start, at):
+    before = NUMBER.search(mask, start, at)
+    return before and SEVERAL.search(mask, before.end(), at) or re.search(r"\d.*;.*\d", mask[at:])
+
+
+def is_plain(value, sentence):
+    return bool(parse_quantity(re.split("=|≈", value)[-1])) and not WOULD.search(sentence)
 
 
 def value_at(sentence, at, numbers):
-    """What is stated from a place on, where these numbers stand; a single one with its unit."""
     head = head_of(sentence[at:])
     if len(numbers) != 1 or head and parse_quantity(head) or not numbers[0][0].strip(" 0"):
         return head
