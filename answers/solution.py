@@ -77,7 +77,7 @@ PARTIAL = re.compile(  # "multiply the result by 100 to get", "the answer for th
 RATIO = re.compile(r"(?i)[\d.]+\s*(?::|to)\s*[\d.]+(?:\s*[ap]\.?\s?m)?")  # or a time
 PROSE = re.compile(  # or working: more than a value
     r"""[a-zA-Z]{3,}\s+[a-zA-Z]{2,} | ^(?:It|He|She|They|We|You|There|This|That)\b
-    | (?:[a-zA-Z]{2,}[^a-zA-Z]+.*?){2}[a-zA-Z]{2} | [:?] | \d\s*[-+*/×]\s*\d.*=""",
+    | (?:[a-zA-Z]{2,}[^a-zA-Z]+.*?){2}[a-zA-Z]{2} | [:?] | \d\s*[-+*/×·]\s*\d.*=""",
     re.VERBOSE,
 )
 PARTS = re.compile(r"\W{0,4}a[).][^\n]*?\s\W{0,4}b[).]\s", re.S)  # (a) 3.5 m; (b) 7.0 m/s
