@@ -14,9 +14,9 @@ import operator
 import re
 import zlib
 
-from .markup import COMMANDS, GREEK
+from .markup import GREEK
 
-MAX_LENGTH, MAX_DEPTH = 600, 40
+MAX_LENGTH, MAX_DEPTH, POINTS = 600, 60, 4
 FUNCTIONS = {
     name: getattr(cmath, name)
     for name in "sin cos tan asin acos atan sinh cosh tanh exp sqrt log".split()
@@ -28,8 +28,6 @@ FUNCTIONS = {
     "arcsin": cmath.asin,
     "arccos": cmath.acos,
     "arctan": cmath.atan,
-    "floor": lambda x: math.floor(x.real + 1e-9),
-    "ceil": lambda x: math.ceil(x.real - 1e-9),
 }
 NAMES = "|".join(sorted(FUNCTIONS, key=len, reverse=True))
 FUNCTION = re.compile(f"pi|{NAMES}")
@@ -38,26 +36,33 @@ TOKEN = re.compile(
     rf"""\s*(?:(?P<num>(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][-+]?\d{{1,3}}(?![\w.]))?)
     |\\?(?P<call>{NAMES}|√)(?![a-z]{{4}})
     |\\(?P<command>frac|binom)(?![a-zA-Z])
-    |(?P<sym>(?:pi(?![a-z])|[{LETTER}])                        # x_{{max}}, x_0, x0, y'
+    |(?P<sym>(?:pi(?![a-z])|(?![a-zA-Z]{{5}})[{LETTER}])       # x_{{max}}, x_0, x0, y', no words
      (?:\s*_\s*(?:\{{[^{{}}]{{0,30}}\}}|\w)|\d{{1,2}}(?![\d.])){{0,2}}(?:'|\^\s*\{{\s*'+\s*\}})*)
-    |(?P<op>[-+*/^(){{}}\[\]|!_]))""",
+    |(?P<sign>[-+*/^(){{}}\[\]!_]))""",
     re.VERBOSE,
 )
-STARTS = ("num", "sym", "call", "command")  # of a factor
-MARK = re.compile(rf"\\(?:hat|vec|mathcal|mathbb)\s*\{{?\s*([{LETTER}])\s*\}}?")  # not \dot{{x}}
-DIGITS = re.compile(r"\\(frac|binom)\s*(\d)\s?(?=\d)")  # \frac12
-MIXED = re.compile(  # 1\frac{4}{5}, 1 4/5
-    r"(?<![\d.^_/}])(\d{1,6})\s*(?:\\frac\s*\{(\d{1,6})\}\s*\{(\d{1,6})\}|(?<=\s)(\d{1,4})/(\d{1,4})(?![\d.]))"
+SPELLINGS = (
+    (re.compile(rf"(?<![\\a-zA-Z])(?:{'|'.join(GREEK)})(?![a-zA-Z])"), lambda m: GREEK[m[0]]),
+    (re.compile(r"\\(frac|binom)\s*(\d)\s?(?=\d)"), r"\\\1{\2}"),  # \frac12
+    (  # 1\frac{4}{5}, 1 4/5
+        re.compile(
+            r"(?<![\d.^_/}])(\d{1,6})(?:\s*\\frac\s*\{|\s)(\d{1,6})(?:\}\s*\{|/)(\d{1,6})(?:\}|(?![\d.]))"
+        ),
+        r"(\1+\2/\3)",
+    ),
+    (re.compile(rf"\\(?:hat|vec|mathcal|mathbb)\s*\{{?\s*([{LETTER}])\s*\}}?"), r"\1"),
 )
-WORD = re.compile(rf"(?<![\\a-zA-Z])(?!{NAMES})[a-zA-Z]{{5,}}")
-NAMED = re.compile(rf"(?<![\\a-zA-Z])(?:{'|'.join(GREEK)})(?![a-zA-Z])")  # omega
-SUBSCRIPT = re.compile(r"_\s*\{[^{}]*\}")
 BELOW = re.compile(
     r"/\s*(\d*(?:[A-Za-z](?:_\{?\w\}?)?){2,4}|\d+[A-Za-z](?:_\{?\w\}?)?)(?![A-Za-z(])"
 )
 CONSTANTS = {"e": math.e, "i": 1j, "π": math.pi, "pi": math.pi}
-CLOSING = {"(": ")", "[": "]", "{": "}", "|": "|"}
-POSITIVE, POINTS = 4, 6  # roots and logarithms are real at positive points; |x| is x there
+CLOSING = {"(": ")", "[": "]", "{": "}"}
+LEVELS = {"+": 1, "-": 1, "*": 2, "/": 2, "": 2, "^": 4, "!": 4}  # how tightly a sign binds
+SIGNED = 3  # -x^2 is -(x^2)
+OPERATIONS = {
+    "+": operator.add, "-": operator.sub, "*": operator.mul, "": operator.mul,
+    "/": operator.truediv, "^": operator.pow,
+}  # fmt: skip
 
 
 class Unreadable(ValueError):
@@ -65,17 +70,13 @@ class Unreadable(ValueError):
 
 
 def tokens_of(text):
-    """[(kind, text), ...]: num, call, command, sym, op. Raises Unreadable."""
-    text = NAMED.sub(lambda m: COMMANDS["\\" + m[0]], text.strip())
-    if len(text) > MAX_LENGTH or WORD.search(SUBSCRIPT.sub("", text)):
-        raise Unreadable("too long, or words")
-    text = DIGITS.sub(r"\\\1{\2}", text)
-    text = MIXED.sub(lambda m: f"({m[1]}+{m[2] or m[4]}/{m[3] or m[5]})", text)
-    text = MARK.sub(r"\1", text)
+    """[(kind, text), ...]: num, call, command, sym, sign. Raises Unreadable."""
+    for pattern, by in SPELLINGS:
+        text = pattern.sub(by, text.strip()[: MAX_LENGTH + 1])
     tokens, at = [], 0
     while at < len(text):
         match = TOKEN.match(text, at)
-        if not match:
+        if not match or len(text) > MAX_LENGTH:
             raise Unreadable(text[at : at + 20])
         tokens.append((match.lastgroup, match[match.lastgroup]))
         at = match.end()
@@ -87,10 +88,10 @@ def constant(value):
 
 
 def unknown(name):
-    """The values of a symbol: of no special form, the same for every call."""
+    """The values of a symbol: of no special form, the same for every call, positive, where roots
+    and logarithms are real."""
     start = zlib.crc32(name.encode()) * 0.6180339887
-    size = [0.31 + (start + k * 0.7548776662) % 1 * 1.9 for k in range(POINTS)]
-    return [complex(x if k < POSITIVE else -x) for k, x in enumerate(size)]
+    return [complex(0.31 + (start + k * 0.7548776662) % 1 * 1.9) for k in range(POINTS)]
 
 
 def apply(function, *columns):
@@ -104,12 +105,6 @@ def apply(function, *columns):
     return found
 
 
-def power(base, exponent):
-    if base.imag == exponent.imag == 0 and (base.real > 0 or exponent.real.is_integer()):
-        return base.real**exponent.real
-    return base**exponent
-
-
 def factorial(value):
     if abs(value.imag) > 1e-12 or abs(value.real) > 170:
         raise ValueError("gamma of a complex or large number")
@@ -121,129 +116,94 @@ def binomial(n, k):
 
 
 class Reader:
-    """Recursive descent over tokens. total() gives the values at the points; names are the unknowns
+    """A parser by precedence. expression() gives the values at the points; names are the unknowns
     met."""
 
     def __init__(self, text):
-        self.tokens, self.at, self.depth, self.bars = tokens_of(text), 0, 0, 0
+        self.tokens, self.at, self.depth = [*tokens_of(text), ("end", "")], 0, 0
         self.names = set()
 
-    def peek(self):
-        return self.tokens[self.at] if self.at < len(self.tokens) else (None, "")
-
-    def take(self, value=None):
-        token = self.peek()
-        if token[0] is None or value is not None and token[1] != value:
-            raise Unreadable(f"expected {value!r}, found {token[1]!r}")
+    def take(self):
         self.at += 1
-        return token
+        return self.tokens[self.at - 1]
 
     def comes(self, signs):
-        """Is the next token one of these operators?"""
-        kind, value = self.peek()
-        return kind == "op" and value in signs
+        """Is the next token one of these signs?"""
+        kind, value = self.tokens[self.at]
+        return kind == "sign" and value in signs
 
-    def total(self):
+    def sign(self):
+        """The operator that follows; "" where a factor stands beside the last one, as in 2x(x+1)."""
+        (last, _), (kind, value) = self.tokens[self.at - 1 : self.at + 1]
+        if kind == last == "num":
+            raise Unreadable("two numbers side by side")
+        return "" if value in CLOSING or kind not in ("sign", "end") else value
+
+    def expression(self, level=1):
+        """What signs of this level and above hold together."""
         self.depth += 1
         if self.depth > MAX_DEPTH:
             raise Unreadable("too deep")
-        found = self.product()
-        while self.comes("+-"):
-            sign = operator.add if self.take()[1] == "+" else operator.sub
-            found = apply(sign, found, self.product())
+        found = self.operand()
+        while LEVELS.get(sign := self.sign(), 0) >= level and self.tokens[self.at][0] != "end":
+            self.at += bool(sign)
+            if sign == "!":
+                found = apply(factorial, found)
+            else:
+                right = self.expression(LEVELS[sign] + (sign != "^"))
+                found = apply(OPERATIONS[sign], found, right)
         self.depth -= 1
         return found
 
-    def signed(self, read):
-        """What read() reads, behind any number of signs."""
-        minus = False
-        while self.comes("+-"):
-            minus ^= self.take()[1] == "-"
-        return apply(operator.neg, read()) if minus else read()
-
-    def product(self):
-        found = self.signed(self.factor)
-        while True:
-            if self.comes("*/"):
-                sign = operator.mul if self.take()[1] == "*" else operator.truediv
-                found = apply(sign, found, self.signed(self.factor))
-            elif self.factor_comes():
-                found = apply(operator.mul, found, self.factor())
-            else:
-                return found
-
-    def factor_comes(self):
-        """Does a factor follow without a sign, as in 2x(x+1)?"""
-        if self.peek()[0] == self.tokens[self.at - 1][0] == "num":
-            raise Unreadable("two numbers side by side")
-        return self.peek()[0] in STARTS or self.comes("({[") or self.comes("|") and not self.bars
-
-    def factor(self):
-        found = self.base()
-        while self.comes("^!"):
-            if self.take()[1] == "!":
-                found = apply(factorial, found)
-            else:
-                found = apply(power, found, self.signed(self.base))
-        return found
-
-    def base(self):
-        """A number, a symbol, a call, or what stands in brackets."""
+    def operand(self):
+        """A number, a symbol, a call, what stands behind a sign or in brackets."""
         kind, value = self.take()
         if kind == "num":
             return constant(value)
         if kind == "sym":
             return self.symbol(re.sub(r"[\s{}_^\\]", "", value))
-        if kind == "command":
-            top = self.base()
-            return apply(operator.truediv if value == "frac" else binomial, top, self.base())
         if kind == "call":
             return self.call(value.replace("√", "sqrt"))
-        if value not in CLOSING:
+        if kind == "command":
+            top = self.operand()
+            return apply(operator.truediv if value == "frac" else binomial, top, self.operand())
+        if value in ("+", "-"):
+            found = self.expression(SIGNED)
+            return found if value == "+" else apply(operator.neg, found)
+        found = self.expression() if value in CLOSING else None
+        if found is None or self.take()[1] != CLOSING[value]:
             raise Unreadable(value)
-        self.bars += value == "|"
-        found = self.total()
-        self.take(CLOSING[value])
-        self.bars -= value == "|"
-        return apply(abs, found) if value == "|" else found
+        return found
 
     def symbol(self, name):
         if name in CONSTANTS:
             return constant(CONSTANTS[name])
-        if name == "ħ":
-            return apply(operator.truediv, self.symbol("h"), constant(2 * math.pi))
         self.names.add(name)
         return unknown(name)
 
     def call(self, name):
         """A function with its base, power and argument: \\log_2 8, \\sin^2 x, \\sqrt[3]{27}."""
-        if name == "sqrt" and self.comes("["):
-            root = apply(operator.truediv, constant(1), self.base())
-            return apply(power, self.base(), root)
-        exponent = base = None
+        if name == "sqrt":
+            root = self.operand() if self.comes("[") else constant(2)
+            return apply(lambda x, n: x ** (1 / n), self.operand(), root)
+        marks = {}
         while self.comes("^_"):
-            if self.take()[1] == "_":
-                base = self.base()
-            else:
-                exponent = self.signed(self.base)
-        argument = self.argument(name)
-        if self.comes("^") and exponent is None and name != "sqrt":  # sin(x)^2
-            self.take()
-            exponent = self.signed(self.base)
-        if exponent == constant(-1) and name in ("sin", "cos", "tan"):
-            name, exponent = "arc" + name, None
-        found = apply(FUNCTIONS[name], argument)
-        if base is not None:
-            found = apply(operator.truediv, found, apply(cmath.log, base))
-        return found if exponent is None else apply(power, found, exponent)
+            _, mark = self.take()
+            marks[mark] = self.operand()
+        if marks.get("^") == constant(-1) and name in ("sin", "cos", "tan"):
+            name, marks = "a" + name, {}
+        found = apply(FUNCTIONS[name], self.argument())
+        if "_" in marks:
+            found = apply(operator.truediv, found, apply(cmath.log, marks["_"]))
+        return apply(operator.pow, found, marks["^"]) if "^" in marks else found
 
-    def argument(self, name):
+    def argument(self):
         """(...), or factors side by side: sin 2x means sin(2x)."""
-        if name == "sqrt" or self.comes("({["):
-            return self.base()
-        found = self.factor()
-        while self.peek()[0] in ("num", "sym", "command"):
-            found = apply(operator.mul, found, self.factor())
+        if self.comes("({["):
+            return self.operand()
+        found = self.expression(LEVELS["^"])
+        while self.tokens[self.at][0] in ("num", "sym", "command"):
+            found = apply(operator.mul, found, self.expression(LEVELS["^"]))
         return found
 
 
@@ -252,10 +212,10 @@ def read(text):
     """(names of the unknowns, values at the points) of a spelled formula, or None."""
     try:
         reader = Reader(text)
-        values = reader.total()
+        values = reader.expression()
     except (Unreadable, RecursionError):
         return None
-    return (reader.names, values) if reader.at == len(reader.tokens) else None
+    return (reader.names, values) if reader.take()[0] == "end" else None
 
 
 def number(text):
@@ -270,40 +230,31 @@ def near(one, two):
     return abs(one - two) <= 1e-8 * max(abs(one), abs(two), small)
 
 
-def values(one, two):
-    """[(value of one, value of two), ...] where both have one; None where they cannot be read."""
-    left, right = read(one), read(two)
-    if left is None or right is None:
-        return None
-    count = POINTS if "|" in one + two else POSITIVE
-    pairs = zip(left[1][:count], right[1][:count], strict=True)
-    pairs = [pair for pair in pairs if all(map(cmath.isfinite, pair))]
-    return pairs if len(pairs) >= 3 else None
+def compare(one, two, rule):
+    """What rule says of the pairs of values of two expressions, read as they are written, else with
+    t/RC as t/(RC), as physicists mean it; None where either cannot be read or evaluated."""
+    for texts in ((one, two), tuple(BELOW.sub(r"/(\1)", text) for text in (one, two))):
+        found = [read(text) for text in texts]
+        pairs = zip(found[0][1], found[1][1], strict=True) if all(found) else ()
+        pairs = [pair for pair in pairs if all(map(cmath.isfinite, pair))]
+        if len(pairs) < 3:
+            return None
+        if rule(pairs):
+            return True
+    return False
 
 
 def agree(one, two):
-    """Are two expressions the same function? True, False, or None where either cannot be read or
-    evaluated."""
-    pairs = values(one, two)
-    if pairs is None or all(near(a, b) for a, b in pairs):
-        return None if pairs is None else True
-    below = as_below(one, two)
-    return agree(*below) if below != (one, two) else False
-
-
-def as_below(*texts):
-    """t/RC as t/(RC), dy/dx as dy/(dx), as physicists mean it."""
-    return tuple(BELOW.sub(r"/(\1)", text) for text in texts)
+    """Are two expressions the same function?"""
+    return compare(one, two, lambda pairs: all(near(a, b) for a, b in pairs))
 
 
 def proportional(one, two):
-    """Is one a constant times two at all points (equations f = 0)? None where they cannot be
-    read."""
-    pairs = values(one, two)
-    ratios = [a / b for a, b in pairs or () if abs(b) > 1e-9]
-    if len(ratios) < 3:
-        return None
-    if abs(ratios[0]) > 1e-9 and all(near(ratio, ratios[0]) for ratio in ratios):
-        return True
-    below = as_below(one, two)
-    return proportional(*below) if below != (one, two) else False
+    """Is one a constant times two at all points (equations f = 0)?"""
+
+    def constant_ratio(pairs):
+        (first, second), *rest = pairs
+        zero = abs(first) < 1e-9 or abs(second) < 1e-9
+        return not zero and all(near(a * second, b * first) for a, b in rest)
+
+    return compare(one, two, constant_ratio)
