@@ -14,7 +14,7 @@ from dataclasses import replace
 from . import formula, worker
 from .chemistry import compare_chemistry
 from .markup import boxes, spell, squeeze
-from .quantity import Quantity, ratio, read_quantity, same_quantity
+from .quantity import read_quantity, same_quantity
 from .trim import short_spaces
 from .units import read_unit
 from .words import tokens
@@ -106,7 +106,7 @@ def unbox(text):
 def with_unit(answer, reference, unit, rel_tol):
     """SciBench's units may hold a power of ten ("10^{-19} C"); the answer may leave out both."""
     wanted, said, unit = read_quantity(spell(reference)), spell(answer), spell(unit)
-    said = number(sides(said)[-1])
+    said = read_quantity(sides(said)[-1])
     if wanted is None or said is None:
         return decide(answer, f"{reference} {unit}", rel_tol)
     ten = TEN.match(unit)
@@ -120,7 +120,7 @@ def decide(answer, reference, rel_tol=None):
     """The rules, then math-verify, whose "no" proves nothing."""
     said, wanted = map(tidy, one_way(spell(answer), spell(reference)))
     verdict, rule = compare(said, wanted, rel_tol)
-    if FREE.search(f"{said} {wanted}") and not (number(said) and number(wanted)):
+    if FREE.search(f"{said} {wanted}") and not (read_quantity(said) and read_quantity(wanted)):
         return verdict or None, rule
     if verdict is not None or rel_tol is not None or not worth_asking(said, wanted):
         return verdict, rule
@@ -245,11 +245,6 @@ def named(text):
     return re.sub(r"[{}\s\\]", "", name), values[-1]
 
 
-def number(text):
-    """The Quantity of a number, a closed formula or a ratio; None of others."""
-    return read_quantity(text) or (Quantity(share) if (share := ratio(text)) else None)
-
-
 # Rules.
 
 
@@ -327,7 +322,7 @@ def several_forms(said, wanted, rel_tol):
 
 
 def numbers(said, wanted, rel_tol):
-    one, two = number(said), number(wanted)
+    one, two = read_quantity(said), read_quantity(wanted)
     if one is None or two is None:
         return None
     if "π" in said + wanted and "degree**1" in f"{one.unit} {two.unit}":
@@ -379,7 +374,7 @@ def alike(one, two):
 
 def formulas(said, wanted, rel_tol):
     unread = is_words(said) or is_words(wanted) or re.match("0[box]", said)
-    one, two = number(said), number(wanted)
+    one, two = read_quantity(said), read_quantity(wanted)
     verdict = None if unread or one and two else formula.agree(said, wanted)
     units = one and one.unit or two and two.unit  # their letters are no unknowns
     return None if verdict is False and (units or NO_BASE.search(said + wanted)) else verdict
@@ -415,7 +410,7 @@ def worth_asking(said, wanted):
     """Could math-verify see more than the rules? It drops names, bases and units, and words tell it
     nothing."""
     equations = {len(split_top(text, "=")) > 1 for text in (said, wanted)}
-    if len(equations) > 1 or number(said) and number(wanted) or SUFFIX.search(said):
+    if len(equations) > 1 or read_quantity(said) and read_quantity(wanted) or SUFFIX.search(said):
         return False
     both = re.sub(r"\\[a-zA-Z]+(?:\s*\{[a-z]*matrix\})?", "", f"{said}={wanted}")
     if len(both) > 1000 or "∝" in both or TOWER.search(re.sub(r"[\s{}()]", "", both)):

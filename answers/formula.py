@@ -16,7 +16,7 @@ import zlib
 
 from .markup import GREEK
 
-MAX_LENGTH, MAX_DEPTH, POINTS = 600, 60, 4
+MAX_LENGTH, POINTS = 600, 4
 FUNCTIONS = {
     name: getattr(cmath, name)
     for name in "sin cos tan asin acos atan sinh cosh tanh exp sqrt log".split()
@@ -35,15 +35,15 @@ LETTER = "a-zA-Zα-ωΑ-Ωħℓ∂"
 TOKEN = re.compile(
     rf"""\s*(?:(?P<num>(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][-+]?\d{{1,3}}(?![\w.]))?)
     |\\?(?P<call>{NAMES}|√)(?![a-z]{{4}})
-    |\\(?P<command>frac|binom)(?![a-zA-Z])
-    |(?P<sym>(?:pi(?![a-z])|(?![a-zA-Z]{{5}})[{LETTER}])       # x_{{max}}, x_0, x0, y', no words
-     (?:\s*_\s*(?:\{{[^{{}}]{{0,30}}\}}|\w)|\d{{1,2}}(?![\d.])){{0,2}}(?:'|\^\s*\{{\s*'+\s*\}})*)
-    |(?P<sign>[-+*/^(){{}}\[\]!_]))""",
+    |\\(?P<command>frac)(?![a-zA-Z])
+    |(?P<sym>(?:pi(?![a-z])|(?![a-zA-Z]{{5}})[{LETTER}])       # x_{{max}}, x_0, x0, no words
+     (?:\s*_\s*(?:\{{[^{{}}]{{0,30}}\}}|\w)|\d{{1,2}}(?![\d.])){{0,2}})
+    |(?P<sign>[-+*/^(){{}}\[\]_]))""",
     re.VERBOSE,
 )
 SPELLINGS = (
     (re.compile(rf"(?<![\\a-zA-Z])(?:{'|'.join(GREEK)})(?![a-zA-Z])"), lambda m: GREEK[m[0]]),
-    (re.compile(r"\\(frac|binom)\s*(\d)\s?(?=\d)"), r"\\\1{\2}"),  # \frac12
+    (re.compile(r"\\frac\s*(\d)\s?(?=\d)"), r"\\frac{\1}"),  # \frac12
     (  # 1\frac{4}{5}, 1 4/5
         re.compile(
             r"(?<![\d.^_/}])(\d{1,6})(?:\s*\\frac\s*\{|\s)(\d{1,6})(?:\}\s*\{|/)(\d{1,6})(?:\}|(?![\d.]))"
@@ -57,7 +57,7 @@ BELOW = re.compile(
 )
 CONSTANTS = {"e": math.e, "i": 1j, "π": math.pi, "pi": math.pi}
 CLOSING = {"(": ")", "[": "]", "{": "}"}
-LEVELS = {"+": 1, "-": 1, "*": 2, "/": 2, "": 2, "^": 4, "!": 4}  # how tightly a sign binds
+LEVELS = {"+": 1, "-": 1, "*": 2, "/": 2, "": 2, "^": 4}  # how tightly a sign binds
 SIGNED = 3  # -x^2 is -(x^2)
 OPERATIONS = {
     "+": operator.add, "-": operator.sub, "*": operator.mul, "": operator.mul,
@@ -105,22 +105,12 @@ def apply(function, *columns):
     return found
 
 
-def factorial(value):
-    if abs(value.imag) > 1e-12 or abs(value.real) > 170:
-        raise ValueError("gamma of a complex or large number")
-    return math.gamma(value.real + 1)
-
-
-def binomial(n, k):
-    return factorial(n) / (factorial(k) * factorial(n - k))
-
-
 class Reader:
     """A parser by precedence. expression() gives the values at the points; names are the unknowns
     met."""
 
     def __init__(self, text):
-        self.tokens, self.at, self.depth = [*tokens_of(text), ("end", "")], 0, 0
+        self.tokens, self.at = [*tokens_of(text), ("end", "")], 0
         self.names = set()
 
     def take(self):
@@ -141,18 +131,11 @@ class Reader:
 
     def expression(self, level=1):
         """What signs of this level and above hold together."""
-        self.depth += 1
-        if self.depth > MAX_DEPTH:
-            raise Unreadable("too deep")
         found = self.operand()
         while LEVELS.get(sign := self.sign(), 0) >= level and self.tokens[self.at][0] != "end":
             self.at += bool(sign)
-            if sign == "!":
-                found = apply(factorial, found)
-            else:
-                right = self.expression(LEVELS[sign] + (sign != "^"))
-                found = apply(OPERATIONS[sign], found, right)
-        self.depth -= 1
+            right = self.expression(LEVELS[sign] + (sign != "^"))
+            found = apply(OPERATIONS[sign], found, right)
         return found
 
     def operand(self):
@@ -166,7 +149,7 @@ class Reader:
             return self.call(value.replace("√", "sqrt"))
         if kind == "command":
             top = self.operand()
-            return apply(operator.truediv if value == "frac" else binomial, top, self.operand())
+            return apply(operator.truediv, top, self.operand())
         if value in ("+", "-"):
             found = self.expression(SIGNED)
             return found if value == "+" else apply(operator.neg, found)

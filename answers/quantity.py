@@ -44,9 +44,8 @@ UNSURE = re.compile(  # 5.3(2) m, 5.0 ± 0.2 cm
 PERIODIC = re.compile(
     r"(\d{1,9})\.(\d{0,20}?)(?:(?:\\overline|\\bar)\s*\{(\d{1,9})\}|(\d{1,6}?)\4+\.\.\.)"
 )
-ONE_IN = re.compile(r"^(\d{1,9})\s(?:in|out\sof)\s(\d{1,9})$")  # 1 in 36
 LITERAL = re.compile(  # 12, 0.5, 6.02*10^{23}, 1e5
-    r"[-+]?\s*(\d*\.?\d*)(\s*\*\s*10\s*\^\s*\{?\s*\(?[-+]?\s*\d+\s*\)?\}?|[eE][-+]?\d+)?"
+    r"[-+]?\s*(\d*\.?\d*)(\s*\*\s*10\s*\^[-+\s\d{}()]*|[eE][-+]?\d+)?"
 )
 WITH_UNIT = re.compile(  # a number or closed formula, and what stands behind it
     r"""(?P<number>[^=]*?[\d})\]π!.])\s*(?:-\s*(?=[a-zA-Z]))?
@@ -55,12 +54,12 @@ WITH_UNIT = re.compile(  # a number or closed formula, and what stands behind it
 )
 SCALE = re.compile(r"(hundred|thousand|million|billion|trillion|k(?=\s[a-z]{3}))s?\b\s*", re.I)
 BEHIND = re.compile(  # 7.5 m/s at 30° above the horizontal, 2.5 g of Ca(OH)2, 5 apples, not 2ab
-    r"""(?!.*\b(?:or|and|plus|minus|times\s|to\s\d|if|mod|yields|gives|is|are|was|has)\b)
+    r"""(?!.*\b(?:or|and|plus|minus|times\s|to\s*(?:\d|$)|if|mod|yields|gives|is|are|was|has)\b)
     (?=,?\s|of\s|[A-Za-z]{3})[\s,]*(?:at\s[\d.]+\s*°)?(?:[^\d=;]*|(?:of\s)?[A-Z]\S*)""",
     re.VERBOSE,
 )
 NEXT_UNIT = re.compile(r"(?<=[a-zA-Z°])(?:,?\sand)?,?\s?(?=\d)")  # 3 h 20 min
-RATIO = re.compile(r"(?<![\w.:])(\d+(?:\.\d+)?)\s*(?::|\sto\s)\s*(\d+(?:\.\d+)?)(?![\w:]|\.\d)")
+RATIO = re.compile(r"(\d+(?:\.\d+)?)\s*(?::|\s(?:in|out\sof)\s)\s*(\d+(?:\.\d+)?)")
 LOOSE_UNIT = re.compile(r"pound|ppm|electron_volt|mole.*kilogram")  # of force, by mass, molal
 
 
@@ -97,8 +96,10 @@ def read_quantity(text):
     """parse_quantity of a spelled text."""
     if len(text) > 200 or not re.search(r"[\dπe]|[a-z]{3}", text):
         return None
-    text = MONEY.sub(r"\1\2 ¤", ONE_IN.sub(r"\1/\2", LEAD.sub("", text)))
+    text = MONEY.sub(r"\1\2 ¤", LEAD.sub("", text))
     text = PERIODIC.sub(as_fraction, UNSURE.sub(r"\1", text))
+    if share := RATIO.fullmatch(text):  # 3:1, 1 in 36; "1 to 7" may be a range
+        text = f"{share[1]}/{share[2]}"
     if number := closed(text):
         return number
     if match := WITH_UNIT.fullmatch(text):
@@ -133,19 +134,14 @@ def as_fraction(match):
 def compound(text):
     """Two to nine units of one dimension as one quantity: 3 h 20 min, 5 ft 6 in."""
     parts = NEXT_UNIT.split(text)
-    found = [read_quantity(part) for part in parts[: 9 * (len(parts) > 1)]]
+    if not 1 < len(parts) < 10:
+        return None
+    found = [read_quantity(part) for part in parts]
     units = [part.unit for part in found if part and part.unit]
-    if not 1 < len(parts) == len(units) or len({unit.dimension for unit in units}) > 1:
+    if len(units) < len(parts) or len({unit.dimension for unit in units}) > 1:
         return None
     total = sum(part.value * part.unit.size for part in found)
     return Quantity(total / units[0].size, units[0], 6)
-
-
-def ratio(text):
-    """3.0 of "3:1" or "3 to 1"; None for anything else."""
-    text = LEAD.sub("", text.strip().strip("$").rstrip("."))
-    match = RATIO.fullmatch(text) if len(text) < 60 else None
-    return float(match[1]) / float(match[2]) if match and float(match[2]) else None
 
 
 def attach_unit(number, rest):
@@ -165,8 +161,6 @@ def attach_unit(number, rest):
 def close(value, reference, digits, rel_tol=None):
     """Is value the reference? Exact references (digits None) ask for equality, decimals for the
     reference's digits or 1 %."""
-    if not (math.isfinite(value) and math.isfinite(reference)):
-        return value == reference
     gap, size = abs(value - reference), abs(reference)
     if rel_tol is not None:
         return gap <= rel_tol * size + 1e-12
@@ -207,6 +201,8 @@ def same_quantity(value, reference, rel_tol=None):
 def same_number(value, reference, rel_tol):
     """Two numbers in one unit. An integer with a unit of measurement or % (298 K) was rounded by
     its author: what rounds to it agrees."""
+    if not math.isfinite(value.value + reference.value):
+        return False
     if close(value.value, reference.value, reference.digits, rel_tol):
         return True
     if rel_tol is not None or reference.digits is not None or value.digits is None:

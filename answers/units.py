@@ -26,18 +26,15 @@ OTHERS = METRIC | set(
     turn revolutions_per_minute percent ppm hartree british_thermal_unit cubic_centimeter micron
     degree_Celsius degree_Fahrenheit dollar cent""".split()
 )
-COUNTED = set(
-    """photon particle molecule atom electron proton neutron ion nuclei cycle count event decay
-    disintegration cell person people beat""".split()
-)
 SPELLINGS = {
     "°": "degree", "℃": "degC", "centigrade": "degC", "celcius": "degC", "¤": "dollar", "¢": "cent",
     "USD": "dollar", "%": "percent", "pct": "percent", "Cal": "kilocalorie", "AU": "au", "y": "year",
     "gm": "gram", "rev": "turn", "ev": "eV", "wb": "Wb", "hz": "Hz", "henries": "henry",
-    "Omega": "ohm", "tons": "tonne", "a": "",
+    "Omega": "ohm", "tons": "tonne", "°K": "K", "a": "", "cycle": "",
+    "cycles": "",
 }  # fmt: skip
 FACTOR = re.compile(
-    r"""(?P<name>°[CF](?![A-Za-z])|[℃°¤¢%]|[A-Za-zμΩÅ_]+)\.?
+    r"""(?P<name>°[CFK](?![A-Za-z])|[℃°¤¢%]|[A-Za-zμΩÅ_]+)\.?
     (?:(?:\s*\^\s*[{(]{0,2}|(?=[-\d]))(?P<power>[-+]?\d(?!\d)))?""",
     re.VERBOSE,
 )
@@ -54,9 +51,10 @@ HABITS = [
         (r"\bmm\s*(?:of\s+)?Hg\b", "mmHg"),
         (r"\b([eE]lectron|[lL]ight|[wW]att)[\s-]((?:volt|year|hour)s?)\b", r"\1_\2"),
         (r"\bper\b", "/"),
-        (r"\bdeg(?:ree)?s?\s+", "°"),
-        (r"°\s*([cC]elsius|centigrade|c\b|[CF]\b|[fF]ahrenheit)", lambda m: "°" + m[1][0].upper()),
-        (r"°\s*(?:[kK]elvin|K\b)", "K"),
+        (
+            r"(?i)(?:°|\bdeg(?:ree)?s?\b)\s*(celsius|centigrade|fahrenheit|kelvin|[cfk]\b)",
+            lambda match: "°" + match[1][0].upper(),
+        ),
         (r"\b(?:(?:mol|wt|vol|mass|[wvm]/[wvm])\.?\s?%|percentage\spoints?)", "%"),
         (r"(?<=%)\s*/.*", ""),  # % per year
         (r"(?<=eV)\s*/\s*c(?:\s*\^?\s*\{?2\}?)?(?![A-Za-z])", ""),  # MeV/c^2
@@ -94,20 +92,14 @@ def read_unit(text):
     for match in FACTOR.finditer(text):
         name, power = pint_name(match["name"]), int(match["power"] or 1)
         found.append((name, -abs(power) if 0 <= slash < match.start() else power))
-    names = {name for name, _ in found} - {"count"}
-    if not names or None in names:
-        return None  # "5 molecules" has a noun and no unit
-    if found[1:]:  # a difference of temperatures
-        found = [(re.sub("^degree_(?=[CF])", "delta_degree_", name), n) for name, n in found]
+    if not found or None in dict(found):
+        return None
     return measured("*".join(f"{name}**{n}" for name, n in found))
 
 
 @functools.lru_cache(maxsize=4096)
 def pint_name(word):
-    """pint's name of a word or symbol: "metres" -> "meter", "photons" -> "count", "apples" ->
-    None."""
-    if word.removesuffix("s") in COUNTED:
-        return "count"
+    """pint's name of a word or symbol: "metres" -> "meter", "apples" -> None."""
     word, parse = SPELLINGS.get(word, word), registry().parse_unit_name
     for prefix, base, _ in parse(word) or word[2:] and parse(word.lower()):
         if prefix in PREFIXES and base in METRIC or base in OTHERS and not prefix:
