@@ -214,8 +214,8 @@ def with_unit(formula, rest):
 def whole_text(text):
     """A short response that is nothing but its answer."""
     bare = text.strip().rstrip(".").strip("*`").strip()
-    if PARTS.match(bare) and len(bare) < 400:
-        return " ".join(bare.split())
+    if PARTS.match(bare):
+        return head_of(bare)
     if formula := MATHS.fullmatch(bare):
         return inner(formula)
     if not 0 < len(bare) <= 100 or "\n" in bare or MATHS.search(bare):
