@@ -24,11 +24,7 @@ FILES = sorted(Path(__file__).parent.glob("*.*"))  # what a step that reads answ
 KINDS = ("choice", "label", "math", "short_text")
 LETTERED = ("choice", "label")
 READERS = {"choice": choice, "label": choice, "math": solution, "short_text": short_text}
-INFERRED = (
-    "last box",
-    "last value",
-    "yes or no",
-)  # rules whose answer may be right and is never wrong
+INFERRED = ("last box", "last value", "yes or no")  # what these read is right or undecided
 __all__ = [
     "FILES", "KINDS", "Verdict", "after_thinking", "check", "explain", "extract", "final_part",
     "grade", "grade_many", "reward",
@@ -109,28 +105,27 @@ def compare(answer, reference, kind, options=None, unit=None, rel_tol=None):
 
 
 def reference_letter(reference, options):
-    """The letter that a reference means: itself, "(B)", or the option with its text; None for no
-    option."""
-    match = re.fullmatch(r"\(?([A-Za-z])\)?\.?", reference)
+    """The letter that a reference means: "B", "(B)", or that of the option with its text; None for
+    no option."""
+    if match := re.fullmatch(r"\(?([A-Z])\)?\.?", reference):
+        return match[1]
     texts = [str(option).strip().lower() for option in options or ()]
-    if reference.lower() in texts and not (match and match[1].isupper()):
+    if reference.lower() in texts:
         return LETTERS[texts.index(reference.lower())]
-    if match:
-        return match[1].upper()
     hits = named(reference, tuple(map(str, options or ())), "all")
     return hits[0] if hits else None
 
 
 def grade_row(row):
-    more = (row.get(field) for field in ("options", "unit", "rel_tol"))
-    return grade(row["response"], row["reference"], row["kind"], *more)
+    fields = ("response", "reference", "kind", "options", "unit", "rel_tol")
+    return grade(*map(row.get, fields))
 
 
 def grade_many(rows, workers=1):
     """grade() of many rows, in order, on `workers` processes: a list of bool.
 
-    rows: dicts with response, reference, kind and, where there are, options, unit, rel_tol. Inside
-    a daemonic process, where no processes may be started, the rows are graded in this one.
+    rows: dicts with the arguments of check. A daemonic process, which may start no other, grades
+    them itself.
     """
     import concurrent.futures
     import multiprocessing
@@ -146,11 +141,11 @@ def grade_many(rows, workers=1):
 
 
 def reward(prompts, completions, reference_answer, kind=None, options=None, unit=None, **_):
-    """A reward function in TRL's form (GRPOTrainer reward_funcs): 1.0 right, 0.0 wrong, None where
-    undecided or without a reference.
+    """A reward function for TRL's GRPOTrainer: 1.0 right, 0.0 wrong, None where undecided or without
+    a reference.
 
-    Arguments are columns with one entry a completion. completions: texts, or conversations whose
-    last message is the answer. kind: "math" where it is left out.
+    Arguments are columns; completions: texts, or conversations whose last message is the answer;
+    kind: "math" where it is left out.
     """
     rewards = []
     columns = [column or [None] * len(completions) for column in (kind, options, unit)]

@@ -6,8 +6,7 @@ LONGEST = 120  # characters; longer references are prose or proofs
 
 
 def option_texts(options):
-    """The texts of options given as a list or by letter, without a letter in front; None where
-    there are none."""
+    """The texts of options given as a list or by letter, without letters in front; None for none."""
     options = list(options.values()) if isinstance(options, dict) else options
     if not isinstance(options, list) or not options:
         return None
@@ -15,12 +14,10 @@ def option_texts(options):
 
 
 def kind_of(reference, question="", options=None):
-    """The kind under which `check` compares with this reference, or None where rules cannot tell
-    (prose, a proof, nothing).
+    """The kind under which `check` compares with this reference; None for prose, a proof, nothing.
 
-    An option's text or letter is a choice, a letter also where the question lists the options
-    ("A) 3 m  B) 4 m"); a number or formula with at most three words beside it ("4.2 m", "x = 3") is
-    math; up to four words are a short text.
+    An option's text or letter is a choice, a letter also where the question lists the options; a
+    number or formula with at most three words beside it is math; up to four words are a short text.
     """
     text = reference.strip() if isinstance(reference, str) else ""
     if not 0 < len(text) <= LONGEST or "\n" in text:

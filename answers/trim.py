@@ -1,5 +1,5 @@
 """A response without what is no part of its answer: thoughts, special tokens, turns that the model
-invented. The only place of the project that knows these marks.
+invented; no other file knows these marks.
 
     after_thinking("<think>maybe A</think>The answer is B.") -> "The answer is B."
     final_part("Answer: C<|im_end|>\\n<|im_start|>user\\nAnd now?") -> "Answer: C"
@@ -13,22 +13,17 @@ THOUGHTS = re.compile(  # where a block of thoughts begins or ends
     <\s*/?\s*(?i:(?:seed:)?(?:think|thinking|thought|reasoning|reflection|scratchpad))\s*>
     | \[/?THINK\] | <\|(?:begin|end)_of_thought\|> | ◁/?think▷      # Magistral; OpenThinker; Kimi
     | <\|channel\|>(?:analysis|commentary|final<\|message\|>)       # gpt-oss
-    | assistantfinal                                                # its special tokens stripped
+    | \A\s*analysis(?=[A-Z]) | assistantfinal                       # its special tokens stripped
     """
 )
-STRIPPED_ANALYSIS = re.compile(r"analysis(?=[A-Z])")  # gpt-oss: "analysisWe need to find"
 SPECIAL = re.compile(
-    r"""(?x)
-    <\|?(?:eot_id|im_end|endoftext|end|end_of_text|return|eos|EOS_TOKEN|end_of_turn|eom_id)\|?>
-    | </?s> | \[/?INST\] | <｜end▁of▁sentence｜> | <\|(?:begin|end)_of_solution\|>
-    | <\|im_start\|>\s*assistant | <\|start_header_id\|>\s*assistant\s*<\|end_header_id\|>
+    r"""(?x) <[|｜][\w▁]{3,}[|｜]>(?:\s*assistant\b)? | </?s> | <EOS_TOKEN> | <end_of_turn> | \[/?INST\]
     | \A\s*assistant[ \t]*\n             # a header whose tokens were stripped
     """
 )
 NEXT_TURN = re.compile(
-    r"""(?x)
-    <\|im_start\|>\s*user | <\|start_header_id\|>\s*user | <\|user\|> | <start_of_turn>\s*user
-    | <｜User｜> | \[INST\] | \n[ \t]*(?:\#\#\#[ \t]*)?(?:Human|User)[ \t]*:
+    r"""(?x) <(?:\|im_start\||\|start_header_id\||start_of_turn)>\s*user | <[|｜][uU]ser[|｜]> | \[INST\]
+    | \n[ \t]*(?:\#\#\#[ \t]*)?(?:Human|User)[ \t]*:
     | \n(?:user|human|assistant)[ \t]*\n # "Answer: C\nuser\n...": tokens of a template stripped
     """
 )
@@ -44,7 +39,7 @@ ANSWER_TAG = re.compile(r"(?i)[<\[]\s*(/?)\s*(?:answer|final_answer|solution|ans
 
 def thoughts(text):
     """[(start, end, does it end a block of thoughts)] of the marks of a text."""
-    marks = THOUGHTS.finditer(text) if re.search(r"[<[◁]|assistantfinal", text) else ()
+    marks = THOUGHTS.finditer(text) if re.search(r"[<[◁]|analysis|assistantfinal", text) else ()
     return [(m.start(), m.end(), bool(re.search("[/]|end|final", m[0]))) for m in marks]
 
 
@@ -55,8 +50,6 @@ def after_thinking(text):
     marks = thoughts(text)
     start = max((end for _, end, ends in marks if ends), default=0)
     opened = [at for at, _, ends in marks if at >= start and not ends]
-    if not start and STRIPPED_ANALYSIS.match(text.lstrip()):
-        return ""
     return text[start : opened[0] if opened else None].strip()
 
 
@@ -67,15 +60,13 @@ def still_thinking(text):
 
 
 def began_before(text):
-    """Does a text end a block of thoughts that it never opened, because the prompt template had
-    opened it?"""
+    """Does a text end a block of thoughts that it never opened (the prompt template had)?"""
     marks = thoughts(text)
     return bool(marks) and marks[0][2]
 
 
 def final_part(response):
-    """The response without thoughts, invented turns and special tokens; of several <answer> tags
-    the last."""
+    """The response without thoughts, invented turns, special tokens; what the last <answer> holds."""
     text = after_thinking(short_spaces(response or ""))
     turn = NEXT_TURN.search(text)
     if turn and SPECIAL.sub("", text[: turn.start()]).strip():
@@ -91,16 +82,13 @@ def final_part(response):
 
 
 def short_spaces(text):
-    """Runs of blanks cut to three characters: patterns with several \\s* would take cubic time over
-    them."""
+    """Runs of blanks cut to three: patterns with several \\s* would take cubic time over them."""
     return re.sub(
         r"\s{4,}|\n{3,}", lambda run: "\n" * min(run[0].count("\n"), 2) or "   ", text.strip()
     )
 
 
-def before_next_question(text, most=20):
-    """The text up to each further question that a base model invents, shortest first; at most
-    `most`."""
-    for question in itertools.islice(NEXT_QUESTION.finditer(text), most):
-        if head := text[: question.start()].strip():
-            yield head
+def before_next_question(text):
+    """The text up to each of the first twenty questions that a base model may have invented."""
+    heads = (text[: m.start()].strip() for m in itertools.islice(NEXT_QUESTION.finditer(text), 20))
+    return list(filter(None, heads))

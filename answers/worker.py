@@ -1,14 +1,14 @@
 """math-verify behind glass: sympy reads model output only in a process of its own, which the kernel
 ends after so much CPU time.
 
-    python -P worker.py     one JSON line per question on stdin: [reference, answer, seconds]
-                            one JSON line per answer on stdout: true, false, or null (cannot tell)
+    python -P worker.py     JSON lines [reference, answer, seconds of CPU] on stdin; on stdout
+                            true, false, or null (cannot tell)
 
-A subprocess and not multiprocessing, so that it works inside daemonic processes, threads and
-servers. Seconds are of the worker's own CPU: a loaded machine gives the same verdicts as a quiet
-one, later.
+A subprocess and not multiprocessing, which a daemonic process may not use. With CPU seconds a
+loaded machine gives the verdicts of a quiet one.
 """
 
+import itertools
 import json
 import os
 import signal
@@ -17,13 +17,11 @@ import sys
 import threading
 from pathlib import Path
 
-WARM_UP = [  # first calls import half of sympy and build parsers
-    (r"\int_0^1 2x dx", r"\sum_{k=1}^{1} k"),
-    (r"\{1,\sqrt{2}\}", r"(1,\infty)"),
-    (r"\begin{pmatrix}1&x\\0&1\end{pmatrix}", r"\begin{pmatrix}1&x\\0&2\end{pmatrix}"),
-    ("y=2x", "2x-y=0"),
-]
-LIMIT = 2.5  # seconds of CPU for one comparison; the start of a worker (3 s) does not count
+WARM_UP = (  # first calls import half of sympy and build parsers
+    r"\int_0^1 2x dx", r"\sum_{k=1}^{1} k", r"\{1,\sqrt{2}\}", r"(1,\infty)", "y=2x",
+    r"\begin{pmatrix}1&x\\0&1\end{pmatrix}", r"\begin{pmatrix}1&x\\0&2\end{pmatrix}", "2x-y=0",
+)  # fmt: skip
+LIMIT = 2.5  # seconds of CPU for one comparison, without the start of a worker (3 s)
 BACKSTOP = 600  # seconds of the clock after which a worker counts as lost; never a verdict
 MEMORY = 4 << 30  # bytes of address space: 9^9^9^9 must not swallow the machine
 MAX_LENGTH = 2000  # characters
@@ -33,7 +31,7 @@ timeouts = 0  # comparisons that were stopped since the process began
 
 
 class Stalled(RuntimeError):
-    """The worker did not start, or gave no answer for BACKSTOP seconds of the clock."""
+    """The worker did not start, or gave no answer for BACKSTOP seconds."""
 
 
 def start():
@@ -52,10 +50,10 @@ os.register_at_fork(after_in_child=_forget)
 
 
 def equal(reference, answer, seconds=LIMIT):
-    """What math-verify says of two LaTeX texts: True, False, or None where it cannot tell or was
-    stopped (then `timeouts` grows by one). May be called from any thread.
+    """What math-verify says of two LaTeX texts: True, False, or None where it cannot tell or took
+    more than so many seconds of CPU (then `timeouts` grows by one). Any thread may call it.
 
-    seconds: of CPU time. Raises Stalled.
+    Raises Stalled.
     """
     global _process, timeouts
     if max(len(reference), len(answer)) > MAX_LENGTH:
@@ -78,7 +76,7 @@ def equal(reference, answer, seconds=LIMIT):
 
 
 def close():
-    """End the worker now; it would also end with this process."""
+    """End the worker now and not with this process."""
     global _process
     with _lock:
         if _process:
@@ -88,8 +86,7 @@ def close():
 
 
 def limit(cpu, clock):
-    """The kernel ends this process after so many seconds more, whatever it is in; 0 takes a limit
-    off."""
+    """The kernel ends this process after so many seconds more; 0 takes a limit off."""
     signal.setitimer(signal.ITIMER_PROF, cpu)
     signal.alarm(clock)
 
@@ -113,7 +110,7 @@ def main():
     def read(text):
         return parse(f"${text}$", configs, **unlimited) or parse(text, configs, **unlimited)
 
-    for one, two in WARM_UP:
+    for one, two in itertools.pairwise(WARM_UP):
         verify(read(one), read(two), timeout_seconds=None)
     limit(0, 0)
     for line in sys.stdin:
