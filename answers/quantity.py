@@ -158,19 +158,6 @@ def attach_unit(number, rest):
     return replace(number, unit=read_unit(name), noun="" if name else behind.rstrip("s"))
 
 
-def close(value, reference, digits, rel_tol=None):
-    """Is value the reference? Exact references (digits None) ask for equality, decimals for the
-    reference's digits or 1 %."""
-    gap, size = abs(value - reference), abs(reference)
-    if rel_tol is not None:
-        return gap <= rel_tol * size + 1e-12
-    if gap <= 1e-9 * max(abs(value), size):
-        return True
-    if digits is None or reference == 0:
-        return False
-    return gap <= max(0.01 * size, min(half_digit(reference, digits), 0.1 * size))
-
-
 def half_digit(value, digits):
     """Half a unit of the last of so many significant digits of value."""
     return 0.5 * 10.0 ** (math.floor(math.log10(abs(value) or 1)) - digits + 1) * (1 + 1e-9)
@@ -199,15 +186,24 @@ def same_quantity(value, reference, rel_tol=None):
 
 
 def same_number(value, reference, rel_tol):
-    """Two numbers in one unit. An integer with a unit of measurement or % (298 K) was rounded by
-    its author: what rounds to it agrees."""
-    if not math.isfinite(value.value + reference.value):
+    """Two numbers in one unit: equal, or within the digits of a decimal reference, or 1 % of it."""
+    gap, size = abs(value.value - reference.value), abs(reference.value)
+    if not math.isfinite(gap):
         return False
-    if close(value.value, reference.value, reference.digits, rel_tol):
+    if rel_tol is not None:
+        return gap <= rel_tol * size + 1e-12
+    if gap <= 1e-9 * max(abs(value.value), size):
         return True
-    if rel_tol is not None or reference.digits is not None or value.digits is None:
-        return False
-    gap, wanted = abs(value.value - reference.value), reference.value
+    if reference.digits:
+        digit = half_digit(reference.value, reference.digits)
+        return gap <= max(0.01 * size, min(digit, 0.1 * size))
+    return value.digits is not None and rounded(value, reference, gap)
+
+
+def rounded(value, reference, gap):
+    """Is a decimal an exact reference, rounded? An integer with a unit of measurement or % (298 K)
+    was rounded by its author: what rounds to it agrees."""
+    wanted = reference.value
     if not (wanted * 10**6).is_integer():  # 0.667 for 2/3, 2.236068 for the root of 5, not 2.24
         rational = any(abs(wanted * n - round(wanted * n)) < 1e-9 * n for n in range(1, 1000))
         enough = value.digits >= (3 if rational else 7)

@@ -60,7 +60,7 @@ HABITS = [
         (r"(?<=eV)\s*/\s*c(?:\s*\^?\s*\{?2\}?)?(?![A-Za-z])", ""),  # MeV/c^2
         (rf"(?<![A-Za-z])({SYMBOL})(?=(?:{SYMBOL}){{1,3}}{RAISED})", r"\1 "),  # Jkg^-1
         (r"(?<![A-Za-z])([A-ZΩ])([ms])(?![A-Za-z])", r"\1 \2"),  # Nm, Js
-        (rf"(?<![A-Za-z])([ckm]?m|rad)s(?={RAISED.replace('?', '', 1)})", r"\1 s"),  # ms^-1
+        (r"(?<![A-Za-z])([ckm]?m|rad)s(?=\s*\^?\s*[{(]?-)", r"\1 s"),  # ms^-1
     )
 ]
 
