@@ -110,7 +110,7 @@ class Reader:
     met."""
 
     def __init__(self, text):
-        self.tokens, self.at = [*tokens_of(text), ("end", "")], 0
+        self.tokens, self.at = [*tokens_of(text), ("end", "end")], 0
         self.names = set()
 
     def take(self):
@@ -132,7 +132,7 @@ class Reader:
     def expression(self, level=1):
         """What signs of this level and above hold together."""
         found = self.operand()
-        while LEVELS.get(sign := self.sign(), 0) >= level and self.tokens[self.at][0] != "end":
+        while LEVELS.get(sign := self.sign(), 0) >= level:
             self.at += bool(sign)
             right = self.expression(LEVELS[sign] + (sign != "^"))
             found = apply(OPERATIONS[sign], found, right)
