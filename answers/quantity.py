@@ -87,7 +87,7 @@ def words_to_number(text):
 
 
 def parse_quantity(text):
-    """The one number with its unit that the whole text is, or None. Never raises."""
+    """The one number with its unit that the whole text is, or None."""
     return read_quantity(spell(text)) if len(text) <= 300 else None
 
 
@@ -105,11 +105,8 @@ def read_quantity(text):
     if match := WITH_UNIT.fullmatch(text):
         number, rest = closed(match["number"]), match["rest"]
         return number and (attach_unit(number, rest) or compound(text))
-    if (value := words_to_number(text)) is None:
-        head, _, rest = text.partition(" ")
-        value = words_to_number(head) if rest.count(" ") < 2 else None
-        return None if value is None else attach_unit(Quantity(value), rest)  # five apples
-    return Quantity(value)
+    value = words_to_number(text)
+    return None if value is None else Quantity(value)
 
 
 def closed(text):
