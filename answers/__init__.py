@@ -4,12 +4,12 @@
     check("... $\\\\boxed{0.05}$ m", "5 cm", "math")
         -> Verdict(correct=True, extracted="0.05 m", read_by="box", equal_by="numbers")
 
-A verdict is True, False, or None where the rules cannot tell, which a person or a judge model may
-settle (04_eval/score.py --judge). `python -m answers` prints the steps of one.
+A verdict is True, False, or None where the rules cannot tell, which a judge model may settle
+(04_eval/score.py --judge). `python -m answers` prints the steps of one.
 
-trim takes off what is no answer; choice, solution and short_text read, each by an ordered table of
-named rules, of which the first that answers decides; equal compares. A "label" is a choice whose
-options are words such as yes and no. No model and no eval; sympy runs only in worker.py's process.
+trim takes off what is no answer; choice, solution and short_text read by the first of their rules
+that applies; equal compares. A "label" is a choice whose options are words such as yes and no. No
+model and no eval; sympy runs only in worker.py's process.
 """
 
 import re
@@ -32,7 +32,7 @@ __all__ = [
 
 
 class Verdict(NamedTuple):
-    """Is the response right, what does it say, and which rules read and compared it?"""
+    """Is a response right, what does it say, and which rules read and compared it?"""
 
     correct: bool | None
     extracted: str | None
@@ -42,8 +42,8 @@ class Verdict(NamedTuple):
 
 def read(response, kind, options=None):
     """(text, answer, rule): the part of a response that is read, up to the first question that a
-    base model invents behind an answer, and what it says: (None, rule) where the rule found that
-    nothing, or more than one thing, was committed, (None, None) where no rule could read it."""
+    base model invents behind an answer, and what it says; no answer where the rule found none, no
+    rule either where none could read it."""
     if kind not in KINDS:
         raise ValueError(f"kind must be one of {', '.join(KINDS)}, not {kind!r}")
     text = final_part(response)
@@ -55,11 +55,10 @@ def read(response, kind, options=None):
 
 
 def extract(response, kind, options=None):
-    """The committed answer of a response, or None where nothing, or more than one thing, was
-    committed.
+    """The committed answer of a response, or None where nothing or more than one thing was.
 
     choice, label: an upper-case letter (options: the option texts, at most 26); math: the answer as
-    written, LaTeX or prose; short_text: the stated words.
+    written; short_text: the stated words.
     """
     answer = read(response, kind, options)[1]
     return None if kind in LETTERED and answer and len(answer) > 1 else answer

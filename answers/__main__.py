@@ -1,4 +1,4 @@
-"""Explain a verdict: every step and the rule that decided.
+"""Explain a verdict step by step.
 
 python -m answers --kind math 'so \\boxed{0.05 m}' '5 cm'
 python -m answers --kind choice --options '4 cm' '5 cm' -- 'The answer is (B).' B

@@ -1,5 +1,4 @@
-"""One spelling for answers: boxes, Markdown, LaTeX and Unicode taken to plain text once, before
-anything is compared.
+"""One spelling for answers: boxes, Markdown, LaTeX and Unicode taken to plain text.
 
 plain("so **(B)**, \\\\boxed{5}") -> "so (B),  Answer: 5 \\n"          for words
 spell(r"\\dfrac{1}{2}\\,\\text{cm}") -> r"\\frac{1}{2} cm"               for mathematics
@@ -48,10 +47,6 @@ SIGNS = r"""<= \le \leq \leqslant ≤ ⩽
 \{ \lbrace
 \} \rbrace
 \frac \dfrac \tfrac \cfrac
-\binom \dbinom \tbinom
-\floor( \lfloor ⌊
-\ceil( \lceil ⌈
-) \rfloor \rceil ⌋ ⌉
 Å \AA
 : \colon
 . 。
@@ -95,8 +90,7 @@ TEN = re.compile(  # 3 x 10^8, 1.6 * 10-19
 
 
 def boxes(text):
-    """(start, end, content) of every \\boxed{...} or \\fbox{...}, braces balanced; linear in the
-    text."""
+    """(start, end, content) of every \\boxed{...}, braces balanced; linear in the text."""
     found, at = [], 0
     while match := BOX.search(text, at):
         start = at = match.end()
@@ -123,8 +117,7 @@ def scripts(text):
 
 
 def unwrap(text):
-    """\\text{cm}, \\mathrm{cm} and their like as " cm ", V_\\mathrm{max} as V_{max}; two levels
-    deep."""
+    """\\text{cm}, \\mathrm{cm} as " cm ", V_\\mathrm{max} as V_{max}; two levels deep."""
 
     def inside(match):
         script = match.string[match.start() - 1 : match.start()] in ("_", "^")
@@ -134,8 +127,7 @@ def unwrap(text):
 
 
 def plain(text):
-    """Markdown, LaTeX wrappers and quotes of looks taken off; a box becomes a statement "Answer:
-    ..."."""
+    """Markdown, LaTeX wrappers and looks taken off; a box becomes a statement "Answer: ..."."""
     for start, end, content in reversed(boxes(text)):
         text = f"{text[:start]} Answer: {content} {chr(10) if content.strip() else ''}{text[end:]}"
     if MARKS.search(text):
@@ -146,14 +138,13 @@ def plain(text):
 
 @functools.lru_cache(maxsize=2048)
 def spell(text):
-    """Mathematics in one spelling: signs as single characters, \\frac and \\sqrt as the only kinds
-    kept, no looks."""
+    """Mathematics in one spelling: signs as single characters, one \\frac, no looks."""
     text = scripts(text.strip()[:MAX_LENGTH])
     text = "∼" + text[1:] if text[:1] == "~" else text
     if "\\" in text or "{" in text or "$" in text:
         text = unwrap(DEGREE.sub("°", COMMA.sub(",", text.replace("\\ce{", "\\text{"))))
         money = text.count("$") == 1 and re.match(r"\s*-?\s*\$\s*[\d.]", text)
-        text = re.sub(r"(?<!\\)\$", "¤" if money else " ", text).replace("{10}", "10")
+        text = re.sub(r"(?<!\\)\$", "¤" if money else " ", text)
         text = COMMAND.sub(lambda m: COMMANDS.get(m[0], m[0]), LOOKS.sub(" ", text))
     text = re.sub(r"(?<!\d)!=", "≠", text.replace("**", "^")).replace("hbar", "ħ")
     text = TEN.sub(lambda m: "*10^" + (f"{{{m[1]}}}" if m[1] else ""), text)
@@ -163,8 +154,6 @@ def spell(text):
 
 
 def squeeze(text):
-    """Spelled text without spaces, stars and idle braces: equal squeezed texts are one answer."""
-    text = re.sub(r"\\(frac|sqrt)(?![a-zA-Z]) *(?=[a-zA-Z])", r"\\\1@", text)
+    """Spelled text without spaces, stars, idle braces: equal squeezed texts are one answer."""
     text = re.sub(r"([_^])\{(\w)\}", r"\1\2", re.sub(r"\s+", "", text))
-    text = re.sub(r"\\frac(\d)(\d)(?!\d)", r"\\frac{\1}{\2}", text)
     return re.sub(r"(?<!\d)\.(?=\d)", "0.", text).replace("*", "")

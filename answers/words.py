@@ -1,6 +1,6 @@
-"""Words as they are compared: stemmed, in one spelling, numbers and ordinals as digits, no articles.
+"""Words as they are compared: stemmed, in one spelling, numbers as digits, no articles.
 
-tokens("the Second World Wars") == tokens("2nd world war") -> True
+tokens("the two tumours") -> ("2", "tumor")
 """
 
 import functools
@@ -10,8 +10,6 @@ import unicodedata
 from .markup import GREEK, scripts, unwrap
 from .quantity import words_to_number
 
-ORDINALS = """zeroth first second third fourth fifth sixth seventh eighth ninth tenth eleventh
-    twelfth""".split()
 IRREGULAR = dict(
     pair.split(":")
     for pair in """mitochondria:mitochondrion bacteria:bacterium nuclei:nucleus fungi:fungus
@@ -30,7 +28,6 @@ AMERICAN = [  # sulphur, haemoglobin, oestrogen, ionisation, centre, tumours
         ("(?<=[a-z]{2})our(?=s?$|ed$|ing$|less$|al$)", "or"),
     )
 ]
-PREFIX = re.compile(r"\b(non|anti|semi|multi|sub|inter|intra|micro|co)[-‐‑–](?=[a-z]{3})")
 GREEK_NAMES = str.maketrans({letter: f" {name} " for name, letter in GREEK.items()})
 WORD = re.compile(
     r"""(?x) \d++(?:\.\d+)?(?:st|nd|rd|th)?(?![a-z]) | [a-z\d]+ | %
@@ -40,13 +37,12 @@ WORD = re.compile(
 
 @functools.lru_cache(maxsize=8192)
 def stem(word):
-    """A light stem that joins plurals, tenses and the two spellings of English; never chemistry's
-    -ate/-ite, -ane/-ene."""
+    """A light stem that joins plurals, tenses and spellings, never chemistry's -ane and -ene."""
     for british, american in AMERICAN:
         word = british.sub(american, word)
     word = IRREGULAR.get(word, word)
     if len(word) > 3 and word.endswith("s") and not word.endswith(("ss", "us", "is")):
-        word = word[:-2] if word.endswith(("ches", "shes", "xes", "sses")) else word[:-1]
+        word = word[:-1]
     for ending in ("ing", "ed"):
         if word.endswith(ending) and len(word) - len(ending) >= 4:
             word = word[: -len(ending)]
@@ -58,16 +54,13 @@ def tokens(text):
     """The words and numbers that count, in order: lower-case ASCII, Greek letters by name."""
     text = unwrap(scripts(text)).lower().replace("’", "'").translate(GREEK_NAMES)
     text = "".join(c for c in unicodedata.normalize("NFKD", text) if not unicodedata.combining(c))
-    text = re.sub(r"n't\b", "nt", PREFIX.sub(r"\1", text))
-    text = re.sub(r"(?<=s)'(?!\w)|'s\b|(?<=\d),(?=\d{3}\b)", "", text)
+    text = re.sub(r"(?<=n)'(?=t\b)|'s\b|'|(?<=\d),(?=\d{3}\b)", "", text)
     text = re.sub(r"(?<=[a-z\d])[_^{}]+(?=[a-z\d+-])", "", text)  # H_{2}O, Fe^{3+}
     return tuple(one_form(word) for word in WORD.findall(text) if word not in ("a", "an", "the"))
 
 
 def one_form(word):
-    """A word's stem; digits for ordinals and numbers."""
-    if word in ORDINALS:
-        return str(ORDINALS.index(word))
+    """A word's stem; the digits of a number."""
     number = re.fullmatch(r"(\d+(?:\.\d+)?)(?:st|nd|rd|th)?", word)
     value = float(number[1]) if number else words_to_number(word)
     return stem(word) if value is None else f"{value:.15g}"
