@@ -49,7 +49,7 @@ def read(response, kind, options=None):
     text = final_part(response)
     for head in [*trim.before_next_question(text), text]:
         answer, rule = READERS[kind].read(head, options)
-        if answer is not None and (kind != "short_text" or len(head) > 20):
+        if answer is not None:
             break
     return head, answer, rule if text else "empty"
 

@@ -27,12 +27,10 @@ NEXT_TURN = re.compile(
     | \n(?:user|human|assistant)[ \t]*\n # "Answer: C\nuser\n...": tokens of a template stripped
     """
 )
-NEXT_QUESTION = re.compile(  # "Question 2: ...", "**Problem.** ...", "### Instruction"
-    r"""(?x)\n[ \t]*
-    (?: [#*]{0,4}[ \t]*\[?(?:(?:Next|New|Another)[ \t]+)?
-        (?:Question|Problem|Q\d{0,3}|Exercise|Instruction|Input|Hint|Passage|Context)\b\]?
-        [ \t]*\(?\d{0,3}\)?[ \t]*(?:\*\*)?[ \t]*[:.](?![ \t]*\n?[ \t]*$)
-      | \#\#\#[ \t]*(?:Instruction|Input|Question|Problem)\b )"""
+NEXT_QUESTION = re.compile(  # "Question 2: ...", "**Problem.** ...", "### Instruction:"
+    r"""(?x) \n[ \t\#*\[]{0,9} (?:(?:Next|New|Another)\ )?
+    (?:Question|Problem|Q\d{0,3}|Exercise|Instruction|Input|Hint|Passage|Context)\b
+    [ \t\]()\d*]{0,9} [:.]"""
 )
 ANSWER_TAG = re.compile(r"(?i)[<\[]\s*(/?)\s*(?:answer|final_answer|solution|ans)\s*[>\]]")
 
@@ -72,13 +70,9 @@ def final_part(response):
     if turn and SPECIAL.sub("", text[: turn.start()]).strip():
         text = text[: turn.start()]
     text = SPECIAL.sub("\n", text)
-    pieces = ANSWER_TAG.split(text)  # text, "" or "/", text, ...
-    tagged = [
-        inside
-        for opening, inside, closing in zip(pieces[1::2], pieces[2::2], pieces[3::2], strict=False)
-        if closing and not opening and inside.strip()
-    ]
-    return (tagged[-1] if tagged else text).replace("\r\n", "\n").strip()
+    tags = itertools.pairwise(ANSWER_TAG.finditer(text))
+    tagged = [text[a.end() : b.start()] for a, b in tags if b[1] and not a[1]]
+    return next(filter(str.strip, reversed(tagged)), text).replace("\r\n", "\n").strip()
 
 
 def short_spaces(text):
