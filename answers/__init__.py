@@ -68,9 +68,9 @@ def check(response, reference, kind, options=None, unit=None, rel_tol=None):
     """The Verdict on a response.
 
     reference: a string, or a list where several are right (letters or option texts for a choice).
-    unit: the reference's unit where it stands apart ("10^{-19} C"). rel_tol=None: integers exact;
-    decimals agree to the reference's significant digits or within 1 %; a unit that is missing in
-    the response is accepted, a convertible one converted, another one wrong.
+    unit: the reference's unit where it stands apart ("10^{-19} C"); a response may leave it out or
+    give a convertible one. rel_tol=None: integers exact; decimals agree to the reference's
+    significant digits or within 1 %.
     """
     references = list(reference) if isinstance(reference, (list, tuple, set)) else [reference]
     _, answer, rule = read(response, kind, options)
@@ -99,8 +99,9 @@ def compare(answer, reference, kind, options=None, unit=None, rel_tol=None):
     if kind in LETTERED:
         letter = reference_letter(reference, options)
         return (answer == letter, "letter") if letter else (None, "no such option")
-    same = equal.same if kind == "math" else short_text.same
-    return same(answer, reference, unit, rel_tol)
+    if kind == "math" or unit:
+        return equal.same(answer, reference, unit, rel_tol)
+    return short_text.same(answer, reference)
 
 
 def reference_letter(reference, options):
@@ -123,8 +124,7 @@ def grade_row(row):
 def grade_many(rows, workers=1):
     """grade() of many rows, in order, on `workers` processes: a list of bool.
 
-    rows: dicts with the arguments of check. A daemonic process, which may start no other, grades
-    them itself.
+    rows: dicts with the arguments of check. A daemonic process may start no other: it grades alone.
     """
     import concurrent.futures
     import multiprocessing

@@ -72,7 +72,7 @@ LOOKS = re.compile(
 MARKDOWN = re.compile(
     r"""\*{2,}|(?<![\d\s)])\*|\*(?![\d\s(])   # **bold**, *italic*, not 2 * 3
     |`+|\$+|_{2,}|(?<!\w)_(?=\w)|(?<=\w)_(?![\w{])|\\\\
-    |</?(?:b|i|strong|em|u|p|answer|ans|final|br)\s*/?>""",
+    |</?[a-z]{1,6}\s?/?>""",
     re.VERBOSE,
 )
 MARKS = re.compile(r"[*`\\$~<_]")

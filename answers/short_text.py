@@ -1,12 +1,11 @@
 """Short answers in words: what a response states, and whether that is the reference.
 
-    read("The powerhouse is the mitochondrion.")  -> ("The powerhouse is the mitochondrion", "text")
     same("The powerhouse is the mitochondrion", "mitochondria") -> (True, "words")
     same("It is not caused by iron", "iron")      -> (None, "words")         denied
     same("the lysosome", "ribosome")              -> (None, "other words")   perhaps a synonym
 
 True only where the reference's own words, number or formula are stated, unhedged; False only where
-the two are of one kind and differ: yes and no, numbers. RULES are tried in order.
+both are yes or no, or numbers, and differ.
 """
 
 import re
@@ -25,7 +24,7 @@ CONCLUSION = re.compile(  # or "This process is called reduction."
 )
 POLARITY = re.compile(  # "No, ...", "The statement is not true", "so the answer is no"
     r"""(?x)
-    (?: ^\W* | \b(?:is|answer|statement|therefore|thus|hence|so)\W+ (?:indeed\s+|actually\s+)? )
+    (?: ^\W* | \b(?:is|answer|statement|therefore|thus|hence|so)\W+ )
     (not\s+)? (true|false|correct|incorrect|wrong|yes|no)\b (?!\s+(?:longer|more|matter|or\b)|\W*/)"""
 )
 AFFIRM, DENY = ("yes", "true", "correct", "right"), ("no", "false", "incorrect", "wrong")
@@ -69,12 +68,10 @@ def read(text, options=None):
     return next(((said, name) for name, said in steps(text)), (None, None))
 
 
-def same(answer, reference, unit=None, rel_tol=None):
+def same(answer, reference):
     """(True, False or None, rule): does the statement give the reference, with or without what
     stands in brackets, or the acronym there?"""
     answer, reference = (plain(str(text)[:MAX_READ]).strip(" .\n") for text in (answer, reference))
-    if unit:
-        return equal.same(answer, reference, unit, rel_tol)
     bracket = re.fullmatch(r"(.*\S) \((?![IVX]+\))([A-Za-z ]{3,})\)", reference)
     forms = bracket.groups()[: 1 + bracket[2].isupper()] if bracket else ()
     found = [decide(answer, wanted) for wanted in (reference, *forms)]
@@ -82,7 +79,7 @@ def same(answer, reference, unit=None, rel_tol=None):
 
 
 def decide(answer, reference):
-    """The first rule that gives a (verdict,) decides; None: it does not apply."""
+    """The first rule decides that gives a (verdict,) and not None."""
     for name, rule in RULES:
         if (verdict := rule(answer, reference)) is not None:
             return verdict[0], name

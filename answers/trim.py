@@ -23,8 +23,7 @@ SPECIAL = re.compile(
 )
 NEXT_TURN = re.compile(
     r"""(?x) <(?:\|im_start\||\|start_header_id\||start_of_turn)>\s*user | <[|｜][uU]ser[|｜]> | \[INST\]
-    | \n[ \t]*(?:\#\#\#[ \t]*)?(?:Human|User)[ \t]*:
-    | \n(?:user|human|assistant)[ \t]*\n # "Answer: C\nuser\n...": tokens of a template stripped
+    | \n[ \t\#]{0,5}(?i:user|human|assistant)[ \t]*[:\n] # tokens of a template stripped
     """
 )
 NEXT_QUESTION = re.compile(  # "Question 2: ...", "**Problem.** ...", "### Instruction:"
