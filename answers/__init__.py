@@ -24,7 +24,7 @@ FILES = sorted(Path(__file__).parent.glob("*.*"))  # what a step that reads answ
 KINDS = ("choice", "label", "math", "short_text")
 LETTERED = ("choice", "label")
 READERS = {"choice": choice, "label": choice, "math": solution, "short_text": short_text}
-INFERRED = ("last box", "last value", "yes or no")  # what these read is right or undecided
+INFERRED = ("last box", "bold", "last value", "yes or no")  # what these read is right or undecided
 __all__ = [
     "FILES", "KINDS", "Verdict", "after_thinking", "check", "explain", "extract", "final_part",
     "grade", "grade_many", "reward",

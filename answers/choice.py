@@ -281,6 +281,8 @@ def concluded(sentence, options):
     if letters or sentence.rstrip().endswith("?"):
         return letters[0] if len(letters) == 1 else ""
     hits = named(sentence, options)
+    if len(hits) > 1:
+        hits = named(re.sub(r"\([^()]*\)", "", sentence), options)
     if len(hits) > 1:  # "12 N - 4 N = 8 N": what stands behind its last verb
         hits = named(re.split(r"\b(?:is|are|was|were|be)\b|=", sentence)[-1], options)
         return hits[0] if len(hits) == 1 else ""

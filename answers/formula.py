@@ -43,7 +43,7 @@ TOKEN = re.compile(
 )
 SPELLINGS = (
     (re.compile(rf"(?<![\\a-zA-Z])(?:{'|'.join(GREEK)})(?![a-zA-Z])"), lambda m: GREEK[m[0]]),
-    (re.compile(r"\\frac\s*(\d)\s?(?=\d)"), r"\\frac{\1}"),  # \frac12
+    (re.compile(r"\\frac\s*(\d)\s?(\d)"), r"\\frac{\1}{\2}"),  # \frac12
     (  # 1\frac{4}{5}, 1 4/5
         re.compile(
             r"(?<![\d.^_/}])(\d{1,6})(?:\s*\\frac\s*\{|\s)(\d{1,6})(?:\}\s*\{|/)(\d{1,6})(?:\}|(?![\d.]))"

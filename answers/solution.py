@@ -57,7 +57,7 @@ COUNT = re.compile(  # There are three ways
 )
 SIGN = re.compile(r"[=≈]|(?<!\s):\s")
 CONCLUDES = re.compile(
-    r"""(?:[→⇒]|\b(?:so|thus|therefore|hence|then|namely|that\s+is|giv\w+|yield\w*|gets?|obtain|means)\b)
+    r"""(?:[→⇒]|:\s(?!.*(?:,|\band\b))|\b(?:so|thus|therefore|hence|then|namely|that\s+is|giv\w+|yield\w*|gets?|obtain|means)\b)
     (?=.*\d)""",
     re.VERBOSE | re.I,
 )
@@ -180,6 +180,9 @@ def head_of(tail):
         return head
     if verb := VERB.search(masked(head)):
         return head_of(head[verb.end() :])
+    numbers = list(NUMBER.finditer(masked(head)))
+    if len(numbers) == 1 and numbers[0].start() and PROSE.search(head[: numbers[0].start()]):
+        return value_at(head, numbers[0].start(), numbers)  # The boat is worth $3,528
     words = len(head.split()) > 6 and not re.search(r"\d|[$\\]", head)
     return None if words else head or None
 
@@ -231,6 +234,15 @@ def only_value(text):
     return value if plainly else None
 
 
+def bold(text):
+    """The last value in bold letters."""
+    found = (
+        part.strip(" .:$")
+        for part in re.findall(r"\*\*(?!\d+[.)]\s)([^*\n]{1,60})\*\*", text[-1500:])
+    )
+    return next(reversed(list(filter(parse_quantity, found))), None)
+
+
 def last_value(text):
     return last_stated(text)[0]
 
@@ -240,7 +252,7 @@ def last_stated(text):
     """(value, is it plainly stated at the end) of the last sentence with a value; (None, False)
     where the text is cut off or gives up."""
     text = text.replace("**", "").replace("`", "").strip()
-    if OPEN_END.search(text[-20:]):
+    if OPEN_END.search(text[-20:]) or "\\boxed{" in text:  # which nothing closes
         return None, False
     for number, sentence in enumerate(last_sentences(text)):
         if REFUSAL.search(sentence) and not GUESS.search(sentence):
@@ -273,6 +285,7 @@ def value_of(sentence):
     if side_by_side(mask, start, at):
         return whole_text(sentence[start:]), False
     alone = len(numbers if verb else NUMBER.findall(mask)) == 1 and at > 0
+    alone = alone and not mask.rstrip(" .").endswith(")")  # (which is 18.8 hours)
     if not verb and at == start:
         if len(numbers) != 1 or UNSURE.search(mask, start, numbers[0].start()):
             return None, False
@@ -303,6 +316,7 @@ RULES = (
     ("statement", statement),
     ("whole text", whole_text),
     ("only value", only_value),
+    ("bold", bold),
     ("last value", last_value),
 )
 
