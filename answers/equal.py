@@ -414,6 +414,6 @@ def worth_asking(said, wanted):
     if len(equations) > 1 or read_quantity(said) and read_quantity(wanted) or SUFFIX.search(said):
         return False
     both = re.sub(r"\\[a-zA-Z]+(?:\s*\{[a-z]*matrix\})?", "", f"{said}={wanted}")
-    if len(both) > 1000 or "∝" in both or TOWER.search(re.sub(r"[\s{}()]", "", both)):
+    if len(both) > 1000 or re.search("[∝→]", both) or TOWER.search(re.sub(r"[\s{}()]", "", both)):
         return False
     return bool(re.search(r"[\d\\=<>^(\[{]", said)) and not re.search(r"[a-zA-Z]{5,}|\bto\b", both)
