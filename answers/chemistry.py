@@ -20,7 +20,7 @@ def compare_chemistry(said, wanted, rel_tol=None):
     values = read(one), read(two)
     if None not in values and re.search("[A-Za-z]", wanted):
         return values[0] == values[1]
-    return True if one == two and re.match("[A-Z]", one) else None
+    return True if one == two and re.match(r"\d?[A-Z]", one) else None
 
 
 def bare(text):
