@@ -287,15 +287,20 @@ def value_of(sentence):
     alone = len(numbers if verb else NUMBER.findall(mask)) == 1 and at > 0
     alone = alone and not mask.rstrip(" .").endswith(")")  # (which is 18.8 hours)
     if not verb and at == start:
-        named = [formula for formula in MATHS.finditer(sentence) if "=" in formula[0]]
-        value = formula_at(named[0], sentence[named[0].end() :]) if named else ""
-        if named and len(named) == value.count(", ") + 1:
-            return value, False  # the car slides for $s = 45.5$ m; $x = 2$ and $x = 3$
-        if len(numbers) != 1 or UNSURE.search(mask, start, numbers[0].start()):
+        if len(numbers) != 1:
+            return joined_equations(sentence), False
+        if UNSURE.search(mask, start, numbers[0].start()):
             return None, False
         at = numbers[0].start()
     value = value_at(sentence, at, numbers)
     return value, alone and is_plain(value or "", sentence)
+
+
+def joined_equations(sentence):
+    """The one equation of a sentence, or those joined by "and": "$x = 2$ and $x = 3$"."""
+    found = [formula for formula in MATHS.finditer(sentence) if "=" in formula[0]]
+    value = formula_at(found[0], sentence[found[0].end() :]) if found else None
+    return value if value and len(found) == value.count(", ") + 1 else None
 
 
 def side_by_side(mask, start, at):
