@@ -107,11 +107,12 @@ def compare(answer, reference, kind, options=None, unit=None, rel_tol=None):
 def reference_letter(reference, options):
     """The letter that a reference means: "B", "(B)", or that of the option with its text; None for
     no option."""
-    if match := re.fullmatch(r"\(?([A-Z])\)?\.?", reference):
-        return match[1]
     texts = [str(option).strip().lower() for option in options or ()]
-    if reference.lower() in texts:
+    match = re.fullmatch(r"\(?([A-Za-z])\)?\.?", reference)
+    if reference.lower() in texts and not (match and match[1].isupper()):
         return LETTERS[texts.index(reference.lower())]
+    if match:
+        return match[1].upper()
     hits = named(reference, tuple(map(str, options or ())), "all")
     return hits[0] if hits else None
 

@@ -35,6 +35,7 @@ def test_references_of_choices():
     yes_no = ["yes", "no"]
     assert grade("Yes.", "yes", "label", yes_no) and grade("Yes.", "A", "label", yes_no)
     assert check("The answer is (B).", "Lysosome", "choice", CELL).correct is None
+    assert grade("The answer is (B).", "b", "choice", CELL)
     assert grade("The answer is Z", "Z", "choice", list("abcdefghijklmnopqrstuvwxyz"))
 
 
