@@ -281,7 +281,7 @@ def test_a_field_that_is_no_text_is_named(tmp_path, script):
 @pytest.mark.parametrize(
     ("answer", "expected"),
     [
-        ("Long working, so $x = \\boxed{\\frac{1}{2}}$ m.", ("\\frac{1}{2}", "box")),
+        ("Long working, so $x = \\boxed{\\frac{1}{2}}$ m.", ("\\frac{1}{2} m", "box")),
         ("Since a holds, b. The answer is 42.", ("42", "stated")),
         ("48/2 = 24 clips, 48 + 24 = 72.\n#### 72", ("72", "stated")),
         ("Working ...\nFinal answer: (B)", ("(B)", "stated")),
