@@ -1,10 +1,9 @@
 """Formulas as their values at points: most answers need no computer algebra.
 
-agree(r"\\frac{9}{4}π", "2.25π") -> True;  agree("x+1", "x+2") -> False;  agree("f \\circ g", "h") -> None (cannot read it)
+agree(r"\\frac{9}{4}π", "2.25π") -> True;  agree("x+1", "x+2") -> False;  agree("f \\circ g", "h") -> None
 
-The texts are spelled (markup.spell). Two expressions that agree at points of no special form are
-the same expression for all that a marker can tell (Schwartz-Zippel). Nothing is evaluated but this
-grammar: no eval, floats only.
+The texts are spelled (markup.spell). Expressions that agree at points of no special form are the
+same for all that a marker can tell (Schwartz-Zippel). No eval, floats only.
 """
 
 import cmath
@@ -66,7 +65,7 @@ OPERATIONS = {
 
 
 class Unreadable(ValueError):
-    """The text is outside the grammar."""
+    """Outside the grammar."""
 
 
 def tokens_of(text):
@@ -87,15 +86,8 @@ def constant(value):
     return [complex(value)] * POINTS
 
 
-def unknown(name):
-    """The values of a symbol: of no special form, the same for every call, positive, where roots
-    and logarithms are real."""
-    start = zlib.crc32(name.encode()) * 0.6180339887
-    return [complex(0.31 + (start + k * 0.7548776662) % 1 * 1.9) for k in range(POINTS)]
-
-
 def apply(function, *columns):
-    """A function at every point; nan where it has no value or leaves the floats."""
+    """A function at every point; nan where it has no value."""
     found = []
     for arguments in zip(*columns, strict=True):
         try:
@@ -106,8 +98,7 @@ def apply(function, *columns):
 
 
 class Reader:
-    """A parser by precedence. expression() gives the values at the points; names are the unknowns
-    met."""
+    """A parser by precedence. expression() gives the values at the points; names: the unknowns."""
 
     def __init__(self, text):
         self.tokens, self.at = [*tokens_of(text), ("end", "end")], 0
@@ -118,7 +109,6 @@ class Reader:
         return self.tokens[self.at - 1]
 
     def comes(self, signs):
-        """Is the next token one of these signs?"""
         kind, value = self.tokens[self.at]
         return kind == "sign" and value in signs
 
@@ -139,7 +129,6 @@ class Reader:
         return found
 
     def operand(self):
-        """A number, a symbol, a call, what stands behind a sign or in brackets."""
         kind, value = self.take()
         if kind == "num":
             return constant(value)
@@ -161,8 +150,9 @@ class Reader:
     def symbol(self, name):
         if name in CONSTANTS:
             return constant(CONSTANTS[name])
-        self.names.add(name)
-        return unknown(name)
+        self.names.add(name)  # values the same for every call, positive: roots and logs are real
+        start = zlib.crc32(name.encode()) * 0.6180339887
+        return [complex(0.31 + (start + k * 0.7548776662) % 1 * 1.9) for k in range(POINTS)]
 
     def call(self, name):
         """A function with its base, power and argument: \\log_2 8, \\sin^2 x, \\sqrt[3]{27}."""
@@ -202,42 +192,21 @@ def read(text):
 
 
 def number(text):
-    """The value of a closed expression ("\\frac{9}{4}π"), complex, or None where there are unknowns
-    or it cannot be read."""
+    """The complex value of a closed expression; None where there are unknowns or it cannot be
+    read."""
     found = read(text)
     return found[1][0] if found and not found[0] and cmath.isfinite(found[1][0]) else None
 
 
-def near(one, two):
-    small = 1e-3 if abs(one) < 1e-9 or abs(two) < 1e-9 else 0
-    return abs(one - two) <= 1e-8 * max(abs(one), abs(two), small)
-
-
-def compare(one, two, rule):
-    """What rule says of the pairs of values of two expressions, read as they are written, else with
-    t/RC as t/(RC), as physicists mean it; None where either cannot be read or evaluated."""
+def agree(one, two):
+    """Are two expressions the same function, as they are written or with t/RC as t/(RC), as
+    physicists mean it? None where either cannot be read or evaluated."""
     for texts in ((one, two), tuple(BELOW.sub(r"/(\1)", text) for text in (one, two))):
         found = [read(text) for text in texts]
         pairs = zip(found[0][1], found[1][1], strict=True) if all(found) else ()
         pairs = [pair for pair in pairs if all(map(cmath.isfinite, pair))]
         if len(pairs) < 3:
             return None
-        if rule(pairs):
+        if all(cmath.isclose(*pair, rel_tol=1e-8, abs_tol=1e-12) for pair in pairs):
             return True
     return False
-
-
-def agree(one, two):
-    """Are two expressions the same function?"""
-    return compare(one, two, lambda pairs: all(near(a, b) for a, b in pairs))
-
-
-def proportional(one, two):
-    """Is one a constant times two at all points (equations f = 0)?"""
-
-    def constant_ratio(pairs):
-        (first, second), *rest = pairs
-        zero = abs(first) < 1e-9 or abs(second) < 1e-9
-        return not zero and all(near(a * second, b * first) for a, b in rest)
-
-    return compare(one, two, constant_ratio)

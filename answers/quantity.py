@@ -1,5 +1,4 @@
-"""Numbers with their units as people write them: read without eval, compared with the care of a
-marker.
+"""Numbers with their units as people write them, compared with the care of a marker.
 
 parse_quantity(r"1.2 \\times 10^{-3}\\,\\mathrm{mol\\,L^{-1}}") -> Quantity(value=0.0012, unit=Unit("mole**1*liter**-1", ...))
 parse_quantity(r"2\\sqrt{3} cm") -> Quantity(value=3.46..., ...);  parse_quantity("x + 1") -> None
@@ -19,9 +18,11 @@ ONES = """zero one two three four five six seven eight nine ten eleven twelve th
 TENS = "twenty thirty forty fifty sixty seventy eighty ninety".split()
 WORD_NUMBERS = {word: i for i, word in enumerate(ONES)}
 WORD_NUMBERS |= {word: 10 * i for i, word in enumerate(TENS, 2)}
-SCALES = {"thousand": 10**3, "million": 10**6, "billion": 10**9, "trillion": 10**12}
-SMALL_SCALES = {"dozen": 12, "hundred": 100}
-PARTS = dict(half=2, third=3, quarter=4, fourth=4, fifth=5, sixth=6, eighth=8, tenth=10)
+MULTIPLES = dict(
+    dozen=12, hundred=100, thousand=10**3, million=10**6, billion=10**9, trillion=10**12
+)
+PARTS = {"half": 1 / 2, "third": 1 / 3, "quarter": 1 / 4, "fourth": 1 / 4, "fifth": 1 / 5}
+PARTS |= {"sixth": 1 / 6, "eighth": 1 / 8, "tenth": 1 / 10}
 
 
 @dataclass(frozen=True)
@@ -65,25 +66,20 @@ LOOSE_UNIT = re.compile(r"pound|ppm|electron_volt|mole.*kilogram")  # of force, 
 
 def words_to_number(text):
     """ "twenty-three" -> 23, "three quarters" -> 0.75, "a dozen" -> 12; None for anything else."""
-    words = re.findall(r"[a-z]+|[^\sa-z-]", re.sub("^an? ", "one ", text.lower()))
-    if words == ["half"]:
-        return 0.5
-    if not 0 < len(words) <= 12:
-        return None
+    text = re.sub("^(?:an? |(?=half$|dozen|hundred|thousand|[mbt]r?illion))", "one ", text.lower())
+    words = re.findall(r"[a-z]+|[^\sa-z-]", text)
     total = current = 0
     for word in words:
-        part = PARTS.get(word.removesuffix("s"))
+        times = MULTIPLES.get(word, PARTS.get(word.removesuffix("s")))
         if word in WORD_NUMBERS:
             current += WORD_NUMBERS[word]
-        elif word in SMALL_SCALES:
-            current = (current or words[0] == word) * SMALL_SCALES[word]
-        elif word in SCALES:
-            total, current = total + (current or words[0] == word) * SCALES[word], 0
-        elif part and current and "and" not in words:
-            current /= part
-        elif word != "and" or not (total or current):
+        elif times and current and (times > 1 or "and" not in words):
+            current *= times
+            if times >= 1000:
+                total, current = total + current, 0
+        elif word != "and" or not total + current:
             return None
-    return float(total + current)
+    return float(total + current) if words else None
 
 
 def parse_quantity(text):
@@ -93,7 +89,6 @@ def parse_quantity(text):
 
 @functools.lru_cache(maxsize=4096)
 def read_quantity(text):
-    """parse_quantity of a spelled text."""
     if len(text) > 200 or not re.search(r"[\dπe]|[a-z]{3}", text):
         return None
     text = MONEY.sub(r"\1\2 ¤", LEAD.sub("", text))
@@ -122,7 +117,7 @@ def closed(text):
 
 
 def as_fraction(match):
-    """0.1\\overline{6} or 0.1666... as (0.1+6/90)."""
+    """0.1\\overline{6} as (0.1+6/90)."""
     whole, decimals, period = match[1], match[2], match[3] or match[4]
     nines = "9" * len(period) + "0" * len(decimals)
     return f"({whole}.{decimals or 0}+{int(period)}/{nines})"
@@ -142,7 +137,7 @@ def compound(text):
 
 
 def attach_unit(number, rest):
-    """The number with the unit or noun that the rest of the text begins with; None without one."""
+    """The number with the unit or noun that the rest begins with; None without one."""
     if scale := SCALE.match(rest):
         number = replace(number, value=number.value * (words_to_number(scale[1]) or 1000))
         rest = rest[scale.end() :]
@@ -156,24 +151,16 @@ def attach_unit(number, rest):
 
 
 def half_digit(value, digits):
-    """Half a unit of the last of so many significant digits of value."""
+    """Half a unit of the last significant digit of value."""
     return 0.5 * 10.0 ** (math.floor(math.log10(abs(value) or 1)) - digits + 1) * (1 + 1e-9)
 
 
 def same_quantity(value, reference, rel_tol=None):
-    """True, False or None of two Quantities: a unit that only one side has is accepted, convertible
-    ones are converted, others differ."""
+    """True, False or None of two Quantities. A unit that only one side has is accepted."""
     one, two = value.unit, reference.unit
     if one and two and one != two:
-        if one.dimension != two.dimension:
-            return None if LOOSE_UNIT.search(f"{one.name} {two.name}") else False
-        if not reference.value and one.zero != two.zero:
-            return None  # 273 K for 0 °C
-        base = value.value * one.size + one.zero
-        value = replace(value, value=(base - two.zero) / two.size)
-        digits = max(2, len(f"{abs(reference.value):.0f}".rstrip("0")))  # 1900 has 2, 298 has 3
-        reference = replace(reference, digits=reference.digits or digits)
-    elif one != two and "percent**1" in (one or two).name:
+        return same_converted(value, reference, rel_tol)
+    if one != two and "percent**1" in (one or two).name:
         by_hundred = replace(value, value=value.value / 100 if one else value.value * 100)
         if same_number(by_hundred, reference, rel_tol):
             return True
@@ -182,8 +169,19 @@ def same_quantity(value, reference, rel_tol=None):
     return None if verdict and other else verdict  # 4 protons are not 4 electrons
 
 
+def same_converted(value, reference, rel_tol):
+    one, two = value.unit, reference.unit
+    if one.dimension != two.dimension:
+        return None if LOOSE_UNIT.search(f"{one.name} {two.name}") else False
+    if not reference.value and one.zero != two.zero:
+        return None  # 273 K for 0 °C
+    base = value.value * one.size + one.zero
+    value = replace(value, value=(base - two.zero) / two.size)
+    return same_number(value, replace(reference, digits=reference.digits or 3), rel_tol)
+
+
 def same_number(value, reference, rel_tol):
-    """Two numbers in one unit: equal, or within the digits of a decimal reference, or 1 % of it."""
+    """Equal, or within the digits of a decimal reference, or 1 % of it."""
     gap, size = abs(value.value - reference.value), abs(reference.value)
     if not math.isfinite(gap):
         return False
@@ -198,8 +196,8 @@ def same_number(value, reference, rel_tol):
 
 
 def rounded(value, reference, gap):
-    """Is a decimal an exact reference, rounded? An integer with a unit of measurement or % (298 K)
-    was rounded by its author: what rounds to it agrees."""
+    """Is a decimal an exact reference, rounded? An integer with a unit or % (298 K) was rounded by
+    its author: what rounds to it agrees."""
     wanted = reference.value
     if not (wanted * 10**6).is_integer():  # 0.667 for 2/3, 2.236068 for the root of 5, not 2.24
         rational = any(abs(wanted * n - round(wanted * n)) < 1e-9 * n for n in range(1, 1000))

@@ -12,7 +12,7 @@ from typing import NamedTuple
 from .markup import spell
 
 PREFIXES = "femto pico nano micro milli centi deci hecto kilo mega giga tera peta".split()
-# Of pint's 1,000 units those that answers have; a word such as "points" or "hand" is none.
+# Of pint's 1,000 units those that answers have; "points" or "hand" is none.
 METRIC = set(
     """meter gram second ampere kelvin mole candela newton joule watt volt coulomb farad henry tesla
     gauss weber siemens ohm pascal hertz liter molar electron_volt calorie bar parsec becquerel curie
@@ -27,10 +27,10 @@ OTHERS = METRIC | set(
     degree_Celsius degree_Fahrenheit dollar cent""".split()
 )
 SPELLINGS = {
-    "°": "degree", "℃": "degC", "centigrade": "degC", "celcius": "degC", "¤": "dollar", "¢": "cent",
+    "°": "degree", "℃": "degC", "¤": "dollar", "¢": "cent",
     "USD": "dollar", "%": "percent", "pct": "percent", "Cal": "kilocalorie", "AU": "au", "y": "year",
-    "gm": "gram", "rev": "turn", "ev": "eV", "wb": "Wb", "hz": "Hz", "henries": "henry",
-    "Omega": "ohm", "tons": "tonne", "°K": "K", "a": "", "cycle": "",
+    "gm": "gram", "rev": "turn", "ev": "eV",
+    "Omega": "ohm", "tons": "tonne", "a": "", "cycle": "",
     "cycles": "",
 }  # fmt: skip
 FACTOR = re.compile(
@@ -40,7 +40,7 @@ FACTOR = re.compile(
 )
 SYMBOL = "[kcdm]?(?:mol|[gmJNLWVAΩ])|[sKC]"
 RAISED = r"\s*\^?\s*[{(]?-?\d"
-# One spelling for words and habits inside a unit; in order.
+# In order.
 HABITS = [
     (re.compile(pattern), by)
     for pattern, by in (
@@ -76,17 +76,15 @@ class Unit(NamedTuple):
 
 @functools.lru_cache(maxsize=4096)
 def read_unit(text):
-    """The Unit of a text such as "kJ mol^{-1}" or "m/s2"; None where a part is no unit.
-
-    Everything behind the first "/" is below it: J/mol K is J/(mol K), as everybody writes it.
-    """
+    """The Unit of a text; None where a part is no unit. Everything behind the first "/" is below it:
+    J/mol K is J/(mol K)."""
     text = spell(text)
     if not 0 < len(text) <= 80:
         return None
     for pattern, by in HABITS:
         text = pattern.sub(by, text)
     text = re.sub(r"^1\s*(?=/)", "", text)
-    if re.search(r"[^\s*./(){}-]", FACTOR.sub("", text)) or re.search(r"/\s*(?:/|$)", text):
+    if re.search(r"[^\s*./(){}-]", FACTOR.sub("", text)):
         return None
     found, slash = [], text.find("/")
     for match in FACTOR.finditer(text):
@@ -99,7 +97,7 @@ def read_unit(text):
 
 @functools.lru_cache(maxsize=4096)
 def pint_name(word):
-    """pint's name of a word or symbol: "metres" -> "meter", "apples" -> None."""
+    """ "metres" -> "meter", "apples" -> None."""
     word, parse = SPELLINGS.get(word, word), registry().parse_unit_name
     for prefix, base, _ in parse(word) or word[2:] and parse(word.lower()):
         if prefix in PREFIXES and base in METRIC or base in OTHERS and not prefix:
@@ -122,14 +120,13 @@ def measured(name):
     factor = name.removesuffix("**1")  # a power, even the first, makes an offset a difference
     try:
         zero, one = (registry().Quantity(x, factor).to_base_units() for x in (0.0, 1.0))
-    except Exception:  # pint's own errors are many; each means: no such unit
+    except Exception:  # pint's own errors are many
         return None
     return Unit(name, str(one.dimensionality), one.magnitude - zero.magnitude, zero.magnitude)
 
 
 def unit_after(text):
-    """The longest unit, of one to four words, at the start of the text that follows a number; ""
-    without one."""
+    """The longest unit, of one to four words, that the text begins with; "" without one."""
     parts = re.split(r"[,;()]", text[:60])[0].lstrip(" -").split()[:4]
     for n in range(len(parts), 0, -1):
         unit = " ".join(parts[:n]).rstrip(".,;:!?*")
