@@ -1,4 +1,4 @@
-"""Which options does a text name by their own words or stems, without a letter?
+"""Which options does a text name by their own words?
 
 named("The gas is nitrogen dioxide.", ("nitrogen", "nitrogen dioxide")) -> ["B"]
 """
@@ -31,13 +31,12 @@ def words(text):
     text = re.sub(r"(?<=\d),(?=\d{3}\b)|(?<=[a-z])-(?=[a-z])", "", text)
     text = re.sub(r"can't|cannot|n't", " not", text)
     tokens = re.findall(r"[^\W\d_]+|\d+(?:\.\d+)?|[-+/^%=<>|]", text)
-    drop = ARTICLES if len(tokens) > 1 else ()
-    return f" {' '.join(stem(token) for token in tokens if token not in drop)} "
+    return f" {' '.join(stem(token) for token in tokens if token not in ARTICLES)} "
 
 
 @functools.lru_cache(maxsize=512)
 def option_words(options):
-    """(longest, [(letter, words)] longest first); no options without words or with another's."""
+    """(length of the longest, [(letter, words)] longest first, none empty or twice)."""
     flat = list(map(words, options))
     pairs = zip(LETTERS, flat, strict=False)
     known = [pair for pair in pairs if pair[1].strip() and flat.count(pair[1]) == 1]
@@ -57,16 +56,14 @@ def named(text, options, where="in"):
 
 
 def contained(flat, known):
-    """The letters whose words stand in flat, longest first; neither parts of longer ones nor what
-    is denied."""
+    """Those whose words stand in flat, longest first; no parts of longer ones, none denied."""
     hits = []
     for letter, option in known:
         at = flat.rfind(option)
         if at < 0:
             continue
         before, after = flat[: at + 1], flat[at + len(option) :]
-        denied = BEFORE.search(before[-30:])
-        if denied and (option[1].isdigit() or before[-2].isalpha()):
+        if BEFORE.search(before[-30:]):
             continue
         if option in (" yes ", " no ") and before.strip() and after.strip():
             continue  # "There is no abstract, so I cannot say yes or no without it"
