@@ -41,15 +41,13 @@ TOKEN = re.compile(
     re.VERBOSE,
 )
 SPELLINGS = (
-    (re.compile(rf"(?<![\\a-zA-Z])(?:{'|'.join(GREEK)})(?![a-zA-Z])"), lambda m: GREEK[m[0]]),
-    (re.compile(r"\\frac\s*(\d)\s?(\d)"), r"\\frac{\1}{\2}"),  # \frac12
+    (rf"(?<![\\a-zA-Z])(?:{'|'.join(GREEK)})(?![a-zA-Z])", lambda m: GREEK[m[0]]),
+    (r"\\frac\s*(\d)\s?(\d)", r"\\frac{\1}{\2}"),  # \frac12
     (  # 1\frac{4}{5}, 1 4/5
-        re.compile(
-            r"(?<![\d.^_/}])(\d{1,6})(?:\s*\\frac\s*\{|\s)(\d{1,6})(?:\}\s*\{|/)(\d{1,6})(?:\}|(?![\d.]))"
-        ),
+        r"(?<![\d.^_/}])(\d{1,6})(?:\s*\\frac\s*\{|\s)(\d{1,6})(?:\}\s*\{|/)(\d{1,6})(?:\}|(?![\d.]))",
         r"(\1+\2/\3)",
     ),
-    (re.compile(rf"\\(?:hat|vec|mathcal|mathbb)\s*\{{?\s*([{LETTER}])\s*\}}?"), r"\1"),
+    (rf"\\(?:hat|vec|mathcal|mathbb)\s*\{{?\s*([{LETTER}])\s*\}}?", r"\1"),
 )
 BELOW = re.compile(
     r"/\s*(\d*(?:[A-Za-z](?:_\{?\w\}?)?){2,4}|\d+[A-Za-z](?:_\{?\w\}?)?)(?![A-Za-z(])"
@@ -71,7 +69,7 @@ class Unreadable(ValueError):
 def tokens_of(text):
     """[(kind, text), ...]: num, call, command, sym, sign. Raises Unreadable."""
     for pattern, by in SPELLINGS:
-        text = pattern.sub(by, text.strip()[: MAX_LENGTH + 1])
+        text = re.sub(pattern, by, text.strip()[: MAX_LENGTH + 1])
     tokens, at = [], 0
     while at < len(text):
         match = TOKEN.match(text, at)

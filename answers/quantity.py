@@ -21,6 +21,7 @@ WORD_NUMBERS |= {word: 10 * i for i, word in enumerate(TENS, 2)}
 MULTIPLES = dict(
     dozen=12, hundred=100, thousand=10**3, million=10**6, billion=10**9, trillion=10**12
 )
+WORDS = "|".join(MULTIPLES)
 PARTS = {"half": 1 / 2, "third": 1 / 3, "quarter": 1 / 4, "fourth": 1 / 4, "fifth": 1 / 5}
 PARTS |= {"sixth": 1 / 6, "eighth": 1 / 8, "tenth": 1 / 10}
 
@@ -53,20 +54,20 @@ WITH_UNIT = re.compile(  # a number or closed formula, and what stands behind it
     (?P<rest>(?:1?\s*/\s*)?(?!e[-+]?\d)(?:\\frac\s*\{\s*[A-Za-z]|[A-Za-zμΩÅ°℃¤¢%])[^=]{0,80})""",
     re.VERBOSE,
 )
-SCALE = re.compile(r"(hundred|thousand|million|billion|trillion|k(?=\s[a-z]{3}))s?\b\s*", re.I)
+SCALE = re.compile(rf"({WORDS}|k(?=\s[a-z]{{3}}))s?\b\s*", re.I)
 BEHIND = re.compile(  # 7.5 m/s at 30° above the horizontal, 2.5 g of Ca(OH)2, 5 apples, not 2ab
     r"""(?!.*\b(?:or|and|plus|minus|times\s|to\s*(?:\d|$)|if|mod|yields|gives|is|are|was|has)\b)
     (?=,?\s|of\s|[A-Za-z]{3})[\s,]*(?:at\s[\d.]+\s*°)?(?:[^\d=;]*|(?:of\s)?[A-Z]\S*)""",
     re.VERBOSE,
 )
-NEXT_UNIT = re.compile(r"(?<=[a-zA-Z°])(?:,?\sand)?,?\s?(?=\d)")  # 3 h 20 min
+NEXT_UNIT = re.compile(r"(?<=[a-zA-Z°])(?:,?\sand)?,?\s?(?=\d)")
 RATIO = re.compile(r"(\d+(?:\.\d+)?)\s*(?::|\s(?:in|out\sof)\s)\s*(\d+(?:\.\d+)?)")
 LOOSE_UNIT = re.compile(r"pound|ppm|electron_volt|mole.*kilogram")  # of force, by mass, molal
 
 
 def words_to_number(text):
     """ "twenty-three" -> 23, "three quarters" -> 0.75, "a dozen" -> 12; None for anything else."""
-    text = re.sub("^(?:an? |(?=half$|dozen|hundred|thousand|[mbt]r?illion))", "one ", text.lower())
+    text = re.sub(f"^(?:an? |(?=half$|{WORDS}))", "one ", text.lower())
     words = re.findall(r"[a-z]+|[^\sa-z-]", text)
     total = current = 0
     for word in words:
@@ -89,7 +90,7 @@ def parse_quantity(text):
 
 @functools.lru_cache(maxsize=4096)
 def read_quantity(text):
-    if len(text) > 200 or not re.search(r"[\dπe]|[a-z]{3}", text):
+    if len(text) > 200:
         return None
     text = MONEY.sub(r"\1\2 ¤", LEAD.sub("", text))
     text = PERIODIC.sub(as_fraction, UNSURE.sub(r"\1", text))
@@ -124,22 +125,20 @@ def as_fraction(match):
 
 
 def compound(text):
-    """Two to nine units of one dimension as one quantity: 3 h 20 min, 5 ft 6 in."""
+    """Units of one dimension as one quantity: 3 h 20 min, 5 ft 6 in."""
     parts = NEXT_UNIT.split(text)
-    if not 1 < len(parts) < 10:
-        return None
-    found = [read_quantity(part) for part in parts]
-    units = [part.unit for part in found if part and part.unit]
-    if len(units) < len(parts) or len({unit.dimension for unit in units}) > 1:
+    found = [read_quantity(part) for part in parts] if len(parts) > 1 else []
+    dimensions = {part and part.unit and part.unit.dimension for part in found}
+    if len(dimensions) != 1 or None in dimensions:
         return None
     total = sum(part.value * part.unit.size for part in found)
-    return Quantity(total / units[0].size, units[0], 6)
+    return Quantity(total / found[0].unit.size, found[0].unit, 6)
 
 
 def attach_unit(number, rest):
     """The number with the unit or noun that the rest begins with; None without one."""
     if scale := SCALE.match(rest):
-        number = replace(number, value=number.value * (words_to_number(scale[1]) or 1000))
+        number = replace(number, value=number.value * (MULTIPLES.get(scale[1].lower(), 1000)))
         rest = rest[scale.end() :]
     name = unit_after(rest)
     name = "" if name == "in" != rest else name  # 5 in total

@@ -41,28 +41,25 @@ FACTOR = re.compile(
 SYMBOL = "[kcdm]?(?:mol|[gmJNLWVAΩ])|[sKC]"
 RAISED = r"\s*\^?\s*[{(]?-?\d"
 # In order.
-HABITS = [
-    (re.compile(pattern), by)
-    for pattern, by in (
-        (r"\\frac\s*\{([^{}]{1,30})\}\s*\{([^{}]{1,30})\}", r"(\1)/(\2)"),  # \frac{kJ}{mol}
-        (r"μ\s+(?=[A-Za-zΩ])", "μ"),  # \mu\mathrm{T}
-        (r"\b(?:square|sq\.?)\s+([a-zA-Z]+)|([a-zA-Z]+)\s+squared\b", r"\1\2^2"),
-        (r"\b(?:cubic|cu\.?)\s+([a-zA-Z]+)|([a-zA-Z]+)\s+cubed\b", r"\1\2^3"),
-        (r"\bmm\s*(?:of\s+)?Hg\b", "mmHg"),
-        (r"\b([eE]lectron|[lL]ight|[wW]att)[\s-]((?:volt|year|hour)s?)\b", r"\1_\2"),
-        (r"\bper\b", "/"),
-        (
-            r"(?i)(?:°|\bdeg(?:ree)?s?\b)\s*(celsius|centigrade|fahrenheit|kelvin|[cfk]\b)",
-            lambda match: "°" + match[1][0].upper(),
-        ),
-        (r"\b(?:(?:mol|wt|vol|mass|[wvm]/[wvm])\.?\s?%|percentage\spoints?)", "%"),
-        (r"(?<=%)\s*/.*", ""),  # % per year
-        (r"(?<=eV)\s*/\s*c(?:\s*\^?\s*\{?2\}?)?(?![A-Za-z])", ""),  # MeV/c^2
-        (rf"(?<![A-Za-z])({SYMBOL})(?=(?:{SYMBOL}){{1,3}}{RAISED})", r"\1 "),  # Jkg^-1
-        (r"(?<![A-Za-z])([A-ZΩ])([ms])(?![A-Za-z])", r"\1 \2"),  # Nm, Js
-        (r"(?<![A-Za-z])([ckm]?m|rad)s(?=\s*\^?\s*[{(]?-)", r"\1 s"),  # ms^-1
-    )
-]
+HABITS = (
+    (r"\\frac\s*\{([^{}]{1,30})\}\s*\{([^{}]{1,30})\}", r"(\1)/(\2)"),  # \frac{kJ}{mol}
+    (r"μ\s+(?=[A-Za-zΩ])", "μ"),  # \mu\mathrm{T}
+    (r"\b(?:square|sq\.?)\s+([a-zA-Z]+)|([a-zA-Z]+)\s+squared\b", r"\1\2^2"),
+    (r"\b(?:cubic|cu\.?)\s+([a-zA-Z]+)|([a-zA-Z]+)\s+cubed\b", r"\1\2^3"),
+    (r"\bmm\s*(?:of\s+)?Hg\b", "mmHg"),
+    (r"\b([eE]lectron|[lL]ight|[wW]att)[\s-]((?:volt|year|hour)s?)\b", r"\1_\2"),
+    (r"\bper\b", "/"),
+    (
+        r"(?i)(?:°|\bdeg(?:ree)?s?\b)\s*(celsius|centigrade|fahrenheit|kelvin|[cfk]\b)",
+        lambda match: "°" + match[1][0].upper(),
+    ),
+    (r"\b(?:(?:mol|wt|vol|mass|[wvm]/[wvm])\.?\s?%|percentage\spoints?)", "%"),
+    (r"(?<=%)\s*/.*", ""),  # % per year
+    (r"(?<=eV)\s*/\s*c(?:\s*\^?\s*\{?2\}?)?(?![A-Za-z])", ""),  # MeV/c^2
+    (rf"(?<![A-Za-z])({SYMBOL})(?=(?:{SYMBOL}){{1,3}}{RAISED})", r"\1 "),  # Jkg^-1
+    (r"(?<![A-Za-z])([A-ZΩ])([ms])(?![A-Za-z])", r"\1 \2"),  # Nm, Js
+    (r"(?<![A-Za-z])([ckm]?m|rad)s(?=\s*\^?\s*[{(]?-)", r"\1 s"),  # ms^-1
+)
 
 
 class Unit(NamedTuple):
@@ -82,7 +79,7 @@ def read_unit(text):
     if not 0 < len(text) <= 80:
         return None
     for pattern, by in HABITS:
-        text = pattern.sub(by, text)
+        text = re.sub(pattern, by, text)
     text = re.sub(r"^1\s*(?=/)", "", text)
     if re.search(r"[^\s*./(){}-]", FACTOR.sub("", text)):
         return None
