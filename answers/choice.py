@@ -112,7 +112,7 @@ def begun_option(text, letter, options):
 
 
 def mentions(text, options):
-    """The letters in wrappers ("(B)", "option B") that are not taken back, each once, in order."""
+    """The letters mentioned and not refused, each once, in order."""
     found = []
     for match in MENTION.finditer(text):
         letter = match[match.lastindex].upper()
@@ -180,7 +180,7 @@ def announcements(text, options):
 
 
 def offered(text, line, options):
-    """The option that a text begins with or its line names; "" for "the nucleus or the ribosome"."""
+    """The option that a text begins with or its line names; "" for one "or" another."""
     within = named(line, options)
     if len(within) > 1 and " or " in line and not named(line, options, "all"):
         return ""
@@ -218,7 +218,7 @@ def first_line(text, options, stated):
     line = text.split("\n", 1)[0]
     if is_list(text[:3000]):
         return None
-    step = re.match(r"\W?(?:[a-z]|I)\W", line) and len(line) > 4  # "a) With both given, ..."
+    step = re.match(r"\W?(?:[a-z]\W|I\.)", line) and len(line) > 4  # "a) With both given, ..."
     letters, end = letters_at(text, 0, options)
     if letters is not None and not step and (PAUSE.match(text, end) or text[end - 1] in ")]}>"):
         return letters
@@ -279,13 +279,7 @@ CALLED = re.compile(  # of a statement: "is not correct", "Incorrect.", "T"
     (not\s+|n['’]t\s+|in)? (?:(true|correct|right|(?-i:T))|false|wrong|(?-i:F))\b"""
 )
 
-RULES = (
-    ("statement", statement),
-    ("first line", first_line),
-    ("last letters", last_letters),
-    ("last sentence", last_sentence),
-    ("yes or no", yes_or_no),
-)
+RULES = (statement, first_line, last_letters, last_sentence, yes_or_no)
 
 
 def steps(text, options=None):
@@ -297,9 +291,9 @@ def steps(text, options=None):
     if {option.strip().lower() for option in options or ()} == {"true", "false"}:
         text = CALLED.sub(lambda m: " false" if bool(m[1]) == bool(m[2]) else " true", text)
     stated = announcements(text, options)
-    for name, rule in RULES:
+    for rule in RULES:
         letters = rule(text, options, stated)
-        yield name, letters
+        yield rule.__name__.replace("_", " "), letters
         if letters is not None:
             return
 

@@ -29,7 +29,7 @@ def words(text):
     LaTeX flattened."""
     text = DEGREES.sub(" deg ", FRACTION.sub(r" \1/\2 ", plain(text).lower()))
     text = re.sub(r"(?<=\d),(?=\d{3}\b)|(?<=[a-z])-(?=[a-z])", "", text)
-    text = re.sub(r"can't|cannot|n't", " not", text)
+    text = re.sub("cannot|n't", " not", text)
     tokens = re.findall(r"[^\W\d_]+|\d+(?:\.\d+)?|[-+/^%=<>|]", text)
     return f" {' '.join(stem(token) for token in tokens if token not in ARTICLES)} "
 
