@@ -15,7 +15,7 @@ from .markup import plain
 from .options import LETTERS, is_option, named
 
 MAX_READ = 24_000
-SHORT = 400  # characters: a response that has no room for steps on the way
+SHORT = 400  # characters: no room for steps on the way
 SENTENCE_END = re.compile(r"(?<=[.!?。！？])[\"'”’)*\]]*\s+(?=[^a-z\s])|\n+|(?<=[。！？])")
 
 # ---- letters, and what takes them back ----
@@ -35,7 +35,7 @@ LETTERS_READ = re.compile(  # "B", "(b)", "A, C and (D)", "A or B"; "AD", "FFFFF
     [(\[]?(?P<glued> ([A-J])\2+ | (?=[A-J]{{2}})A?B?C?D?E?F?G?H?I?J? )(?=\W*(?:$|\n))
   | {ONE % "A-Za-z"}
     (?: \s*\(?(?:,\s*(?:and|or)?|;|and|or|/|&|to|through)\s*
-        (?:(?:possibly|maybe|perhaps|option|choice)\s+){{0,2}} ["']?{ONE % "A-Z"}["']?
+        (?:(?:possibly|maybe|perhaps|option|choice)\s+){{0,2}} {ONE % "A-Z"}
         (?= \s*(?:$|[.,;:)\n/&+—–-]) | \s+(?:are|and|or|because|since|as|both|but)\b ) )*"""
 )
 PAUSE = re.compile(
@@ -95,7 +95,7 @@ def is_letter(match, text, formal):
 
 
 def beside(letter, text, end, options):
-    """A letter; None where the words behind it refuse it, "" where they are another option's."""
+    """A letter; None where it is refused behind, "" where another option's words stand there."""
     own = named(text[end:].lstrip(" ).:]"), options, "start")  # "B. The vapor load", which is D
     if not own and REFUSED.match(text, end, end + 90):
         return None
@@ -214,7 +214,7 @@ def is_list(text):
 
 
 def first_line(text, options, stated):
-    """A response that begins with its answer: "B because ...", "(B) 5 cm"."""
+    """An answer at the beginning: "B because ...", "(B) 5 cm"."""
     line = text.split("\n", 1)[0]
     if is_list(text[:3000]):
         return None
@@ -232,7 +232,7 @@ def cut_off(text):
 
 
 def last_letters(text, options, stated):
-    """A response that ends with letters alone: "(D)", "✅ B."."""
+    """Letters alone at the end: "(D)", "✅ B."."""
     last = SENTENCE_END.split(text[-300:].strip())[-1]
     letters, end = letters_at(last, 0, options, formal=False)
     return None if re.search(r"[\w?]", last[end:]) else letters

@@ -20,13 +20,12 @@ BEFORE = re.compile(  # "not nitrogen"; the 10 of 3/10, the 3 of -3
 
 
 def is_option(letter, options):
-    return letter.upper() in LETTERS[: len(options) if options else 10]
+    return letter in LETTERS[: len(options) if options else 10]
 
 
 @functools.lru_cache(maxsize=4096)
 def words(text):
-    """The text as " stem stem " for containment tests: lower case, no articles, no punctuation,
-    LaTeX flattened."""
+    """The text as " stem stem ", without case, articles, punctuation and LaTeX."""
     text = DEGREES.sub(" deg ", FRACTION.sub(r" \1/\2 ", plain(text).lower()))
     text = re.sub(r"(?<=\d),(?=\d{3}\b)|(?<=[a-z])-(?=[a-z])", "", text)
     text = re.sub("cannot|n't", " not", text)
