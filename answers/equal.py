@@ -1,10 +1,9 @@
-"""Is an answer the reference? An ordered table of named rules; math-verify in the guarded worker
-last.
+"""Is an answer the reference? A table of rules, then math-verify in the guarded worker.
 
 same("0.5", r"\\frac{1}{2}") -> (True, "numbers")        same("the cat", "a dog") -> (None, "undecided")
 
-A rule takes two texts in one spelling (markup.spell, tidy) and says True, which is never a guess,
-False, or None where it cannot tell. Parts of a list or an equation go the same way.
+A rule takes two spelled, tidy texts (or parts of a list or an equation) and says True, which is
+never a guess, False, or None where it cannot tell.
 """
 
 import functools
@@ -53,9 +52,7 @@ NAME = re.compile(  # x, V_{max}, f(3), AB/BC, -ΔH, [H+], minimum value
     r"""(?x)-?(?:[^\W\d_]|[\\∠'°|/!{}\s]|\[[^][]+\]|\(-?\w[\w,\s]*\)|_\s*(?:\{[^{}]*\}|\w)){1,40}"""
 )
 SIDES = re.compile(r"[=≈≡]|(?<=[a-z])\s*:(?=\s)")
-INEQUALITY = re.compile(  # -793 < a <= 10, x < 5, 5 > x
-    rf"(?:([^<>]+)([<>]=?))??\s*{VARIABLE.pattern}\s*(?:([<>]=?)([^<>]+))?"
-)
+INEQUALITY = re.compile(rf"(?:([^<>]+)([<>]=?))??\s*{VARIABLE.pattern}\s*(?:([<>]=?)([^<>]+))?")
 AND = re.compile(
     r"""(?x)(?<![a-zA-Z\\])(?:and|or|so|i\.e\.|that\ is,?)(?![a-zA-Z])
     |∪|(?<=[)\]])\s*U\s*(?=[(\[])"""
@@ -84,7 +81,7 @@ def same(answer, reference, unit=None, rel_tol=None):
 
 
 def unbox(text):
-    """The last box of a reference, or the end of a worked solution (GSM8K's "#### 72")."""
+    """The last box, or the end of a worked solution (GSM8K's "#### 72")."""
     if boxes(text) or "####" in text:
         from .solution import extract_math
 
@@ -113,7 +110,7 @@ def decide(answer, reference, rel_tol=None):
         said = (LAST_NUMBER.findall(said) or [said])[-1].strip(".")
     said, wanted = tidy(said), tidy(wanted)
     verdict, rule = compare(said, wanted, rel_tol)
-    if FREE.search(f"{said} {wanted}") and not (read_quantity(said) and read_quantity(wanted)):
+    if FREE.search(f"{said} {wanted}") and not read_quantity(wanted):
         return verdict or None, rule
     if verdict is not None or rel_tol is not None or not worth_asking(said, wanted):
         return verdict, rule
@@ -143,8 +140,8 @@ def rows(match):
 
 
 def tidy(text):
-    """Without "=>" or "x ∈" in front or brackets around one value; matrices and <1, 2> as tuples
-    in ⟨⟩, inequalities as intervals, infinity as its sign."""
+    """Without "=>" or "x ∈" in front or brackets around one value; matrices and labelled parts as
+    tuples in ⟨⟩, inequalities as intervals."""
     text = MATRIX.sub(rows, LEAD.sub("", text))
     if len(values := LABEL.split(text[:1500])) > 2 and not values[0]:
         return f"⟨{';'.join(values[1:])}⟩"  # (a) .15 (b) .148
@@ -152,14 +149,13 @@ def tidy(text):
         text = (found[1] or found[2]).strip()
     text = re.sub(r"(?i)(?:\+ ?)?(?:\binfinity\b|∞)", "∞", text)
     kind, found = parts(text)
-    if len(found) == 1 and (kind in ("()", "⟨⟩") or kind == "[]" and found[0][0] == "⟨"):
+    if len(found) == 1 and kind in ("()", "⟨⟩", "[]"):
         return tidy(found[0])
     return as_interval(text)
 
 
 def as_interval(text):
-    """An inequality in one unknown as an interval, -793 < a <= 10 as (-793,10]; other texts as they
-    are."""
+    """-793 < a <= 10 as (-793,10]; what is no inequality in one unknown as it is."""
     match = INEQUALITY.fullmatch(text)
     low, first, second, high = match.groups("") if match else [""] * 4
     if not first + second or first and second and first[0] != second[0]:
@@ -170,8 +166,7 @@ def as_interval(text):
 
 
 def split_top(text, separators):
-    """The text cut at separators outside brackets; [] where its brackets do not match or are more
-    than MAX_DEPTH deep."""
+    """The text cut at separators outside brackets; [] where these do not match or are too deep."""
     found, depth, start = [], 0, 0
     for at, sign in enumerate(text):
         depth += (sign in "([{⟨") - (sign in ")]}⟩")
@@ -194,8 +189,8 @@ def inside(text):
 
 @functools.lru_cache(maxsize=2048)
 def parts(text):
-    """(kind, texts) of one or several values. kind: the two brackets, set, or list (in any order,
-    as a set is, or several forms of one value)."""
+    """(kind, texts) of one or several values. kind: the two brackets, set, or list, which may be
+    several forms of one value."""
     if read_quantity(text):
         return "list", [text]
     if (aside := ASIDE.fullmatch(text)) and all(map(read_quantity, aside.groups())):
@@ -211,15 +206,14 @@ def parts(text):
 
 
 def sides(text):
-    """The sides of an equation or a chain, or a label and its value ("minimum: 1"); [text] of
-    anything else."""
+    """The sides of an equation or a chain, or a label and its value; [text] of anything else."""
     if not SIDES.search(text) or re.search(r"[<>]|\sto\s", text) or len(parts(text)[1]) > 1:
         return [text]
     return split_top(SIDES.sub("=", text), "=") or [text]
 
 
 def named(text):
-    """(name, value) of "x = 5" or "minimum value: 1"; ("", text) where there is no name."""
+    """(name, value) of "x = 5" or "minimum: 1"; ("", text) where there is no name."""
     name, *values = sides(text)
     if not values or not NAME.fullmatch(name):
         return "", text
@@ -252,20 +246,12 @@ def same_parts(said, wanted, rel_tol):
         return False
     if kinds <= LOOSE and not (names or wanted_names):
         return matched(one, two, rel_tol)
-    if None in (names, wanted_names):
+    if None in (names, wanted_names) or names != wanted_names and set(names) == set(wanted_names):
         return None  # x = 2, x = -3 is no point (2, -3)
-    return in_order(one, two, kinds <= LOOSE, rel_tol)
-
-
-def in_order(one, two, loose, rel_tol):
-    """Do parts agree by their names or their places? None where λ_1 = 5, λ_2 = 2 stands for 2, 5."""
-    by_name = dict(map(named, one))
-    if by_name.keys() == set(names_of(two)):
-        pairs, loose = [(by_name[name], value) for name, value in map(named, two)], False
-    else:
-        pairs = [(named(x)[1], named(y)[1]) for x, y in zip(one, two, strict=True)]
+    pairs = ((named(x)[1], named(y)[1]) for x, y in zip(one, two, strict=True))
     verdict = min((equal(*pair, rel_tol) for pair in pairs), key=ORDER)
-    return verdict or (None if loose else verdict)
+    may_be_list = kinds <= LOOSE and names != wanted_names  # λ_1 = 5, λ_2 = 2 for 2, 5
+    return verdict or (None if may_be_list else verdict)
 
 
 def names_of(texts):
@@ -287,8 +273,7 @@ def matched(one, two, rel_tol):
 
 
 def several_forms(said, wanted, rel_tol):
-    """5/2 or 2.5, 72 km/h (20 m/s): one value in several forms, all of them right; different values
-    are not."""
+    """5/2 or 2.5: one value in several forms, all of them right; different values are not."""
     for text, other in ((said, wanted), (wanted, said)):
         if COMMA.match(text) and numbers(COMMA.sub(r"\1.\2", text), other, rel_tol):
             return True
@@ -345,16 +330,17 @@ def in_chain(one, two, has_name, rel_tol):
 
 
 def formulas(said, wanted, rel_tol):
-    unread = is_words(said) or is_words(wanted) or re.match("0[box]", said)
-    unread = unread or said.startswith(f"{wanted} ")  # 72 Mb/hour
     one, two = read_quantity(said), read_quantity(wanted)
-    verdict = None if unread or one and two else formula.agree(said, wanted)
+    unread = one and two or is_words(said) or is_words(wanted) or re.match("0[box]", said)
+    if unread or said.startswith(f"{wanted} "):  # 72 Mb/hour
+        return None
+    verdict = formula.agree(said, wanted)
     units = one and one.unit or two and two.unit  # their letters are no unknowns
     return None if verdict is False and units else verdict
 
 
 def is_words(text):
-    """Is a text such as "even" or "the midpoints" to be compared as words?"""
+    """Is "even" or "the midpoints" to be compared as words?"""
     if re.search(r"[\\^_=<>+*/\d{}\[\]|]", text) or formula.FUNCTION.match(text.strip("() .")):
         return False
     return bool(re.search(r"[A-Za-z]{4}|\b(?=\w?\w?[AEIOUYaeiouy])[A-Za-z]{3}\b", text))
@@ -381,8 +367,7 @@ RULES = (
 
 
 def worth_asking(said, wanted):
-    """Could math-verify see more than the rules? It drops names, bases and units, and words tell it
-    nothing."""
+    """Could math-verify see more than the rules? It drops names, bases, units and words."""
     equations = {len(split_top(text, "=")) > 1 for text in (said, wanted)}
     if len(equations) > 1 or read_quantity(said) and read_quantity(wanted):
         return False
