@@ -24,12 +24,9 @@ FUNCTIONS = {
     "cot": lambda x: 1 / cmath.tan(x),
     "sec": lambda x: 1 / cmath.cos(x),
     "csc": lambda x: 1 / cmath.sin(x),
-    "arcsin": cmath.asin,
-    "arccos": cmath.acos,
-    "arctan": cmath.atan,
 }
 NAMES = "|".join(sorted(FUNCTIONS, key=len, reverse=True))
-FUNCTION = re.compile(f"pi|{NAMES}")
+FUNCTION = re.compile(f"pi|arc|{NAMES}")
 LETTER = "a-zA-Zα-ωΑ-Ωħℓ∂"
 TOKEN = re.compile(
     rf"""\s*(?:(?P<num>(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][-+]?\d{{1,3}}(?![\w.]))?)
@@ -41,6 +38,7 @@ TOKEN = re.compile(
     re.VERBOSE,
 )
 SPELLINGS = (
+    ("arc(?=sin|cos|tan)", "a"),
     (rf"(?<![\\a-zA-Z])(?:{'|'.join(GREEK)})(?![a-zA-Z])", lambda m: GREEK[m[0]]),
     (r"\\frac\s*(\d)\s?(\d)", r"\\frac{\1}{\2}"),  # \frac12
     (  # 1\frac{4}{5}, 1 4/5
@@ -62,19 +60,15 @@ OPERATIONS = {
 }  # fmt: skip
 
 
-class Unreadable(ValueError):
-    """Outside the grammar."""
-
-
 def tokens_of(text):
-    """[(kind, text), ...]: num, call, command, sym, sign. Raises Unreadable."""
+    """[(kind, text), ...]: num, call, command, sym, sign. Raises ValueError."""
     for pattern, by in SPELLINGS:
         text = re.sub(pattern, by, text.strip()[: MAX_LENGTH + 1])
     tokens, at = [], 0
     while at < len(text):
         match = TOKEN.match(text, at)
         if not match or len(text) > MAX_LENGTH:
-            raise Unreadable(text[at : at + 20])
+            raise ValueError("outside the grammar")
         tokens.append((match.lastgroup, match[match.lastgroup]))
         at = match.end()
     return tokens
@@ -107,14 +101,13 @@ class Reader:
         return self.tokens[self.at - 1]
 
     def comes(self, signs):
-        kind, value = self.tokens[self.at]
-        return kind == "sign" and value in signs
+        return self.tokens[self.at][1] in signs
 
     def sign(self):
         """The operator that follows; "" where a factor stands beside the last one, as in 2x(x+1)."""
         (last, _), (kind, value) = self.tokens[self.at - 1 : self.at + 1]
         if kind == last == "num":
-            raise Unreadable("two numbers side by side")
+            raise ValueError("two numbers side by side")
         return "" if value in CLOSING or kind not in ("sign", "end") else value
 
     def expression(self, level=1):
@@ -142,7 +135,7 @@ class Reader:
             return found if value == "+" else apply(operator.neg, found)
         found = self.expression() if value in CLOSING else None
         if found is None or self.take()[1] != CLOSING[value]:
-            raise Unreadable(value)
+            raise ValueError(value)
         return found
 
     def symbol(self, name):
@@ -184,7 +177,7 @@ def read(text):
     try:
         reader = Reader(text)
         values = reader.expression()
-    except (Unreadable, RecursionError):
+    except (ValueError, RecursionError):
         return None
     return (reader.names, values) if reader.take()[0] == "end" else None
 

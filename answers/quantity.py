@@ -22,8 +22,8 @@ MULTIPLES = dict(
     dozen=12, hundred=100, thousand=10**3, million=10**6, billion=10**9, trillion=10**12
 )
 WORDS = "|".join(MULTIPLES)
-PARTS = {"half": 1 / 2, "third": 1 / 3, "quarter": 1 / 4, "fourth": 1 / 4, "fifth": 1 / 5}
-PARTS |= {"sixth": 1 / 6, "eighth": 1 / 8, "tenth": 1 / 10}
+PARTS = dict(half=1 / 2, third=1 / 3, quarter=1 / 4, fourth=1 / 4, fifth=1 / 5, sixth=1 / 6)
+PARTS |= dict(eighth=1 / 8, tenth=1 / 10)
 
 
 @dataclass(frozen=True)

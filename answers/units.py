@@ -38,8 +38,6 @@ FACTOR = re.compile(
     (?:(?:\s*\^\s*[{(]{0,2}|(?=[-\d]))(?P<power>[-+]?\d(?!\d)))?""",
     re.VERBOSE,
 )
-SYMBOL = "[kcdm]?(?:mol|[gmJNLWVAΩ])|[sKC]"
-RAISED = r"\s*\^?\s*[{(]?-?\d"
 # In order.
 HABITS = (
     (r"\\frac\s*\{([^{}]{1,30})\}\s*\{([^{}]{1,30})\}", r"(\1)/(\2)"),  # \frac{kJ}{mol}
@@ -56,9 +54,9 @@ HABITS = (
     (r"\b(?:(?:mol|wt|vol|mass|[wvm]/[wvm])\.?\s?%|percentage\spoints?)", "%"),
     (r"(?<=%)\s*/.*", ""),  # % per year
     (r"(?<=eV)\s*/\s*c(?:\s*\^?\s*\{?2\}?)?(?![A-Za-z])", ""),  # MeV/c^2
-    (rf"(?<![A-Za-z])({SYMBOL})(?=(?:{SYMBOL}){{1,3}}{RAISED})", r"\1 "),  # Jkg^-1
     (r"(?<![A-Za-z])([A-ZΩ])([ms])(?![A-Za-z])", r"\1 \2"),  # Nm, Js
     (r"(?<![A-Za-z])([ckm]?m|rad)s(?=\s*\^?\s*[{(]?-)", r"\1 s"),  # ms^-1
+    (r"^1\s*(?=/)", ""),
 )
 
 
@@ -80,7 +78,6 @@ def read_unit(text):
         return None
     for pattern, by in HABITS:
         text = re.sub(pattern, by, text)
-    text = re.sub(r"^1\s*(?=/)", "", text)
     if re.search(r"[^\s*./(){}-]", FACTOR.sub("", text)):
         return None
     found, slash = [], text.find("/")
