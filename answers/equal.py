@@ -61,7 +61,6 @@ SIGNS = [str.maketrans("±∓", signs) for signs in ("+-", "-+")]  # 1 ± \sqrt{
 ASIDE = re.compile(r"([^()]{1,60}?)\s*\(\s*(?:or|i\.e\.,?|about|≈|=)?\s*([^()]{1,60})\)")
 ORDER = (False, None, True).index
 LOOSE = {"list", "set"}  # in any order
-INTERVALS = {"()", "[)", "(]", "[]"}
 
 
 def same(answer, reference, unit=None, rel_tol=None):
@@ -126,11 +125,7 @@ def compare(said, wanted, rel_tol):
 
 
 def equal(said, wanted, rel_tol):
-    """The verdict on two parts."""
     return compare(tidy(said), tidy(wanted), rel_tol)[0]
-
-
-# What a text is made of.
 
 
 def rows(match):
@@ -220,9 +215,6 @@ def named(text):
     return re.sub(r"[{}\s\\]", "", name), values[-1]
 
 
-# Rules.
-
-
 def same_spelling(said, wanted, rel_tol):
     return True if wanted and squeeze(said) == squeeze(wanted) else None
 
@@ -242,7 +234,7 @@ def same_parts(said, wanted, rel_tol):
     names, wanted_names = names_of(one), names_of(two)
     if len(one) != len(two):
         return False if names == wanted_names == [] else None
-    if len(one) == len(kinds) == 2 and kinds <= INTERVALS:
+    if len(one) == len(kinds) == 2 and kinds <= {"()", "[)", "(]", "[]"}:
         return False
     if kinds <= LOOSE and not (names or wanted_names):
         return matched(one, two, rel_tol)
@@ -304,7 +296,6 @@ def doubtful(one, two, wanted):
 
 
 def equations(said, wanted, rel_tol):
-    """Two named values, or a named value or a chain against a value."""
     one, two = sides(said), sides(wanted)
     if len(one) == len(two) == 1:
         return None
@@ -321,8 +312,8 @@ def in_chain(one, two, has_name, rel_tol):
     unknowns = (formula.read(chain[0]) or [()])[0]
     if has_name:
         del chain[0]
-    elif len(chain) == 2 and unknowns and not re.search(r"[a-z]\(\d", chain[0]):
-        return None  # 1 is not the equation 2x + z = 1, but f(3) + f(4) = 7 has a value
+    elif len(chain) == 2 and unknowns:
+        return None  # 1 is not the equation 2x + z = 1
     verdicts = [equal(x, y, rel_tol) for x in one for y in two]
     if verdicts[-1] or True not in verdicts:
         return verdicts[-1]
