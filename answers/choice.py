@@ -4,9 +4,9 @@
     read("Answer: A, D", options)                                 -> ("AD", "statement")
     read("The answer is A or B.", options)                        -> (None, "statement")
 
-A rule takes the text without its looks, the option texts (None: letters A to J) and announcements();
-it returns letters (several where all are right), "" where nothing, or one of several, was committed,
-and None where it does not apply.
+A rule takes the text without its looks, the option texts (None: letters A to J) and announcements().
+It returns letters (several where all are called right), "" where nothing, or one of several, was
+committed, and None where it does not apply.
 """
 
 import re
@@ -15,14 +15,14 @@ from .markup import plain
 from .options import LETTERS, is_option, named
 
 MAX_READ = 24_000
-SHORT = 400  # characters: no room for steps on the way
+SHORT = 400  # characters: a response that has no room for steps on the way
 SENTENCE_END = re.compile(r"(?<=[.!?。！？])[\"'”’)*\]]*\s+(?=[^a-z\s])|\n+|(?<=[。！？])")
 
 # ---- letters, and what takes them back ----
 
 FILLS = re.compile(  # between a cue and its letter: "the answer is therefore: **option (B)**"
     r"""(?xi)
-    (?: [\s:"'“”‘’=>–—→⇒∴✅✓✔\#|,*.-]
+    (?: [\s:"'“”‘’=>–—→⇒∴✅✓✔\#|,*.] | -(?=\s*\(?(?-i:[A-Z])\b)
       | (?: therefore|thus|hence|so|(?:most\s+)?[a-z]{4,9}ly|for\s+sure|indeed|in\s+fact|then|also
           |given\s+by|labell?ed|options?|choices?|letter|answer|number|statement|alternative
           |the\s+following|as\s+follows|the|that|best|correct|final|is|are|we\s+get
@@ -35,30 +35,28 @@ LETTERS_READ = re.compile(  # "B", "(b)", "A, C and (D)", "A or B"; "AD", "FFFFF
     [(\[]?(?P<glued> ([A-J])\2+ | (?=[A-J]{{2}})A?B?C?D?E?F?G?H?I?J? )(?=\W*(?:$|\n))
   | {ONE % "A-Za-z"}
     (?: \s*\(?(?:,\s*(?:and|or)?|;|and|or|/|&|to|through)\s*
-        (?:(?:possibly|maybe|perhaps|option|choice)\s+){{0,2}} {ONE % "A-Z"}
+        (?:(?:possibly|maybe|perhaps|option|choice)\s+){{0,2}} ["']?{ONE % "A-Z"}["']?
         (?= \s*(?:$|[.,;:)\n/&+—–-]) | \s+(?:are|and|or|because|since|as|both|but)\b ) )*"""
 )
 PAUSE = re.compile(
     r"""(?x) \s*(?: $ | \n | [.,:;!](?![A-Za-z0-9]) | [–—-]\s | [\"'”’)|]
       | (?:because|since|as|here|it\s+is)\b ) | \s\("""
 )
-MENTION = re.compile(  # "(B)", "option B", "B is the best"
+MENTION = re.compile(  # "(B)", "option B"
     r"""(?x) (?<![A-Za-z0-9\\^_])
     (?: [(\[]\s*([A-Z])\s*[)\]]
-      | (?i:option|choice|answer|statement|letter)[\s_]+["'“‘(]?([A-Za-z])(?![A-Za-z0-9'’])
-      | ([A-Z])(?=\s(?:remains|survives|matches|(?:is|seems|(?:would|must)\sbe)\s(?:\w+\s){0,3}
-          (?:correct|right|best|answer))\b) )"""
+      | (?i:option|choice|answer|statement|letter)[\s_]+["'“‘(]?([A-Za-z])(?![A-Za-z0-9'’]) )"""
 )
 NEGATED = re.compile(  # before a letter: "not", "rather than option", "we can rule out"
     r"""(?xi)
     (?: \b(?:not|neither|nor|rather\s+than|instead\s+of|except|exclud\w+|eliminat\w+|rul\w+\s+out
         |would\s+(?:give|yield|lead\s+to)|discard\w*|reject\w*|unlike|without|incorrect|wrong) | n['’]t | 不是|不选 )
-    (?:\sbe|\sthe)? [\s(\[:]* $"""
+    \s* (?:(?:be|the|answer|options?|choices?)\s*){0,2} [(\[:]? \s* $"""
 )
 REFUSED = re.compile(  # behind a letter: "is not", "can be ruled out", ") false"
     r"""(?xi)
     \s*[)\]:]\s*(?:false|incorrect|wrong)\b
-  | \s*[)\]]? (?:\s(?!(?:it|because|since|as|is\s(?:the\s)?(?:correct|right|best))\b)[^.,;:\n]{0,60})? \s
+  | \s*[)\]]? (?:\s(?!(?:it|because|since|as)\b)[^.,;:\n]{0,60})? \s
     (?: (?:is|are|was|can|could|would|does|do|should|may|might|will)\s*(?:n['’]t|not) | cannot
       | (?:is|are|was|be|seems) \s+ (?:\w+\s+)?
         (?:incorrect|wrong|false|invalid|ruled|eliminated|excluded|irrelevant|unlikely|tempting) )"""
@@ -66,8 +64,8 @@ REFUSED = re.compile(  # behind a letter: "is not", "can be ruled out", ") false
 
 
 def letters_at(text, at, options, formal=True):
-    """(letters, their end) behind the fillers at a place; "": one of several, or no option of
-    these; None: none stands there, or it is refused."""
+    """(letters, their end) at a place, fillers skipped. "": one of several, no option of these, or
+    beside another option's text; None: none stands there, or it is refused."""
     at = FILLS.match(text, at).end()
     match = LETTERS_READ.match(text, at)
     if not match or not is_letter(match, text, formal):
@@ -86,16 +84,16 @@ def letters_at(text, at, options, formal=True):
 
 
 def is_letter(match, text, formal):
-    """No article or pronoun; informally, a capital or in brackets, with a pause behind."""
+    """No article, pronoun or numeral; informally, a capital or in brackets, with a pause behind."""
     written, end = match[0], match.end()
-    if not formal and written[0].islower():
+    if written == "I" and "II" in text or not formal and written[0].islower():
         return False
     is_word = len(written) == 1 and (written in "AI" or written.islower())
     return bool(PAUSE.match(text, end)) or formal and not is_word
 
 
 def beside(letter, text, end, options):
-    """A letter; None where it is refused behind, "" where another option's words stand there."""
+    """A letter; None where the words behind it refuse it, "" where they are another option's."""
     own = named(text[end:].lstrip(" ).:]"), options, "start")  # "B. The vapor load", which is D
     if not own and REFUSED.match(text, end, end + 90):
         return None
@@ -112,7 +110,7 @@ def begun_option(text, letter, options):
 
 
 def mentions(text, options):
-    """The letters mentioned and not refused, each once, in order."""
+    """The letters in wrappers ("(B)", "option B") that are not taken back, each once, in order."""
     found = []
     for match in MENTION.finditer(text):
         letter = match[match.lastindex].upper()
@@ -159,6 +157,12 @@ TAKEN_BACK = re.compile(  # behind an announcement
     | \bI\s(?:can(?:['’]t|not)|am\snot\ssure)\b
     | ,\swhich\s.{0,20}\bnot\s(?:(?:the|a)\s)?(?:correct|right|best|among|listed|one\sof)\b"""
 )
+RIGHT = re.compile(  # "B is correct", "(C) seems the best choice", "only D (4 m) survives"
+    r"""(?x) (?<!\bor\s)(?<!\bor\s\()(?<![\w'’\\-]) ([A-Z]) \)? (?:\s\([^()]{0,40}\))? \s{1,3}
+    (?: (?:is|seems|must\sbe|should\sbe|would\sbe(?=\sthe)) \s (?:(?!not\b)\w+\s){0,4}?
+        (?:correct|right|best|answer|appropriate|closest|(?:option|one)\sthat)
+      | remains|survives|matches|fits )\b (?!\s+(?:or|if|only)\b)"""
+)
 
 
 def announcements(text, options):
@@ -169,8 +173,11 @@ def announcements(text, options):
         tail = text[end : end + 3000]
         letters, _ = letters_at(tail, 0, options, bool(cue["noun"]))
         line = SENTENCE_END.split(tail[FILLS.match(tail).end() :], maxsplit=1)[0].rstrip()
-        if letters is None and cue["noun"]:
-            letters = offered(tail.lstrip(" :\n"), line, options)
+        if letters is None:
+            if cue["noun"]:
+                letters = offered(tail.lstrip(" :\n"), line, options)
+            elif hits := first_word(tail, options):
+                letters = hits[0]
         if letters is not None:
             clause = SENTENCE_END.split(text[max(0, start - 200) : start])[-1].rpartition(";")[2]
             condition = CONDITION.search(line) and not named(line, options, "all")
@@ -180,12 +187,18 @@ def announcements(text, options):
 
 
 def offered(text, line, options):
-    """The option that a text begins with or its line names; "" for one "or" another."""
+    """The option that a text begins with or its line names; "" for "the nucleus or the ribosome"."""
     within = named(line, options)
     if len(within) > 1 and " or " in line and not named(line, options, "all"):
         return ""
     hits = named(text, options, "start") or within
     return hits[0] if len(hits) == 1 else None
+
+
+def first_word(text, options):
+    """The option that is the first word of a text, a pause behind it: "Yes, because"."""
+    word = re.match(r"\W*([A-Za-z]+)\b\s*(?:[,.;!(–—-]|$)", text)
+    return named(word[1] if word else "", options, "all")
 
 
 def statement(text, options, stated):
@@ -196,6 +209,13 @@ def statement(text, options, stated):
     (_, end, earlier, _), (start, _, letters, _) = [firm[0], *firm][-2:]
     differs = earlier != letters and start - end < 14  # and no "No, wait" stands between
     return "" if differs or TAKEN_BACK.search(text, start) else letters
+
+
+def said_right(text, options, stated):
+    """The one letter that is called right: "B is correct"; "" where several are."""
+    called = [match for match in RIGHT.finditer(text) if is_option(match[1], options)]
+    found = {m[1] for m in called if not DOUBT.search(text, max(0, m.start() - 60), m.start())}
+    return None if not found else "" if len(found) > 1 else found.pop()
 
 
 # ---- the beginning and the end ----
@@ -214,15 +234,15 @@ def is_list(text):
 
 
 def first_line(text, options, stated):
-    """An answer at the beginning: "B because ...", "(B) 5 cm"."""
+    """A response that begins with its answer: "B because ...", "(B) 5 cm", "Yes, ..."."""
     line = text.split("\n", 1)[0]
     if is_list(text[:3000]):
         return None
-    step = re.match(r"\W?(?:[a-z]\W|I\.)", line) and len(line) > 4  # "a) With both given, ..."
+    step = re.match(r"\W?[a-z]\W", line) and len(line) > 4  # "a) With both given, ..."
     letters, end = letters_at(text, 0, options)
     if letters is not None and not step and (PAUSE.match(text, end) or text[end - 1] in ")]}>"):
         return letters
-    hits = named(line, options, "all")
+    hits = named(line, options, "all") or first_word(line, options)
     return hits[0] if hits else None
 
 
@@ -232,17 +252,18 @@ def cut_off(text):
 
 
 def last_letters(text, options, stated):
-    """Letters alone at the end: "(D)", "✅ B."."""
+    """A response that ends with letters alone: "(D)", "✅ B."."""
     last = SENTENCE_END.split(text[-300:].strip())[-1]
     letters, end = letters_at(last, 0, options, formal=False)
     return None if re.search(r"[\w?]", last[end:]) else letters
 
 
 def last_sentence(text, options, stated):
-    """The one option that the last sentences of a short response name, or a long one mentions."""
+    """The one option that the last sentences of a short response name, or that a long one
+    mentions."""
     if stated or cut_off(text):
         return None
-    if is_list(text):
+    if is_list(text):  # of which no line is a conclusion
         text = re.sub(LISTED.pattern + ".*", "", text)
     sentences = [part for part in SENTENCE_END.split(text[-SHORT:]) if part.strip()] or [""]
     if len(text) < SHORT:
@@ -260,13 +281,19 @@ def concluded(sentence, options):
     if letters or sentence.rstrip().endswith("?"):
         return letters[0] if len(letters) == 1 else ""
     hits = named(sentence, options)
-    return hits[0] if len(hits) == 1 else "" if hits else None
+    if len(hits) > 1:
+        hits = named(re.sub(r"\([^()]*\)", "", sentence), options)
+    if len(hits) > 1:  # "12 N - 4 N = 8 N": what stands behind its last verb
+        hits = named(re.split(r"\b(?:is|are|was|were|be)\b|=", sentence)[-1], options)
+        return hits[0] if len(hits) == 1 else ""
+    return hits[0] if hits else None
 
 
 def yes_or_no(text, options, stated):
-    """A short statement as an answer of yes or no: "The lines do not cross." is no."""
+    """A plain short statement answers a question of yes and no: "The lines do not cross." with
+    no."""
     flat = [option.strip().lower() for option in options or ()]
-    if stated or set(flat) != {"yes", "no"} or len(text) > SHORT:
+    if stated or set(flat) != {"yes", "no"} or len(text) > SHORT or text.count(" ") < 2:
         return None
     if re.search(r"(?i)\?|\b(?:may|might|could|know|cannot|sorry)\b", text) or cut_off(text):
         return None
@@ -279,11 +306,18 @@ CALLED = re.compile(  # of a statement: "is not correct", "Incorrect.", "T"
     (not\s+|n['’]t\s+|in)? (?:(true|correct|right|(?-i:T))|false|wrong|(?-i:F))\b"""
 )
 
-RULES = (statement, first_line, last_letters, last_sentence, yes_or_no)
+RULES = (
+    ("statement", statement),
+    ("first line", first_line),
+    ("said right", said_right),
+    ("last letters", last_letters),
+    ("last sentence", last_sentence),
+    ("yes or no", yes_or_no),
+)
 
 
 def steps(text, options=None):
-    """(rule, what it said) up to the rule that decided."""
+    """(rule, what it said) up to the rule that decided, of the beginning and the end of a text."""
     if len(text) > MAX_READ:
         text = text[: MAX_READ // 4] + "\n" + text[-3 * MAX_READ // 4 :]
     text = plain(text.replace("\\_", "_")).strip()
@@ -291,14 +325,15 @@ def steps(text, options=None):
     if {option.strip().lower() for option in options or ()} == {"true", "false"}:
         text = CALLED.sub(lambda m: " false" if bool(m[1]) == bool(m[2]) else " true", text)
     stated = announcements(text, options)
-    for rule in RULES:
+    for name, rule in RULES:
         letters = rule(text, options, stated)
-        yield rule.__name__.replace("_", " "), letters
+        yield name, letters
         if letters is not None:
             return
 
 
 def read(text, options=None):
-    """(letters, rule); (None, rule) where the rule said ""."""
+    """(letters, rule); (None, rule) where the rule found that nothing, or one of several, was
+    committed."""
     *_, (name, letters) = steps(text, options)
     return letters or None, name if letters is not None else None

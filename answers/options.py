@@ -1,4 +1,4 @@
-"""Which options does a text name by their own words?
+"""Which options does a text name by their own words or stems, without a letter?
 
 named("The gas is nitrogen dioxide.", ("nitrogen", "nitrogen dioxide")) -> ["B"]
 """
@@ -20,22 +20,24 @@ BEFORE = re.compile(  # "not nitrogen"; the 10 of 3/10, the 3 of -3
 
 
 def is_option(letter, options):
-    return letter in LETTERS[: len(options) if options else 10]
+    return letter.upper() in LETTERS[: len(options) if options else 10]
 
 
 @functools.lru_cache(maxsize=4096)
 def words(text):
-    """The text as " stem stem ", without case, articles, punctuation and LaTeX."""
+    """The text as " stem stem " for containment tests: lower case, no articles, no punctuation,
+    LaTeX flattened."""
     text = DEGREES.sub(" deg ", FRACTION.sub(r" \1/\2 ", plain(text).lower()))
     text = re.sub(r"(?<=\d),(?=\d{3}\b)|(?<=[a-z])-(?=[a-z])", "", text)
-    text = re.sub("cannot|n't", " not", text)
+    text = re.sub(r"can't|cannot|n't", " not", text)
     tokens = re.findall(r"[^\W\d_]+|\d+(?:\.\d+)?|[-+/^%=<>|]", text)
-    return f" {' '.join(stem(token) for token in tokens if token not in ARTICLES)} "
+    drop = ARTICLES if len(tokens) > 1 else ()
+    return f" {' '.join(stem(token) for token in tokens if token not in drop)} "
 
 
 @functools.lru_cache(maxsize=512)
 def option_words(options):
-    """(length of the longest, [(letter, words)] longest first, none empty or twice)."""
+    """(longest, [(letter, words)] longest first); no options without words or with another's."""
     flat = list(map(words, options))
     pairs = zip(LETTERS, flat, strict=False)
     known = [pair for pair in pairs if pair[1].strip() and flat.count(pair[1]) == 1]
@@ -55,14 +57,16 @@ def named(text, options, where="in"):
 
 
 def contained(flat, known):
-    """Those whose words stand in flat, longest first; no parts of longer ones, none denied."""
+    """The letters whose words stand in flat, longest first; neither parts of longer ones nor what
+    is denied."""
     hits = []
     for letter, option in known:
         at = flat.rfind(option)
         if at < 0:
             continue
         before, after = flat[: at + 1], flat[at + len(option) :]
-        if BEFORE.search(before[-30:]):
+        denied = BEFORE.search(before[-30:])
+        if denied and (option[1].isdigit() or before[-2].isalpha()):
             continue
         if option in (" yes ", " no ") and before.strip() and after.strip():
             continue  # "There is no abstract, so I cannot say yes or no without it"

@@ -180,7 +180,7 @@ def head_of(tail):
         return head
     if verb := VERB.search(masked(head)):
         return head_of(head[verb.end() :])
-    numbers = list(NUMBER.finditer(masked(head)))
+    numbers = list(NUMBER.finditer(masked(head))) if "\\" not in head else []
     if len(numbers) == 1 and numbers[0].start() and PROSE.search(head[: numbers[0].start()]):
         return value_at(head, numbers[0].start(), numbers)  # The boat is worth $3,528
     words = len(head.split()) > 6 and not re.search(r"\d|[$\\]", head)
