@@ -53,7 +53,6 @@ BELOW = re.compile(
 CONSTANTS = {"e": math.e, "i": 1j, "π": math.pi, "pi": math.pi}
 CLOSING = {"(": ")", "[": "]", "{": "}"}
 LEVELS = {"+": 1, "-": 1, "*": 2, "/": 2, "": 2, "^": 4}  # how tightly a sign binds
-SIGNED = 3  # -x^2 is -(x^2)
 OPERATIONS = {
     "+": operator.add, "-": operator.sub, "*": operator.mul, "": operator.mul,
     "/": operator.truediv, "^": operator.pow,
@@ -90,7 +89,7 @@ def apply(function, *columns):
 
 
 class Reader:
-    """A parser by precedence. expression() gives the values at the points; names: the unknowns."""
+    """A parser by precedence; names: the unknowns it met."""
 
     def __init__(self, text):
         self.tokens, self.at = [*tokens_of(text), ("end", "end")], 0
@@ -104,7 +103,7 @@ class Reader:
         return self.tokens[self.at][1] in signs
 
     def sign(self):
-        """The operator that follows; "" where a factor stands beside the last one, as in 2x(x+1)."""
+        """The operator that follows; "" before a factor, as in 2x(x+1)."""
         (last, _), (kind, value) = self.tokens[self.at - 1 : self.at + 1]
         if kind == last == "num":
             raise ValueError("two numbers side by side")
@@ -131,7 +130,7 @@ class Reader:
             top = self.operand()
             return apply(operator.truediv, top, self.operand())
         if value in ("+", "-"):
-            found = self.expression(SIGNED)
+            found = self.expression(3)  # -x^2 is -(x^2)
             return found if value == "+" else apply(operator.neg, found)
         found = self.expression() if value in CLOSING else None
         if found is None or self.take()[1] != CLOSING[value]:
@@ -173,7 +172,7 @@ class Reader:
 
 @functools.lru_cache(maxsize=4096)
 def read(text):
-    """(names of the unknowns, values at the points) of a spelled formula, or None."""
+    """(names of the unknowns, values at the points), or None."""
     try:
         reader = Reader(text)
         values = reader.expression()

@@ -1,7 +1,7 @@
 """Numbers with their units as people write them, compared with the care of a marker.
 
-parse_quantity(r"1.2 \\times 10^{-3}\\,\\mathrm{mol\\,L^{-1}}") -> Quantity(value=0.0012, unit=Unit("mole**1*liter**-1", ...))
-parse_quantity(r"2\\sqrt{3} cm") -> Quantity(value=3.46..., ...);  parse_quantity("x + 1") -> None
+parse_quantity(r"2\\sqrt{3}\\,\\mathrm{mol\\,L^{-1}}") -> Quantity(value=3.46..., unit=Unit("mole**1*liter**-1", ...))
+parse_quantity("x + 1") -> None
 """
 
 import functools
@@ -16,8 +16,7 @@ from .units import Unit, read_unit, unit_after
 ONES = """zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen
     fifteen sixteen seventeen eighteen nineteen""".split()
 TENS = "twenty thirty forty fifty sixty seventy eighty ninety".split()
-WORD_NUMBERS = {word: i for i, word in enumerate(ONES)}
-WORD_NUMBERS |= {word: 10 * i for i, word in enumerate(TENS, 2)}
+WORD_NUMBERS = dict(zip(ONES + TENS, [*range(20), *range(20, 100, 10)], strict=True))
 MULTIPLES = dict(
     dozen=12, hundred=100, thousand=10**3, million=10**6, billion=10**9, trillion=10**12
 )

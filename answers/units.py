@@ -1,5 +1,4 @@
-"""Units of measurement as people write them, read by pint: "kJ mol^{-1}", "ms^-2", "degrees
-Celsius".
+"""Units of measurement as people write them, read by pint.
 
 read_unit("km/h") -> Unit(name="kilometer**1*hour**-1", dimension="[length] / [time]", size=0.2777..., zero=0.0)
 read_unit("apples") -> None
