@@ -28,6 +28,9 @@ PHRASES = [
         r"infinitely many(?: solutions)?|infinite solutions",
     )
 ]
+BASE = re.compile(  # of 1011_2, 3 \pmod{7}: one side may leave it out
+    r"(?<=\d)(?:_\{?\d+\}?|,?\s?\(?\\?[bp]?mod\s?\{?\d+\}?\s?\)?)$"
+)
 COMMA = re.compile(r"^([-+]?\d+),(\d+)(?![\d,])")  # 2,74 as Europeans write it
 UNFIT = re.compile(  # 10^10^10, (10!)!, 2^100000, 1011_2, 10:30
     r"\d\^\d+\^\w|!!|!\^|\d{4}!|\^\d{5}|\d_\d|\d:\d|mod|[∝→]"
@@ -107,6 +110,8 @@ def decide(answer, reference, rel_tol=None):
     script = re.compile(r"[\u0600-\u0fff\u3040-\ud7af]{2}")  # Arabic, Chinese
     if script.search(said) and not script.search(wanted):
         said = (LAST_NUMBER.findall(said) or [said])[-1].strip(".")
+    if bool(BASE.search(said)) != bool(BASE.search(wanted)):
+        said, wanted = BASE.sub("", said), BASE.sub("", wanted)
     said, wanted = tidy(said), tidy(wanted)
     verdict, rule = compare(said, wanted, rel_tol)
     if FREE.search(f"{said} {wanted}") and not read_quantity(wanted):
