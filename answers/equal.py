@@ -77,6 +77,8 @@ def same(answer, reference, unit=None, rel_tol=None):
     if max(len(answer), len(reference)) > MAX_LENGTH:
         return None, "length"
     answer, reference = unbox(answer), unbox(reference)
+    if "\\begin" not in reference:
+        reference = reference.replace("\\\\", "\\")  # escaped twice
     if unit:
         return with_unit(answer, reference, unit, rel_tol)
     return decide(answer, reference, rel_tol)

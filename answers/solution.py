@@ -40,7 +40,7 @@ NUMBER = re.compile(
 END = re.compile(
     r"""(?<!\bsq)\.(?=\s|$)(?!\s*\d)|\n\s*\n|(?<=\S)\n|;\s|\s\((?=[a-z]{3})|。|，
     |,\s+(?:and\s+)?not\s|,?\s+(?:because|since|which|where\s|so\s|as\s+(?:the|we|it)|I\s+hope|when\s|given\s+that
-    |due\s+to|for\s+a\s+total|per\s+the|in\s+total|if\s)""",
+    |due\s+to|for\s+a\s+total|per\s+the|in\s+total|if\s|(?:after|at|for|over)\s(?=\d))""",
     re.VERBOSE,
 )
 REFUSAL = re.compile(
@@ -57,7 +57,7 @@ COUNT = re.compile(  # There are three ways
 )
 SIGN = re.compile(r"[=≈]|(?<!\s):\s")
 CONCLUDES = re.compile(
-    r"""(?:[→⇒]|:\s(?!.*(?:,|\band\b))|\b(?:so|thus|therefore|hence|then|namely|that\s+is|giv\w+|yield\w*|gets?|obtain|means)\b)
+    r"""(?:[→⇒]|(?<!\s):\s(?!.*(?:,|\band\b))|\b(?:so|thus|therefore|hence|then|namely|that\s+is|giv\w+|yield\w*|gets?|obtain|means)\b)
     (?=.*\d)""",
     re.VERBOSE | re.I,
 )
