@@ -238,9 +238,14 @@ def same_parts(said, wanted, rel_tol):
     if "set" not in kinds and 1 in (len(one), len(two)):
         several = kinds == {"list"} and len(one) != len(two)
         return several_forms(said, wanted, rel_tol) if several else None
+    if len(one) == len(two):
+        return same_items(one, two, kinds, rel_tol)
+    return False if names_of(one) == names_of(two) == [] else None
+
+
+def same_items(one, two, kinds, rel_tol):
+    """same_parts of as many parts on both sides."""
     names, wanted_names = names_of(one), names_of(two)
-    if len(one) != len(two):
-        return False if names == wanted_names == [] else None
     if len(one) == len(kinds) == 2 and kinds <= {"()", "[)", "(]", "[]"}:
         return False
     if kinds <= LOOSE and not (names or wanted_names):

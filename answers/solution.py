@@ -180,9 +180,18 @@ def head_of(tail):
         return head
     if verb := VERB.search(masked(head)):
         return head_of(head[verb.end() :])
-    numbers = list(NUMBER.finditer(masked(head))) if "\\" not in head else []
-    if len(numbers) == 1 and numbers[0].start() and PROSE.search(head[: numbers[0].start()]):
-        return value_at(head, numbers[0].start(), numbers)  # The boat is worth $3,528
+    return number_in(head) or words_in(head)
+
+
+def number_in(head):
+    """The one number of a sentence: The boat is worth $3,528."""
+    numbers = list(NUMBER.finditer(masked(head)))
+    at = numbers[0].start() if len(numbers) == 1 and "\\" not in head else 0
+    return value_at(head, at, numbers) if PROSE.search(head[:at]) else None
+
+
+def words_in(head):
+    """A head that can be an answer, which a long one without a number cannot."""
     words = len(head.split()) > 6 and not re.search(r"\d|[$\\]", head)
     return None if words else head or None
 
