@@ -124,7 +124,7 @@ def mentions(text, options):
 # ---- announcements: a cue, and what stands behind it ----
 
 CUE = re.compile(
-    r"""(?xi) (?<![a-z]) (?=[a-eghilmopr-tf\#=→⇒∴选答])
+    r"""(?xi) (?=[a-eghilmopr-tf\#=→⇒∴选答]) (?<![a-z])
     (?: (?P<noun> (?: answers? | ans
           | (?:correct|right|best|appropriate|final|likely|true|closest|incorrect|false)\s+
             (?:option|choice|statement|alternative|conclusion|solution|letter|description|one|match)s?
@@ -158,7 +158,7 @@ TAKEN_BACK = re.compile(  # behind an announcement
     | ,\swhich\s.{0,20}\bnot\s(?:(?:the|a)\s)?(?:correct|right|best|among|listed|one\sof)\b"""
 )
 RIGHT = re.compile(  # "B is correct", "(C) seems the best choice", "only D (4 m) survives"
-    r"""(?x) (?<!\bor\s)(?<!\bor\s\()(?<![\w'’\\-]) ([A-Z]) \)? (?:\s\([^()]{0,40}\))? \s{1,3}
+    r"""(?x) (?=[A-Z]\W)(?<!\bor\s)(?<!\bor\s\()(?<![\w'’\\-]) (.) \)? (?:\s\([^()]{0,40}\))? \s{1,3}
     (?: (?:is|seems|must\sbe|should\sbe|would\sbe(?=\sthe)) \s (?:(?!not\b)\w+\s){0,4}?
         (?:correct|right|best|answer|appropriate|closest|(?:option|one)\sthat)
       | remains|survives|matches|fits )\b (?!\s+(?:or|if|only)\b)"""
