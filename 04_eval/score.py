@@ -65,7 +65,7 @@ COMMITS = re.compile(  # an explicit statement of the answer, as against a step 
     re.I,
 )
 Z = 1.959963984540054  # 97.5th percentile of the normal distribution
-ASKED_FORM = ("box", "only letters", "statement")  # rules that read what the prompts ask for
+ASKED_FORM = ("box", "last box", "statement")  # rules that read what the prompts ask for
 IN_PROCESS = 1500  # below this many rows a pool of processes costs more than it saves
 
 

@@ -15,6 +15,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import binomtest
 
+from answers import choice, solution
+
 
 def sample(number, letter, reference="A", **more):
     return (
@@ -96,6 +98,11 @@ def test_where_all_rows_agree_clusters_count_not_rows():
     assert score.interval([1.0] * 100, [i // 10 for i in range(100)])[1] == pytest.approx(
         score.wilson(1.0, 10)[0]
     )
+
+
+def test_the_asked_forms_are_rules_of_the_readers():
+    """A rule that is called otherwise now would count answers in the asked form as others."""
+    assert set(score.ASKED_FORM) <= dict(choice.RULES).keys() | dict(solution.RULES).keys()
 
 
 def test_repeats_count_as_one_question_each():
