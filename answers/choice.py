@@ -252,10 +252,11 @@ def cut_off(text):
 
 
 def last_letters(text, options, stated):
-    """A response that ends with letters alone: "(D)", "✅ B."."""
+    """A response that ends with letters alone, "(D)", "✅ B.", or with an option on a line."""
     last = SENTENCE_END.split(text[-300:].strip())[-1]
     letters, end = letters_at(last, 0, options, formal=False)
-    return None if re.search(r"[\w?]", last[end:]) else letters
+    alone = named(text.rpartition("\n")[2], options, "all") if "\n" in text else ()
+    return "".join(alone) or None if re.search(r"[\w?]", last[end:]) else letters
 
 
 def last_sentence(text, options, stated):

@@ -131,7 +131,7 @@ def plain(text):
     for start, end, content in reversed(boxes(text)):
         text = f"{text[:start]} Answer: {content} {chr(10) if content.strip() else ''}{text[end:]}"
     if MARKS.search(text):
-        text = MARKDOWN.sub("", LOOKS.sub(" ", unwrap(text)))
+        text = MARKDOWN.sub("", LOOKS.sub(" ", unwrap(COMMA.sub(",", text))))
         text = re.sub(r" {4,}", "   ", text)  # long runs take cubic time in the readers
     return scripts(text)
 

@@ -65,7 +65,7 @@ SEVERAL = re.compile(r"[,;]|\s\([≈=a-z]|\b(?:and|or|than|while|but|when|at|for
 UNSURE = re.compile(r"≠|\b(?:not(?!\ssure)|than|between|least|most)\b")
 WOULD = re.compile(r"\b(?:would|could|might|may|approx\w*|round\w*)\b", re.I)
 ASIDE = re.compile(  # in brackets, a question, a check
-    r"""\W*\(.*\)\W*$ | .*\?\W*$
+    r"""\W*\(.*\)\W*$ | .*\?\W*$ | where\b
     | \W*(?:(?:quick(?:ly)?|sanity|double|let(?:['’]s|\sme|\sus)|to|we\scan|i['’]ll)[\s-])*(?:check|verif)""",
     re.VERBOSE | re.I | re.S,
 )
