@@ -36,6 +36,7 @@ import os
 import re
 import shlex
 import shutil
+import signal
 import subprocess
 import sys
 import threading
@@ -202,6 +203,9 @@ def run(main):
             "\ninterrupted; finished work is kept, the same command goes on from there\n"
         )
         raise SystemExit(130) from None
+    finally:
+        if sys.modules["__main__"].__dict__.get("main") is main:  # it ends now, without a traceback
+            signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def content_id(row):

@@ -520,3 +520,22 @@ def test_files_below_a_folder_are_those_that_may_hold_rows(tmp_path):
     assert r.files_below(tmp_path / "LICENSE", "--data") == [tmp_path / "LICENSE"]
     with pytest.raises(r.BadInput, match=r"--data .*/absent: there is no such file or folder"):
         r.files_below(tmp_path / "absent", "--data")
+
+
+def test_an_interrupt_at_the_interpreters_end_prints_no_traceback():
+    """A step that was done when the signal came: "Exception ignored in threading"."""
+    program = """if True:
+        import os, signal, threading, time
+        import rows
+
+        def linger():
+            time.sleep(0.5)
+            os.kill(os.getpid(), signal.SIGINT)
+            time.sleep(0.5)
+
+        def main():
+            threading.Thread(target=linger).start()
+
+        rows.run(main)"""
+    done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode in (130, -2) and "Traceback" not in done.stderr, done.stderr
