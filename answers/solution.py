@@ -270,7 +270,7 @@ def last_stated(text):
             continue
         sentence = COUNT.sub(lambda m: f"{m[1]}{WORD_NUMBERS[m[2]]}", sentence)
         if re.search(r"[\d=≈π√]", masked(sentence)):
-            value, plainly = value_of(sentence)
+            value, plainly = value_of(sentence[-2000:])  # patterns look ahead to its end
             return value, plainly and not number
     words = 0 < len(text) <= 80 and not re.search(r"\n|\?$", text)
     return text if words else None, False
