@@ -8,12 +8,12 @@ out  one line per row: id, response, finish_reason (stop | length), prompt_token
      completion_tokens, model, sampling, messages_hash; rows that failed after all retries stand in
      answers.raw.rejected.jsonl and are asked again by the next run
 
-Without --base-url vLLM runs in this process, on several groups of GPUs as a server on each. With it, requests go to
-any OpenAI-compatible endpoints, separated by commas; the rows of one that goes away go to the
-others; the key is read from LLM_API_KEY or OPENAI_API_KEY. After a crash the same command asks only
-for the missing rows, with a larger --max-tokens only for those that were cut off. Answers of
-another model, prompt or sampling are never mixed in. BUDGET (money, at PRICE_PER_GPU_HOUR, or
-PRICE_IN and PRICE_OUT per million tokens) stops a run cleanly.
+Without --base-url vLLM runs in this process, on several groups of GPUs as a server on each. With
+it, requests go to any OpenAI-compatible endpoints, separated by commas; the rows of one that goes
+away go to the others; the key is read from LLM_API_KEY or OPENAI_API_KEY. After a crash the same
+command asks only for the missing rows, with a larger --max-tokens only for those that were cut off.
+Answers of another model, prompt or sampling are never mixed in. BUDGET (money, at
+PRICE_PER_GPU_HOUR, or PRICE_IN and PRICE_OUT per million tokens) stops a run cleanly.
 """
 
 # A request is made of a row in Book.missing, sent by Endpoints.answer (which tries again) or, to

@@ -255,8 +255,11 @@ def last_letters(text, options, stated):
     """A response that ends with letters alone, "(D)", "✅ B.", or with an option on a line."""
     last = SENTENCE_END.split(text[-300:].strip())[-1]
     letters, end = letters_at(last, 0, options, formal=False)
-    alone = named(text.rpartition("\n")[2], options, "all") if "\n" in text else ()
-    return "".join(alone) or None if re.search(r"[\w?]", last[end:]) else letters
+    if not re.search(r"[\w?]", last[end:]):
+        return letters
+    _, line_end, line = text.rpartition("\n")
+    hits = named(line, options, "all") if line_end else ()
+    return hits[0] if hits else None
 
 
 def last_sentence(text, options, stated):

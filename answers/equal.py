@@ -43,6 +43,7 @@ FREE = re.compile(  # k ∈ Z, + C, c_1 e^x: another text may give the same fami
     r"""(?x)∈\s*\\mathbb\s*\{?\s*Z | \binteger | [-+]\s?[cC](?:_\d|_\{\d\})?(?![a-zA-Z\d])
     | (?<![a-zA-Z\\])[cC](?:_\d|_\{\d\})?\s?(?=[a-z](?![a-z])|\\)"""
 )
+OTHER_SCRIPT = re.compile(r"[\u0600-\u0fff\u3040-\ud7af]{2}")  # Arabic, Chinese
 LAST_NUMBER = re.compile(r"\\frac\{\d+\}\{\d+\}|[-+]?\d[\d.]*(?:/\d+)?")
 VARIABLE = re.compile(r"[a-zA-Zα-ω](?:_\{?\w\}?)?\s*(?:\([a-z]\))?")
 ELEMENT = re.compile(  # x ∈ (0, 1), \{x ∈ R : x > 3\}
@@ -63,6 +64,7 @@ AND = re.compile(
 SIGNS = [str.maketrans("±∓", signs) for signs in ("+-", "-+")]  # 1 ± \sqrt{2} has two values
 ASIDE = re.compile(r"([^()]{1,60}?)\s*\(\s*(?:or|i\.e\.,?|about|≈|=)?\s*([^()]{1,60})\)")
 ORDER = (False, None, True).index
+CONTRARY = {"not", "no", "never", "neither", "nor", "or", "non", "except"}
 LOOSE = {"list", "set"}  # in any order
 
 
@@ -109,8 +111,7 @@ def with_unit(answer, reference, unit, rel_tol):
 def decide(answer, reference, rel_tol=None):
     """The rules, then math-verify, whose "no" proves nothing."""
     said, wanted = spell(answer), spell(reference)
-    script = re.compile(r"[\u0600-\u0fff\u3040-\ud7af]{2}")  # Arabic, Chinese
-    if script.search(said) and not script.search(wanted):
+    if OTHER_SCRIPT.search(said) and not OTHER_SCRIPT.search(wanted):
         said = (LAST_NUMBER.findall(said) or [said])[-1].strip(".")
     if bool(BASE.search(said)) != bool(BASE.search(wanted)):
         said, wanted = BASE.sub("", said), BASE.sub("", wanted)
@@ -252,10 +253,15 @@ def same_items(one, two, kinds, rel_tol):
         return matched(one, two, rel_tol)
     if None in (names, wanted_names) or names != wanted_names and set(names) == set(wanted_names):
         return None  # x = 2, x = -3 is no point (2, -3)
-    pairs = ((named(x)[1], named(y)[1]) for x, y in zip(one, two, strict=True))
-    verdict = min((equal(*pair, rel_tol) for pair in pairs), key=ORDER)
+    verdict = in_order(one, two, rel_tol)
     may_be_list = kinds <= LOOSE and names != wanted_names  # λ_1 = 5, λ_2 = 2 for 2, 5
     return verdict or (None if may_be_list else verdict)
+
+
+def in_order(one, two, rel_tol):
+    """Is each value the one in its place?"""
+    pairs = ((named(x)[1], named(y)[1]) for x, y in zip(one, two, strict=True))
+    return min((equal(*pair, rel_tol) for pair in pairs), key=ORDER)
 
 
 def names_of(texts):
@@ -352,8 +358,7 @@ def is_words(text):
 def words(said, wanted, rel_tol):
     """A short text that holds the reference's words and denies nothing."""
     one, two = (f" {' '.join(tokens(text))} " for text in (said, wanted))
-    contrary = {"not", "no", "never", "neither", "nor", "or", "non", "except"}
-    denied = contrary & set(one.split()) - set(two.split())
+    denied = CONTRARY & set(one.split()) - set(two.split())
     return True if is_words(wanted) and two in one and len(one) < 80 and not denied else None
 
 

@@ -245,11 +245,9 @@ def only_value(text):
 
 def bold(text):
     """The last value in bold letters."""
-    found = (
-        part.strip(" .:$")
-        for part in re.findall(r"\*\*(?!\d+[.)]\s)([^*\n]{1,60})\*\*", text[-1500:])
-    )
-    return next(reversed(list(filter(parse_quantity, found))), None)
+    parts = re.findall(r"\*\*(?!\d+[.)]\s)([^*\n]{1,60})\*\*", text[-1500:])
+    values = [part for part in (part.strip(" .:$") for part in parts) if parse_quantity(part)]
+    return values[-1] if values else None
 
 
 def last_value(text):
@@ -294,7 +292,6 @@ def value_of(sentence):
     if side_by_side(mask, start, at):
         return whole_text(sentence[start:]), False
     alone = len(numbers if verb else NUMBER.findall(mask)) == 1 and at > 0
-    alone = alone and not mask.rstrip(" .").endswith(")")  # (which is 18.8 hours)
     if not verb and at == start:
         if len(numbers) != 1:
             return joined_equations(sentence), False
@@ -302,7 +299,7 @@ def value_of(sentence):
             return None, False
         at = numbers[0].start()
     value = value_at(sentence, at, numbers)
-    return value, alone and is_plain(value or "", sentence)
+    return value, alone and is_plain(value or "", sentence, mask)
 
 
 def joined_equations(sentence):
@@ -317,8 +314,10 @@ def side_by_side(mask, start, at):
     return before and SEVERAL.search(mask, before.end(), at) or re.search(r"\d.*;.*\d", mask[at:])
 
 
-def is_plain(value, sentence):
-    return bool(parse_quantity(re.split("=|≈", value)[-1])) and not WOULD.search(sentence)
+def is_plain(value, sentence, mask):
+    """Is a value stated without a hedge, and nothing in brackets behind it: (which is 18.8 hours)?"""
+    hedged = WOULD.search(sentence) or mask.rstrip(" .").endswith(")")
+    return bool(parse_quantity(re.split("=|≈", value)[-1])) and not hedged
 
 
 def value_at(sentence, at, numbers):
