@@ -12,9 +12,10 @@ out  one row a pair: id, question, answer, subject, source_id, pages, source, li
      stands in X.rejected.jsonl
 
 --mode document: all pairs of a chunk; the prompts stand in prompts/<subject>_<standard>.txt and are
-yours to edit. paragraph: one pair a paragraph as JSON, for small models. skeleton: claims, evidence
-and derivations first, then questions from four perspectives. worked: no model. An answer cut off at
---max-tokens is asked again with four times the room; its whole pairs are kept.
+yours to edit. paragraph: one pair a paragraph as JSON, for small models. worked: no model. With
+--prompts 01_extract/prompts/skeleton --standard high the model first writes claims, evidence and
+derivations, then questions from four perspectives. An answer cut off at --max-tokens is asked again
+with four times the room; its whole pairs are kept.
 """
 
 import sys
@@ -24,6 +25,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 import itertools
 import json
+import operator
 import tempfile
 
 import book_blocks
@@ -37,14 +39,8 @@ from pdf.formulas import MARK
 
 import batch_generate
 import rows as r
-from answers.trim import after_thinking
 
 PROMPTS = Path(__file__).resolve().parent / "prompts"
-PROMPT_FILES = {
-    "document": "{subject}_{standard}.txt",
-    "paragraph": "paragraph/{standard}.txt",
-    "skeleton": "skeleton/questions.txt",
-}
 RETRY = 4  # times --max-tokens for answers that were cut off
 PAIR_SCHEMA = replies.json_schema(
     question={"type": "string", "minLength": 15, "maxLength": 400},
@@ -53,134 +49,75 @@ PAIR_SCHEMA = replies.json_schema(
 CODE = (*replies.CODE, book_blocks, paragraphs, parse_pairs, worked_problems, pdf_text)
 
 
-# ---- prompts ----
+# ---- requests ----
 
 
-def load_prompts(standards, mode, folder=PROMPTS):
-    """{(subject, standard): prompt with <chunk>} for every subject that has a prompt file."""
-    subjects = sorted({path.stem.rsplit("_", 1)[0] for path in folder.glob("*_*.txt")})
+def load_prompts(folder, standards):
+    """{(subject, standard): prompt} of the files subject_standard.txt and standard.txt in a folder;
+    the subject of the latter is ""."""
     prompts = {}
-    for subject, standard in itertools.product(subjects, standards):
-        path = folder / PROMPT_FILES[mode].format(subject=subject, standard=standard)
-        if path.is_file():
-            prompts[subject, standard] = read_prompt(path, subject)
+    for path in sorted(Path(folder).glob("*.txt")):
+        subject, _, standard = path.stem.rpartition("_")
+        if standard in standards:
+            prompts[subject, standard] = text = path.read_text(encoding="utf-8")
+            if "<chunk>" not in text:
+                raise r.BadInput(
+                    f"{path}: the placeholder <chunk> is missing, the model would never see the text"
+                )
     if not prompts:
-        raise r.BadInput(f"{folder}: no prompt files named {PROMPT_FILES[mode]}")
+        raise r.BadInput(f"--prompts {folder}: no files SUBJECT_STANDARD.txt or STANDARD.txt")
     return prompts
 
 
-def read_prompt(path, subject):
-    text = path.read_text(encoding="utf-8")
-    if "<chunk>" not in text:
-        raise r.BadInput(
-            f"{path}: the placeholder <chunk> is missing, the model would never see the text"
-        )
-    return text.replace("<subject>", subject.replace("_", " "))
+def load_example(folder):
+    """The worked turn of --mode paragraph, {} where the folder has none: without it the 135M model
+    fills the JSON with "The answer is: 6.1"."""
+    path = Path(folder) / "example.json"
+    return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
 
 
-def fill(prompt, chunk, **values):
-    """The prompt around a passage, which cannot close its own fence."""
-    return batch_generate.fill(prompt, chunk=batch_generate.defused(chunk), **values)
-
-
-# ---- requests: id, chunk, standard, and prompt or the `reason` why there is nothing to ask ----
-
-
-def requests(chunks, prompts, standards, mode, example=None, worked=False):
-    """Yield the requests of each chunk and standard: one, in paragraph mode one a paragraph."""
+def requests(chunks, prompts, standards, mode="document", example=None, worked=False):
+    """Yield what to ask about each chunk and standard (in paragraph mode each paragraph): id,
+    chunk, standard, and chat messages or the `reason` why there is nothing to ask."""
     for chunk in chunks:
+        passages = [chunk["text"]]
+        if mode == "paragraph":
+            passages = paragraphs.split(chunk["text"], worked)
         for standard in standards:
             request = {"id": f"{chunk['id']}-{standard}", "chunk": chunk, "standard": standard}
-            prompt = prompts.get((chunk["subject"], standard))
-            if prompt is None:
+            every_subject = prompts.get(("", standard)) if chunk["subject"] else None
+            prompt = prompts.get((chunk["subject"], standard), every_subject)
+            if not prompt:
                 yield {**request, "reason": "no prompt for this subject"}
-            elif mode == "paragraph":
-                yield from about_paragraphs(request, prompt, example, worked)
-            else:
-                yield {**request, "prompt": fill(prompt, chunk["text"])}
+            elif not passages:
+                yield {**request, "reason": "no paragraph"}
+            for number, passage in enumerate(passages if prompt else ()):
+                part = f"-{number}" if mode == "paragraph" else ""
+                turns = messages(prompt, passage, request, example)
+                yield {**request, "id": request["id"] + part, "messages": turns}
 
 
-def about_paragraphs(request, prompt, example, worked):
-    passages, turns = paragraphs.split(request["chunk"]["text"], worked), []
-    if not passages:
-        yield {**request, "reason": "no paragraph"}
-    # without a worked turn the 135M model fills the JSON with "The answer is: 6.1"
-    if example:
-        turns = [fill(prompt, example["passage"]), json.dumps(example[request["standard"]])]
-    for number, passage in enumerate(passages):
-        own = {"id": f"{request['id']}-{number}", "prompt": fill(prompt, passage)}
-        yield {**request, **own, "turns": turns}
+def messages(prompt, passage, request, example):
+    """Chat messages about a passage, which cannot close its own fence."""
+
+    def turn(passage):
+        subject = request["chunk"]["subject"].replace("_", " ")
+        text = batch_generate.fill(prompt, subject=subject, chunk=batch_generate.defused(passage))
+        return {"role": "user", "content": text}
+
+    if not example:
+        return [turn(passage)]
+    answer = {"role": "assistant", "content": json.dumps(example[request["standard"]])}
+    return [turn(example["passage"]), answer, turn(passage)]
 
 
-def with_skeletons(claims, prompts):
-    """Requests of the second turn of --mode skeleton from [(request, raw), ...] of the first."""
-    for request, raw in claims:
-        text = after_thinking(raw["response"]) if raw else ""
-        if "reason" in request or raw is None:
-            yield {"reason": "generation failed", **request}
-        elif not text or parse_pairs.NO_QA in text[:200]:
-            yield {**request, "reason": "no claims"}
-        else:
-            chunk, skeleton = request["chunk"], batch_generate.fenced("skeleton", text)
-            prompt = prompts[chunk["subject"], request["standard"]]
-            yield {**request, "prompt": fill(prompt, chunk["text"], skeleton_text=skeleton)}
-
-
-def to_messages(request):
-    """Chat messages of a request, after the worked turn where it has one."""
-    turns = [*request.get("turns", ()), request["prompt"]]
-    return [
-        {"role": ("user", "assistant")[number % 2], "content": turn}
-        for number, turn in enumerate(turns)
-    ]
-
-
-class Asker:
-    """The requests of a run and their answers: one turn, or two with --mode skeleton."""
-
-    def __init__(self, args, standards, raw_path):
-        self.args, self.standards, self.raw_path = args, standards, Path(raw_path)
-        folder, self.claims, self.example = Path(args.prompts), {}, None
-        self.prompts = load_prompts(standards, args.mode, folder)
-        example = folder / "paragraph/example.json"
-        if args.mode == "skeleton":
-            path = folder / "skeleton/claims.txt"
-            self.claims = {key: read_prompt(path, key[0]) for key in self.prompts}
-            name = self.raw_path.name.replace(".raw.jsonl", ".skeleton.raw.jsonl")
-            self.claims_path = self.raw_path.with_name(name)
-        elif args.mode == "paragraph" and example.is_file():
-            self.example = json.loads(example.read_text())
-
-    def texts(self):
-        """Every text that a model is sent beside the passages."""
-        return [*self.prompts.values(), *self.claims.values(), self.example]
-
-    def first(self, limit, read=r.read):
-        """Requests of the first turn."""
-        args, prompts = self.args, self.claims or self.prompts
-        chunks = read(args.input, "text!", "subject", "pages?", limit=limit)
-        return requests(chunks, prompts, self.standards, args.mode, self.example, args.worked)
-
-    def requests(self, limit, read=r.read):
-        """Requests whose answers become pairs."""
-        asked = self.first(limit, read)
-        if self.claims:
-            asked = with_skeletons(batch_generate.read_raw(asked, self.claims_path), self.prompts)
-        return asked
-
-    def ask(self, limit, fresh=False):
-        """Ask what has no answer yet."""
-        how = batch_generate.options(self.args)
-        how |= {"retry_max_tokens": RETRY * self.args.max_tokens, "fresh": fresh}
-        how["json_schema"] = PAIR_SCHEMA if self.args.mode == "paragraph" else None
-        turns = [(self.first, self.claims_path)] if self.claims else []
-        for make, path in [*turns, (self.requests, self.raw_path)]:
-            asked = (request for request in make(limit) if "reason" not in request)
-            batch_generate.generate_jsonl(asked, to_messages, path, **how)
-
-    def answers(self, limit, read=r.read):
-        """Yield (request, raw answer or None)."""
-        return batch_generate.read_raw(self.requests(limit, read), self.raw_path)
+def ask(args, asked, raw_path, fresh=False):
+    """Ask the model what has no answer yet."""
+    how = {**batch_generate.options(args), "retry_max_tokens": RETRY * args.max_tokens}
+    how["json_schema"] = PAIR_SCHEMA if args.mode == "paragraph" else None
+    asked = (request for request in asked if "reason" not in request)
+    to_messages = operator.itemgetter("messages")
+    batch_generate.generate_jsonl(asked, to_messages, raw_path, fresh=fresh, **how)
 
 
 # ---- from raw answers to rows: [(row, why it is rejected or None), ...] of each input row ----
@@ -193,7 +130,7 @@ def qa_row(chunk, standard, pair, args):
         start, end, base = proof["start"], proof["end"], chunk.get("start") or 0
         proof["pages"] = worked_problems.pages_in(chunk, start, end)
         proof |= {"start": base + start, "end": base + end}
-    row = {
+    return {
         **dict.fromkeys(("pages", "source", "license")),
         **carried,
         "id": f"qa-{r.text_hash(chunk['id'], standard, pair.question, pair.answer)}",
@@ -206,7 +143,6 @@ def qa_row(chunk, standard, pair, args):
         "grounded": grounded,
         "proof": proof,
     }
-    return {**row, "perspective": pair.perspective} if pair.perspective else row
 
 
 def fault(row, seen, chunk, args):
@@ -297,30 +233,24 @@ def take_worked(args, standards):
     step.finish()
 
 
-def show(args, standards):
-    """Print prompt, answer and parsed pairs of the first chunks; everything else goes to a folder
-    that is deleted."""
-    with tempfile.TemporaryDirectory() as folder:
-        asker = Asker(args, standards, Path(folder) / "show.raw.jsonl")
-        asker.ask(args.show)
-        for request, raw in asker.answers(args.show):
-            text, reason = (raw["response"], raw["finish_reason"]) if raw else ("", "no answer")
-            pairs = parse_pairs.read_pairs(text) or ()
-            print(f"=== {request['id']}: prompt\n{request.get('prompt') or request['reason']}")
-            print(f"=== answer ({reason})\n{text}\n=== {len(pairs)} pairs")
-            for pair in pairs:
-                print(f"Q: {pair.question}\nA: {pair.answer}\n")
-
-
 def take_generated(args, standards):
     """All modes that ask a model."""
-    asker = Asker(args, standards, r.beside(args.output, "raw.jsonl"))
-    inputs = [args.input, args.prompts]
-    step = r.Step(args, inputs, prompt=asker.texts(), code=CODE)
+    folder = args.prompts or (PROMPTS / "paragraph" if args.mode == "paragraph" else PROMPTS)
+    prompts = load_prompts(folder, standards)
+    example = load_example(folder) if args.mode == "paragraph" else {}
+
+    def asked(limit, read=r.read):
+        chunks = read(args.input, "text!", "subject", "pages?", limit=limit)
+        return requests(chunks, prompts, standards, args.mode, example, args.worked)
+
+    if args.show:
+        return show(args, asked)
+    texts = [*prompts.values(), example]
+    step = r.Step(args, inputs=[args.input, folder], prompt=texts, code=CODE)
     if step.finished():
-        return
-    asker.ask(args.limit, fresh=args.fresh)
-    answers = asker.answers(args.limit, step.read)
+        return None
+    ask(args, asked(args.limit), step.raw_path, args.fresh)
+    answers = batch_generate.read_raw(asked(args.limit, step.read), step.raw_path)
     for _, group in itertools.groupby(answers, lambda answer: answer[0]["chunk"]["id"]):
         made, seen = [], set()
         for number, (request, raw) in enumerate(group):
@@ -328,7 +258,25 @@ def take_generated(args, standards):
                 made += printed_rows(request["chunk"], standards, set())[0]
             made += answer_rows(request, raw, seen, args)
         put(step, made)
-    step.finish()
+    return step.finish()
+
+
+def show(args, asked):
+    """Print prompt, answer and parsed pairs of the first chunks; everything else goes to a folder
+    that is deleted."""
+    with tempfile.TemporaryDirectory() as folder:
+        raw_path = Path(folder) / "show.raw.jsonl"
+        ask(args, asked(args.show), raw_path)
+        for request, raw in batch_generate.read_raw(asked(args.show), raw_path):
+            print(f"=== {request['id']}: prompt")
+            print(
+                request["messages"][-1]["content"] if "messages" in request else request["reason"]
+            )
+            text, reason = (raw["response"], raw["finish_reason"]) if raw else ("", "no answer")
+            pairs = parse_pairs.read_pairs(text) or ()
+            print(f"=== answer ({reason})\n{text}\n=== {len(pairs)} pairs")
+            for pair in pairs:
+                print(f"Q: {pair.question}\nA: {pair.answer}\n")
 
 
 def parse_options():
@@ -339,10 +287,13 @@ def parse_options():
     standards = ("high,low", "high", "low")
     add("--standard", choices=standards, default="high,low", help="default %(default)s")
     modes = "default %(default)s; paragraph for small models; worked needs no model"
-    add("--mode", choices=(*PROMPT_FILES, "worked"), default="document", help=modes)
+    add("--mode", choices=("document", "paragraph", "worked"), default="document", help=modes)
     add("--worked", action="store_true", help="also the pairs that a chunk prints, word for word")
     add("--require-grounded", action="store_true", help="reject pairs that no place supports")
-    add("--prompts", default=str(PROMPTS), metavar="DIR", help="folder of the prompt files")
+    prompts = (
+        "folder of the prompt files (default: prompts/, for --mode paragraph prompts/paragraph/)"
+    )
+    add("--prompts", metavar="DIR", help=prompts)
     add("--show", type=r.positive, metavar="N", help="print prompt and answer of N chunks only")
     return parser.parse_args()
 
@@ -353,12 +304,11 @@ def main():
     if not args.output and not args.show:
         raise r.BadInput("--output: name the file to write (or --show N to print only)")
     if args.mode == "worked":
-        return take_worked(args, standards)
-    if not args.model:
+        take_worked(args, standards)
+    elif args.model:
+        take_generated(args, standards)
+    else:
         raise r.BadInput(f"--model: --mode {args.mode} asks a model (only worked needs none)")
-    if args.mode == "skeleton":  # its questions are of one kind
-        standards = ["high"]
-    return show(args, standards) if args.show else take_generated(args, standards)
 
 
 if __name__ == "__main__":

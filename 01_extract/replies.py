@@ -18,29 +18,20 @@ CODE = (__file__, grounding)  # of every step that uses this file
 EMPTY_BOX = re.compile(
     r"\\f?boxed\s*\{(?:\s|\.|\\[,;:!]|\\(?:text|mathrm|mathbf)\s*\{\s*\}|\\l?dots)*\}"
 )
+DISPLAYED_EMPTY_BOX = re.compile(rf"(?:\\\[|\$\$)\s*{EMPTY_BOX.pattern}\s*(?:\\\]|\$\$)")
 ESCAPE = re.compile(r"\\(u[0-9a-fA-F]{4}|[\s\S]|$)")
 NEWLINE_COMMAND = re.compile(
     r"(?:(u|e|i)|abla|eq|eg|ot|otin|mid|leq|geq|parallel|exists|subseteq|earrow|warrow)(?![a-zA-Z])"
 )
 JSON_START = re.compile(r"\{\s*\"|\[\s*\{")  # no brace of a formula
 BETWEEN_VALUES = re.compile(r"[\s,]*(?=[\[{])")
-CLOSING = re.compile(  # how a paragraph begins that speaks to the user or about the editing
-    r"""(?x)[*_(\[>\s#-]*(?:
-    let\s+me\s+know|i\s+hope|feel\s+free|please\s+let|hope\s+this|would\s+you\s+like|
-    is\s+there\s+anything|if\s+you\s+(?:need|want|would|have|'d|like)|
-    (?:these|the|all|both|each)\s+(?:\w+\s+){0,3}(?:questions|pairs|question-answer)\b
-        [^\n]*\b(?:passage|text|cover|stand|based)|
-    i\s+(?:have|'ve)\s+(?:made|rewritten|written|included|covered|extracted|provided|omitted|left)|
+CLOSING = re.compile(  # how a paragraph or line begins that speaks to the user or about the editing
+    r"""(?xi)[*_(\[>\s#-]*(?:
+    let\s+me\s+know|i\s+hope|feel\s+free|would\s+you\s+like|
+    if\s+you\s+(?:need|want|have|would\s+like|'d\s+like)\s+(?:me|any|more|further|another)\b|
+    (?:these|the)\s+(?:\w+\s+){0,3}(?:questions|pairs)\b[^\n]*\b(?:passage|text)|
     notes?\b\W+(?:i|the\s+(?:original|question|answer|passage))\b|    # "Note that x > 0" stays
-    (?:changes(?:\s+made)?|changelog|remarks?|comments?|explanation\s+of\s+(?:the\s+)?changes)[*_\s]*:|
-    the\s+(?:question|answer)\s+(?:has\s+been|was|is\s+now)\s+(?:re|made|cor|ver)|
-    that(?:'s|\s+is)\s+all|end\s+of\b)""",
-    re.IGNORECASE,
-)
-SIGN_OFF = re.compile(  # on a line of its own; "If you have 3 mol" may be a solution's last line
-    r"\n[*_(> ]*(?:let me know|i hope (?:this|these|that)|feel free|hope this helps|note:[*_]* i)\b"
-    r"[^\n]{0,200}\Z",
-    re.IGNORECASE,
+    (?:changes(?:\s+made)?|explanation\s+of\s+(?:the\s+)?changes)[*_\s]*:)"""
 )
 
 
@@ -164,14 +155,15 @@ def verdict(text, label):
 
 
 def without_closing(text):
-    """An answer without its last paragraphs that speak to the user or about the editing."""
-    text = SIGN_OFF.sub("", text.strip()).rstrip()
-    for _ in range(3):
-        at = max(text.rfind("\n\n"), text.rfind("\n---\n"))
-        last = text[at:].strip().lstrip("-\n ") if at >= 0 else ""
-        if not last or len(last) > 400 or not CLOSING.match(last):
-            break
-        text = text[:at].rstrip()
+    """An answer without its last paragraphs and lines that speak to the user or about the
+    editing."""
+    text, before = text.strip(), None
+    while text != before:
+        before = text
+        for break_ in ("\n\n", "\n"):
+            head, _, last = text.rpartition(break_)
+            if head and len(last) < 400 and CLOSING.match(last):
+                text = head.rstrip("- \n")
     return text
 
 
@@ -222,13 +214,8 @@ def json_schema(**properties):
 
 
 def without_empty_boxes(text):
-    """Drop the sentence or display formula that holds an empty box: "The answer is \\boxed{}."."""
-    while match := EMPTY_BOX.search(text):
-        before, after = text[: match.start()], text[match.end() :]
-        if display := re.search(r"(?:\\\[|\$\$)\s*$", before):
-            start = display.start()
-        else:
-            start = max(before.rfind(end) for end in ("\n", ". ", "? ", "! ")) + 1
-        close = re.match(r"\s*(?:\\\]|\\\)|\$\$|\$)?[ \t*]*[.!]?", after)
-        text = text[:start].rstrip(" ") + after[close.end() :]
-    return text.strip()
+    """Drop the sentences, lines and display formulas that hold an empty box: "The answer is
+    \\boxed{}."."""
+    text = DISPLAYED_EMPTY_BOX.sub(r"\\boxed{}", text)
+    parts = re.split(r"(?<=[.!?])(?=\s)|(?<=\n)", text)
+    return "".join(part for part in parts if not EMPTY_BOX.search(part)).strip()
