@@ -25,15 +25,12 @@ LABEL = re.compile(
     [ \t]*(?P<number>\(?[A-Z]?\d+(?:[.\-]\d+)*[a-z]?\)?)?"""
 )
 LABEL_END = re.compile(r"[ \t]*[.:)]?(?:\*\*\*?|__|\*|_)?[.:]?[ \t]*")
-PLURAL = re.compile(r"(?i)problems|exercises|questions|examples|answers|solutions")
 PARAGRAPH = re.compile(r"(#{1,6})[ \t]+\S[^\n]*|\S[^\n]*(?:\n[ \t]*\S[^\n]*)*")  # or a heading
 LIST_ITEM = re.compile(r"(?:[-*+•]|\(?[a-zA-Z0-9]{1,3}[.)]|\([ivx]+\)|\|)[ \t]")
 INTRODUCES = re.compile(r"[:,;]\s*\Z")
 CONTINUES = re.compile(r"[a-zß-öø-ÿα-ω]|\$\$|\\\[|\\begin|\||```")
-DISPLAYED = re.compile(
-    r"(?:\$\$|\\\]|\}|```|\|)[* ]*\Z"
-)  # ends with a formula, a table, program text
-OPENING, CLOSING = (r"\begin{", r"\["), (r"\end{", r"\]")
+# ends with a formula, a table, program text
+DISPLAYED = re.compile(r"(?:\$\$|\\\]|\}|```|\|)[* ]*\Z")
 LONGEST_FORMULA = 30  # paragraphs; a lone $$ must not swallow the rest of a book
 
 
@@ -57,23 +54,21 @@ def find_blocks(text):
     found = list(PARAGRAPH.finditer(text))
     blocks, at = [], 0
     while at < len(found):
-        last = end_of_display(text, found, at)
+        last = end_of_display(found, at)
         level = len(found[at][1] or "")
         blocks.append(make_block(text, found[at].start(), found[last].end(), level))
         at = last + 1
     return blocks
 
 
-def end_of_display(text, found, at):
-    """Index of the paragraph that closes what opens in found[at]; `at` where nothing does."""
-    fenced = text.startswith("```", found[at].start())
-    fences = dollars = depth = 0
+def end_of_display(found, at):
+    """Index of the paragraph that closes the ``` or $$ opened in found[at]; `at` where none
+    does."""
+    fences = dollars = 0
     for last, paragraph in enumerate(found[at : at + LONGEST_FORMULA], at):
-        words = paragraph[0].replace(r"\\", "")  # a line of a matrix may end in \\[2pt]
-        fences += words.count("```")
-        dollars += words.count("$$")
-        depth += sum(map(words.count, OPENING)) - sum(map(words.count, CLOSING))
-        if fences % 2 == 0 and (fenced or (dollars % 2 == 0 and depth <= 0)):
+        fences += paragraph[0].count("```")
+        dollars += paragraph[0].count("$$")
+        if fences % 2 == 0 and dollars % 2 == 0:
             return last
     return at
 
@@ -85,8 +80,8 @@ def make_block(text, start, end, level):
         return plain
     kind = next(kind for kind in LABELS if match[kind])
     number = (match["number"] or "").strip("()")
-    if level and PLURAL.fullmatch(match[kind]) and not number:
-        return plain  # the heading of a section of exercises
+    if level and not number and match[kind][-1] in "sS":
+        return plain  # "## Exercises": the heading of a section
     return Block(start, end, level, kind, number, end if level else body_start(text, match, end))
 
 
@@ -97,11 +92,9 @@ def is_label(text, match, level, end):
     if not after:
         return True
     if level:
-        named = match["number"] or (match["answer"] or "").lower() == "proof"
-        return bool(named or not re.match(r"[-\w]", after))
-    return bool(
-        match["mark"] or after[0] in ":." or match["number"] and re.match(r" [A-Z(]", after)
-    )
+        return bool(match["number"] or not re.match(r"[-\w]", after))
+    numbered = match["number"] and re.match(r" [A-Z(]", after)
+    return bool(match["mark"] or after[0] in ":." or numbered)
 
 
 def body_start(text, match, end):
@@ -160,13 +153,13 @@ def end_of_example(text, blocks, start):
     """Index of the last block of the example, exercise or theorem that begins at blocks[start]: its
     solution or proof included."""
     last, first = start, blocks[start]
-    for j in range(start + 1, min(start + 60, len(blocks))):
+    for j in range(start + 1, len(blocks)):
         block = blocks[j]
         fits = block.number in ("", first.number or block.number)
         if block.kind and block.kind not in STARTS and fits:
             last = j
-        elif block.kind or block.level and block.level <= (first.level or 6):
+        elif block.kind or block.level:
             break
-        elif j == last + 1 and not block.level and in_example(text, blocks[j - 1], block):
+        elif j == last + 1 and in_example(text, blocks[j - 1], block):
             last = j
     return last

@@ -35,10 +35,6 @@ ITEM = re.compile(
     (?:[.)]\*{0,2}|\*\*)?[ \t]+(?=\S)"""
 )
 SHORT_KEY = re.compile(r"(?<!\S)(\d{1,3})[.)][ \t]*(?=\(?[A-Ea-e]\)?(?:[\s,;]|$))")  # "1. B  2. C"
-# "Q. Is work a vector?" and, on the next line or after an empty one, "A. No, ..."
-QUESTION_ANSWER = re.compile(
-    r"(?m)^(\*{0,2}Q[.:]\*{0,2})[ \t]+\S[^\n]*(?:\n[^\n]+){0,12}?\n{1,2}(\*{0,2}A[.:]\*{0,2})[ \t]+(?=\S)"
-)
 FURNITURE = re.compile(r"\\?\[Figure\b|!\[|\[image\b|Figure: |[-*_]{3,}$|\\newpage")
 PLACE_ONLY = re.compile(r"(?:(?:chapter|section|unit|part)\s+)?[\d.]+\W*", re.IGNORECASE)
 PLACE = re.compile(r"\b(\d{1,2}(?:\.\d{1,2})*)\b")  # "Chapter 3", "## 3.2 Collisions"
@@ -65,68 +61,7 @@ class Pair(NamedTuple):
     label: str  # as printed: "Example 5.1"
 
 
-# ---- labels of other markup ----
-
-DIRECTIVE = (
-    re.compile(  # of MyST, as Jupyter books have it: "```{exercise} Spring", ":label: ex-spring"
-        r"""(?mx)^((`{3,}|:{3,})\{(exercise|problem|question|example|solution|answer|proof)\}[^\n]*)
-    ((?:\n[ \t]*:\w+:[^\n]*)*) (\n(?:(?!\2[ \t]*$)[^\n]*\n){0,200}) (\2[ \t]*)$"""
-    )
-)
-
-
-def blank(text):
-    return re.sub(r"[^\n]", " ", text)
-
-
-def as_label(markup, word):
-    """A label as long as the markup that says the same."""
-    return f"**{word.capitalize()}**".ljust(len(markup))
-
-
-OTHER_LABELS = (
-    (re.compile(r"(?m)^(?:[ \t]*>)+"), lambda m: blank(m[0])),  # "> **Example.**"
-    (re.compile(r"(?i)<summary>\W*(\w+)[^<\n]*</summary>"), lambda m: as_label(m[0], m[1])),
-    (re.compile(r"(?i)</?details[^>\n]*>"), lambda m: blank(m[0])),
-    (DIRECTIVE, lambda m: as_label(m[1], m[3]) + blank(m[4]) + m[5] + blank(m[6])),
-)
-
-
-def plain_labels(text):
-    """The text, every character in its place, with the labels of quotes, folds and directives as
-    bold words."""
-    for pattern, plain in OTHER_LABELS:
-        text = pattern.sub(plain, text)
-    return text
-
-
-# ---- numbers and letters as labels ----
-
-
-def split_block(text, block, marks):
-    """The parts of a block that begin at the marks, (start, kind, number, body) each."""
-    starts = [start for start, *_ in marks]
-    made = [block._replace(end=starts[0])] if text[block.start : starts[0]].strip() else []
-    for (start, *label), end in zip(marks, [*starts[1:], block.end], strict=True):
-        stop = start + len(text[start:end].rstrip())
-        made.append(Block(start, stop, 0, *label))
-    return made
-
-
-def label_letters(text, blocks):
-    """Blocks with "Q. ..." and the "A. ..." below it as a question and its answer."""
-    labels = []
-    for match in QUESTION_ANSWER.finditer(text):
-        labels.append((match.start(1), "exercise", "", match.end(1)))
-        labels.append((match.start(2), "answer", "", match.end(2)))
-    labels.reverse()
-    made = []
-    for block in blocks:
-        marks = []
-        while labels and labels[-1][0] < block.end:
-            marks.append(labels.pop())
-        made += split_block(text, block, marks) if marks else [block]
-    return made
+# ---- a book as entries ----
 
 
 class Section(NamedTuple):
@@ -149,55 +84,46 @@ class Section(NamedTuple):
         return Section(kind, level, kind == "key" and "odd" in title.lower(), place)
 
 
-def is_plain_heading(block):
-    return bool(block.level) and not block.kind
-
-
 def with_sections(text, blocks):
     """[(section, its blocks), ...] of a book; the heading of a section is its first block."""
     section, made = Section(), [(Section(), [])]
     for block in blocks:
-        if is_plain_heading(block):
+        if block.level and not block.kind:
             section = section.below(block.level, text[block.start : block.end].lstrip("# "))
             made.append((section, []))
         made[-1][1].append(block)
     return made
 
 
-def item_marks(text, block, section, last):
-    """Marks of the numbered items of a block, which count on from `last`. A key may have several on
-    a line; one to odd numbers has even ones in lists only."""
-    key = section.kind == "key"
-    found = list(SHORT_KEY.finditer(text, block.start, block.end)) if key else []
-    if len(found) < 2:
-        found = ITEM.finditer(text, block.start, block.end)
-    marks = []
-    for match in found:
-        value = int(match[1].rsplit(".", 1)[-1])
-        if last < value <= last + (6 if key else 2) and (value % 2 or not section.odd):
-            kind = "item" if key else "exercise"
-            marks.append((match.start(), kind, match[1], match.end()))
-            last = value
-    return marks, last
+def find_items(text, block, section):
+    """Matches of the numbers in a block that may begin items; a key may have several on a line."""
+    if block.level:
+        return []
+    short = section.kind == "key" and list(SHORT_KEY.finditer(text, block.start, block.end))
+    return short if short and len(short) > 1 else ITEM.finditer(text, block.start, block.end)
 
 
 def number_items(text, section, blocks):
-    """The blocks of a section of exercises or a key with its numbered items labelled, where it uses
-    no words for labels."""
-    made, last, count = [], 0, 0
+    """The blocks of a section of exercises or a key, cut at its numbered items, which count on from
+    1; a section with words for labels stays: the numbers within are options."""
+    labels = {block.kind for block in blocks} & {*STARTS, "answer"}
+    if labels or not section.kind:
+        return blocks
+    kind = "item" if section.kind == "key" else "exercise"
+    made, last = [], 0
     for block in blocks:
-        marks = []
-        if section.kind and not block.level:
-            marks, last = item_marks(text, block, section, last)
-        made += split_block(text, block, marks) if marks else [block]
-        count += len(marks)
-    labels = [block.kind for block in blocks if block.kind in (*STARTS, "answer")]
-    # a problem and a solution with labels of their own: the numbers within are options
-    labelled = "answer" in labels and len(set(labels)) > 1
-    return made if count > len(labels) and not labelled else blocks
-
-
-# ---- a book as entries ----
+        for match in find_items(text, block, section):
+            value = int(match[1].rsplit(".", 1)[-1])
+            # a key to odd numbers has even ones in lists only
+            if not last < value <= last + 6 or (section.odd and value % 2 == 0):
+                continue
+            before = text[block.start : match.start()].rstrip()
+            if before:
+                made.append(block._replace(end=block.start + len(before)))
+            block = Block(match.start(), block.end, 0, kind, match[1], match.end())
+            last = value
+        made.append(block)
+    return made
 
 
 class Entry(NamedTuple):
@@ -232,17 +158,17 @@ def kind_of(text, block):
 
 
 def read_entries(text):
-    """The entries of a book in order."""
+    """The entries of a book in order; an empty heading at its end closes the last."""
     entries = []
-    blocks = label_letters(text, find_blocks(text))
-    for section, below in with_sections(text, blocks):
+    for section, below in with_sections(text, find_blocks(text)):
         for block in number_items(text, section, below):
             kind = kind_of(text, block)
             if kind or not entries:
                 entries.append(Entry(len(entries), kind or "aside", block, section, []))
             if kind != "heading" and block.body < block.end:
                 entries[-1].content.append(block._replace(start=block.body))
-    return entries
+    end = Block(len(text), len(text), 1, "", "", len(text))
+    return [*entries, Entry(len(entries), "heading", end, Section(), [])]
 
 
 # ---- questions and answers ----
@@ -253,8 +179,8 @@ class Reader:
     span) that stand apart from their question."""
 
     def __init__(self, text):
-        self.text = plain_labels(text)
-        self.entries = read_entries(self.text)
+        self.text = text
+        self.entries = read_entries(text)
         self.pairs, self.open, self.keys = [], [], []
         self.stem, self.stem_left = "", 0
 
@@ -273,8 +199,10 @@ class Reader:
                 self.close(waiting)
                 waiting = None
                 self.share(entry)
-        self.close(waiting)
-        self.match_keys()
+        for key, span in self.keys:
+            asked = self.asked_by(key)
+            if asked and self.add(asked, span, "key"):
+                self.open.remove(asked)
         return sorted(self.pairs, key=lambda pair: pair.start), self.open
 
     def share(self, entry):
@@ -299,13 +227,13 @@ class Reader:
                 stem = self.stem
                 self.stem_left -= 1
         content = entry.content
-        while len(content) > 1 and TITLE.fullmatch(self.words(content[0])):
+        if len(content) > 1 and TITLE.fullmatch(self.words(content[0])):
             content = content[1:]
         return entry._replace(content=content, stem=stem)
 
     def close(self, asked):
         """A question gets no labelled answer after this."""
-        if asked and not self.unlabelled(asked) and asked.content:
+        if asked and asked.content and not self.unlabelled(asked):
             self.open.append(asked)
 
     def unlabelled(self, asked):
@@ -315,12 +243,9 @@ class Reader:
             return False
         first, *content = asked.content
         words = self.words(first)
+        closed = self.is_amid(asked)
         # one with several formulas goes on to the solution
-        if not ASKS.search(words) or words.count("$$") > 2:
-            return False
-        after = self.entries[asked.at + 1 : asked.at + 2]
-        closed = any(e.kind == "heading" and AMID_TEXT.search(self.words(e.block)) for e in after)
-        if asked.block.level and not closed:
+        if not ASKS.search(words) or words.count("$$") > 2 or (asked.block.level and not closed):
             return False
         span = self.answer_span(content, closed, words)
         return self.add(asked._replace(content=[first]), span, "example")
@@ -356,39 +281,26 @@ class Reader:
             made.pop()
         return made[0].start, made[-1].end
 
+    def is_amid(self, entry):
+        """True before "Check Your Learning" and the like."""
+        return bool(AMID_TEXT.search(self.words(self.entries[entry.at + 1].block)[:60]))
+
     def is_bounded(self, entry):
         """True where the text up to the next label or heading is the answer: no prose of the
         chapter can stand between."""
-        if entry.kind == "item" or entry.section.kind:
-            return True
-        for following in self.entries[entry.at + 1 : entry.at + 2]:
-            # an example, then "Check Your Learning"
-            amid = AMID_TEXT.search(self.words(following.block)[:60])
-            alone = entry.block.body >= entry.block.end and following.kind in (
-                "answer",
-                "item",
-                "lead",
-                "aside",
-            )
-            return bool(amid or alone)
-        return False
-
-    def match_keys(self):
-        """Give answers printed elsewhere to the open question of their number."""
-        for key, span in self.keys:
-            asked = self.asked_by(key)
-            if asked and self.add(asked, span, "key"):
-                self.open.remove(asked)
+        alone = entry.block.body >= entry.block.end  # the label
+        follows = alone and self.entries[entry.at + 1].kind in ("answer", "lead", "aside")
+        return bool(entry.section.kind or follows) or self.is_amid(entry)
 
     def asked_by(self, key):
-        """The question with a key's number: in the same section, the same chapter, or the book,
-        where only one bears it; None where several do."""
+        """The open question with a key's number: in the same section, else the same chapter, where
+        only one bears it."""
         place = key.section.place
-        same = [q for q in self.open if q.number == key.number and q.end <= key.start]
-        same = [q for q in same if q.kind == "exercise"]
+        chapter = place.split(".")[0]
+        same = [q for q in self.open if q.number == key.number and q.kind == "exercise"]
         here = [q for q in same if q.section.place == place]
-        chapter = [q for q in same if q.section.place.split(".")[0] == place.split(".")[0]]
-        return next((found[0] for found in (here, chapter, same) if len(found) == 1), None)
+        near = [q for q in same if q.section.place.split(".")[0] == chapter]
+        return next((found[0] for found in (here, near) if len(found) == 1), None)
 
     def add(self, asked, span, kind):
         """Keep a pair; False where question or answer holds no word."""
