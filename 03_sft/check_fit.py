@@ -34,23 +34,10 @@ def method_of(model_args):
     return "qlora" if model_args.load_in_4bit else "lora"
 
 
-def settings_of(args, model_args):
-    """Keyword arguments of fit_estimate.memory() for this run."""
-    shared = backend()
-    return {
-        "method": method_of(model_args),
-        "tokens": args.per_device_train_batch_size * args.max_length,
-        "gpus": int(os.environ["WORLD_SIZE"]) if shared in ("fsdp", "zero3") else 1,
-        "ddp": shared == "ddp",
-        "dtype": str(model_args.dtype).removeprefix("torch."),
-        "rank": model_args.lora_r,
-        "optim": args.optim,
-    }
-
-
-def fastest_that_fits(args, own, estimate, available):
-    """Set args.gradient_checkpointing and own.loss_chunk, where the user did not, to the fastest
-    that fits into `available` bytes, else to the smallest; returns the estimate.
+def fastest_that_fits(args, estimate, available):
+    """Set args.gradient_checkpointing, where the user did not, to the fastest that fits into
+    `available` bytes, else to the smallest; returns the estimate and the tokens of the loss at
+    once.
 
     estimate  function of (checkpointing, chunk) -> fit_estimate.memory()
     """
@@ -58,64 +45,68 @@ def fastest_that_fits(args, own, estimate, available):
 
     asked = args.gradient_checkpointing
     stored = (False, True) if asked is None else (asked,)
-    usual = CHUNKS if torch.cuda.is_available() else CHUNKS[1:]
-    chunks = (own.loss_chunk,) if own.loss_chunk else usual
+    chunks = CHUNKS if torch.cuda.is_available() else CHUNKS[1:]
     for checkpointing, chunk in itertools.product(stored, chunks):
         need = estimate(checkpointing, chunk)
         if need["total"] <= ROOM[checkpointing] * available:
             break
-    args.gradient_checkpointing, own.loss_chunk = checkpointing, chunk
-    return need
+    args.gradient_checkpointing = checkpointing
+    return need, chunk
 
 
-def check_memory(shape, own, args, model_args, settings):
-    """Raises BadInput where the smallest way does not fit; returns the estimate in bytes."""
+def check_memory(shape, liger, own, args, model_args):
+    """Raises BadInput where the smallest way does not fit; returns the estimate in bytes and the
+    tokens of the loss at once."""
     import psutil
     import torch
 
     available = psutil.virtual_memory().available
     if torch.cuda.is_available():
         available = torch.cuda.get_device_properties(0).total_memory
-    liger = own.liger_layers and shape.experts == 1  # what a mixture leaves was not counted
-    # TRL's loss over all logits; Liger's makes them in chunks too
-    whole = args.loss_type != "chunked_nll" and not args.use_liger_kernel
+    tokens, shared = args.per_device_train_batch_size * args.max_length, backend()
+    settings = dict(
+        method=method_of(model_args),
+        tokens=tokens,
+        gpus=int(os.environ["WORLD_SIZE"]) if shared in ("fsdp", "zero3") else 1,
+        ddp=shared == "ddp",
+        dtype=str(model_args.dtype).removeprefix("torch."),
+        rank=model_args.lora_r,
+        optim=args.optim,
+        liger_layers=liger and shape.experts == 1,  # what a mixture leaves was not counted
+    )
 
     def estimate(checkpointing, chunk):
-        more = dict(checkpointing=checkpointing, chunk=None if whole else chunk)
-        return fit.memory(shape, liger_layers=liger, **more, **settings)
+        return fit.memory(shape, checkpointing=checkpointing, chunk=chunk, **settings)
 
-    need = fastest_that_fits(args, own, estimate, available)
+    need, chunk = fastest_that_fits(args, estimate, available)
     parts = ", ".join(f"{part} {size / fit.GIB:.1f}" for part, size in need.items())
     text = f"GiB: {parts} of {available / fit.GIB:.1f}"
     layers = "made again in" if args.gradient_checkpointing else "kept for"
     say(
         f"fit estimate: {shape.parameters / 1e9:.2f} B parameters, {settings['method']}, {text}\n"
-        f"layers are {layers} the backward pass, the loss takes {own.loss_chunk:,} tokens at once"
+        f"layers are {layers} the backward pass, the loss takes {chunk:,} tokens at once"
     )
     if need["total"] > available and not own.ignore_fit:
-        ways = fit.what_would_fit(shape, available, settings["tokens"])
+        ways = fit.what_would_fit(shape, available, tokens)
         raise r.BadInput(
             f"{model_args.model_name_or_path} will not fit: {text}. What would fit: "
             f"{'; '.join(ways) or 'a smaller model'}. --ignore_fit tries all the same"
         )
-    return need["total"]
+    return need["total"], chunk
 
 
-def check_fit(shape, own, args, model_args):
+def check_fit(shape, liger, own, args, model_args):
     """Raises BadInput where memory or disk is too small (--ignore_fit: never); returns the estimate
-    in bytes, or None where shape is None (no plain decoder).
-    """
+    in bytes, None where shape is None (no plain decoder), and the tokens of the loss at once."""
     if shape is None:
         say("fit estimate: this architecture is not a plain decoder, so there is none")
-        own.loss_chunk = own.loss_chunk or CHUNKS[-1]
         args.gradient_checkpointing = args.gradient_checkpointing is not False
-        return None
-    settings = settings_of(args, model_args)
-    need = check_memory(shape, own, args, model_args, settings)
+        return None, CHUNKS[-1]
+    found = check_memory(shape, liger, own, args, model_args)
     # the checkpoints that are kept and one more while it is written
     kept = 0 if args.save_strategy == "no" else (args.save_total_limit or 3) + 1
-    method, dtype, rank = (settings[name] for name in ("method", "dtype", "rank"))
-    wanted = fit.disk(shape, method, dtype, kept, rank, backend())
+    dtype = str(model_args.dtype).removeprefix("torch.")
+    wanted = fit.disk(shape, method_of(model_args), dtype, kept, model_args.lora_r, backend())
     os.makedirs(args.output_dir, exist_ok=True)
     room = shutil.disk_usage(args.output_dir).free
     if room < wanted and not own.ignore_fit:
@@ -124,4 +115,4 @@ def check_fit(shape, own, args, model_args):
             f"{room / 1e9:.1f} GB are free; lower --save_total_limit, take --save_strategy no, or "
             "choose another --output_dir"
         )
-    return need
+    return found

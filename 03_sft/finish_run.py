@@ -1,6 +1,6 @@
-"""What follows training, each step once: 16-bit weights, checks, card.
+"""What follows training, each step once: 16-bit weights, stop test, card.
 
-Imported by sft.py; no command of its own. sft.meta.json is there when training ends. A check adds
+Imported by sft.py; no command of its own. sft.meta.json is there when training ends. A step adds
 its result to "checks"; one that cannot run (out of memory, say) puts its reason into
 "failed_checks", and the same command tries it again.
 """
@@ -13,7 +13,7 @@ from pathlib import Path
 import merge_adapter
 import model_card
 import training_rows as t
-from prepare_model import load_tokenizer, put_back_layers
+from prepare_model import put_back_layers
 from training_options import say
 
 import rows as r
@@ -55,40 +55,16 @@ def to_16bit(folder):
     return "bfloat16"
 
 
-def check_rows(folder, wanted):
-    """Conversations to check on."""
-    path = merge_adapter.rows_to_compare(folder)
-    return [t.conversation(row)[0] for row in r.read(path, limit=wanted)]
-
-
-def check_template(folder, tokenizer):
-    """The saved tokenizer must give prompts the very tokens they have in training. Returns how many
-    were compared; raises RuntimeError with the first difference."""
-    from transformers import AutoTokenizer
-
-    saved = AutoTokenizer.from_pretrained(folder)
-    chats = check_rows(folder, 16)
-    for messages in chats:
-        text = t.render(tokenizer, messages[:-1], prompt=True)
-        found = saved.apply_chat_template(
-            messages[:-1], add_generation_prompt=True, tokenize=True, return_dict=False
-        )
-        if found != tokenizer(text, add_special_tokens=False).input_ids:
-            raise RuntimeError(
-                f"{folder}: the saved chat template renders a prompt otherwise than in training:\n"
-                f"{saved.decode(found)!r}\ninstead of\n{text!r}"
-            )
-    return len(chats)
-
-
 def stop_test(model, tokenizer, prompts, max_new_tokens):
     """Answer the prompts (lists of messages) greedily; how many end by themselves with the
     end-of-turn token?"""
     new = merge_adapter.generate(model, tokenizer, prompts, max_new_tokens=max_new_tokens)
     answers = tokenizer.batch_decode(new, skip_special_tokens=True)
+    ended = int((new == tokenizer.eos_token_id).any(1).sum())
     return {
         "prompts": len(prompts),
-        "ended": int((new == tokenizer.eos_token_id).any(1).sum()),
+        "ended": ended,
+        "passed": ended >= ENDED * len(prompts),
         "max_new_tokens": max_new_tokens,
         "answers": [a if len(a) <= 300 else a[:200] + " ... " + a[-90:] for a in answers],
     }
@@ -99,36 +75,19 @@ def run_stop_test(folder, wanted, quantization):
     where that was so."""
     free_memory()
     model, tokenizer = merge_adapter.load_for_use(str(folder), quantization=quantization)
-    chats = check_rows(folder, wanted)
+    rows = r.read(merge_adapter.rows_to_compare(folder), limit=wanted)
+    chats = [t.conversation(row)[0] for row in rows]
     longest = max(len(tokenizer(messages[-1]["content"]).input_ids) for messages in chats)
     prompts = [messages[:-1] for messages in chats]
     test = stop_test(model, tokenizer, prompts, max(64, min(2048, longest + 64)))
-    test["passed"] = test["ended"] >= ENDED * test["prompts"]
     say(f"stop test: {test['ended']} of {test['prompts']} held-out prompts were answered to an end")
     if not test["passed"]:
         say("WARNING: the model has not learnt to stop: train longer, see answers in sft.meta.json")
     return test
 
 
-def run_checks(checks, meta, path):
-    """Do the checks that are not done yet; results, and why one could not run, go into meta and its
-    file. Returns whether there is a new result."""
-    done, failed = meta["checks"], meta["failed_checks"]
-    wanted = [name for name in checks if name not in done]
-    for name in wanted:
-        failed.pop(name, None)
-        try:
-            done[name] = checks[name]()
-        except Exception as error:  # above all OutOfMemoryError: the model is trained and saved
-            failed[name] = f"{type(error).__name__}: {str(error)[:500]}"
-            reason = failed[name].splitlines()[0]
-            say(f"WARNING: {name} could not run ({reason}); the same command tries it again")
-        r.write_json(path, meta)
-    return any(name in done for name in wanted)
-
-
-def finish(own, args, model_args, given):
-    """Do what is not done yet after training: 16 bits, checks, card. Called by one process."""
+def finish(own, args, model_args):
+    """Do what is not done yet after training: 16 bits, stop test, card. Called by one process."""
     from trl import get_quantization_config
 
     leave_distribution()
@@ -136,17 +95,23 @@ def finish(own, args, model_args, given):
     folder = Path(args.output_dir)
     path = folder / "sft.meta.json"
     meta = json.loads(path.read_text())
-    model, revision = model_args.model_name_or_path, model_args.model_revision
+    done, failed, steps = meta["checks"], meta["failed_checks"], {}
     quantization = get_quantization_config(model_args)
-    checks = {} if model_args.use_peft else {"weights": lambda: to_16bit(folder)}
-    checks["template_prompts_equal"] = lambda: check_template(
-        folder, load_tokenizer(model, given.get("chat_template_path"), revision)[0]
-    )
+    if not model_args.use_peft:
+        steps["weights"] = lambda: to_16bit(folder)
     if own.stop_test_prompts:
-        checks["stop_test"] = lambda: run_stop_test(folder, own.stop_test_prompts, quantization)
-    if run_checks(checks, meta, path):  # else README.md may have scores by now
-        # TRL's card knows neither data nor checks
+        steps["stop_test"] = lambda: run_stop_test(folder, own.stop_test_prompts, quantization)
+    wanted = [name for name in steps if name not in done]
+    for name in wanted:
+        failed.pop(name, None)
+        try:
+            done[name] = steps[name]()
+        except Exception as error:  # above all OutOfMemoryError: the model is trained and saved
+            failed[name] = f"{type(error).__name__}: {str(error)[:500]}"
+            reason = failed[name].splitlines()[0]
+            say(f"WARNING: {name} could not run ({reason}); the same command tries it again")
+        r.write_json(path, meta)
+    card_is_there = (folder / "README.md").is_file()  # it may hold scores by now
+    if not card_is_there or any(name in done for name in wanted):
         with r.write_aside(folder / "README.md", "w") as file:
             file.write(model_card.card(meta, ([], []), folder.resolve().name))
-    if wrong := meta["failed_checks"].get("template_prompts_equal"):
-        raise RuntimeError(wrong)

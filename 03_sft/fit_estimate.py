@@ -199,9 +199,8 @@ def activations_of(shape, tokens, wide, left, checkpointing, chunk, whole):
     left   bytes a token of one layer;  whole  all weights are trained on one GPU
     """
     stream = wide * shape.hidden * tokens  # the residual stream that enters a layer
-    # TRL: bf16 and fp32 logits of a chunk, their log-softmax, two products of it, gradients;
-    # without chunks logits in bf16 and fp32, log-softmax
-    scores = (20 * min(chunk, tokens) if chunk else 10 * tokens) * shape.vocab
+    # TRL: bf16 and fp32 logits of a chunk, their log-softmax, two products of it, gradients
+    scores = 20 * min(chunk, tokens) * shape.vocab
     # the head's gradient in bf16, of one chunk and summed
     head = 5 * shape.embedding if whole else 0
     # torch.autocast keeps bf16 copies of fp32 matrices through a forward pass, and those that a
@@ -230,7 +229,7 @@ def memory(
 
     method  full, lora or qlora;  tokens  in one forward pass of one device
     gpus    that share weights and states (1 = plain or DDP)
-    chunk   tokens of TRL's chunked loss at once, None for a loss over all logits
+    chunk   tokens of TRL's chunked loss at once
     """
     wide = 4 if dtype == "float32" else 2
     names = ("weights", "gradients", "optimizer")

@@ -5,11 +5,10 @@
 
 On GPUs from Ampere on (sm_80) one call of torch's varlen_attn (FlashAttention's kernel) does all
 rows of a batch; elsewhere SDPA goes through them one by one. Plain SDPA would get a dense mask: at
-8,192 tokens more work than the rest of the layer.
+8,192 tokens more work than the rest of the layer. Layers with a sliding window are left to SDPA.
 """
 
 import functools
-import inspect
 
 NAME = "packed_rows"
 
@@ -46,45 +45,33 @@ def kernel():
     return varlen_attn
 
 
-def varlen(query, key, value, bounds, longest, window, scaling):
+def varlen(query, key, value, bounds, longest, scaling):
     """(1, heads, tokens, size) in 16 bit -> (1, tokens, heads, size) by one kernel call."""
     from transformers.integrations.sdpa_attention import repeat_kv
 
-    attend_rows, more = kernel(), {}
-    if "enable_gqa" in inspect.signature(attend_rows).parameters:  # torch 2.12 and newer
-        more["enable_gqa"] = True
-    else:
-        groups = query.shape[1] // key.shape[1]
-        key, value = repeat_kv(key, groups), repeat_kv(value, groups)
-    tensors = (tensor[0].transpose(0, 1) for tensor in (query, key, value))
-    reach = (window - 1 if window else -1, 0)  # to the left, to the right
-    return attend_rows(
-        *tensors, bounds, bounds, longest, longest, scale=scaling, window_size=reach, **more
-    ).unsqueeze(0)
+    groups = query.shape[1] // key.shape[1]
+    tensors = (query, repeat_kv(key, groups), repeat_kv(value, groups))
+    tensors = (tensor[0].transpose(0, 1) for tensor in tensors)
+    causal = (-1, 0)  # all to the left, nothing to the right
+    rows = (bounds, bounds, longest, longest)
+    return kernel()(*tensors, *rows, scale=scaling, window_size=causal).unsqueeze(0)
 
 
-def row_by_row(module, query, key, value, bounds, window, **kwargs):
+def row_by_row(module, query, key, value, bounds, **kwargs):
     """The same by SDPA, one row after the other, on a CPU and on GPUs before Ampere."""
     import torch
     from transformers.integrations.sdpa_attention import sdpa_attention_forward
 
-    def mask(length):
-        if not window or length <= window:
-            return None
-        near = torch.ones(length, length, dtype=torch.bool, device=query.device)
-        return near.tril().triu(1 - window)[None, None]
-
-    given = query.dtype
     on_cpu = query.device.type == "cpu"  # its bf16 kernel takes twice the time of the fp32 one
     dtype = torch.float32 if on_cpu else compute_dtype(value)
     lengths = bounds.diff().tolist()
     parts = (tensor.to(dtype).split(lengths, dim=2) for tensor in (query, key, value))
     with torch.autocast(query.device.type, enabled=False):
         done = [
-            sdpa_attention_forward(module, *row, mask(row[0].shape[2]), **kwargs)[0]
+            sdpa_attention_forward(module, *row, None, **kwargs)[0]
             for row in zip(*parts, strict=True)
         ]
-    return torch.cat(done, dim=1).to(given)
+    return torch.cat(done, dim=1).to(query.dtype)
 
 
 def compute_dtype(value):
@@ -95,34 +82,25 @@ def compute_dtype(value):
     return torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else value.dtype
 
 
-def attend(
-    module,
-    query,
-    key,
-    value,
-    attention_mask,
-    position_ids=None,
-    cu_seq_lens_q=None,
-    max_length_q=None,
-    **kwargs,
-):
+def attend(module, query, key, value, attention_mask, position_ids=None, **kwargs):
     """For AttentionInterface: (batch, heads, tokens, size) -> (batch, tokens, heads, size). Batches
     with a mask (padding) and generation go to plain SDPA."""
     import torch
     from transformers.integrations.sdpa_attention import sdpa_attention_forward
 
+    bounds, longest = (kwargs.pop(name, None) for name in ("cu_seq_lens_q", "max_length_q"))
     one_text = len(query) == 1 and query.shape[2] == key.shape[2] and position_ids is not None
     if attention_mask is not None or not one_text or not getattr(module, "is_causal", True):
         return sdpa_attention_forward(module, query, key, value, attention_mask, **kwargs)
-    if cu_seq_lens_q is None:  # no collator of ours: evaluation by hand, the packing check
-        cu_seq_lens_q, max_length_q = row_bounds(position_ids).values()
-    window = kwargs.pop("sliding_window", None) or getattr(module, "sliding_window", None)
+    if kwargs.pop("sliding_window", None):  # the packing check then takes SDPA
+        raise NotImplementedError("sliding windows need --attn_implementation sdpa")
+    if bounds is None:  # no collator of ours: evaluation by hand, the packing check
+        bounds, longest = row_bounds(position_ids).values()
     dtype = compute_dtype(value)
     if query.is_cuda and kernel() and dtype != torch.float32 and not kwargs.get("dropout"):
         tensors = (tensor.to(dtype) for tensor in (query, key, value))
-        made = varlen(*tensors, cu_seq_lens_q, max_length_q, window, kwargs.get("scaling"))
-        return made, None
-    return row_by_row(module, query, key, value, cu_seq_lens_q, window, **kwargs), None
+        return varlen(*tensors, bounds, longest, kwargs.get("scaling")), None
+    return row_by_row(module, query, key, value, bounds, **kwargs), None
 
 
 def mask_of(batch_size, q_length, kv_length, *args, attention_mask=None, **kwargs):

@@ -53,9 +53,9 @@ def load_tokenizer(model, template=None, revision="main"):
         old, tokenizer.eos_token = tokenizer.eos_token, tokenizer.convert_ids_to_tokens(end)
         notes.append(f"eos token: {tokenizer.eos_token}, which ends a turn (was {old})")
     if tokenizer.pad_token_id in (None, end):  # who trains on would mask the end of a turn with it
-        known = tokenizer.get_vocab().keys() - {tokenizer.eos_token}
-        found = [token for token in PAD_TOKENS.split() if token in known]
-        tokenizer.pad_token = found[0] if found else tokenizer.eos_token
+        others = tokenizer.get_vocab().keys() - {tokenizer.eos_token}
+        known = (token for token in PAD_TOKENS.split() if token in others)
+        tokenizer.pad_token = next(known, tokenizer.eos_token)
         notes.append(f"pad token: {tokenizer.pad_token}")
     return tokenizer, notes
 
@@ -101,30 +101,29 @@ def unsloth_model(args, model_args):
 REPLACED = {}  # modules of transformers: what they held before Liger's layers
 
 
-def use_liger_layers(config, wanted=None):
-    """Liger's RMSNorm, SwiGLU and RoPE for models of this type that are built from now on, without
-    its loss; returns (on, note).
-
-    wanted  True or False, or None: where a GPU from Ampere on and the package are there
-    Sums are formed in fp32 as in transformers; one kernel replaces five to ten passes over tokens.
-    """
+def liger_patch(config):
+    """Liger's function for models of this type where a GPU from Ampere on and the package are
+    there, else None."""
     import torch
 
-    if wanted is None:
-        ampere = torch.cuda.is_available() and torch.cuda.get_device_capability() >= (8, 0)
-        wanted = ampere and importlib.util.find_spec("liger_kernel")
-    if not wanted:
-        return False, "layers: transformers' own"
-    from liger_kernel.transformers.monkey_patch import MODEL_TYPE_TO_APPLY_LIGER_FN as PATCHES
+    ampere = torch.cuda.is_available() and torch.cuda.get_device_capability() >= (8, 0)
+    if not ampere or not importlib.util.find_spec("liger_kernel"):
+        return None
+    from liger_kernel.transformers.monkey_patch import MODEL_TYPE_TO_APPLY_LIGER_FN
+
+    return MODEL_TYPE_TO_APPLY_LIGER_FN.get(config.model_type)
+
+
+def use_liger_layers(config, patch):
+    """Liger's RMSNorm, SwiGLU and RoPE for models of this type that are built from now on, without
+    its loss: one kernel replaces five to ten passes over tokens, with sums in fp32 as in
+    transformers.  patch  by liger_patch()"""
     from transformers import MODEL_FOR_CAUSAL_LM_MAPPING
 
-    if config.model_type not in PATCHES:
-        return False, f"layers: transformers' own (Liger has none for {config.model_type})"
     module = sys.modules[MODEL_FOR_CAUSAL_LM_MAPPING[type(config)].__module__]
     REPLACED[module] = dict(vars(module))
     losses = dict(cross_entropy=False, fused_linear_cross_entropy=False)
-    PATCHES[config.model_type](rope=True, rms_norm=True, swiglu=True, **losses)
-    return True, f"layers: Liger's RMSNorm, SwiGLU and RoPE for {config.model_type}; TRL's loss"
+    patch(rope=True, rms_norm=True, swiglu=True, **losses)
 
 
 def put_back_layers():
@@ -220,9 +219,7 @@ def attention_for(config, wanted, packing, dtype=None):
 
     dtype  in which attention will run
     """
-    packed = packed_attention.register()
-    names = [wanted] if wanted else [packed, "sdpa"]
-    how = "torch's varlen kernel" if packed_attention.kernel() else "row by row: no GPU of sm_80"
+    names = [wanted] if wanted else [packed_attention.register(), "sdpa"]
     if not packing:
         return names[0], False, f"attention: {names[0]}"
     tried = []
@@ -233,9 +230,8 @@ def attention_for(config, wanted, packing, dtype=None):
             break
     if safe is None:
         raise r.BadInput(f"{note}; take --packing false or another --attn_implementation")
-    about = f"{name} ({how})" if name == packed else name
     verdict = "on" if safe else "SWITCHED OFF"
-    return name, safe, f"attention: {about}\npacking: {verdict}, {'; '.join(tried)}"
+    return name, safe, f"attention: {name}\npacking: {verdict}, {'; '.join(tried)}"
 
 
 def adapter_targets(wanted, experts):
@@ -277,7 +273,6 @@ def check_unsloth(trainer, packing, input_ids, labels):
 
     if not packing:
         return "Unsloth, without packing"
-
     ids, labels = input_ids[:512], labels[:512]
 
     def loss(copies):

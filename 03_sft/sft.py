@@ -1,8 +1,7 @@
 """Fine-tune a model on conversations: full, LoRA or QLoRA, on one process or many GPUs.
 
     python 03_sft/sft.py --config 03_sft/recipes/qwen3_8b_lora_24gb.yaml --train_file ROWS --output_dir D
-    python 03_sft/sft.py --config 03_sft/recipes/demo.yaml --model_name_or_path MODEL --train_file ROWS --output_dir D
-    accelerate launch --config_file 03_sft/accelerate/fsdp2.yaml 03_sft/sft.py --config 03_sft/recipes/qwen3_8b_full.yaml --train_file ROWS
+    accelerate launch --config_file 03_sft/accelerate/fsdp2.yaml 03_sft/sft.py --config 03_sft/recipes/qwen3_8b_full.yaml --train_file ROWS --output_dir D
 
 in   --train_file  .jsonl, .jsonl.gz or .parquet; each row has prompt + completion (chat lists or
      texts), messages, conversations (ShareGPT), instruction + output (Alpaca) or question + answer;
@@ -14,28 +13,25 @@ out  output_dir/         the model (16 bit) or the adapter, with its tokenizer; 
 
 The same command again goes on from the newest whole checkpoint, or does nothing if the run is
 finished. A recipe or the command line may hold every option of TRL's SFTConfig and ModelConfig
-(`--help-all`) and the script's own:
+(`--help-all`) and these; in brackets the default:
     --train_file            rows to train on (required)
-    --eval_rows             rows kept back (1 in 100, 16 to 500; none below 64 rows)
+    --output_dir            the folder that gets the model or the adapter (required)
+    --config                recipe (YAML, one option a line); the command line overrides it
+    --model_name_or_path    a folder or a hub id (required)
+    --eval_rows             rows kept back [1 in 100, 16 to 500; none below 64 rows]
     --limit                 only the first N rows of train_file
+    --max_length            tokens of a packed sequence; longer rows are dropped [4096]
     --global_batch_size     rows of one optimizer step over all GPUs [512]
+    --per_device_train_batch_size   packed sequences of one forward pass, flattened [1]
+    --learning_rate         peak; 5e-6 for full fine-tuning in the paper, 2e-4 for LoRA here [2e-5]
+    --num_train_epochs      passes over the rows [3]; --max_steps ends earlier
+    --use_peft              train an adapter (LoRA); with --load_in_4bit QLoRA
+    --lora_r                rank of the adapter [16]; --lora_alpha goes with it [32]
     --unsloth               train with Unsloth's kernels (one NVIDIA GPU)
-    --loss_chunk            tokens of the loss at once (2048 on a GPU with room, else 256)
-    --liger_layers          Liger's RMSNorm, SwiGLU, RoPE (on GPUs from Ampere on)
     --check_only            do the checks, show a row and the plan, and stop
     --ignore_fit            train although the estimate says that it does not fit
     --stop_test_prompts     held-out prompts answered at the end: do answers stop? [16; 0: none]
     --fresh                 start over: delete what an earlier run left in output_dir
-Those of TRL and PEFT that people change, with their defaults here:
-    --config                recipe (YAML, one option a line); the command line overrides it
-    --model_name_or_path    a folder or a hub id (required)
-    --output_dir            the folder that gets the model or the adapter (required)
-    --learning_rate         peak; 5e-6 for full fine-tuning in the paper, 2e-4 for LoRA here [2e-5]
-    --num_train_epochs      passes over the rows [3]; --max_steps ends earlier
-    --max_length            tokens of a packed sequence; longer rows are dropped [4096]
-    --per_device_train_batch_size   packed sequences of one forward pass, flattened [1]
-    --use_peft              train an adapter (LoRA); with --load_in_4bit QLoRA
-    --lora_r                rank of the adapter [16]; --lora_alpha goes with it [32]
 """
 
 import sys
@@ -84,7 +80,7 @@ def compute_dtype(args, model_args):
 
 def prepare(own, args, model_args, state):
     """Everything that can go wrong before training: model, template, fit, attention, packing, rows.
-    Returns what training needs."""
+    Returns what training needs, as a dict."""
     import torch
     from transformers import set_seed
 
@@ -103,14 +99,15 @@ def prepare(own, args, model_args, state):
     model_args.lora_target_modules = prepare_model.adapter_targets(
         model_args.lora_target_modules, shape.experts if shape else 1
     )
-    if own.unsloth or args.use_liger_kernel:  # they patch the layers themselves
-        own.liger_layers = False
-    own.liger_layers, layers = prepare_model.use_liger_layers(config, own.liger_layers)
-    need = check_fit(shape, own, args, model_args)
+    patch = None if own.unsloth or args.use_liger_kernel else prepare_model.liger_patch(config)
+    if patch:
+        prepare_model.use_liger_layers(config, patch)
+        notes.append("layers: Liger's RMSNorm, SwiGLU and RoPE; TRL's loss")
+    need, chunk = check_fit(shape, bool(patch), own, args, model_args)
     model_args.attn_implementation, args.packing, about = prepare_model.attention_for(
         config, model_args.attn_implementation, args.packing, compute_dtype(args, model_args)
     )
-    notes += [about, layers]
+    notes.append(about)
     say("\n".join(notes))
     train_set, held, first, found = token_files.prepare_data(own, args, tokenizer, state)
     say(training_rows.preview(tokenizer, **first))
@@ -125,6 +122,7 @@ def prepare(own, args, model_args, state):
         found=found,
         notes=notes,
         need=need,
+        chunk=chunk,
         rows_per_step=plan_batch(own, args, found, len(train_set), state.num_processes),
     )
 
@@ -149,34 +147,34 @@ def plan_batch(own, args, found, sequences, world):
     return rows
 
 
-def make_meter(shape, found, model_args, world):
-    """Meter with the FLOPs of a token of these rows and the peak of these GPUs."""
+def make_watch(shape, found, model_args, world):
+    """Watch with the FLOPs of a token of these rows and the peak of these GPUs."""
     import torch
-    from training_checks import Meter
+    from training_checks import Watch
 
     gpu, flops = torch.cuda.get_device_name(0) if torch.cuda.is_available() else None, None
     if shape:
         context = found["train"]["squares"] / found["train"]["tokens"]
         flops = fit_estimate.flops_per_token(shape, context, method_of(model_args))
     peak = fit_estimate.peak_flops(gpu or "")
-    return Meter(flops, peak and peak * world, gpu)
+    return Watch(flops, peak and peak * world, gpu)
 
 
-def build_trainer(own, args, model_args, made, meter, state):
+def build_trainer(own, args, model_args, made, watch):
     """TRL's SFTTrainer over the tokens of prepare(), ready for the first step, with the figures of
-    Meter in its log."""
-    from training_checks import callbacks, measured
+    Watch in its log."""
+    from training_checks import measured
     from transformers import PrinterCallback
     from trl import SFTTrainer, get_peft_config, get_quantization_config
     from trl.trainer import sft_trainer
 
     args.dataset_kwargs = {"skip_prepare_dataset": True}
-    args.include_num_input_tokens_seen = "non_padding"  # for Meter
+    args.include_num_input_tokens_seen = "non_padding"  # for Watch
     if backend() == "fsdp":
         # else each GPU keeps the whole gradient from one accumulation step to the next
         args.accelerator_config.gradient_accumulation_kwargs = {"sync_each_batch": True}
     # no option of TRL 1.14; SFTTrainer reads it when it is built
-    sft_trainer._CHUNKED_LM_HEAD_CHUNK_SIZE = own.loss_chunk
+    sft_trainer._CHUNKED_LM_HEAD_CHUNK_SIZE = made["chunk"]
     if own.unsloth:
         model = {"model": prepare_model.unsloth_model(args, model_args)}
     else:
@@ -190,13 +188,13 @@ def build_trainer(own, args, model_args, made, meter, state):
             attn_implementation=model_args.attn_implementation,
             dtype=model_args.dtype,
         )
-    trainer = measured(SFTTrainer, meter)(
+    trainer = measured(SFTTrainer, watch)(
         **model,
         args=args,
         train_dataset=made["train_set"],
         eval_dataset=made["held"],
         processing_class=made["tokenizer"],
-        callbacks=callbacks(state, meter, first_save=args.save_strategy != "no"),
+        callbacks=[watch],
     )
     if own.unsloth:
         made["notes"].append(prepare_model.check_unsloth(trainer, args.packing, **made["first"]))
@@ -206,7 +204,7 @@ def build_trainer(own, args, model_args, made, meter, state):
         # Unsloth names its own 4-bit copy of the base; an adapter is merged onto the 16-bit one
         config.base_model_name_or_path = model_args.model_name_or_path
     if args.disable_tqdm:
-        trainer.remove_callback(PrinterCallback)  # its lines are replaced by Meter.line
+        trainer.remove_callback(PrinterCallback)  # Watch prints its own line
     prepare_model.shard_exactly(trainer)
     if args.fp16:
         prepare_model.widen_for_scaler(trainer.model)
@@ -215,7 +213,6 @@ def build_trainer(own, args, model_args, made, meter, state):
 
 def train(own, args, model_args, given, same_if, checkpoint):
     from accelerate import PartialState
-    from training_checks import peak_memory
 
     quiet()
     state, started = PartialState(), time.time()
@@ -232,39 +229,20 @@ def train(own, args, model_args, given, same_if, checkpoint):
     if state.is_main_process:
         r.write_json(folder / "sft.started.json", same_if)
     args.disable_tqdm = args.disable_tqdm or not sys.stderr.isatty()
-    meter = make_meter(made["shape"], made["found"], model_args, state.num_processes)
-    trainer = build_trainer(own, args, model_args, made, meter, state)
+    watch = make_watch(made["shape"], made["found"], model_args, state.num_processes)
+    trainer = build_trainer(own, args, model_args, made, watch)
     trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
     trainer.save_model(args.output_dir)
     state.wait_for_everyone()
     if not state.is_main_process:
         return
-    (folder / "training_args.bin").unlink(missing_ok=True)  # a pickle; sft.meta.json says the same
-    meta = meta_of(model_args, made, trainer.state.log_history) | {
-        "steps": trainer.state.global_step,
-        "processes": state.num_processes,
-        "gpu": meter.gpu,
-        "speed": meter.total(),
-        "peak_memory_gib": round(peak_memory() / fit_estimate.GIB, 2),
-        "seconds": round(time.time() - started, 1),
-        "checks": {"packing": args.packing},
-        "failed_checks": {},
-        "given": given,
-        "same_if": same_if,
-    }
-    r.write_json(folder / "sft.meta.json", meta)
-    shutil.rmtree(folder / "tokens", ignore_errors=True)
-    say(
-        f"{folder}: {meta['steps']} steps, loss {meta['first_loss']} -> {meta['final_loss']}, "
-        f"{meta['speed']['tokens_per_second']:,.0f} tokens/s, {meta['seconds']:.0f} s"
-    )
-
-
-def meta_of(model_args, made, history):
-    """What sft.meta.json says of rows, model and losses."""
+    # a pickle, where sft.meta.json says the same; TRL's card knows neither data nor checks
+    for name in ("training_args.bin", "README.md"):
+        (folder / name).unlink(missing_ok=True)
+    history = trainer.state.log_history
     losses = [round(entry["loss"], 4) for entry in history if "loss" in entry] or [None]
     held_out = [entry["eval_loss"] for entry in history if "eval_loss" in entry] or [None]
-    return {
+    meta = {
         "command": shlex.join(["python", *sys.argv]),
         "commit": r.git_commit(),
         "date": time.strftime("%Y-%m-%dT%H:%M:%S"),
@@ -272,14 +250,29 @@ def meta_of(model_args, made, history):
         "method": method_of(model_args),
         "rows": made["found"],
         "rows_per_step": round(made["rows_per_step"], 1),
-        "attention": model_args.attn_implementation,
-        "notes": made["notes"],
+        "steps": trainer.state.global_step,
         "first_loss": losses[0],
         "final_loss": losses[-1],
         "eval_loss": held_out[-1],
+        "attention": model_args.attn_implementation,
+        "notes": made["notes"],
+        "processes": state.num_processes,
+        "gpu": watch.gpu,
+        "speed": watch.total(),
         "fit_estimate_gib": made["need"] and round(made["need"] / fit_estimate.GIB, 2),
+        "seconds": round(time.time() - started, 1),
+        "checks": {"packing": args.packing},
+        "failed_checks": {},
+        "given": given,
+        "same_if": same_if,
         "log": history,
     }
+    r.write_json(folder / "sft.meta.json", meta)
+    shutil.rmtree(folder / "tokens", ignore_errors=True)
+    say(
+        f"{folder}: {meta['steps']} steps, loss {meta['first_loss']} -> {meta['final_loss']}, "
+        f"{meta['speed']['tokens_per_second']:,.0f} tokens/s, {meta['seconds']:.0f} s"
+    )
 
 
 def main():
@@ -303,7 +296,7 @@ def main():
             r.starting(args.output_dir, f"{rows:,} rows of {own.train_file}" if rows else None)
         train(own, args, model_args, given, same_if, checkpoint)
     if not own.check_only and first_process:
-        finish(own, args, model_args, given)
+        finish(own, args, model_args)
 
 
 if __name__ == "__main__":

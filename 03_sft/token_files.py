@@ -10,8 +10,10 @@ import contextlib
 import heapq
 import itertools
 import json
+import multiprocessing
 import os
 import shutil
+from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
 import pyarrow
@@ -46,34 +48,28 @@ def held_out_ids(path, wanted, limit=None):
 
 
 def key_of(own, args, tokenizer):
-    """What the tokens depend on, as a line of short hashes and values; equal keys, equal tokens."""
+    """Hash of what the tokens depend on; equal keys, equal tokens."""
     words = getattr(tokenizer, "backend_tokenizer", None)
     words = words.to_str() if words else sorted(tokenizer.get_vocab().items())
-    parts = {
-        "rows": (r.file_hash(own.train_file), own.eval_rows, own.limit),
-        "tokenizer": (words, tokenizer.eos_token, tokenizer.pad_token),
-        "template": (tokenizer.chat_template,),
-        "code": (r.file_hash(t.__file__), r.file_hash(__file__)),
-    }
-    hashes = [f"{name} {r.text_hash(*values)[:12]}" for name, values in parts.items()]
-    return ", ".join([*hashes, f"max_length {args.max_length}", f"packing {args.packing}"])
+    rows = (r.file_hash(own.train_file), own.eval_rows, own.limit, args.max_length)
+    template = (tokenizer.eos_token, tokenizer.chat_template)
+    return r.text_hash(rows, words, template, r.file_hash(t.__file__), r.file_hash(__file__))
 
 
 def make_tokens(own, args, tokenizer, tokens):
-    """Fill the folder, or leave it where it was made with the same key. Raises BadInput, with both
-    keys, where a run that has begun was made with another one."""
+    """Fill the folder, or leave it where it was made with the same key. Raises BadInput where a run
+    that has begun was made with another one."""
     key, made = key_of(own, args, tokenizer), tokens / "made.json"
-    old = json.loads(made.read_text())["key"] if made.is_file() else None
-    if old == key:
-        say(f"tokens: those in {tokens} are used again ({key})")
-        return
-    if old and (Path(args.output_dir) / "sft.started.json").is_file():
-        raise r.BadInput(
-            f"{tokens} holds the tokens of a run that has begun, made with {old}; now it is {key}; "
-            "choose another --output_dir, or start over with --fresh"
-        )
+    if made.is_file():
+        if json.loads(made.read_text())["key"] == key:
+            say(f"tokens: those in {tokens} are used again")
+            return
+        if (Path(args.output_dir) / "sft.started.json").is_file():
+            raise r.BadInput(
+                f"{tokens} holds the tokens of a run that has begun, of other rows, options, "
+                "tokenizer or code; choose another --output_dir, or start over with --fresh"
+            )
     shutil.rmtree(tokens, ignore_errors=True)
-    say(f"tokens: {key}")
     found = tokenize_file(own, tokenizer, args.max_length, tokens, args.dataset_num_proc)
     r.write_json(made, {"key": key, "found": found})
 
@@ -109,27 +105,28 @@ def prepare_data(own, args, tokenizer, state):
 def tokenize_batch(tokenizer, path, held, max_length, batch):
     """Tokens of some rows of a file, those with an id of `held` for evaluation: {"train": Arrow
     batch, "eval": Arrow batch, REJECTED: lines, HELD_OUT: lines}."""
+
+    def bad(row, reason):
+        return r.BadInput(f'{path}, row "{row["id"]}": {reason}')
+
     cut = []
     for row in batch:
         try:
             cut.append(t.pieces(tokenizer, *t.conversation(row)))
         except ValueError as error:
-            raise r.BadInput(f'{path}, row "{row["id"]}": {error}') from None
-    tokens = {part: [] for part in PARTS}
-    made = {REJECTED: [], HELD_OUT: []}
+            raise bad(row, error) from None
+    made = {name: [] for name in (*PARTS, REJECTED, HELD_OUT)}
     for row, (ids, labels) in zip(batch, t.encode(tokenizer, cut), strict=True):
         if reason := t.refusal(ids, labels, tokenizer.eos_token_id):
-            raise r.BadInput(f'{path}, row "{row["id"]}": {reason}')
+            raise bad(row, reason)
         if len(ids) > max_length:
             made[REJECTED].append(r.dumps({**row, "reason": "too long", "n_tokens": len(ids)}))
             continue
-        part = "eval" if row["id"] in held else "train"
-        tokens[part].append({"input_ids": ids, "labels": labels})
-        if part == "eval":
+        if row["id"] in held:
             made[HELD_OUT].append(r.dumps(row))
-    for part, kept in tokens.items():
-        made[part] = pyarrow.RecordBatch.from_pylist(kept, SCHEMA)
-    return made
+        part = "eval" if row["id"] in held else "train"
+        made[part].append({"input_ids": ids, "labels": labels})
+    return made | {part: pyarrow.RecordBatch.from_pylist(made[part], SCHEMA) for part in PARTS}
 
 
 def start_worker(*settings):
@@ -144,9 +141,6 @@ def work(batch):
 def tokenized(batches, settings, workers):
     """tokenize_batch(*settings, batch) of each batch, in order, by so many processes; few batches
     are held."""
-    import multiprocessing
-    from concurrent.futures import ProcessPoolExecutor
-
     if workers == 1:
         yield from (tokenize_batch(*settings, batch) for batch in batches)
         return
@@ -167,8 +161,7 @@ def tokenize_file(own, tokenizer, max_length, folder, workers=None):
     """
     folder.mkdir(parents=True)
     held, total = held_out_ids(own.train_file, own.eval_rows, own.limit)
-    if not workers:
-        workers = 1 if total <= ALONE else len(os.sched_getaffinity(0))
+    workers = workers or (1 if total <= ALONE else len(os.sched_getaffinity(0)))
     rows, too_long = r.read(own.train_file, limit=own.limit), 0
     rows = iter(r.progress(rows, total=total, desc="tokenise"))
     batches = iter(lambda: list(itertools.islice(rows, BATCH)), [])
@@ -176,8 +169,7 @@ def tokenize_file(own, tokenizer, max_length, folder, workers=None):
         writers = {}
         for part in PARTS:
             file = stack.enter_context(r.write_aside(folder / f"{part}.arrow"))
-            stream = stack.enter_context(pyarrow.ipc.new_stream(file, SCHEMA))
-            writers[part] = stream.write_batch
+            writers[part] = stack.enter_context(pyarrow.ipc.new_stream(file, SCHEMA)).write_batch
         for name in (REJECTED, HELD_OUT):
             writers[name] = stack.enter_context(r.write_aside(folder.parent / name)).writelines
         settings = (tokenizer, own.train_file, held, max_length)

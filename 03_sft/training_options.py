@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import yaml
-from training_checks import newest_whole
 
 import batch_generate
 import rows as r
@@ -43,9 +42,7 @@ DEFAULTS = dict(
     ddp_timeout=86400,  # seconds: the others wait while one process tokenises
     logging_nan_inf_filter=False,  # else a loss that is no number shows as the mean of earlier ones
 )
-# Full fine-tuning of 16-bit weights below this learning rate loses most of its updates under plain
-# AdamW, which moves a weight by about the learning rate (tests/bench/README.md has the table).
-PLAIN_BF16 = 1e-3
+# Plain AdamW on 16-bit weights loses most of its updates (tests/bench/README.md has the table).
 BF16_OPTIMIZER = dict(optim="adamw_torch_8bit", optim_args="bf16_stochastic_round=True")
 # What --fresh may delete: the files of a run, nothing else that a folder may hold.
 OF_A_RUN = """
@@ -63,8 +60,6 @@ class OwnOptions:
     limit: int | None = None
     global_batch_size: int = 512
     unsloth: bool = False
-    loss_chunk: int | None = None
-    liger_layers: bool | None = None
     check_only: bool = False
     ignore_fit: bool = False
     stop_test_prompts: int = 16
@@ -125,28 +120,26 @@ def given_options(argv):
         ) from None
 
 
+def full_16bit(given):
+    """Are 16-bit weights to be trained whole?"""
+    return str(given.get("dtype")) in ("bfloat16", "float16") and not is_on(given.get("use_peft"))
+
+
 def refusal_of_16bit(given):
     """Why full fine-tuning of 16-bit weights would not train with these options, or None."""
     if not full_16bit(given):
         return None
     if str(given["dtype"]) == "float16":
         return "float16 weights cannot be trained whole; use --dtype float32 or bfloat16"
-    rate, optim = float(given.get("learning_rate", 2e-5)), given.get("optim")  # 2e-5 is TRL's
-    rounded = "bf16_stochastic_round=true" in str(given.get("optim_args")).lower()
-    exact = rounded and optim in ("adamw_torch_8bit", "adamw_torch_4bit")
-    if optim is None or rate >= PLAIN_BF16 or exact:
+    optim, rounding = given.get("optim"), str(given.get("optim_args")).lower()
+    exact = optim in ("adamw_torch_8bit", "adamw_torch_4bit")
+    if optim is None or (exact and "bf16_stochastic_round=true" in rounding):
         return None
     return (
-        f"--dtype bfloat16 with --optim {optim} at a learning rate of {rate:g} loses most of every "
-        "update to rounding (at 5e-6 0.5 % of it arrives, at 1e-4 11 %); leave --optim out (then: "
-        f"{BF16_OPTIMIZER['optim']}, {BF16_OPTIMIZER['optim_args']}), use --dtype float32, or a rate "
-        f"from {PLAIN_BF16:g} on"
+        f"--dtype bfloat16 with --optim {optim} loses most of every update to rounding (at a "
+        "learning rate of 5e-6 0.5 % of it arrives, at 1e-4 11 %); leave --optim out (then: "
+        f"{BF16_OPTIMIZER['optim']}, {BF16_OPTIMIZER['optim_args']}) or use --dtype float32"
     )
-
-
-def full_16bit(given):
-    """Are 16-bit weights to be trained whole?"""
-    return str(given.get("dtype")) in ("bfloat16", "float16") and not is_on(given.get("use_peft"))
 
 
 REQUIRED = {
@@ -257,6 +250,20 @@ def fingerprint(given, own, model):
         inputs[model] = batch_generate.identify(model)
     options = {name: str(value) for name, value in sorted(given.items()) if name not in NEUTRAL}
     return {"options": options, "inputs": inputs}
+
+
+def newest_whole(output_dir):
+    """(newest whole checkpoint or None, half-written ones that are newer): trainer_state.json is
+    the last file that Trainer writes."""
+    found = {path.name.split("-")[1]: path for path in Path(output_dir).glob("checkpoint-*")}
+    skipped = []
+    for step in sorted(filter(str.isdigit, found), key=int, reverse=True):
+        try:
+            json.loads((found[step] / "trainer_state.json").read_text())
+            return found[step], skipped
+        except (OSError, ValueError):
+            skipped.append(found[step])
+    return None, skipped
 
 
 def remove(paths, reason):

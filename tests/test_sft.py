@@ -12,7 +12,6 @@ import merge_adapter
 import model_card
 import pytest
 import token_files
-import training_checks as checks
 import training_options as options
 import training_rows as t
 import yaml
@@ -179,16 +178,13 @@ def test_half_written_checkpoints_are_skipped(tmp_path):
     for number in (5, 10, 15, 20):
         folder = tmp_path / f"checkpoint-{number}"
         folder.mkdir()
-        (folder / "model.safetensors").write_bytes(b"x" * 100)
-        if number < 20:  # 20: the marker was never written
-            checks.mark_whole(folder)
-    (tmp_path / "checkpoint-15" / "model.safetensors").write_bytes(b"x" * 60)  # cut by a full disk
-    assert checks.newest_whole(tmp_path) == (
+        if number < 20:  # 20: the last file was never written
+            (folder / "trainer_state.json").write_text('{"global_step": 5}')
+    (tmp_path / "checkpoint-15" / "trainer_state.json").write_text('{"glo')  # cut by a full disk
+    assert options.newest_whole(tmp_path) == (
         tmp_path / "checkpoint-10",
         [tmp_path / "checkpoint-20", tmp_path / "checkpoint-15"],
     )
-    (tmp_path / "checkpoint-10" / "model.safetensors").unlink()
-    assert checks.newest_whole(tmp_path)[0] == tmp_path / "checkpoint-5"
 
 
 def same_if(**options_given):
@@ -200,8 +196,7 @@ def test_what_a_rerun_does(tmp_path, capsys):
     out = tmp_path / "out"
     folder = out / "checkpoint-2"
     folder.mkdir(parents=True)
-    (folder / "a").write_text("a")
-    checks.mark_whole(folder)
+    (folder / "trainer_state.json").write_text("{}")
     r.write_json(out / "sft.started.json", same_if(seed="1"))
     assert options.look_back(out, same_if(seed="1"), False) == folder
     with pytest.raises(r.BadInput, match="seed was 1 and is now 2"):
@@ -274,8 +269,6 @@ def test_memory_estimate_follows_what_is_known():
         fit.memory(shape, "lora", checkpointing=on)["activations"] for on in (True, False)
     )
     assert stored > 5 * kept
-    whole, chunked = (fit.memory(shape, chunk=chunk)["activations"] for chunk in (None, 256))
-    assert whole - chunked > 4 * 4096 * shape.vocab, "chunks never make all logits"
     for way, times in (("full", 1.4), ("lora", 1.2)):  # 235,833 and 158,009 bytes a token and layer
         kept, less = (
             fit.memory(shape, way, dtype="bfloat16", checkpointing=False, liger_layers=on)
@@ -389,7 +382,6 @@ def test_below_23_gb_run_all_takes_a_recipe_of_the_model_it_trains():
         ({"dtype": "bfloat16", "optim": "adamw_torch", "learning_rate": 1e-4}, "at 1e-4 11 %"),
         ({"dtype": "bfloat16", "optim": "adamw_torch_8bit"}, "loses most"),
         ({"dtype": "float16"}, "float16 weights cannot be trained"),
-        ({"dtype": "bfloat16", "optim": "adamw_torch", "learning_rate": 1e-3}, None),
         ({"dtype": "bfloat16", "learning_rate": 5e-6}, None),
         ({"dtype": "bfloat16", "optim": "adamw_torch", "use_peft": True}, None),
         ({"dtype": "float32", "optim": "adamw_torch", "learning_rate": 5e-6}, None),
@@ -446,11 +438,7 @@ def meta(tmp_path, **more):
         "processes": 1,
         "gpu": "NVIDIA H200",
         "commit": "abc",
-        "checks": {
-            "packing": True,
-            "template_prompts_equal": 16,
-            "stop_test": {"ended": 16, "prompts": 16, "passed": True},
-        },
+        "checks": {"packing": True, "stop_test": {"ended": 16, "prompts": 16, "passed": True}},
         "failed_checks": {},
         "given": {"learning_rate": 2e-4, "global_batch_size": 128},
         "first_loss": 1.5,
@@ -504,11 +492,7 @@ def test_model_card_tells_a_failed_stop_test_and_local_bases(tmp_path):
     folder = meta(
         tmp_path,
         model="/somewhere/base",
-        checks={
-            "packing": False,
-            "template_prompts_equal": 3,
-            "stop_test": {"ended": 3, "prompts": 16, "passed": False},
-        },
+        checks={"packing": False, "stop_test": {"ended": 3, "prompts": 16, "passed": False}},
     )
     card = model_card.card(json.loads((folder / "sft.meta.json").read_text()), ([], []), "mine")
     assert (
@@ -528,7 +512,7 @@ def test_results_without_a_field_are_refused(tmp_path):
 def test_modules_import_nothing_heavy():
     """--help and wrong options are told at once because torch and trl are imported late."""
     code = (
-        "import sys; sys.path[:0] = sys.argv[1:]; import sft, training_options, training_rows, token_files, prepare_model, training_checks, fit_estimate; "
+        "import sys; sys.path[:0] = sys.argv[1:]; import sft, training_options, training_rows, token_files, prepare_model, fit_estimate; "
         "import merge_adapter, chat, model_card, finish_run; "
         "print(sorted({'torch', 'transformers', 'trl', 'datasets', 'matplotlib', 'jinja2'} & set(sys.modules)))"
     )
@@ -555,16 +539,7 @@ def test_a_merge_is_compared_on_the_rows_trained_on_where_none_were_kept_back(tm
 
 
 @pytest.mark.parametrize(
-    "tokens, agree, lead, same",
-    [
-        (8, 0.875, 0.03, True),  # one near tie of eight
-        (7, 0.85714, 0.03, True),
-        (8, 0.875, 0.6, False),  # no close call
-        (8, 0.75, 0.03, False),
-        (1000, 0.98, 0.03, True),
-        (1000, 0.97, 0.03, False),
-    ],
+    "tokens, differ, same", [(8, 1, True), (8, 2, False), (1000, 20, True), (1000, 30, False)]
 )
-def test_a_near_tie_of_a_few_tokens_is_no_other_model(tokens, agree, lead, same):
-    found = {"tokens": tokens, "agree": agree, "largest_lead_lost": lead}
-    assert merge_adapter.is_same(found) is same
+def test_a_near_tie_of_a_few_tokens_is_no_other_model(tokens, differ, same):
+    assert merge_adapter.is_same(differ, tokens) is same

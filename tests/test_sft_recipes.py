@@ -86,7 +86,7 @@ def test_recipe(path, miniatures, rows_file, tmp_path, monkeypatch):  # noqa: F8
     quantized = recipe.get("load_in_4bit", False)
     assert meta["method"] == ("qlora" if quantized else "lora" if adapter else "full")
     assert meta["steps"] == 2 and meta["speed"]["tokens_per_second"] > 0
-    assert meta["checks"]["packing"] is True and meta["checks"]["template_prompts_equal"] > 0
+    assert meta["checks"]["packing"] is True
     assert meta["checks"]["stop_test"]["prompts"] == 1 and not meta.get("failed_checks")
     if adapter:
         found = json.loads((out / "adapter_config.json").read_text())

@@ -48,22 +48,20 @@ def test_bounds_of_packed_rows():
     assert one["cu_seq_lens_q"].tolist() == [0, 4], "a text that does not begin at 0 is one row"
 
 
-@pytest.mark.parametrize("window", [None, 6])
-def test_row_by_row_is_eager_attention_and_varlen_takes_the_same(monkeypatch, window):
-    """Against the model's own eager attention with and without a window; torch's real varlen_attn
-    accepts the call (meta tensors)."""
+def test_row_by_row_is_eager_attention_and_varlen_takes_the_same(monkeypatch):
+    """Against the model's own eager attention; torch's real varlen_attn accepts the call (meta
+    tensors)."""
     import packed_attention
     import torch
-    from transformers import AutoModelForCausalLM, MistralConfig
+    from transformers import AutoModelForCausalLM, LlamaConfig
 
-    config = MistralConfig(
+    config = LlamaConfig(
         hidden_size=64,
         intermediate_size=64,
         num_hidden_layers=2,
         num_attention_heads=4,
         num_key_value_heads=2,
         vocab_size=99,
-        sliding_window=window,
     )
     batch = packed_batch(9, 3, 17)
     model = AutoModelForCausalLM.from_config(config, attn_implementation="eager").eval()
@@ -82,7 +80,7 @@ def test_row_by_row_is_eager_attention_and_varlen_takes_the_same(monkeypatch, wi
         for heads in (4, 2, 2)
     )
     cu = bounds["cu_seq_lens_q"].to("meta")
-    made = packed_attention.varlen(query, key, value, cu, 17, window, 0.25)
+    made = packed_attention.varlen(query, key, value, cu, 17, 0.25)
     assert made.shape == (1, 29, 4, 16)
     made.sum().backward()
     assert key.grad.shape == key.shape
@@ -170,11 +168,13 @@ def test_a_model_that_is_built_after_training_has_no_layers_of_liger(monkeypatch
     def norm():
         return type(AutoModelForCausalLM.from_config(config).model.norm).__name__
 
-    for capability in ((0, 0), (7, 5)):  # no GPU, a T4
+    monkeypatch.setattr(prepare_model.importlib.util, "find_spec", lambda name: True)
+    for capability, usable in (((0, 0), None), ((7, 5), None), ((8, 0), patch)):  # none, T4, A100
         monkeypatch.setattr(torch.cuda, "is_available", lambda there=capability[0] > 0: there)
         monkeypatch.setattr(torch.cuda, "get_device_capability", lambda found=capability: found)
-        assert prepare_model.use_liger_layers(config) == (False, "layers: transformers' own")
-    assert prepare_model.use_liger_layers(config, True)[0] and norm() == "OnGpu"
+        assert prepare_model.liger_patch(config) is usable
+    prepare_model.use_liger_layers(config, patch)
+    assert norm() == "OnGpu"
     prepare_model.put_back_layers()
     assert norm() == "LlamaRMSNorm"
 
@@ -232,22 +232,22 @@ def test_seconds_and_tokens_of_a_step(monkeypatch):
     from types import SimpleNamespace
 
     import torch
-    import training_checks as checks
+    import training_checks
 
     waited = []
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     monkeypatch.setattr(torch.cuda, "synchronize", lambda: waited.append(1))
-    meter = checks.Meter()
-    meter.begin(SimpleNamespace(global_step=4, num_input_tokens_seen=100))
-    meter.step_begins()
-    meter.step_ends()
+    watch, args = training_checks.Watch(), SimpleNamespace(save_strategy="no")
+    state = SimpleNamespace(global_step=4, max_steps=9, num_input_tokens_seen=100)
+    for event in (watch.on_train_begin, watch.on_step_begin, watch.on_step_end):
+        event(args, state, None)
     assert len(waited) == 2
     monkeypatch.undo()
-    meter.seconds = 2.0
-    assert meter.since_last(114)["tokens_per_second"] == 7.0
-    meter.seconds = 4.0
-    assert meter.since_last(134)["tokens_per_second"] == 10.0
-    assert meter.total()["tokens_per_second"] == 8.5
+    watch.seconds = 2.0
+    assert watch.since_last(114)["tokens_per_second"] == 7.0
+    watch.seconds = 4.0
+    assert watch.since_last(134)["tokens_per_second"] == 10.0
+    assert watch.total()["tokens_per_second"] == 8.5
 
 
 def test_padding_is_not_counted(sft, rows_file, tmp_path):  # noqa: F811
@@ -261,6 +261,7 @@ def test_padding_is_not_counted(sft, rows_file, tmp_path):  # noqa: F811
 def test_chunk_checkpointing_and_flattening_change_no_loss(sft, tmp_path, monkeypatch):  # noqa: F811
     """One flattened batch of three packed sequences, layers made again, chunks of 32 = three
     batches, layers kept, chunks of 256."""
+    import check_fit
     from trl.trainer import sft_trainer
 
     sizes, chunk = set(), sft_trainer._chunk
@@ -270,9 +271,10 @@ def test_chunk_checkpointing_and_flattening_change_no_loss(sft, tmp_path, monkey
     plain = sft(*STEPS, out=tmp_path / "plain")
     assert max(sizes) > 32
     sizes.clear()
+    monkeypatch.setattr(check_fit, "CHUNKS", (2048, 32))
     other = sft(
         *STEPS,
-        *("--gradient_checkpointing", "true", "--loss_chunk", "32"),
+        *("--gradient_checkpointing", "true"),
         *("--per_device_train_batch_size", "3"),
         out=tmp_path / "other",
     )
@@ -301,9 +303,9 @@ def test_layers_are_made_again_only_where_they_must(monkeypatch, asked, gib, fou
         return {"total": (20 if checkpointing else 50) + (6 if chunk == 2048 else 2)}
 
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
-    args, own = SimpleNamespace(gradient_checkpointing=asked), SimpleNamespace(loss_chunk=None)
-    check_fit.fastest_that_fits(args, own, estimate, gib)
-    assert (args.gradient_checkpointing, own.loss_chunk) == found
+    args = SimpleNamespace(gradient_checkpointing=asked)
+    _, chunk = check_fit.fastest_that_fits(args, estimate, gib)
+    assert (args.gradient_checkpointing, chunk) == found
 
 
 def moved(folder, base):

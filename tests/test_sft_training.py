@@ -422,15 +422,15 @@ def test_packed_rows_do_not_see_each_other(tiny):
     config = AutoConfig.from_pretrained(tiny)
     chosen, packing, _ = attention_for(config, None, True)
     assert chosen == register() == "packed_rows" and packing
-    windowed = MistralConfig(
-        hidden_size=128, num_attention_heads=4, num_key_value_heads=2, sliding_window=16
-    )  # shorter than two of the rows
     for one in (
         config,
         Qwen3Config(hidden_size=256, num_attention_heads=4, num_key_value_heads=2, head_dim=64),
-        windowed,
     ):
         assert packing_leak(one, chosen)[0] < 1e-4 < LEAK
+    windowed = MistralConfig(
+        hidden_size=128, num_attention_heads=4, num_key_value_heads=2, sliding_window=16
+    )  # shorter than two of the rows
+    assert attention_for(windowed, None, True)[:2] == ("sdpa", True)
     AttentionInterface.register("leaky", leaky)
     assert packing_leak(config, "leaky")[0] > 3 * LEAK
     safe, note = packing_is_safe(
@@ -466,7 +466,7 @@ def test_resume_gives_the_same_losses_to_the_bit(sft, tmp_path, capsys):
     broken = tmp_path / "broken"
     for number in (2, 4, 6):
         shutil.copytree(first / f"checkpoint-{number}", broken / f"checkpoint-{number}")
-    (broken / "checkpoint-6" / "whole.json").unlink()
+    (broken / "checkpoint-6" / "trainer_state.json").unlink()
     shutil.copyfile(first / "sft.started.json", broken / "sft.started.json")
     resumed = sft(*steps, out=broken)
     said = capsys.readouterr().err
@@ -486,7 +486,6 @@ def test_adapter_stop_test_merge_and_chat(sft, tmp_path, capsys, monkeypatch):
     import chat
     import finish_run
     import merge_adapter
-    from prepare_model import load_tokenizer
 
     rows = write_jsonl(
         tmp_path / "yes.jsonl",
@@ -561,17 +560,10 @@ def test_adapter_stop_test_merge_and_chat(sft, tmp_path, capsys, monkeypatch):
     with pytest.raises(RuntimeError, match="differs from base"):
         merge_adapter.merge(str(sft.out), str(tmp_path / "wrong"), check=True)
     assert not (tmp_path / "wrong").exists()
-    # an untrained model does not stop, and a template that changed after training is found out
+    # an untrained model does not stop
     model, tokenizer = merge_adapter.load_for_use(str(tmp_path / "merged"))
     prompts = [[{"role": "user", "content": "heat?"}]] * 4
     assert finish_run.stop_test(untrained(model), tokenizer, prompts, 8)["ended"] == 0
-    trained, _ = load_tokenizer(str(sft.out))
-    assert finish_run.check_template(tmp_path / "merged", trained) == 16
-    (tmp_path / "merged" / "chat_template.jinja").write_text(
-        tokenizer.chat_template.replace("'\\n'", "' '", 1)
-    )
-    with pytest.raises(RuntimeError, match="renders a prompt otherwise"):
-        finish_run.check_template(tmp_path / "merged", trained)
 
 
 def untrained(model):

@@ -189,11 +189,13 @@ def count(shape, layers, method, dtype, *, gpus=1, tokens=4096, checkpointing=Tr
 def use_liger(shapes):
     """Liger's layers in all models; their kernels do nothing, since fake tensors hold nothing, and what its functions keep is the same."""
     import triton
+    from liger_kernel.transformers.monkey_patch import MODEL_TYPE_TO_APPLY_LIGER_FN
     from prepare_model import use_liger_layers
 
     triton.runtime.jit.JITFunction.run = lambda *args, **settings: None
     for shape in shapes:
-        use_liger_layers(config_of(shape, 1), True)
+        config = config_of(shape, 1)
+        use_liger_layers(config, MODEL_TYPE_TO_APPLY_LIGER_FN[config.model_type])
 
 
 def extended(shape, **settings):

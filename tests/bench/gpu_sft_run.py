@@ -4,7 +4,7 @@
     python tests/bench/gpu_sft_run.py --output DIR --report                              # Markdown table of DIR/*.json
 
 Speed and memory do not hang on the values of the weights. Lengths of answers are log-normal with a mean of about 890 tokens, as prompts
-and answers of MegaScience together have (721 + 170), cut at 4,000. All rows are measured by the same Meter: non-padding tokens, seconds
+and answers of MegaScience together have (721 + 170), cut at 4,000. All rows are measured by the same Watch: non-padding tokens, seconds
 to the end of the GPU's work, the first two steps left out. `trl-` rows are TRL's own trainer with its defaults in bf16, batch 8.
 """
 
@@ -119,14 +119,14 @@ def ours(way, argv):
     state = PartialState()
     made = sft.prepare(own, args, model_args, state)
     args.disable_tqdm = True
-    meter = sft.make_meter(made["shape"], made["found"], model_args, 1)
-    trainer = sft.build_trainer(own, args, model_args, made, meter, state)
+    watch = sft.make_watch(made["shape"], made["found"], model_args, 1)
+    trainer = sft.build_trainer(own, args, model_args, made, watch)
     if way == "flashoptim":
         flash_optimizer(trainer)
     trainer.train()
     layers = "made again" if args.gradient_checkpointing else "kept"
-    layers += " (Liger)" if own.liger_layers else ""
-    ran = f"{model_args.attn_implementation}, layers {layers}, loss by {own.loss_chunk}"
+    layers += " (Liger)" if prepare_model.REPLACED else ""
+    ran = f"{model_args.attn_implementation}, layers {layers}, loss by {made['chunk']}"
     ran += f", {'flash_adamw' if way == 'flashoptim' else args.optim.value}"
     return trainer.state.log_history, made["need"], ran
 
@@ -137,7 +137,7 @@ def plain_trl(way, argv):
     import torch
     import training_options as options
     from accelerate import PartialState
-    from training_checks import callbacks, measured
+    from training_checks import measured
     from transformers import AutoConfig, AutoTokenizer
     from trl import SFTConfig, SFTTrainer, get_peft_config
 
@@ -148,7 +148,7 @@ def plain_trl(way, argv):
     state = PartialState()
     config = AutoConfig.from_pretrained(model_args.model_name_or_path)
     train_set, _, _, found = made_rows(own, ready, tokenizer, state)
-    meter = sft.make_meter(fit_estimate.shape_of(config), found, model_args, 1)
+    watch = sft.make_watch(fit_estimate.shape_of(config), found, model_args, 1)
     size = min(8, own.global_batch_size)
     args = SFTConfig(
         output_dir=ready.output_dir,
@@ -157,8 +157,8 @@ def plain_trl(way, argv):
         per_device_train_batch_size=size,
         gradient_accumulation_steps=own.global_batch_size // size,
         learning_rate=ready.learning_rate,
-        bf16=bool(meter.gpu),
-        use_cpu=not meter.gpu,
+        bf16=bool(watch.gpu),
+        use_cpu=not watch.gpu,
         include_num_input_tokens_seen="non_padding",
         logging_steps=1,
         save_strategy="no",
@@ -167,13 +167,13 @@ def plain_trl(way, argv):
         dataset_kwargs={"skip_prepare_dataset": True},
         model_init_kwargs={"dtype": torch.bfloat16},
     )
-    trainer = measured(SFTTrainer, meter)(
+    trainer = measured(SFTTrainer, watch)(
         model=model_args.model_name_or_path,
         args=args,
         train_dataset=train_set,
         processing_class=tokenizer,
         peft_config=get_peft_config(model_args),
-        callbacks=callbacks(state, meter, first_save=False),
+        callbacks=[watch],
     )
     trainer.train()
     return trainer.state.log_history, None, "sdpa, padded rows, layers made again, adamw_torch"
