@@ -33,13 +33,13 @@ def answer(model, tokenizer, messages, args):
 
 def talk(model, tokenizer, start, args):
     """A conversation on the terminal."""
-    messages = list(start)
+    messages, asked = list(start), "\nyou> " if sys.stdin.isatty() else ""
     while True:
         try:
-            text = input("\nyou> " if sys.stdin.isatty() else "").strip()
+            text = input(asked).strip()
         except EOFError:
             return
-        if text in ("/quit", "/exit"):
+        if text == "/quit":
             return
         if text == "/new":
             messages = list(start)

@@ -5,7 +5,6 @@ Imported by sft.py; no command of its own. The figures are those of fit_estimate
 
 import itertools
 import os
-import shutil
 
 import fit_estimate as fit
 from training_options import is_on, say
@@ -54,19 +53,22 @@ def fastest_that_fits(args, estimate, available):
     return need, chunk
 
 
-def check_memory(shape, liger, own, args, model_args):
-    """Raises BadInput where the smallest way does not fit; returns the estimate in bytes and the
-    tokens of the loss at once."""
+def check_fit(shape, liger, own, args, model_args):
+    """Raises BadInput where the smallest way needs more memory than there is (--ignore_fit: never);
+    returns the estimate in bytes, None where shape is None, and the tokens of the loss at once."""
     import psutil
     import torch
 
+    if shape is None:
+        say("fit estimate: this architecture is not a plain decoder, so there is none")
+        args.gradient_checkpointing = args.gradient_checkpointing is not False
+        return None, CHUNKS[-1]
     available = psutil.virtual_memory().available
     if torch.cuda.is_available():
         available = torch.cuda.get_device_properties(0).total_memory
-    tokens, shared = args.per_device_train_batch_size * args.max_length, backend()
+    method, shared = method_of(model_args), backend()
     settings = dict(
-        method=method_of(model_args),
-        tokens=tokens,
+        tokens=args.per_device_train_batch_size * args.max_length,
         gpus=int(os.environ["WORLD_SIZE"]) if shared in ("fsdp", "zero3") else 1,
         ddp=shared == "ddp",
         dtype=str(model_args.dtype).removeprefix("torch."),
@@ -76,43 +78,20 @@ def check_memory(shape, liger, own, args, model_args):
     )
 
     def estimate(checkpointing, chunk):
-        return fit.memory(shape, checkpointing=checkpointing, chunk=chunk, **settings)
+        return fit.memory(shape, method, checkpointing=checkpointing, chunk=chunk, **settings)
 
     need, chunk = fastest_that_fits(args, estimate, available)
     parts = ", ".join(f"{part} {size / fit.GIB:.1f}" for part, size in need.items())
     text = f"GiB: {parts} of {available / fit.GIB:.1f}"
     layers = "made again in" if args.gradient_checkpointing else "kept for"
     say(
-        f"fit estimate: {shape.parameters / 1e9:.2f} B parameters, {settings['method']}, {text}\n"
+        f"fit estimate: {shape.parameters / 1e9:.2f} B parameters, {method}, {text}\n"
         f"layers are {layers} the backward pass, the loss takes {chunk:,} tokens at once"
     )
     if need["total"] > available and not own.ignore_fit:
-        ways = fit.what_would_fit(shape, available, tokens)
+        ways = fit.what_would_fit(shape, available, settings["tokens"])
         raise r.BadInput(
             f"{model_args.model_name_or_path} will not fit: {text}. What would fit: "
             f"{'; '.join(ways) or 'a smaller model'}. --ignore_fit tries all the same"
         )
     return need["total"], chunk
-
-
-def check_fit(shape, liger, own, args, model_args):
-    """Raises BadInput where memory or disk is too small (--ignore_fit: never); returns the estimate
-    in bytes, None where shape is None (no plain decoder), and the tokens of the loss at once."""
-    if shape is None:
-        say("fit estimate: this architecture is not a plain decoder, so there is none")
-        args.gradient_checkpointing = args.gradient_checkpointing is not False
-        return None, CHUNKS[-1]
-    found = check_memory(shape, liger, own, args, model_args)
-    # the checkpoints that are kept and one more while it is written
-    kept = 0 if args.save_strategy == "no" else (args.save_total_limit or 3) + 1
-    dtype = str(model_args.dtype).removeprefix("torch.")
-    wanted = fit.disk(shape, method_of(model_args), dtype, kept, model_args.lora_r, backend())
-    os.makedirs(args.output_dir, exist_ok=True)
-    room = shutil.disk_usage(args.output_dir).free
-    if room < wanted and not own.ignore_fit:
-        raise r.BadInput(
-            f"{args.output_dir}: {wanted / 1e9:.1f} GB are needed for checkpoints and model, "
-            f"{room / 1e9:.1f} GB are free; lower --save_total_limit, take --save_strategy no, or "
-            "choose another --output_dir"
-        )
-    return found

@@ -1,4 +1,4 @@
-"""Estimate, from a model's shape, what fine-tuning needs: memory of a GPU, disk, FLOPs of a token.
+"""Estimate, from a model's shape, what fine-tuning needs: memory of a GPU, FLOPs of a token.
 
     python 03_sft/fit_estimate.py                   # which of the paper's models fits on which GPU
     python 03_sft/fit_estimate.py --model MODEL     # one model, by its config.json
@@ -30,11 +30,8 @@ PEAK_TFLOPS = {
     "H100 NVL": 835,
     "H100 PCIe": 756,
     "H20": 148,
-    "H800": 989,
-    "GH200": 989,
     "B200": 2250,
     "A100": 312,
-    "A800": 312,
     "L40S": 362,
     "L40": 181,
     "L4": 121,
@@ -45,7 +42,6 @@ PEAK_TFLOPS = {
     "4090": 165,
     "3090": 71,
     "T4": 65,
-    "V100": 125,
 }
 
 
@@ -54,10 +50,6 @@ PEAK_TFLOPS = {
 STATES_8BIT = 2.04
 LAYER = 1.5  # times what a layer leaves: while it is recomputed, gradients of it are there too
 NF4 = 0.52  # bytes a weight: half a byte, and scales of 64 weights that are quantized themselves
-# Bytes a parameter of one checkpoint. FSDP: weights twice (model.safetensors and
-# pytorch_model_fsdp.bin) and AdamW's states, fp32. ZeRO-3: bf16 weights, then fp32 weights and
-# states.
-CHECKPOINT = {"fsdp": 16, "zero3": 14}
 
 
 @dataclass
@@ -155,14 +147,14 @@ def shape_of(config):
     return Shape(
         hidden,
         layers,
-        head * heads,
-        head * get("num_key_value_heads", heads),
-        width,
-        vocab,
-        bool(get("tie_word_embeddings")),
-        experts,
-        get("num_experts_per_tok", 1),
-        str(get("model_type")).startswith(QK_NORM),
+        q=head * heads,
+        kv=head * get("num_key_value_heads", heads),
+        inter=width,
+        vocab=vocab,
+        tied=bool(get("tie_word_embeddings")),
+        experts=experts,
+        active=get("num_experts_per_tok", 1),
+        qk_norm=str(get("model_type")).startswith(QK_NORM),
     )
 
 
@@ -232,17 +224,16 @@ def memory(
     chunk   tokens of TRL's chunked loss at once
     """
     wide = 4 if dtype == "float32" else 2
-    names = ("weights", "gradients", "optimizer")
-    parts = zip(names, held(shape, method, wide, rank, optim), strict=True)
-    need = {name: size / gpus for name, size in parts}
+    weights, gradients, states = (size / gpus for size in held(shape, method, wide, rank, optim))
     if ddp:  # buckets beside the gradients (gradient_as_bucket_view is off)
-        need["weights"] += need["gradients"]
+        weights += gradients
     if gpus > 1:  # FSDP2 and ZeRO-3 compute in bf16, whatever the weights are
-        need["weights"] += gathered(shape)
+        weights += gathered(shape)
         wide = 2
     left = shape.inside(wide, liger_layers, method != "full")
     whole = method == "full" and gpus == 1
-    need["activations"] = activations_of(shape, tokens, wide, left, checkpointing, chunk, whole)
+    activations = activations_of(shape, tokens, wide, left, checkpointing, chunk, whole)
+    need = dict(weights=weights, gradients=gradients, optimizer=states, activations=activations)
     need["overhead"] = 0.05 * sum(need.values()) + GIB
     return need | {"total": sum(need.values())}
 
@@ -260,15 +251,6 @@ def peak_flops(name):
     """Dense bf16 FLOP/s of a GPU by its name, or None."""
     found = [key for key in PEAK_TFLOPS if key in name]
     return PEAK_TFLOPS[max(found, key=len)] * 1e12 if found else None
-
-
-def disk(shape, method, dtype="float32", checkpoints=2, rank=16, backend="plain"):
-    """Bytes of so many checkpoints and of the final model while it is turned into 16 bits."""
-    wide = 4 if dtype == "float32" else 2
-    size, one = shape.parameters, CHECKPOINT.get(backend, 3 * wide)
-    if method != "full":
-        size, one = shape.adapter(rank), 12
-    return int((checkpoints * one + wide + 2) * size) + 64 * 2**20
 
 
 WAYS = {  # to train, the smallest first: the columns of the table

@@ -42,8 +42,7 @@ def base_of(adapter, base=None):
 
 def place_for(model):
     """Where a model is used in 16 bits: from_pretrained's device_map and dtype. Raises BadInput
-    where neither the GPU nor this machine has room for its weights and one layer; reads the config
-    only."""
+    where neither the GPU nor this machine has room for its weights; reads the config only."""
     import psutil
     import torch
     from transformers import AutoModelForCausalLM
@@ -78,16 +77,15 @@ def load_for_use(model, adapter=None, quantization=None, merged=True):
     try:
         tokenizer = AutoTokenizer.from_pretrained(adapter or model)
         if quantization:
-            dtype = quantization.bnb_4bit_compute_dtype
-            how = {"quantization_config": quantization, "dtype": dtype}
+            how = dict(quantization_config=quantization, dtype=quantization.bnb_4bit_compute_dtype)
         else:
             how = place_for(model)
         loaded = AutoModelForCausalLM.from_pretrained(model, **how)
         if adapter:
             loaded = PeftModel.from_pretrained(loaded, adapter)
     except (OSError, ValueError) as error:
-        reason = str(error).splitlines()[0]
         place = f"{adapter} on {model}" if adapter else model
+        reason = str(error).splitlines()[0]
         raise r.BadInput(f"{place}: no model can be loaded ({reason})") from None
     if adapter and merged and not quantization:
         loaded = loaded.merge_and_unload()
@@ -162,19 +160,11 @@ def rows_to_compare(adapter):
 
 
 def tokens_to_compare(path, tokenizer, limit=16):
-    rows = [t.pieces(tokenizer, *t.conversation(row)) for row in r.read(path, limit=limit)]
-    if not rows:
+    chats = [t.conversation(row)[0] for row in r.read(path, limit=limit)]
+    if not chats:
         raise r.BadInput(f"{path}: no rows to compare on")
-    return [ids[:2048] for ids, _ in t.encode(tokenizer, rows)]
-
-
-def made_from(adapter, base, check):
-    """What a merged model depends on: the weights of both, the comparison, this script."""
-    files = [path for path in sorted(Path(adapter).glob("adapter_*")) if path.is_file()]
-    if check:
-        files.append(rows_to_compare(adapter))
-    hashes = [r.file_hash(path) for path in [*files, __file__]]
-    return r.text_hash(hashes, batch_generate.identify(base))
+    tokens = tokenizer.apply_chat_template(chats, tokenize=True, return_dict=False)
+    return [ids[:2048] for ids in tokens]
 
 
 def merge(adapter, output, base=None, check=False):
@@ -188,7 +178,8 @@ def merge(adapter, output, base=None, check=False):
     from transformers.trainer_utils import align_special_tokens
 
     output, base = Path(output), base_of(adapter, base)
-    made = made_from(adapter, base, check)
+    parts = [batch_generate.identify(model) for model in (adapter, base)]
+    made = r.text_hash(*parts, check, r.file_hash(__file__))
     if read_meta(output).get("merge", {}).get("made_from") == made:
         r.say(f"{output}: finished already (merged model)")
         return None

@@ -13,7 +13,6 @@ import sys
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-import csv
 import json
 
 import rows as r
@@ -22,7 +21,7 @@ RECIPE = """
     learning_rate lr_scheduler_type warmup_steps num_train_epochs max_steps global_batch_size max_length
     packing lora_r lora_alpha load_in_4bit seed
 """.split()
-COLUMNS = {"model", "benchmark", "n", "accuracy", "ci_low", "ci_high", "unparsed"}
+COLUMNS = "model benchmark n accuracy ci_low ci_high unparsed".split()
 METHODS = {"full": "full fine-tuning", "lora": "LoRA", "qlora": "QLoRA"}
 TEMPLATE = Path(__file__).with_name("templates") / "model_card.md"
 
@@ -30,16 +29,8 @@ TEMPLATE = Path(__file__).with_name("templates") / "model_card.md"
 def read_results(path):
     """(names of models, lines of the table) of a results.csv: one line a benchmark, one cell a
     model."""
-    if path is None:
-        return [], []
-    if not Path(path).is_file():
-        raise r.BadInput(f"--results {path}: there is no such file")
-    with open(path, encoding="utf-8", newline="") as file:
-        reader = csv.DictReader(file)
-        rows = list(reader)
-    if missing := COLUMNS - set(reader.fieldnames or ()):
-        raise r.BadInput(f'{path}, line 1: field "{min(missing)}" is missing')
-    models, table = list(dict.fromkeys(row["model"] for row in rows)), {}
+    rows, table = list(r.read(path, *COLUMNS)) if path else [], {}
+    models = list(dict.fromkeys(row["model"] for row in rows))
     for row in rows:
         text = f"{float(row['accuracy']):.1f}"
         if row["ci_low"]:
@@ -50,19 +41,12 @@ def read_results(path):
     return models, [[*key, *(cells.get(m, "") for m in models)] for key, cells in table.items()]
 
 
-def speed_text(meta):
-    speed = meta["speed"]
-    hardware = f"{meta['processes']} × {meta['gpu']}" if meta["gpu"] else "CPU"
-    mfu = f", {speed['mfu']} % MFU" if "mfu" in speed else ""
-    return f"{speed['tokens_per_second']:,.0f} tokens/s{mfu} on {hardware}"
-
-
 def card(meta, results, hub_id):
     """The card's text from a run's meta and the scores."""
     import jinja2
     import yaml
 
-    base = meta["model"]
+    base, speed = meta["model"], meta["speed"]
     inputs = {Path(name).name: digest for name, digest in meta["same_if"]["inputs"].items()}
     inputs.pop(Path(base).name, None)
     header = {
@@ -74,6 +58,8 @@ def card(meta, results, hub_id):
         base = Path(base).name
     else:
         header["base_model"] = base
+    mfu = f", {speed['mfu']} % MFU" if "mfu" in speed else ""
+    hardware = f"{meta['processes']} × {meta['gpu']}" if meta["gpu"] else "CPU"
     environment = jinja2.Environment(keep_trailing_newline=True)
     return environment.from_string(TEMPLATE.read_text(encoding="utf-8")).render(
         meta,
@@ -84,9 +70,24 @@ def card(meta, results, hub_id):
         base=base,
         method=METHODS[meta["method"]],
         recipe=[(name, meta["given"][name]) for name in RECIPE if name in meta["given"]],
-        speed_text=speed_text(meta),
+        speed_text=f"{speed['tokens_per_second']:,.0f} tokens/s{mfu} on {hardware}",
         files=sorted(inputs.items()),
     )
+
+
+def push(folder, readme, hub_id):
+    """Upload the model's folder (checkpoints and token files apart) and its card."""
+    from huggingface_hub import HfApi
+
+    api = HfApi()
+    api.create_repo(hub_id, exist_ok=True)
+    api.upload_folder(
+        repo_id=hub_id,
+        folder_path=folder,
+        ignore_patterns="checkpoint-* tokens/* runs/* *.jsonl *.bin".split(),
+    )
+    api.upload_file(repo_id=hub_id, path_or_fileobj=readme, path_in_repo="README.md")
+    r.say(f"pushed to https://huggingface.co/{hub_id}")
 
 
 def main():
@@ -110,21 +111,6 @@ def main():
     r.say(f"{args.output}: model card, {len(text.splitlines())} lines")
     if args.push_to_hub:
         push(args.model, args.output, args.hub_id)
-
-
-def push(folder, readme, hub_id):
-    """Upload the model's folder (checkpoints and token files apart) and its card."""
-    from huggingface_hub import HfApi
-
-    api = HfApi()
-    api.create_repo(hub_id, exist_ok=True)
-    api.upload_folder(
-        repo_id=hub_id,
-        folder_path=folder,
-        ignore_patterns="checkpoint-* tokens/* runs/* *.jsonl *.bin".split(),
-    )
-    api.upload_file(repo_id=hub_id, path_or_fileobj=readme, path_in_repo="README.md")
-    r.say(f"pushed to https://huggingface.co/{hub_id}")
 
 
 if __name__ == "__main__":

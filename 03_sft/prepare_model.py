@@ -84,16 +84,12 @@ def unsloth_model(args, model_args):
     )
     if not model_args.use_peft:
         return model
-    targets = model_args.lora_target_modules
-    if targets in ("all-linear", ["all-linear"]):
-        targets = ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"]
     return FastLanguageModel.get_peft_model(
         model,
         r=model_args.lora_r,
         lora_alpha=model_args.lora_alpha,
         lora_dropout=model_args.lora_dropout,
-        target_modules=targets,
-        use_gradient_checkpointing="unsloth",
+        target_modules=model_args.lora_target_modules,
         random_state=args.seed,
     )
 
@@ -156,8 +152,8 @@ def small_copy(config):
         if getattr(text, name, None):
             setattr(text, name, size)
     for name in ("layer_types", "mlp_layer_types"):
-        if getattr(text, name, None):
-            setattr(text, name, getattr(text, name)[:2])
+        if kinds := getattr(text, name, None):
+            setattr(text, name, kinds[:2])
     return small
 
 
@@ -238,8 +234,8 @@ def adapter_targets(wanted, experts):
     """Names of the modules that get an adapter; "all-linear" of a mixture of experts means its
     attention: PEFT's own adapts the fused experts and the router too, 1.0 B parameters of
     Qwen3-30B-A3B instead of 13 M."""
-    whole = wanted in ("all-linear", ["all-linear"])
-    return ["q_proj", "k_proj", "v_proj", "o_proj"] if whole and experts > 1 else wanted
+    attention = ["q_proj", "k_proj", "v_proj", "o_proj"]
+    return attention if wanted == "all-linear" and experts > 1 else wanted
 
 
 def widen_for_scaler(model):

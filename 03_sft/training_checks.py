@@ -48,10 +48,7 @@ class Watch(TrainerCallback):
             return
         PartialState().wait_for_everyone()  # the other ranks write their random states
         if state.is_world_process_zero:
-            folder = Path(args.output_dir) / "checkpoint-1"
-            (folder / "trainer_state.json").unlink()  # now it is no whole checkpoint any more
-            shutil.rmtree(folder)
-            r.say("test save after the first step: whole")
+            check_room(Path(args.output_dir), args.save_total_limit)
 
     def on_log(self, args, state, control, logs, **kwargs):
         loss, step, steps = logs.get("loss"), state.global_step, state.max_steps
@@ -90,6 +87,23 @@ class Watch(TrainerCallback):
         if self.flops and self.peak:
             found["mfu"] = round(100 * speed * self.flops / self.peak, 2)
         return found
+
+
+def check_room(folder, kept):
+    """Delete the test save; NoRoom where the disk cannot hold as many as are kept and one more,
+    while it is written."""
+    saved = folder / "checkpoint-1"
+    size = sum(path.stat().st_size for path in saved.rglob("*"))
+    (saved / "trainer_state.json").unlink()  # now it is no whole checkpoint any more
+    shutil.rmtree(saved)
+    wanted, free = ((kept or 3) + 1) * size, shutil.disk_usage(folder).free
+    if free < wanted:
+        raise r.NoRoom(
+            f"{folder}: {wanted / 1e9:.1f} GB are needed for checkpoints of {size / 1e9:.1f} GB, "
+            f"{free / 1e9:.1f} GB are free; lower --save_total_limit, take --save_strategy no, or "
+            "choose another --output_dir"
+        )
+    r.say("test save after the first step: whole")
 
 
 def measured(trainer_class, watch):
