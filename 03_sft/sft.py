@@ -239,33 +239,15 @@ def train(own, args, model_args, given, same_if, checkpoint):
     # a pickle, where sft.meta.json says the same; TRL's card knows neither data nor checks
     for name in ("training_args.bin", "README.md"):
         (folder / name).unlink(missing_ok=True)
-    history = trainer.state.log_history
-    losses = [round(entry["loss"], 4) for entry in history if "loss" in entry] or [None]
-    held_out = [entry["eval_loss"] for entry in history if "eval_loss" in entry] or [None]
-    meta = {
-        "command": shlex.join(["python", *sys.argv]),
-        "commit": r.git_commit(),
-        "date": time.strftime("%Y-%m-%dT%H:%M:%S"),
-        "model": model_args.model_name_or_path,
-        "method": method_of(model_args),
-        "rows": made["found"],
-        "rows_per_step": round(made["rows_per_step"], 1),
-        "steps": trainer.state.global_step,
-        "first_loss": losses[0],
-        "final_loss": losses[-1],
-        "eval_loss": held_out[-1],
-        "attention": model_args.attn_implementation,
-        "notes": made["notes"],
+    meta = meta_of(model_args, made, trainer.state) | {
         "processes": state.num_processes,
         "gpu": watch.gpu,
         "speed": watch.total(),
-        "fit_estimate_gib": made["need"] and round(made["need"] / fit_estimate.GIB, 2),
         "seconds": round(time.time() - started, 1),
         "checks": {"packing": args.packing},
         "failed_checks": {},
         "given": given,
         "same_if": same_if,
-        "log": history,
     }
     r.write_json(folder / "sft.meta.json", meta)
     shutil.rmtree(folder / "tokens", ignore_errors=True)
@@ -273,6 +255,29 @@ def train(own, args, model_args, given, same_if, checkpoint):
         f"{folder}: {meta['steps']} steps, loss {meta['first_loss']} -> {meta['final_loss']}, "
         f"{meta['speed']['tokens_per_second']:,.0f} tokens/s, {meta['seconds']:.0f} s"
     )
+
+
+def meta_of(model_args, made, state):
+    """What sft.meta.json says of rows, model and losses.  state  the Trainer's"""
+    losses = [round(entry["loss"], 4) for entry in state.log_history if "loss" in entry] or [None]
+    held_out = [entry["eval_loss"] for entry in state.log_history if "eval_loss" in entry]
+    return {
+        "command": shlex.join(["python", *sys.argv]),
+        "commit": r.git_commit(),
+        "date": time.strftime("%Y-%m-%dT%H:%M:%S"),
+        "model": model_args.model_name_or_path,
+        "method": method_of(model_args),
+        "rows": made["found"],
+        "rows_per_step": round(made["rows_per_step"], 1),
+        "attention": model_args.attn_implementation,
+        "notes": made["notes"],
+        "fit_estimate_gib": made["need"] and round(made["need"] / fit_estimate.GIB, 2),
+        "steps": state.global_step,
+        "first_loss": losses[0],
+        "final_loss": losses[-1],
+        "eval_loss": held_out[-1] if held_out else None,
+        "log": state.log_history,
+    }
 
 
 def main():
