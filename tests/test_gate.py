@@ -23,7 +23,6 @@ def test_too_few_answers_are_said(tmp_path):
     assert "1 of the first 9 chunks hold pairs" in call(gate_chunks, *options, code=2).stderr
 
 
-@pytest.mark.slow
 def test_the_gate_on_real_chapters(tmp_path):
     """Label: does the part hold an exercise of its chapter? Parts of 14 real chapters, two thirds
     of them read by the teacher."""
