@@ -33,11 +33,8 @@ import rows as r
 
 SENTENCE = re.compile(r"(?<=[.!?])[”\"')\]]*\s+(?=[A-Z0-9“\"$(\\*])|\n")
 SPACE = re.compile(r"\s+")
-WORDS_A_FORMULA = 120  # a chunk with fewer words for each formula that could not be read is no source of questions
-CUT_BACK = 0.75  # a chunk at least this full ends before the last heading rather than at the last unit that fits
-
-
-# ---- packing ----
+# a chunk with fewer words for each formula that could not be read is no source of questions
+WORDS_A_FORMULA = 120
 
 
 class Counter:
@@ -129,26 +126,15 @@ def fitting_units(text, units, limit, count):
 
 
 def pack(units, limit):
-    """Starts of chunks over units in order: as many as fit, cut back to a heading where that leaves
-    the chunk CUT_BACK full or more."""
+    """Starts of chunks over units in order: as many as fit, but the last one where it begins with a
+    heading and more of its section would follow in the next chunk."""
     starts, held = [], []
     for unit in units:
         while held and sum(size for *_, size in held) + unit[2] > limit:
             starts.append(held[0][0])
-            held = held[units_in_chunk(held, limit) :]
+            held = held[-1:] if len(held) > 1 and held[-1][1] else []
         held.append(unit)
     return starts + [start for start, *_ in held[:1]]
-
-
-def units_in_chunk(held, limit):
-    """How many of the units that fit go into a chunk."""
-    filled = itertools.accumulate(size for *_, size in held)
-    enough = [at for at, size in enumerate(filled, 1) if size >= CUT_BACK * limit]
-    headings = [at for at in enough if at < len(held) and held[at][1]]
-    if headings:
-        return headings[-1]
-    # a heading goes with what follows it
-    return len(held) - 1 if len(held) > 1 and held[-1][1] else len(held)
 
 
 def chunk_text(text, count, max_tokens):
@@ -213,13 +199,6 @@ def has_text(row):
     return isinstance(row["text"], str) and bool(row["text"].strip())
 
 
-def why_not(chunk, drawn, args):
-    """Why a chunk does not go on, or None."""
-    if args.formulas == "reject" and rests_on_formulas(chunk):
-        return "rests on formulas that could not be read"
-    return "not sampled" if drawn is not None and chunk["id"] not in drawn else None
-
-
 def main():
     parser = r.parser(__doc__, "input", "output", "limit", "seed", "fresh")
     add = parser.add_argument
@@ -229,12 +208,6 @@ def main():
     add("--max-tokens", type=r.positive, default=4096, metavar="N", help=longest)
     sample = "keep N chunks, drawn evenly from the documents; the others are rejected"
     add("--sample", type=r.positive, metavar="N", help=sample)
-    add(
-        "--formulas",
-        choices=("reject", "keep"),
-        default="reject",
-        help="chunks that are full of formulas which a PDF's text layer does not hold (default reject)",
-    )
     args = parser.parse_args()
     step = r.Step(args, inputs=[args.input], code=[pdf_text, book_blocks, worked_problems])
     if step.finished():
@@ -251,8 +224,10 @@ def main():
         chunks = list(chunk_rows(row, count, args.max_tokens))
         step.split(len(chunks))
         for chunk in chunks:
-            if reason := why_not(chunk, drawn, args):
-                step.reject(chunk, reason)
+            if rests_on_formulas(chunk):
+                step.reject(chunk, "rests on formulas that could not be read")
+            elif drawn is not None and chunk["id"] not in drawn:
+                step.reject(chunk, "not sampled")
             else:
                 tokens += chunk["n_tokens"]
                 step.keep(chunk)
