@@ -59,20 +59,17 @@ If the result is a number, a formula, a letter or a short phrase, put it at the 
 
 # questions whose answer is a statement: a solution would only wrap it in words
 DEFINITION = re.compile(
-    r"""(?x)\W*(?:define\b|name\b|list\b|state\b|which\s+(?:term|word|name)\b|
-    what\s+(?:is|are|was|were|does)\s+(?:an?|the\s+(?:term|definition|meaning|name)|\w+\s+mean)\b|
-    what\s+do(?:es)?\s+.{2,60}\s+(?:mean|stand\s+for)\b)""",
-    re.IGNORECASE,
+    r"""(?xi)\W*(?:define|name|list|state|which\s+(?:term|word|name)|
+    what\s+(?:is|are)\s+(?:an?|the\s+(?:term|definition|meaning|name))|what\s+do(?:es)?\s+.{2,60}\s+mean)\b"""
 )
 CONNECTIVE = re.compile(
-    r"""(?x)\b(?:because|since|therefore|thus|hence|consequently|it[ ]follows|so[ ]that|as[ ]a[ ]result|
-    due[ ]to|which[ ](?:means|implies|gives|yields|leads)|we[ ](?:have|get|find|obtain|know|see|use|need)|
-    substitut\w+|using|applying|gives|implies|implying|suppose|assume|let[ ]us|first(?:ly)?|next|then|
-    finally|step[ ]\d|if\b[^.\n]{1,80}\bthen|in[ ]order[ ]to|leads[ ]to|causes?|reason)\b""",
-    re.I,
+    r"""(?xi)\b(?:because|since|therefore|thus|hence|consequently|so[ ]that|as[ ]a[ ]result|due[ ]to|
+    which[ ](?:means|implies|gives|yields|leads)|leads[ ]to|causes?|reason|in[ ]order[ ]to|
+    we[ ](?:have|get|find|obtain|know|see|use|need)|substitut\w+|using|gives|assume|
+    first(?:ly)?|next|then|finally|step[ ]\d)\b"""
 )
 # "a. 5; b. 6": the last number is not the whole answer
-PARTS = re.compile(r"(?:^|[\s;])\(?b[.)]\s", re.I)
+PARTS = re.compile(r"(?i)(?:^|[\s;])\(?b[.)]\s")
 EQUATION = re.compile(r"=|\\(?:approx|implies|Rightarrow|iff|equiv|leq?|geq?)\b|[≈⇒⟹≤≥→]")
 
 

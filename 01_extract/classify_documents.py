@@ -73,26 +73,19 @@ def to_messages(row):
     return batch_generate.user_turn(PROMPT, {"document": document})
 
 
-def why_not(subject, level, ask_level):
-    """Why a document does not go on, or None."""
-    if subject is None or (ask_level and level is None):
-        return "unparsed"
-    if subject not in SUBJECTS:
-        return "subject not among the seven"
-    return "below university level" if ask_level and level == "school" else None
-
-
 def judge(step, row, raw, ask_level):
     """Keep or reject one document; raw: the model's answer where it was asked."""
     found, level = parse(raw["response"]) if raw else (None, None)
     subject = row.get("subject") or found
-    reason = why_not(subject, level, ask_level)
-    if reason == "unparsed":
-        reason = replies.outcome(raw) or reason
-    if reason:
-        step.reject(row, reason, found_subject=subject, **replies.said(raw))
+    if subject is None or (ask_level and level is None):
+        reason = replies.outcome(raw) or "unparsed"
+    elif subject not in SUBJECTS:
+        reason = "subject not among the seven"
+    elif ask_level and level == "school":
+        reason = "below university level"
     else:
-        step.keep({**row, "subject": subject, "level": level if ask_level else None})
+        return step.keep({**row, "subject": subject, "level": level if ask_level else None})
+    return step.reject(row, reason, found_subject=subject, **replies.said(raw))
 
 
 def main():

@@ -41,7 +41,7 @@ INLINE = re.compile(r"[*_]{0,3}\bAnswer[*_]{0,3}[ \t]*:[*_]{0,3}[ \t]*")  # "Wha
 # the last lines of a field: a rule, marks left alone, the heading of the next pair, a sentinel;
 # "42" or "=" alone may be the result
 AFTER_PAIR = re.compile(
-    r"""(?xi)[-*_\#]*|={3,}|\[NO[ ]QA\]|[*_(]*\d{1,3}[.):][*_]*|
+    r"""(?xi)[-*_\# ]*|={3,}|\[NO[ ]QA\]|[*_(]*\d{1,3}[.):][*_]*|
     \#+[ *_]*\d{1,3}[*_]*|[\#*_ ]*(?:QA[ ]|Q&A[ ])?pair[ ]\(?\d{1,3}[.):*_]*"""
 )
 EMPTY = re.compile(

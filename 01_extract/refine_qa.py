@@ -67,11 +67,8 @@ SCHEMA = replies.json_schema(
 
 # ---- parsing: pure functions of the model's text that never raise ----
 
-MARKER = re.compile(
-    r"""(?x)(?:^[ \t>#*_`-]*(?:\d{1,2}[.)][ \t#*_`-]*)?|(?<=\s)[*_]*)
-    refined[ \t_]+(question|answer)\b[ \t]*(?:\([^()\n]{0,40}\)[ \t]*)?
-    (?:[*_`]{0,3}[ \t]*[:：][ \t]*[*_`]{0,3}|[*_`]{0,3}[ \t]*$)""",
-    re.I | re.M,
+MARKER = re.compile(  # "**Refined Question:** ...", "### Refined Answer", a line's end
+    r"(?im)\brefined[ _](question|answer)\b[*_`]*[ \t]*(?:[:：]|$)[*_`]*"
 )
 
 
@@ -115,32 +112,25 @@ def inventions(question, answer, passage, row):
     return found
 
 
-def refused(pair, raw, passage, row):
-    """(why a refined pair does not go on, what explains it), or None."""
-    if CANNOT in raw["response"][-300:].upper():
-        return "cannot be made self-contained", {}
-    if not pair:
-        return "unparsed", replies.said(raw)
-    question, answer = pair
-    if not question or not answer:
-        return f"empty {'answer' if question else 'question'}", replies.said(raw)
-    refined = {"refined_question": question, "refined_answer": answer}
-    # of SmolLM2-135M: "The answer should contain a title case capitalized sentence."
-    if grounding.is_unrelated(f"{row['question']} {row['answer']}", question, least=3):
-        return "another question", refined
-    if invented := inventions(question, answer, passage, row):
-        return "number from nowhere", {"invented": invented, **refined}
-    return None
-
-
 def finish(step, row, raw, passage, args):
     """Keep or reject one pair that the model was asked about."""
     if reason := replies.outcome(raw):
         return step.reject(row, reason)
+    if CANNOT in raw["response"][-300:].upper():
+        return step.reject(row, "cannot be made self-contained")
     pair = parse(raw["response"], args.mode)
-    if found := refused(pair, raw, passage, row):
-        return step.reject(row, found[0], **found[1])
+    if not pair:
+        return step.reject(row, "unparsed", **replies.said(raw))
     question, answer = pair
+    if not question or not answer:
+        empty = "empty answer" if question else "empty question"
+        return step.reject(row, empty, **replies.said(raw))
+    refined = {"refined_question": question, "refined_answer": answer}
+    # of SmolLM2-135M: "The answer should contain a title case capitalized sentence."
+    if grounding.is_unrelated(f"{row['question']} {row['answer']}", question, least=3):
+        return step.reject(row, "another question", **refined)
+    if invented := inventions(question, answer, passage, row):
+        return step.reject(row, "number from nowhere", invented=invented, **refined)
     made = replies.rewritten(row, args.model, passage, question=question, answer=answer)
     before = {f"original_{name}": row[name] for name in ("question", "answer", "id")}
     return step.keep({**made, **before})

@@ -126,6 +126,7 @@ def test_what_is_written_in_the_form_is_read_back(question, answer):
         ("1. Refined question: Q\n2. Refined answer: A", ("Q", "A")),
         ("- *Refined Question:* Q\n- *Refined Answer:* A", ("Q", "A")),
         ("REFINED QUESTION: Q Refined Answer: A", ("Q", "A")),
+        ("Refined Question: Q\nRefined Answer: *f*(*x*) = 2", ("Q", "*f*(*x*) = 2")),
         (
             "Refined Question: draft\nRefined Answer: draft\n\nOn reflection:\n\nRefined Question: Q\nRefined Answer: A",
             ("Q", "A"),
