@@ -41,17 +41,16 @@ def choice(question, options, right, shuffle=False, **more):
 
 
 NAMES_POSITION = re.compile(
-    r"\b(?:all|none|both|any|neither|either) of (?:the )?(?:above|these|them)|"
-    r"\b(?:both |and |or )\(?[A-E]\)?(?:[.,)]|$)|^\(?[A-E]\)? (?:and|or) \(?[A-E]",
-    re.I,
+    r"(?i:\b(?:all|none|both|any|neither|either) of (?:the )?(?:above|these|them))"
+    r"|\b[A-E]\)?,? (?:and|or) \(?[A-E]\b"  # "Both A and B", "(A) or (C)"
 )
 
 
-def open_answer(question, reference, kind="math", **more):
+def open_answer(question, reference, **more):
     if not str(reference or "").strip():
         return "no reference answer"
     question = str(question).strip()
-    return dict(kind=kind, question=question, options=None, reference=reference, **more)
+    return dict(kind="math", question=question, options=None, reference=reference, **more)
 
 
 def place_of(letter):
@@ -72,28 +71,24 @@ def read_own(row, where):
     kind = row.get("kind") or ("choice" if options else None)
     reference = row["reference"] if "reference" in row else row.get("answer")
     given = dict(kind=kind, question=r.question_of(row), reference=reference)
-    open_to_null = {"reference"} & row.keys()
-    missing = [n for n, value in given.items() if value is None and n not in open_to_null]
-    if missing:
+    needed = given if "reference" not in row else ("kind", "question")
+    if missing := [name for name in needed if given[name] is None]:
         raise r.BadInput(
             f"{where}: {' and '.join(missing)} missing (kind is one of {', '.join(KINDS)}); "
             f"the row has {', '.join(row)}"
         )
     if kind not in KINDS:
         raise wrong(where, "kind", f"one of {', '.join(KINDS)}", kind)
-    if kind != "choice":
-        check_reference(reference, where)
-    elif len(options) < 2:
-        raise wrong(where, "options", "at least two texts for a choice row", row.get("options"))
-    else:
+    if kind == "choice":
+        if len(options) < 2:
+            wanted = "at least two texts for a choice row"
+            raise wrong(where, "options", wanted, row.get("options"))
         given |= dict(options=options, reference=letters_of(reference, options, where))
+    else:
+        texts = reference if isinstance(reference, list) else [reference or "null"]
+        if not texts or not all(isinstance(text, str) and text.strip() for text in texts):
+            raise wrong(where, "reference", "a text or a list of texts", reference)
     return {**row, **given}
-
-
-def check_reference(reference, where):
-    texts = reference if isinstance(reference, list) else [reference or "null"]
-    if not texts or not all(isinstance(text, str) and text.strip() for text in texts):
-        raise wrong(where, "reference", "a text or a list of texts", reference)
 
 
 def letters_of(answer, options, where):
@@ -118,9 +113,6 @@ CARRIED = {
     ),
     "source_id": (*"question_id uuid ID pubid unique_id idx id".split(), "Record ID"),
     "canary": ("canary", "Canary String"),
-    "difficulty": ("difficulty",),
-    "level": ("level",),
-    "answer_type": ("answer_type",),
 }
 
 
@@ -129,7 +121,7 @@ def carried(row):
     found = {}
     for name, names in CARRIED.items():
         values = [row[n] for n in names if row.get(n) not in (None, "")]  # an id may be 0
-        found |= {name: values[0]} if values else {}
+        found |= {name: str(values[0])} if values else {}
     return found
 
 
@@ -153,6 +145,8 @@ def read_supergpqa(row):
 
 
 def read_scibench(row):
+    if row.get("source") == "calculus":
+        return "the calculus book, which the paper does not count"
     unit = " ".join(str(row["unit"]).split())
     # "$" alone means dollars
     unit = unit[1:-1].strip() if len(unit) > 2 and unit[0] == unit[-1] == "$" else unit

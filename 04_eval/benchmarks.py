@@ -64,16 +64,12 @@ def paper_scores():
 
 
 def published(model):
-    """What the paper printed for a model, {} for one that it did not measure."""
-    return {short_name(its): scores for its, scores in paper_scores().items()}.get(
-        short_name(model), {}
-    )
+    """What the paper printed for a model, a name, hub id or path; {} for one that it has not."""
 
+    def plain(name):  # Llama-3.1-8B-Instruct, Llama3.1-8B-MegaScience
+        return name.rstrip("/").rsplit("/", 1)[-1].lower().replace("-", "")
 
-def short_name(model):
-    """ "Qwen/Qwen2.5-7B-Instruct" and ".../Qwen2.5-7B-Instruct" name the same model, whatever the
-    case."""
-    return model.rstrip("/").rsplit("/", 1)[-1].lower().replace("llama-3.1", "llama3.1")
+    return {plain(name): scores for name, scores in paper_scores().items()}.get(plain(model), {})
 
 
 def averages(scores):
@@ -94,15 +90,15 @@ def averages(scores):
 
 # ---- files and rows ----
 
-SHORT = {"val": "validation", "valid": "validation"}
-SPLIT = re.compile("(?<![a-z])(?:train|test|dev|validation|valid|val)(?![a-z])")
+SPLITS = dict(train="train", test="test", dev="dev")
+SPLITS |= dict.fromkeys(("validation", "valid", "val"), "validation")
 
 
 def misplaced(entry, path):
     """Why a file with rows of a benchmark is not the benchmark, by its path; None where it is."""
-    named = {SHORT.get(word, word) for word in SPLIT.findall(str(path).lower())}
-    wanted = {SHORT.get(split, split) for split in entry.get("splits", [entry["split"]])}
-    if named and not named & wanted:
+    words = re.findall("[a-z]+", str(path).lower())
+    named = {SPLITS[word] for word in words if word in SPLITS}
+    if named and not named & set(entry.get("splits", [entry["split"]])):
         return f"the {min(named)} split, not {entry['split']}"
     if re.search(entry.get("not_in_path", "(?!)"), str(path), re.I):
         return "another subset"
@@ -129,7 +125,7 @@ def recognise(row, path):
     return None, "rows of no known benchmark"
 
 
-def eval_row(name, source, path, number, keep_all):
+def eval_row(name, source, path, number):
     """Fields of one row of a benchmark or of one's own, or a text that says why it is left out;
     raises BadInput."""
     where = f"{path}, row {number}"
@@ -137,10 +133,6 @@ def eval_row(name, source, path, number, keep_all):
         row = benchmark_rows.read_own(source, where)
         named = row.get("benchmark") or path.name.split(".")[0].lower()
         return {**row, "benchmark": named, "category": row.get("category") or category_of(named)}
-    entry = BENCHMARKS[name]
-    field, values, reason = entry.get("leave_out", (None, (), None))
-    if not keep_all and field and source.get(field) in values:
-        return reason
     try:
         fields = getattr(benchmark_rows, f"read_{name}")(source)
     except (KeyError, IndexError, TypeError, ValueError, AttributeError) as error:
@@ -150,8 +142,8 @@ def eval_row(name, source, path, number, keep_all):
     if isinstance(fields, str):
         return fields
     # ChemBench's rows do not say their subject, their folder does
-    configs = entry["configs"] if len(entry["configs"]) > 1 else ()
-    subject = next((part for part in path.parts if part in configs), None)
+    configs = BENCHMARKS[name]["configs"]
+    subject = next((part for part in path.parts if part in configs and len(configs) > 1), None)
     known = dict(benchmark=name, category=category_of(name), subject=subject)
     return known | benchmark_rows.carried(source) | fields
 
@@ -159,12 +151,12 @@ def eval_row(name, source, path, number, keep_all):
 EMPTY = dict.fromkeys(("subject", "options", "unit", "group", "passage", "source_id"))
 
 
-def eval_rows(name, raw, path, keep_all=False):
+def eval_rows(name, raw, path):
     """Yield (row, None) or (raw row, reason) for the raw rows of one file; a row's id is a hash of
     its text, so that a changed text is a new id."""
     seen = collections.Counter()
     for number, source in enumerate(raw, 1):
-        row = eval_row(name, source, path, number, keep_all)
+        row = eval_row(name, source, path, number)
         if isinstance(row, str):
             yield {"benchmark": name, **source}, row
             continue
@@ -177,8 +169,6 @@ def eval_rows(name, raw, path, keep_all=False):
         row["id"] = str(row["id"])
         if row["passage"] and not row["group"]:
             row["group"] = r.text_hash(row["passage"])
-        if row["source_id"] is not None:
-            row["source_id"] = str(row["source_id"])
         yield row, None
 
 
@@ -197,12 +187,12 @@ def load_file(path, inside, wanted=None):
     raw = (row for _, row in r.raw_rows(path))
     first = next(raw, None)  # a file that is no benchmark is not read to its end, however large
     name, reason = recognise(first, inside) if first else (None, "no rows")
-    if name is None:
+    if reason:
         return reason
+    if wanted is not None and name not in ("own", *wanted):
+        return []
     rows = eval_rows(name, itertools.chain([first], raw), path)
-    if wanted is None:
-        return list(rows)
-    return [pair for pair in rows if pair[0]["benchmark"] in wanted] if name in wanted else []
+    return [pair for pair in rows if wanted is None or pair[0]["benchmark"] in wanted]
 
 
 def load_folder(data, wanted=None):
@@ -215,8 +205,7 @@ def load_folder(data, wanted=None):
     found = dict(rows={}, files=[], unused={}, rejected=[])
     places = {}  # of each (benchmark, id): the file in which it stood first
     for path in data_files(data):
-        inside = path.name if path == Path(data) else path.relative_to(data)
-        made = load_file(path, inside, wanted and {"own", *wanted})
+        made = load_file(path, path.relative_to(data) if path != Path(data) else path.name, wanted)
         if isinstance(made, str):
             found["unused"][str(path)] = made
             continue
@@ -235,26 +224,22 @@ def load_folder(data, wanted=None):
 # ---- the hub ----
 
 
-def load_hub(name, keep_all=False, other_rows=False):
+def load_hub(name, other_rows=False):
     """Rows of one benchmark from the Hugging Face hub at its pinned commit, as (rows, rejected).
 
-    keep_all: rows that the paper does not count stay; other_rows: another number of rows than the
-    table's is only said. Raises BadInput where the set cannot be had or has another number of rows,
-    NoAccess where a token is missing.
+    other_rows: another number of rows than the table's is only said. Raises BadInput where the set
+    cannot be had or has another number of rows, NoAccess where a token is missing.
     """
     entry, made = BENCHMARKS[name], []
     title, hub, split, revision = (entry[k] for k in ("title", "hub", "split", "revision"))
     for config in entry["configs"]:
         pinned = (title, hub, config, split, revision, entry.get("file"))
         raw = r.hub_rows(*pinned, hint="give a folder of its files by --data")
-        place, wanted = f"{title}, {config}: {hub} at {revision[:12]}", entry.get("raw", {})
-        r.check_count(place, len(raw), wanted.get(config), other_rows)
-        made += eval_rows(name, raw, Path(hub) / config, keep_all)
+        made += eval_rows(name, raw, Path(hub) / config)
     rows = [row for row, reason in made if not reason]
-    if not keep_all:
-        place = f"{title}, {split}: {hub} at {revision[:12]}"
-        r.check_count(place, len(rows), entry["n"], other_rows)
-    return rows, [(row, reason) for row, reason in made if reason]
+    place = f"{title}, {split}: {hub} at {revision[:12]}"
+    r.check_count(place, len(rows), entry["n"], other_rows)
+    return rows, [{**row, "reason": reason} for row, reason in made if reason]
 
 
 def name_of(text):
@@ -264,7 +249,7 @@ def name_of(text):
     return (known | {"gpqa": "gpqa_diamond", "medqaus": "medqa"}).get(short)
 
 
-def download(folder, names=None, keep_all=False, other_rows=False):
+def download(folder, names=None, other_rows=False):
     """Write each benchmark of the hub (or those named) to a file of eval rows; what is there stays.
 
     One that needs a token is BadInput where it was named; else it is said and left out, and tried
@@ -279,14 +264,13 @@ def download(folder, names=None, keep_all=False, other_rows=False):
         if path.is_file():
             continue
         try:
-            rows, rejected = load_hub(name, keep_all, other_rows)
+            rows, rejected = load_hub(name, other_rows)
         except r.NoAccess as error:
             if names:
                 raise
             r.say(f"left out: {error}")
             continue
-        reasons = [{**row, "reason": reason} for row, reason in rejected]
-        r.write(r.beside(path, "rejected.jsonl"), reasons)
+        r.write(r.beside(path, "rejected.jsonl"), rejected)
         r.say(f"{path}: {r.write(path, rows):,} rows, {len(rejected):,} left out")
 
 
@@ -294,11 +278,10 @@ def main():
     parser = r.parser(__doc__)
     add = parser.add_argument
     add("--download", metavar="DIR", help="fetch the benchmarks from the hub into this folder")
-    add("--all", action="store_true", help="keep rows that the paper does not count")
     add("--allow-other-rows", action="store_true", help="take hub sets of other row counts too")
     args = parser.parse_args()
     if args.download:
-        return download(args.download, None, args.all, args.allow_other_rows)
+        return download(args.download, other_rows=args.allow_other_rows)
     for name, entry in BENCHMARKS.items():
         rows = entry["n"] or "?"
         print(f"{name:13} {entry['category']:9} {rows:>6}  {entry['hub']:38} {entry['license']}")

@@ -311,6 +311,7 @@ def test_files_that_are_no_benchmark_are_named_with_the_reason(path, row, reason
     "row, reason",
     [
         ({**HUB_ROWS["csbench"][1], "Format": "Open-ended"}, "Open-ended"),
+        ({**HUB_ROWS["scibench"][1], "source": "calculus"}, "the paper does not count"),
         ({**HUB_ROWS["csbench"][1], "Language": "Chinese"}, "English"),
         ({**HUB_ROWS["piqa"][1], "label": -1}, "no reference"),
         ({**HUB_ROWS["medmcqa"][1], "cop": -1}, "no reference"),

@@ -55,18 +55,6 @@ def test_the_fifteen_benchmarks_come_from_the_hub_in_their_real_columns(hub, tmp
     assert not asked, f"only pinned commits are read: {asked[:3]}"
 
 
-def test_scibench_with_the_calculus_book_is_one_option_away(hub, tmp_path, monkeypatch):
-    entry = benchmarks.BENCHMARKS["scibench"]
-    rows = data_sets.pyarrow.parquet.read_table(
-        data_sets.io.BytesIO(data_sets.scibench()["data/train-00000-of-00001.parquet"])
-    ).to_pylist()
-    made = list(benchmarks.eval_rows("scibench", rows, tmp_path))
-    assert [reason for _, reason in made if reason] == [entry["leave_out"][2]]
-    assert all(
-        reason is None for _, reason in benchmarks.eval_rows("scibench", rows, tmp_path, True)
-    )
-
-
 @pytest.mark.slow
 def test_the_five_sources_come_from_the_hub_at_their_commits(hub, tmp_path, run_script):
     names, out = list(load_sources.read_table()), tmp_path / "x.jsonl"
