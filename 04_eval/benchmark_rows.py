@@ -69,9 +69,9 @@ def read_own(row, where):
     """
     options = r.options_of(row)
     kind = row.get("kind") or ("choice" if options else None)
-    reference = row["reference"] if "reference" in row else row.get("answer")
+    reference = row.get("reference", row.get("answer"))
     given = dict(kind=kind, question=r.question_of(row), reference=reference)
-    needed = given if "reference" not in row else ("kind", "question")
+    needed = ("kind", "question") if "reference" in row else given
     if missing := [name for name in needed if given[name] is None]:
         raise r.BadInput(
             f"{where}: {' and '.join(missing)} missing (kind is one of {', '.join(KINDS)}); "
@@ -80,19 +80,22 @@ def read_own(row, where):
     if kind not in KINDS:
         raise wrong(where, "kind", f"one of {', '.join(KINDS)}", kind)
     if kind == "choice":
-        if len(options) < 2:
-            wanted = "at least two texts for a choice row"
-            raise wrong(where, "options", wanted, row.get("options"))
         given |= dict(options=options, reference=letters_of(reference, options, where))
     else:
-        texts = reference if isinstance(reference, list) else [reference or "null"]
-        if not texts or not all(isinstance(text, str) and text.strip() for text in texts):
-            raise wrong(where, "reference", "a text or a list of texts", reference)
+        check_reference(reference, where)
     return {**row, **given}
+
+
+def check_reference(reference, where):
+    texts = reference if isinstance(reference, list) else [reference or "null"]
+    if not texts or not all(isinstance(text, str) and text.strip() for text in texts):
+        raise wrong(where, "reference", "a text or a list of texts", reference)
 
 
 def letters_of(answer, options, where):
     """Letter of a right option, or a list of letters; None where no answer is public."""
+    if len(options) < 2:
+        raise wrong(where, "options", "at least two texts for a choice row", options)
     if isinstance(answer, list):
         return [letters_of(each, options, where) for each in answer]
     letter = r.option_letter(answer, options)
