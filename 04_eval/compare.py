@@ -194,27 +194,7 @@ def compare(rows_a, rows_b, name_a="A", name_b="B", seed=42):
     )
 
 
-def batch_noise(pairs):
-    """How much two runs of one model differ on the same questions: rows whose verdict changed, and
-    whose extracted answer did."""
-    verdicts, answers = (
-        sum(x[field] != y[field] for x, y in pairs) for field in ("correct", "extracted")
-    )
-    deterministic = all(row["deterministic"] is True for both in pairs for row in both)
-    return dict(rows=len(pairs), verdicts=verdicts, answers=answers, deterministic=deterministic)
-
-
 # ---- tables ----
-
-
-def noise_text(noise):
-    verdicts, answers = (100 * noise[key] / noise["rows"] for key in ("verdicts", "answers"))
-    remedy = "" if noise["deterministic"] else "; --deterministic takes it out where the engine can"
-    return (
-        f"Two runs of one model: {noise['verdicts']:,} of {noise['rows']:,} rows "
-        f"({verdicts:.2f} %) changed their verdict, {noise['answers']:,} ({answers:.2f} %) their "
-        f"answer. At one seed this is batch noise{remedy}."
-    )
 
 
 def verdict(its):
@@ -275,14 +255,10 @@ def main():
     args = parser.parse_args()
     name_a, rows_a = read_model(args.scored_a)
     name_b, rows_b = read_model(args.scored_b)
-    one_model = name_a == name_b
-    if one_model:
+    if name_a == name_b:
         name_a, name_b = f"{name_a} (first)", f"{name_b} (second)"
     result = compare(rows_a, rows_b, name_a, name_b, args.seed)
     text = markdown(result)
-    if one_model:
-        result["noise"] = batch_noise(pair(rows_a, rows_b))
-        text += noise_text(result["noise"]) + "\n"
     if args.output:
         path = Path(args.output)
         r.write_json(path.with_suffix(".json"), result)

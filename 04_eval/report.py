@@ -5,7 +5,7 @@ read the samples.
 
 in   scored files of score.py (of several models the last is compared with the first); --ablation:
      the data of 02_mix/ablation_table.py; --run: the rows, mixture and training behind the model
-out  OUTPUT/report.md, report.html, plots/*.png, and viewer.html with all samples (works from disk)
+out  OUTPUT/report.html, plots/*.png, and viewer.html with all samples (works from disk)
 """
 
 import sys
@@ -26,7 +26,7 @@ import rows as r
 
 TEMPLATES = Path(__file__).with_name("templates")
 SUBJECTS_SHOWN = 100
-VIEWER_BYTES = 500_000_000  # most of samples in the viewer
+MADE_BY = {"Prompt id": "prompt_id", "Seed": "seed", "Commit": "commit"}
 
 
 # ---- numbers ----
@@ -91,30 +91,25 @@ def by_subject(facts, names):
 
 
 def paper_rows(table, names):
-    """(rows of ours for models that the paper measured, with `paper`; all published rows on our
-    benchmarks, with ours marked; the benchmarks)."""
-    same = [
-        {**row, "paper": paper}
-        for row in table
-        if (paper := benchmarks.published(row["model"]).get(row["benchmark"])) is not None
-    ]
+    """(rows of the models measured here and of all published ones on these benchmarks, as (model,
+    {benchmark: accuracy}, is it ours); the benchmarks that the paper has)."""
     published = benchmarks.paper_scores()
     columns = [name for name in names if any(name in scores for scores in published.values())]
     rows = [(model, accuracies(table, model), True) for model in distinct(table, "model")]
     rows += [(model, scores, False) for model, scores in published.items()]
-    return same, rows if columns else [], columns
+    return rows if columns else [], columns
 
 
 # ---- pages ----
 
 
-def render(name, **context):
+def write_page(path, **context):
+    """Fill the template of a page's name and write it; a lone surrogate of a model's output becomes
+    "?"."""
     import jinja2
 
     pages = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(TEMPLATES),
-        autoescape=name.endswith(".html"),
-        undefined=jinja2.StrictUndefined,
+        loader=jinja2.FileSystemLoader(TEMPLATES), autoescape=True, undefined=jinja2.StrictUndefined
     )
     pages.globals |= dict(
         score=shown,
@@ -123,16 +118,11 @@ def render(name, **context):
         p_text=compare.p_text,
         verdict=compare.verdict,
         benchmarks=benchmarks.BENCHMARKS,
-        cell=lambda text: str(text).replace("|", "\\|").replace("\n", " "),
         style=(TEMPLATES / "style.css").read_text(encoding="utf-8"),
     )
-    return pages.get_template(name).render(**context)
-
-
-def write_text(path, text):
+    text = pages.get_template(path.name).render(**context) + "\n"
     with r.write_aside(path) as file:
-        # a lone surrogate of a model's output becomes "?"
-        file.write((text.rstrip("\n") + "\n").encode("utf-8", "replace"))
+        file.write(text.encode("utf-8", "replace"))
 
 
 def compared(facts, models):
@@ -146,8 +136,6 @@ def compared(facts, models):
     except r.BadInput as error:
         return None, f"{models[-1]} and {models[0]} cannot be compared: {error}."
     result["rows"] = [*result["benchmarks"].items(), ("all rows", result["all"])]
-    text = compare.markdown(result)
-    result["markdown"] = text.replace("\n## ", "\n### ").replace("# ", "## ", 1)
     return result, ""
 
 
@@ -173,7 +161,7 @@ def contents(args, folder):
     models = distinct(table, "model")
     names = benchmarks.in_order(distinct(table, "benchmark"))
     comparison, refused = compared(facts, models)
-    same_model, published, columns = paper_rows(table, names)
+    published, columns = paper_rows(table, names)
     run = report_run.facts_of(args.run) if args.run else None
     dates = sorted(distinct(table, "date"))
     return dict(
@@ -186,11 +174,10 @@ def contents(args, folder):
         by_category=by_category(table, names),
         pooled={m: score.summarise(rows) for m, rows in score.groups(facts, "model").items()},
         averages={model: benchmarks.averages(accuracies(table, model)) for model in models},
-        missing=[e["title"] for name, e in benchmarks.BENCHMARKS.items() if name not in names],
+        missing=[benchmarks.title_of(name) for name in benchmarks.BENCHMARKS if name not in names],
         comparison=comparison,
         refused=refused,
         ablation=json.loads(Path(args.ablation).read_text("utf-8")) if args.ablation else {},
-        same_model=same_model,
         published=published,
         published_names=columns,
         repeated=[row for row in table if row.get("repeats")],
@@ -198,19 +185,8 @@ def contents(args, folder):
         plots=report_plots.draw_plots(folder, table, names, models, comparison),
         run=run,
         loss_plot=report_plots.draw_loss(folder, run["training"]) if run else None,
-        facts=how_measured(table),
+        facts=[(name, ", ".join(sorted(distinct(table, f)))) for name, f in MADE_BY.items()],
     )
-
-
-def how_measured(table):
-    """[(name, text)] of what the scores depend on."""
-    fields = {"Prompt id": "prompt_id", "Seed": "seed", "Commit": "commit"}
-    facts = [(name, ", ".join(sorted(distinct(table, f)))) for name, f in fields.items()]
-    for row in table:
-        if row["judged"]:
-            text = f"changed {row['judge_changed']:.1f} % of the rows from wrong to right"
-            facts.append((f"Judge, {row['model']}, {benchmarks.title_of(row['benchmark'])}", text))
-    return facts
 
 
 def main():
@@ -218,12 +194,10 @@ def main():
     folder = Path(args.output)
     context = contents(args, folder)
     katex = r.copy_katex(folder)
-    for name in ("report.md", "report.html"):
-        write_text(folder / name, render(name, katex=katex, **context))
-    index = report_viewer.write(folder, args.scored, VIEWER_BYTES)
+    write_page(folder / "report.html", katex=katex, **context)
+    index = report_viewer.write(folder, args.scored)
     data = report_viewer.script_json(index)
-    page = render("viewer.html", title=args.title, data=data, katex=katex)
-    write_text(folder / "viewer.html", page)
+    write_page(folder / "viewer.html", title=args.title, data=data, katex=katex)
     r.say(
         f"{folder / 'report.html'}: {len(context['models'])} models, "
         f"{len(context['names'])} benchmarks; "

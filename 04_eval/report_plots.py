@@ -12,15 +12,10 @@ import rows as r
 
 COLORS = ["#3f83f8", "#e0812d", "#2da562", "#9a6cf0", "#d9534f", "#2aa5b5"]
 INK, GRID = "#808a96", "#80808060"  # text, lines
-OUTCOMES = {"right": "#2da562", "wrong": "#9aa4b1", "unparsed": "#e3a51a"}
 MEASURES = {"accuracy": "accuracy", "unparsed": "unparsed share"}
 ACCURACY = (
     "Accuracy with its 95 % interval. The tick is chance; a hollow mark is what the paper "
     "published for the same model."
-)
-OUTCOME = (
-    "What became of the responses. Unparsed ones commit to no answer; the share that was cut off "
-    "at the token budget stands at the right."
 )
 DIFFERENCES = (
     "with 95 % paired intervals; among many benchmarks some exclude zero by chance, which the p "
@@ -84,31 +79,6 @@ def plot_accuracy(table, names, models):
     return made
 
 
-def plot_outcomes(table, names, models):
-    """What became of the responses: right, wrong, unparsed; a stacked bar a benchmark and model,
-    with the truncated share beside it."""
-    made, axes = figure(1.1 + len(names) * (0.2 + 0.2 * len(models)))
-    ticks, labels, height = [], [], 0.8 / len(models)
-    for row in table:
-        shift = (models.index(row["model"]) - (len(models) - 1) / 2) * height
-        y, left = names.index(row["benchmark"]) + shift, 0
-        shares = (row["accuracy"], 100 - row["accuracy"] - row["unparsed"], row["unparsed"])
-        for (name, color), share in zip(OUTCOMES.items(), shares, strict=True):
-            label = None if ticks else name
-            axes.barh(y, share, left=left, height=height * 0.86, color=color, label=label)
-            left += share
-        if row["truncated"]:
-            text = f"{row['truncated']:.0f} % cut off"
-            axes.text(101, y, text, va="center", fontsize=8, color=INK)
-        ticks.append(y)
-        model = f" · {row['model'][-24:]}" if len(models) > 1 else ""
-        labels.append(benchmarks.title_of(row["benchmark"]) + model)
-    axes.set_xlim(0, 100)
-    finish(axes, names, "share of responses (%)")
-    axes.set_yticks(ticks, labels)
-    return made
-
-
 def plot_differences(comparison):
     """Differences of accuracy and of the unparsed share with their intervals."""
     rows = comparison["rows"]
@@ -128,7 +98,6 @@ def plot_differences(comparison):
 def draw_plots(folder, table, names, models, comparison):
     """Write plots/NAME.png; returns [(name, caption)]."""
     plots = [("accuracy", plot_accuracy(table, names, models), ACCURACY)]
-    plots.append(("outcomes", plot_outcomes(table, names, models), OUTCOME))
     if comparison:
         models = f"{comparison['model_b']} minus {comparison['model_a']}"
         caption = f"Differences, {models}, {DIFFERENCES}"

@@ -6,6 +6,8 @@ scripts, so each part of the texts is a script that hands over JSON. Formulas ar
 MathML, which needs no fonts.
 """
 
+import collections
+import itertools
 import json
 from pathlib import Path
 
@@ -30,14 +32,6 @@ def script_json(value):
     for sign in "<\u2028\u2029":
         text = text.replace(sign, f"\\u{ord(sign):04x}")
     return text.encode("utf-8", "replace").decode()
-
-
-class Numbers(dict):
-    """A number for each text, in order of appearance: numbers["gsm8k"] -> 0."""
-
-    def __missing__(self, text):
-        self[text] = len(self)
-        return self[text]
 
 
 class Parts:
@@ -65,13 +59,6 @@ def question_key(row):
     return f"{row['benchmark']}:{row.get('question_id') or row['id'].rsplit('@', 1)[0]}"
 
 
-def edge_of(paths, most_bytes):
-    """The largest hash of a question that is shown, so that about most_bytes are: the same
-    questions of every model stay."""
-    share = most_bytes / max(1, sum(Path(path).stat().st_size for path in paths))
-    return f"{min(int(share * 16**8), 16**8 - 1):08x}"
-
-
 def texts_of(row):
     """[prompt, response, reasoning, reference, unit] as the page shows them."""
     texts = [row.get("prompt") or row.get("question") or "", row["response"] or ""]
@@ -94,23 +81,19 @@ def state(row):
     return 2 if undecided or row["correct"] is None else int(row["correct"])
 
 
-def write(folder, paths, most_bytes):
+def write(folder, paths):
     """Write the texts below folder/samples; returns the index for the page: columns of equal
-    length, one entry a sample.
-
-    Samples past most_bytes are left out by the hash of their question; `left_out` says how many.
-    """
+    length, one entry a sample."""
     samples = Path(folder) / "samples"
     for old in samples.glob("*.js"):
         old.unlink()
-    parts, left_out, edge = Parts(samples), 0, edge_of(paths, most_bytes)
-    models, names, questions, rules = (Numbers() for _ in range(4))
-    asked, columns = [], {name: [] for name in COLUMNS}
+    parts, asked, columns = Parts(samples), [], {name: [] for name in COLUMNS}
+    # a number for each text, in order of appearance
+    models, names, questions, rules = (
+        collections.defaultdict(itertools.count().__next__) for _ in range(4)
+    )
     for row in (row for path in paths for row in r.read(path, "response?", "extracted", "correct")):
         key = question_key(row)
-        if r.text_hash(key)[:8] > edge:
-            left_out += 1
-            continue
         if questions[key] == len(asked):
             asked.append(about_question(row, names))
         judged = f"judge: {row['judged']}" if row.get("judged") else row.get("equal_by")
@@ -136,5 +119,4 @@ def write(folder, paths, most_bytes):
         questions=asked,
         rules=list(rules),
         samples=columns,
-        left_out=left_out,
     )

@@ -229,21 +229,22 @@ def main():
         adapter=args.adapter,
         retry_max_tokens=args.retry_truncated,
     )
-    failed, facts, olympic = [], [], []
+    facts, olympic = [], []
 
-    def answered():  # runs in a thread of the pool where there are many rows, so it writes no file
+    def answered():
         for row, raw in batch_generate.read_raw(rows, step.raw_path):
             if raw is None:
-                failed.append((row, "generation failed"))
+                step.reject(row, "generation failed")
             else:
                 yield sample(row, raw, args, prompt_id)
 
-    for row in r.progress(score.grade_all(answered()), total=len(rows), desc="grading"):
+    graded = answers.in_processes(score.grade_row, answered())
+    for row in r.progress(graded, total=len(rows), desc="grading"):
         step.keep(row)
         facts.append(score.facts_of(row))
         if row["benchmark"] == "olympicarena" and row["repeat"] == 0:
             olympic.append(row)
-    for row, reason in rejected + failed:
+    for row, reason in rejected:
         step.reject(row, reason)
     step.counts["in"] = len(rows) + len(rejected)
     write_submission(args.folder / "olympicarena_submission.json", olympic)

@@ -20,10 +20,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 import csv
-import itertools
 import math
-import multiprocessing
-import os
 import re
 import statistics
 import time
@@ -65,8 +62,6 @@ COMMITS = re.compile(  # an explicit statement of the answer, as against a step 
     re.I,
 )
 Z = 1.959963984540054  # 97.5th percentile of the normal distribution
-ASKED_FORM = ("box", "last box", "statement")  # rules that read what the prompts ask for
-IN_PROCESS = 1500  # below this many rows a pool of processes costs more than it saves
 
 
 # ---- grading ----
@@ -91,21 +86,6 @@ def grade_row(row):
     verdict = answers.check(response, *how)
     undecided = verdict.correct is None
     return row | verdict._asdict() | dict(correct=verdict.correct is True, undecided=undecided)
-
-
-def grade_all(rows, workers=None):
-    """Yield the graded rows in order; many rows are shared out to `workers` processes (default: the
-    cores of the machine)."""
-    rows = iter(rows)
-    first = list(itertools.islice(rows, IN_PROCESS))
-    rows = itertools.chain(first, rows)
-    workers = workers or len(os.sched_getaffinity(0))
-    if len(first) < IN_PROCESS or workers == 1:
-        yield from map(grade_row, rows)
-        return
-    # a fork of a process with threads can lock up
-    with multiprocessing.get_context("spawn").Pool(workers, r.end_with_parent) as pool:
-        yield from pool.imap(grade_row, rows, chunksize=64)
 
 
 # ---- statistics ----
@@ -142,29 +122,6 @@ def cluster_of(row):
     return ("group", row["group"]) if row.get("group") else ("question", row["question_id"])
 
 
-def majority(rows):
-    """Was the most frequent extracted answer of these repeats right? Equal answers vote together,
-    however they are written (1/2 and 0.5); ties go to the answer that came first; nothing extracted
-    has no vote."""
-    parties = []  # lists of rows with one answer
-    for row in (row for row in rows if row["extracted"] is not None):
-        party = next((party for party in parties if same_answer(row, party[0])), None)
-        if party:
-            party.append(row)
-        else:
-            parties.append([row])
-    return bool(parties) and max(parties, key=len)[0]["correct"]
-
-
-def same_answer(row, other):
-    one, two = (" ".join(str(its["extracted"]).split()) for its in (row, other))
-    if one.casefold() == two.casefold():
-        return True
-    kind = row.get("kind")
-    response = f"\\boxed{{{one}}}" if kind == "math" else one
-    return kind in ("math", "short_text") and answers.grade(response, two, kind)
-
-
 def pass_at(j, n, right):
     """Chance that at least one of j answers, drawn from n of which `right` are right, is right
     (Chen et al. 2021, arXiv 2107.03374)."""
@@ -175,47 +132,32 @@ def percent(rows, test):
     return 100 * sum(map(test, rows)) / len(rows)
 
 
-def is_right(row):
-    return row["correct"]
-
-
 def repeats_of(rows):
-    """Statistics of k repeats: avg@k, pass@j, maj@k in percent, and how much the repeats differ.
-
-    noise_sd  standard deviation of the benchmark's accuracy from one run to the next, in points: at
-              temperature 0 it is the noise of batching
-    unstable  share of questions that were right in some runs and wrong in others
-    """
-    questions = list(groups(rows, "question_id").values())
+    """Statistics of k repeats in percent: their mean avg@k, pass@j for j = 1, 2, 4 ... and k, and
+    noise_sd, the standard deviation from one run to the next (at temperature 0 that of batching);
+    None where each question was asked once."""
     runs = [percent(run, is_right) for run in groups(rows, "repeat").values()]
-    k = max(row["repeat"] for row in rows) + 1
-    right = [(len(its), sum(map(is_right, its))) for its in questions]
+    if (k := len(runs)) == 1:
+        return None
+    asked = groups(rows, "question_id").values()
+    right = [(len(its), sum(map(is_right, its))) for its in asked]  # a row may have failed
     passed = {
         j: 100 * statistics.fmean(pass_at(min(j, n), n, count) for n, count in right)
         for j in range(1, k + 1)
+        if j & (j - 1) == 0 or j == k
     }
-    return {
-        "k": k,
-        "avg@k": statistics.mean(runs),
-        "pass@k": passed[k],
-        "pass": passed,
-        "maj@k": percent(questions, majority),
-        "noise_sd": statistics.stdev(runs),
-        "unstable": percent(right, lambda of: 0 < of[1] < of[0]),
-    }
+    mean, noise = statistics.fmean(runs), statistics.stdev(runs)
+    return {"k": k, "avg@k": mean, "pass": passed, "noise_sd": noise}
+
+
+def is_right(row):
+    return row["correct"]
 
 
 def guessed(row):
     """Chance that a blind guess is right; a row without options cannot be guessed."""
     right = row["reference"] if isinstance(row["reference"], list) else [row["reference"]]
     return len(right) / len(row["options"]) if row["options"] else 0
-
-
-def read_how(row):
-    """Was the answer read by the form that the prompt asks for, by other rules, or not at all?"""
-    if row["extracted"] is None:
-        return "unparsed"
-    return "asked form" if row["read_by"] in ASKED_FORM else "other rules"
 
 
 def summarise(rows):
@@ -230,9 +172,7 @@ def summarise(rows):
     shares = interval([float(row["correct"]) for row in rows], list(map(cluster_of, rows)))
     p, low, high = (100 * share for share in shares[:3])
     tokens = [row["n_tokens"] for row in rows if row["n_tokens"] is not None]
-    read = list(map(read_how, rows))
-    forms = ("asked form", "other rules", "unparsed")
-    result = dict(
+    return dict(
         n=len({row["question_id"] for row in rows}),
         accuracy=p,
         ci_low=low,
@@ -241,17 +181,15 @@ def summarise(rows):
         truncated=percent(rows, lambda row: row["finish_reason"] == "length"),
         undecided=percent(rows, lambda row: row["undecided"] is True),
         judged=percent(rows, lambda row: row["judged"] is not None),
-        judge_changed=percent(rows, lambda row: row["judged"] == "SAME"),
-        read_by={form: 100 * read.count(form) / len(rows) for form in forms},
         mean_tokens=statistics.fmean(tokens) if tokens else None,
         chance=percent(rows, guessed),
+        repeats=repeats_of(rows),
     )
-    return result | ({"repeats": repeats_of(rows)} if any(row["repeat"] for row in rows) else {})
 
 
 FACTS = (
-    "question_id model benchmark category subject kind reference options group extracted correct "
-    "undecided read_by equal_by judged finish_reason n_tokens seed prompt_id deterministic"
+    "question_id model benchmark category subject reference options group extracted correct "
+    "undecided judged finish_reason n_tokens seed prompt_id deterministic"
 ).split()
 
 
@@ -348,12 +286,9 @@ def judge(rows, args, raw_path):
     )
 
 
-def template_opens_thoughts(path):
-    """The models of a file whose responses end a block of thoughts that their prompt template had
-    opened: a response of theirs that was cut off before that end is thoughts alone, without a mark.
-    """
-    ended = (row for row in r.read(path, "response") if answers.trim.began_before(row["response"]))
-    return {row.get("model") for row in ended}
+def ends_thoughts(row):
+    """Does a response end a block of thoughts that the prompt's template had opened?"""
+    return answers.trim.began_before(row["response"] or "")
 
 
 def read_samples(step, paths):
@@ -361,12 +296,13 @@ def read_samples(step, paths):
     stand in one file."""
     seen, kinds = set(), ", ".join(answers.KINDS)
     for path in paths:
-        opened = template_opens_thoughts(path)
+        # models with such a response: another of theirs that was cut off is thoughts alone
+        opened = {row.get("model") for row in r.read(path, "response") if ends_thoughts(row)}
         for row in step.read(path, "benchmark", "kind", "reference", "response"):
             where = f'{path}, row "{row["id"]}"'
             if row["kind"] not in answers.KINDS:
                 raise r.BadInput(f'{where}: field "kind" is {row["kind"]!r}, not one of {kinds}')
-            if row.get("model") in opened and not answers.trim.began_before(row["response"] or ""):
+            if row.get("model") in opened and not ends_thoughts(row):
                 row["still_thinking"] = True
             row.setdefault("model", Path(path).resolve().parent.name)
             row.setdefault("question_id", row["id"])
@@ -384,11 +320,9 @@ def read_samples(step, paths):
 def show(table):
     for row in table:
         more = f"  chance {row['chance']:.1f}" if row["chance"] else ""
-        if k := row.get("repeats"):
-            powers = [j for j in k["pass"] if j & (j - 1) == 0 or j == k["k"]]  # 1, 2, 4 ... and k
-            passes = "  ".join(f"pass@{j} {k['pass'][j]:.1f}" for j in powers)
-            more += f"  avg@{k['k']} {k['avg@k']:.1f}  {passes}  maj@{k['k']} {k['maj@k']:.1f}"
-            more += f"  noise {k['noise_sd']:.2f}"
+        if k := row["repeats"]:
+            passes = "  ".join(f"pass@{j} {share:.1f}" for j, share in k["pass"].items())
+            more += f"  avg@{k['k']} {k['avg@k']:.1f}  {passes}  noise {k['noise_sd']:.2f}"
         shares = (f"{name} {row[name]:.1f}" for name in ("unparsed", "truncated", "undecided"))
         r.say(
             f"{row['model']:24.24} {row['benchmark']:13} n {row['n']:>6,}  "
@@ -414,7 +348,7 @@ def main():
     if step.finished() and Path(args.csv).is_file():
         return
     samples = read_samples(step, args.input)
-    graded = r.progress(grade_all(samples, args.workers), desc="grading")
+    graded = r.progress(answers.in_processes(grade_row, samples, args.workers), desc="grading")
     if args.judge:
         graded = list(graded)
         judge(graded, args, step.raw_path)

@@ -200,16 +200,3 @@ def test_twenty_thousand_questions_take_a_moment():
     sums = {i: (float(i % 3 - 1), 1) for i in range(20_000)}
     assert len(compare.bootstrap(sums, 1)) == compare.DRAWS
     assert compare.exact_p(sums) == pytest.approx(1.0, abs=0.01)
-
-
-def test_two_runs_of_one_model_show_their_batch_noise(tmp_path):
-    first, second = put(tmp_path, one=scored("m", "AABB"), two=scored("m", "ABBC"))
-    done = call(compare, first, second)
-    assert "1 of 4 rows (25.00 %) changed their verdict, 2 (50.00 %) their answer" in done.stdout
-    assert "batch noise; --deterministic takes it out" in done.stdout
-    for path in (first, second):
-        rows = [json.loads(line) | {"deterministic": True} for line in path.open()]
-        write_jsonl(path, rows)
-    assert "--deterministic" not in call(compare, first, second).stdout
-    other = put(tmp_path, three=scored("n", "ABBC"))[0]
-    assert "batch noise" not in call(compare, first, other).stdout

@@ -15,8 +15,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import binomtest
 
-from answers import choice, solution
-
 
 def sample(number, letter, reference="A", **more):
     return (
@@ -100,11 +98,6 @@ def test_where_all_rows_agree_clusters_count_not_rows():
     )
 
 
-def test_the_asked_forms_are_rules_of_the_readers():
-    """A rule that is called otherwise now would count answers in the asked form as others."""
-    assert set(score.ASKED_FORM) <= dict(choice.RULES).keys() | dict(solution.RULES).keys()
-
-
 def test_repeats_count_as_one_question_each():
     rows = []
     for number, letters in enumerate(["AAA", "AAB", "BBA", "BCD", "CCC", "BBB"]):
@@ -115,31 +108,12 @@ def test_repeats_count_as_one_question_each():
     its = score.summarise(rows)
     k = its["repeats"]
     assert its["n"] == 6 and its["accuracy"] == pytest.approx(100 * 6 / 18)
-    assert (k["k"], k["pass@k"], k["maj@k"], k["unstable"]) == (
-        3,
-        50.0,
-        pytest.approx(100 * 2 / 6),
-        pytest.approx(100 * 2 / 6),
-    )
+    assert k["k"] == 3 and k["pass"][3] == 50.0
+    assert k["avg@k"] == pytest.approx(its["accuracy"])
     assert k["noise_sd"] == pytest.approx(0.0)  # two right in every run
     assert its["ci_high"] - its["ci_low"] > 100 * (
         score.wilson(1 / 3, 18)[1] - score.wilson(1 / 3, 18)[0]
     )
-
-
-def test_a_majority_of_nothing_has_no_vote():
-    rows = [dict(extracted=None, correct=False)] * 2 + [dict(extracted="7", correct=True)]
-    assert score.majority(rows) and not score.majority(rows[:2])
-    assert not score.majority(
-        [dict(extracted="B", correct=False), dict(extracted="a", correct=True)]
-    ), "of equal votes the first"
-
-
-def test_a_majority_votes_by_equality_and_not_by_string():
-    given = [("3", False), ("1/2", True), ("3.0", False), ("0.5", True), ("\\frac{1}{2}", True)]
-    rows = [dict(kind="math", extracted=text, correct=right) for text, right in given]
-    assert score.majority(rows)
-    assert not score.majority(rows[:3])
 
 
 def test_pass_at_j_is_unbiased():
@@ -151,7 +125,7 @@ def test_pass_at_j_is_unbiased():
         for k, letter in enumerate(letters)
     ]
     passes = score.summarise(rows)["repeats"]["pass"]
-    assert passes == {1: 12.5, 2: 25.0, 3: 37.5, 4: 50.0}
+    assert passes == {1: 12.5, 2: 25.0, 4: 50.0}
 
 
 def test_chance_knows_options_and_several_right_answers():
@@ -293,12 +267,13 @@ def test_samples_of_others_need_only_the_essential_fields(tmp_path):
     rows = [
         dict(benchmark="x", kind="math", reference="4", response="\\boxed{4}"),
         dict(benchmark="x", kind="math", reference=None, response="\\boxed{5}"),
+        dict(benchmark="x", kind="math", reference=None, response=None),
     ]
     (tmp_path / "their_model").mkdir()
     path = write_jsonl(tmp_path / "their_model/s.jsonl", rows)
     call(score, "--input", path, "--output", tmp_path / "scored.jsonl")
     scored = read_jsonl(tmp_path / "scored.jsonl")
-    assert [row["correct"] for row in scored] == [True, None] and scored[0][
+    assert [row["correct"] for row in scored] == [True, None, None] and scored[0][
         "model"
     ] == "their_model"
     (line,) = csv.DictReader((tmp_path / "results.csv").read_text().splitlines())

@@ -50,14 +50,13 @@ def write_page(folder, questions, words):
 
     path = Path(folder) / "scored.jsonl"
     r.write(path, samples())
-    index = report_viewer.write(folder, [path], 10**12)
-    page = report.render(
-        "viewer.html",
+    index = report_viewer.write(folder, [path])
+    report.write_page(
+        Path(folder) / "viewer.html",
         title="bench",
         data=report_viewer.script_json(index),
         katex=r.copy_katex(folder),
     )
-    report.write_text(Path(folder) / "viewer.html", page)
 
 
 def opened(browser, page, profile):
