@@ -184,25 +184,6 @@ def gathered(shape):
     return max(layers, head)
 
 
-def activations_of(shape, tokens, wide, left, checkpointing, chunk, whole):
-    """Bytes that the forward pass leaves for the backward pass and that both take in passing, at
-    the largest moment.
-
-    left   bytes a token of one layer;  whole  all weights are trained on one GPU
-    """
-    stream = wide * shape.hidden * tokens  # the residual stream that enters a layer
-    # TRL: bf16 and fp32 logits of a chunk, their log-softmax, two products of it, gradients
-    scores = 20 * min(chunk, tokens) * shape.vocab
-    # the head's gradient in bf16, of one chunk and summed
-    head = 5 * shape.embedding if whole else 0
-    # torch.autocast keeps bf16 copies of fp32 matrices through a forward pass, and those that a
-    # backward pass needs beyond it
-    copies = 2 * (shape.layers * shape.layer + shape.embedding) if whole and wide == 4 else 0
-    if not checkpointing:
-        return shape.layers * tokens * left + scores + copies + head
-    return shape.layers * stream + max(LAYER * tokens * left, scores + max(head, copies))
-
-
 def memory(
     shape,
     method="full",
@@ -230,9 +211,21 @@ def memory(
     if gpus > 1:  # FSDP2 and ZeRO-3 compute in bf16, whatever the weights are
         weights += gathered(shape)
         wide = 2
-    left = shape.inside(wide, liger_layers, method != "full")
-    whole = method == "full" and gpus == 1
-    activations = activations_of(shape, tokens, wide, left, checkpointing, chunk, whole)
+    whole = method == "full" and gpus == 1  # all weights are trained on one GPU
+    # what a layer leaves for the backward pass, and the residual stream that enters it
+    left = tokens * shape.inside(wide, liger_layers, method != "full")
+    stream = tokens * wide * shape.hidden
+    # TRL: bf16 and fp32 logits of a chunk, their log-softmax, two products of it, gradients
+    scores = 20 * min(chunk, tokens) * shape.vocab
+    # the head's gradient in bf16, of one chunk and summed
+    head = 5 * shape.embedding if whole else 0
+    # torch.autocast keeps bf16 copies of fp32 matrices through a forward pass, and those that a
+    # backward pass needs beyond it
+    copies = 2 * (shape.layers * shape.layer + shape.embedding) if whole and wide == 4 else 0
+    if checkpointing:
+        activations = shape.layers * stream + max(LAYER * left, scores + max(head, copies))
+    else:
+        activations = shape.layers * left + scores + copies + head
     need = dict(weights=weights, gradients=gradients, optimizer=states, activations=activations)
     need["overhead"] = 0.05 * sum(need.values()) + GIB
     return need | {"total": sum(need.values())}

@@ -189,9 +189,8 @@ def packing_leak(config, attention, dtype=None):
     return (packed - exact).abs().max().item(), limit
 
 
-def packing_is_safe(config, attention, dtype=None):
-    """Are packed rows kept apart by this backend? (True, False, or None where that cannot be found
-    out; note)"""
+def packing_refusal(config, attention, dtype=None):
+    """Why rows cannot be packed under this backend, or None."""
     from transformers.integrations import deepspeed
 
     kept = deepspeed._hf_deepspeed_config_weak_ref
@@ -200,34 +199,26 @@ def packing_is_safe(config, attention, dtype=None):
         leak, limit = packing_leak(config, attention, dtype)
     except Exception as error:  # whatever an architecture or a backend raises
         reason = f"{type(error).__name__}: {str(error)[:160]}"
-        note = f"the packing check cannot run on this architecture under {attention} ({reason})"
-        return None, note
+        return f"the packing check cannot run on this architecture under {attention} ({reason})"
     finally:
         deepspeed._hf_deepspeed_config_weak_ref = kept
-    note = f"packed rows and rows alone differ by {leak:.1e} under {attention} (limit {limit:.1e})"
-    return leak <= limit, note
+    if leak > limit:
+        differ = f"logits differ by {leak:.1e}, limit {limit:.1e}"
+        return f"packed rows see each other under {attention} ({differ})"
+    return None
 
 
 def attention_for(config, wanted, packing, dtype=None):
-    """(backend, packing, note): the backend asked for; else packed rows without a mask, or SDPA
-    where they do not stay apart. Packing is off where rows see each other; BadInput where nobody
-    knows.
+    """Name of the backend asked for; else packed rows without a mask, or SDPA where they do not
+    stay apart. BadInput where rows that are packed would see each other.
 
     dtype  in which attention will run
     """
-    names = [wanted] if wanted else [packed_attention.register(), "sdpa"]
-    if not packing:
-        return names[0], False, f"attention: {names[0]}"
-    tried = []
-    for name in names:
-        safe, note = packing_is_safe(config, name, dtype)
-        tried.append(note)
-        if safe:
-            break
-    if safe is None:
-        raise r.BadInput(f"{note}; take --packing false or another --attn_implementation")
-    verdict = "on" if safe else "SWITCHED OFF"
-    return name, safe, f"attention: {name}\npacking: {verdict}, {'; '.join(tried)}"
+    for name in [wanted] if wanted else [packed_attention.register(), "sdpa"]:
+        reason = packing and packing_refusal(config, name, dtype)
+        if not reason:
+            return name
+    raise r.BadInput(f"{reason}; take --packing false or another --attn_implementation")
 
 
 def adapter_targets(wanted, experts):
@@ -257,7 +248,7 @@ def shard_exactly(trainer):
         )
 
 
-def check_unsloth(trainer, packing, input_ids, labels):
+def check_unsloth(trainer, input_ids, labels):
     """Raise BadInput where Unsloth's attention, which attention_for() cannot try, does not keep
     packed rows apart; returns a note.
 
@@ -267,8 +258,6 @@ def check_unsloth(trainer, packing, input_ids, labels):
     """
     import torch
 
-    if not packing:
-        return "Unsloth, without packing"
     ids, labels = input_ids[:512], labels[:512]
 
     def loss(copies):
@@ -284,5 +273,4 @@ def check_unsloth(trainer, packing, input_ids, labels):
     note = f"the same row alone and packed behind itself: loss {alone:.4f} and {together:.4f}"
     if abs(alone - together) > 0.02:  # bf16 rounding of a mean loss is below 0.005
         raise r.BadInput(f"--unsloth: packed rows see each other ({note}); add --packing false")
-    r.say(f"packing under Unsloth: {note}")
     return f"packing under Unsloth: {note}"

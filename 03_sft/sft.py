@@ -104,10 +104,11 @@ def prepare(own, args, model_args, state):
         prepare_model.use_liger_layers(config, patch)
         notes.append("layers: Liger's RMSNorm, SwiGLU and RoPE; TRL's loss")
     need, chunk = check_fit(shape, bool(patch), own, args, model_args)
-    model_args.attn_implementation, args.packing, about = prepare_model.attention_for(
+    model_args.attn_implementation = prepare_model.attention_for(
         config, model_args.attn_implementation, args.packing, compute_dtype(args, model_args)
     )
-    notes.append(about)
+    notes.append(f"attention: {model_args.attn_implementation}")
+    notes.append("packing: on, rows do not see each other" if args.packing else "packing: off")
     say("\n".join(notes))
     train_set, held, first, found = token_files.prepare_data(own, args, tokenizer, state)
     say(training_rows.preview(tokenizer, **first))
@@ -196,9 +197,10 @@ def build_trainer(own, args, model_args, made, watch):
         processing_class=made["tokenizer"],
         callbacks=[watch],
     )
-    if own.unsloth:
-        made["notes"].append(prepare_model.check_unsloth(trainer, args.packing, **made["first"]))
-    else:
+    if own.unsloth and args.packing:
+        made["notes"].append(prepare_model.check_unsloth(trainer, **made["first"]))
+        say(made["notes"][-1])
+    elif not own.unsloth:
         trainer.data_collator = packed_attention.add_row_bounds(trainer.data_collator)
     for config in getattr(trainer.model, "peft_config", {}).values():
         # Unsloth names its own 4-bit copy of the base; an adapter is merged onto the 16-bit one
@@ -281,7 +283,9 @@ def meta_of(model_args, made, state):
 
 
 def main():
-    argv = sys.argv[1:]
+    argv = []
+    for word in sys.argv[1:]:  # TRL reads "--config X", not "--config=X"
+        argv += word.split("=", 1) if word.startswith("--") else [word]
     if not argv or "-h" in argv or "--help" in argv:
         print(__doc__)
         raise SystemExit(0 if argv else 2)

@@ -1,9 +1,8 @@
-"""A training file as tokens on the disk: made by all cores, kept under a key, read by all
-processes.
+"""A training file as tokens on the disk: made by all cores, read by all processes.
 
 Imported by sft.py; no command of its own. output_dir/ gets sft.heldout.jsonl (rows kept back) and
 sft.rejected.jsonl (rows longer than max_length), output_dir/tokens/ train.arrow, eval.arrow (ids
-and labels) and, written last, made.json (the key and what was counted).
+and labels) and, written last, found.json (what was counted).
 """
 
 import contextlib
@@ -19,7 +18,6 @@ from pathlib import Path
 import pyarrow
 import pyarrow.compute as pc
 import training_rows as t
-from training_options import say
 
 import rows as r
 
@@ -47,33 +45,6 @@ def held_out_ids(path, wanted, limit=None):
     return set(held), len(ids)
 
 
-def key_of(own, args, tokenizer):
-    """Hash of what the tokens depend on; equal keys, equal tokens."""
-    words = getattr(tokenizer, "backend_tokenizer", None)
-    words = words.to_str() if words else sorted(tokenizer.get_vocab().items())
-    rows = (r.file_hash(own.train_file), own.eval_rows, own.limit, args.max_length)
-    template = (tokenizer.eos_token, tokenizer.chat_template)
-    return r.text_hash(rows, words, template, r.file_hash(t.__file__), r.file_hash(__file__))
-
-
-def make_tokens(own, args, tokenizer, tokens):
-    """Fill the folder, or leave it where it was made with the same key. Raises BadInput where a run
-    that has begun was made with another one."""
-    key, made = key_of(own, args, tokenizer), tokens / "made.json"
-    if made.is_file():
-        if json.loads(made.read_text())["key"] == key:
-            say(f"tokens: those in {tokens} are used again")
-            return
-        if (Path(args.output_dir) / "sft.started.json").is_file():
-            raise r.BadInput(
-                f"{tokens} holds the tokens of a run that has begun, of other rows, options, "
-                "tokenizer or code; choose another --output_dir, or start over with --fresh"
-            )
-    shutil.rmtree(tokens, ignore_errors=True)
-    found = tokenize_file(own, tokenizer, args.max_length, tokens, args.dataset_num_proc)
-    r.write_json(made, {"key": key, "found": found})
-
-
 def prepare_data(own, args, tokenizer, state):
     """Tokenised and packed data sets, the first row and what is in all: (train, eval or None,
     {"input_ids", "labels"}, counts). The first process writes, the others wait (ddp_timeout).
@@ -83,10 +54,12 @@ def prepare_data(own, args, tokenizer, state):
     from trl import pack_dataset
 
     tokens = Path(args.output_dir) / "tokens"
+    made = tokens / "found.json"
     if state.is_main_process:
-        make_tokens(own, args, tokenizer, tokens)
+        shutil.rmtree(tokens, ignore_errors=True)
+        found = tokenize_file(own, tokenizer, args.max_length, tokens, args.dataset_num_proc)
+        r.write_json(made, found)
     state.wait_for_everyone()
-    made = tokens / "made.json"
     seen = gather_object([made.read_text() if made.is_file() else None])
     if len(set(seen)) > 1:
         raise r.BadInput(
@@ -99,7 +72,7 @@ def prepare_data(own, args, tokenizer, state):
         if args.packing:
             train = pack_dataset(train, args.max_length, "bfd")
             held = pack_dataset(held, args.max_length, "bfd") if len(held) else held
-    return train, held if len(held) else None, first, json.loads(seen[0])["found"]
+    return train, held if len(held) else None, first, json.loads(seen[0])
 
 
 def tokenize_batch(tokenizer, path, held, max_length, batch):

@@ -79,12 +79,9 @@ def quiet():
     import datasets
     import transformers
 
-    # TRL doubts packing under other backends than FlashAttention; packing_is_safe() has measured it
-    doubts = ("Padding-free training is enabled", "You are using packing")
-    logging.getLogger("trl.trainer.sft_trainer").addFilter(
-        lambda record: not any(doubt in record.getMessage() for doubt in doubts)
-    )
-    logging.getLogger("bitsandbytes").setLevel(logging.ERROR)
+    # TRL doubts packing under other backends than FlashAttention; packing_refusal() has measured it
+    for name in ("trl.trainer.sft_trainer", "bitsandbytes"):
+        logging.getLogger(name).setLevel(logging.ERROR)
     if not sys.stderr.isatty():
         datasets.disable_progress_bars()
         transformers.utils.logging.disable_progress_bar()
@@ -99,9 +96,8 @@ def given_options(argv):
     given, name = {}, None
     for word in argv:
         if word.startswith("--"):
-            name, _, value = word[2:].partition("=")
-            name = name.replace("-", "_")
-            given[name] = value if "=" in word else True
+            name = word[2:].replace("-", "_")
+            given[name] = True
         elif name is None:
             raise r.BadInput(f'"{word}" belongs to no option; options are written --name value')
         else:
@@ -202,11 +198,8 @@ def parse(argv, given):
         parser.print_help()
         raise SystemExit(0)
     parser.set_defaults_with_config(**machine_defaults(given))
-    words = []
-    for word in argv:  # TRL reads "--config X", not "--config=X"
-        words += word.split("=", 1) if word.startswith("--config=") else [word]
     try:
-        return parser.parse_args_and_config(words)
+        return parser.parse_args_and_config(argv)
     except (ValueError, TypeError) as error:
         raise r.BadInput(str(error)) from None
 

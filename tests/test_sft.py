@@ -144,7 +144,7 @@ def test_recipe_and_command_line(tmp_path):
     )
     (tmp_path / "b.yaml").write_text("- a\n")
     with pytest.raises(r.BadInput, match="option: value"):
-        options.given_options([f"--config={tmp_path / 'b.yaml'}"])
+        options.given_options(["--config", str(tmp_path / "b.yaml")])
 
 
 def test_early_refusals_come_without_torch(run_script, tmp_path):

@@ -1,30 +1,14 @@
-"""03_sft: tokens are kept under a key and used again, refused where a run began with others, and
-the same by one process or several."""
+"""03_sft: the tokens of a file are the same by one process or several."""
 
 import pytest
 import token_files
 from conftest import write_jsonl
-from test_sft_training import SMALL, rows_file, sft, tiny  # noqa: F401
+from test_sft_training import rows_file, tiny  # noqa: F401
 from training_options import OwnOptions
 
 import rows as r
 
 pytestmark = pytest.mark.slow
-
-
-def test_tokens_are_used_again_or_refused(sft, capsys):  # noqa: F811
-    sft(*SMALL, "--check_only")
-    arrow = sft.out / "tokens" / "train.arrow"
-    first = arrow.stat().st_mtime_ns
-    sft(*SMALL, "--check_only")
-    assert "are used again" in capsys.readouterr().err and arrow.stat().st_mtime_ns == first
-    sft(*SMALL, "--check_only", "--max_length", "200")  # nothing was trained with them yet
-    assert arrow.stat().st_mtime_ns != first
-    (sft.out / "sft.started.json").write_text("{}")
-    with pytest.raises(r.BadInput, match="tokens of a run that has begun, of other rows, options"):
-        sft(*SMALL)
-    meta = sft(*SMALL, "--fresh", "--max_steps", "1")
-    assert meta["steps"] == 1 and not arrow.exists(), "a finished run needs them no more"
 
 
 def test_several_processes_write_the_same_tokens(tiny, tmp_path):  # noqa: F811

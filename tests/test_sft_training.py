@@ -174,6 +174,7 @@ def test_full_training_from_raw_rows(sft, capsys):
     ):
         assert part in said, part
     assert not (sft.out / "checkpoint-1").exists(), "the test save is taken away again"
+    assert not (sft.out / "tokens").exists(), "a finished run needs them no more"
     before = (sft.out / "sft.meta.json").stat().st_mtime_ns
     sft(*SMALL, "--num_train_epochs", "4", "--logging_steps", "2")
     assert (
@@ -313,7 +314,8 @@ def test_every_recipe_is_understood(rows_file, tmp_path, monkeypatch):
         # bf16 of a GPU recipe is refused by TRL on a machine without one; everything else is parsed
         # as it stands
         argv = [
-            f"--config={path}",
+            "--config",
+            str(path),
             "--output_dir",
             str(tmp_path),
             "--train_file",
@@ -419,12 +421,12 @@ def test_packed_rows_do_not_see_each_other(tiny):
     """Packed logits == unpacked logits in fp32 under the backend that sft.py chooses; a backend and
     an architecture that leak are found out."""
     from packed_attention import register
-    from prepare_model import LEAK, attention_for, packing_is_safe, packing_leak
+    from prepare_model import LEAK, attention_for, packing_leak, packing_refusal
     from transformers import AttentionInterface, AutoConfig, MistralConfig, OPTConfig, Qwen3Config
 
     config = AutoConfig.from_pretrained(tiny)
-    chosen, packing, _ = attention_for(config, None, True)
-    assert chosen == register() == "packed_rows" and packing
+    chosen = attention_for(config, None, True)
+    assert chosen == register() == "packed_rows"
     for one in (
         config,
         Qwen3Config(hidden_size=256, num_attention_heads=4, num_key_value_heads=2, head_dim=64),
@@ -433,22 +435,21 @@ def test_packed_rows_do_not_see_each_other(tiny):
     windowed = MistralConfig(
         hidden_size=128, num_attention_heads=4, num_key_value_heads=2, sliding_window=16
     )  # shorter than two of the rows
-    assert attention_for(windowed, None, True)[:2] == ("sdpa", True)
+    assert attention_for(windowed, None, True) == "sdpa"
     AttentionInterface.register("leaky", leaky)
     assert packing_leak(config, "leaky")[0] > 3 * LEAK
-    safe, note = packing_is_safe(
-        OPTConfig(hidden_size=64, num_attention_heads=4, word_embed_proj_dim=64, ffn_dim=64), "sdpa"
-    )
-    assert not safe and "differ by" in note
+    opt = OPTConfig(hidden_size=64, num_attention_heads=4, word_embed_proj_dim=64, ffn_dim=64)
+    assert "packed rows see each other under sdpa" in packing_refusal(opt, "sdpa")
 
 
-def test_packing_is_switched_off_where_it_leaks(sft, capsys):
+def test_packing_is_refused_where_it_leaks(sft):
     from transformers import AttentionInterface
 
     AttentionInterface.register("leaky", leaky)
-    sft(*SMALL, "--attn_implementation", "leaky", "--check_only")
-    said = capsys.readouterr().err
-    assert "packing: SWITCHED OFF" in said and "= 16 rows = 16 rows a step" in said
+    options = (*SMALL, "--attn_implementation", "leaky", "--check_only")
+    with pytest.raises(r.BadInput, match=r"under leaky .* take --packing false"):
+        sft(*options)
+    sft(*options, "--packing", "false")
 
 
 def test_resume_gives_the_same_losses_to_the_bit(sft, tmp_path, capsys):
