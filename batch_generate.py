@@ -16,8 +16,8 @@ Answers of another model, prompt or sampling are never mixed in. BUDGET (money, 
 PRICE_PER_GPU_HOUR, or PRICE_IN and PRICE_OUT per million tokens) stops a run cleanly.
 """
 
-# A request is made of a row in Book.missing, sent by Endpoints.answer (which tries again) or, to
-# the engine of this process, by drive(); its answer goes through Book.store to RawFile.append.
+# A request is made of a row in Book.request_for, sent by Endpoints.answer (which tries again) or,
+# to the engine of this process, by drive(); its answer goes through Book.store to RawFile.append.
 
 import asyncio
 import collections
@@ -43,15 +43,12 @@ import msgspec
 
 import rows as r
 
-GROUP = 32  # consecutive rows with the same messages that are asked in one request
 # requests in flight at an endpoint: at first, and where its queue stays empty
 START, MOST = 64, 2048
 TIMEOUT, PATIENCE = 3600, 60  # seconds for one answer; without any endpoint before the run ends
 BACKOFF = 0.5  # seconds before the first retry, then twice as long each time
-LARGEST = 1 << 24  # bytes of a reply
 REFUSED = (401, 403, 404)  # status of a wrong key, model or path
 TRIED_AGAIN = (*REFUSED, 408, 409, 425, 429)  # beside 5xx
-THINKING_TOKENS = 8192  # below this budget a model that reasons is often cut off
 AGAIN_TEMPERATURE = 0.7  # of the second try where an answer could not be read
 
 
@@ -98,19 +95,15 @@ def add_options(parser, **defaults):
     urls = "OpenAI-compatible endpoint(s), comma-separated; default: vLLM in this process"
     add("--base-url", metavar="URL", help=urls)
     add("--temperature", type=float, default=0.0, help="default %(default)s")
-    add("--top-p", type=float, default=1.0, help="default %(default)s")
     longest = "longest answer (default %(default)s)"
     add("--max-tokens", type=r.positive, default=4096, metavar="N", help=longest)
     sampling = (
-        'more sampling parameters of vLLM, e.g. {"top_k": 20}; or the word model: temperature '
+        'more sampling parameters of vLLM, e.g. {"top_p": 0.95}; or the word model: temperature '
         "and the rest as the model's own generation_config says"
     )
     add("--sampling", default="{}", metavar="JSON", help=sampling)
     thinking = "for models that can be told (Qwen3): reason in a think block or not"
     add("--thinking", choices=("on", "off"), help=thinking)
-    add("--system-prompt", metavar="TEXT", help="system message before each prompt")
-    template = 'e.g. {"reasoning_effort": "high"}'
-    add("--chat-template-args", type=json.loads, metavar="JSON", help=template)
     same = "answers that do not depend on the batch (vLLM's batch-invariant kernels, slower)"
     add("--deterministic", action="store_true", help=same)
     gpus = "GPUs an engine (default %(default)s); rows are split among engines"
@@ -124,70 +117,51 @@ def add_options(parser, **defaults):
     parser.set_defaults(**defaults)
 
 
-@dataclasses.dataclass(frozen=True)
-class Sampling:
-    """How an answer is sampled; the raw rows keep what is set.
+# How an answer is sampled, by the names that vLLM has (top_k, repetition_penalty, ...) and ours:
+# temperature "model"   the model's own generation_config, for top_p and the rest too
+# seed                  of the run; each row's own is a hash of it and of the row's id
+# json_schema, choices  the answer must be JSON of this schema, or one of these strings
+# thinking              the chat template's enable_thinking; without: its default
+# retry_max_tokens      answers cut off at max_tokens are asked once more with this budget
+# deterministic         answers that do not depend on the batch
+SAMPLING = {"temperature": 0.0, "top_p": 1.0, "max_tokens": 4096, "seed": 42}
+NOT_THE_SAMPLERS = (
+    *("max_tokens", "seed"),  # each request has its own
+    *("json_schema", "choices", "thinking", "retry_max_tokens", "deterministic"),
+)
 
-    temperature       None: the model's own generation_config, for top_p and the rest too
-    json_schema       the answer must be JSON of this schema; choices: one of these strings
-    thinking          the chat template's enable_thinking; None: its default
-    template_args     further arguments of the chat template
-    retry_max_tokens  answers cut off at max_tokens are asked once more with this budget
-    seed              of the run; each row's own is a hash of it and of the row's id
-    extra             further sampling parameters of vLLM by name, e.g. {"top_k": 20}
-    """
 
-    temperature: float | None = 0.0
-    top_p: float | None = 1.0
-    max_tokens: int = 4096
-    seed: int = 42
-    json_schema: dict | None = None
-    choices: list | None = None
-    thinking: bool | None = None
-    template_args: dict | None = None
-    retry_max_tokens: int | None = None
-    deterministic: bool | None = None
-    extra: dict = dataclasses.field(default_factory=dict)
-
-    def stored(self):
-        """What is set, as a dict for the raw rows."""
-        values = {**dataclasses.asdict(self), **self.extra}
-        if self.temperature is None:
-            values |= {"temperature": "model", "top_p": None}
-        return {k: v for k, v in values.items() if v is not None and k != "extra"}
+def full_sampling(**changes):
+    """SAMPLING with these changes, as the raw rows keep it; None leaves a name out."""
+    sampling = {**SAMPLING, **changes}
+    if sampling["temperature"] == "model":
+        sampling["top_p"] = changes.get("top_p")
+    return {name: value for name, value in sampling.items() if value is not None}
 
 
 def sampler(sampling):
-    """The sampler's own parameters in a raw row's `sampling`; the model's are left out."""
-    ours = {field.name for field in dataclasses.fields(Sampling)} - {"temperature", "top_p"}
-    return {k: v for k, v in sampling.items() if k not in ours and v != "model"}
+    """The sampler's own parameters; the model's are left out."""
+    return {k: v for k, v in sampling.items() if k not in NOT_THE_SAMPLERS and v != "model"}
 
 
 def template_args(sampling):
-    thinking = {"enable_thinking": sampling["thinking"]} if "thinking" in sampling else {}
-    return {**thinking, **sampling.get("template_args", {})}
+    return {"enable_thinking": sampling["thinking"]} if "thinking" in sampling else {}
 
 
 def options(args):
     """The parsed options of add_options as keyword arguments of generate_jsonl."""
-    how = {"temperature": None, "top_p": None}  # the model's own
+    sampling = {"temperature": "model"}
     if args.sampling != "model":
         try:
-            extra = json.loads(args.sampling)
-        except ValueError:
+            sampling = {"temperature": args.temperature, **json.loads(args.sampling)}
+        except (ValueError, TypeError):
             raise r.BadInput(
                 f"--sampling {args.sampling}: neither JSON nor the word model"
             ) from None
-        how = {"temperature": args.temperature, "top_p": args.top_p, "extra": extra}
-    sampling = Sampling(
-        **how,
-        max_tokens=args.max_tokens,
-        seed=args.seed,
-        thinking={"on": True, "off": False, None: None}[args.thinking],
-        template_args=args.chat_template_args,
-        deterministic=args.deterministic or None,
-    )
-    names = "model base_url workers tensor_parallel engine system_prompt changed".split()
+    sampling |= {"max_tokens": args.max_tokens, "seed": args.seed}
+    sampling["thinking"] = {"on": True, "off": False, None: None}[args.thinking]
+    sampling["deterministic"] = args.deterministic or None
+    names = "model base_url workers tensor_parallel engine changed".split()
     return {"sampling": sampling, **{name: getattr(args, name) for name in names}}
 
 
@@ -283,22 +257,19 @@ class RawFile:
         (budgets may grow) or messages_hash; with changed="ask" one of other messages is set aside.
         `number`: its place in the input."""
         self._run("INSERT OR REPLACE INTO places VALUES (?, ?)", id_, number)
-        if (stored := self.get(id_)) is None:
-            return None
+        stored = self.get(id_) or expected
         for key, value in expected.items():
-            same = stored[key] == value
-            if key == "sampling" and stored[key]["max_tokens"] <= value["max_tokens"]:
-                same = without_budgets(stored[key]) == without_budgets(value)
-            if key == "messages_hash" and not same and changed == "ask":
+            if agree(stored[key], value):
+                continue
+            if key == "messages_hash" and changed == "ask":
                 return self.set_aside(stored)
-            if not same:
-                name = "prompt (hash of the messages)" if key == "messages_hash" else key
-                raise r.BadInput(
-                    f'{self.path}: row "{id_}" was made with {name} {json.dumps(stored[key])}, now '
-                    f"it is {json.dumps(value)}; use another output, --fresh to start over, or "
-                    "--changed ask where only prompts changed"
-                )
-        return stored
+            name = "prompt (hash of the messages)" if key == "messages_hash" else key
+            raise r.BadInput(
+                f'{self.path}: row "{id_}" was made with {name} {json.dumps(stored[key])}, now '
+                f"it is {json.dumps(value)}; use another output, --fresh to start over, or "
+                "--changed ask where only prompts changed"
+            )
+        return None if stored is expected else stored
 
     def set_aside(self, stored):
         """Move an answer to other messages to X.old.jsonl: its row is asked about again."""
@@ -340,8 +311,13 @@ def all_tokens(row):
     return {key: row[key] + row.get("earlier", {}).get(key, 0) for key in r.TOKENS}
 
 
-def without_budgets(sampling):
-    return {k: v for k, v in sampling.items() if k not in ("max_tokens", "retry_max_tokens")}
+def agree(stored, now):
+    """Are two values of an experiment the same? Budgets of a sampling may have grown."""
+    if not isinstance(stored, dict) or stored["max_tokens"] > now["max_tokens"]:
+        return stored == now
+    budgets = ("max_tokens", "retry_max_tokens")
+    old, new = ({k: v for k, v in each.items() if k not in budgets} for each in (stored, now))
+    return old == new
 
 
 def largest_budget(sampling):
@@ -372,7 +348,6 @@ def generate_jsonl(
     model,
     base_url=None,
     sampling=None,
-    system_prompt=None,
     readable=None,
     adapter=None,
     workers=None,
@@ -388,7 +363,7 @@ def generate_jsonl(
 
     rows         iterable of dicts with `id`, read once
     to_messages  function row -> chat messages
-    sampling     a Sampling; `changes` are fields of it that differ in this call: max_tokens=512
+    sampling     changes of SAMPLING; `changes` are more of them: max_tokens=512
     readable     function text -> bool: an unreadable answer is asked for once more, warmer
     adapter      folder of a LoRA adapter, not with base_url
     engine       more arguments of vllm.LLM
@@ -401,25 +376,20 @@ def generate_jsonl(
     """
     if fresh:
         r.start_over((Path(out_path), r.beside(out_path, "rejected.jsonl")))
-    if "temperature" in changes:
-        changes = {"top_p": 1.0, **changes}
-    sampling = dataclasses.replace(sampling or Sampling(), **changes).stored()
+    sampling = full_sampling(**{**(sampling or {}), **changes})
     name = (model if base_url else identify(model)) + (f"+{identify(adapter)}" if adapter else "")
     total = len(rows) if hasattr(rows, "__len__") else None
-    book = Book(out_path, name, sampling, system_prompt, readable, changed, total)
+    book = Book(out_path, name, sampling, readable, changed, total)
     requests = book.requests(rows, to_messages)
+    setup = dict(model=str(model), adapter=adapter and str(adapter), sampling=sampling)
+    setup["engine"] = {"tensor_parallel_size": tensor_parallel, **(engine or {})}
     try:
         first = next(requests, None)
         requests = itertools.chain([first], requests)
-        setup = dict(model=str(model), adapter=adapter and str(adapter), sampling=sampling)
-        setup["engine"] = {"tensor_parallel_size": tensor_parallel, **(engine or {})}
         if first is None:
             pass  # nothing to ask: no engine is started, no server is needed
         elif base_url:
-            shares = ask_endpoints(
-                requests, book.store, setup, base_url.split(","), workers, retries
-            )
-            book.counts["by_endpoint"] = shares
+            ask_endpoints(requests, book.store, setup, base_url.split(","), workers, retries)
         else:
             (backend or ask_engines)(requests, book.store, setup)
         return book.finish()
@@ -437,129 +407,83 @@ class OutOfBudget(r.BadInput):
 class Book:
     """One run of generate_jsonl: requests() gives what is still to ask, store() keeps an answer.
 
-    A request: ids (rows that share the messages), messages, messages_hash, max_tokens, seed;
-    `again` where a stored answer gets a further try, `temperature` where that answer could not be
-    read.
+    A request: id, messages, messages_hash, max_tokens, seed; `again` where a stored answer gets a
+    further try, `temperature` where that answer could not be read.
     """
 
-    def __init__(self, out_path, name, sampling, system_prompt, readable, changed, total):
+    def __init__(self, out_path, name, sampling, readable, changed, total):
         self.raw, self.failed, self.started = RawFile(out_path), [], time.time()
         self.experiment = {"model": name, "sampling": sampling}
-        self.sampling, self.system_prompt, self.readable = sampling, system_prompt, readable
-        self.changed = changed
+        self.sampling, self.readable, self.changed = sampling, readable, changed
         self.budget, self.warned, self.stopped = largest_budget(sampling), False, False
         self.counts = dict.fromkeys(("rows", "asked", "failed", "truncated", *r.TOKENS), 0)
         self.bar = r.progress(total=total, desc=self.raw.path.name)
 
     def requests(self, rows, to_messages):
-        """Requests of the rows without an answer, or with one cut off at a smaller budget."""
-        for request in self.grouped(self.missing(rows, to_messages)):
+        """Requests of the rows without an answer, or with one that gets a further try."""
+        for row in rows:
+            request = self.request_for(row["id"], to_messages(row))
+            if request is None:
+                self.bar.update()
+                continue
             spent = money(self.counts, time.time() - self.started)
             if spent >= setting("BUDGET") > 0:
                 self.stopped = True
                 return
             if not self.counts["asked"]:
                 self.announce(request["messages"])
-            self.counts["asked"] += len(request["ids"])
+            self.counts["asked"] += 1
             yield request
 
-    def missing(self, rows, to_messages):
-        """A request for each row without an answer."""
-        for row in rows:
-            id_, messages = row["id"], to_messages(row)
-            if self.system_prompt:
-                messages = [{"role": "system", "content": self.system_prompt}, *messages]
-            hashed = r.text_hash(messages)
-            expected = {**self.experiment, "messages_hash": hashed}
-            stored = self.raw.check(id_, self.counts["rows"], expected, self.changed)
-            self.counts["rows"] += 1
-            request = dict(ids=[id_], messages=messages, messages_hash=hashed)
-            request["seed"] = row_seed(self.sampling["seed"], id_)
-            request["max_tokens"] = self.sampling["max_tokens"]
-            if stored is None:
-                yield request
-            elif change := self.further_try(stored):
-                yield {**request, **change}
-            else:
-                self.bar.update()
+    def request_for(self, id_, messages):
+        """The request of a row; None where its answer is there."""
+        hashed = r.text_hash(messages)
+        expected = {**self.experiment, "messages_hash": hashed}
+        stored = self.raw.check(id_, self.counts["rows"], expected, self.changed)
+        self.counts["rows"] += 1
+        change = self.further_try(stored) if stored else {}
+        if change is None:
+            return None
+        request = dict(id=id_, messages=messages, messages_hash=hashed)
+        request |= dict(seed=row_seed(self.sampling["seed"], id_))
+        return {**request, "max_tokens": self.sampling["max_tokens"], **change}
 
     def further_try(self, row):
         """What a further try of a stored answer changes in its request, where it was cut off at a
         smaller budget than there is now or cannot be read; None where it needs none, or had it."""
-        sampling, seed = row["sampling"], row_seed(self.sampling["seed"], row["id"])
-        change = {"again": True, "max_tokens": self.budget, "seed": seed}
+        sampling, change = row["sampling"], {"again": True, "max_tokens": self.budget}
         had = largest_budget(sampling) if row.get("retried") else sampling["max_tokens"]
         if row["finish_reason"] == "length" and had < self.budget:
             return change
         if self.readable is None or row.get("asked_again") or self.readable(row["response"]):
             return None
-        return {**change, "seed": seed + 1, "temperature": AGAIN_TEMPERATURE}
-
-    def grouped(self, requests):
-        """One request, n answers, for consecutive rows with the same messages that are sampled."""
-
-        def prompt(request):
-            alone = self.sampling["temperature"] == 0 or "again" in request
-            return request["ids"] if alone else (request["messages"],)
-
-        for _, same in itertools.groupby(requests, prompt):
-            while group := list(itertools.islice(same, GROUP)):
-                yield {**group[0], "ids": [id_ for request in group for id_ in request["ids"]]}
+        seed = row_seed(self.sampling["seed"], row["id"]) + 1
+        return {**change, "seed": seed, "temperature": AGAIN_TEMPERATURE}
 
     def announce(self, messages):
         text = "\n".join(f"[{m['role']}] {m['content']}" for m in messages)
         text = text if len(text) <= 1500 else f"{text[:1500]} ..."
-        shown = f"--- first prompt of {self.raw.path.name} ---\n{text}\n---"
-        r.say(shown.encode(errors="replace").decode())
-        if self.sampling.get("thinking"):
-            self.warn_thinking()
+        r.say(f"--- first prompt of {self.raw.path.name} ---\n{text}\n---")
         if self.bar.total:
             r.say(
                 f"{self.raw.path.name}: at most {self.bar.total - self.bar.n:,} rows to ask "
                 f"({self.bar.n:,} are there), up to {self.sampling['max_tokens']:,} tokens each"
             )
 
-    def warn_thinking(self):
-        """Say once what harms a model that reasons before it answers."""
-        if self.warned:
-            return
-        self.warned, faults = True, []
-        if self.sampling["temperature"] == 0:
-            faults.append("greedy sampling makes it repeat itself (--sampling model takes its own)")
-        if self.budget < THINKING_TOKENS:
-            faults.append(
-                f"{self.budget:,} tokens cut it off (--max-tokens {THINKING_TOKENS} or more)"
-            )
-        if faults:
-            r.say(f"warning: this model reasons before it answers: {'; '.join(faults)}")
-
     def store(self, request, answer):
-        """Keep an answer; returns the requests to ask again, one row each.
+        """Keep an answer; returns [the request of a further try] where it needs one.
 
-        answer: {"error": why} or {"prompt_tokens": n, "texts": [{response, finish_reason,
-        completion_tokens, ...} for each id]}
+        answer: {"error": why}, or response, finish_reason, the numbers of TOKENS, `reasoning` where
+        the server parted it from the response
         """
-        if "error" in answer and len(request["ids"]) == 1:
-            return self.fail(request, answer["error"])
-        again, texts = [], answer.get("texts", [])
-        for place, id_ in enumerate(request["ids"]):
-            alone = {**request, "ids": [id_]}
-            if place < len(texts):
-                # the prompt was read once for all of them
-                prompt_tokens = 0 if place else answer["prompt_tokens"]
-                again += self.keep(alone, {"prompt_tokens": prompt_tokens, **texts[place]})
-            else:  # an endpoint without n, or one bad text: each row by itself
-                again.append({**alone, "seed": row_seed(self.sampling["seed"], id_)})
-        return again
-
-    def keep(self, request, answer):
-        """Write one row's answer; returns [a further try] where it needs one."""
-        (id_,) = request["ids"]
-        row = {"id": id_, **answer}
-        if "again" in request:
-            row["earlier"] = all_tokens(self.raw.get(id_))
+        if "error" in answer:
+            self.fail(request, answer["error"])
+            return []
         for key in r.TOKENS:
             self.counts[key] += answer[key]
+        row = {"id": request["id"], **answer}
+        if "again" in request:
+            row["earlier"] = all_tokens(self.raw.get(request["id"]))
         row["messages_hash"] = request["messages_hash"]
         self.write(request, row)
         if change := self.further_try(row):
@@ -577,22 +501,25 @@ class Book:
 
     def fail(self, request, error):
         """Note a row without an answer; where a further try failed, the answer before it stands."""
-        (id_,) = request["ids"]
         if "again" in request:
-            row = {**self.raw.get(id_), "retry_error": error}
+            row = {**self.raw.get(request["id"]), "retry_error": error}
             self.write(request, row)
             self.count(row)
-            return []
+            return
         reason = {"reason": "generation failed", "error": error}
-        self.failed.append({"id": id_, **reason, "messages": request["messages"]})
+        self.failed.append({"id": request["id"], **reason, "messages": request["messages"]})
         self.counts["failed"] += 1
         self.show()
-        return []
 
     def count(self, row):
         self.counts["truncated"] += row["finish_reason"] == "length"
-        if "reasoning" in row or "</think>" in row["response"]:
-            self.warn_thinking()
+        thinks = "reasoning" in row or "</think>" in row["response"]
+        if thinks and self.sampling["temperature"] == 0 and not self.warned:
+            self.warned = True
+            r.say(
+                "warning: this model reasons before it answers, and greedy sampling makes it "
+                "repeat itself; --sampling model takes its own"
+            )
         self.show()
 
     def show(self):
@@ -635,16 +562,12 @@ def money(tokens, seconds):
 # ---- endpoints ----
 
 
-class Gone(Exception):
-    """An endpoint went away while it had a request: the row goes to another one, or waits."""
-
-
 class Fault(Exception):
     """A request that brought no usable answer: sent again unless `final`, after the `wait` seconds
     that the server asked for."""
 
     def __init__(self, text, wait=0.0, final=False):
-        super().__init__(r.redact(text.encode(errors="replace")).decode()[:1000])
+        super().__init__(text[:1000])
         self.wait, self.final = wait, final
 
 
@@ -656,17 +579,19 @@ class Endpoint:
     proxy: str | None
     open: int = 0  # requests that it has
     answered: int = 0
-    refusals: int = 0
-    refused: str | None = None  # why it is of no use any more
+    refused: str | None = None  # why it is of no use
     down: bool = False
     rests_until: float = 0.0  # gets no request before
-    has_metrics: bool = True
+
+    @property
+    def root(self):
+        """Where vLLM tells what OpenAI's interface lacks."""
+        return self.url.removesuffix("/v1")
 
 
 class Endpoints:
-    """Deals requests to OpenAI-compatible servers, to each as many at once as it takes. A bad reply
-    costs a try of its row, a server that goes away costs nothing: its rows go to the others, or
-    wait for it."""
+    """Deals requests to OpenAI-compatible servers, to each as many at once as it takes; those of a
+    server that goes away go to the others, or wait for it."""
 
     def __init__(self, urls, setup, workers, retries):
         share = -(-workers // len(urls)) if workers else START
@@ -678,36 +603,24 @@ class Endpoints:
         self.probing = asyncio.Lock()
 
     async def run(self, requests, emit):
-        """Send all requests; emit(request, answer) -> requests to send again. Returns {url:
-        answers}."""
+        """Send all requests; emit(request, answer) -> requests to send again."""
         import aiohttp
 
         key = os.environ.get("LLM_API_KEY") or os.environ.get("OPENAI_API_KEY") or "none"
-        headers = {
-            "Authorization": f"Bearer {key}",
-            "Content-Type": "application/json",
-            "Accept-Encoding": "identity",
-        }
-        connector = aiohttp.TCPConnector(limit=0, ttl_dns_cache=300)
-        async with aiohttp.ClientSession(
-            headers=headers, connector=connector, auto_decompress=False
-        ) as self.session:
+        headers = {"Authorization": f"Bearer {key}", "Content-Type": "application/json"}
+        connector = aiohttp.TCPConnector(limit=0)
+        async with aiohttp.ClientSession(headers=headers, connector=connector) as self.session:
             self.back.append(next(requests))
             await self.start(self.back[0]["messages"])
             async with asyncio.TaskGroup() as tasks:
                 watcher = tasks.create_task(self.watch())
                 await self.deal(requests, emit, tasks)
                 watcher.cancel()
-        shares = {endpoint.url: endpoint.answered for endpoint in self.endpoints}
-        if len(shares) > 1:
-            r.say("answers: " + ", ".join(f"{url} {n:,}" for url, n in shares.items()))
-        return shares
 
     async def start(self, messages):
         """See which endpoints answer, and whether the template opens a think block."""
-        there = await asyncio.gather(*map(self.is_there, self.endpoints))
-        for endpoint, answers in zip(self.endpoints, there, strict=True):
-            endpoint.down = not answers
+        for endpoint in self.endpoints:
+            endpoint.down = not await self.is_there(endpoint)
             if endpoint.down:
                 r.say(f"{endpoint.url}: no server answers there; its rows go to the others")
         up = [endpoint for endpoint in self.endpoints if not endpoint.down]
@@ -749,80 +662,61 @@ class Endpoints:
         return min(free, key=lambda endpoint: endpoint.open, default=None)
 
     async def handle(self, endpoint, request, emit):
+        """Send a request once; one without an answer is dealt again, `retries` times at most."""
         try:
-            answer = await self.answer(endpoint, request)
-        except Gone as error:
-            request["gone"] = request.get("gone", 0) + 1
-            answer = {"error": str(error)} if request["gone"] > self.retries else None
-        self.back += [request] if answer is None else emit(request, answer)
+            answer = await self.exchange(endpoint, request)
+        except Fault as fault:
+            tries = request["tries"] = request.get("tries", 0) + 1
+            answer = {"error": str(fault)}
+            if not fault.final and tries <= self.retries:
+                answer = None
+                own = min(BACKOFF * 2 ** (tries - 1), 30) * random.uniform(0.75, 1)
+                await asyncio.sleep(max(fault.wait, own))
+        self.back += emit(request, answer) if answer else [request]
         endpoint.open -= 1
         self.changed.set()
 
-    async def answer(self, endpoint, request):
-        """The answer after at most `retries` further tries; Gone where the endpoint is."""
-        body = {**self.fixed, "messages": request["messages"]}
-        body |= {k: request[k] for k in ("max_tokens", "seed", "temperature") if k in request}
-        if len(request["ids"]) > 1:
-            body["n"] = len(request["ids"])
-        try:
-            body = r.quick_encode(body)
-        except UnicodeEncodeError:
-            return {"error": "the prompt holds a lone surrogate, which has no UTF-8 form"}
-        for attempt in range(self.retries + 1):
-            try:
-                return await self.exchange(endpoint, body, request)
-            except Fault as fault:
-                if fault.final or attempt == self.retries:
-                    return {"error": str(fault)}
-                own = min(BACKOFF * 2**attempt, 30) * random.uniform(0.75, 1)
-                await asyncio.sleep(max(fault.wait, own))
-
-    async def exchange(self, endpoint, body, request):
+    async def exchange(self, endpoint, request):
+        """The answer of an endpoint, or Fault."""
         import aiohttp
 
-        url = f"{endpoint.url}/chat/completions"
+        body = {**self.fixed, "messages": request["messages"]}
+        body |= {k: request[k] for k in ("max_tokens", "seed", "temperature") if k in request}
         try:
-            status, headers, data = await self.send(endpoint, "POST", url, body, TIMEOUT)
+            url, body = f"{endpoint.url}/chat/completions", r.quick_encode(body)
+            status, headers, data = await self.send(endpoint, url, body, TIMEOUT)
+        except UnicodeEncodeError:
+            why = "the prompt holds a lone surrogate, which has no UTF-8 form"
+            raise Fault(why, final=True) from None
         except (aiohttp.ClientError, OSError, TimeoutError, ValueError) as error:
-            why = f"{type(error).__name__}: {error}"
-            if await self.is_gone(endpoint, why):
-                raise Gone(f"{endpoint.url} went away while it had this row ({why})") from None
+            why = f"{endpoint.url}: {type(error).__name__}: {error}"
+            await self.look_for(endpoint, why)
             raise Fault(why) from None
         if status != 200:
             raise self.fault(endpoint, status, headers, data)
-        answer = parse_reply(data, request, self.opened)
+        answer = parse_reply(data, self.opened)
         endpoint.answered += 1
-        endpoint.refusals = 0
         if endpoint.limit < endpoint.most and endpoint.answered % endpoint.limit == 0:
             endpoint.limit += 1
         return answer
 
-    async def send(self, endpoint, method, url, body=None, seconds=30):
-        """(status, headers, bytes of the body); raises aiohttp's errors, TimeoutError and Fault."""
+    async def send(self, endpoint, url, body=None, seconds=30):
+        """(status, headers, bytes) of a POST, without a body of a GET; raises aiohttp's errors and
+        TimeoutError."""
         import aiohttp
 
         timeout = aiohttp.ClientTimeout(total=seconds, sock_connect=30)
         how = dict(data=body, timeout=timeout, proxy=endpoint.proxy)
-        async with self.session.request(method, url, **how) as reply:
-            data = bytearray()
-            async for piece in reply.content.iter_any():
-                data += piece
-                if len(data) > LARGEST:
-                    raise Fault(f"bad reply: more than {LARGEST >> 20} MiB")
-            if reply.headers.get("Content-Encoding", "identity") != "identity":
-                raise Fault("bad reply: it is compressed, which was not asked for")  # or a bomb
-            return reply.status, reply.headers, data
+        async with self.session.request("POST" if body else "GET", url, **how) as reply:
+            return reply.status, reply.headers, await reply.read()
 
     def fault(self, endpoint, status, headers, data):
-        """The error of a reply that is no answer: Fault, or Gone where the server is of no use."""
-        text = str(Fault(f"{status}: {data[:500].decode(errors='replace')}"))
-        endpoint.refusals += status in REFUSED
-        # its first reply, or many after each other
-        if status in REFUSED and (not endpoint.answered or endpoint.refusals >= 20):
+        """The error of a reply that is no answer; notes what it says about the server."""
+        text = f"{status}: {data[:500].decode(errors='replace')}"
+        if status in REFUSED and not endpoint.answered:
             if not endpoint.refused:
                 r.say(f"{endpoint.url}: refuses ({text}); its rows go to the others")
             endpoint.refused = f"--base-url {endpoint.url}: {text}"
-            return Gone(text)
         wait, now = retry_after(headers.get("Retry-After")), time.monotonic()
         if status in (429, 503) and endpoint.rests_until <= now:
             # nothing is sent meanwhile, and afterwards half as much at once
@@ -830,24 +724,18 @@ class Endpoints:
             endpoint.limit = max(1, endpoint.limit // 2)
         return Fault(text, wait, final=status < 500 and status not in TRIED_AGAIN)
 
-    async def is_gone(self, endpoint, why):
-        """After a broken connection: is the whole server away? watch() looks for it then."""
+    async def look_for(self, endpoint, why):
+        """After a broken connection: is the whole server away? watch() sees when it is back."""
         async with self.probing:
             if not endpoint.down and not await self.is_there(endpoint):
                 endpoint.down = True
                 r.say(
-                    f"{endpoint.url}: does not answer any more ({why}); its rows go to the others, "
-                    "or wait for it"
+                    f"{why}: it does not answer any more; its rows go to the others, or wait for it"
                 )
-        return endpoint.down
 
     async def is_there(self, endpoint):
         """Does the server answer, whatever the status? Many hosted endpoints list no models."""
-        try:
-            await self.send(endpoint, "GET", f"{endpoint.url}/models")
-        except Exception as error:
-            return isinstance(error, Fault)
-        return True
+        return await self.look_up(endpoint, f"{endpoint.url}/models") is not None
 
     async def watch(self):
         """Each second: is a server back, does one take more? Raises after PATIENCE seconds."""
@@ -869,20 +757,18 @@ class Endpoints:
             endpoint.down = not await self.is_there(endpoint)
             if not endpoint.down:
                 r.say(f"{endpoint.url}: answers again")
-        elif self.adaptive and endpoint.has_metrics and endpoint.limit <= endpoint.open < MOST:
-            data = await self.look_up(endpoint, "GET", "/metrics")
+        elif self.adaptive and endpoint.limit <= endpoint.open < MOST:
+            data = await self.look_up(endpoint, f"{endpoint.root}/metrics") or b""
             waiting = re.findall(rb"^vllm:num_requests_waiting\{.*\} (\S+)", data, re.M)
-            endpoint.has_metrics = bool(waiting)
             if waiting and not any(map(float, waiting)):
                 endpoint.limit = endpoint.most = min(2 * endpoint.limit, MOST)
 
-    async def look_up(self, endpoint, method, path, body=None):
-        """What a vLLM server tells beside /v1, as bytes; none where it is another server."""
-        url = endpoint.url.removesuffix("/v1") + path
+    async def look_up(self, endpoint, url, body=None):
+        """What a server tells beside answers, as bytes; None where none answers."""
         try:
-            return (await self.send(endpoint, method, url, body))[2]
-        except Exception:  # any trouble: the server is no vLLM
-            return b""
+            return (await self.send(endpoint, url, body))[2]
+        except Exception:  # whatever aiohttp raises: it is no server that can be used
+            return None
 
     async def opens_thinking(self, endpoint, messages):
         """Does the chat template end the prompt inside a think block? vLLM's /tokenize tells."""
@@ -890,18 +776,18 @@ class Endpoints:
         more = {"add_generation_prompt": True, "return_token_strs": True}
         try:
             body = r.quick_encode({**named, "messages": messages, **more})
-            told = json.loads(await self.look_up(endpoint, "POST", "/tokenize", body))
+            told = json.loads(await self.look_up(endpoint, f"{endpoint.root}/tokenize", body))
             return ends_in_thinking("".join(told["token_strs"][-8:]))
-        except (ValueError, LookupError, TypeError):
+        except (ValueError, LookupError, TypeError):  # a server that is no vLLM
             return False
 
 
 def ask_endpoints(requests, emit, setup, urls, workers, retries):
-    """Send all requests to the servers; returns {url: answers}."""
+    """Send all requests to the servers."""
     import uvloop
 
     try:
-        return uvloop.run(Endpoints(urls, setup, workers, retries).run(requests, emit))
+        uvloop.run(Endpoints(urls, setup, workers, retries).run(requests, emit))
     except BaseExceptionGroup as group:
         error = group
         while isinstance(error, BaseExceptionGroup):
@@ -945,7 +831,7 @@ class Message(msgspec.Struct):
 
 
 class Choice(msgspec.Struct):
-    message: Message | None = None
+    message: Message = msgspec.field(default_factory=Message)
     finish_reason: str | None = None
 
 
@@ -958,38 +844,26 @@ class Reply(msgspec.Struct):
     """The part of an OpenAI completion that is read; a field of another type is a fault."""
 
     choices: list[Choice]
-    usage: msgspec.Raw = msgspec.Raw(b"null")
+    usage: Usage | None = None
 
 
 decode_reply = msgspec.json.Decoder(Reply).decode
-decode_usage = msgspec.json.Decoder(Usage).decode
 
 
-def parse_reply(data, request, opened=False):
+def parse_reply(data, opened=False):
     """The answer in a reply's bytes, as Book.store takes it; Fault where there is none."""
     try:
         reply = decode_reply(data)
-    except (ValueError, RecursionError) as error:
+        choice = reply.choices[0]
+    except (ValueError, IndexError, RecursionError) as error:
         raise Fault(f"bad reply: {error}; it begins {bytes(data[:100])!r}") from None
-    if not reply.choices:
-        raise Fault("bad reply: choices is empty")
-    usage = Usage()
-    with contextlib.suppress(ValueError):  # null or odd: the answer is good, its tokens not known
-        usage = decode_usage(reply.usage)
-    texts = [parse_choice(choice, opened) for choice in reply.choices[: len(request["ids"])]]
-    share_tokens(texts, usage.completion_tokens)
-    return {"texts": texts, "prompt_tokens": usage.prompt_tokens}
-
-
-def parse_choice(choice, opened):
-    message = choice.message or Message()
-    text, reasoning = message.content or "", message.reasoning or message.reasoning_content
-    if "\0" in text:
-        raise Fault("bad reply: its text holds NUL characters")
-    finish = finish_reason(choice.finish_reason)
-    if reasoning:
-        return {"response": text, "finish_reason": finish, "reasoning": reasoning}
-    return {"response": mark_thinking(text, finish, opened), "finish_reason": finish}
+    usage, message, finish = reply.usage or Usage(), choice.message, choice.finish_reason
+    answer = {"response": message.content or "", "finish_reason": finish_reason(finish)}
+    if reasoning := message.reasoning or message.reasoning_content:
+        answer["reasoning"] = reasoning
+    elif opened:
+        answer["response"] = mark_thinking(**answer)
+    return {**answer, **msgspec.structs.asdict(usage)}
 
 
 def finish_reason(reason):
@@ -1000,62 +874,52 @@ def finish_reason(reason):
     return "length" if reason in ("length", "max_tokens", "model_length") else "stop"
 
 
-def mark_thinking(text, finish, opened):
+def mark_thinking(response, finish_reason):
     """The text, marked where it was cut off in a think block that the prompt itself had opened: no
     reader may take thoughts for an answer."""
-    return "<think>\n" + text if finish == "length" and opened and "</think>" not in text else text
+    cut_off = finish_reason == "length" and "</think>" not in response
+    return f"<think>\n{response}" if cut_off else response
 
 
 def ends_in_thinking(prompt_end):
     return "<think>" in prompt_end.rsplit("</think>", 1)[-1]
 
 
-def share_tokens(texts, total):
-    """Give each text its part of the completion tokens, by length."""
-    length = sum(len(text["response"]) for text in texts) or 1
-    for text in texts:
-        text["completion_tokens"] = total * len(text["response"]) // length
-    texts[0]["completion_tokens"] += total - sum(text["completion_tokens"] for text in texts)
-
-
 # ---- vLLM in this process or on several groups of GPUs ----
 
 
-def nvidia_smi(*arguments):
-    """Lines that nvidia-smi prints; [] where there is none."""
+def listed_gpus():
+    """Lines of nvidia-smi, one a GPU; [] where there is none."""
     try:
-        told = subprocess.run(
-            ["nvidia-smi", *arguments], capture_output=True, text=True, timeout=30, check=True
+        told = subprocess.check_output(
+            ["nvidia-smi", "--list-gpus"], stderr=subprocess.DEVNULL, text=True, timeout=30
         )
     except (OSError, subprocess.SubprocessError):
         return []
-    return told.stdout.strip().splitlines()
+    return [line for line in told.splitlines() if line.startswith("GPU")]
 
 
 def visible_gpus():
     """Ids of the NVIDIA GPUs this process may use; does not import torch."""
     named = os.environ.get("CUDA_VISIBLE_DEVICES")
-    if named is not None:
-        ids = named.replace(" ", "").split(",")
-        return [gpu for gpu in ids if gpu not in ("", "-1", "NoDevFiles")]
-    listed = nvidia_smi("--list-gpus")
-    return [str(number) for number, line in enumerate(listed) if line.startswith("GPU")]
+    if named is None:
+        return [str(number) for number in range(len(listed_gpus()))]
+    ids = named.replace(" ", "").split(",")
+    return [gpu for gpu in ids if gpu not in ("", "-1", "NoDevFiles")]
 
 
 def check_gpu():
     """BadInput where nvidia-smi sees a GPU and torch does not: all would run on the CPU."""
-    query = ("--query-gpu=driver_version", "--format=csv,noheader")
-    driver = nvidia_smi(*query) if visible_gpus() else []
-    if not driver:
+    if not visible_gpus() or not listed_gpus():
         return
     import torch
 
     if not torch.cuda.is_available():
         build = f"CUDA {torch.version.cuda}" if torch.version.cuda else "the CPU"
         raise r.BadInput(
-            f"nvidia-smi sees a GPU (driver {driver[0]}), but torch {torch.__version__}, built for "
-            f"{build}, cannot use it: run `bash setup.sh`, which takes the build for this driver, or "
-            "set CUDA_VISIBLE_DEVICES= to work on the CPU"
+            f"nvidia-smi sees a GPU, but torch {torch.__version__}, built for {build}, cannot use "
+            "it: run `bash setup.sh`, which takes the build for this driver, or set "
+            "CUDA_VISIBLE_DEVICES= to work on the CPU"
         )
 
 
@@ -1264,9 +1128,7 @@ class Driver:
         self.asked, self.numbers = {}, itertools.count()  # key -> request that the engine has
         own = {}
         if sampling["temperature"] == "model":
-            default = llm.get_default_sampling_params()
-            names = ("temperature", "top_p", "top_k", "min_p", "repetition_penalty")
-            own = {name: getattr(default, name) for name in names}
+            own = llm.model_config.get_diff_sampling_param()
         self.known = {**own, **sampler(sampling), "output_kind": RequestOutputKind.FINAL_ONLY}
         self.known["stop_token_ids"] = prepare_chat(self.tokenizer)
         if "json_schema" in sampling or "choices" in sampling:
@@ -1285,11 +1147,14 @@ class Driver:
         import vllm
 
         own = {k: request[k] for k in ("max_tokens", "seed", "temperature") if k in request}
+        how = dict(add_generation_prompt=True, tokenize=True, return_dict=False, **self.template)
         key = str(next(self.numbers))
         try:
-            prompt = {"prompt_token_ids": self.prompt(request)}
-            params = vllm.SamplingParams(**{**self.known, **own, "n": len(request["ids"])})
-            self.engine.add_request(key, prompt, params, lora_request=self.lora)
+            prompt = self.tokenizer.apply_chat_template(request["messages"], **how)
+            params = vllm.SamplingParams(**{**self.known, **own})
+            self.engine.add_request(
+                key, {"prompt_token_ids": prompt}, params, lora_request=self.lora
+            )
         except self.faults as error:  # this row's fault, not the run's
             return f"{type(error).__name__}: {error}"[:1000]
         self.asked[key] = request
@@ -1297,26 +1162,18 @@ class Driver:
     def step(self):
         """One step of the engine: [(request, answer), ...] of what is finished with it."""
         finished = [output for output in self.engine.step() if output.finished]
-        requests = [self.asked.pop(output.request_id) for output in finished]
-        return list(zip(requests, map(self.answer, requests, finished), strict=True))
+        return [(self.asked.pop(output.request_id), self.answer(output)) for output in finished]
 
-    def prompt(self, request):
-        how = dict(add_generation_prompt=True, tokenize=True, return_dict=False)
-        ids = self.tokenizer.apply_chat_template(request["messages"], **how, **self.template)
-        request["opened"] = ends_in_thinking(self.tokenizer.decode(ids[-8:]))
-        return ids
-
-    def answer(self, request, output):
-        texts = []
-        for done in output.outputs:
-            try:
-                finish = finish_reason(done.finish_reason)
-            except Fault as fault:
-                return {"error": str(fault)}
-            text = mark_thinking(done.text, finish, request.get("opened"))
-            number = len(done.token_ids)
-            texts.append({"response": text, "finish_reason": finish, "completion_tokens": number})
-        return {"texts": texts, "prompt_tokens": len(output.prompt_token_ids)}
+    def answer(self, output):
+        (done,), prompt = output.outputs, output.prompt_token_ids
+        try:
+            answer = {"response": done.text, "finish_reason": finish_reason(done.finish_reason)}
+        except Fault as fault:
+            return {"error": str(fault)}
+        if ends_in_thinking(self.tokenizer.decode(prompt[-8:])):
+            answer["response"] = mark_thinking(**answer)
+        numbers = len(prompt), len(done.token_ids)
+        return {**answer, **dict(zip(r.TOKENS, numbers, strict=True))}
 
 
 def drive(requests, emit, setup):
@@ -1334,10 +1191,7 @@ def drive(requests, emit, setup):
     fill()
     while driver.asked:
         for request, answer in driver.step():
-            request["broken"] = request.get("broken", 0) + ("error" in answer)
-            # an engine that broke off an answer is asked again, twice at most
-            repeat = "error" in answer and request["broken"] < 3
-            back.extend([request] if repeat else emit(request, answer))
+            back.extend(emit(request, answer))
         fill()
 
 

@@ -31,6 +31,7 @@ import functools
 import glob
 import gzip
 import hashlib
+import itertools
 import json
 import os
 import re
@@ -71,29 +72,29 @@ class NoAccess(BadInput):
     """A set or model of the hub that is gated or private, and no token at hand that opens it."""
 
 
-class ProgressFile:
-    """Where progress bars go: elsewhere than on a terminal each update is a line of its own."""
+class LineByLine:
+    """stderr for a progress bar where it is no terminal: each update is a line of its own."""
 
     def write(self, text):
-        sys.stderr.write(text if sys.stderr.isatty() else text.replace("\r", "\n"))
+        sys.stderr.write(text.replace("\r", "\n"))
 
     def flush(self):
         sys.stderr.flush()
 
 
 def say(*words):
-    """A line on stderr: what a step tells its user."""
-    print(*words, file=sys.stderr)
+    """A line on stderr: what a step tells its user, without the keys of this process."""
+    line = " ".join(map(str, words)) + "\n"
+    sys.stderr.write(redact(line.encode(errors="replace")).decode())
 
 
 def progress(iterable=None, total=None, desc="", unit="row"):
     """tqdm bar on stderr; one line a minute when stderr is not a terminal."""
     from tqdm import tqdm
 
-    terminal = sys.stderr.isatty()
-    seconds = 0.2 if terminal else 60
-    how = dict(mininterval=seconds, maxinterval=seconds, delay=0 if terminal else 30)
-    how |= dict(file=ProgressFile(), dynamic_ncols=terminal)
+    how = dict(mininterval=0.2, dynamic_ncols=True)
+    if not sys.stderr.isatty():
+        how = dict(mininterval=60, maxinterval=60, delay=30, file=LineByLine())
     return tqdm(iterable, total=total, desc=desc, unit=f" {unit}", **how)
 
 
@@ -165,13 +166,11 @@ def within(limit):
 
 def explain(error):
     """The sentence of a full disk or a file that may not be touched; raises other OSErrors."""
-    place = Path(os.fsdecode(error.filename or "."))
+    place = os.fsdecode(error.filename or ".")
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
-        folder = next(p for p in (place, *place.absolute().parents) if p.is_dir())
-        free = shutil.disk_usage(folder).free
         return NoRoom(
-            f"{folder}: the disk is full ({free / 1e6:.0f} MB free) while {place.name} was written; "
-            "make room and give the same command again: finished work is kept"
+            f"{place}: the disk is full; make room and give the same command again: finished work "
+            "is kept"
         )
     if error.filename:
         return BadInput(f"{place}: {error.strerror.lower()}")
@@ -195,32 +194,28 @@ def run(main):
         main()
     except (BadInput, OSError) as error:
         error = error if isinstance(error, BadInput) else explain(error)
-        line = f"{Path(sys.argv[0]).name}: {' '.join(str(error).split())}\n"
-        sys.stderr.write(redact(line.encode(errors="replace")).decode())
+        say(f"{Path(sys.argv[0]).name}: {' '.join(str(error).split())}")
         raise SystemExit(error.exit_code) from None
     except KeyboardInterrupt:
-        sys.stderr.write(
-            "\ninterrupted; finished work is kept, the same command goes on from there\n"
-        )
+        say("\ninterrupted; finished work is kept, the same command goes on from there")
         raise SystemExit(130) from None
     finally:
         if sys.modules["__main__"].__dict__.get("main") is main:  # it ends now, without a traceback
             signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
-def content_id(row):
-    """Id of a row that came without one: the first 16 hex digits of the SHA-256 of its fields."""
-    text = json.dumps({k: v for k, v in row.items() if k != "id"}, sort_keys=True, default=str)
-    return hashlib.sha256(text.encode()).hexdigest()[:16]
-
-
 def text_hash(*texts):
-    """Short hash of prompts or messages (16 hex digits)."""
+    """Short hash of texts, messages or other values (16 hex digits)."""
     joined = "\x1f".join(
         text if isinstance(text, str) else json.dumps(text, sort_keys=True, default=str)
         for text in texts
     )
     return hashlib.sha256(joined.encode("utf-8", "surrogatepass")).hexdigest()[:16]
+
+
+def content_id(row):
+    """Id of a row that came without one: a hash of its fields."""
+    return text_hash({name: value for name, value in row.items() if name != "id"})
 
 
 @functools.cache
@@ -240,23 +235,13 @@ def file_hash(path):
 encode_line = json.JSONEncoder(ensure_ascii=False).encode
 encode_pretty = json.JSONEncoder(ensure_ascii=False, indent=2, default=str).encode
 quick_encode = msgspec.json.Encoder().encode
-LONGEST = 1 << 26  # bytes of a row: a small .gz or .parquet may unpack to more than the memory
+LONGEST = 1 << 26  # bytes of a line: a file that is no JSONL may be one line
 # Types of the fields that scripts ask for by name; every other one is a text.
 FIELD_TYPES = {
-    "pages": list,
-    "options": list,
-    "prompt": list,
-    "completion": list,
-    "n_tokens": int,
-    "correct": bool,
-    "reference": (str, list),
-}
-TYPE_NAMES = {
-    str: "a text",
-    list: "a list",
-    int: "a whole number",
-    bool: "true or false",
-    (str, list): "a text or a list",
+    **dict.fromkeys(("pages", "options", "prompt", "completion"), (list, "a list")),
+    "n_tokens": (int, "a whole number"),
+    "correct": (bool, "true or false"),
+    "reference": ((str, list), "a text or a list of texts"),
 }
 quick_decode = msgspec.json.Decoder().decode
 
@@ -298,21 +283,10 @@ def _parquet_rows(path):
     """Yield (position from 1, row)."""
     import pyarrow.parquet
 
-    number = 0
     try:
-        file = pyarrow.parquet.ParquetFile(path)
-        for group in map(file.metadata.row_group, range(file.num_row_groups)):
-            columns = map(group.column, range(group.num_columns))
-            packed = sum(column.total_compressed_size for column in columns)
-            if group.total_byte_size > max(LONGEST, 100 * packed):
-                raise BadInput(f"{path}: {packed:,} bytes unpack to {group.total_byte_size:,}")
-        for batch in file.iter_batches(batch_size=64):
-            if batch.nbytes > 16 * LONGEST:
-                raise BadInput(f"{path}, row {number + 1}: 64 rows take {batch.nbytes:,} bytes")
-            for rows in [batch.slice(i, 1) for i in range(64)] if batch.nbytes > 1e7 else [batch]:
-                for row in rows.to_pylist():
-                    number += 1
-                    yield number, as_json(row)
+        batches = pyarrow.parquet.ParquetFile(path).iter_batches(batch_size=64)
+        rows = itertools.chain.from_iterable(batch.to_pylist() for batch in batches)
+        yield from enumerate(map(as_json, rows), 1)
     except (pyarrow.ArrowException, OSError) as error:
         raise BadInput(f"{path}: not a whole parquet file ({error})") from None
 
@@ -327,23 +301,15 @@ def as_json(value):
 
 
 def _json_rows(path):
-    """Rows of an array, of an object of rows by id (as PubMedQA has them), of an object that holds
-    a list of rows, or the object; None for a file that is not one JSON value."""
+    """Rows of an array, or of an object of rows by id (as PubMedQA has them); None for JSON lines
+    under the name .json."""
     try:
         value = json.loads(path.read_bytes())
     except (ValueError, RecursionError):
         return None
-    if isinstance(value, list):
-        return value
-    if not isinstance(value, dict):
-        return None
-    inside = list(value.values())
-    if inside and all(isinstance(row, dict) for row in inside):
+    if isinstance(value, dict) and all(isinstance(row, dict) for row in value.values()):
         return [{"id": key, **row} for key, row in value.items()]
-    for rows in inside:
-        if isinstance(rows, list) and rows and isinstance(rows[0], dict):
-            return rows
-    return [value]
+    return value if isinstance(value, list) else None
 
 
 def _json_lines(path):
@@ -418,7 +384,7 @@ def read(path, *fields, limit=None, unique=True):
 def _check_field(row, wanted, path, number):
     """Raise BadInput where a row lacks a field, or has it with a value of another type."""
     field = wanted.rstrip("?!")
-    value, kind = row.get(field), FIELD_TYPES.get(field, str)
+    value, (kind, kind_name) = row.get(field), FIELD_TYPES.get(field, (str, "a text"))
     none_will_do = not wanted.endswith("!") if field in row else wanted.endswith("?")
     if isinstance(value, kind) or (value is None and none_will_do):
         return
@@ -426,7 +392,7 @@ def _check_field(row, wanted, path, number):
         fault = f"is missing (this row has: {', '.join(row) or 'nothing'})"
     else:
         shown = "null" if value is None else f"{str(value)[:60]!r} ({type(value).__name__})"
-        fault = f"must be {TYPE_NAMES[kind]}, this is {shown}"
+        fault = f"must be {kind_name}, this is {shown}"
     raise BadInput(f'{path}, line {number}: field "{field}" {fault}')
 
 
@@ -435,10 +401,8 @@ def hub_commit(hub, revision):
     from huggingface_hub import HfApi
 
     if re.fullmatch("[0-9a-f]{7,39}", revision):  # the hub itself knows full commits only
-        commits = HfApi().list_repo_commits(hub, repo_type="dataset")
-        revision = next(
-            (c.commit_id for c in commits if c.commit_id.startswith(revision)), revision
-        )
+        commits = (each.commit_id for each in HfApi().list_repo_commits(hub, repo_type="dataset"))
+        revision = next((full for full in commits if full.startswith(revision)), revision)
     return HfApi().dataset_info(hub, revision=revision).sha
 
 
@@ -475,8 +439,8 @@ def hub_rows(place, hub, config, split, revision="main", file=None, stream=False
 
 
 def check_count(place, found, wanted, other_rows):
-    """Raise BadInput where a set of the hub gave another number of rows than its table says; only
-    say it with other_rows. wanted: None where the number is on no record."""
+    """Raise BadInput where a set of the hub gave another number of rows than its table says (None:
+    nothing); only say it with other_rows."""
     if wanted is None or found == wanted:
         return
     text = f"{place} gave {found:,} rows, the table says {wanted:,}"
@@ -486,16 +450,12 @@ def check_count(place, found, wanted, other_rows):
 
 
 UNREACHED = "the hub cannot be reached: the same command goes on when it can"
-PRIVATE = "the hub knows no such set, or it is private (then run `hf auth login`)"
-# Errors of the hub's clients; the first that is among an error's classes decides.
+# Class of an error of the hub's clients, or of one that it came from -> what to do.
 HUB_ERRORS = {
     "RevisionNotFoundError": "the hub has no such revision: mend it in the table",
-    **dict.fromkeys(("RepositoryNotFoundError", "DatasetNotFoundError"), PRIVATE),
-    **dict.fromkeys(("HTTPError", "ConnectionError", "OfflineModeIsEnabled"), UNREACHED),
-    **dict.fromkeys(("TimeoutException", "ClientError", "OSError"), UNREACHED),
-    **dict.fromkeys(("ValueError", "DatasetGenerationError"), "{}: mend the entry in the table"),
+    "RepositoryNotFoundError": "the hub knows no such set, or it is private (`hf auth login`)",
+    **dict.fromkeys(("OSError", "HTTPError", "ClientError"), UNREACHED),
 }
-NOT_CACHED = "Couldn't find cache"  # datasets, where the hub went away between two configurations
 
 
 @contextlib.contextmanager
@@ -507,39 +467,30 @@ def hub_errors(place, hub, hint):
     except BadInput:
         raise
     except Exception as error:
-        names = {kind.__name__ for cause in causes(error) for kind in type(cause).__mro__}
-        text = " ".join(map(str, causes(error)))
-        if "gated" in text.lower():
+        names, texts, cause = set(), [], error
+        while cause is not None:
+            names |= {kind.__name__ for kind in type(cause).__mro__}
+            texts.append(str(cause))
+            cause = cause.__cause__ or cause.__context__
+        if "gated" in " ".join(texts).lower():
             where = f"https://huggingface.co/datasets/{hub}"
             raise NoAccess(
                 f"{place}: the set is gated: accept its terms at {where}, then set HF_TOKEN "
                 f"or run `hf auth login`; or {hint}"
             ) from None
-        known = [reason for name, reason in HUB_ERRORS.items() if name in names]
-        if not known:
-            raise
-        reason = UNREACHED if NOT_CACHED in text else known[0].replace("{}", str(error)[:200])
-        raise BadInput(f"{place}: {reason}; or {hint}") from None
-
-
-def causes(error):
-    """An exception and those it came from."""
-    while error is not None:
-        yield error
-        error = error.__cause__ or error.__context__
+        known = (reason for name, reason in HUB_ERRORS.items() if name in names)
+        reason = next(known, f"{type(error).__name__}: {texts[0][:200]}")
+        raise BadInput(f"{place}: {reason}; or {hint}") from error
 
 
 # ---- question and options of rows in any form ----
 
 QUESTION_FIELDS = "question problem problem_text goal query prompt input instruction".split()
-OPTION_FIELDS = ("options", "choices", "endings")
 LETTERED_FIELDS = (  # columns, one an option
-    tuple("abcdefghij"),
-    ("opa", "opb", "opc", "opd", "ope"),
-    ("sol1", "sol2"),
-    ("option_a", "option_b", "option_c", "option_d", "option_e"),
-    ("option1", "option2", "option3", "option4", "option5"),
-    ("correct answer", "incorrect answer 1", "incorrect answer 2", "incorrect answer 3"),
+    tuple("abcdefghij"),  # CS-Bench
+    ("opa", "opb", "opc", "opd"),  # MedMCQA
+    ("sol1", "sol2"),  # PIQA
+    ("correct answer", "incorrect answer 1", "incorrect answer 2", "incorrect answer 3"),  # GPQA
 )
 
 
@@ -578,7 +529,7 @@ def options_of(row):
     """Option texts in order, [] where the question has none: a list, a dict by letter, ARC's
     {"text": [...], "label": [...]}, [{"key", "value"}, ...], lettered columns, target_scores."""
     low = lower_names(row)
-    for field in OPTION_FIELDS:
+    for field in ("options", "choices"):
         if texts := option_texts(as_value(low.get(field))):
             return texts
     for fields in LETTERED_FIELDS:
@@ -593,15 +544,10 @@ def option_texts(value):
     if isinstance(value, dict):
         values = [text for text in value.values() if text is not None]
         value = value["text"] if isinstance(value.get("text"), list) else values
-    return list(map(option_text, value)) if isinstance(value, list | tuple) else []
-
-
-def option_text(option):
-    if isinstance(option, dict):
-        option = next(
-            (option[name] for name in ("text", "value", "content") if name in option), option
-        )
-    return str(option)
+    if not isinstance(value, list | tuple):
+        return []
+    named = [option if isinstance(option, dict) else {"text": option} for option in value]
+    return [str(option.get("text", option.get("value", option))) for option in named]
 
 
 def option_letter(answer, options):
@@ -697,13 +643,9 @@ def files_below(path, option):
 
 
 def aside_of(path):
-    """Where a file is written before it has its name; what killed processes left is removed."""
+    """Where a file is written before it has its name; the next run takes what a killed one left."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    for old in path.parent.glob(f".{glob.escape(path.name)}.*.part"):
-        pid = old.name.removesuffix(".part").rpartition(".")[2]
-        if pid.isdecimal() and not alive(int(pid)):
-            old.unlink(missing_ok=True)
-    return path.with_name(f".{path.name}.{os.getpid()}.part")
+    return path.with_name(f".{path.name}.part")
 
 
 def total_tokens(spent):
@@ -899,9 +841,8 @@ class Step:
         self.check_paths(inputs)
         lock(self.output)
         if self.args.get("fresh"):
-            raw_rejected = beside(self.output, "raw.rejected.jsonl")
-            made = (self.output, self.raw_path, raw_rejected, self.rejected_path, self.meta_path)
-            start_over(made)
+            kinds = ("jsonl", "raw.jsonl", "raw.rejected.jsonl", "rejected.jsonl", "meta.json")
+            start_over(beside(self.output, kind) for kind in kinds)
         options = {k: v for k, v in self.args.items() if k not in (*self.IGNORED, *ignore)}
         if self.args.get("shard"):
             options["limit"] = args.whole_limit
@@ -954,15 +895,14 @@ class Step:
 
     def announce(self, old):
         """The line at the start: of how many rows, and how long it took last time."""
-        details, source = [], self.args.get("input")
+        source, part = self.args.get("input"), within(self.args.get("limit"))
         number = count_rows(source) if isinstance(source, str) else None
-        if number is not None:
-            part = within(self.args.get("limit"))
-            number = len(range(number)[part.start : part.stop])
-            details.append(f"{number:,} rows of {Path(source).name}")
-        if "seconds" in old:
-            details.append(f"{duration(old['seconds'])} last time")
-        starting(self.output.name, *details)
+        asked = number is not None and f"{len(range(number)[part.start : part.stop]):,} rows of"
+        starting(
+            self.output.name,
+            asked and f"{asked} {Path(source).name}",
+            "seconds" in old and f"{duration(old['seconds'])} last time",
+        )
 
     def read(self, path, *fields, limit=None, unique=True):
         """Rows of an input file, counted; each must then be kept, rejected or split."""
@@ -1020,22 +960,13 @@ class Step:
         self.meta_path.unlink(missing_ok=True)
         os.replace(self._aside[1], self.rejected_path)
         os.replace(self._aside[0], self.output)
-        made = {
-            "command": shlex.join(["python", *map(str, sys.argv)]),
-            "commit": git_commit(),
-            **self.meta,
-            **meta,
-        }
+        made = dict(command=shlex.join(["python", *map(str, sys.argv)]), commit=git_commit())
+        made |= {**self.meta, **meta}
         if SPENT:
             made["tokens"] = {**total_tokens(SPENT.values()), "files": dict(SPENT)}
         took = time.time() - self.started
-        made |= {
-            "counts": counts,
-            "seconds": round(took, 1),
-            "date": time.strftime("%Y-%m-%dT%H:%M:%S"),
-            "same_if": self.same_if,
-        }
-        write_json(self.meta_path, made)
+        made |= dict(counts=counts, seconds=round(took, 1), same_if=self.same_if)
+        write_json(self.meta_path, {**made, "date": time.strftime("%Y-%m-%dT%H:%M:%S")})
         say(f"{self.output.name}: {self.funnel()}; {duration(took)}")
         unlock(self.output)
 
@@ -1048,8 +979,13 @@ def join(output):
     output = Path(output)
     lock(output)
     parts = parts_of(output)
-    whole = {**total_meta(metas_of(parts)), "parts": [part.name for part in parts]}
-    for kind in kinds_beside(parts):
+    whole = {**total_meta(list(parts.values())), "parts": [part.name for part in parts]}
+    kinds = {
+        path.name.removeprefix(f"{part.stem}.")
+        for part in parts
+        for path in part.parent.glob(f"{glob.escape(part.stem)}.*jsonl")
+    }
+    for kind in (*sorted(kinds - {"jsonl"}), "jsonl"):  # raw.jsonl, rejected.jsonl, ...
         concatenate([beside(part, kind) for part in parts], beside(output, kind))
     write_json(beside(output, "meta.json"), whole)
     unlock(output)
@@ -1057,52 +993,36 @@ def join(output):
 
 
 def parts_of(output):
-    """Paths of the parts of a file in order; BadInput where one is missing."""
+    """{path of a part: its meta} in order; BadInput where one is missing, or of another run."""
     name = re.compile(rf"{re.escape(output.stem)}\.\d+of(\d+)\.jsonl")
     sizes = {found[1] for path in output.parent.iterdir() if (found := name.fullmatch(path.name))}
     if len(sizes) != 1:
         sets = ", ".join(f"of {size}" for size in sorted(sizes)) or "none"
         raise BadInput(f"{output}: the parts of one sharding are needed, found: {sets}")
     (size,) = sizes
-    parts = [beside(output, f"{i}of{size}.jsonl") for i in range(1, int(size) + 1)]
-    if missing := [part.name for part in parts if not part.is_file()]:
+    paths = [beside(output, f"{i}of{size}.jsonl") for i in range(1, int(size) + 1)]
+    parts = {path: read_meta(path) for path in paths}
+    if missing := [path.name for path in paths if not parts[path]]:  # the meta is written last
         raise BadInput(f"{output}: parts are missing: {', '.join(missing)}")
+    for path in paths:
+        if parts[path]["same_if"] != parts[paths[0]]["same_if"]:
+            raise BadInput(f"{path}: made from other inputs, options or code than {paths[0].name}")
     return parts
-
-
-def metas_of(parts):
-    metas = []
-    for part in parts:
-        path = beside(part, "meta.json")
-        if not path.is_file():
-            raise BadInput(f"{path}: missing, so this part is not finished")
-        metas.append(json.loads(path.read_text()))
-        if metas[-1]["same_if"] != metas[0]["same_if"]:
-            raise BadInput(f"{part}: made from other inputs, options or code than {parts[0].name}")
-    return metas
 
 
 def total_meta(metas):
     """The first part's meta with counts, seconds and tokens of all."""
     whole = {**metas[0], "seconds": round(sum(meta["seconds"] for meta in metas), 1)}
     whole.pop("shard", None)
-    counts, rejected = collections.Counter(), collections.Counter()
-    for meta in metas:
-        rejected.update(meta["counts"].pop("rejected"))
-        counts.update(meta["counts"])
-    whole["counts"] = {**counts, "rejected": rejected}
+    counts = [meta["counts"] for meta in metas]
+    whole["counts"] = {key: sum(part[key] for part in counts) for key in ("in", "out", "split")}
+    rejected = collections.Counter()
+    for part in counts:
+        rejected.update(part["rejected"])
+    whole["counts"]["rejected"] = rejected
     if "files" in (whole.get("tokens") or {}):
         whole["tokens"] = total_tokens(meta["tokens"] for meta in metas)
     return whole
-
-
-def kinds_beside(parts):
-    """Kinds of the files that belong to the parts (raw.jsonl, ...), their own (jsonl) last."""
-    kinds = set()
-    for part in parts:
-        paths = part.parent.glob(f"{glob.escape(part.stem)}.*jsonl")
-        kinds.update(path.name.removeprefix(f"{part.stem}.") for path in paths)
-    return [*sorted(kinds - {"jsonl"}), "jsonl"]
 
 
 def concatenate(pieces, output):

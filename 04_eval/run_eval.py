@@ -22,7 +22,6 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 import collections
-import dataclasses
 import json
 import os
 import re
@@ -83,8 +82,9 @@ def limited(rows, limit):
 
 
 def rows_to_ask(chosen, args):
-    """The rows of all benchmarks (those of a shard), each `repeats` times side by side, so that one
-    request asks them all; an id that stands in two benchmarks gets the benchmark's name before it.
+    """The rows of all benchmarks (those of a shard), each `repeats` times side by side, so that the
+    engine reads its prompt once; an id that stands in two benchmarks gets the benchmark's name
+    before it.
 
     GPQA goes last: its authors ask that no question is printed, and the first prompt is.
     """
@@ -196,8 +196,7 @@ def generation_options(args):
     import transformers_backend
 
     r.say("answers come from transformers' generate: slow, vLLM is for whole runs")
-    sampling = options["sampling"]
-    sampling = dataclasses.replace(sampling, extra={**sampling.extra, "backend": args.backend})
+    sampling = {**options["sampling"], "backend": args.backend}
     return {**options, "sampling": sampling, "backend": transformers_backend.ask}
 
 

@@ -63,17 +63,17 @@ def answer(model, tokenizer, batch, sampling):
     context = getattr(model.config.get_text_config(), "max_position_embeddings", None) or 1 << 30
     how = dict(add_generation_prompt=True, tokenize=True, return_dict=False)
     how |= batch_generate.template_args(sampling)
-    answers, texts = [], []  # texts: (answer, prompt, budget) of each text to be made
+    answers, asked = [], []  # asked: (answer, prompt, budget) of each text to be made
     for request in batch:
         ids = tokenizer.apply_chat_template(request["messages"], **how)
-        answers.append({"texts": [], "prompt_tokens": len(ids)})
+        answers.append({"prompt_tokens": len(ids)})
         if len(ids) + request["max_tokens"] > context:
             answers[-1] = {"error": f"a prompt of {len(ids)} tokens leaves no room in {context}"}
         else:
-            texts += [(answers[-1], ids, request["max_tokens"])] * len(request["ids"])
-    new = generate(model, tokenizer, [ids for _, ids, _ in texts], batch, ends, sampling)
-    for (made, _, budget), tokens in zip(texts, new, strict=True):
-        made["texts"].append(finished(tokenizer, tokens, ends, budget))
+            asked.append((answers[-1], ids, request["max_tokens"]))
+    new = generate(model, tokenizer, [ids for _, ids, _ in asked], batch, ends, sampling)
+    for (made, _, budget), tokens in zip(asked, new, strict=True):
+        made |= finished(tokenizer, tokens, ends, budget)
     return answers
 
 

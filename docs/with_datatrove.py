@@ -108,13 +108,13 @@ def deduplicate(args, files):
 
 
 def generate(args, files):
-    sampling = bg.Sampling(max_tokens=args.max_tokens)
+    sampling = bg.full_sampling(max_tokens=args.max_tokens)
     model = args.model if args.base_url else bg.identify(args.model)
 
     async def ask(document, send):
         row = document.metadata["row"]
         body = {"messages": bg.user_turn(args.prompt, **row), "seed": bg.row_seed(42, row["id"])}
-        return await send({**body, **bg.sampler(sampling.stored()), "max_tokens": args.max_tokens})
+        return await send({**body, **bg.sampler(sampling), "max_tokens": args.max_tokens})
 
     def raw_row(writer, document):
         (result,) = document.metadata["rollout_results"]
@@ -124,7 +124,7 @@ def generate(args, files):
             finish_reason=bg.finish_reason(result.finish_reason),
             **{k: result.usage.get(k, 0) for k in ("prompt_tokens", "completion_tokens")},
             model=model,
-            sampling=sampling.stored(),
+            sampling=sampling,
             messages_hash=r.text_hash(bg.user_turn(args.prompt, **document.metadata["row"])),
         )
 

@@ -88,24 +88,21 @@ class FakeServer:
             self.most_in_flight = max(self.most_in_flight, self.in_flight)
         try:
             time.sleep(self.delay)
-            seeds = [body["seed"] + place for place in range(body.get("n", 1))]  # as vLLM has it
-            asked = body.get("messages") or body["prompt"]
-            answers = [self.answer(asked, {**body, "seed": seed}) for seed in seeds]
+            answer = self.answer(body.get("messages") or body["prompt"], body)
         finally:
             with self.lock:
                 self.in_flight -= 1
-        failed = [answer for answer in answers if isinstance(answer, int)]
-        if failed:
-            error = {"message": f"{self.error} {failed[0]}", "type": "scripted"}
-            return failed[0], {"error": error}
-        answers = [answer if isinstance(answer, tuple) else (answer, "stop") for answer in answers]
-        tokens = sum(len(text.split()) for text, _ in answers)
+        if isinstance(answer, int):
+            error = {"message": f"{self.error} {answer}", "type": "scripted"}
+            return answer, {"error": error}
+        text, finish = answer if isinstance(answer, tuple) else (answer, "stop")
+        tokens = len(text.split())
         return 200, {
             "id": "x",
             "object": "chat.completion" if "messages" in body else "text_completion",
             "created": 0,
             "model": body["model"],
-            "choices": [self.choice(i, *answer, body) for i, answer in enumerate(answers)],
+            "choices": [self.choice(text, finish, body)],
             "usage": {
                 "prompt_tokens": 10,
                 "completion_tokens": tokens,
@@ -113,8 +110,8 @@ class FakeServer:
             },
         }
 
-    def choice(self, index, text, finish, body):
-        choice = {"index": index, "finish_reason": finish}
+    def choice(self, text, finish, body):
+        choice = {"index": 0, "finish_reason": finish}
         if body.get("return_token_ids"):
             choice["token_ids"] = list(range(len(text.split())))
         if "messages" in body:

@@ -442,7 +442,7 @@ def test_a_changed_prompt_of_one_subject_asks_that_subject_again(call, tmp_path)
     for subject in ("physics", "biology"):
         (folder / f"{subject}_low.txt").write_text(f"{subject} pairs from: <chunk>")
     chunks = [chunk(1, "The force of one.", "physics"), chunk(2, "The force of two.", "biology")]
-    options = ("--standard", "low", "--prompts", folder, "--system-prompt", "Be brief.")
+    options = ("--standard", "low", "--prompts", folder)
     with FakeServer(
         lambda messages, body: "Question: A force?\nAnswer: " + messages[-1]["content"]
     ) as server:

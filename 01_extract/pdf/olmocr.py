@@ -84,7 +84,8 @@ def ask_endpoint(scans, raw_path, args):
             model=args.model,
             base_url=args.base_url,
             workers=args.workers,
-            sampling=batch_generate.Sampling(temperature=temperature, max_tokens=8000),
+            temperature=temperature,
+            max_tokens=8000,
             fresh=args.fresh,
         )
         for row, raw in batch_generate.read_raw(rows, path):

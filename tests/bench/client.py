@@ -101,7 +101,7 @@ def measure_client(rows):
 def measure_index(rows):
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "a.raw.jsonl"
-        sampling = bg.Sampling().stored()
+        sampling = bg.full_sampling()
         made = (
             dict(
                 id=f"row-{i}",
