@@ -8,14 +8,12 @@ where the book prints problems with solutions.
 in   chunks (or documents, with --mode worked) with text, subject, pages, source, license
 out  one row a pair: id, question, answer, subject, source_id, pages, source, license, standard
      (high | low), method (the mode), generator, proof (characters and pages of the document that
-     support the answer, and how they were found) and grounded (true | false). What does not go on
-     stands in X.rejected.jsonl
+     support the answer, and how they were found) and grounded (true | false)
 
---mode document: all pairs of a chunk; the prompts stand in prompts/<subject>_<standard>.txt and are
-yours to edit. paragraph: one pair a paragraph as JSON, for small models. worked: no model. With
---prompts 01_extract/prompts/skeleton --standard high the model first writes claims, evidence and
-derivations, then questions from four perspectives. An answer cut off at --max-tokens is asked again
-with four times the room; its whole pairs are kept.
+--mode document: all pairs of a chunk, by prompts/<subject>_<standard>.txt, yours to edit. paragraph:
+one pair a paragraph as JSON, for small models. worked: no model. --prompts 01_extract/prompts/skeleton
+--standard high: first claims, evidence and derivations, then questions from four perspectives. An
+answer cut off at --max-tokens is asked again with four times the room; its whole pairs are kept.
 """
 
 import sys
@@ -123,21 +121,17 @@ def ask(args, asked, raw_path, fresh=False):
 # ---- from raw answers to rows: [(row, why it is rejected or None), ...] of each input row ----
 
 
-def qa_row(chunk, standard, pair, args):
-    carried = {k: v for k, v in chunk.items() if k not in worked_problems.NOT_CARRIED}
+def pair_fields(chunk, standard, pair, args):
+    """What a row says of its pair."""
     proof, grounded = grounding.prove(pair.answer, pair.quote, chunk["text"])
     if proof:
         start, end, base = proof["start"], proof["end"], chunk.get("start") or 0
-        proof["pages"] = worked_problems.pages_in(chunk, start, end)
-        proof |= {"start": base + start, "end": base + end}
+        pages = worked_problems.pages_in(chunk, start, end)
+        proof |= {"pages": pages, "start": base + start, "end": base + end}
     return {
-        **dict.fromkeys(("pages", "source", "license")),
-        **carried,
         "id": f"qa-{r.text_hash(chunk['id'], standard, pair.question, pair.answer)}",
         "question": pair.question,
         "answer": pair.answer,
-        "source_id": chunk["id"],
-        "standard": standard,
         "method": args.mode,
         "generator": replies.written_by(chunk, args.model),
         "grounded": grounded,
@@ -177,19 +171,17 @@ def pairs_of(raw):
 
 def answer_rows(request, raw, seen, args):
     """What one answer of the model gives."""
-    chunk, made = request["chunk"], []
-    rejected = {"id": request["id"], "source_id": chunk["id"], "standard": request["standard"]}
-    rejected |= {name: chunk.get(name) for name in ("subject", "source", "pages")}
+    chunk, standard = request["chunk"], request["standard"]
+    base = {k: v for k, v in chunk.items() if k not in worked_problems.NOT_CARRIED}
+    base = {**dict.fromkeys(("pages", "source", "license")), **base, "id": request["id"]}
+    base |= {"source_id": chunk["id"], "standard": standard}
     if raw is None or "reason" in request:
-        return [(rejected, request.get("reason", "generation failed"))]
+        return [(base, request.get("reason", "generation failed"))]
     pairs, reason = pairs_of(raw)
-    if reason:
-        made.append(({**rejected, "response": raw["response"][-500:]}, reason))
+    made = [({**base, "response": raw["response"][-500:]}, reason)] if reason else []
     for pair in pairs:
-        row = qa_row(chunk, request["standard"], pair, args)
-        reason = fault(row, seen, chunk, args)
-        texts = {"question": pair.question, "answer": pair.answer}
-        made.append(({**rejected, **texts} if reason else row, reason))
+        row = {**base, **pair_fields(chunk, standard, pair, args)}
+        made.append((row, fault(row, seen, chunk, args)))
     return made
 
 
@@ -268,13 +260,13 @@ def show(args, asked):
         raw_path = Path(folder) / "show.raw.jsonl"
         ask(args, asked(args.show), raw_path)
         for request, raw in batch_generate.read_raw(asked(args.show), raw_path):
-            print(f"=== {request['id']}: prompt")
-            print(
+            shown = (
                 request["messages"][-1]["content"] if "messages" in request else request["reason"]
             )
-            text, reason = (raw["response"], raw["finish_reason"]) if raw else ("", "no answer")
+            text = raw["response"] if raw else ""
             pairs = parse_pairs.read_pairs(text) or ()
-            print(f"=== answer ({reason})\n{text}\n=== {len(pairs)} pairs")
+            print(f"=== {request['id']}: prompt\n{shown}\n=== answer\n{text}")
+            print(f"=== {len(pairs)} pairs")
             for pair in pairs:
                 print(f"Q: {pair.question}\nA: {pair.answer}\n")
 
