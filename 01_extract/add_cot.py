@@ -5,16 +5,16 @@ it does not, have a model write it.
 
 in   question-answer rows: id, question, answer
 out  the same rows with reasoning ("given": the answer had it | "added": answer is the model's
-     solution | "none": the solution missed the known answer, which stays) and, where a solution was
-     asked for, cot_agrees (true | false: its result and the known answer, compared by
-     answers.check; null: not comparable); where it took the place of the answer, short_answer and a
-     new id. Judgements stand in X.judge.raw.jsonl, solutions in X.raw.jsonl. Rejected: "generation
-     failed", "truncated", "empty"
+     solution | "none": the solution missed the known answer, which stays), cot_agrees where a
+     solution was asked for (true | false: its result and the known answer, compared by
+     answers.check; null: not comparable), short_answer and a new id where it took the place of the
+     answer. Judgements stand in X.judge.raw.jsonl. Rejected: "generation failed", "truncated",
+     "empty"
 
 --judge rules needs no model for the first question: for models whose judgement carries no
 information. Where a judgement cannot be read, the rule decides. The method is the missing-reasoning
-step of MegaScience (arXiv 2507.16812, section 2); unlike there, the solver is told the known
-answer, and whether it came to it is checked.
+step of MegaScience (arXiv 2507.16812, section 2); unlike there, the solver is told the known answer
+and checked against it.
 """
 
 import sys
@@ -108,9 +108,8 @@ def agrees(solution, known):
     if not final:
         return None
     verdict = answers.check(solution, final, kind)
-    if verdict.correct is None and not re.search(r"\d", verdict.extracted or ""):
-        return False  # "no result"
-    return verdict.correct
+    said_nothing = verdict.correct is None and not re.search(r"\d", verdict.extracted or "")
+    return False if said_nothing else verdict.correct
 
 
 def bare_ids(step, args):
@@ -130,8 +129,9 @@ def bare_ids(step, args):
     )
     bare = set()
     for row, raw, _ in judged:
-        verdict = parse_judge(raw["response"]) if raw else None
-        shown = by_rule(row) if verdict is None else verdict
+        shown = parse_judge(raw["response"]) if raw else None
+        if shown is None:
+            shown = by_rule(row)
         if not shown and not replies.is_kept(row, args):
             bare.add(row["id"])
     return bare

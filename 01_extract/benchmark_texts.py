@@ -14,6 +14,8 @@ import yaml
 import rows as r
 
 ID_FIELDS = (*"id uuid ID question_id unique_id idx pubid problemid".split(), "Record ID", "name")
+ANSWER_FIELDS = "reference answer_idx answer_index answerkey cop label answer final_answer answer_number".split()
+SPLITS = ("data", "test", "val", "valid", "validation", "dev")
 # the 15 benchmarks of the evaluation, with what the path of their files says
 TABLE = r.ROOT / "04_eval" / "benchmarks.yaml"
 BENCHMARKS = {
@@ -33,29 +35,23 @@ class Item(NamedTuple):
 
 
 def benchmark_name(path, row):
-    """Name of a row's benchmark: its own field, else one of the 15 that its path names, else the
-    folder or the file."""
+    """Name of a row's benchmark: its own field, else one of the 15 that its path names, else the file,
+    or its folder where the file is a split."""
     if isinstance(row.get("benchmark"), str) and row["benchmark"]:
         return row["benchmark"]
-    names = (path.parent.name, path.stem.removesuffix(".jsonl"))
-    parts = [re.sub("[^a-z0-9]", "", name.lower()) for name in names]
-    for name, pattern in BENCHMARKS.items():
-        if any(map(pattern.search, parts)):
-            return name
-    generic = ("benchmarks", "benchmark", "data", "test", "val", "valid", "validation", "dev", "")
-    by_folder = parts[0] not in generic and parts[1] in generic
-    return names[0].lower() if by_folder else names[1]
+    place = path.parent.name, path.stem.removesuffix(".jsonl")
+    parts = [re.sub("[^a-z0-9]", "", part.lower()) for part in place]
+    named = (name for name, pattern in BENCHMARKS.items() if any(map(pattern.search, parts)))
+    return next(named, (place[0] if parts[1] in SPLITS else place[1]).lower())
 
 
 def answer_of(row):
     """The benchmark's answer as the judge is shown it, or ""."""
     low, options = r.lower_names(row), r.options_of(row)
-    names = ("reference", "answer_idx", "answer_index", "answerkey", "cop", "label", "answer")
-    letters = (r.option_letter(low.get(name), options) for name in names if options)
-    if letter := next(filter(None, letters), None):
-        return options[ord(letter) - 65]
-    found = map(low.get, (*names, "final_answer", "answer_number"))
-    return str(next(filter(None, found), ""))[-300:]
+    given = [low[name] for name in ANSWER_FIELDS if low.get(name) not in (None, "")]
+    letters = (r.option_letter(answer, options) for answer in given if options)
+    letter = next(filter(None, letters), None)
+    return options[ord(letter) - 65] if letter else str(next(iter(given), ""))[-300:]
 
 
 def read_benchmarks(paths):

@@ -9,10 +9,10 @@ out  one row a chunk: id, doc_id, subject, text, n_tokens, pages ([first, last] 
 
 A chunk never ends inside a worked example, a display formula, program text or a table that fits
 into one, nor between a heading and its text, a theorem and its proof, or an exercise and the
-solution printed after it. What is longer than a chunk is cut at paragraphs, then sentences, then
-words. Chunks are slices of the document: laid end to end they give its text again, white space
-between them aside.
---tokenizer is a hub id, a folder or file with a tokenizer.json, or "words" (white space; needs no files). 1.2 million characters take about 2 s.
+solution printed after it. What is longer is cut at paragraphs, then sentences, then words. Chunks
+are slices: laid end to end they give the document again, white space between them aside.
+--tokenizer is a hub id, a folder or file with a tokenizer.json, or "words" (white space; no files).
+1.2 million characters take about 2 s.
 """
 
 import sys

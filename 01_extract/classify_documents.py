@@ -5,15 +5,14 @@ university level or of another subject is rejected.
     python 01_extract/classify_documents.py ... --level-from-model off
 
 in   documents with text, title, subject (or null)
-out  the same rows with subject (biology chemistry computer_science economics mathematics medicine
-     physics) and level (undergraduate | graduate | research; null with --level-from-model off).
-     Rejected: "below university level", "subject not among the seven", "unparsed", "empty",
-     "truncated", "generation failed"
+out  the same rows with subject (one of SUBJECTS) and level (undergraduate | graduate | research;
+     null with --level-from-model off). Rejected: "below university level", "subject not among the
+     seven", "unparsed", "empty", "truncated", "generation failed"
 
 A given subject stands; the model is still asked for the level. With --level-from-model off the user
 vouches for the level: only documents without a subject are asked about, and where all have one no
-model is needed: the way for books one has chosen oneself, and for small models, whose judgements
-carry no information. The model sees the title and the first 8,000 characters.
+model is needed: for books one has chosen oneself, and for small models, whose judgements carry no
+information. The model sees the title and the first 8,000 characters.
 """
 
 import sys
@@ -91,12 +90,8 @@ def judge(step, row, raw, ask_level):
 def main():
     parser = r.parser(__doc__, "input", "output")
     batch_generate.add_options(parser, max_tokens=64, model=None)
-    parser.add_argument(
-        "--level-from-model",
-        choices=("on", "off"),
-        default="on",
-        help="off: the level is not asked and stays null (default on)",
-    )
+    level = "off: the level is not asked and stays null (default on)"
+    parser.add_argument("--level-from-model", choices=("on", "off"), default="on", help=level)
     args = parser.parse_args()
     ask_level = args.level_from_model == "on"
     step = r.Step(args, inputs=[args.input], prompt=PROMPT, code=replies.CODE)
@@ -113,17 +108,12 @@ def main():
             f"--model: a model is needed for {to_ask} documents: for their level, unless "
             "--level-from-model off takes it as given, or their subject (digitize_pdfs.py's)"
         )
-    judged = replies.ask(
-        step,
-        args,
-        to_messages,
-        is_asked,
-        fields=fields,
-        asking=to_ask > 0,
-        retry_max_tokens=8 * args.max_tokens,
-        json_schema=None if ask_level else ONLY_SUBJECT,
-    )
-    for row, raw, _ in judged:
+    how = {"retry_max_tokens": 8 * args.max_tokens}
+    how["json_schema"] = None if ask_level else ONLY_SUBJECT
+    asking = to_ask > 0
+    for row, raw, _ in replies.ask(
+        step, args, to_messages, is_asked, fields=fields, asking=asking, **how
+    ):
         judge(step, row, raw, ask_level)
     step.finish()
 

@@ -5,16 +5,14 @@ checked answer with its reasoning.
 
 in   question-answer rows: id, question, answer, source_id (id of a row of --chunks, which holds the
      passage in `text`)
-out  the same rows with the new question and answer, and original_question, original_answer,
-     original_id; the id is new. `grounded` becomes false where the new pair leaves what its proof
-     says, or brings in a number that is neither there nor its own result. Rejected: "no source
-     passage", "cannot be made self-contained", "number from nowhere" (neither passage nor pair
-     holds it), "another question", "generation failed", "truncated", "empty", "unparsed", "empty
-     question", "empty answer"
+out  the same rows with the new question and answer, original_question, original_answer,
+     original_id, and a new id; `grounded` becomes false where the new pair leaves what its proof
+     says. Rejected: "no source passage", "cannot be made self-contained", "number from nowhere"
+     (neither passage nor pair holds it), "another question", "generation failed", "truncated",
+     "empty", "unparsed", "empty question", "empty answer"
 
 --mode json asks for a JSON object under a schema, for models too small to keep to two markers. The
-method is the refinement step of MegaScience (arXiv 2507.16812,
-section 2); prompt and parser are our own.
+method is the refinement step of MegaScience (arXiv 2507.16812, section 2).
 """
 
 import sys
