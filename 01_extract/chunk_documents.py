@@ -37,33 +37,29 @@ SPACE = re.compile(r"\s+")
 WORDS_A_FORMULA = 120
 
 
-class Counter:
-    """Token counts by a named tokenizer, without torch."""
+def counter(name):
+    """Function texts -> number of tokens of each, by a named tokenizer, without torch."""
+    if name == "words":
+        return lambda texts: [len(text.split()) for text in texts]
+    from tokenizers import Tokenizer
 
-    def __init__(self, name):
-        self.tokenizer = None
-        if name == "words":
-            return
-        from tokenizers import Tokenizer
+    path = Path(name) / "tokenizer.json" if Path(name).is_dir() else Path(name)
+    load = Tokenizer.from_file if path.is_file() else Tokenizer.from_pretrained
+    try:
+        tokenizer = load(str(path) if path.is_file() else name)
+    except Exception as error:  # plain, for a missing, gated or broken tokenizer
+        raise r.BadInput(
+            f"--tokenizer {name} cannot be loaded ({str(error)[:200]}): give a hub id, a folder "
+            "with a tokenizer.json, or words"
+        ) from None
+    tokenizer.no_truncation()
+    tokenizer.no_padding()
 
-        path = Path(name) / "tokenizer.json" if Path(name).is_dir() else Path(name)
-        load = Tokenizer.from_file if path.is_file() else Tokenizer.from_pretrained
-        try:
-            self.tokenizer = load(str(path) if path.is_file() else name)
-        except Exception as error:  # plain, for a missing, gated or broken tokenizer
-            raise r.BadInput(
-                f"--tokenizer {name} cannot be loaded ({str(error)[:200]}): give a hub id, a folder "
-                "with a tokenizer.json, or words"
-            ) from None
-        self.tokenizer.no_truncation()
-        self.tokenizer.no_padding()
-
-    def __call__(self, texts):
-        """Number of tokens of each text, without special tokens."""
-        if self.tokenizer is None:
-            return [len(text.split()) for text in texts]
-        encoded = self.tokenizer.encode_batch_fast(texts, add_special_tokens=False)
+    def count(texts):
+        encoded = tokenizer.encode_batch_fast(texts, add_special_tokens=False)
         return [len(text.ids) for text in encoded]
+
+    return count
 
 
 def whole_units(text):
@@ -94,64 +90,49 @@ def cut(text, bounds, ways, limit, count):
             made.append((start, size))
             continue
         inner = [at for at in ways[0](start, end) if start < at < end]
-        made += joined(cut(text, [start, *inner, end], ways[1:], limit, count), limit)
+        made += pack(cut(text, [start, *inner, end], ways[1:], limit, count), limit)
     return made
 
 
-def joined(parts, limit):
-    """Parts, (start, tokens) each, with as many in one as fit into a chunk."""
-    made = []
-    for start, size in parts:
-        if made and made[-1][1] + size <= limit:
-            made[-1] = (made[-1][0], made[-1][1] + size)
-        else:
-            made.append((start, size))
-    return made
-
-
-def fitting_units(text, units, limit, count):
-    """[(start, heading level or 0, tokens), ...] of a document: units that fit into a chunk; longer
-    ones cut at their blocks, then sentences, then words, then anywhere, in as few parts as
-    possible."""
-    blocks = {unit[0].start: [block.start for block in unit] for unit in units}
-    levels = {unit[0].start: unit[0].level for unit in units}
-    ways = (
-        lambda start, end: blocks[start],
-        lambda start, end: (match.end() for match in SENTENCE.finditer(text, start, end)),
-        lambda start, end: (match.end() for match in SPACE.finditer(text, start, end)),
-        lambda start, end: range(start, end, max(limit // 4, 1)),
-    )
-    parts = cut(text, [*blocks, len(text)], ways, limit, count)
-    return [(start, levels.get(start, 0), size) for start, size in parts]
-
-
-def pack(units, limit):
-    """Starts of chunks over units in order: as many as fit, but the last one where it begins with a
-    heading and more of its section would follow in the next chunk."""
-    starts, held = [], []
-    for unit in units:
-        while held and sum(size for *_, size in held) + unit[2] > limit:
-            starts.append(held[0][0])
-            held = held[-1:] if len(held) > 1 and held[-1][1] else []
-        held.append(unit)
-    return starts + [start for start, *_ in held[:1]]
+def pack(parts, limit, headings=()):
+    """Parts, (start, tokens) each, with as many in one as fit into a chunk; a last one that begins
+    with a heading goes with what follows it."""
+    made, held, filled = [], [], 0
+    for part in parts:
+        while held and filled + part[1] > limit:
+            carried = held[-1:] if len(held) > 1 and held[-1][0] in headings else []
+            made.append(held[: len(held) - len(carried)])
+            held, filled = carried, sum(size for _, size in carried)
+        held.append(part)
+        filled += part[1]
+    return [(whole[0][0], sum(size for _, size in whole)) for whole in [*made, held] if whole]
 
 
 def chunk_text(text, count, max_tokens):
     """[(start, end, tokens), ...] of a document's chunks; text[start:end] has no white space at its
-    ends and at most max_tokens tokens."""
+    ends and at most max_tokens tokens. A unit longer than that is cut at its blocks, then
+    sentences, then words, then anywhere."""
     room, units = max_tokens, whole_units(text)
+    blocks = {unit[0].start: [block.start for block in unit] for unit in units}
+    headings = {unit[0].start for unit in units if unit[0].level}
+    ways = (
+        lambda start, end: blocks[start],
+        lambda start, end: (match.end() for match in SENTENCE.finditer(text, start, end)),
+        lambda start, end: (match.end() for match in SPACE.finditer(text, start, end)),
+        lambda start, end: range(start, end, max(room // 4, 1)),
+    )
     while True:  # the tokens of a whole may be a few more than those of its parts
-        starts = pack(fitting_units(text, units, room, count), room)
-        spans = [
-            (start, start + len(text[start:end].rstrip()))
+        parts = cut(text, [*blocks, len(text)], ways, room, count)
+        starts = [start for start, _ in pack(parts, room, headings)]
+        ends = [
+            start + len(text[start:end].rstrip())
             for start, end in itertools.pairwise([*starts, len(text)])
         ]
-        sizes = count([text[start:end] for start, end in spans])
+        sizes = count([text[start:end] for start, end in zip(starts, ends, strict=True)])
         excess = max(sizes, default=0) - max_tokens
         if excess <= 0 or room <= 1:
-            sized = zip(spans, sizes, strict=True)
-            return [(start, end, size) for (start, end), size in sized if end > start]
+            spans = zip(starts, ends, sizes, strict=True)
+            return [span for span in spans if span[1] > span[0]]
         room = max(room - excess - 1, 1)
 
 
@@ -196,15 +177,14 @@ def rests_on_formulas(chunk):
 
 
 def has_text(row):
-    return isinstance(row["text"], str) and bool(row["text"].strip())
+    return bool((row["text"] or "").strip())
 
 
 def main():
     parser = r.parser(__doc__, "input", "output", "limit", "seed", "fresh")
     add = parser.add_argument
-    tokenizer = 'hub id, folder or tokenizer.json, or "words"'
-    add("--tokenizer", required=True, metavar="T", help=tokenizer)
-    longest = "longest chunk (default 4096)"
+    add("--tokenizer", required=True, metavar="T", help='hub id, folder, file, or "words"')
+    longest = "longest chunk (default %(default)s)"
     add("--max-tokens", type=r.positive, default=4096, metavar="N", help=longest)
     sample = "keep N chunks, drawn evenly from the documents; the others are rejected"
     add("--sample", type=r.positive, metavar="N", help=sample)
@@ -212,7 +192,7 @@ def main():
     step = r.Step(args, inputs=[args.input], code=[pdf_text, book_blocks, worked_problems])
     if step.finished():
         return
-    count, tokens, drawn = Counter(args.tokenizer), 0, None
+    count, tokens, drawn = counter(args.tokenizer), 0, None
     fields = (args.input, "text", "subject?", "pages?")
     if args.sample:
         drawn = draw(r.read(*fields, limit=args.limit), count, args)

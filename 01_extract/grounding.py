@@ -129,9 +129,7 @@ def new_numbers(text, *sources):
 
 # what stands behind such a sign or word is a result: "F = 31.4 N", "which gives 12.6"
 RESULT = re.compile(
-    r"(?:=|≈|≃|\\approx|\\simeq|\\boxed\{"
-    r"|\b(?:gives?|gets?|obtain|yields?|equals?|is|about|approximately))"
-    r"[\s$({+\-−]*(?:\\\w+\{)?(?=[\d.])"
+    r"(?:[=≈]|\\approx|\\boxed\{|\b(?:is|gives|about))[\s$({+\-−]*(?:\\\w+\{)?(?=[\d.])"
 )
 
 

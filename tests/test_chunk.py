@@ -12,7 +12,7 @@ from conftest import read_jsonl, write_jsonl
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-WORDS = c.Counter("words")
+WORDS = c.counter("words")
 PROSE = "Energy is conserved in every process that we know. " * 4
 PIECES = [
     "# Chapter 1",
@@ -140,7 +140,7 @@ def test_no_boundary_parts_problem_and_solution_in_real_chapters(shared):
         text = path.read_text(encoding="utf-8")
         pairs = [p for p in worked_problems.find_pairs(text)[0] if p.kind != "key"]
         for limit in (300, 600, 1500):
-            starts = [start for start, _, _ in c.chunk_text(text, c.Counter("words"), limit)]
+            starts = [start for start, _, _ in c.chunk_text(text, c.counter("words"), limit)]
             for pair in pairs:
                 fits = (
                     len(text[pair.start : pair.answer_end].split()) < limit - 30
@@ -199,7 +199,7 @@ def tokenizer(tmp_path_factory):
 @settings(max_examples=60, deadline=None)
 @given(text=documents, limit=st.integers(8, 120))
 def test_token_counts_are_those_of_the_chunk_and_within_the_limit(tokenizer, text, limit):
-    count = c.Counter(str(tokenizer))
+    count = c.counter(str(tokenizer))
     import tokenizers
 
     plain = tokenizers.Tokenizer.from_file(str(tokenizer / "tokenizer.json"))

@@ -226,7 +226,7 @@ def test_parsing_is_linear_in_the_length():
         started = time.process_time()
         parse_pairs.read_pairs(text)
         classify_documents.parse(text)
-        chunk_documents.chunk_text(text, chunk_documents.Counter("words"), 300)
+        chunk_documents.chunk_text(text, chunk_documents.counter("words"), 300)
         worked_problems.find_pairs(text)
         assert time.process_time() - started < 3, text[:20]
 
