@@ -123,11 +123,11 @@ def ask(args, asked, raw_path, fresh=False):
 
 def pair_fields(chunk, standard, pair, args):
     """What a row says of its pair."""
-    proof, grounded = grounding.prove(pair.answer, pair.quote, chunk["text"])
-    if proof:
-        start, end, base = proof["start"], proof["end"], chunk.get("start") or 0
-        pages = worked_problems.pages_in(chunk, start, end)
-        proof |= {"pages": pages, "start": base + start, "end": base + end}
+    place, by, grounded = grounding.prove(pair.answer, pair.quote, chunk["text"])
+    proof, base = None, chunk.get("start") or 0
+    if place:
+        proof = {"start": base + place[0], "end": base + place[1]}
+        proof |= {"pages": worked_problems.pages_in(chunk, *place), "by": by}
     return {
         "id": f"qa-{r.text_hash(chunk['id'], standard, pair.question, pair.answer)}",
         "question": pair.question,

@@ -25,6 +25,7 @@ import itertools
 
 import rows as r
 
+RECALL = 0.95  # share of the chunks with pairs that are to be kept
 FOLDS = 5
 FEWEST = 20  # chunks of each class: with fewer the recall is not worth stating
 TOKEN = r"\w+|[?=$*]"  # signs of questions, formulas and labels are words too
@@ -39,7 +40,7 @@ def threshold_for(probabilities, labels, recall):
     return float(positive[int(np.floor((1 - recall) * len(positive)))])
 
 
-def train(texts, labels, recall):
+def train(texts, labels):
     """(classifier, threshold, {"recall", "kept"} in percent as cross-validation finds them)."""
     from sklearn.feature_extraction.text import TfidfVectorizer
     from sklearn.linear_model import LogisticRegression
@@ -51,7 +52,7 @@ def train(texts, labels, recall):
         LogisticRegression(C=10, max_iter=2000, class_weight="balanced"),
     )
     held_out = cross_val_predict(model, texts, labels, cv=FOLDS, method="predict_proba")[:, 1]
-    threshold = threshold_for(held_out, labels, recall)
+    threshold = threshold_for(held_out, labels, RECALL)
     kept = held_out >= threshold
     shares = {"recall": kept[labels].mean(), "kept": kept.mean()}
     measured = {name: round(100 * float(share), 1) for name, share in shares.items()}
@@ -63,10 +64,7 @@ def main():
     add = parser.add_argument
     add("--asked", type=r.positive, required=True, metavar="N")
     add("--found", required=True, metavar="FILE", help="pairs of extract_qa.py")
-    add("--recall", type=float, default=0.95, help="default 0.95")
     args = parser.parse_args()
-    if not 0 < args.recall <= 1:
-        raise r.BadInput(f"--recall {args.recall}: a share above 0 and at most 1 is needed")
     step = r.Step(args, inputs=[args.input, args.found])
     if step.finished():
         return
@@ -83,7 +81,7 @@ def main():
             f"{args.found}: {with_pairs} of the first {len(labels)} chunks hold pairs; "
             f"at least {FEWEST} with and {FEWEST} without are needed: let the teacher read more"
         )
-    model, threshold, measured = train(texts, np.array(labels), args.recall)
+    model, threshold, measured = train(texts, np.array(labels))
     chunks = enumerate(step.read(args.input, "text!"))
     while batch := list(itertools.islice(chunks, BATCH)):
         probabilities = model.predict_proba([chunk["text"] for _, chunk in batch])[:, 1]

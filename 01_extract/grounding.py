@@ -76,8 +76,8 @@ def runs_of(words, size):
 
 
 def find_support(answer, passage):
-    """((start, end), share) of the sentences, at most LONGEST_PROOF in a row, that hold most of an
-    answer's content words."""
+    """((start, end) or None, share) of the sentences, at most LONGEST_PROOF in a row, that hold most
+    of an answer's content words."""
     words = content_words(answer)
     bounds = [0, *(match.end() for match in SENTENCE.finditer(passage)), len(passage)]
     spans = [(a, b) for a, b in itertools.pairwise(bounds) if passage[a:b].strip()]
@@ -95,19 +95,13 @@ def find_support(answer, passage):
 
 
 def prove(answer, quote, passage):
-    """{"start", "end", "by", "share"} of the place that supports an answer: the model's quote where
-    it is one, else the sentences nearest to it.
-
-    The second value says whether that is support: a quote that stands in the passage, or COVERED of
-    the answer's content words.
-    """
-    if quote and (span := find_quote(quote, passage)):
-        return {"start": span[0], "end": span[1], "by": "quote", "share": 1.0}, True
-    span, share = find_support(answer, passage)
-    if span is None:
-        return None, False
-    proof = {"start": span[0], "end": span[1], "by": "words", "share": round(share, 2)}
-    return proof, not quote and share >= COVERED
+    """((start, end) or None, by, is it support?) of the place that supports an answer: by "quote"
+    where the model's quote stands there, else by "words", the sentences nearest to it; these are
+    support where no quote was given and they hold COVERED of the answer's content words."""
+    if quote and (place := find_quote(quote, passage)):
+        return place, "quote", True
+    place, share = find_support(answer, passage)
+    return place, "words", not quote and share >= COVERED
 
 
 # ---- what a pair says that its sources do not ----
@@ -120,8 +114,7 @@ def digits(number):
 
 
 def new_numbers(text, *sources):
-    """Numbers of a text that stand in none of the sources; small integers count steps and parts and
-    are let go."""
+    """Numbers of a text that stand in none of the sources; 0 to 10 count steps and are let go."""
     known = {digits(number) for source in sources for number in NUMBER.findall(source)}
     found = [n for n in NUMBER.findall(text) if not re.fullmatch(r"\d|10", n)]
     return [n for n in dict.fromkeys(found) if digits(n) not in known]

@@ -67,11 +67,8 @@ def ask(step, args, to_messages, wanted, *, fields=PAIR, kind="raw", read=None, 
 
 
 def add_keep_worked(parser):
-    parser.add_argument(
-        "--keep-worked",
-        action="store_true",
-        help="pairs that the book prints (method worked) go on as they are, without the model",
-    )
+    kept = "pairs that the book prints (method worked) go on as they are, without the model"
+    parser.add_argument("--keep-worked", action="store_true", help=kept)
 
 
 def is_kept(row, args):
