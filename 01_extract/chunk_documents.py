@@ -108,20 +108,24 @@ def pack(parts, limit, headings=()):
     return [(whole[0][0], sum(size for _, size in whole)) for whole in [*made, held] if whole]
 
 
-def chunk_text(text, count, max_tokens):
-    """[(start, end, tokens), ...] of a document's chunks; text[start:end] has no white space at its
-    ends and at most max_tokens tokens. A unit longer than that is cut at its blocks, then
-    sentences, then words, then anywhere."""
-    room, units = max_tokens, whole_units(text)
-    blocks = {unit[0].start: [block.start for block in unit] for unit in units}
-    headings = {unit[0].start for unit in units if unit[0].level}
-    ways = (
+def ways_to_cut(text, blocks, limit):
+    """For a unit that is too long: at its blocks, then sentences, then words, then anywhere."""
+    return (
         lambda start, end: blocks[start],
         lambda start, end: (match.end() for match in SENTENCE.finditer(text, start, end)),
         lambda start, end: (match.end() for match in SPACE.finditer(text, start, end)),
-        lambda start, end: range(start, end, max(room // 4, 1)),
+        lambda start, end: range(start, end, max(limit // 4, 1)),
     )
+
+
+def chunk_text(text, count, max_tokens):
+    """[(start, end, tokens), ...] of a document's chunks; text[start:end] has no white space at its
+    ends and at most max_tokens tokens."""
+    room, units = max_tokens, whole_units(text)
+    blocks = {unit[0].start: [block.start for block in unit] for unit in units}
+    headings = {unit[0].start for unit in units if unit[0].level}
     while True:  # the tokens of a whole may be a few more than those of its parts
+        ways = ways_to_cut(text, blocks, room)
         parts = cut(text, [*blocks, len(text)], ways, room, count)
         starts = [start for start, _ in pack(parts, room, headings)]
         ends = [
