@@ -5,7 +5,8 @@
 
 On GPUs from Ampere on (sm_80) one call of torch's varlen_attn (FlashAttention's kernel) does all
 rows of a batch; elsewhere SDPA goes through them one by one. Plain SDPA would get a dense mask: at
-8,192 tokens more work than the rest of the layer. Layers with a sliding window are left to SDPA.
+8,192 tokens more work than the rest of the layer. Sliding windows need the kernel; without it
+their models are left to SDPA.
 """
 
 import functools
@@ -45,16 +46,16 @@ def kernel():
     return varlen_attn
 
 
-def varlen(query, key, value, bounds, longest, scaling):
+def varlen(query, key, value, bounds, longest, window, scaling):
     """(1, heads, tokens, size) in 16 bit -> (1, tokens, heads, size) by one kernel call."""
     from transformers.integrations.sdpa_attention import repeat_kv
 
     groups = query.shape[1] // key.shape[1]
     tensors = (query, repeat_kv(key, groups), repeat_kv(value, groups))
     tensors = (tensor[0].transpose(0, 1) for tensor in tensors)
-    causal = (-1, 0)  # all to the left, nothing to the right
     rows = (bounds, bounds, longest, longest)
-    return kernel()(*tensors, *rows, scale=scaling, window_size=causal).unsqueeze(0)
+    reach = (window - 1 if window else -1, 0)  # to the left, to the right
+    return kernel()(*tensors, *rows, scale=scaling, window_size=reach).unsqueeze(0)
 
 
 def row_by_row(module, query, key, value, bounds, **kwargs):
@@ -92,14 +93,14 @@ def attend(module, query, key, value, attention_mask, position_ids=None, **kwarg
     one_text = len(query) == 1 and query.shape[2] == key.shape[2] and position_ids is not None
     if attention_mask is not None or not one_text or not getattr(module, "is_causal", True):
         return sdpa_attention_forward(module, query, key, value, attention_mask, **kwargs)
-    if kwargs.pop("sliding_window", None):  # the packing check then takes SDPA
-        raise NotImplementedError("sliding windows need --attn_implementation sdpa")
     if bounds is None:  # no collator of ours: evaluation by hand, the packing check
         bounds, longest = row_bounds(position_ids).values()
-    dtype = compute_dtype(value)
+    window, dtype = kwargs.pop("sliding_window", None), compute_dtype(value)
     if query.is_cuda and kernel() and dtype != torch.float32 and not kwargs.get("dropout"):
         tensors = (tensor.to(dtype) for tensor in (query, key, value))
-        return varlen(*tensors, bounds, longest, kwargs.get("scaling")), None
+        return varlen(*tensors, bounds, longest, window, kwargs.get("scaling")), None
+    if window:  # the packing check then takes SDPA
+        raise NotImplementedError("sliding windows need --attn_implementation sdpa")
     return row_by_row(module, query, key, value, bounds, **kwargs), None
 
 

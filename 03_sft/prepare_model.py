@@ -209,13 +209,15 @@ def packing_refusal(config, attention, dtype=None):
 
 
 def attention_for(config, wanted, packing, dtype=None):
-    """Name of the backend asked for; else packed rows without a mask, or SDPA where they do not
-    stay apart. BadInput where rows that are packed would see each other.
+    """Name of the backend asked for, else SDPA; where rows are packed and stay apart under it,
+    packed rows without a mask. BadInput where packed rows would see each other.
 
     dtype  in which attention will run
     """
+    if not packing:
+        return wanted or "sdpa"
     for name in [wanted] if wanted else [packed_attention.register(), "sdpa"]:
-        reason = packing and packing_refusal(config, name, dtype)
+        reason = packing_refusal(config, name, dtype)
         if not reason:
             return name
     raise r.BadInput(f"{reason}; take --packing false or another --attn_implementation")

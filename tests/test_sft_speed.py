@@ -80,8 +80,9 @@ def test_row_by_row_is_eager_attention_and_varlen_takes_the_same(monkeypatch):
         for heads in (4, 2, 2)
     )
     cu = bounds["cu_seq_lens_q"].to("meta")
-    made = packed_attention.varlen(query, key, value, cu, 17, 0.25)
-    assert made.shape == (1, 29, 4, 16)
+    for window in (None, 6):
+        made = packed_attention.varlen(query, key, value, cu, 17, window, 0.25)
+        assert made.shape == (1, 29, 4, 16)
     made.sum().backward()
     assert key.grad.shape == key.shape
 
