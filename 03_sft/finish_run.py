@@ -5,7 +5,6 @@ its result to "checks"; one that cannot run (out of memory, say) puts its reason
 "failed_checks", and the same command tries it again.
 """
 
-import gc
 import json
 import os
 from pathlib import Path
@@ -28,14 +27,6 @@ def leave_distribution():
     unset_hf_deepspeed_config()
     for name in ("ACCELERATE_USE_FSDP", "ACCELERATE_USE_DEEPSPEED"):
         os.environ.pop(name, None)
-
-
-def free_memory():
-    import torch
-
-    gc.collect()  # the trainer stands in circles of references
-    if torch.cuda.is_available():
-        torch.cuda.empty_cache()
 
 
 def to_16bit(folder):
@@ -73,7 +64,9 @@ def stop_test(model, tokenizer, prompts, max_new_tokens):
 def run_stop_test(folder, wanted, quantization):
     """stop_test() of the saved model; an adapter stands on the base it was trained on, of 4 bits
     where that was so."""
-    free_memory()
+    from accelerate.utils.memory import clear_device_cache
+
+    clear_device_cache(garbage_collection=True)  # the trainer stands in circles of references
     model, tokenizer = merge_adapter.load_for_use(str(folder), quantization=quantization)
     rows = r.read(merge_adapter.rows_to_compare(folder), limit=wanted)
     chats = [t.conversation(row)[0] for row in rows]

@@ -16,7 +16,7 @@ pytestmark = pytest.mark.slow
 # with. The conversion reads a mapped file of fp32, whose pages the system takes back when it needs
 # them, so there only its own memory (RssAnon) counts.
 MEASURE = """
-import json, sys, threading, time
+import gc, json, sys, threading, time
 sys.path[:0] = sys.argv[1:3]
 folder, layers = sys.argv[3], int(sys.argv[4])
 import torch
@@ -50,7 +50,7 @@ def memory(kind):
     return next(int(line.split()[1]) for line in open("/proc/self/status") if line.startswith(kind)) / 1024
 
 def measure(part, kind="VmRSS"):
-    finish_run.free_memory()
+    gc.collect()
     before, peak, ended = memory(kind), [0], threading.Event()
     def watch():
         while not ended.wait(0.01):

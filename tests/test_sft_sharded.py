@@ -8,23 +8,13 @@ import sys
 
 import pytest
 from conftest import ROOT
-from test_sft_training import SMALL, losses, rows_file, sft, tiny  # noqa: F401
+from test_sft_training import SMALL, ZERO3, arguments, losses, rows_file, sft, tiny  # noqa: F401
 
 pytestmark = pytest.mark.slow
 SFT = ROOT / "03_sft" / "sft.py"
-STEPS = (
-    *(
-        "--max_steps",
-        "3",
-        "--stop_test_prompts",
-        "2",
-        "--save_strategy",
-        "no",
-        "--max_length",
-        "256",
-    ),
-    *("--global_batch_size", "19"),  # 4 packed sequences a step: 2 processes x 2 of accumulation
-)
+# 4 packed sequences a step: 2 processes x 2 of accumulation
+STEPS = "--max_steps 3 --stop_test_prompts 2 --save_strategy no --max_length 256"
+STEPS = [*STEPS.split(), "--global_batch_size", "19"]
 
 # accelerate knows FSDP on GPUs only: told that two gloo processes are such, its own FSDP2 plugin
 # calls torch's real fully_shard on them. What this leaves out: NCCL, CUDA streams (prefetching),
@@ -66,22 +56,6 @@ FSDP2 = {
     "FSDP_STATE_DICT_TYPE": "FULL_STATE_DICT",
     "FSDP_CPU_RAM_EFFICIENT_LOADING": "true",
 }
-ZERO3 = {
-    "zero_optimization": {"stage": 3, "stage3_gather_16bit_weights_on_model_save": True},
-    "train_micro_batch_size_per_gpu": "auto",
-    "gradient_accumulation_steps": "auto",
-    "train_batch_size": "auto",
-    "gradient_clipping": "auto",
-    "zero_allow_untested_optimizer": True,
-}
-
-
-def arguments(tiny, rows_file, out):  # noqa: F811
-    return [
-        *("--model_name_or_path", str(tiny), "--train_file", str(rows_file)),
-        *("--output_dir", str(out), "--report_to", "none", "--learning_rate", "3e-3"),
-        *("--eval_rows", "4", *STEPS),
-    ]
 
 
 def two(script, words, port, env, torchrun=("--nproc_per_node", "2"), cwd=None):
@@ -102,20 +76,12 @@ def test_zero3_and_fsdp2_pack_and_stop_test(sft, tiny, rows_file, tmp_path):  # 
     test."""
     (tmp_path / "zero3.json").write_text(json.dumps(ZERO3))
     (tmp_path / "on_cpu.py").write_text(FSDP_ON_CPU)
-    zero3 = two(
-        [SFT],
-        [*arguments(tiny, rows_file, tmp_path / "zero3"), "--deepspeed", tmp_path / "zero3.json"],
-        29621,
-        {},
-    )
+    words = [*arguments(tiny, rows_file, tmp_path / "zero3"), *STEPS]
+    zero3 = two([SFT], [*words, "--deepspeed", tmp_path / "zero3.json"], 29621, {})
     said = zero3.communicate(timeout=500)
     assert zero3.returncode == 0, said[1][-3000:]
-    fsdp = two(
-        [tmp_path / "on_cpu.py", SFT],
-        [*arguments(tiny, rows_file, tmp_path / "fsdp2"), "--bf16", "true"],
-        29622,
-        FSDP2,
-    )
+    words = [*arguments(tiny, rows_file, tmp_path / "fsdp2"), *STEPS, "--bf16", "true"]
+    fsdp = two([tmp_path / "on_cpu.py", SFT], words, 29622, FSDP2)
     out, err = fsdp.communicate(timeout=500)
     assert fsdp.returncode == 0, err[-3000:]
     assert "FSDP2 {'DTensor'}" in out and "GRADIENTS NOT SHARDED" not in out
@@ -215,7 +181,7 @@ def test_two_machines_without_a_shared_folder_are_told_so(tiny, rows_file, tmp_p
         (tmp_path / rank).mkdir()
         launch = ("--nnodes", "2", "--node_rank", rank, "--nproc_per_node", "1")
         launch += ("--master_addr", "127.0.0.1")
-        words = arguments(tiny, rows_file, "out")
+        words = [*arguments(tiny, rows_file, "out"), *STEPS]
         nodes.append(two([SFT], words, 29623, {}, launch, cwd=tmp_path / rank))
     said = [node.communicate(timeout=300)[1] for node in nodes]
     assert all(node.returncode for node in nodes)

@@ -82,6 +82,12 @@ def tiny(tmp_path_factory, rows_file):
     return folder
 
 
+def arguments(model, train_file, out):
+    words = "--report_to none --learning_rate 3e-3 --stop_test_prompts 0 --eval_rows 4".split()
+    paths = ("--model_name_or_path", model, "--train_file", train_file, "--output_dir", out)
+    return [*map(str, paths), *words]
+
+
 @pytest.fixture
 def sft(tiny, rows_file, tmp_path, monkeypatch):
     """Call sft.py's main() in this process: sft("--max_steps", 3) -> its meta, or None; the folder
@@ -91,28 +97,8 @@ def sft(tiny, rows_file, tmp_path, monkeypatch):
         import sft as script
 
         call.out = out or tmp_path / "out"
-        monkeypatch.setattr(
-            sys,
-            "argv",
-            [
-                "sft.py",
-                "--model_name_or_path",
-                str(model),
-                "--train_file",
-                str(train_file),
-                "--output_dir",
-                str(call.out),
-                "--report_to",
-                "none",
-                "--learning_rate",
-                "3e-3",
-                "--stop_test_prompts",
-                "0",
-                "--eval_rows",
-                "4",
-                *map(str, more),
-            ],
-        )
+        words = ["sft.py", *arguments(model, train_file, call.out), *map(str, more)]
+        monkeypatch.setattr(sys, "argv", words)
         script.main()
         path = call.out / "sft.meta.json"
         return json.loads(path.read_text()) if path.is_file() else None
@@ -121,6 +107,14 @@ def sft(tiny, rows_file, tmp_path, monkeypatch):
 
 
 SMALL = ("--max_length", "256", "--global_batch_size", "16")
+ZERO3 = {
+    "zero_optimization": {"stage": 3, "stage3_gather_16bit_weights_on_model_save": True},
+    "train_micro_batch_size_per_gpu": "auto",
+    "gradient_accumulation_steps": "auto",
+    "train_batch_size": "auto",
+    "gradient_clipping": "auto",
+    "zero_allow_untested_optimizer": True,
+}
 
 
 def losses(meta, key="loss"):
@@ -164,15 +158,9 @@ def test_full_training_from_raw_rows(sft, capsys):
         and "56 question-answer rows" in (sft.out / "README.md").read_text()
     )
     assert not list(sft.out.glob("*.bin")) and len(read_jsonl(sft.out / "sft.heldout.jsonl")) == 4
-    for part in (
-        "[[It is",
-        "<|im_end|>]]",
-        "test save after the first step: whole",
-        "packing: on",
-        "tok/s",
-        "fit estimate",
-    ):
+    for part in ("[[It is", "<|im_end|>]]", "packing: on", "tok/s", "fit estimate"):
         assert part in said, part
+    assert "test save after the first step: whole" in said
     assert not (sft.out / "checkpoint-1").exists(), "the test save is taken away again"
     assert not (sft.out / "tokens").exists(), "a finished run needs them no more"
     before = (sft.out / "sft.meta.json").stat().st_mtime_ns
@@ -268,13 +256,8 @@ def test_bad_rows_are_refused_with_file_and_row(sft, tmp_path):
 
 def test_too_long_rows_are_dropped_whole(sft, tmp_path, rows_file):
     rows = [*read_jsonl(rows_file)[:8], {"id": "long", "question": "Why?", "answer": "heat " * 500}]
-    sft(
-        *SMALL,
-        "--eval_rows",
-        "1",
-        "--check_only",
-        train_file=write_jsonl(tmp_path / "rows.jsonl", rows),
-    )
+    path = write_jsonl(tmp_path / "rows.jsonl", rows)
+    sft(*SMALL, "--eval_rows", "1", "--check_only", train_file=path)
     dropped = read_jsonl(sft.out / "sft.rejected.jsonl")
     assert (
         [row["id"] for row in dropped] == ["long"]
@@ -313,22 +296,12 @@ def test_every_recipe_is_understood(rows_file, tmp_path, monkeypatch):
         recipe = yaml.safe_load(path.read_text())
         # bf16 of a GPU recipe is refused by TRL on a machine without one; everything else is parsed
         # as it stands
-        argv = [
-            "--config",
-            str(path),
-            "--output_dir",
-            str(tmp_path),
-            "--train_file",
-            str(rows_file),
-            "--bf16",
-            "false",
-        ]
+        argv = ["--config", path, "--output_dir", tmp_path, "--train_file", rows_file]
+        argv = [*map(str, argv), "--bf16", "false"]
         own, args, model_args = options.parse(argv, options.given_options(argv))
-        assert (
-            own.global_batch_size == recipe["global_batch_size"]
-            and args.max_length == recipe["max_length"]
-            and args.learning_rate == recipe["learning_rate"]
-        )
+        assert own.global_batch_size == recipe["global_batch_size"], path.name
+        assert args.max_length == recipe["max_length"], path.name
+        assert args.learning_rate == recipe["learning_rate"], path.name
         assert args.ddp_timeout_delta.days == 1, "so long the other ranks wait for the tokens"
         assert (
             args.warmup_steps == 0.05
@@ -454,17 +427,8 @@ def test_packing_is_refused_where_it_leaks(sft):
 
 def test_resume_gives_the_same_losses_to_the_bit(sft, tmp_path, capsys):
     """A run that dies while it writes its third checkpoint goes on from the second."""
-    steps = (
-        *SMALL,
-        "--max_steps",
-        "6",
-        "--save_strategy",
-        "steps",
-        "--save_steps",
-        "2",
-        "--save_total_limit",
-        "5",
-    )
+    saves = "--max_steps 6 --save_strategy steps --save_steps 2 --save_total_limit 5"
+    steps = (*SMALL, *saves.split())
     whole = sft(*steps)
     first = sft.out
     broken = tmp_path / "broken"
@@ -498,21 +462,9 @@ def test_adapter_stop_test_merge_and_chat(sft, tmp_path, capsys, monkeypatch):
             for i in range(40)
         ],
     )
-    meta = sft(
-        "--config",
-        SFT / "recipes" / "demo.yaml",
-        "--max_length",
-        "256",
-        "--num_train_epochs",
-        "12",
-        "--learning_rate",
-        "1e-2",
-        "--eval_rows",
-        "16",
-        "--stop_test_prompts",
-        "16",
-        train_file=rows,
-    )
+    more = "--max_length 256 --num_train_epochs 12 --learning_rate 1e-2 --eval_rows 16"
+    recipe = ("--config", SFT / "recipes" / "demo.yaml", *more.split())
+    meta = sft(*recipe, "--stop_test_prompts", "16", train_file=rows)
     assert (
         meta["method"] == "lora"
         and meta["checks"]["stop_test"]["ended"] == 16
@@ -522,22 +474,10 @@ def test_adapter_stop_test_merge_and_chat(sft, tmp_path, capsys, monkeypatch):
     merge_adapter.merge(str(sft.out), str(tmp_path / "merged"), check=True)
     merged = json.loads((tmp_path / "merged" / "sft.meta.json").read_text())
     assert merged["merge"]["agree"] >= 0.98 and merged["steps"] == meta["steps"]
-    for said in (
-        "merged model in bf16",
-        "finished already",
-    ):  # the second time there is nothing to do
-        monkeypatch.setattr(
-            sys,
-            "argv",
-            [
-                "merge_adapter.py",
-                "--adapter",
-                str(sft.out),
-                "--output",
-                str(tmp_path / "again"),
-                "--check",
-            ],
-        )
+    # the second time there is nothing to do
+    for said in ("merged model in bf16", "finished already"):
+        again = ["--adapter", str(sft.out), "--output", str(tmp_path / "again"), "--check"]
+        monkeypatch.setattr(sys, "argv", ["merge_adapter.py", *again])
         merge_adapter.main()
         assert said in capsys.readouterr().err
     # the same question through chat.py from the merged model and from base + adapter; then a
@@ -585,12 +525,10 @@ def test_a_loss_that_is_no_number_ends_the_run(sft):
 
 
 def test_qlora_nf4_trains_on_cpu(sft):
-    meta = sft(
-        *SMALL, "--use_peft", "--load_in_4bit", "--max_steps", "5", "--learning_rate", "1e-2"
-    )
-    assert (
-        meta["method"] == "qlora" and len(losses(meta)) == 5 and losses(meta)[-1] < losses(meta)[0]
-    )
+    options = "--use_peft --load_in_4bit --max_steps 5 --learning_rate 1e-2"
+    meta = sft(*SMALL, *options.split())
+    assert meta["method"] == "qlora" and len(losses(meta)) == 5
+    assert losses(meta)[-1] < losses(meta)[0]
     from safetensors import safe_open
 
     with safe_open(sft.out / "adapter_model.safetensors", "pt") as file:
@@ -603,70 +541,19 @@ def test_qlora_nf4_trains_on_cpu(sft):
 def test_one_process_accumulation_ddp_and_zero3_agree(sft, tiny, rows_file, tmp_path):
     """1 x 4 rows == 4 accumulation steps == DDP 2 x 2 (gloo) == ZeRO-3 2 x 2 (DeepSpeed on CPU):
     losses and gradient norms within 1e-4."""
-    same = (
-        "--packing",
-        "false",
-        "--max_length",
-        "256",
-        "--global_batch_size",
-        "4",
-        "--max_steps",
-        "4",
-        "--max_grad_norm",
-        "1",
-        "--eval_strategy",
-        "no",
-        "--save_strategy",
-        "no",
-    )
+    same = "--packing false --max_length 256 --global_batch_size 4 --max_steps 4 --max_grad_norm 1"
+    same = [*same.split(), *"--eval_strategy no --save_strategy no".split()]
     runs = {
         size: sft(*same, "--per_device_train_batch_size", size, out=tmp_path / size)
         for size in ("4", "1")
     }
-    (tmp_path / "zero3.json").write_text(
-        json.dumps(
-            {
-                "zero_optimization": {
-                    "stage": 3,
-                    "stage3_gather_16bit_weights_on_model_save": True,
-                },
-                "train_micro_batch_size_per_gpu": "auto",
-                "gradient_accumulation_steps": "auto",
-                "train_batch_size": "auto",
-                "gradient_clipping": "auto",
-                "zero_allow_untested_optimizer": True,
-            }
-        )
-    )
-    for name, more in {"ddp": [], "zero3": ["--deepspeed", str(tmp_path / "zero3.json")]}.items():
-        command = [
-            sys.executable,
-            "-m",
-            "torch.distributed.run",
-            "--nproc_per_node",
-            "2",
-            "--master_port",
-            "29611" if name == "ddp" else "29612",
-            str(SFT / "sft.py"),
-            "--model_name_or_path",
-            str(tiny),
-            "--train_file",
-            str(rows_file),
-            "--output_dir",
-            str(tmp_path / name),
-            "--report_to",
-            "none",
-            "--learning_rate",
-            "3e-3",
-            "--stop_test_prompts",
-            "0",
-            "--eval_rows",
-            "4",
-            *same,
-            "--per_device_train_batch_size",
-            "2",
-            *more,
-        ]
+    (tmp_path / "zero3.json").write_text(json.dumps(ZERO3))
+    zero3 = ["--deepspeed", str(tmp_path / "zero3.json")]
+    for name, port, more in (("ddp", "29611", []), ("zero3", "29612", zero3)):
+        launch = ["torch.distributed.run", "--nproc_per_node", "2", "--master_port", port]
+        words = arguments(tiny, rows_file, tmp_path / name)
+        batch = ["--per_device_train_batch_size", "2"]
+        command = [sys.executable, "-m", *launch, SFT / "sft.py", *words, *same, *batch, *more]
         done = subprocess.run(
             command,
             capture_output=True,
