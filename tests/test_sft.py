@@ -45,25 +45,13 @@ def test_every_form_gives_the_same_conversation(row):
 
 
 def test_forms_keep_system_prompt_and_input():
-    assert t.conversation(
-        {"instruction": "Add.", "input": "2, 2", "output": "4", "system": "Be brief."}
-    )[0] == [
-        {"role": "system", "content": "Be brief."},
-        {"role": "user", "content": "Add.\n\n2, 2"},
-        ANSWER,
-    ]
-    assert (
-        t.conversation(
-            {
-                "system": "Be brief.",
-                "conversations": [
-                    {"from": "human", "value": "2 + 2?"},
-                    {"from": "gpt", "value": "4"},
-                ],
-            }
-        )[0][0]["role"]
-        == "system"
-    )
+    system = {"role": "system", "content": "Be brief."}
+    row = {"instruction": "Add.", "input": "2, 2", "output": "4", "system": "Be brief."}
+    asked = {"role": "user", "content": "Add.\n\n2, 2"}
+    assert t.conversation(row)[0] == [system, asked, ANSWER]
+    turns = [{"from": "human", "value": "2 + 2?"}, {"from": "gpt", "value": "4"}]
+    row = {"system": "Be brief.", "conversations": turns}
+    assert t.conversation(row)[0] == [system, USER, ANSWER]
 
 
 @pytest.mark.parametrize(
@@ -124,24 +112,10 @@ def test_batch_that_cannot_be_divided():
 
 def test_recipe_and_command_line(tmp_path):
     (tmp_path / "a.yaml").write_text("learning_rate: 1.0e-4\nuse_peft: true\n")
-    given = options.given_options(
-        [
-            "--config",
-            str(tmp_path / "a.yaml"),
-            "--learning-rate",
-            "2e-4",
-            "--fresh",
-            "--lora_target_modules",
-            "q_proj",
-            "v_proj",
-        ]
-    )
-    assert (
-        given["learning_rate"] == "2e-4"
-        and given["use_peft"] is True
-        and given["fresh"] is True
-        and given["lora_target_modules"] == "q_proj v_proj"
-    )
+    words = "--learning-rate 2e-4 --fresh --lora_target_modules q_proj v_proj"
+    given = options.given_options(["--config", str(tmp_path / "a.yaml"), *words.split()])
+    assert given["learning_rate"] == "2e-4" and given["use_peft"] is True
+    assert given["fresh"] is True and given["lora_target_modules"] == "q_proj v_proj"
     (tmp_path / "b.yaml").write_text("- a\n")
     with pytest.raises(r.BadInput, match="option: value"):
         options.given_options(["--config", str(tmp_path / "b.yaml")])
@@ -164,13 +138,10 @@ def test_early_refusals_come_without_torch(run_script, tmp_path):
 
 def test_scripts_refuse_clearly(run_script, tmp_path):
     (tmp_path / "config.json").write_text("{}")
-    done = run_script(
-        "03_sft/merge_adapter.py", "--adapter", tmp_path, "--output", tmp_path / "m", check=False
-    )
+    output = ("--output", tmp_path / "m")
+    done = run_script("03_sft/merge_adapter.py", "--adapter", tmp_path, *output, check=False)
     assert done.returncode == 2 and "no adapter_config.json" in last_line(done)
-    done = run_script(
-        "03_sft/model_card.py", "--model", tmp_path, "--output", tmp_path / "c.md", check=False
-    )
+    done = run_script("03_sft/model_card.py", "--model", tmp_path, *output, check=False)
     assert done.returncode == 2 and "sft.meta.json: there is no such file" in last_line(done)
 
 
@@ -201,15 +172,8 @@ def test_what_a_rerun_does(tmp_path, capsys):
     assert options.look_back(out, same_if(seed="1"), False) == folder
     with pytest.raises(r.BadInput, match="seed was 1 and is now 2"):
         options.look_back(out, same_if(seed="2"), False)
-    r.write_json(
-        out / "sft.meta.json",
-        {
-            "same_if": same_if(seed="1"),
-            "rows": {"train": {"rows": 3}},
-            "steps": 2,
-            "final_loss": 0.5,
-        },
-    )
+    facts = {"rows": {"train": {"rows": 3}}, "steps": 2, "final_loss": 0.5}
+    r.write_json(out / "sft.meta.json", {"same_if": same_if(seed="1"), **facts})
     assert options.look_back(out, same_if(seed="1"), False) == "finished"
     assert options.look_back(out, same_if(seed="2"), False) is None
     assert "since seed was 1 and is now 2" in capsys.readouterr().err and not folder.exists()
@@ -358,24 +322,13 @@ def test_below_23_gb_run_all_takes_a_recipe_of_the_model_it_trains():
 @pytest.mark.parametrize(
     ("given", "part"),
     [
-        (
-            {"dtype": "bfloat16", "optim": "adamw_torch", "learning_rate": "5e-6"},
-            "0.5 % of it arrives",
-        ),
-        ({"dtype": "bfloat16", "optim": "adamw_torch", "learning_rate": 1e-4}, "at 1e-4 11 %"),
+        ({"dtype": "bfloat16", "optim": "adamw_torch"}, "5e-6 0.5 % of it arrives, at 1e-4 11 %"),
         ({"dtype": "bfloat16", "optim": "adamw_torch_8bit"}, "loses most"),
         ({"dtype": "float16"}, "float16 weights cannot be trained"),
-        ({"dtype": "bfloat16", "learning_rate": 5e-6}, None),
+        ({"dtype": "bfloat16"}, None),
         ({"dtype": "bfloat16", "optim": "adamw_torch", "use_peft": True}, None),
-        ({"dtype": "float32", "optim": "adamw_torch", "learning_rate": 5e-6}, None),
-        (
-            {
-                "dtype": "bfloat16",
-                "optim": "adamw_torch_8bit",
-                "optim_args": "bf16_stochastic_round=True",
-            },
-            None,
-        ),
+        ({"dtype": "float32", "optim": "adamw_torch"}, None),
+        ({"dtype": "bfloat16", **options.BF16_OPTIMIZER}, None),
     ],
 )
 def test_bf16_weights_need_an_optimizer_that_keeps_small_updates(tmp_path, given, part):
@@ -440,17 +393,9 @@ def test_model_card_holds_what_was_recorded(tmp_path, run_script):
         + "base,gsm8k,Math,1319,41.02,38.4,43.7,120,3,200,0,p,c,d\ntuned,gsm8k,Math,1319,52.5,49.8,55.2,2,0,180,0,p,c,d\n"
         "tuned,medqa,Specific,1273,30.0,27.5,32.6,0,0,90,0,p,c,d\n"
     )
-    run_script(
-        "03_sft/model_card.py",
-        "--model",
-        meta(tmp_path),
-        "--results",
-        tmp_path / "results.csv",
-        "--output",
-        tmp_path / "README.md",
-        "--hub-id",
-        "me/tuned",
-    )
+    paths = ("--results", tmp_path / "results.csv", "--output", tmp_path / "README.md")
+    model = ("--model", meta(tmp_path), "--hub-id", "me/tuned")
+    run_script("03_sft/model_card.py", *model, *paths)
     card = (tmp_path / "README.md").read_text()
     header = yaml.safe_load(card.split("---")[1])
     assert header["base_model"] == "Qwen/Qwen3-4B-Base"
