@@ -47,7 +47,7 @@ FIELDS = {
     "self_contained": "a judge's view: can the question be answered without the book",
     "missing": "what the question leaves out, by the same judge",
     "level": "recall, routine or multi-step, by the same judge",
-    "consistent": "share of an independent solver's answers that agree with the reference",
+    "consistent": "an independent solver comes to the reference",
     "pages": "pages of the source that the passage covers",
     "source_id": "passage (chunk) of the source",
     "standard": "`high`: reasoning, and the source holds a full solution; `low`: complete",

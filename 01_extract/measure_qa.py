@@ -4,13 +4,13 @@ does an independent solver agree?
     python 01_extract/measure_qa.py --input qa.jsonl --output measured.jsonl --sample 300 --model M
     python 01_extract/measure_qa.py --input qa.jsonl --output hard.jsonl --min-level routine --model M
 
-in   rows with question, answer; reference_answer where the solver's answers are to be compared
+in   rows with question, answer; reference_answer where the solver's answer is to be compared
 out  the same rows; measured ones (all, or --sample N) hold self_contained (true, false), missing
-     (what the question leaves out), level (recall, routine, multi-step) and consistent (share of
-     --k solver answers that agree with the reference by `answers`; null: not comparable). Rejected:
-     "not self-contained", "level recall", "solver disagrees" under --require and --min-level,
-     "judge unreadable". X.judge.raw.jsonl and X.raw.jsonl hold the replies; X.meta.json the three
-     shares with their 95 % intervals, which the data card shows
+     (what the question leaves out), level (recall, routine, multi-step) and consistent (does the
+     model, shown the question alone, come to the reference by `answers`; null: not comparable).
+     Rejected: "not self-contained", "level recall", "solver disagrees" under --require and
+     --min-level, "judge unreadable". X.judge.raw.jsonl and X.raw.jsonl hold the replies; X.meta.json
+     the three shares with their 95 % intervals, which the data card shows
 """
 
 import sys
@@ -53,10 +53,6 @@ SCHEMA = replies.json_schema(
 )
 
 
-def solver_messages(attempt):
-    return batch_generate.user_turn(SOLVE_PROMPT, question=attempt["row"]["question"])
-
-
 def parse_judge(text):
     """The judge's dict, or None where it cannot be read."""
     value = replies.json_answer(text)
@@ -79,32 +75,21 @@ def kind_of(row):
     return answers.kinds.kind_of(row.get("reference_answer"), row["question"], row.get("options"))
 
 
-def attempts(args, ids):
-    """--k requests for each measured row whose reference rules can compare."""
-    for row in r.read(args.input, *replies.PAIR, limit=args.limit):
-        if row["id"] in ids and kind_of(row):
-            for number in range(args.k):
-                yield {"id": f"{row['id']}#{number}", "row": row}
-
-
-def agreement(row, raws):
-    """Share of the solver's answers that are right; None where rules can tell for none of them."""
+def agrees(row, solution):
+    """Does the solver's raw answer come to the reference? None where rules cannot tell."""
+    if not solution:
+        return None
     options = answers.kinds.option_texts(row.get("options"))
-    verdicts = Counter(
-        answers.check(raw["response"], row["reference_answer"], kind_of(row), options).correct
-        for raw in filter(None, raws)
-    )
-    known = verdicts[True] + verdicts[False]
-    return verdicts[True] / known if known else None
+    reference = row["reference_answer"]
+    return answers.check(solution["response"], reference, kind_of(row), options).correct
 
 
-def share(values):
-    """{"n", "share", "low", "high"} in percent with Wilson's interval, or None without values."""
+def share(right, n):
+    """{"n", "share", "low", "high"} in percent with Wilson's interval, or None where n is 0."""
     from scipy.stats import binomtest
 
-    if not values:
+    if not n:
         return None
-    n, right = len(values), sum(values)
     interval = binomtest(right, n).proportion_ci(method="wilson")
     shares = {"share": right / n, "low": interval.low, "high": interval.high}
     return {"n": n, **{name: round(100 * value, 2) for name, value in shares.items()}}
@@ -116,18 +101,21 @@ def why_not(row, args):
         return "not self-contained"
     if LEVELS.index(row["level"]) < LEVELS.index(args.min_level):
         return f"level {row['level']}"
-    if "consistent" in args.require and row["consistent"] is not None and row["consistent"] < 0.5:
+    if "consistent" in args.require and row["consistent"] is False:
         return "solver disagrees"
     return None
 
 
 def measures_of(found):
-    """The three shares of the measured rows [(self_contained, level, consistent), ...]."""
-    consistent = [value >= 0.5 for _, _, value in found if value is not None]
+    """The three shares of a Counter of (field, value) of the measured rows."""
+
+    def of(field, right, values=(True, False)):
+        return share(found[field, right], sum(found[field, value] for value in values))
+
     return {
-        "self_contained": share([alone for alone, _, _ in found]),
-        "level": {name: share([level == name for _, level, _ in found]) for name in LEVELS},
-        "consistent": share(consistent),
+        "self_contained": of("self_contained", True),
+        "level": {name: of("level", name, LEVELS) for name in LEVELS},
+        "consistent": of("consistent", True),
     }
 
 
@@ -136,9 +124,6 @@ def parse_options():
     add = parser.add_argument
     batch_generate.add_options(parser, max_tokens=512)
     add("--sample", type=r.positive, metavar="N", help="measure N rows only")
-    add("--k", type=int, default=1, metavar="N", help="solver answers a row (default 1; 0: none)")
-    add("--solver-model", metavar="M", help="who solves (default: --model)")
-    add("--solver-base-url", metavar="URL", help="default: --base-url")
     add(
         "--require",
         nargs="+",
@@ -153,42 +138,13 @@ def parse_options():
     return args
 
 
-def solve(args, ids, raw_path):
-    """Ask the solver; an iterator of its raw answers in the order of the rows."""
-    solver = dict(
-        model=args.solver_model or args.model,
-        base_url=args.solver_base_url or args.base_url,
-        max_tokens=SOLVER_TOKENS,
-        temperature=0.0 if args.k == 1 else 0.7,
-    )
-    options = {**batch_generate.options(args), **solver}
-    batch_generate.generate_jsonl(attempts(args, ids), solver_messages, raw_path, **options)
-    return (raw for _, raw in batch_generate.read_raw(attempts(args, ids), raw_path))
-
-
-def assess(step, row, raw, raws, args):
-    """Keep or reject a measured row; returns what was found, or None."""
-    verdict = parse_judge(raw["response"]) if raw else None
-    if not verdict:
-        return step.reject(row, "judge unreadable" if raw else "generation failed")
-    row |= {**verdict, "consistent": agreement(row, raws)}
-    reason = why_not(row, args)
-    step.reject(row, reason) if reason else step.keep(row)
-    return row["self_contained"], row["level"], row["consistent"]
-
-
 def main():
     args = parse_options()
-    step = r.Step(
-        args,
-        inputs=[args.input],
-        prompt=JUDGE_PROMPT + SOLVE_PROMPT,
-        ignore=("solver_base_url",),
-        code=[*replies.CODE, *answers.FILES],
-    )
+    code = [*replies.CODE, *answers.FILES]
+    step = r.Step(args, inputs=[args.input], prompt=JUDGE_PROMPT + SOLVE_PROMPT, code=code)
     if step.finished():
         return
-    ids, found = measured_ids(args), []
+    ids, found = measured_ids(args), Counter()
     judged = replies.ask(
         step,
         args,
@@ -198,14 +154,26 @@ def main():
         json_schema=SCHEMA,
         retry_max_tokens=4 * args.max_tokens,
     )
-    solved = solve(args, ids, step.raw_path) if args.k else iter(())
-    for row, raw, asked in judged:
-        if asked:
-            raws = [next(solved) for _ in range(args.k)] if kind_of(row) else []
-            found.append(assess(step, row, raw, raws, args))
-        else:
+    solved = replies.ask(
+        step,
+        args,
+        lambda row: batch_generate.user_turn(SOLVE_PROMPT, question=row["question"]),
+        lambda row: row["id"] in ids and kind_of(row),
+        read=r.read,
+        max_tokens=SOLVER_TOKENS,
+    )
+    for (row, raw, asked), (_, solution, _) in zip(judged, solved, strict=True):
+        verdict = parse_judge(raw["response"]) if raw else None
+        if not asked:
             step.keep(row)
-    measures = measures_of(list(filter(None, found)))
+        elif not verdict:
+            step.reject(row, "judge unreadable" if raw else "generation failed")
+        else:
+            row |= {**verdict, "consistent": agrees(row, solution)}
+            found.update((name, row[name]) for name in ("self_contained", "level", "consistent"))
+            reason = why_not(row, args)
+            step.reject(row, reason) if reason else step.keep(row)
+    measures = measures_of(found)
     step.finish(measures=measures)
     for name, value in {**measures, **measures["level"]}.items():
         if value and "share" in value:

@@ -72,7 +72,7 @@ def worth_of(statistics, metas, marks):
     """{"measures": lines of what, rows, share in percent, "low to high"; "agreement": lines of who,
     rows, percent, kappa} for the card. metas: of the steps before, first to last."""
     check_ids(marks, statistics.alone)
-    supported = share(list(statistics.grounded.elements()))
+    supported = share(statistics.grounded[True], statistics.grounded.total())
     shares = {"answer supported by a place of the passage (`grounded`)": supported}
     for meta in [meta for meta in metas if meta.get("measures")][-1:]:  # of measure_qa.py
         judge, measures = Path(str(meta["model"])).name, meta["measures"]
@@ -80,9 +80,9 @@ def worth_of(statistics, metas, marks):
         for level in LEVELS:
             shares[f"level {level}, says {judge}"] = measures["level"][level]
         shares["an independent solver comes to the reference"] = measures["consistent"]
-    given = [mark for of in marks.values() for mark in of.values()]  # once a person
-    for mark in sorted(set(given), key=MARKS.index):
-        shares[f'marked "{mark}" by people'] = share([m == mark for m in given])
+    given = Counter(mark for of in marks.values() for mark in of.values())  # once a person
+    for mark in sorted(given, key=MARKS.index):
+        shares[f'marked "{mark}" by people'] = share(given[mark], given.total())
     lines = [
         [what, of["n"], of["share"], f"{of['low']:.1f} to {of['high']:.1f}"]
         for what, of in shares.items()

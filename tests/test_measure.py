@@ -53,8 +53,8 @@ def measured(tmp_path):
 def test_rows_carry_the_measures_and_the_meta_file_their_intervals(measured):
     kept, rejected, measures = measured()
     by_id = {row["id"]: row for row in kept}
-    assert by_id["sum"]["self_contained"] and by_id["sum"]["consistent"] == 1
-    assert by_id["figure"]["missing"] == "the figure" and by_id["figure"]["consistent"] == 0
+    assert by_id["sum"]["self_contained"] and by_id["sum"]["consistent"] is True
+    assert by_id["figure"]["missing"] == "the figure" and by_id["figure"]["consistent"] is False
     assert by_id["proof"]["level"] == "multi-step" and by_id["proof"]["consistent"] is None
     assert [(row["id"], row["reason"]) for row in rejected] == [("odd", "judge unreadable")]
     alone = measures["self_contained"]
@@ -75,16 +75,16 @@ def test_rows_that_fail_a_requirement_are_rejected(measured):
 
 
 def test_a_sample_leaves_the_other_rows_as_they_are(measured):
-    kept, _, measures = measured("--sample", "1", "--k", "0", rows=ROWS[:3])
+    kept, _, measures = measured("--sample", "1", rows=ROWS[:3])
     assert len(kept) == 3 and sum("level" in row for row in kept) == 1
-    assert measures["self_contained"]["n"] == 1 and measures["consistent"] is None
+    assert measures["self_contained"]["n"] == 1 and measures["level"]["recall"]["n"] == 1
 
 
-def test_starting_over_asks_the_judge_again(tmp_path):
+def test_starting_over_asks_judge_and_solver_again(tmp_path):
     source, out = write_jsonl(tmp_path / "in.jsonl", ROWS[:1]), tmp_path / "out.jsonl"
-    files = ("--input", source, "--output", out, "--model", "scripted", "--k", "0")
+    files = ("--input", source, "--output", out, "--model", "scripted")
     with FakeServer(answer) as server:
-        for more, asked in (((), 1), ((), 1), (("--fresh",), 2)):
+        for more, asked in (((), 2), ((), 2), (("--fresh",), 4)):
             call(measure_qa, *files, "--base-url", server.url, *more)
             assert len(server.requests) == asked
 
