@@ -5,12 +5,12 @@ contradictions and the rest.
     python 01_extract/filter_qa.py --input cot.jsonl --output filtered.jsonl --no-judge
 
 in   question-answer rows: id, question, answer
-out  the rows that stay, unchanged (without a judge with `doubtful`, words that may point outside).
-     Rejected by rule: "outside reference", "no question", "no answer", "empty box", "box not
-     closed", "refusal", "remark about itself", "answer repeats the question", "text repeats
-     itself", "not grounded" (`matched` is what the rule saw, `matched_in` where); by the judge:
-     "judge: contradiction", "judge: outside reference", "judge: no answer", "judge: no task",
-     "judge: other", "judge unreadable" (`response` is what it said), "generation failed"
+out  the rows that stay, unchanged. Rejected by rule: "outside reference", "no question",
+     "no answer", "empty box", "refusal", "remark about itself", "answer repeats the question",
+     "text repeats itself", "not grounded" (`matched` is what the rule saw, `matched_in` where); by
+     the judge: "judge: contradiction", "judge: outside reference", "judge: no answer",
+     "judge: no task", "judge: other", "judge unreadable" (`response` is what it said),
+     "generation failed"
 
 A reference is outside only where the pair does not hold what it points to: "the table below"
 followed by a table stays. The method is the filtering step of MegaScience (arXiv 2507.16812,
@@ -30,7 +30,6 @@ import replies
 
 import batch_generate
 import rows as r
-from answers.markup import boxes
 from answers.trim import after_thinking
 
 PROMPT = """Decide whether a question and its answer are fit for a collection of science exercises that people see without the book they come from.
@@ -46,159 +45,57 @@ Look for these faults, in the question and in the answer:
 - no task: the question asks nothing and leaves nothing to be judged or completed.
 Small gaps in the reasoning, plain style and harmless typing errors are no faults.
 
-<doubt>Think it through briefly, then end with these two lines:
+Think it through briefly, then end with these two lines:
 Fault: none, contradiction, outside reference, no answer, or no task
 Decision: YES to keep the pair (no fault), NO to drop it"""
 
 # ---- what points outside ----
 
-DRAWN = (
-    r"(?:figure|diagram|illustration|schematic|chart)s?"  # a picture or a table can stand in a room
-)
-SEEN = (
-    rf"(?:{DRAWN}|(?:picture|image|drawing|photo|photograph|plot|map|graph|table)s?|sketch(?:es)?)"
-)
-ITEM = (
-    r"(?:(?:example|exercise|problem|question|theorem|lemma|proposition)s?|corollar(?:y|ies)"
-    r"|discussion|experiment|derivation)"
-)
+DRAWN = r"(?:figure|diagram|chart)s?"
+SHOWN = rf"(?:{DRAWN}|(?:picture|image|drawing|photo|photograph|plot|graph|table)s?)"
+ITEM = r"(?:example|exercise|problem|question|theorem|lemma|discussion|experiment)s?"
+BOOK = r"(?:textbook|chapter|passage|excerpt)"
+IMAGE = re.compile(r"!\[[^\]\n]*\]\([^)\n]*\)|\\includegraphics|<img\b", re.I)
+LATEX_REFERENCE = re.compile(r"\\(?:eq|page|auto|[cC])?(?:ref|ite[pt]?)\{([^{}\n]*)\}")
 NUMBERED = re.compile(
-    r"""(?x)\b(Figs?\.?|Eqs?\.|Eqns?\.?|Chap\.|Sect?\.|Ex\.|Thm\.|Corollary|Appendix|Listing|
-    Algorithm|Exhibit|Plate|(?:[Ff]igure|Table|[Ee]quation|Chapter|Section|Example|Exercise|Problem|
-    Theorem|Lemma|Proposition|Definition)s?)
+    r"""(?x)\b(Figs?\.?|Eqs?\.?|Eqns?\.?|Chap\.|Sect?\.|Ex\.|Thm\.|Corollary|Appendix|Listing|
+    Algorithm|(?:[Ff]igure|Table|[Ee]quation|Chapter|Section|Example|Exercise|Problem|Theorem|Lemma|
+    Proposition|Definition)s?)
     [\s~\u00a0]*\(?((?:[A-Z]\.?)?\d+(?:[.\-–:]\d+)*)(?!\w)\)?"""
 )
-NAMES = re.compile(  # that look like a numbered reference
-    r"""(?xis)chapter\s(?:7|9|11|12|13)\b.{0,40}(?:bankrupt|filing|petition|reorgani)|
-    bankrupt.{0,60}chapter\s(?:7|9|11|12|13)\b|
-    figure[-\s](?:8(?![.\d])|of[-\s]eight)|section\s\d+\w?(?:\(\w\))?\sof\s(?:the\s)?[A-Z]"""
-)
+NAMES = re.compile(r"chapter (?:7|11|12|13) bankrupt|section \d+\w? of (?:the )?[A-Z]", re.I)
+# "in the picture", "in the table", "in the image" may as well stand in the matter: the judge's call
 DRAWING = re.compile(
     rf"""(?xi)\b(?:
-    (?:in|from|see|to|of|on)\s(?:the|this|that)\s{DRAWN}(?!\w|\sof\b|\sthat\b)
-    | (?:following|accompanying|above|preceding|adjacent|provided)\s{SEEN}(?!\w|\sof\b)
-    | {SEEN}\s(?:(?:shown|given|displayed)\s)?(?:above|below)\b
-    | (?:shown|depicted|illustrated|pictured)\s(?:in|on)\s(?:(?:the|this|that|a)\s)?{SEEN}
-        (?!\w|\sof\b)
-    | see\s(?:(?:the|this|that)\s)?(?:figure|table|equation|example|section|chapter|problem
-        |exercise)s?(?!\w|\sof\b|\slists?\b)
+    (?:in|from|see|to|of|on)\s(?:the|this|that)\s{DRAWN}(?!\w|\sof\b)
+    | (?:following|accompanying|above|preceding|provided)\s{SHOWN}(?!\w|\sof\b)
+    | {SHOWN}\s(?:(?:shown|given)\s)?(?:above|below)\b
+    | (?:shown|depicted|illustrated)\s(?:in|on)\s(?:(?:the|this|a)\s)?{SHOWN}(?!\w|\sof\b)
+    | see\s(?:the\s)?(?:figure|table|equation|section|chapter)s?(?!\w|\sof\b)
     | (?:in|watch)\sthis\s(?:video|animation)\b)"""
 )
-BOOK = re.compile(
-    r"""(?xi)\b(?:
-    (?:in|from|see|of)\s(?:the|this|our|that)\s(?:(?:preceding|previous|above|next|last|same)\s)?
-        (?:textbook|chapter|passage|excerpt|(?:source|provided|given)\stext)(?!\w|\sof\b)
-    | (?:previous|preceding|earlier|next|last)\s(?:chapter|section|passage|lecture)\b
-    | in\sthis\s(?:book|lecture|unit|module)\b
+SOURCE_TEXT = re.compile(
+    rf"""(?xi)\b(?:
+    (?:in|from|see|of)\s(?:the|this|our)\s(?:(?:above|last|next)\s)?{BOOK}(?!\w|\sof\b)
+    | (?:previous|preceding|earlier|next)\s(?:{BOOK}|section|lecture)(?!\sof\b)\b
+    | in\sthis\s(?:book|lecture|module)\b
     | (?:according\sto|(?:[a-z]+ed|given|found)\s(?:in|by))\s(?:the|this)\s
-        (?:textbook|passage|text|book|document|reading|lecture|material|author)(?!\w|\sof\b)
-    | the\sauthors?['’]?\s(?:claim|state|argue|mention|say|suggest)s?\b)"""
-)
-TOLD = (
-    r"(?:mentioned|discussed|described|seen|defined|noted|explained|introduced|derived|prove[dn])"
+        (?:{BOOK}|text|book|lecture|author)(?!\w|\sof\b)
+    | the\sauthors?\s(?:claim|state|argue|mention|say|suggest)s?\b)"""
 )
 EARLIER = re.compile(
-    rf"""(?xi)\b(?:
-    (?:previous|preceding|foregoing|(?:the|this)\sabove)\s{ITEM}\b|{ITEM}\s(?:above|below)\b
-    | the\s(?:[a-z]+\s)?(?:function|reaction|data|code|program|expression|formula|statement|scenario
-        |situation|circuit|equation|model)\sabove\b
-    | as\s(?:we\s)?(?:have\s)?{TOLD}\s(?:above|earlier|previously|before)\b
-    | {TOLD}\s(?:earlier|previously|in\sclass)\b)"""
-)
-# what may as well stand in the matter: "in the graph" G, "in the table" of a database, "in this
-# section" of a program, "the train in the example". A judge decides and is told; without one the
-# row stays and `doubtful` says why.
-DOUBTFUL = re.compile(
-    r"""(?xi)\b(?:
-      (?:in|see)\s(?:the|this)\s(?:graph|plot|picture|photo(?:graph)?|image)
-        (?!\w|\sof\b|\sthat\b|\splane)
-    | (?:in|from|use|using)\s(?:the|this|that)\stable(?!\w|\sof\b|\slists?\b)
-    | (?:in|of|from)\s(?:the|this|that)\s(?:section|example)(?!\w|\sof\b))"""
+    rf"""(?xi)\b(?:(?:previous|preceding|foregoing|the\sabove)\s{ITEM}\b
+    | as\s(?:mentioned|discussed|described|seen|shown)\s(?:earlier|previously)\b)"""
 )
 PART = re.compile(r"\b(?:in|from|of|to)\spart\s\(?([a-h])\)?(?!\w)", re.I)
-SHOWN = re.compile(  # "the product in the reaction shown", and what a text that shows it holds
-    r"""(?xi)\b(?:reaction|circuit|structure|compound|molecule|scheme|code|network|mechanism|graph)s?
-    \s(?:shown|depicted|drawn)(?!\s(?:to|that)\b)"""
-)
-SCHEME = re.compile(r"->|→|⟶|=>|⇌|\\\w*arrow|\\ce\b|```|\$|\[[A-Z]{2,}|\n")
-DATA = re.compile(  # "using the data given"
-    r"""(?xi)\b(?:using|from|with|by)\sthe\s(?:data|values|information)\s(?:given|provided|shown)"""
-)
-NUMBERS = re.compile(r"\d.*\d", re.S)
-IMAGE = re.compile(r"!\[[^\]\n]*\]\([^)\n]*\)|\\includegraphics|<img\b", re.I)
-# \ref, \eqref, \cite
-LATEX_REFERENCE = re.compile(r"\\(?:eq|page|auto|[cC])?(?:ref|ite[pt]?)\{([^{}\n]*)\}")
 HOLDS_TABLE = re.compile(
-    r"^[ \t]*\|.*\|[ \t]*$|\\begin\{(?:array|tabular|[pbv]?matrix|cases)|<table\b|\t[^\t\n]+\t"
-    r"|^(?:[^,\n]+,){2,}[^,\n]+\n(?:[^,\n]+,){2,}",
-    re.M | re.I,
+    r"^[ \t]*\|.*\|[ \t]*$|<table\b|\\begin\{(?:array|tabular|\w*matrix|cases)", re.M
 )
-HOLDS_VISUAL = re.compile(
-    r"\\begin\{(?:tikz|tabular|array)|<svg|```|\[asy\]|\[figure:[^\]]*alt:", re.I
-)
-
-
-# ---- what an answer says of itself ----
-
-NO_ANSWER = re.compile(  # of a book; what is no answer of a model stands in parse_pairs.EMPTY
-    r"""(?xi)\W*(?:(?:answer|solution)s?|same\sas\sabove|todo|not\sanswered
-    |(?:none|no\s(?:answer|solution))(?:\s(?:is\s|was\s)?(?:given|provided|available))?
-    |(?:the\s)?(?:answer|solution)s?\s(?:(?:is|are|was|were)\s)?
-        (?:not\s(?:given|provided|available)|omitted|missing)
-    |answers?\s(?:will|may)\svary|see\s(?:the\s)?(?:text|solution|answer|above|book|figure)s?
-    |left\s(?:to\sthe\sreader|as\san\sexercise)(?:\s.{0,40})?)\W*"""
-)
-SOURCE = r"(?:passage|text|document|source|chunk|excerpt|context|question|problem)"
-REFUSAL = re.compile(
-    rf"""(?xi)\b(?:I(?:\sam|['’]m)\s(?:sorry|unable|not\sable)
-    |I\s(?:cannot|can['’]t|can\snot|could\snot|won['’]t)
-        \s(?:answer|provide|help|assist|determine|solve|give|find|access|see|view|complete)
-    |as\san?\s(?:AI|artificial\sintelligence|language\smodel)\b
-    |not\s(?:provided|given|included|mentioned|specified|stated|available|contained|answered)
-        \s(?:in|by)\sthe\s(?:provided\s|given\s)?{SOURCE}
-    |the\s(?:provided\s|given\s)?{SOURCE}(?:\sprovided|\sgiven)?\s(?:does\snot|doesn['’]t|do\snot)
-        \s(?:contain|provide|give|include|mention|specify|state|answer|define|describe|explain)
-    |(?:cannot|can\snot|can['’]t)\s(?:be\s)?(?:answer|determine|solve)d?
-        \s(?:(?:this|the|it)\s)?(?:(?:question|problem)\s)?
-        (?:without|(?:from|with|based\son)\sthe\s(?:given|provided))
-    |(?:not\senough|insufficient)\s(?:information|context)
-        \s(?:(?:is|was)\s)?(?:(?:given|provided|available)\s)?(?:in\sorder\s)?to\s(?:answer|solve))"""
-)
-REMARK = re.compile(  # the writer speaks of its work, not of the matter
-    r"""(?xi)\b(?:(?:the\s(?:original|known|provided|reference|refined)|refined)\s(?:answer|question)
-    |(?:the|your)\sprompt\b|wait,?\s(?:let|that|this|no|actually|i|we)\b
-    |let(?:\sme|['’]s)\s(?:re-?(?:check|consider|examine|evaluate|calculate)|double[-\s]check)
-    |i\s(?:apologi[sz]e|made\s(?:a|an)\s(?:mistake|error))
-    |there\s(?:seems|appears)\sto\sbe\s(?:(?:an?|some)\s)?(?:mistake|error|typo|confusion))\b"""
-)
-
-
-def flat(text):
-    """Lower-cased words and numbers of a text, for comparing two texts."""
-    return " ".join(re.findall(r"\w+", text.lower()))
-
-
-def is_given(kind, number, text):
-    """Does the text itself hold the numbered thing: "Table 1: ...", \\tag{2.5}, "(2.5)" at the end
-    of a displayed formula?"""
-    number, what = re.escape(number), kind[:3].lower()
-    shapes = [
-        rf"(?i:(?:^\W*|[.;:]\s+){what}\w*\.?[\s~]*\(?{number}\)?[*_]*\s*"
-        r"(?:[:：—–]|\([^)\n]{4,}\)\s*[:.]))",
-        rf"\\tag\*?\{{\(?{number}\)?\}}",
-    ]
-    if what != "fig":  # an exercise, theorem or equation that follows its number
-        shapes.append(rf"^\W*{kind}[\s~]*\(?{number}\)?[*_]*\s?[.:)]")
-    if what.startswith("eq"):
-        shapes.append(rf"\({number}\)\s*(?:\$|\\\]|\\\)|$)")
-        shapes.append(rf"(?:\$|\\\]|\\\))[\s,.;]*(?:\\q?quad)?\s*\({number}\)")
-    if what == "tab" and HOLDS_TABLE.search(text):
-        return True
-    return any(re.search(shape, text, re.M) for shape in shapes)
+HOLDS_DRAWING = re.compile(r"\\begin\{tikz|<svg|```|\[asy\]|\[figure:[^\]]*alt:", re.I)
 
 
 def holds_drawing(text):
-    return bool(HOLDS_TABLE.search(text) or HOLDS_VISUAL.search(text))
+    return bool(HOLDS_TABLE.search(text) or HOLDS_DRAWING.search(text))
 
 
 # ---- is it there? (match, question, text at hand: the question, with the answer for an answer) ----
@@ -209,8 +106,18 @@ def is_labelled(seen, question, at_hand):
 
 
 def is_numbered_there(seen, question, at_hand):
-    around = seen.string[max(0, seen.start() - 80) : seen.end() + 60]
-    return NAMES.search(around) or is_given(seen[1], seen[2], at_hand)
+    """Does the text hold the numbered thing: a table, "Theorem 1. Every ...", \\tag{{2.5}}, "(2.5)"
+    beside a formula?"""
+    kind, number = seen[1], re.escape(seen[2])
+    if NAMES.match(seen.string, seen.start()):
+        return True
+    if kind[:3].lower() in ("fig", "tab"):
+        return holds_drawing(at_hand)
+    shapes = [rf"^\W*{kind}[\s~]*\(?{number}\)?[*_]*\s?[.:]", rf"\\tag\*?\{{\(?{number}\)?\}}"]
+    if kind[0] in "eE":
+        shapes.append(rf"\({number}\)\s*(?:\$|\\[\])]|$)")
+        shapes.append(rf"(?:\$|\\[\])])[\s,.;]*(?:\\q?quad)?\s*\({number}\)")
+    return any(re.search(shape, at_hand, re.M) for shape in shapes)
 
 
 def is_drawn(seen, question, at_hand):
@@ -219,11 +126,6 @@ def is_drawn(seen, question, at_hand):
 
 def brings_passage(seen, question, at_hand):
     return len(question.split()) > 150  # a long reading task
-
-
-def is_own_start(seen, question, at_hand):
-    """ "above", late in a question, may mean its own start."""
-    return seen.start() > 200 and not re.search("previous|preceding", seen[0], re.I)
 
 
 def is_part_there(seen, question, at_hand):
@@ -236,19 +138,15 @@ POINTERS = (  # (pattern of what points outside, is what it points to there?)
     (LATEX_REFERENCE, is_labelled),
     (NUMBERED, is_numbered_there),
     (DRAWING, is_drawn),
-    (BOOK, brings_passage),
+    (SOURCE_TEXT, brings_passage),
 )
-QUESTION_POINTERS = (  # a solution may speak of its own lines
-    *POINTERS,
-    (EARLIER, is_own_start),
-    (PART, is_part_there),
-    (SHOWN, lambda seen, question, _: SCHEME.search(question)),
-    (DATA, lambda seen, question, _: NUMBERS.search(question)),
-)
+# a solution may speak of its own lines
+QUESTION_POINTERS = (*POINTERS, (EARLIER, lambda *_: False), (PART, is_part_there))
 
 
 def outside_reference(question, answer):
-    """(field, text seen) of the first reference to something that neither text holds, or None."""
+    """ "outside reference", the field and the text seen of the first reference to something that
+    neither text holds, or None."""
     both = f"{question}\n{answer}"
     for field, text, at_hand, pointers in (
         ("question", question, question, QUESTION_POINTERS),
@@ -257,15 +155,38 @@ def outside_reference(question, answer):
         for pattern, is_there in pointers:
             for seen in itertools.islice(pattern.finditer(text), 50):  # linear in the length
                 if not is_there(seen, question, at_hand):
-                    return field, seen[0]
+                    return "outside reference", field, seen[0]
     return None
 
 
-def doubtful(question):
-    """Words that may point to something outside, or None; a question that holds a table or drawing
-    is clear."""
-    seen = DOUBTFUL.search(question)
-    return seen[0] if seen and not holds_drawing(question) else None
+# ---- what an answer says of itself ----
+
+NO_ANSWER = re.compile(  # of a book; what is no answer of a model stands in parse_pairs.EMPTY
+    r"""(?xi)\W*(?:answers?\s(?:will|may)\svary|see\s(?:the\s)?(?:text|solution|answer|above|book|figure)s?
+    |left\s(?:to\sthe\sreader|as\san\sexercise)(?:\s.{0,40})?)\W*"""
+)
+SOURCE = r"(?:passage|text|document|excerpt|context|question|problem)"
+REFUSAL = re.compile(
+    rf"""(?xi)\b(?:I(?:\sam|['’]m)\s(?:sorry|unable)
+    |I\s(?:cannot|can['’]t)\s(?:answer|provide|help|assist|determine|solve)
+    |as\san?\s(?:AI|language\smodel)\b
+    |not\s(?:provided|given|mentioned|specified|stated)\s(?:in|by)\sthe\s(?:given\s)?{SOURCE}
+    |the\s(?:provided\s|given\s)?{SOURCE}\s(?:does\snot|doesn['’]t)
+        \s(?:contain|provide|give|include|mention|specify|state|define)
+    |cannot\sbe\s(?:answered|determined|solved)\s(?:without|(?:from|with)\sthe\s(?:given|provided)))"""
+)
+REMARK = re.compile(  # the writer speaks of its work, not of the matter
+    r"""(?xi)\b(?:the\s(?:original|known|provided|refined)\s(?:answer|question)|the\sprompt
+    |wait,?\s(?:let|that|this|no|actually|i|we)
+    |let(?:\sme|['’]s)\s(?:re-?(?:check|consider|examine|evaluate|calculate)|double[-\s]check)
+    |i\s(?:apologi[sz]e|made\s(?:a|an)\s(?:mistake|error))
+    |there\s(?:seems|appears)\sto\sbe\s(?:a|an|some)\s(?:mistake|error|typo|confusion))\b"""
+)
+
+
+def flat(text):
+    """Lower-cased words and numbers of a text, for comparing two texts."""
+    return " ".join(re.findall(r"\w+", text.lower()))
 
 
 def repeats_itself(text):
@@ -292,13 +213,9 @@ def unanswered(question, answer):
     return None
 
 
-def broken_box(question, answer):
-    if seen := replies.EMPTY_BOX.search(answer):
-        return "empty box", "answer", seen[0]
-    place = answer.rfind("\\boxed{")
-    if place >= 0 and not any(start <= place < end for start, end, _ in boxes(answer)):
-        return "box not closed", "answer", answer[place : place + 200]
-    return None
+def empty_box(question, answer):
+    seen = replies.EMPTY_BOX.search(answer)
+    return ("empty box", "answer", seen[0]) if seen else None
 
 
 def talk(question, answer):
@@ -319,12 +236,7 @@ def repetition(question, answer):
     return None
 
 
-def outside(question, answer):
-    seen = outside_reference(question, answer)
-    return ("outside reference", *seen) if seen else None
-
-
-RULES = (unanswered, broken_box, talk, repetition, outside)
+RULES = (unanswered, empty_box, talk, repetition, outside_reference)
 
 
 def rule(question, answer):
@@ -347,12 +259,6 @@ def parse_judge(text):
         re.I,
     )
     return keep, None if keep else f"judge: {faults[-1].lower() if faults else 'other'}"
-
-
-def to_messages(row):
-    seen = doubtful(row["question"])
-    doubt = f'The question says "{seen}": look whether that is there.\n' if seen else ""
-    return replies.about(PROMPT, row, doubt=doubt)
 
 
 def main():
@@ -379,7 +285,7 @@ def main():
     for row, raw, asked in replies.ask(
         step,
         args,
-        to_messages,
+        lambda row: replies.about(PROMPT, row),
         lambda row: broken(row) is None,
         asking=not args.no_judge,
         retry_max_tokens=4 * args.max_tokens,
@@ -390,8 +296,7 @@ def main():
         elif found := broken(row):
             step.reject(row, found[0], matched=found[2], matched_in=found[1])
         else:
-            seen = doubtful(row["question"])
-            step.keep({**row, "doubtful": seen} if seen else row)
+            step.keep(row)
     step.finish()
 
 

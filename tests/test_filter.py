@@ -95,7 +95,6 @@ def test_a_question_that_stands_alone_stays(question):
         ("Prove it?", "Left as an exercise for the reader.", "no answer"),
         ("What is 2+2?", "It is \\boxed{ }.", "empty box"),
         ("What is 2+2?", "It is \\boxed{\\text{ }}.", "empty box"),
-        ("What is 2+2?", "It is \\boxed{\\frac{1}{2}", "box not closed"),
         ("What is 2+2?", "I'm sorry, but I cannot solve this.", "refusal"),
         ("What is 2+2?", "As an AI language model I have no numbers.", "refusal"),
         ("What is 2+2?", "The passage does not provide the value.", "refusal"),
@@ -451,30 +450,13 @@ def test_rules_on_real_questions(shared):
         ("A thread waits in this section of code for a lock. What is this called?", False),
         ("Use the result of part (a) to find the current.", True),
         ("(a) Find the charge. (b) Use the result of part (a) to find the current.", False),
-        ("Name the product in the reaction shown.", True),
-        ("Name the product in the reaction shown: CH4 + 2 O2 -> ?", False),
-        ("Calculate the mean speed using the data given.", True),
-        ("A car goes 30 km in 2 hours. Calculate the mean speed using the data given.", False),
+        ("As Figure 5.2 shows, sales grow. Why? [Figure: sales | alt: a rising line]", False),
+        (
+            "As shown in the figure, AB, BC and CA are equal,\nso are D, E and F. How long is AB?",
+            True,
+        ),
     ],
 )
 def test_references_that_hold_are_told_from_those_that_do_not(question, lost):
     broken = filter_qa.rule(question, "It is so, since it must be.")
     assert (broken is not None and broken[0] == "outside reference") == lost, broken
-
-
-def test_doubtful_words_go_to_the_judge(tmp_path):
-    rows = [
-        {
-            "id": "a",
-            "question": "What is the speed of the train in the example?",
-            "answer": "It is 5 m/s, as it goes 10 m in 2 s.",
-        }
-    ]
-    write_jsonl(tmp_path / "in.jsonl", rows)
-    options = ("--input", tmp_path / "in.jsonl", "--output", tmp_path / "out.jsonl")
-    call(filter_qa, *options, "--no-judge")
-    assert read_jsonl(tmp_path / "out.jsonl")[0]["doubtful"] == "in the example"
-    with FakeServer(lambda messages, body: "Fault: outside reference\nDecision: NO") as server:
-        call(filter_qa, *options, "--model", "scripted", "--base-url", server.url)
-        assert 'says "in the example"' in server.requests[0]["messages"][-1]["content"]
-    assert read_jsonl(tmp_path / "out.rejected.jsonl")[0]["reason"] == "judge: outside reference"

@@ -43,7 +43,7 @@ def read_any(path):
 def rejected(question, answer=""):
     """The text that the rule "outside reference" saw, or None."""
     seen = filter_qa.outside_reference(question, answer)
-    return seen and seen[1]
+    return seen and seen[2]
 
 
 def main():
