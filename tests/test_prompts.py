@@ -51,7 +51,7 @@ def outside(text):
 @pytest.mark.parametrize(
     "messages",
     [
-        filter_qa.to_messages(ROW),
+        replies.about(filter_qa.PROMPT, ROW),
         replies.about(extract_reference.PROMPT, ROW),
         classify_documents.to_messages(ROW),
         replies.about(refine_qa.PROMPT, ROW, ATTACK),
