@@ -158,14 +158,12 @@ def fault(row, seen, chunk, args):
 
 
 def pairs_of(raw):
-    """(pairs of an answer, why there are no more or None)"""
-    text, cut_off = raw["response"], raw["finish_reason"] == "length"
-    pairs = parse_pairs.read_pairs(text)
-    if pairs is None:
-        return [], "truncated" if cut_off else "unparsed"
+    """(pairs of an answer, why there are no more or None); the last one may be cut off."""
+    pairs, cut_off = parse_pairs.read_pairs(raw["response"]), raw["finish_reason"] == "length"
     if cut_off:
-        is_json = text.lstrip()[:1] in "[{"  # holds whole pairs only
-        return pairs if is_json else pairs[:-1], "truncated"
+        return (pairs or [])[:-1], "truncated"
+    if pairs is None:
+        return [], "unparsed"
     return pairs, None if pairs else "no qa"
 
 

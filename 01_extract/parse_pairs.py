@@ -6,7 +6,7 @@ Pure functions that never raise, whatever the text.
 import re
 from typing import NamedTuple
 
-from replies import json_values, without_closing
+from replies import json_value, without_closing
 
 from answers.trim import after_thinking
 
@@ -76,16 +76,15 @@ def field(text):
 
 
 def json_pairs(text):
-    """Pairs of an answer that is JSON: an object, objects, a list of them, or {"pairs": [...]};
-    None where it is not JSON."""
-    pairs = []
-    for value in json_values(text):
-        if isinstance(value, dict):
-            value = next((v for v in value.values() if isinstance(v, list)), [value])
-        for item in value if isinstance(value, list) else ():
-            found = {str(k).lower(): v for k, v in item.items()} if isinstance(item, dict) else {}
-            texts = (found.get(name) for name in Pair._fields)
-            pairs.append(Pair(*("" if text is None else field(str(text)) for text in texts)))
+    """Pairs of an answer that is JSON: an object, a list of them, or {"pairs": [...]}; None where it
+    is not."""
+    pairs, value = [], json_value(text)
+    if isinstance(value, dict):
+        value = next((v for v in value.values() if isinstance(v, list)), [value])
+    for item in value or ():
+        found = {str(k).lower(): v for k, v in item.items()} if isinstance(item, dict) else {}
+        texts = (found.get(name) for name in Pair._fields)
+        pairs.append(Pair(*("" if text is None else field(str(text)) for text in texts)))
     return pairs if any(map(any, pairs)) else None
 
 

@@ -24,7 +24,6 @@ NEWLINE_COMMAND = re.compile(
     r"(?:(u|e|i)|abla|eq|eg|ot|otin|mid|leq|geq|parallel|exists|subseteq|earrow|warrow)(?![a-zA-Z])"
 )
 JSON_START = re.compile(r"\{\s*\"|\[\s*\{")  # no brace of a formula
-BETWEEN_VALUES = re.compile(r"[\s,]*(?=[\[{])")
 CLOSING = re.compile(  # how a paragraph or line begins that speaks to the user or about the editing
     r"""(?xi)[*_(\[>\s#-]*(?:
     let\s+me\s+know|i\s+hope|feel\s+free|would\s+you\s+like|
@@ -184,24 +183,22 @@ def mend_escape(match):
     return "\\" + match[0]
 
 
-def json_values(text):
-    """The JSON values of a model's text, one after the other from the first object or list of
-    objects on; text around them, a fence and undoubled LaTeX backslashes are survived."""
-    text, values, decoder = mend_escapes(text), [], json.JSONDecoder(strict=False)
-    start = JSON_START.search(text)
-    at = start.start() if start else len(text)
-    while match := BETWEEN_VALUES.match(text, at):
-        try:
-            value, at = decoder.raw_decode(text, match.end())
-        except (ValueError, RecursionError):
-            break
-        values.append(value)
-    return values
+def json_value(text):
+    """The first JSON object or list of objects in a model's text, None where there is none; text
+    around it, a fence and undoubled LaTeX backslashes are survived."""
+    text = mend_escapes(text)
+    if not (start := JSON_START.search(text)):
+        return None
+    try:
+        return json.JSONDecoder(strict=False).raw_decode(text, start.start())[0]
+    except (ValueError, RecursionError):
+        return None
 
 
 def json_answer(text):
-    """The first JSON object in a reply as a dict; {} where there is none."""
-    return next((v for v in json_values(after_thinking(text)) if isinstance(v, dict)), {})
+    """The JSON object that begins a reply as a dict; {} where there is none."""
+    value = json_value(after_thinking(text))
+    return value if isinstance(value, dict) else {}
 
 
 def json_schema(**properties):
