@@ -28,7 +28,8 @@ CLOSING = re.compile(  # how a paragraph or line begins that speaks to the user 
     r"""(?xi)[*_(\[>\s#-]*(?:
     let\s+me\s+know|i\s+hope|feel\s+free|would\s+you\s+like|
     if\s+you\s+(?:need|want|have|would\s+like|'d\s+like)\s+(?:me|any|more|further|another)\b|
-    (?:these|the)\s+(?:\w+\s+){0,3}(?:questions|pairs)\b[^\n]*\b(?:passage|text)|
+    (?:these|the|all|both)\s+(?:\w+\s+){0,3}(?:questions|pairs)\b[^\n]*\b(?:passage|text)|
+    i(?:\s+have|'ve)\s+(?:made|rewritten|changed|included|extracted|provided|omitted)\b|
     notes?\b\W+(?:i|the\s+(?:original|question|answer|passage))\b|    # "Note that x > 0" stays
     (?:changes(?:\s+made)?|explanation\s+of\s+(?:the\s+)?changes)[*_\s]*:)"""
 )
