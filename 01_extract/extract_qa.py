@@ -140,14 +140,13 @@ def pair_fields(chunk, standard, pair, args):
 
 
 def fault(row, seen, chunk, args):
-    """Why a pair does not become a row, or None; seen: the pairs of the chunk before it."""
+    """Why a pair does not become a row, or None; seen: ids of the chunk's pairs before it."""
     question, answer = row["question"], row["answer"]
     if not question or not answer:
         return "question without answer" if question else "answer without question"
-    key = tuple(" ".join(text.lower().split()) for text in (row["standard"], question, answer))
-    if key in seen:
+    if row["id"] in seen:
         return "repeated in the same chunk"
-    seen.add(key)
+    seen.add(row["id"])
     if MARK in question + answer:
         return "holds a formula that could not be read"
     if grounding.is_unrelated(f"{question} {answer}", chunk["text"]):

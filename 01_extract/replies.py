@@ -15,9 +15,7 @@ import rows as r
 from answers.trim import after_thinking
 
 CODE = (__file__, grounding)  # of every step that uses this file
-EMPTY_BOX = re.compile(
-    r"\\f?boxed\s*\{(?:\s|\.|\\[,;:!]|\\(?:text|mathrm|mathbf)\s*\{\s*\}|\\l?dots)*\}"
-)
+EMPTY_BOX = re.compile(r"\\f?boxed\s*\{(?:[\s.]|\\l?dots|\\(?:text|mathrm)\s*\{\s*\})*\}")
 DISPLAYED_EMPTY_BOX = re.compile(rf"(?:\\\[|\$\$)\s*{EMPTY_BOX.pattern}\s*(?:\\\]|\$\$)")
 ESCAPE = re.compile(r"\\(u[0-9a-fA-F]{4}|[\s\S]|$)")
 NEWLINE_COMMAND = re.compile(

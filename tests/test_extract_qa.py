@@ -286,7 +286,7 @@ def scripted(messages, body):
     if "passage one" in text:
         return (
             "Question: What is force?\nAnswer: Mass times acceleration.\n\nQuestion: Open?\n\n"
-            "Question: what is  force?\nAnswer: mass times acceleration."
+            "**Question:** What is force?\n**Answer:** Mass times acceleration."
         )
     if "passage two" in text:
         return "[NO QA]"
