@@ -3,11 +3,6 @@
 messages(row) -> chat messages;  prompt_id(thinking) -> hash that scores must share to be compared
 """
 
-import sys
-from pathlib import Path
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-
 import string
 
 import rows as r

@@ -6,11 +6,6 @@ row has no place in it.
     -> {"kind": "math", "question": "2 + 2?", "reference": "4", ...}
 """
 
-import sys
-from pathlib import Path
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-
 import json
 import random
 import re
@@ -114,7 +109,7 @@ CARRIED = {
         *"subject topic category field discipline Domain meta_info subject_name type".split(),
         "High-level domain",
     ),
-    "source_id": (*"question_id uuid ID pubid unique_id idx id".split(), "Record ID"),
+    "source_id": (*"question_id uuid ID pubid unique_id problemid idx id".split(), "Record ID"),
     "canary": ("canary", "Canary String"),
 }
 
@@ -124,7 +119,7 @@ def carried(row):
     found = {}
     for name, names in CARRIED.items():
         values = [row[n] for n in names if row.get(n) not in (None, "")]  # an id may be 0
-        found |= {name: str(values[0])} if values else {}
+        found |= {name: str(values[0]).strip()} if values else {}
     return found
 
 
@@ -157,16 +152,8 @@ def read_scibench(row):
         row["problem_text"],
         str(row["answer_number"]).strip(),
         unit=unit or None,
-        subject=row.get("subject") or SCIBENCH_SUBJECT.get(row.get("source")),
-        source_id=f"{row.get('source', '')} {str(row.get('problemid', '')).strip()}".strip(),
+        subject=row.get("subject") or row.get("source"),  # the hub's rows name their book
     )
-
-
-SCIBENCH_SUBJECT = (
-    dict.fromkeys(("class", "fund", "thermo"), "physics")
-    | dict.fromkeys(("atkins", "chemmc", "matter", "quan"), "chemistry")
-    | dict.fromkeys(("calculus", "diff", "stat"), "math")
-)
 
 
 def read_olympicarena(row):

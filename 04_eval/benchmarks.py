@@ -24,7 +24,6 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 import collections
-import csv
 import itertools
 import re
 
@@ -58,18 +57,9 @@ def in_order(names):
 
 def paper_scores():
     """{model: {benchmark: accuracy in percent}} as the paper printed them."""
-    with open(PAPER_SCORES, encoding="utf-8", newline="") as file:
-        rows = list(csv.DictReader(file))
-    return {row.pop("model"): {name: float(text) for name, text in row.items()} for row in rows}
+    import pandas
 
-
-def published(model):
-    """What the paper printed for a model, a name, hub id or path; {} for one that it has not."""
-
-    def plain(name):  # Llama-3.1-8B-Instruct, Llama3.1-8B-MegaScience
-        return name.rstrip("/").rsplit("/", 1)[-1].lower().replace("-", "")
-
-    return {plain(name): scores for name, scores in paper_scores().items()}.get(plain(model), {})
+    return pandas.read_csv(PAPER_SCORES, index_col="model").T.to_dict()
 
 
 def averages(scores):

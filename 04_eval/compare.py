@@ -60,8 +60,7 @@ def read_model(text):
 
 
 def refuse(what, keys):
-    """BadInput that names the first five of some (benchmark, question, repeat), where there are
-    some."""
+    """BadInput that names the first five of some (benchmark, question, repeat), if there are."""
     names = sorted(f"{name}:{id_}#{repeat}".removesuffix("#0") for name, id_, repeat in keys)
     if names:
         more = f" and {len(names) - 5} more" if len(names) > 5 else ""
@@ -70,11 +69,8 @@ def refuse(what, keys):
 
 def by_question(rows):
     """{(benchmark, question, repeat): row} of the rows that have a reference."""
-    return {
-        (row["benchmark"], row["question_id"], row["repeat"]): row
-        for row in rows
-        if row["correct"] is not None
-    }
+    rows = (row for row in rows if row["correct"] is not None)
+    return {(row["benchmark"], row["question_id"], row["repeat"]): row for row in rows}
 
 
 def pair(rows_a, rows_b, name_a="A", name_b="B"):
@@ -223,12 +219,12 @@ def table_line(title, n, its):
 def markdown(result):
     """The comparison as a Markdown table."""
     a, b = (result[key].replace("|", "\\|") for key in ("model_a", "model_b"))
-    average = result["average"]
+    average, number = result["average"], len(result["benchmarks"])
     lines = [
         f"# {b} against {a}\n",
         f"Differences are {b} minus {a}, in points, with 95 % paired bootstrap intervals; "
         "p values are exact (McNemar; flips of sign where questions share passages), "
-        f"Holm over the {len(result['benchmarks'])} benchmarks.\n",
+        f"Holm over the {number} benchmarks.\n",
     ]
     for measure in MEASURES:
         lines += [
@@ -238,10 +234,8 @@ def markdown(result):
         ]
         for name, its in [*result["benchmarks"].items(), ("all rows", result["all"])]:
             lines.append(table_line(benchmarks.title_of(name), f"{its['n']:,}", its[measure]))
-        if average["benchmarks"] > 1:  # a mean of one has no test beside its interval
-            lines.append(
-                table_line(f"mean of {average['benchmarks']} benchmarks", "", average[measure])
-            )
+        if number > 1:  # a mean of one has no test beside its interval
+            lines.append(table_line(f"mean of {number} benchmarks", "", average[measure]))
         lines.append("")
     return "\n".join(lines)
 

@@ -25,20 +25,10 @@ import score
 import rows as r
 
 TEMPLATES = Path(__file__).with_name("templates")
-SUBJECTS_SHOWN = 100
 MADE_BY = {"Prompt id": "prompt_id", "Seed": "seed", "Commit": "commit"}
 
 
 # ---- numbers ----
-
-
-def shown(value):
-    """A share in percent with one decimal."""
-    return f"{value:.1f}"
-
-
-def signed(value):
-    return f"{value:+.1f}".replace("-", "−")
 
 
 def read_table(paths):
@@ -78,16 +68,19 @@ def by_subject(facts, names):
     for name in names:
         parts = []
         for subject, rows in score.groups(of_name[name], "subject").items():
-            of_model = score.groups(rows, "model").items()
-            summaries = {model: score.summarise(its) for model, its in of_model}
-            summaries = {model: summary for model, summary in summaries.items() if summary}
+            summaries = summaries_of(rows)
             if summaries:
                 label = str(subject or "not named").replace("_", " ")
                 parts.append((label, max(s["n"] for s in summaries.values()), summaries))
         if len(parts) > 1:
-            parts.sort(key=lambda part: (-part[1], part[0]))
-            result.append((name, parts[:SUBJECTS_SHOWN]))
+            result.append((name, sorted(parts, key=lambda part: (-part[1], part[0]))))
     return result
+
+
+def summaries_of(rows):
+    """{model: summary} of the models that have a row with a reference."""
+    summaries = {m: score.summarise(its) for m, its in score.groups(rows, "model").items()}
+    return {model: summary for model, summary in summaries.items() if summary}
 
 
 def paper_rows(table, names):
@@ -112,8 +105,8 @@ def write_page(path, **context):
         loader=jinja2.FileSystemLoader(TEMPLATES), autoescape=True, undefined=jinja2.StrictUndefined
     )
     pages.globals |= dict(
-        score=shown,
-        signed=signed,
+        score="{:.1f}".format,
+        signed=lambda points: f"{points:+.1f}".replace("-", "−"),
         title_of=benchmarks.title_of,
         p_text=compare.p_text,
         verdict=compare.verdict,
@@ -147,7 +140,7 @@ def arguments():
     add("--title", default="Evaluation report", help="heading (default %(default)s)")
     add("--note", default="", metavar="TEXT", help="what this run can show; stands on top")
     add("--ablation", metavar="FILE", help="ablation.json of 02_mix/ablate.sh, shown as a table")
-    add("--run", metavar="DIR", help="folder of the whole run: funnel, mixture, loss, examples")
+    add("--run", metavar="DIR", help="folder of the whole run: funnel, mixture, loss")
     args = parser.parse_args()
     if args.ablation and not Path(args.ablation).is_file():
         raise r.BadInput(f"{args.ablation}: there is no such file; 02_mix/ablate.sh makes it")
@@ -172,7 +165,7 @@ def contents(args, folder):
         n_rows=len(facts),
         dates=" to ".join(sorted({dates[0], dates[-1]})),
         by_category=by_category(table, names),
-        pooled={m: score.summarise(rows) for m, rows in score.groups(facts, "model").items()},
+        pooled=summaries_of(facts),
         averages={model: benchmarks.averages(accuracies(table, model)) for model in models},
         missing=[benchmarks.title_of(name) for name in benchmarks.BENCHMARKS if name not in names],
         comparison=comparison,
@@ -193,11 +186,10 @@ def main():
     args = arguments()
     folder = Path(args.output)
     context = contents(args, folder)
-    katex = r.copy_katex(folder)
-    write_page(folder / "report.html", katex=katex, **context)
+    write_page(folder / "report.html", **context)
     index = report_viewer.write(folder, args.scored)
     data = report_viewer.script_json(index)
-    write_page(folder / "viewer.html", title=args.title, data=data, katex=katex)
+    write_page(folder / "viewer.html", title=args.title, data=data, katex=r.copy_katex(folder))
     r.say(
         f"{folder / 'report.html'}: {len(context['models'])} models, "
         f"{len(context['names'])} benchmarks; "

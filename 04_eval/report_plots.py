@@ -1,10 +1,5 @@
 """The plots of the report, in colours that stand out on its light and on its dark page."""
 
-import sys
-from pathlib import Path
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-
 import benchmarks
 import numpy
 
@@ -12,11 +7,7 @@ import rows as r
 
 COLORS = ["#3f83f8", "#e0812d", "#2da562", "#9a6cf0", "#d9534f", "#2aa5b5"]
 INK, GRID = "#808a96", "#80808060"  # text, lines
-MEASURES = {"accuracy": "accuracy", "unparsed": "unparsed share"}
-ACCURACY = (
-    "Accuracy with its 95 % interval. The tick is chance; a hollow mark is what the paper "
-    "published for the same model."
-)
+ACCURACY = "Accuracy with its 95 % interval. The tick is chance."
 DIFFERENCES = (
     "with 95 % paired intervals; among many benchmarks some exclude zero by chance, which the p "
     "values (Holm) take into account."
@@ -54,22 +45,14 @@ def intervals(axes, points, color, label):
 
 
 def plot_accuracy(table, names, models):
-    """Accuracy with its interval, a row a benchmark, a colour a model; the tick is chance, the
-    hollow mark the paper's figure."""
+    """Accuracy with its interval, a row a benchmark, a colour a model."""
     made, axes = figure(1.1 + len(names) * (0.22 + 0.17 * len(models)))
     for place, model in enumerate(models):
-        color, points, paper = COLORS[place % len(COLORS)], [], []
-        printed = benchmarks.published(model)
+        shift, points = (place - (len(models) - 1) / 2) * 0.7 / len(models), []
         for row in (row for row in table if row["model"] == model):
-            name = row["benchmark"]
-            y = names.index(name) + (place - (len(models) - 1) / 2) * 0.7 / len(models)
+            y = names.index(row["benchmark"]) + shift
             points.append((row["ci_low"], row["accuracy"], row["ci_high"], y))
-            if name in printed:
-                paper.append((printed[name], y))
-        intervals(axes, points, color, model)
-        if paper:
-            hollow = dict(markerfacecolor="none", markeredgecolor=color, markersize=6)
-            axes.plot(*zip(*paper, strict=True), "D", label=f"{model} in the paper", **hollow)
+        intervals(axes, points, COLORS[place % len(COLORS)], model)
     guess = {row["benchmark"]: row["chance"] for row in table if row["chance"]}
     if guess:
         tick = dict(color=INK, markersize=13, markeredgewidth=1.4, label="chance")
@@ -79,32 +62,29 @@ def plot_accuracy(table, names, models):
     return made
 
 
-def plot_differences(comparison):
+def plot_differences(rows, label):
     """Differences of accuracy and of the unparsed share with their intervals."""
-    rows = comparison["rows"]
     made, axes = figure(1.2 + 0.42 * len(rows))
-    for place, (measure, label) in enumerate(MEASURES.items()):
+    for place, measure in enumerate(("accuracy", "unparsed")):
         points = []
         for at, (_, row) in enumerate(rows):
             m = row[measure]
             points.append((m["low"], m["difference"], m["high"], at + (place - 0.5) * 0.34))
-        intervals(axes, points, COLORS[place], label)
+        intervals(axes, points, COLORS[place], measure)
     axes.axvline(0, color=INK, linewidth=1)
-    names = f"{comparison['model_b']} minus {comparison['model_a']}"
-    finish(axes, [name for name, _ in rows], f"{names} (points) with 95 % paired interval")
+    finish(axes, [name for name, _ in rows], f"{label} (points) with 95 % paired interval")
     return made
 
 
 def draw_plots(folder, table, names, models, comparison):
     """Write plots/NAME.png; returns [(name, caption)]."""
-    plots = [("accuracy", plot_accuracy(table, names, models), ACCURACY)]
+    save(folder, "accuracy", plot_accuracy(table, names, models))
+    plots = [("accuracy", ACCURACY)]
     if comparison:
-        models = f"{comparison['model_b']} minus {comparison['model_a']}"
-        caption = f"Differences, {models}, {DIFFERENCES}"
-        plots.append(("differences", plot_differences(comparison), caption))
-    for name, made, _ in plots:
-        save(folder, name, made)
-    return [(name, caption) for name, _, caption in plots]
+        label = f"{comparison['model_b']} minus {comparison['model_a']}"
+        save(folder, "differences", plot_differences(comparison["rows"], label))
+        plots.append(("differences", f"Differences, {label}, {DIFFERENCES}"))
+    return plots
 
 
 def draw_loss(folder, training):

@@ -61,11 +61,11 @@ def question_key(row):
 
 def texts_of(row):
     """[prompt, response, reasoning, reference, unit] as the page shows them."""
-    texts = [row.get("prompt") or row.get("question") or "", row["response"] or ""]
-    texts.append(row.get("reasoning"))
+    shown = [row.get("prompt") or row.get("question") or "", row["response"] or ""]
+    shown.append(row.get("reasoning"))
     if row["benchmark"] in HIDDEN:
-        texts = [HIDDEN_TEXT, HIDDEN_TEXT, None]
-    return [*texts, row["reference"], row.get("unit")]
+        shown = [HIDDEN_TEXT, HIDDEN_TEXT, None]
+    return [*shown, row["reference"], row.get("unit")]
 
 
 def about_question(row, names):

@@ -51,7 +51,7 @@ def choose(args):
         args.data = args.benchmarks
     if not args.data:
         args.data = str(args.folder / "benchmarks")
-        benchmarks.download(args.data, names, other_rows=args.allow_other_rows)
+        benchmarks.download(args.data, names, args.allow_other_rows)
     loaded = benchmarks.load_folder(args.data, names)
     for path, reason in loaded["unused"].items():
         r.say(f"not used: {path}: {reason}")
@@ -64,14 +64,14 @@ def choose(args):
 def say_missing(found, names, args):
     """Name the benchmarks that were not found; BadInput where they were asked for by name, or where
     there is none at all."""
-    missing = [name for name in names or benchmarks.BENCHMARKS if name not in found]
+    missing = ", ".join(name for name in names or benchmarks.BENCHMARKS if name not in found)
     if names and missing:
         there = ", ".join(benchmarks.load_folder(args.data)["rows"]) or "none"
-        raise r.BadInput(f"{', '.join(missing)}: not found in {args.data}; it holds {there}")
+        raise r.BadInput(f"{missing}: not found in {args.data}; it holds {there}")
     if not found:
         raise r.BadInput(f"no benchmark found in {args.data}")
     if missing and args.benchmarks == "all":
-        r.say(f"missing: {', '.join(missing)}; averages will say how many of how many they hold")
+        r.say(f"missing: {missing}; averages will say how many of how many they hold")
 
 
 def limited(rows, limit):
@@ -126,7 +126,9 @@ def set_aside_other_model(raw_path, identity):
 
 def sample(row, raw, args, prompt_id):
     """A row of samples.jsonl from a benchmark row and its raw answer."""
-    made = {
+    more = {**raw, "deterministic": raw["sampling"].get("deterministic")}
+    more = {key: more.get(key) for key in ("reasoning", "retried", "deterministic")}
+    return {
         **row,
         "prompt": benchmark_prompts.user_message(row),
         "response": raw["response"],
@@ -135,20 +137,8 @@ def sample(row, raw, args, prompt_id):
         "n_prompt_tokens": raw["prompt_tokens"],
         "model": args.name,
         "prompt_id": prompt_id,
+        **{key: value for key, value in more.items() if value},
     }
-    more = {**raw, "deterministic": raw["sampling"].get("deterministic")}
-    more = {key: more.get(key) for key in ("reasoning", "retried", "deterministic")}
-    return made | {key: value for key, value in more.items() if value}
-
-
-def write_submission(path, samples):
-    """{problem id: answer}, the JSON file that the authors of OlympicArena grade."""
-    if samples:
-        r.write_json(path, {row["source_id"]: row["extracted"] for row in samples})
-        r.say(
-            f"{path}: {len(samples)} answers; submit it at "
-            "huggingface.co/spaces/GAIR/OlympicArenaSubmission"
-        )
 
 
 def parse():
@@ -228,7 +218,9 @@ def main():
         adapter=args.adapter,
         retry_max_tokens=args.retry_truncated,
     )
-    facts, olympic = [], []
+    step.counts["in"] = len(rows) + len(rejected)
+    for row, reason in rejected:
+        step.reject(row, reason)
 
     def answered():
         for row, raw in batch_generate.read_raw(rows, step.raw_path):
@@ -237,16 +229,18 @@ def main():
             else:
                 yield sample(row, raw, args, prompt_id)
 
+    facts, olympic = [], {}
     graded = answers.in_processes(score.grade_row, answered())
     for row in r.progress(graded, total=len(rows), desc="grading"):
         step.keep(row)
         facts.append(score.facts_of(row))
         if row["benchmark"] == "olympicarena" and row["repeat"] == 0:
-            olympic.append(row)
-    for row, reason in rejected:
-        step.reject(row, reason)
-    step.counts["in"] = len(rows) + len(rejected)
-    write_submission(args.folder / "olympicarena_submission.json", olympic)
+            olympic[row["source_id"]] = row["extracted"]
+    if olympic:  # the form that its authors grade: {problem id: answer}
+        path = args.folder / "olympicarena_submission.json"
+        r.write_json(path, olympic)
+        where = "huggingface.co/spaces/GAIR/OlympicArenaSubmission"
+        r.say(f"{path}: {len(olympic)} answers; submit it at {where}")
     table = score.results(facts)
     step.finish(generation=counts, summary=table)
     score.show(table)

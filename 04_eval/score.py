@@ -21,7 +21,6 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 import csv
 import math
-import re
 import statistics
 import time
 
@@ -55,12 +54,8 @@ COLUMNS = (
     "model benchmark category n accuracy ci_low ci_high unparsed truncated mean_tokens seed "
     "prompt_id commit date undecided judged deterministic"
 ).split()
-COMMITS = re.compile(  # an explicit statement of the answer, as against a step on the way to it
-    r"\\(?:boxed|fbox)\s*\{|\banswer\b[^.\n]{0,40}?(?:\bis\b|:|=)|####|<answer>"
-    r"|\b(?:correct|right|best)\s+(?:option|choice|statement|response)\b"
-    r"|\b(?:option|choice)?\s*\(?[A-J]\)?\s+is\s+(?:the\s+)?(?:correct|right|best)\b",
-    re.I,
-)
+# rules that read an explicit statement of the answer, as against a step on the way to it
+EXPLICIT = ("box", "last box", "statement", "first line", "said right")
 Z = 1.959963984540054  # 97.5th percentile of the normal distribution
 
 
@@ -75,9 +70,10 @@ def grade_row(row):
     it is where it happened to stop.
     """
     response, kind, options = row.get("response") or "", row["kind"], row.get("options")
-    cut = row.get("finish_reason") == "length"
-    if cut and (row.get("still_thinking") or not COMMITS.search(response)):
-        response = ""
+    if row.get("finish_reason") == "length":
+        read_by = answers.read(response, kind, options)[2]
+        if row.get("still_thinking") or read_by not in EXPLICIT:
+            response = ""
     if row["reference"] is None:
         _, extracted, read_by = answers.read(response, kind, options)
         verdict = answers.Verdict(None, extracted, read_by, None)

@@ -2,11 +2,6 @@
 batches, some ten times slower than vLLM on a GPU.
 """
 
-import sys
-from pathlib import Path
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-
 import itertools
 
 import batch_generate
@@ -59,7 +54,6 @@ def load(name, adapter):
 def answer(model, tokenizer, batch, sampling):
     """Answers of one batch, as the raw file keeps them; a prompt that leaves no room for an answer
     is this request's error."""
-    ends = end_tokens(model, tokenizer)
     context = getattr(model.config.get_text_config(), "max_position_embeddings", None) or 1 << 30
     how = dict(add_generation_prompt=True, tokenize=True, return_dict=False)
     how |= batch_generate.template_args(sampling)
@@ -71,25 +65,29 @@ def answer(model, tokenizer, batch, sampling):
             answers[-1] = {"error": f"a prompt of {len(ids)} tokens leaves no room in {context}"}
         else:
             asked.append((answers[-1], ids, request["max_tokens"]))
+    if not asked:
+        return answers
+    own = model.generation_config.eos_token_id
+    ends = {tokenizer.eos_token_id, *(own if isinstance(own, list) else [own])}
+    ends = {*ends, *batch_generate.prepare_chat(tokenizer)} - {None}
     new = generate(model, tokenizer, [ids for _, ids, _ in asked], batch, ends, sampling)
-    for (made, _, budget), tokens in zip(asked, new, strict=True):
-        made |= finished(tokenizer, tokens, ends, budget)
+    for (made, ids, budget), tokens in zip(asked, new, strict=True):
+        opened = batch_generate.ends_in_thinking(tokenizer.decode(ids[-8:]))
+        made |= finished(tokenizer, tokens, ends, budget, opened)
     return answers
 
 
-def end_tokens(model, tokenizer):
-    """Ids of the tokens that end an answer: the model's, the tokenizer's, the chat template's."""
-    own = model.generation_config.eos_token_id
-    ends = {tokenizer.eos_token_id, *(own if isinstance(own, list) else [own])}
-    return {*ends, *batch_generate.prepare_chat(tokenizer)} - {None}
-
-
 def generate(model, tokenizer, prompts, batch, ends, sampling):
-    """The new tokens of each prompt, padded behind the first end."""
+    """The new tokens of each prompt, padded behind the first end; temperature "model" leaves the
+    model's own sampling."""
     import torch
 
-    if not prompts:
-        return []
+    temperature, how = batch[0].get("temperature", sampling["temperature"]), {}
+    if temperature == 0:
+        how = dict(do_sample=False, temperature=None, top_p=None, top_k=None)
+    elif temperature != "model":
+        how = dict(do_sample=True, temperature=temperature, top_p=sampling["top_p"])
+        how["top_k"] = sampling.get("top_k", 0)
     padded = tokenizer.pad({"input_ids": prompts}, return_tensors="pt").to(model.device)
     torch.manual_seed(batch[0]["seed"])
     with torch.inference_mode():
@@ -98,28 +96,18 @@ def generate(model, tokenizer, prompts, batch, ends, sampling):
             max_new_tokens=max(request["max_tokens"] for request in batch),
             eos_token_id=sorted(ends),
             pad_token_id=tokenizer.pad_token_id,
-            **how_to_sample(batch[0], sampling),
+            **how,
         )
     return made[:, padded["input_ids"].shape[1] :].tolist()
 
 
-def how_to_sample(request, sampling):
-    """Arguments of generate for these sampling parameters; "model" leaves the model's own."""
-    temperature = request.get("temperature", sampling["temperature"])
-    if temperature == "model":
-        return {}
-    if temperature == 0:
-        return dict(do_sample=False, temperature=None, top_p=None, top_k=None)
-    top_k = sampling.get("top_k", 0)
-    return dict(do_sample=True, temperature=temperature, top_p=sampling["top_p"], top_k=top_k)
-
-
-def finished(tokenizer, tokens, ends, budget):
-    """One answer: its tokens up to the first end, and why it ended."""
+def finished(tokenizer, tokens, ends, budget, opened):
+    """One answer: its tokens up to the first end, and why it ended; opened: the prompt ended in a
+    block of thoughts."""
+    tokens = tokens[:budget]
     place = next((i for i, token in enumerate(tokens) if token in ends), None)
-    tokens = tokens[:budget] if place is None else tokens[: place + 1]
-    return dict(
-        response=tokenizer.decode(tokens, skip_special_tokens=True),
-        finish_reason="length" if place is None else "stop",
-        completion_tokens=len(tokens),
-    )
+    finish = "length" if place is None else "stop"
+    tokens = tokens if place is None else tokens[: place + 1]
+    text = tokenizer.decode(tokens, skip_special_tokens=True)
+    text = batch_generate.mark_thinking(text, finish) if opened else text
+    return dict(response=text, finish_reason=finish, completion_tokens=len(tokens))

@@ -100,9 +100,8 @@ def run_folder(tmp_path_factory):
     rows = [{"id": str(n), "question": f"What is {n // 2} plus 7 times 12?"} for n in range(4)]
     source = write_jsonl(run / "in.jsonl", rows)
     call(dedup, "--input", source, "--output", run / "01_extract/dedup.jsonl", "--field=question")
-    chat = [{"role": "user", "content": f"What is $x^2$ at </pre><script>1</script> 3? {HOSTILE}"}]
-    row = dict(prompt=chat, completion=[dict(role="assistant", content="$3^2 = 9$")])
-    rows = [dict(row, id=str(n), source="ab"[n // 2]) for n in range(3)]
+    sources = ("a", "a", f"<script>1</script> {HOSTILE}")
+    rows = [dict(id=str(n), source=source) for n, source in enumerate(sources)]
     counts = {"in": 3, "out": 2, "rejected": {"score 10": 1}}  # of all runs, the judge's too
     tokens = {"prompt_tokens": 3000, "completion_tokens": 1690}
     (run / "02_mix").mkdir()
@@ -358,7 +357,6 @@ def test_the_report_in_a_browser(of_a_run, width):
         """addEventListener("load", () => {
         for (const image of document.images) document.body.dataset[image.src.split("/").pop()[0]] = image.naturalWidth;
         document.body.dataset.title = document.title;
-        document.body.dataset.formulas = document.querySelectorAll("math").length;
         document.body.dataset.wide = document.documentElement.scrollWidth > innerWidth; });""",
         width=width,
     )
@@ -368,7 +366,6 @@ def test_the_report_in_a_browser(of_a_run, width):
     )
     widths = re.findall(r'data-[adl]="(\d+)"', dom)
     assert len(widths) == 3 and all(int(width) > 800 for width in widths)
-    assert 'data-formulas="4"' in dom
     assert "data-title" in dom and 'data-title="broken' not in dom and "onerror" in dom, (
         "text of a row is shown and never runs"
     )

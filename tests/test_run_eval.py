@@ -9,6 +9,7 @@ import shutil
 import benchmark_prompts
 import pytest
 import run_eval
+import transformers_backend
 from calling import call
 from conftest import ROOT, read_jsonl, write_jsonl
 from fake_server import FakeServer
@@ -427,3 +428,18 @@ def test_the_real_engine_answers_and_puts_no_second_begin_token(tmp_path, run_sc
             [{"role": "user", "content": row["prompt"]}], add_generation_prompt=True, tokenize=False
         )
         assert row["n_prompt_tokens"] == len(tokenizer(text, add_special_tokens=False).input_ids)
+
+
+def test_an_answer_of_transformers_ends_at_its_own_budget_and_cut_thoughts_are_marked():
+    """Its batch may go on for a request of a larger budget; the prompt may have opened thoughts."""
+
+    class Words:
+        def decode(self, tokens, skip_special_tokens):
+            return " ".join(map(str, tokens))
+
+    made = transformers_backend.finished(Words(), [5, 6, 7, 2], {2}, 3, False)
+    assert made == dict(response="5 6 7", finish_reason="length", completion_tokens=3)
+    made = transformers_backend.finished(Words(), [5, 6, 2, 7], {2}, 3, True)
+    assert made == dict(response="5 6 2", finish_reason="stop", completion_tokens=3)
+    made = transformers_backend.finished(Words(), [5, 6, 7], {2}, 3, True)
+    assert made["response"] == "<think>\n5 6 7"

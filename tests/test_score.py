@@ -3,8 +3,10 @@
 
 import csv
 import json
+import os
 import random
 import time
+from concurrent.futures.process import BrokenProcessPool
 
 import pytest
 import score
@@ -14,6 +16,9 @@ from fake_server import FakeServer
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import binomtest
+
+import answers
+from answers import choice, solution
 
 
 def sample(number, letter, reference="A", **more):
@@ -98,6 +103,11 @@ def test_where_all_rows_agree_clusters_count_not_rows():
     )
 
 
+def test_the_explicit_forms_are_rules_of_the_readers():
+    """A rule that is called otherwise now would be none of a response that was cut off."""
+    assert set(score.EXPLICIT) <= dict(choice.RULES).keys() | dict(solution.RULES).keys()
+
+
 def test_repeats_count_as_one_question_each():
     rows = []
     for number, letters in enumerate(["AAA", "AAB", "BBA", "BCD", "CCC", "BBB"]):
@@ -140,6 +150,7 @@ def test_chance_knows_options_and_several_right_answers():
         ("We compute 5 + 7 = 12", "stop", "12"),
         ("So $\\boxed{12}$. Let us check this again, since", "length", "12"),
         ("The answer is 12. The answer is 12. The answer is", "length", "12"),
+        ("$\\boxed{12", "length", None),
     ],
 )
 def test_a_response_that_was_cut_off_answers_only_by_an_explicit_statement(
@@ -159,6 +170,7 @@ def test_a_response_that_was_cut_off_answers_only_by_an_explicit_statement(
         ("The correct option is B. To see this, note that", "length", "B"),
         ("Answer: B\n\nAnother question: which of", "length", "B"),
         ("(B) is correct, since the others", "length", "B"),
+        ("B. it can't be A o", "length", "B"),
     ],
 )
 def test_a_choice_that_was_cut_off_too(response, finish, extracted):
@@ -185,6 +197,12 @@ def test_labels_are_scored_as_letters(tmp_path):
         tmp_path / "scored.jsonl",
     )
     assert read_jsonl(tmp_path / "scored.jsonl")[0]["correct"]
+
+
+def test_a_worker_that_is_killed_ends_the_grading():
+    """A pool of multiprocessing waited for its rows for ever."""
+    with pytest.raises(BrokenProcessPool):
+        list(answers.in_processes(os._exit, [1] * 2001, 2))
 
 
 # ---- the script ----
