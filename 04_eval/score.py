@@ -46,8 +46,7 @@ extra words that add nothing wrong do not matter.
 They differ when the student's answer is another thing, is less specific than the question asks \
 for, adds something false, offers several different answers or none.
 Reply with one word: SAME or DIFFERENT."""
-# characters of an answer, or of the end of a response in which no answer was found
-JUDGE_READS = 2000
+JUDGE_READS = 2000  # characters of an answer, or of the end of a response without one
 JUDGE_TOKENS = 2048  # longest answer of the judge, which may think first
 
 COLUMNS = (
@@ -63,8 +62,8 @@ Z = 1.959963984540054  # 97.5th percentile of the normal distribution
 
 
 def grade_row(row):
-    """The row with `extracted`, `correct`, `undecided` and the names of the rules; `correct` is
-    None where the row has no reference.
+    """The row with a Verdict's fields and `undecided`; `correct` is None where the row has no
+    reference.
 
     A response that was cut off answers only by an explicit statement: the last letter or number in
     it is where it happened to stop.
@@ -76,12 +75,11 @@ def grade_row(row):
             response = ""
     if row["reference"] is None:
         _, extracted, read_by = answers.read(response, kind, options)
-        verdict = answers.Verdict(None, extracted, read_by, None)
-        return row | verdict._asdict() | dict(undecided=False)
+        found = dict(correct=None, extracted=extracted, read_by=read_by, equal_by=None)
+        return row | found | dict(undecided=False)
     how = (row["reference"], kind, options, row.get("unit"), row.get("rel_tol"))
-    verdict = answers.check(response, *how)
-    undecided = verdict.correct is None
-    return row | verdict._asdict() | dict(correct=verdict.correct is True, undecided=undecided)
+    found = answers.check(response, *how)._asdict()
+    return row | found | dict(correct=found["correct"] is True, undecided=found["correct"] is None)
 
 
 # ---- statistics ----
@@ -98,19 +96,17 @@ def interval(values, clusters):
     """Mean of values in [0, 1] with its 95 % interval; rows of one cluster are not independent.
 
     The cluster-robust variance of the mean gives the effective number of rows n* = p(1-p)/variance,
-    never more than there are rows, and Wilson's interval is taken at n* (Dean and Pagano 2015).
-    Where all values are equal the variance says nothing: n* is then the number of clusters. Returns
+    at least one and at most all, and Wilson's interval is taken at n* (Dean and Pagano 2015). Where
+    all values are equal the variance says nothing: n* is then the number of clusters. Returns
     (mean, low, high, n*).
     """
-    n, p = len(values), sum(values) / len(values)
-    sums = {}
+    effective, p, sums = float(len(values)), statistics.fmean(values), {}
     for value, cluster in zip(values, clusters, strict=True):
         sums[cluster] = sums.get(cluster, 0.0) + value - p
-    if len(sums) == n:
-        return p, *wilson(p, n), float(n)
-    variance = sum(s * s for s in sums.values()) / n**2 * len(sums) / max(len(sums) - 1, 1)
-    effective = min(float(n), p * (1 - p) / variance) if variance > 1e-15 else float(len(sums))
-    effective = max(effective, 1.0)
+    if (number := len(sums)) < effective:
+        variance = sum(s * s for s in sums.values()) / effective**2 * number / max(number - 1, 1)
+        independent = p * (1 - p) / variance if variance > 1e-15 else number
+        effective = max(1.0, min(effective, independent))
     return p, *wilson(p, effective), effective
 
 
@@ -137,11 +133,9 @@ def repeats_of(rows):
         return None
     asked = groups(rows, "question_id").values()
     right = [(len(its), sum(map(is_right, its))) for its in asked]  # a row may have failed
-    passed = {
-        j: 100 * statistics.fmean(pass_at(min(j, n), n, count) for n, count in right)
-        for j in range(1, k + 1)
-        if j & (j - 1) == 0 or j == k
-    }
+    passed = {}
+    for j in (j for j in range(1, k + 1) if j & (j - 1) == 0 or j == k):
+        passed[j] = 100 * statistics.fmean(pass_at(min(j, n), n, count) for n, count in right)
     mean, noise = statistics.fmean(runs), statistics.stdev(runs)
     return {"k": k, "avg@k": mean, "pass": passed, "noise_sd": noise}
 
@@ -165,14 +159,13 @@ def summarise(rows):
     rows = [row for row in rows if row["correct"] is not None]
     if not rows:
         return None
-    shares = interval([float(row["correct"]) for row in rows], list(map(cluster_of, rows)))
-    p, low, high = (100 * share for share in shares[:3])
+    p, low, high, _ = interval([float(row["correct"]) for row in rows], map(cluster_of, rows))
     tokens = [row["n_tokens"] for row in rows if row["n_tokens"] is not None]
     return dict(
         n=len({row["question_id"] for row in rows}),
-        accuracy=p,
-        ci_low=low,
-        ci_high=high,
+        accuracy=100 * p,
+        ci_low=100 * low,
+        ci_high=100 * high,
         unparsed=percent(rows, lambda row: row["extracted"] is None),
         truncated=percent(rows, lambda row: row["finish_reason"] == "length"),
         undecided=percent(rows, lambda row: row["undecided"] is True),
@@ -261,16 +254,10 @@ def judge(rows, args, raw_path):
     """Ask the judge about the undecided rows of every kind and set `judged` and `judged_by`; what
     the rules decided stands."""
     asked = [row for row in rows if row["undecided"]]
-    batch_generate.generate_jsonl(
-        asked,
-        judge_messages,
-        raw_path,
-        model=args.judge,
-        base_url=args.base_url,
-        max_tokens=JUDGE_TOKENS,
-        workers=64,
-        seed=0,
+    how = dict(
+        model=args.judge, base_url=args.base_url, max_tokens=JUDGE_TOKENS, workers=64, seed=0
     )
+    batch_generate.generate_jsonl(asked, judge_messages, raw_path, **how)
     for row, raw in batch_generate.read_raw(asked, raw_path):
         row["judged"] = (parse_verdict(raw["response"]) if raw else None) or "no verdict"
         row["judged_by"] = args.judge
