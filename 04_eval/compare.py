@@ -4,10 +4,10 @@
     python 04_eval/compare.py scored.jsonl:base scored.jsonl:tuned   a file with several models
 
 in   two files of score.py
-out  a table on stdout; with --output X.json also X.md: per benchmark and over all, the difference
-     B - A in accuracy and in unparsed answers with its 95 % interval (paired bootstrap over
-     questions, or over passages that questions share) and the p value (exact: McNemar's, or flips
-     of sign where questions share passages; over benchmarks by Holm)
+out  a table on stdout (and as JSON in --output): per benchmark and over all, the difference B - A
+     in accuracy and in unparsed answers with its 95 % interval (paired bootstrap over questions, or
+     over passages that questions share) and the p value (exact: McNemar's, or flips of sign where
+     questions share passages; over benchmarks by Holm)
 
 Only the same questions under the same prompts can be paired: anything else is refused and named.
 """
@@ -245,20 +245,16 @@ def main():
     add = parser.add_argument
     add("scored_a", metavar="SCORED_A", help="scored file of the first model (FILE or FILE:MODEL)")
     add("scored_b", metavar="SCORED_B", help="scored file of the second model")
-    add("--output", metavar="FILE.json", help="where to write it, with FILE.md beside it")
+    add("--output", metavar="FILE.json", help="where to write all of it")
     args = parser.parse_args()
     name_a, rows_a = read_model(args.scored_a)
     name_b, rows_b = read_model(args.scored_b)
     if name_a == name_b:
         name_a, name_b = f"{name_a} (first)", f"{name_b} (second)"
     result = compare(rows_a, rows_b, name_a, name_b, args.seed)
-    text = markdown(result)
     if args.output:
-        path = Path(args.output)
-        r.write_json(path.with_suffix(".json"), result)
-        with r.write_aside(path.with_suffix(".md"), "w") as file:
-            file.write(text + "\n")
-    print(text)
+        r.write_json(args.output, result)
+    print(markdown(result))
 
 
 if __name__ == "__main__":

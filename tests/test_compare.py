@@ -103,12 +103,11 @@ def test_a_lower_unparsed_rate_is_seen(tmp_path):
         result["benchmarks"]["mine"]["accuracy"]["difference"] == 12.5 and result["all"]["n"] == 120
     )
     # a mean of one benchmark would be named by its interval alone, against the row above it
-    assert "mean of" not in (tmp_path / "comparison.md").read_text()
+    assert "mean of" not in call(compare, base, tuned).stdout
 
 
 def call_json(tmp_path, *args):
-    done = call(compare, *args, "--output", tmp_path / "comparison.json")
-    assert (tmp_path / "comparison.md").read_text().strip() == done.stdout.strip()
+    call(compare, *args, "--output", tmp_path / "comparison.json")
     return (tmp_path / "comparison.json").read_text()
 
 
