@@ -12,7 +12,7 @@ from training_options import is_on, say
 import rows as r
 
 # tokens of TRL's chunked loss at once: the first is faster, the second is TRL's own
-CHUNKS = (2048, 256)
+CHUNKS = (2048, fit.LOSS_CHUNK)
 # Share of the memory that an estimate may take: what is kept of every layer is estimated less
 # exactly than a layer made again.
 ROOM = {False: 0.85, True: 1.0}

@@ -1,7 +1,6 @@
 """Attention of packed rows without a mask: each row attends to itself, at the cost of its length.
 
-    register()                   -> "packed_rows", a name for attn_implementation
-    add_row_bounds(collate)      a collator whose batches say where the packed rows begin and end
+    register()      -> "packed_rows", a name for attn_implementation
 
 On GPUs from Ampere on (sm_80) one call of torch's varlen_attn (FlashAttention's kernel) does all
 rows of a batch; elsewhere SDPA goes through them one by one. Plain SDPA would get a dense mask: at
@@ -24,14 +23,11 @@ def row_bounds(position_ids):
 
 
 def collate_with_bounds(collate, examples):
+    """A batch of this collator that says where its packed rows begin and end."""
     batch = collate(examples)
     if "position_ids" in batch and "attention_mask" not in batch:
         batch |= row_bounds(batch["position_ids"])
     return batch
-
-
-def add_row_bounds(collate):
-    return functools.partial(collate_with_bounds, collate)
 
 
 @functools.cache

@@ -38,6 +38,7 @@ import sys
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+import functools
 import os
 import shlex
 import shutil
@@ -201,7 +202,8 @@ def build_trainer(own, args, model_args, made, watch):
         made["notes"].append(prepare_model.check_unsloth(trainer, **made["first"]))
         say(made["notes"][-1])
     elif not own.unsloth:
-        trainer.data_collator = packed_attention.add_row_bounds(trainer.data_collator)
+        with_bounds = packed_attention.collate_with_bounds
+        trainer.data_collator = functools.partial(with_bounds, trainer.data_collator)
     for config in getattr(trainer.model, "peft_config", {}).values():
         # Unsloth names its own 4-bit copy of the base; an adapter is merged onto the 16-bit one
         config.base_model_name_or_path = model_args.model_name_or_path

@@ -138,18 +138,11 @@ def refusal_of_16bit(given):
     )
 
 
-REQUIRED = {
-    "train_file": "rows to train on (prompt and completion, messages, or question and answer)",
-    "model_name_or_path": "a folder or a hub id",
-    "output_dir": "the folder that gets the model",
-}
-
-
 def check_early(given):
     """What can be refused before torch is imported."""
-    for name, meaning in REQUIRED.items():
+    for name in ("train_file", "model_name_or_path", "output_dir"):
         if given.get(name) in (None, "", True):
-            raise r.BadInput(f"--{name} is missing: {meaning}")
+            raise r.BadInput(f"--{name} is missing (--help says what it is)")
     if not Path(given["train_file"]).is_file():
         raise r.BadInput(f"--train_file {given['train_file']}: there is no such file")
     if is_on(given.get("load_in_4bit")) and not is_on(given.get("use_peft")):
@@ -287,7 +280,7 @@ def look_back(output_dir, same_if, fresh):
             say(f"{output_dir}: finished already ({said})")
             return "finished"
         say(f"{output_dir}: made again, since {changed}")
-        remove([*output_dir.glob("checkpoint-*"), *output_dir.glob("tokens"), meta], "made again")
+        remove([*output_dir.glob("checkpoint-*"), meta], "made again")
     checkpoint, skipped = newest_whole(output_dir)
     for path in skipped:
         say(f"{path.name} is half-written and is skipped")
