@@ -150,16 +150,13 @@ def plan_batch(own, args, found, sequences, world):
 
 
 def make_watch(shape, found, model_args, world):
-    """Watch with the FLOPs of a token of these rows and the peak of these GPUs."""
-    import torch
+    """Watch with the FLOPs of a token of these rows."""
     from training_checks import Watch
 
-    gpu, flops = torch.cuda.get_device_name(0) if torch.cuda.is_available() else None, None
-    if shape:
-        context = found["train"]["squares"] / found["train"]["tokens"]
-        flops = fit_estimate.flops_per_token(shape, context, method_of(model_args))
-    peak = fit_estimate.peak_flops(gpu or "")
-    return Watch(flops, peak and peak * world, gpu)
+    if shape is None:
+        return Watch()
+    context = found["train"]["squares"] / found["train"]["tokens"]
+    return Watch(fit_estimate.flops_per_token(shape, context, method_of(model_args)), world)
 
 
 def build_trainer(own, args, model_args, made, watch):

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import torch
 from accelerate import PartialState
+from fit_estimate import peak_flops
 from transformers import TrainerCallback
 
 import rows as r
@@ -19,14 +20,14 @@ import rows as r
 class Watch(TrainerCallback):
     """Times the steps, saves once after the first one, stops at a loss that is no number.
 
-    flops  of a token by fit_estimate.flops_per_token, or None;  peak  FLOP/s of all GPUs, or None;
-    gpu    its name, or None
+    flops  of a token by fit_estimate.flops_per_token, or None;  world  processes
     Only the time inside steps counts, not evaluation or saving. Trainer counts the tokens
     (include_num_input_tokens_seen), of all processes and without padding.
     """
 
-    def __init__(self, flops=None, peak=None, gpu=None):
-        self.flops, self.peak, self.gpu = flops, peak, gpu
+    def __init__(self, flops=None, world=1):
+        self.gpu = torch.cuda.get_device_name(0) if torch.cuda.is_available() else None
+        self.flops, self.peak = flops, world * (peak_flops(self.gpu or "") or 0)
         self.seconds, self.trial = 0, False
 
     def on_train_begin(self, args, state, control, **kwargs):

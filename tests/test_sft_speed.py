@@ -235,9 +235,9 @@ def test_seconds_and_tokens_of_a_step(monkeypatch):
     import training_checks
 
     waited = []
+    watch, args = training_checks.Watch(), SimpleNamespace(save_strategy="no")
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     monkeypatch.setattr(torch.cuda, "synchronize", lambda: waited.append(1))
-    watch, args = training_checks.Watch(), SimpleNamespace(save_strategy="no")
     state = SimpleNamespace(global_step=4, max_steps=9, num_input_tokens_seen=100)
     for event in (watch.on_train_begin, watch.on_step_begin, watch.on_step_end):
         event(args, state, None)
