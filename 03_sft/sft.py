@@ -115,6 +115,7 @@ def prepare(own, args, model_args, state):
     say(training_rows.preview(tokenizer, **first))
     if held is None:
         args.eval_strategy = "no"
+    plan_batch(own, args, found, len(train_set), state.num_processes)
     return dict(
         shape=shape,
         tokenizer=tokenizer,
@@ -125,12 +126,11 @@ def prepare(own, args, model_args, state):
         notes=notes,
         need=need,
         chunk=chunk,
-        rows_per_step=plan_batch(own, args, found, len(train_set), state.num_processes),
     )
 
 
 def plan_batch(own, args, found, sequences, world):
-    """Set batch and accumulation, and say what there is to train on; returns the rows of a step."""
+    """Set batch and accumulation, and say what there is to train on."""
     train = found["train"]
     per_sequence = train["rows"] / sequences
     size, steps = batch_plan(
@@ -146,7 +146,6 @@ def plan_batch(own, args, found, sequences, world):
         f"= {size * steps * world} {'packed sequences' if args.packing else 'rows'} = {rows:.0f} "
         f"rows a step (asked for {own.global_batch_size})"
     )
-    return rows
 
 
 def make_watch(shape, found, model_args, world):
@@ -269,10 +268,8 @@ def meta_of(model_args, made, state):
         "model": model_args.model_name_or_path,
         "method": method_of(model_args),
         "rows": made["found"],
-        "rows_per_step": round(made["rows_per_step"], 1),
         "attention": model_args.attn_implementation,
         "notes": made["notes"],
-        "fit_estimate_gib": made["need"] and round(made["need"] / fit_estimate.GIB, 2),
         "steps": state.global_step,
         "first_loss": losses[0],
         "final_loss": losses[-1],
