@@ -2,7 +2,7 @@
 # Which rows train the better model? Each arm: rows -> mix -> SFT -> evaluation; then one table with intervals and paired tests. Every step is
 # skipped where it is finished, so a stopped ablation goes on. DRY_RUN=true prints the commands.
 #
-#   INPUT=clean.jsonl METHODS="random length novelty" N=40 bash 02_mix/ablate.sh        selection methods at equal rows
+#   INPUT=clean.jsonl METHODS="random length" N=40 bash 02_mix/ablate.sh        selection methods at equal rows
 #   ARMS="chunks=a.jsonl skeleton=b.jsonl" N=1000 bash 02_mix/ablate.sh                 files of rows against each other
 #   RUN_DIR=data/runs/mine ASK="--model M --base-url URL" bash 02_mix/ablate.sh 8       a table of the paper (arXiv 2507.16812)
 #
@@ -16,7 +16,7 @@
 #      .json, report.html, viewer.html
 #
 # PROFILE=demo: 2 CPU cores, about 3 minutes an arm; PROFILE=full: Qwen2.5-7B, a GPU day an arm on 8 GPUs. Without N the method `difficulty`
-# runs first and the others take as many rows, as in the paper; MATCH=tokens takes as many tokens. SEEDS="1 2 3" trains each arm three times;
+# runs first and the others take as many rows, as in the paper. SEEDS="1 2 3" trains each arm three times;
 # a winner must then win with every seed. The paper has no reference answer appended to a solution: MIX_OPTIONS="" is the default here too.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
@@ -27,10 +27,9 @@ PROFILE=${PROFILE:-demo}
 RUN_DIR=${RUN_DIR:-data/runs/demo}
 INPUT=${INPUT:-}
 ARMS=${ARMS:-}                                 # NAME=FILE of rows, an arm each
-METHODS=${METHODS:-"random length"}            # of random, length, difficulty, novelty, all; or FILE.py:FUNCTION, a scorer of your own
+METHODS=${METHODS:-"random length"}            # of random, length, difficulty, all; or FILE.py:FUNCTION, a scorer of your own
 SOURCES=${SOURCES:-all}                        # names of sources, each an ablation of its own; all: the rows of INPUT together
 N=${N:-}                                       # rows an arm
-MATCH=${MATCH:-rows}                           # rows | tokens: what is equal between the arms where N is not given
 SEEDS=${SEEDS:-42}
 ASK=${ASK:-}
 REFINERS=${REFINERS:-}
@@ -134,7 +133,6 @@ select_arm() {   # select_arm SOURCE NAME FOLDER: FOLDER/selected.jsonl
     else how=(--method "$2"); fi
     [[ $1 == all ]] || only=(--source "$1")
     if [[ -n $N ]]; then how+=(--n "$N")
-    elif [[ -n $first && -z $ARMS && $MATCH == tokens ]]; then how+=(--match-tokens "$first" --tokenizer "$BASE_MODEL")
     elif [[ -n $first && -z $ARMS && $2 != all ]]; then how+=(--match-n "$first"); fi
     step "$py" 02_mix/select_rows.py --input "$rows" --output "$3/selected.jsonl" "${how[@]}" "${only[@]}"
 }

@@ -1,5 +1,5 @@
-"""Choose which rows go into the mixture: random, the longest answers, by difficulty, by new
-4-grams, by a score of your own, or all.
+"""Choose which rows go into the mixture: random, the longest answers, by difficulty, by a score of
+your own, or all.
 
     python 02_mix/select_rows.py --input clean.jsonl --output selected.jsonl --method difficulty
     python 02_mix/select_rows.py --input clean.jsonl --output random.jsonl --method random --match-n selected.jsonl
@@ -12,10 +12,8 @@ out  the chosen rows in the order of the input, with `selection` (why) and `sele
      easy" (mean > 9), "too hard (noisy)" (mean < 1), "no difficulty score"; "other source" with
      --source; "not in the recipe"
 
-length measures `annotator_tokens` where every row has it, else the characters of
-annotator_response, else of the answer. A scorer is a function of a row: the highest numbers are
-kept, None rejects. novelty takes rows one by one, each with the most word 4-grams that no chosen
-row has. --match-tokens takes the best until they hold as many tokens as FILE.
+length measures `annotator_tokens` where every row has it, else the characters of the answer. A
+scorer is a function of a row: the highest numbers are kept, None rejects.
 """
 
 import sys
@@ -26,17 +24,14 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 import math
 import runpy
 
-import count_tokens
 import load_sources
-import novelty
-import score_difficulty
 
 import rows as r
 
-METHODS = ("random", "length", "difficulty", "novelty", "all")
-HOW = {"random": "at random", "length": "longest", "novelty": "most new 4-grams"}
-# of a row: place of its rule (-1: none), place in the order of the seed, score (NaN: none), size
-MEASURES = [("rule", "i8"), ("key", "u8"), ("score", "f8"), ("size", "f8")]
+METHODS = ("random", "length", "difficulty", "all")
+HOW = {"random": "at random", "length": "longest"}
+# of a row: place of its rule (-1: none), place in the order of the seed, score (NaN: none)
+MEASURES = [("rule", "i8"), ("key", "u8"), ("score", "f8")]
 
 
 def order_key(seed, id_, use):
@@ -47,41 +42,26 @@ def order_key(seed, id_, use):
     return xxhash.xxh3_64_intdigest(f"{use}\x1f{seed}\x1f{id_}".encode("utf-8", "surrogatepass"))
 
 
-# ---- the choice ----
-
-
-def ranked(rows, method, keep):
-    """The rows (a DataFrame of MEASURES) that may be chosen, best first."""
-    if method in ("random", "all"):
-        return rows.sort_values("key")
-    if method == "difficulty":
-        return rows[rows.score.between(*keep)].sort_values("key")
-    return rows.dropna().sort_values(["score", "key"], ascending=[False, True])
-
-
-def choose(rows, method, keep, n=None, tokens=None):
-    """Index of the chosen rows: the best n, or as many as come nearest to `tokens`, or all that may
+def choose(rows, method, keep, n=None):
+    """Index of the rows (a DataFrame of MEASURES) that are chosen: the best n, or all that may
     be."""
-    rows = ranked(rows, method, keep)
     if method == "all":
-        n = None
-    elif tokens is not None:
-        sums = [0, *rows["size"].cumsum()]
-        n = min(range(len(sums)), key=lambda count: abs(sums[count] - tokens))
-    return rows.index[:n]
+        return rows.index
+    if method == "difficulty":
+        rows = rows[rows.score.between(*keep)]
+    if method in ("random", "difficulty"):
+        return rows.sort_values("key").index[:n]
+    return rows.dropna().sort_values(["score", "key"], ascending=[False, True]).index[:n]
 
 
 # ---- what a row is ranked by: functions row -> number, or None ----
 
 
 def length_of(path):
-    """Length by the first of three fields that every row has."""
-    fields = ["annotator_tokens", "annotator_response"]
-    for row in r.read(path):
-        fields = [field for field in fields if row.get(field) is not None]
-    field = [*fields, "answer"][0]
+    every = all(row.get("annotator_tokens") is not None for row in r.read(path))
+    field = "annotator_tokens" if every else "answer"
     r.say(f"length: measured by {field}")
-    return lambda row: row[field] if isinstance(row[field], int) else len(row[field] or "")
+    return lambda row: row[field] if every else len(row[field] or "")
 
 
 def load_scorer(text):
@@ -96,30 +76,12 @@ def load_scorer(text):
     return defined[name]
 
 
-def novelty_of(args, n):
-    """4-grams that a row added when it was chosen, greedily among n; rows are offered in the order
-    of seed and ids."""
-    if args.recipe or n is None:
-        raise r.BadInput("--method novelty needs --n or --match-n; a recipe cannot name it")
-    texts = {
-        row["id"]: f"{row['question']}\n{row['answer']}"
-        for row in r.read(args.input, "question", "answer")
-        if left_out(row, args) is None
-    }
-    ids = sorted(texts, key=lambda id_: order_key(args.seed, id_, "select"))
-    gains = dict(zip(ids, novelty.gains((texts[id_] for id_ in ids), n), strict=True))
-    return lambda row: gains.get(row["id"])
-
-
-def scorer_of(rule, args):
-    method = rule["method"]
+def scorer_of(method, path):
     if method in ("random", "all"):
         return lambda row: None
     if method == "difficulty":
         return lambda row: row["difficulty"]
-    if method == "length":
-        return length_of(args.input)
-    return novelty_of(args, rule["n"]) if method == "novelty" else load_scorer(method)
+    return length_of(path) if method == "length" else load_scorer(method)
 
 
 def checked_score(scorer, row, path):
@@ -136,31 +98,22 @@ def checked_score(scorer, row, path):
     return float(value)
 
 
-def sized(rows, tokenizer):
-    """(row, size) of rows: tokens of the tokenizer, or characters of question and answer."""
-    if tokenizer:
-        return count_tokens.counted(rows, count_tokens.Tokenizer(tokenizer))
-    return ((row, len(str(row["question"])) + len(str(row["answer"]))) for row in rows)
-
-
 # ---- rules: how the rows of a source, or all (source None), are chosen ----
 
 
 def rules_of(args):
-    """List of dicts source, method, n, tokens."""
+    """List of dicts source, method, n."""
     if args.recipe:
-        return recipe_rules(args.recipe)
-    method, n, tokens = args.scorer or args.method, args.n, None
+        rules = recipe_rules(args.recipe)
+        return [rule for rule in rules if args.source in (None, rule["source"])]
+    method, n = args.scorer or args.method, args.n
     if args.match_n:
         n = sum(1 for _ in r.read(args.match_n, unique=False))
-    if args.match_tokens:
-        rows = r.read(args.match_tokens, "question", "answer", unique=False)
-        tokens = sum(size for _, size in sized(rows, args.tokenizer))
-    if method not in ("difficulty", "all") and n is None and tokens is None:
+    if method not in ("difficulty", "all") and n is None:
         raise r.BadInput(
-            f"--n: say how many rows {method} is to keep, or name a file with --match-n or --match-tokens"
+            f"--n: say how many rows {method} is to keep, or name a file with --match-n"
         )
-    return [dict(source=None, method=method, n=n, tokens=tokens)]
+    return [dict(source=args.source, method=method, n=n)]
 
 
 def recipe_rules(path):
@@ -171,35 +124,22 @@ def recipe_rules(path):
         if method not in METHODS:
             names = ", ".join(METHODS)
             raise r.BadInput(f"--recipe {path}: {name}: {method} is no method ({names})")
-        rules.append(dict(source=name, method=method, n=n, tokens=None))
+        rules.append(dict(source=name, method=method, n=n))
     return rules
 
 
 # ---- the two passes over the file ----
 
 
-def left_out(row, args):
-    """Reason why a row takes no part in the choice (--source, --only), or None."""
-    if args.source and row.get("source") != args.source:
-        return "other source"
-    if args.only:
-        kind = "verifiable" if score_difficulty.checkable(row) else "open"
-        return None if kind == args.only else f"{kind} question"
-    return None
-
-
 def measure(args, rules):
     """First pass: the MEASURES of each row."""
     places = {rule["source"]: place for place, rule in enumerate(rules)}
-    scorers = [scorer_of(rule, args) for rule in rules]
-    rows = r.progress(r.read(args.input, "question", "answer", "subject?"), desc="measuring")
-    for row, size in sized(rows, args.tokenizer):
-        place, score = places.get(row.get("source"), places.get(None, -1)), math.nan
-        if left_out(row, args):
-            place = -1
-        if place >= 0:
-            score = checked_score(scorers[place], row, args.input)
-        yield place, order_key(args.seed, row["id"], "select"), score, size
+    scorers = [scorer_of(rule["method"], args.input) for rule in rules]
+    rows = r.read(args.input, "question", "answer", "subject?")
+    for row in r.progress(rows, desc="measuring"):
+        place = places.get(row.get("source"), places.get(None, -1))
+        score = math.nan if place < 0 else checked_score(scorers[place], row, args.input)
+        yield place, order_key(args.seed, row["id"], "select"), score
 
 
 def reason_for(rule, score, args):
@@ -216,12 +156,13 @@ def reason_for(rule, score, args):
 
 def why_not(method, score, keep):
     """Reason a row was left out."""
-    if method == "difficulty":
-        if score is None:
-            return "no difficulty score"
-        if not keep[0] <= score <= keep[1]:
-            return "too easy" if score > keep[1] else "too hard (noisy)"
-    return "no score" if method not in METHODS and score is None else "not selected"
+    if score is None and method == "difficulty":
+        return "no difficulty score"
+    if score is None and method not in METHODS:
+        return "no score"
+    if method == "difficulty" and not keep[0] <= score <= keep[1]:
+        return "too easy" if score > keep[1] else "too hard (noisy)"
+    return "not selected"
 
 
 def write(args, step, rules, frame, chosen):
@@ -229,7 +170,7 @@ def write(args, step, rules, frame, chosen):
     rows = r.progress(step.read(args.input, "question", "answer", "subject?"), desc="selecting")
     for row, place, score, is_chosen in zip(rows, frame.rule, frame.score, chosen, strict=True):
         if place < 0:
-            step.reject(row, left_out(row, args) or "not in the recipe")
+            step.reject(row, "other source" if args.source else "not in the recipe")
             continue
         rule, score = rules[place], None if math.isnan(score) else score
         if is_chosen:
@@ -250,15 +191,12 @@ def parse_options():
     choose_by("--recipe", metavar="FILE", help=recipe)
     add("--n", type=r.positive, metavar="N", help="rows to keep")
     add("--match-n", metavar="FILE", help="keep as many rows as FILE has")
-    add("--match-tokens", metavar="FILE", help="keep as many tokens as FILE has")
-    add("--tokenizer", metavar="M", help="of --match-tokens (default: characters are counted)")
     bounds = dict(nargs=2, type=float, default=(1.0, 9.0), metavar=("LOW", "HIGH"))
     add("--keep", **bounds, help="difficulty: means to keep (default 1 9)")
     add("--source", metavar="NAME", help="choose among the rows of this source only")
-    add("--only", choices=("verifiable", "open"), help="by whether rules can check the reference")
     args = parser.parse_args()
-    if len(list(filter(None, (args.n, args.match_n, args.match_tokens, args.recipe)))) > 1:
-        parser.error("give one of --n, --match-n and --match-tokens (a recipe has its own counts)")
+    if bool(args.n) + bool(args.match_n) + bool(args.recipe) > 1:
+        parser.error("give one of --n and --match-n (a recipe has its own counts)")
     return args
 
 
@@ -267,10 +205,8 @@ def main():
     import pandas as pd
 
     args = parse_options()
-    scorer = args.scorer and args.scorer.partition(":")[0]
-    others = filter(None, (args.match_n, args.match_tokens, args.recipe, scorer))
-    modules = (count_tokens, load_sources, novelty, score_difficulty)
-    step = r.Step(args, inputs=[args.input, *others], code=modules)
+    others = filter(None, (args.match_n, args.recipe, (args.scorer or "").partition(":")[0]))
+    step = r.Step(args, inputs=[args.input, *others], code=[load_sources])
     if step.finished():
         return
     rules = rules_of(args)
@@ -278,7 +214,7 @@ def main():
     chosen = np.zeros(len(frame), bool)
     for place, rule in enumerate(rules):
         own, wanted = frame[frame.rule == place], rule["n"]
-        picked = choose(own, rule["method"], args.keep, wanted, rule["tokens"])
+        picked = choose(own, rule["method"], args.keep, wanted)
         chosen[picked] = True
         rule |= dict(chosen=len(picked), of=len(own))
         if wanted is not None and len(picked) < wanted:
