@@ -1,6 +1,6 @@
-"""Manifest, picture and dataset card of a finished mixture (used by mix.py; no command of its own).
+"""Dataset card of a finished mixture (used by mix.py; no command of its own).
 
-They are made from X.jsonl with its meta file, and from the meta and rejected files of the steps
+It is made from X.jsonl's shards and meta file, and from the meta and rejected files of the steps
 before it, found through the inputs that each names.
 """
 
@@ -13,9 +13,6 @@ import load_sources
 import row_forms
 
 import rows as r
-
-TOP_SUBJECTS = 11  # that have a colour of their own in the picture
-
 
 # ---- how the mixture came about ----
 
@@ -112,65 +109,30 @@ def steps_table(steps):
     return table(["script", "file", "in", "out", "rejected"], lines)
 
 
-# ---- the three files ----
+# ---- the card ----
 
 
 def read_frame(output):
     """DataFrame of a mixture: source, subject, license, licence (as the card names it), tokens,
-    generators."""
+    extra."""
     import pandas as pd
 
-    lines = []
-    for row in r.read(output):
-        license_, subject = row["license"] or "", row["subject"] or "none"
-        named = license_ or "not stated"
-        named += " (non-commercial)" * row_forms.non_commercial(license_)
-        generators = json.loads(row["extra"] or "{}").get("generator") or []
-        lines.append((row["source"], subject, license_, named, row["n_tokens"] or 0, generators))
-    names = ["source", "subject", "license", "licence", "tokens", "generators"]
-    return pd.DataFrame(lines, columns=names)
+    columns = ["source", "subject", "license", "n_tokens", "extra"]
+    shards = sorted((output.parent / "data").glob(f"{output.stem}-*-of-*.parquet"))
+    frame = pd.concat([pd.read_parquet(shard, columns=columns) for shard in shards])
+    frame["tokens"] = frame.n_tokens.fillna(0).astype(int)
+    frame = frame.fillna({"subject": "none", "license": "", "extra": "{}"})
+    closed = frame.license.map(row_forms.non_commercial)
+    frame["licence"] = frame.license.replace("", "not stated") + closed.map(
+        {True: " (non-commercial)", False: ""}
+    )
+    return frame
 
 
-def plot(path, frame, title):
-    """Stacked bars: rows of each source by subject."""
-    import matplotlib
-
-    matplotlib.use("Agg")
-    import matplotlib.pyplot as plt
-    import pandas as pd
-
-    top = frame.subject.value_counts().index[:TOP_SUBJECTS]
-    subjects = frame.subject.where(frame.subject.isin(top), "other")
-    counts = pd.crosstab(frame.source, subjects)
-    counts = counts.loc[counts.sum(axis=1).sort_values().index, [*top, *({*subjects} - {*top})]]
-    counts.columns = [f"{name} ({n:,})" for name, n in counts.sum().items()]
-    figure, axes = plt.subplots(figsize=(9, 1.6 + 0.45 * max(1, len(counts))))
-    if len(counts):
-        counts.plot.barh(stacked=True, ax=axes, colormap="tab20")
-        axes.legend(fontsize=7, ncols=2, loc="lower right")
-    axes.set(xlabel="rows", ylabel="")
-    axes.set_title(title, fontsize=10)
-    axes.spines[["top", "right"]].set_visible(False)
-    figure.tight_layout()
-    with r.write_aside(path) as file:
-        figure.savefig(file, format="png", dpi=150, metadata={"Software": None})
-    plt.close(figure)
-
-
-def manifest(output, meta):
-    """Every file of the mixture with its rows, bytes and hash."""
-    import pyarrow.parquet
-
-    listed = []
-    shards = [output.parent / name for name in meta["files"]]
-    for path in [output, r.beside(output, "rejected.jsonl"), *shards]:
-        is_shard = path.suffix == ".parquet"
-        n = pyarrow.parquet.read_metadata(path).num_rows if is_shard else r.count_rows(path)
-        r.file_hash.cache_clear()
-        file = {"file": str(path.relative_to(output.parent)), "rows": n}
-        listed.append({**file, "bytes": path.stat().st_size, "sha256": r.file_hash(str(path))})
-    made_by = {name: meta[name] for name in ("recipe", "recipe_hash", "tokenizer")}
-    return {**made_by, "rows": meta["counts"]["out"], "files": listed}
+def generators_of(frame):
+    """Names of the models that wrote or changed rows."""
+    extras = map(json.loads, frame.extra[frame.extra.str.contains('"generator"')])
+    return {name for extra in extras for name in extra.get("generator") or ()}
 
 
 def card_head(meta, stem, frame):
@@ -201,7 +163,7 @@ def card_head(meta, stem, frame):
         text.append(
             f"**Licence not stated** for {unknown:,} rows: look it up before you publish them."
         )
-    return [*text, *r.model_terms({name for names in frame.generators for name in names})]
+    return [*text, *r.model_terms(generators_of(frame))]
 
 
 def shares_sections(frame):
@@ -233,7 +195,7 @@ def citations(recipe, names):
 
 
 def write(output):
-    """All three files of a finished mixture, a path."""
+    """README.md beside a finished mixture, a path."""
     meta, frame, stem = r.read_meta(output), read_frame(output), output.stem
     went, unexplained = where_rows_went(lineage(output), frame)
     steps = lineage(output, sources=True)
@@ -241,19 +203,15 @@ def write(output):
         *card_head(meta, stem, frame),
         *went,
         *shares_sections(frame),
-        f"![rows by source and subject]({stem}.mixture.png)",
         "## Steps",
         steps_table(steps),
         *measures(steps),
         *citations(meta["recipe"], [name for name, *_ in shares(frame, "source")]),
         "## Files",
-        f"`{stem}.jsonl`, {len(meta['files'])} parquet shard(s) in `data/`; hashes in `{stem}.manifest.json`; rows left out, each with its reason, "
-        "in the `*.rejected.jsonl`.",
+        f"`{stem}.jsonl`, the same rows as parquet in `data/`; rows left out, each with its reason, in the `*.rejected.jsonl`.",
     ]
-    plot(r.beside(output, "mixture.png"), frame, f"{meta['recipe']['name']}: {len(frame):,} rows")
     with r.write_aside(output.parent / "README.md", "w") as file:
         file.write("\n\n".join(text) + "\n")
-    r.write_json(r.beside(output, "manifest.json"), manifest(output, meta))
     for line in unexplained:
         r.say(f"does not add up: {line}")
     r.say(went[1])

@@ -9,8 +9,7 @@ out  X.jsonl: id, prompt and completion (chat messages), question, source, sourc
      license, reference_answer, selection, selection_score, recipe, recipe_hash, n_tokens (in the
      student's chat template), extra (JSON of all other fields). Rejected: "too long" (never cut),
      "empty question", "empty answer", "not in the recipe". Beside it: data/X-*.parquet (the same
-     rows), X.manifest.json (hashes of all files), X.mixture.png, README.md (dataset card: where
-     every row of every source went)
+     rows), README.md (dataset card: where every row of every source went)
 
 Order and rows depend on the seed and the ids alone. --append-reference ends answers that commit to
 nothing with "The final answer is \\boxed{x}" ("Answer: B" for a letter), where the reference is at
@@ -31,18 +30,21 @@ import re
 import tempfile
 
 import card
-import count_tokens
 import load_sources
 import row_forms
 import select_rows
 
+import batch_generate
 import rows as r
 
 SHARD_ROWS = 250_000  # of a parquet file
-BATCH = 2048  # rows written at once
+BATCH = 512  # rows tokenized or written at once
 BUCKETS = 64  # files that rows are sorted through
 COLUMNS = "source source_id subject license reference_answer selection".split()
 USED = {"id", "question", "answer", "system", "selection_score", "n_tokens", *COLUMNS}
+
+
+# ---- one row ----
 
 
 def with_reference(row):
@@ -61,67 +63,31 @@ def with_reference(row):
     return {**row, "answer": f"{answer.rstrip()}\n\n{line}", "appended_reference": True}
 
 
+def conversation(row):
+    """Chat messages of a row."""
+    turns = [("user", row["question"]), ("assistant", row["answer"])]
+    if row.get("system"):
+        turns.insert(0, ("system", row["system"]))
+    return [{"role": role, "content": text} for role, text in turns]
+
+
 def train_row(row, recipe, recipe_hash):
     """A row in TRL's conversational prompt-completion form, with the same columns and types
     whatever its source."""
-    chat = count_tokens.conversation(row)
-    made = {
+    chat = conversation(row)
+    score, extra = row.get("selection_score"), {k: v for k, v in row.items() if k not in USED}
+    return {
         "id": row["id"],
         "prompt": chat[:-1],
         "completion": chat[-1:],
         "question": row["question"],
-    }
-    made |= {name: None if row.get(name) is None else str(row[name]) for name in COLUMNS}
-    score, extra = row.get("selection_score"), {k: v for k, v in row.items() if k not in USED}
-    return made | {
+        **{name: None if row.get(name) is None else str(row[name]) for name in COLUMNS},
         "selection_score": None if score is None else float(score),
         "recipe": recipe,
         "recipe_hash": recipe_hash,
         "n_tokens": row["n_tokens"],
         "extra": json.dumps(extra, ensure_ascii=False) if extra else None,
     }
-
-
-def schema():
-    import pyarrow as pa
-
-    message = pa.list_(pa.struct([("role", pa.string()), ("content", pa.string())]))
-    columns = dict.fromkeys(["id", "prompt", "completion", "question", *COLUMNS], pa.string())
-    columns |= {"prompt": message, "completion": message, "selection_score": pa.float64()}
-    columns |= {"recipe": pa.string(), "recipe_hash": pa.string(), "n_tokens": pa.int64()}
-    return pa.schema({**columns, "extra": pa.string()})
-
-
-def table_of(rows):
-    import pyarrow as pa
-
-    try:
-        return pa.Table.from_pylist(rows, schema=schema())
-    except UnicodeEncodeError:  # lone surrogates have no UTF-8 form, which Arrow insists on
-        plain = json.dumps(rows, ensure_ascii=False).encode("utf-8", "replace")
-        return pa.Table.from_pylist(json.loads(plain), schema=schema())
-
-
-def write_shards(rows, folder, stem):
-    """Write rows to parquet files of SHARD_ROWS, named once all are there; returns the paths.
-    Shards of an earlier run of this name are removed."""
-    from pyarrow.parquet import ParquetWriter
-
-    folder.mkdir(parents=True, exist_ok=True)
-    rows, aside = iter(rows), []
-    first = list(itertools.islice(rows, 1))
-    while first or not aside:
-        shard = itertools.chain(first, itertools.islice(rows, SHARD_ROWS - 1))
-        aside.append(folder / f".{stem}-{len(aside):05d}.part")
-        with r.naming(aside[-1]), ParquetWriter(aside[-1], schema(), compression="zstd") as file:
-            while batch := list(itertools.islice(shard, BATCH)):
-                file.write_table(table_of(batch))
-        first = list(itertools.islice(rows, 1))
-    old = {*folder.glob(f"{stem}-*-of-*.parquet"), *folder.glob(f".{stem}-*.part")}
-    for path in old - set(aside):
-        path.unlink()
-    name = f"{stem}-{{:05d}}-of-{len(aside):05d}.parquet"
-    return [path.replace(folder / name.format(number)) for number, path in enumerate(aside)]
 
 
 # ---- rows in ----
@@ -150,15 +116,47 @@ def trainable(args, step, sources):
                 yield with_reference(row) if args.append_reference else row
 
 
+def load_tokenizer(name):
+    """The student's tokenizer, with the template that sft.py gives to a model without one."""
+    from transformers import AutoTokenizer
+
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(name)
+    except Exception as error:  # plain, for a missing, gated or broken tokenizer
+        raise r.BadInput(
+            f"--tokenizer {name} cannot be loaded ({str(error)[:200]}): give a hub id or a folder"
+        ) from None
+    if not tokenizer.chat_template:
+        batch_generate.add_template(tokenizer)
+    tokenizer.backend_tokenizer.no_truncation()
+    tokenizer.backend_tokenizer.no_padding()
+    return tokenizer
+
+
+def lengths(tokenizer, rows):
+    """Tokens of each of the rows in the chat template."""
+    import jinja2
+
+    try:
+        texts = tokenizer.apply_chat_template([*map(conversation, rows)], tokenize=False)
+    except jinja2.TemplateError as error:
+        raise r.BadInput(f"the chat template refuses a row: {error}") from None
+    # the tokenizer beneath: transformers' own call takes a third more time
+    encoded = tokenizer.backend_tokenizer.encode_batch_fast(texts, add_special_tokens=False)
+    return list(map(len, encoded))
+
+
 def fitting(rows, step, tokenizer, max_tokens):
     """The rows within the limit, with n_tokens; without a tokenizer nothing is counted."""
-    counted = count_tokens.counted(rows, tokenizer) if tokenizer else ((row, None) for row in rows)
-    for row, tokens in counted:
-        row["n_tokens"] = tokens
-        if max_tokens and tokens > max_tokens:
-            step.reject(row, "too long")
-        else:
-            yield row
+    rows = iter(rows)
+    while batch := list(itertools.islice(rows, BATCH)):
+        counts = lengths(tokenizer, batch) if tokenizer else [None] * len(batch)
+        for row, tokens in zip(batch, counts, strict=True):
+            row["n_tokens"] = tokens
+            if max_tokens and tokens > max_tokens:
+                step.reject(row, "too long")
+            else:
+                yield row
 
 
 def mixed(rows, seed, folder):
@@ -175,6 +173,52 @@ def mixed(rows, seed, folder):
             file.seek(0)
             for line in sorted(file):
                 yield r.decode(line[16:])
+
+
+# ---- parquet ----
+
+
+def schema():
+    import pyarrow as pa
+
+    message = pa.list_(pa.struct([("role", pa.string()), ("content", pa.string())]))
+    columns = dict.fromkeys(["id", "prompt", "completion", "question", *COLUMNS], pa.string())
+    columns |= {"prompt": message, "completion": message, "selection_score": pa.float64()}
+    columns |= {"recipe": pa.string(), "recipe_hash": pa.string(), "n_tokens": pa.int64()}
+    return pa.schema({**columns, "extra": pa.string()})
+
+
+def table_of(rows):
+    import pyarrow as pa
+
+    try:
+        return pa.Table.from_pylist(rows, schema=schema())
+    except UnicodeEncodeError:  # lone surrogates have no UTF-8 form, which Arrow insists on
+        plain = json.dumps(rows, ensure_ascii=False).encode("utf-8", "replace")
+        return pa.Table.from_pylist(json.loads(plain), schema=schema())
+
+
+def write_shards(path):
+    """Write the rows of the finished file to parquet files of SHARD_ROWS, in the place of those of
+    an earlier run."""
+    from pyarrow.parquet import ParquetWriter
+
+    folder = path.parent / "data"
+    for old in folder.glob(f"{path.stem}-*-of-*.parquet"):
+        old.unlink()
+    rows, count = r.read(path, unique=False), r.read_meta(path)["counts"]["out"]
+    shards = max(1, -(-count // SHARD_ROWS))
+    for number in range(shards):
+        shard = itertools.islice(rows, SHARD_ROWS)
+        with (
+            r.write_aside(folder / f"{path.stem}-{number:05d}-of-{shards:05d}.parquet") as file,
+            ParquetWriter(file, schema(), compression="zstd") as writer,
+        ):
+            while batch := list(itertools.islice(shard, BATCH)):
+                writer.write_table(table_of(batch))
+
+
+# ---- settings ----
 
 
 def settings(args, recipe):
@@ -208,30 +252,22 @@ def main():
     recipe = load_sources.read_recipe(args.recipe) if args.recipe else {"name": "inputs"}
     made_by = settings(args, recipe)
     recipe_hash = r.text_hash(made_by)
-    tokenizer = count_tokens.Tokenizer(args.tokenizer) if args.tokenizer else None
-    named = tokenizer and {"name": Path(tokenizer.name).name, "sha256": tokenizer.hash}
     inputs = [*args.input, *filter(None, [args.recipe])]
-    code = (card, count_tokens, load_sources, load_sources.TABLE, row_forms, select_rows)
-    made = dict(recipe=made_by, recipe_hash=recipe_hash, tokenizer=named)
-    step = r.Step(args, inputs=inputs, code=code, **made)
-    if step.finished():
-        # without a manifest it was stopped between the rows and the card
-        if not r.beside(step.output, "manifest.json").is_file():
-            card.write(step.output)
-        return
-    sources = {entry["source"] for entry in recipe.get("sources", ())}
-    rows = r.progress(trainable(args, step, sources), desc=step.output.name)
-    rows = fitting(rows, step, tokenizer, args.max_tokens)
-
-    def kept():
+    code = (card, load_sources, load_sources.TABLE, row_forms, select_rows)
+    step = r.Step(args, inputs=inputs, code=code, recipe=made_by, recipe_hash=recipe_hash)
+    card_path = step.output.with_name("README.md")
+    if not step.finished():
+        card_path.unlink(missing_ok=True)  # it tells of other rows
+        tokenizer = load_tokenizer(args.tokenizer) if args.tokenizer else None
+        sources = {entry["source"] for entry in recipe.get("sources", ())}
+        rows = r.progress(trainable(args, step, sources), desc=step.output.name)
+        rows = fitting(rows, step, tokenizer, args.max_tokens)
         for row in mixed(rows, args.seed, step.output.parent):
-            made = train_row(row, recipe["name"], recipe_hash)
-            step.keep(made)
-            yield made
-
-    files = write_shards(kept(), step.output.parent / "data", step.output.stem)
-    step.finish(files=[str(path.relative_to(step.output.parent)) for path in files])
-    card.write(step.output)
+            step.keep(train_row(row, recipe["name"], recipe_hash))
+        step.finish()
+    if not card_path.is_file():  # or it was stopped between the rows and the card
+        write_shards(step.output)
+        card.write(step.output)
 
 
 if __name__ == "__main__":

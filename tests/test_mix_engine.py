@@ -1,6 +1,6 @@
 """Difficulty, annotation and lengths with a real engine: vLLM in this process on the demo model."""
 
-import count_tokens
+import mix
 import pytest
 from conftest import ROOT, read_jsonl, write_jsonl
 
@@ -69,26 +69,12 @@ def test_sampled_scored_and_annotated_by_a_real_model(tmp_path, run_script, demo
 
 @pytest.mark.slow
 def test_tokens_are_counted_as_transformers_counts_them(demo_model):
-    """The sandboxed template and the bare tokenizer give what the trainer will see, to the
-    token."""
+    """What the trainer will see, to the token."""
     from transformers import AutoTokenizer
 
-    theirs, ours = (
-        AutoTokenizer.from_pretrained(demo_model),
-        count_tokens.Tokenizer(str(demo_model)),
-    )
-    chats = [
-        count_tokens.conversation(row) for row in read_jsonl(ROOT / "data/sample/train.jsonl")[:100]
-    ]
-    chats += [
-        [
-            {"role": "user", "content": " \n odd <|im_end|> {{ text }} \u2028"},
-            {"role": "assistant", "content": "\n\n\\boxed{1} "},
-        ]
-    ]
-    assert ours.render(chats) == [
-        theirs.apply_chat_template(chat, tokenize=False) for chat in chats
-    ]
-    assert ours.lengths(chats) == [
-        len(theirs.apply_chat_template(chat, tokenize=True, return_dict=False)) for chat in chats
+    theirs, ours = AutoTokenizer.from_pretrained(demo_model), mix.load_tokenizer(demo_model)
+    rows = read_jsonl(ROOT / "data/sample/train.jsonl")[:100]
+    rows += [{"question": " \n odd <|im_end|> {{ text }} \u2028", "answer": "\n\n\\boxed{1} "}]
+    assert mix.lengths(ours, rows) == [
+        len(theirs.apply_chat_template(mix.conversation(row), return_dict=False)) for row in rows
     ]
