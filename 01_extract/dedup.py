@@ -5,15 +5,15 @@ word 3-grams decides.
 
 in   rows with a text in `question` (or --field)
 out  the rows that stand first among their duplicates; the others are in dedup.rejected.jsonl with
-     reason `duplicate`, `duplicate_of` (id of a kept row) and `jaccard`, or with reason `semantic
-     duplicate`, `duplicate_of` and `cosine`. Equal questions with unequal answers: "other answer"
-     (the kept row's is better backed) or "answers disagree" (none stays), with all `answers`; near
-     ones stay where their short answers surely differ (equal_questions.py)
+     reason `duplicate`, `duplicate_of` (id of a kept row) and `jaccard`. Equal questions with
+     unequal answers: "other answer" (the kept row's is better backed) or "answers disagree" (none
+     stays), with all `answers`; near ones stay where their short answers surely differ
+     (equal_questions.py)
 
 Words are lower-cased \\w+; a question without any is kept. Questions with other numbers are two, and
 so are short ones, or those whose last sentence is short, where each holds a content word that the
-other lacks ("treatments for Osteoporosis", "... for COPD"). --semantic adds a pass with sentence
-embeddings. About 1.4 KB a row; the file is read twice, and again for the answers of near rows.
+other lacks ("treatments for Osteoporosis", "... for COPD"). About 1.4 KB a row; the file is read
+twice, and again for the answers of near rows.
 """
 
 import sys
@@ -42,7 +42,6 @@ LARGEST_SIGNATURE = 256
 # a bucket of more rows is one template with many fillings: it is split by the numbers, and pairs
 # reach back this far
 FAMILY = 32
-VECTORS = 4096  # rows whose vectors are multiplied at once
 PAIRS = 1 << 16  # candidates looked at together
 _random = np.random.default_rng(42)
 ODD = _random.integers(2**62, 2**63, 4, dtype=np.uint64) * np.uint64(2) + np.uint64(1)
@@ -144,11 +143,14 @@ def candidate_pairs(keys, rows, family_key):
     return np.stack(np.divmod(codes, max(count, 1)), axis=1)
 
 
-def near_pairs(found, rows, threshold, numbers_of):
+def near_pairs(found, rows, threshold):
     """Pairs (later, earlier) of row numbers that may be alike, and the function (later, earlier) ->
     Jaccard of their shingles, or None below the threshold."""
-    family_key = functools.cache(lambda at: hash(numbers_of(rows[at])) & 0xFFFFFFFF)
-    pairs = rows[candidate_pairs(found.keys, rows, family_key)]
+
+    def family_key(at):
+        return hash(question_text.numbers(found.texts[rows[at]])) & 0xFFFFFFFF
+
+    pairs = rows[candidate_pairs(found.keys, rows, functools.cache(family_key))]
     grams_of = functools.lru_cache(8192)(found.grams)
 
     def jaccard(later, earlier):
@@ -158,28 +160,6 @@ def near_pairs(found, rows, threshold, numbers_of):
         return share if share >= threshold else None
 
     return pairs, jaccard
-
-
-def semantic_pairs(args, texts, rows):
-    """The same for sentence vectors: n^2 / 2 products in blocks, seconds for 100,000 rows on a GPU,
-    minutes on a CPU."""
-    import embed_texts
-
-    folder = r.beside(args.output, "embeddings")
-    vectors = embed_texts.embed([texts[row] for row in rows], args.encoder, folder)
-    pairs = [np.zeros((0, 2), dtype=np.int64)]
-    for later in range(0, len(rows), VECTORS):
-        for earlier in range(0, later + 1, VECTORS):
-            blocks = (vectors[at : at + VECTORS] for at in (later, earlier))
-            near = embed_texts.pairs_from(*blocks, args.semantic) + np.array([later, earlier])
-            pairs.append(rows[near[near[:, 1] < near[:, 0]]])
-
-    def cosine(*pair):
-        ours, theirs = vectors[np.searchsorted(rows, pair)].astype(np.float32)
-        share = float(ours @ theirs)
-        return share if share >= args.semantic else None
-
-    return np.unique(np.concatenate(pairs), axis=0), cosine
 
 
 def resolve(pairs, likeness, differ, claims):
@@ -271,30 +251,22 @@ def find_duplicates(args):
     def differ(a, b):
         return other_numbers(a, b) or question_text.other_words(texts[a], texts[b])
 
-    def still_there():
-        return np.setdiff1d(np.flatnonzero(found.lengths), np.array([*out], dtype=np.int64))
-
     claims = equal_questions.Claims(
         lambda: r.read(args.input, args.field, limit=args.limit, unique=False), found.said
     )
     same_words = exact_duplicates(found.wholes, found.lengths, other_numbers)
     exact, lost, unsettled = equal_questions.settle(same_words, claims)
-    out = {row: ("answers disagree", {"answers": known}) for row, known in unsettled.items()}
-    out |= dict.fromkeys(exact)
-    pairs, jaccard = near_pairs(
-        found, still_there(), args.threshold, lambda row: question_text.numbers(texts[row])
-    )
+    still_there = np.setdiff1d(np.flatnonzero(found.lengths), [*exact, *unsettled]).astype(np.int64)
+    pairs, jaccard = near_pairs(found, still_there, args.threshold)
     near = resolve(pairs, jaccard, differ, claims)
     near |= {row: near.get(kept, (kept, 1.0)) for row, kept in exact.items()}
+    out = {row: ("answers disagree", {"answers": known}) for row, known in unsettled.items()}
     for row, (kept, share) in near.items():
-        out[row] = "duplicate", {"duplicate_of": ids[kept], "jaccard": round(share, 4)}
-    for row, known in lost.items():
-        out[row] = "other answer", {**out[row][1], "answers": known}
-    if args.semantic:
-        pairs, cosine = semantic_pairs(args, texts, still_there())
-        for row, (kept, share) in resolve(pairs, cosine, other_numbers, claims).items():
-            more = {"duplicate_of": ids[kept], "cosine": round(share, 4)}
-            out[row] = "semantic duplicate", more
+        more = {"duplicate_of": ids[kept], "jaccard": round(share, 4)}
+        if row in lost:
+            out[row] = "other answer", {**more, "answers": lost[row]}
+        else:
+            out[row] = "duplicate", more
     return ids, out
 
 
@@ -310,8 +282,6 @@ def main():
     add = parser.add_argument
     add("--field", default="question", help="field with the text (default question)")
     add("--threshold", type=share, default=0.6, help="Jaccard of duplicates (default 0.6)")
-    add("--semantic", type=share, metavar="C", help="cosine of paraphrases to drop, e.g. 0.92")
-    add("--encoder", metavar="M", help="of --semantic (default: the embedded all-MiniLM-L6-v2)")
     args = parser.parse_args()
     step = r.Step(args, inputs=[args.input], code=[question_text, *equal_questions.CODE])
     if step.finished():

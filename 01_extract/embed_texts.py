@@ -1,5 +1,5 @@
-"""Sentence vectors of texts with a cache on disk, and the nearest neighbours among them; for
-dedup.py --semantic and decontaminate.py."""
+"""Sentence vectors of texts with a cache on disk, and the nearest neighbours among them (used by
+decontaminate.py and gate_chunks.py; no command of its own)."""
 
 import contextlib
 import hashlib
@@ -96,9 +96,3 @@ def nearest(vectors, others, count):
         pairs = zip(best.indices.tolist(), best.values.tolist(), strict=True)
         for row, (numbers, cosines) in enumerate(pairs, at):
             yield row, list(zip(numbers, cosines, strict=True))
-
-
-def pairs_from(ours, theirs, cosine):
-    """Index pairs of the rows of two arrays of vectors whose cosine reaches a bound, an array (n,
-    2)."""
-    return (on_device(ours) @ on_device(theirs).T >= cosine).nonzero().cpu().numpy()

@@ -31,7 +31,7 @@ NUMBER_WORDS = re.compile(  # one number; "one two" are two
 )
 QUANTITY_WORDS = re.compile(rf"\b(?:{'|'.join(QUANTITIES)})\b")
 WORDS = frozenset((*SMALL, *SCALES, "hundred", *QUANTITIES))
-THOUSANDS = re.compile(r"(?<=\d)(?:,|\{,\}|\\,)(?=\d{3}(?!\d))")
+THOUSANDS = re.compile(r"(?<=\d)(?: ?, ?|\{,\}|\\,)(?=\d{3}(?!\d))")  # 1,000; "1 , 000"
 DASHES = str.maketrans("−–—‐‑×⋅·∙÷⁄", "-----****//")
 MINUS = re.compile(r"(?<=[\w)\]}])\s*-\s*(?=\.?\d)")  # "x - 3"; with no value before it, a sign
 VALUE = re.compile(r"-?(?:\d+(?:\.\d+)?|\.\d+)")
@@ -91,22 +91,17 @@ def numbers(text):
     return tuple(values), tuple(OPERATOR.findall(text))
 
 
-FACTORS = {  # of a unit or a per cent sign behind a number
-    "%": 0.01, "percent": 0.01, "km": 1000, "kilometers": 1000, "kilometres": 1000, "cm": 0.01, "centimeters": 0.01, "mm": 0.001,
-    "kg": 1000, "kilograms": 1000, "mg": 0.001, "kj": 1000, "ml": 0.001, "hours": 3600, "hour": 3600, "minutes": 60, "minute": 60,
-    "min": 60, "cents": 0.01, "feet": 12, "foot": 12, "weeks": 7, "week": 7, "dozen": 12,
-}  # fmt: skip
+# of a unit or a per cent sign behind a number; only hours and minutes were met as rephrasings
+FACTORS = {"%": 0.01, "percent": 0.01, "hour": 60, "hours": 60}
 AMOUNT = re.compile(r"(?<![\w.])(-?\d*\.?\d+)(?:\s*/\s*(\d+(?:\.\d+)?))?\s*(%|[a-z]+)?")
-FRACTION = re.compile(r"\\[dt]?frac\s*\{(\d+)\}\s*\{(\d+)\}")
 
 
 @functools.lru_cache(1 << 16)
 def amounts(text):
     """How often each value of a number stands in a text, a Counter of rounded floats: 25 %, 1/4 and
-    0.25 are one, and so are 1.5 km and 1500 m, half an hour and 30 minutes."""
-    text = FRACTION.sub(r" \1/\2 ", spelled(text).replace("\\%", "%"))
-    text = THOUSANDS.sub("", digits_for_quantities(text))
-    text = re.sub(r"(\d)\s+(?:an?|of an?)\s+(hour|minute|dozen)", r"\1 \2", text)
+    0.25 are one, and so are half an hour and 30 minutes."""
+    text = digits_for_quantities(spelled(text).replace("\\%", "%"))
+    text = THOUSANDS.sub("", re.sub(r"(\d)\s+(?:of )?an hour", r"\1 hour", text))
     found = collections.Counter()
     for value, below, unit in AMOUNT.findall(text):
         value = float(value) / (float(below or 1) or 1.0)
@@ -119,12 +114,6 @@ def words_between(text):
     return re.findall(r"[^\W\d_]+", spelled(text))
 
 
-@functools.lru_cache(1 << 16)
-def digits_of(text):
-    """Digits, signs and operators of a text, without what spacing and punctuation can change."""
-    return "".join(re.findall(r"(?<![\w)\]}])-(?=[\d.])|[\d+*/=<>^]", spelled(text)))
-
-
 def each_has_more(ours, theirs):
     """Does each of two Counters, or sets, hold something that the other lacks?"""
     return bool(ours - theirs and theirs - ours)
@@ -133,9 +122,9 @@ def each_has_more(ours, theirs):
 def other_numbers(first, second):
     """True where two questions that look alike ask with other numbers: each text has one the other
     lacks, or the same numbers stand in another order between the same words. A number that only one
-    of them mentions ("take g = 9.8") does not count, nor does spacing ("1 , 000")."""
+    of them mentions ("take g = 9.8") does not count."""
     (ours, signs), (theirs, other_signs) = numbers(first), numbers(second)
-    if (ours, signs) == (theirs, other_signs) or digits_of(first) == digits_of(second):
+    if (ours, signs) == (theirs, other_signs):
         return False
     if signs and other_signs and signs != other_signs:
         return True  # 3 + 4 and 3 * 4
@@ -173,10 +162,7 @@ def content(text):
 @functools.lru_cache(1 << 16)
 def last_subjects(text):
     """Content words of a long question's last sentence, where that is short."""
-    question, options = split_options(text)
-    # an exercise in parts: "a. What is X? b. Is it ...?"
-    if any("?" in option for option in options):
-        return frozenset()
+    question = split_options(text)[0]
     sentences = [part for part in SENTENCE.split(question) if part.count(" ") >= 3] or [""]
     last = next((part for part in sentences[::-1] if "?" in part), sentences[-1])
     if len(last.split()) > SHORT_QUESTION:

