@@ -237,7 +237,8 @@ def main():
         if row["benchmark"] == "olympicarena" and row["repeat"] == 0:
             olympic[row["source_id"]] = row["extracted"]
     if olympic:  # the form that its authors grade: {problem id: answer}
-        path = args.folder / "olympicarena_submission.json"
+        name = step.output.stem.replace("samples", "olympicarena_submission")  # a shard's own
+        path = args.folder / f"{name}.json"
         r.write_json(path, olympic)
         where = "huggingface.co/spaces/GAIR/OlympicArenaSubmission"
         r.say(f"{path}: {len(olympic)} answers; submit it at {where}")

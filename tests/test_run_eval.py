@@ -275,6 +275,12 @@ def test_the_answers_for_the_authors_of_olympicarena(tmp_path):
         all(row["correct"] is None for row in read_jsonl(tmp_path / "out/samples.jsonl"))
         and "submit it at" in done.stderr
     )
+    with FakeServer(lambda messages, body: "So $\\boxed{12}$.") as server:
+        for shard in ("1/2", "2/2"):  # the second part's file took the place of the first's
+            options = ["--model", "m", "--base-url", server.url, "--data", data, "--shard", shard]
+            call(run_eval, *options, "--output", tmp_path / "parts")
+    parts = sorted((tmp_path / "parts").glob("olympicarena_submission.*of2.json"))
+    assert [list(json.loads(path.read_text())) for path in parts] == [["Math_1"], ["Math_2"]]
 
 
 def test_a_model_trained_again_under_the_same_path_is_evaluated_again(tmp_path):
