@@ -342,6 +342,13 @@ def call(script, *args):
         sys.argv = before
 
 
+def options(folder, server=None, chunks="chunks.jsonl"):
+    """The files of a step in a folder, and the scripted model."""
+    files = {"input": "in.jsonl", "output": "out.jsonl", **({"chunks": chunks} if chunks else {})}
+    given = [word for name, file in files.items() for word in (f"--{name}", folder / file)]
+    return [*given, "--model", "scripted", *(["--base-url", server.url] if server else [])]
+
+
 def test_refine_keeps_the_original_and_rejects_with_reasons(tmp_path, capsys):
     rows = [
         *qa_rows(7),
@@ -349,24 +356,12 @@ def test_refine_keeps_the_original_and_rejects_with_reasons(tmp_path, capsys):
     ]
     write_jsonl(tmp_path / "in.jsonl", rows), write_jsonl(tmp_path / "chunks.jsonl", chunk_rows())
     with FakeServer(scripted) as server:
-        options = (
-            "--input",
-            tmp_path / "in.jsonl",
-            "--chunks",
-            tmp_path / "chunks.jsonl",
-            "--output",
-            tmp_path / "out.jsonl",
-            "--model",
-            "scripted",
-            "--base-url",
-            server.url,
-        )
-        call(refine_qa, *options)
+        call(refine_qa, *options(tmp_path, server))
         asked = len(server.requests)
         prompts = [request["messages"][-1]["content"] for request in server.requests]
         passage = "Passage 0: to add, count on. {question} stays as it is."
         assert any(passage in prompt for prompt in prompts)  # they come in any order
-        call(refine_qa, *options)
+        call(refine_qa, *options(tmp_path, server))
         assert len(server.requests) == asked + 1, "only the row that got no answer is asked again"
         assert "some rows got no answer last time" in capsys.readouterr().err
     kept, rejected = read_jsonl(tmp_path / "out.jsonl"), read_jsonl(tmp_path / "out.rejected.jsonl")
@@ -397,17 +392,7 @@ def test_refine_with_the_wrong_chunks_says_so(tmp_path):
         write_jsonl(tmp_path / "chunks.jsonl", [{"id": "other", "text": "x"}]),
     )
     with pytest.raises(r.BadInput, match="holds none of the chunks"):
-        call(
-            refine_qa,
-            "--input",
-            tmp_path / "in.jsonl",
-            "--chunks",
-            tmp_path / "chunks.jsonl",
-            "--output",
-            tmp_path / "out.jsonl",
-            "--model",
-            "m",
-        )
+        call(refine_qa, *options(tmp_path))
 
 
 def test_refine_in_json_mode_sends_the_schema(tmp_path):
@@ -420,21 +405,7 @@ def test_refine_in_json_mode_sends_the_schema(tmp_path):
             r'{"question": "What is $\frac{1}{2}$?", "answer": "1/2 = \boxed{0.5}"}'
         )
     ) as server:
-        call(
-            refine_qa,
-            "--input",
-            tmp_path / "in.jsonl",
-            "--chunks",
-            tmp_path / "chunks.jsonl",
-            "--output",
-            tmp_path / "out.jsonl",
-            "--mode",
-            "json",
-            "--model",
-            "scripted",
-            "--base-url",
-            server.url,
-        )
+        call(refine_qa, *options(tmp_path, server), "--mode", "json")
         assert server.requests[0]["response_format"]["json_schema"]["schema"] == refine_qa.SCHEMA
     kept = read_jsonl(tmp_path / "out.jsonl")
     assert [row["question"] for row in kept] == [r"What is $\frac{1}{2}$?"] * 2 and kept[0][
@@ -467,15 +438,7 @@ def test_a_number_from_nowhere_and_a_pair_that_cannot_stand_alone_are_rejected(t
         return f"Refined Question: A car of {mass} kg at 0.025 km/s brakes, friction 0.7. How far?\nRefined Answer: $s = 625/(2 \\cdot 0.7 \\cdot 9.81) = 45.5$ m\n\nLet me know if you need more!"
 
     with FakeServer(answer) as server:
-        files = (
-            "--input",
-            tmp_path / "in.jsonl",
-            "--chunks",
-            tmp_path / "chunks.jsonl",
-            "--output",
-            tmp_path / "out.jsonl",
-        )
-        call(refine_qa, *files, "--model", "scripted", "--base-url", server.url, "--keep-worked")
+        call(refine_qa, *options(tmp_path, server), "--keep-worked")
         assert len(server.requests) == 3
     kept, rejected = read_jsonl(tmp_path / "out.jsonl"), read_jsonl(tmp_path / "out.rejected.jsonl")
     assert [row.get("generator") for row in kept] == [["scripted"], None] and kept[1] == rows[3]
@@ -529,9 +492,7 @@ def test_grounded_is_judged_again_after_the_answer_is_rewritten(
         return f"Refined Question: {question}\nRefined Answer: {rewritten}"
 
     with FakeServer(reply) as server:
-        files = {"input": "in.jsonl", "chunks": "chunks.jsonl", "output": "out.jsonl"}
-        options = [o for name, file in files.items() for o in (f"--{name}", tmp_path / file)]
-        call(script, *options, "--model", "scripted", "--base-url", server.url)
+        call(script, *options(tmp_path, server))
     made = read_jsonl(tmp_path / "out.jsonl")
     unchanged = any(made_row["answer"] == row["answer"] for made_row in made)
     assert unchanged == (script is add_cot and "E = 0" in rewritten), "it disagrees"
@@ -563,25 +524,7 @@ def test_definitions_are_not_rewritten_and_the_solver_sees_the_passage(tmp_path)
     with FakeServer(
         lambda messages, body: "By Galileo, $t = \\sqrt{2h/g} = \\boxed{2.0}$ s"
     ) as server:
-        files = (
-            "--input",
-            tmp_path / "in.jsonl",
-            "--output",
-            tmp_path / "out.jsonl",
-            "--chunks",
-            tmp_path / "chunks.jsonl",
-        )
-        call(
-            add_cot,
-            *files,
-            "--judge",
-            "rules",
-            "--keep-worked",
-            "--model",
-            "scripted",
-            "--base-url",
-            server.url,
-        )
+        call(add_cot, *options(tmp_path, server), "--judge", "rules", "--keep-worked")
         (asked,) = server.requests
         assert "law of Galileo" in asked["messages"][0]["content"]
     kept = {
@@ -598,17 +541,8 @@ def test_cot_is_added_where_it_is_missing_and_checked(tmp_path, capsys):
     )
     write_jsonl(tmp_path / "in.jsonl", rows)
     with FakeServer(scripted) as server:
-        options = (
-            "--input",
-            tmp_path / "in.jsonl",
-            "--output",
-            tmp_path / "out.jsonl",
-            "--model",
-            "scripted",
-            "--base-url",
-            server.url,
-        )
-        call(add_cot, *options)
+        given = options(tmp_path, server, chunks=None)
+        call(add_cot, *given)
         kept = {row["question"].split()[2]: row for row in read_jsonl(tmp_path / "out.jsonl")}
         assert [kept[n]["reasoning"] for n in "01234567"] == [
             "given",
@@ -635,9 +569,9 @@ def test_cot_is_added_where_it_is_missing_and_checked(tmp_path, capsys):
             (row["id"], row["reason"]) for row in read_jsonl(tmp_path / "out.rejected.jsonl")
         ] == [("q8", "empty")]
         asked = len(server.requests)
-        call(add_cot, *options, "--fresh")
+        call(add_cot, *given, "--fresh")
         assert len(server.requests) == 2 * asked and "deleting" in capsys.readouterr().err
-        call(add_cot, *options, "--judge", "rules", "--fresh")
+        call(add_cot, *given, "--judge", "rules", "--fresh")
         assert (
             sum(
                 "Reasoning: YES" in request["messages"][-1]["content"]
@@ -658,17 +592,7 @@ STEPS = {
 @pytest.mark.parametrize("name", STEPS)
 def test_no_rows_in_no_rows_out(tmp_path, name):
     write_jsonl(tmp_path / "in.jsonl", []), write_jsonl(tmp_path / "chunks.jsonl", [])
-    more = ("--chunks", tmp_path / "chunks.jsonl") if name == "refine_qa" else ()
-    call(
-        STEPS[name],
-        "--input",
-        tmp_path / "in.jsonl",
-        "--output",
-        tmp_path / "out.jsonl",
-        "--model",
-        "none is started",
-        *more,
-    )
+    call(STEPS[name], *options(tmp_path, chunks="chunks.jsonl" if name == "refine_qa" else None))
     assert read_jsonl(tmp_path / "out.jsonl") == read_jsonl(tmp_path / "out.rejected.jsonl") == []
 
 
