@@ -35,6 +35,7 @@ SENTENCE = re.compile(r"(?<=[.!?])[”\"')\]]*\s+(?=[A-Z0-9“\"$(\\*])|\n")
 SPACE = re.compile(r"\s+")
 # a chunk with fewer words for each formula that could not be read is no source of questions
 WORDS_A_FORMULA = 120
+CUT_BACK = 0.75  # a chunk at least this full ends before its last heading
 
 
 def counter(name):
@@ -95,17 +96,29 @@ def cut(text, bounds, ways, limit, count):
 
 
 def pack(parts, limit, headings=()):
-    """Parts, (start, tokens) each, with as many in one as fit into a chunk; a last one that begins
-    with a heading goes with what follows it."""
+    """Parts, (start, tokens) each, with as many in one as fit into a chunk; `headings`: starts of
+    parts that begin with one."""
     made, held, filled = [], [], 0
     for part in parts:
         while held and filled + part[1] > limit:
-            carried = held[-1:] if len(held) > 1 and held[-1][0] in headings else []
-            made.append(held[: len(held) - len(carried)])
-            held, filled = carried, sum(size for _, size in carried)
+            number = parts_in_chunk(held, limit, headings)
+            made.append(held[:number])
+            held = held[number:]
+            filled = sum(size for _, size in held)
         held.append(part)
         filled += part[1]
     return [(whole[0][0], sum(size for _, size in whole)) for whole in [*made, held] if whole]
+
+
+def parts_in_chunk(held, limit, headings):
+    """How many of the parts that fit go into a chunk: those before the last heading that leaves it
+    CUT_BACK full; a last part with a heading goes with what follows it."""
+    sizes = itertools.accumulate(size for _, size in held)
+    enough = [at for at, size in enumerate(sizes, 1) if size >= CUT_BACK * limit]
+    ends = [at for at in enough if at < len(held) and held[at][0] in headings]
+    if ends:
+        return ends[-1]
+    return len(held) - 1 if len(held) > 1 and held[-1][0] in headings else len(held)
 
 
 def ways_to_cut(text, blocks, limit):
