@@ -9,14 +9,13 @@ out  the clean rows; the others are in clean.rejected.jsonl with reason `contami
      benchmark_id, method (exact | ngram | embedding | judge) and score; clean.audit.csv lists every
      matched pair, also the ones spared and why; clean.embeddings/ (or --cache) keeps the vectors
 
-exact: the same words (case, punctuation, LaTeX mark-up, options and instructions taken off, number
-words as digits). ngram: the share of the benchmark question's 13-grams, or of its 5-grams, that the
-row holds. embedding: the 5 nearest questions, contaminated from --embedding-threshold on. Without a
-judge pairs with other numbers are spared: another number is another question (25 %, 1/4 and 0.25
-are one, and so are 1.5 km and 1500 m). With --model or --base-url an LLM decides on the pairs that
-the embedding found (from JUDGE_FROM on) and on n-gram matches with another number, denial or key
-word; any YES drops the row. --encoder BAAI/bge-large-en-v1.5 is the paper's,
-intfloat/multilingual-e5-large reads translations.
+exact: the same words (case, punctuation, LaTeX mark-up and options taken off, number words as
+digits). ngram: the share of the benchmark question's 5-grams that the row holds.
+embedding: the 5 nearest questions, contaminated from --embedding-threshold on. Without a judge
+pairs with other numbers are spared: another number is another question (25 %, 1/4 and 0.25 are
+one). With --model or --base-url an LLM decides on the pairs that the embedding found (from
+JUDGE_FROM on) and on n-gram matches with another number, denial or key word; any YES drops the row.
+--encoder BAAI/bge-large-en-v1.5 is the paper's, intfloat/multilingual-e5-large reads translations.
 """
 
 import sys
@@ -33,16 +32,16 @@ from typing import NamedTuple
 import benchmark_texts
 import embed_texts
 import question_text
-from question_text import bare_question, words_of
+from question_text import split_options, words_of
 
 import batch_generate
 import rows as r
 from answers.trim import after_thinking
 
-LONG, SHORT = 13, 5  # lengths of the n-grams, in words
-# shares of the benchmark question's n-grams from which a row holds it
-SHARE_LONG, SHARE_SHORT = 0.5, 0.6
-SHARE_OF_SHORT = 0.8  # the same for a benchmark question of fewer than LONG words
+GRAM = 5  # words
+SHARE = 0.6  # of the benchmark question's 5-grams, from which a row holds it
+SHORT = 13  # words; the share from which a row holds a shorter benchmark question
+SHARE_OF_SHORT = 0.8
 # a 5-gram of more benchmark questions than this is instruction text and counts for none
 SHARED_TEXT = 20
 SHOWN = 1000  # characters of a row's answer, from its end, that the judge is shown
@@ -91,7 +90,7 @@ def words_key(text):
 
 
 class Row(NamedTuple):
-    """A row as it is compared: its bare question, and what a judge is shown."""
+    """A row as it is compared: its question without options, and what a judge is shown."""
 
     id: str
     question: str
@@ -104,7 +103,7 @@ class Known(NamedTuple):
 
     number: int
     item: benchmark_texts.Item
-    question: str  # bare
+    question: str  # without options
     options: set  # words of each
     words: list
     grams: set  # 5-grams that tell it from others
@@ -112,25 +111,19 @@ class Known(NamedTuple):
     def same_options(self, options):
         """False where a short question has options in both texts and they are others: "Which of
         these is true?" is many questions."""
-        if len(self.words) >= LONG or not options or not self.options:
+        if len(self.words) >= SHORT or not options or not self.options:
             return True
         return not self.options.isdisjoint(map(words_key, options))
 
-    def overlap(self, words, shared, of_ours):
-        """Share of the question's n-grams that the words hold, 0 where it is too small to decide;
-        shared: 5-grams of both, of_ours: their share of the words' own."""
+    def overlap(self, words, shared):
+        """Share of the question's 5-grams that the words hold, 0 where it is too small to decide;
+        shared: 5-grams of both."""
         share = shared / len(self.grams)
-        if len(self.words) < LONG:
+        if len(self.words) < SHORT:
             # a few words inside a much longer question are a phrase
             phrase = len(self.words) < 10 and len(words) > 4 * len(self.words)
             return share if share >= SHARE_OF_SHORT and not phrase else 0.0
-        if len(words) >= 2 * LONG:  # a benchmark question with its passage cut away
-            share = max(share, of_ours)
-        if share >= SHARE_SHORT:
-            return share
-        long = ngrams(self.words, LONG)
-        share = len(long & ngrams(words, LONG)) / len(long)
-        return share if share >= SHARE_LONG and len(long) >= LONG else 0.0
+        return share if share >= SHARE else 0.0
 
 
 class Pair(NamedTuple):
@@ -148,10 +141,10 @@ class Index:
     def __init__(self, items):
         self.known, self.exact = [], collections.defaultdict(list)
         for number, item in enumerate(items):
-            question, options = bare_question(item.question)
+            question, options = split_options(item.question.strip())
             options = set(map(words_key, item.options or options))
             words = words_of(question)
-            grams = ngrams(words, min(SHORT, len(words)) or 1)
+            grams = ngrams(words, min(GRAM, len(words)) or 1)
             self.known.append(Known(number, item, question, options, words, grams))
             self.exact[tuple(words)].append(self.known[-1])
         counts = collections.Counter(gram for known in self.known for gram in known.grams)
@@ -170,13 +163,13 @@ class Index:
         return [Pair(row, known, "exact", 1.0) for known in same] or self.overlaps(row, words)
 
     def overlaps(self, row, words):
-        ours = ngrams(words, SHORT)
+        ours = ngrams(words, GRAM)
         shared = collections.Counter(item for gram in ours for item in self.by_gram.get(gram, ()))
         likely = [(-count, number) for number, count in shared.items() if count >= 4]
         found = []
         for count, number in sorted(likely)[: 2 * NEAREST]:
             known = self.known[number]
-            share = known.overlap(words, -count, -count / len(ours))
+            share = known.overlap(words, -count)
             if share and known.same_options(row.options):
                 found.append(Pair(row, known, "ngram", share))
         return sorted(found, key=lambda pair: (-pair.score, pair.known.number))[:NEAREST]
@@ -226,7 +219,7 @@ def match_words(args, index, audit):
     rows = r.read(args.input, args.field, limit=args.limit)
     for row in r.progress(rows, desc="exact and n-gram"):
         answer = str(row.get("answer") or "")[-SHOWN:] if args.model else ""
-        row = Row(row["id"], *bare_question(row[args.field] or ""), answer)
+        row = Row(row["id"], *split_options((row[args.field] or "").strip()), answer)
         doubtful += [pair for pair in index.matches(row) if audit.settle(pair, args.model)]
         if row.question and row.id not in audit.dropped:
             rest.append(row)

@@ -12,7 +12,6 @@ worked out in prose; where that cannot tell (proofs, other words), the rows are 
 import collections
 import functools
 import itertools
-import math
 
 import extract_reference
 import grounding
@@ -22,14 +21,11 @@ import answers
 from answers import kinds
 
 BACKING = (  # what speaks for an answer, the best last
-    "its own reference disagrees",  # or the solver of measure_qa.py does
+    "its own reference disagrees",
     "nothing beside it",
     "its reference",
-    "a solver",
 )
-
-
-FIELDS = ("id", "question", "answer", "reference_answer", "options", "consistent")
+FIELDS = ("id", "question", "answer", "reference_answer", "options")
 
 
 def telling_numbers(text):
@@ -71,18 +67,13 @@ class Claim:
     @functools.cached_property
     def backing(self):
         """Index into BACKING."""
-        solved, known = self.row["consistent"], self.row["reference_answer"]
-        solved = solved if isinstance(solved, float | int) else math.nan
-        own = (
-            known
-            and self.kind
-            and answers.check(self.answer, self.final, self.kind, self.options).correct
-        )
-        if own is False or solved < 0.5:
-            return 0
-        if solved >= 0.5:
-            return 3
-        return 2 if known else 1
+        known = self.row["reference_answer"]
+        if not known:
+            return 1
+        if not self.kind:
+            return 2
+        agrees = answers.check(self.answer, self.final, self.kind, self.options).correct
+        return 0 if agrees is False else 2
 
 
 def same(claim, other):

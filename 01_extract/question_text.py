@@ -1,4 +1,4 @@
-"""Questions as dedup.py and decontaminate.py read them: their numbers, and the bare question in
+"""Questions as dedup.py and decontaminate.py read them: their numbers, their options, and their
 normalised words.
 
 Two exercises with other numbers are different questions, so both scripts must agree on what a
@@ -214,21 +214,6 @@ LATEX_NOISE = re.compile(
 )
 # scripts without spaces: letter by letter
 TOKEN = re.compile(r"\d+(?:\.\d+)?|\.\d+|[\u0e00-\u0e7f\u3040-\u30ff\u3400-\u9fff]|[^\W\d_]+")
-INSTRUCTION = re.compile(  # a sentence that only tells how to answer
-    r"""(?ix)(?:please\ )?(?:solve|answer|consider|read|work\ through)\b.*\b(?:following|below|this|given)\b.*
-        \b(?:step\ by\ step|questions?|problems?|exercises?)\b
-    |(?:please\ )?(?:let'?s\ )?(?:reason|think|work|explain|show|solve)\b.*
-        (?:step[-\ ]by[-\ ]step|carefully|your\ (?:work|reasoning|steps)|reasoning)
-    |.*\b(?:put|give|state|write|provide|box)\b.{0,40}\bfinal\ answer\b
-    |(?:please\ )?(?:choose|select|pick)\ the\ (?:best|correct|right|most\ \w+)\ (?:answer|option|choice)
-    |the\ last\ line\ of\ your\ (?:answer|response|reply)\b"""
-)
-LONGEST_INSTRUCTION = 200  # characters
-SENTENCE_END = re.compile(r"((?<=[.:?!])\s+|\n+)")
-LABEL = re.compile(
-    r"(?:^|\n)[#* \t]*(?:problem|question|exercise|instruction|input|task|q)(?:\s+\d+)?\s*\**[:.]\**\s*",
-    re.I,
-)
 OPTIONS_HEAD = re.compile(r"\s*(?:answer choices|options|choices)\s*:?\s*$", re.I)
 FIRST_OPTION = re.compile(r"(?:^|\s)(\(?)([Aa])([).:])\s*(?=\S)")
 
@@ -257,29 +242,6 @@ def split_options(text):
             options = tuple(text[mark.end() : end].strip() for mark, end in pairs)
             return OPTIONS_HEAD.sub("", text[: first.start()]), options
     return text, ()
-
-
-def is_instruction(sentence):
-    sentence = sentence.strip()
-    short = len(sentence) <= LONGEST_INSTRUCTION and not sentence.endswith("?")
-    return short and bool(INSTRUCTION.match(sentence))
-
-
-def without_instructions(text):
-    """The text without the sentences that only tell how to answer."""
-    pieces = SENTENCE_END.split(text)  # sentences, and what stands between them
-    return "".join("" if is_instruction(piece) else piece for piece in pieces)
-
-
-def bare_question(text):
-    """(the question without instructions around it, its options): what is compared."""
-    question, options = split_options(text)
-    stripped = without_instructions(question)
-    labels = list(LABEL.finditer(stripped))
-    if labels and len(stripped) - labels[-1].end() > 0.5 * len(stripped):
-        stripped = stripped[labels[-1].end() :]
-    stripped = stripped.strip()
-    return (stripped if len(stripped) >= 0.3 * len(question) else question.strip()), options
 
 
 def words_of(text):

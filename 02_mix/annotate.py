@@ -47,7 +47,7 @@ def to_messages(row):
 def answer_in(text):
     """The answer in a teacher's text, "" where it never ends its thinking or says nothing."""
     try:
-        text = row_forms.strip_thinking(text, keep=False).strip()
+        text = row_forms.strip_thinking(text).strip()
     except row_forms.Unusable:
         return ""
     return text if re.search(r"\w", text) else ""

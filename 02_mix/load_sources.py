@@ -153,7 +153,7 @@ def load(source, step, seen, args):
     for row in r.progress(stream(source, limit), desc=source["name"]):
         step.counts["in"] += 1
         try:
-            form, made = row_forms.to_row(row, source, args.thinking)
+            form, made = row_forms.to_row(row, source)
         except row_forms.Unusable as reason:
             forms["unusable"] += 1
             step.reject(row_forms.unusable_row(row, source), str(reason))
@@ -181,7 +181,6 @@ def main():
     add("--recipe", metavar="FILE", help="take the sources from a recipe")
     add("--limit", type=r.positive, metavar="N", help="only the first N rows of each source")
     add("--allow-licenses", nargs="+", default=[], metavar="L", help="e.g. cc-by-4.0,mit")
-    add("--thinking", choices=("drop", "keep"), default="drop", help="<think> blocks in answers")
     add("--allow-other-rows", action="store_true", help="than the table says of a hub set")
     args = parser.parse_args()
     recipe = read_recipe(args.recipe) if args.recipe else None

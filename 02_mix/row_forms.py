@@ -211,23 +211,19 @@ def read_mapped(row, fields):
 # ---- a row of ours ----
 
 
-MARKED_THINKING = re.compile(  # OpenThoughts; Nemotron's switch is no system prompt of a user
-    r"<\|begin_of_thought\|>(.*?)<\|end_of_thought\|>\s*", re.S
-)
-MARKED_ANSWER = re.compile(r"<\|(?:begin|end)_of_solution\|>\s*")
+MARKED_THINKING = re.compile(r"<\|begin_of_thought\|>.*?<\|end_of_thought\|>", re.S)  # OpenThoughts
+MARKED_ANSWER = re.compile(r"<\|(?:begin|end)_of_solution\|>")
+# Nemotron's, no system prompt of a user
 SWITCH = re.compile(r"\s*detailed thinking (?:on|off)\s*", re.I)
 
 
-def strip_thinking(answer, keep):
+def strip_thinking(answer):
     """An answer without its <think> block or OpenThoughts' markers; raises Unusable where the block
     never ends."""
-    answer = MARKED_THINKING.sub(r"<think>\1</think>\n", answer)
-    answer = answer.replace("<|begin_of_thought|>", "<think>")
-    if "_of_solution|>" in answer:
-        answer = MARKED_ANSWER.sub("", answer).strip()
-    if still_thinking(answer):
+    answer = MARKED_ANSWER.sub("", MARKED_THINKING.sub("", answer)).strip()
+    if still_thinking(answer) or "<|begin_of_thought|>" in answer:
         raise Unusable("unfinished thinking")
-    return answer if keep else after_thinking(answer)
+    return after_thinking(answer)
 
 
 def final_of(answer):
@@ -277,12 +273,11 @@ def of_type(row, names, kind):
     return (name for name in names if isinstance(row.get(name), kind) and row[name] != "")
 
 
-def to_row(row, source, thinking="drop"):
+def to_row(row, source):
     """One row of any form -> (form, row of ours); raises Unusable with the reason."""
     fields = source.get("fields", {})
     pair = read_mapped(row, fields) if fields else read_form(row)
-    bare = strip_thinking(pair.answer, keep=False)
-    answer = strip_thinking(pair.answer, keep=True) if thinking == "keep" else bare
+    answer = strip_thinking(pair.answer)
     if reason := malformed(pair.question, answer):
         raise Unusable(reason)
     subject = fields.get("subject") or next(of_type(row, SUBJECT, str), None)
@@ -291,7 +286,7 @@ def to_row(row, source, thinking="drop"):
         id=f"{source['name']}-{r.text_hash(own, pair.question, answer)}",
         question=pair.question,
         answer=answer,
-        reference_answer=reference_of(pair, bare, fields),
+        reference_answer=reference_of(pair, answer, fields),
         subject=text_of(row.get(subject)) or None,
         source=source["name"],
         source_id=own,

@@ -12,8 +12,8 @@ import row_forms
 from conftest import read_jsonl, write_jsonl
 
 
-def one(row, source=None, **more):
-    return row_forms.to_row({"id": "7", **row}, source or {"name": "s"}, **more)
+def one(row, source=None):
+    return row_forms.to_row({"id": "7", **row}, source or {"name": "s"})
 
 
 FORMS = [
@@ -104,8 +104,6 @@ def test_markers_of_openthoughts_and_nemotron():
     ]
     made = one({"conversations": talk})[1]
     assert made["answer"] == "It is 4." and "system" not in made
-    kept = one({"conversations": talk}, thinking="keep")[1]["answer"]
-    assert kept.startswith("<think>") and kept.endswith("</think>\nIt is 4.")
     with pytest.raises(row_forms.Unusable, match="unfinished thinking"):
         one({"question": "Q?", "answer": "<|begin_of_thought|>hm"})
     nemotron = {"input": [{"role": "user", "content": "Q?"}], "output": "<think>hm</think>It is 4."}
@@ -281,7 +279,6 @@ def test_thinking_and_mapping_of_the_table():
         "The answer is B.",
         "science",
     )
-    assert one(row, nemotron, thinking="keep")[1]["answer"] == row["output"]
     natural = {**table["natural_reasoning"], "name": "natural_reasoning"}
     row = {
         "question": "Q?",

@@ -110,7 +110,6 @@ def targets(only):
         "filter.rule": lambda t: filter_qa.rule(t, t),
         "filter.parse": filter_qa.parse_judge,
         "decontaminate.parse": decontaminate.parse_judgement,
-        "question.bare": question_text.bare_question,
         "question.words": question_text.words_of,
         "question.options": question_text.split_options,
         "reference.rule": extract_reference.by_rule,
@@ -118,7 +117,7 @@ def targets(only):
         "measure.parse": measure_qa.parse_judge,
         "difficulty.parse": score_difficulty.parse_score,
         "difficulty.kind": lambda t: score_difficulty.checkable(row(t)),
-        "forms.thinking": lambda t: row_forms.strip_thinking(t, False),
+        "forms.thinking": lambda t: row_forms.strip_thinking(t),
         "score.judge": score.parse_verdict,
     }
     return {name: function for name, function in found.items() if name.startswith(only)}
