@@ -108,15 +108,17 @@ def column_type(kinds):
     """Arrow's type for values of these kinds; None where they are mixed or nested."""
     import pyarrow as pa
 
-    types = {"str": pa.string(), "int": pa.int64(), "float": pa.float64(), "bool": pa.bool_()}
-    types |= {f"list of {name}": pa.list_(types[name]) for name in ("str", "int")}
-    types |= {"": pa.string(), "list of ": types["list of str"]}  # nothing but nulls, empty lists
-    if kinds - {""} == {"int", "float"}:
-        return pa.float64()
-    for fits_any in ("", "list of "):  # null, and the empty list beside full ones
-        others = kinds - {fits_any}
-        kinds = others if others and all(kind.startswith(fits_any) for kind in others) else kinds
-    return types.get("+".join(kinds))
+    for fitting, type_ in (  # null fits each, the empty list each list
+        ({"str"}, pa.string()),
+        ({"bool"}, pa.bool_()),
+        ({"int"}, pa.int64()),
+        ({"int", "float"}, pa.float64()),
+        ({"list of ", "list of str"}, pa.list_(pa.string())),
+        ({"list of ", "list of int"}, pa.list_(pa.int64())),
+    ):
+        if kinds <= {"", *fitting}:
+            return type_
+    return None
 
 
 class Parquet:

@@ -1,20 +1,8 @@
-"""Show what each step of a run kept and rejected, and why: a table and a plot from the meta files
-that the steps left.
-
-    python 01_extract/funnel.py --input data/runs/demo/01_extract/reference.jsonl --output funnel.md
-
-in   a step's output; the steps before it are found through the meta files, each of which names its
-     input
-out  funnel.md (steps, rows in, out, rejected by reason, model, tokens, time; rows by subject after
-     each step) and funnel.png beside it
-"""
-
-import sys
-from pathlib import Path
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+"""What each step of a run kept and rejected, and why: a table and a plot from the meta files that
+the steps left (used by finalize.py; no command of its own)."""
 
 from collections import Counter
+from pathlib import Path
 
 import batch_generate
 import rows as r
@@ -135,18 +123,3 @@ def write(steps, path):
         file.write(text)
     plot(steps, Path(path).with_suffix(".png"))
     return text
-
-
-def main():
-    parser = r.parser(__doc__, "input")
-    where = "the table (.md); the plot stands beside it"
-    parser.add_argument("--output", required=True, metavar="FILE", help=where)
-    args = parser.parse_args()
-    steps = chain(args.input)
-    if not steps:
-        raise r.BadInput(f"{r.beside(args.input, 'meta.json')}: there is no such meta file")
-    print(write(steps, args.output), end="")
-
-
-if __name__ == "__main__":
-    r.run(main)
