@@ -11,8 +11,10 @@ out  textbook_qa.jsonl and textbook_qa.parquet, main fields first, all others ca
      (duplicate_of: refinement can make two questions one), "license not allowed", "restricted"
      (--allow-licenses)
 
---push-to-hub uploads parquet, card and plot with the token of HF_TOKEN or `hf auth login`; the
-repository is private unless --public, which is refused while a row names no licence.
+On the hub, after `hf auth login`; the folder also holds the steps' files, with texts of the books:
+
+    hf upload USER/NAME FOLDER . --repo-type dataset --private --include textbook_qa.parquet \\
+        --include README.md --include "funnel.*"
 """
 
 import sys
@@ -23,7 +25,6 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 import heapq
 import json
 import re
-from collections import Counter
 
 import funnel
 import quality
@@ -74,22 +75,6 @@ def hub_license(text):
     """Licence id of the hub for a licence as the sources spell it; "other" where it has none."""
     found = re.sub(r"^(gfdl|odc-by)-.*", r"\1", r.license_id(text) or "other")
     return found if found in HUB_LICENSES else "other"
-
-
-def check_public(path):
-    """Raise BadInput unless each row of a set that goes to everybody names a licence and is not
-    restricted."""
-    unfit = Counter(
-        str(row.get("source"))
-        for row in r.read(path)
-        if r.license_id(row.get("license")) is None or row.get("restricted")
-    )
-    if unfit:
-        books = ", ".join(f"{name} ({n:,} rows)" for name, n in unfit.most_common(5))
-        raise r.BadInput(
-            f"--public {path}: {unfit.total():,} rows name no licence or are restricted, of {books}; "
-            "state it by digitize_pdfs.py --metadata, or leave them out by --allow-licenses"
-        )
 
 
 # ---- rows ----
@@ -174,18 +159,6 @@ def why_not(row, allowed, seen):
     return None if first == row["id"] else ("same question", {"duplicate_of": first})
 
 
-def kept_rows(step, args):
-    """Yield the rows of the set in their final form; the others are rejected."""
-    names = ",".join(args.allow_licenses or []).split(",")
-    allowed = {r.license_id(name) for name in names} if args.allow_licenses else None
-    seen = {}
-    for row in step.read(args.input, *READ):
-        if found := why_not(row, allowed, seen):
-            step.reject(row, found[0], **found[1])
-        else:
-            yield final_row(row)
-
-
 def write_rows(step, args, marked):
     """Write JSONL and parquet; returns statistics and the spot check: the rows whose hash with the
     seed is smallest, whatever the order of the file."""
@@ -193,12 +166,18 @@ def write_rows(step, args, marked):
     for row in r.read(args.input, *READ):
         for name, value in row.items():
             kinds.setdefault(name, set()).add(kind(value))
-    statistics = quality.Statistics(marked)
+    names = ",".join(args.allow_licenses or []).split(",")
+    allowed = {r.license_id(name) for name in names} if args.allow_licenses else None
+    statistics, seen = quality.Statistics(marked), {}
     with r.write_aside(args.output.with_suffix(".parquet")) as file:
         parquet = Parquet(file, kinds)
 
         def written():
-            for row in kept_rows(step, args):
+            for row in step.read(args.input, *READ):
+                if found := why_not(row, allowed, seen):
+                    step.reject(row, found[0], **found[1])
+                    continue
+                row = final_row(row)
                 step.keep(row)
                 parquet.write(row)
                 statistics.add(row)
@@ -263,7 +242,6 @@ def write_card(statistics, sample, table, worth, args):
         front_matter=front_matter(statistics, args),
         name=args.name,
         n=n,
-        repo=args.push_to_hub or "USER/NAME",
         examples=[{k: shortened(v) for k, v in row.items()} for row in sample[:3]],
         funnel=table,
         worth=worth,
@@ -301,41 +279,6 @@ def write_spot_check(sample, total, args):
     )
 
 
-# ---- the hub ----
-
-
-def check_token():
-    """Raise BadInput where the user has no token, before any work is done."""
-    import huggingface_hub as hub
-
-    if not hub.get_token():
-        raise r.BadInput(
-            "--push-to-hub needs a token that may write: set HF_TOKEN, or run `hf auth login`"
-        )
-
-
-def push(args):
-    """Upload parquet, card and plot to the dataset repository, as one commit."""
-    import huggingface_hub as hub
-
-    api, folder, name = hub.HfApi(), args.output.parent, args.push_to_hub
-    files = [args.output.with_suffix(".parquet").name, "README.md", "funnel.png", "funnel.md"]
-    try:
-        api.create_repo(name, repo_type="dataset", private=not args.public, exist_ok=True)
-        api.upload_folder(
-            repo_id=name,
-            repo_type="dataset",
-            folder_path=folder,
-            allow_patterns=files,
-            commit_message=f"{args.name}: rows, card, funnel",
-        )
-    except (hub.errors.HfHubHTTPError, hub.errors.HFValidationError, OSError) as error:
-        raise r.BadInput(
-            f"--push-to-hub {name}: the hub refused: {str(error)[:300]}; the files are in {folder}"
-        ) from None
-    r.say(f"uploaded: https://huggingface.co/datasets/{name}")
-
-
 # ---- the run ----
 
 
@@ -357,8 +300,6 @@ def parse_options():
         metavar="FILE",
         help="people's marks of spot_check.html, a CSV each: for the card, with their agreement",
     )
-    add("--push-to-hub", metavar="USER/NAME", help="upload to this dataset repository")
-    add("--public", action="store_true", help="a new repository is public (default: private)")
     args = parser.parse_args()
     args.output = Path(args.output)
     beside = Path(args.input).parent / "chunks.jsonl"
@@ -380,21 +321,15 @@ def make(step, args, marks, before):
 def main():
     args = parse_options()
     marks = quality.read_marks(args.marks)
-    if args.push_to_hub:
-        check_token()
     before = funnel.chain(args.input)
     inputs = [args.input, *filter(None, [args.chunks]), *args.marks]
     inputs += [r.beside(step["path"], "meta.json") for step in before]
     code = ("funnel.py", "quality.py", "dataset_card.md", "spot_check.html.jinja")
-    step = r.Step(args, inputs, ignore=("public",), code=[FOLDER / name for name in code])
+    step = r.Step(args, inputs, code=[FOLDER / name for name in code])
     side_files = ("README.md", "funnel.md", "funnel.png", "spot_check.html")
     beside = [args.output.with_suffix(".parquet"), *map(args.output.with_name, side_files)]
     if not (all(map(Path.is_file, beside)) and step.finished()):
         make(step, args, marks, before)
-    if args.push_to_hub:
-        if args.public:
-            check_public(args.output)
-        push(args)
 
 
 if __name__ == "__main__":

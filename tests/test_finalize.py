@@ -1,13 +1,10 @@
-"""finalize.py and funnel.py: final rows, parquet, card, plot, spot check, upload; all of it also
-for an empty run."""
+"""finalize.py and funnel.py: final rows, parquet, card, plot, spot check; all of it also for an
+empty run."""
 
-import base64
 import html
 import json
 import random
 import re
-import threading
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import finalize
 import funnel
@@ -377,118 +374,6 @@ def test_an_empty_run_has_a_card_too(tmp_path):
     ).read_text()
 
 
-def test_upload_without_a_token_says_what_to_do(run, run_script):
-    no_token = {
-        "HF_TOKEN": "",
-        "HF_HOME": str(run / "nohome"),
-        "HUGGING_FACE_HUB_TOKEN": "",
-        "HF_TOKEN_PATH": str(run / "none"),
-    }
-    options = (
-        "--input",
-        run / "reference.jsonl",
-        "--output",
-        run / "q.jsonl",
-        "--push-to-hub",
-        "me/set",
-    )
-    done = run_script("01_extract/finalize.py", *options, check=False, env=no_token)
-    assert (
-        done.returncode == 2
-        and "HF_TOKEN" in done.stderr.splitlines()[-1]
-        and not (run / "q.jsonl").exists()
-    )
-
-
-class Hub(BaseHTTPRequestHandler):
-    """The few answers of the hub's API that an upload of small files needs; what was committed is
-    kept in `commits`."""
-
-    protocol_version = "HTTP/1.1"
-    calls, commits = [], []
-
-    def log_message(self, *_):
-        pass
-
-    def answer(self, value):
-        body = json.dumps(value).encode()
-        self.send_response(200)
-        self.send_header("Content-Type", "application/json")
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-
-    def own_url(self):
-        return f"http://127.0.0.1:{self.server.server_port}/datasets/me/set"
-
-    def do_GET(self):
-        self.answer({"id": "me/set", "sha": "0" * 40, "siblings": []})
-
-    def do_POST(self):
-        body = self.rfile.read(int(self.headers.get("Content-Length") or 0)).decode()
-        self.calls.append((self.path, self.headers.get("Authorization")))
-        if self.path.endswith("/preupload/main"):
-            files = json.loads(body)["files"]
-            return self.answer(
-                {
-                    "files": [
-                        {"path": f["path"], "uploadMode": "regular", "shouldIgnore": False}
-                        for f in files
-                    ]
-                }
-            )
-        if self.path.endswith("/commit/main"):
-            self.commits.extend(json.loads(line) for line in body.splitlines())
-            return self.answer(
-                {
-                    "commitUrl": f"{self.own_url()}/commit/{'1' * 40}",
-                    "commitOid": "1" * 40,
-                    "success": True,
-                }
-            )
-        return self.answer({"url": self.own_url(), "id": "me/set"})
-
-
-@pytest.mark.slow
-def test_upload_sends_parquet_card_and_plot(run, run_script):
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Hub)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    try:
-        options = (
-            "--input",
-            run / "reference.jsonl",
-            "--output",
-            run / "textbook_qa.jsonl",
-            "--push-to-hub",
-            "me/set",
-        )
-        where = {
-            "HF_TOKEN": "hf_test",
-            "HF_ENDPOINT": f"http://127.0.0.1:{server.server_port}",
-            "HF_HUB_DISABLE_XET": "1",
-        }
-        done = run_script("01_extract/finalize.py", *options, env=where)
-    finally:
-        server.shutdown()
-    sent = {
-        entry["value"]["path"]: base64.b64decode(entry["value"]["content"])
-        for entry in Hub.commits
-        if entry["key"] == "file"
-    }
-    assert (
-        sorted(sent) == ["README.md", "funnel.md", "funnel.png", "textbook_qa.parquet"]
-        and "uploaded" in done.stderr
-    )
-    assert (
-        sent["textbook_qa.parquet"] == (run / "textbook_qa.parquet").read_bytes()
-        and b'load_dataset("me/set"' in sent["README.md"]
-    )
-    assert (
-        all(token == "Bearer hf_test" for _, token in Hub.calls)
-        and "hf_test" not in (run / "textbook_qa.meta.json").read_text()
-    )
-
-
 @pytest.mark.slow
 def test_rows_load_with_datasets(run):
     datasets = pytest.importorskip("datasets")
@@ -511,15 +396,12 @@ def test_licences_are_a_gate_and_models_have_terms(run):
     text = (run / "README.md").read_text()
     assert "98.8 % of the rows name the licence" in text and "Built with Qwen" in text
     assert "Built with Llama" in text and "| Qwen/Qwen2.5-72B-Instruct | 80 |" in text
-    with pytest.raises(r.BadInput, match=r"2 rows name no licence or are restricted"):
-        finalize.check_public(run / "t.jsonl")
     call(finalize, *options, "--allow-licenses", "https://creativecommons.org/licenses/by/4.0/")
     gone = read_jsonl(run / "t.rejected.jsonl")
     assert (
         sorted({row["reason"] for row in gone}) == ["license not allowed", "restricted"]
         and len(gone) == 41
     )
-    finalize.check_public(run / "t.jsonl")
 
 
 def test_an_id_with_a_lone_surrogate_and_a_folder_as_input(tmp_path):
