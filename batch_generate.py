@@ -8,15 +8,15 @@ out  one line per row: id, response, finish_reason (stop | length), prompt_token
      completion_tokens, model, sampling, messages_hash; rows that failed after all retries stand in
      answers.raw.rejected.jsonl and are asked again by the next run
 
-Without --base-url vLLM runs in this process, on several groups of GPUs as a server on each. With
-it, requests go to any OpenAI-compatible endpoints, separated by commas; the rows of one that goes
+Without --base-url vLLM runs in this process, on several groups of GPUs as its own server. With it,
+requests go to any OpenAI-compatible endpoints, separated by commas; the rows of one that goes
 away go to the others; the key is read from LLM_API_KEY or OPENAI_API_KEY. After a crash the same
 command asks only for the missing rows, with a larger --max-tokens only for those that were cut off.
 Answers of another model, prompt or sampling are never mixed in. BUDGET (money, at
 PRICE_PER_GPU_HOUR, or PRICE_IN and PRICE_OUT per million tokens) stops a run cleanly.
 """
 
-# A request is made of a row in Book.request_for, sent by Endpoints.answer (which tries again) or,
+# A request is made of a row in Book.request_for, sent by Endpoints.handle (which tries again) or,
 # to the engine of this process, by drive(); its answer goes through Book.store to RawFile.append.
 
 import asyncio
@@ -161,8 +161,15 @@ def options(args):
     sampling |= {"max_tokens": args.max_tokens, "seed": args.seed}
     sampling["thinking"] = {"on": True, "off": False, None: None}[args.thinking]
     sampling["deterministic"] = args.deterministic or None
-    names = "model base_url workers tensor_parallel engine changed".split()
-    return {"sampling": sampling, **{name: getattr(args, name) for name in names}}
+    engine = {"tensor_parallel_size": args.tensor_parallel, **args.engine}
+    return dict(
+        model=args.model,
+        base_url=args.base_url,
+        workers=args.workers,
+        sampling=sampling,
+        engine=engine,
+        changed=args.changed,
+    )
 
 
 def row_seed(seed, id_):
@@ -352,7 +359,6 @@ def generate_jsonl(
     adapter=None,
     workers=None,
     retries=6,
-    tensor_parallel=1,
     engine=None,
     backend=None,
     fresh=False,
@@ -382,7 +388,7 @@ def generate_jsonl(
     book = Book(out_path, name, sampling, readable, changed, total)
     requests = book.requests(rows, to_messages)
     setup = dict(model=str(model), adapter=adapter and str(adapter), sampling=sampling)
-    setup["engine"] = {"tensor_parallel_size": tensor_parallel, **(engine or {})}
+    setup["engine"] = {"tensor_parallel_size": 1, **(engine or {})}
     try:
         first = next(requests, None)
         requests = itertools.chain([first], requests)
@@ -600,7 +606,6 @@ class Endpoints:
         self.adaptive, self.retries, self.fixed = not workers, retries, fixed_body(setup)
         self.back = collections.deque()  # requests to send again
         self.changed = asyncio.Event()  # an answer came, or a server
-        self.probing = asyncio.Lock()
 
     async def run(self, requests, emit):
         """Send all requests; emit(request, answer) -> requests to send again."""
@@ -620,9 +625,7 @@ class Endpoints:
     async def start(self, messages):
         """See which endpoints answer, and whether the template opens a think block."""
         for endpoint in self.endpoints:
-            endpoint.down = not await self.is_there(endpoint)
-            if endpoint.down:
-                r.say(f"{endpoint.url}: no server answers there; its rows go to the others")
+            await self.look_for(endpoint, "no server there")
         up = [endpoint for endpoint in self.endpoints if not endpoint.down]
         if not up:
             urls = ",".join(endpoint.url for endpoint in self.endpoints)
@@ -689,7 +692,7 @@ class Endpoints:
             why = "the prompt holds a lone surrogate, which has no UTF-8 form"
             raise Fault(why, final=True) from None
         except (aiohttp.ClientError, OSError, TimeoutError, ValueError) as error:
-            why = f"{endpoint.url}: {type(error).__name__}: {error}"
+            why = f"{type(error).__name__}: {error}"
             await self.look_for(endpoint, why)
             raise Fault(why) from None
         if status != 200:
@@ -725,13 +728,13 @@ class Endpoints:
         return Fault(text, wait, final=status < 500 and status not in TRIED_AGAIN)
 
     async def look_for(self, endpoint, why):
-        """After a broken connection: is the whole server away? watch() sees when it is back."""
-        async with self.probing:
-            if not endpoint.down and not await self.is_there(endpoint):
-                endpoint.down = True
-                r.say(
-                    f"{why}: it does not answer any more; its rows go to the others, or wait for it"
-                )
+        """Is the whole server away? Then watch() sees when it is back."""
+        there = await self.is_there(endpoint)
+        if not there and not endpoint.down:
+            endpoint.down = True
+            r.say(
+                f"{endpoint.url}: does not answer ({why}); its rows go to the others, or wait for it"
+            )
 
     async def is_there(self, endpoint):
         """Does the server answer, whatever the status? Many hosted endpoints list no models."""
@@ -938,8 +941,8 @@ SERVER = [sys.executable, "-m", "vllm.entrypoints.openai.api_server"]
 
 
 def ask_engines(requests, emit, setup):
-    """Generate with vLLM here; where there are several groups of GPUs, with a server of vLLM on
-    each."""
+    """Generate with vLLM here; where there are several groups of GPUs, with its server, which deals
+    to an engine on each."""
     gpus, size = visible_gpus(), setup["engine"]["tensor_parallel_size"]
     check_gpu()
     if gpus and len(gpus) < size:
@@ -948,18 +951,15 @@ def ask_engines(requests, emit, setup):
     os.environ.setdefault("VLLM_LOGGING_LEVEL", "WARNING")
     if "deterministic" in setup["sampling"]:
         os.environ["VLLM_BATCH_INVARIANT"] = "1"
-    places = [gpus[i : i + size] for i in range(0, len(gpus) - size + 1, size)]
-    if len(places) < 2:
+    groups = len(gpus) // size
+    if groups < 2:
         return drive(requests, emit, setup)
     arguments, setup = server_arguments(setup)
-    servers = []
+    server = start_server({**arguments, "data_parallel_size": groups})
     try:
-        servers += (start_server(arguments, number, gpus) for number, gpus in enumerate(places))
-        urls = [wait_until_up(server) for server in servers]
-        ask_endpoints(requests, emit, setup, urls, workers=None, retries=2)
+        ask_endpoints(requests, emit, setup, [wait_until_up(server)], workers=None, retries=2)
     finally:
-        for server in servers:
-            stop(server)
+        stop(server)
 
 
 def engine_arguments(setup):
@@ -972,7 +972,7 @@ def engine_arguments(setup):
 
 
 def server_arguments(setup):
-    """Arguments of the servers, and the setup of the requests that are sent to them."""
+    """Arguments of the server, and the setup of the requests that are sent to it."""
     from transformers import AutoTokenizer
 
     arguments = {**engine_arguments(setup), "uvicorn_log_level": "warning"}
@@ -989,8 +989,8 @@ def server_arguments(setup):
     return arguments, {**setup, "model": model, "sampling": sampling}
 
 
-def start_server(arguments, number, gpus):
-    """A vLLM server as a process; its address is `url`."""
+def start_server(arguments):
+    """A vLLM server as a process, on the port `port`."""
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     options = ["--host=127.0.0.1", f"--port={port}"]
@@ -1000,11 +1000,7 @@ def start_server(arguments, number, gpus):
             options.append(f"--{name}" if value else f"--no-{name}")
         else:
             options.append(f"--{name}={value if isinstance(value, str) else json.dumps(value)}")
-    # a compile cache that engines share breaks
-    root = Path(os.environ.get("VLLM_CACHE_ROOT") or Path.home() / ".cache/vllm")
-    own = {"VLLM_CACHE_ROOT": str(root / f"engine{number}"), "CUDA_VISIBLE_DEVICES": ",".join(gpus)}
-    how = dict(env={**os.environ, **own}, stdout=2, start_new_session=True)
-    server = subprocess.Popen([*SERVER, *options], **how)
+    server = subprocess.Popen([*SERVER, *options], stdout=2, start_new_session=True)
     server.watchdog = end_with_this_process(f"-{server.pid}")
     server.port = port
     return server
@@ -1016,7 +1012,7 @@ def wait_until_up(server):
         with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", server.port)):
             return f"http://127.0.0.1:{server.port}/v1"
         time.sleep(0.5)
-    raise r.BadInput(f"an engine ended with code {server.returncode}; its messages stand above")
+    raise r.BadInput(f"the engines ended with code {server.returncode}; their messages stand above")
 
 
 def stop(server):
