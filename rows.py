@@ -406,13 +406,9 @@ def hub_commit(hub, revision):
     return HfApi().dataset_info(hub, revision=revision).sha
 
 
-def hub_rows(place, hub, config, split, revision="main", file=None, stream=False, *, hint):
-    """A split of a hub data set at one commit, as a `datasets` object, or BadInput.
-
-    place, hint  how the message begins and what it offers instead
-    file         the one data file of the repository that is read
-    stream       rows come as they are read; the caller then has `with hub_errors(...)` around them
-    """
+def hub_rows(place, hub, config, split, revision="main", file=None, *, hint):
+    """Yield the rows of a split of a hub data set at one commit, or of its one data file `file`.
+    place, hint: how the message of a BadInput begins and what it offers instead."""
     from huggingface_hub import constants
 
     revision = revision or "main"
@@ -432,10 +428,7 @@ def hub_rows(place, hub, config, split, revision="main", file=None, stream=False
             if pinned and not builder.hash.startswith(revision):
                 # where the hub does not answer, datasets takes what its cache holds, of any commit
                 raise ConnectionError(f"only commit {builder.hash} is in the cache")
-        if stream:
-            return builder.as_streaming_dataset(split=split)
-        builder.download_and_prepare()
-        return builder.as_dataset(split=split)
+        yield from map(as_json, builder.as_streaming_dataset(split=split))
 
 
 def check_count(place, found, wanted, other_rows):

@@ -130,19 +130,11 @@ def stream(source, limit=None):
     if "path" in source:
         yield from r.read(source["path"], limit=limit, unique=False)
         return
-    for row in itertools.islice(map(r.as_json, from_hub(source)), limit):
-        yield {**row, "id": r.content_id(row) if row.get("id") is None else str(row["id"])}
-
-
-def from_hub(source):
-    """Stream a set of the hub at its commit; a set that is gated, gone or out of reach is BadInput
-    with what to do."""
-    place, split = f"source {source['name']}", source.get("split", "train")
     hint = f"read a copy of your own with --sources {source['name']}=PATH"
-    where = source["hub"], source.get("config"), split, source.get("revision")
-    rows = r.hub_rows(place, *where, stream=True, hint=hint)
-    with r.hub_errors(f"{place} ({source['hub']})", source["hub"], hint):
-        yield from rows
+    where = source["hub"], source.get("config"), source.get("split", "train")
+    rows = r.hub_rows(f"source {source['name']}", *where, source.get("revision"), hint=hint)
+    for row in itertools.islice(rows, limit):
+        yield {**row, "id": r.content_id(row) if row.get("id") is None else str(row["id"])}
 
 
 def load(source, step, seen, args):
