@@ -666,16 +666,16 @@ class Endpoints:
 
     async def handle(self, endpoint, request, emit):
         """Send a request once; one without an answer is dealt again, `retries` times at most."""
+        tries = request.pop("tries", 0)
         try:
-            answer = await self.exchange(endpoint, request)
+            self.back += emit(request, await self.exchange(endpoint, request))
         except Fault as fault:
-            tries = request["tries"] = request.get("tries", 0) + 1
-            answer = {"error": str(fault)}
-            if not fault.final and tries <= self.retries:
-                answer = None
-                own = min(BACKOFF * 2 ** (tries - 1), 30) * random.uniform(0.75, 1)
+            if fault.final or tries == self.retries:
+                self.back += emit(request, {"error": str(fault)})
+            else:
+                own = min(BACKOFF * 2**tries, 30) * random.uniform(0.75, 1)
                 await asyncio.sleep(max(fault.wait, own))
-        self.back += emit(request, answer) if answer else [request]
+                self.back.append({**request, "tries": tries + 1})
         endpoint.open -= 1
         self.changed.set()
 
