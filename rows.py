@@ -235,14 +235,6 @@ def file_hash(path):
 encode_line = json.JSONEncoder(ensure_ascii=False).encode
 encode_pretty = json.JSONEncoder(ensure_ascii=False, indent=2, default=str).encode
 quick_encode = msgspec.json.Encoder().encode
-LONGEST = 1 << 26  # bytes of a line: a file that is no JSONL may be one line
-# Types of the fields that scripts ask for by name; every other one is a text.
-FIELD_TYPES = {
-    **dict.fromkeys(("pages", "options", "prompt", "completion"), (list, "a list")),
-    "n_tokens": (int, "a whole number"),
-    "correct": (bool, "true or false"),
-    "reference": ((str, list), "a text or a list of texts"),
-}
 quick_decode = msgspec.json.Decoder().decode
 
 
@@ -277,6 +269,11 @@ def dumps(value, encode=encode_line):
     """JSON of a row (or another value) and a line end as bytes, without this process's keys. A lone
     surrogate, which has no UTF-8 form, is escaped: Python's \\ud800 for it is JSON's too."""
     return redact((encode(value) + "\n").encode(errors="backslashreplace"))
+
+
+# ---- rows of a file ----
+
+LONGEST = 1 << 26  # bytes of a line: a file that is no JSONL may be one line
 
 
 def _parquet_rows(path):
@@ -381,6 +378,15 @@ def read(path, *fields, limit=None, unique=True):
         raise BadInput(f"{path}: cannot be read to its end ({error})") from None
 
 
+# Types of the fields that scripts ask for by name; every other one is a text.
+FIELD_TYPES = {
+    **dict.fromkeys(("pages", "options", "prompt", "completion"), (list, "a list")),
+    "n_tokens": (int, "a whole number"),
+    "correct": (bool, "true or false"),
+    "reference": ((str, list), "a text or a list of texts"),
+}
+
+
 def _check_field(row, wanted, path, number):
     """Raise BadInput where a row lacks a field, or has it with a value of another type."""
     field = wanted.rstrip("?!")
@@ -394,6 +400,26 @@ def _check_field(row, wanted, path, number):
         shown = "null" if value is None else f"{str(value)[:60]!r} ({type(value).__name__})"
         fault = f"must be {kind_name}, this is {shown}"
     raise BadInput(f'{path}, line {number}: field "{field}" {fault}')
+
+
+# Hidden files, what a run leaves beside its output, documents, names without a suffix.
+NO_ROWS = re.compile(
+    r"(?i)(?:^|/)(?:\.|[^./]*$)|\.(?:rejected\.jsonl|raw\.jsonl|meta\.json|md|txt|py|license)$"
+)
+
+
+def files_below(path, option):
+    """The files of a folder that may hold rows, in order; a file is taken as it is."""
+    path = Path(path)
+    if not path.exists():
+        raise BadInput(f"{option} {path}: there is no such file or folder")
+    if path.is_file():
+        return [path]
+    found = (p for p in sorted(path.rglob("*")) if p.is_file())
+    return [p for p in found if not NO_ROWS.search(p.relative_to(path).as_posix())]
+
+
+# ---- the hub ----
 
 
 def hub_commit(hub, revision):
@@ -618,33 +644,13 @@ def model_terms(models):
     ]
 
 
-# Hidden files, what a run leaves beside its output, documents, names without a suffix.
-NO_ROWS = re.compile(
-    r"(?i)(?:^|/)(?:\.|[^./]*$)|\.(?:rejected\.jsonl|raw\.jsonl|meta\.json|md|txt|py|license)$"
-)
-
-
-def files_below(path, option):
-    """The files of a folder that may hold rows, in order; a file is taken as it is."""
-    path = Path(path)
-    if not path.exists():
-        raise BadInput(f"{option} {path}: there is no such file or folder")
-    if path.is_file():
-        return [path]
-    found = (p for p in sorted(path.rglob("*")) if p.is_file())
-    return [p for p in found if not NO_ROWS.search(p.relative_to(path).as_posix())]
+# ---- files, whole or none ----
 
 
 def aside_of(path):
     """Where a file is written before it has its name; the next run takes what a killed one left."""
     path.parent.mkdir(parents=True, exist_ok=True)
     return path.with_name(f".{path.name}.part")
-
-
-def total_tokens(spent):
-    """Sum of {"prompt_tokens", "completion_tokens"} over raw files, or parts."""
-    spent = list(spent)
-    return {key: sum(tokens[key] for tokens in spent) for key in TOKENS}
 
 
 def alive(pid):
@@ -657,8 +663,6 @@ def alive(pid):
     return True
 
 
-TOKENS = ("prompt_tokens", "completion_tokens")
-SPENT = {}  # raw file -> tokens of every run of this step, for the meta file
 LOCKS = {}  # output -> open lock file of this process
 
 
@@ -762,6 +766,9 @@ def copy_katex(folder):
     return names
 
 
+# ---- a script's run ----
+
+
 def duration(seconds):
     """3.2 s, 4 min 10 s, 2 h 5 min."""
     if seconds < 60:
@@ -782,6 +789,16 @@ def start_over(paths):
         if path.exists():
             say(f"--fresh: deleting {path}")
             path.unlink()
+
+
+TOKENS = ("prompt_tokens", "completion_tokens")
+SPENT = {}  # raw file -> tokens of every run of this step, for the meta file
+
+
+def total_tokens(spent):
+    """Sum of {"prompt_tokens", "completion_tokens"} over raw files, or parts."""
+    spent = list(spent)
+    return {key: sum(tokens[key] for tokens in spent) for key in TOKENS}
 
 
 def read_meta(path):
