@@ -5,16 +5,14 @@ files into one row a document.
 
 in   files, or folders that are walked: .pdf .md .txt .jsonl(.gz) (rows with `text`); README,
      LICENSE and SOURCES files are skipped and listed
-out  one row a document: id, title, subject (one of the seven by the file name's prefix, e.g.
-     physics_mechanics.pdf, else null), text (headings marked "#"), pages ([[page number, character
-     offset where it starts], ...], null where the source has no pages), source (file name), license
-     (from --license, front matter, or a statement on the first pages, else null); where there are
-     some: formula_pages (with fractions, roots or sums, which stand as "[unread formula]" in the
-     text) and unread_formulas (their number)
+out  one row a document: id, title, subject (by the file's name: physics_mechanics.pdf, else null),
+     text (headings marked "#"), pages ([[page number, character offset where it starts], ...] or
+     null), source (file name), license (from --metadata, --license, front matter, or a statement on
+     the first pages, else null); where there are some: formula_pages (with fractions, roots or
+     sums, "[unread formula]" in the text) and unread_formulas (their number)
 
-One bad page costs that page: it stands in documents.rejected.jsonl with doc and page, reason "page
-unreadable", "blank page", "no text layer" (a scan and no OCR at hand) or "ocr failed". A broken or
-encrypted PDF, an empty file and a second copy of the same text are rejected with their name.
+One bad page costs that page: it stands in documents.rejected.jsonl with doc, page and reason. A
+broken or encrypted PDF, an empty file and a second copy of the same text are rejected by name.
 
 Scanned pages (--ocr auto): olmOCR where it is installed (it needs an NVIDIA GPU) or served behind
 --base-url, else tesseract, else rejected.
@@ -64,7 +62,7 @@ def suffix_of(path):
 
 
 def files_of(given):
-    """[(path, source name)] of an input; raises BadInput for one that is not there or of an unknown
+    """[(path, source name)] of an input; raises BadInput where it is not there or of no known
     kind."""
     if given.is_dir():
         inside = [path for path in sorted(given.rglob("*")) if path.name[0] != "."]
@@ -77,13 +75,11 @@ def files_of(given):
 
 
 def find_files(inputs):
-    """[(path, source name)] of the files to read; says which were skipped. A README that is named
-    alone is meant."""
+    """[(path, source name)] of the files to read; says which were skipped."""
     found, skipped = [], []
-    alone = len(inputs) == 1 and Path(inputs[0]).is_file()
     for path, source in itertools.chain(*map(files_of, map(Path, inputs))):
         is_book = suffix_of(path) and not NOT_BOOKS.fullmatch(path.name)
-        (found if is_book or alone else skipped).append((path, source))
+        (found if is_book else skipped).append((path, source))
     if not found:
         raise r.BadInput(f"--input {' '.join(inputs)}: no file that can be read ({SUFFIXES})")
     if skipped:
@@ -94,21 +90,15 @@ def find_files(inputs):
 
 # ---- what is known of a document beside its text ----
 
-LICENSE_NAMES = re.compile(
+LICENSE_NAME = re.compile(
     r"""(?xi)CC[ -]?(?:BY(?:[ -](?:NC|SA|ND))*|0|Zero)(?:[ -]?(?:v(?:ersion)?[ ]?)?\d\.\d)?
     | Creative\s+Commons\s+(?:Attribution|Zero)(?:[- ]*(?:Non-?Commercial|Share-?Alike|No-?Deriv\w+))*
       (?:\s+(?:\d\.\d|v?\d\b))?(?:\s+International)?
     | GNU\s+Free\s+Documentation\s+Licen[cs]e"""
 )
-PUBLIC_DOMAIN = re.compile(  # of the work itself; not "Dickens is in the public domain; all rights reserved for the rest"
-    r"""(?xi)
-    \A\W*(?:licen[cs]e\W+)?public\s+domain\W*\Z          # "License: public domain"
-    | \b(?:this|the)\s(?:\w+\s){0,2}(?:book|work|text|edition|document|chapter)s?\b[^.;]{0,60}\bpublic\s+domain
-    | \b(?:released|placed|dedicated)\s+(?:in)?to\s+the\s+public\s+domain"""
-)
 LICENSE_URL = re.compile(r"(?i)creativecommons\.org/(?:licenses|publicdomain)/[a-z-]+/\d\.\d")
-LICENSE_TALK = re.compile(r"(?i)licen[cs]e|copyright|©|\brights\b|public\s+domain|permission")
-PICTURE = re.compile(  # "(credit: NASA, public domain)", "Cover photo: CC BY 2.0"
+LICENSE_TALK = re.compile(r"(?i)licen[cs]e|copyright|©|\brights\b|permission")
+PICTURE = re.compile(  # "(credit: NASA, CC BY)", "Cover photo: CC BY 2.0"
     r"(?i)\bcredits?\b|\[Figure|\b(?:photo\w*|images?|pictures?|cover)\b[^.\n]{0,60}(?:CC|licen)"
 )
 
@@ -121,14 +111,12 @@ def find_license(start):
         if PICTURE.search(paragraph):
             continue
         lines = (line.strip(" \t*_#>.") for line in paragraph.split("\n"))
-        talk = LICENSE_TALK.search(paragraph)
+        stated = LICENSE_TALK.search(paragraph) or any(map(LICENSE_NAME.fullmatch, lines))
+        # an address may run over a line end
         address = LICENSE_URL.search(re.sub(r"\s+", "", paragraph))
-        name = address or LICENSE_NAMES.search(paragraph)
-        if name and (talk or any(map(LICENSE_NAMES.fullmatch, lines))):
-            return short_license(re.sub(r"\s+", " ", name[0]))
-        reserved = re.search(r"(?i)all\s+rights\s+reserved", paragraph)
-        if PUBLIC_DOMAIN.search(paragraph) and not reserved:
-            return "public domain"
+        name = address or LICENSE_NAME.search(paragraph)
+        if stated and name:
+            return short_license(" ".join(name[0].split()))
     return None
 
 
@@ -153,17 +141,17 @@ def read_metadata(path):
     """What a table of books (CSV with a column `file` and any of BOOK_FIELDS) says: {file name or
     path below the input: fields}. Raises BadInput for another column, or a file named twice."""
     table = csv.DictReader(io.StringIO(decode(Path(path).read_bytes())))
-    columns = set(table.fieldnames or ())
-    if wrong := columns - {"file", *BOOK_FIELDS} or {"file"} - columns:
+    columns, known = set(table.fieldnames or ()), {"file", *BOOK_FIELDS}
+    if wrong := columns - known or {"file"} - columns:
         fault = "unknown" if columns & wrong else "no"
-        known = ", ".join(("file", *BOOK_FIELDS))
-        raise r.BadInput(f"--metadata {path}: {fault} column {min(wrong)!r}; there are {known}")
+        fields = ", ".join(("file", *BOOK_FIELDS))
+        raise r.BadInput(f"--metadata {path}: {fault} column {min(wrong)!r}; there are {fields}")
     books = {}
     for row in table:
-        name = row.pop("file")
-        if name in books:
-            raise r.BadInput(f"--metadata {path}, line {table.line_num}: {name} is named twice")
-        books[name] = {field: row[field].strip() for field in columns & row.keys() if row[field]}
+        if row["file"] in books:
+            line = table.line_num
+            raise r.BadInput(f"--metadata {path}, line {line}: {row['file']} is named twice")
+        books[row["file"]] = {field: row[field].strip() for field in BOOK_FIELDS if row.get(field)}
     return books
 
 
@@ -217,7 +205,7 @@ def make_row(text, source, args, stated, pages=None, start=None, **more):
     return {
         "id": f"{name}-{r.text_hash(text)[:10]}",
         "title": title_of(text, book.pop("title", None) or stated.get("title"), source),
-        "subject": args.subject or stated.get("subject") or subject_of(source),
+        "subject": stated.get("subject") or subject_of(source),
         "text": text,
         "pages": pages,
         "source": source,
@@ -227,10 +215,9 @@ def make_row(text, source, args, stated, pages=None, start=None, **more):
     }
 
 
-def refused(id_, source, reason, detail=None, **more):
-    """A document or page that gave no text, with the reason."""
-    more |= {"detail": detail} if detail else {}
-    return {"id": id_, "source": source, **more}, reason
+def refused(source, reason, detail=None, **more):
+    """A file that gave no text, with the reason."""
+    return {"id": f"{source}#file", "source": source, **more, "detail": detail}, reason
 
 
 # ---- Markdown, text, JSONL: [(row, None, or the reason why it does not go on), ...] ----
@@ -254,10 +241,10 @@ def read_plain(path, source, args):
     try:
         text = decode(path.read_bytes()).replace("\r\n", "\n").replace("\r", "\n")
     except ValueError as error:
-        return [refused(f"{source}#file", source, "broken file", str(error))]
+        return [refused(source, "broken file", str(error))]
     stated, body = split_front_matter(text)
     if not body.strip():
-        return [refused(f"{source}#file", source, "no text")]
+        return [refused(source, "no text")]
     stated.setdefault("license", stated.get("licence"))
     return [(make_row(body, source, args, stated), None)]
 
@@ -276,40 +263,31 @@ def read_rows(path, source, args):
         yield [({**row, **made, "id": row["id"]}, None)]
 
 
-# ---- a PDF from its pages: {page index, -1 for the whole file: (kind, value)} ----
-
-
-READ = ("lines", "markdown")  # kinds of pages that were read; all others are reasons
+# ---- a PDF from its pages: {page index, -1 for the whole file: (kind, value)}; the kind is "lines"
+# (value: a list of Line, or Markdown by a model), else the reason why there are none ----
 
 
 def finish_pdf(source, title, found, args):
-    """The row of a PDF, and a rejected row for each page that gave none."""
-    read, lost = [], []
-    for index, (kind, value) in sorted(found.items()):
-        if kind in READ:
-            read.append((index + 1, value))
-        else:
-            lost.append((index + 1, kind, value))
+    """The row of a PDF, and a rejected row for each page that gave none; of one without text a
+    single row, rejected for what most of its pages lack."""
+    pages = [(index + 1, *outcome) for index, outcome in sorted(found.items())]
+    read = [(number, value) for number, kind, value in pages if kind == "lines"]
+    lost = [page for page in pages if page[1] != "lines"]
     text, offsets = pdf_text.assemble(read)
     more = {"n_pages": max(found) + 1}
     if not text.strip():
-        return [refuse_pdf(source, lost, more)]
+        reasons = collections.Counter(reason for _, reason, _ in lost) or {"no text": 1}
+        _, broken = found.get(-1, ("", None))
+        return [refused(source, max(reasons, key=reasons.get), broken, **more)]
     if unread := {number: count for number, page in read if (count := formulas_of(page))}:
         more |= {"formula_pages": list(unread), "unread_formulas": sum(unread.values())}
     start = next((offset for page, offset in offsets if page > 8), len(text))
     row = make_row(text, source, args, {"title": title}, offsets, text[:start], **more)
-    doc = row["id"]
-    return [(row, None)] + [
-        refused(f"{doc}#page{number}", source, reason, detail, doc=doc, page=number)
-        for number, reason, detail in lost
-    ]
-
-
-def refuse_pdf(source, lost, more):
-    """A PDF without text: rejected for what most of its pages lack."""
-    reasons = collections.Counter(reason for _, reason, _ in lost) or {"no text": 1}
-    broken = next((detail for number, _, detail in lost if not number), None)
-    return refused(f"{source}#file", source, max(reasons, key=reasons.get), broken, **more)
+    made = [(row, None)]
+    for number, reason, detail in lost:
+        page = {"id": f"{row['id']}#page{number}", "source": source, "doc": row["id"]}
+        made.append(({**page, "page": number, "detail": detail}, reason))
+    return made
 
 
 def ahead(items, n):
@@ -358,11 +336,12 @@ def ocr_outcome(before, text):
     """What a page is after OCR; where that failed, a page with a text layer keeps it."""
     if text is None:
         return before if before[0] == "lines" else ("ocr failed", "olmOCR gave no whole answer")
-    return ("markdown", text) if text else ("blank page", None)
+    return ("lines", text) if text else ("blank page", None)
 
 
 def formulas_of(page):
-    """Number of formulas on a page that could not be read; none on one that a model wrote."""
+    """Number of formulas on a page (list of Line) that could not be read; none on one that a model
+    wrote."""
     lines = page if isinstance(page, list) else ()
     return sum(line.text.count(pdf_formulas.MARK) for line in lines)
 
@@ -398,10 +377,8 @@ def options_of():
     stated = "licence of all documents, e.g. 'CC BY 4.0' (default: as stated, else null)"
     ocr, pages = ("auto", "olmocr", "tesseract", "none"), ("scans", "formulas", "all")
     asked = "those without text (default), also those with fractions, roots and sums, or all"
-    python = os.environ.get("OLMOCR_PYTHON", sys.executable)
-    has = "Python of the environment that has olmocr (default: OLMOCR_PYTHON, else this one)"
+    has = "Python of the environment that has olmocr (default: this one)"
     add("--input", nargs="+", required=True, metavar="PATH", help="files or folders")
-    add("--subject", choices=SUBJECTS, help="of all documents (default: by the file name's prefix)")
     add("--metadata", metavar="FILE", help=table)
     add("--license", metavar="L", help=stated)
     add("--ocr", choices=ocr, default="auto", help="reader of pages without a text layer")
@@ -409,7 +386,7 @@ def options_of():
     add("--base-url", metavar="URL", help="OpenAI-compatible endpoint of olmOCR's model")
     add("--model", metavar="M", help="name of olmOCR's model at the endpoint")
     add("--ocr-pages", choices=pages, default="scans", help=f"pages that go to OCR: {asked}")
-    add("--olmocr", default=python, metavar="PYTHON", help=has)
+    add("--olmocr", default=sys.executable, metavar="PYTHON", help=has)
     args = parser.parse_args()
     args.workers = args.workers or len(os.sched_getaffinity(0))
     return args

@@ -559,18 +559,11 @@ def test_markdown_text_and_rows(run_script, tmp_path):
     write_jsonl(tmp_path / "more.jsonl", [{"id": "r1", "text": "Another text under the same id."}])
     documents, _, _ = digitize(run_script, tmp_path, books / "rows.jsonl", tmp_path / "more.jsonl")
     assert documents[0]["id"] == "r1" != documents[1]["id"] and documents[1]["id"].startswith("r1-")
-    documents, _, done = digitize(run_script, tmp_path, books / "old.txt", books / "README.md")
-    assert [d["source"] for d in documents] == ["old.txt"] and "skipped 1: README.md" in done.stderr
     limited, _, _ = digitize(
-        run_script,
-        tmp_path,
-        books,
-        options=["--limit", "2", "--subject", "biology", "--license", "own"],
+        run_script, tmp_path, books, options=["--limit", "2", "--license", "own"]
     )
     assert len(limited) <= 2 and all(
-        (d["subject"], d["license"]) == ("biology", "own")
-        for d in limited
-        if d["source"] != "rows.jsonl"
+        d["license"] == "own" for d in limited if d["source"] != "rows.jsonl"
     )
 
 
@@ -836,16 +829,14 @@ def test_parsers_of_model_text_and_licences_never_fail(text):
         ("Dickens is in the public domain; all rights reserved for the rest.", None),
         ("The photographs of NASA are in the public domain. Copyright 2020 the author.", None),
         ("Cover photo: CC BY 2.0. All rights reserved for the text.", None),
-        ("License: public domain", "public domain"),
         ("CC BY-NC-SA 4.0", "CC BY-NC-SA 4.0"),  # alone on a line
         ("A. Author\n**CC BY 4.0**", "CC BY 4.0"),
         ("License: CC0 1.0 Universal", "CC0 1.0"),  # it was null
         ("We compare CC BY 4.0 with other terms.", None),
         ("Cover photo: CC BY 2.0", None),
-        ("This book is in the public domain.", "public domain"),
     ],
 )
-def test_public_domain_is_said_of_the_book(text, expected):
+def test_a_licence_is_that_of_the_book(text, expected):
     assert digitize_pdfs.find_license(f"# A book\n\n{text}\n\nChapter 1.") == expected
 
 
