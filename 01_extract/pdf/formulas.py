@@ -34,12 +34,13 @@ class Bar(NamedTuple):
     y: float
 
 
-def font_name(textpage, number):
+def font_of(textpage, number):
+    """(name, True where its letters are all equally wide) of a character's font."""
     import pypdfium2.raw as pdfium
 
-    name = ctypes.create_string_buffer(128)
-    pdfium.FPDFText_GetFontInfo(textpage.raw, number, name, 128, None)
-    return name.value
+    name, flags = ctypes.create_string_buffer(128), ctypes.c_int()
+    pdfium.FPDFText_GetFontInfo(textpage.raw, number, name, 128, flags)
+    return name.value, bool(flags.value & 1)
 
 
 def find_bars(page, place):
@@ -150,12 +151,12 @@ def mark_large_signs(signs, text_height, large):
 
 def large_signs(textpage, signs, text_height):
     """Indices of the large signs, by their fonts or their height."""
-    fonts = {i: font_name(textpage, signs[i][1][5]) for i in list(signs)[::5]}
+    fonts = {i: font_of(textpage, signs[i][1][5])[0] for i in list(signs)[::5]}
     mathematical = any(map(MATH.search, fonts.values()))
     found = set()
     for index, (char, box) in signs.items():
         if mathematical or char in LARGE:
-            font = fonts.get(index) or font_name(textpage, box[5])
+            font = fonts.get(index) or font_of(textpage, box[5])[0]
             tall = char in LARGE and box[3] - box[1] > 1.25 * text_height
             if tall or EXTENSION.search(font):
                 found.add(index)

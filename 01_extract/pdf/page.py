@@ -2,8 +2,7 @@
 pdf/workers.py; no command of its own).
 
 Characters come with their boxes from pypdfium2; runs of them become rows, rows become lines, column
-by column. All lengths are points (1/72 inch), y grows downwards from the top of the page as it is
-shown.
+by column. All lengths are points (1/72 inch), y grows downwards.
 """
 
 import collections
@@ -18,7 +17,7 @@ import subprocess
 import unicodedata
 from typing import NamedTuple
 
-from pdf.formulas import MARK, MARKS, font_name, mark_formulas
+from pdf.formulas import MARK, MARKS, font_of, mark_formulas
 
 # ligatures as letters, invisible signs as nothing, and the alphabets of mathematical fonts as plain
 # letters: tokenizers know x, hardly 𝑥
@@ -29,6 +28,17 @@ LETTERS = {
 # a line of a table of contents
 LEADER = re.compile(r"(?:[.·…] ?){4,}\s*[\divxlc]*$|(?: [.·…]){2,} *\d+$")
 ORDINALS = frozenset(("st", "nd", "rd", "th", "′", "’", "'", "″", "*", "†", "°", "TM"))
+BOLD = re.compile(rb"(?i)bold|black|heavy|-sb|demi")
+# CMTT10, NimbusMonL; most others say that their width is fixed
+TYPEWRITER = re.compile(rb"(?i)tt\d|mono|nimbusmon|courier|consol|typewriter")
+# text of a page runs from left to right, upwards, upside down, downwards: corners (x0, y0, x1, y1) of
+# a box and a point on its baseline, all in PDF's own coordinates, as (x0, top, x1, bottom, baseline)
+PLACES = {
+    0: lambda x0, y0, x1, y1, x, y: (x0, -y1, x1, -y0, -y),
+    90: lambda x0, y0, x1, y1, x, y: (y0, x0, y1, x1, x),
+    180: lambda x0, y0, x1, y1, x, y: (-x1, y0, -x0, y1, y),
+    270: lambda x0, y0, x1, y1, x, y: (-y1, -x1, -y0, -x0, -x),
+}
 HYPHEN = "\x02"  # PDFium's mark of a hyphen at a line end
 GAP = 1.5  # one wider than this many line heights parts two columns or cells
 SCAN_DPI = 300  # what tesseract is trained on
@@ -66,7 +76,7 @@ def text_direction(raw):
     return angles.most_common(1)[0][0] if angles else 0
 
 
-def page_chars(textpage, place, turn):
+def page_chars(textpage, turn):
     """Yield (character, (x0, top, x1, bottom, baseline, number)) of a page in the order of its
     content; line ends and spaces have no box but None. The number is PDFium's of the character.
 
@@ -75,7 +85,7 @@ def page_chars(textpage, place, turn):
     """
     import pypdfium2.raw as pdfium
 
-    raw = textpage.raw
+    raw, place = textpage.raw, PLACES[turn]
     box, x, y = pdfium.FS_RECTF(), ctypes.c_double(), ctypes.c_double()
     high = 0
     for i in range(pdfium.FPDFText_CountChars(raw)):
@@ -95,24 +105,6 @@ def page_chars(textpage, place, turn):
         pdfium.FPDFText_GetCharOrigin(raw, i, x, y)
         char = HYPHEN if code in (2, 0xFFFE) else chr(code)
         yield char, (*place(box.left, box.bottom, box.right, box.top, x.value, y.value), i)
-
-
-def placer(page, turn):
-    """Function that turns PDF coordinates (origin below left, page unturned) into (x0, top, x1,
-    bottom, baseline) of the turned page."""
-    left, bottom, right, top = page.get_mediabox()
-    return {
-        0: lambda x0, y0, x1, y1, _, y: (x0 - left, top - y1, x1 - left, top - y0, top - y),
-        90: lambda x0, y0, x1, y1, x, _: (y0 - bottom, x0 - left, y1 - bottom, x1 - left, x - left),
-        180: lambda x0, y0, x1, y1, _, y: (
-            right - x1,
-            y0 - bottom,
-            right - x0,
-            y1 - bottom,
-            y - bottom,
-        ),
-        270: lambda x0, y0, x1, y1, x, _: (top - y1, right - x1, top - y0, right - x0, right - x),
-    }[turn]
 
 
 class Run:
@@ -151,8 +143,6 @@ def find_runs(chars):
     for char, box in chars:
         if box is None:
             space = space if space == " " else char
-            continue
-        if box[2] <= box[0] and box[3] <= box[1]:
             continue
         if runs and runs[-1].takes(box):
             gap = box[0] - runs[-1].x1
@@ -220,19 +210,15 @@ def in_columns(runs, height):
 
 
 def is_beside(piece, column, height):
-    """True where a piece of the content stands as a column beside another: at least five lines of
-    it, and what is on their level ends before them or begins behind them (a note in the margin that
-    is written first). Comments beside program text are fewer."""
-    foot = max(run.base for run in column) + height
-    lines = [run for run in piece if run.base < foot]
-    if len(lines) < 5:
-        return False
-    few = len(lines) // 10
-    left, right = sorted(run.x0 for run in lines)[few], sorted(run.x1 for run in lines)[-1 - few]
-    level = [run for run in column if run.base > min(run.top for run in lines)]
-    before = sum(run.x1 <= left + height for run in level)
-    behind = sum(run.x0 >= right - height for run in level)
-    return max(before, behind) >= 0.9 * len(level)
+    """True where a piece of the content stands as a column beside another: at least five lines, and
+    what is on their level ends before them or begins behind them (a note in the margin that is
+    written first). Comments beside program text are fewer."""
+    top = min(run.top for run in piece)
+    level = [run for run in column if run.base > top]
+    left, right = min(run.x0 for run in piece), max(run.x1 for run in piece)
+    before = all(run.x1 <= left + height for run in level)
+    behind = all(run.x0 >= right - height for run in level)
+    return len(piece) >= 5 and (before or behind)
 
 
 # ---- lines of a column ----
@@ -254,41 +240,19 @@ def find_rows(runs):
     return [sorted(row, key=lambda run: run.x0) for row in rows]
 
 
-def advance(run):
-    """Width of the letters where all are equally wide (program text in most books), else 0."""
-    widths = [box[2] - box[0] for box in run.boxes()]
-    step = statistics.median(widths)
-    alike = sum(abs(width - step) < 0.04 * step for width in widths)
-    return step if step > 0 and alike > 0.9 * len(widths) else 0
+def is_code(row, textpage):
+    """True for a row of program text: the first, the last and most of its letters are of a font of
+    fixed width."""
+    boxes = [box for run in row for box in run.boxes()]
 
+    def typed(box):
+        name, fixed = font_of(textpage, box[5])
+        return fixed or bool(TYPEWRITER.search(name))
 
-def find_code(rows):
-    """(numbers of the rows that are program text, advance width of its letters): rows in letters of
-    one width, and rows between them that are so for the most part.
-
-    Digits are equally wide in most fonts, so that a row of a few digits is code only where its
-    width is that of a surer row.
-    """
-    alone = [advance(row[0]) if len(row) == 1 else 0 for row in rows]
-    sure = [step for step, row in zip(alone, rows, strict=True) if step and is_typed(row[0])]
-    if not sure:
-        return set(), 0
-    step = statistics.median(sure)
-    code = {n for n, width in enumerate(alone) if abs(width - step) < 0.04 * step}
-    for n, row in enumerate(rows):
-        if {n - 1, n + 1} & code and is_mostly_typed(row, step):
-            code.add(n)
-    return code, step
-
-
-def is_mostly_typed(row, step):
-    """True where most letters of a row, the first and the last among them, are of the width."""
-    same = [abs(box[2] - box[0] - step) < 0.04 * step for run in row for box in run.boxes()]
-    return same[0] and same[-1] and sum(same) >= 0.5 * len(same)
-
-
-def is_typed(run):
-    return sum(char.isalpha() or char in "()[]{};=" for char, _ in run.chars) > 5
+    if not typed(boxes[0]) or not typed(boxes[-1]):
+        return False
+    some = boxes[:: len(boxes) // 6 + 1]
+    return sum(map(typed, some)) > 0.6 * len(some)
 
 
 def heights_of(run):
@@ -300,22 +264,24 @@ def heights_of(run):
 def is_bold(textpage, run):
     """True where the font of a run's middle character says so in its name."""
     boxes = run.boxes()
-    name = font_name(textpage, boxes[len(boxes) // 2][5])
-    return bool(re.search(rb"(?i)bold|black|heavy|-sb|demi", name))
+    return bool(BOLD.search(font_of(textpage, boxes[len(boxes) // 2][5])[0]))
 
 
 def column_lines(runs, textpage):
-    """Lines of one column."""
+    """Lines of one column; program text keeps its indentation."""
     rows = find_rows(runs)
-    code, step = find_code(rows)
-    margin = min((rows[n][0].x0 for n in code), default=0)
+    code = [is_code(row, textpage) for row in rows]
+    typed = [run for row in itertools.compress(rows, code) for run in row]
+    widths = [box[2] - box[0] for run in typed for box in run.boxes()]
+    step = max(statistics.median(widths or [0]), 0.1)
+    margin = min((run.x0 for run in typed), default=0)
     made = []
-    for n, row in enumerate(rows):
+    for row, is_typed in zip(rows, code, strict=True):
         text = row_text(row).strip()
         if not text:
             continue
-        kept = n in code or len(row) > 2 or "  " in text or bool(LEADER.search(text))
-        if n in code:
+        kept = is_typed or "  " in text or bool(LEADER.search(text))
+        if is_typed:
             text = " " * min(round((row[0].x0 - margin) / step), 60) + text
         longest = max(row, key=lambda run: len(run.chars))
         x0, x1, sizes = row[0].x0, row[-1].x1, heights_of(longest)
@@ -338,9 +304,8 @@ def read_text_layer(page):
     """Lines of a page from its text layer, in reading order ([] where there is none)."""
     textpage = page.get_textpage()
     turn = text_direction(textpage.raw)
-    place = placer(page, turn)
-    chars = list(page_chars(textpage, place, turn))
-    runs = find_runs(mark_formulas(page, textpage, chars, place))
+    chars = list(page_chars(textpage, turn))
+    runs = find_runs(mark_formulas(page, textpage, chars, PLACES[turn]))
     if not runs:
         return []
     height = statistics.median(run.height for run in runs)
