@@ -18,10 +18,7 @@ MARKS = re.compile(rf"(?:[_^]?\{{?{re.escape(MARK)}\}}?[ \t]*)+(?<![ \t])")
 EXTENSION = re.compile(
     rb"(?i)(?:\+|^)(?:cmex|lmex|lmmathextension|eurex|mathext|mt-?extra|txex|pxex|stixsize|ntxexx|libertinus-?ex)"
 )
-MATH = re.compile(
-    rb"(?i)(?:\+|^)(?:cmmi|cmsy|cmex|lmm|lmsy|lmex|eur[mx]|msam|msbm|mt-?extra|mathtype|symbol|stix.*math|cambria-?math|txmi|txsy|pxmi)|math"
-)
-LARGE = frozenset("∑∏∫∮√⎧⎨⎩⎛⎝⎞⎠⎡⎣⎤⎦")  # of other fonts, where they stand higher than the text
+LARGE = frozenset("∑∏∫∮√⎧⎨⎩⎛⎝⎞⎠⎡⎣⎤⎦")  # of other fonts
 THIN, SHORTEST_BAR = 1.6, 2.5  # points
 MOST_PATHS = 3000  # drawings of more are figures; a page takes no more time than this
 
@@ -79,18 +76,16 @@ def ends_of(boxes):
     return min(box[0] for box in boxes), max(box[2] for box in boxes)
 
 
-def stands_alone(signs, side, bar, taken):
-    """True where characters stand centred at a bar and within its ends, and their line does not run
-    on beyond it: no underlined word, no rule of a table. What is `taken` stands at another bar."""
+def stands_alone(signs, side, bar):
+    """True where characters stand centred at a bar and their line does not run on beyond it: no
+    underlined word, no rule of a table."""
     boxes = [signs[i][1] for i in side]
     x0, x1 = ends_of(boxes)
-    room = bar.x1 - bar.x0
-    off = abs((x0 + x1) / 2 - (bar.x0 + bar.x1) / 2)
-    if off >= 0.12 * room + 1 or x1 - x0 >= room + 4:
+    if abs((x0 + x1) / 2 - (bar.x0 + bar.x1) / 2) >= 0.12 * (bar.x1 - bar.x0) + 1:
         return False
     base = statistics.median(box[4] for box in boxes)
     reach = 0.8 * statistics.median(box[3] - box[1] for box in boxes)
-    for box in (signs[i][1] for i in signs.keys() - taken):
+    for _, box in signs.values():
         before = bar.x0 - reach < box[2] <= bar.x0 + 1
         behind = bar.x1 - 1 <= box[0] < bar.x1 + reach
         if (before or behind) and abs(box[4] - base) <= 1.5:
@@ -119,12 +114,9 @@ def replace(signs, indices, y):
 
 def mark_fractions(signs, bars, text_height, large):
     """Replace numerators, denominators and what stands below roots, inner ones first."""
-    taken = set()
-    for bar in bars:
-        taken.update(*near(signs, bar, text_height))
     for bar in bars:
         sides = above, below = near(signs, bar, text_height)
-        if all(side and stands_alone(signs, side, bar, taken) for side in sides):
+        if all(side and stands_alone(signs, side, bar) for side in sides):
             replace(signs, [*above, *below], bar.y)
         elif below and has_radical(signs, bar, large):
             boxes = [signs[i][1] for i in below]
@@ -149,18 +141,12 @@ def mark_large_signs(signs, text_height, large):
         replace(signs, found, middle)
 
 
-def large_signs(textpage, signs, text_height):
-    """Indices of the large signs, by their fonts or their height."""
-    fonts = {i: font_of(textpage, signs[i][1][5])[0] for i in list(signs)[::5]}
-    mathematical = any(map(MATH.search, fonts.values()))
-    found = set()
-    for index, (char, box) in signs.items():
-        if mathematical or char in LARGE:
-            font = fonts.get(index) or font_of(textpage, box[5])[0]
-            tall = char in LARGE and box[3] - box[1] > 1.25 * text_height
-            if tall or EXTENSION.search(font):
-                found.add(index)
-    return found
+def is_large(textpage, sign, text_height):
+    """True for a sign of formulas that stands higher than the text."""
+    char, box = sign
+    if box[3] - box[1] <= 1.1 * text_height:
+        return False
+    return char in LARGE or bool(EXTENSION.search(font_of(textpage, box[5])[0]))
 
 
 def mark_formulas(page, textpage, chars, place):
@@ -169,7 +155,7 @@ def mark_formulas(page, textpage, chars, place):
     if not signs:
         return chars
     text_height = statistics.median(box[3] - box[1] for _, box in signs.values())
-    large = large_signs(textpage, signs, text_height)
+    large = {index for index, sign in signs.items() if is_large(textpage, sign, text_height)}
     mark_fractions(signs, find_bars(page, place), text_height, large)
     mark_large_signs(signs, text_height, large)
     return [signs.get(i, pair) for i, pair in enumerate(chars) if i in signs or not pair[1]]

@@ -49,11 +49,10 @@ def probe(path):
 def read_text_layer(page):
     """(kind, value) of a page: "lines" with a list of Line, or the reason why it has none."""
     lines = pdf_page.read_text_layer(page)
-    usable = pdf_page.is_readable(lines)
-    if usable and sum(len(line.text) for line in lines) >= 200:
-        return "lines", lines
-    share = pdf_page.picture_share(page)
-    if usable and share <= 0.5:  # a short text on a large picture is a library's mark on a scan
+    long = sum(len(line.text) for line in lines) >= 200
+    share = 0 if long else pdf_page.picture_share(page)
+    # a short text on a large picture is a library's mark on a scan
+    if pdf_page.is_readable(lines) and share <= 0.5:
         return "lines", lines
     return "no text layer" if lines or share > 0.02 else "blank page", None
 
@@ -84,28 +83,6 @@ def start_reader(memory):
     resource.setrlimit(resource.RLIMIT_AS, (memory, memory))
 
 
-class Process(threading.local):
-    """A process for each thread, started anew where it crashed or was stopped."""
-
-    def __init__(self, pools):
-        self.pools = pools  # of all threads
-        self.start()
-
-    def start(self):
-        spawn = multiprocessing.get_context("spawn")
-        self.pool = concurrent.futures.ProcessPoolExecutor(1, spawn, start_reader, (MEMORY,))
-        self.pools.append(self.pool)
-
-    def call(self, function, *arguments):
-        """function(*arguments) in the process, None where it crashed or took too long."""
-        try:
-            return self.pool.submit(function, *arguments).result(pdf_page.PAGE_SECONDS + 60)
-        except (concurrent.futures.BrokenExecutor, TimeoutError):
-            kill(self.pool)
-            self.start()
-            return None
-
-
 def kill(pool):
     for process in list((pool._processes or {}).values()):  # a hung one never ends by itself
         process.kill()
@@ -118,8 +95,7 @@ class Readers:
 
     def __init__(self, workers):
         self.threads = concurrent.futures.ThreadPoolExecutor(workers)
-        self.pools = []
-        self.process = Process(self.pools)
+        self.mine, self.pools = threading.local(), []
         self.bar = r.progress(total=0, desc="pages", unit="page")
 
     def __enter__(self):
@@ -131,19 +107,33 @@ class Readers:
             kill(pool)
         self.bar.close()
 
-    def submit(self, function, *arguments):
-        return self.threads.submit(lambda: self.process.call(function, *arguments))
+    def call(self, function, *arguments):
+        """function(*arguments) in this thread's process, None where it crashed or took too long;
+        the next call then starts another."""
+        pool = getattr(self.mine, "pool", None)
+        if pool is None:
+            spawn = multiprocessing.get_context("spawn")
+            pool = concurrent.futures.ProcessPoolExecutor(1, spawn, start_reader, (MEMORY,))
+            self.mine.pool = pool
+            self.pools.append(pool)
+        try:
+            return pool.submit(function, *arguments).result(pdf_page.PAGE_SECONDS + 60)
+        except (concurrent.futures.BrokenExecutor, TimeoutError):
+            kill(pool)
+            self.mine.pool = None
+            return None
 
     def begin(self, path):
         """(title of a PDF, what is known of its pages, tasks for collect() that read them)."""
         broken = 0, None, {-1: ("broken PDF", CRASHED)}
-        count, title, found = self.submit(probe, path).result() or broken
+        count, title, found = self.threads.submit(self.call, probe, path).result() or broken
         return title, found, self.ask(path, range(count))
 
     def ask(self, path, indices, ocr_language=None):
         """Tasks that read pages: {page index: future}."""
         self.bar.total += len(indices)
-        return {i: self.submit(read_page, path, i, ocr_language) for i in indices}
+        ask = functools.partial(self.threads.submit, self.call, read_page, path)
+        return {index: ask(index, ocr_language) for index in indices}
 
     def collect(self, tasks):
         """{page index: (kind, value)}."""
