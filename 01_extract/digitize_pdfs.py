@@ -268,14 +268,13 @@ def read_rows(path, source, args):
 
 
 def finish_pdf(source, title, found, args):
-    """The row of a PDF, and a rejected row for each page that gave none; of one without text a
-    single row, rejected for what most of its pages lack."""
+    """The row of a PDF, and a rejected row for each page that gave none."""
     pages = [(index + 1, *outcome) for index, outcome in sorted(found.items())]
     read = [(number, value) for number, kind, value in pages if kind == "lines"]
     lost = [page for page in pages if page[1] != "lines"]
     text, offsets = pdf_text.assemble(read)
     more = {"n_pages": max(found) + 1}
-    if not text.strip():
+    if not text.strip():  # rejected for what most of its pages lack
         reasons = collections.Counter(reason for _, reason, _ in lost) or {"no text": 1}
         _, broken = found.get(-1, ("", None))
         return [refused(source, max(reasons, key=reasons.get), broken, **more)]
@@ -283,11 +282,14 @@ def finish_pdf(source, title, found, args):
         more |= {"formula_pages": list(unread), "unread_formulas": sum(unread.values())}
     start = next((offset for page, offset in offsets if page > 8), len(text))
     row = make_row(text, source, args, {"title": title}, offsets, text[:start], **more)
-    made = [(row, None)]
-    for number, reason, detail in lost:
-        page = {"id": f"{row['id']}#page{number}", "source": source, "doc": row["id"]}
-        made.append(({**page, "page": number, "detail": detail}, reason))
-    return made
+    return [(row, None), *(lost_page(row, *page) for page in lost)]
+
+
+def lost_page(row, number, reason, detail):
+    """A page without text of the document `row`, with the reason."""
+    doc = row["id"]
+    page = {"id": f"{doc}#page{number}", "source": row["source"], "doc": doc, "page": number}
+    return {**page, "detail": detail}, reason
 
 
 def ahead(items, n):

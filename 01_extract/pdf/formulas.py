@@ -18,7 +18,7 @@ MARKS = re.compile(rf"(?:[_^]?\{{?{re.escape(MARK)}\}}?[ \t]*)+(?<![ \t])")
 EXTENSION = re.compile(
     rb"(?i)(?:\+|^)(?:cmex|lmex|lmmathextension|eurex|mathext|mt-?extra|txex|pxex|stixsize|ntxexx|libertinus-?ex)"
 )
-LARGE = frozenset("∑∏∫∮√⎧⎨⎩⎛⎝⎞⎠⎡⎣⎤⎦")  # of other fonts
+LARGE = frozenset("∑∏∫∮√⎧⎨⎩⎛⎝⎞⎠⎡⎣⎤⎦")  # of other fonts, where they stand higher than the text
 THIN, SHORTEST_BAR = 1.6, 2.5  # points
 MOST_PATHS = 3000  # drawings of more are figures; a page takes no more time than this
 
@@ -141,12 +141,18 @@ def mark_large_signs(signs, text_height, large):
         replace(signs, found, middle)
 
 
-def is_large(textpage, sign, text_height):
-    """True for a sign of formulas that stands higher than the text."""
-    char, box = sign
-    if box[3] - box[1] <= 1.1 * text_height:
-        return False
-    return char in LARGE or bool(EXTENSION.search(font_of(textpage, box[5])[0]))
+def large_signs(textpage, signs, text_height):
+    """Indices of the large signs, by their fonts or their height. A font is asked for once by the
+    height of its letters and how far it reaches below the line, since asking takes long."""
+    found, fonts = set(), {}
+    for index, (char, box) in signs.items():
+        height = box[3] - box[1]
+        shape = int(10 * height), int(10 * (box[4] - box[1]))
+        if shape not in fonts:
+            fonts[shape] = EXTENSION.search(font_of(textpage, box[5])[0])
+        if fonts[shape] or (char in LARGE and height > 1.1 * text_height):
+            found.add(index)
+    return found
 
 
 def mark_formulas(page, textpage, chars, place):
@@ -155,7 +161,7 @@ def mark_formulas(page, textpage, chars, place):
     if not signs:
         return chars
     text_height = statistics.median(box[3] - box[1] for _, box in signs.values())
-    large = {index for index, sign in signs.items() if is_large(textpage, sign, text_height)}
+    large = large_signs(textpage, signs, text_height)
     mark_fractions(signs, find_bars(page, place), text_height, large)
     mark_large_signs(signs, text_height, large)
     return [signs.get(i, pair) for i, pair in enumerate(chars) if i in signs or not pair[1]]

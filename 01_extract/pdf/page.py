@@ -268,27 +268,31 @@ def is_bold(textpage, run):
 
 
 def column_lines(runs, textpage):
-    """Lines of one column; program text keeps its indentation."""
+    """Lines of one column."""
     rows = find_rows(runs)
-    code = [is_code(row, textpage) for row in rows]
-    typed = [run for row in itertools.compress(rows, code) for run in row]
-    widths = [box[2] - box[0] for run in typed for box in run.boxes()]
-    step = max(statistics.median(widths or [0]), 0.1)
-    margin = min((run.x0 for run in typed), default=0)
+    indent = indents_of([row for row in rows if is_code(row, textpage)])
     made = []
-    for row, is_typed in zip(rows, code, strict=True):
+    for row in rows:
         text = row_text(row).strip()
         if not text:
             continue
-        kept = is_typed or "  " in text or bool(LEADER.search(text))
-        if is_typed:
-            text = " " * min(round((row[0].x0 - margin) / step), 60) + text
         longest = max(row, key=lambda run: len(run.chars))
+        kept = row[0] in indent or "  " in text or bool(LEADER.search(text))
         x0, x1, sizes = row[0].x0, row[-1].x1, heights_of(longest)
         top, bottom = min(run.top for run in row), max(run.bottom for run in row)
         bold = is_bold(textpage, longest)
+        text = " " * indent.get(row[0], 0) + text
         made.append(Line(text, x0, top, x1, bottom, longest.base, sizes, kept, bold))
     return made
+
+
+def indents_of(rows):
+    """{first run of a row: spaces before it} of the rows of program text."""
+    if not rows:
+        return {}
+    step = statistics.median(box[2] - box[0] for row in rows for run in row for box in run.boxes())
+    margin = min(row[0].x0 for row in rows)
+    return {row[0]: min(round((row[0].x0 - margin) / max(step, 0.1)), 60) for row in rows}
 
 
 def row_text(row):
