@@ -1,9 +1,8 @@
 """Formulas that a line of text cannot hold (used by pdf/page.py; no command of its own).
 
-A fraction, a root or a sum with limits is two-dimensional: read as text, (x/y^2 + 2y)/3 becomes
-"x/y^2 + 2y" and a stray 3, exp(-1/2) becomes "-12". Such places are found by their rules and fonts
-and replaced by MARK, so that nothing false stands in the text. Letters and signs in a line stay as
-they are.
+Read as text, the fraction (x/y^2 + 2y)/3 becomes "x/y^2 + 2y" and a stray 3, exp(-1/2) becomes
+"-12". Fractions, roots and sums with limits are found by their rules and fonts and replaced by
+MARK, so that nothing false stands in the text.
 """
 
 import ctypes
@@ -15,9 +14,7 @@ MARK = "[unread formula]"
 # neighbours, raised or not
 MARKS = re.compile(rf"(?:[_^]?\{{?{re.escape(MARK)}\}}?[ \t]*)+(?<![ \t])")
 # fonts of large sums, integrals, roots, brackets: TeX, MathType
-EXTENSION = re.compile(
-    rb"(?i)(?:\+|^)(?:cmex|lmex|lmmathextension|eurex|mathext|mt-?extra|txex|pxex|stixsize|ntxexx|libertinus-?ex)"
-)
+EXTENSION = re.compile(rb"(?i)(?:cm|lm|eur|tx|px|ntx)ex|mathext|mt-?extra|stixsize")
 LARGE = frozenset("∑∏∫∮√⎧⎨⎩⎛⎝⎞⎠⎡⎣⎤⎦")  # of other fonts, where they stand higher than the text
 THIN, SHORTEST_BAR = 1.6, 2.5  # points
 MOST_PATHS = 3000  # drawings of more are figures; a page takes no more time than this
@@ -72,20 +69,16 @@ def near(signs, bar, text_height):
     return above, below
 
 
-def ends_of(boxes):
-    return min(box[0] for box in boxes), max(box[2] for box in boxes)
-
-
-def stands_alone(signs, side, bar):
+def stands_alone(signs, side, bar, taken):
     """True where characters stand centred at a bar and their line does not run on beyond it: no
-    underlined word, no rule of a table."""
+    underlined word, no rule of a table. What is `taken` stands at another bar: 1/s ds/w."""
     boxes = [signs[i][1] for i in side]
-    x0, x1 = ends_of(boxes)
-    if abs((x0 + x1) / 2 - (bar.x0 + bar.x1) / 2) >= 0.12 * (bar.x1 - bar.x0) + 1:
+    left, right = min(box[0] for box in boxes), max(box[2] for box in boxes)
+    if abs(left + right - bar.x0 - bar.x1) >= 0.24 * (bar.x1 - bar.x0) + 2:
         return False
     base = statistics.median(box[4] for box in boxes)
     reach = 0.8 * statistics.median(box[3] - box[1] for box in boxes)
-    for _, box in signs.values():
+    for box in (signs[i][1] for i in signs.keys() - taken):
         before = bar.x0 - reach < box[2] <= bar.x0 + 1
         behind = bar.x1 - 1 <= box[0] < bar.x1 + reach
         if (before or behind) and abs(box[4] - base) <= 1.5:
@@ -95,28 +88,31 @@ def stands_alone(signs, side, bar):
 
 def has_radical(signs, bar, large):
     """True where a radical sign stands at the bar's left end."""
-    for index, (char, box) in signs.items():
-        at_end = abs(box[2] - bar.x0) < 2.5 and box[1] - 4 < bar.y < box[3]
-        if at_end and (char == "√" or index in large):
-            return True
-    return False
+    return any(
+        abs(box[2] - bar.x0) < 2.5 and box[1] - 4 < bar.y < box[3]
+        for index, (char, box) in signs.items()
+        if char == "√" or index in large
+    )
 
 
 def replace(signs, indices, y):
     """Put a mark where the first of some characters stood: one sign as wide as they are, on the
     line whose middle is y."""
     boxes = [signs.pop(i)[1] for i in indices]
-    x0, x1 = ends_of(boxes)
+    left, right = min(box[0] for box in boxes), max(box[2] for box in boxes)
     height = statistics.median(box[3] - box[1] for box in boxes)
-    box = (x0, y - 0.6 * height, x1, y + 0.6 * height, y + 0.3 * height, -1)
+    box = (left, y - 0.6 * height, right, y + 0.6 * height, y + 0.3 * height, -1)
     signs[min(indices)] = (MARK, box)
 
 
 def mark_fractions(signs, bars, text_height, large):
     """Replace numerators, denominators and what stands below roots, inner ones first."""
+    taken = set()
+    for bar in bars:
+        taken.update(*near(signs, bar, text_height))
     for bar in bars:
         sides = above, below = near(signs, bar, text_height)
-        if all(side and stands_alone(signs, side, bar) for side in sides):
+        if all(side and stands_alone(signs, side, bar, taken) for side in sides):
             replace(signs, [*above, *below], bar.y)
         elif below and has_radical(signs, bar, large):
             boxes = [signs[i][1] for i in below]

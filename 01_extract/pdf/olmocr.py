@@ -39,10 +39,11 @@ def parse(response):
 
 def rotation_of(response):
     """Degrees by which olmOCR wants the page turned, 0 where it stands upright: "is_rotation_valid:
-    False, rotation_correction: 90"."""
-    wrong = re.search(r"is_rotation_valid:\s*false", response[:400], re.IGNORECASE)
-    degrees = re.search(r"rotation_correction:\s*(90|180|270)\b", response[:400])
-    return int(degrees[1]) if wrong and degrees else 0
+    False", on the next line "rotation_correction: 90"."""
+    wrong = re.search(
+        r"(?i)is_rotation_valid:\s*false\s+rotation_correction:\s*(90|180|270)\b", response[:400]
+    )
+    return int(wrong[1]) if wrong else 0
 
 
 def to_messages(row):
@@ -73,9 +74,9 @@ def ask_endpoint(scans, raw_path, args):
     """
     answers, left = {}, [{"path": path, "index": index, "turn": 0} for path, index in scans]
     for number, temperature in enumerate(TEMPERATURES):
-        for row in left:
-            row["id"] = f"{r.file_hash(row['path'])[:16]}-{row['index'] + 1}-{number}"
         rows, left = left, []
+        for row in rows:
+            row["id"] = f"{r.file_hash(row['path'])[:16]}-{row['index'] + 1}-{number}"
         path = raw_path.with_name(raw_path.name.replace(".raw.", f".ocr{number}.raw."))
         batch_generate.generate_jsonl(
             rows,
