@@ -105,17 +105,15 @@ PICTURE = re.compile(  # "(credit: NASA, CC BY)", "Cover photo: CC BY 2.0"
 
 def find_license(start):
     """Licence stated near a book's beginning, or null: its name or address in a paragraph that
-    speaks of licence, copyright or rights, or its name alone on a line. Credits of pictures are
-    passed over."""
+    speaks of licence, copyright or rights, or its name alone on a line."""
     for paragraph in re.split(r"\n\s*\n", start):
-        if PICTURE.search(paragraph):
-            continue
         lines = (line.strip(" \t*_#>.") for line in paragraph.split("\n"))
         stated = LICENSE_TALK.search(paragraph) or any(map(LICENSE_NAME.fullmatch, lines))
+        if not stated or PICTURE.search(paragraph):
+            continue
         # an address may run over a line end
         address = LICENSE_URL.search(re.sub(r"\s+", "", paragraph))
-        name = address or LICENSE_NAME.search(paragraph)
-        if stated and name:
+        if name := address or LICENSE_NAME.search(paragraph):
             return short_license(" ".join(name[0].split()))
     return None
 
@@ -139,7 +137,10 @@ BOOK_FIELDS = ("title", "authors", "url", "isbn", "license", "restricted")
 @functools.cache
 def read_metadata(path):
     """What a table of books (CSV with a column `file` and any of BOOK_FIELDS) says: {file name or
-    path below the input: fields}. Raises BadInput for another column, or a file named twice."""
+    path below the input: fields}; `restricted` is true or absent. Raises BadInput for another
+    column, or a file named twice."""
+    if not path:
+        return {}
     table = csv.DictReader(io.StringIO(decode(Path(path).read_bytes())))
     columns, known = set(table.fieldnames or ()), {"file", *BOOK_FIELDS}
     if wrong := columns - known or {"file"} - columns:
@@ -151,17 +152,11 @@ def read_metadata(path):
         if row["file"] in books:
             line = table.line_num
             raise r.BadInput(f"--metadata {path}, line {line}: {row['file']} is named twice")
-        books[row["file"]] = {field: row[field].strip() for field in BOOK_FIELDS if row.get(field)}
+        book = {field: row[field].strip() for field in BOOK_FIELDS if row.get(field)}
+        if book.pop("restricted", "no").lower() in ("yes", "true", "1", "x", "restricted"):
+            book["restricted"] = True
+        books[row["file"]] = book
     return books
-
-
-def book_of(source, path):
-    """The fields that the table of books has for a document; `restricted` as true or absent."""
-    books = read_metadata(path) if path else {}
-    book = dict(books.get(source) or books.get(Path(source).name) or {})
-    if book.pop("restricted", "no").lower() in ("yes", "true", "1", "x", "restricted"):
-        book["restricted"] = True
-    return book
 
 
 def subject_of(name):
@@ -180,7 +175,7 @@ def title_of(text, given, source):
 
 
 def split_front_matter(text):
-    """(dict of a Markdown file's front matter, text below it)."""
+    """(texts and numbers of a Markdown file's front matter as texts, text below it)."""
     import yaml
 
     match = re.match(r"---[ \t]*\n(.*?)\n(?:---|\.\.\.)[ \t]*(?:\n|$)", text, re.DOTALL)
@@ -191,8 +186,8 @@ def split_front_matter(text):
     if not isinstance(fields, dict):
         return {}, text
     # lists that hold each other ("&b [*a, *a]" nine times over) become 10 GB as a text
-    plain = {k: v for k, v in fields.items() if isinstance(v, str | int | float)}
-    return {str(k).lower(): str(v) for k, v in plain.items()}, text[match.end() :]
+    plain = {str(k).lower(): str(v) for k, v in fields.items() if isinstance(v, str | int | float)}
+    return plain, text[match.end() :]
 
 
 def make_row(text, source, args, stated, pages=None, start=None, **more):
@@ -200,7 +195,8 @@ def make_row(text, source, args, stated, pages=None, start=None, **more):
     books. The id is made of the file's name and a hash of the text."""
     text = text.strip("\n")
     name = re.sub(r"[^\w.-]+", "_", Path(source).stem)[:60]
-    book = book_of(source, args.metadata)
+    books = read_metadata(args.metadata)
+    book = dict(books.get(source) or books.get(Path(source).name) or {})
     license = book.pop("license", None) or args.license or stated.get("license")
     return {
         "id": f"{name}-{r.text_hash(text)[:10]}",
@@ -377,18 +373,18 @@ def options_of():
     add = parser.add_argument
     table = f"table of the books (.csv), comes first: file, {', '.join(BOOK_FIELDS)}"
     stated = "licence of all documents, e.g. 'CC BY 4.0' (default: as stated, else null)"
-    ocr, pages = ("auto", "olmocr", "tesseract", "none"), ("scans", "formulas", "all")
-    asked = "those without text (default), also those with fractions, roots and sums, or all"
-    has = "Python of the environment that has olmocr (default: this one)"
+    asked = "which pages: without text (default), also with fractions, roots and sums, or all"
     add("--input", nargs="+", required=True, metavar="PATH", help="files or folders")
     add("--metadata", metavar="FILE", help=table)
     add("--license", metavar="L", help=stated)
-    add("--ocr", choices=ocr, default="auto", help="reader of pages without a text layer")
+    readers = ("auto", "olmocr", "tesseract", "none")
+    add("--ocr", choices=readers, default="auto", help="reader of pages without a text layer")
+    add("--ocr-pages", choices=("scans", "formulas", "all"), default="scans", help=asked)
     add("--language", default="eng", metavar="L", help="tesseract's, e.g. eng+deu (default eng)")
     add("--base-url", metavar="URL", help="OpenAI-compatible endpoint of olmOCR's model")
     add("--model", metavar="M", help="name of olmOCR's model at the endpoint")
-    add("--ocr-pages", choices=pages, default="scans", help=f"pages that go to OCR: {asked}")
-    add("--olmocr", default=sys.executable, metavar="PYTHON", help=has)
+    python = "Python of the environment that has olmocr (default: this one)"
+    add("--olmocr", default=sys.executable, metavar="PYTHON", help=python)
     args = parser.parse_args()
     args.workers = args.workers or len(os.sched_getaffinity(0))
     return args

@@ -22,27 +22,17 @@ def is_worked(unit):
     return "answer" in kinds and not kinds.isdisjoint(book_blocks.STARTS)
 
 
-def unit_parts(text, unit):
-    """Texts of a unit's blocks; headings and one whole where that is not too long."""
-    parts = [text[block.start : block.end] for block in unit]
-    if len(text[unit[0].start : unit[-1].end].split()) > LONGEST:
-        return parts
-    first = next((i for i, block in enumerate(unit) if not block.level), 0)
-    return [*parts[:first], text[unit[first].start : unit[-1].end]]
-
-
 def parts_of(text, without_worked):
-    """Yield (part of a chunk, whether a passage may end behind it): no heading ends one, and a unit
-    (book_blocks.py) ends with its last part."""
+    """Yield (block of a chunk, whether a passage may end behind it): no heading ends one, and a
+    unit (book_blocks.py) ends with its last block."""
     for unit in book_blocks.find_units(text, book_blocks.find_blocks(text)):
         if is_unanswered(unit) or (without_worked and is_worked(unit)):
             continue
-        parts = unit_parts(text, unit)
-        for number, part in enumerate(parts, 1):
-            heading = re.fullmatch(
-                r"#{1,6}[ \t]+(?:chapter[ \t]+)?(?:[\d.]+[ \t]+)?([^\n]*)", part, re.IGNORECASE
-            )  # small models ask about "Chapter 7"
-            yield (heading[1], False) if heading else (part, number == len(parts))
+        for block in unit:
+            part = text[block.start : block.end]
+            # small models ask about "Chapter 7"
+            heading = re.fullmatch(r"(?i)#+[ \t]+(?:chapter[ \t]+)?(?:[\d.]+[ \t]+)?(.*)", part)
+            yield (heading[1], False) if heading else (part, block is unit[-1])
 
 
 def is_prose(text):

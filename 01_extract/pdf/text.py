@@ -56,10 +56,11 @@ def without_running_lines(pages):
 def running_at_edge(number, lines, around, white):
     """The first of a page's outermost lines, as far as they run on over the pages around: {page:
     outermost lines}."""
+    enough = min(2, max(len(around), 1))  # one page, in a paper of two
     count, numbered = 0, False  # a page has one number: "1", and below it "1 Introduction"
     for at, (line, inner) in enumerate(itertools.pairwise(lines), 1):
-        follows = not numbered and follows_sequence(number, line, around)
-        if not follows and not repeats(line, around):
+        follows = not numbered and follows_sequence(number, line, around) >= enough
+        if not follows and repeats(line, around) < enough:
             break
         numbered = numbered or follows
         if PAGE_NUMBER.fullmatch(line.text) or abs(inner.base - line.base) >= white:
@@ -81,26 +82,24 @@ def line_key(text):
 
 
 def repeats(line, around):
-    """True where the line's words stand at its height on two pages around."""
+    """Number of the pages around with the line's words at its height."""
     key = line_key(line.text)
-    if len(key) < 3:
-        return False
-    same = 0
-    for edge in around.values():
-        same += any(abs(x.top - line.top) < 8 and line_key(x.text) == key for x in edge)
-    return same >= min(2, max(len(around), 1))
+    same = (
+        any(abs(x.top - line.top) < 8 and line_key(x.text) == key for x in edge)
+        for edge in around.values()
+    )
+    return sum(same) if len(key) >= 3 else 0
 
 
 def follows_sequence(number, line, around):
-    """True where the line bears a page number: two pages around (one, in a paper of two pages) bear
-    the number that goes with it."""
+    """Number of the pages around that bear the page number which goes with the line's."""
     value = page_number(line.text)
     if value is None:
-        return False
-    right = 0
-    for page, edge in around.items():
-        right += any(page_number(other.text) == value + page - number for other in edge)
-    return right >= min(2, max(len(around), 1))
+        return 0
+    return sum(
+        any(page_number(other.text) == value + page - number for other in edge)
+        for page, edge in around.items()
+    )
 
 
 def page_number(text):
@@ -262,7 +261,7 @@ def footnotes_first(paragraphs, book):
         body -= 1
     # a first paragraph stays the first: the page before may end in its beginning
     last = paragraphs[body] if body > 0 else None
-    if not last or last.size <= 0.95 * book.size or not last.is_unfinished():
+    if not last or not last.is_unfinished():
         return paragraphs
     return [*paragraphs[:body], *paragraphs[body + 1 :], last]
 
