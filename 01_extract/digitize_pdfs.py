@@ -270,15 +270,21 @@ def finish_pdf(source, title, found, args):
     lost = [page for page in pages if page[1] != "lines"]
     text, offsets = pdf_text.assemble(read)
     more = {"n_pages": max(found) + 1}
-    if not text.strip():  # rejected for what most of its pages lack
-        reasons = collections.Counter(reason for _, reason, _ in lost) or {"no text": 1}
-        _, broken = found.get(-1, ("", None))
-        return [refused(source, max(reasons, key=reasons.get), broken, **more)]
-    if unread := {number: count for number, page in read if (count := formulas_of(page))}:
+    if not text.strip():
+        return [refuse_pdf(source, lost, more)]
+    unread = {number: formulas_of(page) for number, page in read if formulas_of(page)}
+    if unread:
         more |= {"formula_pages": list(unread), "unread_formulas": sum(unread.values())}
     start = next((offset for page, offset in offsets if page > 8), len(text))
     row = make_row(text, source, args, {"title": title}, offsets, text[:start], **more)
     return [(row, None), *(lost_page(row, *page) for page in lost)]
+
+
+def refuse_pdf(source, lost, more):
+    """A PDF without text: rejected for what most of its pages lack."""
+    reasons = collections.Counter(reason for _, reason, _ in lost) or {"no text": 1}
+    broken = next((detail for number, _, detail in lost if not number), None)
+    return refused(source, max(reasons, key=reasons.get), broken, **more)
 
 
 def lost_page(row, number, reason, detail):
