@@ -712,6 +712,38 @@ def end_with_parent():
     threading.Thread(target=wait, daemon=True).start()
 
 
+FEW_ROWS = 2000  # up to so many a pool of processes costs more than it saves
+HANDED = 100  # rows that a process is handed at a time
+
+
+def in_processes(function, rows, workers=None):
+    """Yield function(row) of each row, in order, of rows as they are needed; more than FEW_ROWS are
+    shared out to `workers` processes (default: the cores). A daemonic process may start no other:
+    it works alone."""
+    import concurrent.futures
+    import multiprocessing
+
+    rows = iter(rows)
+    first = list(itertools.islice(rows, FEW_ROWS + 1))
+    rows, workers = itertools.chain(first, rows), workers or len(os.sched_getaffinity(0))
+    if workers == 1 or len(first) <= FEW_ROWS or multiprocessing.current_process().daemon:
+        yield from map(function, rows)
+        return
+    spawn = multiprocessing.get_context("spawn")  # a fork of a process with threads can lock up
+    with concurrent.futures.ProcessPoolExecutor(workers, spawn, end_with_parent) as pool:
+        waiting = collections.deque()
+        while part := list(itertools.islice(rows, HANDED)):
+            waiting.append(pool.submit(each, function, part))
+            if len(waiting) > 4 * workers:
+                yield from waiting.popleft().result()
+        for done in waiting:
+            yield from done.result()
+
+
+def each(function, rows):
+    return list(map(function, rows))
+
+
 @contextlib.contextmanager
 def write_aside(path, mode="wb"):
     """Open a file that appears under its name only when the block ends well."""

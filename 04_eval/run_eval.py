@@ -230,7 +230,7 @@ def main():
                 yield sample(row, raw, args, prompt_id)
 
     facts, olympic = [], {}
-    graded = answers.in_processes(score.grade_row, answered())
+    graded = r.in_processes(score.grade_row, answered())
     for row in r.progress(graded, total=len(rows), desc="grading"):
         step.keep(row)
         facts.append(score.facts_of(row))

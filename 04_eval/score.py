@@ -331,7 +331,7 @@ def main():
     if step.finished() and Path(args.csv).is_file():
         return
     samples = read_samples(step, args.input)
-    graded = r.progress(answers.in_processes(grade_row, samples, args.workers), desc="grading")
+    graded = r.progress(r.in_processes(grade_row, samples, args.workers), desc="grading")
     if args.judge:
         graded = list(graded)
         judge(graded, args, step.raw_path)

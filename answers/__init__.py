@@ -12,9 +12,6 @@ that applies; equal compares. A "label" is a choice whose options are words such
 model and no eval; sympy runs only in worker.py's process.
 """
 
-import collections
-import itertools
-import os
 import re
 from pathlib import Path
 from typing import NamedTuple
@@ -27,12 +24,11 @@ FILES = sorted(Path(__file__).parent.glob("*.*"))  # what a step that reads answ
 KINDS = ("choice", "label", "math", "short_text")
 LETTERED = ("choice", "label")
 READERS = {"choice": choice, "label": choice, "math": solution, "short_text": short_text}
-INFERRED = ("last box", "bold", "last value", "yes or no")  # what these read is right or undecided
-FEW = 2000  # up to so many rows a pool of processes costs more than it saves
-PART = 100  # rows that a process is handed at a time
+# What these rules read is right or undecided.
+INFERRED = ("last box", "bold", "last value", "last sentence", "yes or no")
 __all__ = [
     "FILES", "KINDS", "Verdict", "after_thinking", "check", "explain", "extract", "final_part",
-    "grade", "grade_many", "in_processes", "reward",
+    "grade", "grade_many", "reward",
 ]  # fmt: skip
 
 
@@ -132,37 +128,9 @@ def grade_many(rows, workers=1):
 
     rows: dicts with the arguments of check.
     """
+    from rows import in_processes
+
     return list(in_processes(grade_row, rows, workers))
-
-
-def in_processes(function, rows, workers=None):
-    """Yield function(row) of each row, in order, of rows as they are needed; more than FEW are
-    shared out to `workers` processes (default: the cores). A daemonic process may start no other:
-    it works alone."""
-    import concurrent.futures
-    import multiprocessing
-
-    from rows import end_with_parent
-
-    rows = iter(rows)
-    first = list(itertools.islice(rows, FEW + 1))
-    rows, workers = itertools.chain(first, rows), workers or len(os.sched_getaffinity(0))
-    if workers == 1 or len(first) <= FEW or multiprocessing.current_process().daemon:
-        yield from map(function, rows)
-        return
-    spawn = multiprocessing.get_context("spawn")  # a fork of a process with threads can lock up
-    with concurrent.futures.ProcessPoolExecutor(workers, spawn, end_with_parent) as pool:
-        waiting = collections.deque()
-        while part := list(itertools.islice(rows, PART)):
-            waiting.append(pool.submit(each, function, part))
-            if len(waiting) > 4 * workers:
-                yield from waiting.popleft().result()
-        for done in waiting:
-            yield from done.result()
-
-
-def each(function, rows):
-    return list(map(function, rows))
 
 
 def reward(prompts, completions, reference_answer, kind=None, options=None, unit=None, **_):

@@ -4,9 +4,9 @@
     read("Answer: A, D", options)                                 -> ("AD", "statement")
     read("The answer is A or B.", options)                        -> (None, "statement")
 
-A rule takes the text without its looks, the option texts (None: letters A to J) and announcements().
-It returns letters (several where all are called right), "" where nothing, or one of several, was
-committed, and None where it does not apply.
+A rule takes the plain text, the option texts (None: letters A to J) and announcements(). It returns
+letters (several where all are called right), "" where nothing or one of several was committed, None
+where it does not apply.
 """
 
 import re
@@ -23,9 +23,8 @@ SENTENCE_END = re.compile(r"(?<=[.!?。！？])[\"'”’)*\]]*\s+(?=[^a-z\s])|\
 FILLS = re.compile(  # between a cue and its letter: "the answer is therefore: **option (B)**"
     r"""(?xi)
     (?: [\s:"'“”‘’=>–—→⇒∴✅✓✔\#|,*.] | -(?=\s*\(?(?-i:[A-Z])\b)
-      | (?: therefore|thus|hence|so|(?:most\s+)?[a-z]{4,9}ly|for\s+sure|indeed|in\s+fact|then|also
-          |given\s+by|labell?ed|options?|choices?|letter|answer|number|statement|alternative
-          |the\s+following|as\s+follows|the|that|best|correct|final|is|are|we\s+get
+      | (?: therefore|thus|hence|so|(?:most\s+)?[a-z]{4,9}ly|for\s+sure|then|also|given\s+by
+          |options?|choices?|letter|answer|number|statement|the|that|best|correct|final|is|are|we\s+get
           |not\s+[(\[]?[A-Z][)\]]?,?\s+but(?:\s+rather)? ) (?![a-z0-9]) _?
     ){0,14}"""
 )
@@ -35,7 +34,7 @@ LETTERS_READ = re.compile(  # "B", "(b)", "A, C and (D)", "A or B"; "AD", "FFFFF
     [(\[]?(?P<glued> ([A-J])\2+ | (?=[A-J]{{2}})A?B?C?D?E?F?G?H?I?J? )(?=\W*(?:$|\n))
   | {ONE % "A-Za-z"}
     (?: \s*\(?(?:,\s*(?:and|or)?|;|and|or|/|&|to|through)\s*
-        (?:(?:possibly|maybe|perhaps|option|choice)\s+){{0,2}} ["']?{ONE % "A-Z"}["']?
+        (?:(?:possibly|maybe|option|choice)\s+){{0,2}} ["']?{ONE % "A-Z"}["']?
         (?= \s*(?:$|[.,;:)\n/&+—–-]) | \s+(?:are|and|or|because|since|as|both|but)\b ) )*"""
 )
 PAUSE = re.compile(
@@ -50,7 +49,7 @@ MENTION = re.compile(  # "(B)", "option B"
 NEGATED = re.compile(  # before a letter: "not", "rather than option", "we can rule out"
     r"""(?xi)
     (?: \b(?:not|neither|nor|rather\s+than|instead\s+of|except|exclud\w+|eliminat\w+|rul\w+\s+out
-        |would\s+(?:give|yield|lead\s+to)|discard\w*|reject\w*|unlike|without|incorrect|wrong) | n['’]t | 不是|不选 )
+        |would\s+(?:give|yield)|reject\w*|unlike|incorrect|wrong) | n['’]t | 不是|不选 )
     \s* (?:(?:be|the|answer|options?|choices?)\s*){0,2} [(\[:]? \s* $"""
 )
 REFUSED = re.compile(  # behind a letter: "is not", "can be ruled out", ") false"
@@ -58,17 +57,16 @@ REFUSED = re.compile(  # behind a letter: "is not", "can be ruled out", ") false
     \s*[)\]:]\s*(?:false|incorrect|wrong)\b
   | \s*[)\]]? (?:\s(?!(?:it|because|since|as)\b)[^.,;:\n]{0,60})? \s
     (?: (?:is|are|was|can|could|would|does|do|should|may|might|will)\s*(?:n['’]t|not) | cannot
-      | (?:is|are|was|be|seems) \s+ (?:\w+\s+)?
-        (?:incorrect|wrong|false|invalid|ruled|eliminated|excluded|irrelevant|unlikely|tempting) )"""
+      | (?:is|are|was|be) \s+ (?:\w+\s+)?(?:incorrect|wrong|false|ruled|eliminated|excluded|unlikely) )"""
 )
 
 
 def letters_at(text, at, options, formal=True):
-    """(letters, their end) at a place, fillers skipped. "": one of several, no option of these, or
-    beside another option's text; None: none stands there, or it is refused."""
+    """(letters, their end) at a place, fillers skipped. "": one of several, no option, or beside
+    another option's text; None: none stands there, or it is refused."""
     at = FILLS.match(text, at).end()
     match = LETTERS_READ.match(text, at)
-    if not match or not is_letter(match, text, formal):
+    if not match or not is_letter(match, text, formal, options):
         return None, at
     written, end = match[0], match.end()
     found = match["glued"] or re.findall(r"(?<![A-Za-z])[A-Za-z](?![A-Za-z])", written)
@@ -83,12 +81,15 @@ def letters_at(text, at, options, formal=True):
     return beside(letters, text, end, options), end
 
 
-def is_letter(match, text, formal):
-    """No article, pronoun or numeral; informally, a capital or in brackets, with a pause behind."""
+def is_letter(match, text, formal, options):
+    """No article, pronoun or numeral; informally, a capital or in brackets, with a pause or the
+    option's text behind."""
     written, end = match[0], match.end()
     if written == "I" and "II" in text or not formal and written[0].islower():
         return False
     is_word = len(written) == 1 and (written in "AI" or written.islower())
+    if not formal and written[-1] == ")" and named(text[end:], options, "start"):
+        return True
     return bool(PAUSE.match(text, end)) or formal and not is_word
 
 
@@ -127,9 +128,8 @@ CUE = re.compile(
     r"""(?xi) (?=[a-eghilmopr-tf\#=→⇒∴选答]) (?<![a-z])
     (?: (?P<noun> (?: answers? | ans
           | (?:correct|right|best|appropriate|final|likely|true|closest|incorrect|false)\s+
-            (?:option|choice|statement|alternative|conclusion|solution|letter|description|one|match)s?
-          | (?:option|choice|statement|selection|selected|label|prediction|decision|diagnosis|exception
-              |conclusion|elimination) (?!\s*[(\[]?(?-i:[A-Z])\b) ) (?![a-z])
+            (?:option|choice|statement|alternative|conclusion|solution|letter|one|match)s?
+          | (?:option|choice|statement|selection|label|prediction|diagnosis|exception|conclusion) (?!\s*[(\[]?(?-i:[A-Z])\b) ) (?![a-z])
         [^.;\n:=?]{0,90}?
         (?: \s*[:：=→>] | \s+-+\s
           | (?<![a-z]) (?: is|are|was|were|(?<!not\ )(?<!n['’]t\ )be|been|being|remains|becomes|seems ) (?![a-z]|\s+not\s+(?-i:[a-z])) )
@@ -142,7 +142,7 @@ CUE = re.compile(
 DOUBT = re.compile(  # before a cue: "whether the answer is", "the student's answer is"
     r"""(?xi)
     \b(?:if|whether|suppos\w+|assum\w+|unless|(?:not\s+|un)sure|wrong(?!,)|how\s+can|hypothetical\w*
-      |had|previous|initial\w*|at\s+first|argue|students?(?:'s)?|others|people|tempted|going|mistake
+      |had|previous|initial\w*|at\s+first|argue|students?(?:'s)?|others|people|tempted|going\s+to|mistake
       |your|(?<!only\s)possible) \b (?:(?!\bbut\b)[^.\n]){0,24}$"""
 )
 REMARK = re.compile(  # "Note: had it asked about X, the answer would be A"; "Incorrect answers:"
@@ -225,7 +225,6 @@ OPEN_END = re.compile(  # no sentence ends so
     r"""(?x)(?:\s|(?=[,;]))(?:because|since|and|or|but|the|an|is|are|was|of|to|that|which|with|for|if|as|by|from
     |gives|get|equals|have|[=+,;])$"""
 )
-CLOSED = re.compile(r"[.!?。！？:)\]}\"'”’]$|```$")
 
 
 def is_list(text):
@@ -248,54 +247,44 @@ def first_line(text, options, stated):
 
 def cut_off(text):
     """Does a response stop at a word that needs another, or, a long one, without a full stop?"""
-    return bool(OPEN_END.search(text[-20:])) or len(text) > 300 and not CLOSED.search(text[-3:])
+    return bool(OPEN_END.search(text[-20:])) or len(text) > 300 and text[-1].isalnum()
 
 
 def last_letters(text, options, stated):
-    """A response that ends with letters alone, "(D)", "✅ B.", or with an option on a line."""
-    last = SENTENCE_END.split(text[-300:].strip())[-1]
+    """A response that ends with letters alone, "(D)", "✅ B.", or with an option on a line, "5 cm",
+    "(D) 5 cm"."""
+    last = SENTENCE_END.split(text[-300:])[-1]
     letters, end = letters_at(last, 0, options, formal=False)
     if not re.search(r"[\w?]", last[end:]):
         return letters
-    _, line_end, line = text.rpartition("\n")
+    before, line_end, line = text.rpartition("\n")
+    if letters and before.endswith("\n") and named(line[-len(last) + end :], options, "all"):
+        return letters
     hits = named(line, options, "all") if line_end else ()
     return hits[0] if hits else None
 
 
 def last_sentence(text, options, stated):
-    """The one option that the last sentences of a short response name, or that a long one
-    mentions."""
+    """The one letter that a text or its end mentions, or the one option that a sentence at its end
+    names."""
     if stated or cut_off(text):
         return None
     if is_list(text):  # of which no line is a conclusion
         text = re.sub(LISTED.pattern + ".*", "", text)
-    sentences = [part for part in SENTENCE_END.split(text[-SHORT:]) if part.strip()] or [""]
-    if len(text) < SHORT:
-        for sentence in sentences[:-3:-1]:
-            found = concluded(sentence, options)
-            if found is not None:
-                return found or None
-    letters = mentions(sentences[-1][-25:], options) or mentions(text, options)
-    return letters[0] if len(letters) == 1 else None
-
-
-def concluded(sentence, options):
-    """The letter that a sentence commits to; "" where it names several or asks; None: none."""
-    letters = mentions(sentence, options)
-    if letters or sentence.rstrip().endswith("?"):
-        return letters[0] if len(letters) == 1 else ""
-    hits = named(sentence, options)
+    ends = [part for part in SENTENCE_END.split(text[-SHORT:]) if part.strip()][-2:]
+    hits = mentions(text, options)
     if len(hits) > 1:
-        hits = named(re.sub(r"\([^()]*\)", "", sentence), options)
-    if len(hits) > 1:  # "12 N - 4 N = 8 N": what stands behind its last verb
-        hits = named(re.split(r"\b(?:is|are|was|were|be)\b|=", sentence)[-1], options)
-        return hits[0] if len(hits) == 1 else ""
-    return hits[0] if hits else None
+        hits = mentions(" ".join(ends), options)
+    for sentence in reversed(ends):
+        if not hits and not sentence.rstrip().endswith("?"):
+            hits = named(sentence, options)
+            if len(hits) > 1:
+                hits = named(sentence.rpartition("=")[2], options) or hits  # 12 N - 4 N = 8 N
+    return hits[0] if len(hits) == 1 else None
 
 
 def yes_or_no(text, options, stated):
-    """A plain short statement answers a question of yes and no: "The lines do not cross." with
-    no."""
+    """A short statement answers a question of yes and no: "The lines do not cross." with no."""
     flat = [option.strip().lower() for option in options or ()]
     if stated or set(flat) != {"yes", "no"} or len(text) > SHORT or text.count(" ") < 2:
         return None
@@ -337,7 +326,6 @@ def steps(text, options=None):
 
 
 def read(text, options=None):
-    """(letters, rule); (None, rule) where the rule found that nothing, or one of several, was
-    committed."""
+    """(letters, rule); (None, rule) where nothing, or one of several, was committed."""
     *_, (name, letters) = steps(text, options)
     return letters or None, name if letters is not None else None

@@ -182,15 +182,14 @@ def read(text):
 
 
 def number(text):
-    """The complex value of a closed expression; None where there are unknowns or it cannot be
-    read."""
+    """The complex value of an expression without unknowns; None of anything else."""
     found = read(text)
     return found[1][0] if found and not found[0] and cmath.isfinite(found[1][0]) else None
 
 
 def agree(one, two):
-    """Are two expressions the same function, as they are written or with t/RC as t/(RC), as
-    physicists mean it? None where either cannot be read or evaluated."""
+    """Are two expressions the same function, as written or with t/RC as t/(RC), as physicists mean
+    it? None where either has no values."""
     for texts in ((one, two), tuple(BELOW.sub(r"/(\1)", text) for text in (one, two))):
         found = [read(text) for text in texts]
         pairs = zip(found[0][1], found[1][1], strict=True) if all(found) else ()

@@ -13,7 +13,6 @@ from .words import stem
 LETTERS = string.ascii_uppercase
 ARTICLES = {"a", "an", "the"}
 FRACTION = re.compile(r"\\[dtc]?frac\s*\{([^{}]{1,20})\}\s*\{([^{}]{1,20})\}")
-DEGREES = re.compile(r"\^\s*\{?\s*\\circ\s*\}?|°|\bdegrees?\b")
 BEFORE = re.compile(  # "not nitrogen"; the 10 of 3/10, the 3 of -3
     r" (?:not|never|neither|nor|without|than|except|instead of|no)(?: be| to be| of)? $|[-+/^] $"
 )
@@ -27,7 +26,7 @@ def is_option(letter, options):
 def words(text):
     """The text as " stem stem " for containment tests: lower case, no articles, no punctuation,
     LaTeX flattened."""
-    text = DEGREES.sub(" deg ", FRACTION.sub(r" \1/\2 ", plain(text).lower()))
+    text = FRACTION.sub(r" \1/\2 ", plain(text).lower())
     text = re.sub(r"(?<=\d),(?=\d{3}\b)|(?<=[a-z])-(?=[a-z])", "", text)
     text = re.sub(r"can't|cannot|n't", " not", text)
     tokens = re.findall(r"[^\W\d_]+|\d+(?:\.\d+)?|[-+/^%=<>|]", text)

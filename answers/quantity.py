@@ -21,8 +21,7 @@ MULTIPLES = dict(
     dozen=12, hundred=100, thousand=10**3, million=10**6, billion=10**9, trillion=10**12
 )
 WORDS = "|".join(MULTIPLES)
-PARTS = dict(half=1 / 2, third=1 / 3, quarter=1 / 4, fourth=1 / 4, fifth=1 / 5, sixth=1 / 6)
-PARTS |= dict(eighth=1 / 8, tenth=1 / 10)
+PARTS = dict(half=1 / 2, third=1 / 3, quarter=1 / 4, fourth=1 / 4, fifth=1 / 5, tenth=1 / 10)
 
 
 @dataclass(frozen=True)
@@ -42,9 +41,6 @@ MONEY = re.compile(r"^(-?)\s*[¤£€]\s*(.*)")  # $5
 UNSURE = re.compile(  # 5.3(2) m, 5.0 ± 0.2 cm
     r"^\(?([-+]?\d[\d.]*)(?:\(\d{1,2}\)(?=\s*[A-Za-z%°*])|\s*(?:±|\+/-)\s*\d*\.\d+\)?)"
 )
-PERIODIC = re.compile(
-    r"(\d{1,9})\.(\d{0,20}?)(?:(?:\\overline|\\bar)\s*\{(\d{1,9})\}|(\d{1,6}?)\4+\.\.\.)"
-)
 LITERAL = re.compile(  # 12, 0.5, 6.02*10^{23}, 1e5
     r"[-+]?\s*(\d*\.?\d*)(\s*\*\s*10\s*\^[-+\s\d{}()]*|[eE][-+]?\d+)?"
 )
@@ -59,27 +55,26 @@ BEHIND = re.compile(  # 7.5 m/s at 30° above the horizontal, 2.5 g of Ca(OH)2, 
     (?=,?\s|of\s|[A-Za-z]{3})[\s,]*(?:at\s[\d.]+\s*°)?(?:[^\d=;]*|(?:of\s)?[A-Z]\S*)""",
     re.VERBOSE,
 )
-NEXT_UNIT = re.compile(r"(?<=[a-zA-Z°])(?:,?\sand)?,?\s?(?=\d)")
 RATIO = re.compile(r"(\d+(?:\.\d+)?)\s*(?::|\s(?:in|out\sof)\s)\s*(\d+(?:\.\d+)?)")
 LOOSE_UNIT = re.compile(r"pound|ppm|electron_volt|mole.*kilogram")  # of force, by mass, molal
 
 
 def words_to_number(text):
-    """ "twenty-three" -> 23, "three quarters" -> 0.75, "a dozen" -> 12; None for anything else."""
-    text = re.sub(f"^(?:an? |(?=half$|{WORDS}))", "one ", text.lower())
-    words = re.findall(r"[a-z]+|[^\sa-z-]", text)
-    total = current = 0
+    """ "twenty-three" -> 23, "one hundred and five" -> 105, "a dozen" -> 12, "two thirds" -> 0.666...;
+    None for anything else."""
+    words = re.findall(
+        r"[a-z]+|[^\sa-z-]", re.sub(rf"^(?:an? |(?=half$|{WORDS}))", "one ", text.lower())
+    )
+    total = 0
     for word in words:
         times = MULTIPLES.get(word, PARTS.get(word.removesuffix("s")))
         if word in WORD_NUMBERS:
-            current += WORD_NUMBERS[word]
-        elif times and current and (times > 1 or "and" not in words):
-            current *= times
-            if times >= 1000:
-                total, current = total + current, 0
-        elif word != "and" or not total + current:
+            total += WORD_NUMBERS[word]
+        elif times and total:
+            total *= times
+        elif word != "and" or not total:
             return None
-    return float(total + current) if words else None
+    return float(total) if words else None
 
 
 def parse_quantity(text):
@@ -91,15 +86,14 @@ def parse_quantity(text):
 def read_quantity(text):
     if len(text) > 200:
         return None
-    text = MONEY.sub(r"\1\2 ¤", LEAD.sub("", text))
-    text = PERIODIC.sub(as_fraction, UNSURE.sub(r"\1", text))
+    text = UNSURE.sub(r"\1", MONEY.sub(r"\1\2 ¤", LEAD.sub("", text)))
     if share := RATIO.fullmatch(text):  # 3:1, 1 in 36; "1 to 7" may be a range
         text = f"{share[1]}/{share[2]}"
     if number := closed(text):
         return number
     if match := WITH_UNIT.fullmatch(text):
         number, rest = closed(match["number"]), match["rest"]
-        return number and (attach_unit(number, rest) or compound(text))
+        return number and attach_unit(number, rest)
     value = words_to_number(text)
     return None if value is None else Quantity(value)
 
@@ -114,24 +108,6 @@ def closed(text):
         return Quantity(value.real)
     digits = literal[1].replace(".", "").lstrip("0") if literal else "123"
     return Quantity(value.real, digits=len(digits) or 1)
-
-
-def as_fraction(match):
-    """0.1\\overline{6} as (0.1+6/90)."""
-    whole, decimals, period = match[1], match[2], match[3] or match[4]
-    nines = "9" * len(period) + "0" * len(decimals)
-    return f"({whole}.{decimals or 0}+{int(period)}/{nines})"
-
-
-def compound(text):
-    """Units of one dimension as one quantity: 3 h 20 min, 5 ft 6 in."""
-    parts = NEXT_UNIT.split(text)
-    found = [read_quantity(part) for part in parts] if len(parts) > 1 else []
-    dimensions = {part and part.unit and part.unit.dimension for part in found}
-    if len(dimensions) != 1 or None in dimensions:
-        return None
-    total = sum(part.value * part.unit.size for part in found)
-    return Quantity(total / found[0].unit.size, found[0].unit, 6)
 
 
 def attach_unit(number, rest):

@@ -8,7 +8,7 @@ import functools
 import itertools
 import re
 
-from .choice import OPEN_END
+from .choice import DOUBT, OPEN_END
 from .choice import REMARK as HYPOTHETICAL
 from .markup import boxes
 from .quantity import WORD_NUMBERS, parse_quantity
@@ -39,18 +39,17 @@ NUMBER = re.compile(
 )
 END = re.compile(
     r"""(?<!\bsq)\.(?=\s|$)(?!\s*\d)|\n\s*\n|(?<=\S)\n|;\s|\s\((?=[a-z]{3})|。|，
-    |,\s+(?:and\s+)?not\s|,?\s+(?:because|since|which|where\s|so\s|as\s+(?:the|we|it)|I\s+hope|when\s|given\s+that
-    |due\s+to|for\s+a\s+total|per\s+the|in\s+total|if\s|(?:after|at|for|over)\s(?=\d))""",
+    |,\s+(?:and\s+)?not\s|,?\s+(?:because|since|which|where\s|so\s|as\s+(?:the|we|it)|I\s+hope|when\s
+    |due\s+to|in\s+total|if\s|(?:after|at|for|over)\s(?=\d))""",
     re.VERBOSE,
 )
 REFUSAL = re.compile(
     r"""\b(?:can(?:not|'t|’t)|could\s?n[o']t|unable\s+to|not\s+(?:possible|able)\s+to|impossible\s+to|insufficient
-    |not\s+enough|do(?:es)?\s+not\s+(?:provide|contain|have)\s+(?:enough|any|the)|no\s+way\s+to|more\s+information
-    |undetermined|indeterminate|not\s+given|sorry|do(?:n['’]?t|\s+not)\s+know|not\s+sure|no\s+idea|unsure)\b""",
+    |not\s+enough|do(?:es)?\s+not\s+(?:provide|contain|have)\s+(?:enough|any|the)|more\s+information
+    |not\s+given|sorry|do(?:n['’]?t|\s+not)\s+know|not\s+sure|unsure)\b""",
     re.VERBOSE | re.I,
 )
-VERBS = r"""\b(?:is|are|was|were|be|equals?|has|have|had|makes?|costs?|takes?|needs?|only|total\s+of|leaves?
-    |remains?)\s+(?:(?:about|approximately|exactly|simply|only|a\s+total\s+of)\s)*"""
+VERBS = r"""\b(?:is|are|was|were|be|equals?|has|have|had|makes?|costs?|takes?|needs?|only|leaves?|remains?)\s+(?:(?:about|approximately|exactly|simply|only|a\s+total\s+of)\s)*"""
 VERB = re.compile(VERBS + r"(?=\S{0,10}[\d√π]|\w{1,3}\s?=)", re.VERBOSE)
 COUNT = re.compile(  # There are three ways
     rf"({VERBS}|with\s)({'|'.join(WORD_NUMBERS)})\b(?!\sof\b|-)", re.VERBOSE
@@ -70,11 +69,9 @@ ASIDE = re.compile(  # in brackets, a question, a check
     re.VERBOSE | re.I | re.S,
 )
 GUESS = re.compile(r"\b(?:maybe|perhaps|probably|guess|estimate|likely|think)\b\D{0,40}\d")
-DOUBT = re.compile(r"(?i)\b(?:if|whether|not|wrong|incorrect|check|verify|previous)\b[^.\n]{0,20}$")
 PARTIAL = re.compile(  # "multiply the result by 100 to get", "the answer for the first day is"
     r"\b(?:not|cannot|can't|if|by|to\s+(?:get|find|obtain)|for\s+(?:the\s+)?(?:first|second|each)|to\s+part)\b"
 )
-RATIO = re.compile(r"(?i)[\d.]+\s*(?::|to)\s*[\d.]+(?:\s*[ap]\.?\s?m)?")  # or a time
 PROSE = re.compile(  # or working: more than a value
     r"""[a-zA-Z]{3,}\s+[a-zA-Z]{2,} | ^(?:It|He|She|They|We|You|There|This|That)\b
     | (?:[a-zA-Z]{2,}[^a-zA-Z]+.*?){2}[a-zA-Z]{2} | [:?] | \d\s*[-+*/×·]\s*\d.*=""",
@@ -114,8 +111,7 @@ def only_box(text):
 
 
 def joined_boxes(text, found):
-    """The last box, with the boxes of the same sentence before it: "\\boxed{1} and \\boxed{2}" ->
-    "1, 2"."""
+    """The last box and those of its sentence: "\\boxed{1} and \\boxed{2}" -> "1, 2"."""
     run = [found[-1]]
     for before in reversed(found[:-1]):
         gap = text[before[1] : run[0][0]]
@@ -140,12 +136,11 @@ def statement(text):
 
 
 def statements(text):
-    """(position, what follows) of every "answer is", "Answer:", "####" that is no remark, the last
-    one first."""
+    """(position, what follows) of every "answer is", "####" that is no remark, the last one first."""
     for match in reversed(list(itertools.islice(STATED.finditer(text), 500))):
         start = max(text.rfind("\n", 0, match.start()), match.start() - 200) + 1
         before = re.split(r"[.!?]\s", text[start : match.start()])[-1]
-        if DOUBT.search(before[-25:]) or HYPOTHETICAL.search(before + match[0]):
+        if DOUBT.search(before) or HYPOTHETICAL.search(before + match[0]):
             continue
         if PARTIAL.search(match["mid"] or ""):
             continue
@@ -172,28 +167,14 @@ def head_of(tail):
     tail = re.sub(r"^([^\"\n]{1,200})[\"”].*", r"\1", tail, flags=re.S)
     if formula := MATHS.match(tail):
         return formula_at(formula, tail[formula.end() :])
-    if framed := re.match(r"\[([^\[\],]+)\]\s*(?:\(?in\s+([^()]{1,20})\)?)?[.\s]*$", tail):
-        return f"{framed[1].strip()} {framed[2] or ''}".strip()  # [300] (in MPa)
     stop = END.search(tail)
     head = tail[: stop.start() if stop else 300].strip().strip("*_`").rstrip(".,:;!").strip()
     if parse_quantity(head):
         return head
     if verb := VERB.search(masked(head)):
         return head_of(head[verb.end() :])
-    return number_in(head) or words_in(head)
-
-
-def number_in(head):
-    """The one number of a sentence: The boat is worth $3,528."""
-    numbers = list(NUMBER.finditer(masked(head)))
-    at = numbers[0].start() if len(numbers) == 1 and "\\" not in head else 0
-    return value_at(head, at, numbers) if PROSE.search(head[:at]) else None
-
-
-def words_in(head):
-    """A head that can be an answer, which a long one without a number cannot."""
-    words = len(head.split()) > 6 and not re.search(r"\d|[$\\]", head)
-    return None if words else head or None
+    is_prose = len(head.split()) > 6 and not re.search(r"\d|[$\\]", head)
+    return None if is_prose else head or None
 
 
 def masked(text):
@@ -212,8 +193,6 @@ def formula_at(formula, rest):
 
 def with_unit(formula, rest):
     """A formula with the unit behind it: "v = 3" and " m/s downwards" -> "v = 3 m/s"."""
-    if ":" in formula and (half := re.match(r"\s*[ap]\.?m\b", rest)):
-        return formula + half[0]
     quantity = parse_quantity(re.split(r"=|\\approx|≈", formula)[-1])
     bare = quantity and (not quantity.unit or quantity.unit.name == "degree**1")
     unit = unit_after(rest) if bare else ""
@@ -232,7 +211,7 @@ def whole_text(text):
         return inner(formula)
     if not 0 < len(bare) <= 100 or "\n" in bare or MATHS.search(bare):
         return None
-    if parse_quantity(bare) or RATIO.fullmatch(bare):
+    if parse_quantity(bare):
         return bare
     flat = re.sub(r"\\[a-zA-Z]+", "", bare.replace("*", ""))
     return bare if re.search(r"[\d=^]", flat) and not PROSE.search(flat) else None
@@ -256,8 +235,8 @@ def last_value(text):
 
 @functools.lru_cache(2)  # two rules ask
 def last_stated(text):
-    """(value, is it plainly stated at the end) of the last sentence with a value; (None, False)
-    where the text is cut off or gives up."""
+    """(value, is it plainly stated at the end) of the last sentence with a value; (None, False) of
+    a text that is cut off or gives up."""
     text = text.replace("**", "").replace("`", "").strip()
     if OPEN_END.search(text[-20:]) or "\\boxed{" in text:  # which nothing closes
         return None, False
@@ -294,19 +273,12 @@ def value_of(sentence):
     alone = len(numbers if verb else NUMBER.findall(mask)) == 1 and at > 0
     if not verb and at == start:
         if len(numbers) != 1:
-            return joined_equations(sentence), False
+            return None, False
         if UNSURE.search(mask, start, numbers[0].start()):
             return None, False
         at = numbers[0].start()
     value = value_at(sentence, at, numbers)
     return value, alone and is_plain(value or "", sentence, mask)
-
-
-def joined_equations(sentence):
-    """The one equation of a sentence, or those joined by "and": "$x = 2$ and $x = 3$"."""
-    found = [formula for formula in MATHS.finditer(sentence) if "=" in formula[0]]
-    value = formula_at(found[0], sentence[found[0].end() :]) if found else None
-    return value if value and len(found) == value.count(", ") + 1 else None
 
 
 def side_by_side(mask, start, at):

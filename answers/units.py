@@ -26,11 +26,8 @@ OTHERS = METRIC | set(
     degree_Celsius degree_Fahrenheit dollar cent""".split()
 )
 SPELLINGS = {
-    "°": "degree", "℃": "degC", "¤": "dollar", "¢": "cent",
-    "USD": "dollar", "%": "percent", "pct": "percent", "Cal": "kilocalorie", "AU": "au", "y": "year",
-    "gm": "gram", "rev": "turn", "ev": "eV",
-    "Omega": "ohm", "tons": "tonne", "a": "", "cycle": "",
-    "cycles": "",
+    "°": "degree", "℃": "degC", "¤": "dollar", "¢": "cent", "USD": "dollar", "%": "percent",
+    "Cal": "kilocalorie", "AU": "au", "rev": "turn", "tons": "tonne", "a": "", "cycles": "",
 }  # fmt: skip
 FACTOR = re.compile(
     r"""(?P<name>°[CFK](?![A-Za-z])|[℃°¤¢%]|[A-Za-zμΩÅ_]+)\.?
@@ -51,7 +48,6 @@ HABITS = (
         lambda match: "°" + match[1][0].upper(),
     ),
     (r"\b(?:(?:mol|wt|vol|mass|[wvm]/[wvm])\.?\s?%|percentage\spoints?)", "%"),
-    (r"(?<=%)\s*/.*", ""),  # % per year
     (r"(?<=eV)\s*/\s*c(?:\s*\^?\s*\{?2\}?)?(?![A-Za-z])", ""),  # MeV/c^2
     (r"(?<![A-Za-z])([A-ZΩ])([ms])(?![A-Za-z])", r"\1 \2"),  # Nm, Js
     (r"(?<![A-Za-z])([ckm]?m|rad)s(?=\s*\^?\s*[{(]?-)", r"\1 s"),  # ms^-1

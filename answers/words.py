@@ -13,15 +13,13 @@ from .quantity import words_to_number
 IRREGULAR = dict(
     pair.split(":")
     for pair in """mitochondria:mitochondrion bacteria:bacterium nuclei:nucleus fungi:fungus
-    phenomena:phenomenon men:man women:woman feet:foot vertices:vertex children:child
-    higher:high lower:low larger:larg greater:great faster:fast slower:slow""".split()
+    phenomena:phenomenon men:man women:woman feet:foot vertices:vertex children:child""".split()
 )
 AMERICAN = [  # sulphur, haemoglobin, oestrogen, ionisation, centre, tumours
     (re.compile(british), american)
     for british, american in (
         ("sulph", "sulf"),
         ("aluminium", "aluminum"),
-        ("anticlock", "counterclock"),
         ("isation", "ization"),
         ("ae|(?<!d)oe", "e"),
         ("(?<=[a-z][btv])re(?=s?$|d$)", "er"),
@@ -37,15 +35,12 @@ WORD = re.compile(
 
 @functools.lru_cache(maxsize=8192)
 def stem(word):
-    """A light stem that joins plurals, tenses and spellings, never chemistry's -ane and -ene."""
+    """A light stem that joins plurals and spellings, never chemistry's -ane and -ene."""
     for british, american in AMERICAN:
         word = british.sub(american, word)
     word = IRREGULAR.get(word, word)
     if len(word) > 3 and word.endswith("s") and not word.endswith(("ss", "us", "is")):
         word = word[:-1]
-    for ending in ("ing", "ed"):
-        if word.endswith(ending) and len(word) - len(ending) >= 4:
-            word = word[: -len(ending)]
     return word[:-1] if len(word) > 4 and word.endswith("e") else word
 
 

@@ -74,16 +74,6 @@ def equal(reference, answer, seconds=LIMIT):
         return None
 
 
-def close():
-    """End the worker now and not with this process."""
-    global _process
-    with _lock:
-        if _process:
-            _process.kill()
-            _process.communicate()
-        _process = None
-
-
 def main():
     import logging
     import resource
