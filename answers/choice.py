@@ -129,7 +129,7 @@ CUE = re.compile(
     (?: (?P<noun> (?: answers? | ans
           | (?:correct|right|best|appropriate|final|likely|true|closest|incorrect|false)\s+
             (?:option|choice|statement|alternative|conclusion|solution|letter|one|match)s?
-          | (?:option|choice|statement|selection|label|prediction|diagnosis|exception|conclusion) (?!\s*[(\[]?(?-i:[A-Z])\b) ) (?![a-z])
+          | (?:option|choice|statement|select(?:ion|ed)|label|prediction|diagnosis|exception|conclusion) (?!\s*[(\[]?(?-i:[A-Z])\b) ) (?![a-z])
         [^.;\n:=?]{0,90}?
         (?: \s*[:：=→>] | \s+-+\s
           | (?<![a-z]) (?: is|are|was|were|(?<!not\ )(?<!n['’]t\ )be|been|being|remains|becomes|seems ) (?![a-z]|\s+not\s+(?-i:[a-z])) )
@@ -168,7 +168,7 @@ RIGHT = re.compile(  # "B is correct", "(C) seems the best choice", "only D (4 m
 def announcements(text, options):
     """[(start, end, letters, is it firm)] of the cues behind which a letter or an option stands."""
     found = []
-    for cue in CUE.finditer(text):
+    for cue in list(CUE.finditer(text))[-1000:]:
         start, end = cue.span()
         tail = text[end : end + 3000]
         letters, _ = letters_at(tail, 0, options, bool(cue["noun"]))

@@ -27,7 +27,7 @@ LEADING = re.compile(
     re.VERBOSE | re.I,
 )
 MATHS = re.compile(
-    r"""\\\[(.{1,4000}?)\\\] | \\\((.{1,2000}?)\\\) | \$\$(.{1,4000}?)\$\$
+    r"""\\\[(.{1,2000}?)\\\] | \\\((.{1,2000}?)\\\) | \$\$(.{1,2000}?)\$\$
     | (?<![\\\d])\$(?=\S|\s*\\)([^$\n]{1,1000}?)(?<!\\)\$(?!\d)""",
     re.VERBOSE | re.S,
 )
@@ -46,7 +46,7 @@ END = re.compile(
 REFUSAL = re.compile(
     r"""\b(?:can(?:not|'t|’t)|could\s?n[o']t|unable\s+to|not\s+(?:possible|able)\s+to|impossible\s+to|insufficient
     |not\s+enough|do(?:es)?\s+not\s+(?:provide|contain|have)\s+(?:enough|any|the)|more\s+information
-    |not\s+given|sorry|do(?:n['’]?t|\s+not)\s+know|not\s+sure|unsure)\b""",
+    |not\s+given|sorry|do(?:n['’]?t|\s+not)\s+know|not\s+sure|no\s+idea|unsure)\b""",
     re.VERBOSE | re.I,
 )
 VERBS = r"""\b(?:is|are|was|were|be|equals?|has|have|had|makes?|costs?|takes?|needs?|only|leaves?|remains?)\s+(?:(?:about|approximately|exactly|simply|only|a\s+total\s+of)\s)*"""
