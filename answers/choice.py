@@ -88,7 +88,7 @@ def is_letter(match, text, formal, options):
     if written == "I" and "II" in text or not formal and written[0].islower():
         return False
     is_word = len(written) == 1 and (written in "AI" or written.islower())
-    if not formal and written[-1] == ")" and named(text[end:], options, "start"):
+    if named(text[end:], options, "start") == [written.strip("( )")]:
         return True
     return bool(PAUSE.match(text, end)) or formal and not is_word
 
