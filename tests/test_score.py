@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 from scipy.stats import binomtest
 
 import answers
+import rows
 from answers import choice, solution
 
 
@@ -202,7 +203,7 @@ def test_labels_are_scored_as_letters(tmp_path):
 def test_a_worker_that_is_killed_ends_the_grading():
     """A pool of multiprocessing waited for its rows for ever."""
     with pytest.raises(BrokenProcessPool):
-        list(answers.in_processes(os._exit, [1] * 2001, 2))
+        list(rows.in_processes(os._exit, [1] * 2001, 2))
 
 
 # ---- the script ----
