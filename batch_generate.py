@@ -56,7 +56,7 @@ AGAIN_TEMPERATURE = 0.7  # of the second try where an answer could not be read
 
 # Names of the tags that rows' texts stand between in prompts.
 FENCES = (
-    "question answer known_answer reference response passage skeleton document training_row "
+    "question answer known_answer reference response passage document training_row "
     "benchmark_question"
 ).split()
 FENCE = re.compile(rf"(?i)<(?=\s*/?\s*(?:{'|'.join(FENCES)})\b)")

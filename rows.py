@@ -744,6 +744,17 @@ def each(function, rows):
     return list(map(function, rows))
 
 
+def card_beside(output):
+    """The place of a dataset card, README.md in the folder of `output`, a path; an earlier card there
+    may go. Raises BadInput where a README.md stands there that is no card (without YAML at its head)."""
+    path = output.with_name("README.md")
+    if path.is_file():
+        with open(path, "rb") as file:
+            if file.read(4).rstrip() != b"---":
+                raise BadInput(f"{path} is no dataset card; give --output in a folder of its own")
+    return path
+
+
 @contextlib.contextmanager
 def write_aside(path, mode="wb"):
     """Open a file that appears under its name only when the block ends well."""

@@ -237,7 +237,7 @@ def write_card(statistics, sample, table, worth, args):
     counts |= dict(sorted(statistics.fields.items()))
     write_page(
         "dataset_card.md",
-        args.output.with_name("README.md"),
+        r.card_beside(args.output),
         autoescape=False,
         front_matter=front_matter(statistics, args),
         name=args.name,
@@ -320,6 +320,7 @@ def make(step, args, marks, before):
 
 def main():
     args = parse_options()
+    r.card_beside(args.output)
     marks = quality.read_marks(args.marks)
     before = funnel.chain(args.input)
     inputs = [args.input, *filter(None, [args.chunks]), *args.marks]

@@ -84,7 +84,8 @@ def answered(args, step):
 
 def finish(row, raw, answer, agrees, args, step):
     """Keep or reject a row with its new answer."""
-    written_by = dict.fromkeys([*(row.get("generator") or []), args.model])
+    before = row.get("generator") or []
+    written_by = dict.fromkeys([*([before] if isinstance(before, str) else before), args.model])
     made = {
         **row,
         "generator": list(written_by),

@@ -255,7 +255,7 @@ def main():
     inputs = [*args.input, *filter(None, [args.recipe])]
     code = (card, load_sources, load_sources.TABLE, row_forms, select_rows)
     step = r.Step(args, inputs=inputs, code=code, recipe=made_by, recipe_hash=recipe_hash)
-    card_path = step.output.with_name("README.md")
+    card_path = r.card_beside(step.output)
     if not step.finished():
         card_path.unlink(missing_ok=True)  # it tells of other rows
         tokenizer = load_tokenizer(args.tokenizer) if args.tokenizer else None

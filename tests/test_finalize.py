@@ -350,6 +350,14 @@ def test_a_finished_data_set_is_left_alone_and_a_missing_part_made_again(run, ca
     assert (run / "funnel.png").is_file()
 
 
+def test_a_readme_that_is_no_card_stays(run):
+    (run / "README.md").write_text("# Mine\n")
+    options = ("--input", run / "reference.jsonl", "--output", run / "textbook_qa.jsonl")
+    with pytest.raises(r.BadInput, match="is no dataset card"):
+        call(finalize, *options)
+    assert (run / "README.md").read_text() == "# Mine\n"
+
+
 def test_an_empty_run_has_a_card_too(tmp_path):
     import huggingface_hub
     import pyarrow.parquet

@@ -291,6 +291,28 @@ def test_what_finalize_measured_stands_in_the_card(tmp_path, call):
     assert '| marked "good" by people | 40 | 92.5 | 80.1 to 97.4 |' in text
 
 
+def test_a_readme_that_is_no_card_stays(tmp_path, call):
+    """`--output train.jsonl` in the root of a checkout took the project's README.md away."""
+    write_jsonl(tmp_path / "in.jsonl", rows(3))
+    options = (
+        "--input",
+        tmp_path / "in.jsonl",
+        "--output",
+        tmp_path / "t.jsonl",
+        "--max-tokens",
+        0,
+    )
+    readme = tmp_path / "README.md"
+    readme.write_text("# Mine\n")
+    with pytest.raises(r.BadInput, match="is no dataset card; give --output in a folder"):
+        call(mix, *options)
+    assert readme.read_text() == "# Mine\n" and not (tmp_path / "t.jsonl").exists()
+    readme.unlink()
+    call(mix, *options)
+    call(mix, *options, "--fresh")  # its own card it may write again
+    assert readme.read_text().startswith("---")
+
+
 def test_odd_text_goes_through_jsonl_and_parquet(tmp_path, call):
     odd = [
         {"id": str(i), "question": f"Q{i} {text}?", "answer": f"It is {text}."}
@@ -570,7 +592,8 @@ def teacher(messages, body):
 
 @pytest.mark.parametrize("disagree, kept", [("mark", 10), ("drop", 9)])
 def test_teacher_is_retried_checked_and_rejected(tmp_path, call, disagree, kept):
-    write_jsonl(tmp_path / "in.jsonl", hard_rows())
+    first, *others = hard_rows()
+    write_jsonl(tmp_path / "in.jsonl", [first | {"generator": "one model"}, *others])
     with FakeServer(teacher) as server:
         call(
             annotate,
@@ -594,6 +617,10 @@ def test_teacher_is_retried_checked_and_rejected(tmp_path, call, disagree, kept)
     assert (
         len(made) == kept and rejected.items() >= {"q3": "empty answer", "q5": "truncated"}.items()
     )
+    assert [row["generator"] for row in made if row["id"] in ("q0", "q1")] == [
+        ["one model", "scripted"],
+        ["scripted"],
+    ]
     assert (rejected.get("q7") == "disagrees with the reference answer") == (disagree == "drop")
     by_id = {row["id"]: row for row in made}
     assert by_id["q4"]["answer"] == by_id["q4"][
