@@ -39,7 +39,9 @@ import rows as r
 BATCH = 1024  # rows tokenised at once: their arrays stay near the processor's cache
 FOUND_AT_THRESHOLD = 0.95  # share of the pairs at the threshold that the bands must find
 LARGEST_SIGNATURE = 256
-FAMILY = 32  # rows that a pair reaches back in a bucket: more are one template with many fillings
+# a bucket of more rows is one template with many fillings: it is split by the numbers, and pairs
+# reach back this far
+FAMILY = 32
 PAIRS = 1 << 16  # candidates looked at together
 _random = np.random.default_rng(42)
 ODD = _random.integers(2**62, 2**63, 4, dtype=np.uint64) * np.uint64(2) + np.uint64(1)
@@ -114,12 +116,20 @@ def band_keys(grams, places, bands, per_band):
 # ---- pairs ----
 
 
-def candidate_pairs(keys, rows):
+def split_families(keys, family_key):
+    """Give rows of over-full buckets keys that also hold family_key(position), an int."""
+    _, inverse, counts = np.unique(keys, return_inverse=True, return_counts=True)
+    for position in np.flatnonzero(counts[inverse] > FAMILY).tolist():
+        keys[position] ^= np.uint32(family_key(position))
+    return keys
+
+
+def candidate_pairs(keys, rows, family_key):
     """Pairs (later, earlier) of positions among the rows that share a band: an array (n, 2)."""
     count, codes = len(rows), np.zeros(0, dtype=np.int64)
     for band in keys:
         # sorted by key, then by position
-        ordered = band[rows].astype(np.uint64) << np.uint64(32)
+        ordered = split_families(band[rows], family_key).astype(np.uint64) << np.uint64(32)
         ordered |= np.arange(count, dtype=np.uint64)
         ordered.sort()
         band_key, position = ordered >> np.uint64(32), (ordered & 0xFFFFFFFF).astype(np.int64)
@@ -133,10 +143,11 @@ def candidate_pairs(keys, rows):
     return np.stack(np.divmod(codes, max(count, 1)), axis=1)
 
 
-def near_pairs(found, rows, threshold):
+def near_pairs(found, rows, threshold, numbers_of):
     """Pairs (later, earlier) of row numbers that may be alike, and the function (later, earlier) ->
     Jaccard of their shingles, or None below the threshold."""
-    pairs = rows[candidate_pairs(found.keys, rows)]
+    family_key = functools.cache(lambda at: hash(numbers_of(rows[at])) & 0xFFFFFFFF)
+    pairs = rows[candidate_pairs(found.keys, rows, family_key)]
     grams_of = functools.lru_cache(8192)(found.grams)
 
     def jaccard(later, earlier):
@@ -243,7 +254,9 @@ def find_duplicates(args):
     same_words = exact_duplicates(found.wholes, found.lengths, other_numbers)
     exact, lost, unsettled = equal_questions.settle(same_words, claims)
     still_there = np.setdiff1d(np.flatnonzero(found.lengths), [*exact, *unsettled]).astype(np.int64)
-    pairs, jaccard = near_pairs(found, still_there, args.threshold)
+    pairs, jaccard = near_pairs(
+        found, still_there, args.threshold, lambda row: question_text.numbers(texts[row])
+    )
     near = resolve(pairs, jaccard, differ, claims)
     near |= {row: near.get(kept, (kept, 1.0)) for row, kept in exact.items()}
     out = {row: ("answers disagree", {"answers": known}) for row, known in unsettled.items()}

@@ -179,7 +179,7 @@ def test_bands_are_shared_as_often_as_theory_says():
 
 def test_pairs_are_those_of_the_bands():
     keys = np.array([[1, 1, 2, 1], [5, 6, 6, 7]], dtype=np.uint32)
-    pairs = dedup.candidate_pairs(keys, np.arange(4))
+    pairs = dedup.candidate_pairs(keys, np.arange(4), lambda position: 0)
     assert pairs.tolist() == [[1, 0], [2, 1], [3, 0], [3, 1]]
 
 
@@ -193,8 +193,9 @@ def test_bands_find_pairs_at_the_threshold():
 def test_a_template_with_many_fillings_is_not_compared_pair_by_pair(run_script, tmp_path):
     """1,500 rows that share every band: without a bound on a bucket this takes minutes."""
     frame = "A sample of an ideal gas is held in a rigid container whose walls conduct heat well ; it holds {} mol at {} K and you find the pressure"
-    questions = [frame.format(i % 60 + 2, i // 60 + 250) for i in range(1500)]
-    questions.append(questions[-9].replace("rigid", "stiff"))
+    questions = [frame.format(i % 60 + 2, i // 60 + 250) for i in range(1500)] + [
+        frame.format(7, 255).replace("rigid", "stiff")
+    ]
     kept, gone = run(run_script, tmp_path, questions)
     assert list(gone) == [1500] and len(kept) == 1500 and gone[1500]["question"].count("stiff") == 1
 
