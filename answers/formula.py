@@ -1,6 +1,6 @@
 """Formulas as their values at points: most answers need no computer algebra.
 
-agree(r"\\frac{9}{4}π", "2.25π") -> True;  agree("x+1", "x+2") -> False;  agree("f \\circ g", "h") -> None
+agree(r"\\frac{9}{4}π", "2.25π") -> True;  agree("x+1", "x+2") -> False
 
 The texts are spelled (markup.spell). Expressions that agree at points of no special form are the
 same for all that a marker can tell (Schwartz-Zippel). No eval, floats only.

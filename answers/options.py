@@ -1,4 +1,4 @@
-"""Which options does a text name by their own words or stems, without a letter?
+"""Which options does a text name by their own words, without a letter?
 
 named("The gas is nitrogen dioxide.", ("nitrogen", "nitrogen dioxide")) -> ["B"]
 """

@@ -1,6 +1,6 @@
 """Numbers with their units as people write them, compared with the care of a marker.
 
-parse_quantity(r"2\\sqrt{3}\\,\\mathrm{mol\\,L^{-1}}") -> Quantity(value=3.46..., unit=Unit("mole**1*liter**-1", ...))
+parse_quantity(r"2\\sqrt{3}\\,\\mathrm{mol\\,L^{-1}}") -> Quantity(value=3.46..., unit=Unit(...))
 parse_quantity("x + 1") -> None
 """
 

@@ -151,7 +151,7 @@ def statements(text):
 
 
 def last_statement(text):
-    """(position, answer) of the last statement whose rest can be an answer; None without one."""
+    """(position, answer) of the last statement whose rest can be an answer, or None."""
     for at, tail in statements(text):
         if value := head_of(tail):
             return at, value
@@ -273,7 +273,8 @@ def value_of(sentence):
     alone = len(numbers if verb else NUMBER.findall(mask)) == 1 and at > 0
     if not verb and at == start:
         if len(numbers) != 1:
-            return None, False
+            one = [found for found in MATHS.finditer(sentence) if "=" in found[0]]
+            return formula_at(one[0], sentence[one[0].end() :]) if len(one) == 1 else None, False
         if UNSURE.search(mask, start, numbers[0].start()):
             return None, False
         at = numbers[0].start()

@@ -106,7 +106,7 @@ def test_a_benchmark_of_five_questions_is_evaluated_and_reported(checkout):
 
 def test_why_an_answer_was_graded_wrong_and_the_answer_of_the_first_screen(checkout):
     said = type_in(checkout, block("why an answer was graded so")).stdout
-    assert "read by last sentence" in said and "verdict  wrong" in said
+    assert "read by statement" in said and "verdict  wrong" in said
     readme = (ROOT / "README.md").read_text()
     (command,) = re.findall(r"^graded +(python .*)$", readme, re.M)
     said = type_in(checkout, command).stdout
