@@ -2,8 +2,8 @@
 
 same("0.5", r"\\frac{1}{2}") -> (True, "numbers")        same("the cat", "a dog") -> (None, "undecided")
 
-A rule takes two spelled, tidy texts (or parts of a list or an equation) and says True, which is
-never a guess, False, or None where it cannot tell.
+A rule takes two spelled, tidy texts and says True, which is never a guess, False, or None where it
+cannot tell.
 """
 
 import functools

@@ -273,13 +273,17 @@ def value_of(sentence):
     alone = len(numbers if verb else NUMBER.findall(mask)) == 1 and at > 0
     if not verb and at == start:
         if len(numbers) != 1:
-            one = [found for found in MATHS.finditer(sentence) if "=" in found[0]]
-            return formula_at(one[0], sentence[one[0].end() :]) if len(one) == 1 else None, False
+            return only_equation(sentence), False
         if UNSURE.search(mask, start, numbers[0].start()):
             return None, False
         at = numbers[0].start()
     value = value_at(sentence, at, numbers)
     return value, alone and is_plain(value or "", sentence, mask)
+
+
+def only_equation(sentence):
+    one = [formula for formula in MATHS.finditer(sentence) if "=" in formula[0]]
+    return formula_at(one[0], sentence[one[0].end() :]) if len(one) == 1 else None
 
 
 def side_by_side(mask, start, at):

@@ -1,5 +1,5 @@
 """A response without what is no part of its answer: thoughts, special tokens, turns that the model
-invented; no other file knows these marks.
+invented.
 
     after_thinking("<think>maybe A</think>The answer is B.") -> "The answer is B."
     final_part("Answer: C<|im_end|>\\n<|im_start|>user\\nAnd now?") -> "Answer: C"
