@@ -681,7 +681,8 @@ def test_a_killed_run_resumes_to_the_same_bytes(tmp_path, name):
 @pytest.mark.long
 @pytest.mark.slow
 def test_the_small_model_refines_in_json_mode(tmp_path, run_script, demo_model):
-    """SmolLM2-135M under the schema: most pairs come back in form; what they say is beyond it."""
+    """SmolLM2-135M under the schema: most pairs come back in form; what they say is beyond it, and
+    differs between processors with bf16 instructions and without."""
     model = demo_model
     write_jsonl(
         tmp_path / "chunks.jsonl",
@@ -727,11 +728,11 @@ def test_the_small_model_refines_in_json_mode(tmp_path, run_script, demo_model):
     )
     raw, kept = read_jsonl(tmp_path / "out.raw.jsonl"), read_jsonl(tmp_path / "out.jsonl")
     assert len(raw) == 4 and all(row["prompt_tokens"] > 200 for row in raw)
-    assert len(kept) >= 2 and all(
+    assert all(
         row["question"] and row["answer"] and row["original_answer"] == "It swells." for row in kept
     )
-    assert (
-        len(kept) + len(read_jsonl(tmp_path / "out.rejected.jsonl")) == 4
-        and time.time() - started < 400
-    )
+    rejected = read_jsonl(tmp_path / "out.rejected.jsonl")
+    assert len(kept) + len(rejected) == 4 and time.time() - started < 400
+    in_form = [row for row in rejected if row.get("refined_question") and row["refined_answer"]]
+    assert len(kept) + len(in_form) >= 2
     assert not list(Path(tmp_path).glob(".*part"))
