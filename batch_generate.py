@@ -126,7 +126,7 @@ def add_options(parser, **defaults):
 # deterministic         answers that do not depend on the batch
 SAMPLING = {"temperature": 0.0, "top_p": 1.0, "max_tokens": 4096, "seed": 42}
 NOT_THE_SAMPLERS = (
-    *("max_tokens", "seed"),  # each request has its own
+    *("max_tokens", "seed", "n"),  # each request has its own, and one answer
     *("json_schema", "choices", "thinking", "retry_max_tokens", "deterministic"),
 )
 
@@ -585,6 +585,7 @@ class Endpoint:
     proxy: str | None
     open: int = 0  # requests that it has
     answered: int = 0
+    refusals: int = 0  # since its last answer
     refused: str | None = None  # why it is of no use
     down: bool = False
     rests_until: float = 0.0  # gets no request before
@@ -599,8 +600,9 @@ class Endpoints:
     """Deals requests to OpenAI-compatible servers, to each as many at once as it takes; those of a
     server that goes away go to the others, or wait for it."""
 
-    def __init__(self, urls, setup, workers, retries):
-        share = -(-workers // len(urls)) if workers else START
+    def __init__(self, urls, setup, workers, retries, engines=1):
+        share = -(-workers // len(urls)) if workers else START * engines
+        self.largest = MOST * engines
         urls = [url.strip().rstrip("/") for url in urls]
         self.endpoints = [Endpoint(url, share, share, proxy_of(url)) for url in urls]
         self.adaptive, self.retries, self.fixed = not workers, retries, fixed_body(setup)
@@ -699,6 +701,7 @@ class Endpoints:
             raise self.fault(endpoint, status, headers, data)
         answer = parse_reply(data, self.opened)
         endpoint.answered += 1
+        endpoint.refusals = 0
         if endpoint.limit < endpoint.most and endpoint.answered % endpoint.limit == 0:
             endpoint.limit += 1
         return answer
@@ -716,7 +719,9 @@ class Endpoints:
     def fault(self, endpoint, status, headers, data):
         """The error of a reply that is no answer; notes what it says about the server."""
         text = f"{status}: {data[:500].decode(errors='replace')}"
-        if status in REFUSED and not endpoint.answered:
+        endpoint.refusals += status in REFUSED
+        # at once, or later where a key is revoked or a model unloaded
+        if status in REFUSED and (not endpoint.answered or endpoint.refusals >= 20):
             if not endpoint.refused:
                 r.say(f"{endpoint.url}: refuses ({text}); its rows go to the others")
             endpoint.refused = f"--base-url {endpoint.url}: {text}"
@@ -760,11 +765,11 @@ class Endpoints:
             endpoint.down = not await self.is_there(endpoint)
             if not endpoint.down:
                 r.say(f"{endpoint.url}: answers again")
-        elif self.adaptive and endpoint.limit <= endpoint.open < MOST:
+        elif self.adaptive and endpoint.limit <= endpoint.open < self.largest:
             data = await self.look_up(endpoint, f"{endpoint.root}/metrics") or b""
             waiting = re.findall(rb"^vllm:num_requests_waiting\{.*\} (\S+)", data, re.M)
             if waiting and not any(map(float, waiting)):
-                endpoint.limit = endpoint.most = min(2 * endpoint.limit, MOST)
+                endpoint.limit = endpoint.most = min(2 * endpoint.limit, self.largest)
 
     async def look_up(self, endpoint, url, body=None):
         """What a server tells beside answers, as bytes; None where none answers."""
@@ -785,12 +790,12 @@ class Endpoints:
             return False
 
 
-def ask_endpoints(requests, emit, setup, urls, workers, retries):
-    """Send all requests to the servers."""
+def ask_endpoints(requests, emit, setup, urls, workers, retries, engines=1):
+    """Send all requests to the servers; engines: behind each of them."""
     import uvloop
 
     try:
-        uvloop.run(Endpoints(urls, setup, workers, retries).run(requests, emit))
+        uvloop.run(Endpoints(urls, setup, workers, retries, engines).run(requests, emit))
     except BaseExceptionGroup as group:
         error = group
         while isinstance(error, BaseExceptionGroup):
@@ -834,13 +839,13 @@ class Message(msgspec.Struct):
 
 
 class Choice(msgspec.Struct):
-    message: Message = msgspec.field(default_factory=Message)
+    message: Message | None = None
     finish_reason: str | None = None
 
 
 class Usage(msgspec.Struct):
-    prompt_tokens: int = 0
-    completion_tokens: int = 0
+    prompt_tokens: float | None = 0
+    completion_tokens: float | None = 0
 
 
 class Reply(msgspec.Struct):
@@ -860,13 +865,14 @@ def parse_reply(data, opened=False):
         choice = reply.choices[0]
     except (ValueError, IndexError, RecursionError) as error:
         raise Fault(f"bad reply: {error}; it begins {bytes(data[:100])!r}") from None
-    usage, message, finish = reply.usage or Usage(), choice.message, choice.finish_reason
+    message, finish = choice.message or Message(), choice.finish_reason
+    usage = msgspec.structs.asdict(reply.usage or Usage())
     answer = {"response": message.content or "", "finish_reason": finish_reason(finish)}
     if reasoning := message.reasoning or message.reasoning_content:
         answer["reasoning"] = reasoning
     elif opened:
         answer["response"] = mark_thinking(**answer)
-    return {**answer, **msgspec.structs.asdict(usage)}
+    return {**answer, **{name: int(count or 0) for name, count in usage.items()}}
 
 
 def finish_reason(reason):
@@ -957,7 +963,7 @@ def ask_engines(requests, emit, setup):
     arguments, setup = server_arguments(setup)
     server = start_server({**arguments, "data_parallel_size": groups})
     try:
-        ask_endpoints(requests, emit, setup, [wait_until_up(server)], workers=None, retries=2)
+        ask_endpoints(requests, emit, setup, [wait_until_up(server)], None, 2, engines=groups)
     finally:
         stop(server)
 
@@ -1187,7 +1193,11 @@ def drive(requests, emit, setup):
     fill()
     while driver.asked:
         for request, answer in driver.step():
-            back.extend(emit(request, answer))
+            tries = request.pop("tries", 0)
+            if "error" in answer and tries < 2:
+                back.append({**request, "tries": tries + 1})
+            else:
+                back.extend(emit(request, answer))
         fill()
 
 

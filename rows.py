@@ -298,15 +298,23 @@ def as_json(value):
 
 
 def _json_rows(path):
-    """Rows of an array, or of an object of rows by id (as PubMedQA has them); None for JSON lines
-    under the name .json."""
+    """Rows of an array, of an object of rows by id (as PubMedQA has them), of an object that holds
+    a list of rows, or the object; None for a file that is not one JSON value."""
     try:
         value = json.loads(path.read_bytes())
     except (ValueError, RecursionError):
         return None
-    if isinstance(value, dict) and all(isinstance(row, dict) for row in value.values()):
+    if isinstance(value, list):
+        return value
+    if not isinstance(value, dict):
+        return None
+    inside = list(value.values())
+    if inside and all(isinstance(row, dict) for row in inside):
         return [{"id": key, **row} for key, row in value.items()]
-    return value if isinstance(value, list) else None
+    for rows in inside:
+        if isinstance(rows, list) and rows and isinstance(rows[0], dict):
+            return rows
+    return [value]
 
 
 def _json_lines(path):
@@ -648,9 +656,13 @@ def model_terms(models):
 
 
 def aside_of(path):
-    """Where a file is written before it has its name; the next run takes what a killed one left."""
+    """Where a file is written before it has its name; what killed processes left is removed."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    return path.with_name(f".{path.name}.part")
+    for old in path.parent.glob(f".{glob.escape(path.name)}.*.part"):
+        pid = old.name.removesuffix(".part").rpartition(".")[2]
+        if pid.isdecimal() and not alive(int(pid)):
+            old.unlink(missing_ok=True)
+    return path.with_name(f".{path.name}.{os.getpid()}.part")
 
 
 def alive(pid):
@@ -1055,7 +1067,7 @@ def parts_of(output):
     (size,) = sizes
     paths = [beside(output, f"{i}of{size}.jsonl") for i in range(1, int(size) + 1)]
     parts = {path: read_meta(path) for path in paths}
-    if missing := [path.name for path in paths if not parts[path]]:  # the meta is written last
+    if missing := [path.name for path in paths if not (path.is_file() and parts[path])]:
         raise BadInput(f"{output}: parts are missing: {', '.join(missing)}")
     for path in paths:
         if parts[path]["same_if"] != parts[paths[0]]["same_if"]:

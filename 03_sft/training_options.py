@@ -199,11 +199,17 @@ def parse(argv, given):
 
 def batch_plan(global_rows, rows_per_sequence, per_device, world):
     """(sequences of a device, accumulation steps) so that one optimizer step sees `global_rows`
-    rows on any number of devices; where rows are packed, as many packed sequences as hold about so
-    many rows and can be shared out."""
-    sequences = global_rows
+    rows on any number of devices.
+
+    Where rows are packed, so many packed sequences are taken as hold that many rows on average,
+    rounded to a number that 1 to 16 devices divide.
+    """
+    sequences = max(1, round(global_rows / rows_per_sequence))
     if rows_per_sequence > 1:
-        sequences = max(1, round(global_rows / rows_per_sequence / world)) * world
+        unit = min(16, 2 ** max(0, (sequences // 6).bit_length() - 1))
+        sequences = max(1, round(sequences / unit)) * unit
+        if sequences % world:
+            sequences = max(1, round(sequences / world)) * world
     share, rest = divmod(sequences, world)
     if rest:
         raise r.BadInput(

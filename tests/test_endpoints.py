@@ -165,6 +165,28 @@ def test_an_endpoint_that_refuses_leaves_its_rows_to_the_others(tmp_path, capsys
     assert "refuses (401" in capsys.readouterr().err
 
 
+def test_a_key_that_is_revoked_in_mid_run_ends_the_run(tmp_path):
+    """Each of the other rows was asked seven times, and all were rejected."""
+    given = []
+
+    def answer(messages, body):
+        given.append(1)
+        return "fine" if len(given) <= 10 else 401
+
+    with FakeServer(answer) as server, pytest.raises(r.BadInput, match="401"):
+        generate(server.url, tmp_path, questions(300), workers=4)
+    assert len(read_jsonl(tmp_path / "a.raw.jsonl")) == 10 and len(given) < 60
+
+
+@pytest.mark.parametrize("message", [{"content": "fine"}, None])
+@pytest.mark.parametrize("usage", [None, {"completion_tokens": None}, {"completion_tokens": 2.0}])
+def test_odd_usage_costs_no_answer(message, usage):
+    reply = {"choices": [{"message": message, "finish_reason": "stop"}], "usage": usage}
+    answer = bg.parse_reply(json.dumps(reply).encode())
+    assert answer["response"] == ("fine" if message else "")
+    assert answer["completion_tokens"] == (2 if usage and usage["completion_tokens"] else 0)
+
+
 def test_unreadable_answers_are_asked_again_warmer_with_another_seed(tmp_path):
     def judge(messages, body):
         return "YES" if body["temperature"] > 0 else "hmm"

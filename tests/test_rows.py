@@ -408,7 +408,7 @@ def test_a_second_run_on_the_same_output_is_refused_and_names_the_first(
 def test_what_a_killed_run_left_is_removed_by_the_next(three, owner, tmp_path):
     owner.kill()
     owner.wait()
-    assert (tmp_path / ".out.jsonl.part").exists()
+    assert (tmp_path / f".out.jsonl.{owner.pid}.part").exists()
     assert run_step(three)
     left = {path.name for path in tmp_path.iterdir() if path.name.startswith(".")}
     assert not left
@@ -470,11 +470,23 @@ def test_joined_shards_are_the_files_of_one_run(tmp_path):
     with pytest.raises(r.BadInput, match=r"parts are missing: out\.2of3\.jsonl"):
         r.join(tmp_path / "out.jsonl")
     run(shard_args(tmp_path, "2/3"))
+    rows = (tmp_path / "out.2of3.jsonl").rename(tmp_path / "not_copied_yet")
+    with pytest.raises(r.BadInput, match=r"parts are missing: out\.2of3\.jsonl"):
+        r.join(tmp_path / "out.jsonl")
+    rows.rename(tmp_path / "out.2of3.jsonl")
     r.join(tmp_path / "out.jsonl")
     assert [(tmp_path / name).read_bytes() for name in names] == whole
     joined = json.loads((tmp_path / "out.meta.json").read_text())
     assert joined["counts"] == meta["counts"] and joined["same_if"] == meta["same_if"]
     assert r.Step(shard_args(tmp_path), inputs=[tmp_path / "in.jsonl"]).finished()
+
+
+@pytest.mark.parametrize("indent", [None, 1])
+def test_an_object_that_holds_a_list_of_rows(tmp_path, indent):
+    """As BIG-bench's tasks: {"name": ..., "examples": [...]}."""
+    rows = [{"id": str(i), "question": f"Q{i}?"} for i in range(3)]
+    (tmp_path / "task.json").write_text(json.dumps({"name": "t", "examples": rows}, indent=indent))
+    assert [row["id"] for row in r.read(tmp_path / "task.json", "question")] == ["0", "1", "2"]
 
 
 @pytest.mark.parametrize("shard", ["0/3", "4/3", "a/b", "2"])
