@@ -37,7 +37,8 @@ def choice(question, options, right, shuffle=False, **more):
 
 NAMES_POSITION = re.compile(
     r"(?i:\b(?:all|none|both|any|neither|either) of (?:the )?(?:above|these|them))"
-    r"|\b[A-E]\)?,? (?:and|or) \(?[A-E]\b"  # "Both A and B", "(A) or (C)"
+    # the whole of "Both A and B", "(A) or (C)", "A, B and C only"
+    r"|^(?:\w+ )?\(?[A-E]\)?(?:, \(?[A-E]\)?)*,? (?:and|or) \(?[A-E]\)?(?: only)?\.?$"
 )
 
 

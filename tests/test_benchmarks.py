@@ -267,16 +267,18 @@ def test_shuffled_options_depend_on_the_row_alone_and_every_letter_is_right_abou
 
 
 def test_options_that_speak_of_other_options_keep_their_places():
-    for last in ("All of the above", "None of these", "Both A and B", "A and C", "neither of them"):
+    for last in (
+        *("All of the above", "None of these", "Both A and B", "A and C", "neither of them"),
+        *("(A) or (C)", "A, B, and C only.", "Only A and B", "Compounds A and B"),
+    ):
         row = benchmark_rows.choice("Which?", ["one", "two", "three", last], 0, shuffle=True)
         assert row["option_order"] == [0, 1, 2, 3], last
-    assert any(
-        benchmark_rows.choice(
-            f"Which {i}?", ["Vitamin A", "two", "three", "a band"], 0, shuffle=True
-        )["option_order"]
-        != [0, 1, 2, 3]
-        for i in range(9)
-    )
+    for options in (
+        ["Vitamin A", "two", "three", "a band"],
+        ["Compounds A and B are enantiomers", "two", "three", "B or C is one"],
+    ):
+        rows = [benchmark_rows.choice(f"Which {i}?", options, 0, shuffle=True) for i in range(9)]
+        assert any(row["option_order"] != [0, 1, 2, 3] for row in rows), options
 
 
 def test_the_canary_travels_with_the_row_but_is_in_no_prompt():
