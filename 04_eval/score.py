@@ -21,6 +21,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 import csv
 import math
+import re
 import statistics
 import time
 
@@ -54,7 +55,9 @@ COLUMNS = (
     "prompt_id commit date undecided judged deterministic"
 ).split()
 # rules that read an explicit statement of the answer, as against a step on the way to it
-EXPLICIT = ("box", "last box", "statement", "first line", "said right")
+EXPLICIT = ("box", "last box", "statement", "said right")
+# a first line that is one: "B" alone, "(B) is correct"; an option as such may begin a walk
+FIRST_LINE = re.compile(r"\W*[A-Z]\W*?(?:\n|\Z|\sis\s(?:the\s)?(?:correct|right|best)\b)")
 Z = 1.959963984540054  # 97.5th percentile of the normal distribution
 
 
@@ -71,7 +74,9 @@ def grade_row(row):
     response, kind, options = row.get("response") or "", row["kind"], row.get("options")
     if row.get("finish_reason") == "length":
         read_by = answers.read(response, kind, options)[2]
-        if row.get("still_thinking") or read_by not in EXPLICIT:
+        explicit = read_by in EXPLICIT or re.search(r"</answer>|\[/answer\]", response, re.I)
+        explicit = explicit or read_by == "first line" and FIRST_LINE.match(response)
+        if row.get("still_thinking") or not explicit:
             response = ""
     if row["reference"] is None:
         _, extracted, read_by = answers.read(response, kind, options)

@@ -151,6 +151,8 @@ def test_chance_knows_options_and_several_right_answers():
         ("So $\\boxed{12}$. Let us check this again, since", "length", "12"),
         ("The answer is 12. The answer is 12. The answer is", "length", "12"),
         ("$\\boxed{12", "length", None),
+        ("<answer>12</answer> and then we", "length", "12"),
+        ("X\nWe compute 5 + 7 = 12 and then we", "length", None),
     ],
 )
 def test_a_response_that_was_cut_off_answers_only_by_an_explicit_statement(
@@ -170,7 +172,10 @@ def test_a_response_that_was_cut_off_answers_only_by_an_explicit_statement(
         ("The correct option is B. To see this, note that", "length", "B"),
         ("Answer: B\n\nAnother question: which of", "length", "B"),
         ("(B) is correct, since the others", "length", "B"),
-        ("B. it can't be A o", "length", "B"),
+        ("B. it can't be A o", "length", None),
+        ("(A) Oxygen is released. (B) Nitrogen is", "length", None),
+        ("B\n\nExplanation: the", "length", "B"),
+        ("<answer>B</answer> and then", "length", "B"),
     ],
 )
 def test_a_choice_that_was_cut_off_too(response, finish, extracted):
