@@ -31,7 +31,9 @@ NUMBER_WORDS = re.compile(  # one number; "one two" are two
 )
 QUANTITY_WORDS = re.compile(rf"\b(?:{'|'.join(QUANTITIES)})\b")
 WORDS = frozenset((*SMALL, *SCALES, "hundred", *QUANTITIES))
-THOUSANDS = re.compile(r"(?<=\d)(?: ?, ?|\{,\}|\\,)(?=\d{3}(?!\d))")  # 1,000; "1 , 000"
+THOUSANDS = re.compile(
+    r"(?<=\d)(?: , |,|\{,\}|\\,)(?=\d{3}(?!\d))"
+)  # 1,000; "1 , 000"; not "100, 200"
 DASHES = str.maketrans("−–—‐‑×⋅·∙÷⁄", "-----****//")
 MINUS = re.compile(r"(?<=[\w)\]}])\s*-\s*(?=\.?\d)")  # "x - 3"; with no value before it, a sign
 VALUE = re.compile(r"-?(?:\d+(?:\.\d+)?|\.\d+)")

@@ -479,6 +479,7 @@ def test_an_encoder_without_a_measured_threshold_needs_one(run_script, tmp_path)
         ("half an hour later", "30 minutes later", False),
         ("20% of the 8 men", "1/4 of the 8 men", True),
         ("1.5 km away", "150 m away", True),
+        ("masses of 100, 200 and 300 g", "masses of 100 g, 200 g and 300 g", False),
     ],
 )
 def test_one_number_in_two_spellings(one, other, differ):
