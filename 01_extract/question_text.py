@@ -93,16 +93,21 @@ def numbers(text):
     return tuple(values), tuple(OPERATOR.findall(text))
 
 
-# of a unit or a per cent sign behind a number; only hours and minutes were met as rephrasings
-FACTORS = {"%": 0.01, "percent": 0.01, "hour": 60, "hours": 60}
+FACTORS = {  # of a unit or a per cent sign behind a number
+    "%": 0.01, "percent": 0.01, "km": 1000, "kilometers": 1000, "kilometres": 1000, "cm": 0.01,
+    "centimeters": 0.01, "mm": 0.001, "kg": 1000, "kilograms": 1000, "mg": 0.001, "kj": 1000,
+    "ml": 0.001, "hours": 3600, "hour": 3600, "minutes": 60, "minute": 60, "min": 60,
+}  # fmt: skip
+FRACTION = re.compile(r"\\[dt]?frac\s*\{(\d+)\}\s*\{(\d+)\}")
 AMOUNT = re.compile(r"(?<![\w.])(-?\d*\.?\d+)(?:\s*/\s*(\d+(?:\.\d+)?))?\s*(%|[a-z]+)?")
 
 
 @functools.lru_cache(1 << 16)
 def amounts(text):
     """How often each value of a number stands in a text, a Counter of rounded floats: 25 %, 1/4 and
-    0.25 are one, and so are half an hour and 30 minutes."""
-    text = digits_for_quantities(spelled(text).replace("\\%", "%"))
+    0.25 are one, and so are 1.5 km and 1500 m, half an hour and 30 minutes."""
+    text = FRACTION.sub(r" \1/\2 ", spelled(text).replace("\\%", "%"))
+    text = digits_for_quantities(text)
     text = THOUSANDS.sub("", re.sub(r"(\d)\s+(?:of )?an hour", r"\1 hour", text))
     found = collections.Counter()
     for value, below, unit in AMOUNT.findall(text):

@@ -479,6 +479,8 @@ def test_an_encoder_without_a_measured_threshold_needs_one(run_script, tmp_path)
         ("half an hour later", "30 minutes later", False),
         ("20% of the 8 men", "1/4 of the 8 men", True),
         ("1.5 km away", "150 m away", True),
+        ("1.5 km in 5 minutes", "1500 m in 300 seconds", False),
+        ("\\frac{1}{4} of the 8 men", "0.25 of the 8 men", False),
         ("masses of 100, 200 and 300 g", "masses of 100 g, 200 g and 300 g", False),
     ],
 )
