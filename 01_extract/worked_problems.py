@@ -293,14 +293,15 @@ class Reader:
         return bool(entry.section.kind or follows) or self.is_amid(entry)
 
     def asked_by(self, key):
-        """The open question with a key's number: in the same section, else the same chapter, where
-        only one bears it."""
+        """The open question before a key that has its number: in the same section, the same chapter
+        or the book, where only one bears it."""
         place = key.section.place
         chapter = place.split(".")[0]
-        same = [q for q in self.open if q.number == key.number and q.kind == "exercise"]
+        same = [q for q in self.open if q.number == key.number and q.end <= key.start]
+        same = [q for q in same if q.kind == "exercise"]
         here = [q for q in same if q.section.place == place]
         near = [q for q in same if q.section.place.split(".")[0] == chapter]
-        return next((found[0] for found in (here, near) if len(found) == 1), None)
+        return next((found[0] for found in (here, near, same) if len(found) == 1), None)
 
     def add(self, asked, span, kind):
         """Keep a pair; False where question or answer holds no word."""

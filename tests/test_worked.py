@@ -146,6 +146,30 @@ def test_two_exercises_of_one_number_take_no_answer_by_chance():
     assert pairs_of(text) == ([], ["1", "2", "1", "2"])
 
 
+def test_a_key_answers_the_questions_before_it_only():
+    quiz = "# Chapter 4\n\n## Answers to the quiz of Chapter 3\n\n1. It is five newton.\n2. No.\n\n## Exercises\n\n1. When does water boil?\n2. Why?"
+    assert pairs_of(quiz) == ([], ["1", "2"])
+    text = "## Exercises\n\n1. How fast?\n2. Far?\n\n## Answers\n\n1. Very.\n2. Yes.\n\n## Review Exercises\n\n1. Why?\n2. When?"
+    assert pairs_of(text) == ([("How fast?", "Very."), ("Far?", "Yes.")], ["1", "2"])
+
+
+@pytest.mark.parametrize(
+    ("problem", "solution", "title"),
+    [
+        ("**Problem {}** Find a.", "**Solution {}** It is a.", "Solutions to Problems"),
+        ("{} Find a.", "{} It is a.", "Answers to Selected Exercises"),
+    ],
+)
+def test_a_key_at_the_end_of_the_book_answers_all_its_chapters(problem, solution, title):
+    numbers = [[f"{chapter}.{item}" for item in (1, 2, 3)] for chapter in (1, 2, 3)]
+    parts = []
+    for chapter, its in enumerate(numbers, 1):
+        parts += [f"# Chapter {chapter}. Motion", "## Exercises", *map(problem.format, its)]
+    parts += [f"# {title}", *(solution.format(number) for its in numbers for number in its)]
+    pairs, _ = pairs_of("\n\n".join(parts))
+    assert len(pairs) == (9 if "Problems" in title else 3)
+
+
 def test_standards():
     assert w.standard_of("B") == "low" and w.standard_of("$y = x$") == "low"
     assert (
