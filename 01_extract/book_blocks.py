@@ -158,8 +158,8 @@ def end_of_example(text, blocks, start):
         fits = block.number in ("", first.number or block.number)
         if block.kind and block.kind not in STARTS and fits:
             last = j
-        elif block.kind or block.level:
+        elif block.kind or block.level and block.level <= (first.level or 6):
             break
-        elif j == last + 1 and in_example(text, blocks[j - 1], block):
+        elif j == last + 1 and not block.level and in_example(text, blocks[j - 1], block):
             last = j
     return last

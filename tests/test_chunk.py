@@ -66,6 +66,7 @@ def filler(words):
         "Exercise 1.4: Show that a is b.\n\n(i) directly\n\nAnswer: since a is b.",
         "**Theorem 2.1.** If $a$ then $b$.\n\n*Proof.* Assume $a$. Then\n\n\\begin{align}\nb &= a\n\nc &= b\n\\end{align}",
         "> **Lemma.** All sets are sets.\n\n**Proof.** By definition, which needs a few words.",
+        "### Example 3.1\n\n#### Calculating the Force\n\nA car of 900 kg brakes. How large is the force?\n\n#### Strategy\n\nUse the law.\n\n#### Solution\n\nIt is large.",
         "### Question 5\n\nWhat is a cell?\n\n### Answer 5\n\nThe smallest unit of life, as far as one knows.",
         "The energy is given by\n\n$$\nE = mc^2\n\n+ 0\n$$\n\nwhere $c$ is the speed of light, a constant.".replace(
             "by\n", "by:\n"
