@@ -33,8 +33,14 @@ def marker(words, ends=r"[:.)]|(?=\n)"):
 
 
 QUESTION, ANSWER, QUOTE = marker("question"), marker("answer|solution"), marker("quote")
-Q, A = marker("Q"), marker("A", r":|(?<=A\d)[.)]")  # "A." is an option, "A 2.5 kg" no marker
+# "A." is an option, "A 2.5 kg" no marker
+Q, A = marker("Q"), marker("A", r":|(?<=A\d)[.)]|(?<=A\d\d)[.)]")
 INLINE = re.compile(r"[*_]{0,3}\bAnswer[*_]{0,3}[ \t]*:[*_]{0,3}[ \t]*")  # "What is 2+2? Answer: 4"
+FAMILIES = (  # (marker of a question, those of an answer): a text is read by the first that it has
+    (QUESTION, ANSWER, A, INLINE),
+    (Q, A, ANSWER),
+    (marker("problem|exercise"), ANSWER, INLINE),
+)
 
 # ---- fields ----
 
@@ -75,22 +81,31 @@ def field(text):
 # ---- the whole text ----
 
 
+def json_pair(item):
+    """The pair of a JSON object; the options of a multiple-choice question go under it."""
+    found = {str(k).lower(): v for k, v in item.items()} if isinstance(item, dict) else {}
+    texts = (found.get(name) for name in Pair._fields)
+    pair = Pair(*("" if text is None else field(str(text)) for text in texts))
+    options = pair.question and found.get("options", found.get("choices"))
+    if isinstance(options, list) and options and str(options[0]) not in pair.question:
+        lines = (f"\n{letter}. {text}" for letter, text in zip("ABCDEFGHIJ", options, strict=False))
+        pair = pair._replace(question=pair.question + "".join(lines))
+    return pair
+
+
 def json_pairs(text):
     """Pairs of an answer that is JSON: an object, a list of them, or {"pairs": [...]}; None where it
     is not."""
-    pairs, value = [], json_value(text)
-    if isinstance(value, dict):
-        value = next((v for v in value.values() if isinstance(v, list)), [value])
-    for item in value or ():
-        found = {str(k).lower(): v for k, v in item.items()} if isinstance(item, dict) else {}
-        texts = (found.get(name) for name in Pair._fields)
-        pairs.append(Pair(*("" if text is None else field(str(text)) for text in texts)))
+    value = json_value(text)
+    if isinstance(value, dict) and not json_pair(value).question:
+        value = next((v for v in value.values() if isinstance(v, list)), value)
+    pairs = list(map(json_pair, value if isinstance(value, list) else [value]))
     return pairs if any(map(any, pairs)) else None
 
 
 def marked_pairs(text):
     """Pairs between markers."""
-    asks, *tells = (QUESTION, ANSWER, A, INLINE) if QUESTION.search(text) else (Q, A, ANSWER)
+    asks, *tells = next((marks for marks in FAMILIES if marks[0].search(text)), FAMILIES[0])
     pairs = []
     for block in asks.split(text)[1:]:
         marks = (tell.search(block) for tell in tells)

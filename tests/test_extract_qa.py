@@ -88,7 +88,15 @@ def parse(text):
         ("Question: How many?\nAnswer:\n\nIf you have 3, 5.", [("How many?", "If you have 3, 5.")]),
         (
             '{"question": "Which is even?", "options": ["3", "4"], "answer": "B"}',
-            None,  # the question alone would make no sense
+            [("Which is even?\nA. 3\nB. 4", "B")],
+        ),
+        ('{"Question": "What is 2+2?", "Answer": "4", "topics": ["sums"]}', PAIR),
+        ("**Q10.** What is 2+2?\n**A10.** 4", PAIR),
+        ("Problem 1: What is 2+2?\nSolution: 4", PAIR),
+        ("**Exercise 1:** What is 2+2?\n\n**Answer:** 4", PAIR),
+        (
+            "Question: A car stops.\nProblem: why?\nAnswer: Friction.",
+            [("A car stops.\nProblem: why?", "Friction.")],
         ),
         ("<think>Question: no\nAnswer: no</think>\nQuestion: What is 2+2?\nAnswer: 4", PAIR),
         (
