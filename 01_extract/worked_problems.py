@@ -105,12 +105,12 @@ def find_items(text, block, section):
 
 def number_items(text, section, blocks):
     """The blocks of a section of exercises or a key, cut at its numbered items, which count on from
-    1; a section with words for labels stays: the numbers within are options."""
-    labels = {block.kind for block in blocks} & {*STARTS, "answer"}
-    if labels or not section.kind:
+    1; where most labels, or those of question and answer, are words, the numbers are options."""
+    labels = [block.kind for block in blocks if block.kind in (*STARTS, "answer")]
+    if not section.kind or ("answer" in labels and len(set(labels)) > 1):
         return blocks
     kind = "item" if section.kind == "key" else "exercise"
-    made, last = [], 0
+    made, last, count = [], 0, 0
     for block in blocks:
         for match in find_items(text, block, section):
             value = int(match[1].rsplit(".", 1)[-1])
@@ -122,8 +122,9 @@ def number_items(text, section, blocks):
                 made.append(block._replace(end=block.start + len(before)))
             block = Block(match.start(), block.end, 0, kind, match[1], match.end())
             last = value
+            count += 1
         made.append(block)
-    return made
+    return made if count > len(labels) else blocks
 
 
 class Entry(NamedTuple):

@@ -146,6 +146,17 @@ def test_two_exercises_of_one_number_take_no_answer_by_chance():
     assert pairs_of(text) == ([], ["1", "2", "1", "2"])
 
 
+def test_a_stray_label_does_not_stop_the_numbering():
+    key = "## Answers\n\n1. a\n2. b\n3. c\n4. d"
+    text = "## Problems\n\n1. A?\n\n2. B?\n\n**Example.** Find e.\n\n3. C?\n\n4. D?\n\n"
+    answers = [answer for _, answer in pairs_of(text + key)[0]]
+    assert answers == ["a", "b", "c", "d"]
+    text = "## Problems\n\n1. A?\n\nAnswer: a\n\n2. B?\n\nAnswer: b\n\n3. C?\n\n4. D?"
+    assert pairs_of(text) == ([("A?", "a"), ("B?", "b")], ["3", "4"])
+    text = "## Problems\n\n**Problem 1.** Which?\n\n1. a\n2. b\n\n**Problem 2.** Why?"
+    assert pairs_of(text) == ([], ["1", "2"])  # options
+
+
 def test_a_key_answers_the_questions_before_it_only():
     quiz = "# Chapter 4\n\n## Answers to the quiz of Chapter 3\n\n1. It is five newton.\n2. No.\n\n## Exercises\n\n1. When does water boil?\n2. Why?"
     assert pairs_of(quiz) == ([], ["1", "2"])
