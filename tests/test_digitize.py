@@ -353,6 +353,17 @@ def test_running_headers_and_page_numbers_go_and_the_body_stays():
     )
 
 
+def test_running_headers_of_pages_that_differ_in_height_go():
+    pages = []
+    for i in range(8):
+        body = paragraph(f"{SENTENCE} {SENTENCE} {SENTENCE}")
+        height = 770 + 45 * i // 7
+        lines = [(72, height - 40, 9, "Momentum and impulse"), *body]
+        pdf = pypdfium2.PdfDocument(make_pdf([lines], mediabox=f"0 0 612 {height}"))
+        pages.append((i + 1, pdf_page.read_text_layer(pdf[0])))
+    assert "Momentum and impulse" not in pdf_text.assemble(pages)[0]
+
+
 def test_a_lone_page_number_among_headers_that_end_with_theirs_goes():
     """An introduction to R: the first page of a chapter bears its number alone."""
     body = paragraph(f"{SENTENCE} {SENTENCE} {SENTENCE}")

@@ -314,7 +314,10 @@ def read_text_layer(page):
         return []
     height = statistics.median(run.height for run in runs)
     columns = in_columns(runs, height)
-    return [line for column in columns for line in column_lines(column, textpage)]
+    lines = (line for column in columns for line in column_lines(column, textpage))
+    # from the page's top: running heads are compared over pages of any height
+    top = PLACES[turn](*page.get_mediabox(), 0, 0)[1]
+    return [x._replace(top=x.top - top, bottom=x.bottom - top, base=x.base - top) for x in lines]
 
 
 def is_readable(lines):
