@@ -137,6 +137,12 @@ def test_what_is_written_in_the_form_is_read_back(question, answer):
         ),
         ("Refined Question: Q\nRefined Answer: first try, wrong\nRefined Answer: A", ("Q", "A")),
         ("Refined Question: Q\nRefined Answer: A\n\nNote: I changed the units.", ("Q", "A")),
+        ("Refined Question: Q\nRefined Answer: A\n\nIf you need more, ask.", ("Q", "A")),
+        ("Refined Question: Q\nRefined Answer: A\n---\nIf you need more, ask.", ("Q", "A")),
+        (
+            "Refined Question: Q\nRefined Answer: Use v = s/t.\nIf you have any two, you can find the third.",
+            ("Q", "Use v = s/t.\nIf you have any two, you can find the third."),
+        ),
         (
             "Refined Question: Q\nRefined Answer: A\n\n**Note:** I changed it.\n\n**Changes made:** units.",
             ("Q", "A"),
