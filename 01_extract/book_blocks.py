@@ -62,13 +62,16 @@ def find_blocks(text):
 
 
 def end_of_display(found, at):
-    """Index of the paragraph that closes the ``` or $$ opened in found[at]; `at` where none
+    """Index of the paragraph that closes the ```, $$ or \\[ opened in found[at]; `at` where none
     does."""
-    fences = dollars = 0
+    fenced = found[at][0].startswith("```")
+    fences = dollars = depth = 0
     for last, paragraph in enumerate(found[at : at + LONGEST_FORMULA], at):
-        fences += paragraph[0].count("```")
-        dollars += paragraph[0].count("$$")
-        if fences % 2 == 0 and dollars % 2 == 0:
+        words = paragraph[0].replace(r"\\", "")  # a line of a matrix may end in \\[2pt]
+        fences += words.count("```")
+        dollars += words.count("$$")
+        depth += words.count(r"\[") - words.count(r"\]")
+        if fences % 2 == 0 and (fenced or (dollars % 2 == 0 and depth <= 0)):
             return last
     return at
 

@@ -65,8 +65,9 @@ SCHEMA = replies.json_schema(
 
 # ---- parsing: pure functions of the model's text that never raise ----
 
-MARKER = re.compile(  # "**Refined Question:** ...", "### Refined Answer", a line's end
-    r"(?im)\brefined[ _](question|answer)\b[*_`]*[ \t]*(?:[:：]|$)[*_`]*"
+# "**Refined Question:** ...", "Refined Question (self-contained):", "### Refined Answer" alone
+MARKER = re.compile(
+    r"(?im)\brefined[ _](question|answer)\b(?: ?\([^()\n]{0,40}\))?[*_`]*[ \t]*(?:[:：]|$)[*_`]*"
 )
 
 

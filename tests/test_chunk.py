@@ -117,6 +117,15 @@ def test_a_chunk_that_is_nearly_full_ends_before_a_heading():
     assert [chunk.split()[0] for chunk in chunks(text, 100)] == ["Words", "##"]
 
 
+def test_a_formula_with_an_empty_line_is_one_block():
+    formula = "\\[\n\\begin{matrix} a \\\\[2pt] b \\end{matrix}\n\n+ A\n\\]"
+    text = f"It is\n\n{formula}\n\nThis is so.\n\n```\nx = r'\\['\n\ny = 1\n```\n\nEnd of it, \\]."
+    assert [text[b.start : b.end] for b in c.find_blocks(text)][1:3] == [formula, "This is so."]
+    assert len(c.find_blocks(text)) == 5
+    lone = "A slip \\[ here.\n\n" + "\n\n".join(filler(30) for _ in range(200))
+    assert len(c.find_blocks(lone)) == 201
+
+
 def test_a_lone_formula_mark_does_not_swallow_the_book():
     text = "A slip $$ here.\n\n" + "\n\n".join(filler(30) for _ in range(200))
     assert (

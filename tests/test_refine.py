@@ -124,6 +124,7 @@ def test_what_is_written_in_the_form_is_read_back(question, answer):
         ("**Refined Question**: Q\n\n**Refined Answer**: A", ("Q", "A")),
         ("### Refined Question\nQ\n\n### Refined Answer\nA", ("Q", "A")),
         ("1. Refined question: Q\n2. Refined answer: A", ("Q", "A")),
+        ("Refined Question (self-contained): Q\n**Refined Answer (corrected):** A", ("Q", "A")),
         ("- *Refined Question:* Q\n- *Refined Answer:* A", ("Q", "A")),
         ("REFINED QUESTION: Q Refined Answer: A", ("Q", "A")),
         ("Refined Question: Q\nRefined Answer: *f*(*x*) = 2", ("Q", "*f*(*x*) = 2")),
