@@ -63,7 +63,12 @@ NUMBERED = re.compile(
     Proposition|Definition)s?)
     [\s~\u00a0]*\(?((?:[A-Z]\.?)?\d+(?:[.\-–:]\d+)*)(?!\w)\)?"""
 )
-NAMES = re.compile(r"chapter (?:7|11|12|13) bankrupt|section \d+\w? of (?:the )?[A-Z]", re.I)
+NAMES = re.compile(  # that look like a numbered reference
+    r"""(?xs)(?i:chapter\s(?:7|9|11|12|13)\b.{0,40}(?:bankrupt|filing|petition|reorgani)
+    |bankrupt.{0,60}chapter\s(?:7|9|11|12|13)\b
+    |figure[-\s]8[-\s](?:knot|shape|curve|loop|track|path|pattern|orbit|coil|graph))
+    |[Ss]ection\s\d+\w?(?:\(\w\))?\sof\s(?:the\s)?[A-Z]"""
+)
 # "in the picture", "in the table", "in the image" may as well stand in the matter: the judge's call
 DRAWING = re.compile(
     rf"""(?xi)\b(?:
@@ -91,6 +96,12 @@ PART = re.compile(r"\b(?:in|from|of|to)\spart\s\(?([a-h])\)?(?!\w)", re.I)
 HOLDS_TABLE = re.compile(
     r"^[ \t]*\|.*\|[ \t]*$|<table\b|\\begin\{(?:array|tabular|\w*matrix|cases)", re.M
 )
+# rows of three or more short cells after a comma, of two or more after a tab; of "the table below"
+HOLDS_CELLS = re.compile(
+    r"^[^\t\n]+\t.*\n[^\t\n]+\t|\t[^\t\n]+\t"
+    r"|^(?:[^,\n]{1,30},){2,}[^,\n]{1,29}[^,.?!\n]\n(?:[^,\n]{1,30},){2,}",
+    re.M,
+)
 HOLDS_DRAWING = re.compile(r"\\begin\{tikz|<svg|```|\[asy\]|\[figure:[^\]]*alt:", re.I)
 
 
@@ -109,10 +120,12 @@ def is_numbered_there(seen, question, at_hand):
     """Does the text hold the numbered thing: a table, "Theorem 1. Every ...", \\tag{{2.5}}, "(2.5)"
     beside a formula?"""
     kind, number = seen[1], re.escape(seen[2])
-    if NAMES.match(seen.string, seen.start()):
+    if NAMES.search(seen.string[max(0, seen.start() - 80) : seen.end() + 60]):
         return True
-    if kind[:3].lower() in ("fig", "tab"):
-        return holds_drawing(at_hand)
+    if (what := kind[:3].lower()) in ("fig", "tab"):
+        shape = rf"(?i:(?:^\W*|[.;:]\s+){what}\w*\.?[\s~]*\(?{number}\)?[*_]*\s*"
+        caption = re.search(shape + r"(?:[:：—–]|\([^)\n]{4,}\)\s*[:.]))", at_hand, re.M)
+        return caption or is_drawn(seen, question, at_hand)
     shapes = [rf"^\W*{kind}[\s~]*\(?{number}\)?[*_]*\s?[.:]", rf"\\tag\*?\{{\(?{number}\)?\}}"]
     if kind[0] in "eE":
         shapes.append(rf"\({number}\)\s*(?:\$|\\[\])]|$)")
@@ -121,11 +134,17 @@ def is_numbered_there(seen, question, at_hand):
 
 
 def is_drawn(seen, question, at_hand):
-    return holds_drawing(at_hand)
+    cells = "tab" in seen[0].lower() and HOLDS_CELLS.search(at_hand)
+    return cells or holds_drawing(at_hand)
 
 
 def brings_passage(seen, question, at_hand):
     return len(question.split()) > 150  # a long reading task
+
+
+def is_own_start(seen, question, at_hand):
+    """ "above", late in a question, may mean its own start."""
+    return seen.start() > 200 and not re.search("previous|preceding", seen[0], re.I)
 
 
 def is_part_there(seen, question, at_hand):
@@ -141,7 +160,7 @@ POINTERS = (  # (pattern of what points outside, is what it points to there?)
     (SOURCE_TEXT, brings_passage),
 )
 # a solution may speak of its own lines
-QUESTION_POINTERS = (*POINTERS, (EARLIER, lambda *_: False), (PART, is_part_there))
+QUESTION_POINTERS = (*POINTERS, (EARLIER, is_own_start), (PART, is_part_there))
 
 
 def outside_reference(question, answer):

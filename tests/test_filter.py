@@ -12,6 +12,11 @@ from test_refine import call
 
 import rows as r
 
+EXPERIMENT = (
+    "A student drops a ball of 2 kg from a tower that is 20 m high and takes the time with a clock. "
+    "A second student drops a ball of 4 kg from the same place, on a day without wind, and takes the "
+    "time as well. Each of them does so ten times. "
+)
 GOOD_ANSWER = "Since $F = ma$, we get $a = 2$ m/s$^2$."
 
 
@@ -30,6 +35,9 @@ GOOD_ANSWER = "Since $F = ma$, we get $a = 2$ m/s$^2$."
         "Which reaction is shown in the diagram?",
         "As shown in Table, what is the yield?",
         "Use the table below to compute the mean.",
+        "Use the table below, where mass, speed and time stand,\nto find, for all bodies, the mean.",
+        "What is the current in Figure 8?",
+        EXPERIMENT + "How fast was it in the previous exercise?",
         "Compute the resistance of the circuit shown below in the figure.",
         "What is the current in the circuit shown in the figure below?",
         "According to the text, why do cells divide?",
@@ -60,6 +68,14 @@ def test_a_question_that_points_outside_is_rejected(question):
         "Equation 1: $a + b = c$. Solve Equation 1 for $a$.",
         "Consider $x + y = 3$ (1) and $x - y = 1$ (2). Solve equations (1) and (2).\n$$x + y = 3 \\quad (1)$$",
         "How does a firm file for Chapter 11 bankruptcy?",
+        "What is the aim of Chapter 11 reorganization in bankruptcy law?",
+        "How many crossings has the figure 8 knot?",
+        EXPERIMENT + "In the above experiment, how fast does it land?",
+        "Fig. 1: A circuit with a 5 V source and a resistor of 10 ohm. What is the current in Fig. 1?",
+        "Table 1: Group A mean 5, group B mean 7. Which group of Table 1 is better?",
+        "Table 1: masses\nbody,mass,speed\na,1,2\nb,2,3\nWhich body in Table 1 is faster?",
+        "Use the table below to find the mean.\nbody,mass,speed\na,1,2\nb,2,3",
+        "Use the table below to find the mean.\nx\tf\n1\t4\n2\t6",
         "Jack put 12 apples on the table. How many are left on the table after he eats 3?",
         "She took 41 pictures at the zoo. How many of the pictures are left after she deletes 15?",
         "The first half of the book has 250 pages. How long does Jane read it at 10 pages a day?",
