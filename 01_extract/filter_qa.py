@@ -6,11 +6,11 @@ contradictions and the rest.
 
 in   question-answer rows: id, question, answer
 out  the rows that stay, unchanged. Rejected by rule: "outside reference", "no question",
-     "no answer", "empty box", "refusal", "remark about itself", "answer repeats the question",
-     "text repeats itself", "not grounded" (`matched` is what the rule saw, `matched_in` where); by
-     the judge: "judge: contradiction", "judge: outside reference", "judge: no answer",
-     "judge: no task", "judge: other", "judge unreadable" (`response` is what it said),
-     "generation failed"
+     "no answer", "empty box", "box not closed", "refusal", "remark about itself", "answer repeats
+     the question", "text repeats itself", "not grounded" (`matched` is what the rule saw,
+     `matched_in` where); by the judge: "judge: contradiction", "judge: outside reference",
+     "judge: no answer", "judge: no task", "judge: other", "judge unreadable" (`response` is what it
+     said), "generation failed"
 
 A reference is outside only where the pair does not hold what it points to: "the table below"
 followed by a table stays. The method is the filtering step of MegaScience (arXiv 2507.16812,
@@ -30,6 +30,7 @@ import replies
 
 import batch_generate
 import rows as r
+from answers.markup import boxes
 from answers.trim import after_thinking
 
 PROMPT = """Decide whether a question and its answer are fit for a collection of science exercises that people see without the book they come from.
@@ -181,17 +182,22 @@ def outside_reference(question, answer):
 # ---- what an answer says of itself ----
 
 NO_ANSWER = re.compile(  # of a book; what is no answer of a model stands in parse_pairs.EMPTY
-    r"""(?xi)\W*(?:answers?\s(?:will|may)\svary|see\s(?:the\s)?(?:text|solution|answer|above|book|figure)s?
+    r"""(?xi)\W*(?:todo|same\sas\sabove|none\s(?:given|provided|available)
+    |(?:the\s)?(?:answer|solution)s?\s(?:(?:is|are|was|were)\s)?
+        (?:not\s(?:given|provided|available)|omitted|missing)
+    |answers?\s(?:will|may)\svary|see\s(?:the\s)?(?:text|solution|answer|above|book|figure)s?
     |left\s(?:to\sthe\sreader|as\san\sexercise)(?:\s.{0,40})?)\W*"""
 )
 SOURCE = r"(?:passage|text|document|excerpt|context|question|problem)"
 REFUSAL = re.compile(
     rf"""(?xi)\b(?:I(?:\sam|['’]m)\s(?:sorry|unable)
-    |I\s(?:cannot|can['’]t)\s(?:answer|provide|help|assist|determine|solve)
+    |I\s(?:cannot|can['’]t)\s(?:answer|provide|help|assist|determine|solve|find)
     |as\san?\s(?:AI|language\smodel)\b
     |not\s(?:provided|given|mentioned|specified|stated)\s(?:in|by)\sthe\s(?:given\s)?{SOURCE}
     |the\s(?:provided\s|given\s)?{SOURCE}\s(?:does\snot|doesn['’]t)
-        \s(?:contain|provide|give|include|mention|specify|state|define)
+        \s(?:contain|provide|give|include|mention|specify|state|define|describe|explain)
+    |(?:not\senough|insufficient)\s(?:information|context)
+        \s(?:(?:is|was)\s)?(?:(?:given|provided|available)\s)?to\s(?:answer|solve)
     |cannot\sbe\s(?:answered|determined|solved)\s(?:without|(?:from|with)\sthe\s(?:given|provided)))"""
 )
 REMARK = re.compile(  # the writer speaks of its work, not of the matter
@@ -232,9 +238,13 @@ def unanswered(question, answer):
     return None
 
 
-def empty_box(question, answer):
-    seen = replies.EMPTY_BOX.search(answer)
-    return ("empty box", "answer", seen[0]) if seen else None
+def broken_box(question, answer):
+    if seen := replies.EMPTY_BOX.search(answer):
+        return "empty box", "answer", seen[0]
+    place = answer.rfind("\\boxed{")
+    if place >= 0 and not any(start <= place < end for start, end, _ in boxes(answer)):
+        return "box not closed", "answer", answer[place : place + 200]
+    return None
 
 
 def talk(question, answer):
@@ -255,7 +265,7 @@ def repetition(question, answer):
     return None
 
 
-RULES = (unanswered, empty_box, talk, repetition, outside_reference)
+RULES = (unanswered, broken_box, talk, repetition, outside_reference)
 
 
 def rule(question, answer):

@@ -111,6 +111,23 @@ def test_a_question_that_stands_alone_stays(question):
         ("Prove it?", "Left as an exercise for the reader.", "no answer"),
         ("What is 2+2?", "It is \\boxed{ }.", "empty box"),
         ("What is 2+2?", "It is \\boxed{\\text{ }}.", "empty box"),
+        ("What is 6*7?", "Thus the result is \\boxed{42", "box not closed"),
+        *(
+            ("What is 2+2?", answer, "no answer")
+            for answer in (
+                *("The answer is not given.", "None given", "Solution omitted.", "TODO"),
+                "Same as above.",
+            )
+        ),
+        *(
+            ("What is 2+2?", answer, "refusal")
+            for answer in (
+                "The passage does not describe how to add.",
+                "The text does not explain this.",
+                "I cannot find this information.",
+                "There is not enough information to answer.",
+            )
+        ),
         ("What is 2+2?", "I'm sorry, but I cannot solve this.", "refusal"),
         ("What is 2+2?", "As an AI language model I have no numbers.", "refusal"),
         ("What is 2+2?", "The passage does not provide the value.", "refusal"),
@@ -151,6 +168,8 @@ def test_each_rule_fires(question, answer, reason):
         "The original solution of 5 mL is diluted to 50 mL, so its concentration falls to a tenth.",
         "We wait, on average, 5 minutes since the rate is 0.2 per minute.",
         "No.",
+        "There is not enough information to determine $x$.",
+        "Either none or $\\boxed{\\{1\\}}$.",
         "x",
         "∞",
     ],
