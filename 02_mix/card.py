@@ -112,16 +112,18 @@ def steps_table(steps):
 # ---- the card ----
 
 
+def shards_of(output):
+    return sorted((output.parent / "data").glob(f"{output.stem}-*-of-*.parquet"))
+
+
 def read_frame(output):
-    """DataFrame of a mixture: source, subject, license, licence (as the card names it), tokens,
-    extra."""
+    """DataFrame of a mixture: source, subject, license, licence (as the card names it), tokens."""
     import pandas as pd
 
-    columns = ["source", "subject", "license", "n_tokens", "extra"]
-    shards = sorted((output.parent / "data").glob(f"{output.stem}-*-of-*.parquet"))
-    frame = pd.concat([pd.read_parquet(shard, columns=columns) for shard in shards])
+    columns = ["source", "subject", "license", "n_tokens"]
+    frame = pd.concat([pd.read_parquet(shard, columns=columns) for shard in shards_of(output)])
     frame["tokens"] = frame.n_tokens.fillna(0).astype(int)
-    frame = frame.fillna({"subject": "none", "license": "", "extra": "{}"})
+    frame = frame.fillna({"subject": "none", "license": ""})
     closed = frame.license.map(row_forms.non_commercial)
     frame["licence"] = frame.license.replace("", "not stated") + closed.map(
         {True: " (non-commercial)", False: ""}
@@ -129,13 +131,23 @@ def read_frame(output):
     return frame
 
 
-def generators_of(frame):
-    """Names of the models that wrote or changed rows."""
-    extras = map(json.loads, frame.extra[frame.extra.str.contains('"generator"')])
-    return {name for extra in extras for name in extra.get("generator") or ()}
+def generators_of(output):
+    """Names of the models that wrote or changed rows; of their other fields, which may be long, a
+    few rows are in memory at once."""
+    import pyarrow.parquet
+
+    names = set()
+    for shard in shards_of(output):
+        with pyarrow.parquet.ParquetFile(shard) as file:
+            for batch in file.iter_batches(500, columns=["extra"]):
+                texts = [
+                    text for text in batch["extra"].to_pylist() if '"generator"' in (text or "")
+                ]
+                names.update(*(json.loads(text).get("generator") or () for text in texts))
+    return names
 
 
-def card_head(meta, stem, frame):
+def card_head(meta, output, frame):
     """First paragraphs of the card: the hub's front matter, what it is and how it was made, what
     its licences forbid."""
     recipe, licenses = meta["recipe"], set(frame.license)
@@ -146,7 +158,7 @@ def card_head(meta, stem, frame):
     text = [
         f"---\npretty_name: {recipe['name']}\ntask_categories: [text-generation]\ntags: [science, reasoning, sft]\n"
         f"license: {license_}\nconfigs:\n- config_name: default\n  data_files:\n  - split: train\n"
-        f"    path: data/{stem}-*.parquet\n---",
+        f"    path: data/{output.stem}-*.parquet\n---",
         f"# {recipe['name']}: {len(frame):,} rows, {frame.tokens.sum():,} tokens",
         recipe.get("about", default),
         f"Made by `02_mix/mix.py`, recipe `{recipe['name']}` (hash `{meta['recipe_hash']}`), seed {recipe['seed']}, {limit}. "
@@ -163,7 +175,7 @@ def card_head(meta, stem, frame):
         text.append(
             f"**Licence not stated** for {unknown:,} rows: look it up before you publish them."
         )
-    return [*text, *r.model_terms(generators_of(frame))]
+    return [*text, *r.model_terms(generators_of(output))]
 
 
 def shares_sections(frame):
@@ -200,7 +212,7 @@ def write(output):
     went, unexplained = where_rows_went(lineage(output), frame)
     steps = lineage(output, sources=True)
     text = [
-        *card_head(meta, stem, frame),
+        *card_head(meta, output, frame),
         *went,
         *shares_sections(frame),
         "## Steps",

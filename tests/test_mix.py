@@ -291,6 +291,17 @@ def test_what_finalize_measured_stands_in_the_card(tmp_path, call):
     assert '| marked "good" by people | 40 | 92.5 | 80.1 to 97.4 |' in text
 
 
+def test_the_card_names_models_and_holds_no_other_fields_in_memory(tmp_path, call):
+    made = rows(3)
+    made[1] |= dict(generator=["meta-llama/Llama-3.3-70B-Instruct"], note="long")
+    write_jsonl(tmp_path / "in.jsonl", made)
+    output = tmp_path / "t.jsonl"
+    call(mix, "--input", tmp_path / "in.jsonl", "--output", output, "--max-tokens", 0)
+    assert "Llama-3.3-70B-Instruct" in (tmp_path / "README.md").read_text()
+    assert "extra" not in card.read_frame(output)
+    assert card.generators_of(output) == {"meta-llama/Llama-3.3-70B-Instruct"}
+
+
 def test_a_readme_that_is_no_card_stays(tmp_path, call):
     """`--output train.jsonl` in the root of a checkout took the project's README.md away."""
     write_jsonl(tmp_path / "in.jsonl", rows(3))
