@@ -1,8 +1,7 @@
-"""Which option did a response commit to? RULES are tried in order; the first that answers decides.
+"""Which option did a response commit to? The first of RULES that answers decides.
 
     read("(A) is wrong. So the answer is **(C) 5 cm**.", options) -> ("C", "statement")
     read("Answer: A, D", options)                                 -> ("AD", "statement")
-    read("The answer is A or B.", options)                        -> (None, "statement")
 
 A rule takes the plain text, the option texts (None: letters A to J) and announcements(). It returns
 letters (several where all are called right), "" where nothing or one of several was committed, None
@@ -18,8 +17,6 @@ MAX_READ = 24_000
 SHORT = 400  # characters: a response that has no room for steps on the way
 SENTENCE_END = re.compile(r"(?<=[.!?。！？])[\"'”’)*\]]*\s+(?=[^a-z\s])|\n+|(?<=[。！？])")
 
-# ---- letters, and what takes them back ----
-
 FILLS = re.compile(  # between a cue and its letter: "the answer is therefore: **option (B)**"
     r"""(?xi)
     (?: [\s:"'“”‘’=>–—→⇒∴✅✓✔\#|,*.] | -(?=\s*\(?(?-i:[A-Z])\b)
@@ -34,7 +31,7 @@ LETTERS_READ = re.compile(  # "B", "(b)", "A, C and (D)", "A or B"; "AD", "FFFFF
     [(\[]?(?P<glued> ([A-J])\2+ | (?=[A-J]{{2}})A?B?C?D?E?F?G?H?I?J? )(?=\W*(?:$|\n))
   | {ONE % "A-Za-z"}
     (?: \s*\(?(?:,\s*(?:and|or)?|;|and|or|/|&|to|through)\s*
-        (?:(?:possibly|maybe|option|choice)\s+){{0,2}} ["']?{ONE % "A-Z"}["']?
+        (?:(?:possibly|maybe|perhaps|option|choice)\s+){{0,2}} ["']?{ONE % "A-Z"}["']?
         (?= \s*(?:$|[.,;:)\n/&+—–-]) | \s+(?:are|and|or|because|since|as|both|but)\b ) )*"""
 )
 PAUSE = re.compile(
@@ -49,7 +46,7 @@ MENTION = re.compile(  # "(B)", "option B"
 NEGATED = re.compile(  # before a letter: "not", "rather than option", "we can rule out"
     r"""(?xi)
     (?: \b(?:not|neither|nor|rather\s+than|instead\s+of|except|exclud\w+|eliminat\w+|rul\w+\s+out
-        |would\s+(?:give|yield)|reject\w*|unlike|incorrect|wrong) | n['’]t | 不是|不选 )
+        |would\s+(?:give|yield|lead\s+to)|discard\w*|reject\w*|unlike|without|incorrect|wrong) | n['’]t | 不是|不选 )
     \s* (?:(?:be|the|answer|options?|choices?)\s*){0,2} [(\[:]? \s* $"""
 )
 REFUSED = re.compile(  # behind a letter: "is not", "can be ruled out", ") false"
@@ -57,7 +54,8 @@ REFUSED = re.compile(  # behind a letter: "is not", "can be ruled out", ") false
     \s*[)\]:]\s*(?:false|incorrect|wrong)\b
   | \s*[)\]]? (?:\s(?!(?:it|because|since|as)\b)[^.,;:\n]{0,60})? \s
     (?: (?:is|are|was|can|could|would|does|do|should|may|might|will)\s*(?:n['’]t|not) | cannot
-      | (?:is|are|was|be) \s+ (?:\w+\s+)?(?:incorrect|wrong|false|ruled|eliminated|excluded|unlikely) )"""
+      | (?:is|are|was|be|seems) \s+ (?:\w+\s+)?
+        (?:incorrect|wrong|false|invalid|ruled|eliminated|excluded|unlikely|tempting|irrelevant) )"""
 )
 
 
@@ -218,8 +216,6 @@ def said_right(text, options, stated):
     return None if not found else "" if len(found) > 1 else found.pop()
 
 
-# ---- the beginning and the end ----
-
 LISTED = re.compile(r"(?im)^[-•#* \t]*(?:option|choice)?\s?[(\[]?([A-Z])[)\].:](?=\s|$)")
 OPEN_END = re.compile(  # no sentence ends so
     r"""(?x)(?:\s|(?=[,;]))(?:because|since|and|or|but|the|an|is|are|was|of|to|that|which|with|for|if|as|by|from
@@ -272,15 +268,23 @@ def last_sentence(text, options, stated):
     if is_list(text):  # of which no line is a conclusion
         text = re.sub(LISTED.pattern + ".*", "", text)
     ends = [part for part in SENTENCE_END.split(text[-SHORT:]) if part.strip()][-2:]
-    hits = mentions(text, options)
+    hits, said = mentions(text, options), named_at_end(ends, options)
     if len(hits) > 1:
         hits = mentions(" ".join(ends), options)
-    for sentence in reversed(ends):
-        if not hits and not sentence.rstrip().endswith("?"):
-            hits = named(sentence, options)
-            if len(hits) > 1:
-                hits = named(sentence.rpartition("=")[2], options) or hits  # 12 N - 4 N = 8 N
-    return hits[0] if len(hits) == 1 else None
+    if hits and said and hits != said:
+        return None  # "(A) is oxygen. Plants need carbon dioxide."
+    return (hits or said)[0] if len(hits or said) == 1 else None
+
+
+def named_at_end(sentences, options):
+    """The options that the last of these sentences to name one names; no questions."""
+    for sentence in reversed(sentences):
+        hits = [] if sentence.rstrip().endswith("?") else named(sentence, options)
+        if len(hits) > 1:
+            hits = named(sentence.rpartition("=")[2], options) or hits  # 12 N - 4 N = 8 N
+        if hits:
+            return hits
+    return []
 
 
 def yes_or_no(text, options, stated):
@@ -295,7 +299,7 @@ def yes_or_no(text, options, stated):
 
 
 CALLED = re.compile(  # of a statement: "is not correct", "Incorrect.", "T"
-    r"""(?xi) (?:\b(?:is|was|['’]s)|^) \s*
+    r"""(?xi) (?:(?<!\)\ )\b(?:is|was|['’]s)|^) \s*
     (not\s+|n['’]t\s+|in)? (?:(true|correct|right|(?-i:T))|false|wrong|(?-i:F))\b"""
 )
 

@@ -17,9 +17,6 @@ from .trim import short_spaces
 from .units import read_unit
 
 MAX_LENGTH, MAX_PARTS, MAX_DEPTH = 4000, 40, 6
-BASE = re.compile(  # of 1011_2, 3 \pmod{7}: one side may leave it out
-    r"(?<=\d)(?:_\{?\d+\}?|,?\s?\(?\\?[bp]?mod\s?\{?\d+\}?\s?\)?)$"
-)
 COMMA = re.compile(r"^([-+]?\d+),(\d+)(?![\d,])")  # 2,74 as Europeans write it
 UNFIT = re.compile(  # 10^10^10, (10!)!, 2^100000, 1011_2, 10:30
     r"\d\^\d+\^\w|!!|!\^|\d{4}!|\^\d{5}|\d_\d|\d:\d|mod|[∝→]"
@@ -44,7 +41,9 @@ MATRIX = re.compile(
 CHEMICAL = re.compile(  # Fe^{3+} as Fe3+, C_{2v} as C2v, sp^3 as sp3, 1s^2 as 1s2
     r"[\s{}$]|\^(?=\{?\d?[+-]\}?$)|_(?=\{?\w)|(?<=sp)\^|(?<=\d[spdf])\^"
 )
-NUMERAL = re.compile(r"0[box]|[+-]?[IVX]+[+-]?$")  # 0x1F, +VI
+NUMERAL = re.compile(
+    r"0[box]|[+-]?[IVX]+[+-]?$|(?:\[[A-Z][a-z]\])?\s*[1-7][spdf]\s*\^?\s*\{?\d"
+)  # 0x1F, +VI, 3d^5
 NAME = re.compile(  # x, V_{max}, f(3), AB/BC, -ΔH, [H+], minimum value
     r"""(?x)-?(?:[^\W\d_]|[\\∠'°|/!{}\s]|\[[^][]+\]|\(-?\w[\w,\s]*\)|_\s*(?:\{[^{}]*\}|\w)){1,40}"""
 )
@@ -105,8 +104,6 @@ def decide(answer, reference, rel_tol=None):
     said, wanted = spell(answer), spell(reference)
     if OTHER_SCRIPT.search(said) and not OTHER_SCRIPT.search(wanted):
         said = (LAST_NUMBER.findall(said) or [said])[-1].strip(".")
-    if bool(BASE.search(said)) != bool(BASE.search(wanted)):
-        said, wanted = BASE.sub("", said), BASE.sub("", wanted)
     said, wanted = tidy(said), tidy(wanted)
     verdict, rule = compare(said, wanted, rel_tol)
     if FREE.search(f"{said} {wanted}") and not read_quantity(wanted):
@@ -221,7 +218,7 @@ def same_spelling(said, wanted, rel_tol):
     if wanted and squeeze(said) == squeeze(wanted):
         return True
     one, two = (CHEMICAL.sub("", text) for text in (said, wanted))
-    return True if one == two and re.match(r"\d?(?:[A-Z]|sp|s\d)", one) else None
+    return True if one == two and re.match(r"\d?(?:\[?[A-Z]|sp|[spdf]\d)", one) else None
 
 
 def same_parts(said, wanted, rel_tol):
@@ -282,7 +279,14 @@ def several_forms(said, wanted, rel_tol):
     one, two = ([named(part) for part in parts(text)[1]] for text in (said, wanted))
     if is_words(said) or max(len({name for name, _ in found}) for found in (one, two)) > 1:
         return None  # t = 5 s, d = 10 m: which was asked for?
-    return min((equal(x, y, rel_tol) for _, x in one for _, y in two), key=ORDER)
+    verdict = min((equal(x, y, rel_tol) for _, x in one for _, y in two), key=ORDER)
+    return verdict or (None if several_units(one + two) else verdict)
+
+
+def several_units(values):
+    """2 hours and 30 minutes may be one value."""
+    found = [read_quantity(text) for _, text in values]
+    return len({quantity.unit for quantity in found if quantity and quantity.unit}) > 1
 
 
 def numbers(said, wanted, rel_tol):

@@ -14,11 +14,9 @@ def option_texts(options):
 
 
 def kind_of(reference, question="", options=None):
-    """The kind under which `check` compares with this reference; None for prose, a proof, nothing.
-
-    An option's text or letter is a choice, a letter also where the question lists the options; a
-    number or formula with at most three words beside it is math; up to four words are a short text.
-    """
+    """The kind under which `check` compares with this reference: an option's text or letter is a
+    choice, a number or formula with at most three words math, up to four words a short text; None
+    for prose or nothing."""
     text = reference.strip() if isinstance(reference, str) else ""
     if not 0 < len(text) <= LONGEST or "\n" in text:
         return None

@@ -27,7 +27,6 @@ SIGNS = r"""<= \le \leq \leqslant ≤ ⩽
 ± \pm
 ∓ \mp
 ∞ \infty \infinity
-√ \surd
 ∪ \cup \bigcup
 ∩ \cap
 ∈ \in
@@ -36,7 +35,6 @@ SIGNS = r"""<= \le \leq \leqslant ≤ ⩽
 → \to \rightarrow \longrightarrow \Rightarrow \implies ⟶ ⇒
 ° \degree \textdegree \circ º ˚
 ħ \hbar
-ℓ \ell
 ∂ \partial
 ' \prime ′ ’
 % \%
@@ -44,8 +42,6 @@ SIGNS = r"""<= \le \leq \leqslant ≤ ⩽
 | \lvert \rvert \vert \mid \|
 ( \langle ⟨ 〈
 ) \rangle ⟩ 〉
-\{ \lbrace
-\} \rbrace
 \frac \dfrac \tfrac \cfrac
 Å \AA
 : \colon

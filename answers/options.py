@@ -44,7 +44,7 @@ def option_words(options):
 
 
 def named(text, options, where="in"):
-    """Letters of the options whose words stand "in" a text, at its "start", or are "all" of it."""
+    """Letters of the options whose words are "in" a text, at its "start", or "all" of it."""
     if not options:
         return []
     longest, known = option_words(options)

@@ -1,7 +1,6 @@
 """Numbers with their units as people write them, compared with the care of a marker.
 
 parse_quantity(r"2\\sqrt{3}\\,\\mathrm{mol\\,L^{-1}}") -> Quantity(value=3.46..., unit=Unit(...))
-parse_quantity("x + 1") -> None
 """
 
 import functools
@@ -21,7 +20,6 @@ MULTIPLES = dict(
     dozen=12, hundred=100, thousand=10**3, million=10**6, billion=10**9, trillion=10**12
 )
 WORDS = "|".join(MULTIPLES)
-PARTS = dict(half=1 / 2, third=1 / 3, quarter=1 / 4, fourth=1 / 4, fifth=1 / 5, tenth=1 / 10)
 
 
 @dataclass(frozen=True)
@@ -60,21 +58,14 @@ LOOSE_UNIT = re.compile(r"pound|ppm|electron_volt|mole.*kilogram")  # of force, 
 
 
 def words_to_number(text):
-    """ "twenty-three" -> 23, "one hundred and five" -> 105, "a dozen" -> 12, "two thirds" -> 0.666...;
-    None for anything else."""
-    words = re.findall(
-        r"[a-z]+|[^\sa-z-]", re.sub(rf"^(?:an? |(?=half$|{WORDS}))", "one ", text.lower())
-    )
-    total = 0
-    for word in words:
-        times = MULTIPLES.get(word, PARTS.get(word.removesuffix("s")))
-        if word in WORD_NUMBERS:
-            total += WORD_NUMBERS[word]
-        elif times and total:
-            total *= times
-        elif word != "and" or not total:
-            return None
-    return float(total) if words else None
+    """ "twenty-three" -> 23, "a dozen" -> 12; None for anything else."""
+    text = re.sub(rf"^(?:an? |(?={WORDS}))", "one ", text.lower())
+    words = re.findall(r"[a-z]+|[^\sa-z-]", text)
+    last = words[-1].removesuffix("s") if words else ""
+    times = MULTIPLES.get(last)
+    values = [WORD_NUMBERS.get(word, -1) for word in (words[:-1] if times else words)]
+    one_number = len(values) == 1 or len(values) == 2 and values[0] > 19 and 0 < values[1] < 10
+    return float(sum(values) * (times or 1)) if one_number and min(values) >= 0 else None
 
 
 def parse_quantity(text):

@@ -1,7 +1,6 @@
 """Short answers in words: what a response states, and whether that is the reference.
 
     same("The powerhouse is the mitochondrion", "mitochondria") -> (True, "words")
-    same("It is not caused by iron", "iron")      -> (None, "words")         denied
     same("the lysosome", "ribosome")              -> (None, "other words")   perhaps a synonym
 
 True only where the reference's own words, number or formula are stated, unhedged; False only where

@@ -8,7 +8,7 @@ import functools
 import itertools
 import re
 
-from .choice import DOUBT, OPEN_END
+from .choice import OPEN_END
 from .choice import REMARK as HYPOTHETICAL
 from .markup import boxes
 from .quantity import WORD_NUMBERS, parse_quantity
@@ -39,7 +39,7 @@ NUMBER = re.compile(
 )
 END = re.compile(
     r"""(?<!\bsq)\.(?=\s|$)(?!\s*\d)|\n\s*\n|(?<=\S)\n|;\s|\s\((?=[a-z]{3})|。|，
-    |,\s+(?:and\s+)?not\s|,?\s+(?:because|since|which|where\s|so\s|as\s+(?:the|we|it)|I\s+hope|when\s
+    |,\s+(?:and\s+)?not\s|,?\s+(?:because|since|which|where\s|so\s|as\s+(?:the|we|it)|I\s+hope|when\s|given\s+that|for\s+a\s+total
     |due\s+to|in\s+total|if\s|(?:after|at|for|over)\s(?=\d))""",
     re.VERBOSE,
 )
@@ -49,7 +49,8 @@ REFUSAL = re.compile(
     |not\s+given|sorry|do(?:n['’]?t|\s+not)\s+know|not\s+sure|no\s+idea|unsure)\b""",
     re.VERBOSE | re.I,
 )
-VERBS = r"""\b(?:is|are|was|were|be|equals?|has|have|had|makes?|costs?|takes?|needs?|only|leaves?|remains?)\s+(?:(?:about|approximately|exactly|simply|only|a\s+total\s+of)\s)*"""
+VERBS = r"""\b(?:is|are|was|were|be|equals?|has|have|had|makes?|costs?|takes?|needs?|only|leaves?
+    |remains?)\s+(?:(?:about|approximately|exactly|simply|only|a\s+total\s+of)\s)*"""
 VERB = re.compile(VERBS + r"(?=\S{0,10}[\d√π]|\w{1,3}\s?=)", re.VERBOSE)
 COUNT = re.compile(  # There are three ways
     rf"({VERBS}|with\s)({'|'.join(WORD_NUMBERS)})\b(?!\sof\b|-)", re.VERBOSE
@@ -69,6 +70,7 @@ ASIDE = re.compile(  # in brackets, a question, a check
     re.VERBOSE | re.I | re.S,
 )
 GUESS = re.compile(r"\b(?:maybe|perhaps|probably|guess|estimate|likely|think)\b\D{0,40}\d")
+DOUBT = re.compile(r"(?i)\b(?:if|whether|not|wrong|incorrect|check|verify|previous)\b[^.\n]{0,20}$")
 PARTIAL = re.compile(  # "multiply the result by 100 to get", "the answer for the first day is"
     r"\b(?:not|cannot|can't|if|by|to\s+(?:get|find|obtain)|for\s+(?:the\s+)?(?:first|second|each)|to\s+part)\b"
 )
@@ -90,9 +92,6 @@ def inner(match):
     """What stands between the signs of a match of MATHS."""
     body = next(group for group in match.groups() if group is not None)
     return " ".join(body.split()).rstrip(".,")
-
-
-# Boxes.
 
 
 def last_box(text):
@@ -125,9 +124,6 @@ def joined_boxes(text, found):
     if len(parts) > 1 or not parse_quantity(parts[0]):
         return ", ".join(parts)
     return with_unit(parts[0], text[run[-1][1] :].lstrip("})$ "))
-
-
-# Statements.
 
 
 def statement(text):
@@ -197,9 +193,6 @@ def with_unit(formula, rest):
     bare = quantity and (not quantity.unit or quantity.unit.name == "degree**1")
     unit = unit_after(rest) if bare else ""
     return f"{formula.strip()} {'' if unit == 'in' else unit}".strip()  # "$5$ in total"
-
-
-# The last value.
 
 
 def whole_text(text):

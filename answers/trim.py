@@ -30,7 +30,7 @@ NEXT_QUESTION = re.compile(  # "Question 2: ...", "**Problem.** ...", "### Instr
     r"""(?x) \n[ \t\#*\[]{0,9} (?:(?:Next|New|Another)\ )?
     (?:Question|Problem|Q\d{0,3}|Exercise|Instruction|Input|Hint|Passage|Context)\b
     [ \t\]()\d*]{0,9} [:.]
-    | \n\d{1,3}[.)]\s+(?:What|Which|Who|Why|When|Where|How|The\ following|If|A|An)\b.*\n\W?[aA][.)]"""
+    | \n\d{1,3}[.)]\s+(?:What|Which|Who|Why|When|Where|How|The\ following|If|A|An)\b.*\n\W?[aA][.)].*\n\W?[bB][.)]"""
 )
 ANSWER_TAG = re.compile(r"(?i)[<\[]\s*(/?)\s*(?:answer|final_answer|solution|ans)\s*[>\]]")
 

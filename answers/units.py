@@ -1,7 +1,6 @@
 """Units of measurement as people write them, read by pint.
 
 read_unit("km/h") -> Unit(name="kilometer**1*hour**-1", dimension="[length] / [time]", size=0.2777..., zero=0.0)
-read_unit("apples") -> None
 """
 
 import functools
@@ -27,7 +26,7 @@ OTHERS = METRIC | set(
 )
 SPELLINGS = {
     "°": "degree", "℃": "degC", "¤": "dollar", "¢": "cent", "USD": "dollar", "%": "percent",
-    "Cal": "kilocalorie", "AU": "au", "rev": "turn", "tons": "tonne", "a": "", "cycles": "",
+    "Cal": "kilocalorie", "AU": "au", "rev": "turn", "a": "", "cycle": "", "cycles": "",
 }  # fmt: skip
 FACTOR = re.compile(
     r"""(?P<name>°[CFK](?![A-Za-z])|[℃°¤¢%]|[A-Za-zμΩÅ_]+)\.?
@@ -48,6 +47,7 @@ HABITS = (
         lambda match: "°" + match[1][0].upper(),
     ),
     (r"\b(?:(?:mol|wt|vol|mass|[wvm]/[wvm])\.?\s?%|percentage\spoints?)", "%"),
+    (r"(?<=%)\s*/.*", ""),  # % per year
     (r"(?<=eV)\s*/\s*c(?:\s*\^?\s*\{?2\}?)?(?![A-Za-z])", ""),  # MeV/c^2
     (r"(?<![A-Za-z])([A-ZΩ])([ms])(?![A-Za-z])", r"\1 \2"),  # Nm, Js
     (r"(?<![A-Za-z])([ckm]?m|rad)s(?=\s*\^?\s*[{(]?-)", r"\1 s"),  # ms^-1

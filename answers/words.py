@@ -13,7 +13,7 @@ from .quantity import words_to_number
 IRREGULAR = dict(
     pair.split(":")
     for pair in """mitochondria:mitochondrion bacteria:bacterium nuclei:nucleus fungi:fungus
-    phenomena:phenomenon men:man women:woman feet:foot vertices:vertex children:child""".split()
+    phenomena:phenomenon men:man women:woman vertices:vertex""".split()
 )
 AMERICAN = [  # sulphur, haemoglobin, oestrogen, ionisation, centre, tumours
     (re.compile(british), american)
