@@ -224,7 +224,9 @@ def load_hub(name, other_rows=False):
     title, hub, split, revision = (entry[k] for k in ("title", "hub", "split", "revision"))
     for config in entry["configs"]:
         pinned = (title, hub, config, split, revision, entry.get("file"))
-        raw = r.hub_rows(*pinned, hint="give a folder of its files by --data")
+        raw = list(r.hub_rows(*pinned, hint="give a folder of its files by --data"))
+        place, wanted = f"{title}, {config}: {hub} at {revision[:12]}", entry.get("raw", {})
+        r.check_count(place, len(raw), wanted.get(config), other_rows)
         made += eval_rows(name, raw, Path(hub) / config)
     rows = [row for row, reason in made if not reason]
     place = f"{title}, {split}: {hub} at {revision[:12]}"

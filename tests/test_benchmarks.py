@@ -539,6 +539,14 @@ def test_the_sample_benchmark_is_read():
     )
 
 
+def test_a_part_of_olympicarena_with_other_rows_is_refused(monkeypatch):
+    row = HUB_ROWS["olympicarena"][1]
+    monkeypatch.setattr(benchmarks.r, "hub_rows", lambda *pinned, hint: iter([row]))
+    with pytest.raises(benchmarks.r.BadInput, match=r"Math.* gave 1 rows, the table says 2,977"):
+        benchmarks.load_hub("olympicarena")
+    assert benchmarks.load_hub("olympicarena", other_rows=True)[0]
+
+
 @pytest.mark.slow
 def test_the_hub_out_of_reach_is_a_clear_error(run_script, tmp_path):
     done = run_script(
