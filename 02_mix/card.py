@@ -113,7 +113,8 @@ def steps_table(steps):
 
 
 def shards_of(output):
-    return sorted((output.parent / "data").glob(f"{output.stem}-*-of-*.parquet"))
+    """The shards of a mixture, not those of one whose name begins alike ("train", "train-2")."""
+    return sorted((output.parent / "data").glob(f"{output.stem}-{'[0-9]' * 5}-of-*.parquet"))
 
 
 def read_frame(output):
@@ -132,17 +133,16 @@ def read_frame(output):
 
 
 def generators_of(output):
-    """Names of the models that wrote or changed rows; of their other fields, which may be long, a
-    few rows are in memory at once."""
+    """Names of the models that wrote or changed rows; of their other fields, which may be long,
+    one row group is in memory at once (iter_batches reads ahead)."""
     import pyarrow.parquet
 
     names = set()
     for shard in shards_of(output):
         with pyarrow.parquet.ParquetFile(shard) as file:
-            for batch in file.iter_batches(500, columns=["extra"]):
-                texts = [
-                    text for text in batch["extra"].to_pylist() if '"generator"' in (text or "")
-                ]
+            for number in range(file.num_row_groups):
+                group = file.read_row_group(number, columns=["extra"])["extra"].to_pylist()
+                texts = [text for text in group if '"generator"' in (text or "")]
                 names.update(*(json.loads(text).get("generator") or () for text in texts))
     return names
 

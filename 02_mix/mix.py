@@ -198,14 +198,24 @@ def table_of(rows):
         return pa.Table.from_pylist(json.loads(plain), schema=schema())
 
 
+def remove_shards(path):
+    for old in card.shards_of(path):
+        old.unlink()
+
+
+def has_shards(path):
+    """Are all shards of a mixture there? The last number of a name is how many there are."""
+    shards = card.shards_of(path)
+    return bool(shards) and len(shards) == int(shards[0].stem[-5:])
+
+
 def write_shards(path):
     """Write the rows of the finished file to parquet files of SHARD_ROWS, in the place of those of
     an earlier run."""
     from pyarrow.parquet import ParquetWriter
 
     folder = path.parent / "data"
-    for old in folder.glob(f"{path.stem}-*-of-*.parquet"):
-        old.unlink()
+    remove_shards(path)
     rows, count = r.read(path, unique=False), r.read_meta(path)["counts"]["out"]
     shards = max(1, -(-count // SHARD_ROWS))
     for number in range(shards):
@@ -258,6 +268,7 @@ def main():
     card_path = r.card_beside(step.output)
     if not step.finished():
         card_path.unlink(missing_ok=True)  # it tells of other rows
+        remove_shards(step.output)
         tokenizer = load_tokenizer(args.tokenizer) if args.tokenizer else None
         sources = {entry["source"] for entry in recipe.get("sources", ())}
         rows = r.progress(trainable(args, step, sources), desc=step.output.name)
@@ -265,7 +276,8 @@ def main():
         for row in mixed(rows, args.seed, step.output.parent):
             step.keep(train_row(row, recipe["name"], recipe_hash))
         step.finish()
-    if not card_path.is_file():  # or it was stopped between the rows and the card
+    # without them it was stopped between the rows and the card, which may be of another mixture
+    if not (card_path.is_file() and has_shards(step.output)):
         write_shards(step.output)
         card.write(step.output)
 

@@ -302,6 +302,19 @@ def test_the_card_names_models_and_holds_no_other_fields_in_memory(tmp_path, cal
     assert card.generators_of(output) == {"meta-llama/Llama-3.3-70B-Instruct"}
 
 
+def test_shards_are_written_beside_the_card_of_another_mixture(tmp_path, call, monkeypatch):
+    write_jsonl(tmp_path / "in.jsonl", rows(3))
+    a, b = (("--output", tmp_path / f"{name}.jsonl", "--max-tokens", 0) for name in ("a", "a-b"))
+    with monkeypatch.context() as patch:
+        patch.setattr(mix, "write_shards", lambda path: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            call(mix, "--input", tmp_path / "in.jsonl", *a)
+    call(mix, "--input", tmp_path / "in.jsonl", *b)
+    call(mix, "--input", tmp_path / "in.jsonl", *a)
+    names = [f"{name}-00000-of-00001.parquet" for name in ("a", "a-b")]
+    assert sorted(path.name for path in (tmp_path / "data").iterdir()) == names
+
+
 def test_a_readme_that_is_no_card_stays(tmp_path, call):
     """`--output train.jsonl` in the root of a checkout took the project's README.md away."""
     write_jsonl(tmp_path / "in.jsonl", rows(3))
