@@ -57,6 +57,10 @@ def answer(model, tokenizer, batch, sampling):
     context = getattr(model.config.get_text_config(), "max_position_embeddings", None) or 1 << 30
     how = dict(add_generation_prompt=True, tokenize=True, return_dict=False)
     how |= batch_generate.template_args(sampling)
+    own = model.generation_config.eos_token_id
+    ends = {tokenizer.eos_token_id, *(own if isinstance(own, list) else [own])}
+    # which gives a base model its template, too
+    ends = {*ends, *batch_generate.prepare_chat(tokenizer)} - {None}
     answers, asked = [], []  # asked: (answer, prompt, budget) of each text to be made
     for request in batch:
         ids = tokenizer.apply_chat_template(request["messages"], **how)
@@ -67,9 +71,6 @@ def answer(model, tokenizer, batch, sampling):
             asked.append((answers[-1], ids, request["max_tokens"]))
     if not asked:
         return answers
-    own = model.generation_config.eos_token_id
-    ends = {tokenizer.eos_token_id, *(own if isinstance(own, list) else [own])}
-    ends = {*ends, *batch_generate.prepare_chat(tokenizer)} - {None}
     new = generate(model, tokenizer, [ids for _, ids, _ in asked], batch, ends, sampling)
     for (made, ids, budget), tokens in zip(asked, new, strict=True):
         opened = batch_generate.ends_in_thinking(tokenizer.decode(ids[-8:]))
