@@ -701,7 +701,7 @@ def test_prompts_are_filled_whatever_the_question_holds():
 @pytest.mark.parametrize(
     "script, more, per_row",
     [
-        ("02_mix/score_difficulty.py", ("--k", "4", "--judge-model", "judge"), 5),
+        ("02_mix/score_difficulty.py", ("--k", "4", "--judge-model", "judge"), 8),
         ("02_mix/annotate.py", (), 1),
     ],
 )
