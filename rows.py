@@ -642,6 +642,13 @@ def license_id(text):
     return re.sub(r"[\s_]+", "-", plain)
 
 
+def written_by(row, *models):
+    """Names of the models that wrote or changed a row (its `generator`, a name or a list of them),
+    and of these more, each once, in order."""
+    before = row.get("generator") or []
+    return list(dict.fromkeys([*([before] if isinstance(before, str) else before), *models]))
+
+
 def model_terms(models):
     """What the licences of generating models ask of a data set's card: a list of sentences."""
     return [

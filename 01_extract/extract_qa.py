@@ -133,7 +133,7 @@ def pair_fields(chunk, standard, pair, args):
         "question": pair.question,
         "answer": pair.answer,
         "method": args.mode,
-        "generator": replies.written_by(chunk, args.model),
+        "generator": r.written_by(chunk, args.model),
         "grounded": grounded,
         "proof": proof,
     }

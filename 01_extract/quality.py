@@ -60,8 +60,7 @@ class Statistics:
         self.groups[subject, row.get("standard")] += 1
         self.licenses[row["license"] or "not stated"] += 1
         self.books |= {row["source"]} - {None}
-        models = row.get("generator") or []
-        self.generators.update([models] if isinstance(models, str) else models)
+        self.generators.update(r.written_by(row))
         if row.get("grounded") is not None:
             self.grounded[bool(row["grounded"])] += 1
         if row["id"] in self.marked:

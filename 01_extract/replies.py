@@ -82,13 +82,6 @@ def about(prompt, row, passage="", **values):
     return batch_generate.user_turn(prompt, {**texts, "passage": passage}, **values)
 
 
-def written_by(row, model):
-    """The row's `generator` with one more model: all that wrote or changed it, in order."""
-    before = row.get("generator") or []
-    before = [before] if isinstance(before, str) else list(before)
-    return before if model in before else [*before, model]
-
-
 def rewritten(row, model, passage, **texts):
     """The row with the answer and perhaps question that a model wrote, and the id, generator and
     `grounded` that follow from them."""
@@ -96,7 +89,7 @@ def rewritten(row, model, passage, **texts):
     if row.get("grounded"):
         question = texts.get("question", "")
         made["grounded"] = grounding.still_grounded(row, question, texts["answer"], passage)
-    return {**made, "generator": written_by(row, model)}
+    return {**made, "generator": r.written_by(row, model)}
 
 
 class Passages:

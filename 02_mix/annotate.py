@@ -84,11 +84,9 @@ def answered(args, step):
 
 def finish(row, raw, answer, agrees, args, step):
     """Keep or reject a row with its new answer."""
-    before = row.get("generator") or []
-    written_by = dict.fromkeys([*([before] if isinstance(before, str) else before), args.model])
     made = {
         **row,
-        "generator": list(written_by),
+        "generator": r.written_by(row, args.model),
         "annotator": args.model,
         "annotator_tokens": raw["completion_tokens"],
         "agrees_with_reference": agrees,

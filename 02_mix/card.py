@@ -143,7 +143,7 @@ def generators_of(output):
             for number in range(file.num_row_groups):
                 group = file.read_row_group(number, columns=["extra"])["extra"].to_pylist()
                 texts = [text for text in group if '"generator"' in (text or "")]
-                names.update(*(json.loads(text).get("generator") or () for text in texts))
+                names.update(*(r.written_by(json.loads(text)) for text in texts))
     return names
 
 

@@ -315,6 +315,18 @@ def test_shards_are_written_beside_the_card_of_another_mixture(tmp_path, call, m
     assert sorted(path.name for path in (tmp_path / "data").iterdir()) == names
 
 
+def test_a_model_that_stands_as_one_name_is_one_in_the_card(tmp_path):
+    """A name was spelled into letters, and the terms of its licence were missing."""
+    import pyarrow.parquet
+
+    row = dict.fromkeys(mix.schema().names)
+    row |= {"id": "1", "extra": json.dumps({"generator": "Llama-3.1-8B"})}
+    shard = tmp_path / "data" / "t-00000-of-00001.parquet"
+    shard.parent.mkdir()
+    pyarrow.parquet.write_table(mix.table_of([row]), shard)
+    assert card.generators_of(tmp_path / "t.jsonl") == {"Llama-3.1-8B"}
+
+
 def test_a_readme_that_is_no_card_stays(tmp_path, call):
     """`--output train.jsonl` in the root of a checkout took the project's README.md away."""
     write_jsonl(tmp_path / "in.jsonl", rows(3))
