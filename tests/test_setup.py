@@ -126,7 +126,7 @@ def test_a_gpu_that_torch_cannot_use_is_an_error_with_the_remedy(tmp_path, monke
     tool.chmod(0o755)
     monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
     monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
-    with pytest.raises(r.BadInput, match=r"driver 470\.1.*setup\.sh.*CUDA_VISIBLE_DEVICES="):
+    with pytest.raises(r.BadInput, match=r"built for.*setup\.sh.*CUDA_VISIBLE_DEVICES="):
         batch_generate.check_gpu()
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
     batch_generate.check_gpu()
