@@ -65,9 +65,9 @@ LOOKS = re.compile(
         |(?<!\\)\\[,;:>\ !()\[\]]|~""",
     re.VERBOSE,
 )
-MARKDOWN = re.compile(
-    r"""\*{2,}|(?<![\d\s)])\*|\*(?![\d\s(])   # **bold**, *italic*, not 2 * 3
-    |`+|\$+|_{2,}|(?<!\w)_(?=\w)|(?<=\w)_(?![\w{])|\\\\
+MARKDOWN = re.compile(  # each form begins with its sign, so that re skips other letters quickly
+    r"""\*{2,}|\*(?:(?<![\d\s)]\*)|(?![\d\s(]))   # **bold**, *italic*, not 2 * 3
+    |`+|\$+|_{2,}|_(?:(?<!\w_)(?=\w)|(?<=\w_)(?![\w{]))|\\\\
     |</?[a-z]{1,6}\s?/?>""",
     re.VERBOSE,
 )

@@ -27,7 +27,7 @@ def words(text):
     """The text as " stem stem " for containment tests: lower case, no articles, no punctuation,
     LaTeX flattened."""
     text = FRACTION.sub(r" \1/\2 ", plain(text).lower())
-    text = re.sub(r"(?<=\d),(?=\d{3}\b)|(?<=[a-z])-(?=[a-z])", "", text)
+    text = re.sub(r",(?<=\d,)(?=\d{3}\b)|-(?<=[a-z]-)(?=[a-z])", "", text)
     text = re.sub(r"can't|cannot|n't", " not", text)
     tokens = re.findall(r"[^\W\d_]+|\d+(?:\.\d+)?|[-+/^%=<>|]", text)
     drop = ARTICLES if len(tokens) > 1 else ()

@@ -15,17 +15,15 @@ IRREGULAR = dict(
     for pair in """mitochondria:mitochondrion bacteria:bacterium nuclei:nucleus fungi:fungus
     phenomena:phenomenon men:man women:woman vertices:vertex""".split()
 )
-AMERICAN = [  # sulphur, haemoglobin, oestrogen, ionisation, centre, tumours
-    (re.compile(british), american)
-    for british, american in (
-        ("sulph", "sulf"),
-        ("aluminium", "aluminum"),
-        ("isation", "ization"),
-        ("ae|(?<!d)oe", "e"),
-        ("(?<=[a-z][btv])re(?=s?$|d$)", "er"),
-        ("(?<=[a-z]{2})our(?=s?$|ed$|ing$|less$|al$)", "or"),
-    )
-]
+AMERICAN = {  # sulphur, haemoglobin, oestrogen, ionisation, centre, tumours
+    "sulph": "sulf",
+    "aluminium": "aluminum",
+    "isation": "ization",
+    "ae|(?<!d)oe": "e",
+    "(?<=[a-z][btv])re(?=s?$|d$)": "er",
+    "(?<=[a-z]{2})our(?=s?$|ed$|ing$|less$|al$)": "or",
+}
+BRITISH = re.compile("|".join(f"({spelling})" for spelling in AMERICAN))
 GREEK_NAMES = str.maketrans({letter: f" {name} " for name, letter in GREEK.items()})
 WORD = re.compile(
     r"""(?x) \d++(?:\.\d+)?(?:st|nd|rd|th)?(?![a-z]) | [a-z\d]+ | %
@@ -36,8 +34,7 @@ WORD = re.compile(
 @functools.lru_cache(maxsize=8192)
 def stem(word):
     """A light stem that joins plurals and spellings, never chemistry's -ane and -ene."""
-    for british, american in AMERICAN:
-        word = british.sub(american, word)
+    word = BRITISH.sub(lambda match: list(AMERICAN.values())[match.lastindex - 1], word)
     word = IRREGULAR.get(word, word)
     if len(word) > 3 and word.endswith("s") and not word.endswith(("ss", "us", "is")):
         word = word[:-1]
