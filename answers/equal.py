@@ -273,14 +273,18 @@ def matched(one, two, rel_tol):
 
 def several_forms(said, wanted, rel_tol):
     """5/2 or 2.5: one value in several forms, all of them right; different values are not."""
-    for text, other in ((said, wanted), (wanted, said)):
-        if COMMA.match(text) and numbers(COMMA.sub(r"\1.\2", text), other, rel_tol):
-            return True
+    if decimal_comma(said, wanted, rel_tol) or decimal_comma(wanted, said, rel_tol):
+        return True
     one, two = ([named(part) for part in parts(text)[1]] for text in (said, wanted))
     if is_words(said) or max(len({name for name, _ in found}) for found in (one, two)) > 1:
         return None  # t = 5 s, d = 10 m: which was asked for?
     verdict = min((equal(x, y, rel_tol) for _, x in one for _, y in two), key=ORDER)
     return verdict or (None if several_units(one + two) else verdict)
+
+
+def decimal_comma(text, other, rel_tol):
+    """2,5 is 2.5 where the other side says so."""
+    return COMMA.match(text) and numbers(COMMA.sub(r"\1.\2", text), other, rel_tol)
 
 
 def several_units(values):
