@@ -80,9 +80,9 @@ def same(answer, reference, unit=None, rel_tol=None):
 def unbox(text):
     """The last box, or the end of a worked solution (GSM8K's "#### 72")."""
     if boxes(text) or "####" in text:
-        from .solution import extract_math
+        from .solution import read
 
-        text = extract_math(short_spaces(text)) or text
+        text = read(short_spaces(text))[0] or text
     return text
 
 

@@ -1,7 +1,7 @@
 """The final answer of a worked solution: the last box or statement, else the value that the last
 sentence states.
 
-extract_math("... so $x = \\\\boxed{\\\\frac12}$.") -> "\\\\frac12"
+read("... so $x = \\\\boxed{\\\\frac12}$.") -> ("\\\\frac12", "box")
 """
 
 import functools
@@ -324,8 +324,3 @@ def read(text, options=None):
     if answer is not None:
         return answer, name
     return None, "gives up" if REFUSAL.search(text[-300:]) else None
-
-
-def extract_math(text):
-    """The committed answer of text as it was written (LaTeX or prose), or None."""
-    return read(text)[0]
