@@ -1,20 +1,15 @@
-"""Past 10^8 rows: deduplication and generation as datatrove pipelines on one machine, under Slurm
-or on Ray.
+"""Past 10^8 rows: deduplication as a datatrove pipeline on one machine, under Slurm or on Ray.
 
-    pip install "datatrove[io,processing]==0.10.1" aiosqlite httpx openai     # beside requirements.txt
-    python docs/with_datatrove.py dedup --input PARTS --output DIR [--executor slurm]
-    python docs/with_datatrove.py generate --input PARTS --output DIR --model M --prompt "Solve: <question>"
+    pip install "datatrove[io,processing]==0.10.1"     # beside requirements.txt
+    python docs/with_datatrove.py --input PARTS --output DIR [--executor slurm]
 
 in   a folder of files of rows (.jsonl, .jsonl.gz, .parquet) on a disk that all nodes see; a file is
      a task
-out  dedup     kept rows in DIR/alone/*.jsonl and DIR/decided/N.jsonl, others in DIR/decided/N.rejected.jsonl
-     generate  DIR/answers/*.jsonl, raw rows of batch_generate.py: joined as its --output, they are
-               found there, and it asks only for rows that got no answer
+out  kept rows in DIR/alone/*.jsonl and DIR/decided/N.jsonl, others in DIR/decided/N.rejected.jsonl
 
-dedup: MinHash puts rows that may be duplicates into clusters; a row without company is kept. Whole
+MinHash puts rows that may be duplicates into clusters; a row without company is kept. Whole
 clusters are dealt into --parts files, and 01_extract/dedup.py decides in each as it does on one
-machine. generate: vLLM on each task's GPUs, or --base-url; answers of a stopped task are kept in
-DIR/checkpoints.
+machine.
 """
 
 import sys
@@ -32,22 +27,18 @@ import dedup
 from datatrove import executor
 from datatrove.data import Document
 from datatrove.pipeline.dedup import minhash
-from datatrove.pipeline.inference.run_inference import InferenceConfig, InferenceRunner
-from datatrove.pipeline.writers import JsonlWriter
 from datatrove.utils.word_tokenizers import NLTKTokenizer
 
-import batch_generate as bg
 import rows as r
 
 SLURM = dict(partition="cpu", time="24:00:00", mem_per_cpu_gb=4)  # of your cluster
 
 
-def stage(args, name, pipeline, tasks, before=None, **more):
+def stage(args, name, pipeline, tasks, before=None):
     """A pipeline over so many tasks, after the stage `before`; a second run skips finished
     tasks."""
     kind = {"local": "Local", "slurm": "Slurm", "ray": "Ray"}[args.executor]
-    if args.executor == "slurm":
-        more = {**SLURM, "job_name": name, **more}
+    more = {**SLURM, "job_name": name} if args.executor == "slurm" else {}
     logs = str(args.output / "logs" / name)
     make = getattr(executor, f"{kind}PipelineExecutor")
     return make(pipeline, tasks, workers=args.workers, depends=before, logging_dir=logs, **more)
@@ -107,46 +98,9 @@ def deduplicate(args, files):
     stage(args, "decide", [decided], args.parts, fourth).run()
 
 
-def generate(args, files):
-    sampling = bg.full_sampling(max_tokens=args.max_tokens)
-    model = args.model if args.base_url else bg.identify(args.model)
-
-    async def ask(document, send):
-        row = document.metadata["row"]
-        body = {"messages": bg.user_turn(args.prompt, **row), "seed": bg.row_seed(42, row["id"])}
-        return await send({**body, **bg.sampler(sampling), "max_tokens": args.max_tokens})
-
-    def raw_row(writer, document):
-        (result,) = document.metadata["rollout_results"]
-        return dict(
-            id=document.id,
-            response=result.text,
-            finish_reason=bg.finish_reason(result.finish_reason),
-            **{k: result.usage.get(k, 0) for k in ("prompt_tokens", "completion_tokens")},
-            model=model,
-            sampling=sampling,
-            messages_hash=r.text_hash(bg.user_turn(args.prompt, **document.metadata["row"])),
-        )
-
-    config = InferenceConfig(
-        server_type="endpoint" if args.base_url else "vllm",
-        model_name_or_path=args.model,
-        endpoint_url=args.base_url and args.base_url.removesuffix("/v1"),
-        tp=args.tensor_parallel,
-    )
-    names = "${rank}_chunk_${chunk_index}.jsonl"
-    writer = JsonlWriter(str(args.output / "answers"), names, compression=None, adapter=raw_row)
-    kept = str(args.output / "checkpoints")
-    runner = InferenceRunner(ask, config, writer, None, kept, skip_bad_requests=True)
-    gpus = {} if args.base_url else {"gpus_per_task": args.tensor_parallel}
-    rows = functools.partial(read, files, args.field)
-    stage(args, "generate", [rows, runner], len(files), **gpus).run()
-
-
 def main():
     parser = r.parser(__doc__)
     add = parser.add_argument
-    add("action", choices=["dedup", "generate"])
     add("--input", type=Path, required=True)
     add("--output", type=Path, required=True)
     add("--executor", choices=["local", "slurm", "ray"], default="local")
@@ -154,16 +108,12 @@ def main():
     add("--field", default="question")
     add("--threshold", type=float, default=0.6)
     add("--parts", type=r.positive, default=64, help="files that dedup.py decides on")
-    for name in ("--model", "--prompt", "--base-url"):
-        add(name)
-    add("--max-tokens", type=r.positive, default=4096)
-    add("--tensor-parallel", type=r.positive, default=1)
     args = parser.parse_args()
     files = sorted(p for p in args.input.glob("*") if p.suffix in (".jsonl", ".gz", ".parquet"))
-    if not files or args.action == "generate" and not (args.model and args.prompt):
-        parser.error("rows are needed in --input, and --model and --prompt to generate")
+    if not files:
+        parser.error(f"--input {args.input}: no file of rows stands there")
     args.output = args.output.absolute()
-    {"dedup": deduplicate, "generate": generate}[args.action](args, files)
+    deduplicate(args, files)
 
 
 if __name__ == "__main__":

@@ -289,7 +289,7 @@ def beside_datatrove(count, python, folder):
         piece = lines[part * count // 4 : (part + 1) * count // 4]
         (parts / f"{part}.jsonl").write_text("".join(piece))
     script, made = r.ROOT / "docs" / "with_datatrove.py", folder / "made"
-    command = [python, script, "dedup", "--input", parts, "--output", made, "--parts", "4"]
+    command = [python, script, "--input", parts, "--output", made, "--parts", "4"]
     subprocess.run([*map(str, command), "--workers", "1"], stderr=subprocess.DEVNULL, check=True)
     decided = [p for p in (made / "decided").glob("*.jsonl") if "rejected" not in p.name]
     theirs = {row["id"] for p in [*(made / "alone").iterdir(), *decided] for row in r.read(p)}
