@@ -12,8 +12,8 @@
 #
 # in   rows with id, question, answer, source; RUN_DIR: a finished run, whose stage files the tables start from. ASK: options of the steps
 #      that ask a model; empty: rules only, where a step can
-# out  OUT/SOURCE.ARM/ (selected, train), OUT/SOURCE.ARM.sSEED/ (model, eval), OUT/scored.jsonl, scores.csv, comparisons/, ablation.md and
-#      .json, report.html, viewer.html
+# out  OUT/SOURCE.ARM/ (selected, train), OUT/SOURCE.ARM.sSEED/ (model, eval), OUT/scored.jsonl, scores.csv, comparisons/, ablation.json,
+#      report.html, viewer.html
 #
 # PROFILE=demo: 2 CPU cores, about 3 minutes an arm; PROFILE=full: Qwen2.5-7B, a GPU day an arm on 8 GPUs. Without N the method `difficulty`
 # runs first and the others take as many rows, as in the paper. SEEDS="1 2 3" trains each arm three times;
@@ -172,5 +172,5 @@ for ((i = 0; i < ${#models[@]}; i++)); do   # each pair of arms of one source an
         pairs+=("$OUT/comparisons/$a--$b.json")
     done
 done
-step "$py" 02_mix/ablation_table.py --csv "$OUT/scores.csv" --comparisons "${pairs[@]}" --output "$OUT/ablation.md"
+step "$py" 02_mix/ablation_table.py --csv "$OUT/scores.csv" --comparisons "${pairs[@]}" --output "$OUT/ablation.json"
 step "$py" 04_eval/report.py --scored "$OUT/scored.jsonl" --ablation "$OUT/ablation.json" --output "$OUT" --title "Ablation${TABLE:+, table $TABLE}"
