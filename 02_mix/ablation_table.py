@@ -104,7 +104,9 @@ def main():
     for source, arms in read_arms(Path(args.csv)).items():
         best = winner(dict.fromkeys(arm["method"] for arm in arms), pairs[source])
         sources[source] = {"arms": arms, "pairs": pairs[source], "winner": best}
-        print(f"{source}: best method: {best or 'none is clearly better'} (differences are b - a)\n")
+        print(
+            f"{source}: best method: {best or 'none is clearly better'} (differences are b - a)\n"
+        )
         for table in (arms, pairs[source]):
             print(pd.json_normalize(table).round(3).to_string(index=False), end="\n\n")
     r.write_json(args.output, sources)

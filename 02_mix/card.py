@@ -1,7 +1,7 @@
 """Dataset card of a finished mixture (used by mix.py; no command of its own).
 
-It is made from X.jsonl's shards and meta file, and from the meta and rejected files of the steps
-before it, found through the inputs that each names.
+It is made from X.jsonl and its meta file, and from the meta and rejected files of the steps before
+it, found through the inputs that each names.
 """
 
 import collections
@@ -17,19 +17,14 @@ import rows as r
 # ---- how the mixture came about ----
 
 
-def lineage(path, sources=False):
-    """{output path: meta} of the steps that led to a file, first to last, by the meta files; with
-    `sources` also of the steps that made the local files which load_sources.py read."""
+def lineage(path):
+    """{output path: meta} of the steps that led to a file, first to last, by the meta files."""
     meta = r.read_meta(path)
     if meta is None:
         return {}
-    same_if, steps = meta["same_if"], {}
-    before = same_if["options"].get("input", [])
-    before = [before] if isinstance(before, str) else before
-    if sources and "loaded" in meta:
-        before = same_if["inputs"]
-    for source in before:
-        steps |= lineage(source, sources)
+    before, steps = meta["same_if"]["options"].get("input", []), {}
+    for source in [before] if isinstance(before, str) else before:
+        steps |= lineage(source)
     return {**steps, str(path): meta}
 
 
@@ -60,43 +55,41 @@ def table(head, lines):
 def shares(frame, column):
     """Lines (name, rows, % of rows, tokens, % of tokens) by a column of the frame, largest
     first."""
-    grouped = frame.groupby(column, sort=False).tokens.agg(["size", "sum"])
-    grouped = grouped.sort_values("size", ascending=False, kind="stable")
-    all_tokens = max(1, frame.tokens.sum())
+    grouped = frame.groupby(column, sort=False)[["rows", "tokens"]].sum()
+    grouped = grouped.sort_values("rows", ascending=False, kind="stable")
+    all_rows, all_tokens = frame.rows.sum(), max(1, frame.tokens.sum())
     return [
-        (name, n, f"{100 * n / len(frame):.1f} %", tokens, f"{100 * tokens / all_tokens:.1f} %")
+        (name, n, f"{100 * n / all_rows:.1f} %", tokens, f"{100 * tokens / all_tokens:.1f} %")
         for name, n, tokens in grouped.itertuples()
     ]
 
 
-def where_rows_went(steps, frame):
-    """Sections on each source's rows: loaded, rejected by reason, in the mixture; and lines on what
-    does not add up."""
-    kept, loaded = collections.Counter(frame.source), collections.Counter()
+def where_rows_went(steps, in_mixture):
+    """Sections on each source's rows: loaded, rejected by reason, in the mixture (a dict)."""
+    kept, loaded = collections.Counter(in_mixture), collections.Counter()
     rejected, matched = rejected_by_source(steps)
     reasons = {}
     for meta in steps.values():
         loaded.update(meta.get("loaded", {}))
         reasons |= dict.fromkeys(sorted(meta["counts"]["rejected"]))
-    lines, unexplained = [], []
+    lines, text = [], []
     for name in sorted({*kept, *loaded, *(source for source, _ in rejected)}):
         gone = [rejected[name, reason] for reason in reasons]
         start = loaded[name] or kept[name] + sum(gone)
-        if start != kept[name] + sum(gone):
-            unexplained.append(
-                f"{name}: {start:,} rows came in, {kept[name]:,} are in the mixture, {sum(gone):,} rejected"
-            )
+        if start != kept[name] + sum(gone):  # where a step had --limit
+            told = f"{name}: {start:,} rows came in, {kept[name]:,} are in the mixture, {sum(gone):,} rejected"
+            r.say(f"does not add up: {told}")
+            text.append(f"**Does not add up:** {told}")
         lines.append((name, start, *gone, kept[name]))
     lines.sort(key=lambda line: -line[1])
     lines.append(("all", *map(sum, list(zip(*lines, strict=True))[1:])))
     head = ["source", "rows in", *reasons, "in the mixture"]
-    text = ["## Where every row went", table(head, lines)]
-    text += [f"**Does not add up:** {line}" for line in unexplained]
+    text = ["## Where every row went", table(head, lines), *text]
     if matched:
         lines = sorted(((*key, n) for key, n in matched.items()), key=lambda line: (-line[3], line))
         text.append("### Contaminated rows: what they matched")
         text.append(table(["source", "benchmark", "found by", "rows"], lines))
-    return text, unexplained
+    return text
 
 
 def steps_table(steps):
@@ -112,42 +105,27 @@ def steps_table(steps):
 # ---- the card ----
 
 
-def shards_of(output):
-    """The shards of a mixture, not those of one whose name begins alike ("train", "train-2")."""
-    return sorted((output.parent / "data").glob(f"{output.stem}-{'[0-9]' * 5}-of-*.parquet"))
-
-
-def read_frame(output):
-    """DataFrame of a mixture: source, subject, license, licence (as the card names it), tokens."""
+def read_mixture(output):
+    """A DataFrame with the rows and tokens of each source, subject, license and licence (as the card
+    names it), and the names of the models that wrote or changed rows."""
     import pandas as pd
 
-    columns = ["source", "subject", "license", "n_tokens"]
-    frame = pd.concat([pd.read_parquet(shard, columns=columns) for shard in shards_of(output)])
-    frame["tokens"] = frame.n_tokens.fillna(0).astype(int)
-    frame = frame.fillna({"subject": "none", "license": ""})
-    closed = frame.license.map(row_forms.non_commercial)
-    frame["licence"] = frame.license.replace("", "not stated") + closed.map(
-        {True: " (non-commercial)", False: ""}
-    )
-    return frame
+    rows, tokens, models = collections.Counter(), collections.Counter(), set()
+    for row in r.read(output, unique=False):
+        group = row["source"], row["subject"] or "none", row["license"] or ""
+        rows[group] += 1
+        tokens[group] += row["n_tokens"] or 0
+        if '"generator"' in (row["extra"] or ""):
+            models.update(r.written_by(json.loads(row["extra"])))
+    frame = pd.DataFrame(list(rows), columns=["source", "subject", "license"])
+    frame = frame.assign(rows=list(rows.values()), tokens=list(tokens.values()))
+    frame["closed"] = frame.license.map(row_forms.non_commercial).astype(bool)
+    closed = frame.closed.map({True: " (non-commercial)", False: ""})
+    frame["licence"] = frame.license.replace("", "not stated") + closed
+    return frame, models
 
 
-def generators_of(output):
-    """Names of the models that wrote or changed rows; of their other fields, which may be long,
-    one row group is in memory at once (iter_batches reads ahead)."""
-    import pyarrow.parquet
-
-    names = set()
-    for shard in shards_of(output):
-        with pyarrow.parquet.ParquetFile(shard) as file:
-            for number in range(file.num_row_groups):
-                group = file.read_row_group(number, columns=["extra"])["extra"].to_pylist()
-                texts = [text for text in group if '"generator"' in (text or "")]
-                names.update(*(r.written_by(json.loads(text)) for text in texts))
-    return names
-
-
-def card_head(meta, output, frame):
+def card_head(meta, output, frame, models):
     """First paragraphs of the card: the hub's front matter, what it is and how it was made, what
     its licences forbid."""
     recipe, licenses = meta["recipe"], set(frame.license)
@@ -158,39 +136,30 @@ def card_head(meta, output, frame):
     text = [
         f"---\npretty_name: {recipe['name']}\ntask_categories: [text-generation]\ntags: [science, reasoning, sft]\n"
         f"license: {license_}\nconfigs:\n- config_name: default\n  data_files:\n  - split: train\n"
-        f"    path: data/{output.stem}-*.parquet\n---",
-        f"# {recipe['name']}: {len(frame):,} rows, {frame.tokens.sum():,} tokens",
+        f"    path: {output.name}\n---",
+        f"# {recipe['name']}: {frame.rows.sum():,} rows, {frame.tokens.sum():,} tokens",
         recipe.get("about", default),
         f"Made by `02_mix/mix.py`, recipe `{recipe['name']}` (hash `{meta['recipe_hash']}`), seed {recipe['seed']}, {limit}. "
         "Every row names its source, its id there, its licence, why it was selected and the hash of the recipe.",
     ]
-    closed = frame[frame.license.map(row_forms.non_commercial)]
-    if len(closed):
-        share = f"{len(closed):,} rows ({100 * len(closed) / len(frame):.1f} %)"
+    closed = frame[frame.closed]
+    if n := closed.rows.sum():
+        share = f"{n:,} rows ({100 * n / frame.rows.sum():.1f} %)"
         names = ", ".join(sorted(set(closed.source)))
         text.append(
             f"**Not for commercial use as a whole:** {share} come from non-commercial sources: {names}."
         )
-    if unknown := (frame.license == "").sum():
+    if unknown := frame.rows[frame.license == ""].sum():
         text.append(
             f"**Licence not stated** for {unknown:,} rows: look it up before you publish them."
         )
-    return [*text, *r.model_terms(generators_of(output))]
+    return [*text, *r.model_terms(models)]
 
 
 def shares_sections(frame):
     head, text = ["rows", "% of rows", "tokens", "% of tokens"], []
     for name in ("source", "subject", "licence"):
         text += [f"## By {name}", table([name, *head], shares(frame, name))]
-    return text
-
-
-def measures(steps):
-    """Sections on what finalize.py measured, people's marks among it."""
-    head, text = ["rows with this property", "rows looked at", "%", "95 % interval"], []
-    for path, meta in steps.items():
-        if lines := (meta.get("quality") or {}).get("measures"):
-            text += [f"## What was measured in {Path(path).name}", table(head, lines)]
     return text
 
 
@@ -208,22 +177,17 @@ def citations(recipe, names):
 
 def write(output):
     """README.md beside a finished mixture, a path."""
-    meta, frame, stem = r.read_meta(output), read_frame(output), output.stem
-    went, unexplained = where_rows_went(lineage(output), frame)
-    steps = lineage(output, sources=True)
+    meta, (frame, models), steps = r.read_meta(output), read_mixture(output), lineage(output)
+    sources = shares(frame, "source")
     text = [
-        *card_head(meta, output, frame),
-        *went,
+        *card_head(meta, output, frame, models),
+        *where_rows_went(steps, {name: n for name, n, *_ in sources}),
         *shares_sections(frame),
         "## Steps",
         steps_table(steps),
-        *measures(steps),
-        *citations(meta["recipe"], [name for name, *_ in shares(frame, "source")]),
+        *citations(meta["recipe"], [name for name, *_ in sources]),
         "## Files",
-        f"`{stem}.jsonl`, the same rows as parquet in `data/`; rows left out, each with its reason, in the `*.rejected.jsonl`.",
+        f"`{output.name}`; rows left out, each with its reason, in the `*.rejected.jsonl`.",
     ]
     with r.write_aside(output.parent / "README.md", "w") as file:
         file.write("\n\n".join(text) + "\n")
-    for line in unexplained:
-        r.say(f"does not add up: {line}")
-    r.say(went[1])

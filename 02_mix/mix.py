@@ -8,8 +8,8 @@ in   rows of select_rows.py, or any with question, answer and, where they are kn
 out  X.jsonl: id, prompt and completion (chat messages), question, source, source_id, subject,
      license, reference_answer, selection, selection_score, recipe, recipe_hash, n_tokens (in the
      student's chat template), extra (JSON of all other fields). Rejected: "too long" (never cut),
-     "empty question", "empty answer", "not in the recipe". Beside it: data/X-*.parquet (the same
-     rows), README.md (dataset card: where every row of every source went)
+     "empty question", "empty answer", "not in the recipe". Beside it: README.md (dataset card: where
+     every row of every source went)
 
 Order and rows depend on the seed and the ids alone. --append-reference ends answers that commit to
 nothing with "The final answer is \\boxed{x}" ("Answer: B" for a letter), where the reference is at
@@ -37,8 +37,7 @@ import select_rows
 import batch_generate
 import rows as r
 
-SHARD_ROWS = 250_000  # of a parquet file
-BATCH = 512  # rows tokenized or written at once
+BATCH = 512  # rows tokenized at once
 BUCKETS = 64  # files that rows are sorted through
 COLUMNS = "source source_id subject license reference_answer selection".split()
 USED = {"id", "question", "answer", "system", "selection_score", "n_tokens", *COLUMNS}
@@ -175,59 +174,6 @@ def mixed(rows, seed, folder):
                 yield r.decode(line[16:])
 
 
-# ---- parquet ----
-
-
-def schema():
-    import pyarrow as pa
-
-    message = pa.list_(pa.struct([("role", pa.string()), ("content", pa.string())]))
-    columns = dict.fromkeys(["id", "prompt", "completion", "question", *COLUMNS], pa.string())
-    columns |= {"prompt": message, "completion": message, "selection_score": pa.float64()}
-    columns |= {"recipe": pa.string(), "recipe_hash": pa.string(), "n_tokens": pa.int64()}
-    return pa.schema({**columns, "extra": pa.string()})
-
-
-def table_of(rows):
-    import pyarrow as pa
-
-    try:
-        return pa.Table.from_pylist(rows, schema=schema())
-    except UnicodeEncodeError:  # lone surrogates have no UTF-8 form, which Arrow insists on
-        plain = json.dumps(rows, ensure_ascii=False).encode("utf-8", "replace")
-        return pa.Table.from_pylist(json.loads(plain), schema=schema())
-
-
-def remove_shards(path):
-    for old in card.shards_of(path):
-        old.unlink()
-
-
-def has_shards(path):
-    """Are all shards of a mixture there? The last number of a name is how many there are."""
-    shards = card.shards_of(path)
-    return bool(shards) and len(shards) == int(shards[0].stem[-5:])
-
-
-def write_shards(path):
-    """Write the rows of the finished file to parquet files of SHARD_ROWS, in the place of those of
-    an earlier run."""
-    from pyarrow.parquet import ParquetWriter
-
-    folder = path.parent / "data"
-    remove_shards(path)
-    rows, count = r.read(path, unique=False), r.read_meta(path)["counts"]["out"]
-    shards = max(1, -(-count // SHARD_ROWS))
-    for number in range(shards):
-        shard = itertools.islice(rows, SHARD_ROWS)
-        with (
-            r.write_aside(folder / f"{path.stem}-{number:05d}-of-{shards:05d}.parquet") as file,
-            ParquetWriter(file, schema(), compression="zstd") as writer,
-        ):
-            while batch := list(itertools.islice(shard, BATCH)):
-                writer.write_table(table_of(batch))
-
-
 # ---- settings ----
 
 
@@ -268,7 +214,6 @@ def main():
     card_path = r.card_beside(step.output)
     if not step.finished():
         card_path.unlink(missing_ok=True)  # it tells of other rows
-        remove_shards(step.output)
         tokenizer = load_tokenizer(args.tokenizer) if args.tokenizer else None
         sources = {entry["source"] for entry in recipe.get("sources", ())}
         rows = r.progress(trainable(args, step, sources), desc=step.output.name)
@@ -276,9 +221,7 @@ def main():
         for row in mixed(rows, args.seed, step.output.parent):
             step.keep(train_row(row, recipe["name"], recipe_hash))
         step.finish()
-    # without them it was stopped between the rows and the card, which may be of another mixture
-    if not (card_path.is_file() and has_shards(step.output)):
-        write_shards(step.output)
+    if not card_path.is_file():
         card.write(step.output)
 
 

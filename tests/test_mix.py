@@ -1,4 +1,4 @@
-"""mix.py and card.py: form, token limit, order, provenance, shards, and a card that accounts for
+"""mix.py and card.py: form, token limit, order, provenance, and a card that accounts for
 every row; difficulty and annotation over a scripted model."""
 
 import json
@@ -80,8 +80,7 @@ def test_token_count_is_that_of_the_chat_template(student):
     assert mix.lengths(mix.load_tokenizer(student), [row]) == [9]
 
 
-def test_rows_shards_and_card(tmp_path, student, call, monkeypatch):
-    monkeypatch.setattr(mix, "SHARD_ROWS", 40)
+def test_rows_and_card(tmp_path, student, call):
     write_jsonl(tmp_path / "in.jsonl", rows())
     call(
         mix,
@@ -126,13 +125,6 @@ def test_rows_shards_and_card(tmp_path, student, call, monkeypatch):
             and re.fullmatch("[0-9a-f]{16}", row["recipe_hash"])
             and json.loads(row["extra"]) == {"note": source["note"]}
         )
-    import pyarrow.parquet
-
-    shards = sorted((tmp_path / "data").iterdir())
-    assert [path.name for path in shards] == [
-        f"train-{i:05d}-of-{len(shards):05d}.parquet" for i in range(len(shards))
-    ] and len(shards) == -(-len(made) // 40)
-    assert [row for path in shards for row in pyarrow.parquet.read_table(path).to_pylist()] == made
     card = (tmp_path / "README.md").read_text()
     assert "Not for commercial use" in card and "cc-by-nc-4.0 (non-commercial)" in card
 
@@ -158,12 +150,8 @@ def test_same_seed_same_file_whatever_the_order_of_the_input(tmp_path, student, 
             student,
             *more,
         )
-    for file in ("train.jsonl", "data/train-00000-of-00001.parquet"):
-        assert (
-            (tmp_path / "x" / file).read_bytes()
-            == (tmp_path / "y" / file).read_bytes()
-            != (tmp_path / "z" / file).read_bytes()
-        )
+    x, y, z = ((tmp_path / name / "train.jsonl").read_bytes() for name in "xyz")
+    assert x == y != z
     order = [row["id"] for row in read_jsonl(tmp_path / "x" / "train.jsonl")]
     assert order != sorted(order) and order != [row["id"] for row in rows()] and len(order) == 120
 
@@ -277,54 +265,16 @@ def test_card_follows_the_steps_back_and_adds_up(tmp_path, student, call, capsys
     assert "does not add up" in capsys.readouterr().err
 
 
-def test_what_finalize_measured_stands_in_the_card(tmp_path, call):
-    rows = [{"id": str(i), "question": f"What is {i}?", "answer": f"{i}."} for i in range(3)]
-    write_jsonl(tmp_path / "textbook_qa.jsonl", rows)
-    line = ['marked "good" by people', 40, 92.5, "80.1 to 97.4"]
-    meta = {"counts": {"in": 3, "out": 3, "rejected": {}}, "command": "python finalize.py"}
-    meta |= {"quality": {"measures": [line], "agreement": []}, "same_if": {"options": {}}}
-    (tmp_path / "textbook_qa.meta.json").write_text(json.dumps(meta))
-    options = ("--output", tmp_path / "m" / "train.jsonl", "--max-tokens", 0)
-    call(mix, "--input", tmp_path / "textbook_qa.jsonl", *options)
-    text = (tmp_path / "m" / "README.md").read_text()
-    assert "## What was measured in textbook_qa.jsonl" in text
-    assert '| marked "good" by people | 40 | 92.5 | 80.1 to 97.4 |' in text
-
-
-def test_the_card_names_models_and_holds_no_other_fields_in_memory(tmp_path, call):
+def test_the_card_names_models(tmp_path, call):
+    """A name alone was spelled into letters, and the terms of its licence were missing."""
     made = rows(3)
-    made[1] |= dict(generator=["meta-llama/Llama-3.3-70B-Instruct"], note="long")
+    made[1]["generator"] = ["meta-llama/Llama-3.3-70B-Instruct"]
+    made[2]["generator"] = "Llama-3.1-8B"
     write_jsonl(tmp_path / "in.jsonl", made)
     output = tmp_path / "t.jsonl"
     call(mix, "--input", tmp_path / "in.jsonl", "--output", output, "--max-tokens", 0)
     assert "Llama-3.3-70B-Instruct" in (tmp_path / "README.md").read_text()
-    assert "extra" not in card.read_frame(output)
-    assert card.generators_of(output) == {"meta-llama/Llama-3.3-70B-Instruct"}
-
-
-def test_shards_are_written_beside_the_card_of_another_mixture(tmp_path, call, monkeypatch):
-    write_jsonl(tmp_path / "in.jsonl", rows(3))
-    a, b = (("--output", tmp_path / f"{name}.jsonl", "--max-tokens", 0) for name in ("a", "a-b"))
-    with monkeypatch.context() as patch:
-        patch.setattr(mix, "write_shards", lambda path: 1 / 0)
-        with pytest.raises(ZeroDivisionError):
-            call(mix, "--input", tmp_path / "in.jsonl", *a)
-    call(mix, "--input", tmp_path / "in.jsonl", *b)
-    call(mix, "--input", tmp_path / "in.jsonl", *a)
-    names = [f"{name}-00000-of-00001.parquet" for name in ("a", "a-b")]
-    assert sorted(path.name for path in (tmp_path / "data").iterdir()) == names
-
-
-def test_a_model_that_stands_as_one_name_is_one_in_the_card(tmp_path):
-    """A name was spelled into letters, and the terms of its licence were missing."""
-    import pyarrow.parquet
-
-    row = dict.fromkeys(mix.schema().names)
-    row |= {"id": "1", "extra": json.dumps({"generator": "Llama-3.1-8B"})}
-    shard = tmp_path / "data" / "t-00000-of-00001.parquet"
-    shard.parent.mkdir()
-    pyarrow.parquet.write_table(mix.table_of([row]), shard)
-    assert card.generators_of(tmp_path / "t.jsonl") == {"Llama-3.1-8B"}
+    assert card.read_mixture(output)[1] == {"meta-llama/Llama-3.3-70B-Instruct", "Llama-3.1-8B"}
 
 
 def test_a_readme_that_is_no_card_stays(tmp_path, call):
@@ -349,7 +299,7 @@ def test_a_readme_that_is_no_card_stays(tmp_path, call):
     assert readme.read_text().startswith("---")
 
 
-def test_odd_text_goes_through_jsonl_and_parquet(tmp_path, call):
+def test_odd_text_goes_through(tmp_path, call):
     odd = [
         {"id": str(i), "question": f"Q{i} {text}?", "answer": f"It is {text}."}
         for i, text in enumerate(["\u2028", "\ud800", "\x00", "\U0001f600", "\r\n"])
@@ -358,12 +308,6 @@ def test_odd_text_goes_through_jsonl_and_parquet(tmp_path, call):
     call(mix, "--input", tmp_path / "in.jsonl", "--output", tmp_path / "t.jsonl", "--max-tokens", 0)
     made = {row["id"]: row for row in read_jsonl(tmp_path / "t.jsonl")}
     assert all(made[row["id"]]["question"] == row["question"] for row in odd)
-    import pyarrow.parquet
-
-    table = pyarrow.parquet.read_table(next((tmp_path / "data").iterdir())).to_pylist()
-    assert {row["question"] for row in table} == {
-        row["question"].replace("\ud800", "?") for row in odd
-    }
 
 
 def test_the_mixture_can_be_cleaned_once_more(tmp_path, call, run_script):
@@ -811,16 +755,6 @@ def test_recipes_of_the_project_are_valid():
         "natural_reasoning": 436_400,
         "nemotron_science": 173_300,
     }
-
-
-def test_a_full_disk_names_the_shard(tmp_path):
-    write_jsonl(tmp_path / "m.jsonl", [{"id": "a"}])
-    (tmp_path / "m.meta.json").write_text('{"counts": {"out": 1, "rejected": {}}}')
-    shard = tmp_path / "data/m-00000-of-00001.parquet"
-    r.aside_of(shard).symlink_to("/dev/full")
-    with pytest.raises(OSError) as error:
-        mix.write_shards(tmp_path / "m.jsonl")
-    assert isinstance(r.explain(error.value), r.NoRoom) and error.value.filename == str(shard)
 
 
 def test_sort_through_files_keeps_odd_text(tmp_path):
