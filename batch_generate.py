@@ -26,7 +26,6 @@ import dataclasses
 import itertools
 import json
 import os
-import random
 import re
 import signal
 import socket
@@ -39,8 +38,6 @@ import urllib.request
 from array import array
 from pathlib import Path
 
-import msgspec
-
 import rows as r
 
 # requests in flight at an endpoint: at first, and where its queue stays empty
@@ -48,8 +45,7 @@ START, MOST = 64, 2048
 TIMEOUT, PATIENCE = 3600, 60  # seconds for one answer; without any endpoint before the run ends
 BACKOFF = 0.5  # seconds before the first retry, then twice as long each time
 REFUSED = (401, 403, 404)  # status of a wrong key, model or path
-TRIED_AGAIN = (*REFUSED, 408, 409, 425, 429)  # beside 5xx
-AGAIN_TEMPERATURE = 0.7  # of the second try where an answer could not be read
+ROWS_FAULT = (400, 413, 422)  # status of a prompt that no further try makes better
 
 
 # ---- prompts ----
@@ -87,6 +83,14 @@ def user_turn(prompt, /, texts=(), **values):
 # ---- options ----
 
 
+def json_object(text):
+    """argparse type: a JSON object as a dict."""
+    value = json.loads(text)
+    if not isinstance(value, dict):
+        raise ValueError(text)
+    return value
+
+
 def add_options(parser, **defaults):
     """Options of every script that asks a model; model=None in `defaults` makes it optional."""
     add = parser.add_argument
@@ -97,11 +101,8 @@ def add_options(parser, **defaults):
     add("--temperature", type=float, default=0.0, help="default %(default)s")
     longest = "longest answer (default %(default)s)"
     add("--max-tokens", type=r.positive, default=4096, metavar="N", help=longest)
-    sampling = (
-        'more sampling parameters of vLLM, e.g. {"top_p": 0.95}; or the word model: temperature '
-        "and the rest as the model's own generation_config says"
-    )
-    add("--sampling", default="{}", metavar="JSON", help=sampling)
+    sampling = 'more sampling parameters of vLLM, e.g. {"top_p": 0.95}'
+    add("--sampling", type=json_object, default={}, metavar="JSON", help=sampling)
     thinking = "for models that can be told (Qwen3): reason in a think block or not"
     add("--thinking", choices=("on", "off"), help=thinking)
     same = "answers that do not depend on the batch (vLLM's batch-invariant kernels, slower)"
@@ -109,7 +110,7 @@ def add_options(parser, **defaults):
     gpus = "GPUs an engine (default %(default)s); rows are split among engines"
     add("--tensor-parallel", type=r.positive, default=1, metavar="N", help=gpus)
     engine = 'more arguments of vllm.LLM, e.g. {"max_model_len": 8192, "quantization": "fp8"}'
-    add("--engine", type=json.loads, default={}, metavar="JSON", help=engine)
+    add("--engine", type=json_object, default={}, metavar="JSON", help=engine)
     edited = "ask: again where a prompt was edited, old answers go to X.raw.old.jsonl"
     add("--changed", choices=("refuse", "ask"), default="refuse", help=edited)
     for name in ("limit", "seed", "workers", "shard", "fresh"):
@@ -118,30 +119,22 @@ def add_options(parser, **defaults):
 
 
 # How an answer is sampled, by the names that vLLM has (top_k, repetition_penalty, ...) and ours:
-# temperature "model"   the model's own generation_config, for top_p and the rest too
 # seed                  of the run; each row's own is a hash of it and of the row's id
 # json_schema, choices  the answer must be JSON of this schema, or one of these strings
 # thinking              the chat template's enable_thinking; without: its default
-# retry_max_tokens      answers cut off at max_tokens are asked once more with this budget
 # deterministic         answers that do not depend on the batch
 SAMPLING = {"temperature": 0.0, "top_p": 1.0, "max_tokens": 4096, "seed": 42}
-NOT_THE_SAMPLERS = (
-    *("max_tokens", "seed", "n"),  # each request has its own, and one answer
-    *("json_schema", "choices", "thinking", "retry_max_tokens", "deterministic"),
-)
+NOT_THE_SAMPLERS = "seed n json_schema choices thinking deterministic".split()  # a seed is a row's
 
 
 def full_sampling(**changes):
     """SAMPLING with these changes, as the raw rows keep it; None leaves a name out."""
-    sampling = {**SAMPLING, **changes}
-    if sampling["temperature"] == "model":
-        sampling["top_p"] = changes.get("top_p")
-    return {name: value for name, value in sampling.items() if value is not None}
+    return {name: value for name, value in {**SAMPLING, **changes}.items() if value is not None}
 
 
 def sampler(sampling):
-    """The sampler's own parameters; the model's are left out."""
-    return {k: v for k, v in sampling.items() if k not in NOT_THE_SAMPLERS and v != "model"}
+    """The parameters that sampler and endpoints know by these names."""
+    return {name: value for name, value in sampling.items() if name not in NOT_THE_SAMPLERS}
 
 
 def template_args(sampling):
@@ -150,14 +143,7 @@ def template_args(sampling):
 
 def options(args):
     """The parsed options of add_options as keyword arguments of generate_jsonl."""
-    sampling = {"temperature": "model"}
-    if args.sampling != "model":
-        try:
-            sampling = {"temperature": args.temperature, **json.loads(args.sampling)}
-        except (ValueError, TypeError):
-            raise r.BadInput(
-                f"--sampling {args.sampling}: neither JSON nor the word model"
-            ) from None
+    sampling = {"temperature": args.temperature, **args.sampling}
     sampling |= {"max_tokens": args.max_tokens, "seed": args.seed}
     sampling["thinking"] = {"on": True, "off": False, None: None}[args.thinking]
     sampling["deterministic"] = args.deterministic or None
@@ -235,8 +221,8 @@ class RawFile:
         self.file.seek(0, os.SEEK_END)
 
     def _note(self, row, offset):
-        """Put a row into the index: where it stands, and the tokens of all its tries."""
-        values = offset, *all_tokens(row).values()
+        """Put a row into the index: where it stands, and its tokens."""
+        values = offset, *(row[key] for key in r.TOKENS)
         self._run("INSERT OR REPLACE INTO answers VALUES (?, ?, ?, ?)", row["id"], *values)
         self.lines += 1
 
@@ -260,32 +246,37 @@ class RawFile:
         self._note(row, offset)
 
     def check(self, id_, number, expected, changed):
-        """The stored row of an id, or None; BadInput where it is of another model, sampling
-        (budgets may grow) or messages_hash; with changed="ask" one of other messages is set aside.
-        `number`: its place in the input."""
+        """The stored row of an id, or None; BadInput where it is of another model, sampling or
+        messages_hash. Set aside is one that was cut off at a smaller max_tokens, and with
+        changed="ask" one of other messages. `number`: its place in the input."""
         self._run("INSERT OR REPLACE INTO places VALUES (?, ?)", id_, number)
-        stored = self.get(id_) or expected
+        if (stored := self.get(id_)) is None:
+            return None
+        ask_again = False
         for key, value in expected.items():
-            if agree(stored[key], value):
+            if stored[key] == value:
                 continue
-            if key == "messages_hash" and changed == "ask":
-                return self.set_aside(stored)
-            name = "prompt (hash of the messages)" if key == "messages_hash" else key
-            raise r.BadInput(
-                f'{self.path}: row "{id_}" was made with {name} {json.dumps(stored[key])}, now '
-                f"it is {json.dumps(value)}; use another output, --fresh to start over, or "
-                "--changed ask where only prompts changed"
-            )
-        return None if stored is expected else stored
+            if key == "sampling" and has_grown(stored[key], value):
+                ask_again |= stored["finish_reason"] == "length"
+            elif key == "messages_hash" and changed == "ask":
+                ask_again = True
+            else:
+                name = "prompt (hash of the messages)" if key == "messages_hash" else key
+                raise r.BadInput(
+                    f'{self.path}: row "{id_}" was made with {name} {json.dumps(stored[key])}, now '
+                    f"it is {json.dumps(value)}; use another output, --fresh to start over, or "
+                    "--changed ask where only prompts changed"
+                )
+        return self.set_aside(stored) if ask_again else stored
 
     def set_aside(self, stored):
-        """Move an answer to other messages to X.old.jsonl: its row is asked about again."""
+        """Move an answer to X.old.jsonl: its row is asked about again."""
         with open(r.beside(self.path, "old.jsonl"), "ab") as old:
             old.write(r.dumps(stored))
         self._run("DELETE FROM answers WHERE id = ?", stored["id"])
 
     def spent(self):
-        """Tokens of every answer in the file, with those of the tries before it."""
+        """Tokens of every answer in the file."""
         sums = self.table.execute("SELECT sum(prompt_tokens), sum(completion_tokens) FROM answers")
         return dict(zip(r.TOKENS, (number or 0 for number in sums.fetchone()), strict=True))
 
@@ -313,22 +304,10 @@ class RawFile:
         r.unlock(self.path)
 
 
-def all_tokens(row):
-    """Tokens of a raw row with those of the tries before it."""
-    return {key: row[key] + row.get("earlier", {}).get(key, 0) for key in r.TOKENS}
-
-
-def agree(stored, now):
-    """Are two values of an experiment the same? Budgets of a sampling may have grown."""
-    if not isinstance(stored, dict) or stored["max_tokens"] > now["max_tokens"]:
-        return stored == now
-    budgets = ("max_tokens", "retry_max_tokens")
-    old, new = ({k: v for k, v in each.items() if k not in budgets} for each in (stored, now))
-    return old == new
-
-
-def largest_budget(sampling):
-    return max(sampling["max_tokens"], sampling.get("retry_max_tokens", 0))
+def has_grown(stored, now):
+    """Is a sampling the stored one but for a larger max_tokens?"""
+    grown = stored["max_tokens"] < now["max_tokens"]
+    return grown and {**stored, "max_tokens": now["max_tokens"]} == now
 
 
 def read_raw(rows, out_path):
@@ -355,7 +334,6 @@ def generate_jsonl(
     model,
     base_url=None,
     sampling=None,
-    readable=None,
     adapter=None,
     workers=None,
     retries=6,
@@ -370,14 +348,12 @@ def generate_jsonl(
     rows         iterable of dicts with `id`, read once
     to_messages  function row -> chat messages
     sampling     changes of SAMPLING; `changes` are more of them: max_tokens=512
-    readable     function text -> bool: an unreadable answer is asked for once more, warmer
     adapter      folder of a LoRA adapter, not with base_url
     engine       more arguments of vllm.LLM
     backend      function (requests, emit, setup) in the place of vLLM
     changed      "ask": stored answers to other messages are set aside, not refused
 
-    Returns counts: rows, asked, failed, truncated, seconds, tokens of this call and (`all_runs`) of
-    all. Raises BadInput where stored answers belong to another experiment, the file is broken, or
+    Returns counts: rows, asked, failed, truncated, seconds, tokens of this call. Raises BadInput where stored answers belong to another experiment, the file is broken, or
     no endpoint answers, OutOfBudget where BUDGET is spent. With base_url no model is loaded.
     """
     if fresh:
@@ -385,7 +361,7 @@ def generate_jsonl(
     sampling = full_sampling(**{**(sampling or {}), **changes})
     name = (model if base_url else identify(model)) + (f"+{identify(adapter)}" if adapter else "")
     total = len(rows) if hasattr(rows, "__len__") else None
-    book = Book(out_path, name, sampling, readable, changed, total)
+    book = Book(out_path, name, sampling, changed, total)
     requests = book.requests(rows, to_messages)
     setup = dict(model=str(model), adapter=adapter and str(adapter), sampling=sampling)
     setup["engine"] = {"tensor_parallel_size": 1, **(engine or {})}
@@ -413,20 +389,19 @@ class OutOfBudget(r.BadInput):
 class Book:
     """One run of generate_jsonl: requests() gives what is still to ask, store() keeps an answer.
 
-    A request: id, messages, messages_hash, max_tokens, seed; `again` where a stored answer gets a
-    further try, `temperature` where that answer could not be read.
+    A request: id, messages, messages_hash, seed.
     """
 
-    def __init__(self, out_path, name, sampling, readable, changed, total):
+    def __init__(self, out_path, name, sampling, changed, total):
         self.raw, self.failed, self.started = RawFile(out_path), [], time.time()
         self.experiment = {"model": name, "sampling": sampling}
-        self.sampling, self.readable, self.changed = sampling, readable, changed
-        self.budget, self.warned, self.stopped = largest_budget(sampling), False, False
+        self.sampling, self.changed = sampling, changed
+        self.warned, self.stopped = False, False
         self.counts = dict.fromkeys(("rows", "asked", "failed", "truncated", *r.TOKENS), 0)
         self.bar = r.progress(total=total, desc=self.raw.path.name)
 
     def requests(self, rows, to_messages):
-        """Requests of the rows without an answer, or with one that gets a further try."""
+        """Requests of the rows without an answer."""
         for row in rows:
             request = self.request_for(row["id"], to_messages(row))
             if request is None:
@@ -447,24 +422,10 @@ class Book:
         expected = {**self.experiment, "messages_hash": hashed}
         stored = self.raw.check(id_, self.counts["rows"], expected, self.changed)
         self.counts["rows"] += 1
-        change = self.further_try(stored) if stored else {}
-        if change is None:
+        if stored:
             return None
-        request = dict(id=id_, messages=messages, messages_hash=hashed)
-        request |= dict(seed=row_seed(self.sampling["seed"], id_))
-        return {**request, "max_tokens": self.sampling["max_tokens"], **change}
-
-    def further_try(self, row):
-        """What a further try of a stored answer changes in its request, where it was cut off at a
-        smaller budget than there is now or cannot be read; None where it needs none, or had it."""
-        sampling, change = row["sampling"], {"again": True, "max_tokens": self.budget}
-        had = largest_budget(sampling) if row.get("retried") else sampling["max_tokens"]
-        if row["finish_reason"] == "length" and had < self.budget:
-            return change
-        if self.readable is None or row.get("asked_again") or self.readable(row["response"]):
-            return None
-        seed = row_seed(self.sampling["seed"], row["id"]) + 1
-        return {**change, "seed": seed, "temperature": AGAIN_TEMPERATURE}
+        seed = row_seed(self.sampling["seed"], id_)
+        return dict(id=id_, messages=messages, messages_hash=hashed, seed=seed)
 
     def announce(self, messages):
         text = "\n".join(f"[{m['role']}] {m['content']}" for m in messages)
@@ -477,56 +438,29 @@ class Book:
             )
 
     def store(self, request, answer):
-        """Keep an answer; returns [the request of a further try] where it needs one.
-
-        answer: {"error": why}, or response, finish_reason, the numbers of TOKENS, `reasoning` where
-        the server parted it from the response
-        """
+        """Keep an answer: {"error": why}, or response, finish_reason, the numbers of TOKENS,
+        `reasoning` where the server parted it from the response."""
         if "error" in answer:
-            self.fail(request, answer["error"])
-            return []
-        for key in r.TOKENS:
-            self.counts[key] += answer[key]
-        row = {"id": request["id"], **answer}
-        if "again" in request:
-            row["earlier"] = all_tokens(self.raw.get(request["id"]))
-        row["messages_hash"] = request["messages_hash"]
-        self.write(request, row)
-        if change := self.further_try(row):
-            return [{**request, **change}]
-        self.count(row)
-        return []
-
-    def write(self, request, row):
-        row |= self.experiment
-        if request["max_tokens"] > self.sampling["max_tokens"]:
-            row["retried"] = True
-        if "temperature" in request:
-            row["asked_again"] = True
-        self.raw.append(row)
-
-    def fail(self, request, error):
-        """Note a row without an answer; where a further try failed, the answer before it stands."""
-        if "again" in request:
-            row = {**self.raw.get(request["id"]), "retry_error": error}
-            self.write(request, row)
+            failed = {"id": request["id"], "reason": "generation failed", "error": answer["error"]}
+            self.failed.append({**failed, "messages": request["messages"]})
+            self.counts["failed"] += 1
+        else:
+            row = {"id": request["id"], **answer, "messages_hash": request["messages_hash"]}
+            self.raw.append(row | self.experiment)
             self.count(row)
-            return
-        reason = {"reason": "generation failed", "error": error}
-        self.failed.append({"id": request["id"], **reason, "messages": request["messages"]})
-        self.counts["failed"] += 1
         self.show()
 
     def count(self, row):
+        for key in r.TOKENS:
+            self.counts[key] += row[key]
         self.counts["truncated"] += row["finish_reason"] == "length"
         thinks = "reasoning" in row or "</think>" in row["response"]
         if thinks and self.sampling["temperature"] == 0 and not self.warned:
             self.warned = True
             r.say(
                 "warning: this model reasons before it answers, and greedy sampling makes it "
-                "repeat itself; --sampling model takes its own"
+                "repeat itself; its page says what it is made for, such as --temperature 0.6"
             )
-        self.show()
 
     def show(self):
         speed = self.counts["completion_tokens"] / (time.time() - self.started)
@@ -536,9 +470,8 @@ class Book:
     def finish(self):
         """Order the file, say what failed, and account for what was spent."""
         self.raw.finish(self.failed)
-        self.counts["all_runs"] = self.raw.spent()
+        r.SPENT[self.raw.path.name] = self.raw.spent()
         self.counts["seconds"] = round(time.time() - self.started, 1)
-        r.SPENT[self.raw.path.name] = self.counts["all_runs"]
         if self.failed:
             r.say(
                 f"{self.raw.path.name}: {len(self.failed)} rows got no answer, see "
@@ -610,7 +543,7 @@ class Endpoints:
         self.changed = asyncio.Event()  # an answer came, or a server
 
     async def run(self, requests, emit):
-        """Send all requests; emit(request, answer) -> requests to send again."""
+        """Send all requests; emit(request, answer) keeps an answer."""
         import aiohttp
 
         key = os.environ.get("LLM_API_KEY") or os.environ.get("OPENAI_API_KEY") or "none"
@@ -627,7 +560,7 @@ class Endpoints:
     async def start(self, messages):
         """See which endpoints answer, and whether the template opens a think block."""
         for endpoint in self.endpoints:
-            await self.look_for(endpoint, "no server there")
+            await self.look_at(endpoint, "no server there")
         up = [endpoint for endpoint in self.endpoints if not endpoint.down]
         if not up:
             urls = ",".join(endpoint.url for endpoint in self.endpoints)
@@ -670,13 +603,12 @@ class Endpoints:
         """Send a request once; one without an answer is dealt again, `retries` times at most."""
         tries = request.pop("tries", 0)
         try:
-            self.back += emit(request, await self.exchange(endpoint, request))
+            emit(request, await self.exchange(endpoint, request))
         except Fault as fault:
             if fault.final or tries == self.retries:
-                self.back += emit(request, {"error": str(fault)})
+                emit(request, {"error": str(fault)})
             else:
-                own = min(BACKOFF * 2**tries, 30) * random.uniform(0.75, 1)
-                await asyncio.sleep(max(fault.wait, own))
+                await asyncio.sleep(max(fault.wait, min(BACKOFF * 2**tries, 30)))
                 self.back.append({**request, "tries": tries + 1})
         endpoint.open -= 1
         self.changed.set()
@@ -685,8 +617,7 @@ class Endpoints:
         """The answer of an endpoint, or Fault."""
         import aiohttp
 
-        body = {**self.fixed, "messages": request["messages"]}
-        body |= {k: request[k] for k in ("max_tokens", "seed", "temperature") if k in request}
+        body = {**self.fixed, "messages": request["messages"], "seed": request["seed"]}
         try:
             url, body = f"{endpoint.url}/chat/completions", r.quick_encode(body)
             status, headers, data = await self.send(endpoint, url, body, TIMEOUT)
@@ -695,7 +626,7 @@ class Endpoints:
             raise Fault(why, final=True) from None
         except (aiohttp.ClientError, OSError, TimeoutError, ValueError) as error:
             why = f"{type(error).__name__}: {error}"
-            await self.look_for(endpoint, why)
+            await self.look_at(endpoint, why)
             raise Fault(why) from None
         if status != 200:
             raise self.fault(endpoint, status, headers, data)
@@ -730,27 +661,25 @@ class Endpoints:
             # nothing is sent meanwhile, and afterwards half as much at once
             endpoint.rests_until = now + max(wait, BACKOFF)
             endpoint.limit = max(1, endpoint.limit // 2)
-        return Fault(text, wait, final=status < 500 and status not in TRIED_AGAIN)
+        return Fault(text, wait, final=status in ROWS_FAULT)
 
-    async def look_for(self, endpoint, why):
-        """Is the whole server away? Then watch() sees when it is back."""
-        there = await self.is_there(endpoint)
-        if not there and not endpoint.down:
-            endpoint.down = True
-            r.say(
-                f"{endpoint.url}: does not answer ({why}); its rows go to the others, or wait for it"
-            )
-
-    async def is_there(self, endpoint):
-        """Does the server answer, whatever the status? Many hosted endpoints list no models."""
-        return await self.look_up(endpoint, f"{endpoint.url}/models") is not None
+    async def look_at(self, endpoint, why=""):
+        """Note whether the whole server is away: the rows of one that is go to the others. Any
+        status is an answer: many hosted endpoints list no models."""
+        there = await self.look_up(endpoint, f"{endpoint.url}/models") is not None
+        if there and endpoint.down:
+            r.say(f"{endpoint.url}: answers again")
+        elif not there and not endpoint.down:
+            where = "its rows go to the others, or wait for it"
+            r.say(f"{endpoint.url}: does not answer ({why}); {where}")
+        endpoint.down = not there
 
     async def watch(self):
         """Each second: is a server back, does one take more? Raises after PATIENCE seconds."""
         since = time.monotonic()
         while True:
             await asyncio.sleep(min(1, PATIENCE / 4))
-            await asyncio.gather(*map(self.look_at, self.endpoints))
+            await asyncio.gather(*map(self.look_again, self.endpoints))
             self.changed.set()
             if not all(endpoint.down or endpoint.refused for endpoint in self.endpoints):
                 since = time.monotonic()
@@ -760,11 +689,10 @@ class Endpoints:
                     "answers so far are kept, the same command goes on"
                 )
 
-    async def look_at(self, endpoint):
+    async def look_again(self, endpoint):
+        """Is a server back that was away; does one without a queue take twice as much?"""
         if endpoint.down:
-            endpoint.down = not await self.is_there(endpoint)
-            if not endpoint.down:
-                r.say(f"{endpoint.url}: answers again")
+            await self.look_at(endpoint)
         elif self.adaptive and endpoint.limit <= endpoint.open < self.largest:
             data = await self.look_up(endpoint, f"{endpoint.root}/metrics") or b""
             waiting = re.findall(rb"^vllm:num_requests_waiting\{.*\} (\S+)", data, re.M)
@@ -832,47 +760,25 @@ def retry_after(value):
         return 0.0
 
 
-class Message(msgspec.Struct):
-    content: str | None = None
-    reasoning: str | None = None
-    reasoning_content: str | None = None
-
-
-class Choice(msgspec.Struct):
-    message: Message | None = None
-    finish_reason: str | None = None
-
-
-class Usage(msgspec.Struct):
-    prompt_tokens: float | None = 0
-    completion_tokens: float | None = 0
-
-
-class Reply(msgspec.Struct):
-    """The part of an OpenAI completion that is read; a field of another type is a fault."""
-
-    choices: list[Choice]
-    usage: Usage | None = None
-
-
-decode_reply = msgspec.json.Decoder(Reply).decode
-
-
 def parse_reply(data, opened=False):
     """The answer in a reply's bytes, as Book.store takes it; Fault where there is none."""
     try:
-        reply = decode_reply(data)
-        choice = reply.choices[0]
-    except (ValueError, IndexError, RecursionError) as error:
+        reply = r.quick_decode(data)
+        choice, usage = reply["choices"][0], reply.get("usage") or {}
+        message = choice.get("message") or {}
+        answer = {"response": message.get("content") or ""}
+        answer["finish_reason"] = finish_reason(choice.get("finish_reason"))
+        answer |= {key: int(usage.get(key) or 0) for key in r.TOKENS}
+        reasoning = message.get("reasoning") or message.get("reasoning_content")
+        if not isinstance(answer["response"], str):
+            raise TypeError("its content is no text")
+    except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
         raise Fault(f"bad reply: {error}; it begins {bytes(data[:100])!r}") from None
-    message, finish = choice.message or Message(), choice.finish_reason
-    usage = msgspec.structs.asdict(reply.usage or Usage())
-    answer = {"response": message.content or "", "finish_reason": finish_reason(finish)}
-    if reasoning := message.reasoning or message.reasoning_content:
+    if reasoning:
         answer["reasoning"] = reasoning
     elif opened:
-        answer["response"] = mark_thinking(**answer)
-    return {**answer, **{name: int(count or 0) for name, count in usage.items()}}
+        answer["response"] = mark_thinking(answer["response"], answer["finish_reason"])
+    return answer
 
 
 def finish_reason(reason):
@@ -981,15 +887,14 @@ def server_arguments(setup):
     """Arguments of the server, and the setup of the requests that are sent to it."""
     from transformers import AutoTokenizer
 
-    arguments = {**engine_arguments(setup), "uvicorn_log_level": "warning"}
+    own = {"uvicorn_log_level": "warning", "generation_config": "vllm"}
+    arguments = {**engine_arguments(setup), **own}
     sampling, model = setup["sampling"], setup["model"]
     tokenizer = AutoTokenizer.from_pretrained(model)
-    own = tokenizer.chat_template
+    has_template = bool(tokenizer.chat_template)
     sampling = {**sampling, "stop_token_ids": prepare_chat(tokenizer)}
-    if not own:
+    if not has_template:
         arguments["chat_template"] = tokenizer.chat_template
-    if sampling["temperature"] != "model":
-        arguments["generation_config"] = "vllm"
     if setup["adapter"]:
         arguments["lora_modules"], model = f"adapter={setup['adapter']}", "adapter"
     return arguments, {**setup, "model": model, "sampling": sampling}
@@ -1128,10 +1033,7 @@ class Driver:
         self.window = 2 * self.engine.vllm_config.scheduler_config.max_num_seqs
         self.template = template_args(sampling)
         self.asked, self.numbers = {}, itertools.count()  # key -> request that the engine has
-        own = {}
-        if sampling["temperature"] == "model":
-            own = llm.model_config.get_diff_sampling_param()
-        self.known = {**own, **sampler(sampling), "output_kind": RequestOutputKind.FINAL_ONLY}
+        self.known = {**sampler(sampling), "output_kind": RequestOutputKind.FINAL_ONLY}
         self.known["stop_token_ids"] = prepare_chat(self.tokenizer)
         if "json_schema" in sampling or "choices" in sampling:
             self.known["structured_outputs"] = StructuredOutputsParams(
@@ -1148,12 +1050,11 @@ class Driver:
         """Hand a request to the engine; returns why it does not take it, or None."""
         import vllm
 
-        own = {k: request[k] for k in ("max_tokens", "seed", "temperature") if k in request}
         how = dict(add_generation_prompt=True, tokenize=True, return_dict=False, **self.template)
         key = str(next(self.numbers))
         try:
             prompt = self.tokenizer.apply_chat_template(request["messages"], **how)
-            params = vllm.SamplingParams(**{**self.known, **own})
+            params = vllm.SamplingParams(**self.known, seed=request["seed"])
             self.engine.add_request(
                 key, {"prompt_token_ids": prompt}, params, lora_request=self.lora
             )
@@ -1180,25 +1081,15 @@ class Driver:
 
 def drive(requests, emit, setup):
     """Keep the engine of this process busy until all is answered."""
-    driver, back = Driver(setup), collections.deque()
-
-    def fill():
-        while len(driver.asked) < driver.window:
-            request = back.popleft() if back else next(requests, None)
-            if request is None:
-                return
+    driver = Driver(setup)
+    while True:
+        while len(driver.asked) < driver.window and (request := next(requests, None)):
             if error := driver.add(request):
-                back.extend(emit(request, {"error": error}))
-
-    fill()
-    while driver.asked:
+                emit(request, {"error": error})
+        if not driver.asked:
+            return
         for request, answer in driver.step():
-            tries = request.pop("tries", 0)
-            if "error" in answer and tries < 2:
-                back.append({**request, "tries": tries + 1})
-            else:
-                back.extend(emit(request, answer))
-        fill()
+            emit(request, answer)
 
 
 def main():

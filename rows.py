@@ -42,6 +42,7 @@ import subprocess
 import sys
 import threading
 import time
+import traceback
 import zlib
 from pathlib import Path
 
@@ -476,15 +477,6 @@ def check_count(place, found, wanted, other_rows):
     say(text)
 
 
-UNREACHED = "the hub cannot be reached: the same command goes on when it can"
-# Class of an error of the hub's clients, or of one that it came from -> what to do.
-HUB_ERRORS = {
-    "RevisionNotFoundError": "the hub has no such revision: mend it in the table",
-    "RepositoryNotFoundError": "the hub knows no such set, or it is private (`hf auth login`)",
-    **dict.fromkeys(("OSError", "HTTPError", "ClientError"), UNREACHED),
-}
-
-
 @contextlib.contextmanager
 def hub_errors(place, hub, hint):
     """Turn what the hub's clients raise into BadInput (NoAccess where a token is missing); hint:
@@ -494,20 +486,16 @@ def hub_errors(place, hub, hint):
     except BadInput:
         raise
     except Exception as error:
-        names, texts, cause = set(), [], error
-        while cause is not None:
-            names |= {kind.__name__ for kind in type(cause).__mro__}
-            texts.append(str(cause))
-            cause = cause.__cause__ or cause.__context__
-        if "gated" in " ".join(texts).lower():
+        if "gated" in "".join(traceback.format_exception(error)).lower():
             where = f"https://huggingface.co/datasets/{hub}"
             raise NoAccess(
                 f"{place}: the set is gated: accept its terms at {where}, then set HF_TOKEN "
                 f"or run `hf auth login`; or {hint}"
             ) from None
-        known = (reason for name, reason in HUB_ERRORS.items() if name in names)
-        reason = next(known, f"{type(error).__name__}: {texts[0][:200]}")
-        raise BadInput(f"{place}: {reason}; or {hint}") from error
+        raise BadInput(
+            f"{place}: {type(error).__name__}: {str(error)[:300]}; where the hub cannot be reached "
+            f"the same command goes on later; or {hint}"
+        ) from error
 
 
 # ---- question and options of rows in any form ----
@@ -859,7 +847,6 @@ SPENT = {}  # raw file -> tokens of every run of this step, for the meta file
 
 def total_tokens(spent):
     """Sum of {"prompt_tokens", "completion_tokens"} over raw files, or parts."""
-    spent = list(spent)
     return {key: sum(tokens[key] for tokens in spent) for key in TOKENS}
 
 
@@ -871,12 +858,10 @@ def read_meta(path):
 
 
 def count_rows(path):
-    """Rows of a .jsonl file by its meta file, else by its lines; None for other files."""
+    """Lines of a .jsonl file; None for other files."""
     path = Path(path)
     if path.suffix != ".jsonl" or not path.is_file():
         return None
-    if meta := read_meta(path):
-        return meta["counts"]["out"]
     with open(path, "rb") as file:
         return sum(piece.count(b"\n") for piece in iter(lambda: file.read(1 << 20), b""))
 
@@ -1084,16 +1069,14 @@ def parts_of(output):
 
 def total_meta(metas):
     """The first part's meta with counts, seconds and tokens of all."""
-    whole = {**metas[0], "seconds": round(sum(meta["seconds"] for meta in metas), 1)}
+    counts = {key: sum(meta["counts"][key] for meta in metas) for key in ("in", "out", "split")}
+    counts["rejected"] = collections.Counter()
+    for meta in metas:
+        counts["rejected"].update(meta["counts"]["rejected"])
+    whole = {**metas[0], "counts": counts, "seconds": round(sum(m["seconds"] for m in metas), 1)}
     whole.pop("shard", None)
-    counts = [meta["counts"] for meta in metas]
-    whole["counts"] = {key: sum(part[key] for part in counts) for key in ("in", "out", "split")}
-    rejected = collections.Counter()
-    for part in counts:
-        rejected.update(part["rejected"])
-    whole["counts"]["rejected"] = rejected
-    if "files" in (whole.get("tokens") or {}):
-        whole["tokens"] = total_tokens(meta["tokens"] for meta in metas)
+    if spent := [meta["tokens"] for meta in metas if "tokens" in meta]:
+        whole["tokens"] = total_tokens(spent)
     return whole
 
 

@@ -253,9 +253,9 @@ if stage 1; then
         # a 135M model follows a JSON schema, not long instructions, and its judgements carry no information (it always says YES): rules
         # judge; without a penalty most of its answers loop to the limit
         again=(--sampling '{"repetition_penalty": 1.15}')
-        mode=(--mode paragraph --worked --require-grounded --max-tokens 384 "${again[@]}")
-        refine=(--mode json --keep-worked --max-tokens 384 "${again[@]}")
-        judge=(--judge rules --keep-worked --max-tokens 256 "${again[@]}")
+        mode=(--mode paragraph --worked --require-grounded --max-tokens 1536 "${again[@]}")
+        refine=(--mode json --keep-worked --max-tokens 768 "${again[@]}")
+        judge=(--judge rules --keep-worked --max-tokens 512 "${again[@]}")
         no_judge=(--no-judge) filter=(--no-judge --require-grounded) classify=(--level-from-model off) no_reference=(--no-model)
     fi
     ocr=(${OCR:+--ocr "$OCR"} ${OCR_PAGES:+--ocr-pages "$OCR_PAGES"} ${OLMOCR:+--olmocr "$OLMOCR"} ${OLMOCR_URL:+--base-url "$OLMOCR_URL" --model "$OLMOCR_MODEL"})

@@ -123,9 +123,6 @@ def bare_ids(step, args):
         kind="judge.raw",
         read=r.read,
         asking=args.judge == "model",
-        max_tokens=min(64, args.max_tokens),
-        retry_max_tokens=args.max_tokens,
-        readable=lambda text: parse_judge(text) is not None,
     )
     bare = set()
     for row, raw, _ in judged:
@@ -175,7 +172,6 @@ def main():
         args,
         lambda row: replies.about(SOLVE_PROMPT, row, passages.of(row)),
         lambda row: row["id"] in bare,
-        retry_max_tokens=2 * args.max_tokens,
     )
     for row, raw, asked in solved:
         if asked:

@@ -89,7 +89,7 @@ def judge(step, row, raw, ask_level):
 
 def main():
     parser = r.parser(__doc__, "input", "output")
-    batch_generate.add_options(parser, max_tokens=64, model=None)
+    batch_generate.add_options(parser, max_tokens=512, model=None)
     level = "off: the level is not asked and stays null (default on)"
     parser.add_argument("--level-from-model", choices=("on", "off"), default="on", help=level)
     args = parser.parse_args()
@@ -108,11 +108,9 @@ def main():
             f"--model: a model is needed for {to_ask} documents: for their level, unless "
             "--level-from-model off takes it as given, or their subject (digitize_pdfs.py's)"
         )
-    how = {"retry_max_tokens": 8 * args.max_tokens}
-    how["json_schema"] = None if ask_level else ONLY_SUBJECT
-    asking = to_ask > 0
+    asking, schema = to_ask > 0, None if ask_level else ONLY_SUBJECT
     for row, raw, _ in replies.ask(
-        step, args, to_messages, is_asked, fields=fields, asking=asking, **how
+        step, args, to_messages, is_asked, fields=fields, asking=asking, json_schema=schema
     ):
         judge(step, row, raw, ask_level)
     step.finish()

@@ -315,12 +315,7 @@ def judge(args, step, audit, pairs):
             asked.setdefault(id_, {"id": id_, "pair": pair})
     asked = list(asked.values())
     counts = batch_generate.generate_jsonl(
-        asked,
-        to_messages,
-        step.raw_path,
-        choices=["YES", "NO"],
-        readable=lambda text: parse_judgement(text) is not None,
-        **batch_generate.options(args),
+        asked, to_messages, step.raw_path, choices=["YES", "NO"], **batch_generate.options(args)
     )
     for question, raw in batch_generate.read_raw(asked, step.raw_path):
         pair, verdict = question["pair"], raw and parse_judgement(raw["response"])

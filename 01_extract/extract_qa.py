@@ -39,7 +39,6 @@ import batch_generate
 import rows as r
 
 PROMPTS = Path(__file__).resolve().parent / "prompts"
-RETRY = 4  # times --max-tokens for answers that were cut off
 PAIR_SCHEMA = replies.json_schema(
     question={"type": "string", "minLength": 15, "maxLength": 400},
     answer={"type": "string", "minLength": 2, "maxLength": 800},
@@ -111,8 +110,8 @@ def messages(prompt, passage, request, example):
 
 def ask(args, asked, raw_path, fresh=False):
     """Ask the model what has no answer yet."""
-    how = {**batch_generate.options(args), "retry_max_tokens": RETRY * args.max_tokens}
-    how["json_schema"] = PAIR_SCHEMA if args.mode == "paragraph" else None
+    schema = PAIR_SCHEMA if args.mode == "paragraph" else None
+    how = {**batch_generate.options(args), "json_schema": schema}
     asked = (request for request in asked if "reason" not in request)
     to_messages = operator.itemgetter("messages")
     batch_generate.generate_jsonl(asked, to_messages, raw_path, fresh=fresh, **how)
@@ -272,7 +271,7 @@ def parse_options():
     parser = r.parser(__doc__, "input")
     add = parser.add_argument
     add("--output", metavar="FILE", help="rows to write (.jsonl); not needed with --show")
-    batch_generate.add_options(parser, model=None)
+    batch_generate.add_options(parser, model=None, max_tokens=8192)
     standards = ("high,low", "high", "low")
     add("--standard", choices=standards, default="high,low", help="default %(default)s")
     modes = "default %(default)s; paragraph for small models; worked needs no model"

@@ -152,7 +152,7 @@ def main():
         action="store_true",
         help="reject rows without a reference answer (default: they stay, it is null)",
     )
-    batch_generate.add_options(parser, model=None, max_tokens=512)
+    batch_generate.add_options(parser, model=None, max_tokens=2048)
     args = parser.parse_args()
     if not args.no_model and not args.model:
         parser.error("--model is needed for answers without a box; --no-model uses the rules alone")
@@ -166,7 +166,6 @@ def main():
         lambda row: replies.about(PROMPT, row),
         lambda row: by_rule(row["answer"])[0] is None,
         asking=not args.no_model,
-        retry_max_tokens=4 * args.max_tokens,
     )
     for row, raw, asked in named:
         if asked:

@@ -298,7 +298,7 @@ def main():
         action="store_true",
         help="reject pairs whose `grounded` is false: no support, or lost when rewritten",
     )
-    batch_generate.add_options(parser, model=None, max_tokens=1024)
+    batch_generate.add_options(parser, model=None)
     args = parser.parse_args()
     if not args.no_judge and not args.model:
         parser.error("--model is needed for the judge; --no-judge uses the rules alone")
@@ -317,8 +317,6 @@ def main():
         lambda row: replies.about(PROMPT, row),
         lambda row: broken(row) is None,
         asking=not args.no_judge,
-        retry_max_tokens=4 * args.max_tokens,
-        readable=lambda text: parse_judge(text)[0] is not None,
     ):
         if asked:
             decide(step, row, raw)

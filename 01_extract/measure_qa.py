@@ -122,7 +122,7 @@ def measures_of(found):
 def parse_options():
     parser = r.parser(__doc__, "input", "output")
     add = parser.add_argument
-    batch_generate.add_options(parser, max_tokens=512)
+    batch_generate.add_options(parser, max_tokens=2048)
     add("--sample", type=r.positive, metavar="N", help="measure N rows only")
     add(
         "--require",
@@ -152,7 +152,6 @@ def main():
         lambda row: row["id"] in ids,
         kind="judge.raw",
         json_schema=SCHEMA,
-        retry_max_tokens=4 * args.max_tokens,
     )
     solved = replies.ask(
         step,

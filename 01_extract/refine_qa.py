@@ -154,7 +154,6 @@ def main():
         lambda row: replies.about(PROMPT, row, passages.of(row), form=FORMATS[args.mode]),
         lambda row: passages.of(row) and not replies.is_kept(row, args),
         json_schema=SCHEMA if args.mode == "json" else None,
-        retry_max_tokens=2 * args.max_tokens,
     )
     for row, raw, asked in refined:
         if asked:

@@ -115,12 +115,7 @@ def main():
     if step.finished():
         return
     spent = batch_generate.generate_jsonl(
-        asked(args),
-        to_messages,
-        step.raw_path,
-        retry_max_tokens=2 * args.max_tokens,
-        readable=answer_in,
-        **batch_generate.options(args),
+        asked(args), to_messages, step.raw_path, **batch_generate.options(args)
     )
     told, rows = collections.Counter(), answered(args, step)
     while chunk := list(itertools.islice(rows, CHUNK)):

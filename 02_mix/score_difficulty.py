@@ -131,11 +131,7 @@ def ask(args, step, judge_path):
     options |= dict(model=args.judge_model, base_url=args.judge_base_url or args.base_url)
     options |= dict(temperature=0.0, top_p=1.0, max_tokens=JUDGE_TOKENS)
     judged = batch_generate.generate_jsonl(
-        answered(args, step.raw_path),
-        judge_messages,
-        judge_path,
-        readable=lambda text: parse_score(text) is not None,
-        **options,
+        answered(args, step.raw_path), judge_messages, judge_path, **options
     )
     return {"samples": spent, "judge": judged}
 

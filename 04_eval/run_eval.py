@@ -127,7 +127,7 @@ def set_aside_other_model(raw_path, identity):
 def sample(row, raw, args, prompt_id):
     """A row of samples.jsonl from a benchmark row and its raw answer."""
     more = {**raw, "deterministic": raw["sampling"].get("deterministic")}
-    more = {key: more.get(key) for key in ("reasoning", "retried", "deterministic")}
+    more = {key: more.get(key) for key in ("reasoning", "deterministic")}
     return {
         **row,
         "prompt": benchmark_prompts.user_message(row),
@@ -159,7 +159,6 @@ def parse():
     add("--data", metavar="DIR", help="folder of the benchmarks' files (default: the hub)")
     add("--output", required=True, metavar="DIR", help="folder for samples.jsonl and the rest")
     add("--allow-other-rows", action="store_true", help="take hub sets of other row counts too")
-    add("--retry-truncated", type=r.positive, metavar="N", help="ask cut answers again, N tokens")
     add("--repeats", type=r.positive, default=1, metavar="K", help="ask each row with K seeds")
     args = parser.parse_args()
     if args.base_url and (args.adapter or args.backend == "transformers"):
@@ -216,7 +215,6 @@ def main():
         step.raw_path,
         **generation_options(args),
         adapter=args.adapter,
-        retry_max_tokens=args.retry_truncated,
     )
     step.counts["in"] = len(rows) + len(rejected)
     for row, reason in rejected:

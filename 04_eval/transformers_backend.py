@@ -12,19 +12,14 @@ BATCH = 16
 
 
 def ask(requests, emit, setup):
-    """Answer every request as batch_generate's engines do; emit(request, answer) -> requests to ask
-    again. setup: model, adapter, sampling."""
-    first = next(requests, None)
-    if first is None:
-        return
+    """Answer every request as batch_generate's engines do; emit(request, answer) keeps an answer.
+    setup: model, adapter, sampling."""
     batch_generate.check_gpu()
     model, tokenizer = load(setup["model"], setup["adapter"])
-    requests, again = itertools.chain([first], requests), []
-    while batch := again[:BATCH] or list(itertools.islice(requests, BATCH)):
-        again = again[BATCH:]
+    while batch := list(itertools.islice(requests, BATCH)):
         answers = answer(model, tokenizer, batch, setup["sampling"])
         for request, made in zip(batch, answers, strict=True):
-            again += emit(request, made)
+            emit(request, made)
 
 
 def load(name, adapter):
@@ -61,40 +56,37 @@ def answer(model, tokenizer, batch, sampling):
     ends = {tokenizer.eos_token_id, *(own if isinstance(own, list) else [own])}
     # which gives a base model its template, too
     ends = {*ends, *batch_generate.prepare_chat(tokenizer)} - {None}
-    answers, asked = [], []  # asked: (answer, prompt, budget) of each text to be made
+    answers, asked, budget = [], [], sampling["max_tokens"]  # asked: (answer, prompt) of each text
     for request in batch:
         ids = tokenizer.apply_chat_template(request["messages"], **how)
         answers.append({"prompt_tokens": len(ids)})
-        if len(ids) + request["max_tokens"] > context:
+        if len(ids) + budget > context:
             answers[-1] = {"error": f"a prompt of {len(ids)} tokens leaves no room in {context}"}
         else:
-            asked.append((answers[-1], ids, request["max_tokens"]))
+            asked.append((answers[-1], ids))
     if not asked:
         return answers
-    new = generate(model, tokenizer, [ids for _, ids, _ in asked], batch, ends, sampling)
-    for (made, ids, budget), tokens in zip(asked, new, strict=True):
+    new = generate(model, tokenizer, [ids for _, ids in asked], batch[0]["seed"], ends, sampling)
+    for (made, ids), tokens in zip(asked, new, strict=True):
         opened = batch_generate.ends_in_thinking(tokenizer.decode(ids[-8:]))
-        made |= finished(tokenizer, tokens, ends, budget, opened)
+        made |= finished(tokenizer, tokens, ends, opened)
     return answers
 
 
-def generate(model, tokenizer, prompts, batch, ends, sampling):
-    """The new tokens of each prompt, padded behind the first end; temperature "model" leaves the
-    model's own sampling."""
+def generate(model, tokenizer, prompts, seed, ends, sampling):
+    """The new tokens of each prompt, padded behind the first end."""
     import torch
 
-    temperature, how = batch[0].get("temperature", sampling["temperature"]), {}
-    if temperature == 0:
-        how = dict(do_sample=False, temperature=None, top_p=None, top_k=None)
-    elif temperature != "model":
+    how = dict(do_sample=False, temperature=None, top_p=None, top_k=None)
+    if temperature := sampling["temperature"]:
         how = dict(do_sample=True, temperature=temperature, top_p=sampling["top_p"])
         how["top_k"] = sampling.get("top_k", 0)
     padded = tokenizer.pad({"input_ids": prompts}, return_tensors="pt").to(model.device)
-    torch.manual_seed(batch[0]["seed"])
+    torch.manual_seed(seed)
     with torch.inference_mode():
         made = model.generate(
             **padded,
-            max_new_tokens=max(request["max_tokens"] for request in batch),
+            max_new_tokens=sampling["max_tokens"],
             eos_token_id=sorted(ends),
             pad_token_id=tokenizer.pad_token_id,
             **how,
@@ -102,10 +94,9 @@ def generate(model, tokenizer, prompts, batch, ends, sampling):
     return made[:, padded["input_ids"].shape[1] :].tolist()
 
 
-def finished(tokenizer, tokens, ends, budget, opened):
+def finished(tokenizer, tokens, ends, opened):
     """One answer: its tokens up to the first end, and why it ended; opened: the prompt ended in a
     block of thoughts."""
-    tokens = tokens[:budget]
     place = next((i for i, token in enumerate(tokens) if token in ends), None)
     finish = "length" if place is None else "stop"
     tokens = tokens if place is None else tokens[: place + 1]

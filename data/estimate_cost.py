@@ -142,14 +142,13 @@ def spent(folder):
     ledger, tokens = Path(folder) / "seconds.tsv", collections.Counter()
     lines = ledger.read_text().splitlines() if ledger.is_file() else ()
     paid = setting("PRICE_IN") or setting("PRICE_OUT")
-    for path in Path(folder).rglob("*raw.jsonl") if paid else ():
+    for path in Path(folder).rglob("*raw*.jsonl") if paid else ():
         for line in open(path, "rb"):
             try:
                 row = r.decode(line)
             except ValueError:
                 continue  # torn by a crash
-            for each in (row, row.get("earlier", {})):
-                tokens.update({key: each.get(key, 0) for key in r.TOKENS})
+            tokens.update({key: row.get(key, 0) for key in r.TOKENS})
     return money(tokens, sum(float(line.split("\t")[0]) for line in lines))
 
 

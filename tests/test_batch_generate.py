@@ -135,34 +135,6 @@ def test_failed_rows_are_retried_then_recorded_then_asked_again(tmp_path):
     )
 
 
-def test_truncated_answers_get_one_longer_try(tmp_path):
-    def short(messages, body):
-        return ("cut", "length") if body["max_tokens"] < 50 else echo(messages, body)
-
-    with FakeServer(short) as server:
-        generate(server, tmp_path, questions(2), max_tokens=20, retry_max_tokens=80)
-        assert len(server.requests) == 4
-    raw = read_jsonl(tmp_path / "a.raw.jsonl")
-    assert all(row["retried"] and row["finish_reason"] == "stop" for row in raw)
-
-
-def test_a_truncated_answer_is_kept_where_the_longer_try_fails(tmp_path):
-    with FakeServer(
-        lambda messages, body: ("cut", "length") if body["max_tokens"] < 50 else 400
-    ) as server:
-        assert (
-            generate(server, tmp_path, questions(1), max_tokens=20, retry_max_tokens=80)["failed"]
-            == 0
-        )
-    (row,) = read_jsonl(tmp_path / "a.raw.jsonl")
-    assert (
-        row["response"] == "cut"
-        and row["finish_reason"] == "length"
-        and "400" in row["retry_error"]
-        and row["retried"]
-    )
-
-
 def test_structured_output_and_thinking_reach_the_endpoint(tmp_path):
     schema = {"type": "object", "properties": {"x": {"type": "string"}}}
     with FakeServer(lambda messages, body: "text") as server:
@@ -354,7 +326,7 @@ class ScriptedDriver:
         return [(request, {"error": "abort"} if request["id"] == "q3" else {"response": "fine"})]
 
 
-def test_an_engine_is_kept_busy_until_the_last_request_that_comes_back(monkeypatch):
+def test_an_engine_is_kept_busy_until_the_last_request(monkeypatch):
     drivers, answers, coming = [], [], [{"id": f"q{i}"} for i in range(6)]
     monkeypatch.setattr(
         bg, "Driver", lambda setup: drivers.append(ScriptedDriver(setup)) or drivers[0]
@@ -362,11 +334,9 @@ def test_an_engine_is_kept_busy_until_the_last_request_that_comes_back(monkeypat
 
     def emit(request, answer):
         answers.append((request["id"], "error" in answer))
-        return [{"id": "again"}] if request["id"] == "q5" else []
 
     bg.drive(iter(coming), emit, {})
-    expected = [("again", False)] + [(f"q{i}", i in (1, 3)) for i in range(6)]
-    assert sorted(answers) == expected
+    assert sorted(answers) == [(f"q{i}", i in (1, 3)) for i in range(6)]
     (driver,) = drivers
     assert driver.most == 2
 
@@ -414,7 +384,6 @@ if __name__ == "__main__":
     print(bg.generate_jsonl(rows, ask, "a.raw.jsonl", max_tokens=8, **options))
     same = [{{"id": f"s#{{k}}", "question": "Name a colour."}} for k in range(3)]
     bg.generate_jsonl(same, ask, "n.raw.jsonl", max_tokens=12, temperature=1.0, **options)
-    bg.generate_jsonl(same, ask, "own.raw.jsonl", max_tokens=12, temperature="model", **options)
 """
     (tmp_path / "script.py").write_text(script)
     subprocess.run([sys.executable, "script.py"], cwd=tmp_path, check=True, timeout=600)
@@ -425,7 +394,6 @@ if __name__ == "__main__":
     assert len({row["response"] for row in sampled}) > 1
     assert all(0 < row["completion_tokens"] <= 12 for row in sampled)
     assert all(row["prompt_tokens"] > 0 for row in sampled)
-    assert len(read_jsonl(tmp_path / "own.raw.jsonl")) == 3
 
 
 @pytest.mark.long

@@ -290,7 +290,7 @@ def chunk(number, text, subject="physics"):
 
 
 def scripted(messages, body):
-    text, long = messages[-1]["content"], body["max_tokens"] > 50
+    text = messages[-1]["content"]
     if "passage one" in text:
         return (
             "Question: What is force?\nAnswer: Mass times acceleration.\n\nQuestion: Open?\n\n"
@@ -299,11 +299,7 @@ def scripted(messages, body):
     if "passage two" in text:
         return "[NO QA]"
     if "passage three" in text:
-        return (
-            ("Question: Long?\nAnswer: Whole.", "stop")
-            if long
-            else ("Question: Long?\nAnswer: Wh", "length")
-        )
+        return "Question: Long?\nAnswer: Whole."
     if "passage four" in text:
         return "Question: Endless?\nAnswer: and on", "length"
     return "I would rather talk about something else."
@@ -340,7 +336,7 @@ def extract(call, server, tmp_path, chunks, *options):
         "--base-url",
         server.url,
         "--max-tokens",
-        50,
+        100,
         *options,
     )
     return (
@@ -365,7 +361,7 @@ def test_pairs_and_rejected_rows_of_a_run(call, tmp_path):
     with FakeServer(scripted) as server:
         pairs, rejected, _ = extract(call, server, tmp_path, chunks, "--standard", "low")
         asked = len(server.requests)
-        assert asked == 7  # five chunks, two of them again with more room
+        assert asked == 5
         assert "professor of physics" in server.requests[0]["messages"][0]["content"]
         again = extract(call, server, tmp_path, chunks, "--standard", "low")
         assert (
@@ -537,7 +533,7 @@ def test_show_prints_prompt_and_pairs_and_writes_nothing(call, tmp_path):
             "--show",
             1,
         )
-        assert code == 0 and len(server.requests) == 1 and server.requests[0]["max_tokens"] == 4096
+        assert code == 0 and len(server.requests) == 1 and server.requests[0]["max_tokens"] == 8192
     assert "This is passage one." in out and "Q: What is force?\nA: Mass times acceleration." in out
     assert [path.name for path in tmp_path.iterdir()] == ["chunks.jsonl"]
 

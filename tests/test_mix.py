@@ -558,20 +558,14 @@ def test_what_rules_can_check(reference, kind):
 def teacher(messages, body):
     i = int(re.search(r"Question (\d+)", messages[-1]["content"])[1])
     if i == 3:
-        return ""  # always empty
-    if i == 4:
-        return (
-            "" if body["temperature"] == 0 else "Step by step: \\boxed{12}"
-        )  # right at the second try
+        return ""
     if i == 5:
         return ("It goes on and on", "length")
-    if i == 6:
-        return ("cut", "length") if body["max_tokens"] < 100 else "Step by step: \\boxed{18}"
     return f"<think>hm</think>Step by step: \\boxed{{{3 * i + (i == 7)}}}"
 
 
 @pytest.mark.parametrize("disagree, kept", [("mark", 10), ("drop", 9)])
-def test_teacher_is_retried_checked_and_rejected(tmp_path, call, disagree, kept):
+def test_teacher_is_checked_and_rejected(tmp_path, call, disagree, kept):
     first, *others = hard_rows()
     write_jsonl(tmp_path / "in.jsonl", [first | {"generator": "one model"}, *others])
     with FakeServer(teacher) as server:
@@ -603,9 +597,6 @@ def test_teacher_is_retried_checked_and_rejected(tmp_path, call, disagree, kept)
     ]
     assert (rejected.get("q7") == "disagrees with the reference answer") == (disagree == "drop")
     by_id = {row["id"]: row for row in made}
-    assert by_id["q4"]["answer"] == by_id["q4"][
-        "answer"
-    ].strip() == "Step by step: \\boxed{12}" and by_id["q6"]["answer"].endswith("18}")
     assert (
         by_id["q8"]["answer"] == "Step by step: \\boxed{24}"
         and by_id["q8"]["original_answer"] == "24"

@@ -280,8 +280,8 @@ def test_an_estimate_takes_the_rates_of_a_run_that_is_there(tmp_path):
 
 def test_what_is_left_of_a_budget_counts_every_try_and_every_second(tmp_path):
     raw = {"prompt_tokens": 100, "completion_tokens": 50}
-    raw["earlier"] = {"prompt_tokens": 100, "completion_tokens": 50}
-    (tmp_path / "qa.raw.jsonl").write_text(json.dumps(raw) + "\n")
+    for name in ("qa.raw.jsonl", "qa.raw.old.jsonl"):
+        (tmp_path / name).write_text(json.dumps(raw) + "\n")
     (tmp_path / "seconds.tsv").write_text("1800\tsft.py\n")
 
     def left(budget):

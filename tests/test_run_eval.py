@@ -159,29 +159,26 @@ def test_repeats_have_seeds_of_their_own(tmp_path):
     assert "avg@4 25.0  pass@1 25.0  pass@2 50.0  pass@4 100.0" in done.stderr
 
 
-def test_truncated_answers_get_a_larger_budget_and_are_marked(tmp_path):
-    """In the same run, and on a finished run, where only what was cut off is asked again."""
-
+def test_a_larger_budget_on_a_finished_run_asks_only_what_was_cut_off(tmp_path):
     def answer(messages, body):
         enough = 300 if "Number 3?" in messages[-1]["content"] else 100
         return ("Let me see", "length") if body["max_tokens"] < enough else "Answer: A"
 
-    def run(*budgets):
+    def run(budget):
         server.requests.clear()
-        call(run_eval, *options, *budgets)
+        call(run_eval, *options, "--max-tokens", budget)
         return read_jsonl(tmp_path / "out/samples.jsonl")
 
     with FakeServer(answer) as server:
         options = ["--model", "m", "--base-url", server.url, "--benchmarks", own(tmp_path, 4)]
         options += ["--output", tmp_path / "out"]
-        rows = run("--max-tokens", 50, "--retry-truncated", 200)
+        rows = run(200)
         assert [row["finish_reason"] for row in rows] == ["stop"] * 3 + ["length"]
-        assert all(row["retried"] for row in rows) and len(server.requests) == 8
         assert [row["extracted"] for row in rows] == ["A", "A", "A", None]
-        rows = run("--max-tokens", 50, "--retry-truncated", 400)
+        rows = run(400)
         assert [body["max_tokens"] for body in server.requests] == [400]
         assert [row["extracted"] for row in rows] == ["A"] * 4
-        run("--max-tokens", 500)
+        run(500)
         assert not server.requests, "nothing is cut off any more"
 
 
@@ -436,16 +433,16 @@ def test_the_real_engine_answers_and_puts_no_second_begin_token(tmp_path, run_sc
         assert row["n_prompt_tokens"] == len(tokenizer(text, add_special_tokens=False).input_ids)
 
 
-def test_an_answer_of_transformers_ends_at_its_own_budget_and_cut_thoughts_are_marked():
-    """Its batch may go on for a request of a larger budget; the prompt may have opened thoughts."""
+def test_an_answer_of_transformers_ends_at_its_own_end_and_cut_thoughts_are_marked():
+    """Its batch may go on for longer answers; the prompt may have opened thoughts."""
 
     class Words:
         def decode(self, tokens, skip_special_tokens):
             return " ".join(map(str, tokens))
 
-    made = transformers_backend.finished(Words(), [5, 6, 7, 2], {2}, 3, False)
+    made = transformers_backend.finished(Words(), [5, 6, 7], {2}, False)
     assert made == dict(response="5 6 7", finish_reason="length", completion_tokens=3)
-    made = transformers_backend.finished(Words(), [5, 6, 2, 7], {2}, 3, True)
+    made = transformers_backend.finished(Words(), [5, 6, 2, 7], {2}, True)
     assert made == dict(response="5 6 2", finish_reason="stop", completion_tokens=3)
-    made = transformers_backend.finished(Words(), [5, 6, 7], {2}, 3, True)
+    made = transformers_backend.finished(Words(), [5, 6, 7], {2}, True)
     assert made["response"] == "<think>\n5 6 7"

@@ -108,7 +108,7 @@ def test_a_wrong_revision_is_one_sentence(hub, tmp_path, run_script, revision):
     env = hub.env(tmp_path / "home")
     done = run_script("02_mix/load_sources.py", *options, env=env, check=False)
     last = done.stderr.strip().splitlines()[-1]
-    assert done.returncode == 2 and revision[:12] in last and "no such revision" in last
+    assert done.returncode == 2 and revision[:12] in last and "RevisionNotFoundError" in last
     assert "mine=PATH" in last and "Traceback" not in done.stderr
 
 
