@@ -52,7 +52,7 @@ INPUT=${INPUT:-data/sample/textbooks}          # folder of .pdf, .md, .txt, .jso
 METADATA=${METADATA:-}                        # table of the books (.csv): file, title, authors, url, isbn, license, restricted
 ALLOW_LICENSES=${ALLOW_LICENSES:-}            # rows under other licences are left out, e.g. cc-by-4.0,cc0-1.0
 OCR=${OCR:-} OCR_PAGES=${OCR_PAGES:-}         # auto | olmocr | tesseract | none; scans | formulas | all (digitize_pdfs.py)
-OLMOCR=${OLMOCR:-} OLMOCR_URL=${OLMOCR_URL:-} OLMOCR_MODEL=${OLMOCR_MODEL:-allenai/olmOCR-2-7B-1025-FP8}   # Python that has olmocr, or an endpoint
+OLMOCR_URL=${OLMOCR_URL:-} OLMOCR_MODEL=${OLMOCR_MODEL:-allenai/olmOCR-2-7B-1025-FP8}   # where `vllm serve $OLMOCR_MODEL` answers
 MEASURE=${MEASURE:-} MEASURE_SAMPLE=${MEASURE_SAMPLE:-300}   # judge and solver model: measures so many textbook rows, for the card
 MARKS=${MARKS:-}                               # CSV files that people saved from spot_check.html, for the card
 SEED=${SEED:-42}
@@ -258,7 +258,7 @@ if stage 1; then
         judge=(--judge rules --keep-worked --max-tokens 512 "${again[@]}")
         no_judge=(--no-judge) filter=(--no-judge --require-grounded) classify=(--level-from-model off) no_reference=(--no-model)
     fi
-    ocr=(${OCR:+--ocr "$OCR"} ${OCR_PAGES:+--ocr-pages "$OCR_PAGES"} ${OLMOCR:+--olmocr "$OLMOCR"} ${OLMOCR_URL:+--base-url "$OLMOCR_URL" --model "$OLMOCR_MODEL"})
+    ocr=(${OCR:+--ocr "$OCR"} ${OCR_PAGES:+--ocr-pages "$OCR_PAGES"} ${OLMOCR_URL:+--base-url "$OLMOCR_URL" --model "$OLMOCR_MODEL"})
     step "$py" 01_extract/digitize_pdfs.py --input "$INPUT" --output "$E1/documents.jsonl" ${METADATA:+--metadata "$METADATA"} "${ocr[@]}"
     ask "$TEACHER_MODEL" "$py" 01_extract/classify_documents.py --input "$E1/documents.jsonl" --output "$E1/classified.jsonl" "${classify[@]}"
     step "$py" 01_extract/chunk_documents.py --input "$E1/classified.jsonl" --output "$E1/chunks.jsonl" --tokenizer "${TOKENIZER:-$TEACHER_MODEL}" --max-tokens "$CHUNK_TOKENS" ${CHUNKS:+--sample "$CHUNKS"}

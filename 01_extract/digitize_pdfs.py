@@ -14,10 +14,9 @@ out  one row a document: id, title, subject (by the file's name: physics_mechani
 One bad page costs that page: it stands in documents.rejected.jsonl with doc, page and reason. A
 broken or encrypted PDF, an empty file and a second copy of the same text are rejected by name.
 
-Scanned pages (--ocr auto): olmOCR where it is installed (it needs an NVIDIA GPU) or served behind
---base-url, else tesseract, else rejected.
-    --olmocr PYTHON                                      # of an environment with olmocr: its command line reads those pages
-    vllm serve allenai/olmOCR-2-7B-1025-FP8    then  --ocr olmocr --base-url http://localhost:8000/v1 --model allenai/olmOCR-2-7B-1025-FP8
+Scanned pages (--ocr auto): olmOCR where its model is served behind --base-url, else tesseract, else
+rejected.
+    vllm serve allenai/olmOCR-2-7B-1025-FP8    then  --base-url http://localhost:8000/v1 --model allenai/olmOCR-2-7B-1025-FP8
     apt-get install tesseract-ocr
 A killed run goes on where it stopped, document by document. About 80 pages/s a core with a text
 layer, 0.7 with tesseract.
@@ -90,13 +89,8 @@ def find_files(inputs):
 
 # ---- what is known of a document beside its text ----
 
-LICENSE_NAME = re.compile(
-    r"""(?xi)CC[ -]?(?:BY(?:[ -](?:NC|SA|ND))*|0|Zero)(?:[ -]?(?:v(?:ersion)?[ ]?)?\d\.\d)?
-    | Creative\s+Commons\s+(?:Attribution|Zero)(?:[- ]*(?:Non-?Commercial|Share-?Alike|No-?Deriv\w+))*
-      (?:\s+(?:\d\.\d|v?\d\b))?(?:\s+International)?
-    | GNU\s+Free\s+Documentation\s+Licen[cs]e"""
-)
-LICENSE_URL = re.compile(r"(?i)creativecommons\.org/(?:licenses|publicdomain)/[a-z-]+/\d\.\d")
+# how the name or address of a licence begins
+LICENSE = re.compile(r"(?i)\bCC[ -]?(?:BY|0|Zero)\b|Creative ?Commons|GNU Free Documentation")
 LICENSE_TALK = re.compile(r"(?i)licen[cs]e|copyright|©|\brights\b|permission")
 PICTURE = re.compile(  # "(credit: NASA, CC BY)", "Cover photo: CC BY 2.0"
     r"(?i)\bcredits?\b|\[Figure|\b(?:photo\w*|images?|pictures?|cover)\b[^.\n]{0,60}(?:CC|licen)"
@@ -104,27 +98,21 @@ PICTURE = re.compile(  # "(credit: NASA, CC BY)", "Cover photo: CC BY 2.0"
 
 
 def find_license(start):
-    """Licence stated near a book's beginning, or null: its name or address in a paragraph that
-    speaks of licence, copyright or rights, or its name alone on a line."""
+    """Licence stated near a book's beginning, as "CC BY-SA 4.0", or null: its name or address in a
+    paragraph that speaks of licence, copyright or rights, or alone on a line."""
     for paragraph in re.split(r"\n\s*\n", start):
-        lines = (line.strip(" \t*_#>.") for line in paragraph.split("\n"))
-        stated = LICENSE_TALK.search(paragraph) or any(map(LICENSE_NAME.fullmatch, lines))
-        if not stated or PICTURE.search(paragraph):
+        lines = [line.strip(" \t*_#>") for line in paragraph.split("\n")]
+        alone = any(LICENSE.match(line) and len(line.split()) < 9 for line in lines)
+        if not (alone or LICENSE_TALK.search(paragraph)) or PICTURE.search(paragraph):
             continue
         # an address may run over a line end
-        address = LICENSE_URL.search(re.sub(r"\s+", "", paragraph))
-        if name := address or LICENSE_NAME.search(paragraph):
-            return short_license(" ".join(name[0].split()))
+        text = re.sub(r"(?<=[-/])\s+", "", " ".join(paragraph.split()))
+        names = [r.license_id(text[at.start() :][:100]) for at in LICENSE.finditer(text)]
+        known = [name for name in names if name.startswith(("cc-by", "cc0", "gfdl"))]
+        if known:  # the fullest: "Creative Commons Attribution License (CC BY 4.0)"
+            name = max(known, key=len).upper()
+            return re.sub(r"-(?=\d)", " ", name).replace("CC-", "CC ")
     return None
-
-
-def short_license(name):
-    """CC BY-SA 4.0 for "Creative Commons Attribution-ShareAlike 4.0 International" or its address;
-    other names as they are."""
-    short = r.license_id(name)
-    if not short.startswith("cc"):
-        return name
-    return re.sub(r"-(?=\d)", " ", short.upper()).replace("CC-", "CC ")
 
 
 # "Microsoft Word - thesis.doc"
@@ -254,9 +242,8 @@ def read_rows(path, source, args):
             yield [({**row, "source": name}, "no text")]
             continue
         made = make_row(row["text"], name, args, row, row.get("pages"))
-        if made["pages"]:
-            made["text"] = row["text"]  # their offsets count from the text as it came
-        yield [({**row, **made, "id": row["id"]}, None)]
+        # the text as it came: the offsets of its pages count from there
+        yield [({**row, **made, "id": row["id"], "text": row["text"]}, None)]
 
 
 # ---- a PDF from its pages: {page index, -1 for the whole file: (kind, value)}; the kind is "lines"
@@ -389,8 +376,6 @@ def options_of():
     add("--language", default="eng", metavar="L", help="tesseract's, e.g. eng+deu (default eng)")
     add("--base-url", metavar="URL", help="OpenAI-compatible endpoint of olmOCR's model")
     add("--model", metavar="M", help="name of olmOCR's model at the endpoint")
-    python = "Python of the environment that has olmocr (default: this one)"
-    add("--olmocr", default=sys.executable, metavar="PYTHON", help=python)
     args = parser.parse_args()
     args.workers = args.workers or len(os.sched_getaffinity(0))
     return args
@@ -433,7 +418,6 @@ def main():
                 emit(made, step, seen)
     step.finish(ocr=ocr)
     shutil.rmtree(done)
-    shutil.rmtree(r.beside(args.output, "olmocr"), ignore_errors=True)
 
 
 if __name__ == "__main__":

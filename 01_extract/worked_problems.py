@@ -95,12 +95,19 @@ def with_sections(text, blocks):
     return made
 
 
-def find_items(text, block, section):
-    """Matches of the numbers in a block that may begin items; a key may have several on a line."""
+def find_items(text, block, section, last):
+    """Yield (number, match) of the items that may begin in a block and count on from `last`; a key
+    may have several on a line."""
     if block.level:
-        return []
+        return
     short = section.kind == "key" and list(SHORT_KEY.finditer(text, block.start, block.end))
-    return short if short and len(short) > 1 else ITEM.finditer(text, block.start, block.end)
+    several = short and len(short) > 1
+    for match in short if several else ITEM.finditer(text, block.start, block.end):
+        value = int(match[1].rsplit(".", 1)[-1])
+        # a key to odd numbers has even ones in lists only
+        if last < value <= last + 6 and not (section.odd and value % 2 == 0):
+            last = value
+            yield value, match
 
 
 def number_items(text, section, blocks):
@@ -112,16 +119,12 @@ def number_items(text, section, blocks):
     kind = "item" if section.kind == "key" else "exercise"
     made, last, count = [], 0, 0
     for block in blocks:
-        for match in find_items(text, block, section):
-            value = int(match[1].rsplit(".", 1)[-1])
-            # a key to odd numbers has even ones in lists only
-            if not last < value <= last + 6 or (section.odd and value % 2 == 0):
-                continue
+        for number, match in find_items(text, block, section, last):
             before = text[block.start : match.start()].rstrip()
             if before:
                 made.append(block._replace(end=block.start + len(before)))
             block = Block(match.start(), block.end, 0, kind, match[1], match.end())
-            last = value
+            last = number
             count += 1
         made.append(block)
     return made if count > len(labels) else blocks

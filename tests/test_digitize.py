@@ -1,5 +1,5 @@
 """Digitising: reading order, headers, hyphens, bad pages, broken files, OCR by tesseract, a
-scripted olmOCR endpoint and command."""
+scripted olmOCR endpoint."""
 
 import io
 import json
@@ -794,35 +794,6 @@ def test_olmocr_behind_an_endpoint_reads_only_the_scanned_pages(run_script, tmp_
     assert [(row["page"], row["reason"]) for row in rejected] == [(3, "ocr failed")]
     raws = sorted((tmp_path / "out").glob("documents.ocr*.raw.jsonl"))
     assert [len(read_jsonl(path)) for path in raws] == [2, 1, 1]
-
-
-OLMOCR = """
-import json, pathlib, sys
-workspace, pdfs = pathlib.Path(sys.argv[1]), sys.argv[sys.argv.index("--pdfs") + 1:]
-(workspace / "results").mkdir(parents=True)
-for pdf in pdfs:
-    row = {"text": "First scan.first\\nsecond", "metadata": {"Source-File": pdf}, "attributes": {"pdf_page_numbers": [[0, 11, 1], [11, 23, 2]]}}
-    (workspace / "results" / "output_x.jsonl").write_text(json.dumps(row) + "\\n")
-"""
-
-
-def test_olmocr_by_its_command_line(run_script, tmp_path):
-    package = tmp_path / "lib" / "olmocr"
-    package.mkdir(parents=True)
-    (package / "__init__.py").write_text("")
-    (package / "pipeline.py").write_text(OLMOCR)
-    (tmp_path / "scan.pdf").write_bytes(
-        image_only(make_pdf([paragraph(SENTENCE), paragraph(SENTENCE)]))
-    )
-    environment = {"PYTHONPATH": str(tmp_path / "lib"), "CUDA_VISIBLE_DEVICES": "0"}
-    (document,), rejected, _ = digitize(
-        run_script, tmp_path, tmp_path / "scan.pdf", env=environment
-    )
-    assert (
-        not rejected
-        and document["text"] == "First scan.\n\nfirst\nsecond"
-        and document["pages"] == [[1, 0], [2, 13]]
-    )
 
 
 @settings(max_examples=200, deadline=None)

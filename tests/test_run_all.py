@@ -45,13 +45,13 @@ def test_adapters_are_trained_with_the_whole_model_on_each_gpu(profile, file):
 
 def test_ocr_measures_and_marks_are_settings():
     commands = dry_run(
-        PROFILE="lora", GPUS="1", STOP="1", OCR="olmocr", OCR_PAGES="formulas", OLMOCR="/opt/my ocr/python",
+        PROFILE="lora", GPUS="1", STOP="1", OCR="olmocr", OCR_PAGES="formulas",
         OLMOCR_URL="http://h:1/v1", MEASURE="org/judge", MARKS="anna.csv ben.csv",
     )  # fmt: skip
     script = {Path(word).name: command for command in commands for word in command if ".py" in word}
     read = script["digitize_pdfs.py"]
     assert read[read.index("--ocr") :] == [
-        *("--ocr", "olmocr", "--ocr-pages", "formulas", "--olmocr", "/opt/my ocr/python"),
+        *("--ocr", "olmocr", "--ocr-pages", "formulas"),
         *("--base-url", "http://h:1/v1", "--model", "allenai/olmOCR-2-7B-1025-FP8"),
     ]
     measured, final = script["measure_qa.py"], script["finalize.py"]

@@ -1,5 +1,5 @@
-"""Scanned pages read by olmOCR: its model behind an endpoint, or its own command line (used by
-digitize_pdfs.py; no command of its own)."""
+"""Scanned pages read by olmOCR's model behind an endpoint (used by digitize_pdfs.py; no command of
+its own)."""
 
 import sys
 from pathlib import Path
@@ -7,11 +7,8 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 import base64
-import collections
-import itertools
 import re
 import shutil
-import subprocess
 
 from pdf import page as pdf_page
 
@@ -60,14 +57,8 @@ def to_messages(row):
 
 
 def read(scans, raw_path, args):
-    """{(path, index): Markdown} of the pages that olmOCR could read."""
-    if args.base_url:
-        return ask_endpoint(scans, raw_path, args)
-    return run_command(scans, r.beside(args.output, "olmocr"), args.olmocr)
-
-
-def ask_endpoint(scans, raw_path, args):
-    """Pages asked from olmOCR's model; raw answers are kept and not asked twice.
+    """{(path, index): Markdown} of the pages that olmOCR's model could read; raw answers are kept
+    and not asked twice.
 
     A page that was cut off, or that the model found turned, is asked again, warmer and upright: at
     most len(TEMPERATURES) times.
@@ -100,66 +91,22 @@ def ask_endpoint(scans, raw_path, args):
     return answers
 
 
-def run_command(scans, workspace, python):
-    """Pages read by olmOCR's own command line, which starts its engine once for all. Its workspace
-    stays until the run has ended, so that pages are not read twice; one bad page costs itself
-    (--max_page_error_rate 1)."""
-    import pypdfium2
-
-    by_path, names, answers = collections.defaultdict(list), {}, {}
-    for path, index in scans:
-        by_path[path].append(index)
-    workspace.mkdir(parents=True, exist_ok=True)
-    for path, indices in by_path.items():
-        name = workspace / f"{r.text_hash(r.file_hash(path), indices)[:16]}.pdf"
-        part = pypdfium2.PdfDocument.new()
-        part.import_pages(pypdfium2.PdfDocument(path), indices)
-        part.save(str(name))
-        names[name.name] = path
-    command = [python, "-m", "olmocr.pipeline", workspace / "work", "--max_page_error_rate", "1"]
-    command += ["--pdfs", *(workspace / name for name in names)]
-    if code := subprocess.run(command, stdout=sys.stderr).returncode:
-        raise r.BadInput(f"olmOCR ended with code {code}, see above; or --ocr tesseract or none")
-    results = (workspace / "work" / "results").glob("*.jsonl")
-    for row in itertools.chain.from_iterable(r.read(path, unique=False) for path in results):
-        path = names.get(Path(row["metadata"]["Source-File"]).name)
-        for start, end, page in row["attributes"]["pdf_page_numbers"] if path else ():
-            answers[path, by_path[path][page - 1]] = row["text"][start:end].strip()
-    return answers
-
-
-def has_olmocr(python):
-    """True where a Python (of this or another environment: olmOCR's pins are its own) has the
-    package, and there is a GPU for it."""
-    program = "import importlib.util as u, sys; sys.exit(u.find_spec('olmocr') is None)"
-    try:
-        found = subprocess.run([python, "-c", program], capture_output=True).returncode == 0
-    except OSError:
-        return False
-    return found and bool(batch_generate.visible_gpus())
-
-
 NEEDED = {
-    "olmocr": "--base-url and --model of its model, or a GPU and --olmocr, a Python that has it",
+    "olmocr": "--base-url and --model of olmOCR's model",
     "tesseract": "the command tesseract (apt-get install tesseract-ocr)",
 }
 
 
 def choose(args):
-    """ "olmocr", "tesseract" or "none" for --ocr auto; BadInput where what is asked for is not
-    there."""
+    """ "olmocr", "tesseract" or "none" for --ocr; BadInput where what is asked for is not there."""
     if args.base_url and not args.model:
         raise r.BadInput("--base-url: name the OCR model with --model")
-    have = {
-        "olmocr": bool(args.base_url) or has_olmocr(args.olmocr),
-        "tesseract": shutil.which("tesseract") is not None,
-        "none": True,
-    }
-    if args.ocr_pages != "scans" and not have["olmocr"]:
+    tesseract = shutil.which("tesseract") is not None
+    have = {"olmocr": bool(args.base_url), "tesseract": tesseract, "none": True}
+    reader = next(name for name in have if have[name]) if args.ocr == "auto" else args.ocr
+    if not have[reader]:
+        raise r.BadInput(f"--ocr {reader} needs {NEEDED[reader]}")
+    if args.ocr_pages != "scans" and reader != "olmocr":
         needed = NEEDED["olmocr"]
-        raise r.BadInput(f"--ocr-pages {args.ocr_pages} is read by olmOCR alone: give {needed}")
-    if args.ocr == "auto":
-        return next(name for name in have if have[name])
-    if not have[args.ocr]:
-        raise r.BadInput(f"--ocr {args.ocr} needs {NEEDED[args.ocr]}")
-    return args.ocr
+        raise r.BadInput(f"--ocr-pages {args.ocr_pages} is for olmOCR alone, which needs {needed}")
+    return reader

@@ -256,18 +256,18 @@ def page_paragraphs(lines, book):
 def footnotes_first(paragraphs, book):
     """Paragraphs of a page with its footnotes before a last paragraph that goes on overleaf, so
     that its halves meet."""
+
+    def is_note(paragraph):
+        return paragraph.kind == "text" and paragraph.size <= 0.93 * book.size
+
     body = len(paragraphs) - 1
-    while body > 0 and is_note(paragraphs[body], book):
+    while body > 0 and is_note(paragraphs[body]):
         body -= 1
     # a first paragraph stays the first: the page before may end in its beginning
     last = paragraphs[body] if body > 0 else None
     if not last or not last.is_unfinished():
         return paragraphs
     return [*paragraphs[:body], *paragraphs[body + 1 :], last]
-
-
-def is_note(paragraph, book):
-    return paragraph.kind == "text" and paragraph.size <= 0.93 * book.size
 
 
 # ---- the book ----
@@ -286,21 +286,28 @@ def assemble(pages):
     book = Book(kept)
     made, starts = [], []
     for (number, page), lines in zip(pages, kept, strict=True):
-        paragraphs = page_paragraphs(lines, book)
         if isinstance(page, str):
             paragraphs = [Paragraph("text", page.strip())] if page.strip() else []
-        inside = 0
-        if made and paragraphs and runs_over(made[-1], paragraphs[0]):
-            second = paragraphs.pop(0).text
-            made[-1].text = join_lines(made[-1].text, second, book.known)
-            inside = len(made[-1].text) - len(second)
-        starts.append((number, len(made) - bool(inside), inside))
-        made += paragraphs
+        else:
+            paragraphs = page_paragraphs(lines, book)
+        starts.append((number, *add_page(made, paragraphs, book)))
     parts = [f"## {p.text}" if p.kind == "heading" else p.text for p in made]
     # marks of hyphens and control characters that are left; every character stays one character
     text = CONTROL.sub(lambda m: "-" if m[0] == HYPHEN else " ", "\n\n".join(parts))
     at = [0, *itertools.accumulate(len(part) + 2 for part in parts)]
     return text, [[number, min(at[n] + inside, len(text))] for number, n, inside in starts]
+
+
+def add_page(made, paragraphs, book):
+    """Add the paragraphs of a page to those `made` before it; returns the index of the paragraph in
+    which the page starts, and the character of it."""
+    if not made or not paragraphs or not runs_over(made[-1], paragraphs[0]):
+        made += paragraphs
+        return len(made) - len(paragraphs), 0
+    last, first = made[-1], paragraphs[0]
+    last.text = join_lines(last.text, first.text, book.known)
+    made += paragraphs[1:]
+    return len(made) - len(paragraphs), len(last.text) - len(first.text)
 
 
 def runs_over(last, first):
