@@ -228,7 +228,7 @@ if ! $DRY_RUN; then
     fi
 fi
 [[ -z $DETERMINISTIC ]] || export VLLM_BATCH_INVARIANT=1
-export PYTHONWARNINGS=${PYTHONWARNINGS:-ignore::FutureWarning} VLLM_NO_USAGE_STATS=1 DO_NOT_TRACK=1 VLLM_LOGGING_LEVEL=${VLLM_LOGGING_LEVEL:-WARNING} TOKENIZERS_PARALLELISM=false
+export PYTHONWARNINGS=${PYTHONWARNINGS:-ignore::FutureWarning,ignore::DeprecationWarning,ignore::UserWarning:multiprocessing.resource_tracker} VLLM_NO_USAGE_STATS=1 DO_NOT_TRACK=1 VLLM_LOGGING_LEVEL=${VLLM_LOGGING_LEVEL:-WARNING} TOKENIZERS_PARALLELISM=false
 cache=$(realpath -m "$OUT/cache")
 export MPLCONFIGDIR=$cache/matplotlib VLLM_CACHE_ROOT=$cache/vllm   # nothing is written outside the run's folder
 if [[ $GPUS == 0 ]]; then
@@ -344,8 +344,7 @@ if stage 4; then
     step "$py" 04_eval/compare.py "$E4/scored.jsonl:base" "$E4/scored.jsonl:tuned" --output "$E4/comparison.json"
     ablation=()
     [[ -f $E2/ablation/ablation.json ]] && ablation=(--ablation "$E2/ablation/ablation.json")   # of 02_mix/ablate.sh, where it was run on this run's rows
-    step "$py" 04_eval/report.py --scored "$E4/scored.jsonl" --output "$E4" --title "$RUN: base and tuned model" --note "${NOTE:-}" \
-        --run "$OUT" "${ablation[@]}"
+    step "$py" 04_eval/report.py --scored "$E4/scored.jsonl" --output "$E4" --title "$RUN: base and tuned model" --note "${NOTE:-}" "${ablation[@]}"
     step "$py" 03_sft/model_card.py --model "$E3/model" --results "$OUT/results.csv" --output "$E3/model/README.md" ${HUB_ID:+--push-to-hub --hub-id "$HUB_ID"}
 fi
 

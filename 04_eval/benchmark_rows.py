@@ -21,7 +21,7 @@ def choice(question, options, right, shuffle=False, **more):
     right = [right] if isinstance(right, int) else right
     if not right or not all(0 <= place < len(options) for place in right):
         return "no reference answer"
-    if shuffle and not any(NAMES_POSITION.search(option) for option in options):
+    if shuffle:
         # of the row's own text: no seed that is the same for every row
         random.Random(r.text_hash(question, *options)).shuffle(order)
     letters = [string.ascii_uppercase[order.index(place)] for place in right]
@@ -33,13 +33,6 @@ def choice(question, options, right, shuffle=False, **more):
         reference=letters[0] if len(letters) == 1 else sorted(letters),
         **more,
     )
-
-
-NAMES_POSITION = re.compile(
-    r"(?i:\b(?:all|none|both|any|neither|either) of (?:the )?(?:above|these|them))"
-    # the whole of "Both A and B", "(A) or (C)", "A, B and C only"
-    r"|^(?:\w+ )?\(?[A-E]\)?(?:, \(?[A-E]\)?)*,? (?:and|or) \(?[A-E]\)?(?: only)?\.?$"
-)
 
 
 def open_answer(question, reference, **more):

@@ -1,6 +1,5 @@
 """The fifteen benchmarks: how files and hub sets become rows, and what the paper measured.
 
-    python 04_eval/benchmarks.py                    the table of the benchmarks
     python 04_eval/benchmarks.py --download DIR     all from the hub, as DIR/NAME.jsonl; what is
                                                     there stays
 
@@ -234,13 +233,6 @@ def load_hub(name, other_rows=False):
     return rows, [{**row, "reason": reason} for row, reason in made if reason]
 
 
-def name_of(text):
-    """Id of a benchmark from the ways people write it: "MATH-500", "cs_bench", "gpqa"."""
-    short = re.sub(r"[^a-z0-9]", "", text.lower())
-    known = {re.sub(r"[^a-z0-9]", "", name): name for name in BENCHMARKS}
-    return (known | {"gpqa": "gpqa_diamond", "medqaus": "medqa"}).get(short)
-
-
 def download(folder, names=None, other_rows=False):
     """Write each benchmark of the hub (or those named) to a file of eval rows; what is there stays.
 
@@ -269,14 +261,10 @@ def download(folder, names=None, other_rows=False):
 def main():
     parser = r.parser(__doc__)
     add = parser.add_argument
-    add("--download", metavar="DIR", help="fetch the benchmarks from the hub into this folder")
+    add("--download", metavar="DIR", required=True, help="folder for the benchmarks of the hub")
     add("--allow-other-rows", action="store_true", help="take hub sets of other row counts too")
     args = parser.parse_args()
-    if args.download:
-        return download(args.download, other_rows=args.allow_other_rows)
-    for name, entry in BENCHMARKS.items():
-        rows = entry["n"] or "?"
-        print(f"{name:13} {entry['category']:9} {rows:>6}  {entry['hub']:38} {entry['license']}")
+    download(args.download, other_rows=args.allow_other_rows)
 
 
 if __name__ == "__main__":

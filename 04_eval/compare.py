@@ -60,17 +60,17 @@ def read_model(text):
 
 
 def refuse(what, keys):
-    """BadInput that names the first five of some (benchmark, question, repeat), if there are."""
-    names = sorted(f"{name}:{id_}#{repeat}".removesuffix("#0") for name, id_, repeat in keys)
+    """BadInput that names the first five of some (benchmark, question), if there are."""
+    names = sorted(map(":".join, keys))
     if names:
         more = f" and {len(names) - 5} more" if len(names) > 5 else ""
         raise r.BadInput(f"{what}: {', '.join(names[:5])}{more}")
 
 
 def by_question(rows):
-    """{(benchmark, question, repeat): row} of the rows that have a reference."""
+    """{(benchmark, question): row} of the rows that have a reference."""
     rows = (row for row in rows if row["correct"] is not None)
-    return {(row["benchmark"], row["question_id"], row["repeat"]): row for row in rows}
+    return {(row["benchmark"], row["question_id"]): row for row in rows}
 
 
 def pair(rows_a, rows_b, name_a="A", name_b="B"):
@@ -148,8 +148,7 @@ def difference(pairs, seed):
     """Statistics of one set of pairs, shares in percent; and the bootstrap samples of each
     measure."""
     wins = [row_b["correct"] - row_a["correct"] for row_a, row_b in pairs]
-    questions = len({row["question_id"] for row, _ in pairs})
-    result = dict(n=questions, only_a=wins.count(-1), only_b=wins.count(1))
+    result = dict(n=len(pairs), only_a=wins.count(-1), only_b=wins.count(1))
     samples = {}
     for number, (name, measure) in enumerate(MEASURES.items()):
         sums = cluster_sums(pairs, measure)

@@ -1,11 +1,11 @@
-"""Write the report of an evaluation: tables, plots, the paper's figures beside ours, and a page to
+"""Write the report of an evaluation: tables, a plot, the paper's figures beside ours, and a page to
 read the samples.
 
     python 04_eval/report.py --scored scored.jsonl --output 04_eval --note "What this run can show."
 
 in   scored files of score.py (of several models the last is compared with the first); --ablation:
-     the data of 02_mix/ablation_table.py; --run: the rows, mixture and training behind the model
-out  OUTPUT/report.html, plots/*.png, and viewer.html with all samples (works from disk)
+     the data of 02_mix/ablation_table.py
+out  OUTPUT/report.html, plots/accuracy.png, and viewer.html with all samples (works from disk)
 """
 
 import sys
@@ -17,8 +17,7 @@ import json
 
 import benchmarks
 import compare
-import report_plots
-import report_run
+import report_plot
 import report_viewer
 import score
 
@@ -132,30 +131,14 @@ def compared(facts, models):
     return result, ""
 
 
-def arguments():
-    parser = r.parser(__doc__)
-    add = parser.add_argument
-    add("--scored", nargs="+", metavar="FILE", required=True, help="files of score.py")
-    add("--output", metavar="DIR", required=True, help="folder for the report")
-    add("--title", default="Evaluation report", help="heading (default %(default)s)")
-    add("--note", default="", metavar="TEXT", help="what this run can show; stands on top")
-    add("--ablation", metavar="FILE", help="ablation.json of 02_mix/ablate.sh, shown as a table")
-    add("--run", metavar="DIR", help="folder of the whole run: funnel, mixture, loss")
-    args = parser.parse_args()
-    if args.ablation and not Path(args.ablation).is_file():
-        raise r.BadInput(f"{args.ablation}: there is no such file; 02_mix/ablate.sh makes it")
-    return args
-
-
-def contents(args, folder):
-    """What the templates show, by name; the plots are drawn into folder."""
+def contents(args):
+    """What report.html shows, by name."""
     table = read_table(args.scored)
     facts = [row for path in args.scored for row in compare.read_facts(path)]
     models = distinct(table, "model")
     names = benchmarks.in_order(distinct(table, "benchmark"))
     comparison, refused = compared(facts, models)
     published, columns = paper_rows(table, names)
-    run = report_run.facts_of(args.run) if args.run else None
     dates = sorted(distinct(table, "date"))
     return dict(
         title=args.title,
@@ -173,19 +156,24 @@ def contents(args, folder):
         ablation=json.loads(Path(args.ablation).read_text("utf-8")) if args.ablation else {},
         published=published,
         published_names=columns,
-        repeated=[row for row in table if row.get("repeats")],
         by_subject=by_subject(facts, names),
-        plots=report_plots.draw_plots(folder, table, names, models, comparison),
-        run=run,
-        loss_plot=report_plots.draw_loss(folder, run["training"]) if run else None,
+        table=table,
         facts=[(name, ", ".join(sorted(distinct(table, f)))) for name, f in MADE_BY.items()],
     )
 
 
 def main():
-    args = arguments()
-    folder = Path(args.output)
-    context = contents(args, folder)
+    parser = r.parser(__doc__)
+    add = parser.add_argument
+    add("--scored", nargs="+", metavar="FILE", required=True, help="files of score.py")
+    add("--output", metavar="DIR", required=True, help="folder for the report")
+    add("--title", default="Evaluation report", help="heading (default %(default)s)")
+    add("--note", default="", metavar="TEXT", help="what this run can show; stands on top")
+    add("--ablation", metavar="FILE", help="ablation.json of 02_mix/ablate.sh, shown as a table")
+    args = parser.parse_args()
+    folder, context = Path(args.output), contents(args)
+    picture = folder / "plots" / "accuracy.png"
+    report_plot.draw_accuracy(picture, *(context[name] for name in ("table", "names", "models")))
     write_page(folder / "report.html", **context)
     index = report_viewer.write(folder, args.scored)
     data = report_viewer.script_json(index)

@@ -34,31 +34,6 @@ def script_json(value):
     return text.encode("utf-8", "replace").decode()
 
 
-class Parts:
-    """The texts of samples, in files of about PART_BYTES below a folder."""
-
-    def __init__(self, folder):
-        self.folder, self.number, self.texts, self.size = folder, 0, [], 0
-
-    def add(self, texts):
-        """(part, place) of a sample's texts."""
-        if self.size > PART_BYTES:
-            self.flush()
-        self.texts.append(texts)
-        self.size += sum(len(text) for text in texts if isinstance(text, str))
-        return self.number, len(self.texts) - 1
-
-    def flush(self):
-        with r.write_aside(self.folder / f"{self.number}.js") as file:
-            file.write(f"part({self.number},{script_json(self.texts)});\n".encode())
-        self.number, self.texts, self.size = self.number + 1, [], 0
-
-
-def question_key(row):
-    """The same for a question's repeats and for every model that was asked it."""
-    return f"{row['benchmark']}:{row.get('question_id') or row['id'].rsplit('@', 1)[0]}"
-
-
 def texts_of(row):
     """[prompt, response, reasoning, reference, unit] as the page shows them."""
     shown = [row.get("prompt") or row.get("question") or "", row["response"] or ""]
@@ -81,21 +56,32 @@ def state(row):
     return 2 if undecided or row["correct"] is None else int(row["correct"])
 
 
+def write_part(folder, number, texts):
+    with r.write_aside(folder / f"{number}.js") as file:
+        file.write(f"part({number},{script_json(texts)});\n".encode())
+
+
 def write(folder, paths):
     """Write the texts below folder/samples; returns the index for the page: columns of equal
     length, one entry a sample."""
     samples = Path(folder) / "samples"
     for old in samples.glob("*.js"):
         old.unlink()
-    parts, asked, columns = Parts(samples), [], {name: [] for name in COLUMNS}
+    part, texts, size = 0, [], 0
+    asked, columns = [], {name: [] for name in COLUMNS}
     # a number for each text, in order of appearance
     models, names, questions, rules = (
         collections.defaultdict(itertools.count().__next__) for _ in range(4)
     )
     for row in (row for path in paths for row in r.read(path, "response?", "extracted", "correct")):
-        key = question_key(row)
+        key = (row["benchmark"], row["question_id"])
         if questions[key] == len(asked):
             asked.append(about_question(row, names))
+        if size > PART_BYTES:
+            write_part(samples, part, texts)
+            part, texts, size = part + 1, [], 0
+        texts.append(texts_of(row))
+        size += sum(len(text) for text in texts[-1] if isinstance(text, str))
         judged = f"judge: {row['judged']}" if row.get("judged") else row.get("equal_by")
         sample = (
             row["id"],
@@ -107,11 +93,12 @@ def write(folder, paths):
             row.get("n_tokens"),
             rules[row.get("read_by")],
             rules[judged],
-            *parts.add(texts_of(row)),
+            part,
+            len(texts) - 1,
         )
         for column, cell in zip(columns.values(), sample, strict=True):
             column.append(cell)
-    parts.flush()
+    write_part(samples, part, texts)
     return dict(
         models=list(models),
         benchmarks=list(names),

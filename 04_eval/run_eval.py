@@ -8,11 +8,12 @@ in   --data: a folder of benchmark files (benchmarks.py says in which forms); wi
      which are kept in OUTPUT/benchmarks. --limit N takes N rows of each benchmark, by hash
 out  OUTPUT/samples.jsonl: id, benchmark, category, subject, kind, question, options, reference,
      unit, group, prompt, response, finish_reason, n_tokens, extracted, correct, question_id,
-     option_order, model, prompt_id, seed, repeat; the model's text in samples.raw.jsonl; rows
-     without a place or an answer in samples.rejected.jsonl; OlympicArena's answers for its authors
-     in olympicarena_submission.json
+     option_order, model, prompt_id, seed; the model's text in samples.raw.jsonl; rows without a
+     place or an answer in samples.rejected.jsonl; OlympicArena's answers for its authors in
+     olympicarena_submission.json
 
-Stopped, the same command goes on where it was. A model that was trained again under the same path
+Stopped, the same command goes on where it was; with a larger --max-tokens what was cut off is asked
+again. A model that was trained again under the same path
 is evaluated again.
 """
 
@@ -40,7 +41,7 @@ def names_of(text):
     file of rows)."""
     if text == "all" or text.endswith(benchmarks.KINDS_OF_FILES):
         return None
-    return [benchmarks.name_of(name) or name.lower() for name in re.findall(r"[^\s,]+", text)]
+    return re.findall(r"[^\s,]+", text.lower())
 
 
 def choose(args):
@@ -82,9 +83,8 @@ def limited(rows, limit):
 
 
 def rows_to_ask(chosen, args):
-    """The rows of all benchmarks (those of a shard), each `repeats` times side by side, so that the
-    engine reads its prompt once; an id that stands in two benchmarks gets the benchmark's name
-    before it.
+    """The rows of all benchmarks (those of a shard); an id that stands in two benchmarks gets the
+    benchmark's name before it.
 
     GPQA goes last: its authors ask that no question is printed, and the first prompt is.
     """
@@ -94,9 +94,7 @@ def rows_to_ask(chosen, args):
     asked = []
     for row in part_of(rows, args.shard):
         id_ = f"{row['benchmark']}:{row['id']}" if times[row["id"]] > 1 else row["id"]
-        for repeat in range(args.repeats):
-            own = dict(question_id=row["id"], id=id_ + (f"#{repeat}" if repeat else ""))
-            asked.append({**row, **own, "repeat": repeat, "seed": args.seed})
+        asked.append({**row, "question_id": row["id"], "id": id_, "seed": args.seed})
     return asked
 
 
@@ -126,8 +124,8 @@ def set_aside_other_model(raw_path, identity):
 
 def sample(row, raw, args, prompt_id):
     """A row of samples.jsonl from a benchmark row and its raw answer."""
-    more = {**raw, "deterministic": raw["sampling"].get("deterministic")}
-    more = {key: more.get(key) for key in ("reasoning", "deterministic")}
+    more = dict(reasoning=raw.get("reasoning"))
+    more["deterministic"] = raw["sampling"].get("deterministic")
     return {
         **row,
         "prompt": benchmark_prompts.user_message(row),
@@ -159,7 +157,6 @@ def parse():
     add("--data", metavar="DIR", help="folder of the benchmarks' files (default: the hub)")
     add("--output", required=True, metavar="DIR", help="folder for samples.jsonl and the rest")
     add("--allow-other-rows", action="store_true", help="take hub sets of other row counts too")
-    add("--repeats", type=r.positive, default=1, metavar="K", help="ask each row with K seeds")
     args = parser.parse_args()
     if args.base_url and (args.adapter or args.backend == "transformers"):
         parser.error("--adapter and --backend work in this process; leave out --base-url")
@@ -205,9 +202,8 @@ def main():
         return
     step.output.parent.mkdir(parents=True, exist_ok=True)
     set_aside_other_model(step.raw_path, args.identity)
-    times = f" x {args.repeats}" if args.repeats > 1 else ""
     for name, rows in chosen.items():
-        r.say(f"{name:14} {len(rows):>7,} rows{times}")
+        r.say(f"{name:14} {len(rows):>7,} rows")
     rows, rejected = rows_to_ask(chosen, args), part_of(rejected, args.shard)
     counts = batch_generate.generate_jsonl(
         rows,
@@ -232,7 +228,7 @@ def main():
     for row in r.progress(graded, total=len(rows), desc="grading"):
         step.keep(row)
         facts.append(score.facts_of(row))
-        if row["benchmark"] == "olympicarena" and row["repeat"] == 0:
+        if row["benchmark"] == "olympicarena":
             olympic[row["source_id"]] = row["extracted"]
     if olympic:  # the form that its authors grade: {problem id: answer}
         name = step.output.stem.replace("samples", "olympicarena_submission")  # a shard's own

@@ -10,8 +10,8 @@ out  scored.jsonl: the same rows with extracted (text or null), correct (true, f
      read_by and equal_by (the rules that decided: `python -m answers`), judged, judged_by
      results.csv: a row a model and benchmark with the columns COLUMNS, shares in percent
 
-The interval is Wilson's; where questions share a passage, or were asked several times, its sample
-size is the effective one (cluster-robust).
+The interval is Wilson's; where questions share a passage its sample size is the effective one
+(cluster-robust).
 """
 
 import sys
@@ -76,7 +76,7 @@ def grade_row(row):
         read_by = answers.read(response, kind, options)[2]
         explicit = read_by in EXPLICIT or re.search(r"</answer>|\[/answer\]", response, re.I)
         explicit = explicit or read_by == "first line" and FIRST_LINE.match(response)
-        if row.get("still_thinking") or not explicit:
+        if not explicit:
             response = ""
     if row["reference"] is None:
         _, extracted, read_by = answers.read(response, kind, options)
@@ -119,34 +119,8 @@ def cluster_of(row):
     return ("group", row["group"]) if row.get("group") else ("question", row["question_id"])
 
 
-def pass_at(j, n, right):
-    """Chance that at least one of j answers, drawn from n of which `right` are right, is right
-    (Chen et al. 2021, arXiv 2107.03374)."""
-    return 1 - math.comb(n - right, j) / math.comb(n, j)
-
-
 def percent(rows, test):
     return 100 * sum(map(test, rows)) / len(rows)
-
-
-def repeats_of(rows):
-    """Statistics of k repeats in percent: their mean avg@k, pass@j for j = 1, 2, 4 ... and k, and
-    noise_sd, the standard deviation from one run to the next (at temperature 0 that of batching);
-    None where each question was asked once."""
-    runs = [percent(run, is_right) for run in groups(rows, "repeat").values()]
-    if (k := len(runs)) == 1:
-        return None
-    asked = groups(rows, "question_id").values()
-    right = [(len(its), sum(map(is_right, its))) for its in asked]  # a row may have failed
-    passed = {}
-    for j in (j for j in range(1, k + 1) if j & (j - 1) == 0 or j == k):
-        passed[j] = 100 * statistics.fmean(pass_at(min(j, n), n, count) for n, count in right)
-    mean, noise = statistics.fmean(runs), statistics.stdev(runs)
-    return {"k": k, "avg@k": mean, "pass": passed, "noise_sd": noise}
-
-
-def is_right(row):
-    return row["correct"]
 
 
 def guessed(row):
@@ -157,17 +131,14 @@ def guessed(row):
 
 def summarise(rows):
     """Scores of a set of rows of one model and benchmark: a dict with shares in percent; None
-    without a row that has a public reference: the others are not counted.
-
-    n counts questions; a question asked k times counts once, with its mean.
-    """
+    without a row that has a public reference: the others are not counted."""
     rows = [row for row in rows if row["correct"] is not None]
     if not rows:
         return None
     p, low, high, _ = interval([float(row["correct"]) for row in rows], map(cluster_of, rows))
     tokens = [row["n_tokens"] for row in rows if row["n_tokens"] is not None]
     return dict(
-        n=len({row["question_id"] for row in rows}),
+        n=len(rows),
         accuracy=100 * p,
         ci_low=100 * low,
         ci_high=100 * high,
@@ -177,7 +148,6 @@ def summarise(rows):
         judged=percent(rows, lambda row: row["judged"] is not None),
         mean_tokens=statistics.fmean(tokens) if tokens else None,
         chance=percent(rows, guessed),
-        repeats=repeats_of(rows),
     )
 
 
@@ -189,7 +159,7 @@ FACTS = (
 
 def facts_of(row):
     """What the statistics need of a graded row, without its long texts."""
-    return {key: row.get(key) for key in FACTS} | {"repeat": row.get("repeat") or 0}
+    return {key: row.get(key) for key in FACTS}
 
 
 def groups(rows, field):
@@ -274,43 +244,32 @@ def judge(rows, args, raw_path):
     )
 
 
-def ends_thoughts(row):
-    """Does a response end a block of thoughts that the prompt's template had opened?"""
-    return answers.trim.began_before(row["response"] or "")
-
-
 def read_samples(step, paths):
     """Samples of all inputs, with an id that names the model too, so that samples of several models
     stand in one file."""
     seen, kinds = set(), ", ".join(answers.KINDS)
     for path in paths:
-        # models with such a response: another of theirs that was cut off is thoughts alone
-        opened = {row.get("model") for row in r.read(path, "response") if ends_thoughts(row)}
         for row in step.read(path, "benchmark", "kind", "reference", "response"):
             where = f'{path}, row "{row["id"]}"'
             if row["kind"] not in answers.KINDS:
                 raise r.BadInput(f'{where}: field "kind" is {row["kind"]!r}, not one of {kinds}')
-            if row.get("model") in opened and not ends_thoughts(row):
-                row["still_thinking"] = True
             row.setdefault("model", Path(path).resolve().parent.name)
             row.setdefault("question_id", row["id"])
             row.setdefault("category", benchmarks.category_of(row["benchmark"]))
             row["id"] = row["id"].removesuffix(f"@{row['model']}") + f"@{row['model']}"
-            if row["id"] in seen:
+            key = (row["model"], row["benchmark"], row["question_id"])
+            if key in seen:
                 raise r.BadInput(
-                    f'{where}: the model "{row["model"]}" answers this row in another input too; '
+                    f'{where}: the model "{row["model"]}" answered this question in a row before; '
                     "give each run its own --name in run_eval.py"
                 )
-            seen.add(row["id"])
+            seen.add(key)
             yield row
 
 
 def show(table):
     for row in table:
         more = f"  chance {row['chance']:.1f}" if row["chance"] else ""
-        if k := row["repeats"]:
-            passes = "  ".join(f"pass@{j} {share:.1f}" for j, share in k["pass"].items())
-            more += f"  avg@{k['k']} {k['avg@k']:.1f}  {passes}  noise {k['noise_sd']:.2f}"
         shares = (f"{name} {row[name]:.1f}" for name in ("unparsed", "truncated", "undecided"))
         r.say(
             f"{row['model']:24.24} {row['benchmark']:13} n {row['n']:>6,}  "

@@ -12,14 +12,18 @@ BATCH = 16
 
 
 def ask(requests, emit, setup):
-    """Answer every request as batch_generate's engines do; emit(request, answer) keeps an answer.
-    setup: model, adapter, sampling."""
+    """Answer every request as batch_generate's engines do: emit(request, answer). setup: model,
+    adapter, sampling."""
     batch_generate.check_gpu()
     model, tokenizer = load(setup["model"], setup["adapter"])
+    own = model.generation_config.eos_token_id
+    ends = {tokenizer.eos_token_id, *(own if isinstance(own, list) else [own])}
+    # which gives a base model its template, too
+    ends = {*ends, *batch_generate.prepare_chat(tokenizer)} - {None}
     while batch := list(itertools.islice(requests, BATCH)):
-        answers = answer(model, tokenizer, batch, setup["sampling"])
-        for request, made in zip(batch, answers, strict=True):
-            emit(request, made)
+        made = answers(model, tokenizer, batch, ends, setup["sampling"])
+        for request, answer in zip(batch, made, strict=True):
+            emit(request, answer)
 
 
 def load(name, adapter):
@@ -46,31 +50,27 @@ def load(name, adapter):
     return model.to(device).eval(), tokenizer
 
 
-def answer(model, tokenizer, batch, sampling):
+def answers(model, tokenizer, batch, ends, sampling):
     """Answers of one batch, as the raw file keeps them; a prompt that leaves no room for an answer
     is this request's error."""
     context = getattr(model.config.get_text_config(), "max_position_embeddings", None) or 1 << 30
     how = dict(add_generation_prompt=True, tokenize=True, return_dict=False)
     how |= batch_generate.template_args(sampling)
-    own = model.generation_config.eos_token_id
-    ends = {tokenizer.eos_token_id, *(own if isinstance(own, list) else [own])}
-    # which gives a base model its template, too
-    ends = {*ends, *batch_generate.prepare_chat(tokenizer)} - {None}
-    answers, asked, budget = [], [], sampling["max_tokens"]  # asked: (answer, prompt) of each text
+    made, prompts = [], []
     for request in batch:
         ids = tokenizer.apply_chat_template(request["messages"], **how)
-        answers.append({"prompt_tokens": len(ids)})
-        if len(ids) + budget > context:
-            answers[-1] = {"error": f"a prompt of {len(ids)} tokens leaves no room in {context}"}
+        made.append({"prompt_tokens": len(ids)})
+        if len(ids) + sampling["max_tokens"] > context:
+            made[-1] = {"error": f"a prompt of {len(ids)} tokens leaves no room in {context}"}
         else:
-            asked.append((answers[-1], ids))
-    if not asked:
-        return answers
-    new = generate(model, tokenizer, [ids for _, ids in asked], batch[0]["seed"], ends, sampling)
-    for (made, ids), tokens in zip(asked, new, strict=True):
-        opened = batch_generate.ends_in_thinking(tokenizer.decode(ids[-8:]))
-        made |= finished(tokenizer, tokens, ends, opened)
-    return answers
+            prompts.append(ids)
+    asked = [answer for answer in made if "error" not in answer]
+    if asked:
+        new = generate(model, tokenizer, prompts, batch[0]["seed"], ends, sampling)
+        for answer, ids, tokens in zip(asked, prompts, new, strict=True):
+            opened = batch_generate.ends_in_thinking(tokenizer.decode(ids[-8:]))
+            answer |= finished(tokenizer, tokens, ends, opened)
+    return made
 
 
 def generate(model, tokenizer, prompts, seed, ends, sampling):

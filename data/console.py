@@ -35,7 +35,6 @@ NOISE = re.compile(
       | CPU\ backend\ doesn't\ allow\ to\ use | The\ global\ random\ seed\ is\ set
       | Passing\ raw\ prompts\ to\ InputProcessor | \[shutdown\] | ulimit\ of\ \d+)
     | \[transformers\]\ Ignoring\ clean_up_tokenization_spaces
-    | .*DeprecationWarning: | .*FutureWarning: | .*resource_tracker.*UserWarning:
     | Failed\ to\ load\ CPU\ gemm_4bit_forward                  # bitsandbytes: an extra package
     | \[rank\d+\]:\[W\d+\ .*find_unused_parameters              # torch's DDP
     | (?:Generating\ \S+\ split|Loading\ weights|Writing\ model\ shards    # bars of a second
@@ -43,7 +42,6 @@ NOISE = re.compile(
     )"""
 )
 NO_SERVER = re.compile(r".*: no server answers there; start it")  # run_all.sh starts it then
-WARNING = re.compile(r".*:\d+: \w*Warning: ")  # Python's; an indented line of its source follows
 FIRST = re.compile(r"--- first (prompt|row)\b")  # an example follows, up to a line of ---
 PATIENCE = 30  # seconds that an interrupted step has to end
 OWN_CODES = (0, 2, 3, 4, 130, 143)  # the step's last line says all that there is to say
@@ -53,8 +51,7 @@ class Console:
     """Which of a step's lines the console gets."""
 
     def __init__(self, log, out):
-        self.log, self.out = log, out
-        self.in_example = self.source_follows = False
+        self.log, self.out, self.in_example = log, out, False
 
     def show(self, data):
         """One line with its end; updates of a bar end with a carriage return, or not at all."""
@@ -68,15 +65,10 @@ class Console:
         elif self.in_example:
             self.in_example = text.rstrip() != "---"
             return
-        if not self.is_noise(text):
+        server_comes = os.environ.get("SERVER_COMES") and NO_SERVER.match(text)
+        if not server_comes and not NOISE.match(text.lstrip("\r")):
             self.out.write(text)
             self.out.flush()
-
-    def is_noise(self, text):
-        source = self.source_follows and text.startswith("  ")
-        noise = bool(NOISE.match(text.lstrip("\r"))) or source
-        self.source_follows = noise and bool(WARNING.match(text))
-        return noise or bool(os.environ.get("SERVER_COMES") and NO_SERVER.match(text))
 
 
 def open_channel(terminal):

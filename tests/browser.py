@@ -14,7 +14,7 @@ needs_browser = pytest.mark.skipif(
 )
 
 
-def browse(path, script="", width=1200, height=900, screenshot=None, budget=8000):
+def browse(path, script="", width=1200, height=900, budget=8000):
     """Open a page of the disk in headless Chromium, run a script at its end, and return the text of
     the document afterwards."""
     page = path
@@ -38,8 +38,8 @@ def browse(path, script="", width=1200, height=900, screenshot=None, budget=8000
         f"--user-data-dir={path.parent / 'profile'}",
         f"--window-size={width},{height}",
         f"--virtual-time-budget={budget}",
+        "--dump-dom",
     ]
-    command += [f"--screenshot={screenshot}"] if screenshot else ["--dump-dom"]
     done = subprocess.run([*command, page.as_uri()], capture_output=True, text=True, timeout=120)
     assert "CONSOLE" not in done.stderr or "Uncaught" not in done.stderr, done.stderr[-2000:]
     return done.stdout

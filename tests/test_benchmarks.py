@@ -243,11 +243,6 @@ def test_every_benchmark_is_described_in_full():
             "citation",
         } <= entry.keys(), name
         assert re.fullmatch("[0-9a-f]{7,40}", entry["revision"]), f"{name}: pinned by its commit"
-        assert name == benchmarks.name_of(entry["title"]) or name in ("medqa", "gpqa_diamond")
-    assert [
-        benchmarks.name_of(text)
-        for text in ("MATH-500", "super_gpqa", "CS-Bench", "gpqa", "nothing")
-    ] == ["math500", "supergpqa", "csbench", "gpqa_diamond", None]
 
 
 def test_shuffled_options_depend_on_the_row_alone_and_every_letter_is_right_about_as_often():
@@ -264,21 +259,6 @@ def test_shuffled_options_depend_on_the_row_alone_and_every_letter_is_right_abou
     assert all(70 < letters[letter] < 130 for letter in "ABCD"), (
         letters
     )  # 100 expected, 3.5 standard deviations
-
-
-def test_options_that_speak_of_other_options_keep_their_places():
-    for last in (
-        *("All of the above", "None of these", "Both A and B", "A and C", "neither of them"),
-        *("(A) or (C)", "A, B, and C only.", "Only A and B", "Compounds A and B"),
-    ):
-        row = benchmark_rows.choice("Which?", ["one", "two", "three", last], 0, shuffle=True)
-        assert row["option_order"] == [0, 1, 2, 3], last
-    for options in (
-        ["Vitamin A", "two", "three", "a band"],
-        ["Compounds A and B are enantiomers", "two", "three", "B or C is one"],
-    ):
-        rows = [benchmark_rows.choice(f"Which {i}?", options, 0, shuffle=True) for i in range(9)]
-        assert any(row["option_order"] != [0, 1, 2, 3] for row in rows), options
 
 
 def test_the_canary_travels_with_the_row_but_is_in_no_prompt():

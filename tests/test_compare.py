@@ -139,7 +139,7 @@ def test_two_runs_of_one_model_are_told_apart(tmp_path):
     assert "# m (second) against m (first)" in call(compare, first, second).stdout
 
 
-def test_shared_passages_and_repeats_are_resampled_together():
+def test_shared_passages_are_resampled_together():
     pairs = []
     for group in range(12):
         for i in range(5):
@@ -192,7 +192,7 @@ def test_what_cannot_be_paired_is_refused_and_named(change, message, tmp_path):
 
 def test_rows_without_a_reference_are_left_out(tmp_path):
     with pytest.raises(r.BadInput, match="no row with a reference"):
-        compare.pair([dict(benchmark="b", question_id="q", repeat=0, correct=None)], [])
+        compare.pair([dict(benchmark="b", question_id="q", correct=None)], [])
 
 
 def test_twenty_thousand_questions_take_a_moment():

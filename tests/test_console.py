@@ -24,8 +24,6 @@ Triton is installed, but doesn't include CPU backend. Disabling Triton.
 (Worker pid=4565) WARNING 11-25 03:07:44 [torch_utils.py:283] OMP_NUM_THREADS=2 is set; leaving Torch threads at 2
 (MainProcess pid=4496) WARNING 11-25 03:10:38 [utils.py:648] [shutdown] Process manager: force killing remaining processes
 [transformers] Ignoring clean_up_tokenization_spaces=True for BPE tokenizer TokenizersBackend.
-/x/multiprocessing/resource_tracker.py:254: UserWarning: resource_tracker: There appear to be 1 leaked shared_memory objects
-  warnings.warn('resource_tracker: There appear to be %d '
 Failed to load CPU gemm_4bit_forward from kernels-community: No module named 'kernels'.
 [rank1]:[W1129 08:00:56.703 reducer.cpp:1529] Warning: find_unused_parameters=True was specified in DDP constructor
 Generating train split: 12 examples [00:00, 3863.64 examples/s]

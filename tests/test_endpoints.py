@@ -320,16 +320,7 @@ def test_shards_of_an_evaluation_join_too(tmp_path):
     write_jsonl(
         tmp_path / "b.jsonl", [{"id": str(i), "question": f"{i}?", **form} for i in range(7)]
     )
-    given = [
-        "--benchmarks",
-        tmp_path / "b.jsonl",
-        "--model",
-        "m",
-        "--repeats",
-        2,
-        "--temperature",
-        1,
-    ]
+    given = ["--benchmarks", tmp_path / "b.jsonl", "--model", "m"]
 
     with FakeServer(lambda messages, body: "\\boxed{4}") as server:
         for name, shards in (("whole", [None]), ("parts", ["1/2", "2/2"])):
@@ -338,4 +329,4 @@ def test_shards_of_an_evaluation_join_too(tmp_path):
                 call(run_eval, *given, "--output", tmp_path / name, "--base-url", server.url, *more)
     r.join(tmp_path / "parts/samples.jsonl")
     whole, parts = (read_jsonl(tmp_path / name / "samples.jsonl") for name in ("whole", "parts"))
-    assert len(whole) == 14 and whole == parts
+    assert len(whole) == 7 and whole == parts

@@ -5,7 +5,6 @@ import html
 import json
 import re
 
-import dedup
 import pytest
 import report
 import report_viewer
@@ -18,8 +17,8 @@ from test_score import sample
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory):
-    """A folder with the report of two models on three benchmarks, one response hostile, made by the
-    scripts themselves."""
+    """A folder with the report of two models on three benchmarks, one response and one subject
+    hostile, made by the scripts themselves."""
     folder, inputs = tmp_path_factory.mktemp("report"), []
     for model, letters in (("base|1", "A-B-"), ("tuned", "AABC")):
         rows = []
@@ -33,7 +32,7 @@ def made(tmp_path_factory):
                     model=model,
                     benchmark=name,
                     category="Math" if name == "gsm8k" else "General",
-                    subject=f"part_{number % 2}",
+                    subject=HOSTILE if number == 5 else f"part_{number % 2}",
                     question=f"Question {number} <i>",
                     finish_reason="length" if letter == "-" else "stop",
                 )
@@ -60,9 +59,8 @@ def made(tmp_path_factory):
 
 def test_the_files_are_there(made):
     names = {str(path.relative_to(made)) for path in made.rglob("*")}
-    plots = {"plots/accuracy.png", "plots/differences.png"}
-    assert {"report.html", "viewer.html"} | plots <= names
-    assert all((made / plot).read_bytes().startswith(b"\x89PNG") for plot in plots)
+    assert {"report.html", "viewer.html", "plots/accuracy.png"} <= names
+    assert (made / "plots/accuracy.png").read_bytes().startswith(b"\x89PNG")
 
 
 def test_the_numbers_of_the_table_stand_in_the_report(made):
@@ -82,53 +80,6 @@ def test_the_numbers_of_the_table_stand_in_the_report(made):
         r'(?:src|href)="https?:',
         page + (made / "viewer.html").read_text().split('<script type="application/json"')[0],
     )
-
-
-@pytest.fixture(scope="module")
-def of_a_run(made, tmp_path_factory, run_folder):
-    folder = tmp_path_factory.mktemp("of_a_run")
-    inputs = ("--scored", made / "scored.jsonl")
-    call(report, *inputs, "--output", folder, "--run", run_folder)
-    return folder
-
-
-@pytest.fixture(scope="module")
-def run_folder(tmp_path_factory):
-    """A run's folder: rows through dedup.py itself, three training rows, the meta file of a
-    training."""
-    run = tmp_path_factory.mktemp("run")
-    rows = [{"id": str(n), "question": f"What is {n // 2} plus 7 times 12?"} for n in range(4)]
-    source = write_jsonl(run / "in.jsonl", rows)
-    call(dedup, "--input", source, "--output", run / "01_extract/dedup.jsonl", "--field=question")
-    sources = ("a", "a", f"<script>1</script> {HOSTILE}")
-    rows = [dict(id=str(n), source=source) for n, source in enumerate(sources)]
-    counts = {"in": 3, "out": 2, "rejected": {"score 10": 1}}  # of all runs, the judge's too
-    tokens = {"prompt_tokens": 3000, "completion_tokens": 1690}
-    (run / "02_mix").mkdir()
-    meta = dict(counts=counts, tokens=tokens, seconds=2.0, model="org/judge")
-    (run / "02_mix/difficulty.meta.json").write_text(json.dumps(meta))
-    write_jsonl(run / "02_mix/train.jsonl", rows)
-    (run / "03_sft/adapter").mkdir(parents=True)
-    log = [dict(step=n, loss=3 / n) for n in (1, 2, 3)]
-    meta = dict(
-        model="tiny", method="lora", steps=3, log=log, rows={"train": dict(rows=3, tokens=1234)}
-    )
-    (run / "03_sft/adapter/sft.meta.json").write_text(json.dumps(meta))
-    return run
-
-
-def test_the_report_shows_the_run_behind_the_scores(of_a_run):
-    page = (of_a_run / "report.html").read_text()
-    assert ">4,690</td>" in page and ">2,345</td>" in page, "tokens, and those of a row kept"
-    assert "duplicate 2" in page and "66.7 %" in page and "1,234" in page
-    assert "3.000 at step 1 to 1.000 at step 3" in page and (of_a_run / "plots/loss.png").is_file()
-    assert "<script>1</script>" not in page and "&lt;script&gt;1" in page
-
-
-def test_a_run_that_is_not_there_is_said(made, tmp_path):
-    inputs = ("--scored", made / "scored.jsonl")
-    done = call(report, *inputs, "--output", tmp_path, "--run", tmp_path / "absent", code=2)
-    assert "no such folder" in done.stderr
 
 
 def parts_of(folder):
@@ -159,7 +110,7 @@ def test_the_data_of_the_viewer_cannot_leave_its_element(made):
 
 def test_questions_of_gpqa_stay_out(tmp_path):
     row = dict(sample(1, "A", benchmark="gpqa_diamond"), correct=True, extracted="A")
-    row |= dict(question="A secret question", prompt="A secret question?", model="m")
+    row |= dict(question="A secret question", prompt="A secret question?", question_id="q1")
     row["response"] = "The secret question says A"
     index = report_viewer.write(tmp_path, [write_jsonl(tmp_path / "s.jsonl", [row])])
     written = json.dumps(index) + "".join(p.read_text() for p in (tmp_path / "samples").iterdir())
@@ -244,18 +195,6 @@ def test_one_model_and_models_that_cannot_be_compared(tmp_path):
         page = (tmp_path / "out/report.html").read_text()
         assert wanted in page
     assert "What the paper published" in page and ">92.0</td>" in page and "91.96" not in page
-
-
-def test_the_repeats_of_a_run_stand_in_the_report(tmp_path):
-    rows = [sample(i, "ABA"[k], repeat=k, question_id=f"q{i}") for i in (1, 2) for k in range(3)]
-    rows = [{**row, "id": f"{row['question_id']}#{row['repeat']}"} for row in rows]
-    samples = write_jsonl(tmp_path / "s.jsonl", rows)
-    call(score, "--input", samples, "--output", tmp_path / "scored.jsonl")
-    call(report, "--scored", tmp_path / "scored.jsonl", "--output", tmp_path / "out")
-    page = (tmp_path / "out/report.html").read_text()
-    row = page.split("<h2>Repeats</h2>")[1].split("</table>")[0]
-    for cell in ("3", "66.7", "100.0", "57.74"):
-        assert f">{cell}</td>" in row
 
 
 # ---- a real browser ----
@@ -351,9 +290,9 @@ def test_the_viewer_in_a_browser(made):
 
 @needs_browser
 @pytest.mark.parametrize("width", [400, 700, 1600])
-def test_the_report_in_a_browser(of_a_run, width):
+def test_the_report_in_a_browser(made, width):
     dom = browse(
-        of_a_run / "report.html",
+        made / "report.html",
         """addEventListener("load", () => {
         for (const image of document.images) document.body.dataset[image.src.split("/").pop()[0]] = image.naturalWidth;
         document.body.dataset.title = document.title;
@@ -364,12 +303,12 @@ def test_the_report_in_a_browser(of_a_run, width):
     assert dom.count("<table") > 6 and 'data-wide="false"' in dom, (
         "no sideways scrolling of the page on a narrow screen"
     )
-    widths = re.findall(r'data-[adl]="(\d+)"', dom)
-    assert len(widths) == 3 and all(int(width) > 800 for width in widths)
+    widths = re.findall(r'data-a="(\d+)"', dom)
+    assert len(widths) == 1 and all(int(width) > 800 for width in widths)
     assert "data-title" in dom and 'data-title="broken' not in dom and "onerror" in dom, (
         "text of a row is shown and never runs"
     )
-    assert dom.count("<img") == 3
+    assert dom.count("<img") == 1
 
 
 @needs_browser

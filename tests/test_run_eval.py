@@ -1,8 +1,6 @@
-"""run_eval.py: what a sample holds, limits, repeats, resume, a model trained again, base models;
+"""run_eval.py: what a sample holds, limits, resume, a model trained again, base models;
 scripted endpoint, and the real engine once."""
 
-import collections
-import itertools
 import json
 import shutil
 
@@ -18,7 +16,7 @@ import rows as r
 
 FIELDS = (
     "id benchmark category subject kind question options reference unit group prompt response finish_reason n_tokens extracted correct "
-    "question_id option_order model prompt_id seed repeat"
+    "question_id option_order model prompt_id seed"
 ).split()
 
 
@@ -122,41 +120,6 @@ def test_ids_of_two_benchmarks_that_are_the_same_do_not_mix(tmp_path):
         and len({row["id"] for row in rows}) == 6
         and {row["question_id"] for row in rows} == {"q0", "q1", "q2"}
     )
-
-
-def test_repeats_have_seeds_of_their_own(tmp_path):
-    turns = collections.defaultdict(itertools.count)
-
-    def in_turn(messages, body):  # A, B, C, D for every question
-        return f"Answer: {'ABCD'[next(turns[messages[0]['content']]) % 4]}"
-
-    with FakeServer(in_turn) as server:
-        done = call(
-            run_eval,
-            "--model",
-            "m",
-            "--base-url",
-            server.url,
-            "--benchmarks",
-            own(tmp_path, 8),
-            "--output",
-            tmp_path / "out",
-            "--repeats",
-            4,
-            "--temperature",
-            0.8,
-            "--seed",
-            8,
-        )
-        assert len(server.requests) == len({body["seed"] for body in server.requests}) == 32
-        assert {body["temperature"] for body in server.requests} == {0.8}
-    rows = read_jsonl(tmp_path / "out/samples.jsonl")
-    assert (
-        len(rows) == 32
-        and {row["repeat"] for row in rows} == {0, 1, 2, 3}
-        and {row["seed"] for row in rows} == {8}
-    )
-    assert "avg@4 25.0  pass@1 25.0  pass@2 50.0  pass@4 100.0" in done.stderr
 
 
 def test_a_larger_budget_on_a_finished_run_asks_only_what_was_cut_off(tmp_path):
@@ -433,8 +396,8 @@ def test_the_real_engine_answers_and_puts_no_second_begin_token(tmp_path, run_sc
         assert row["n_prompt_tokens"] == len(tokenizer(text, add_special_tokens=False).input_ids)
 
 
-def test_an_answer_of_transformers_ends_at_its_own_end_and_cut_thoughts_are_marked():
-    """Its batch may go on for longer answers; the prompt may have opened thoughts."""
+def test_an_answer_of_transformers_ends_at_its_first_end_and_cut_thoughts_are_marked():
+    """Its batch goes on for the longest answer; the prompt may have opened thoughts."""
 
     class Words:
         def decode(self, tokens, skip_special_tokens):

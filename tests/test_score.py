@@ -1,4 +1,4 @@
-"""score.py: intervals against independent formulas and simulation, repeats, the judge, the CSV, and
+"""score.py: intervals against independent formulas and simulation, the judge, the CSV, and
 100,000 rows in time."""
 
 import csv
@@ -106,36 +106,6 @@ def test_where_all_rows_agree_clusters_count_not_rows():
 def test_the_explicit_forms_are_rules_of_the_readers():
     """A rule that is called otherwise now would be none of a response that was cut off."""
     assert set(score.EXPLICIT) <= dict(choice.RULES).keys() | dict(solution.RULES).keys()
-
-
-def test_repeats_count_as_one_question_each():
-    rows = []
-    for number, letters in enumerate(["AAA", "AAB", "BBA", "BCD", "CCC", "BBB"]):
-        rows += [
-            fact(number, letter, question_id=f"q{number}", repeat=k)
-            for k, letter in enumerate(letters)
-        ]
-    its = score.summarise(rows)
-    k = its["repeats"]
-    assert its["n"] == 6 and its["accuracy"] == pytest.approx(100 * 6 / 18)
-    assert k["k"] == 3 and k["pass"][3] == 50.0
-    assert k["avg@k"] == pytest.approx(its["accuracy"])
-    assert k["noise_sd"] == pytest.approx(0.0)  # two right in every run
-    assert its["ci_high"] - its["ci_low"] > 100 * (
-        score.wilson(1 / 3, 18)[1] - score.wilson(1 / 3, 18)[0]
-    )
-
-
-def test_pass_at_j_is_unbiased():
-    assert [score.pass_at(j, 4, 1) for j in (1, 2, 3, 4)] == [0.25, 0.5, 0.75, 1.0]
-    assert score.pass_at(2, 4, 3) == 1 and score.pass_at(3, 4, 0) == 0
-    rows = [
-        fact(number, letter, question_id=f"q{number}", repeat=k)
-        for number, letters in enumerate(["ABBB", "BBBB"])
-        for k, letter in enumerate(letters)
-    ]
-    passes = score.summarise(rows)["repeats"]["pass"]
-    assert passes == {1: 12.5, 2: 25.0, 4: 50.0}
 
 
 def test_chance_knows_options_and_several_right_answers():
@@ -329,10 +299,11 @@ def test_wrong_samples_are_named(rows, message, tmp_path):
 
 def test_the_same_model_in_two_inputs_is_refused(tmp_path):
     paths = [write_jsonl(tmp_path / f"{i}.jsonl", [sample(1, "A")]) for i in (1, 2)]
-    assert (
-        "--name"
-        in call(score, "--input", *paths, "--output", tmp_path / "scored.jsonl", code=2).stderr
-    )
+    given = ["--output", tmp_path / "scored.jsonl"]
+    assert "--name" in call(score, "--input", *paths, *given, code=2).stderr
+    twice = [sample(i, "A", question_id="q") for i in (1, 2)]
+    path = write_jsonl(tmp_path / "twice.jsonl", twice)
+    assert "this question in a row before" in call(score, "--input", path, *given, code=2).stderr
 
 
 def test_a_row_of_chembench_brings_its_own_tolerance(tmp_path):
@@ -384,29 +355,6 @@ def test_the_rules_decide_first_and_a_judge_what_they_cannot_tell(tmp_path):
         (row,) = csv.DictReader(file)
     assert list(row)[-3:] == ["undecided", "judged", "deterministic"]
     assert (row["undecided"], row["judged"]) == ("50.00", "50.00")
-
-
-def test_thoughts_that_the_template_opened_and_the_budget_cut_off_are_no_answer(tmp_path):
-    def sample(number, response, finish_reason):
-        row = dict(id=f"t{number}", benchmark="mine", kind="choice", options=["one", "two"])
-        return row | dict(response=response, reference="A", finish_reason=finish_reason)
-
-    rows = [
-        sample(1, "Is it A?</think>The answer is A.", "stop"),
-        sample(2, "So the answer is A. But wait", "length"),
-        sample(3, "The answer is A.", "stop"),
-    ]
-    call(
-        score,
-        *(
-            "--input",
-            write_jsonl(tmp_path / "s.jsonl", rows),
-            "--output",
-            tmp_path / "scored.jsonl",
-        ),
-    )
-    scored = read_jsonl(tmp_path / "scored.jsonl")
-    assert [row["extracted"] for row in scored] == ["A", None, "A"]
 
 
 @pytest.mark.parametrize(
