@@ -6,8 +6,8 @@ word 3-grams decides.
 in   rows with a text in `question` (or --field)
 out  the rows that stand first among their duplicates; the others are in dedup.rejected.jsonl with
      reason `duplicate`, `duplicate_of` (id of a kept row) and `jaccard`. Equal questions with
-     unequal answers: "other answer" (the kept row's is better backed) or "answers disagree" (none
-     stays), with all `answers`; near ones stay where their short answers surely differ
+     unequal answers: "other answer" (most rows have that of the kept row) or "answers disagree"
+     (none stays), with all `answers`; near ones stay where their short answers surely differ
      (equal_questions.py)
 
 Words are lower-cased \\w+; a question without any is kept. Questions with other numbers are two, and

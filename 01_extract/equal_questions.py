@@ -2,9 +2,9 @@
 of its own).
 
 Near questions whose final answers surely differ are two (exercises that differ by their drawing:
-0.615 atm and 468 torr). Of equal questions with unequal answers one is wrong: the answer with the
-best backing stays, of equally backed ones that of most rows, and where that is equal too none
-stays: the question may mean nothing without its book ("What is the F statistic?", 3.74 and 0.72).
+0.615 atm and 468 torr). Of equal questions with unequal answers one is wrong: that of most rows
+stays, and where no one has most none does: the question may mean nothing without its book ("What is
+the F statistic?", 3.74 and 0.72).
 Final answers are compared by `answers`, those of near questions also by their numbers where one is
 worked out in prose; where that cannot tell (proofs, other words), the rows are plain duplicates.
 """
@@ -20,11 +20,6 @@ import numpy as np
 import answers
 from answers import kinds
 
-BACKING = (  # what speaks for an answer, the best last
-    "its own reference disagrees",
-    "nothing beside it",
-    "its reference",
-)
 FIELDS = ("id", "question", "answer", "reference_answer", "options")
 
 
@@ -64,17 +59,6 @@ class Claim:
         """Numbers of the whole answer."""
         return telling_numbers(self.answer)
 
-    @functools.cached_property
-    def backing(self):
-        """Index into BACKING."""
-        known = self.row["reference_answer"]
-        if not known:
-            return 1
-        if not self.kind:
-            return 2
-        agrees = answers.check(self.answer, self.final, self.kind, self.options).correct
-        return 0 if agrees is False else 2
-
 
 def same(claim, other):
     """True, False, or None where the rules cannot tell, for the final answers of two claims."""
@@ -96,18 +80,9 @@ def by_answer(claims):
     return groups
 
 
-def strength(group):
-    return max(claim.backing for claim in group), len(group)
-
-
 def described(groups):
     """The answers of a conflict as they are written into the rejected rows."""
-    told = []
-    for group in groups:
-        backing, rows = strength(group)
-        told.append(dict(id=group[0].id, answer=group[0].final, rows=rows))
-        told[-1]["backed_by"] = BACKING[backing]
-    return told
+    return [dict(id=group[0].id, answer=group[0].final, rows=len(group)) for group in groups]
 
 
 def answer_hash(row):
@@ -171,13 +146,12 @@ def settle(same_words, claims):
         groups = by_answer([claims.of[row] for row in rows if claims.of[row].kind])
         if len(groups) < 2:
             continue
-        groups.sort(key=strength, reverse=True)
+        groups.sort(key=len, reverse=True)
         told = described(groups)
-        if strength(groups[0]) == strength(groups[1]):
+        if len(groups[0]) == len(groups[1]):
             unsettled |= dict.fromkeys(rows, told)
         else:
-            best = max(groups[0], key=lambda claim: claim.backing)
-            kept |= dict.fromkeys(rows, best.number)
+            kept |= dict.fromkeys(rows, groups[0][0].number)
             lost |= {claim.number: told for claim in itertools.chain(*groups[1:])}
     kept = {row: stays for row, stays in kept.items() if row != stays and row not in unsettled}
     return kept, lost, unsettled
