@@ -67,7 +67,7 @@ result is different.
 <training_row>
 
 <benchmark_question>
-<differences>
+
 Reply with one word: YES if the first gives the second away, NO if it does not."""
 
 
@@ -282,25 +282,13 @@ def pair_text(question, options, answer):
     return "\n".join([*lines, f"Answer: {answer}"] if answer else lines)
 
 
-def differences(question, other):
-    """What the judge is told of numbers that only one of the two has, or ""."""
-    if not question_text.other_numbers(question, other):
-        return ""
-    ours, theirs = (set(question_text.numbers(text)[0]) for text in (question, other))
-    only = [", ".join(map(str, sorted(some))) for some in (ours - theirs, theirs - ours)]
-    first, second = (numbers or "none" for numbers in only)
-    return f"\nNumbers that only the first has: {first}; only the second: {second}. Say whether that makes it another question.\n"
-
-
 def to_messages(asked):
-    row, known, *_ = asked["pair"]
-    item = known.item
+    row, item = asked["pair"].row, asked["pair"].known.item
     texts = {
         "training_row": pair_text(row.question, row.options, row.answer),
         "benchmark_question": pair_text(item.question, item.options, item.answer),
     }
-    told = differences(row.question, known.question)
-    return batch_generate.user_turn(PROMPT, texts, differences=told)
+    return batch_generate.user_turn(PROMPT, texts)
 
 
 def judge(args, step, audit, pairs):

@@ -8,8 +8,7 @@ in   question-answer rows: id, question, answer
 out  all rows, with reference_answer and reference_by: by rule "box", "stated" ("the answer is ...")
      or "whole" (an answer that is short itself), else "model". A proof or an explanation has none:
      reference_answer is null and reference_missing says why ("no reference", "reference not
-     supported", "truncated", "unparsed"); --require-reference rejects these rows. Rejected:
-     "generation failed"
+     supported", "truncated", "unparsed"). Rejected: "generation failed"
 
 The method is the reference step of MegaScience (arXiv 2507.16812, section 2), which asks a model
 about every row and checks nothing.
@@ -147,11 +146,6 @@ def by_model(row, raw):
 def main():
     parser = r.parser(__doc__, "input", "output")
     parser.add_argument("--no-model", action="store_true", help="rules only, no model")
-    parser.add_argument(
-        "--require-reference",
-        action="store_true",
-        help="reject rows without a reference answer (default: they stay, it is null)",
-    )
     batch_generate.add_options(parser, model=None, max_tokens=2048)
     args = parser.parse_args()
     if not args.no_model and not args.model:
@@ -173,8 +167,8 @@ def main():
         else:
             reference, how = by_rule(row["answer"])
             reason = None if reference else "no reference"
-        if reason == "generation failed" or reason and args.require_reference:
-            step.reject(row, reason, **replies.said(raw))
+        if reason == "generation failed":
+            step.reject(row, reason)
         else:
             why = {"reference_missing": reason} if reason else {}
             step.keep({**row, "reference_answer": reference, "reference_by": how, **why})

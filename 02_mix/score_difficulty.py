@@ -8,11 +8,10 @@ the reference.
 in   rows with id, question, answer, reference_answer (the judge takes the answer where there is no
      reference)
 out  the rows with difficulty (mean score, 0 = never right, 10 = always right: the higher, the
-     easier), difficulty_scores (k of them, null where there is none), difficulty_tokens (of all k
-     samples), difficulty_truncated (samples cut off), difficulty_by (models, k, temperature).
-     Rejected: "no reference answer", "reference not checkable" (by rules), "generation failed",
-     "judge unreadable" (fewer than half of the k scores are there). X.raw.jsonl holds the samples,
-     X.judge.raw.jsonl the verdicts: a larger --k only adds some
+     easier), difficulty_scores (k of them, null where there is none), difficulty_truncated (samples
+     cut off). Rejected: "no reference answer", "reference not checkable" (by rules), "generation
+     failed", "judge unreadable" (fewer than half of the k scores are there). X.raw.jsonl holds the
+     samples, X.judge.raw.jsonl the verdicts: a larger --k only adds some
 
 With --judge-model it is the method of MegaScience (arXiv 2507.16812, section 3.2): 16 answers of
 Qwen2.5-7B-Instruct, scores of Qwen2.5-32B-Instruct. Without one `answers` grades: right is 10,
@@ -168,14 +167,10 @@ def finish(row, raws, scores, args, step):
     if 2 * len(known) < args.k:
         why = "generation failed" if 2 * len(made) < args.k else "judge unreadable"
         return step.reject(row, why, difficulty_scores=scores)
-    grader = f"judged by {args.judge_model}" if args.judge_model else "graded by rules"
-    by = f"{args.k} answers of {args.model} at temperature {args.temperature:g}, {grader}"
     difficulty = {
         "difficulty": round(sum(known) / len(known), 4),
         "difficulty_scores": scores,
-        "difficulty_tokens": sum(raw["completion_tokens"] for raw in made),
         "difficulty_truncated": sum(raw["finish_reason"] == "length" for raw in made),
-        "difficulty_by": by,
     }
     return step.keep({**row, **difficulty})
 

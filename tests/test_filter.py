@@ -382,7 +382,7 @@ def test_a_reference_must_stand_in_the_answer(reference, expected):
     assert extract_reference.supported(reference, ANSWER) is expected
 
 
-def test_references_by_rule_by_model_and_rejected(tmp_path):
+def test_references_by_rule_and_by_model(tmp_path):
     long = "The process takes place in many steps of which each is slow, and the whole is as slow as the slowest step, which is step number {}."
     given = [{"id": "box", "question": "Q?", "answer": "So \\boxed{5}"}]
     given += [
@@ -413,21 +413,10 @@ def test_references_by_rule_by_model_and_rejected(tmp_path):
             "--base-url",
             server.url,
         )
-        call(extract_reference, *options, "--require-reference")
-        kept = {
-            row["id"]: (row["reference_answer"], row["reference_by"])
-            for row in read_jsonl(tmp_path / "out.jsonl")
-        }
-        assert kept == {"box": ("5", "box"), "m0": ("the slowest step", "model")}
-        rejected = {row["id"]: row["reason"] for row in read_jsonl(tmp_path / "out.rejected.jsonl")}
-        assert rejected == {
-            "m1": "reference not supported",
-            "m2": "no reference",
-            "m3": "truncated",
-            "m4": "unparsed",
-        }
         call(extract_reference, *options)
         rows = read_jsonl(tmp_path / "out.jsonl")
+        known = [(row["reference_answer"], row["reference_by"]) for row in rows[:2]]
+        assert known == [("5", "box"), ("the slowest step", "model")]
         assert [row.get("reference_missing") for row in rows] == [
             None,
             None,
@@ -444,12 +433,9 @@ def test_references_by_rule_by_model_and_rejected(tmp_path):
         "--output",
         tmp_path / "rules.jsonl",
         "--no-model",
-        "--require-reference",
     )
-    assert [row["id"] for row in read_jsonl(tmp_path / "rules.jsonl")] == ["box"]
-    assert json.loads((tmp_path / "rules.meta.json").read_text())["counts"]["rejected"] == {
-        "no reference": 5
-    }
+    missing = [row.get("reference_missing") for row in read_jsonl(tmp_path / "rules.jsonl")]
+    assert missing == [None, *["no reference"] * 5]
 
 
 def test_rules_on_real_questions(shared):

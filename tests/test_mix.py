@@ -442,15 +442,12 @@ def test_rules_give_ten_times_the_pass_rate(tmp_path, call):
         and {body["temperature"] for body in server.requests} == {1.0}
     )
     made = read_jsonl(tmp_path / "d.jsonl")
-    raw = {row["id"]: row for row in read_jsonl(tmp_path / "d.raw.jsonl")}
     for i, row in enumerate(made):
         right = [batch_generate.row_seed(42, f"q{i}#{j}") % 12 >= i for j in range(8)]
         assert row["difficulty_scores"] == [10.0 * ok for ok in right] and row[
             "difficulty"
         ] == round(10 * sum(right) / 8, 4)
-        assert row["difficulty_tokens"] == sum(
-            raw[f"q{i}#{j}"]["completion_tokens"] for j in range(8)
-        ) and row["answer"] == str(3 * i)
+        assert row["answer"] == str(3 * i)
     assert made[0]["difficulty"] == 10 and sum(row["difficulty"] for row in made[8:]) < 20
     assert [row["reason"] for row in read_jsonl(tmp_path / "d.rejected.jsonl")] == [
         "reference not checkable",

@@ -37,10 +37,7 @@ def test_sampled_scored_and_annotated_by_a_real_model(tmp_path, run_script, demo
     scored = read_jsonl(tmp_path / "d.jsonl")
     assert [row["id"] for row in scored] == [row["id"] for row in ROWS]
     assert all(
-        len(row["difficulty_scores"]) == 4
-        and 0 <= row["difficulty"] <= 10
-        and row["difficulty_tokens"] > 0
-        for row in scored
+        len(row["difficulty_scores"]) == 4 and 0 <= row["difficulty"] <= 10 for row in scored
     )
     raw = read_jsonl(tmp_path / "d.raw.jsonl")
     assert [row["id"] for row in raw] == [f"q{i}#{j}" for i in range(6) for j in range(4)]
