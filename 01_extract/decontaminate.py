@@ -39,9 +39,8 @@ import rows as r
 from answers.trim import after_thinking
 
 GRAM = 5  # words
-SHARE = 0.6  # of the benchmark question's 5-grams, from which a row holds it
-SHORT = 13  # words; the share from which a row holds a shorter benchmark question
-SHARE_OF_SHORT = 0.8
+# share of a benchmark question's 5-grams from which a row holds it; of a question of fewer words
+SHARE, SHORT, SHARE_OF_SHORT = 0.6, 13, 0.8
 # a 5-gram of more benchmark questions than this is instruction text and counts for none
 SHARED_TEXT = 20
 SHOWN = 1000  # characters of a row's answer, from its end, that the judge is shown
@@ -115,16 +114,6 @@ class Known(NamedTuple):
             return True
         return not self.options.isdisjoint(map(words_key, options))
 
-    def overlap(self, words, shared):
-        """Share of the question's 5-grams that the words hold, 0 where it is too small to decide;
-        shared: 5-grams of both."""
-        share = shared / len(self.grams)
-        if len(self.words) < SHORT:
-            # a few words inside a much longer question are a phrase
-            phrase = len(self.words) < 10 and len(words) > 4 * len(self.words)
-            return share if share >= SHARE_OF_SHORT and not phrase else 0.0
-        return share if share >= SHARE else 0.0
-
 
 class Pair(NamedTuple):
     """A row and a benchmark question that look alike."""
@@ -169,8 +158,9 @@ class Index:
         found = []
         for count, number in sorted(likely)[: 2 * NEAREST]:
             known = self.known[number]
-            share = known.overlap(words, -count)
-            if share and known.same_options(row.options):
+            share = -count / len(known.grams)
+            enough = SHARE_OF_SHORT if len(known.words) < SHORT else SHARE
+            if share >= enough and known.same_options(row.options):
                 found.append(Pair(row, known, "ngram", share))
         return sorted(found, key=lambda pair: (-pair.score, pair.known.number))[:NEAREST]
 

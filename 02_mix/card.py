@@ -6,7 +6,6 @@ it, found through the inputs that each names.
 
 import collections
 import json
-import shlex
 from pathlib import Path
 
 import load_sources
@@ -92,16 +91,6 @@ def where_rows_went(steps, in_mixture):
     return text
 
 
-def steps_table(steps):
-    lines = []
-    for path, meta in steps.items():
-        counts, script = meta["counts"], shlex.split(meta["command"])[1]
-        rejected = sorted(counts["rejected"].items(), key=lambda item: (-item[1], item[0]))
-        gone = ", ".join(f"{reason} {n:,}" for reason, n in rejected) or "none"
-        lines.append((Path(script).name, Path(path).name, counts["in"], counts["out"], gone))
-    return table(["script", "file", "in", "out", "rejected"], lines)
-
-
 # ---- the card ----
 
 
@@ -177,14 +166,12 @@ def citations(recipe, names):
 
 def write(output):
     """README.md beside a finished mixture, a path."""
-    meta, (frame, models), steps = r.read_meta(output), read_mixture(output), lineage(output)
+    meta, (frame, models) = r.read_meta(output), read_mixture(output)
     sources = shares(frame, "source")
     text = [
         *card_head(meta, output, frame, models),
-        *where_rows_went(steps, {name: n for name, n, *_ in sources}),
+        *where_rows_went(lineage(output), {name: n for name, n, *_ in sources}),
         *shares_sections(frame),
-        "## Steps",
-        steps_table(steps),
         *citations(meta["recipe"], [name for name, *_ in sources]),
         "## Files",
         f"`{output.name}`; rows left out, each with its reason, in the `*.rejected.jsonl`.",
