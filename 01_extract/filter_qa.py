@@ -6,8 +6,8 @@ contradictions and the rest.
 
 in   question-answer rows: id, question, answer
 out  the rows that stay, unchanged. Rejected by rule: "outside reference", "no question",
-     "no answer", "empty box", "box not closed", "refusal", "remark about itself", "answer repeats
-     the question", "text repeats itself", "not grounded" (`matched` is what the rule saw,
+     "no answer", "empty box", "refusal", "remark about itself", "answer repeats the question",
+     "text repeats itself", "not grounded" (`matched` is what the rule saw,
      `matched_in` where); by the judge: "judge: contradiction", "judge: outside reference",
      "judge: no answer", "judge: no task", "judge: other", "judge unreadable" (`response` is what it
      said), "generation failed"
@@ -30,7 +30,6 @@ import replies
 
 import batch_generate
 import rows as r
-from answers.markup import boxes
 from answers.trim import after_thinking
 
 PROMPT = """Decide whether a question and its answer are fit for a collection of science exercises that people see without the book they come from.
@@ -54,21 +53,14 @@ Decision: YES to keep the pair (no fault), NO to drop it"""
 
 DRAWN = r"(?:figure|diagram|chart)s?"
 SHOWN = rf"(?:{DRAWN}|(?:picture|image|drawing|photo|photograph|plot|graph|table)s?)"
-ITEM = r"(?:example|exercise|problem|question|theorem|lemma|discussion|experiment)s?"
 BOOK = r"(?:textbook|chapter|passage|excerpt)"
 IMAGE = re.compile(r"!\[[^\]\n]*\]\([^)\n]*\)|\\includegraphics|<img\b", re.I)
 LATEX_REFERENCE = re.compile(r"\\(?:eq|page|auto|[cC])?(?:ref|ite[pt]?)\{([^{}\n]*)\}")
+# not "write the equation 4 * x + 600", "Section 1287 of the ordinance", "Chapter 11", "figure 8 knot"
 NUMBERED = re.compile(
-    r"""(?x)\b(Figs?\.?|Eqs?\.?|Eqns?\.?|Chap\.|Sect?\.|Ex\.|Thm\.|Corollary|Appendix|Listing|
-    Algorithm|(?:[Ff]igure|Table|[Ee]quation|Chapter|Section|Example|Exercise|Problem|Theorem|Lemma|
-    Proposition|Definition)s?)
+    r"""(?x)\b(Figs?\.?|Eqs?\.?|Eqns?\.?|figure(?!\s8\s\w)|equation(?=\s\(\d+\.)|Section(?=\s\d+\.)|
+    (?:Figure|Table|Equation|Example|Exercise|Problem|Theorem|Lemma)s?)
     [\s~\u00a0]*\(?((?:[A-Z]\.?)?\d+(?:[.\-–:]\d+)*)(?!\w)\)?"""
-)
-NAMES = re.compile(  # that look like a numbered reference
-    r"""(?xs)(?i:chapter\s(?:7|9|11|12|13)\b.{0,40}(?:bankrupt|filing|petition|reorgani)
-    |bankrupt.{0,60}chapter\s(?:7|9|11|12|13)\b
-    |figure[-\s]8[-\s](?:knot|shape|curve|loop|track|path|pattern|orbit|coil|graph))
-    |[Ss]ection\s\d+\w?(?:\(\w\))?\sof\s(?:the\s)?[A-Z]"""
 )
 # "in the picture", "in the table", "in the image" may as well stand in the matter: the judge's call
 DRAWING = re.compile(
@@ -90,78 +82,50 @@ SOURCE_TEXT = re.compile(
     | the\sauthors?\s(?:claim|state|argue|mention|say|suggest)s?\b)"""
 )
 EARLIER = re.compile(
-    rf"""(?xi)\b(?:(?:previous|preceding|foregoing|the\sabove)\s{ITEM}\b
-    | as\s(?:mentioned|discussed|described|seen|shown)\s(?:earlier|previously)\b)"""
+    r"""(?xi)\b(?:previous|preceding|foregoing)
+    \s(?:example|exercise|problem|question|theorem|lemma|discussion|experiment)s?\b"""
 )
 PART = re.compile(r"\b(?:in|from|of|to)\spart\s\(?([a-h])\)?(?!\w)", re.I)
-HOLDS_TABLE = re.compile(
-    r"^[ \t]*\|.*\|[ \t]*$|<table\b|\\begin\{(?:array|tabular|\w*matrix|cases)", re.M
+# a table, lines of cells parted by tabs or of three parted by commas, a drawing as text
+DRAWN_THERE = re.compile(
+    r"""(?xim)^[ \t]*\|.*\|[ \t]*$|<table\b|\\begin\{(?:array|tabular|\w*matrix|cases|tikz)
+    |^[^\t\n]+\t.*\n[^\t\n]+\t
+    |^(?:[^,\n]{1,30},){2,}[^,\n]{1,29}[^,.?!\n]\n(?:[^,\n]{1,30},){2,}
+    |<svg|```|\[asy\]|\[figure:[^\]]*alt:"""
 )
-# rows of three or more short cells after a comma, of two or more after a tab; of "the table below"
-HOLDS_CELLS = re.compile(
-    r"^[^\t\n]+\t.*\n[^\t\n]+\t|\t[^\t\n]+\t"
-    r"|^(?:[^,\n]{1,30},){2,}[^,\n]{1,29}[^,.?!\n]\n(?:[^,\n]{1,30},){2,}",
-    re.M,
-)
-HOLDS_DRAWING = re.compile(r"\\begin\{tikz|<svg|```|\[asy\]|\[figure:[^\]]*alt:", re.I)
-
-
-def holds_drawing(text):
-    return bool(HOLDS_TABLE.search(text) or HOLDS_DRAWING.search(text))
 
 
 # ---- is it there? (match, question, text at hand: the question, with the answer for an answer) ----
 
 
-def is_labelled(seen, question, at_hand):
-    return f"\\label{{{seen[1]}}}" in at_hand
+def is_drawn_there(seen, question, at_hand):
+    return DRAWN_THERE.search(at_hand)
 
 
 def is_numbered_there(seen, question, at_hand):
-    """Does the text hold the numbered thing: a table, "Theorem 1. Every ...", \\tag{{2.5}}, "(2.5)"
-    beside a formula?"""
-    kind, number = seen[1], re.escape(seen[2])
-    if NAMES.search(seen.string[max(0, seen.start() - 80) : seen.end() + 60]):
-        return True
-    if (what := kind[:3].lower()) in ("fig", "tab"):
-        shape = rf"(?i:(?:^\W*|[.;:]\s+){what}\w*\.?[\s~]*\(?{number}\)?[*_]*\s*"
-        caption = re.search(shape + r"(?:[:：—–]|\([^)\n]{4,}\)\s*[:.]))", at_hand, re.M)
-        return caption or is_drawn(seen, question, at_hand)
-    shapes = [rf"^\W*{kind}[\s~]*\(?{number}\)?[*_]*\s?[.:]", rf"\\tag\*?\{{\(?{number}\)?\}}"]
-    if kind[0] in "eE":
-        shapes.append(rf"\({number}\)\s*(?:\$|\\[\])]|$)")
-        shapes.append(rf"(?:\$|\\[\])])[\s,.;]*(?:\\q?quad)?\s*\({number}\)")
-    return any(re.search(shape, at_hand, re.M) for shape in shapes)
-
-
-def is_drawn(seen, question, at_hand):
-    cells = "tab" in seen[0].lower() and HOLDS_CELLS.search(at_hand)
-    return cells or holds_drawing(at_hand)
-
-
-def brings_passage(seen, question, at_hand):
-    return len(question.split()) > 150  # a long reading task
-
-
-def is_own_start(seen, question, at_hand):
-    """ "above", late in a question, may mean its own start."""
-    return seen.start() > 200 and not re.search("previous|preceding", seen[0], re.I)
+    """Does the text hold the numbered thing: a drawing or "Table 1: masses", else a line "Problem
+    3.2. Show that" or the number once more ("Theorem 1. Every ...", \\tag{{2.5}}, "(2.5)")?"""
+    number, kind = re.escape(seen[2]), seen[1][:2]
+    label = rf"(?m)(?:^|[.;:]\s)\W*{kind}\w*\.?[\s~]*\(?{number}\)?[*_]*\s?"
+    if kind in ("Fi", "fi", "Ta"):
+        return is_drawn_there(seen, question, at_hand) or re.search(f"{label}[:—–]", at_hand)
+    again = rf"(?:\b{kind}\w*\.?[\s~]*\(?|[({{]){number}(?!\w|\.\d)"
+    return len(re.findall(again, at_hand)) > 1 or re.search(f"{label}[.:]", at_hand)
 
 
 def is_part_there(seen, question, at_hand):
-    letter = rf"(?:^|(?<!part)[\s.;:])\(?{seen[1]}[).]\s"
-    return re.search(letter, question, re.I | re.M)
+    return re.search(rf"(?im)(?:^|(?<!part)[\s.;:])\(?{seen[1]}[).]\s", question)
 
 
 POINTERS = (  # (pattern of what points outside, is what it points to there?)
     (IMAGE, lambda *_: False),
-    (LATEX_REFERENCE, is_labelled),
+    (LATEX_REFERENCE, lambda seen, question, at_hand: at_hand.count(seen[1]) > 1),
     (NUMBERED, is_numbered_there),
-    (DRAWING, is_drawn),
-    (SOURCE_TEXT, brings_passage),
+    (DRAWING, is_drawn_there),
+    (SOURCE_TEXT, lambda seen, question, at_hand: len(question.split()) > 150),  # a reading task
 )
 # a solution may speak of its own lines
-QUESTION_POINTERS = (*POINTERS, (EARLIER, is_own_start), (PART, is_part_there))
+QUESTION_POINTERS = (*POINTERS, (EARLIER, lambda *_: False), (PART, is_part_there))
 
 
 def outside_reference(question, answer):
@@ -235,15 +199,8 @@ def unanswered(question, answer):
         return "no question", "question", ""
     if parse_pairs.is_empty(answer) or NO_ANSWER.fullmatch(answer.strip()):
         return "no answer", "answer", answer.strip()[:200]
-    return None
-
-
-def broken_box(question, answer):
     if seen := replies.EMPTY_BOX.search(answer):
         return "empty box", "answer", seen[0]
-    place = answer.rfind("\\boxed{")
-    if place >= 0 and not any(start <= place < end for start, end, _ in boxes(answer)):
-        return "box not closed", "answer", answer[place : place + 200]
     return None
 
 
@@ -265,7 +222,7 @@ def repetition(question, answer):
     return None
 
 
-RULES = (unanswered, broken_box, talk, repetition, outside_reference)
+RULES = (unanswered, talk, repetition, outside_reference)
 
 
 def rule(question, answer):

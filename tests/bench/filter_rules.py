@@ -83,7 +83,7 @@ def main():
             if MARK.search(row["question"])
         ]
         brings = [
-            bool(filter_qa.HOLDS_TABLE.search(row["question"]) or "[Figure" in row["question"])
+            bool(filter_qa.DRAWN_THERE.search(row["question"]) or "[Figure" in row["question"])
             for row in exercises
         ]
         exercises = [
