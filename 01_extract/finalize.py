@@ -6,15 +6,15 @@ hub, and a sheet for checking 50 rows by hand.
 in   question-answer rows: id, question, answer; subject, reference_answer, source, license, pages,
      source_id, standard are used where they are there
 out  textbook_qa.jsonl and textbook_qa.parquet, main fields first, all others carried through;
-     README.md (dataset card), funnel.md, funnel.png, spot_check.html (source passages from
-     --chunks) beside them. Rejected: "empty question", "empty answer", "same question"
+     README.md (dataset card), funnel.md, spot_check.html (source passages from --chunks) beside
+     them. Rejected: "empty question", "empty answer", "same question"
      (duplicate_of: refinement can make two questions one), "license not allowed", "restricted"
      (--allow-licenses)
 
 On the hub, after `hf auth login`; the folder also holds the steps' files, with texts of the books:
 
     hf upload USER/NAME FOLDER . --repo-type dataset --private --include textbook_qa.parquet \\
-        --include README.md --include "funnel.*"
+        --include README.md
 """
 
 import sys
@@ -226,13 +226,8 @@ def write_page(template, path, autoescape, **values):
         file.write(text.encode("utf-8", "replace"))
 
 
-def write_card(statistics, sample, table, worth, args):
+def write_card(statistics, sample, table, measures, args):
     n, books = statistics.subjects.total(), len(statistics.books)
-    standards = sorted({standard for _, standard in statistics.groups} - {None})
-    subjects = [  # rows, share in percent, rows of each standard
-        (subject, count, 100 * count / n, [statistics.groups[subject, s] for s in standards])
-        for subject, count in statistics.subjects.most_common()
-    ]
     counts = {name: statistics.fields[name] for name in FIELDS if name in statistics.fields}
     counts |= dict(sorted(statistics.fields.items()))
     write_page(
@@ -244,10 +239,9 @@ def write_card(statistics, sample, table, worth, args):
         n=n,
         examples=[{k: shortened(v) for k, v in row.items()} for row in sample[:3]],
         funnel=table,
-        worth=worth,
+        measures=measures,
         books=f"{books:,} book{'s' * (books != 1)} or chapters" if books else "textbooks",
-        subjects=subjects,
-        standards=standards,
+        subjects=statistics.subjects.most_common(),
         fields=[(name, n, FIELDS.get(name, "carried through")) for name, n in counts.items()],
         licenses=statistics.licenses.most_common(),
         stated=100 * (1 - statistics.licenses["not stated"] / max(1, n)),
@@ -298,7 +292,7 @@ def parse_options():
         nargs="+",
         default=[],
         metavar="FILE",
-        help="people's marks of spot_check.html, a CSV each: for the card, with their agreement",
+        help="people's marks of spot_check.html, a CSV each: their shares stand in the card",
     )
     args = parser.parse_args()
     args.output = Path(args.output)
@@ -310,12 +304,13 @@ def parse_options():
 def make(step, args, marks, before):
     """The rows and all that stands beside them."""
     statistics, sample = write_rows(step, args, {id_ for of in marks.values() for id_ in of})
-    worth = quality.worth_of(statistics, before, marks)
-    own = {"name": args.output.stem, "counts": step.counts, "subjects": statistics.subjects}
-    table = funnel.write([*before, own], args.output.with_name("funnel.md"))
-    write_card(statistics, sample, table, worth, args)
+    measures = quality.measures(statistics, before, marks)
+    table = funnel.table([*before, {"name": args.output.stem, "counts": step.counts}])
+    with r.write_aside(args.output.with_name("funnel.md"), "w") as file:
+        file.write(table)
+    write_card(statistics, sample, table, measures, args)
     write_spot_check(sample, step.counts["out"], args)
-    step.finish(quality=worth)
+    step.finish()
 
 
 def main():
@@ -327,7 +322,7 @@ def main():
     inputs += [r.beside(step["path"], "meta.json") for step in before]
     code = ("funnel.py", "quality.py", "dataset_card.md", "spot_check.html.jinja")
     step = r.Step(args, inputs, code=[FOLDER / name for name in code])
-    side_files = ("README.md", "funnel.md", "funnel.png", "spot_check.html")
+    side_files = ("README.md", "funnel.md", "spot_check.html")
     beside = [args.output.with_suffix(".parquet"), *map(args.output.with_name, side_files)]
     if not (all(map(Path.is_file, beside)) and step.finished()):
         make(step, args, marks, before)

@@ -1,5 +1,5 @@
-"""finalize.py and funnel.py: final rows, parquet, card, plot, spot check; all of it also for an
-empty run."""
+"""finalize.py and funnel.py: final rows, parquet, card, spot check; all of it also for an empty
+run."""
 
 import html
 import json
@@ -62,7 +62,7 @@ def run(tmp_path):
         "elsewhere/chunks.jsonl",
         counts,
         model="Qwen/Qwen3-32B",
-        tokens={"completion_tokens": 12345},
+        tokens={"prompt_tokens": 0, "completion_tokens": 12345},
     )
     write_jsonl(tmp_path / "reference.jsonl", final_rows())
     r.write(
@@ -121,12 +121,6 @@ def test_rows_and_parquet_are_the_same(run):
     assert len(list(r.read(run / "textbook_qa.parquet", "question", "reference_answer"))) == 81
 
 
-def test_the_funnel_says_what_a_kept_row_cost_where_tokens_have_a_price(run, monkeypatch):
-    monkeypatch.setenv("PRICE_OUT", "20")  # 12,345 tokens for 80 rows
-    text = funnel.table(funnel.chain(run / "reference.jsonl"))
-    assert "| 12,345 | 154 (0.0031 of money) | 1.5 |" in text
-
-
 def test_funnel_follows_the_inputs(run):
     steps = funnel.chain(run / "reference.jsonl")
     assert [step["name"] for step in steps] == ["documents", "chunks", "reference"]
@@ -136,9 +130,6 @@ def test_funnel_follows_the_inputs(run):
         "| reference | 90 | 80 | 10 | 88.9% | no reference 8, unparsed 2 | Qwen3-32B | 12,345 | 154 | 1.5 |"
         in text
     )
-    assert "| rows after | biology | computer science | none | physics | all |" in text
-    assert funnel.write(steps, run / "f.md") == (run / "f.md").read_text() == text
-    assert (run / "f.png").read_bytes()[:4] == b"\x89PNG"
     assert funnel.chain(run / "nothing.jsonl") == []
 
 
@@ -164,7 +155,7 @@ def test_card_is_valid_for_the_hub_and_counts(run):
     assert (
         "80 question-answer pairs" in text
         and "4 books or chapters" in text
-        and "| physics | 27 | 33.8 % | 14 | 13 |" in text
+        and "| physics | 27 | 33.8 % |" in text
     )
     assert "| CC BY 4.0 | 40 |" in text and "no reference 8, unparsed 2" in text
     assert text.count("````text") == 3
@@ -289,7 +280,7 @@ def save_marks(path, marks):
     return path
 
 
-def test_measures_marks_and_agreement_stand_in_the_card(measured):
+def test_measures_and_marks_stand_in_the_card(measured):
     good, alone = "good", "not self-contained"
     ids = [f"r{n:03}" for n in range(10)]
     anna = dict.fromkeys(ids, good) | {"r001": alone, "r003": alone, "r009": ""}
@@ -305,17 +296,8 @@ def test_measures_marks_and_agreement_stand_in_the_card(measured):
         "| an independent solver comes to the reference | 41 | 70.7 % | 65.7 to 75.7 |",
         '| marked "good" by people | 13 | 69.2 % | 42.4 to 87.3 |',
         '| marked "wrong answer" by people | 13 | 7.7 % |',
-        # equal: r000 good, r001 alone; kappa of (good, alone, good, alone) and (good, alone, wrong,
-        # good)
-        "| two people, pair 1 | 4 | 50.0 % | 0.20 |",
-        # the judge says even rows are self-contained; Anna good on 5 even and 2 odd rows, not on 2
-        # odd ones
-        "| person 1 and the judge: self-contained | 9 | 77.8 % | 0.53 |",
-        "| person 2 and the judge: self-contained | 3 | 66.7 % |",
     ):
         assert line in card, (line, card)
-    saved = json.loads((measured / "textbook_qa.meta.json").read_text())["quality"]
-    assert ["two people, pair 1", 4, 50.0, 0.2] in saved["agreement"]
 
 
 @pytest.mark.parametrize(
@@ -345,9 +327,9 @@ def test_a_finished_data_set_is_left_alone_and_a_missing_part_made_again(run, ca
         "finished already" in capsys.readouterr().err
         and (run / "textbook_qa.meta.json").read_text() == made
     )
-    (run / "funnel.png").unlink()
+    (run / "funnel.md").unlink()
     call(finalize, *options)
-    assert (run / "funnel.png").is_file()
+    assert (run / "funnel.md").is_file()
 
 
 def test_a_readme_that_is_no_card_stays(run):
@@ -377,7 +359,7 @@ def test_an_empty_run_has_a_card_too(tmp_path):
     assert (
         "0 question-answer pairs" in huggingface_hub.DatasetCard.load(tmp_path / "README.md").text
     )
-    assert (tmp_path / "funnel.png").is_file() and "<article" not in (
+    assert (tmp_path / "funnel.md").is_file() and "<article" not in (
         tmp_path / "spot_check.html"
     ).read_text()
 
