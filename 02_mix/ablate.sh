@@ -27,7 +27,7 @@ PROFILE=${PROFILE:-demo}
 RUN_DIR=${RUN_DIR:-data/runs/demo}
 INPUT=${INPUT:-}
 ARMS=${ARMS:-}                                 # NAME=FILE of rows, an arm each
-METHODS=${METHODS:-"random length"}            # of random, length, difficulty, all; or FILE.py:FUNCTION, a scorer of your own
+METHODS=${METHODS:-"random length"}            # of random, length, difficulty, all; rows chosen by a script of your own are an arm in ARMS
 SOURCES=${SOURCES:-all}                        # names of sources, each an ablation of its own; all: the rows of INPUT together
 N=${N:-}                                       # rows an arm
 SEEDS=${SEEDS:-42}
@@ -129,7 +129,6 @@ select_arm() {   # select_arm SOURCE NAME FOLDER: FOLDER/selected.jsonl
         need "$rows"
         how=(--method "${N:+random}")
         [[ -n $N ]] || how=(--method all)
-    elif [[ $2 == *.py:* ]]; then how=(--scorer "$2")
     else how=(--method "$2"); fi
     [[ $1 == all ]] || only=(--source "$1")
     if [[ -n $N ]]; then how+=(--n "$N")
@@ -142,8 +141,7 @@ models=() samples=()
 for source in $SOURCES; do
     first=""
     for name in "${names[@]}"; do
-        label=$(basename "${name/:/-}" .py)
-        arm=$OUT/$source.$label
+        arm=$OUT/$source.$name
         select_arm "$source" "$name" "$arm"
         first=${first:-$arm/selected.jsonl}
         # shellcheck disable=SC2086
@@ -154,9 +152,9 @@ for source in $SOURCES; do
             # shellcheck disable=SC2086
             step ${LAUNCH:-$py} 03_sft/sft.py --config "$RECIPE" --model_name_or_path "$BASE_MODEL" --train_file "$arm/train.jsonl" --output_dir "$target" --seed "$seed" $SFT_OPTIONS
             if $MERGE; then step "$py" 03_sft/merge_adapter.py --adapter "$target" --output "$run/model"; fi
-            step "$py" 04_eval/run_eval.py --model "$run/model" --name "$source.$label.s$seed" --benchmarks "$BENCHMARKS" ${BENCHMARK_DIR:+--data "$BENCHMARK_DIR"} \
+            step "$py" 04_eval/run_eval.py --model "$run/model" --name "$source.$name.s$seed" --benchmarks "$BENCHMARKS" ${BENCHMARK_DIR:+--data "$BENCHMARK_DIR"} \
                 --output "$run/eval" --max-tokens "$MAX_TOKENS" --tensor-parallel "$TP" --engine "$ENGINE" ${EVAL_LIMIT:+--limit "$EVAL_LIMIT"}
-            models+=("$source.$label.s$seed") samples+=("$run/eval/samples.jsonl")
+            models+=("$source.$name.s$seed") samples+=("$run/eval/samples.jsonl")
         done
     done
 done

@@ -11,8 +11,8 @@ out  the rows with the teacher's answer (the old one in original_answer), annota
      select_rows.py --method length. Rejected: "truncated", "empty answer", "generation failed", and
      "disagrees with the reference answer" under --disagree drop
 
-An answer cut off at --max-tokens is asked again with twice the budget, an empty one warmer and with
-another seed. MegaScience kept all and never checked.
+A larger --max-tokens asks again for the answers that were cut off. MegaScience kept all and never
+checked.
 """
 
 import sys

@@ -1,9 +1,7 @@
-"""Choose which rows go into the mixture: random, the longest answers, by difficulty, by a score of
-your own, or all.
+"""Choose which rows go into the mixture: random, the longest answers, by difficulty, or all.
 
     python 02_mix/select_rows.py --input clean.jsonl --output selected.jsonl --method difficulty
     python 02_mix/select_rows.py --input clean.jsonl --output random.jsonl --method random --match-n selected.jsonl
-    python 02_mix/select_rows.py --input clean.jsonl --output mine.jsonl --scorer my_scorer.py:steps --n 50000
     python 02_mix/select_rows.py --input clean.jsonl --output selected.jsonl --recipe 02_mix/recipes/megascience.yaml
 
 in   rows with id, question, answer; for the method difficulty: difficulty (of score_difficulty.py)
@@ -12,8 +10,7 @@ out  the chosen rows in the order of the input, with `selection` (why) and `sele
      easy" (mean > 9), "too hard (noisy)" (mean < 1), "no difficulty score"; "other source" with
      --source; "not in the recipe"
 
-length measures `annotator_tokens` where every row has it, else the characters of the answer. A
-scorer is a function of a row: the highest numbers are kept, None rejects.
+length measures `annotator_tokens` where every row has it, else the characters of the answer.
 """
 
 import sys
@@ -22,14 +19,12 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 import math
-import runpy
 
 import load_sources
 
 import rows as r
 
 METHODS = ("random", "length", "difficulty", "all")
-HOW = {"random": "at random", "length": "longest"}
 # of a row: place of its rule (-1: none), place in the order of the seed, score (NaN: none)
 MEASURES = [("rule", "i8"), ("key", "u8"), ("score", "f8")]
 
@@ -54,7 +49,7 @@ def choose(rows, method, keep, n=None):
     return rows.dropna().sort_values(["score", "key"], ascending=[False, True]).index[:n]
 
 
-# ---- what a row is ranked by: functions row -> number, or None ----
+# ---- what a row is ranked by: functions row -> number, NaN for none ----
 
 
 def length_of(path):
@@ -64,38 +59,22 @@ def length_of(path):
     return lambda row: row[field] if every else len(row[field] or "")
 
 
-def load_scorer(text):
-    """The function named FILE.py:FUNCTION; raises BadInput where there is none. It is the user's
-    own code and is run as such."""
-    file, _, name = text.partition(":")
-    if not Path(file).is_file() or not name:
-        raise r.BadInput(f"--scorer {text}: give a file and a function in it: my_scorer.py:steps")
-    defined = runpy.run_path(file)
-    if name not in defined:
-        raise r.BadInput(f"--scorer {text}: {file} has no function {name}")
-    return defined[name]
+def difficulty_of(path):
+    def score(row):
+        value = row.get("difficulty", "missing")
+        if type(value) not in (int, float, type(None)):
+            raise r.BadInput(
+                f'{path}, row "{row["id"]}": field "difficulty" must be a number or null, this is {value!r:.99}'
+            )
+        return math.nan if value is None else float(value)
+
+    return score
 
 
 def scorer_of(method, path):
     if method in ("random", "all"):
-        return lambda row: None
-    if method == "difficulty":
-        return lambda row: row["difficulty"]
-    return length_of(path) if method == "length" else load_scorer(method)
-
-
-def checked_score(scorer, row, path):
-    """The score of a row as a float, NaN for none; BadInput where it is no number."""
-    place = f'{path}, row "{row["id"]}"'
-    try:
-        value = scorer(row)
-    except KeyError as error:
-        raise r.BadInput(f'{place}: field "{error.args[0]}" is missing') from None
-    if value is None:
-        return math.nan
-    if type(value) not in (int, float) or math.isnan(value):
-        raise r.BadInput(f"{place}: the score must be a number or null, this is {value!r:.99}")
-    return float(value)
+        return lambda row: math.nan
+    return {"length": length_of, "difficulty": difficulty_of}[method](path)
 
 
 # ---- rules: how the rows of a source, or all (source None), are chosen ----
@@ -106,7 +85,7 @@ def rules_of(args):
     if args.recipe:
         rules = recipe_rules(args.recipe)
         return [rule for rule in rules if args.source in (None, rule["source"])]
-    method, n = args.scorer or args.method, args.n
+    method, n = args.method, args.n
     if args.match_n:
         n = sum(1 for _ in r.read(args.match_n, unique=False))
     if method not in ("difficulty", "all") and n is None:
@@ -138,7 +117,7 @@ def measure(args, rules):
     rows = r.read(args.input, "question", "answer", "subject?")
     for row in r.progress(rows, desc="measuring"):
         place = places.get(row.get("source"), places.get(None, -1))
-        score = math.nan if place < 0 else checked_score(scorers[place], row, args.input)
+        score = math.nan if place < 0 else scorers[place](row)
         yield place, order_key(args.seed, row["id"], "select"), score
 
 
@@ -147,7 +126,7 @@ def reason_for(rule, score, args):
     method, of = rule["method"], rule["of"]
     if method == "all":
         return f"all {of:,} rows of the source"
-    how = HOW.get(method, f"highest {method}")
+    how = {"random": "at random", "length": "longest"}.get(method)
     if method == "difficulty":
         how = "mean difficulty in {:g} to {:g}".format(*args.keep)
     told = "" if score is None else f", score {score:g}"
@@ -158,8 +137,6 @@ def why_not(method, score, keep):
     """Reason a row was left out."""
     if score is None and method == "difficulty":
         return "no difficulty score"
-    if score is None and method not in METHODS:
-        return "no score"
     if method == "difficulty" and not keep[0] <= score <= keep[1]:
         return "too easy" if score > keep[1] else "too hard (noisy)"
     return "not selected"
@@ -186,9 +163,7 @@ def parse_options():
     add = parser.add_argument
     choose_by = parser.add_mutually_exclusive_group(required=True).add_argument
     choose_by("--method", choices=METHODS)
-    mine, recipe = "rank by a function of your own", "method and count of each source from a recipe"
-    choose_by("--scorer", metavar="FILE.py:FUNCTION", help=mine)
-    choose_by("--recipe", metavar="FILE", help=recipe)
+    choose_by("--recipe", metavar="FILE", help="method and count of each source from a recipe")
     add("--n", type=r.positive, metavar="N", help="rows to keep")
     add("--match-n", metavar="FILE", help="keep as many rows as FILE has")
     bounds = dict(nargs=2, type=float, default=(1.0, 9.0), metavar=("LOW", "HIGH"))
@@ -205,7 +180,7 @@ def main():
     import pandas as pd
 
     args = parse_options()
-    others = filter(None, (args.match_n, args.recipe, (args.scorer or "").partition(":")[0]))
+    others = filter(None, (args.match_n, args.recipe))
     step = r.Step(args, inputs=[args.input, *others], code=[load_sources])
     if step.finished():
         return

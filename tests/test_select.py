@@ -152,17 +152,6 @@ def test_one_source_only(select):
     ) == 100
 
 
-def test_scorer_of_the_user(select, tmp_path):
-    (tmp_path / "mine.py").write_text(
-        'def digits(row):\n    return None if row["id"] == "r5" else float(row["id"][1:])\n'
-    )
-    kept, rejected = select("--scorer", f"{tmp_path}/mine.py:digits", "--n", "5")
-    assert {row["id"] for row in kept} == {f"r{i}" for i in range(195, 200)} and kept[0][
-        "selection_score"
-    ] >= 195
-    assert [row["id"] for row in rejected if row["reason"] == "no score"] == ["r5"]
-
-
 def test_recipe_counts(select, tmp_path):
     (tmp_path / "c.yaml").write_text("sources:\n- {source: a, method: random, count: 7}\n")
     kept, rejected = select("--recipe", tmp_path / "c.yaml", name="c")
@@ -177,7 +166,6 @@ def test_recipe_counts(select, tmp_path):
         (("--method", "random", "--n", "0"), "at least 1"),
         (("--method", "best", "--n", "2"), "invalid choice"),
         (("--method", "random", "--n", "2", "--match-n", "x"), "one of --n"),
-        (("--scorer", "no.py:f", "--n", "2"), "no.py"),
         (("--method", "random", "--N", "2"), "--N"),
     ],
 )
@@ -191,6 +179,8 @@ def test_missing_difficulty_names_file_row_and_field(select):
         "--method", "difficulty", given=[{"id": "x1", "question": "Q", "answer": "A"}]
     )
     assert code == 2 and "in.jsonl" in last and "x1" in last and '"difficulty"' in last
+    code, last = select("--method", "difficulty", given=[{**rows(1)[0], "difficulty": "easy"}])
+    assert code == 2 and "r0" in last and "'easy'" in last
 
 
 @settings(max_examples=40, deadline=None)
