@@ -41,7 +41,7 @@ def read_table():
     return yaml.safe_load(TABLE.read_text(encoding="utf-8"))
 
 
-RECIPE_KEYS = set("name about seed tokenizer max_tokens append_reference sources".split())
+RECIPE_KEYS = {"name", "about", "sources"}
 SOURCE_KEYS = set("source path hub config split fields license citation revision".split())
 SOURCE_KEYS |= set("method count annotate limit".split())
 

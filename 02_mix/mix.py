@@ -174,39 +174,27 @@ def mixed(rows, seed, folder):
                 yield r.decode(line[16:])
 
 
-# ---- settings ----
-
-
-def settings(args, recipe):
-    """What the mixture is made by, as one dict: the options given, else the recipe's. Its hash
-    stands in every row."""
-    defaults = dict(seed=42, tokenizer=None, max_tokens=4096, append_reference=False)
-    for name, default in defaults.items():
-        if getattr(args, name) is None:
-            setattr(args, name, recipe.get(name, default))
-    if args.tokenizer is None and args.max_tokens:
-        raise r.BadInput(
-            "--tokenizer: name the student's (hub id or folder of the model) for the token limit, or say --max-tokens 0 for no limit"
-        )
-    return {**recipe, **{name: getattr(args, name) for name in defaults if name != "tokenizer"}}
-
-
 def options_of():
-    parser = r.parser(__doc__, "output", "fresh")
+    parser = r.parser(__doc__, "output", "seed", "fresh")
     add = parser.add_argument
     add("--input", nargs="+", required=True, metavar="FILE", help="rows to mix")
-    add("--recipe", metavar="FILE", help="its sources go in, no others; its settings hold")
-    add("--tokenizer", metavar="NAME_OR_FOLDER", help="the student's (default: the recipe's)")
-    add("--max-tokens", type=int, metavar="N", help="0: no limit (default: the recipe's or 4096)")
-    add("--append-reference", action="store_true", default=None, help="to unclear answers")
-    add("--seed", type=int, metavar="N", help="of the order (default: the recipe's, else 42)")
-    return parser.parse_args()
+    add("--recipe", metavar="FILE", help="its sources go in, no others")
+    add("--tokenizer", metavar="NAME_OR_FOLDER", help="the student's, for the token limit")
+    add("--max-tokens", type=int, default=4096, metavar="N", help="0: no limit (default 4096)")
+    add("--append-reference", action="store_true", help="to answers that commit to nothing")
+    args = parser.parse_args()
+    if args.tokenizer is None and args.max_tokens:
+        parser.error(
+            "--tokenizer: name the student's (hub id or folder of the model) for the token limit, or say --max-tokens 0 for no limit"
+        )
+    return args
 
 
 def main():
     args = options_of()
     recipe = load_sources.read_recipe(args.recipe) if args.recipe else {"name": "inputs"}
-    made_by = settings(args, recipe)
+    settings = ("seed", "max_tokens", "append_reference")
+    made_by = recipe | {name: getattr(args, name) for name in settings}
     recipe_hash = r.text_hash(made_by)
     inputs = [*args.input, *filter(None, [args.recipe])]
     code = (card, load_sources, load_sources.TABLE, row_forms, select_rows)

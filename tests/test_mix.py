@@ -178,13 +178,13 @@ def test_a_recipe_reads_selects_and_accounts_for_every_row(tmp_path, student, ca
         ],
     )
     (tmp_path / "r.yaml").write_text(
-        f"name: tiny\nmax_tokens: 50\nsources:\n- {{source: qa, path: {tmp_path}/qa.jsonl, count: 12, license: mit}}\n"
+        f"name: tiny\nsources:\n- {{source: qa, path: {tmp_path}/qa.jsonl, count: 12, license: mit}}\n"
         f"- {{source: alp, path: {tmp_path}/alpaca.jsonl}}\n"
     )
     out, recipe = tmp_path / "out", ("--recipe", tmp_path / "r.yaml")
     call(load_sources, *recipe, "--output", out / "s.jsonl")
     call(select_rows, "--input", out / "s.jsonl", *recipe, "--output", out / "selected.jsonl")
-    options = ("--tokenizer", student, "--output", out / "train.jsonl")
+    options = ("--tokenizer", student, "--max-tokens", 50, "--output", out / "train.jsonl")
     call(mix, "--input", out / "selected.jsonl", *recipe, *options)
     made = read_jsonl(out / "train.jsonl")
     names = ("s", "selected", "train")
