@@ -140,6 +140,17 @@ def test_a_short_stem_with_other_options_is_another_question(run_script, tmp_pat
     assert kept == [0] and gone[1]["benchmark_id"] == "s1"
 
 
+def test_a_short_question_inside_a_long_row_counts(run_script, tmp_path):
+    """A question of PubMedQA at the end of its abstract (SciEval) was taken for a phrase."""
+    asked = "Can myometrial electrical activity identify patients in preterm labor?"
+    abstract = "The activity of the womb was taken with electrodes on the skin of women at term. "
+    items = [{"id": "p", "benchmark": "pubmedqa", "question": asked}]
+    kept, gone, _ = run(
+        run_script, tmp_path, [abstract * 3 + asked, abstract], *WORDS_ONLY, items=items
+    )
+    assert kept == [1] and gone[0]["method"] == "ngram"
+
+
 def test_instruction_text_of_many_benchmark_questions_counts_for_nothing(run_script, tmp_path):
     frame = "Give the result of the following task as a plain number in decimal notation with no unit behind it and no words around it at all: {}"
     subjects = [

@@ -367,7 +367,7 @@ ANSWER = "The kinetic energy is $E = \\frac{1}{2} m v^2 = 25$ J, so the speed do
         ("14 m/s", True),
         ("The speed does not double; it grows by $\\sqrt{2}$", True),
         ("kinetic energy of 25 J", True),
-        ("14 metres per second", True),
+        ("14 metres per second", False),  # in other words: no reference
         ("5 J", False),
         ("4 m/s", False),
         ("26 J", False),
