@@ -132,7 +132,7 @@ select_arm() {   # select_arm SOURCE NAME FOLDER: FOLDER/selected.jsonl
     else how=(--method "$2"); fi
     [[ $1 == all ]] || only=(--source "$1")
     if [[ -n $N ]]; then how+=(--n "$N")
-    elif [[ -n $first && -z $ARMS && $2 != all ]]; then how+=(--match-n "$first"); fi
+    elif [[ -n $first && -z $ARMS && $2 != all ]]; then how+=(--n "$($DRY_RUN && echo "ROWS_OF_$first" || wc -l <"$first")"); fi
     step "$py" 02_mix/select_rows.py --input "$rows" --output "$3/selected.jsonl" "${how[@]}" "${only[@]}"
 }
 

@@ -1,7 +1,7 @@
 """Choose which rows go into the mixture: random, the longest answers, by difficulty, or all.
 
     python 02_mix/select_rows.py --input clean.jsonl --output selected.jsonl --method difficulty
-    python 02_mix/select_rows.py --input clean.jsonl --output random.jsonl --method random --match-n selected.jsonl
+    python 02_mix/select_rows.py --input clean.jsonl --output random.jsonl --method random --n $(wc -l <selected.jsonl)
     python 02_mix/select_rows.py --input clean.jsonl --output selected.jsonl --recipe 02_mix/recipes/megascience.yaml
 
 in   rows with id, question, answer; for the method difficulty: difficulty (of score_difficulty.py)
@@ -85,14 +85,7 @@ def rules_of(args):
     if args.recipe:
         rules = recipe_rules(args.recipe)
         return [rule for rule in rules if args.source in (None, rule["source"])]
-    method, n = args.method, args.n
-    if args.match_n:
-        n = sum(1 for _ in r.read(args.match_n, unique=False))
-    if method not in ("difficulty", "all") and n is None:
-        raise r.BadInput(
-            f"--n: say how many rows {method} is to keep, or name a file with --match-n"
-        )
-    return [dict(source=args.source, method=method, n=n)]
+    return [dict(source=args.source, method=args.method, n=args.n)]
 
 
 def recipe_rules(path):
@@ -165,13 +158,14 @@ def parse_options():
     choose_by("--method", choices=METHODS)
     choose_by("--recipe", metavar="FILE", help="method and count of each source from a recipe")
     add("--n", type=r.positive, metavar="N", help="rows to keep")
-    add("--match-n", metavar="FILE", help="keep as many rows as FILE has")
     bounds = dict(nargs=2, type=float, default=(1.0, 9.0), metavar=("LOW", "HIGH"))
     add("--keep", **bounds, help="difficulty: means to keep (default 1 9)")
     add("--source", metavar="NAME", help="choose among the rows of this source only")
     args = parser.parse_args()
-    if bool(args.n) + bool(args.match_n) + bool(args.recipe) > 1:
-        parser.error("give one of --n and --match-n (a recipe has its own counts)")
+    if args.n and args.recipe:
+        parser.error("--n: a recipe has its own counts")
+    if args.method in ("random", "length") and not args.n:
+        parser.error(f"--n: say how many rows {args.method} is to keep")
     return args
 
 
@@ -180,8 +174,8 @@ def main():
     import pandas as pd
 
     args = parse_options()
-    others = filter(None, (args.match_n, args.recipe))
-    step = r.Step(args, inputs=[args.input, *others], code=[load_sources])
+    inputs = [args.input, *filter(None, [args.recipe])]
+    step = r.Step(args, inputs=inputs, code=[load_sources])
     if step.finished():
         return
     rules = rules_of(args)

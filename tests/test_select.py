@@ -139,12 +139,6 @@ def test_all_keeps_all(select):
     assert len(kept) == 200 and not rejected
 
 
-def test_same_count_as_another_file(select, tmp_path):
-    difficulty, _ = select("--method", "difficulty", name="d")
-    matched, _ = select("--method", "random", "--match-n", tmp_path / "d.jsonl", name="m")
-    assert len(matched) == len(difficulty)
-
-
 def test_one_source_only(select):
     kept, rejected = select("--method", "random", "--n", "10", "--source", "a")
     assert {row["source"] for row in kept} == {"a"} and sum(
@@ -165,7 +159,7 @@ def test_recipe_counts(select, tmp_path):
         (("--method", "random"), "--n"),
         (("--method", "random", "--n", "0"), "at least 1"),
         (("--method", "best", "--n", "2"), "invalid choice"),
-        (("--method", "random", "--n", "2", "--match-n", "x"), "one of --n"),
+        (("--recipe", "r.yaml", "--n", "2"), "its own counts"),
         (("--method", "random", "--N", "2"), "--N"),
     ],
 )
