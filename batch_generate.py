@@ -16,11 +16,10 @@ Answers of another model, prompt or sampling are never mixed in. BUDGET (money, 
 PRICE_PER_GPU_HOUR, or PRICE_IN and PRICE_OUT per million tokens) stops a run cleanly.
 """
 
-# A request is made of a row in Book.request_for, sent by Endpoints.handle (which tries again) or,
+# A request is made of a row in Book.request_for, sent by Endpoints.answer (which tries again) or,
 # to the engine of this process, by drive(); its answer goes through Book.store to RawFile.append.
 
 import asyncio
-import collections
 import contextlib
 import dataclasses
 import itertools
@@ -44,7 +43,9 @@ import rows as r
 START, MOST = 64, 2048
 TIMEOUT, PATIENCE = 3600, 60  # seconds for one answer; without any endpoint before the run ends
 BACKOFF = 0.5  # seconds before the first retry, then twice as long each time
+LOOK = 0.5  # seconds between two looks at a server
 REFUSED = (401, 403, 404)  # status of a wrong key, model or path
+BUSY = (429, 503)
 ROWS_FAULT = (400, 413, 422)  # status of a prompt that no further try makes better
 
 
@@ -503,25 +504,22 @@ def money(tokens, seconds):
 
 class Fault(Exception):
     """A request that brought no usable answer: sent again unless `final`, after the `wait` seconds
-    that the server asked for."""
+    that the server asked for. busy: the server has too much to do."""
 
-    def __init__(self, text, wait=0.0, final=False):
+    def __init__(self, text, wait=0.0, final=False, busy=False):
         super().__init__(text[:1000])
-        self.wait, self.final = wait, final
+        self.wait, self.final, self.busy = wait, final, busy
 
 
 @dataclasses.dataclass
 class Endpoint:
     url: str
-    limit: int  # requests that it takes at once
-    most: int  # its limit before it asked for time
     proxy: str | None
-    open: int = 0  # requests that it has
+    workers: int = 0
     answered: int = 0
     refusals: int = 0  # since its last answer
     refused: str | None = None  # why it is of no use
     down: bool = False
-    rests_until: float = 0.0  # gets no request before
 
     @property
     def root(self):
@@ -530,17 +528,15 @@ class Endpoint:
 
 
 class Endpoints:
-    """Deals requests to OpenAI-compatible servers, to each as many at once as it takes; those of a
-    server that goes away go to the others, or wait for it."""
+    """Sends requests to OpenAI-compatible servers. Each has workers that take one request after the
+    other; those of a server that goes away send theirs to another, or wait for it."""
 
     def __init__(self, urls, setup, workers, retries, engines=1):
-        share = -(-workers // len(urls)) if workers else START * engines
-        self.largest = MOST * engines
+        self.share = -(-workers // len(urls)) if workers else START * engines
+        self.most = self.share if workers else MOST * engines
         urls = [url.strip().rstrip("/") for url in urls]
-        self.endpoints = [Endpoint(url, share, share, proxy_of(url)) for url in urls]
-        self.adaptive, self.retries, self.fixed = not workers, retries, fixed_body(setup)
-        self.back = collections.deque()  # requests to send again
-        self.changed = asyncio.Event()  # an answer came, or a server
+        self.endpoints = [Endpoint(url, proxy_of(url)) for url in urls]
+        self.retries, self.fixed, self.queue = retries, fixed_body(setup), asyncio.Queue(1)
 
     async def run(self, requests, emit):
         """Send all requests; emit(request, answer) keeps an answer."""
@@ -550,12 +546,17 @@ class Endpoints:
         headers = {"Authorization": f"Bearer {key}", "Content-Type": "application/json"}
         connector = aiohttp.TCPConnector(limit=0)
         async with aiohttp.ClientSession(headers=headers, connector=connector) as self.session:
-            self.back.append(next(requests))
-            await self.start(self.back[0]["messages"])
-            async with asyncio.TaskGroup() as tasks:
-                watcher = tasks.create_task(self.watch())
-                await self.deal(requests, emit, tasks)
-                watcher.cancel()
+            first = next(requests)
+            await self.start(first["messages"])
+            async with asyncio.TaskGroup() as self.tasks:
+                self.emit, self.running = emit, [self.tasks.create_task(self.watch())]
+                for _, endpoint in itertools.product(range(self.share), self.endpoints):
+                    self.add_worker(endpoint)
+                for request in itertools.chain([first], requests):
+                    await self.queue.put(request)
+                await self.queue.join()
+                for task in self.running:
+                    task.cancel()
 
     async def start(self, messages):
         """See which endpoints answer, and whether the template opens a think block."""
@@ -570,48 +571,44 @@ class Endpoints:
             )
         self.opened = await self.opens_thinking(up[0], messages)
 
-    async def deal(self, requests, emit, tasks):
-        while True:
-            request = self.back.popleft() if self.back else next(requests, None)
-            if request is None:
-                if not any(endpoint.open for endpoint in self.endpoints):
-                    return
-                await self.change()
+    def add_worker(self, endpoint):
+        endpoint.workers += 1
+        self.running.append(self.tasks.create_task(self.work(endpoint)))
+
+    async def work(self, endpoint):
+        while not endpoint.refused:
+            if endpoint.down:
+                await asyncio.sleep(LOOK)
                 continue
-            while (endpoint := self.free()) is None:
-                await self.change()
-            endpoint.open += 1
-            tasks.create_task(self.handle(endpoint, request, emit))
+            await self.answer(endpoint, await self.queue.get())
+            self.queue.task_done()
 
-    async def change(self):
-        self.changed.clear()
-        await self.changed.wait()
+    async def answer(self, endpoint, request):
+        """Send a request until it has an answer, `retries` times more at most. What a server that
+        is busy with others does not take costs it no try."""
+        tries, sent, answered = 0, 0, None
+        while True:
+            endpoint = await self.useful(endpoint)
+            try:
+                return self.emit(request, await self.exchange(endpoint, request))
+            except Fault as fault:
+                tries += not fault.busy or endpoint.answered == answered
+                if fault.final or tries > self.retries:
+                    return self.emit(request, {"error": str(fault)})
+                answered = endpoint.answered
+                await asyncio.sleep(max(fault.wait, min(BACKOFF * 2**sent, 30)))
+                sent += 1
 
-    def free(self):
-        """The endpoint with the fewest requests that takes one more, or None now."""
-        useful = [endpoint for endpoint in self.endpoints if not endpoint.refused]
-        if not useful:
-            why = self.endpoints[-1].refused
-            raise r.BadInput(
-                f"{why}; no other is left; the answers so far are kept, the same command goes on"
-            )
-        now = time.monotonic()
-        free = [e for e in useful if not e.down and e.open < e.limit and e.rests_until <= now]
-        return min(free, key=lambda endpoint: endpoint.open, default=None)
-
-    async def handle(self, endpoint, request, emit):
-        """Send a request once; one without an answer is dealt again, `retries` times at most."""
-        tries = request.pop("tries", 0)
-        try:
-            emit(request, await self.exchange(endpoint, request))
-        except Fault as fault:
-            if fault.final or tries == self.retries:
-                emit(request, {"error": str(fault)})
-            else:
-                await asyncio.sleep(max(fault.wait, min(BACKOFF * 2**tries, 30)))
-                self.back.append({**request, "tries": tries + 1})
-        endpoint.open -= 1
-        self.changed.set()
+    async def useful(self, endpoint):
+        """The endpoint, or another where it is away or refuses; waits where all are away."""
+        while useful := [e for e in (endpoint, *self.endpoints) if not e.refused]:
+            if up := [each for each in useful if not each.down]:
+                return up[0]
+            await asyncio.sleep(LOOK)
+        raise r.BadInput(
+            f"{endpoint.refused}; no other is left; the answers so far are kept, the same command "
+            "goes on"
+        )
 
     async def exchange(self, endpoint, request):
         """The answer of an endpoint, or Fault."""
@@ -633,8 +630,6 @@ class Endpoints:
         answer = parse_reply(data, self.opened)
         endpoint.answered += 1
         endpoint.refusals = 0
-        if endpoint.limit < endpoint.most and endpoint.answered % endpoint.limit == 0:
-            endpoint.limit += 1
         return answer
 
     async def send(self, endpoint, url, body=None, seconds=30):
@@ -656,12 +651,8 @@ class Endpoints:
             if not endpoint.refused:
                 r.say(f"{endpoint.url}: refuses ({text}); its rows go to the others")
             endpoint.refused = f"--base-url {endpoint.url}: {text}"
-        wait, now = retry_after(headers.get("Retry-After")), time.monotonic()
-        if status in (429, 503) and endpoint.rests_until <= now:
-            # nothing is sent meanwhile, and afterwards half as much at once
-            endpoint.rests_until = now + max(wait, BACKOFF)
-            endpoint.limit = max(1, endpoint.limit // 2)
-        return Fault(text, wait, final=status in ROWS_FAULT)
+        wait = retry_after(headers.get("Retry-After"))
+        return Fault(text, wait, final=status in ROWS_FAULT, busy=status in BUSY)
 
     async def look_at(self, endpoint, why=""):
         """Note whether the whole server is away: the rows of one that is go to the others. Any
@@ -675,12 +666,11 @@ class Endpoints:
         endpoint.down = not there
 
     async def watch(self):
-        """Each second: is a server back, does one take more? Raises after PATIENCE seconds."""
+        """Is a server back, does one take more? Raises after PATIENCE seconds without any."""
         since = time.monotonic()
         while True:
-            await asyncio.sleep(min(1, PATIENCE / 4))
+            await asyncio.sleep(LOOK)
             await asyncio.gather(*map(self.look_again, self.endpoints))
-            self.changed.set()
             if not all(endpoint.down or endpoint.refused for endpoint in self.endpoints):
                 since = time.monotonic()
             elif time.monotonic() - since > PATIENCE:
@@ -690,14 +680,15 @@ class Endpoints:
                 )
 
     async def look_again(self, endpoint):
-        """Is a server back that was away; does one without a queue take twice as much?"""
+        """A server that was away may be back; one without a queue gets twice as many workers."""
         if endpoint.down:
             await self.look_at(endpoint)
-        elif self.adaptive and endpoint.limit <= endpoint.open < self.largest:
+        elif endpoint.workers < self.most:
             data = await self.look_up(endpoint, f"{endpoint.root}/metrics") or b""
             waiting = re.findall(rb"^vllm:num_requests_waiting\{.*\} (\S+)", data, re.M)
             if waiting and not any(map(float, waiting)):
-                endpoint.limit = endpoint.most = min(2 * endpoint.limit, self.largest)
+                for _ in range(min(endpoint.workers, self.most - endpoint.workers)):
+                    self.add_worker(endpoint)
 
     async def look_up(self, endpoint, url, body=None):
         """What a server tells beside answers, as bytes; None where none answers."""
