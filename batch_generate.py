@@ -188,19 +188,20 @@ class RawFile:
     input.
 
     The index is a temporary SQLite database that spills to disk: memory does not grow with the
-    rows.
+    rows. `tokens`: of every answer in the file.
     """
 
     def __init__(self, path):
         self.path, self.rejected_path = Path(path), r.beside(path, "rejected.jsonl")
         r.lock(self.path)
         r.aside_of(self.path)
-        self.file, self.reader, self.lines = open(self.path, "ab"), open(self.path, "rb"), 0
+        self.file, self.reader = open(self.path, "ab"), open(self.path, "rb")
+        self.lines, self.tokens = 0, dict.fromkeys(r.TOKENS, 0)
         self.table = sqlite3.connect("", isolation_level=None)
         self.table.executescript(
             "PRAGMA journal_mode=OFF; PRAGMA synchronous=OFF; CREATE TABLE places (id BLOB PRIMARY "
-            "KEY, place) WITHOUT ROWID; CREATE TABLE answers (id BLOB PRIMARY KEY, offset, "
-            "prompt_tokens, completion_tokens) WITHOUT ROWID; BEGIN"
+            "KEY, place) WITHOUT ROWID; CREATE TABLE answers (id BLOB PRIMARY KEY, offset) WITHOUT "
+            "ROWID; BEGIN"
         )
         self._scan()
 
@@ -222,9 +223,8 @@ class RawFile:
         self.file.seek(0, os.SEEK_END)
 
     def _note(self, row, offset):
-        """Put a row into the index: where it stands, and its tokens."""
-        values = offset, *(row[key] for key in r.TOKENS)
-        self._run("INSERT OR REPLACE INTO answers VALUES (?, ?, ?, ?)", row["id"], *values)
+        self._run("INSERT OR REPLACE INTO answers VALUES (?, ?)", row["id"], offset)
+        self.tokens = {key: before + row[key] for key, before in self.tokens.items()}
         self.lines += 1
 
     def _run(self, query, id_, *values):
@@ -275,11 +275,6 @@ class RawFile:
         with open(r.beside(self.path, "old.jsonl"), "ab") as old:
             old.write(r.dumps(stored))
         self._run("DELETE FROM answers WHERE id = ?", stored["id"])
-
-    def spent(self):
-        """Tokens of every answer in the file."""
-        sums = self.table.execute("SELECT sum(prompt_tokens), sum(completion_tokens) FROM answers")
-        return dict(zip(r.TOKENS, (number or 0 for number in sums.fetchone()), strict=True))
 
     def finish(self, failed):
         """Bring the rows into the order of the input, each once; others stay at the end."""
@@ -402,7 +397,6 @@ class Book:
         self.bar = r.progress(total=total, desc=self.raw.path.name)
 
     def requests(self, rows, to_messages):
-        """Requests of the rows without an answer."""
         for row in rows:
             request = self.request_for(row["id"], to_messages(row))
             if request is None:
@@ -418,7 +412,6 @@ class Book:
             yield request
 
     def request_for(self, id_, messages):
-        """The request of a row; None where its answer is there."""
         hashed = r.text_hash(messages)
         expected = {**self.experiment, "messages_hash": hashed}
         stored = self.raw.check(id_, self.counts["rows"], expected, self.changed)
@@ -471,7 +464,7 @@ class Book:
     def finish(self):
         """Order the file, say what failed, and account for what was spent."""
         self.raw.finish(self.failed)
-        r.SPENT[self.raw.path.name] = self.raw.spent()
+        r.SPENT[self.raw.path.name] = self.raw.tokens
         self.counts["seconds"] = round(time.time() - self.started, 1)
         if self.failed:
             r.say(
@@ -487,7 +480,6 @@ class Book:
 
 
 def setting(name, default=0.0):
-    """A number of the environment, such as a price."""
     return float(os.environ.get(name) or default)
 
 
@@ -539,7 +531,6 @@ class Endpoints:
         self.retries, self.fixed, self.queue = retries, fixed_body(setup), asyncio.Queue(1)
 
     async def run(self, requests, emit):
-        """Send all requests; emit(request, answer) keeps an answer."""
         import aiohttp
 
         key = os.environ.get("LLM_API_KEY") or os.environ.get("OPENAI_API_KEY") or "none"
@@ -611,7 +602,6 @@ class Endpoints:
         )
 
     async def exchange(self, endpoint, request):
-        """The answer of an endpoint, or Fault."""
         import aiohttp
 
         body = {**self.fixed, "messages": request["messages"], "seed": request["seed"]}
@@ -723,7 +713,6 @@ def ask_endpoints(requests, emit, setup, urls, workers, retries, engines=1):
 
 
 def fixed_body(setup):
-    """What the bodies of all requests hold."""
     sampling = setup["sampling"]
     body = {"model": setup["model"], **sampler(sampling)}
     if "choices" in sampling:
@@ -844,8 +833,7 @@ SERVER = [sys.executable, "-m", "vllm.entrypoints.openai.api_server"]
 
 
 def ask_engines(requests, emit, setup):
-    """Generate with vLLM here; where there are several groups of GPUs, with its server, which deals
-    to an engine on each."""
+    """Generate with vLLM here; on several groups of GPUs with its server, which deals to them."""
     gpus, size = visible_gpus(), setup["engine"]["tensor_parallel_size"]
     check_gpu()
     if gpus and len(gpus) < size:
@@ -866,7 +854,6 @@ def ask_engines(requests, emit, setup):
 
 
 def engine_arguments(setup):
-    """Arguments of vLLM's engine, wherever it runs."""
     arguments = {"model": setup["model"], "seed": 0, **setup["engine"]}
     if setup["adapter"]:
         config = json.loads((Path(setup["adapter"]) / "adapter_config.json").read_text())
@@ -875,7 +862,7 @@ def engine_arguments(setup):
 
 
 def server_arguments(setup):
-    """Arguments of the server, and the setup of the requests that are sent to it."""
+    """Arguments of the server, and the setup of the requests to it."""
     from transformers import AutoTokenizer
 
     own = {"uvicorn_log_level": "warning", "generation_config": "vllm"}
@@ -892,7 +879,6 @@ def server_arguments(setup):
 
 
 def start_server(arguments):
-    """A vLLM server as a process, on the port `port`."""
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     options = ["--host=127.0.0.1", f"--port={port}"]
@@ -1071,7 +1057,6 @@ class Driver:
 
 
 def drive(requests, emit, setup):
-    """Keep the engine of this process busy until all is answered."""
     driver = Driver(setup)
     while True:
         while len(driver.asked) < driver.window and (request := next(requests, None)):

@@ -108,7 +108,6 @@ class Parser(argparse.ArgumentParser):
 
 
 def positive(text):
-    """argparse type: an integer of at least 1."""
     value = int(text)
     if value < 1:
         raise argparse.ArgumentTypeError(f"{text} is not at least 1")
@@ -141,7 +140,6 @@ def parser(doc, *standard):
 
 
 def parse_shard(text):
-    """(i, n) of "i/n"."""
     try:
         number, of = map(int, text.split("/"))
     except ValueError:
@@ -232,7 +230,7 @@ def file_hash(path):
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-# made once: json.dumps makes it anew at each call, a fifth more time
+# made once: json.dumps makes an encoder at each call, a fifth more time
 encode_line = json.JSONEncoder(ensure_ascii=False).encode
 encode_pretty = json.JSONEncoder(ensure_ascii=False, indent=2, default=str).encode
 quick_encode = msgspec.json.Encoder().encode
@@ -278,7 +276,6 @@ LONGEST = 1 << 26  # bytes of a line: a file that is no JSONL may be one line
 
 
 def _parquet_rows(path):
-    """Yield (position from 1, row)."""
     import pyarrow.parquet
 
     try:
@@ -319,7 +316,6 @@ def _json_rows(path):
 
 
 def _json_lines(path):
-    """Yield (line number, row)."""
     # binary files split on b"\n" only
     with gzip.open(path) if path.suffix == ".gz" else open(path, "rb", buffering=1 << 20) as file:
         for number, line in enumerate(iter(lambda: file.readline(LONGEST), b""), 1):
@@ -397,7 +393,6 @@ FIELD_TYPES = {
 
 
 def _check_field(row, wanted, path, number):
-    """Raise BadInput where a row lacks a field, or has it with a value of another type."""
     field = wanted.rstrip("?!")
     value, (kind, kind_name) = row.get(field), FIELD_TYPES.get(field, (str, "a text"))
     none_will_do = not wanted.endswith("!") if field in row else wanted.endswith("?")
@@ -555,7 +550,6 @@ def options_of(row):
 
 
 def option_texts(value):
-    """Texts of one field that holds all options."""
     if isinstance(value, dict):
         values = [text for text in value.values() if text is not None]
         value = value["text"] if isinstance(value.get("text"), list) else values
@@ -724,9 +718,9 @@ HANDED = 100  # rows that a process is handed at a time
 
 
 def in_processes(function, rows, workers=None):
-    """Yield function(row) of each row, in order, of rows as they are needed; more than FEW_ROWS are
-    shared out to `workers` processes (default: the cores). A daemonic process may start no other:
-    it works alone."""
+    """Yield function(row) of each row, in order; more than FEW_ROWS are shared out to `workers`
+    processes (default: the cores), as many again at a time for each. A daemonic process may start
+    no other: it works alone."""
     import concurrent.futures
     import multiprocessing
 
@@ -738,17 +732,8 @@ def in_processes(function, rows, workers=None):
         return
     spawn = multiprocessing.get_context("spawn")  # a fork of a process with threads can lock up
     with concurrent.futures.ProcessPoolExecutor(workers, spawn, end_with_parent) as pool:
-        waiting = collections.deque()
-        while part := list(itertools.islice(rows, HANDED)):
-            waiting.append(pool.submit(each, function, part))
-            if len(waiting) > 4 * workers:
-                yield from waiting.popleft().result()
-        for done in waiting:
-            yield from done.result()
-
-
-def each(function, rows):
-    return list(map(function, rows))
+        while part := list(itertools.islice(rows, workers * FEW_ROWS)):
+            yield from pool.map(function, part, chunksize=HANDED)
 
 
 def card_beside(output):
@@ -787,7 +772,6 @@ def write(path, rows):
 
 
 def write_json(path, value):
-    """Write a value as indented JSON, whole or not at all."""
     with write_aside(path) as file:
         file.write(dumps(value, encode_pretty))
 
@@ -820,7 +804,7 @@ def copy_katex(folder):
 
 
 def duration(seconds):
-    """3.2 s, 4 min 10 s, 2 h 5 min."""
+    # 3.2 s, 4 min 10 s, 2 h 5 min
     if seconds < 60:
         return f"{seconds:.1f} s" if seconds < 10 else f"{seconds:.0f} s"
     minutes, seconds = divmod(round(seconds), 60)
@@ -828,13 +812,11 @@ def duration(seconds):
 
 
 def starting(output, *details):
-    """The line that a step prints at its start."""
     script = Path(sys.argv[0]).stem
     say(", ".join([f"{script} -> {output}", *filter(None, details)]))
 
 
 def start_over(paths):
-    """Delete what earlier runs left, and say what."""
     for path in paths:
         if path.exists():
             say(f"--fresh: deleting {path}")
@@ -938,7 +920,7 @@ class Step:
             return True
         if why:
             say(f"{self.output.name}: made again, since {why}")
-        self.announce(old or {})
+        self.announce()
         return False
 
     def why_again(self, old):
@@ -950,16 +932,12 @@ class Step:
         if old["counts"]["rejected"].get("generation failed"):
             return "some rows got no answer last time"
 
-    def announce(self, old):
-        """The line at the start: of how many rows, and how long it took last time."""
+    def announce(self):
+        """The line at the start: of how many rows."""
         source, part = self.args.get("input"), within(self.args.get("limit"))
         number = count_rows(source) if isinstance(source, str) else None
         asked = number is not None and f"{len(range(number)[part.start : part.stop]):,} rows of"
-        starting(
-            self.output.name,
-            asked and f"{asked} {Path(source).name}",
-            "seconds" in old and f"{duration(old['seconds'])} last time",
-        )
+        starting(self.output.name, asked and f"{asked} {Path(source).name}")
 
     def read(self, path, *fields, limit=None, unique=True):
         """Rows of an input file, counted; each must then be kept, rejected or split."""
@@ -977,7 +955,6 @@ class Step:
                 self._files[index].write(dumps(row))
 
     def _clean(self):
-        """Nothing half-written is left behind, whatever ends the script."""
         for path in self._aside:
             path.unlink(missing_ok=True)
 
@@ -986,7 +963,6 @@ class Step:
         self._write(0, row)
 
     def reject(self, row, reason, **more):
-        """Write the row to the rejected file with its reason and what else explains it."""
         self.counts["rejected"][reason] += 1
         self._write(1, {**row, "reason": reason, **more})
 
@@ -1043,7 +1019,10 @@ def join(output):
         for path in part.parent.glob(f"{glob.escape(part.stem)}.*jsonl")
     }
     for kind in (*sorted(kinds - {"jsonl"}), "jsonl"):  # raw.jsonl, rejected.jsonl, ...
-        concatenate([beside(part, kind) for part in parts], beside(output, kind))
+        with write_aside(beside(output, kind)) as joined:
+            for piece in filter(Path.is_file, (beside(part, kind) for part in parts)):
+                with open(piece, "rb") as file:
+                    shutil.copyfileobj(file, joined, 1 << 20)
     write_json(beside(output, "meta.json"), whole)
     unlock(output)
     return whole["counts"]
@@ -1078,13 +1057,6 @@ def total_meta(metas):
     if spent := [meta["tokens"] for meta in metas if "tokens" in meta]:
         whole["tokens"] = total_tokens(spent)
     return whole
-
-
-def concatenate(pieces, output):
-    with write_aside(output) as whole:
-        for piece in filter(Path.is_file, pieces):
-            with open(piece, "rb") as file:
-                shutil.copyfileobj(file, whole, 1 << 20)
 
 
 def main():
