@@ -345,7 +345,10 @@ if stage 4; then
     ablation=()
     [[ -f $E2/ablation/ablation.json ]] && ablation=(--ablation "$E2/ablation/ablation.json")   # of 02_mix/ablate.sh, where it was run on this run's rows
     step "$py" 04_eval/report.py --scored "$E4/scored.jsonl" --output "$E4" --title "$RUN: base and tuned model" --note "${NOTE:-}" "${ablation[@]}"
-    step "$py" 03_sft/model_card.py --model "$E3/model" --results "$OUT/results.csv" --output "$E3/model/README.md" ${HUB_ID:+--push-to-hub --hub-id "$HUB_ID"}
+    step "$py" 03_sft/model_card.py --model "$E3/model" --results "$OUT/results.csv" --output "$E3/model/README.md" ${HUB_ID:+--hub-id "$HUB_ID"}
+    if [[ -n $HUB_ID ]] && ! $DRY_RUN; then   # needs `hf auth login`
+        "${py%python}hf" upload "$HUB_ID" "$E3/model" --exclude "checkpoint-*" --exclude "runs/*" --exclude "*.jsonl" --exclude "*.bin"
+    fi
 fi
 
 # ---- what came out ----

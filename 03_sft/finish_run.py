@@ -1,4 +1,4 @@
-"""What follows training, each step once: 16-bit weights, stop test, card.
+"""What follows training, each step once: 16-bit weights, stop test.
 
 Imported by sft.py; no command of its own. sft.meta.json is there when training ends. A step adds
 its result to "checks"; one that cannot run (out of memory, say) puts its reason into
@@ -10,9 +10,7 @@ import os
 from pathlib import Path
 
 import merge_adapter
-import model_card
 import training_rows as t
-from prepare_model import put_back_layers
 from training_options import say
 
 import rows as r
@@ -80,11 +78,10 @@ def run_stop_test(folder, wanted, quantization):
 
 
 def finish(own, args, model_args):
-    """Do what is not done yet after training: 16 bits, stop test, card. Called by one process."""
+    """Do what is not done yet after training: 16 bits, stop test. Called by one process."""
     from trl import get_quantization_config
 
     leave_distribution()
-    put_back_layers()
     folder = Path(args.output_dir)
     path = folder / "sft.meta.json"
     meta = json.loads(path.read_text())
@@ -104,7 +101,3 @@ def finish(own, args, model_args):
             reason = failed[name].splitlines()[0]
             say(f"WARNING: {name} could not run ({reason}); the same command tries it again")
         r.write_json(path, meta)
-    card_is_there = (folder / "README.md").is_file()  # it may hold scores by now
-    if not card_is_there or any(name in done for name in wanted):
-        with r.write_aside(folder / "README.md", "w") as file:
-            file.write(model_card.card(meta, ([], []), folder.resolve().name))

@@ -1,4 +1,4 @@
-"""Estimate, from a model's shape, what fine-tuning needs: memory of a GPU, FLOPs of a token.
+"""Estimate, from a model's shape, how much memory of a GPU fine-tuning needs.
 
     python 03_sft/fit_estimate.py                   # which of the paper's models fits on which GPU
     python 03_sft/fit_estimate.py --model MODEL     # one model, by its config.json
@@ -22,29 +22,6 @@ GIB = 2**30
 QK_NORM = ("qwen3", "olmo2", "gemma3")  # architectures that normalise queries and keys
 LOSS_CHUNK = 256  # tokens of TRL's chunked loss
 SIZES = (16, 24, 40, 80, 141)  # memory of usual GPUs in GB: T4, 4090/L4, A100-40, A100/H100, H200
-# dense bf16/fp16 of the makers' data sheets
-PEAK_TFLOPS = {
-    "H200": 989,
-    "H200 NVL": 835,
-    "H100": 989,
-    "H100 NVL": 835,
-    "H100 PCIe": 756,
-    "H20": 148,
-    "B200": 2250,
-    "A100": 312,
-    "L40S": 362,
-    "L40": 181,
-    "L4": 121,
-    "A10": 125,
-    "A10G": 70,
-    "A6000": 155,
-    "5090": 209,
-    "4090": 165,
-    "3090": 71,
-    "T4": 65,
-}
-
-
 # bytes a trained weight of torchao's and bitsandbytes' AdamW: two states of 8 bits, one fp32 scale
 # a block of 256
 STATES_8BIT = 2.04
@@ -93,13 +70,6 @@ class Shape:
     @property
     def parameters(self):
         return self.layers * self.layer + self.embedding * (1 if self.tied else 2)
-
-    @property
-    def used(self):
-        """Parameters multiplied for one token: active experts, and the head, but no embedding
-        look-up."""
-        idle = (self.experts - self.active) * 3 * self.hidden * self.inter
-        return self.layers * (self.layer - idle) + self.embedding
 
     def adapter(self, rank):
         """LoRA parameters on all linear layers, without the experts of a mixture."""
@@ -229,21 +199,6 @@ def memory(
     need = dict(weights=weights, gradients=gradients, optimizer=states, activations=activations)
     need["overhead"] = 0.05 * sum(need.values()) + GIB
     return need | {"total": sum(need.values())}
-
-
-def flops_per_token(shape, context, method="full"):
-    """FLOPs of training one token; with LoRA frozen weights have no gradients, recomputation is not
-    counted.
-
-    context  mean length of a token's own text: sum of squared lengths / sum of lengths
-    """
-    return (6 if method == "full" else 4) * shape.used + 12 * shape.layers * shape.q * context
-
-
-def peak_flops(name):
-    """Dense bf16 FLOP/s of a GPU by its name, or None."""
-    found = [key for key in PEAK_TFLOPS if key in name]
-    return PEAK_TFLOPS[max(found, key=len)] * 1e12 if found else None
 
 
 WAYS = {  # to train, the smallest first: the columns of the table

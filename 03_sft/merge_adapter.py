@@ -108,7 +108,7 @@ def generate(model, tokenizer, chats, **settings):
     ).to(model.device)
     ends = {"eos_token_id": tokenizer.eos_token_id, "pad_token_id": tokenizer.pad_token_id}
     with torch.no_grad():
-        made = model.generate(**batch, **ends, **{"do_sample": False, **settings})
+        made = model.generate(**batch, **ends, **settings, do_sample=False)
     return made[:, batch["input_ids"].shape[1] :]
 
 
@@ -161,8 +161,6 @@ def rows_to_compare(adapter):
 
 def tokens_to_compare(path, tokenizer, limit=16):
     chats = [t.conversation(row)[0] for row in r.read(path, limit=limit)]
-    if not chats:
-        raise r.BadInput(f"{path}: no rows to compare on")
     tokens = tokenizer.apply_chat_template(chats, tokenize=True, return_dict=False)
     return [ids[:2048] for ids in tokens]
 
@@ -191,8 +189,6 @@ def merge(adapter, output, base=None, check=False):
         sequences = tokens_to_compare(rows_to_compare(adapter), tokenizer)
         adapted = top_tokens(model, sequences)
     model = model.merge_and_unload().to(torch.bfloat16)
-    if not all(weight.isfinite().all() for weight in model.parameters()):
-        raise RuntimeError(f"{adapter}: the merged weights hold values that are no numbers")
     align_special_tokens(model, tokenizer)
     aside = output.with_name(f".{output.name}.part")
     shutil.rmtree(aside, ignore_errors=True)

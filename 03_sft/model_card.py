@@ -1,7 +1,7 @@
-"""Write the model card (README.md) of a trained model, with its scores; push both to the hub.
+"""Write the model card (README.md) of a trained model, with its scores.
 
     python 03_sft/model_card.py --model DIR --results results.csv --output DIR/README.md
-    python 03_sft/model_card.py --model DIR --output README.md --push-to-hub --hub-id you/model
+    hf upload you/model DIR --exclude "checkpoint-*" --exclude "runs/*" --exclude "*.jsonl"
 
 in   --model    folder with sft.meta.json (of sft.py or merge_adapter.py)
      --results  results.csv of 04_eval (optional)
@@ -58,7 +58,6 @@ def card(meta, results, hub_id):
         base = Path(base).name
     else:
         header["base_model"] = base
-    mfu = f", {speed['mfu']} % MFU" if "mfu" in speed else ""
     hardware = f"{meta['processes']} × {meta['gpu']}" if meta["gpu"] else "CPU"
     environment = jinja2.Environment(keep_trailing_newline=True)
     return environment.from_string(TEMPLATE.read_text(encoding="utf-8")).render(
@@ -70,24 +69,9 @@ def card(meta, results, hub_id):
         base=base,
         method=METHODS[meta["method"]],
         recipe=[(name, meta["given"][name]) for name in RECIPE if name in meta["given"]],
-        speed_text=f"{speed['tokens_per_second']:,.0f} tokens/s{mfu} on {hardware}",
+        speed_text=f"{speed['tokens_per_second']:,.0f} tokens/s on {hardware}",
         files=sorted(inputs.items()),
     )
-
-
-def push(folder, readme, hub_id):
-    """Upload the model's folder (checkpoints and token files apart) and its card."""
-    from huggingface_hub import HfApi
-
-    api = HfApi()
-    api.create_repo(hub_id, exist_ok=True)
-    api.upload_folder(
-        repo_id=hub_id,
-        folder_path=folder,
-        ignore_patterns="checkpoint-* tokens/* runs/* *.jsonl *.bin".split(),
-    )
-    api.upload_file(repo_id=hub_id, path_or_fileobj=readme, path_in_repo="README.md")
-    r.say(f"pushed to https://huggingface.co/{hub_id}")
 
 
 def main():
@@ -97,20 +81,15 @@ def main():
     add("--results", metavar="FILE", help="results.csv of 04_eval")
     add("--output", required=True, metavar="FILE", help="the card, Markdown")
     add("--hub-id", metavar="OWNER/NAME", help="name on the hub (default: the folder's name)")
-    add("--push-to-hub", action="store_true", help="upload folder and card (needs `hf auth login`)")
     args = parser.parse_args()
     path = Path(args.model) / "sft.meta.json"
     if not path.is_file():
         raise r.BadInput(f"{path}: there is no such file")
-    if args.push_to_hub and not args.hub_id:
-        raise r.BadInput("--push-to-hub needs --hub-id OWNER/NAME")
     name = args.hub_id or Path(args.model).resolve().name
     text = card(json.loads(path.read_text()), read_results(args.results), name)
     with r.write_aside(args.output, "w") as file:
         file.write(text)
     r.say(f"{args.output}: model card, {len(text.splitlines())} lines")
-    if args.push_to_hub:
-        push(args.model, args.output, args.hub_id)
 
 
 if __name__ == "__main__":

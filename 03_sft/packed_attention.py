@@ -23,11 +23,9 @@ def row_bounds(position_ids):
 
 
 def collate_with_bounds(collate, examples):
-    """A batch of this collator that says where its packed rows begin and end."""
+    """A batch of packed rows by this collator that says where they begin and end."""
     batch = collate(examples)
-    if "position_ids" in batch and "attention_mask" not in batch:
-        batch |= row_bounds(batch["position_ids"])
-    return batch
+    return batch | row_bounds(batch["position_ids"])
 
 
 @functools.cache
@@ -79,15 +77,20 @@ def compute_dtype(value):
     return torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else value.dtype
 
 
+def is_packed(module, query, key, attention_mask, position_ids):
+    """Is this one flattened batch of causal rows: no padding, no step of generation?"""
+    flat = attention_mask is None and position_ids is not None and len(query) == 1
+    return flat and query.shape[2] == key.shape[2] and getattr(module, "is_causal", True)
+
+
 def attend(module, query, key, value, attention_mask, position_ids=None, **kwargs):
-    """For AttentionInterface: (batch, heads, tokens, size) -> (batch, tokens, heads, size). Batches
-    with a mask (padding) and generation go to plain SDPA."""
+    """For AttentionInterface: (batch, heads, tokens, size) -> (batch, tokens, heads, size). What is
+    not packed goes to plain SDPA."""
     import torch
     from transformers.integrations.sdpa_attention import sdpa_attention_forward
 
     bounds, longest = (kwargs.pop(name, None) for name in ("cu_seq_lens_q", "max_length_q"))
-    one_text = len(query) == 1 and query.shape[2] == key.shape[2] and position_ids is not None
-    if attention_mask is not None or not one_text or not getattr(module, "is_causal", True):
+    if not is_packed(module, query, key, attention_mask, position_ids):
         return sdpa_attention_forward(module, query, key, value, attention_mask, **kwargs)
     if bounds is None:  # no collator of ours: evaluation by hand, the packing check
         bounds, longest = row_bounds(position_ids).values()

@@ -6,7 +6,6 @@ Imported by the scripts of this folder; no command of its own.
 import copy
 import importlib.util
 import os
-import sys
 from pathlib import Path
 
 import packed_attention
@@ -94,39 +93,27 @@ def unsloth_model(args, model_args):
     )
 
 
-REPLACED = {}  # modules of transformers: what they held before Liger's layers
+# Liger's layers: one kernel replaces five to ten passes over tokens, with sums in fp32 as in
+# transformers. The loss stays TRL's.
+LIGER = dict(
+    rope=True, rms_norm=True, swiglu=True, cross_entropy=False, fused_linear_cross_entropy=False
+)
 
 
-def liger_patch(config):
-    """Liger's function for models of this type where a GPU from Ampere on and the package are
-    there, else None."""
+def use_liger_layers(config):
+    """Give models of this type that are built from now on Liger's layers, where the package is
+    there and a GPU from Ampere on. Returns whether."""
     import torch
 
     ampere = torch.cuda.is_available() and torch.cuda.get_device_capability() >= (8, 0)
     if not ampere or not importlib.util.find_spec("liger_kernel"):
-        return None
+        return False
     from liger_kernel.transformers.monkey_patch import MODEL_TYPE_TO_APPLY_LIGER_FN
 
-    return MODEL_TYPE_TO_APPLY_LIGER_FN.get(config.model_type)
-
-
-def use_liger_layers(config, patch):
-    """Liger's RMSNorm, SwiGLU and RoPE for models of this type that are built from now on, without
-    its loss: one kernel replaces five to ten passes over tokens, with sums in fp32 as in
-    transformers.  patch  by liger_patch()"""
-    from transformers import MODEL_FOR_CAUSAL_LM_MAPPING
-
-    module = sys.modules[MODEL_FOR_CAUSAL_LM_MAPPING[type(config)].__module__]
-    REPLACED[module] = dict(vars(module))
-    losses = dict(cross_entropy=False, fused_linear_cross_entropy=False)
-    patch(rope=True, rms_norm=True, swiglu=True, **losses)
-
-
-def put_back_layers():
-    """transformers' own layers from now on: Liger's need a GPU, and large models are merged on the
-    CPU."""
-    for module, own in REPLACED.items():
-        vars(module).update(own)
+    patch = MODEL_TYPE_TO_APPLY_LIGER_FN.get(config.model_type)
+    if patch:
+        patch(**LIGER)
+    return bool(patch)
 
 
 SMALL = dict(  # sizes of an architecture's small copy
@@ -157,18 +144,19 @@ def small_copy(config):
     return small
 
 
-def packing_leak(config, attention, dtype=None):
+def packing_leak(config, attention):
     """How far the logits of three packed rows are from those of the rows alone under eager
-    attention in fp32, and how far rounding may bring them: LEAK, and in 16 bit three times what it
-    does to the rows alone. Random weights, two small layers: a second, no download."""
+    attention in fp32, and how far they may be: LEAK, and in 16 bit three times what rounding does
+    under eager attention. Random weights, two small layers: a second, no download."""
     import torch
     from transformers import AutoModelForCausalLM
 
     device = "cuda" if torch.cuda.is_available() else "cpu"
+    dtype = torch.bfloat16 if packed_attention.kernel() else torch.float32  # it takes 16 bit alone
     with torch.random.fork_rng():
         torch.manual_seed(0)
         model = AutoModelForCausalLM.from_config(
-            small_copy(config), attn_implementation=attention, dtype=dtype or torch.float32
+            small_copy(config), attn_implementation=attention, dtype=dtype
         )
         rows = [torch.randint(1, 128, (1, n), device=device) for n in (23, 9, 40)]
     model = model.to(device).eval()
@@ -179,24 +167,23 @@ def packing_leak(config, attention, dtype=None):
     positions = torch.cat([torch.arange(row.shape[1], device=device) for row in rows])
     packed = logits(torch.cat(rows, 1), position_ids=positions[None])
     packed.sum().backward()  # a kernel without a backward pass must fail here
+    model.set_attn_implementation("eager")
     with torch.no_grad():
-        alone = torch.cat([logits(row) for row in rows])
-        model.float().set_attn_implementation("eager")
+        rounded = torch.cat([logits(row) for row in rows])
+        model.float()
         exact = torch.cat([logits(row) for row in rows])
-    limit = LEAK
-    if dtype not in (None, torch.float32):
-        limit += 3 * (alone - exact).abs().max().item()
-    return (packed - exact).abs().max().item(), limit
+    rounding = (rounded - exact).abs().max().item()
+    return (packed - exact).abs().max().item(), LEAK + 3 * rounding
 
 
-def packing_refusal(config, attention, dtype=None):
+def packing_refusal(config, attention):
     """Why rows cannot be packed under this backend, or None."""
     from transformers.integrations import deepspeed
 
     kept = deepspeed._hf_deepspeed_config_weak_ref
     deepspeed.unset_hf_deepspeed_config()  # else the model would be made in shares under ZeRO-3
     try:
-        leak, limit = packing_leak(config, attention, dtype)
+        leak, limit = packing_leak(config, attention)
     except Exception as error:  # whatever an architecture or a backend raises
         reason = f"{type(error).__name__}: {str(error)[:160]}"
         return f"the packing check cannot run on this architecture under {attention} ({reason})"
@@ -204,20 +191,17 @@ def packing_refusal(config, attention, dtype=None):
         deepspeed._hf_deepspeed_config_weak_ref = kept
     if leak > limit:
         differ = f"logits differ by {leak:.1e}, limit {limit:.1e}"
-        return f"packed rows see each other under {attention} ({differ})"
+        return f"packed rows get other logits than alone under {attention} ({differ})"
     return None
 
 
-def attention_for(config, wanted, packing, dtype=None):
+def attention_for(config, wanted, packing):
     """Name of the backend asked for, else SDPA; where rows are packed and stay apart under it,
-    packed rows without a mask. BadInput where packed rows would see each other.
-
-    dtype  in which attention will run
-    """
+    packed rows without a mask. BadInput where packed rows would see each other."""
     if not packing:
         return wanted or "sdpa"
     for name in [wanted] if wanted else [packed_attention.register(), "sdpa"]:
-        reason = packing_refusal(config, name, dtype)
+        reason = packing_refusal(config, name)
         if not reason:
             return name
     raise r.BadInput(f"{reason}; take --packing false or another --attn_implementation")
@@ -248,31 +232,3 @@ def shard_exactly(trainer):
         plugin.mixed_precision_policy = MixedPrecisionPolicy(
             param_dtype=torch.bfloat16, reduce_dtype=torch.float32, output_dtype=None
         )
-
-
-def check_unsloth(trainer, input_ids, labels):
-    """Raise BadInput where Unsloth's attention, which attention_for() cannot try, does not keep
-    packed rows apart; returns a note.
-
-    Of the same row twice in one batch only the second is trained: its loss must be that of the row
-    alone, while a model that sees the first copy repeats it. This runs what training runs:
-    Unsloth's attention, the trainer's collator and loss.
-    """
-    import torch
-
-    ids, labels = input_ids[:512], labels[:512]
-
-    def loss(copies):
-        masked = [-100] * len(ids) * (copies - 1)
-        row = {"input_ids": ids * copies, "labels": masked + labels}
-        batch = trainer.data_collator([row | {"seq_lengths": [len(ids)] * copies}])
-        with torch.no_grad(), trainer.compute_loss_context_manager():
-            return trainer.compute_loss(trainer.model, trainer._prepare_inputs(batch)).item()
-
-    trainer.model.train()
-    alone, together = loss(1), loss(2)
-    trainer._metrics["train"].clear()
-    note = f"the same row alone and packed behind itself: loss {alone:.4f} and {together:.4f}"
-    if abs(alone - together) > 0.02:  # bf16 rounding of a mean loss is below 0.005
-        raise r.BadInput(f"--unsloth: packed rows see each other ({note}); add --packing false")
-    return f"packing under Unsloth: {note}"

@@ -7,7 +7,7 @@ in   --train_file  .jsonl, .jsonl.gz or .parquet; each row has prompt + completi
      texts), messages, conversations (ShareGPT), instruction + output (Alpaca) or question + answer;
      only the assistant's turns are trained; the forms may be mixed
 out  output_dir/         the model (16 bit) or the adapter, with its tokenizer; runs/ (TensorBoard)
-     sft.meta.json       options, hashes, rows, tokens, speed, MFU, memory, results of checks, log
+     sft.meta.json       options, hashes, rows, tokens, speed, memory, results of checks, log
      sft.rejected.jsonl  rows longer than max_length (dropped whole)
      sft.heldout.jsonl   rows kept back for evaluation
 
@@ -27,7 +27,7 @@ finished. A recipe or the command line may hold every option of TRL's SFTConfig 
     --num_train_epochs      passes over the rows [3]; --max_steps ends earlier
     --use_peft              train an adapter (LoRA); with --load_in_4bit QLoRA
     --lora_r                rank of the adapter [16]; --lora_alpha goes with it [32]
-    --unsloth               train with Unsloth's kernels (one NVIDIA GPU)
+    --unsloth               train with Unsloth's kernels (one NVIDIA GPU), rows not packed
     --check_only            do the checks, show a row and the plan, and stop
     --ignore_fit            train although the estimate says that it does not fit
     --stop_test_prompts     held-out prompts answered at the end: do answers stop? [16; 0: none]
@@ -67,18 +67,6 @@ from training_options import (
 import rows as r
 
 
-def compute_dtype(args, model_args):
-    """Type in which attention runs: autocast's, else the weights'; fp32 on a CPU, where 16 bit is
-    slower."""
-    import torch
-
-    if not torch.cuda.is_available():
-        return torch.float32
-    if args.bf16 or args.fp16:
-        return torch.bfloat16 if args.bf16 else torch.float16
-    return getattr(torch, str(model_args.dtype), None)
-
-
 def prepare(own, args, model_args, state):
     """Everything that can go wrong before training: model, template, fit, attention, packing, rows.
     Returns what training needs, as a dict."""
@@ -100,13 +88,14 @@ def prepare(own, args, model_args, state):
     model_args.lora_target_modules = prepare_model.adapter_targets(
         model_args.lora_target_modules, shape.experts if shape else 1
     )
-    patch = None if own.unsloth or args.use_liger_kernel else prepare_model.liger_patch(config)
-    if patch:
-        prepare_model.use_liger_layers(config, patch)
+    liger = not own.unsloth and not args.use_liger_kernel and prepare_model.use_liger_layers(config)
+    if liger:
         notes.append("layers: Liger's RMSNorm, SwiGLU and RoPE; TRL's loss")
-    need, chunk = check_fit(shape, bool(patch), own, args, model_args)
+    need, chunk = check_fit(shape, liger, own, args, model_args)
+    if own.unsloth:
+        args.packing = False  # its attention is not the one that attention_for() tries
     model_args.attn_implementation = prepare_model.attention_for(
-        config, model_args.attn_implementation, args.packing, compute_dtype(args, model_args)
+        config, model_args.attn_implementation, args.packing
     )
     notes.append(f"attention: {model_args.attn_implementation}")
     notes.append("packing: on, rows do not see each other" if args.packing else "packing: off")
@@ -117,13 +106,11 @@ def prepare(own, args, model_args, state):
         args.eval_strategy = "no"
     plan_batch(own, args, found, len(train_set), state.num_processes)
     return dict(
-        shape=shape,
         tokenizer=tokenizer,
         train_set=train_set,
         held=held,
-        first=first,
         found=found,
-        notes=notes,
+        liger=liger,
         need=need,
         chunk=chunk,
     )
@@ -148,26 +135,15 @@ def plan_batch(own, args, found, sequences, world):
     )
 
 
-def make_watch(shape, found, model_args, world):
-    """Watch with the FLOPs of a token of these rows."""
+def build_trainer(own, args, model_args, made):
+    """TRL's SFTTrainer over the tokens of prepare(), ready for the first step."""
     from training_checks import Watch
-
-    if shape is None:
-        return Watch()
-    context = found["train"]["squares"] / found["train"]["tokens"]
-    return Watch(fit_estimate.flops_per_token(shape, context, method_of(model_args)), world)
-
-
-def build_trainer(own, args, model_args, made, watch):
-    """TRL's SFTTrainer over the tokens of prepare(), ready for the first step, with the figures of
-    Watch in its log."""
-    from training_checks import measured
     from transformers import PrinterCallback
     from trl import SFTTrainer, get_peft_config, get_quantization_config
     from trl.trainer import sft_trainer
 
     args.dataset_kwargs = {"skip_prepare_dataset": True}
-    args.include_num_input_tokens_seen = "non_padding"  # for Watch
+    args.include_num_input_tokens_seen = "non_padding"  # its log then holds tokens a second
     if backend() == "fsdp":
         # else each GPU keeps the whole gradient from one accumulation step to the next
         args.accelerator_config.gradient_accumulation_kwargs = {"sync_each_batch": True}
@@ -186,18 +162,15 @@ def build_trainer(own, args, model_args, made, watch):
             attn_implementation=model_args.attn_implementation,
             dtype=model_args.dtype,
         )
-    trainer = measured(SFTTrainer, watch)(
+    trainer = SFTTrainer(
         **model,
         args=args,
         train_dataset=made["train_set"],
         eval_dataset=made["held"],
         processing_class=made["tokenizer"],
-        callbacks=[watch],
+        callbacks=[Watch()],
     )
-    if own.unsloth and args.packing:
-        made["notes"].append(prepare_model.check_unsloth(trainer, **made["first"]))
-        say(made["notes"][-1])
-    elif not own.unsloth:
+    if args.packing:
         with_bounds = packed_attention.collate_with_bounds
         trainer.data_collator = functools.partial(with_bounds, trainer.data_collator)
     for config in getattr(trainer.model, "peft_config", {}).values():
@@ -229,20 +202,14 @@ def train(own, args, model_args, given, same_if, checkpoint):
     if state.is_main_process:
         r.write_json(folder / "sft.started.json", same_if)
     args.disable_tqdm = args.disable_tqdm or not sys.stderr.isatty()
-    watch = make_watch(made["shape"], made["found"], model_args, state.num_processes)
-    trainer = build_trainer(own, args, model_args, made, watch)
+    trainer = build_trainer(own, args, model_args, made)
     trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
     trainer.save_model(args.output_dir)
     state.wait_for_everyone()
     if not state.is_main_process:
         return
-    # a pickle, where sft.meta.json says the same; TRL's card knows neither data nor checks
-    for name in ("training_args.bin", "README.md"):
-        (folder / name).unlink(missing_ok=True)
-    meta = meta_of(model_args, made, trainer.state) | {
+    meta = meta_of(model_args, made["found"], trainer.state) | {
         "processes": state.num_processes,
-        "gpu": watch.gpu,
-        "speed": watch.total(),
         "seconds": round(time.time() - started, 1),
         "checks": {"packing": args.packing},
         "failed_checks": {},
@@ -257,34 +224,50 @@ def train(own, args, model_args, given, same_if, checkpoint):
     )
 
 
-def meta_of(model_args, made, state):
-    """What sft.meta.json says of rows, model and losses.  state  the Trainer's"""
-    losses = [round(entry["loss"], 4) for entry in state.log_history if "loss" in entry] or [None]
-    held_out = [entry["eval_loss"] for entry in state.log_history if "eval_loss" in entry]
+def meta_of(model_args, found, state):
+    """What sft.meta.json says of rows, model, speed and losses.  state  the Trainer's"""
+    import torch
+    from training_checks import peak_memory
+
+    def logged(name):
+        return [entry[name] for entry in state.log_history if name in entry]
+
+    losses = [round(loss, 4) for loss in logged("loss")] or [None]
+    speed = {  # tests before training apart; zero where a run that is resumed has no step left
+        "tokens_per_second": (logged("train_tokens_per_second") or [0])[-1],
+        "peak_memory_gib": round(peak_memory() / 2**30, 2),
+    }
     return {
         "command": shlex.join(["python", *sys.argv]),
         "commit": r.git_commit(),
         "date": time.strftime("%Y-%m-%dT%H:%M:%S"),
         "model": model_args.model_name_or_path,
         "method": method_of(model_args),
-        "rows": made["found"],
+        "rows": found,
         "attention": model_args.attn_implementation,
-        "notes": made["notes"],
+        "gpu": torch.cuda.get_device_name(0) if torch.cuda.is_available() else None,
+        "speed": speed,
         "steps": state.global_step,
         "first_loss": losses[0],
         "final_loss": losses[-1],
-        "eval_loss": held_out[-1] if held_out else None,
+        "eval_loss": (logged("eval_loss") or [None])[-1],
         "log": state.log_history,
     }
 
 
-def main():
+def words_given():
+    """The command line as TRL reads it, "--config X" for "--config=X"; --help ends here."""
     argv = []
-    for word in sys.argv[1:]:  # TRL reads "--config X", not "--config=X"
+    for word in sys.argv[1:]:
         argv += word.split("=", 1) if word.startswith("--") else [word]
-    if not argv or "-h" in argv or "--help" in argv:
+    if not argv or {"-h", "--help"} & set(argv):
         print(__doc__)
         raise SystemExit(0 if argv else 2)
+    return argv
+
+
+def main():
+    argv = words_given()
     if "--help-all" in argv:
         parse(argv, {})
     given = given_options(argv)

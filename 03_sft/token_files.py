@@ -90,7 +90,7 @@ def tokenize_batch(tokenizer, path, held, max_length, batch):
             raise bad(row, error) from None
     made = {name: [] for name in (*PARTS, REJECTED, HELD_OUT)}
     for row, (ids, labels) in zip(batch, t.encode(tokenizer, cut), strict=True):
-        if reason := t.refusal(ids, labels, tokenizer.eos_token_id):
+        if reason := t.refusal(labels, tokenizer.eos_token_id):
             raise bad(row, reason)
         if len(ids) > max_length:
             made[REJECTED].append(r.dumps({**row, "reason": "too long", "n_tokens": len(ids)}))
@@ -157,7 +157,7 @@ def tokenize_file(own, tokenizer, max_length, folder, workers=None):
 
 
 def count(path):
-    """What is in a file of tokens: {rows, tokens, trained_tokens, longest, squares}."""
+    """What is in a file of tokens: {rows, tokens, trained_tokens, longest}."""
     table = pyarrow.ipc.open_stream(pyarrow.memory_map(str(path))).read_all()
     lengths = pc.list_value_length(table["input_ids"]).to_numpy().astype(int)
     trained = pc.not_equal(pc.list_flatten(table["labels"]), t.IGNORED)
@@ -166,5 +166,4 @@ def count(path):
         "tokens": int(lengths.sum()),
         "trained_tokens": pc.sum(trained).as_py() or 0,
         "longest": int(lengths.max(initial=0)),
-        "squares": int((lengths**2).sum()),  # for the attention part of the FLOPs
     }

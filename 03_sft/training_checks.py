@@ -1,45 +1,31 @@
-"""What is watched while a model trains: speed, memory, a first save, losses that are no numbers.
+"""What is watched while a model trains: a first save, losses that are no numbers, how it goes.
 
 Imported late by sft.py, since it needs torch; no command of its own.
 """
 
+import datetime
 import math
 import resource
 import shutil
-import time
 from pathlib import Path
 
 import torch
 from accelerate import PartialState
-from fit_estimate import peak_flops
 from transformers import TrainerCallback
 
 import rows as r
 
 
 class Watch(TrainerCallback):
-    """Times the steps, saves once after the first one, stops at a loss that is no number.
+    """Saves once after the first step, stops at a loss that is no number, says each step in a line
+    where there is no bar."""
 
-    flops  of a token by fit_estimate.flops_per_token, or None;  world  processes
-    Only the time inside steps counts, not evaluation or saving. Trainer counts the tokens
-    (include_num_input_tokens_seen), of all processes and without padding.
-    """
-
-    def __init__(self, flops=None, world=1):
-        self.gpu = torch.cuda.get_device_name(0) if torch.cuda.is_available() else None
-        self.flops, self.peak = flops, world * (peak_flops(self.gpu or "") or 0)
-        self.seconds, self.trial = 0, False
+    trial = False
 
     def on_train_begin(self, args, state, control, **kwargs):
-        # a resumed run has taken steps before
-        self.first_step = state.global_step
-        self.first = self.last = (0, state.num_input_tokens_seen)
-
-    def on_step_begin(self, args, state, control, **kwargs):
-        self.begun = clock()
+        self.first_step = state.global_step  # a resumed run has taken steps before
 
     def on_step_end(self, args, state, control, **kwargs):
-        self.seconds += clock() - self.begun
         if state.global_step == 1 < state.max_steps and args.save_strategy != "no":
             # full disk or unsavable state shows now, not in hours
             self.trial, control.should_save = (not control.should_save, True)
@@ -62,32 +48,12 @@ class Watch(TrainerCallback):
             )
         if not (state.is_world_process_zero and args.disable_tqdm):
             return
-        seconds = (steps - step) * self.seconds / max(1, step - self.first_step)
-        left = time.strftime("%H:%M:%S", time.gmtime(seconds))
-        mfu = f"  {logs['mfu']:.1f} % MFU" if "mfu" in logs else ""
+        seconds = logs["train_runtime"] * (steps - step) / (step - self.first_step)
         r.say(
             f"step {step}/{steps}  loss {loss:.4f}  lr {logs['learning_rate']:.2e}  "
-            f"{logs['tokens_per_second']:,.0f} tok/s{mfu}  {logs['peak_memory_gib']:.1f} GiB  "
-            f"left {left}"
+            f"{logs['train_tokens_per_second']:,.0f} tok/s  {peak_memory() / 2**30:.1f} GiB  "
+            f"left {datetime.timedelta(seconds=round(seconds))}"
         )
-
-    def since_last(self, tokens):
-        """Figures since the last call; tokens seen up to now."""
-        before, self.last = self.last, (self.seconds, tokens)
-        return self.figures(before)
-
-    def total(self):
-        return self.figures(self.first)
-
-    def figures(self, before):
-        """Figures from (seconds, tokens) of an earlier moment to the last."""
-        seconds, tokens = (now - then for now, then in zip(self.last, before, strict=True))
-        speed = tokens / seconds if seconds else 0  # a finished run that is resumed takes no step
-        found = {"tokens_per_second": round(speed, 1)}
-        found["peak_memory_gib"] = round(peak_memory() / 2**30, 2)
-        if self.flops and self.peak:
-            found["mfu"] = round(100 * speed * self.flops / self.peak, 2)
-        return found
 
 
 def check_room(folder, kept):
@@ -105,26 +71,6 @@ def check_room(folder, kept):
             "choose another --output_dir"
         )
     r.say("test save after the first step: whole")
-
-
-def measured(trainer_class, watch):
-    """The trainer class, with the figures of Watch in its log."""
-
-    class Measured(trainer_class):
-        def log(self, logs, start_time=None):
-            if "loss" in logs:
-                logs |= watch.since_last(self.state.num_input_tokens_seen)
-            super().log(logs, start_time)
-
-    return Measured
-
-
-def clock():
-    """Seconds, read when this GPU has done all that was asked of it: else the last backward and the
-    optimizer are not timed."""
-    if torch.cuda.is_available():
-        torch.cuda.synchronize()
-    return time.perf_counter()
 
 
 def peak_memory():

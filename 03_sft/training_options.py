@@ -127,14 +127,13 @@ def refusal_of_16bit(given):
         return None
     if str(given["dtype"]) == "float16":
         return "float16 weights cannot be trained whole; use --dtype float32 or bfloat16"
-    optim, rounding = given.get("optim"), str(given.get("optim_args")).lower()
-    exact = optim in ("adamw_torch_8bit", "adamw_torch_4bit")
-    if optim is None or (exact and "bf16_stochastic_round=true" in rounding):
+    optim, rounding = given.get("optim"), BF16_OPTIMIZER["optim_args"]
+    if optim is None or rounding.lower() in str(given.get("optim_args")).lower():
         return None
     return (
         f"--dtype bfloat16 with --optim {optim} loses most of every update to rounding (at a "
         "learning rate of 5e-6 0.5 % of it arrives, at 1e-4 11 %); leave --optim out (then: "
-        f"{BF16_OPTIMIZER['optim']}, {BF16_OPTIMIZER['optim_args']}) or use --dtype float32"
+        f"{BF16_OPTIMIZER['optim']}, {rounding}) or use --dtype float32"
     )
 
 
@@ -198,26 +197,13 @@ def parse(argv, given):
 
 
 def batch_plan(global_rows, rows_per_sequence, per_device, world):
-    """(sequences of a device, accumulation steps) so that one optimizer step sees `global_rows`
-    rows on any number of devices.
-
-    Where rows are packed, so many packed sequences are taken as hold that many rows on average,
-    rounded to a number that 1 to 16 devices divide.
-    """
-    sequences = max(1, round(global_rows / rows_per_sequence))
-    if rows_per_sequence > 1:
-        unit = min(16, 2 ** max(0, (sequences // 6).bit_length() - 1))
-        sequences = max(1, round(sequences / unit)) * unit
-        if sequences % world:
-            sequences = max(1, round(sequences / world)) * world
-    share, rest = divmod(sequences, world)
-    if rest:
-        raise r.BadInput(
-            f"global_batch_size {global_rows} cannot be divided among {world} processes; take a "
-            f"multiple of {world}"
-        )
-    fitting = max(n for n in range(1, min(per_device, share) + 1) if share % n == 0)
-    return fitting, share // fitting
+    """(sequences of a device, accumulation steps) so that one optimizer step sees about
+    `global_rows` rows on any number of devices; several rows may be packed into a sequence."""
+    share = max(1, round(global_rows / rows_per_sequence / world))
+    for size in range(min(per_device, share), 0, -1):
+        steps = round(share / size)
+        if abs(size * steps - share) <= 0.02 * share:
+            return size, steps
 
 
 def agreed(decide):
@@ -239,17 +225,16 @@ def fingerprint(given, own, model):
 
 
 def newest_whole(output_dir):
-    """(newest whole checkpoint or None, half-written ones that are newer): trainer_state.json is
-    the last file that Trainer writes."""
+    """The newest checkpoint that is not half-written, or None: trainer_state.json is the last file
+    that Trainer writes."""
     found = {path.name.split("-")[1]: path for path in Path(output_dir).glob("checkpoint-*")}
-    skipped = []
     for step in sorted(filter(str.isdigit, found), key=int, reverse=True):
         try:
             json.loads((found[step] / "trainer_state.json").read_text())
-            return found[step], skipped
+            return found[step]
         except (OSError, ValueError):
-            skipped.append(found[step])
-    return None, skipped
+            say(f"{found[step].name} is half-written and is skipped")
+    return None
 
 
 def remove(paths, reason):
@@ -286,10 +271,10 @@ def look_back(output_dir, same_if, fresh):
             say(f"{output_dir}: finished already ({said})")
             return "finished"
         say(f"{output_dir}: made again, since {changed}")
-        remove([*output_dir.glob("checkpoint-*"), meta], "made again")
-    checkpoint, skipped = newest_whole(output_dir)
-    for path in skipped:
-        say(f"{path.name} is half-written and is skipped")
+        remove(
+            [meta, *output_dir.glob("checkpoint-*"), *output_dir.glob("README.md")], "made again"
+        )
+    checkpoint = newest_whole(output_dir)
     if checkpoint is not None:
         old = json.loads(started.read_text()) if started.is_file() else {}
         if changed := difference(old, same_if):

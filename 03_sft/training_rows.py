@@ -117,11 +117,9 @@ def encode(tokenizer, rows):
     return encoded
 
 
-def refusal(ids, labels, eos_id):
+def refusal(labels, eos_id):
     """Why this row would train the wrong thing, or None. Every trained stretch must end with the
     end-of-turn token."""
-    if all(label == IGNORED for label in labels):
-        return "no token of it is trained"
     if IGNORED not in labels:
         return "every token of it is trained, the prompt too"
     for label, following in itertools.pairwise([*labels, IGNORED]):

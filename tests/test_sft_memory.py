@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 
+import model_card
 import pytest
 from conftest import ROOT, write_jsonl
 from test_sft_training import SMALL, rows_file, sft, tiny  # noqa: F401
@@ -157,7 +158,8 @@ def test_a_stop_test_without_memory_is_recorded_and_made_good(
         meta = sft(*options)
     assert meta["steps"] == 2 and "stop_test" not in meta["checks"]
     assert meta["failed_checks"]["stop_test"].startswith("OutOfMemoryError: CUDA out of memory")
-    assert "stop_test could not run: OutOfMemoryError" in (sft.out / "README.md").read_text()
+    card = model_card.card(meta, ([], []), "out")
+    assert "stop_test could not run: OutOfMemoryError" in card
     weights = (sft.out / "model.safetensors").stat().st_mtime_ns
     again = sft(*options)
     assert "finished already" in capsys.readouterr().err

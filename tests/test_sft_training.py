@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 
+import model_card
 import pytest
 import training_options as options
 import training_rows as t
@@ -153,11 +154,8 @@ def test_full_training_from_raw_rows(sft, capsys):
         tensor.dtype == torch.bfloat16
         for tensor in load_file(sft.out / "model.safetensors").values()
     )
-    assert (
-        "# out" in (sft.out / "README.md").read_text()
-        and "56 question-answer rows" in (sft.out / "README.md").read_text()
-    )
-    assert not list(sft.out.glob("*.bin")) and len(read_jsonl(sft.out / "sft.heldout.jsonl")) == 4
+    assert "56 question-answer rows" in model_card.card(meta, ([], []), "out")
+    assert len(read_jsonl(sft.out / "sft.heldout.jsonl")) == 4
     for part in ("[[It is", "<|im_end|>]]", "packing: on", "tok/s", "fit estimate"):
         assert part in said, part
     assert "test save after the first step: whole" in said
@@ -439,7 +437,7 @@ def test_packed_rows_do_not_see_each_other(tiny):
     AttentionInterface.register("leaky", leaky)
     assert packing_leak(config, "leaky")[0] > 3 * LEAK
     opt = OPTConfig(hidden_size=64, num_attention_heads=4, word_embed_proj_dim=64, ffn_dim=64)
-    assert "packed rows see each other under sdpa" in packing_refusal(opt, "sdpa")
+    assert "packed rows get other logits than alone under sdpa" in packing_refusal(opt, "sdpa")
 
 
 def test_packing_is_refused_where_it_leaks(sft):
@@ -517,7 +515,7 @@ def test_adapter_stop_test_merge_and_chat(sft, tmp_path, capsys, monkeypatch):
         chat.main()
         assert capsys.readouterr().out.strip() == "heat wave"
     monkeypatch.setattr(sys, "argv", ["chat.py", "--model", str(tmp_path / "merged")])
-    monkeypatch.setattr(sys, "stdin", io.StringIO("heat light?\n/new\nwave?\n/quit\n"))
+    monkeypatch.setattr(sys, "stdin", io.StringIO("heat light?\n/new\nwave?\n"))
     chat.main()
     assert capsys.readouterr().out.split("\n")[:2] == ["heat wave", "heat wave"]
     # a merge that is not the adapter's is an error and leaves nothing
@@ -549,6 +547,20 @@ def untrained(model):
 def test_a_loss_that_is_no_number_ends_the_run(sft):
     with pytest.raises(RuntimeError, match=r"the loss at step .* is (nan|inf)"):
         sft(*SMALL, "--learning_rate", "1e30", "--max_steps", "6", "--save_strategy", "no")
+
+
+def test_more_than_a_day_left_is_told(capsys):
+    """The hours of a day were told alone: 1 day and 2 hours as 02:00:00."""
+    from types import SimpleNamespace
+
+    from training_checks import Watch
+
+    watch, state = Watch(), SimpleNamespace(global_step=4, max_steps=10, is_world_process_zero=True)
+    watch.on_train_begin(None, state, None)
+    state.global_step = 5
+    logs = dict(loss=1.0, learning_rate=1e-4, train_runtime=18720, train_tokens_per_second=1234.5)
+    watch.on_log(SimpleNamespace(disable_tqdm=True), state, None, logs)
+    assert capsys.readouterr().err.endswith("left 1 day, 2:00:00\n")
 
 
 def test_qlora_nf4_trains_on_cpu(sft):

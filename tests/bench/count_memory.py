@@ -190,12 +190,12 @@ def use_liger(shapes):
     """Liger's layers in all models; their kernels do nothing, since fake tensors hold nothing, and what its functions keep is the same."""
     import triton
     from liger_kernel.transformers.monkey_patch import MODEL_TYPE_TO_APPLY_LIGER_FN
-    from prepare_model import use_liger_layers
+    from prepare_model import LIGER
 
     triton.runtime.jit.JITFunction.run = lambda *args, **settings: None
     for shape in shapes:
         config = config_of(shape, 1)
-        use_liger_layers(config, MODEL_TYPE_TO_APPLY_LIGER_FN[config.model_type])
+        MODEL_TYPE_TO_APPLY_LIGER_FN[config.model_type](**LIGER)
 
 
 def extended(shape, **settings):

@@ -10,7 +10,7 @@
 #   REHEARSE=1 bash tests/bench/gpu_sft.sh                   # tiny shapes, also without a GPU: shows that every row runs
 #
 # Settings: OUT (results, data/runs/gpu_sft), KEEP (models, rows, packages, logs, kept while the machine is warm, /tmp/gpu_sft), STEPS (6), PYTHON.
-# One formula for MFU everywhere (03_sft/fit_estimate.py): 10,500 tokens/s of a full 8B on an H200 are 51.4 %. Nothing that is trained is saved.
+# Nothing that is trained is saved.
 # Goals: one H200, full 8B above 10,500 non-padding tokens/s; one H100, LoRA 8B above 12,500, LoRA 4B above 16,000, QLoRA 8B above 9,600.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."

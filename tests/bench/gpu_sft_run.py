@@ -4,10 +4,11 @@
     python tests/bench/gpu_sft_run.py --output DIR --report                              # Markdown table of DIR/*.json
 
 Speed and memory do not hang on the values of the weights. Lengths of answers are log-normal with a mean of about 890 tokens, as prompts
-and answers of MegaScience together have (721 + 170), cut at 4,000. All rows are measured by the same Watch: non-padding tokens, seconds
-to the end of the GPU's work, the first two steps left out. `trl-` rows are TRL's own trainer with its defaults in bf16, batch 8.
+and answers of MegaScience together have (721 + 170), cut at 4,000. Speed is that of the trainer's log: non-padding tokens, seconds to
+the end of the GPU's work, the first two steps left out. `trl-` rows are TRL's own trainer with its defaults in bf16, batch 8.
 """
 
+import itertools
 import json
 import math
 import random
@@ -119,13 +120,12 @@ def ours(way, argv):
     state = PartialState()
     made = sft.prepare(own, args, model_args, state)
     args.disable_tqdm = True
-    watch = sft.make_watch(made["shape"], made["found"], model_args, 1)
-    trainer = sft.build_trainer(own, args, model_args, made, watch)
+    trainer = sft.build_trainer(own, args, model_args, made)
     if way == "flashoptim":
         flash_optimizer(trainer)
     trainer.train()
     layers = "made again" if args.gradient_checkpointing else "kept"
-    layers += " (Liger)" if prepare_model.REPLACED else ""
+    layers += " (Liger)" if made["liger"] else ""
     ran = f"{model_args.attn_implementation}, layers {layers}, loss by {made['chunk']}"
     ran += f", {'flash_adamw' if way == 'flashoptim' else args.optim.value}"
     return trainer.state.log_history, made["need"], ran
@@ -133,12 +133,10 @@ def ours(way, argv):
 
 def plain_trl(way, argv):
     """TRL's SFTTrainer as it comes: no packing, SDPA, rows padded to the longest of 8, AdamW in the weights' type."""
-    import sft
     import torch
     import training_options as options
     from accelerate import PartialState
-    from training_checks import measured
-    from transformers import AutoConfig, AutoTokenizer
+    from transformers import AutoTokenizer
     from trl import SFTConfig, SFTTrainer, get_peft_config
 
     given = options.given_options(argv)
@@ -146,9 +144,7 @@ def plain_trl(way, argv):
     tokenizer = AutoTokenizer.from_pretrained(model_args.model_name_or_path)
     tokenizer.chat_template = (ROOT / "03_sft/templates/chatml.jinja").read_text()
     state = PartialState()
-    config = AutoConfig.from_pretrained(model_args.model_name_or_path)
-    train_set, _, _, found = made_rows(own, ready, tokenizer, state)
-    watch = sft.make_watch(fit_estimate.shape_of(config), found, model_args, 1)
+    train_set = made_rows(own, ready, tokenizer, state)[0]
     size = min(8, own.global_batch_size)
     args = SFTConfig(
         output_dir=ready.output_dir,
@@ -157,8 +153,8 @@ def plain_trl(way, argv):
         per_device_train_batch_size=size,
         gradient_accumulation_steps=own.global_batch_size // size,
         learning_rate=ready.learning_rate,
-        bf16=bool(watch.gpu),
-        use_cpu=not watch.gpu,
+        bf16=torch.cuda.is_available(),
+        use_cpu=not torch.cuda.is_available(),
         include_num_input_tokens_seen="non_padding",
         logging_steps=1,
         save_strategy="no",
@@ -167,13 +163,12 @@ def plain_trl(way, argv):
         dataset_kwargs={"skip_prepare_dataset": True},
         model_init_kwargs={"dtype": torch.bfloat16},
     )
-    trainer = measured(SFTTrainer, watch)(
+    trainer = SFTTrainer(
         model=model_args.model_name_or_path,
         args=args,
         train_dataset=train_set,
         processing_class=tokenizer,
         peft_config=get_peft_config(model_args),
-        callbacks=[watch],
     )
     trainer.train()
     return trainer.state.log_history, None, "sdpa, padded rows, layers made again, adamw_torch"
@@ -186,6 +181,16 @@ def made_rows(own, args, tokenizer, state):
     args.packing = False
     tokenizer.eos_token, tokenizer.pad_token = "<|im_end|>", "<|endoftext|>"
     return token_files.prepare_data(own, args, tokenizer, state)
+
+
+def speed_of(steps):
+    """Median of the tokens a second of all logged steps but the first two. The clock of a log is read after its loss, for which the GPU
+    has done all that was asked of it."""
+    names = ("num_input_tokens_seen", "train_runtime")
+    pairs = [
+        [late[name] - early[name] for name in names] for early, late in itertools.pairwise(steps)
+    ]
+    return statistics.median(tokens / seconds for tokens, seconds in pairs[1:] or pairs)
 
 
 def measure(args):
@@ -209,11 +214,9 @@ def measure(args):
         torch.cuda.reset_peak_memory_stats()
     argv = options_of(way, model, data, keep / "out", args.steps, args.rehearse)
     history, need, ran = (plain_trl if plain else ours)(way, argv)
-    steps = [entry for entry in history if "tokens_per_second" in entry]
+    steps = [entry for entry in history if "loss" in entry]
     result = {"run": args.run, "ran": ran, "losses": [round(e["loss"], 4) for e in steps]}
-    for name in ("tokens_per_second", "mfu"):
-        values = [entry[name] for entry in steps[2:] or steps if name in entry]
-        result[name] = round(statistics.median(values), 1) if values else None
+    result["tokens_per_second"] = round(speed_of(steps), 1)
     result["peak_gib"] = round(peak_memory() / fit_estimate.GIB, 1)
     result["estimated_gib"] = need and round(need / fit_estimate.GIB, 1)
     result["gpu"] = torch.cuda.get_device_name(0) if torch.cuda.is_available() else "none"
@@ -223,11 +226,11 @@ def measure(args):
 
 def report(folder):
     print(
-        "| run | tokens/s | MFU % | peak GiB | estimated GiB | what ran | GPU |\n|---|--:|--:|--:|--:|---|---|"
+        "| run | tokens/s | peak GiB | estimated GiB | what ran | GPU |\n|---|--:|--:|--:|---|---|"
     )
     for path in sorted(folder.glob("*.json")):
         row = json.loads(path.read_text())
-        columns = ("run", "tokens_per_second", "mfu", "peak_gib", "estimated_gib")
+        columns = ("run", "tokens_per_second", "peak_gib", "estimated_gib")
         cells = [str(row[name] if row[name] is not None else "") for name in columns]
         print("| " + " | ".join([*cells, row["ran"], row["gpu"]]) + " |")
 

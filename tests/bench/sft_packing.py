@@ -58,9 +58,10 @@ def one_run(args, packing, folder):
         for entry in json.loads((folder / "sft.meta.json").read_text())["log"]
         if "loss" in entry
     ]
-    return statistics.mean(entry["tokens_per_second"] for entry in log[1:]), [
-        entry["loss"] for entry in log
-    ]
+    tokens, seconds = (
+        log[-1][name] - log[0][name] for name in ("num_input_tokens_seen", "train_runtime")
+    )
+    return tokens / seconds, [entry["loss"] for entry in log]
 
 
 def main():
