@@ -89,9 +89,9 @@ def check_fit(shape, liger, own, args, model_args):
         f"layers are {layers} the backward pass, the loss takes {chunk:,} tokens at once"
     )
     if need["total"] > available and not own.ignore_fit:
-        ways = fit.what_would_fit(shape, available, settings["tokens"])
+        model = model_args.model_name_or_path
         raise r.BadInput(
-            f"{model_args.model_name_or_path} will not fit: {text}. What would fit: "
-            f"{'; '.join(ways) or 'a smaller model'}. --ignore_fit tries all the same"
+            f"{model} will not fit: {text}; `python 03_sft/fit_estimate.py --model {model}` says what "
+            "each way to train takes, --ignore_fit tries all the same"
         )
     return need["total"], chunk

@@ -55,7 +55,7 @@ def stop_test(model, tokenizer, prompts, max_new_tokens):
         "ended": ended,
         "passed": ended >= ENDED * len(prompts),
         "max_new_tokens": max_new_tokens,
-        "answers": [a if len(a) <= 300 else a[:200] + " ... " + a[-90:] for a in answers],
+        "answers": [answer[-300:] for answer in answers],
     }
 
 
@@ -91,8 +91,7 @@ def finish(own, args, model_args):
         steps["weights"] = lambda: to_16bit(folder)
     if own.stop_test_prompts:
         steps["stop_test"] = lambda: run_stop_test(folder, own.stop_test_prompts, quantization)
-    wanted = [name for name in steps if name not in done]
-    for name in wanted:
+    for name in [name for name in steps if name not in done]:
         failed.pop(name, None)
         try:
             done[name] = steps[name]()

@@ -201,19 +201,13 @@ def memory(
     return need | {"total": sum(need.values())}
 
 
-WAYS = {  # to train, the smallest first: the columns of the table
+WAYS = {  # to train: the columns of the table
     "QLoRA (--use_peft --load_in_4bit)": dict(method="qlora", dtype="bfloat16"),
     "LoRA (--use_peft)": dict(method="lora", dtype="bfloat16"),
     "full, 8 GPUs (accelerate/fsdp2.yaml)": dict(gpus=8),
     "full (--dtype bfloat16)": dict(dtype="bfloat16", optim="adamw_torch_8bit"),
     "full (fp32)": {},
 }
-
-
-def what_would_fit(shape, available, tokens):
-    """Names of WAYS to train this model that fit in `available` bytes a device."""
-    needs = {name: memory(shape, tokens=tokens, **way)["total"] for name, way in WAYS.items()}
-    return [name for name, need in needs.items() if need <= available]
 
 
 def table(shapes, tokens):

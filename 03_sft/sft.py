@@ -189,11 +189,6 @@ def train(own, args, model_args, given, same_if, checkpoint):
 
     quiet()
     state, started = PartialState(), time.time()
-    # TrainingArguments starts gloo but does not tell DeepSpeed, which then sees one process
-    if args.deepspeed and args.use_cpu:
-        import deepspeed
-
-        deepspeed.init_distributed(dist_backend="gloo")
     folder = Path(args.output_dir)
     made = prepare(own, args, model_args, state)
     if own.check_only:
@@ -276,7 +271,9 @@ def main():
         prepare_model.start_unsloth()
     own, args, model_args = parse(argv, given)
     same_if = fingerprint(given, own, model_args.model_name_or_path)
-    checkpoint = agreed(lambda: look_back(args.output_dir, same_if, own.fresh))
+    checkpoint = None
+    if not own.check_only:
+        checkpoint = agreed(lambda: look_back(args.output_dir, same_if, own.fresh))
     first_process = int(os.environ.get("RANK", 0)) == 0
     if checkpoint != "finished":
         if first_process:

@@ -35,7 +35,6 @@ DEFAULTS = dict(
     save_strategy="epoch",
     save_total_limit=2,
     report_to=["tensorboard"],
-    seed=42,
     lora_target_modules=["all-linear"],
     lora_dropout=0.0,
     gradient_checkpointing=None,  # where the estimate says that it is needed

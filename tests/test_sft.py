@@ -227,10 +227,6 @@ def test_memory_estimate_follows_what_is_known():
     small = fit.memory(shape, dtype="bfloat16", optim="adamw_torch_8bit")
     assert half["total"] - small["total"] == pytest.approx((4 - 2.04) * 1.05 * shape.parameters)
     assert one["optimizer"] == 8 * shape.parameters
-    ways = fit.what_would_fit(shape, 80 * gib, 4096)
-    assert any("8 GPUs" in way for way in ways) and any(way.startswith("LoRA") for way in ways)
-    assert ways and not any("fp32" in way for way in ways)
-    assert fit.what_would_fit(fit.KNOWN["Qwen/Qwen3-14B-Base"], 4 * gib, 4096) == []
 
 
 def test_fit_table_is_printed(run_script):

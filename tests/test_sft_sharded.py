@@ -8,7 +8,16 @@ import sys
 
 import pytest
 from conftest import ROOT
-from test_sft_training import SMALL, ZERO3, arguments, losses, rows_file, sft, tiny  # noqa: F401
+from test_sft_training import (
+    SMALL,
+    ZERO3,
+    ZERO3_ON_CPU,
+    arguments,
+    losses,
+    rows_file,  # noqa: F401
+    sft,  # noqa: F401
+    tiny,  # noqa: F401
+)
 
 pytestmark = pytest.mark.slow
 SFT = ROOT / "03_sft" / "sft.py"
@@ -76,8 +85,11 @@ def test_zero3_and_fsdp2_pack_and_stop_test(sft, tiny, rows_file, tmp_path):  # 
     test."""
     (tmp_path / "zero3.json").write_text(json.dumps(ZERO3))
     (tmp_path / "on_cpu.py").write_text(FSDP_ON_CPU)
+    (tmp_path / "zero3.py").write_text(ZERO3_ON_CPU)
     words = [*arguments(tiny, rows_file, tmp_path / "zero3"), *STEPS]
-    zero3 = two([SFT], [*words, "--deepspeed", tmp_path / "zero3.json"], 29621, {})
+    zero3 = two(
+        [tmp_path / "zero3.py", SFT], [*words, "--deepspeed", tmp_path / "zero3.json"], 29621, {}
+    )
     said = zero3.communicate(timeout=500)
     assert zero3.returncode == 0, said[1][-3000:]
     words = [*arguments(tiny, rows_file, tmp_path / "fsdp2"), *STEPS, "--bf16", "true"]

@@ -108,6 +108,15 @@ def sft(tiny, rows_file, tmp_path, monkeypatch):
 
 
 SMALL = ("--max_length", "256", "--global_batch_size", "16")
+# On a CPU TrainingArguments starts gloo and does not tell DeepSpeed, which then sees one process; on
+# GPUs accelerate tells it.
+ZERO3_ON_CPU = """
+import runpy, sys, deepspeed
+deepspeed.init_distributed(dist_backend="gloo")
+sys.argv = sys.argv[1:]
+sys.path.insert(0, sys.argv[0].rsplit("/", 1)[0])
+runpy.run_path(sys.argv[0], run_name="__main__")
+"""
 ZERO3 = {
     "zero_optimization": {"stage": 3, "stage3_gather_16bit_weights_on_model_save": True},
     "train_micro_batch_size_per_gpu": "auto",
@@ -252,6 +261,15 @@ def test_bad_rows_are_refused_with_file_and_row(sft, tmp_path):
         sft("--eval_rows", "0", "--check_only", train_file=bad)
 
 
+def test_check_only_deletes_nothing(sft):
+    """With another option than those of the run that is there, its model was given up."""
+    sft(*SMALL, "--max_steps", "1")
+    before = {path: path.stat().st_mtime_ns for path in sft.out.glob("*.safetensors")}
+    meta = sft(*SMALL, "--max_steps", "3", "--check_only")
+    assert meta["steps"] == 1 and (sft.out / "checkpoint-1").is_dir()
+    assert before == {path: path.stat().st_mtime_ns for path in sft.out.glob("*.safetensors")}
+
+
 def test_too_long_rows_are_dropped_whole(sft, tmp_path, rows_file):
     rows = [*read_jsonl(rows_file)[:8], {"id": "long", "question": "Why?", "answer": "heat " * 500}]
     path = write_jsonl(tmp_path / "rows.jsonl", rows)
@@ -348,7 +366,7 @@ def test_a_model_that_cannot_fit_is_refused_before_its_weights_are_read(sft, tmp
     }
     (big / "config.json").write_text(json.dumps(config))
     with pytest.raises(
-        r.BadInput, match=r"will not fit: GiB: weights \d+.*What would fit: .*--ignore_fit"
+        r.BadInput, match=r"will not fit: GiB: weights \d+.*fit_estimate.py --model .*--ignore_fit"
     ):
         sft(model=big)
 
@@ -588,11 +606,17 @@ def test_one_process_accumulation_ddp_and_zero3_agree(sft, tiny, rows_file, tmp_
     }
     (tmp_path / "zero3.json").write_text(json.dumps(ZERO3))
     zero3 = ["--deepspeed", str(tmp_path / "zero3.json")]
-    for name, port, more in (("ddp", "29611", []), ("zero3", "29612", zero3)):
+    on_cpu = tmp_path / "on_cpu.py"
+    on_cpu.write_text(ZERO3_ON_CPU)
+    sft_py = SFT / "sft.py"
+    for name, port, script, more in (
+        ("ddp", "29611", [sft_py], []),
+        ("zero3", "29612", [on_cpu, sft_py], zero3),
+    ):
         launch = ["torch.distributed.run", "--nproc_per_node", "2", "--master_port", port]
         words = arguments(tiny, rows_file, tmp_path / name)
         batch = ["--per_device_train_batch_size", "2"]
-        command = [sys.executable, "-m", *launch, SFT / "sft.py", *words, *same, *batch, *more]
+        command = [sys.executable, "-m", *launch, *script, *words, *same, *batch, *more]
         done = subprocess.run(
             command,
             capture_output=True,
