@@ -329,7 +329,7 @@ if stage 3; then
     target=$E3/model
     [[ $PROFILE == full ]] || target=$E3/adapter
     step "${launch[@]}" 03_sft/sft.py --config "$RECIPE" --model_name_or_path "$BASE_MODEL" --train_file "$E2/train.jsonl" --output_dir "$target" --seed "$SEED"
-    [[ $PROFILE == full ]] || step "$py" 03_sft/merge_adapter.py --adapter "$E3/adapter" --output "$E3/model" --check
+    [[ $PROFILE == full ]] || step "$py" 03_sft/merge_adapter.py --adapter "$E3/adapter" --output "$E3/model"
 fi
 
 # ---- 4. evaluation of the base and the tuned model ----

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import merge_adapter
 import training_rows as t
+from token_files import HELD_OUT
 from training_options import say
 
 import rows as r
@@ -59,15 +60,16 @@ def stop_test(model, tokenizer, prompts, max_new_tokens):
     }
 
 
-def run_stop_test(folder, wanted, quantization):
-    """stop_test() of the saved model; an adapter stands on the base it was trained on, of 4 bits
-    where that was so."""
+def run_stop_test(folder, own, quantization):
+    """stop_test() of the saved model on held-out rows, or on those trained on where none were kept
+    back; an adapter stands on the base it was trained on, of 4 bits where that was so."""
     from accelerate.utils.memory import clear_device_cache
 
     clear_device_cache(garbage_collection=True)  # the trainer stands in circles of references
     model, tokenizer = merge_adapter.load_for_use(str(folder), quantization=quantization)
-    rows = r.read(merge_adapter.rows_to_compare(folder), limit=wanted)
-    chats = [t.conversation(row)[0] for row in rows]
+    held = folder / HELD_OUT
+    path = held if held.stat().st_size else own.train_file
+    chats = [t.conversation(row)[0] for row in r.read(path, limit=own.stop_test_prompts)]
     longest = max(len(tokenizer(messages[-1]["content"]).input_ids) for messages in chats)
     prompts = [messages[:-1] for messages in chats]
     test = stop_test(model, tokenizer, prompts, max(64, min(2048, longest + 64)))
@@ -90,7 +92,7 @@ def finish(own, args, model_args):
     if not model_args.use_peft:
         steps["weights"] = lambda: to_16bit(folder)
     if own.stop_test_prompts:
-        steps["stop_test"] = lambda: run_stop_test(folder, own.stop_test_prompts, quantization)
+        steps["stop_test"] = lambda: run_stop_test(folder, own, quantization)
     for name in [name for name in steps if name not in done]:
         failed.pop(name, None)
         try:

@@ -8,7 +8,6 @@ import subprocess
 import sys
 
 import fit_estimate as fit
-import merge_adapter
 import model_card
 import pytest
 import token_files
@@ -430,23 +429,3 @@ def test_modules_import_nothing_heavy():
         check=True,
     )
     assert done.stdout.strip() == "[]"
-
-
-def test_a_merge_is_compared_on_the_rows_trained_on_where_none_were_kept_back(tmp_path):
-    """Below 64 rows nothing is held out: merge_adapter.py --check, and with it run_all.sh, ended
-    there."""
-    held, rows = tmp_path / "sft.heldout.jsonl", tmp_path / "train.jsonl"
-    assert merge_adapter.rows_to_compare(tmp_path) == held
-    held.touch()
-    meta = {"given": {"train_file": str(rows)}}
-    (tmp_path / "sft.meta.json").write_text(json.dumps(meta))
-    assert merge_adapter.rows_to_compare(tmp_path) == rows
-    held.write_text("{}\n")
-    assert merge_adapter.rows_to_compare(tmp_path) == held
-
-
-@pytest.mark.parametrize(
-    "tokens, differ, same", [(8, 1, True), (8, 2, False), (1000, 20, True), (1000, 30, False)]
-)
-def test_a_near_tie_of_a_few_tokens_is_no_other_model(tokens, differ, same):
-    assert merge_adapter.is_same(differ, tokens) is same

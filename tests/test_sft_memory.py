@@ -67,7 +67,7 @@ def measure(part, kind="VmRSS"):
 
 found = {"parameters": size, "model": round(2 * size / 2**20), "layer": round(4 * 32000 * 2048 / 2**20)}
 found["convert"] = measure(lambda: finish_run.to_16bit(Path(full)), "RssAnon")
-found["merge"] = measure(lambda: merge_adapter.merge(adapter, folder + "/merged", check=True))
+found["merge"] = measure(lambda: merge_adapter.merge(adapter, folder + "/merged"))
 def stop():
     model, words = merge_adapter.load_for_use(folder + "/merged")
     finish_run.stop_test(model, words, [[{"role": "user", "content": "heat?"}]], 2)
@@ -79,9 +79,6 @@ print(json.dumps(found))
 @pytest.mark.parametrize("layers", [4, pytest.param(20, marks=pytest.mark.long)])
 def test_merge_conversion_and_stop_test_hold_one_16_bit_model(layers, tiny, tmp_path):  # noqa: F811
     """4 layers and two embeddings are 0.3 B parameters; the `long` test has 20 layers, 1.0 B."""
-    (tmp_path / "adapter").mkdir()
-    held_out = tmp_path / "adapter" / "sft.heldout.jsonl"
-    write_jsonl(held_out, [{"id": "a", "question": "heat", "answer": "wave"}])
     done = subprocess.run(
         [
             sys.executable,
@@ -169,7 +166,8 @@ def test_a_stop_test_without_memory_is_recorded_and_made_good(
 
 
 def test_a_qlora_run_is_tested_on_its_own_base(sft, monkeypatch):  # noqa: F811
-    """The base of the stop test has 4 bits, as in training; in 16 bits it may not fit."""
+    """The base of the stop test has 4 bits, as in training; in 16 bits it may not fit. Its prompts are
+    rows trained on where none were kept back."""
     import finish_run
 
     seen = {}
@@ -180,6 +178,7 @@ def test_a_qlora_run_is_tested_on_its_own_base(sft, monkeypatch):  # noqa: F811
 
     monkeypatch.setattr(finish_run, "stop_test", stop_test)
     options = ("--use_peft", "--load_in_4bit", "--max_steps", "1", "--stop_test_prompts", "2")
+    options += ("--eval_rows", "0")
     meta = sft(*SMALL, *options)
     assert "Linear4bit" in seen["kinds"] and meta["checks"]["stop_test"]["prompts"] == 2
 

@@ -12,6 +12,7 @@ from test_sft_training import (
     SMALL,
     ZERO3,
     ZERO3_ON_CPU,
+    agreement,
     arguments,
     losses,
     rows_file,  # noqa: F401
@@ -149,7 +150,7 @@ def test_adapters_of_a_quantized_model_are_fp32_where_fp16_is_scaled(tiny):  # n
     assert any((p != old).any() for p, old in zip(trained, before, strict=True))
 
 
-def test_a_mixture_of_experts_is_adapted_in_its_attention(sft, tmp_path, tiny):  # noqa: F811
+def test_a_mixture_of_experts_is_adapted_in_its_attention(sft, tmp_path, tiny, rows_file):  # noqa: F811
     """As many trainable parameters as fit_estimate says; it merges; named modules are taken as they
     are."""
     import fit_estimate
@@ -180,7 +181,8 @@ def test_a_mixture_of_experts_is_adapted_in_its_attention(sft, tmp_path, tiny): 
     shape = fit_estimate.shape_of(config)
     assert sum(weight.numel() for weight in adapter.values()) == shape.adapter(4)
     assert {name.split(".")[-3] for name in adapter} == {"q_proj", "k_proj", "v_proj", "o_proj"}
-    merge_adapter.merge(str(sft.out), str(tmp_path / "merged"), check=True)
+    merge_adapter.merge(str(sft.out), str(tmp_path / "merged"))
+    assert agreement(sft.out, tmp_path / "merged", rows_file) >= 0.98
     assert adapter_targets(["down_proj"], 4) == ["down_proj"]
     assert adapter_targets("all-linear", 1) == "all-linear"
 

@@ -111,7 +111,8 @@ SMALL = ("--max_length", "256", "--global_batch_size", "16")
 # On a CPU TrainingArguments starts gloo and does not tell DeepSpeed, which then sees one process; on
 # GPUs accelerate tells it.
 ZERO3_ON_CPU = """
-import runpy, sys, deepspeed
+import runpy, sys, deepspeed, torch
+torch.distributed.init_process_group("gloo")
 deepspeed.init_distributed(dist_backend="gloo")
 sys.argv = sys.argv[1:]
 sys.path.insert(0, sys.argv[0].rsplit("/", 1)[0])
@@ -514,12 +515,13 @@ def test_adapter_stop_test_merge_and_chat(sft, tmp_path, capsys, monkeypatch):
         and meta["checks"]["stop_test"]["passed"]
     )
     assert set(meta["checks"]["stop_test"]["answers"]) == {"heat wave"}
-    merge_adapter.merge(str(sft.out), str(tmp_path / "merged"), check=True)
+    merge_adapter.merge(str(sft.out), str(tmp_path / "merged"))
     merged = json.loads((tmp_path / "merged" / "sft.meta.json").read_text())
-    assert merged["merge"]["agree"] >= 0.98 and merged["steps"] == meta["steps"]
+    assert merged["merge"]["adapter"] == str(sft.out) and merged["steps"] == meta["steps"]
+    assert agreement(sft.out, tmp_path / "merged", rows) >= 0.98
     # the second time there is nothing to do
     for said in ("merged model in bf16", "finished already"):
-        again = ["--adapter", str(sft.out), "--output", str(tmp_path / "again"), "--check"]
+        again = ["--adapter", str(sft.out), "--output", str(tmp_path / "again")]
         monkeypatch.setattr(sys, "argv", ["merge_adapter.py", *again])
         merge_adapter.main()
         assert said in capsys.readouterr().err
@@ -536,21 +538,32 @@ def test_adapter_stop_test_merge_and_chat(sft, tmp_path, capsys, monkeypatch):
     monkeypatch.setattr(sys, "stdin", io.StringIO("heat light?\n/new\nwave?\n"))
     chat.main()
     assert capsys.readouterr().out.split("\n")[:2] == ["heat wave", "heat wave"]
-    # a merge that is not the adapter's is an error and leaves nothing
-    monkeypatch.setattr(
-        merge_adapter,
-        "top_tokens",
-        lambda model, batches, known=merge_adapter.top_tokens: known(
-            model if hasattr(model, "peft_config") else untrained(model), batches
-        ),
-    )
-    with pytest.raises(RuntimeError, match="differs from base"):
-        merge_adapter.merge(str(sft.out), str(tmp_path / "wrong"), check=True)
-    assert not (tmp_path / "wrong").exists()
     # an untrained model does not stop
     model, tokenizer = merge_adapter.load_for_use(str(tmp_path / "merged"))
     prompts = [[{"role": "user", "content": "heat?"}]] * 4
     assert finish_run.stop_test(untrained(model), tokenizer, prompts, 8)["ended"] == 0
+
+
+def agreement(adapter, merged, rows):
+    """Share of the likeliest next tokens in some rows that a merged model, as saved, has in common
+    with its base and the adapter beside it; rounding to bf16 moves about 1 in 300."""
+    import merge_adapter
+    import torch
+    from peft import PeftModel
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    tokenizer = AutoTokenizer.from_pretrained(merged)
+    chats = [t.conversation(row)[0] for row in read_jsonl(rows)[:8]]
+    tokens = tokenizer.apply_chat_template(chats, tokenize=True, return_dict=False)
+    base = AutoModelForCausalLM.from_pretrained(merge_adapter.base_of(adapter), dtype=torch.float32)
+    beside = PeftModel.from_pretrained(base, adapter).eval()
+    whole = AutoModelForCausalLM.from_pretrained(merged, dtype=torch.float32).eval()
+    with torch.no_grad():
+        best = [
+            torch.cat([model(torch.tensor([ids])).logits[0].argmax(-1) for ids in tokens])
+            for model in (beside, whole)
+        ]
+    return (best[0] == best[1]).float().mean().item()
 
 
 def untrained(model):

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# The whole path on one GPU with a real small model, in under 10 minutes: train (LoRA), stop test, merge with its comparison, evaluate, score.
+# The whole path on one GPU with a real small model, in under 10 minutes: train (LoRA), stop test, merge, evaluate, score.
 #
 #   MODEL=folder bash tests/bench/gpu_path.sh            # a chat model of 0.1 to 2 B parameters (default: the demo's, from its wheel)
 #   WAY="--load_in_4bit" MODEL=... bash tests/bench/gpu_path.sh          # QLoRA;   WAY="--unsloth" with Unsloth
@@ -18,7 +18,7 @@ if [[ -z ${MODEL:-} ]]; then MODEL=$KEEP/demo_model; [[ -f $MODEL/config.json ]]
 began=$SECONDS
 $PYTHON 03_sft/sft.py --config 03_sft/recipes/demo.yaml --model_name_or_path "$MODEL" --train_file data/sample/train.jsonl --output_dir "$OUT/adapter" \
     --report_to none --fresh ${WAY:-} ${REHEARSE:+--max_steps 3 --stop_test_prompts 1 --limit 40 --eval_rows 4 --save_strategy no}
-$PYTHON 03_sft/merge_adapter.py --adapter "$OUT/adapter" --output "$OUT/model" --check
+$PYTHON 03_sft/merge_adapter.py --adapter "$OUT/adapter" --output "$OUT/model"
 trained=$SECONDS
 rm -f "$OUT"/samples.jsonl "$OUT"/scored.jsonl "$OUT"/results.csv
 if [[ -z ${REHEARSE:-} ]] && $PYTHON -c "import vllm" 2>/dev/null; then
@@ -33,7 +33,7 @@ from pathlib import Path
 out, merged = Path(sys.argv[1]), json.loads((Path(sys.argv[1]) / "model/sft.meta.json").read_text())
 rows = [json.loads(line) for line in (out / "scored.jsonl").read_text().split("\n") if line]
 found = dict(train_seconds=int(sys.argv[2]), evaluate_seconds=int(sys.argv[3]), loss=[merged["first_loss"], merged["final_loss"]],
-             tokens_per_second=merged["speed"]["tokens_per_second"], attention=merged["attention"], merge=merged["merge"]["agree"],
+             tokens_per_second=merged["speed"]["tokens_per_second"], attention=merged["attention"],
              stop_test=merged["checks"].get("stop_test", {}).get("ended"), failed=merged.get("failed_checks"), gpu=merged["gpu"],
              questions=len(rows), correct=sum(row["correct"] is True for row in rows))
 (out / "path.json").write_text(json.dumps(found))
