@@ -8,7 +8,7 @@ import sys
 
 import model_card
 import pytest
-from conftest import ROOT, write_jsonl
+from conftest import ROOT
 from test_sft_training import SMALL, rows_file, sft, tiny  # noqa: F401
 
 pytestmark = pytest.mark.slow
