@@ -17,9 +17,6 @@ import rows as r
 
 # texts in one file: loads in an instant, and a run of any size stays readable
 PART_BYTES = 1_000_000
-# id, place of its question and model, state, extracted, cut off, tokens, read by, decided by, and
-# the place of its texts
-COLUMNS = "id q m c x f n by eq part at".split()
 # Its authors ask that no question appears in plain text on the web (canary of the data set).
 HIDDEN = ("gpqa_diamond",)
 HIDDEN_TEXT = "not shown: the authors of this benchmark ask to keep its questions off the web"
@@ -68,7 +65,7 @@ def write(folder, paths):
     for old in samples.glob("*.js"):
         old.unlink()
     part, texts, size = 0, [], 0
-    asked, columns = [], {name: [] for name in COLUMNS}
+    asked, columns = [], collections.defaultdict(list)
     # a number for each text, in order of appearance
     models, names, questions, rules = (
         collections.defaultdict(itertools.count().__next__) for _ in range(4)
@@ -83,21 +80,21 @@ def write(folder, paths):
         texts.append(texts_of(row))
         size += sum(len(text) for text in texts[-1] if isinstance(text, str))
         judged = f"judge: {row['judged']}" if row.get("judged") else row.get("equal_by")
-        sample = (
-            row["id"],
-            questions[key],
-            models[row.get("model", "")],
-            state(row),
-            row["extracted"],
-            int(row.get("finish_reason") == "length"),
-            row.get("n_tokens"),
-            rules[row.get("read_by")],
-            rules[judged],
-            part,
-            len(texts) - 1,
+        sample = dict(
+            id=row["id"],
+            q=questions[key],
+            m=models[row["model"]],
+            c=state(row),
+            x=row["extracted"],
+            f=int(row.get("finish_reason") == "length"),  # cut off
+            n=row.get("n_tokens"),
+            by=rules[row.get("read_by")],
+            eq=rules[judged],
+            part=part,
+            at=len(texts) - 1,
         )
-        for column, cell in zip(columns.values(), sample, strict=True):
-            column.append(cell)
+        for name, cell in sample.items():
+            columns[name].append(cell)
     write_part(samples, part, texts)
     return dict(
         models=list(models),
