@@ -1,5 +1,5 @@
 """Sentence vectors of texts with a cache on disk, and the nearest neighbours among them (used by
-decontaminate.py and gate_chunks.py; no command of its own)."""
+decontaminate.py; no command of its own)."""
 
 import contextlib
 import hashlib

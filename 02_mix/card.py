@@ -168,9 +168,10 @@ def write(output):
     """README.md beside a finished mixture, a path."""
     meta, (frame, models) = r.read_meta(output), read_mixture(output)
     sources = shares(frame, "source")
+    went = where_rows_went(lineage(output), {name: n for name, n, *_ in sources})
     text = [
         *card_head(meta, output, frame, models),
-        *where_rows_went(lineage(output), {name: n for name, n, *_ in sources}),
+        *went,
         *shares_sections(frame),
         *citations(meta["recipe"], [name for name, *_ in sources]),
         "## Files",
@@ -178,3 +179,4 @@ def write(output):
     ]
     with r.write_aside(output.parent / "README.md", "w") as file:
         file.write("\n\n".join(text) + "\n")
+    r.say(went[1])

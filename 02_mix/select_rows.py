@@ -63,8 +63,9 @@ def difficulty_of(path):
     def score(row):
         value = row.get("difficulty", "missing")
         if type(value) not in (int, float, type(None)):
+            place = f'{path}, row "{row["id"]}"'
             raise r.BadInput(
-                f'{path}, row "{row["id"]}": field "difficulty" must be a number or null, this is {value!r:.99}'
+                f'{place}: field "difficulty" must be a number or null, it is {value!s:.99}'
             )
         return math.nan if value is None else float(value)
 
