@@ -53,9 +53,9 @@ class Pair(NamedTuple):
     form: str
     question: str
     answer: str
+    system: str
     used: set
     reference: str = ""
-    system: str = ""
 
 
 def text_of(value):
@@ -126,7 +126,7 @@ def with_options(low, pair):
 
 
 def turns(messages):
-    """(system, question, answer) of a conversation of one question and one answer."""
+    """(question, answer, system) of a conversation of one question and one answer."""
     said = collections.defaultdict(list)
     for message in messages:
         named = message if isinstance(message, dict) else {}
@@ -136,27 +136,21 @@ def turns(messages):
         said[role].append(text_of(message))
     if max(len(said["user"]), len(said["assistant"])) > 1:
         raise Unusable("several turns")
-    return "\n".join(said["system"]), "".join(said["user"]), "".join(said["assistant"])
+    return "".join(said["user"]), "".join(said["assistant"]), "\n".join(said["system"])
 
 
 def read_talk(low):
-    """Chat messages, ShareGPT."""
+    """Chat messages, ShareGPT; prompt and completion, each a text or messages."""
     for name, form in TALKS.items():
         if isinstance(low.get(name), list):
-            system, question, answer = turns(low[name])
-            return Pair(form, question, answer, {name}, system=system)
-
-
-def read_completion(low):
-    """Prompt and completion, each a text or messages."""
+            return Pair(form, *turns(low[name]), {name})
     for asked, kind, answered in COMPLETIONS:
         if asked in low and answered in low and isinstance(low[asked], kind):
             talk = []
             for name, role in ((asked, "user"), (answered, "assistant")):
                 text = low[name]
                 talk += text if isinstance(text, list) else [{"role": role, "content": text}]
-            system, question, answer = turns(talk)
-            return Pair("prompt/completion", question, answer, {asked, answered}, system=system)
+            return Pair("prompt/completion", *turns(talk), {asked, answered})
 
 
 def read_alpaca(low):
@@ -164,7 +158,7 @@ def read_alpaca(low):
         parts = filter(None, (text_of(low["instruction"]), text_of(low.get("input"))))
         answer, short = text_of(low["output"]), text_of(low.get("answer"))
         used = {"instruction", "input", "output", "answer"}
-        return Pair("alpaca", "\n\n".join(parts), answer, used, short)
+        return Pair("alpaca", "\n\n".join(parts), answer, "", used, short)
 
 
 def read_pair(low):
@@ -183,13 +177,13 @@ def read_pair(low):
         reference, answer, used = reference or answer, worked, {asked, given, reasoned}
         if reference and not re.search(rf"(?<!\w){re.escape(reference)}(?!\w)", worked[-80:]):
             answer += f"\nAnswer: {reference}"
-    return with_options(low, Pair("question/answer", question, answer, used, reference))
+    return with_options(low, Pair("question/answer", question, answer, "", used, reference))
 
 
 def read_form(row):
     """Tell the form of a row apart and read it; raises Unusable."""
     low = r.lower_names(row)
-    pair = read_talk(low) or read_completion(low) or read_alpaca(low) or read_pair(low)
+    pair = read_talk(low) or read_alpaca(low) or read_pair(low)
     name, stated = reference_in(low)
     system = pair.system or text_of(low.get("system"))
     used = {*pair.used, name, "system"}
