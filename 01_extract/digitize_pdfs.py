@@ -1,5 +1,4 @@
-"""Turn books into plain text: PDF (text layer, or OCR for scanned pages), Markdown, text and JSONL
-files into one row a document.
+"""Turn books (PDF, Markdown, text, JSONL) into plain text, one row a document.
 
     python 01_extract/digitize_pdfs.py --input books/ more/notes.pdf --output documents.jsonl
 
@@ -8,11 +7,11 @@ in   files, or folders that are walked: .pdf .md .txt .jsonl(.gz) (rows with `te
 out  one row a document: id, title, subject (by the file's name: physics_mechanics.pdf, else null),
      text (headings marked "#"), pages ([[page number, character offset where it starts], ...] or
      null), source (file name), license (from --metadata, --license, front matter, or a statement on
-     the first pages, else null); where there are some: formula_pages (with fractions, roots or
-     sums, "[unread formula]" in the text) and unread_formulas (their number)
+     the first pages, else null); where there are some, unread_formulas: the number of fractions,
+     roots and sums that are "[unread formula]" in the text
 
-One bad page costs that page: it stands in documents.rejected.jsonl with doc, page and reason. A
-broken or encrypted PDF, an empty file and a second copy of the same text are rejected by name.
+One bad page costs that page: it is rejected with doc, page and reason. A broken or encrypted PDF, an
+empty file and a second copy of the same text are rejected by name.
 
 Scanned pages (--ocr auto): olmOCR where its model is served behind --base-url, else tesseract, else
 rejected.
@@ -259,9 +258,8 @@ def finish_pdf(source, title, found, args):
     more = {"n_pages": max(found) + 1}
     if not text.strip():
         return [refuse_pdf(source, lost, more)]
-    unread = {number: formulas_of(page) for number, page in read if formulas_of(page)}
-    if unread:
-        more |= {"formula_pages": list(unread), "unread_formulas": sum(unread.values())}
+    if unread := text.count(pdf_formulas.MARK):
+        more["unread_formulas"] = unread
     start = next((offset for page, offset in offsets if page > 8), len(text))
     row = make_row(text, source, args, {"title": title}, offsets, text[:start], **more)
     return [(row, None), *(lost_page(row, *page) for page in lost)]
@@ -315,12 +313,13 @@ def read_pdfs(todo, ocr, step, args):
 def pages_to_ocr(found, which):
     """Indices of the pages that go to OCR: scans, also those with formulas that no line of text
     holds, or all that are not blank."""
-    asked = []
-    for index, (kind, value) in sorted(found.items()):
-        wanted = which == "all" or (which == "formulas" and formulas_of(value))
-        if kind == SCAN or (kind == "lines" and wanted):
-            asked.append(index)
-    return asked
+
+    def is_asked(kind, lines):
+        if kind != "lines" or which == "scans":
+            return kind == SCAN
+        return which == "all" or any(pdf_formulas.MARK in line.text for line in lines)
+
+    return [index for index, outcome in sorted(found.items()) if is_asked(*outcome)]
 
 
 def ocr_outcome(before, text):
@@ -328,13 +327,6 @@ def ocr_outcome(before, text):
     if text is None:
         return before if before[0] == "lines" else ("ocr failed", "olmOCR gave no whole answer")
     return ("lines", text) if text else ("blank page", None)
-
-
-def formulas_of(page):
-    """Number of formulas on a page (list of Line) that could not be read; none on one that a model
-    wrote."""
-    lines = page if isinstance(page, list) else ()
-    return sum(line.text.count(pdf_formulas.MARK) for line in lines)
 
 
 # ---- the command ----
