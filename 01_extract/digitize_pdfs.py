@@ -79,7 +79,9 @@ def find_files(inputs):
         is_book = suffix_of(path) and not NOT_BOOKS.fullmatch(path.name)
         (found if is_book else skipped).append((path, source))
     if not found:
-        raise r.BadInput(f"--input {' '.join(inputs)}: no file that can be read ({SUFFIXES})")
+        raise r.BadInput(
+            f"--input {' '.join(inputs)}: no file that can be read ({', '.join(SUFFIXES)})"
+        )
     if skipped:
         names = ", ".join(source for _, source in skipped[:20]) + " ..." * (len(skipped) > 20)
         r.say(f"skipped {len(skipped)}: {names}")

@@ -1,11 +1,6 @@
 """Scanned pages read by olmOCR's model behind an endpoint (used by digitize_pdfs.py; no command of
 its own)."""
 
-import sys
-from pathlib import Path
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
-
 import base64
 import re
 import shutil
