@@ -146,10 +146,7 @@ def outside_reference(question, answer):
 # ---- what an answer says of itself ----
 
 NO_ANSWER = re.compile(  # of a book; what is no answer of a model stands in parse_pairs.EMPTY
-    r"""(?xi)\W*(?:todo|same\sas\sabove|none\s(?:given|provided|available)
-    |(?:the\s)?(?:answer|solution)s?\s(?:(?:is|are|was|were)\s)?
-        (?:not\s(?:given|provided|available)|omitted|missing)
-    |answers?\s(?:will|may)\svary|see\s(?:the\s)?(?:text|solution|answer|above|book|figure)s?
+    r"""(?xi)\W*(?:answers?\s(?:will|may)\svary|see\s(?:the\s)?(?:text|solution|answer|above|book|figure)s?
     |left\s(?:to\sthe\sreader|as\san\sexercise)(?:\s.{0,40})?)\W*"""
 )
 SOURCE = r"(?:passage|text|document|excerpt|context|question|problem)"
@@ -191,43 +188,26 @@ def repeats_itself(text):
     return None
 
 
-# ---- the rules: each returns (reason, field, text seen) or None ----
-
-
-def unanswered(question, answer):
+def rule(question, answer):
+    """(reason, field, text seen) of the first rule that a pair breaks, or None."""
     if not question.strip():
         return "no question", "question", ""
     if parse_pairs.is_empty(answer) or NO_ANSWER.fullmatch(answer.strip()):
         return "no answer", "answer", answer.strip()[:200]
-    if seen := replies.EMPTY_BOX.search(answer):
-        return "empty box", "answer", seen[0]
-    return None
-
-
-def talk(question, answer):
-    if seen := REFUSAL.search(answer):
-        return "refusal", "answer", seen[0]
-    for field, text in (("question", question), ("answer", answer)):
-        if seen := REMARK.search(text):
-            return "remark about itself", field, seen[0]
-    return None
-
-
-def repetition(question, answer):
+    for reason, field, seen in (
+        ("empty box", "answer", replies.EMPTY_BOX.search(answer)),
+        ("refusal", "answer", REFUSAL.search(answer)),
+        ("remark about itself", "question", REMARK.search(question)),
+        ("remark about itself", "answer", REMARK.search(answer)),
+    ):
+        if seen:
+            return reason, field, seen[0]
     if flat(answer) == flat(question) != "":
         return "answer repeats the question", "answer", answer[:200]
     for field, text in (("answer", answer), ("question", question)):
         if seen := repeats_itself(text):
             return "text repeats itself", field, seen
-    return None
-
-
-RULES = (unanswered, talk, repetition, outside_reference)
-
-
-def rule(question, answer):
-    """(reason, field, text seen) of the first rule that a pair breaks, or None."""
-    return next(filter(None, (broken(question, answer) for broken in RULES)), None)
+    return outside_reference(question, answer)
 
 
 # ---- judge ----

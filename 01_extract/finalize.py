@@ -64,7 +64,6 @@ READ = ("question", "answer", *(f"{name}?" for name in (*CONTRACT[3:], "pages", 
 HUB_LICENSES = """cc-by-2.0 cc-by-2.5 cc-by-3.0 cc-by-4.0 cc-by-sa-3.0 cc-by-sa-4.0 cc-by-nc-2.0
     cc-by-nc-3.0 cc-by-nc-4.0 cc-by-nc-nd-3.0 cc-by-nc-nd-4.0 cc-by-nc-sa-2.0 cc-by-nc-sa-3.0
     cc-by-nc-sa-4.0 cc-by-nd-4.0 cc0-1.0 mit apache-2.0 gfdl odc-by""".split()
-SIZES = "n<1K 1K<n<10K 10K<n<100K 100K<n<1M 1M<n<10M 10M<n<100M 100M<n<1B".split()  # of the hub
 FOLDER = Path(__file__).parent
 
 
@@ -197,7 +196,6 @@ def front_matter(statistics, args):
     """YAML of the card in the terms of the hub, between the two lines of dashes."""
     import yaml
 
-    n = statistics.subjects.total()
     licenses = sorted({hub_license(text) for text in statistics.licenses}) or ["other"]
     subjects = sorted(subject.replace(" ", "-") for subject in statistics.subjects)
     files = [{"split": "train", "path": args.output.with_suffix(".parquet").name}]
@@ -206,8 +204,6 @@ def front_matter(statistics, args):
         "language": ["en"],
         "license": licenses[0] if len(licenses) == 1 else licenses,
         "task_categories": ["question-answering", "text-generation"],
-        "annotations_creators": ["machine-generated"],
-        "size_categories": [SIZES[max(0, len(str(n)) - 3)]],
         "tags": ["science", "reasoning", "textbooks", "synthetic", *subjects],
         "configs": [{"config_name": "default", "data_files": files}],
     }

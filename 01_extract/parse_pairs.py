@@ -81,25 +81,13 @@ def field(text):
 # ---- the whole text ----
 
 
-def json_pair(item):
-    """The pair of a JSON object; the options of a multiple-choice question go under it."""
-    found = {str(k).lower(): v for k, v in item.items()} if isinstance(item, dict) else {}
-    texts = (found.get(name) for name in Pair._fields)
-    pair = Pair(*("" if text is None else field(str(text)) for text in texts))
-    options = pair.question and found.get("options", found.get("choices"))
-    if isinstance(options, list) and options and str(options[0]) not in pair.question:
-        lines = (f"\n{letter}. {text}" for letter, text in zip("ABCDEFGHIJ", options, strict=False))
-        pair = pair._replace(question=pair.question + "".join(lines))
-    return pair
-
-
 def json_pairs(text):
-    """Pairs of an answer that is JSON: an object, a list of them, or {"pairs": [...]}; None where it
-    is not."""
-    value = json_value(text)
-    if isinstance(value, dict) and not json_pair(value).question:
-        value = next((v for v in value.values() if isinstance(v, list)), value)
-    pairs = list(map(json_pair, value if isinstance(value, list) else [value]))
+    """Pairs of an answer that is a JSON object or a list of them; None where it is not."""
+    value, pairs = json_value(text), []
+    for item in value if isinstance(value, list) else [value]:
+        found = {str(k).lower(): v for k, v in item.items()} if isinstance(item, dict) else {}
+        texts = (found.get(name) for name in Pair._fields)
+        pairs.append(Pair(*("" if text is None else field(str(text)) for text in texts)))
     return pairs if any(map(any, pairs)) else None
 
 

@@ -16,7 +16,6 @@ from answers.trim import after_thinking
 
 CODE = (__file__, grounding)  # of every step that uses this file
 EMPTY_BOX = re.compile(r"\\f?boxed\s*\{(?:[\s.]|\\l?dots|\\(?:text|mathrm)\s*\{\s*\})*\}")
-DISPLAYED_EMPTY_BOX = re.compile(rf"(?:\\\[|\$\$)\s*{EMPTY_BOX.pattern}\s*(?:\\\]|\$\$)")
 ESCAPE = re.compile(r"\\(u[0-9a-fA-F]{4}|[\s\S]|$)")
 NEWLINE_COMMAND = re.compile(
     r"(?:(u|e|i)|abla|eq|eg|ot|otin|mid|leq|geq|parallel|exists|subseteq|earrow|warrow)(?![a-zA-Z])"
@@ -204,8 +203,6 @@ def json_schema(**properties):
 
 
 def without_empty_boxes(text):
-    """Drop the sentences, lines and display formulas that hold an empty box: "The answer is
-    \\boxed{}."."""
-    text = DISPLAYED_EMPTY_BOX.sub(r"\\boxed{}", text)
+    """Drop the sentences and lines that hold an empty box: "The answer is \\boxed{}."."""
     parts = re.split(r"(?<=[.!?])(?=\s)|(?<=\n)", text)
     return "".join(part for part in parts if not EMPTY_BOX.search(part)).strip()

@@ -86,10 +86,6 @@ def parse(text):
         ),
         # the whole answer is no sign-off
         ("Question: How many?\nAnswer:\n\nIf you have 3, 5.", [("How many?", "If you have 3, 5.")]),
-        (
-            '{"question": "Which is even?", "options": ["3", "4"], "answer": "B"}',
-            [("Which is even?\nA. 3\nB. 4", "B")],
-        ),
         ('{"Question": "What is 2+2?", "Answer": "4", "topics": ["sums"]}', PAIR),
         ("**Q10.** What is 2+2?\n**A10.** 4", PAIR),
         ("Problem 1: What is 2+2?\nSolution: 4", PAIR),
@@ -104,7 +100,6 @@ def parse(text):
             [*PAIR, ("Why?", "Count.")],
         ),
         ('```json\n[{"question": "What is 2+2?", "answer": 4}]\n```', PAIR),
-        ('{"pairs": [{"Question": "What is 2+2?", "Answer": "4"}]}', PAIR),
         ('Here it is: {"question": "What is 2+2?", "answer": "4"}\nDone.', PAIR),
         (
             r'{"question": "Is \frac{1}{2} \neq \sin x?", "answer": "\\theta\nno"}',

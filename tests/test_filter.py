@@ -113,13 +113,6 @@ def test_a_question_that_stands_alone_stays(question):
         ("What is 2+2?", "It is \\boxed{ }.", "empty box"),
         ("What is 2+2?", "It is \\boxed{\\text{ }}.", "empty box"),
         *(
-            ("What is 2+2?", answer, "no answer")
-            for answer in (
-                *("The answer is not given.", "None given", "Solution omitted.", "TODO"),
-                "Same as above.",
-            )
-        ),
-        *(
             ("What is 2+2?", answer, "refusal")
             for answer in (
                 "The passage does not describe how to add.",

@@ -146,9 +146,7 @@ def test_card_is_valid_for_the_hub_and_counts(run):
         "Little Science: a test",
     )
     card = huggingface_hub.DatasetCard.load(run / "README.md")
-    assert card.data.license == ["cc-by-4.0", "cc-by-sa-4.0"] and card.data.size_categories == [
-        "n<1K"
-    ]
+    assert card.data.license == ["cc-by-4.0", "cc-by-sa-4.0"]
     assert card.data.pretty_name == "Little Science: a test"
     assert card.data.configs[0]["data_files"] == [{"split": "train", "path": "textbook_qa.parquet"}]
     text = card.text
