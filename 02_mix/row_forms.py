@@ -207,8 +207,6 @@ def read_mapped(row, fields):
 
 MARKED_THINKING = re.compile(r"<\|begin_of_thought\|>.*?<\|end_of_thought\|>", re.S)  # OpenThoughts
 MARKED_ANSWER = re.compile(r"<\|(?:begin|end)_of_solution\|>")
-# Nemotron's, no system prompt of a user
-SWITCH = re.compile(r"\s*detailed thinking (?:on|off)\s*", re.I)
 
 
 def strip_thinking(answer):
@@ -286,7 +284,7 @@ def to_row(row, source):
         source_id=own,
         license=license_of(row, source),
     )
-    if pair.system and not SWITCH.fullmatch(pair.system):
+    if pair.system:
         made["system"] = pair.system
     made |= origin_of(row, made)
     spent = {*OWN, *pair.used, subject}
@@ -301,5 +299,5 @@ def origin_of(row, made):
 
 def unusable_row(row, source):
     """A row that cannot be read, with where it comes from."""
-    where = dict(source=source["name"], source_id=str(row["id"]), license=license_of(row, source))
+    where = dict(source=source["name"], source_id=row["id"], license=license_of(row, source))
     return {**row, **origin_of(row, where), **where}

@@ -97,13 +97,9 @@ def test_an_index_is_no_option_text(choices):
 
 def test_markers_of_openthoughts_and_nemotron():
     said = "<|begin_of_thought|>\nhm\n<|end_of_thought|>\n\n<|begin_of_solution|>\nIt is 4.\n<|end_of_solution|>"
-    talk = [
-        {"from": "system", "value": "detailed thinking off"},
-        {"from": "user", "value": "Q?"},
-        {"from": "assistant", "value": said},
-    ]
+    talk = [{"from": "user", "value": "Q?"}, {"from": "assistant", "value": said}]
     made = one({"conversations": talk})[1]
-    assert made["answer"] == "It is 4." and "system" not in made
+    assert made["answer"] == "It is 4."
     with pytest.raises(row_forms.Unusable, match="unfinished thinking"):
         one({"question": "Q?", "answer": "<|begin_of_thought|>hm"})
     nemotron = {"input": [{"role": "user", "content": "Q?"}], "output": "<think>hm</think>It is 4."}
