@@ -73,7 +73,8 @@ def decide(output, options, data, rank, world_size):
     """Run dedup.py on the rows of one part, in the order of the input."""
     folder = output / "parts" / f"{rank:05d}"
     joined = folder.with_suffix(".jsonl")
-    r.concatenate(sorted(folder.glob("*.jsonl")), joined)
+    pieces = sorted(folder.glob("*.jsonl"))
+    r.write(joined, (row for piece in pieces for row in r.read(piece, unique=False)))
     command = [sys.executable, ROOT / "01_extract" / "dedup.py", *options]
     command += ["--input", joined, "--output", output / "decided" / joined.name]
     subprocess.run(list(map(str, command)), check=True)
