@@ -106,11 +106,13 @@ def is_numbered_there(seen, question, at_hand):
     """Does the text hold the numbered thing: a drawing or "Table 1: masses", else a line "Problem
     3.2. Show that" or the number once more ("Theorem 1. Every ...", \\tag{{2.5}}, "(2.5)")?"""
     number, kind = re.escape(seen[2]), seen[1][:2]
-    label = rf"(?m)(?:^|[.;:]\s)\W*{kind}\w*\.?[\s~]*\(?{number}\)?[*_]*\s?"
+    label = rf"{kind}\w*\.?[\s~]*\(?{number}\)?[*_]*\s?"
     if kind in ("Fi", "fi", "Ta"):
-        return is_drawn_there(seen, question, at_hand) or re.search(f"{label}[:—–]", at_hand)
+        return is_drawn_there(seen, question, at_hand) or re.search(
+            rf"(?m)(?:^|[.;:]\s)\W*{label}[:—–]", at_hand
+        )
     again = rf"(?:\b{kind}\w*\.?[\s~]*\(?|[({{]){number}(?!\w|\.\d)"
-    return len(re.findall(again, at_hand)) > 1 or re.search(f"{label}[.:]", at_hand)
+    return len(re.findall(again, at_hand)) > 1 or re.search(rf"(?m)^\W*{label}[.:]", at_hand)
 
 
 def is_part_there(seen, question, at_hand):

@@ -1,7 +1,6 @@
 """What a data set's card says of its rows: counts, measures of measure_qa.py, people's marks (used
 by finalize.py; no command of its own)."""
 
-import csv
 from collections import Counter
 from pathlib import Path
 
@@ -17,14 +16,7 @@ def read_marks(paths):
     are left out."""
     marks = {}
     for path in paths:
-        try:
-            with open(path, encoding="utf-8-sig", newline="") as file:
-                of = {line["id"]: line["mark"] for line in csv.DictReader(file) if line["mark"]}
-        except (OSError, UnicodeDecodeError, KeyError, csv.Error) as error:
-            raise r.BadInput(
-                f"--marks {path}: cannot be read as a CSV with the columns id and mark "
-                f"({error!r}); save it by the button of spot_check.html"
-            ) from None
+        of = {row["id"]: row["mark"] for row in r.read(path, "mark!") if row["mark"]}
         if unknown := sorted(set(of.values()) - set(MARKS)):
             raise r.BadInput(
                 f'--marks {path}: "{unknown[0]}" is no mark; they are {", ".join(MARKS)}'

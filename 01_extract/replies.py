@@ -24,14 +24,12 @@ JSON_START = re.compile(r"\{\s*\"|\[\s*\{")  # no brace of a formula
 CLOSING = re.compile(  # how a paragraph or line begins that speaks to the user or about the editing
     r"""(?xi)[*_(\[>\s#-]*(?:
     let\s+me\s+know|i\s+hope|feel\s+free|would\s+you\s+like|
+    if\s+you(?:\s+(?:need|want|have\s+any|would\s+like)|['’]d\s+like)\b[^\n]*
+        \b(?:ask|let\s+me\s+know|feel\s+free|i\s+can)\b|
     (?:these|the|all|both)\s+(?:\w+\s+){0,3}(?:questions|pairs)\b[^\n]*\b(?:passage|text)|
     i(?:\s+have|'ve)\s+(?:made|rewritten|changed|included|extracted|provided|omitted)\b|
     notes?\b\W+(?:i|the\s+(?:original|question|answer|passage))\b|    # "Note that x > 0" stays
     (?:changes(?:\s+made)?|explanation\s+of\s+(?:the\s+)?changes)[*_\s]*:)"""
-)
-OFFER = re.compile(  # how a paragraph begins that offers more; a line may be the solution's last
-    r"""(?xi)[*_(\[>\s#-]*
-    if\s+you\s+(?:need|want|have|would\s+like|'d\s+like)\s+(?:me|any|more|further|another)\b"""
 )
 
 
@@ -152,8 +150,7 @@ def without_closing(text):
         before = text
         for break_ in ("\n\n", "\n---\n", "\n"):
             head, _, last = text.rpartition(break_)
-            closes = CLOSING.match(last) or (break_ != "\n" and OFFER.match(last))
-            if head and len(last) < 400 and closes:
+            if head and len(last) < 400 and CLOSING.match(last):
                 text = head.rstrip("- \n")
     return text
 

@@ -303,8 +303,8 @@ def test_measures_and_marks_stand_in_the_card(measured):
     [
         ("id,mark\nr001,splendid\n", '"splendid" is no mark'),
         ("id,mark\nelse,good\n", 'other rows, e.g. id "else"'),
-        ("a,b\n1,2\n", "columns id and mark"),
-        (None, "cannot be read"),
+        ("a,b\n1,2\n", 'm.csv, line 2: field "mark" is missing'),
+        (None, "there is no such file"),
     ],
 )
 def test_marks_that_do_not_fit_are_refused(run, text, message):

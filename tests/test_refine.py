@@ -140,6 +140,7 @@ def test_what_is_written_in_the_form_is_read_back(question, answer):
         ("Refined Question: Q\nRefined Answer: A\n\nNote: I changed the units.", ("Q", "A")),
         ("Refined Question: Q\nRefined Answer: A\n\nIf you need more, ask.", ("Q", "A")),
         ("Refined Question: Q\nRefined Answer: A\n---\nIf you need more, ask.", ("Q", "A")),
+        ("Refined Question: Q\nRefined Answer: A\nIf you'd like more, let me know!", ("Q", "A")),
         (
             "Refined Question: Q\nRefined Answer: Use v = s/t.\nIf you have any two, you can find the third.",
             ("Q", "Use v = s/t.\nIf you have any two, you can find the third."),
