@@ -575,16 +575,17 @@ class Endpoints:
             self.queue.task_done()
 
     async def answer(self, endpoint, request):
-        """Send a request until it has an answer, `retries` times more at most. What a server that
-        is busy with others does not take costs it no try."""
-        tries, sent, answered = 0, 0, None
+        """Send a request until it has an answer, `retries` times more at most. A busy server costs
+        no try as long as it answers others; with a limit of requests a minute that takes a minute."""
+        tries, sent, busy, answered = 0, 0, 0, None
         while True:
             endpoint = await self.useful(endpoint)
             try:
                 return self.emit(request, await self.exchange(endpoint, request))
             except Fault as fault:
-                tries += not fault.busy or endpoint.answered == answered
-                if fault.final or tries > self.retries:
+                tries += not fault.busy
+                busy = busy + 1 if fault.busy and endpoint.answered == answered else 0
+                if fault.final or tries > self.retries or busy > 3 * self.retries:
                     return self.emit(request, {"error": str(fault)})
                 answered = endpoint.answered
                 await asyncio.sleep(max(fault.wait, min(BACKOFF * 2**sent, 30)))

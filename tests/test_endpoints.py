@@ -71,6 +71,22 @@ def test_retry_after_is_waited_for(tmp_path):
     assert bg.retry_after("99999") == 300, "a server cannot stop a run for hours"
 
 
+def test_a_limit_of_requests_in_a_while_costs_no_row(tmp_path):
+    """As a hosted endpoint of three requests a minute: far more are refused than a row has tries."""
+    given = []
+
+    def limited(messages, body):
+        now = time.monotonic()
+        if len([then for then in given if now - then < 0.4]) >= 3:
+            return 429
+        given.append(now)
+        return "fine"
+
+    with FakeServer(limited) as server:
+        assert generate(server.url, tmp_path, questions(12))["failed"] == 0
+        assert len(server.requests) > 60
+
+
 def test_a_surrogate_in_a_prompt_costs_that_row(tmp_path):
     rows = [*questions(2), {"id": "bad", "question": "half a \ud83d face"}]
     with FakeServer(lambda messages, body: "fine") as server:
