@@ -573,6 +573,7 @@ class Endpoints:
                 continue
             await self.answer(endpoint, await self.queue.get())
             self.queue.task_done()
+        await self.useful(endpoint)  # raises where no other is left to take the rows
 
     async def answer(self, endpoint, request):
         """Send a request until it has an answer, `retries` times more at most. A busy server costs

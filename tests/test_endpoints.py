@@ -181,8 +181,10 @@ def test_an_endpoint_that_refuses_leaves_its_rows_to_the_others(tmp_path, capsys
     assert "refuses (401" in capsys.readouterr().err
 
 
-def test_a_key_that_is_revoked_in_mid_run_ends_the_run(tmp_path):
-    """Each of the other rows was asked seven times, and all were rejected."""
+@pytest.mark.parametrize("retries", [0, 2])
+def test_a_key_that_is_revoked_in_mid_run_ends_the_run(tmp_path, retries):
+    """Each of the other rows was asked seven times, and all were rejected; without retries the
+    workers ended with the server, and the run waited for ever."""
     given = []
 
     def answer(messages, body):
@@ -190,7 +192,7 @@ def test_a_key_that_is_revoked_in_mid_run_ends_the_run(tmp_path):
         return "fine" if len(given) <= 10 else 401
 
     with FakeServer(answer) as server, pytest.raises(r.BadInput, match="401"):
-        generate(server.url, tmp_path, questions(300), workers=4)
+        generate(server.url, tmp_path, questions(300), workers=4, retries=retries)
     assert len(read_jsonl(tmp_path / "a.raw.jsonl")) == 10 and len(given) < 60
 
 
