@@ -399,7 +399,8 @@ def main():
     if args.fresh:
         shutil.rmtree(done, ignore_errors=True)
     done.mkdir(parents=True, exist_ok=True)
-    same = r.text_hash(step.same_if["options"], step.same_if["code"], ocr)
+    tables = list(map(r.file_hash, tables))
+    same = r.text_hash(step.same_if["options"], step.same_if["code"], ocr, *tables)
     places, todo = {}, []
     for path, source in files:
         places[path] = done / f"{r.text_hash(source, r.file_hash(str(path)), same)}.json"

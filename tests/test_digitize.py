@@ -677,6 +677,22 @@ def test_a_killed_run_goes_on_with_the_documents_it_has(tmp_path, monkeypatch):
     )
 
 
+def test_a_table_of_books_that_changed_after_a_kill_counts(tmp_path, monkeypatch):
+    (tmp_path / "b.pdf").write_bytes(make_pdf([paragraph(SENTENCE)]))
+    table, out = tmp_path / "books.csv", tmp_path / "d.jsonl"
+    command = ["--input", tmp_path / "b.pdf", "--output", out, "--metadata", table, "--ocr", "none"]
+    monkeypatch.setattr(sys, "argv", ["digitize_pdfs.py", *map(str, command), "--workers", "1"])
+    table.write_text("file,license\nb.pdf,CC BY-NC 4.0\n")
+    with monkeypatch.context() as killed:
+        killed.setattr(r.Step, "finish", lambda *_, **__: (_ for _ in ()).throw(KeyboardInterrupt))
+        with pytest.raises(KeyboardInterrupt):
+            digitize_pdfs.main()
+    table.write_text("file,license\nb.pdf,CC BY 4.0\n")
+    digitize_pdfs.read_metadata.cache_clear()  # as a new process
+    digitize_pdfs.main()
+    assert [row["license"] for row in read_jsonl(out)] == ["CC BY 4.0"]
+
+
 def crashes_on_page_3(path, index, ocr_language):
     """In place of read_page: what a crash of the PDF library looks like from outside."""
     if index == 3:
