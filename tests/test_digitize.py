@@ -688,7 +688,8 @@ def test_a_table_of_books_that_changed_after_a_kill_counts(tmp_path, monkeypatch
         with pytest.raises(KeyboardInterrupt):
             digitize_pdfs.main()
     table.write_text("file,license\nb.pdf,CC BY 4.0\n")
-    digitize_pdfs.read_metadata.cache_clear()  # as a new process
+    digitize_pdfs.read_metadata.cache_clear()  # as in a new process
+    r.file_hash.cache_clear()
     digitize_pdfs.main()
     assert [row["license"] for row in read_jsonl(out)] == ["CC BY 4.0"]
 
