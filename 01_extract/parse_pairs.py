@@ -82,12 +82,19 @@ def field(text):
 
 
 def json_pairs(text):
-    """Pairs of an answer that is a JSON object or a list of them; None where it is not."""
+    """Pairs of an answer that is a JSON object or a list of them, options below their question;
+    None where it is not."""
     value, pairs = json_value(text), []
     for item in value if isinstance(value, list) else [value]:
         found = {str(k).lower(): v for k, v in item.items()} if isinstance(item, dict) else {}
         texts = (found.get(name) for name in Pair._fields)
-        pairs.append(Pair(*("" if text is None else field(str(text)) for text in texts)))
+        pair = Pair(*("" if text is None else field(str(text)) for text in texts))
+        if pair.question and isinstance(options := found.get("options"), list):
+            lines = (
+                f"\n{letter}. {text}" for letter, text in zip("ABCDEFGHIJ", options, strict=False)
+            )
+            pair = pair._replace(question=pair.question + "".join(lines))
+        pairs.append(pair)
     return pairs if any(map(any, pairs)) else None
 
 

@@ -86,6 +86,10 @@ def parse(text):
         ),
         # the whole answer is no sign-off
         ("Question: How many?\nAnswer:\n\nIf you have 3, 5.", [("How many?", "If you have 3, 5.")]),
+        (
+            '{"question": "Which is even?", "options": ["3", "4"], "answer": "B"}',
+            [("Which is even?\nA. 3\nB. 4", "B")],
+        ),
         ('{"Question": "What is 2+2?", "Answer": "4", "topics": ["sums"]}', PAIR),
         ("**Q10.** What is 2+2?\n**A10.** 4", PAIR),
         ("Problem 1: What is 2+2?\nSolution: 4", PAIR),
