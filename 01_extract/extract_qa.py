@@ -13,7 +13,7 @@ out  one row a pair: id, question, answer, subject, source_id, pages, source, li
 --mode document: all pairs of a chunk, by prompts/<subject>_<standard>.txt, yours to edit. paragraph:
 one pair a paragraph as JSON, for small models. worked: no model. --prompts 01_extract/prompts/skeleton
 --standard high: first claims, evidence and derivations, then questions from four perspectives. An
-answer cut off at --max-tokens is asked again with four times the room; its whole pairs are kept.
+answer cut off at --max-tokens keeps its whole pairs; a larger --max-tokens asks for it again.
 """
 
 import sys
