@@ -1,6 +1,7 @@
 """Digitising: reading order, headers, hyphens, bad pages, broken files, OCR by tesseract, a
 scripted olmOCR endpoint."""
 
+import ctypes
 import io
 import json
 import multiprocessing
@@ -718,6 +719,15 @@ def test_a_crash_or_hang_of_the_pdf_library_costs_one_page(monkeypatch, read_pag
     assert {index: kind for index, (kind, _) in found.items()} == {
         i: "page unreadable" if i == 3 else "lines" for i in range(8)
     }
+
+
+def test_whatever_fails_on_a_page_costs_that_page(tmp_path, monkeypatch):
+    """ctypes.ArgumentError, of a box that is no number, ended the run."""
+    (tmp_path / "b.pdf").write_bytes(make_pdf([paragraph(SENTENCE)]))
+    error = ctypes.ArgumentError("a box that is no number")
+    monkeypatch.setattr(pdf_page, "read_text_layer", lambda page: (_ for _ in ()).throw(error))
+    kind, detail = pdf_workers.read_page(str(tmp_path / "b.pdf"), 0)
+    assert kind == "page unreadable" and detail.startswith("ArgumentError: a box")
 
 
 # ---- scanned pages ----

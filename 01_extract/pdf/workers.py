@@ -8,17 +8,12 @@ import concurrent.futures
 import functools
 import multiprocessing
 import resource
-import subprocess
 import threading
 
 from pdf import page as pdf_page
 
 import rows as r
 
-# PdfiumError is a RuntimeError; the others come from broken geometry, a failed or endless
-# tesseract, a page too large to render
-PAGE_FAULTS = (RuntimeError, OSError, ValueError, ArithmeticError, LookupError, MemoryError)
-PAGE_FAULTS += (subprocess.SubprocessError,)
 MEMORY = 3 << 30  # bytes of a process: a stream of 10 kB may unpack to gigabytes
 CRASHED = "the PDF library crashed or hung on it"
 
@@ -68,7 +63,7 @@ def read_page(path, index, ocr_language=None):
             return read_text_layer(page)
         finally:
             page.close()
-    except PAGE_FAULTS as error:
+    except Exception as error:  # PDFium's, of broken geometry, of tesseract: a row says which
         fault = "ocr failed" if ocr_language else "page unreadable"
         return fault, f"{type(error).__name__}: {error}"[:300]
 
