@@ -42,7 +42,7 @@ import rows as r
 # requests in flight at an endpoint: at first, and where its queue stays empty
 START, MOST = 64, 2048
 TIMEOUT, PATIENCE = 3600, 60  # seconds for one answer; without any endpoint before the run ends
-BACKOFF = 0.5  # seconds before the first retry, then twice as long each time
+BACKOFF = 0.5  # seconds before the first retry, then twice as long each time, up to 32
 LOOK = 0.5  # seconds between two looks at a server
 REFUSED = (401, 403, 404)  # status of a wrong key, model or path
 BUSY = (429, 503)
@@ -589,7 +589,7 @@ class Endpoints:
                 if fault.final or tries > self.retries or busy > 3 * self.retries:
                     return self.emit(request, {"error": str(fault)})
                 answered = endpoint.answered
-                await asyncio.sleep(max(fault.wait, min(BACKOFF * 2**sent, 30)))
+                await asyncio.sleep(max(fault.wait, BACKOFF * 2 ** min(sent, 6)))
                 sent += 1
 
     async def useful(self, endpoint):
