@@ -19,6 +19,7 @@ PRICE_PER_GPU_HOUR, or PRICE_IN and PRICE_OUT per million tokens) stops a run cl
 # A request is made of a row in Book.request_for, sent by Endpoints.answer (which tries again) or,
 # to the engine of this process, by drive(); its answer goes through Book.store to RawFile.append.
 
+import argparse
 import asyncio
 import contextlib
 import dataclasses
@@ -85,11 +86,10 @@ def user_turn(prompt, /, texts=(), **values):
 
 
 def json_object(text):
-    """argparse type: a JSON object as a dict."""
-    value = json.loads(text)
-    if not isinstance(value, dict):
-        raise ValueError(text)
-    return value
+    with contextlib.suppress(ValueError):
+        if isinstance(value := json.loads(text), dict):
+            return value
+    raise argparse.ArgumentTypeError(f"{text} is no JSON object")
 
 
 def add_options(parser, **defaults):

@@ -260,6 +260,16 @@ def test_thinking_and_sampling_reach_the_endpoint(tmp_path, run_script):
     assert read_jsonl(tmp_path / "a.jsonl")[0]["sampling"]["top_k"] == 20
 
 
+@pytest.mark.parametrize("text", ["0.7", "model", "{top_p: 1}"])
+def test_sampling_that_is_no_object_is_one_sentence(tmp_path, capsys, text):
+    parser = r.parser("")
+    bg.add_options(parser)
+    with pytest.raises(SystemExit) as ended:
+        parser.parse_args(["--model", "m", "--sampling", text])
+    last = capsys.readouterr().err.splitlines()[-1]
+    assert ended.value.code == 2 and f"--sampling: {text} is no JSON object" in last
+
+
 def test_thoughts_that_were_cut_off_are_marked_where_the_template_opened_the_tag():
     assert bg.ends_in_thinking("<|assistant|>\n<think>\n")
     assert not bg.ends_in_thinking("<think>\n\n</think>\n\n")
