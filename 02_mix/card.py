@@ -93,6 +93,18 @@ def where_rows_went(steps, in_mixture):
 
 # ---- the card ----
 
+# types of the columns for `datasets`, which else goes by the first 10 MB, where one may be null alone
+MESSAGES = "list: [{name: role, dtype: string}, {name: content, dtype: string}]"
+COLUMNS = {"prompt": MESSAGES, "completion": MESSAGES}
+COLUMNS |= {"selection_score": "dtype: float64", "n_tokens": "dtype: int64"}
+
+
+def features(output):
+    """Lines of the front matter: the columns of a mixture."""
+    row = next(r.read(output, unique=False), ())
+    names = (f"  - {{name: {name}, {COLUMNS.get(name, 'dtype: string')}}}\n" for name in row)
+    return "".join(["dataset_info:\n  features:\n" * bool(row), *names])
+
 
 def read_mixture(output):
     """A DataFrame with the rows and tokens of each source, subject, license and licence (as the card
@@ -108,6 +120,7 @@ def read_mixture(output):
             models.update(r.written_by(json.loads(row["extra"])))
     frame = pd.DataFrame(list(rows), columns=["source", "subject", "license"])
     frame = frame.assign(rows=list(rows.values()), tokens=list(tokens.values()))
+    frame = frame.astype({"rows": int, "tokens": int})  # floats where there is no row
     frame["closed"] = frame.license.map(row_forms.non_commercial).astype(bool)
     closed = frame.closed.map({True: " (non-commercial)", False: ""})
     frame["licence"] = frame.license.replace("", "not stated") + closed
@@ -124,7 +137,7 @@ def card_head(meta, output, frame, models):
     default = "A mixture of question-answer sets for supervised fine-tuning, in chat form (prompt, completion)."
     text = [
         f"---\npretty_name: {recipe['name']}\ntask_categories: [text-generation]\ntags: [science, reasoning, sft]\n"
-        f"license: {license_}\nconfigs:\n- config_name: default\n  data_files:\n  - split: train\n"
+        f"license: {license_}\n{features(output)}configs:\n- config_name: default\n  data_files:\n  - split: train\n"
         f"    path: {output.name}\n---",
         f"# {recipe['name']}: {frame.rows.sum():,} rows, {frame.tokens.sum():,} tokens",
         recipe.get("about", default),

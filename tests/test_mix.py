@@ -277,6 +277,23 @@ def test_the_card_names_models(tmp_path, call):
     assert card.read_mixture(output)[1] == {"meta-llama/Llama-3.3-70B-Instruct", "Llama-3.1-8B"}
 
 
+def test_datasets_reads_the_folder_where_columns_begin_with_nulls(tmp_path, call):
+    """Without types in the card a column is of the type "null" where its first rows have none."""
+    import datasets
+
+    made = [{"id": str(i), "question": f"What is {i}?", "answer": f"{i}."} for i in range(300)]
+    write_jsonl(tmp_path / "in.jsonl", made)
+    output = tmp_path / "m" / "t.jsonl"
+    call(mix, "--input", tmp_path / "in.jsonl", "--output", output, "--max-tokens", 0)
+    last = {"reference_answer": "5", "license": "mit", "selection_score": 2.5, "n_tokens": 3}
+    *others, row = read_jsonl(output)
+    write_jsonl(output, [*others, {**row, **last, "extra": "{}"}])
+    read = datasets.load_dataset(
+        str(tmp_path / "m"), split="train", cache_dir=str(tmp_path / "cache"), chunksize=1000
+    )
+    assert [*read] == read_jsonl(output)
+
+
 def test_a_readme_that_is_no_card_stays(tmp_path, call):
     """`--output train.jsonl` in the root of a checkout took the project's README.md away."""
     write_jsonl(tmp_path / "in.jsonl", rows(3))
