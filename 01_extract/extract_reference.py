@@ -96,8 +96,8 @@ def parse(text):
 
 
 def supported(reference, answer):
-    """Does the answer say the reference: in its words, or with all its numbers and denials and 80 %
-    of its other words (key statements of proofs)?"""
+    """Does the answer say the reference: in its words, with all its numbers and denials and 80 % of
+    its other words (key statements of proofs), or as an equal value ("0.5" for "1/2")?"""
     if not reference.strip() or len(reference.split()) > LONGEST:
         return False
     said, wanted = (f" {' '.join(question_text.words_of(text))} " for text in (answer, reference))
@@ -106,6 +106,7 @@ def supported(reference, answer):
         and wanted in said
         or says_formula(answer, reference)
         or says_most_words(set(said.split()), wanted.split())
+        or bool(answers.check(answer, reference, "math").correct)
     )
 
 

@@ -58,8 +58,8 @@ IMAGE = re.compile(r"!\[[^\]\n]*\]\([^)\n]*\)|\\includegraphics|<img\b", re.I)
 LATEX_REFERENCE = re.compile(r"\\(?:eq|page|auto|[cC])?(?:ref|ite[pt]?)\{([^{}\n]*)\}")
 # not "write the equation 4 * x + 600", "Section 1287 of the ordinance", "Chapter 11", "figure 8 knot"
 NUMBERED = re.compile(
-    r"""(?x)\b(Figs?\.?|Eqs?\.?|Eqns?\.?|figure(?!\s8\s\w)|equation(?=\s\(\d+\.)|Section(?=\s\d+\.)|
-    (?:Figure|Table|Equation|Example|Exercise|Problem|Theorem|Lemma)s?)
+    r"""(?x)\b(Figs?\.?|Eqs?\.?|Eqns?\.?|figure(?!\s8\s\w)|equation(?=\s\([\d.]+\)(?!\s?[*+/=^(-]))|
+    (?:Section|Chapter|Proposition|Definition|Corollary|Algorithm)(?=\s\d+\.\d)|(?:Figure|Table|Equation|Example|Exercise|Problem|Theorem|Lemma)s?)
     [\s~\u00a0]*\(?((?:[A-Z]\.?)?\d+(?:[.\-–:]\d+)*)(?!\w)\)?"""
 )
 # "in the picture", "in the table", "in the image" may as well stand in the matter: the judge's call
@@ -82,7 +82,7 @@ SOURCE_TEXT = re.compile(
     | the\sauthors?\s(?:claim|state|argue|mention|say|suggest)s?\b)"""
 )
 EARLIER = re.compile(
-    r"""(?xi)\b(?:previous|preceding|foregoing)
+    r"""(?xi)\b(?:previous|preceding|foregoing|the\sabove)
     \s(?:example|exercise|problem|question|theorem|lemma|discussion|experiment)s?\b"""
 )
 PART = re.compile(r"\b(?:in|from|of|to)\spart\s\(?([a-h])\)?(?!\w)", re.I)
@@ -104,15 +104,21 @@ def is_drawn_there(seen, question, at_hand):
 
 def is_numbered_there(seen, question, at_hand):
     """Does the text hold the numbered thing: a drawing or "Table 1: masses", else a line "Problem
-    3.2. Show that" or the number once more ("Theorem 1. Every ...", \\tag{{2.5}}, "(2.5)")?"""
+    3.2. Show that" or the number where none refers to it (\\tag{{2.5}}, "(2.5)")?"""
     number, kind = re.escape(seen[2]), seen[1][:2]
     label = rf"{kind}\w*\.?[\s~]*\(?{number}\)?[*_]*\s?"
     if kind in ("Fi", "fi", "Ta"):
         return is_drawn_there(seen, question, at_hand) or re.search(
             rf"(?m)(?:^|[.;:]\s)\W*{label}[:—–]", at_hand
         )
-    again = rf"(?:\b{kind}\w*\.?[\s~]*\(?|[({{]){number}(?!\w|\.\d)"
-    return len(re.findall(again, at_hand)) > 1 or re.search(rf"(?m)^\W*{label}[.:]", at_hand)
+    formula = rf"(?m)^\W*{label}[.:]|\({number}\)\s*\$"
+    stands = re.search(formula, at_hand)
+    return stands or re.search(rf"[({{]{number}(?!\w|\.\d)", NUMBERED.sub("", at_hand))
+
+
+def is_own_start(seen, question, at_hand):
+    """ "above", late in a question, may mean its own start."""
+    return seen.start() > 200 and seen[0].lower().startswith("the")
 
 
 def is_part_there(seen, question, at_hand):
@@ -121,13 +127,13 @@ def is_part_there(seen, question, at_hand):
 
 POINTERS = (  # (pattern of what points outside, is what it points to there?)
     (IMAGE, lambda *_: False),
-    (LATEX_REFERENCE, lambda seen, question, at_hand: at_hand.count(seen[1]) > 1),
+    (LATEX_REFERENCE, lambda seen, question, at_hand: f"\\label{{{seen[1]}}}" in at_hand),
     (NUMBERED, is_numbered_there),
     (DRAWING, is_drawn_there),
     (SOURCE_TEXT, lambda seen, question, at_hand: len(question.split()) > 150),  # a reading task
 )
 # a solution may speak of its own lines
-QUESTION_POINTERS = (*POINTERS, (EARLIER, lambda *_: False), (PART, is_part_there))
+QUESTION_POINTERS = (*POINTERS, (EARLIER, is_own_start), (PART, is_part_there))
 
 
 def outside_reference(question, answer):
@@ -148,7 +154,10 @@ def outside_reference(question, answer):
 # ---- what an answer says of itself ----
 
 NO_ANSWER = re.compile(  # of a book; what is no answer of a model stands in parse_pairs.EMPTY
-    r"""(?xi)\W*(?:answers?\s(?:will|may)\svary|see\s(?:the\s)?(?:text|solution|answer|above|book|figure)s?
+    r"""(?xi)\W*(?:todo|same\sas\sabove|none\s(?:given|provided|available)
+    |(?:the\s)?(?:answer|solution)s?\s(?:(?:is|are|was|were)\s)?
+        (?:not\s(?:given|provided|available)|omitted|missing)
+    |answers?\s(?:will|may)\svary|see\s(?:the\s)?(?:text|solution|answer|above|book|figure)s?
     |left\s(?:to\sthe\sreader|as\san\sexercise)(?:\s.{0,40})?)\W*"""
 )
 SOURCE = r"(?:passage|text|document|excerpt|context|question|problem)"

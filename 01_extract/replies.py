@@ -16,6 +16,7 @@ from answers.trim import after_thinking
 
 CODE = (__file__, grounding)  # of every step that uses this file
 EMPTY_BOX = re.compile(r"\\f?boxed\s*\{(?:[\s.]|\\l?dots|\\(?:text|mathrm)\s*\{\s*\})*\}")
+DISPLAYED_EMPTY_BOX = re.compile(rf"(?:\\\[|\$\$)\s*{EMPTY_BOX.pattern}\s*(?:\\\]|\$\$)")
 ESCAPE = re.compile(r"\\(u[0-9a-fA-F]{4}|[\s\S]|$)")
 NEWLINE_COMMAND = re.compile(
     r"(?:(u|e|i)|abla|eq|eg|ot|otin|mid|leq|geq|parallel|exists|subseteq|earrow|warrow)(?![a-zA-Z])"
@@ -26,6 +27,7 @@ CLOSING = re.compile(  # how a paragraph or line begins that speaks to the user 
     let\s+me\s+know|i\s+hope|feel\s+free|would\s+you\s+like|
     if\s+you(?:\s+(?:need|want|have\s+any|would\s+like)|['’]d\s+like)\b[^\n]*
         \b(?:ask|let\s+me\s+know|feel\s+free|i\s+can)\b|
+    if\s+you\s+have\s+(?:any|more|further|other|another)\s+questions?\b|
     (?:these|the|all|both)\s+(?:\w+\s+){0,3}(?:questions|pairs)\b[^\n]*\b(?:passage|text)|
     i(?:\s+have|'ve)\s+(?:made|rewritten|changed|included|extracted|provided|omitted)\b|
     notes?\b\W+(?:i|the\s+(?:original|question|answer|passage))\b|    # "Note that x > 0" stays
@@ -200,6 +202,8 @@ def json_schema(**properties):
 
 
 def without_empty_boxes(text):
-    """Drop the sentences and lines that hold an empty box: "The answer is \\boxed{}."."""
+    """Drop the sentences, lines and display formulas that hold an empty box: "The answer is
+    \\boxed{}."."""
+    text = DISPLAYED_EMPTY_BOX.sub(r"\\boxed{}", text)
     parts = re.split(r"(?<=[.!?])(?=\s)|(?<=\n)", text)
     return "".join(part for part in parts if not EMPTY_BOX.search(part)).strip()

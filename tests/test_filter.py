@@ -29,6 +29,9 @@ GOOD_ANSWER = "Since $F = ma$, we get $a = 2$ m/s$^2$."
         "Show that Equation (2.5) holds for all $n$.",
         "Starting from Eq. 4, derive the rate law.",
         "What does Theorem 3.2 say about compact sets?",
+        "Use Theorem 3.2 here. What does Theorem 3.2 say of compact sets?",
+        "By Proposition 3.4 and Definition 2.1 the series converges. What is its sum?",
+        "Refer to equation (5) and find its roots.",
         "Repeat Exercise 12 for a mass of 3 kg.",
         "What is the slope of the line in the figure?",
         "Which reaction is shown in the diagram?",
@@ -45,11 +48,13 @@ GOOD_ANSWER = "Since $F = ma$, we get $a = 2$ m/s$^2$."
         "Use the result of the previous problem to find $v$.",
         "What was the velocity in the preceding exercise?",
         "What is the aim of this chapter?",
+        "In the above example, what happens if the mass is doubled?",
         "As described in the passage, what is osmosis?",
         "What is in the image? ![cell](images/cell.png)",
         "What does the accompanying graph tell about demand?",
         "Solve equation \\eqref{eq:wave} for $c$.",
         "Prove the bound of \\cite{knuth}.",
+        "What does \\ref{fig:cell} show? Name two parts of \\ref{fig:cell}.",
         "Repeat (see figure/equation) for a mass of 3 kg.",
     ],
 )
@@ -110,6 +115,13 @@ def test_a_question_that_stands_alone_stays(question):
         ("What is 2+2?", "N/A", "no answer"),
         ("Draw it. What is it?", "Answers will vary.", "no answer"),
         ("Prove it?", "Left as an exercise for the reader.", "no answer"),
+        *(
+            ("What is 2+2?", answer, "no answer")
+            for answer in (
+                *("The answer is not given.", "None given", "Solution omitted.", "TODO"),
+                *("Same as above.", "The solution is not provided.", "Answer not available"),
+            )
+        ),
         ("What is 2+2?", "It is \\boxed{ }.", "empty box"),
         ("What is 2+2?", "It is \\boxed{\\text{ }}.", "empty box"),
         *(
@@ -360,7 +372,7 @@ ANSWER = "The kinetic energy is $E = \\frac{1}{2} m v^2 = 25$ J, so the speed do
         ("14 m/s", True),
         ("The speed does not double; it grows by $\\sqrt{2}$", True),
         ("kinetic energy of 25 J", True),
-        ("14 metres per second", False),  # in other words: no reference
+        ("14 metres per second", False),  # in other words, and not the answer's last value
         ("5 J", False),
         ("4 m/s", False),
         ("26 J", False),
@@ -373,6 +385,20 @@ ANSWER = "The kinetic energy is $E = \\frac{1}{2} m v^2 = 25$ J, so the speed do
 )
 def test_a_reference_must_stand_in_the_answer(reference, expected):
     assert extract_reference.supported(reference, ANSWER) is expected
+
+
+@pytest.mark.parametrize(
+    ("answer", "reference", "expected"),
+    [
+        ("It is about 26.5 Ω.", "26.5 ohm", True),
+        ("So $x = 0.5$.", "\\frac{1}{2}", True),
+        ("The energy is $5.0\\times10^{3}$ J.", "5000 J", True),
+        ("So $x = 0.5$.", "\\frac{1}{3}", False),
+        ("The energy is $5.0\\times10^{3}$ J.", "500 J", False),
+    ],
+)
+def test_a_reference_may_be_an_equal_value(answer, reference, expected):
+    assert extract_reference.supported(reference, answer) is expected
 
 
 def test_references_by_rule_and_by_model(tmp_path):

@@ -41,6 +41,12 @@ UGLY = st.one_of(
 )
 
 
+@pytest.mark.parametrize("shape", ["\\[\n{}\n\\]", "$$\n{}\n$$", "$${}$$", "It is {}."])
+def test_an_empty_box_leaves_no_empty_formula(shape):
+    text = "The sum is 5.\n" + shape.format("\\boxed{ }")
+    assert replies.without_empty_boxes(text) == "The sum is 5."
+
+
 @settings(max_examples=150, deadline=None)
 @given(UGLY, UGLY)
 def test_no_parser_raises_on_any_text(text, other):
