@@ -248,7 +248,7 @@ fi
 E1=$OUT/01_extract
 if stage 1; then
     say "stage 1: $INPUT -> textbook questions and answers$(minutes "2 minutes")"
-    mode=(--mode document) refine=() judge=() no_judge=() filter=() classify=() no_reference=()
+    mode=(--mode document --max-tokens 8192) refine=() judge=() no_judge=() filter=() classify=() no_reference=()
     if [[ $PROFILE == demo ]]; then
         # a 135M model follows a JSON schema, not long instructions, and its judgements carry no information (it always says YES): rules
         # judge; without a penalty most of its answers loop to the limit

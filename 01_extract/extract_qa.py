@@ -271,7 +271,7 @@ def parse_options():
     parser = r.parser(__doc__, "input")
     add = parser.add_argument
     add("--output", metavar="FILE", help="rows to write (.jsonl); not needed with --show")
-    batch_generate.add_options(parser, model=None, max_tokens=8192)
+    batch_generate.add_options(parser, model=None)
     standards = ("high,low", "high", "low")
     add("--standard", choices=standards, default="high,low", help="default %(default)s")
     modes = "default %(default)s; paragraph for small models; worked needs no model"

@@ -532,7 +532,7 @@ def test_show_prints_prompt_and_pairs_and_writes_nothing(call, tmp_path):
             "--show",
             1,
         )
-        assert code == 0 and len(server.requests) == 1 and server.requests[0]["max_tokens"] == 8192
+        assert code == 0 and len(server.requests) == 1 and server.requests[0]["max_tokens"] == 4096
     assert "This is passage one." in out and "Q: What is force?\nA: Mass times acceleration." in out
     assert [path.name for path in tmp_path.iterdir()] == ["chunks.jsonl"]
 
