@@ -45,7 +45,7 @@ START, MOST = 64, 2048
 TIMEOUT, PATIENCE = 3600, 60  # seconds for one answer; without any endpoint before the run ends
 BACKOFF = 0.5  # seconds before the first retry, then twice as long each time, up to 32
 LOOK = 0.5  # seconds between two looks at a server
-REFUSED = (401, 403, 404)  # status of a wrong key, model or path
+REFUSED = (401, 402, 403, 404)  # status of a wrong key, an empty account, a wrong model or path
 BUSY = (429, 503)
 ROWS_FAULT = (400, 413, 422)  # status of a prompt that no further try makes better
 
@@ -349,8 +349,9 @@ def generate_jsonl(
     backend      function (requests, emit, setup) in the place of vLLM
     changed      "ask": stored answers to other messages are set aside, not refused
 
-    Returns counts: rows, asked, failed, truncated, seconds, tokens of this call. Raises BadInput where stored answers belong to another experiment, the file is broken, or
-    no endpoint answers, OutOfBudget where BUDGET is spent. With base_url no model is loaded.
+    Returns counts: rows, asked, failed, truncated, seconds, tokens of this call. Raises BadInput
+    where stored answers belong to another experiment, the file is broken, or no endpoint answers,
+    OutOfBudget where BUDGET is spent. With base_url no model is loaded.
     """
     if fresh:
         r.start_over((Path(out_path), r.beside(out_path, "rejected.jsonl")))
@@ -620,6 +621,8 @@ class Endpoints:
         if status != 200:
             raise self.fault(endpoint, status, headers, data)
         answer = parse_reply(data, self.opened)
+        before, closed, _ = answer["response"].partition("</think>")
+        self.opened = self.opened or bool(closed) and "<think>" not in before
         endpoint.answered += 1
         endpoint.refusals = 0
         return answer

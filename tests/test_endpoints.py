@@ -112,8 +112,12 @@ def test_a_servers_error_text_does_not_write_the_key(tmp_path, run_script):
     assert endpoint_faults.KEY not in written + done.stdout + done.stderr
 
 
-def test_a_wrong_key_or_model_ends_the_run_with_one_line(tmp_path):
-    with FakeServer(lambda messages, body: 404) as server, pytest.raises(r.BadInput, match="404"):
+@pytest.mark.parametrize("status", [402, 404])
+def test_a_wrong_model_or_an_empty_account_ends_the_run_with_one_line(tmp_path, status):
+    with (
+        FakeServer(lambda messages, body: status) as server,
+        pytest.raises(r.BadInput, match=str(status)),
+    ):
         generate(server.url, tmp_path, questions(2))
 
 
@@ -276,6 +280,19 @@ def test_thoughts_that_were_cut_off_are_marked_where_the_template_opened_the_tag
     assert bg.mark_thinking("so 2", "length") == "<think>\nso 2"
     assert bg.mark_thinking("so 2", "stop") == "so 2"
     assert bg.mark_thinking("so 2</think>4", "length") == "so 2</think>4"
+
+
+def test_thoughts_are_marked_where_another_answer_shows_that_the_template_opens_them(tmp_path):
+    """A server that is no vLLM does not tell; the answer in cut thoughts was graded."""
+
+    def think(messages, body):
+        cut = messages[-1]["content"] != "question 0"
+        return ("so the answer is B. But", "length") if cut else "so B</think>A"
+
+    with FakeServer(think) as server:
+        generate(server.url, tmp_path, questions(2), workers=1)
+    texts = [row["response"] for row in read_jsonl(tmp_path / "a.raw.jsonl")]
+    assert texts == ["so B</think>A", "<think>\nso the answer is B. But"]
 
 
 def test_a_thinking_model_asked_greedily_is_warned_about(tmp_path, capsys):
