@@ -91,7 +91,9 @@ def find_files(inputs):
 # ---- what is known of a document beside its text ----
 
 # how the name or address of a licence begins
-LICENSE = re.compile(r"(?i)\bCC[ -]?(?:BY|0|Zero)\b|Creative ?Commons|GNU Free Documentation")
+LICENSE = re.compile(
+    r"(?i)\bCC[ -]?(?:BY|0|Zero)(?![a-z])|Creative ?Commons|GNU Free Documentation"
+)
 LICENSE_TALK = re.compile(r"(?i)licen[cs]e|copyright|©|\brights\b|permission")
 PICTURE = re.compile(  # "(credit: NASA, CC BY)", "Cover photo: CC BY 2.0"
     r"(?i)\bcredits?\b|\[Figure|\b(?:photo\w*|images?|pictures?|cover)\b[^.\n]{0,60}(?:CC|licen)"
@@ -110,9 +112,11 @@ def find_license(start):
         text = re.sub(r"(?<=[-/])\s+", "", " ".join(paragraph.split()))
         places = itertools.islice(LICENSE.finditer(text), 4)  # 25 ms each
         names = [r.license_id(text[at.start() :][:100]) for at in places]
-        known = [name for name in names if name.startswith(("cc-by", "cc0", "gfdl"))]
+        known = [name for name in names if name.startswith(("cc-by", "cc0", "gfdl", "public"))]
         if known:  # the fullest: "Creative Commons Attribution License (CC BY 4.0)"
             name = max(known, key=len).upper()
+            if name.startswith("GFDL"):
+                return "GNU Free Documentation License"  # license_id() names a version, the book may not
             return re.sub(r"-(?=\d)", " ", name).replace("CC-", "CC ")
     return None
 

@@ -843,6 +843,9 @@ def test_parsers_of_model_text_and_licences_never_fail(text):
         ("License: CC0 1.0 Universal", "CC0 1.0"),  # it was null
         ("We compare CC BY 4.0 with other terms.", None),
         ("Cover photo: CC BY 2.0", None),
+        ("License: CC BY4.0", "CC BY 4.0"),
+        ("GNU Free Documentation License 1.2", "GNU Free Documentation License"),
+        ("License: https://creativecommons.org/publicdomain/mark/1.0/", "PUBLIC-DOMAIN"),
     ],
 )
 def test_a_licence_is_that_of_the_book(text, expected):
