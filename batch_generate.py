@@ -240,6 +240,8 @@ class RawFile:
         return r.decode(self.reader.readline())
 
     def append(self, row):
+        if cut_off := self.get(row["id"]):
+            self.set_aside(cut_off)
         offset = self.file.tell()
         with r.naming(self.path):
             self.file.write(r.dumps(row))
@@ -247,20 +249,21 @@ class RawFile:
         self._note(row, offset)
 
     def check(self, id_, number, expected, changed):
-        """The stored row of an id, or None; BadInput where it is of another model, sampling or
-        messages_hash. Set aside is one that was cut off at a smaller max_tokens, and with
-        changed="ask" one of other messages. `number`: its place in the input."""
+        """The stored row of an id, or None where it is to be asked; BadInput where it is of another
+        model, sampling or messages_hash. One that was cut off at a smaller max_tokens stays until
+        there is a longer one; with changed="ask" one of other messages is set aside. `number`: its
+        place in the input."""
         self._run("INSERT OR REPLACE INTO places VALUES (?, ?)", id_, number)
         if (stored := self.get(id_)) is None:
             return None
-        ask_again = False
+        cut_off = changed_prompt = False
         for key, value in expected.items():
             if stored[key] == value:
                 continue
             if key == "sampling" and has_grown(stored[key], value):
-                ask_again |= stored["finish_reason"] == "length"
+                cut_off = stored["finish_reason"] == "length"
             elif key == "messages_hash" and changed == "ask":
-                ask_again = True
+                changed_prompt = True
             else:
                 name = "prompt (hash of the messages)" if key == "messages_hash" else key
                 raise r.BadInput(
@@ -268,7 +271,9 @@ class RawFile:
                     f"it is {json.dumps(value)}; use another output, --fresh to start over, or "
                     "--changed ask where only prompts changed"
                 )
-        return self.set_aside(stored) if ask_again else stored
+        if changed_prompt:
+            self.set_aside(stored)
+        return None if cut_off or changed_prompt else stored
 
     def set_aside(self, stored):
         """Move an answer to X.old.jsonl: its row is asked about again."""

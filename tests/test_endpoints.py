@@ -226,9 +226,26 @@ def test_a_larger_budget_asks_only_the_answers_that_were_cut_off(tmp_path):
     assert [row["id"] for row in raw] == ["q0", "q1", "q2"]
     assert all(row["response"] == "whole" for row in raw)
     old = read_jsonl(tmp_path / "a.raw.old.jsonl")
-    assert [(row["id"], row["response"]) for row in old] == [
+    assert sorted((row["id"], row["response"]) for row in old) == [
         ("q1", "it begins"),
         ("q2", "it begins"),
+    ]
+
+
+def test_a_cut_off_answer_stays_where_the_server_refuses_the_larger_budget(tmp_path):
+    """vLLM refuses a max_tokens above its max_model_len; the rows were rejected with it."""
+
+    def small(messages, body):
+        return ("it begins", "length") if body["max_tokens"] < 50 else 400
+
+    with FakeServer(small) as server:
+        generate(server.url, tmp_path, questions(2), max_tokens=20)
+        assert generate(server.url, tmp_path, questions(2), max_tokens=100)["failed"] == 2
+        assert generate(server.url, tmp_path, questions(2), max_tokens=20)["asked"] == 0
+    raw = read_jsonl(tmp_path / "a.raw.jsonl")
+    assert [(row["id"], row["response"]) for row in raw] == [
+        ("q0", "it begins"),
+        ("q1", "it begins"),
     ]
 
 
