@@ -203,6 +203,9 @@ def train(own, args, model_args, given, same_if, checkpoint):
     state.wait_for_everyone()
     if not state.is_main_process:
         return
+    # a pickle, where sft.meta.json says the same; TRL's card knows neither data nor licences
+    for name in ("training_args.bin", "README.md"):
+        (folder / name).unlink(missing_ok=True)
     meta = meta_of(model_args, made["found"], trainer.state) | {
         "processes": state.num_processes,
         "seconds": round(time.time() - started, 1),

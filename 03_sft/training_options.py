@@ -147,6 +147,10 @@ def check_early(given):
         raise r.BadInput(
             "load_in_4bit needs use_peft: weights of 4 bits are not trained themselves"
         )
+    if given.get("packing_strategy") == "wrapped":
+        raise r.BadInput(
+            "--packing_strategy wrapped: rows would be cut and see each other; leave it out"
+        )
     if not str(given.get("max_length", 1)).isdigit():
         raise r.BadInput("--max_length: an integer is needed (longer rows are dropped)")
     if reason := refusal_of_16bit(given):

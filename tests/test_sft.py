@@ -126,6 +126,7 @@ def test_early_refusals_come_without_torch(run_script, tmp_path):
         (["--config", "nowhere.yaml"], "nowhere.yaml: there is no such file"),
         (["--load_in_4bit"], "load_in_4bit needs use_peft"),
         (["--max_length", "none"], "--max_length: an integer"),
+        (["--packing_strategy", "wrapped"], "--packing_strategy wrapped: rows would be cut"),
     ]:
         done = run_script("03_sft/sft.py", *good, *extra, check=False, timeout=20)
         assert done.returncode == 2 and part in last_line(done), done.stderr

@@ -165,6 +165,7 @@ def test_full_training_from_raw_rows(sft, capsys):
         for tensor in load_file(sft.out / "model.safetensors").values()
     )
     assert "56 question-answer rows" in model_card.card(meta, ([], []), "out")
+    assert not list(sft.out.glob("*.bin")) and not (sft.out / "README.md").exists()
     assert len(read_jsonl(sft.out / "sft.heldout.jsonl")) == 4
     for part in ("[[It is", "<|im_end|>]]", "packing: on", "tok/s", "fit estimate"):
         assert part in said, part
