@@ -347,7 +347,7 @@ if stage 4; then
     step "$py" 04_eval/report.py --scored "$E4/scored.jsonl" --output "$E4" --title "$RUN: base and tuned model" --note "${NOTE:-}" "${ablation[@]}"
     step "$py" 03_sft/model_card.py --model "$E3/model" --results "$OUT/results.csv" --output "$E3/model/README.md" ${HUB_ID:+--hub-id "$HUB_ID"}
     if [[ -n $HUB_ID ]] && ! $DRY_RUN; then   # needs `hf auth login`
-        "${py%python}hf" upload "$HUB_ID" "$E3/model" --exclude "checkpoint-*" --exclude "runs/*" --exclude "*.jsonl" --exclude "*.bin"
+        "${py%python}hf" upload "$HUB_ID" "$E3/model" --exclude "checkpoint-*" --exclude "runs/*" --exclude "tokens/*" --exclude "*.jsonl" --exclude "*.bin"
     fi
 fi
 

@@ -1,7 +1,8 @@
 """Write the model card (README.md) of a trained model, with its scores.
 
     python 03_sft/model_card.py --model DIR --results results.csv --output DIR/README.md
-    hf upload you/model DIR --exclude "checkpoint-*" --exclude "runs/*" --exclude "*.jsonl"
+    hf upload you/model DIR --exclude "checkpoint-*" --exclude "runs/*" --exclude "*.jsonl" \\
+        --exclude "tokens/*"
 
 in   --model    folder with sft.meta.json (of sft.py or merge_adapter.py)
      --results  results.csv of 04_eval (optional)
