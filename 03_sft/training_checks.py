@@ -48,7 +48,7 @@ class Watch(TrainerCallback):
             )
         if not (state.is_world_process_zero and args.disable_tqdm):
             return
-        seconds = logs["train_runtime"] * (steps - step) / (step - self.first_step)
+        seconds = logs["train_runtime"] * max(0, steps - step) / (step - self.first_step)
         r.say(
             f"step {step}/{steps}  loss {loss:.4f}  lr {logs['learning_rate']:.2e}  "
             f"{logs['train_tokens_per_second']:,.0f} tok/s  {peak_memory() / 2**30:.1f} GiB  "
