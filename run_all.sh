@@ -10,7 +10,7 @@
 #   BUDGET=50 PRICE_PER_GPU_HOUR=2 bash run_all.sh      stops (exit code 4) when so much is spent; a larger BUDGET goes on
 #
 # PROFILE  hardware                          models                                              time
-# demo     2 CPU cores, 8 GB, no hub         SmolLM2-135M-Instruct teaches and learns            about 8 minutes; without bf16 instructions up to 25
+# demo     2 CPU cores, 8 GB, no hub         SmolLM2-135M-Instruct teaches and learns            about 8 minutes; without bf16 instructions 15
 # lora     1 GPU from 16 GB (QLoRA < 24 GB)  Qwen3-8B teaches, Qwen3-4B-Base learns by LoRA      hours; set by LIMIT and SOURCE_LIMIT
 # full     8 GPUs of 80 GB                   the paper's teachers, Qwen3-8B-Base, full SFT       days; the paper's recipe
 # Without textbooks start at stage 2 from hub data: PROFILE=lora STAGE=2 bash run_all.sh

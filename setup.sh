@@ -159,7 +159,7 @@ try:
 except OSError:
     print(f"model hub      not reachable ({hub}); local models and data work, hub ids do not")
 profile = ("demo", "lora", "full")[min(torch.cuda.device_count(), 2)]
-ways = {"demo": "bash run_all.sh   (the demo, some 8 to 25 minutes)"}
+ways = {"demo": "bash run_all.sh   (the demo, some 8 to 15 minutes)"}
 print(f"next           {next_step or ways.get(profile, f'bash run_all.sh --estimate   (profile {profile}: what it takes), then without --estimate')}")
 PY
 }
