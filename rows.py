@@ -481,7 +481,8 @@ def hub_errors(place, hub, hint):
     except BadInput:
         raise
     except Exception as error:
-        if "gated" in "".join(traceback.format_exception(error)).lower():
+        # of all errors that led to it, without lines of code: they may say "aggregated"
+        if "gated" in "".join(traceback.format_exception(error, limit=0)).lower():
             where = f"https://huggingface.co/datasets/{hub}"
             raise NoAccess(
                 f"{place}: the set is gated: accept its terms at {where}, then set HF_TOKEN "

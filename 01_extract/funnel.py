@@ -28,7 +28,7 @@ def step_line(step):
     rejected = sorted(counts["rejected"].items(), key=lambda item: (-item[1], item[0]))
     lost = sum(counts["rejected"].values())
     # chunking counts its own tokens under this name
-    tokens = sum(r.total_tokens([spent]).values()) if isinstance(spent, dict) else 0
+    tokens = sum(spent[key] for key in r.TOKENS) if isinstance(spent, dict) else 0
     cells = (
         step["name"],
         *(f"{n:,}" for n in (counts["in"], counts["out"], lost)),

@@ -100,10 +100,12 @@ COLUMNS |= {"selection_score": "dtype: float64", "n_tokens": "dtype: int64"}
 
 
 def features(output):
-    """Lines of the front matter: the columns of a mixture."""
-    row = next(r.read(output, unique=False), ())
+    """Lines of the front matter: the columns of a mixture; "" for one without rows."""
+    row = next(r.read(output, unique=False), None)
+    if row is None:
+        return ""
     names = (f"  - {{name: {name}, {COLUMNS.get(name, 'dtype: string')}}}\n" for name in row)
-    return "".join(["dataset_info:\n  features:\n" * bool(row), *names])
+    return "dataset_info:\n  features:\n" + "".join(names)
 
 
 def read_mixture(output):

@@ -57,12 +57,6 @@ def still_thinking(text):
     return bool(marks) and not marks[-1][2]
 
 
-def began_before(text):
-    """Does a text end a block of thoughts that it never opened (the prompt template had)?"""
-    marks = thoughts(text)
-    return bool(marks) and marks[0][2]
-
-
 def final_part(response):
     """The response without thoughts, invented turns, special tokens; what the last <answer> holds."""
     text = after_thinking(short_spaces(response or ""))
